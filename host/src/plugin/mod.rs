@@ -1,0 +1,2 @@
+//! The wall: what is outside of it is not trusted.
+pub mod binding;
