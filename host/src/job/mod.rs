@@ -1,4 +1,5 @@
 //! What a user writes: the job file, the checked graph, and the `DataStream` builder.
+pub mod check;
 pub mod graph;
 pub mod json_schema;
 pub mod load;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 
 /// Bytes of a job file at the most. The largest sensible one has a few hundred operators.
-pub const FILE_BYTES_MAX: u64 = 1 << 20;
+pub(crate) const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The language of a job file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Document {
     /// Reads a job file; `-` is standard input.
     ///
     /// # Errors
-    /// The file cannot be read, is larger than [`FILE_BYTES_MAX`], or is not UTF-8.
+    /// The file cannot be read, is larger than 1 MiB, or is not UTF-8.
     pub fn read(path: &Path) -> Result<Document> {
         let is_stdin = path == Path::new("-");
         let name = if is_stdin { "stdin".to_string() } else { path.display().to_string() };

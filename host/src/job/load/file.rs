@@ -85,14 +85,13 @@ impl Loaded {
         for change in overrides {
             change.apply(&mut root, problems);
         }
+        let filled_from = problems.len();
         env::fill(&mut root, &At::job(), env, problems);
+        let mut broken: Vec<At> = problems[filled_from..].iter().map(|p| p.at.clone()).collect();
         self.places = Places::of(&root);
-        shape::compare(&mut root, json_schema::cached(), problems);
+        broken.extend(shape::compare(&mut root, json_schema::cached(), problems));
         self.places.extend(Places::of(&root));
-        self.drop_broken(&mut root);
-        if !matches!(root.tree, Tree::Map(_)) {
-            return;
-        }
+        self.drop_broken(&mut root, &broken);
         match serde_json::from_value(root.value()) {
             Ok(job) => self.job = Some(job),
             // What the walk over the schema refused may have left too little of a job.
@@ -101,11 +100,10 @@ impl Loaded {
         }
     }
 
-    /// Takes out what is wrong, so that the rest can be checked too.
-    fn drop_broken(&mut self, root: &mut Node) {
-        for problem in self.problems.iter().skip(self.syntax.len()).filter(|p| !p.message.starts_with("unknown field"))
-        {
-            match problem.at.steps() {
+    /// Takes out what cannot be used, so that the rest can be checked too.
+    fn drop_broken(&mut self, root: &mut Node, broken: &[At]) {
+        for at in broken {
+            match at.steps() {
                 [section, name, ..] if ["sources", "operators", "sinks"].contains(&section.as_str()) => {
                     if let Some(section) = root.get_mut(section) {
                         section.remove(name);

@@ -18,17 +18,14 @@ impl Paint {
 }
 
 impl Loaded {
-    /// Everything in `problems` as text, in the order of the file: for each its position (`file:line:column`), what is
-    /// wrong, the line with a mark under it, and what would be right.
-    pub fn report(&self, problems: &[Problem], colour: bool) -> String {
+    /// What is wrong with the file's shape, and `further` problems of the same job, as text in the order of the file: for
+    /// each its position (`file:line:column`), what is wrong, the line with a mark under it, and what would be right.
+    pub fn report(&self, further: &[Problem], colour: bool) -> String {
         let paint = Paint { on: colour };
-        let mut syntax = self.syntax.iter();
-        let mut placed: Vec<(Option<Place>, &Problem)> = Vec::new();
-        for (i, problem) in problems.iter().enumerate() {
-            // Syntax errors come first in the list and have no field.
-            let own = if i < self.syntax.len() { syntax.next().cloned().flatten() } else { None };
-            let found = || self.places.find(&problem.at, problem.on_key).cloned();
-            placed.push((own.or_else(|| if i < self.syntax.len() { None } else { found() }), problem));
+        let (syntax, shape) = self.problems.split_at(self.syntax.len());
+        let mut placed: Vec<(Option<Place>, &Problem)> = self.syntax.iter().cloned().zip(syntax).collect();
+        for problem in shape.iter().chain(further) {
+            placed.push((self.places.find(&problem.at, problem.on_key).cloned(), problem));
         }
         placed.sort_by_key(|(place, _)| match place {
             Some(Place::Text(span)) => (span.line, span.column),

@@ -13,16 +13,26 @@ use crate::job::quantity::{BYTES_FORMAT, Bytes, DURATION_FORMAT, Millis};
 
 /// Compares `node` with the schema. Unknown fields are noted and then renamed to the field that was probably meant, or
 /// dropped: what is left of them would only bring further errors.
-pub(crate) fn compare(node: &mut Node, schema: &Value, problems: &mut Vec<Problem>) {
-    Shape { defs: &schema["$defs"], problems }.node(node, schema, &At::job());
+/// The answer has the places where something cannot be used at all.
+pub(crate) fn compare(node: &mut Node, schema: &Value, problems: &mut Vec<Problem>) -> Vec<At> {
+    let mut shape = Shape { defs: &schema["$defs"], problems, broken: Vec::new() };
+    shape.node(node, schema, &At::job());
+    shape.broken
 }
 
 struct Shape<'a> {
     defs: &'a Value,
     problems: &'a mut Vec<Problem>,
+    broken: Vec<At>,
 }
 
 impl<'a> Shape<'a> {
+    /// Notes what cannot be used; an unknown field, unlike this, is done with when it is dropped.
+    fn broken(&mut self, problem: Problem) {
+        self.broken.push(problem.at.clone());
+        self.problems.push(problem);
+    }
+
     fn resolve(&self, schema: &'a Value) -> &'a Value {
         match schema["$ref"].as_str().and_then(|r| r.strip_prefix("#/$defs/")) {
             Some(name) => &self.defs[name],
@@ -58,7 +68,7 @@ impl<'a> Shape<'a> {
             return self.wrong_type(node, schema, &types, at);
         }
         if let Some(wrong) = out_of_range(&node.tree, schema) {
-            return self.problems.push(Problem::error(at.clone(), wrong));
+            return self.broken(Problem::error(at.clone(), wrong));
         }
         match &mut node.tree {
             Tree::Map(_) => self.fields(node, schema, at),
@@ -96,7 +106,7 @@ impl<'a> Shape<'a> {
                     let all = words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ");
                     let message = format!("expected one of {all}, found `{text}`");
                     let problem = Problem::error(at.clone(), message);
-                    self.problems.push(if help.starts_with("did") { problem.help(help) } else { problem });
+                    self.broken(if help.starts_with("did") { problem.help(help) } else { problem });
                 }
             }
             _ => {
@@ -124,7 +134,7 @@ impl<'a> Shape<'a> {
         if what == "text" && matches!(node.tree, Tree::Number(_) | Tree::Bool(_)) {
             problem = problem.help("in quotes it is text");
         }
-        self.problems.push(problem);
+        self.broken(problem);
     }
 
     fn fields(&mut self, node: &mut Node, schema: &'a Value, at: &At) {
@@ -173,7 +183,7 @@ impl<'a> Shape<'a> {
                 let help = schema["properties"][name]["description"].as_str().unwrap_or_default();
                 let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
                 let help = if help.is_empty() { help } else { format!("`{name}`: {help}") };
-                self.problems.push(Problem::error(at.clone(), format!("missing field `{name}`")).on_key().help(help));
+                self.broken(Problem::error(at.clone(), format!("missing field `{name}`")).on_key().help(help));
             }
         }
     }

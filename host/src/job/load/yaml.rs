@@ -104,9 +104,10 @@ fn duplicate(key: &Key, first: &Place) -> Wrong {
 
 fn refuse_as_key(open: &[Open], at: Span) -> Result<(), Wrong> {
     match open.last() {
-        Some(Open::Map { key: None, .. }) => {
-            Err(Wrong::new(at, "expected a name before `:`, found a list or fields (text with `{` or `[` needs quotes)"))
-        }
+        Some(Open::Map { key: None, .. }) => Err(Wrong::new(
+            at,
+            "expected a name before `:`, found a list or fields (text with `{` or `[` needs quotes)",
+        )),
         _ => Ok(()),
     }
 }
