@@ -1,5 +1,7 @@
 //! What a user writes: the job file, the checked graph, and the `DataStream` builder.
 pub mod check;
+#[cfg(test)]
+mod fake;
 pub mod graph;
 pub mod json_schema;
 pub mod load;
