@@ -10,3 +10,6 @@ pub mod groups;
 pub mod operator;
 pub mod shape;
 pub mod state;
+
+#[cfg(test)]
+mod state_tests;

@@ -220,6 +220,11 @@ impl WindowState {
         Some(shape.fires_at(from.max(shape.first_window(*pane))))
     }
 
+    /// Panes that are kept.
+    pub fn pane_count(&self) -> usize {
+        self.panes.len()
+    }
+
     /// Groups in windows that have not fired.
     pub fn open_groups(&self) -> usize {
         let from = self.fired_to.map_or(i64::MIN, |fired| self.shape.first_unfired(fired));
