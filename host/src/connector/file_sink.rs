@@ -76,3 +76,58 @@ fn cannot_create(path: &Path, error: &std::io::Error) -> Error {
         _ => Error::io(format_args!("cannot write {shown}"), error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::Int64Array;
+
+    use super::*;
+    use crate::schema::{DataType, Field};
+
+    fn schema() -> Schema {
+        Schema::new(vec![Field::new("n", DataType::Int64)])
+    }
+
+    fn batch(numbers: Vec<i64>) -> [ArrayRef; 1] {
+        [Arc::new(Int64Array::from(numbers))]
+    }
+
+    #[test]
+    fn rows_show_after_a_flush_and_replace_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        for (format, first, all) in [
+            (SinkFormat::Json, "{\"n\":1}\n", "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n"),
+            (SinkFormat::Csv, "n\n1\n", "n\n1\n2\n3\n"),
+        ] {
+            let mut sink = FileSink::create(&path, format, &schema()).unwrap();
+            sink.write(&batch(vec![1]), 1).unwrap();
+            sink.flush().unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), first);
+            sink.write(&batch(vec![2, 3]), 2).unwrap();
+            sink.finish().unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), all);
+        }
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = |path: &Path| FileSink::create(path, SinkFormat::Json, &schema()).err().unwrap().message;
+        let missing = folder.path().join("no");
+        let expected = format!("the folder {} does not exist; create it first", missing.display());
+        assert!(error(&missing.join("out")).ends_with(&expected));
+        assert!(error(folder.path()).ends_with(": it is a folder"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_an_error_that_names_the_file() {
+        let mut sink = FileSink::create(Path::new("/dev/full"), SinkFormat::Json, &schema()).unwrap();
+        sink.write(&batch(vec![1]), 1).unwrap();
+        let error = sink.flush().unwrap_err();
+        assert!(error.message.starts_with("cannot write /dev/full: ") && !error.closed_pipe, "{error}");
+    }
+}

@@ -14,6 +14,8 @@ pub mod limits;
 mod open;
 pub mod print;
 mod reader;
+#[cfg(test)]
+mod reading;
 pub mod sink;
 pub mod source;
 mod stdin;

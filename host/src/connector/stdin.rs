@@ -123,9 +123,63 @@ impl Input for PipeInput {
     }
 }
 
-/// Reads given bytes as if from a pipe, for tests of the formats.
 #[cfg(test)]
-pub(crate) fn pipe_of(bytes: Vec<u8>, waker: Waker) -> PipeInput {
-    let open = move || Ok(Box::new(std::io::Cursor::new(bytes)) as Box<dyn Read + Send>);
-    PipeInput::spawn("test".into(), open, waker).expect("a thread starts")
+mod tests {
+    use super::*;
+    use crate::connector::reading::Alarm;
+
+    fn text_reader(read: impl Read + Send + 'static, alarm: &Alarm) -> DecodingReader<PipeInput> {
+        let open = move || Ok(Box::new(read) as Box<dyn Read + Send>);
+        let input = PipeInput::spawn("test".into(), open, alarm.waker()).unwrap();
+        let spec: Spec = serde_json::from_str("{}").unwrap();
+        let decoder = DecodeSettings::of_stdin(&spec).unwrap().decoder("stdin");
+        DecodingReader::new("stdin".into(), input, decoder, Cursor::start(), 100)
+    }
+
+    #[test]
+    fn a_pipe_gives_its_lines_as_they_come_and_then_ends() {
+        let (pipe, mut writer) = std::io::pipe().unwrap();
+        let alarm = Alarm::new();
+        let mut reader = text_reader(pipe, &alarm);
+        std::io::Write::write_all(&mut writer, b"one\ntw").unwrap();
+        assert_eq!(alarm.next(&mut reader), [(1, "{\"text\":\"one\"}".into())]);
+        std::io::Write::write_all(&mut writer, b"o").unwrap();
+        drop(writer);
+        assert_eq!(alarm.next(&mut reader), [(2, "{\"text\":\"two\"}".into())]);
+        assert_eq!(alarm.next(&mut reader), []);
+    }
+
+    #[test]
+    fn more_than_the_channel_holds() {
+        let bytes = b"0123456789\n".repeat(200_000);
+        let alarm = Alarm::new();
+        let mut reader = text_reader(std::io::Cursor::new(bytes), &alarm);
+        let mut lines = 0;
+        loop {
+            match alarm.next(&mut reader).len() {
+                0 => break,
+                rows => lines += rows,
+            }
+        }
+        assert_eq!(lines, 200_000);
+    }
+
+    #[test]
+    fn a_pipe_that_breaks_is_an_error_after_its_rows() {
+        struct Broken(bool);
+        impl Read for Broken {
+            fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+                if std::mem::replace(&mut self.0, true) {
+                    return Err(std::io::Error::other("unplugged"));
+                }
+                out[..4].copy_from_slice(b"one\n");
+                Ok(4)
+            }
+        }
+        let alarm = Alarm::new();
+        let mut reader = text_reader(Broken(false), &alarm);
+        let outcome = alarm.to_end(&mut reader, &crate::schema::Schema::new(vec![]));
+        assert_eq!(outcome.rows.len(), 1);
+        assert_eq!(outcome.error.unwrap().message, "cannot read test: unplugged");
+    }
 }

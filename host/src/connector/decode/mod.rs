@@ -12,7 +12,7 @@ mod settings;
 mod text;
 
 #[cfg(test)]
-mod json_tests;
+mod format_tests;
 #[cfg(test)]
 mod lines_tests;
 
