@@ -5,6 +5,7 @@ mod fake;
 pub mod graph;
 pub mod json_schema;
 pub mod load;
+pub mod picture;
 pub mod problem;
 pub mod quantity;
 pub mod spec;

@@ -97,7 +97,8 @@ impl fmt::Display for Problem {
         let warning = if self.severity == Severity::Warning { "warning: " } else { "" };
         write!(f, "{}: {warning}{}", self.at, self.message)?;
         for line in self.help.iter().flat_map(|h| h.lines()) {
-            write!(f, "\n  help: {line}")?;
+            let label = if line.starts_with(' ') { "     " } else { "help:" };
+            write!(f, "\n  {label} {line}")?;
         }
         Ok(())
     }
@@ -108,6 +109,10 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let near = |candidate: &str| {
         if candidate.eq_ignore_ascii_case(word) {
             return Some(0);
+        }
+        // `int` for `int64`.
+        if word.len() >= 3 && candidate.starts_with(word) {
+            return Some(1);
         }
         let distance = strsim::damerau_levenshtein(word, candidate);
         let allowed = (word.chars().count().max(candidate.chars().count()) / 3).max(1);

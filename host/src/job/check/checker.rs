@@ -36,7 +36,7 @@ const IN_FLIGHT_TICKS: u32 = 256;
 /// Checks a job. Nothing of it runs, but its plugins are loaded and their functions opened.
 ///
 /// # Errors
-/// Everything that is wrong with the job, warnings included.
+/// Everything that is wrong with the job.
 pub fn check(job: &Job, around: &Surroundings, plugins: &mut dyn PluginCatalog) -> Result<Checked, Vec<Problem>> {
     let mut checker = Checker {
         job,
@@ -48,7 +48,7 @@ pub fn check(job: &Job, around: &Surroundings, plugins: &mut dyn PluginCatalog) 
         functions: HashMap::new(),
     };
     let mut broken = around.broken.clone();
-    settings(job, &mut checker.problems);
+    settings(job, around, &mut checker.problems);
     reading::check_names(job, &mut checker.problems);
     reading::check_inputs(job, &mut broken, &mut checker.problems);
     let order = reading::order(job, &mut broken, &mut checker.problems);
@@ -78,11 +78,11 @@ pub fn check(job: &Job, around: &Surroundings, plugins: &mut dyn PluginCatalog) 
         }
     }
     sink::check_sinks(&mut checker);
-    reading::check_unread(job, &broken, &mut checker.problems);
-    let Checker { problems, nodes, .. } = checker;
+    let Checker { mut problems, nodes, .. } = checker;
     if problems.iter().any(|p| p.severity == Severity::Error) || !around.broken.is_empty() {
         return Err(problems);
     }
+    reading::check_unread(job, &mut problems);
     Ok(Checked { graph: graph(job, nodes), warnings: problems })
 }
 
@@ -99,7 +99,7 @@ fn graph(job: &Job, nodes: Vec<Node>) -> JobGraph {
     }
 }
 
-fn settings(job: &Job, problems: &mut Vec<Problem>) {
+fn settings(job: &Job, around: &Surroundings, problems: &mut Vec<Problem>) {
     let top = At::job();
     let mut range = |at: At, value: Option<u64>, least: u64, most: u64| {
         if let Some(value) = value
@@ -133,7 +133,7 @@ fn settings(job: &Job, problems: &mut Vec<Problem>) {
         problems.push(Problem::error(top.field("parallelism"), message).help("raise `key_groups`"));
     }
     for (section, empty) in [("sources", job.sources.is_empty()), ("sinks", job.sinks.is_empty())] {
-        if empty {
+        if empty && around.broken.is_empty() {
             let problem = Problem::error(top.field(section), format!("a job needs {section}")).on_key();
             problems.push(problem);
         }

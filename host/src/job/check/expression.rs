@@ -114,7 +114,7 @@ impl Reader {
     }
 
     fn unclosed(&self) -> Wrong {
-        self.wrong("missing `)`; inside `{ }`, YAML takes a comma as the end of the value: quote the expression")
+        self.wrong("missing `)`; inside `{ }`, a comma ends the value: put the expression in quotes")
     }
 
     fn arguments(&mut self) -> Result<Vec<Argument>, Wrong> {

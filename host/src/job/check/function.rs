@@ -256,11 +256,11 @@ fn fits(field: &Field, offered: &[Offered], wanted: &Wanted<'_>, full_name: &str
         let message = format!("`{full_name}` reads `{field}`, which `{}` does not have", wanted.input_name);
         let same_type = |f: &&Field| f.data_type == field.data_type;
         let candidate = wanted.input.fields.iter().find(same_type).map_or("COLUMN", |f| f.name.as_str());
-        let help = format!(
-            "{}\nshow it another column under that name: `columns: {{ {}: {candidate} }}`",
-            listed(wanted.input),
-            field.name
-        );
+        let how = match wanted.kind {
+            Kind::Aggregate => format!("pass it a column: `{}({candidate})`", wanted.function),
+            _ => format!("show it another column under that name: `columns: {{ {}: {candidate} }}`", field.name),
+        };
+        let help = format!("{}\n{how}", listed(wanted.input));
         return Some(error(place, message).help(help));
     };
     let stream = &wanted.input.fields[found.column];

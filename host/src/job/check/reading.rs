@@ -124,11 +124,7 @@ fn circle(names: &[&str], problems: &mut Vec<Problem>) {
 }
 
 /// Warns of sources and operators that nobody reads.
-pub(super) fn check_unread(job: &Job, broken: &BTreeSet<String>, problems: &mut Vec<Problem>) {
-    if !broken.is_empty() {
-        // The reader may be among what is broken.
-        return;
-    }
+pub(super) fn check_unread(job: &Job, problems: &mut Vec<Problem>) {
     let inputs = job.operators.values().map(|o| &o.input).chain(job.sinks.values().map(|s| &s.input));
     let read: BTreeSet<&str> = inputs.map(|i| Reading::parse(i).name).collect();
     let sources = job.sources.keys().map(|name| ("sources", name));

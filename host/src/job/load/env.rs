@@ -19,9 +19,14 @@ pub(crate) fn fill(node: &mut Node, at: &At, env: Environment<'_>, problems: &mu
                 let whole = text.starts_with("${") && text.find('}') == Some(text.len() - 1);
                 node.tree = if whole { Tree::Filled(filled) } else { Tree::Text(filled) };
             }
-            Err(wrong) => problems.extend(wrong.into_iter().map(|(offset, message)| {
-                Problem::error(at.clone(), message).at_offset(offset).help("a default is written `${NAME:-default}`")
-            })),
+            Err(wrong) => {
+                problems.extend(wrong.into_iter().map(|(offset, message)| {
+                    let help =
+                        if message.ends_with("not set") { "a default is written `${NAME:-default}`" } else { "" };
+                    Problem::error(at.clone(), message).at_offset(offset).help(help)
+                }));
+                node.tree = Tree::Unknown;
+            }
         },
         Tree::List(items) => {
             for (i, item) in items.iter_mut().enumerate() {

@@ -32,7 +32,7 @@ pub struct Loaded {
     /// Everything that is wrong so far.
     pub problems: Vec<Problem>,
     pub(super) places: Places,
-    /// Places of syntax errors, which no field has: for the problem of the same position.
+    /// Places of the first problems: of errors in the syntax, which are at no field, and of settings.
     pub(super) syntax: Vec<Option<Place>>,
 }
 
@@ -83,7 +83,10 @@ impl Loaded {
     fn understand(&mut self, mut root: Node, overrides: &[Override], env: Environment<'_>) {
         let problems = &mut self.problems;
         for change in overrides {
-            change.apply(&mut root, problems);
+            if let Err(message) = change.apply(&mut root) {
+                self.syntax.push(Some(Place::Argument(change.argument.as_str().into())));
+                problems.push(Problem::error(At::job(), message));
+            }
         }
         let filled_from = problems.len();
         env::fill(&mut root, &At::job(), env, problems);
@@ -136,17 +139,14 @@ impl Override {
     }
 
     /// Sets the field, making those around it where they are not there.
-    fn apply(&self, root: &mut Node, problems: &mut Vec<Problem>) {
+    fn apply(&self, root: &mut Node) -> Result<(), String> {
         let place = Place::Argument(self.argument.as_str().into());
         let mut wrong = Vec::new();
         let mut value = match yaml::parse(&self.value, &mut wrong) {
             Ok(node) if wrong.is_empty() => node,
             // `--set path=` sets an empty text.
             _ if self.value.trim().is_empty() => Node { place: place.clone(), tree: Tree::Text(String::new()) },
-            Ok(_) | Err(_) => {
-                let message = format!("{}: the value is not valid YAML; quotes make it text", self.argument);
-                return problems.push(Problem::error(At::job(), message));
-            }
+            Ok(_) | Err(_) => return Err("the value is not valid YAML; quotes make it text".into()),
         };
         value.move_to(&place);
         let mut node = root;
@@ -155,8 +155,7 @@ impl Override {
                 node.tree = Tree::Map(Vec::new());
             }
             let Tree::Map(entries) = &mut node.tree else {
-                let message = format!("{}: there are no fields under this key", self.argument);
-                return problems.push(Problem::error(At::job(), message));
+                return Err(format!("there are no fields over `{step}`"));
             };
             let found = entries.iter().position(|(k, _)| k.name == *step).unwrap_or_else(|| {
                 let key = Key { name: step.clone(), place: place.clone() };
@@ -166,5 +165,6 @@ impl Override {
             node = &mut entries[found].1;
         }
         *node = value;
+        Ok(())
     }
 }

@@ -60,7 +60,8 @@ impl Loaded {
             }
         }
         for line in problem.help.iter().flat_map(|h| h.lines()) {
-            let _ = writeln!(out, "   {} {line}", paint.wrap("36", "help:"));
+            let label = if line.starts_with(' ') { "     ".to_string() } else { paint.wrap("36", "help:") };
+            let _ = writeln!(out, "   {label} {line}");
         }
     }
 

@@ -41,6 +41,9 @@ impl<'a> Shape<'a> {
     }
 
     fn node(&mut self, node: &mut Node, schema: &'a Value, at: &At) {
+        if node.tree == Tree::Unknown {
+            return;
+        }
         let schema = self.resolve(schema);
         if let Some(cases) = schema["anyOf"].as_array() {
             return self.any_of(node, cases, at);
@@ -103,15 +106,13 @@ impl<'a> Shape<'a> {
             Tree::Text(text) | Tree::Filled(text) => {
                 if !words.contains(&text.as_str()) {
                     let help = suggestion(text, "one of", words.iter().copied());
-                    let all = words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ");
-                    let message = format!("expected one of {all}, found `{text}`");
+                    let message = format!("expected one of {}, found `{text}`", one_of(words));
                     let problem = Problem::error(at.clone(), message);
                     self.broken(if help.starts_with("did") { problem.help(help) } else { problem });
                 }
             }
             _ => {
-                let all = words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ");
-                self.expected(node, &format!("one of {all}"), at);
+                self.expected(node, &format!("one of {}", one_of(words)), at);
             }
         }
     }
@@ -133,6 +134,9 @@ impl<'a> Shape<'a> {
         let mut problem = Problem::error(at.clone(), format!("expected {what}, found {found}"));
         if what == "text" && matches!(node.tree, Tree::Number(_) | Tree::Bool(_)) {
             problem = problem.help("in quotes it is text");
+        }
+        if node.tree == Tree::Null && at.steps().last().is_some_and(|name| name.ends_with(')')) {
+            problem = problem.help("inside `{ }`, a comma ends the value: put the expression before it in quotes");
         }
         self.broken(problem);
     }
@@ -186,6 +190,16 @@ impl<'a> Shape<'a> {
                 self.broken(Problem::error(at.clone(), format!("missing field `{name}`")).on_key().help(help));
             }
         }
+    }
+}
+
+/// The words, `int64` standing for `int64?` too.
+fn one_of(words: &[&str]) -> String {
+    let bare = words.iter().filter(|w| !w.ends_with('?')).map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ");
+    if words.iter().any(|w| w.ends_with('?')) {
+        format!("{bare} (with `?` where a row may have no value)")
+    } else {
+        bare
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) enum Tree {
     Text(String),
     /// A text that came out of `${...}` whole: it takes the type that is asked for.
     Filled(String),
+    /// It was a text with `${...}` that could not be filled in, which has been noted.
+    Unknown,
     List(Vec<Node>),
     Map(Vec<(Key, Node)>),
 }
@@ -60,15 +62,16 @@ pub(crate) struct Key {
 impl Tree {
     /// What people call it, for messages.
     pub(crate) fn describe(&self) -> String {
-        let shown = |text: &str| match text.char_indices().nth(40) {
-            Some((cut, _)) => format!("`{}...`", &text[..cut]),
-            None => format!("`{text}`"),
+        let shown = |text: &str| {
+            let start: String = text.chars().take(40).map(|c| if c.is_control() { ' ' } else { c }).collect();
+            if start.len() < text.len() { format!("`{start}...`") } else { format!("`{start}`") }
         };
         match self {
             Tree::Null => "nothing".into(),
             Tree::Bool(b) => format!("`{b}`"),
             Tree::Number(n) => format!("the number {n}"),
             Tree::Text(text) | Tree::Filled(text) => format!("the text {}", shown(text)),
+            Tree::Unknown => "a text".into(),
             Tree::List(_) => "a list".into(),
             Tree::Map(_) => "fields".into(),
         }
@@ -83,6 +86,8 @@ impl Node {
             Tree::Bool(b) => Value::Bool(*b),
             Tree::Number(n) => Value::Number(n.clone()),
             Tree::Text(text) | Tree::Filled(text) => Value::String(text.clone()),
+            // Takes the place of a job's name, for one, until the job is refused.
+            Tree::Unknown => Value::String("unknown".into()),
             Tree::List(items) => Value::Array(items.iter().map(Node::value).collect()),
             Tree::Map(entries) => {
                 Value::Object(entries.iter().map(|(k, v)| (k.name.clone(), v.value())).collect::<Map<_, _>>())

@@ -22,10 +22,14 @@ impl Wrong {
     }
 }
 
-fn span(marks: Marks) -> Span {
+/// Where it is, and the characters that stand there, if that is within one line.
+fn span(marks: Marks, chars: &[char]) -> (Span, String) {
     let one_line = marks.start.line() == marks.end.line();
-    let width = if one_line { marks.end.col().saturating_sub(marks.start.col()) } else { 1 };
-    Span { line: marks.start.line(), column: marks.start.col() + 1, width: width.max(1), text_from: None }
+    let piece = chars.get(marks.start.index()..marks.end.index()).filter(|_| one_line).unwrap_or_default();
+    // The parser counts the blanks behind a quoted text to it.
+    let raw: String = piece.iter().collect::<String>().trim_end().into();
+    let width = raw.chars().count().max(1);
+    (Span { line: marks.start.line(), column: marks.start.col() + 1, width, text_from: None }, raw)
 }
 
 /// A list or a mapping that has begun and not ended.
@@ -37,6 +41,7 @@ enum Open {
 /// Parses one document. Duplicate fields are noted in `wrong`, and the first one stays; what cannot be parsed is the
 /// error.
 pub(crate) fn parse(text: &str, wrong: &mut Vec<Wrong>) -> Result<Node, Wrong> {
+    let chars: Vec<char> = text.chars().collect();
     let mut parser = Parser::new_from_str(text);
     let mut open: Vec<Open> = Vec::new();
     let mut root: Option<Node> = None;
@@ -46,7 +51,7 @@ pub(crate) fn parse(text: &str, wrong: &mut Vec<Wrong>) -> Result<Node, Wrong> {
             let at = Span { line: marker.line(), column: marker.col() + 1, width: 1, text_from: None };
             Wrong::new(at, format!("not valid YAML: {}", e.info()))
         })?;
-        let at = span(marks);
+        let (at, raw) = span(marks, &chars);
         let done = match event {
             Event::Alias(_) => return Err(Wrong::new(at, "YAML aliases (`*name`) are not taken in job files")),
             Event::DocumentStart(_) if root.is_some() => {
@@ -76,7 +81,7 @@ pub(crate) fn parse(text: &str, wrong: &mut Vec<Wrong>) -> Result<Node, Wrong> {
                     continue;
                 }
                 let text = tag.as_ref().is_some_and(|t| t.is_yaml_core_schema() && t.suffix == "str");
-                scalar(&value, style, text, at)?
+                scalar(&value, &raw, style, text, at)?
             }
             _ => continue,
         };
@@ -112,15 +117,15 @@ fn refuse_as_key(open: &[Open], at: Span) -> Result<(), Wrong> {
     }
 }
 
-fn scalar(value: &str, style: ScalarStyle, is_text: bool, at: Span) -> Result<Node, Wrong> {
+fn scalar(value: &str, raw: &str, style: ScalarStyle, is_text: bool, at: Span) -> Result<Node, Wrong> {
     let node = |tree, text_from| Node { place: Place::Text(Span { text_from, ..at }), tree };
     if style != ScalarStyle::Plain || is_text {
         // With escapes, or over several lines, the file does not have the text letter by letter.
-        let literal = at.width == value.chars().count() + 2;
+        let literal = raw.get(1..raw.len().saturating_sub(1)) == Some(value);
         return Ok(node(Tree::Text(value.into()), literal.then_some(1)));
     }
     let tree = plain(value).map_err(|message| Wrong::new(at, message))?;
-    Ok(node(tree, (at.width == value.chars().count()).then_some(0)))
+    Ok(node(tree, (raw == value).then_some(0)))
 }
 
 /// An unquoted scalar in YAML's core schema.
