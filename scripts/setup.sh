@@ -118,7 +118,7 @@ from_rustup() {
         limit=$blind_seconds
     fi
     say "rustup target add $target"
-    if within "$limit" rustup target add "$target" && in_use; then return 0; fi
+    if RUST_BACKTRACE=0 within "$limit" rustup target add "$target" && in_use; then return 0; fi
     note "rustup target add $target: failed, or took longer than $limit s"
     return 1
 }
