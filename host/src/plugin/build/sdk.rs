@@ -31,7 +31,7 @@ const PREAMBLE: &str = "\
 /// A folder or file cannot be written.
 pub fn provide(dir: &Path) -> Result<PathBuf> {
     let root = home::home()?.join("sdk");
-    let sdk = unpack(&root, SDK)?.join("guest-sdk/rust");
+    let sdk = unpack(&root, SDK)?;
     let config = dir.join(CONFIG);
     let text = match std::fs::read_to_string(&config) {
         Ok(text) => text,
@@ -49,7 +49,7 @@ pub fn provide(dir: &Path) -> Result<PathBuf> {
 /// Writes `files` into a folder of `root` that is named after the version and the content, and returns it. The folder
 /// has its name only when it is whole, so what has the name can be used without looking inside.
 fn unpack(root: &Path, files: &[(&str, &[u8])]) -> Result<PathBuf> {
-    if files.len() < 2 {
+    if files.is_empty() {
         return Err(Error::internal("this program was built without the SDK"));
     }
     let name = format!("{}-{}", env!("CARGO_PKG_VERSION"), content_hash(files));
@@ -101,10 +101,8 @@ fn patched(text: &str, sdk: &Path, stale: impl Fn(&Path) -> bool) -> Option<Stri
     if let Ok(config) = text.parse::<toml::Table>() {
         let now =
             config.get("patch").and_then(|patch| patch.get("crates-io")?.get("flowgate-sdk")?.get("path")?.as_str());
-        if let Some(now) = now.map(Path::new) {
-            if now == sdk || !stale(now) {
-                return None;
-            }
+        if now.map(Path::new).is_some_and(|now| now == sdk || !stale(now)) {
+            return None;
         }
     }
     let mut lines: Vec<&str> = text.lines().collect();
@@ -134,7 +132,7 @@ mod tests {
     use super::*;
 
     const STALE: fn(&Path) -> bool = |path| path.starts_with("/cache");
-    const FILES: [(&str, &[u8]); 2] = [("Cargo.toml", b"[workspace]"), ("guest-sdk/rust/src/lib.rs", b"")];
+    const FILES: [(&str, &[u8]); 2] = [("Cargo.toml", b"[package]"), ("src/lib.rs", b"")];
 
     #[test]
     fn a_plugin_without_a_config_gets_one() {
@@ -160,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_checkout_that_exists_is_left() {
-        let before = patched("", Path::new("/home/me/flowgate/guest-sdk/rust"), STALE).unwrap();
+        let before = patched("", Path::new("/checkout/guest-sdk/rust"), STALE).unwrap();
         assert_eq!(patched(&before, Path::new("/cache/new"), STALE), None);
     }
 
@@ -174,11 +172,11 @@ mod tests {
     fn the_folder_is_named_by_its_content_and_written_once() {
         let root = tempfile::tempdir().unwrap();
         let first = unpack(root.path(), &FILES).unwrap();
-        assert!(first.join("guest-sdk/rust/src/lib.rs").exists());
+        assert!(first.join("src/lib.rs").exists());
         std::fs::write(first.join("marker"), "").unwrap();
         assert_eq!(unpack(root.path(), &FILES).unwrap(), first);
         assert!(first.join("marker").exists(), "written a second time");
-        let changed = unpack(root.path(), &[FILES[0], ("guest-sdk/rust/src/lib.rs", b"//")]).unwrap();
+        let changed = unpack(root.path(), &[FILES[0], ("src/lib.rs", b"//")]).unwrap();
         assert_ne!(changed, first);
         assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 2, "a folder that is not whole was left behind");
     }
