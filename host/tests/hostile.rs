@@ -24,7 +24,12 @@ fn limits() -> Limits {
 }
 
 fn settings(limits: Limits) -> Settings {
-    Settings { compile_in: CompileIn::ThisProcess, cache: None, log: Arc::new(Lines::default()), ..Settings::new(limits) }
+    Settings {
+        compile_in: CompileIn::ThisProcess,
+        cache: None,
+        log: Arc::new(Lines::default()),
+        ..Settings::new(limits)
+    }
 }
 
 /// Keeps log lines.

@@ -13,17 +13,17 @@ use wit_parser::Resolve;
 
 /// Address and little-endian words of what the good plugin returns. Strings: `f` at 16, `x` at 17, `y` at 18.
 const DATA: &[(u32, &[u32])] = &[
-    (32, &[17, 1, 1]),                                   // field x: int64
-    (48, &[18, 1, 3]),                                   // field y: text
-    (64, &[32, 1]),                                      // inputs: [[x]]
-    (80, &[0, 0, 48, 1, 0]),                             // output: "", [y], no passthrough
-    (112, &[16, 1, 0, 0, 0, 0, 0, 0, 64, 1]),            // function: f, transform, "", no schema, inputs
-    (160, &[112, 1]),                                    // describe: [function]
-    (176, &[0, 64, 1, 80, 1, 0, 0]),                     // open: ok, inputs, outputs, no state
-    (256, &[0, 288, 1, 0, 0]),                           // apply: ok, outputs, no failures
-    (288, &[0, 0, 0, 320, 1]),                           // rows-out: all, columns
-    (320, &[3, 4096, 0, 0, 0, 0, 0, 0]),                 // column: texts, offsets, data, no validity
-    (384, &[0, 0, 0, 0, 0, 0, 0]),                       // update, merge and finish write their answers here
+    (32, &[17, 1, 1]),                        // field x: int64
+    (48, &[18, 1, 3]),                        // field y: text
+    (64, &[32, 1]),                           // inputs: [[x]]
+    (80, &[0, 0, 48, 1, 0]),                  // output: "", [y], no passthrough
+    (112, &[16, 1, 0, 0, 0, 0, 0, 0, 64, 1]), // function: f, transform, "", no schema, inputs
+    (160, &[112, 1]),                         // describe: [function]
+    (176, &[0, 64, 1, 80, 1, 0, 0]),          // open: ok, inputs, outputs, no state
+    (256, &[0, 288, 1, 0, 0]),                // apply: ok, outputs, no failures
+    (288, &[0, 0, 0, 320, 1]),                // rows-out: all, columns
+    (320, &[3, 4096, 0, 0, 0, 0, 0, 0]),      // column: texts, offsets, data, no validity
+    (384, &[0, 0, 0, 0, 0, 0, 0]),            // update, merge and finish write their answers here
 ];
 
 const PARTS: &[(&str, &str)] = &[
@@ -131,7 +131,8 @@ pub fn plugin(lines: &str, aggregate: bool) -> Vec<u8> {
     let (package, _) = resolve.push_dir(wit).expect("the contract parses");
     let world = if aggregate { "aggregator" } else { "transformer" };
     let world = resolve.select_world(&[package], Some(world)).expect("the contract has this world");
-    embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8, false).expect("the type can be embedded");
+    embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8, false)
+        .expect("the type can be embedded");
     wasm
 }
 
