@@ -1,1 +1,18 @@
-fn main() {}
+//! The `flowgate` program: reads the command line, runs one command, says how it ended.
+//!
+//! Results go to standard output, messages to standard error. The commands are in [`flowgate::cli`], one file each.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use flowgate::cli::{self, Cli};
+
+fn main() -> ExitCode {
+    match Cli::parse().command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            cli::say(&error);
+            ExitCode::from(cli::exit_code(&error))
+        }
+    }
+}

@@ -8,6 +8,7 @@
 
 mod admission;
 pub mod binding;
+pub mod build;
 mod cache;
 mod columns_in;
 mod columns_out;

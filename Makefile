@@ -1,0 +1,51 @@
+# The one list of commands. `make` says what there is.
+
+# `make PROFILE=dev test` compiles sooner and runs slower. Everything uses one profile, so that wasmtime is compiled once.
+PROFILE ?= release
+
+target_dir := $(or $(CARGO_TARGET_DIR),target)
+flags      := --profile $(PROFILE)
+out        := $(target_dir)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+flowgate   := $(out)/flowgate
+# `make test` and `make demo` build the same packages, so that Cargo chooses the same features of what they share.
+workspace  := --workspace
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build plugins demo test bench lint fmt lint-tools
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Make this machine able to compile plugins to WebAssembly
+	@scripts/setup.sh $(if $(filter setup,$(MAKECMDGOALS)),,--quiet)
+
+build: ## Build the program, target/release/flowgate
+	cargo build $(flags) $(workspace)
+
+plugins: setup build ## Compile the plugins that come with Flowgate, where the program finds them
+	@for dir in plugins/*/; do \
+		name=$$(basename $$dir) && \
+		$(flowgate) plugin build $$dir -o $(target_dir)/plugins/$$name.wasm || exit 1; \
+	done
+
+demo: plugins ## Run the main job on what a web server logged
+	$(flowgate) run examples/weblog/job.yaml
+
+test: setup lint plugins ## Format, lints, unit, doc and end-to-end tests, and the tidy test
+	cargo test $(flags) $(workspace)
+
+bench: plugins ## Measure the wall and whole jobs; results in target/bench
+	cargo bench -p flowgate-tests
+
+lint: lint-tools ## Format and lints, warnings as errors
+	cargo fmt --all -- --check
+	cargo clippy $(flags) $(workspace) --all-targets -- -D warnings
+	@if command -v shellcheck >/dev/null; then shellcheck $$(git ls-files '*.sh' .ci/run); \
+	else echo "shellcheck is not installed: the shell scripts are not checked"; fi
+
+fmt: lint-tools ## Format the code
+	cargo fmt --all
+
+lint-tools:
+	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy || \
+	{ echo "rustfmt and clippy are missing: rustup component add rustfmt clippy" >&2; exit 1; }

@@ -1,0 +1,62 @@
+//! `flowgate plugin build`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use flowgate::error::Result;
+use flowgate::plugin::build::build::{Built, build};
+use flowgate::plugin::build::cargo::Profile;
+
+/// Compile a plugin in Rust to a component.
+///
+/// The component is written beside the package's Cargo.toml; that of a member of a workspace goes to `plugins/` in the
+/// workspace's target folder.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  flowgate plugin build
+  flowgate plugin build plugins/weblog -o weblog.wasm")]
+pub struct BuildArgs {
+    /// The folder of the plugin's Cargo.toml
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    /// Where to write the component
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Compile with debug information and checks for overflow, not optimised
+    #[arg(long)]
+    debug: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// The folder holds no plugin, nothing here compiles for WebAssembly, the plugin does not compile, or the file cannot
+/// be written.
+pub fn run(args: &BuildArgs) -> Result<()> {
+    let profile = if args.debug { Profile::Debug } else { Profile::Release };
+    let built = build(&args.dir, args.output.as_deref(), profile)?;
+    eprintln!("{}", summary(&built));
+    Ok(())
+}
+
+fn summary(built: &Built) -> String {
+    let size = built.bytes as f64 / 1024.0;
+    format!("built {}: {size:.1} KiB in {:.1} s", built.path.display(), built.took.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_names_file_size_and_time() {
+        let built = Built {
+            name: "weblog".into(),
+            path: "plugins/weblog.wasm".into(),
+            bytes: 84_480,
+            took: std::time::Duration::from_millis(3_240),
+        };
+        assert_eq!(summary(&built), "built plugins/weblog.wasm: 82.5 KiB in 3.2 s");
+    }
+}

@@ -1,0 +1,98 @@
+//! Words that do not belong: stubs in Rust code, a second clock or source of randomness in the host, paths of somebody's
+//! machine anywhere.
+
+use crate::repository::File;
+
+/// This rule's own file, which has to name what it looks for.
+const HERE: &str = "tests/tidy/words.rs";
+
+/// What is in no finished code.
+const STUBS: [&str; 3] = ["todo!", "unimplemented!", "dbg!"];
+
+/// How the wall clock is read. `Instant` is fine: it measures durations and cannot end up in a result.
+const CLOCKS: [&str; 4] = ["SystemTime::now", "Timestamp::now", "Zoned::now", "Utc::now"];
+const CLOCK_FILE: &str = "host/src/clock.rs";
+
+/// How randomness is read: in one file, so that a test can be told the seed.
+const RANDOMNESS: [&str; 3] = ["getrandom::", "RandomState", "thread_rng"];
+const RANDOMNESS_FILES: [&str; 2] = ["host/src/clock.rs", "host/src/plugin/cache"];
+
+/// The beginnings of paths that exist on one machine.
+const MACHINE_PATHS: [&str; 5] = ["/root/", "/work/", "/tmp/", "/home/", "/Users/"];
+
+pub(crate) fn check(files: &[File]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for file in files.iter().filter(|file| file.path != HERE) {
+        for (number, line) in file.lines() {
+            for path in MACHINE_PATHS.iter().filter(|path| has_path(line, path)) {
+                wrong.push(format!("{}:{number}: `{path}` is a path of one machine; write it relative", file.path));
+            }
+        }
+        if !file.is_rust() {
+            continue;
+        }
+        let host = file.path.starts_with("host/src/");
+        for (number, line) in file.code() {
+            let place = format!("{}:{number}", file.path);
+            for stub in STUBS.iter().filter(|stub| has_word(line, stub)) {
+                wrong.push(format!("{place}: `{stub}`; finish it"));
+            }
+            for clock in CLOCKS.iter().filter(|clock| host && file.path != CLOCK_FILE && has_word(line, clock)) {
+                wrong.push(format!("{place}: `{clock}`; the wall clock is read in {CLOCK_FILE} alone"));
+            }
+            let random_here = RANDOMNESS_FILES.iter().any(|allowed| file.path.starts_with(allowed));
+            for random in RANDOMNESS.iter().filter(|word| host && !random_here && has_word(line, word)) {
+                wrong.push(format!(
+                    "{place}: `{random}`; randomness is read in {} alone",
+                    RANDOMNESS_FILES.join(" and ")
+                ));
+            }
+        }
+    }
+    wrong
+}
+
+/// Whether a line has the word, and not as the end of a longer one.
+fn has_word(line: &str, word: &str) -> bool {
+    let inside = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(word).any(|(at, _)| !line[..at].ends_with(inside))
+}
+
+/// Whether a line has an absolute path with this beginning: not as a part of a longer path or of an address.
+fn has_path(line: &str, beginning: &str) -> bool {
+    let inside = |c: char| c.is_alphanumeric() || "._-}~*".contains(c);
+    line.match_indices(beginning).any(|(at, _)| !line[..at].ends_with(inside))
+}
+
+#[test]
+fn each_word_is_found_where_it_does_not_belong() {
+    let bad = [
+        ("plugins/text/src/lib.rs", "fn f() { todo!() }"),
+        ("host/src/job/check.rs", "    unimplemented!(\"later\")"),
+        ("tests/e2e.rs", "dbg!(x);"),
+        ("host/src/dataflow/worker.rs", "let t = std::time::SystemTime::now();"),
+        ("host/src/connector/instant.rs", "let t = jiff::Timestamp::now();"),
+        ("host/src/dataflow/key.rs", "use std::hash::RandomState;"),
+        ("host/src/plugin/admission.rs", "getrandom::fill(&mut key);"),
+        ("README.md", "see /root/notes"),
+        ("examples/a/job.yaml", "path: '/home/ada/in.log'"),
+        ("scripts/setup.sh", "cd \"/work/main\""),
+    ];
+    for (path, text) in bad {
+        assert_eq!(check(&[File::new(path, text)]).len(), 1, "{path}: {text}");
+    }
+}
+
+#[test]
+fn the_same_words_pass_where_they_do() {
+    let good = [
+        ("host/src/clock.rs", "SystemTime::now()"),
+        ("host/src/plugin/cache.rs", "getrandom::fill(&mut key);"),
+        ("host/src/job/check.rs", "// todo! is for others"),
+        ("tests/e2e.rs", "let at = SystemTime::now();"),
+        ("README.md", "https://flowgate.example/home/ and $work/tmp/x"),
+    ];
+    for (path, text) in good {
+        assert_eq!(check(&[File::new(path, text)]), Vec::<String>::new(), "{path}: {text}");
+    }
+}
