@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn code_of_the_compiling_engine_runs_on_the_running_one() {
         let limits = Limits::default();
-        let code = to_compile(&limits).unwrap().precompile_component(b"(component)").unwrap();
+        let code = to_compile(&limits).unwrap().precompile_component(&wat::parse_str("(component)").unwrap()).unwrap();
         let engine = to_run(&limits).unwrap();
         // SAFETY: the bytes come from our own compiler, a line above.
         unsafe { wasmtime::component::Component::deserialize(&engine, &code) }.unwrap();

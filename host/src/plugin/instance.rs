@@ -93,7 +93,8 @@ fn trapped(store: &mut Store<HostState>, plugin: &Plugin, error: &wasmtime::Erro
         }
         Some(trap) => {
             let trap = trap.to_string();
-            format!("trapped: {}{place}", trap.strip_prefix("wasm trap: ").unwrap_or(&trap))
+            let trap = trap.trim_start_matches("wasm trap: ").trim_start_matches("wasm ");
+            format!("trapped: {trap}{place}")
         }
         None => {
             let cause = error.root_cause().to_string();

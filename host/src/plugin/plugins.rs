@@ -152,7 +152,8 @@ impl Wall {
         // this process or in a child that we started, or earlier, and then its MAC proves that this user's host wrote
         // it (S3). It was made for this engine: the cache's names contain the engine's hash, and wasmtime checks again.
         let loaded = unsafe { Component::deserialize(&self.engine, &artifact.machine_code) };
-        let loaded = loaded.map_err(|e| Error::internal(format!("machine code does not load: {e:#}")))?;
+        // It is whole, so it was made for this engine and only a limit can be in its way.
+        let loaded = loaded.map_err(|e| Error::user(format!("does not fit the limits: {}", e.root_cause())))?;
         let misfit = |e: wasmtime::Error| Error::user(format!("does not fit the plugin contract: {e:#}"));
         let pre = self.linker.instantiate_pre(&loaded).map_err(misfit)?;
         let exports = Exports::of(&pre).map_err(misfit)?;

@@ -11,6 +11,15 @@ use std::path::{Path, PathBuf};
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
+/// The usual worlds, which may import anything.
+const WORLDS: &str = "package test:fixture;
+    world transformer {
+        include flowgate:plugin/transformer@0.1.0;
+        import flowgate:plugin/state@0.1.0;
+        import flowgate:plugin/timers@0.1.0;
+    }
+    world aggregator { include flowgate:plugin/aggregator@0.1.0; }";
+
 /// Address and little-endian words of what the good plugin returns. Strings: `f` at 16, `x` at 17, `y` at 18.
 const DATA: &[(u32, &[u32])] = &[
     (32, &[17, 1, 1]),                        // field x: int64
@@ -123,21 +132,22 @@ fn module(lines: &str, aggregate: bool) -> String {
 }
 
 /// A core module with embedded component type, as toolchains make it.
-pub fn plugin(lines: &str, aggregate: bool) -> Vec<u8> {
+pub(crate) fn plugin(lines: &str, aggregate: bool) -> Vec<u8> {
     let text = module(lines, aggregate);
     let mut wasm = wat::parse_str(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
     let mut resolve = Resolve::default();
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/0.1.0");
-    let (package, _) = resolve.push_dir(wit).expect("the contract parses");
+    resolve.push_dir(wit).expect("the contract parses");
+    let package = resolve.push_str("fixture.wit", WORLDS).expect("the worlds parse");
     let world = if aggregate { "aggregator" } else { "transformer" };
-    let world = resolve.select_world(&[package], Some(world)).expect("the contract has this world");
+    let world = resolve.select_world(&[package], Some(world)).expect("there is this world");
     embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8, false)
         .expect("the type can be embedded");
     wasm
 }
 
 /// The lines of `tests/hostile/NAME.wat`.
-pub fn lines(name: &str) -> String {
+pub(crate) fn lines(name: &str) -> String {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests/hostile", &format!("{name}.wat")].iter().collect();
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }

@@ -1,0 +1,2 @@
+;; Has no output.
+(data (i32.const 192) "\00")

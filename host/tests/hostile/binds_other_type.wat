@@ -1,0 +1,2 @@
+;; Reads column `x` as text.
+(data (i32.const 40) "\03")

@@ -1,0 +1,2 @@
+;; Has no function.
+(data (i32.const 164) "\00")

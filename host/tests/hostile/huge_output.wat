@@ -1,0 +1,13 @@
+;; Returns one and the same 60 MiB of text in each of two columns.
+(data (i32.const 80) "\00\00\00\00\00\00\00\00\00\04\00\00\02\00\00\00\00\00\00\00")
+(data (i32.const 1024) "\11\00\00\00\01\00\00\00\03\00\00\00\12\00\00\00\01\00\00\00\03\00\00\00")
+(data (i32.const 304) "\02\00\00\00")
+(data (i32.const 352) "\03\00\00\00\00\10\00\00\02\00\00\00\00\00\00\00\00\40\9c\03")
+(func $apply (param $rows i32) (param i32 i32) (result i32)
+  (drop (memory.grow (i32.const 1000)))
+  (i32.store (i32.const 328) (i32.add (local.get $rows) (i32.const 1)))
+  (i32.store (i32.const 356) (i32.const 4096))
+  (i32.store (i32.const 360) (i32.add (local.get $rows) (i32.const 1)))
+  (i32.store (i32.const 336) (i32.const 60000000))
+  (i32.store (i32.const 368) (i32.const 60000000))
+  (i32.const 256))

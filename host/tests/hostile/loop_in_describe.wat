@@ -1,0 +1,2 @@
+;; Never says what it has.
+(func $describe (result i32) (loop $forever (br $forever)) unreachable)

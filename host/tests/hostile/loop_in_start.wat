@@ -1,0 +1,3 @@
+;; Never starts.
+(func $begin (loop $forever (br $forever)))
+(start $begin)

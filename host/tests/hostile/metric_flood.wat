@@ -1,0 +1,17 @@
+;; Publishes 1,000 counters, and one whose name is not a name.
+(import "flowgate:plugin/metrics@0.1.0" "add" (func $add (param i32 i32 i64)))
+(data (i32.const 2048) "m000")
+(func $apply (param $rows i32) (param i32 i32) (result i32)
+  (local $i i32)
+  (call $add (i32.const 2048) (i32.const 0) (i64.const 1))
+  (loop $next
+    (i32.store8 (i32.const 2049) (i32.add (i32.const 48) (i32.div_u (local.get $i) (i32.const 100))))
+    (i32.store8 (i32.const 2050) (i32.add (i32.const 48) (i32.rem_u (i32.div_u (local.get $i) (i32.const 10)) (i32.const 10))))
+    (i32.store8 (i32.const 2051) (i32.add (i32.const 48) (i32.rem_u (local.get $i) (i32.const 10))))
+    (call $add (i32.const 2048) (i32.const 4) (i64.const 7))
+    (local.set $i (i32.add (local.get $i) (i32.const 1)))
+    (br_if $next (i32.lt_u (local.get $i) (i32.const 1000))))
+  (memory.fill (i32.const 4096) (i32.const 0) (i32.const 4096))
+  (i32.store (i32.const 328) (i32.add (local.get $rows) (i32.const 1)))
+  (global.set $top (i32.const 8192))
+  (i32.const 256))

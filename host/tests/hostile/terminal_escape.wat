@@ -1,0 +1,16 @@
+;; Fails every row with a message of 10,000 bytes that would turn the terminal red.
+(data (i32.const 268) "\00\08\00\00")
+(data (i32.const 288) "\01\00\00\00\00\00\00\00\00\00\00\00")
+(data (i32.const 12000) "\1b[31mred\0a")
+(func $apply (param $rows i32) (param i32 i32) (result i32)
+  (local $i i32)
+  (memory.fill (i32.const 12009) (i32.const 120) (i32.const 10000))
+  (i32.store (i32.const 272) (local.get $rows))
+  (i32.store (i32.const 328) (i32.const 1))
+  (loop $next
+    (i32.store (i32.add (i32.const 2048) (i32.mul (local.get $i) (i32.const 12))) (local.get $i))
+    (i32.store (i32.add (i32.const 2052) (i32.mul (local.get $i) (i32.const 12))) (i32.const 12000))
+    (i32.store (i32.add (i32.const 2056) (i32.mul (local.get $i) (i32.const 12))) (i32.const 10000))
+    (local.set $i (i32.add (local.get $i) (i32.const 1)))
+    (br_if $next (i32.lt_u (local.get $i) (local.get $rows))))
+  (i32.const 256))
