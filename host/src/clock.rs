@@ -7,3 +7,8 @@ pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
+
+/// Now, on a clock that never goes back: for measuring how long something takes.
+pub fn monotonic() -> std::time::Instant {
+    std::time::Instant::now()
+}

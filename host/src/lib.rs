@@ -4,6 +4,7 @@
 //! against its plugins gives a [`job::graph::JobGraph`], in which every edge has a type; [`dataflow`] runs the graph.
 //! `ARCHITECTURE.md` in the repository has the picture.
 
+pub mod cli;
 pub mod clock;
 pub mod connector;
 pub mod dataflow;

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::error::Result;
+use crate::plugin::build::build::{Built, build};
+use crate::plugin::build::cargo::Profile;
 use clap::Args;
-use flowgate::error::Result;
-use flowgate::plugin::build::build::{Built, build};
-use flowgate::plugin::build::cargo::Profile;
 
 /// Compile a plugin in Rust to a component.
 ///
@@ -33,7 +33,7 @@ pub struct BuildArgs {
 ///
 /// The folder holds no plugin, nothing here compiles for WebAssembly, the plugin does not compile, or the file cannot
 /// be written.
-pub fn run(args: &BuildArgs) -> Result<()> {
+pub(super) fn run(args: &BuildArgs) -> Result<()> {
     let profile = if args.debug { Profile::Debug } else { Profile::Release };
     let built = build(&args.dir, args.output.as_deref(), profile)?;
     eprintln!("{}", summary(&built));

@@ -1,3 +1,23 @@
-//! The outside world: one file for each source or sink, behind the traits in [`source`] and [`sink`].
+//! The outside world: one file or folder for each source or sink, behind the traits in [`source`] and [`sink`].
+//!
+//! Bytes become rows in `decode`, whatever they come from (`file`, `stdin`); rows become text in [`encode`], wherever
+//! they go ([`print`], [`file_sink`]). [`generator`] makes rows of nothing.
+
+pub mod blackhole;
+mod decode;
+pub mod encode;
+mod file;
+pub mod file_sink;
+pub mod generator;
+mod instant;
+pub mod limits;
+mod open;
+pub mod print;
+mod reader;
+#[cfg(test)]
+mod reading;
 pub mod sink;
 pub mod source;
+mod stdin;
+
+pub use open::{open_sink, open_source, source_schema};

@@ -1,1 +1,25 @@
 //! The life of a batch, in the order in which it meets the files.
+//!
+//! [`worker`] starts the worker threads of a job and is their loop; [`build`] puts the dataflow of a checked graph
+//! together. [`source`] reads rows at a
+//! tick and holds back when too much is under way; [`assign`] gives a stream its event time; [`slot`] calls a plugin
+//! function; [`shuffle`] brings rows of a key to one worker; [`window`] aggregates; [`sink`] hands rows to the outside
+//! world. [`engine`] is the only file that knows the engine's operators.
+
+pub mod assign;
+pub mod batch;
+pub mod build;
+pub mod dead_letter;
+pub mod engine;
+pub mod job_state;
+pub mod key;
+pub mod message;
+pub mod metrics;
+pub mod shuffle;
+pub mod sink;
+pub mod slot;
+pub mod source;
+pub mod watermark;
+pub mod window;
+pub mod wire;
+pub mod worker;

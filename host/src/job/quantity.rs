@@ -1,22 +1,64 @@
 //! Durations and byte sizes as people write them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// A duration in whole milliseconds: `250ms`, `10s`, `5m`, `2h`, `1d`, or several of them, `1m30s`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
 pub struct Millis(pub i64);
 
 /// A number of bytes: `65536`, `64KiB`, `16MiB`, `1GiB`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "NumberOrText", into = "String")]
 pub struct Bytes(pub u64);
+
+/// `format` of durations in the job file's JSON Schema.
+pub(crate) const DURATION_FORMAT: &str = "flowgate-duration";
+/// `format` of byte sizes in the job file's JSON Schema.
+pub(crate) const BYTES_FORMAT: &str = "flowgate-bytes";
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NumberOrText {
+    Number(u64),
+    Text(String),
+}
+
+impl JsonSchema for Millis {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A duration: `250ms`, `10s`, `5m`, `2h`, `1d`, or several of them, `1m30s`.",
+            "type": "string",
+            "format": DURATION_FORMAT,
+            "pattern": "^([0-9]+ ?(ms|s|m|min|h|d) ?)+$",
+        })
+    }
+}
+
+impl JsonSchema for Bytes {
+    fn schema_name() -> Cow<'static, str> {
+        "Bytes".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A number of bytes: `65536`, `64KiB`, `16MiB`, `1GiB`.",
+            "type": ["string", "integer"],
+            "format": BYTES_FORMAT,
+            "pattern": "^[0-9]+ ?(B|[KMG]iB|[kKMG]B)?$",
+            "minimum": 0,
+        })
+    }
+}
 
 /// Splits `1m30s` into numbers and units.
 fn parts(text: &str) -> Option<Vec<(u64, &str)>> {
@@ -118,15 +160,69 @@ impl From<Millis> for String {
     }
 }
 
-impl TryFrom<String> for Bytes {
+impl TryFrom<NumberOrText> for Bytes {
     type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
+    fn try_from(given: NumberOrText) -> Result<Self, String> {
+        match given {
+            NumberOrText::Number(n) => Ok(Bytes(n)),
+            NumberOrText::Text(text) => text.parse(),
+        }
     }
 }
 
 impl From<Bytes> for String {
     fn from(value: Bytes) -> String {
         value.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn durations_as_people_write_them() {
+        for (text, ms) in [
+            ("0s", 0),
+            ("250ms", 250),
+            ("10s", 10_000),
+            ("5m", 300_000),
+            ("5min", 300_000),
+            ("2h", 7_200_000),
+            ("1d", 86_400_000),
+            ("1m30s", 90_000),
+            (" 1 m 30 s ", 90_000),
+        ] {
+            assert_eq!(text.parse(), Ok(Millis(ms)), "{text}");
+        }
+        for text in ["", "10", "s", "-1s", "1.5s", "10 sec", "1w", "ten seconds", "1s,2s"] {
+            assert!(text.parse::<Millis>().unwrap_err().contains("is not a duration"), "{text}");
+        }
+        assert_eq!("9223372036854775807d".parse::<Millis>(), Err("`9223372036854775807d` is too long".into()));
+    }
+
+    #[test]
+    fn sizes_as_people_write_them() {
+        for (text, n) in [("0", 0), ("65536", 65_536), ("64KiB", 65_536), ("1 MiB", 1 << 20), ("2GB", 2_000_000_000)] {
+            assert_eq!(text.parse(), Ok(Bytes(n)), "{text}");
+        }
+        for text in ["", "KiB", "1TiBB", "-1", "1.5MiB", "1MiB2KiB"] {
+            assert!(text.parse::<Bytes>().unwrap_err().contains("is not a number of bytes"), "{text}");
+        }
+        assert!("99999999999GiB".parse::<Bytes>().unwrap_err().contains("too large"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_shown_duration_reads_back(ms in 0..=i64::MAX) {
+            prop_assert_eq!(Millis(ms).to_string().parse(), Ok(Millis(ms)));
+        }
+
+        #[test]
+        fn a_shown_size_reads_back(n in 0..=u64::MAX) {
+            prop_assert_eq!(Bytes(n).to_string().parse(), Ok(Bytes(n)));
+        }
     }
 }

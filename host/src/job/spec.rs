@@ -3,10 +3,11 @@
 //! The doc comments here are the descriptions in the JSON Schema that `flowgate schema` prints.
 
 use indexmap::IndexMap;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::quantity::{Bytes, Millis};
+use crate::schema::DataType;
 
 /// A stream-processing job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -124,6 +125,7 @@ pub struct FileSource {
     pub format: Format,
     /// Columns and their types, for `json` and `csv`: `{ time: timestamp, path: text, size: int64? }`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    #[schemars(schema_with = "column_types")]
     pub columns: IndexMap<String, String>,
     /// Whether to go on reading when the end is reached, as `tail -F` does. Default: false.
     #[serde(default)]
@@ -150,6 +152,12 @@ fn comma() -> String {
     ",".into()
 }
 
+/// Column names to types: `text`, or `text?` where a row may have no value.
+fn column_types(_: &mut SchemaGenerator) -> Schema {
+    let types: Vec<String> = DataType::ALL.iter().flat_map(|t| [t.to_string(), format!("{t}?")]).collect();
+    json_schema!({ "type": "object", "additionalProperties": { "type": "string", "enum": types } })
+}
+
 /// Reads standard input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -159,6 +167,7 @@ pub struct StdinSource {
     pub format: Format,
     /// Columns and their types, for `json` and `csv`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    #[schemars(schema_with = "column_types")]
     pub columns: IndexMap<String, String>,
     /// CSV: whether the first line names the columns. Default: true.
     #[serde(default = "yes")]
@@ -308,6 +317,7 @@ pub struct Operator {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<serde_json::Value>,
     /// Which of the stream's columns the function sees under another name: `{ text: line }` shows it `line` as `text`.
+    /// Where other columns pass through, what the function makes in place of `text` goes on as `line`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub columns: IndexMap<String, String>,
     /// Files that the function may read, by the name under which it sees them; paths are relative to the job file.

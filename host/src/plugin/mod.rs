@@ -1,3 +1,40 @@
 //! The wall: what is outside of it is not trusted.
+//!
+//! In the order in which a plugin meets the files: [`Plugins`] loads a component (`plugins`): it is admitted by its
+//! structure (`admission`), compiled in a limited child (`compile`) or taken from the `cache`, loaded into the `engine`,
+//! and asked for its functions (`describe`). A [`Function`] is opened for an operator on one worker (`function`, which
+//! owns an `instance`); a call's columns cross by `columns_in` and `columns_out`; rows that trap are found by `search`.
+//! Every limit is in `limits`; versions of the contract are known in `contract` only.
+
+mod admission;
 pub mod binding;
 pub mod build;
+mod cache;
+mod columns_in;
+mod columns_out;
+mod compile;
+mod contract;
+mod describe;
+mod engine;
+mod function;
+mod guest_log;
+mod host_state;
+mod instance;
+mod limits;
+mod message;
+mod pieces;
+mod plugins;
+mod schema_guard;
+mod search;
+mod ticker;
+mod wire;
+
+pub use admission::Manifest;
+pub use columns_out::{Answer, RowsOut, Selection, Updated};
+pub use compile::{CHILD_ARGUMENT, CompileIn, child_main};
+pub use function::Function;
+pub use guest_log::{GuestLog, LogLevel, StderrLog};
+pub use host_state::{CallContext, Metric};
+pub use limits::Limits;
+pub use plugins::{Plugin, Plugins, Settings};
+pub use wire::{RowFailure, VarValues};

@@ -1,0 +1,26 @@
+//! How a process ends.
+
+use crate::error::{Error, Fault};
+
+/// The exit code of a command that ended with this error.
+pub fn exit_code(error: &Error) -> u8 {
+    match error.fault {
+        _ if error.closed_pipe => 0,
+        Fault::External => 1,
+        Fault::User => 2,
+        Fault::Internal => 3,
+    }
+}
+
+/// Says on standard error what ended the command; nothing where the reader of our output went away.
+pub fn say(error: &Error) {
+    use std::io::Write;
+    if !error.closed_pipe {
+        let text = error.to_string();
+        let text = text.trim_end();
+        // Reports of a job's problems have their own labels.
+        let label = if text.contains('\n') { "" } else { "error: " };
+        // Where standard error is closed there is nobody to tell.
+        let _ = writeln!(std::io::stderr().lock(), "{label}{text}");
+    }
+}

@@ -1,0 +1,208 @@
+//! A column that is filled row by row, and can take back the rows of a record that failed half way.
+
+use std::sync::Arc;
+
+use arrow_array::types::{Float64Type, Int64Type, TimestampMillisecondType};
+use arrow_array::{ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, StringArray};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+
+use crate::connector::instant;
+use crate::error::{Error, Result};
+use crate::schema::{DataType, Field};
+
+/// One column under construction.
+pub(super) struct Column {
+    field: Field,
+    values: Values,
+    /// Of a nullable column: whether each row has a value.
+    valid: Vec<bool>,
+    rows: usize,
+}
+
+enum Values {
+    Boolean(Vec<bool>),
+    Int64(Vec<i64>),
+    Float64(Vec<f64>),
+    Timestamp(Vec<i64>),
+    /// Text, JSON and bytes.
+    Var {
+        offsets: Vec<i32>,
+        data: Vec<u8>,
+    },
+}
+
+impl Column {
+    pub(super) fn new(field: Field) -> Self {
+        let values = match field.data_type {
+            DataType::Boolean => Values::Boolean(Vec::new()),
+            DataType::Int64 => Values::Int64(Vec::new()),
+            DataType::Float64 => Values::Float64(Vec::new()),
+            DataType::Timestamp => Values::Timestamp(Vec::new()),
+            DataType::Text | DataType::Bytes | DataType::Json => Values::Var { offsets: vec![0], data: Vec::new() },
+        };
+        Column { field, values, valid: Vec::new(), rows: 0 }
+    }
+
+    pub(super) fn field(&self) -> &Field {
+        &self.field
+    }
+
+    /// Rows so far.
+    pub(super) fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Forgets what comes after the first `rows` rows.
+    pub(super) fn truncate(&mut self, rows: usize) {
+        if self.rows <= rows {
+            return;
+        }
+        self.rows = rows;
+        self.valid.truncate(rows);
+        match &mut self.values {
+            Values::Boolean(v) => v.truncate(rows),
+            Values::Int64(v) | Values::Timestamp(v) => v.truncate(rows),
+            Values::Float64(v) => v.truncate(rows),
+            Values::Var { offsets, data } => {
+                offsets.truncate(rows + 1);
+                data.truncate(offsets[rows] as usize);
+            }
+        }
+    }
+
+    fn pushed(&mut self, valid: bool) {
+        self.rows += 1;
+        if self.field.nullable {
+            self.valid.push(valid);
+        }
+    }
+
+    /// No value; false where the column does not allow that.
+    pub(super) fn push_null(&mut self) -> bool {
+        if !self.field.nullable {
+            return false;
+        }
+        match &mut self.values {
+            Values::Boolean(v) => v.push(false),
+            Values::Int64(v) | Values::Timestamp(v) => v.push(0),
+            Values::Float64(v) => v.push(0.0),
+            Values::Var { offsets, data } => offsets.push(data.len() as i32),
+        }
+        self.pushed(false);
+        true
+    }
+
+    /// False where the column is of another type, as with the following.
+    pub(super) fn push_boolean(&mut self, value: bool) -> bool {
+        let Values::Boolean(v) = &mut self.values else { return false };
+        v.push(value);
+        self.pushed(true);
+        true
+    }
+
+    /// An integer: for int64, float64 and timestamp (milliseconds).
+    pub(super) fn push_integer(&mut self, value: i64) -> bool {
+        match &mut self.values {
+            Values::Int64(v) | Values::Timestamp(v) => v.push(value),
+            Values::Float64(v) => v.push(value as f64),
+            _ => return false,
+        }
+        self.pushed(true);
+        true
+    }
+
+    /// For float64; for int64 and timestamp where it is a whole number that a double holds exactly.
+    pub(super) fn push_float(&mut self, value: f64) -> bool {
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        match &mut self.values {
+            Values::Float64(v) => v.push(value),
+            Values::Int64(v) | Values::Timestamp(v) if value.fract() == 0.0 && value.abs() <= EXACT => {
+                v.push(value as i64);
+            }
+            _ => return false,
+        }
+        self.pushed(true);
+        true
+    }
+
+    /// A text as JSON has it: for text, timestamp (RFC 3339) and bytes (base64).
+    pub(super) fn push_text(&mut self, text: &str) -> std::result::Result<(), String> {
+        match (self.field.data_type, &mut self.values) {
+            (DataType::Text, _) => self.push_raw(text.as_bytes()),
+            (DataType::Bytes, _) => {
+                let bytes = data_encoding::BASE64.decode(text.as_bytes());
+                self.push_raw(&bytes.map_err(|_| format!("`{}` is not base64", short(text)))?);
+            }
+            (DataType::Timestamp, Values::Timestamp(v)) => {
+                v.push(instant::parse_rfc3339(text)?);
+                self.pushed(true);
+            }
+            (other, _) => return Err(format!("expected {other}, found the text `{}`", short(text))),
+        }
+        Ok(())
+    }
+
+    /// A value as CSV has it: text of any type.
+    pub(super) fn push_csv(&mut self, text: &str) -> std::result::Result<(), String> {
+        let wrong = |data_type: DataType| format!("expected {data_type}, found `{}`", short(text));
+        let pushed = match self.field.data_type {
+            DataType::Text | DataType::Bytes => return self.push_text(text),
+            DataType::Timestamp => match text.parse() {
+                Ok(ms) => self.push_integer(ms),
+                Err(_) => return self.push_text(text),
+            },
+            DataType::Boolean => match text {
+                "true" => self.push_boolean(true),
+                "false" => self.push_boolean(false),
+                _ => return Err(wrong(DataType::Boolean)),
+            },
+            DataType::Int64 => self.push_integer(text.parse().map_err(|_| wrong(DataType::Int64))?),
+            DataType::Float64 => self.push_float(text.parse().map_err(|_| wrong(DataType::Float64))?),
+            DataType::Json => {
+                serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|_| wrong(DataType::Json))?;
+                self.push_raw(text.as_bytes());
+                true
+            }
+        };
+        if pushed { Ok(()) } else { Err(wrong(self.field.data_type)) }
+    }
+
+    /// Bytes of a text, JSON or bytes column, as they are; for text and JSON they come from a `str`.
+    pub(super) fn push_raw(&mut self, bytes: &[u8]) {
+        if let Values::Var { offsets, data } = &mut self.values {
+            data.extend_from_slice(bytes);
+            offsets.push(data.len() as i32);
+            self.pushed(true);
+        }
+    }
+
+    /// The rows so far as an array; the column is empty again.
+    pub(super) fn take(&mut self) -> Result<ArrayRef> {
+        let fresh = Column::new(self.field.clone());
+        let Column { field, values, valid, rows: _ } = std::mem::replace(self, fresh);
+        let nulls = field.nullable.then(|| NullBuffer::from(valid));
+        let broken = |e| Error::internal(format!("column `{}`: {e}", field.name));
+        Ok(match values {
+            Values::Boolean(v) => Arc::new(BooleanArray::new(BooleanBuffer::from(v), nulls)),
+            Values::Int64(v) => Arc::new(PrimitiveArray::<Int64Type>::new(ScalarBuffer::from(v), nulls)),
+            Values::Float64(v) => Arc::new(PrimitiveArray::<Float64Type>::new(ScalarBuffer::from(v), nulls)),
+            Values::Timestamp(v) => {
+                Arc::new(PrimitiveArray::<TimestampMillisecondType>::new(ScalarBuffer::from(v), nulls))
+            }
+            Values::Var { offsets, data } => {
+                let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+                let data = Buffer::from_vec(data);
+                if field.data_type == DataType::Bytes {
+                    Arc::new(BinaryArray::try_new(offsets, data, nulls).map_err(broken)?)
+                } else {
+                    Arc::new(StringArray::try_new(offsets, data, nulls).map_err(broken)?)
+                }
+            }
+        })
+    }
+}
+
+/// The head of a text, for messages.
+pub(super) fn short(text: &str) -> &str {
+    &text[..text.floor_char_boundary(60)]
+}

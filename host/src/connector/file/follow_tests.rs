@@ -1,0 +1,151 @@
+//! Followed files: real ones, on disk.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::FileSource;
+use crate::connector::reading::Alarm;
+use crate::connector::source::{Poll, Position, Source, Split, SplitReader};
+
+struct Followed {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+    source: FileSource,
+    alarm: Alarm,
+}
+
+impl Followed {
+    fn new(content: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.log");
+        std::fs::write(&path, content).unwrap();
+        let spec = serde_json::from_value(serde_json::json!({ "path": "app.log", "follow": true })).unwrap();
+        let source = FileSource::new(&spec, folder.path()).unwrap();
+        Followed { _folder: folder, path, source, alarm: Alarm::new() }
+    }
+
+    fn open(&self, position: Option<&Position>) -> Box<dyn SplitReader> {
+        self.source.open(&Split("app.log".into()), position, self.alarm.waker()).unwrap()
+    }
+
+    fn append(&self, text: &str) {
+        OpenOptions::new().append(true).open(&self.path).unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    fn rotate(&self) {
+        std::fs::rename(&self.path, self.path.with_extension("log.1")).unwrap();
+    }
+
+    /// Rows until there are `count`.
+    fn rows(&self, reader: &mut dyn SplitReader, count: usize) -> Vec<(u64, String)> {
+        let mut rows = Vec::new();
+        while rows.len() < count {
+            rows.extend(self.alarm.next(reader));
+        }
+        rows
+    }
+}
+
+fn row(line: u64, text: &str) -> (u64, String) {
+    (line, format!("{{\"text\":\"{text}\"}}"))
+}
+
+#[test]
+fn appended_rows_come_within_50_ms() {
+    let followed = Followed::new("old\n");
+    let mut reader = followed.open(None);
+    assert_eq!(followed.rows(&mut *reader, 1), [row(1, "old")]);
+    assert!(matches!(reader.poll().unwrap(), Poll::Pending));
+    // The best of some tries: the machine may be busy with other tests.
+    let fastest = (0..10).map(|i| {
+        let start = Instant::now();
+        followed.append("new\n");
+        assert_eq!(followed.rows(&mut *reader, 1), [row(2 + i, "new")]);
+        start.elapsed()
+    });
+    let fastest = fastest.min().unwrap();
+    assert!(fastest < Duration::from_millis(50), "{fastest:?}");
+}
+
+/// Nothing wakes the reader while nothing happens: its own opening and reading do not either.
+#[test]
+fn an_idle_reader_is_left_alone() {
+    let followed = Followed::new("old\n");
+    let mut reader = followed.open(None);
+    followed.rows(&mut *reader, 1);
+    while followed.alarm.wait(Duration::from_millis(100)) {}
+    for _ in 0..3 {
+        assert!(matches!(reader.poll().unwrap(), Poll::Pending));
+    }
+    assert!(!followed.alarm.wait(Duration::from_millis(300)));
+}
+
+#[test]
+fn the_last_line_waits_for_its_end() {
+    let followed = Followed::new("a\nb");
+    let mut reader = followed.open(None);
+    assert_eq!(followed.rows(&mut *reader, 1), [row(1, "a")]);
+    followed.append("c");
+    assert!(followed.alarm.wait(Duration::from_secs(5)));
+    assert!(matches!(reader.poll().unwrap(), Poll::Pending));
+    followed.append("d\n");
+    assert_eq!(followed.rows(&mut *reader, 1), [row(2, "bcd")]);
+}
+
+#[test]
+fn a_truncated_file_is_read_from_its_beginning() {
+    let followed = Followed::new("one\ntwo\nthr");
+    let mut reader = followed.open(None);
+    assert_eq!(followed.rows(&mut *reader, 2).len(), 2);
+    assert!(matches!(reader.poll().unwrap(), Poll::Pending));
+    File::create(&followed.path).unwrap();
+    assert_eq!(followed.rows(&mut *reader, 1), [row(3, "thr")]);
+    followed.append("new\n");
+    assert_eq!(followed.rows(&mut *reader, 1), [row(1, "new")]);
+}
+
+/// What the old file got before and after its renaming is read before the new file.
+#[test]
+fn a_rotated_file_is_read_to_its_end() {
+    let followed = Followed::new("one\n");
+    let mut reader = followed.open(None);
+    assert_eq!(followed.rows(&mut *reader, 1), [row(1, "one")]);
+    let mut old = OpenOptions::new().append(true).open(&followed.path).unwrap();
+    followed.rotate();
+    old.write_all(b"two\nthree").unwrap();
+    assert_eq!(followed.rows(&mut *reader, 1), [row(2, "two")]);
+    std::fs::write(&followed.path, "four\n").unwrap();
+    assert_eq!(followed.rows(&mut *reader, 2), [row(3, "three"), row(1, "four")]);
+    followed.append("five\n");
+    assert_eq!(followed.rows(&mut *reader, 1), [row(2, "five")]);
+}
+
+#[test]
+fn a_position_holds_for_the_same_file_only() {
+    let followed = Followed::new("one\ntwo\n");
+    let mut reader = followed.open(None);
+    followed.rows(&mut *reader, 2);
+    let position = reader.position();
+    drop(reader);
+    followed.append("three\n");
+    assert_eq!(followed.rows(&mut *followed.open(Some(&position)), 1), [row(3, "three")]);
+    followed.rotate();
+    std::fs::write(&followed.path, "a new file, and a longer one\n").unwrap();
+    assert_eq!(followed.rows(&mut *followed.open(Some(&position)), 1), [row(1, "a new file, and a longer one")]);
+}
+
+#[test]
+fn another_name_for_the_file_is_followed_too() {
+    let followed = Followed::new("one\n");
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(&followed.path, folder.path().join("link")).unwrap();
+    let spec = serde_json::from_value(serde_json::json!({ "path": "link", "follow": true })).unwrap();
+    let source = FileSource::new(&spec, folder.path()).unwrap();
+    let mut reader = source.open(&Split("link".into()), None, followed.alarm.waker()).unwrap();
+    assert_eq!(followed.rows(&mut *reader, 1), [row(1, "one")]);
+    assert!(matches!(reader.poll().unwrap(), Poll::Pending));
+    followed.append("two\n");
+    assert_eq!(followed.rows(&mut *reader, 1), [row(2, "two")]);
+}

@@ -1,0 +1,12 @@
+//! Files: a path or a glob of them, each a split; plain, gzip or zstd; to the end, or followed.
+
+mod follow;
+mod source;
+mod whole;
+
+#[cfg(test)]
+mod follow_tests;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use source::FileSource;

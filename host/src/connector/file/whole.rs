@@ -1,0 +1,108 @@
+//! A file that is read from its beginning to its end, perhaps decompressed.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use crate::connector::limits;
+use crate::connector::reader::{Buffer, Fill, Input, read_into};
+use crate::error::{Error, Result};
+use crate::job::spec::Compression;
+
+/// The bytes of one file, decompressed. gzip may have several members and zstd several frames, one after another. A
+/// compressed file that breaks off gives what came before the break, then an error.
+pub(super) struct WholeFile {
+    name: String,
+    read: Box<dyn Read + Send>,
+    compressed: Option<&'static str>,
+    /// Decompressed bytes so far.
+    offset: u64,
+}
+
+impl WholeFile {
+    /// Opens `path`; the first byte given is the one at `offset` of the decompressed content. `name` is the path as the
+    /// job has it.
+    pub(super) fn open(path: &Path, name: &str, compression: Compression, offset: u64) -> Result<Self> {
+        let mut file = super::source::open_file(path, name)?;
+        let cannot = |e: &std::io::Error| Error::io(format_args!("cannot read {name}"), e);
+        let buffered = |file| BufReader::with_capacity(limits::CHUNK_BYTES, file);
+        let (read, compressed): (Box<dyn Read + Send>, _) = match resolve(compression, path) {
+            Compression::Gzip => (Box::new(flate2::bufread::MultiGzDecoder::new(buffered(file))), Some("gzip")),
+            Compression::Zstd => {
+                let decoder = zstd::stream::read::Decoder::with_buffer(buffered(file)).map_err(|e| cannot(&e))?;
+                (Box::new(decoder), Some("zstd"))
+            }
+            Compression::Auto | Compression::None => {
+                file.seek(SeekFrom::Start(offset)).map_err(|e| cannot(&e))?;
+                (Box::new(file) as Box<dyn Read + Send>, None)
+            }
+        };
+        let mut input = WholeFile { name: name.into(), read, compressed, offset };
+        if compressed.is_some() {
+            input.offset = 0;
+            input.skip(offset)?;
+        }
+        Ok(input)
+    }
+
+    /// Reads over the first `count` bytes: compressed files have no other way.
+    fn skip(&mut self, count: u64) -> Result<()> {
+        let skipped = std::io::copy(&mut (&mut self.read).take(count), &mut std::io::sink());
+        match skipped {
+            Ok(skipped) => self.offset = skipped,
+            Err(e) => return Err(self.broken(&e)),
+        }
+        if self.offset == count {
+            return Ok(());
+        }
+        let (name, has) = (&self.name, self.offset);
+        Err(Error::external(format!(
+            "{name} has {has} bytes, but {count} were read of it before: it is another file now"
+        )))
+    }
+
+    fn broken(&self, error: &std::io::Error) -> Error {
+        let (name, offset) = (&self.name, self.offset);
+        match self.compressed {
+            Some(format) => Error::external(format!(
+                "{name} is not whole {format}: after {offset} decompressed bytes: {error} (truncated or damaged; what comes \
+                 before was read)"
+            )),
+            None => Error::io(format_args!("cannot read {name} at byte {offset}"), error),
+        }
+    }
+}
+
+impl Input for WholeFile {
+    fn fill(&mut self, buffer: &mut Buffer) -> Result<Fill> {
+        match read_into(&mut self.read, buffer) {
+            Ok(None) => Ok(Fill::End),
+            Ok(Some(count)) => {
+                self.offset += count as u64;
+                Ok(Fill::Bytes)
+            }
+            Err(e) => Err(self.broken(&e)),
+        }
+    }
+}
+
+/// What `auto` means for this file.
+pub(super) fn resolve(compression: Compression, path: &Path) -> Compression {
+    match compression {
+        Compression::Auto => match path.extension().and_then(|e| e.to_str()) {
+            Some(e) if e.eq_ignore_ascii_case("gz") => Compression::Gzip,
+            Some(e) if e.eq_ignore_ascii_case("zst") => Compression::Zstd,
+            _ => Compression::None,
+        },
+        other => other,
+    }
+}
+
+/// A file as a reader of bytes, for pipes, which have a thread of their own.
+pub(super) fn pipe_reader(file: File, path: &Path, compression: Compression) -> std::io::Result<Box<dyn Read + Send>> {
+    Ok(match resolve(compression, path) {
+        Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(file)),
+        Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(file)?),
+        Compression::Auto | Compression::None => Box::new(file),
+    })
+}

@@ -1,0 +1,12 @@
+//! Makes rows out of nothing: the same ones for the same seed.
+
+mod column;
+mod rows;
+mod source;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use rows::Generator;
+pub(crate) use source::GeneratorSource;

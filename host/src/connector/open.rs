@@ -1,0 +1,61 @@
+//! From a job's settings to sources and sinks.
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use super::blackhole::Blackhole;
+use super::file::FileSource;
+use super::file_sink::FileSink;
+use super::generator::GeneratorSource;
+use super::print::{PrintLayout, PrintSink};
+use super::sink::SinkWriter;
+use super::source::Source;
+use super::stdin::StdinSource;
+use crate::error::{Error, Result};
+use crate::job::graph::{SinkConnector, SourceConnector};
+use crate::job::spec::PrintFormat;
+use crate::schema::Schema;
+
+/// Opens a source. What the outside world has to do with it (whether a file is there) shows in [`Source::splits`].
+pub fn open_source(connector: &SourceConnector) -> Result<Box<dyn Source>> {
+    build(connector).map_err(|wrong| Error::user(wrong.join("\n")))
+}
+
+/// The columns of a source's rows, or everything that is wrong with its settings, one message each, without the source's
+/// name. Does not touch the disk.
+pub fn source_schema(connector: &SourceConnector) -> std::result::Result<Schema, Vec<String>> {
+    build(connector).map(|source| Schema::clone(&source.schema()))
+}
+
+fn build(connector: &SourceConnector) -> std::result::Result<Box<dyn Source>, Vec<String>> {
+    Ok(match connector {
+        SourceConnector::File { spec, base } => Box::new(FileSource::new(spec, base)?),
+        SourceConnector::Stdin(spec) => Box::new(StdinSource::new(spec)?),
+        SourceConnector::Generator(spec) => Box::new(GeneratorSource::new(spec)?),
+    })
+}
+
+/// Opens a sink for rows of this schema. A file is created, or emptied, at once. `print` writes to standard output; to have
+/// it write elsewhere, use [`PrintSink::new`].
+pub fn open_sink(connector: &SinkConnector, schema: &Schema) -> Result<Box<dyn SinkWriter>> {
+    Ok(match connector {
+        SinkConnector::Print(print) => {
+            let stdout = std::io::stdout();
+            let terminal = stdout.is_terminal();
+            let layout = match print.format {
+                PrintFormat::Auto if terminal => PrintLayout::Table { width: terminal_width() },
+                PrintFormat::Table => PrintLayout::Table { width: if terminal { terminal_width() } else { None } },
+                PrintFormat::Auto | PrintFormat::Json => PrintLayout::JsonLines,
+            };
+            Box::new(PrintSink::new(Box::new(stdout), layout, schema))
+        }
+        SinkConnector::File { path, format } => Box::new(FileSink::create(Path::new(path), *format, schema)?),
+        SinkConnector::Blackhole => Box::new(Blackhole),
+    })
+}
+
+/// Cells in a line of the terminal that standard output is, if it is one.
+pub(crate) fn terminal_width() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    (size.ws_col > 0).then_some(size.ws_col)
+}

@@ -1,0 +1,239 @@
+//! A batch: columns of rows, some of them seen through a list of row numbers.
+//!
+//! An operator that drops, repeats or divides rows does not copy columns: it puts row numbers in front of them. A column
+//! is gathered once, where somebody reads it; a column that nobody reads is never copied.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, UInt32Array};
+use arrow_buffer::ScalarBuffer;
+
+use crate::connector::source::{Origin, Positions};
+use crate::error::{Error, Result};
+
+/// Row numbers into a column; shared by the columns that have gone the same way.
+pub type Rows = ScalarBuffer<u32>;
+
+/// One column of a batch.
+#[derive(Debug, Clone)]
+pub struct Column {
+    values: ArrayRef,
+    /// Row `i` of the column is `values[rows[i]]`; `None`: `values[i]`.
+    rows: Option<Rows>,
+}
+
+impl From<ArrayRef> for Column {
+    fn from(values: ArrayRef) -> Self {
+        Column { values, rows: None }
+    }
+}
+
+impl Column {
+    /// The values, one for each row of the batch; gathers them if need be.
+    pub fn gather(&self) -> Result<ArrayRef> {
+        match &self.rows {
+            None => Ok(self.values.clone()),
+            Some(rows) => arrow_select::take::take(&self.values, &UInt32Array::new(rows.clone(), None), None)
+                .map_err(|e| Error::internal(format!("cannot gather a column: {e}"))),
+        }
+    }
+
+    /// The values as they are stored, and the row numbers through which they are seen.
+    pub fn parts(&self) -> (&ArrayRef, Option<&Rows>) {
+        (&self.values, self.rows.as_ref())
+    }
+}
+
+/// Where the rows of a batch were read, for messages.
+#[derive(Debug, Clone)]
+struct OriginView {
+    origin: Origin,
+    rows: Option<Rows>,
+}
+
+/// Rows that move through the dataflow together.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    row_count: usize,
+    columns: Vec<Column>,
+    /// The event time of each row (timestamp), where the stream has one. Hidden: it goes on when the column from which
+    /// it was taken does not.
+    event_time: Option<Column>,
+    /// Key hashes, computed by the shuffle for the operator behind it.
+    key_hashes: Option<ScalarBuffer<u64>>,
+    origin: Option<OriginView>,
+}
+
+impl Batch {
+    /// A batch of whole columns, each of `row_count` rows.
+    pub fn new(columns: Vec<ArrayRef>, row_count: usize) -> Self {
+        debug_assert!(columns.iter().all(|c| c.len() == row_count));
+        Batch { row_count, columns: columns.into_iter().map(Column::from).collect(), ..Batch::default() }
+    }
+
+    /// The same rows with another set of columns, each of as many rows.
+    pub fn with_columns(&self, columns: Vec<Column>) -> Self {
+        Batch { columns, ..self.clone() }
+    }
+
+    /// The same rows with this event time.
+    pub fn with_event_time(mut self, event_time: Option<Column>) -> Self {
+        self.event_time = event_time;
+        self
+    }
+
+    /// The same rows, known to be read there.
+    pub fn with_origin(mut self, origin: Origin) -> Self {
+        self.origin = Some(OriginView { origin, rows: None });
+        self
+    }
+
+    /// The same rows with the hashes of their keys.
+    pub fn with_key_hashes(mut self, hashes: ScalarBuffer<u64>) -> Self {
+        debug_assert_eq!(hashes.len(), self.row_count);
+        self.key_hashes = Some(hashes);
+        self
+    }
+
+    /// How many rows.
+    pub fn row_count(&self) -> usize {
+        self.row_count
+    }
+
+    /// The columns, in the order of the stream's schema.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The event time of each row.
+    pub fn event_time(&self) -> Option<&Column> {
+        self.event_time.as_ref()
+    }
+
+    /// Key hashes of each row, where a shuffle has computed them.
+    pub fn key_hashes(&self) -> Option<&ScalarBuffer<u64>> {
+        self.key_hashes.as_ref()
+    }
+
+    /// Where a row was read: `access.log:17`.
+    pub fn position(&self, row: usize) -> Option<String> {
+        let view = self.origin.as_ref()?;
+        let row = match &view.rows {
+            None => row,
+            Some(rows) => *rows.get(row)? as usize,
+        };
+        let position = match &view.origin.positions {
+            Positions::From(first) => first + row as u64,
+            Positions::List(list) => *list.get(row)?,
+        };
+        Some(format!("{}:{position}", view.origin.name))
+    }
+
+    /// All columns, gathered.
+    pub fn gather(&self) -> Result<Vec<ArrayRef>> {
+        self.columns.iter().map(Column::gather).collect()
+    }
+
+    /// The batch whose row `i` is this one's row `rows[i]`. Copies no column.
+    pub fn select(&self, rows: &Rows) -> Self {
+        debug_assert!(rows.iter().all(|r| (*r as usize) < self.row_count));
+        let mut composed = Composition { rows, done: Vec::new() };
+        Batch {
+            row_count: rows.len(),
+            columns: self.columns.iter().map(|c| composed.column(c)).collect(),
+            event_time: self.event_time.as_ref().map(|c| composed.column(c)),
+            key_hashes: self
+                .key_hashes
+                .as_ref()
+                .map(|h| rows.iter().map(|r| h[*r as usize]).collect::<Vec<_>>().into()),
+            origin: self.origin.as_ref().map(|view| OriginView {
+                origin: view.origin.clone(),
+                rows: Some(composed.through(view.rows.as_ref())),
+            }),
+        }
+    }
+
+    /// Rows `start..start + length`.
+    pub fn slice(&self, start: usize, length: usize) -> Self {
+        let rows: Rows = (start as u32..(start + length) as u32).collect::<Vec<_>>().into();
+        self.select(&rows)
+    }
+
+    /// Bytes that the rows take up, roughly; a column seen through row numbers counts with those.
+    pub fn bytes(&self) -> usize {
+        let of = |column: &Column| match &column.rows {
+            None => column.values.get_array_memory_size(),
+            Some(rows) => rows.len() * size_of::<u32>(),
+        };
+        self.columns.iter().chain(&self.event_time).map(of).sum::<usize>()
+    }
+}
+
+/// Puts row numbers in front of columns, once for all columns that share theirs.
+struct Composition<'a> {
+    rows: &'a Rows,
+    done: Vec<(Rows, Rows)>,
+}
+
+impl Composition<'_> {
+    fn column(&mut self, column: &Column) -> Column {
+        Column { values: column.values.clone(), rows: Some(self.through(column.rows.as_ref())) }
+    }
+
+    fn through(&mut self, old: Option<&Rows>) -> Rows {
+        let Some(old) = old else { return self.rows.clone() };
+        if let Some((_, composed)) = self.done.iter().find(|(known, _)| known.ptr_eq(old)) {
+            return composed.clone();
+        }
+        let composed: Rows = self.rows.iter().map(|r| old[*r as usize]).collect::<Vec<_>>().into();
+        self.done.push((old.clone(), composed.clone()));
+        composed
+    }
+}
+
+/// A timestamp column of one value, repeated.
+pub fn repeat_timestamp(value: i64, row_count: usize) -> ArrayRef {
+    Arc::new(arrow_array::TimestampMillisecondArray::from_value(value, row_count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::Int64Array;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
+    use proptest::prelude::*;
+
+    fn ints(column: &Column) -> Vec<i64> {
+        column.gather().unwrap().as_primitive::<Int64Type>().values().to_vec()
+    }
+
+    proptest! {
+        /// Goal: selections compose. Method: random selections of selections, against plain vectors.
+        #[test]
+        fn selections_compose(picks in prop::collection::vec(prop::collection::vec(0usize..1000, 0..50), 1..5)) {
+            let mut model: Vec<(i64, i64)> = (0..100).map(|i| (i, i * i)).collect();
+            let columns = vec![
+                Arc::new(Int64Array::from_iter_values(model.iter().map(|m| m.0))) as ArrayRef,
+                Arc::new(Int64Array::from_iter_values(model.iter().map(|m| m.1))) as ArrayRef,
+            ];
+            let origin = Origin { name: "f".into(), positions: Positions::From(1) };
+            let mut batch = Batch::new(columns, 100).with_origin(origin);
+            for pick in picks {
+                if model.is_empty() { break; }
+                let rows: Vec<u32> = pick.iter().map(|p| (p % model.len()) as u32).collect();
+                model = rows.iter().map(|r| model[*r as usize]).collect();
+                batch = batch.select(&rows.into());
+                // One column is replaced half-way by a whole one, so that columns go different ways.
+                let fresh = Arc::new(Int64Array::from_iter_values(model.iter().map(|m| m.1))) as ArrayRef;
+                batch = batch.with_columns(vec![batch.columns()[0].clone(), fresh.into()]);
+            }
+            prop_assert_eq!(batch.row_count(), model.len());
+            prop_assert_eq!(ints(&batch.columns()[0]), model.iter().map(|m| m.0).collect::<Vec<_>>());
+            prop_assert_eq!(ints(&batch.columns()[1]), model.iter().map(|m| m.1).collect::<Vec<_>>());
+            for (row, (number, _)) in model.iter().enumerate() {
+                prop_assert_eq!(batch.position(row), Some(format!("f:{}", number + 1)));
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What the workers of one job in one process share with each other and with whoever runs the job.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::Thread;
+
+use super::engine::Tick;
+use super::metrics::JobMetrics;
+use crate::connector::source::Waker;
+use crate::error::Error;
+
+/// Due ticks older than this are no longer needed: a source that has not passed one by then is not idle.
+const DUE_KEPT_MS: u64 = 60_000;
+
+/// Shared by the workers of one job in one process.
+pub struct JobState {
+    /// The job's figures.
+    pub metrics: JobMetrics,
+    failure: Mutex<Option<Error>>,
+    over: AtomicBool,
+    stop: AtomicBool,
+    wanted: AtomicU64,
+    workers: Mutex<Vec<Thread>>,
+    agenda: Mutex<Agenda>,
+}
+
+/// Ticks at which something happens even if no row comes.
+#[derive(Default)]
+struct Agenda {
+    due: BTreeSet<Tick>,
+    sources: Vec<Waker>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl JobState {
+    /// For a graph of this many nodes.
+    pub fn new(nodes: usize) -> Self {
+        JobState {
+            metrics: JobMetrics::new(nodes),
+            failure: Mutex::default(),
+            over: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+            wanted: AtomicU64::new(0),
+            workers: Mutex::default(),
+            agenda: Mutex::default(),
+        }
+    }
+
+    /// Each worker says which thread it is on, before it runs.
+    pub fn register_worker(&self) {
+        lock(&self.workers).push(std::thread::current());
+    }
+
+    fn wake_workers(&self) {
+        for worker in lock(&self.workers).iter() {
+            worker.unpark();
+        }
+    }
+
+    /// The job fails with this error, unless it has failed before.
+    pub fn fail(&self, error: Error) {
+        lock(&self.failure).get_or_insert(error);
+        self.over.store(true, SeqCst);
+        self.wake_workers();
+    }
+
+    /// What the job failed with.
+    pub fn failure(&self) -> Option<Error> {
+        lock(&self.failure).clone()
+    }
+
+    /// Whether the job has failed: operators are not called any more.
+    pub fn is_over(&self) -> bool {
+        self.over.load(SeqCst)
+    }
+
+    /// Asks for a stop: a boundary that all sources take at the same tick.
+    pub fn request_stop(&self) {
+        self.stop.store(true, SeqCst);
+        self.wake_workers();
+    }
+
+    /// Whether a stop was asked for.
+    pub fn stop_requested(&self) -> bool {
+        self.stop.load(SeqCst)
+    }
+
+    /// A source asks for ticks up to this one; the worker that has the control stream grants them.
+    pub fn want_ticks(&self, until: Tick) {
+        if self.wanted.fetch_max(until, SeqCst) < until {
+            self.wake_workers();
+        }
+    }
+
+    /// The ticks that sources have asked for.
+    pub fn wanted_ticks(&self) -> Tick {
+        self.wanted.load(SeqCst)
+    }
+
+    /// A source that can be woken when something is due.
+    pub fn register_source(&self, waker: Waker) {
+        lock(&self.agenda).sources.push(waker);
+    }
+
+    /// An operator has something to do at this tick: sources let time reach it even if they have no rows.
+    pub fn due_at(&self, tick: Tick) {
+        let mut agenda = lock(&self.agenda);
+        agenda.due = agenda.due.split_off(&tick.saturating_sub(DUE_KEPT_MS));
+        if agenda.due.insert(tick) {
+            for wake in &agenda.sources {
+                wake();
+            }
+        }
+    }
+
+    /// The next due tick after this one.
+    pub fn next_due(&self, after: Tick) -> Option<Tick> {
+        lock(&self.agenda).due.range(after + 1..).next().copied()
+    }
+}

@@ -1,0 +1,99 @@
+//! What a running job shows: counters that workers write and the command line reads.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::plugin::Metric;
+
+const NO_WATERMARK: i64 = i64::MIN;
+
+/// Figures of one node of the job graph, summed over workers.
+#[derive(Debug)]
+pub struct NodeMetrics {
+    /// Rows that came in (for a source: that were read).
+    pub rows_in: AtomicU64,
+    /// Rows that went out of the main output.
+    pub rows_out: AtomicU64,
+    /// Rows that went to `errors`.
+    pub errors: AtomicU64,
+    /// Rows that went to `late`.
+    pub late: AtomicU64,
+    /// Groups in windows that a stop left open.
+    pub open_groups: AtomicU64,
+    watermark: AtomicI64,
+    first_error: Mutex<Option<String>>,
+    /// What the plugin counted.
+    plugin: Mutex<BTreeMap<String, Metric>>,
+}
+
+impl Default for NodeMetrics {
+    fn default() -> Self {
+        NodeMetrics {
+            rows_in: AtomicU64::new(0),
+            rows_out: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            late: AtomicU64::new(0),
+            open_groups: AtomicU64::new(0),
+            watermark: AtomicI64::new(NO_WATERMARK),
+            first_error: Mutex::default(),
+            plugin: Mutex::default(),
+        }
+    }
+}
+
+impl NodeMetrics {
+    /// Event time has come this far here.
+    pub fn set_watermark(&self, watermark: i64) {
+        self.watermark.fetch_max(watermark, Relaxed);
+    }
+
+    /// Counts dead letters; keeps the first.
+    pub fn dead_letters(&self, count: usize, first: impl FnOnce() -> String) {
+        if self.errors.fetch_add(count as u64, Relaxed) == 0 {
+            *self.first_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(first());
+        }
+    }
+
+    /// The first dead letter: position and reason.
+    pub fn first_error(&self) -> Option<String> {
+        self.first_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds a plugin's own figures: counters of several workers add up, of a gauge the last is kept.
+    pub fn add_plugin_metrics(&self, figures: BTreeMap<String, Metric>) {
+        let mut plugin = self.plugin.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, value) in figures {
+            let sum = match (plugin.get(&name), value) {
+                (Some(Metric::Counter(old)), Metric::Counter(new)) => Metric::Counter(old.saturating_add(new)),
+                _ => value,
+            };
+            plugin.insert(name, sum);
+        }
+    }
+
+    /// A plugin's own figures.
+    pub fn plugin_metrics(&self) -> BTreeMap<String, Metric> {
+        self.plugin.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Figures of a job.
+#[derive(Debug)]
+pub struct JobMetrics {
+    /// By position in the job graph.
+    pub nodes: Vec<Arc<NodeMetrics>>,
+}
+
+impl JobMetrics {
+    /// For a graph of this many nodes.
+    pub fn new(nodes: usize) -> Self {
+        JobMetrics { nodes: (0..nodes).map(|_| Arc::default()).collect() }
+    }
+
+    /// How far event time has come at the node where it is furthest behind; `None` before the first watermark, and
+    /// where the job has no event time.
+    pub fn watermark(&self) -> Option<i64> {
+        self.nodes.iter().map(|n| n.watermark.load(Relaxed)).filter(|w| *w != NO_WATERMARK).min()
+    }
+}

@@ -1,0 +1,145 @@
+//! Brings rows to the worker that is to have them. In one process no column is copied: each worker gets row numbers into
+//! the same columns.
+
+use super::batch::Batch;
+use super::engine::{Operator, Outputs, Tick};
+use super::key::{Keys, key_group, owner};
+use super::watermark::Signal;
+use crate::error::{Error, Result};
+
+/// Which worker gets a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The owner of its key's group.
+    ByKey {
+        /// Positions of the key columns.
+        columns: Vec<usize>,
+        /// Key groups of the job.
+        key_groups: u32,
+    },
+    /// Each in turn, a batch at a time.
+    InTurn,
+    /// Always this one.
+    One(usize),
+}
+
+/// The sending side of a shuffle on one worker.
+pub struct Shuffle {
+    target: Target,
+    workers: usize,
+    /// Worker of each key group.
+    owners: Vec<u32>,
+    next: usize,
+}
+
+impl Shuffle {
+    /// To this many workers, from worker `me`.
+    pub fn new(target: Target, workers: usize, me: usize) -> Self {
+        let owners = match &target {
+            Target::ByKey { key_groups, .. } => {
+                (0..*key_groups).map(|group| owner(group, *key_groups, workers) as u32).collect()
+            }
+            _ => Vec::new(),
+        };
+        // Workers start with different neighbours, so that several sources do not all begin with the first.
+        Shuffle { target, workers, owners, next: me }
+    }
+
+    /// The rows of each worker, with the hashes of their keys.
+    fn by_key(&self, batch: Batch, columns: &[usize]) -> Result<Vec<Batch>> {
+        let keys = columns
+            .iter()
+            .map(|c| batch.columns().get(*c).ok_or_else(|| Error::internal("a batch lacks a column"))?.gather())
+            .collect::<Result<Vec<_>>>()?;
+        let hashes = Keys::of(&keys, batch.row_count())?.hashes();
+        let groups = self.owners.len() as u32;
+        let mut rows: Vec<Vec<u32>> = vec![Vec::with_capacity(hashes.len() / self.workers * 5 / 4); self.workers];
+        for (row, hash) in hashes.iter().enumerate() {
+            rows[self.owners[key_group(*hash, groups) as usize] as usize].push(row as u32);
+        }
+        let batch = batch.with_key_hashes(hashes.into());
+        Ok(rows
+            .into_iter()
+            .map(|rows| if rows.len() == batch.row_count() { batch.clone() } else { batch.select(&rows.into()) })
+            .collect())
+    }
+
+    fn to_all(&self, signal: Signal, out: &mut Outputs) {
+        for worker in 0..self.workers {
+            out.signal_to(0, worker, signal);
+        }
+    }
+}
+
+impl Operator for Shuffle {
+    fn batch(&mut self, _input: usize, batch: Batch, _tick: Tick, out: &mut Outputs) -> Result<()> {
+        match &self.target {
+            Target::One(worker) => out.give_to(0, *worker, batch),
+            Target::InTurn => {
+                out.give_to(0, self.next % self.workers, batch);
+                self.next += 1;
+            }
+            Target::ByKey { columns, .. } => {
+                for (worker, rows) in self.by_key(batch, columns)?.into_iter().enumerate() {
+                    out.give_to(0, worker, rows);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
+        self.to_all(signal, out);
+        Ok(())
+    }
+
+    fn end(&mut self, complete: bool, out: &mut Outputs) -> Result<()> {
+        if complete {
+            self.to_all(Signal::End, out);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataflow::message::Message;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
+    use arrow_array::{ArrayRef, Int64Array};
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    proptest! {
+        /// Goal: no row is lost or doubled, rows of a key go to one worker, in their order, with the right hash.
+        #[test]
+        fn rows_of_a_key_go_to_one_worker(values in prop::collection::vec(0i64..20, 1..200), workers in 1usize..6) {
+            let column: ArrayRef = Arc::new(Int64Array::from(values.clone()));
+            let target = Target::ByKey { columns: vec![0], key_groups: 16 };
+            let mut shuffle = Shuffle::new(target, workers, 0);
+            let mut out = Outputs::new(1, 0);
+            shuffle.batch(0, Batch::new(vec![column], values.len()), 0, &mut out).unwrap();
+            let mut came: Vec<(u32, i64)> = Vec::new();
+            for (worker, message) in out.take(0).0 {
+                let Message::Batch(batch) = message else { panic!("rows") };
+                let column = batch.columns()[0].gather().unwrap();
+                let hashes = batch.key_hashes().unwrap().clone();
+                for (value, hash) in column.as_primitive::<Int64Type>().values().iter().zip(&hashes[..]) {
+                    prop_assert_eq!(*hash, crate::dataflow::key::hash(crate::dataflow::key::Key::Int(*value)));
+                    came.push((worker, *value));
+                }
+            }
+            let mut sorted: Vec<i64> = came.iter().map(|c| c.1).collect();
+            sorted.sort_unstable();
+            let mut want = values.clone();
+            want.sort_unstable();
+            prop_assert_eq!(sorted, want);
+            for value in 0..20 {
+                let mut at: Vec<u32> = came.iter().filter(|c| c.1 == value).map(|c| c.0).collect();
+                at.dedup();
+                prop_assert!(at.len() <= 1, "key {} is at {:?}", value, at);
+            }
+        }
+    }
+}

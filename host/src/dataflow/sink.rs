@@ -1,0 +1,158 @@
+//! Sinks: rows go to a thread that writes them, so that a slow or stopped reader outside never stops a worker.
+//!
+//! Rows that are not written yet count as under way: their tick is held, and so sources wait when there are too many.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread::JoinHandle;
+
+use super::batch::Batch;
+use super::engine::{Operator, Outputs, Tick, Wake};
+use super::job_state::JobState;
+use super::metrics::NodeMetrics;
+use super::watermark::Signal;
+use crate::connector::sink::SinkWriter;
+use crate::connector::source::Waker;
+use crate::error::{Error, Result};
+
+/// Writes rows of the worker on a thread of its own.
+pub struct Sink {
+    rows: Option<Sender<Batch>>,
+    thread: Option<JoinHandle<()>>,
+    shared: Arc<Shared>,
+    /// Ticks of the batches that the thread has not written yet, the oldest first.
+    waiting: VecDeque<Tick>,
+    /// How many batches have left `waiting`.
+    written: u64,
+    metrics: Arc<NodeMetrics>,
+}
+
+/// What the writing thread tells its operator.
+struct Shared {
+    written: AtomicU64,
+    finished: AtomicBool,
+    wake: Waker,
+    job: Arc<JobState>,
+    name: String,
+}
+
+impl Sink {
+    /// Starts the thread. `name` is the sink's, for errors.
+    pub fn new(
+        name: &str,
+        writer: Box<dyn SinkWriter>,
+        metrics: Arc<NodeMetrics>,
+        job: Arc<JobState>,
+        wake: &Wake,
+    ) -> Self {
+        let (sender, receiver) = channel();
+        let shared = Arc::new(Shared {
+            written: AtomicU64::new(0),
+            finished: AtomicBool::new(false),
+            wake: wake.from_any_thread(),
+            job,
+            name: name.to_string(),
+        });
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name(format!("sink {name}"))
+            .spawn(move || {
+                if let Err(error) = write_all(writer, &receiver, &theirs) {
+                    theirs.job.fail(error.within(format_args!("`{}`", theirs.name)));
+                }
+                theirs.finished.store(true, SeqCst);
+                (theirs.wake)();
+            })
+            .inspect_err(|e| shared.job.fail(Error::io(format_args!("`{name}`: cannot start a thread"), e)));
+        Sink { rows: Some(sender), thread: thread.ok(), shared, waiting: VecDeque::new(), written: 0, metrics }
+    }
+}
+
+/// The writing thread: writes what comes, flushes when nothing waits.
+fn write_all(mut writer: Box<dyn SinkWriter>, rows: &Receiver<Batch>, shared: &Shared) -> Result<()> {
+    let mut flushed = true;
+    loop {
+        let next = match rows.try_recv() {
+            Ok(batch) => Some(batch),
+            Err(TryRecvError::Disconnected) => None,
+            Err(TryRecvError::Empty) => {
+                if !flushed {
+                    writer.flush()?;
+                }
+                rows.recv().ok()
+            }
+        };
+        let Some(batch) = next else { return writer.finish() };
+        writer.write(&batch.gather()?, batch.row_count())?;
+        flushed = false;
+        shared.written.fetch_add(1, SeqCst);
+        (shared.wake)();
+    }
+}
+
+impl Operator for Sink {
+    fn batch(&mut self, _input: usize, batch: Batch, tick: Tick, _out: &mut Outputs) -> Result<()> {
+        self.metrics.rows_in.fetch_add(batch.row_count() as u64, Relaxed);
+        // The error says that the thread has ended with an error, which fails the job.
+        if self.rows.as_ref().is_some_and(|rows| rows.send(batch).is_ok()) {
+            self.waiting.push_back(tick);
+        }
+        Ok(())
+    }
+
+    fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
+        if let Signal::Watermark(watermark) = signal {
+            self.metrics.set_watermark(watermark);
+        }
+        out.pass_on(signal);
+        Ok(())
+    }
+
+    fn end(&mut self, _complete: bool, _out: &mut Outputs) -> Result<()> {
+        self.rows = None;
+        Ok(())
+    }
+
+    fn under_way(&mut self) -> Result<Option<Tick>> {
+        if self.rows.is_none() {
+            // Ended: the last tick is held until the thread has written and closed everything.
+            return Ok((!self.shared.finished.load(SeqCst)).then_some(0));
+        }
+        let written = self.shared.written.load(SeqCst);
+        while self.written < written && self.waiting.pop_front().is_some() {
+            self.written += 1;
+        }
+        Ok(self.waiting.front().copied())
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.rows = None;
+        // After a failure the thread may be stuck in a write that nobody reads: it ends with the process.
+        if let Some(thread) = self.thread.take().filter(|_| !self.shared.job.is_over()) {
+            drop(thread.join());
+        }
+    }
+}
+
+/// Takes rows and forgets them.
+pub struct Discard {
+    metrics: Arc<NodeMetrics>,
+}
+
+impl Discard {
+    /// Counts what it forgets.
+    pub fn new(metrics: Arc<NodeMetrics>) -> Self {
+        Discard { metrics }
+    }
+}
+
+impl Operator for Discard {
+    fn batch(&mut self, _input: usize, batch: Batch, _tick: Tick, _out: &mut Outputs) -> Result<()> {
+        self.metrics.rows_in.fetch_add(batch.row_count() as u64, Relaxed);
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! Which windows and panes a time falls into. Pure arithmetic; all times are Unix milliseconds.
+//!
+//! A window is `[start, start + size)`, its starts are the multiples of the slide. A pane is the longest stretch of time
+//! that lies in the same windows throughout: `gcd(size, slide)` long. Rows are added up once, in their pane; a window is
+//! put together from its panes.
+
+/// Times beyond this (about 73 million years from 1970) are refused, so that no sum of times overflows.
+pub const TIME_LIMIT_MS: i64 = i64::MAX / 4;
+
+/// The windows of an operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Length of a window.
+    pub size_ms: i64,
+    /// Time between the starts of windows, at most `size_ms`.
+    pub slide_ms: i64,
+    /// How long after its end a window takes further rows.
+    pub lateness_ms: i64,
+}
+
+impl Shape {
+    /// Length of a pane.
+    pub fn pane_ms(&self) -> i64 {
+        let (mut a, mut b) = (self.size_ms, self.slide_ms);
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        a
+    }
+
+    /// Start of the pane of a time.
+    pub fn pane_of(&self, time: i64) -> i64 {
+        let pane = self.pane_ms();
+        time.div_euclid(pane) * pane
+    }
+
+    /// Start of the earliest window that has this time.
+    pub fn first_window(&self, time: i64) -> i64 {
+        ((time - self.size_ms).div_euclid(self.slide_ms) + 1) * self.slide_ms
+    }
+
+    /// Start of the latest window that has this time.
+    pub fn last_window(&self, time: i64) -> i64 {
+        time.div_euclid(self.slide_ms) * self.slide_ms
+    }
+
+    /// Starts of the windows that have this time, in order.
+    pub fn windows(&self, time: i64) -> impl Iterator<Item = i64> + use<> {
+        let (last, slide) = (self.last_window(time), self.slide_ms);
+        std::iter::successors(Some(self.first_window(time)), move |s| Some(s + slide)).take_while(move |s| *s <= last)
+    }
+
+    /// The watermark at which a window gives its result: its last millisecond has passed.
+    pub fn fires_at(&self, window: i64) -> i64 {
+        window + self.size_ms - 1
+    }
+
+    /// The watermark at which a window takes no further rows.
+    pub fn closes_at(&self, window: i64) -> i64 {
+        self.fires_at(window).saturating_add(self.lateness_ms)
+    }
+
+    /// Whether a row of this time is late at this watermark: all of its windows are closed.
+    pub fn is_late(&self, time: i64, watermark: i64) -> bool {
+        self.closes_at(self.last_window(time)) <= watermark
+    }
+
+    /// The first window start after which windows fire beyond this watermark.
+    pub fn first_unfired(&self, watermark: i64) -> i64 {
+        // Windows fire at start + size - 1 > watermark.
+        let start_above = watermark.saturating_sub(self.size_ms - 1);
+        (start_above.div_euclid(self.slide_ms) + 1).saturating_mul(self.slide_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn shapes() -> impl Strategy<Value = Shape> {
+        (1i64..50, 1i64..50, 0i64..30).prop_map(|(a, b, lateness_ms)| Shape {
+            size_ms: a.max(b),
+            slide_ms: a.min(b),
+            lateness_ms,
+        })
+    }
+
+    proptest! {
+        /// Goal: a time is in exactly the windows that the definition says. Method: try every start near it.
+        #[test]
+        fn a_time_is_in_exactly_its_windows(shape in shapes(), time in -300i64..300) {
+            let naive: Vec<i64> = (-400..400)
+                .filter(|s: &i64| s.rem_euclid(shape.slide_ms) == 0 && *s <= time && time < s + shape.size_ms)
+                .collect();
+            prop_assert_eq!(shape.windows(time).collect::<Vec<_>>(), naive);
+        }
+
+        /// Goal: all times of a pane are in the same windows, and panes are as long as can be.
+        #[test]
+        fn a_pane_lies_in_the_same_windows_throughout(shape in shapes(), time in -300i64..300) {
+            let pane = shape.pane_of(time);
+            prop_assert!(pane <= time && time < pane + shape.pane_ms());
+            prop_assert_eq!(shape.windows(pane).collect::<Vec<_>>(), shape.windows(time).collect::<Vec<_>>());
+        }
+
+        /// Goal: the first unfired window is the least whose firing time is beyond the watermark.
+        #[test]
+        fn the_first_unfired_window_is_the_least(shape in shapes(), watermark in -300i64..300) {
+            let naive = (-500i64..500)
+                .find(|s| s.rem_euclid(shape.slide_ms) == 0 && shape.fires_at(*s) > watermark);
+            prop_assert_eq!(Some(shape.first_unfired(watermark)), naive);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Runs a checked graph: opens what it needs, starts the workers, and is the loop of each.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use timely::communication::WorkerGuards;
+use timely::container::NoopBuilder;
+use timely::dataflow::InputHandle;
+use timely::worker::Worker;
+use timely::{CommunicationConfig, Config, WorkerConfig};
+
+use super::build::{Built, Opened, build};
+use super::engine::Tick;
+use super::job_state::JobState;
+use super::message::{Control, Message, Messages};
+use super::metrics::JobMetrics;
+use super::source::LEAD_MS;
+use crate::clock;
+use crate::connector;
+use crate::connector::sink::SinkWriter;
+use crate::error::{Error, Result};
+use crate::job::graph::{Aggregate, JobGraph, NodeKind, PluginFunction, SinkNode};
+use crate::plugin::Plugins;
+use crate::schema::Schema;
+
+/// A job that runs.
+pub struct RunningJob {
+    state: Arc<JobState>,
+    workers: WorkerGuards<()>,
+}
+
+/// Opens a sink; the command line gives its own, so that rows and the status line share the terminal.
+pub type OpenSink<'a> = &'a mut dyn FnMut(&SinkNode, &Schema) -> Result<Box<dyn SinkWriter>>;
+
+/// Starts a job. Sources and sinks are opened first, so that what cannot be opened is an error here.
+pub fn start(graph: JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<RunningJob> {
+    let opened = open(&graph, plugins, open_sink)?;
+    let state = Arc::new(JobState::new(graph.nodes.len()));
+    let communication = match graph.parallelism {
+        1 => CommunicationConfig::Thread,
+        n => CommunicationConfig::Process(n),
+    };
+    let config = Config { communication, worker: WorkerConfig::default() };
+    let theirs = Arc::clone(&state);
+    let workers = timely::execute(config, move |worker| work(worker, &graph, &opened, &theirs))
+        .map_err(|e| Error::external(format!("cannot start the workers: {e}")))?;
+    Ok(RunningJob { state, workers })
+}
+
+impl RunningJob {
+    /// The job's figures.
+    pub fn metrics(&self) -> &JobMetrics {
+        &self.state.metrics
+    }
+
+    /// What the job shares with its workers: for threads that stop it or show how it does.
+    pub fn state(&self) -> &Arc<JobState> {
+        &self.state
+    }
+
+    /// Waits until the job has ended: all sources have, or a stop was asked for, or it has failed.
+    pub fn wait(self) -> Result<()> {
+        for result in self.workers.join() {
+            if let Err(panic) = result {
+                self.state.fail(Error::internal(format!("a worker has ended: {panic}")));
+            }
+        }
+        self.state.failure().map_or(Ok(()), Err)
+    }
+}
+
+fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<Opened> {
+    let mut opened = Opened { sources: HashMap::new(), sinks: Mutex::default(), plugins: HashMap::new() };
+    let mut sinks = HashMap::new();
+    for (id, node) in graph.nodes.iter().enumerate() {
+        let within = |e: Error| e.within(format_args!("`{}`", node.name));
+        let mut load = |function: &PluginFunction| -> Result<()> {
+            if !opened.plugins.contains_key(&function.path) {
+                opened.plugins.insert(function.path.clone(), plugins.load(&function.path)?);
+            }
+            Ok(())
+        };
+        match &node.kind {
+            NodeKind::Source(spec) => {
+                let source = connector::open_source(&spec.connector).map_err(within)?;
+                let splits = source.splits(graph.parallelism).map_err(within)?;
+                opened.sources.insert(id, (source, splits));
+            }
+            NodeKind::Transform(spec) => load(&spec.function).map_err(within)?,
+            NodeKind::Window(spec) => {
+                for aggregate in &spec.aggregates {
+                    if let Aggregate::Plugin(function) = &aggregate.aggregate {
+                        load(function).map_err(within)?;
+                    }
+                }
+            }
+            NodeKind::Sink(spec) => {
+                let input = node.inputs.first().ok_or_else(|| Error::internal("a sink without input"))?;
+                let schema = &graph.nodes[input.node.0].outputs[input.output].schema;
+                sinks.insert(id, open_sink(spec, schema).map_err(within)?);
+            }
+        }
+    }
+    opened.sinks = Mutex::new(sinks);
+    Ok(opened)
+}
+
+/// The control stream's beginning; one worker has it.
+type ControlInput = InputHandle<Tick, NoopBuilder<Messages>>;
+
+/// One worker, from beginning to end.
+fn work(worker: &mut Worker, graph: &JobGraph, opened: &Opened, job: &Arc<JobState>) {
+    job.register_worker();
+    let mut input = ControlInput::new_with_builder();
+    let built = worker.dataflow::<Tick, _, _>(|scope| {
+        let control = input.to_stream(scope.clone());
+        build(&scope, control, graph, opened, job)
+    });
+    match built {
+        Ok(built) => {
+            // The others let go of the control stream: it advances with the first worker alone.
+            let control = (worker.index() == 0).then_some(input);
+            run(worker, built, control, job);
+        }
+        Err(error) => job.fail(error),
+    }
+    if job.is_over() {
+        for dataflow in worker.installed_dataflows() {
+            worker.drop_dataflow(dataflow);
+        }
+    }
+}
+
+/// The loop: grants ticks, steps the dataflow, wakes sources that waited for room, and parks when there is nothing to do.
+fn run(worker: &mut Worker, built: Built, mut control: Option<ControlInput>, job: &JobState) {
+    let mut frontier = Vec::new();
+    let mut stopping = false;
+    while !job.is_over() {
+        if let Some(control) = &mut control {
+            if job.stop_requested() && !stopping {
+                stopping = true;
+                let stop = (0..worker.peers()).map(|to| (to as u32, Message::Control(Control::Stop))).collect();
+                control.send_batch(&mut Messages(stop));
+                let now = clock::now_ms().max(0) as Tick;
+                control.advance_to((now + LEAD_MS).max(control.time() + 1));
+            }
+            let wanted = job.wanted_ticks();
+            if wanted > *control.time() {
+                control.advance_to(wanted);
+            }
+        }
+        if built.probe.done() {
+            break;
+        }
+        worker.step_or_park(None);
+        if built.sources.iter().any(|(_, waits)| waits.get()) {
+            let moved = built.probe.with_frontier(|f| {
+                let moved = frontier[..] != f[..];
+                frontier.clear();
+                frontier.extend_from_slice(&f);
+                moved
+            });
+            if moved {
+                built.sources.iter().filter(|(_, waits)| waits.get()).for_each(|(wake, _)| wake.now());
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The check from beginning to end.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use super::catalog::{PluginCatalog, Surroundings};
+use super::reading::{self, Reading};
+use super::{sink, source, transform, window};
+use crate::job::graph::{Input, JobGraph, Node, NodeId, Output};
+use crate::job::problem::{At, Problem, Severity, suggestion};
+use crate::job::spec::{self, Job};
+use crate::plugin::binding::FunctionInfo;
+
+/// A job that can run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checked {
+    /// What runs.
+    pub graph: JobGraph,
+    /// What its author should look at all the same.
+    pub warnings: Vec<Problem>,
+}
+
+/// Default of `parallelism`.
+const PARALLELISM: usize = 1;
+/// Worker threads of one process at the most: more would be a slip, and each costs memory in every exchange.
+const PARALLELISM_MAX: usize = 256;
+/// Default of `key_groups`.
+const KEY_GROUPS: u32 = 256;
+/// Key groups at the most: each has its own entry in every snapshot.
+const KEY_GROUPS_MAX: u32 = 32_768;
+/// Default of `in_flight.bytes`.
+const IN_FLIGHT_BYTES: u64 = 16 << 20;
+/// Default of `in_flight.ticks`.
+const IN_FLIGHT_TICKS: u32 = 256;
+
+/// Checks a job. Nothing of it runs, but its plugins are loaded and their functions opened.
+///
+/// # Errors
+/// Everything that is wrong with the job.
+pub fn check(job: &Job, around: &Surroundings, plugins: &mut dyn PluginCatalog) -> Result<Checked, Vec<Problem>> {
+    let mut checker = Checker {
+        job,
+        around,
+        plugins,
+        problems: Vec::new(),
+        nodes: Vec::new(),
+        node_of: BTreeMap::new(),
+        functions: HashMap::new(),
+    };
+    let mut broken = around.broken.clone();
+    settings(job, around, &mut checker.problems);
+    reading::check_names(job, &mut checker.problems);
+    reading::check_inputs(job, &mut broken, &mut checker.problems);
+    let order = reading::order(job, &mut broken, &mut checker.problems);
+    source::check_sources(&mut checker);
+    for name in order {
+        let operator = &job.operators[name];
+        let at = At::job().field("operators").field(name);
+        let node = match (&operator.window, &operator.plugin) {
+            (Some(_), Some(_)) => {
+                let message = format!("`{name}` has both `plugin` and `window`");
+                let help = "an operator is one of them: let the window read the plugin's operator";
+                checker.problems.push(Problem::error(at, message).on_key().help(help));
+                None
+            }
+            (None, Some(_)) => transform::check_transform(&mut checker, name, operator),
+            (Some(_), None) => window::check_window(&mut checker, name, operator),
+            (None, None) => {
+                let message = format!("`{name}` has neither `plugin` nor `window`");
+                let help = "a plugin's function is `plugin: NAME` and `function: NAME`; an aggregation is `window: { \
+                            tumbling: 10s }` and `aggregate: { rows: count() }`";
+                checker.problems.push(Problem::error(at, message).on_key().help(help));
+                None
+            }
+        };
+        if let Some(node) = node {
+            checker.add(node);
+        }
+    }
+    sink::check_sinks(&mut checker);
+    let Checker { mut problems, nodes, .. } = checker;
+    if problems.iter().any(|p| p.severity == Severity::Error) || !around.broken.is_empty() {
+        return Err(problems);
+    }
+    reading::check_unread(job, &mut problems);
+    Ok(Checked { graph: graph(job, nodes), warnings: problems })
+}
+
+fn graph(job: &Job, nodes: Vec<Node>) -> JobGraph {
+    let in_flight = job.in_flight.clone().unwrap_or_default();
+    JobGraph {
+        name: job.job.clone(),
+        parallelism: job.parallelism.unwrap_or(PARALLELISM),
+        key_groups: job.key_groups.unwrap_or(KEY_GROUPS),
+        in_flight_bytes: in_flight.bytes.map_or(IN_FLIGHT_BYTES, |b| b.0),
+        in_flight_ticks: in_flight.ticks.unwrap_or(IN_FLIGHT_TICKS),
+        limits: job.limits.clone().unwrap_or_default(),
+        nodes,
+    }
+}
+
+fn settings(job: &Job, around: &Surroundings, problems: &mut Vec<Problem>) {
+    let top = At::job();
+    let mut range = |at: At, value: Option<u64>, least: u64, most: u64| {
+        if let Some(value) = value
+            && !(least..=most).contains(&value)
+        {
+            let bounds = if most == u64::MAX { format!("at least {least}") } else { format!("{least} to {most}") };
+            problems.push(Problem::error(at, format!("expected {bounds}, found {value}")));
+        }
+    };
+    range(top.field("parallelism"), job.parallelism.map(|p| p as u64), 1, PARALLELISM_MAX as u64);
+    range(top.field("key_groups"), job.key_groups.map(u64::from), 1, KEY_GROUPS_MAX.into());
+    if let Some(in_flight) = &job.in_flight {
+        let at = top.field("in_flight");
+        range(at.field("bytes"), in_flight.bytes.map(|b| b.0), 1, u64::MAX);
+        range(at.field("ticks"), in_flight.ticks.map(u64::from), 1, u64::MAX);
+    }
+    if let Some(limits) = &job.limits {
+        let at = top.field("limits");
+        range(at.field("memory"), limits.memory.map(|b| b.0), 64 << 10, 4 << 30);
+        range(at.field("output"), limits.output.map(|b| b.0), 1, 4 << 30);
+        if limits.deadline.is_some_and(|d| d.0 <= 0) {
+            problems.push(Problem::error(at.field("deadline"), "a deadline must be longer than nothing"));
+        }
+    }
+    let groups = job.key_groups.unwrap_or(KEY_GROUPS) as usize;
+    if let Some(parallelism) = job.parallelism
+        && parallelism > groups
+        && parallelism <= PARALLELISM_MAX
+    {
+        let message = format!("{parallelism} workers cannot share {groups} key groups");
+        problems.push(Problem::error(top.field("parallelism"), message).help("raise `key_groups`"));
+    }
+    for (section, empty) in [("sources", job.sources.is_empty()), ("sinks", job.sinks.is_empty())] {
+        if empty && around.broken.is_empty() {
+            let problem = Problem::error(top.field(section), format!("a job needs {section}")).on_key();
+            problems.push(problem);
+        }
+    }
+}
+
+/// What the checks of the parts share.
+pub(super) struct Checker<'a> {
+    pub(super) job: &'a Job,
+    pub(super) around: &'a Surroundings,
+    pub(super) plugins: &'a mut dyn PluginCatalog,
+    pub(super) problems: Vec<Problem>,
+    nodes: Vec<Node>,
+    node_of: BTreeMap<String, NodeId>,
+    functions: HashMap<PathBuf, Result<Vec<FunctionInfo>, String>>,
+}
+
+impl Checker<'_> {
+    /// Adds a node that is right.
+    pub(super) fn add(&mut self, node: Node) {
+        self.node_of.insert(node.name.clone(), NodeId(self.nodes.len()));
+        self.nodes.push(node);
+    }
+
+    /// The output that `input` names; none where it is broken, or is not there (which is noted).
+    pub(super) fn input(&mut self, input: &str, at: &At) -> Option<(Input, Output)> {
+        let Reading { name, side } = Reading::parse(input);
+        let id = *self.node_of.get(name)?;
+        let node = &self.nodes[id.0];
+        match node.outputs.iter().position(|o| o.name == side && (side.is_empty() || !o.name.is_empty())) {
+            Some(output) => Some((Input { node: id, output }, node.outputs[output].clone())),
+            None => {
+                let others: Vec<&str> =
+                    node.outputs.iter().map(|o| o.name.as_str()).filter(|n| !n.is_empty()).collect();
+                let message = format!("`{name}` has no output `{side}`");
+                let help = suggestion(side, "its outputs beside the main one", others.iter().copied());
+                self.problems.push(Problem::error(at.field("input"), message).help(help));
+                None
+            }
+        }
+    }
+
+    /// The functions of a plugin; loaded once, whatever came of it.
+    pub(super) fn functions(&mut self, plugin: &Path) -> Result<Vec<FunctionInfo>, String> {
+        if let Some(known) = self.functions.get(plugin) {
+            return known.clone();
+        }
+        let functions = self.plugins.functions(plugin);
+        self.functions.insert(plugin.to_path_buf(), functions.clone());
+        functions
+    }
+
+    /// The job's limits of plugin calls.
+    pub(super) fn limits(&self) -> spec::Limits {
+        self.job.limits.clone().unwrap_or_default()
+    }
+
+    /// Notes an error.
+    pub(super) fn error(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+}

@@ -1,0 +1,139 @@
+//! Who reads whom: names, inputs, and an order in which inputs come before their readers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::job::problem::{At, Problem, suggestion};
+use crate::job::spec::Job;
+
+/// What an operator or a sink reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reading<'a> {
+    /// A source or an operator.
+    pub(super) name: &'a str,
+    /// Empty for its main output.
+    pub(super) side: &'a str,
+}
+
+impl<'a> Reading<'a> {
+    /// `requests`, or `requests.errors`.
+    pub(super) fn parse(input: &'a str) -> Reading<'a> {
+        let (name, side) = input.split_once('.').unwrap_or((input, ""));
+        Reading { name, side }
+    }
+}
+
+/// Whether a name can be used: letters, digits, `-` and `_`, 1 to 64 of them.
+pub(super) fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+const NAME_RULE: &str = "a name has letters, digits, `-` and `_`, 1 to 64 of them";
+
+/// Checks all names: their letters, and that no two things share one. Sinks share the names of the rest so that
+/// messages, metrics and checkpoints can name a part of the job by one word.
+pub(super) fn check_names(job: &Job, problems: &mut Vec<Problem>) {
+    if !is_name(&job.job) {
+        problems.push(Problem::error(At::job().field("job"), format!("`{}` is not a name", job.job)).help(NAME_RULE));
+    }
+    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    let sections = [
+        ("sources", job.sources.keys().collect::<Vec<_>>()),
+        ("operators", job.operators.keys().collect()),
+        ("sinks", job.sinks.keys().collect()),
+    ];
+    for (section, names) in sections {
+        for name in names {
+            let at = At::job().field(section).field(name);
+            if !is_name(name) {
+                problems.push(Problem::error(at.clone(), format!("`{name}` is not a name")).on_key().help(NAME_RULE));
+            }
+            if let Some(other) = seen.insert(name, section) {
+                let message = format!("`{name}` is the name of one of the {other} already");
+                problems.push(Problem::error(at, message).on_key().help("choose another name"));
+            }
+        }
+    }
+}
+
+/// Checks that every input is there. Names whose input is not are added to `broken`.
+pub(super) fn check_inputs(job: &Job, broken: &mut BTreeSet<String>, problems: &mut Vec<Problem>) {
+    let readable: Vec<&str> = job.sources.keys().chain(job.operators.keys()).map(String::as_str).collect();
+    let operators = job.operators.iter().map(|(name, operator)| ("operators", name, &operator.input));
+    let sinks = job.sinks.iter().map(|(name, sink)| ("sinks", name, &sink.input));
+    let mut unknown = Vec::new();
+    for (section, name, input) in operators.chain(sinks) {
+        let reading = Reading::parse(input);
+        if readable.contains(&reading.name) || broken.contains(reading.name) {
+            continue;
+        }
+        let problem = Problem::error(
+            At::job().field(section).field(name).field("input"),
+            if job.sinks.contains_key(reading.name) {
+                format!("`{}` is a sink: there is nothing to read from it", reading.name)
+            } else {
+                format!("unknown input `{}`", reading.name)
+            },
+        );
+        let others = readable.iter().copied().filter(|r| r != name);
+        problems.push(problem.help(suggestion(reading.name, "sources and operators", others)));
+        unknown.push(name.clone());
+    }
+    broken.extend(unknown);
+}
+
+/// The operators, inputs before their readers and otherwise in the user's order. Operators in a circle are left out
+/// and added to `broken`.
+pub(super) fn order<'a>(job: &'a Job, broken: &mut BTreeSet<String>, problems: &mut Vec<Problem>) -> Vec<&'a str> {
+    let mut order: Vec<&str> = Vec::with_capacity(job.operators.len());
+    let mut done: BTreeSet<&str> = BTreeSet::new();
+    for start in job.operators.keys() {
+        // Every operator has one input, so what is upstream of it is a path.
+        let mut path: Vec<&str> = Vec::new();
+        let mut name = start.as_str();
+        while let Some(operator) = job.operators.get(name) {
+            if done.contains(name) {
+                break;
+            }
+            if let Some(first) = path.iter().position(|p| *p == name) {
+                circle(&path[first..], problems);
+                broken.extend(path[first..].iter().map(|n| n.to_string()));
+                break;
+            }
+            path.push(name);
+            name = Reading::parse(&operator.input).name;
+        }
+        for name in path.into_iter().rev() {
+            done.insert(name);
+            if !broken.contains(name) {
+                order.push(name);
+            }
+        }
+    }
+    order
+}
+
+fn circle(names: &[&str], problems: &mut Vec<Problem>) {
+    let first = names[0];
+    let at = At::job().field("operators").field(first).field("input");
+    let way: Vec<String> = names.iter().chain([&first]).map(|n| format!("`{n}`")).collect();
+    let message = match names {
+        [one] => format!("`{one}` reads itself"),
+        _ => format!("operators read each other in a circle: {}", way.join(" reads ")),
+    };
+    problems.push(Problem::error(at, message).help("rows come from a source; let one of them read another input"));
+}
+
+/// Warns of sources and operators that nobody reads.
+pub(super) fn check_unread(job: &Job, problems: &mut Vec<Problem>) {
+    let inputs = job.operators.values().map(|o| &o.input).chain(job.sinks.values().map(|s| &s.input));
+    let read: BTreeSet<&str> = inputs.map(|i| Reading::parse(i).name).collect();
+    let sources = job.sources.keys().map(|name| ("sources", name));
+    let operators = job.operators.keys().map(|name| ("operators", name));
+    for (section, name) in sources.chain(operators) {
+        if !read.contains(name.as_str()) {
+            let at = At::job().field(section).field(name);
+            let message = format!("nothing reads `{name}`: its rows are dropped");
+            problems.push(Problem::warning(at, message).on_key());
+        }
+    }
+}

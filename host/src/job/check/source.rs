@@ -1,0 +1,144 @@
+//! Sources: exactly one connector each, the columns of its rows, event time.
+
+use super::checker::Checker;
+use super::column;
+use crate::job::graph::{Node, NodeKind, Output, SourceConnector, SourceNode, errors_schema};
+use crate::job::problem::{At, Problem};
+use crate::job::spec;
+use crate::schema::{DataType, Field, Schema};
+
+/// Adds every source that is right.
+pub(super) fn check_sources(checker: &mut Checker<'_>) {
+    let mut stdin: Option<&str> = None;
+    for (name, source) in &checker.job.sources {
+        let at = At::job().field("sources").field(name);
+        if source.stdin.is_some()
+            && let Some(other) = stdin.replace(name)
+        {
+            let message = format!("`{other}` reads standard input already");
+            checker.error(Problem::error(at.field("stdin"), message).on_key().help("let operators share one source"));
+        }
+        if let Some(node) = check_source(checker, name, source, &at) {
+            checker.add(node);
+        }
+    }
+}
+
+fn check_source(checker: &mut Checker<'_>, name: &str, source: &spec::Source, at: &At) -> Option<Node> {
+    let (field, connector) = connector(checker, source, name, at)?;
+    let schema = match source_schema(&connector) {
+        Ok(schema) => schema,
+        Err(wrong) => {
+            for message in wrong {
+                let place = at.field(field);
+                // Messages begin with the field that they are about.
+                let place = match message.strip_prefix('`').and_then(|m| m.split_once('`')) {
+                    Some((inner, _)) => place.field(inner),
+                    None => place,
+                };
+                checker.error(Problem::error(place, message));
+            }
+            return None;
+        }
+    };
+    let event_time = match &source.event_time {
+        Some(wanted) => Some(column::event_time(checker, wanted, &schema, name, at)?),
+        None => None,
+    };
+    let main = Output { name: String::new(), schema, has_event_time: event_time.is_some() };
+    let errors = Output { name: "errors".into(), schema: errors_schema(), has_event_time: false };
+    Some(Node {
+        name: name.into(),
+        kind: NodeKind::Source(SourceNode { connector, event_time }),
+        inputs: Vec::new(),
+        outputs: vec![main, errors],
+    })
+}
+
+fn connector(
+    checker: &mut Checker<'_>,
+    source: &spec::Source,
+    name: &str,
+    at: &At,
+) -> Option<(&'static str, SourceConnector)> {
+    let base = checker.around.base.clone();
+    let file = source.file.as_ref().map(|f| ("file", SourceConnector::File { spec: f.clone(), base }));
+    let stdin = source.stdin.as_ref().map(|s| ("stdin", SourceConnector::Stdin(s.clone())));
+    let generator = source.generator.as_ref().map(|g| ("generator", SourceConnector::Generator(g.clone())));
+    let mut found: Vec<_> = [file, stdin, generator].into_iter().flatten().collect();
+    match found.len() {
+        1 => found.pop(),
+        0 => {
+            let message = format!("source `{name}` has no connector");
+            let help = "one of `file: { path: access.log }`, `stdin: {}` and `generator: { columns: ... }`";
+            checker.error(Problem::error(at.clone(), message).on_key().help(help));
+            None
+        }
+        _ => {
+            let all: Vec<String> = found.iter().map(|(field, _)| format!("`{field}`")).collect();
+            let message = format!("source `{name}` has {} connectors: {}", all.len(), all.join(", "));
+            checker.error(Problem::error(at.clone(), message).on_key().help("a source has exactly one"));
+            None
+        }
+    }
+}
+
+/// The columns of a source's rows.
+///
+/// # Errors
+/// Everything that is wrong with its columns; each message begins with the field in backquotes.
+pub fn source_schema(connector: &SourceConnector) -> Result<Schema, Vec<String>> {
+    let (format, columns) = match connector {
+        SourceConnector::File { spec, .. } => (spec.format, &spec.columns),
+        SourceConnector::Stdin(spec) => (spec.format, &spec.columns),
+        SourceConnector::Generator(generator) => return generated(generator),
+    };
+    if format == spec::Format::Text {
+        if !columns.is_empty() {
+            return Err(vec!["`columns` goes with format json or csv; text has the one column `text`".into()]);
+        }
+        return Ok(Schema::new(vec![Field::new("text", DataType::Text)]));
+    }
+    if columns.is_empty() {
+        return Err(vec![
+            "`columns` is missing: json and csv need columns and types, as `{ path: text, size: int64? }`".into(),
+        ]);
+    }
+    let mut wrong = Vec::new();
+    let mut fields = Vec::new();
+    for (name, text) in columns {
+        let (bare, nullable) = text.strip_suffix('?').map_or((text.as_str(), false), |bare| (bare, true));
+        match DataType::ALL.into_iter().find(|t| t.name() == bare) {
+            Some(data_type) => fields.push(Field { name: name.clone(), data_type, nullable }),
+            None => wrong.push(format!("`columns` gives `{name}` the type `{text}`, which is not one")),
+        }
+    }
+    if wrong.is_empty() { Ok(Schema::new(fields)) } else { Err(wrong) }
+}
+
+fn generated(generator: &spec::Generator) -> Result<Schema, Vec<String>> {
+    let mut wrong = Vec::new();
+    let mut fields = Vec::new();
+    if generator.columns.is_empty() {
+        wrong.push("`columns` is empty: a generator needs a column".into());
+    }
+    for (name, column) in &generator.columns {
+        let kinds = [
+            (column.sequence.is_some(), DataType::Int64),
+            (column.int.is_some(), DataType::Int64),
+            (column.float.is_some(), DataType::Float64),
+            (column.choice.is_some(), DataType::Text),
+            (column.words.is_some(), DataType::Text),
+            (column.time.is_some(), DataType::Timestamp),
+            (column.now.is_some(), DataType::Timestamp),
+        ];
+        let mut set = kinds.into_iter().filter(|(is_set, _)| *is_set);
+        match (set.next(), set.next()) {
+            (Some((_, data_type)), None) => fields.push(Field::new(name, data_type)),
+            _ => wrong.push(format!(
+                "`columns` must give `{name}` exactly one of `sequence`, `int`, `float`, `choice`, `words`, `time`, `now`"
+            )),
+        }
+    }
+    if wrong.is_empty() { Ok(Schema::new(fields)) } else { Err(wrong) }
+}

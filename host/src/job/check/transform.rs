@@ -1,0 +1,132 @@
+//! Operators that run a plugin's transform.
+
+use super::checker::Checker;
+use super::column;
+use super::function::{self, Columns, Places, Wanted};
+use crate::job::graph::{ColumnOrigin, Node, NodeKind, Offered, Output, TransformNode, TransformOutput, errors_schema};
+use crate::job::problem::{At, Problem, suggestion};
+use crate::job::spec;
+use crate::plugin::binding::{Kind, OutputBinding};
+use crate::schema::Schema;
+
+/// The node of an operator with `plugin`; none where something is wrong.
+pub(super) fn check_transform(checker: &mut Checker<'_>, name: &str, operator: &spec::Operator) -> Option<Node> {
+    let at = At::job().field("operators").field(name);
+    for (field, is_set) in [
+        ("key", operator.key.is_some()),
+        ("aggregate", !operator.aggregate.is_empty()),
+        ("allowed_lateness", operator.allowed_lateness.is_some()),
+    ] {
+        if is_set {
+            let message = format!("`{field}` belongs to a window; `{name}` is a plugin's function");
+            let help = "a window is an operator of its own, which reads this one";
+            checker.error(Problem::error(at.field(field), message).on_key().help(help));
+        }
+    }
+    let (input, read) = checker.input(&operator.input, &at)?;
+    let plugin = operator.plugin.as_deref()?;
+    let Some(function) = operator.function.as_deref() else {
+        missing_function(checker, name, plugin, &at);
+        return None;
+    };
+    let wanted = Wanted {
+        operator: name,
+        plugin,
+        function,
+        kind: Kind::Transform,
+        config: operator.config.as_ref(),
+        files: Some(&operator.files),
+        columns: Columns::Named(&operator.columns),
+        input_name: &operator.input,
+        input: &read.schema,
+        places: Places {
+            operator: at.clone(),
+            plugin: (at.field("plugin"), None),
+            function: (at.field("function"), None),
+            columns: at.field("columns"),
+            config: at.field("config"),
+        },
+    };
+    let function = function::open(checker, &wanted)?;
+    let mut node_outputs: Vec<Output> = Vec::new();
+    let mut outputs: Vec<TransformOutput> = Vec::new();
+    for (i, binding) in function.binding.outputs.iter().enumerate() {
+        let (schema, columns) = match compose(binding, &read.schema, &function.offered) {
+            Ok(composed) => composed,
+            Err(message) => {
+                let message = format!("`{}/{}` {message}", function.plugin, function.function);
+                checker.error(Problem::error(at.field("function"), message));
+                return None;
+            }
+        };
+        if i == 1 {
+            node_outputs.push(errors_output());
+        }
+        outputs.push(TransformOutput { output: node_outputs.len(), columns });
+        let has_event_time = read.has_event_time;
+        node_outputs.push(Output { name: binding.name.clone(), schema, has_event_time });
+    }
+    if node_outputs.len() == 1 {
+        node_outputs.push(errors_output());
+    }
+    let event_time = match &operator.event_time {
+        Some(wanted) => Some(column::event_time(checker, wanted, &node_outputs[0].schema, name, &at)?),
+        None => None,
+    };
+    node_outputs[0].has_event_time |= event_time.is_some();
+    let on_error = operator.on_error.unwrap_or_default();
+    let kind = NodeKind::Transform(TransformNode { function, outputs, on_error, event_time });
+    Some(Node { name: name.into(), kind, inputs: vec![input], outputs: node_outputs })
+}
+
+fn errors_output() -> Output {
+    Output { name: "errors".into(), schema: errors_schema(), has_event_time: false }
+}
+
+fn missing_function(checker: &mut Checker<'_>, name: &str, plugin: &str, at: &At) {
+    let listed = checker.job.plugins.get(plugin);
+    let functions = match checker.around.find_plugin(plugin, listed) {
+        Ok(path) => checker.functions(&path).unwrap_or_default(),
+        Err(_) => Vec::new(),
+    };
+    let names: Vec<&str> = functions.iter().map(|f| f.name.as_str()).collect();
+    let help = if names.is_empty() { String::new() } else { suggestion("", "its functions", names) };
+    let message = format!("`{name}` names the plugin `{plugin}`, but no `function` of it");
+    checker.error(Problem::error(at.clone(), message).on_key().help(help));
+}
+
+/// The columns of one output: those that the function makes and, where it lets them pass, those of the input.
+pub(super) fn compose(
+    binding: &OutputBinding,
+    input: &Schema,
+    offered: &[Offered],
+) -> Result<(Schema, Vec<ColumnOrigin>), String> {
+    let mut fields = Vec::new();
+    let mut origins = Vec::new();
+    let mut placed = vec![false; binding.columns.len()];
+    if binding.passthrough {
+        for (i, field) in input.fields.iter().enumerate() {
+            // A made column takes the place, and the stream's name, of the column that the function saw by its name.
+            let seen = |name: &str| offered.iter().any(|o| o.column == i && o.field.name == name);
+            match binding.columns.iter().position(|made| seen(&made.name)) {
+                Some(made) => {
+                    placed[made] = true;
+                    fields.push(crate::schema::Field { name: field.name.clone(), ..binding.columns[made].clone() });
+                    origins.push(ColumnOrigin::Made(made));
+                }
+                None => {
+                    fields.push(field.clone());
+                    origins.push(ColumnOrigin::Input(i));
+                }
+            }
+        }
+    }
+    for (made, field) in binding.columns.iter().enumerate().filter(|(made, _)| !placed[*made]) {
+        if fields.iter().any(|f| f.name == field.name) {
+            return Err(format!("makes a column `{}`, and one of that name passes through beside it", field.name));
+        }
+        fields.push(field.clone());
+        origins.push(ColumnOrigin::Made(made));
+    }
+    Ok((Schema::new(fields), origins))
+}

@@ -1,0 +1,175 @@
+//! YAML with positions. JSON, being YAML, comes this way too.
+//!
+//! Aliases are refused: nothing in a job needs them, and they make small files unfold into huge ones.
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span as Marks};
+use serde_json::Number;
+
+use super::tree::{Key, Node, Place, Span, Tree};
+
+/// How deep lists and fields may lie in each other. A job needs six.
+pub(crate) const DEPTH_MAX: usize = 64;
+
+/// Something is wrong at a place that no field has.
+pub(crate) struct Wrong {
+    pub(crate) span: Option<Span>,
+    pub(crate) message: String,
+}
+
+impl Wrong {
+    fn new(span: Span, message: impl Into<String>) -> Wrong {
+        Wrong { span: Some(span), message: message.into() }
+    }
+}
+
+/// Where it is, and the characters that stand there, if that is within one line.
+fn span(marks: Marks, chars: &[char]) -> (Span, String) {
+    let one_line = marks.start.line() == marks.end.line();
+    let piece = chars.get(marks.start.index()..marks.end.index()).filter(|_| one_line).unwrap_or_default();
+    // The parser counts the blanks behind a quoted text to it.
+    let raw: String = piece.iter().collect::<String>().trim_end().into();
+    let width = raw.chars().count().max(1);
+    (Span { line: marks.start.line(), column: marks.start.col() + 1, width, text_from: None }, raw)
+}
+
+/// A list or a mapping that has begun and not ended.
+enum Open {
+    List { at: Span, items: Vec<Node> },
+    Map { at: Span, entries: Vec<(Key, Node)>, key: Option<Key> },
+}
+
+/// Parses one document. Duplicate fields are noted in `wrong`, and the first one stays; what cannot be parsed is the
+/// error.
+pub(crate) fn parse(text: &str, wrong: &mut Vec<Wrong>) -> Result<Node, Wrong> {
+    let chars: Vec<char> = text.chars().collect();
+    let mut parser = Parser::new_from_str(text);
+    let mut open: Vec<Open> = Vec::new();
+    let mut root: Option<Node> = None;
+    while let Some(event) = parser.next_event() {
+        let (event, marks) = event.map_err(|e| {
+            let marker = e.marker();
+            let at = Span { line: marker.line(), column: marker.col() + 1, width: 1, text_from: None };
+            Wrong::new(at, format!("not valid YAML: {}", e.info()))
+        })?;
+        let (at, raw) = span(marks, &chars);
+        let done = match event {
+            Event::Alias(_) => return Err(Wrong::new(at, "YAML aliases (`*name`) are not taken in job files")),
+            Event::DocumentStart(_) if root.is_some() => {
+                return Err(Wrong::new(at, "a job file is one YAML document; this begins a second one"));
+            }
+            Event::SequenceStart(..) | Event::MappingStart(..) if open.len() >= DEPTH_MAX => {
+                return Err(Wrong::new(at, format!("more than {DEPTH_MAX} levels deep")));
+            }
+            Event::SequenceStart(..) => {
+                refuse_as_key(&open, at)?;
+                open.push(Open::List { at, items: Vec::new() });
+                continue;
+            }
+            Event::MappingStart(..) => {
+                refuse_as_key(&open, at)?;
+                open.push(Open::Map { at, entries: Vec::new(), key: None });
+                continue;
+            }
+            Event::SequenceEnd | Event::MappingEnd => match open.pop() {
+                Some(Open::List { at, items }) => Node { place: Place::Text(at), tree: Tree::List(items) },
+                Some(Open::Map { at, entries, .. }) => Node { place: Place::Text(at), tree: Tree::Map(entries) },
+                None => continue,
+            },
+            Event::Scalar(value, style, _, tag) => {
+                if let Some(Open::Map { key: key @ None, .. }) = open.last_mut() {
+                    *key = Some(Key { name: value.into_owned(), place: Place::Text(at) });
+                    continue;
+                }
+                let text = tag.as_ref().is_some_and(|t| t.is_yaml_core_schema() && t.suffix == "str");
+                scalar(&value, &raw, style, text, at)?
+            }
+            _ => continue,
+        };
+        match open.last_mut() {
+            None => root = Some(done),
+            Some(Open::List { items, .. }) => items.push(done),
+            Some(Open::Map { entries, key, .. }) => {
+                let Some(key) = key.take() else { continue };
+                match entries.iter().find(|(k, _)| k.name == key.name) {
+                    Some((first, _)) => wrong.push(duplicate(&key, &first.place)),
+                    None => entries.push((key, done)),
+                }
+            }
+        }
+    }
+    root.ok_or_else(|| Wrong { span: None, message: "the job file is empty".into() })
+}
+
+fn duplicate(key: &Key, first: &Place) -> Wrong {
+    let (Place::Text(at), Place::Text(first)) = (&key.place, first) else {
+        return Wrong { span: None, message: format!("`{}` is given twice", key.name) };
+    };
+    Wrong::new(*at, format!("`{}` is given twice; the first one is in line {}", key.name, first.line))
+}
+
+fn refuse_as_key(open: &[Open], at: Span) -> Result<(), Wrong> {
+    match open.last() {
+        Some(Open::Map { key: None, .. }) => Err(Wrong::new(
+            at,
+            "expected a name before `:`, found a list or fields (text with `{` or `[` needs quotes)",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn scalar(value: &str, raw: &str, style: ScalarStyle, is_text: bool, at: Span) -> Result<Node, Wrong> {
+    let node = |tree, text_from| Node { place: Place::Text(Span { text_from, ..at }), tree };
+    if style != ScalarStyle::Plain || is_text {
+        // With escapes, or over several lines, the file does not have the text letter by letter.
+        let literal = raw.get(1..raw.len().saturating_sub(1)) == Some(value);
+        return Ok(node(Tree::Text(value.into()), literal.then_some(1)));
+    }
+    let tree = plain(value).map_err(|message| Wrong::new(at, message))?;
+    Ok(node(tree, (raw == value).then_some(0)))
+}
+
+/// An unquoted scalar in YAML's core schema.
+pub(crate) fn plain(value: &str) -> Result<Tree, String> {
+    Ok(match value {
+        "" | "~" | "null" | "Null" | "NULL" => Tree::Null,
+        "true" | "True" | "TRUE" => Tree::Bool(true),
+        "false" | "False" | "FALSE" => Tree::Bool(false),
+        _ => match number(value)? {
+            Some(number) => Tree::Number(number),
+            None => Tree::Text(value.into()),
+        },
+    })
+}
+
+fn number(value: &str) -> Result<Option<Number>, String> {
+    let digits = value.strip_prefix(['-', '+']).unwrap_or(value);
+    if let Some(hex) = value.strip_prefix("0x") {
+        return Ok(u64::from_str_radix(hex, 16).ok().map(Number::from));
+    }
+    if let Some(octal) = value.strip_prefix("0o") {
+        return Ok(u64::from_str_radix(octal, 8).ok().map(Number::from));
+    }
+    if [".inf", ".Inf", ".INF"].contains(&digits) || [".nan", ".NaN", ".NAN"].contains(&value) {
+        return Err(format!("`{value}` is not a number that a job can have; in quotes it is text"));
+    }
+    let numeric = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && digits.contains(|c: char| c.is_ascii_digit())
+        && digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));
+    if !numeric {
+        return Ok(None);
+    }
+    let unsigned = value.strip_prefix('+').unwrap_or(value);
+    if let Ok(n) = unsigned.parse::<u64>() {
+        return Ok(Some(n.into()));
+    }
+    if let Ok(n) = unsigned.parse::<i64>() {
+        return Ok(Some(n.into()));
+    }
+    match unsigned.parse::<f64>() {
+        Ok(n) => match Number::from_f64(n) {
+            Some(number) => Ok(Some(number)),
+            None => Err(format!("the number {value} is too large")),
+        },
+        Err(_) => Ok(None),
+    }
+}

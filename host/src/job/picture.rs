@@ -1,0 +1,152 @@
+//! Shows a checked graph to people.
+
+use std::fmt::Write;
+
+use super::graph::{Aggregate, Input, JobGraph, Node, NodeId, NodeKind, SinkConnector, SourceConnector};
+use super::quantity::Millis;
+use super::spec::WindowTime;
+
+/// Every node with its input and the columns of its outputs, one node a paragraph. Outputs for errors, whose columns
+/// are always the same, show where they are read.
+pub fn edges(graph: &JobGraph) -> String {
+    let mut out = String::new();
+    for (i, node) in graph.nodes.iter().enumerate() {
+        let _ = write!(out, "{}", node.name);
+        if let Some(input) = node.inputs.first() {
+            let _ = write!(out, " <- {}", input_name(graph, input));
+        }
+        let _ = writeln!(out, "  {}", describe(node));
+        for (output, edge) in node.outputs.iter().enumerate() {
+            let read = readers(graph, NodeId(i)).any(|(_, input)| input.output == output);
+            if edge.name != "errors" || read {
+                let name = if edge.name.is_empty() { String::new() } else { format!(".{}", edge.name) };
+                let time = if edge.has_event_time { "  [event time]" } else { "" };
+                let _ = writeln!(out, "    {name}({}){time}", edge.schema);
+            }
+        }
+    }
+    out
+}
+
+/// The graph as a tree: each source with what reads it below.
+pub fn tree(graph: &JobGraph) -> String {
+    let mut out = format!("{} (parallelism {})\n", graph.name, graph.parallelism);
+    for (i, node) in graph.nodes.iter().enumerate() {
+        if node.inputs.is_empty() {
+            let _ = writeln!(out, "{}  {}", node.name, describe(node));
+            branches(graph, NodeId(i), "", &mut out);
+        }
+    }
+    out
+}
+
+fn branches(graph: &JobGraph, id: NodeId, indent: &str, out: &mut String) {
+    let all: Vec<(usize, &Input)> = readers(graph, id).collect();
+    for (n, (reader, input)) in all.iter().enumerate() {
+        let (branch, below) = if n + 1 == all.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+        let node = &graph.nodes[*reader];
+        let side = &graph.nodes[id.0].outputs[input.output].name;
+        let side = if side.is_empty() { String::new() } else { format!(".{side} ─ ") };
+        let _ = writeln!(out, "{indent}{branch}{side}{}  {}", node.name, describe(node));
+        branches(graph, NodeId(*reader), &format!("{indent}{below}"), out);
+    }
+}
+
+/// The graph as a Mermaid flowchart, the columns on its edges.
+pub fn mermaid(graph: &JobGraph) -> String {
+    let mut out = String::from("flowchart LR\n");
+    for (i, node) in graph.nodes.iter().enumerate() {
+        let label = format!("{}<br/>{}", escape(&node.name), escape(&describe(node)));
+        let _ = match node.kind {
+            NodeKind::Source(_) => writeln!(out, "  n{i}([\"{label}\"])"),
+            NodeKind::Sink(_) => writeln!(out, "  n{i}[/\"{label}\"/]"),
+            NodeKind::Window(_) => writeln!(out, "  n{i}[[\"{label}\"]]"),
+            NodeKind::Transform(_) => writeln!(out, "  n{i}[\"{label}\"]"),
+        };
+    }
+    for (i, node) in graph.nodes.iter().enumerate() {
+        for input in &node.inputs {
+            let edge = &graph.nodes[input.node.0].outputs[input.output];
+            let side = if edge.name.is_empty() { String::new() } else { format!("{}<br/>", escape(&edge.name)) };
+            let columns: Vec<String> = edge.schema.fields.iter().map(|f| escape(&f.to_string())).collect();
+            let arrow = if edge.name.is_empty() { "-->" } else { "-.->" };
+            let _ = writeln!(out, "  n{} {arrow}|\"{side}{}\"| n{i}", input.node.0, columns.join("<br/>"));
+        }
+    }
+    out
+}
+
+/// Mermaid takes HTML entities, with `#` for `&`.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_alphanumeric() || " .,:;?!_-/()*+=".contains(c) => out.push(c),
+            c if c.is_control() => out.push(' '),
+            c => {
+                let _ = write!(out, "#{};", u32::from(c));
+            }
+        }
+    }
+    out
+}
+
+fn readers(graph: &JobGraph, of: NodeId) -> impl Iterator<Item = (usize, &Input)> {
+    let inputs = graph.nodes.iter().enumerate().flat_map(|(i, n)| n.inputs.iter().map(move |input| (i, input)));
+    inputs.filter(move |(_, input)| input.node == of)
+}
+
+fn input_name(graph: &JobGraph, input: &Input) -> String {
+    let node = &graph.nodes[input.node.0];
+    let side = &node.outputs[input.output].name;
+    if side.is_empty() { node.name.clone() } else { format!("{}.{side}", node.name) }
+}
+
+/// What a node does, in a few words.
+fn describe(node: &Node) -> String {
+    match &node.kind {
+        NodeKind::Source(source) => match &source.connector {
+            SourceConnector::File { spec, .. } => format!("file {}", spec.path),
+            SourceConnector::Stdin(_) => "stdin".into(),
+            SourceConnector::Generator(generator) => match generator.rows {
+                Some(rows) => format!("generator, {rows} rows"),
+                None => "generator".into(),
+            },
+        },
+        NodeKind::Transform(transform) => format!("{}/{}", transform.function.plugin, transform.function.function),
+        NodeKind::Window(window) => {
+            let size = Millis(window.size_ms);
+            let shape = match window.size_ms == window.slide_ms {
+                true => format!("tumbling {size}"),
+                false => format!("sliding {size} every {}", Millis(window.slide_ms)),
+            };
+            let time = match window.time {
+                WindowTime::Event => "event time",
+                WindowTime::Processing => "processing time",
+            };
+            let keys = &node.outputs[0].schema.fields[..window.key.len()];
+            let keys: Vec<&str> = keys.iter().map(|f| f.name.as_str()).collect();
+            let by = if keys.is_empty() { String::new() } else { format!(" by {}", keys.join(", ")) };
+            let results: Vec<String> = window.aggregates.iter().map(|a| aggregate(&a.aggregate)).collect();
+            format!("{shape}, {time}{by}: {}", results.join(", "))
+        }
+        NodeKind::Sink(sink) => match &sink.connector {
+            SinkConnector::Print(_) => "print".into(),
+            SinkConnector::File { path, .. } => {
+                format!("file {}", path.file_name().unwrap_or(path.as_os_str()).to_string_lossy())
+            }
+            SinkConnector::Blackhole => "blackhole".into(),
+        },
+    }
+}
+
+fn aggregate(aggregate: &Aggregate) -> String {
+    match aggregate {
+        Aggregate::Count(_) => "count".into(),
+        Aggregate::Sum(_) => "sum".into(),
+        Aggregate::Min(_) => "min".into(),
+        Aggregate::Max(_) => "max".into(),
+        Aggregate::Avg(_) => "avg".into(),
+        Aggregate::Plugin(function) => format!("{}/{}", function.plugin, function.function),
+    }
+}

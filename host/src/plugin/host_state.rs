@@ -1,0 +1,224 @@
+//! What the host keeps for one instance: how much it has taken, and the services behind its imports.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use wasmtime::{ResourceLimiter, Result, format_err};
+
+use super::guest_log::{GuestLog, LogLevel};
+use super::limits::Limits;
+use super::message::sanitise;
+use crate::clock;
+use crate::job::quantity::Bytes;
+
+/// The time in which a call takes place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CallContext {
+    /// The operator's watermark, Unix milliseconds; `None` before the first.
+    pub watermark: Option<i64>,
+    /// The job's processing time, Unix milliseconds.
+    pub processing_time: i64,
+}
+
+/// The data of a store.
+pub(super) struct HostState {
+    pub(super) context: CallContext,
+    pub(super) services: Services,
+    /// Why the instance was refused memory or table entries: the reason of the trap that follows.
+    pub(super) refusal: Option<String>,
+    memory_bytes: usize,
+    table_elements: usize,
+}
+
+impl HostState {
+    pub(super) fn new(services: Services) -> Self {
+        HostState { context: CallContext::default(), services, refusal: None, memory_bytes: 0, table_elements: 0 }
+    }
+
+    /// A denied growth traps at once: an allocator that is told `no` would abort a moment later without saying why.
+    fn refuse<T>(&mut self, reason: String) -> Result<T> {
+        self.refusal = Some(reason.clone());
+        Err(format_err!("{reason}"))
+    }
+}
+
+impl ResourceLimiter for HostState {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+        let total = self.memory_bytes.saturating_add(desired.saturating_sub(current));
+        let max = self.services.limits.memory_bytes_max;
+        if total > max {
+            return self.refuse(format!("grew beyond {} of memory", Bytes(max as u64)));
+        }
+        self.memory_bytes = total;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+        let total = self.table_elements.saturating_add(desired.saturating_sub(current));
+        let max = self.services.limits.table_elements_max;
+        if total > max {
+            return self.refuse(format!("grew its tables beyond {max} elements"));
+        }
+        self.table_elements = total;
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        self.services.limits.core_instances_max
+    }
+
+    fn tables(&self) -> usize {
+        self.services.limits.core_instances_max
+    }
+
+    fn memories(&self) -> usize {
+        self.services.limits.core_instances_max
+    }
+}
+
+/// A figure that a plugin publishes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Metric {
+    /// It only grows.
+    Counter(u64),
+    /// The last value.
+    Gauge(f64),
+}
+
+/// Why a granted file could not be read.
+pub(super) enum FileFailure {
+    NotGranted,
+    Unreadable(String),
+}
+
+/// What stands behind a plugin's imports. It outlives the instance: a trap loses no metric and resets no rate.
+pub(super) struct Services {
+    limits: Arc<Limits>,
+    operator: Arc<str>,
+    log: Arc<dyn GuestLog>,
+    /// The second for which lines are counted.
+    log_second: i64,
+    log_lines: u32,
+    metrics: BTreeMap<String, Metric>,
+    metric_refused: bool,
+    files: BTreeMap<String, (File, u64)>,
+}
+
+impl Services {
+    /// Opens the granted files; the error lists those that cannot be opened.
+    pub(super) fn open(
+        limits: Arc<Limits>,
+        operator: &str,
+        log: Arc<dyn GuestLog>,
+        files: &BTreeMap<String, PathBuf>,
+    ) -> std::result::Result<Self, Vec<String>> {
+        let mut open = BTreeMap::new();
+        let mut problems = Vec::new();
+        for (name, path) in files {
+            let file = File::open(path).and_then(|file| {
+                let metadata = file.metadata()?;
+                if metadata.is_dir() {
+                    return Err(std::io::Error::from(std::io::ErrorKind::IsADirectory));
+                }
+                Ok((file, metadata.len()))
+            });
+            match file {
+                Ok(file) => drop(open.insert(name.clone(), file)),
+                Err(e) => problems.push(format!("file `{name}`: cannot open {}: {e}", path.display())),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Services {
+            limits,
+            operator: operator.into(),
+            log,
+            log_second: 0,
+            log_lines: 0,
+            metrics: BTreeMap::new(),
+            metric_refused: false,
+            files: open,
+        })
+    }
+
+    /// The metrics so far, by name.
+    pub(super) fn metrics(&self) -> &BTreeMap<String, Metric> {
+        &self.metrics
+    }
+
+    pub(super) fn log(&mut self, level: LogLevel, message: &str) {
+        let second = clock::now_ms().div_euclid(1_000);
+        if second != self.log_second {
+            let dropped = self.log_lines.saturating_sub(self.limits.log_lines_per_s_max);
+            if dropped > 0 {
+                self.log.line(&self.operator, LogLevel::Warn, &format!("{dropped} log lines were dropped"));
+            }
+            self.log_second = second;
+            self.log_lines = 0;
+        }
+        self.log_lines = self.log_lines.saturating_add(1);
+        if self.log_lines <= self.limits.log_lines_per_s_max {
+            let message = sanitise(message, self.limits.message_bytes_max);
+            self.log.line(&self.operator, level, &message);
+        }
+    }
+
+    pub(super) fn add(&mut self, counter: &str, n: u64) {
+        match self.metric(counter, Metric::Counter(0)) {
+            Some(Metric::Counter(value)) => *value = value.saturating_add(n),
+            Some(gauge) => *gauge = Metric::Counter(n),
+            None => {}
+        }
+    }
+
+    pub(super) fn set(&mut self, gauge: &str, value: f64) {
+        if let Some(metric) = self.metric(gauge, Metric::Gauge(value)) {
+            *metric = Metric::Gauge(value);
+        }
+    }
+
+    fn metric(&mut self, name: &str, initial: Metric) -> Option<&mut Metric> {
+        if !self.metrics.contains_key(name) {
+            let valid = (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            if !valid || self.metrics.len() >= self.limits.metric_names_max {
+                if !self.metric_refused {
+                    self.metric_refused = true;
+                    let name = sanitise(name, 64);
+                    let max = self.limits.metric_names_max;
+                    self.log(
+                        LogLevel::Warn,
+                        &format!(
+                            "metric `{name}` is dropped: names are 1 to 64 letters, digits and `_`, at most {max} of \
+                             them; further ones are dropped silently"
+                        ),
+                    );
+                }
+                return None;
+            }
+            self.metrics.insert(name.to_string(), initial);
+        }
+        self.metrics.get_mut(name)
+    }
+
+    pub(super) fn file_size(&self, name: &str) -> std::result::Result<u64, FileFailure> {
+        self.files.get(name).map(|(_, size)| *size).ok_or(FileFailure::NotGranted)
+    }
+
+    pub(super) fn file_read(&self, name: &str, offset: u64, length: u32) -> std::result::Result<Vec<u8>, FileFailure> {
+        let (file, size) = self.files.get(name).ok_or(FileFailure::NotGranted)?;
+        let max = self.limits.file_read_bytes_max;
+        if length as usize > max {
+            return Err(FileFailure::Unreadable(format!("one read gives {} at the most", Bytes(max as u64))));
+        }
+        let length = u64::from(length).min(size.saturating_sub(offset));
+        let mut bytes = vec![0; length as usize];
+        match file.read_exact_at(&mut bytes, offset) {
+            Ok(()) => Ok(bytes),
+            Err(e) => Err(FileFailure::Unreadable(e.to_string())),
+        }
+    }
+}
