@@ -42,7 +42,10 @@ pub(super) fn run(args: &BuildArgs) -> Result<()> {
 
 fn summary(built: &Built) -> String {
     let size = built.bytes as f64 / 1024.0;
-    format!("built {}: {size:.1} KiB in {:.1} s", built.path.display(), built.took.as_secs_f64())
+    // As short as it was typed, where that is possible.
+    let here = std::env::current_dir().unwrap_or_default();
+    let path = built.path.strip_prefix(&here).unwrap_or(&built.path);
+    format!("built {}: {size:.1} KiB in {:.1} s", path.display(), built.took.as_secs_f64())
 }
 
 #[cfg(test)]
