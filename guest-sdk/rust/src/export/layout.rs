@@ -12,7 +12,8 @@ pub(crate) struct RawList {
 }
 
 impl RawList {
-    pub(crate) const EMPTY: RawList = RawList { start: std::ptr::dangling(), len: 0 };
+    /// Aligned for every element: the canonical ABI asks for that even of a list without elements.
+    pub(crate) const EMPTY: RawList = RawList { start: std::ptr::dangling::<u64>().cast(), len: 0 };
 
     pub(crate) fn of<T>(items: &[T]) -> Self {
         RawList { start: items.as_ptr().cast(), len: items.len() }
