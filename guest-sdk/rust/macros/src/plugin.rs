@@ -29,7 +29,10 @@ impl Parse for Lists {
                 other => return Err(Error::new(kind.span(), format!("there is no list `{other}`: {EXAMPLE}"))),
             };
             if list.is_some() {
-                return Err(Error::new(kind.span(), format!("the list `{kind}` is there already: put all functions into one")));
+                return Err(Error::new(
+                    kind.span(),
+                    format!("the list `{kind}` is there already: put all functions into one"),
+                ));
             }
             let content;
             input.parse::<Token![:]>().map_err(|error| Error::new(error.span(), EXAMPLE))?;
@@ -49,12 +52,14 @@ pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
     let (world, glue) = match (transforms.is_empty(), aggregates.is_empty()) {
         (false, true) => (quote!(TRANSFORMER_TYPE), quote!(__sdk::__export_functions!(transform);)),
         (true, false) => (quote!(AGGREGATOR_TYPE), quote!(__sdk::__export_functions!(aggregate);)),
-        (false, false) => (
-            quote!(BOTH_TYPE),
-            quote!(__sdk::__export_functions!(transform); __sdk::__export_functions!(aggregate);),
-        ),
+        (false, false) => {
+            (quote!(BOTH_TYPE), quote!(__sdk::__export_functions!(transform); __sdk::__export_functions!(aggregate);))
+        }
         (true, true) => {
-            return Err(Error::new(proc_macro2::Span::call_site(), format!("a plugin has at least one function: {EXAMPLE}")));
+            return Err(Error::new(
+                proc_macro2::Span::call_site(),
+                format!("a plugin has at least one function: {EXAMPLE}"),
+            ));
         }
     };
     Ok(quote! {

@@ -2,7 +2,9 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
-use syn::{Data, DeriveInput, Error, Field, Fields, GenericParam, Lifetime, LitStr, Result, Type, ext::IdentExt, parse2};
+use syn::{
+    Data, DeriveInput, Error, Field, Fields, GenericParam, Lifetime, LitStr, Result, Type, ext::IdentExt, parse2,
+};
 
 use crate::arguments::Problems;
 
@@ -22,10 +24,12 @@ pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
     let mut columns: Vec<Column> = Vec::new();
     for field in fields {
         match column(field) {
-            Ok(column) if columns.iter().any(|other| other.name.value() == column.name.value()) => problems.add(Error::new(
-                column.name.span(),
-                format!("two fields are the column `{}`: name one otherwise", column.name.value()),
-            )),
+            Ok(column) if columns.iter().any(|other| other.name.value() == column.name.value()) => {
+                problems.add(Error::new(
+                    column.name.span(),
+                    format!("two fields are the column `{}`: name one otherwise", column.name.value()),
+                ))
+            }
             Ok(column) => columns.push(column),
             Err(problem) => problems.add(problem),
         }
@@ -39,7 +43,9 @@ fn passthrough(input: &DeriveInput) -> Result<bool> {
     for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("row")) {
         attribute.parse_nested_meta(|meta| {
             if !meta.path.is_ident("passthrough") {
-                return Err(meta.error("on a struct, `#[row(passthrough)]` is all there is; a column's name goes on its field"));
+                return Err(
+                    meta.error("on a struct, `#[row(passthrough)]` is all there is; a column's name goes on its field")
+                );
             }
             passthrough = true;
             Ok(())
@@ -72,8 +78,11 @@ fn lifetime(input: &DeriveInput) -> Result<Option<Lifetime>> {
 
 fn named_fields(input: &DeriveInput) -> Result<impl Iterator<Item = &Field>> {
     let wrong = |what: &str| {
-        let example = format!("a row is a struct with a named field for each column, not {what}: write `struct {} {{ text: \
-                               &'a str, size: Option<i64> }}`", input.ident);
+        let example = format!(
+            "a row is a struct with a named field for each column, not {what}: write `struct {} {{ text: \
+                               &'a str, size: Option<i64> }}`",
+            input.ident
+        );
         Err(Error::new(input.ident.span(), example))
     };
     match &input.data {
