@@ -10,7 +10,8 @@ use crate::plugin::{Function, Plugins};
 
 /// Loads plugins to see what they have. The wall implements it; tests have one of their own.
 pub trait PluginCatalog {
-    /// The functions of the component in this file.
+    /// The functions of the component in this file. Their config schemas are safe to use: they refer to nothing outside
+    /// of themselves, and to themselves only around a smaller value.
     ///
     /// # Errors
     /// Why it is not a plugin that can be used, for the job's author.

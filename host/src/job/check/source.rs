@@ -30,13 +30,7 @@ fn check_source(checker: &mut Checker<'_>, name: &str, source: &spec::Source, at
         Ok(schema) => schema,
         Err(wrong) => {
             for message in wrong {
-                let place = at.field(field);
-                // Messages begin with the field that they are about.
-                let place = match message.strip_prefix('`').and_then(|m| m.split_once('`')) {
-                    Some((inner, _)) => place.field(inner),
-                    None => place,
-                };
-                checker.error(Problem::error(place, message));
+                checker.error(Problem::error(place(&message, at.field(field)), message));
             }
             return None;
         }
@@ -53,6 +47,15 @@ fn check_source(checker: &mut Checker<'_>, name: &str, source: &spec::Source, at
         inputs: Vec::new(),
         outputs: vec![main, errors],
     })
+}
+
+/// Messages about a connector begin with the field (`` `path` ... ``) or the column (``column `a` ...``) that is meant.
+fn place(message: &str, connector: At) -> At {
+    let quoted = |text: &str| text.strip_prefix('`').and_then(|t| t.split_once('`')).map(|(name, _)| name.to_string());
+    match message.strip_prefix("column ").and_then(quoted) {
+        Some(column) => connector.field("columns").field(column),
+        None => quoted(message).map_or(connector.clone(), |field| connector.field(field)),
+    }
 }
 
 fn connector(
@@ -110,7 +113,7 @@ pub fn source_schema(connector: &SourceConnector) -> Result<Schema, Vec<String>>
         let (bare, nullable) = text.strip_suffix('?').map_or((text.as_str(), false), |bare| (bare, true));
         match DataType::ALL.into_iter().find(|t| t.name() == bare) {
             Some(data_type) => fields.push(Field { name: name.clone(), data_type, nullable }),
-            None => wrong.push(format!("`columns` gives `{name}` the type `{text}`, which is not one")),
+            None => wrong.push(format!("column `{name}` has the type `{text}`, which is not one")),
         }
     }
     if wrong.is_empty() { Ok(Schema::new(fields)) } else { Err(wrong) }
@@ -136,7 +139,7 @@ fn generated(generator: &spec::Generator) -> Result<Schema, Vec<String>> {
         match (set.next(), set.next()) {
             (Some((_, data_type)), None) => fields.push(Field::new(name, data_type)),
             _ => wrong.push(format!(
-                "`columns` must give `{name}` exactly one of `sequence`, `int`, `float`, `choice`, `words`, `time`, `now`"
+                "column `{name}` needs exactly one of `sequence`, `int`, `float`, `choice`, `words`, `time` and `now`"
             )),
         }
     }
