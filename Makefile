@@ -35,7 +35,7 @@ test: setup lint plugins ## Format, lints, unit, doc and end-to-end tests, and t
 	cargo test $(flags) $(workspace)
 
 bench: plugins ## Measure the wall and whole jobs; results in target/bench
-	cargo bench -p flowgate-tests
+	cargo bench $(workspace) --bench '*'
 
 lint: lint-tools ## Format and lints, warnings as errors
 	cargo fmt --all -- --check

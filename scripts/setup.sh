@@ -14,7 +14,7 @@
 #
 #        bin/rustc    the compiler that the sources belong to, told to use the library below
 #        lib/         its library for wasm32-unknown-unknown, and a link to the one for this machine
-#        env          what `flowgate plugin build` reads: format, rustc, linker, compiler, version
+#        env          what `flowgate plugin build` reads: format, id, rustc, linker, compiler, version
 #
 # FLOWGATE_HOME is ${XDG_CACHE_HOME:-~/.cache}/flowgate where it is not set.
 set -eu
@@ -227,12 +227,15 @@ from_sources() {
     chmod a+x "$new/bin/rustc"
     cat >"$new/env" <<END
 format=$format
+id=$(date +%Y%m%d-%H%M%S)-$$
 rustc=$toolchain/bin/rustc
 linker=$linker
 compiler=$compiler
 version=$(version_of "$compiler")
 END
     chmod 755 "$new"
+    # What was compiled with another library of the same version cannot be used with this one.
+    rm -rf "$home/target"
     # Nobody sees half a toolchain: it appears under its name when it is whole.
     if [ -e "$toolchain" ]; then
         old=$(mktemp -d "$toolchain.old.XXXXXX")

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
-use super::{check, completions, graph, schema};
+use super::{check, completions, graph, plugin_build, plugin_new, run, schema};
 use crate::error::Result;
 use crate::job::load::Override;
 
@@ -33,18 +33,33 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run a job until its sources end, or until Ctrl-C.
+    #[command(after_help = run::EXAMPLES)]
+    Run(run::RunArgs),
     /// Check a job: its file, its plugins, the type of every edge. Nothing runs.
     #[command(after_help = check::EXAMPLES)]
     Check(check::CheckArgs),
     /// Show a job's graph. Nothing runs.
     #[command(after_help = graph::EXAMPLES)]
     Graph(graph::GraphArgs),
+    /// Make plugins.
+    #[command(subcommand)]
+    Plugin(PluginCommand),
     /// Print the JSON Schema of the job file, with which editors complete and check it.
     #[command(after_help = schema::EXAMPLES)]
     Schema,
     /// Print a completion script for a shell.
     #[command(after_help = completions::EXAMPLES)]
     Completions(completions::CompletionsArgs),
+}
+
+/// What can be done with plugins.
+#[derive(Debug, Subcommand)]
+pub enum PluginCommand {
+    /// Start a plugin in Rust.
+    New(plugin_new::NewArgs),
+    /// Compile a plugin in Rust to a component.
+    Build(plugin_build::BuildArgs),
 }
 
 /// A job file and what the command line changes in it.
@@ -68,8 +83,11 @@ impl Command {
     /// What ends it; [`super::exit_code`] says how the process ends then.
     pub fn run(self) -> Result<()> {
         match self {
+            Command::Run(args) => run::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Graph(args) => graph::run(&args),
+            Command::Plugin(PluginCommand::New(args)) => plugin_new::run(&args),
+            Command::Plugin(PluginCommand::Build(args)) => plugin_build::run(&args),
             Command::Schema => schema::run(),
             Command::Completions(args) => completions::run(&args),
         }

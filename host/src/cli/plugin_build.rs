@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::error::Result;
+use crate::plugin::build::build::{Built, build};
+use crate::plugin::build::cargo::Profile;
 use clap::Args;
-use flowgate::error::Result;
-use flowgate::plugin::build::build::{Built, build};
-use flowgate::plugin::build::cargo::Profile;
 
 /// Compile a plugin in Rust to a component.
 ///
@@ -33,7 +33,7 @@ pub struct BuildArgs {
 ///
 /// The folder holds no plugin, nothing here compiles for WebAssembly, the plugin does not compile, or the file cannot
 /// be written.
-pub fn run(args: &BuildArgs) -> Result<()> {
+pub(super) fn run(args: &BuildArgs) -> Result<()> {
     let profile = if args.debug { Profile::Debug } else { Profile::Release };
     let built = build(&args.dir, args.output.as_deref(), profile)?;
     eprintln!("{}", summary(&built));
@@ -42,7 +42,10 @@ pub fn run(args: &BuildArgs) -> Result<()> {
 
 fn summary(built: &Built) -> String {
     let size = built.bytes as f64 / 1024.0;
-    format!("built {}: {size:.1} KiB in {:.1} s", built.path.display(), built.took.as_secs_f64())
+    // As short as it was typed, where that is possible.
+    let here = std::env::current_dir().unwrap_or_default();
+    let path = built.path.strip_prefix(&here).unwrap_or(&built.path);
+    format!("built {}: {size:.1} KiB in {:.1} s", path.display(), built.took.as_secs_f64())
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::error::Result;
+use crate::plugin::build::scaffold;
 use clap::Args;
-use flowgate::error::Result;
-use flowgate::plugin::build::scaffold;
 
 /// Start a plugin in Rust.
 ///
@@ -26,7 +26,7 @@ pub struct NewArgs {
 /// # Errors
 ///
 /// The name cannot be used, the folder is not empty, or something cannot be written.
-pub fn run(args: &NewArgs) -> Result<()> {
+pub(super) fn run(args: &NewArgs) -> Result<()> {
     let dir = args.path.clone().unwrap_or_else(|| PathBuf::from(&args.name));
     scaffold::scaffold(&args.name, &dir)?;
     let shown = dir.display();

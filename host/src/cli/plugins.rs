@@ -1,21 +1,48 @@
-//! The plugins that a job is checked against.
+//! The plugins that a job is checked against and runs with.
 
 use std::path::Path;
 
+use crate::error::Result;
 use crate::job::check::PluginCatalog;
 use crate::job::spec;
 use crate::plugin::binding::{Binding, FunctionInfo, OpenRequest};
+use crate::plugin::{self, Function, Limits, Settings};
 
-/// Components, loaded as the check asks for them.
-#[derive(Debug, Default)]
-pub(crate) struct Plugins {}
+/// Components, loaded as the check asks for them, within a job's limits.
+#[derive(Default)]
+pub(crate) struct Plugins {
+    wall: Option<(spec::Limits, plugin::Plugins)>,
+}
+
+impl Plugins {
+    /// The wall with these limits.
+    pub(crate) fn wall(&mut self, limits: &spec::Limits) -> Result<&plugin::Plugins> {
+        if self.wall.as_ref().is_some_and(|(known, _)| known != limits) {
+            self.wall = None;
+        }
+        if self.wall.is_none() {
+            let wall = plugin::Plugins::with(Settings::of_command(Limits::of_job(limits))?)?;
+            self.wall = Some((limits.clone(), wall));
+        }
+        self.wall.as_ref().map(|(_, wall)| wall).ok_or_else(|| crate::error::Error::internal("the wall is gone"))
+    }
+}
 
 impl PluginCatalog for Plugins {
-    fn functions(&mut self, _: &Path) -> Result<Vec<FunctionInfo>, String> {
-        Err("this build of Flowgate has no plugin engine".into())
+    fn functions(&mut self, plugin: &Path) -> std::result::Result<Vec<FunctionInfo>, String> {
+        // What a plugin says of itself does not depend on the limits of calls.
+        let limits = self.wall.as_ref().map(|(limits, _)| limits.clone()).unwrap_or_default();
+        let plugin = self.wall(&limits).and_then(|wall| wall.load(plugin)).map_err(|e| e.to_string())?;
+        Ok(plugin.functions().to_vec())
     }
 
-    fn open(&mut self, _: &Path, _: &OpenRequest, _: &spec::Limits) -> Result<Binding, Vec<String>> {
-        Err(vec!["this build of Flowgate has no plugin engine".into()])
+    fn open(
+        &mut self,
+        plugin: &Path,
+        request: &OpenRequest,
+        limits: &spec::Limits,
+    ) -> std::result::Result<Binding, Vec<String>> {
+        let plugin = self.wall(limits).and_then(|wall| wall.load(plugin)).map_err(|e| vec![e.to_string()])?;
+        Ok(Function::open(&plugin, request.clone())?.binding().clone())
     }
 }

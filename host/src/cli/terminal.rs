@@ -21,3 +21,17 @@ pub(crate) fn message(text: &str) {
     // Where standard error is closed there is nobody to tell.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
+
+/// Cells in a line of standard output's terminal, if it is one.
+pub(crate) fn width() -> Option<u16> {
+    columns(std::io::stdout())
+}
+
+/// Cells in a line of standard error's terminal, if it is one.
+pub(crate) fn stderr_width() -> Option<u16> {
+    columns(std::io::stderr())
+}
+
+fn columns(of: impl std::os::fd::AsFd) -> Option<u16> {
+    rustix::termios::tcgetwinsize(of).ok().map(|size| size.ws_col).filter(|columns| *columns > 0)
+}

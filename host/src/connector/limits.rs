@@ -32,6 +32,9 @@ pub const GENERATED_WORDS_MAX: u32 = 1_000;
 /// Bytes in one value of a generator's `choice`.
 pub const GENERATED_CHOICE_BYTES_MAX: usize = 4_096;
 
+/// Bytes of text in a generated block: a block of long texts has fewer rows.
+pub const GENERATED_BLOCK_BYTES_MAX: u64 = 16 << 20;
+
 /// Bytes of output that are collected before they are written, and after a longer batch given back.
 pub const OUTPUT_BUFFER_BYTES: usize = 256 << 10;
 

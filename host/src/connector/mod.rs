@@ -14,10 +14,10 @@ pub mod limits;
 mod open;
 pub mod print;
 mod reader;
-#[cfg(test)]
-mod reading;
 pub mod sink;
 pub mod source;
 mod stdin;
+#[cfg(test)]
+mod test_reading;
 
 pub use open::{open_sink, open_source, source_schema};

@@ -126,7 +126,7 @@ impl Input for PipeInput {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connector::reading::Alarm;
+    use crate::connector::test_reading::Alarm;
 
     fn text_reader(read: impl Read + Send + 'static, alarm: &Alarm) -> DecodingReader<PipeInput> {
         let open = move || Ok(Box::new(read) as Box<dyn Read + Send>);

@@ -28,7 +28,8 @@ use crate::job::graph::{
     EventTime, JobGraph, Node, NodeKind, PluginFunction, SinkConnector, TransformNode, WindowNode,
 };
 use crate::job::spec::OnError;
-use crate::plugin::{Function, OpenRequest, Plugin};
+use crate::plugin::binding::OpenRequest;
+use crate::plugin::{Function, Plugin};
 use crate::schema::Schema;
 
 /// What has been opened before workers start.

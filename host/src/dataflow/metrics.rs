@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::plugin::Metric;
+
 const NO_WATERMARK: i64 = i64::MIN;
 
 /// Figures of one node of the job graph, summed over workers.
@@ -22,7 +24,7 @@ pub struct NodeMetrics {
     watermark: AtomicI64,
     first_error: Mutex<Option<String>>,
     /// What the plugin counted.
-    plugin: Mutex<BTreeMap<String, f64>>,
+    plugin: Mutex<BTreeMap<String, Metric>>,
 }
 
 impl Default for NodeMetrics {
@@ -58,16 +60,20 @@ impl NodeMetrics {
         self.first_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Adds a plugin's own figures, summed over workers.
-    pub fn add_plugin_metrics(&self, figures: impl IntoIterator<Item = (String, f64)>) {
+    /// Adds a plugin's own figures: counters of several workers add up, of a gauge the last is kept.
+    pub fn add_plugin_metrics(&self, figures: BTreeMap<String, Metric>) {
         let mut plugin = self.plugin.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, value) in figures {
-            *plugin.entry(name).or_default() += value;
+            let sum = match (plugin.get(&name), value) {
+                (Some(Metric::Counter(old)), Metric::Counter(new)) => Metric::Counter(old.saturating_add(new)),
+                _ => value,
+            };
+            plugin.insert(name, sum);
         }
     }
 
     /// A plugin's own figures.
-    pub fn plugin_metrics(&self) -> BTreeMap<String, f64> {
+    pub fn plugin_metrics(&self) -> BTreeMap<String, Metric> {
         self.plugin.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

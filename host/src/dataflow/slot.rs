@@ -73,7 +73,7 @@ impl Operator for Slot {
         if complete {
             out.pass_on(Signal::End);
         }
-        self.metrics.add_plugin_metrics(self.function.take_metrics());
+        self.metrics.add_plugin_metrics(self.function.metrics());
         Ok(())
     }
 }

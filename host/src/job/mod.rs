@@ -1,5 +1,7 @@
-//! What a user writes: the job file, the checked graph, and the `DataStream` builder.
+//! What a user writes: the job file ([`load`]), the checked graph ([`check`]), and the [`DataStream`] builder.
+mod builder;
 pub mod check;
+mod connector_spec;
 #[cfg(test)]
 mod fake;
 pub mod graph;
@@ -9,3 +11,7 @@ pub mod picture;
 pub mod problem;
 pub mod quantity;
 pub mod spec;
+mod stream;
+
+pub use builder::JobBuilder;
+pub use stream::{DataStream, KeyedStream, Transform, WindowedStream};

@@ -128,7 +128,7 @@ fn describe(node: &Node) -> String {
             let keys: Vec<&str> = keys.iter().map(|f| f.name.as_str()).collect();
             let by = if keys.is_empty() { String::new() } else { format!(" by {}", keys.join(", ")) };
             let results: Vec<String> = window.aggregates.iter().map(|a| aggregate(&a.aggregate)).collect();
-            format!("{shape}, {time}{by}: {}", results.join(", "))
+            format!("{shape} in {time}{by}: {}", results.join(", "))
         }
         NodeKind::Sink(sink) => match &sink.connector {
             SinkConnector::Print(_) => "print".into(),

@@ -115,6 +115,11 @@ impl VarValues {
         &self.data[self.offsets[index] as usize..self.offsets[index + 1] as usize]
     }
 
+    /// The values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.len()).map(|index| self.value(index))
+    }
+
     /// Appends a value. All values together are under 4 GiB; more panics.
     pub fn push(&mut self, value: &[u8]) {
         self.data.extend_from_slice(value);
@@ -136,6 +141,14 @@ impl VarValues {
         let base = *self.offsets.last().unwrap_or(&0);
         self.offsets.extend(other.offsets.iter().skip(1).map(|o| base + o));
         self.data.extend_from_slice(&other.data);
+    }
+}
+
+impl<'a> FromIterator<&'a [u8]> for VarValues {
+    fn from_iter<I: IntoIterator<Item = &'a [u8]>>(values: I) -> Self {
+        let mut all = VarValues::default();
+        values.into_iter().for_each(|value| all.push(value));
+        all
     }
 }
 

@@ -1,6 +1,6 @@
 //! JSON lines and CSV: what is a row, what fails and how it is said.
 
-use crate::connector::reading::{Outcome, read_split};
+use crate::connector::test_reading::{Outcome, read_split};
 use crate::connector::{open_source, source_schema};
 use crate::job::graph::SourceConnector;
 

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::{Cursor, DecodeSettings};
 use crate::connector::limits;
 use crate::connector::reader::{Buffer, DecodingReader, Fill, Input};
-use crate::connector::reading::Alarm;
 use crate::connector::source::SplitReader;
+use crate::connector::test_reading::Alarm;
 use crate::error::Result;
 use crate::schema::Schema;
 

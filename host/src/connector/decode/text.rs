@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
-use arrow_array::builder::StringBuilder;
+use arrow_array::builder::{ArrayBuilder, StringBuilder};
 
 use super::line::{self, Line};
 use super::{Batch, Cursor, Decoder};
@@ -98,6 +98,8 @@ impl Decoder for TextDecoder {
     }
 
     fn take_columns(&mut self) -> Result<Vec<ArrayRef>> {
-        Ok(vec![Arc::new(self.text.finish())])
+        // The next batch is likely to be as large: room for it at once, instead of growing and copying.
+        let room = StringBuilder::with_capacity(self.text.len(), self.text.values_slice().len());
+        Ok(vec![Arc::new(std::mem::replace(&mut self.text, room).finish())])
     }
 }

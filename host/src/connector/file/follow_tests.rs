@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::FileSource;
-use crate::connector::reading::Alarm;
 use crate::connector::source::{Poll, Position, Source, Split, SplitReader};
+use crate::connector::test_reading::Alarm;
 
 struct Followed {
     _folder: tempfile::TempDir,

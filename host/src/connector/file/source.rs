@@ -64,7 +64,12 @@ impl FileSource {
             false => path.clone(),
         };
         let wrong = |e: glob::PatternError| Error::user(format!("`{path}` is not a glob: {}", e.msg));
-        let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
+        // As in a shell: `*` stays within a folder and does not find hidden files.
+        let options = glob::MatchOptions {
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+            ..Default::default()
+        };
         let mut paths = Vec::new();
         for entry in glob::glob_with(&pattern, options).map_err(wrong)? {
             let found = entry.map_err(|e| Error::io(format_args!("cannot list {}", e.path().display()), e.error()))?;

@@ -6,8 +6,8 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::FileSource;
-use crate::connector::reading::{Alarm, read_split, rows_of};
 use crate::connector::source::{Poll, Source, Split};
+use crate::connector::test_reading::{Alarm, read_split, rows_of};
 use crate::error::Fault;
 
 fn source(base: &Path, settings: serde_json::Value) -> FileSource {
@@ -69,7 +69,7 @@ fn what_cannot_be_read_is_said_before_the_job_starts() {
 #[test]
 fn a_glob_gives_its_files_in_the_order_of_their_names() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["b.log", "a.log", "c.txt", "[x].log"] {
+    for name in ["b.log", "a.log", "c.txt", "[x].log", ".h.log"] {
         std::fs::write(folder.path().join(name), name).unwrap();
     }
     std::fs::create_dir(folder.path().join("d.log")).unwrap();

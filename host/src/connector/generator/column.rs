@@ -7,7 +7,7 @@ use arrow_array::types::{Float64Type, Int64Type, TimestampMillisecondType};
 use arrow_array::{ArrayRef, PrimitiveArray, StringArray};
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 
-use super::words::Vocabulary;
+use super::words::{CELL, Vocabulary};
 use crate::clock;
 use crate::connector::{instant, limits};
 use crate::job::spec::GeneratorColumn;
@@ -128,6 +128,15 @@ impl ColumnMaker {
             Kind::Float { .. } => DataType::Float64,
             Kind::Choice(_) | Kind::Words { .. } => DataType::Text,
             Kind::Time { .. } | Kind::Now => DataType::Timestamp,
+        }
+    }
+
+    /// Bytes that the text of one row takes at the most; 0 for what is no text.
+    pub(super) fn text_bytes_max(&self) -> u64 {
+        match &self.kind {
+            Kind::Choice(values) => values.iter().map(|v| v.len() as u64).max().unwrap_or(0),
+            Kind::Words { count, .. } => count * CELL as u64,
+            _ => 0,
         }
     }
 

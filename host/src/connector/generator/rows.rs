@@ -7,6 +7,7 @@ use arrow_array::ArrayRef;
 
 use super::column::ColumnMaker;
 use crate::connector::decode::checked_batch_rows;
+use crate::connector::limits;
 use crate::connector::source::{Origin, Positions, SourceRows};
 use crate::job::spec;
 use crate::schema::{Field, Schema, SchemaRef};
@@ -25,7 +26,8 @@ pub struct Generator {
 impl Generator {
     /// The generator of a spec; everything that is wrong with it at once.
     ///
-    /// A block has `batch_rows` rows; where a `rate` is set, as many as come in 10 ms, if that is fewer.
+    /// A block has `batch_rows` rows, but not more than come in 10 ms, where a `rate` is set, and not more than make
+    /// 16 MiB of text in one column.
     pub fn new(spec: &spec::Generator) -> Result<Self, Vec<String>> {
         let mut wrong = Vec::new();
         let mut fields = Vec::new();
@@ -50,6 +52,8 @@ impl Generator {
         if !wrong.is_empty() {
             return Err(wrong);
         }
+        let row_bytes = makers.iter().map(ColumnMaker::text_bytes_max).max().unwrap_or(0).max(1);
+        let batch_rows = batch_rows.min(limits::GENERATED_BLOCK_BYTES_MAX / row_bytes).max(1);
         let block_rows = spec.rate.map_or(batch_rows, |rate| (rate / 100).clamp(1, batch_rows));
         let schema = Arc::new(Schema::new(fields));
         Ok(Generator { schema, makers, rows: spec.rows, block_rows, name: "generator".into() })

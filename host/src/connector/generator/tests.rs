@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use super::{Generator, GeneratorSource};
 use crate::clock;
-use crate::connector::reading::{Alarm, read_split, rows_of};
 use crate::connector::source::{Poll, Source, Split};
+use crate::connector::test_reading::{Alarm, read_split, rows_of};
 
 fn spec(settings: serde_json::Value) -> crate::job::spec::Generator {
     serde_json::from_value(settings).unwrap()
@@ -156,6 +156,14 @@ fn a_rate_holds_rows_back() {
     }
     assert_eq!(got, 60);
     assert!(clock::now_ms() - start_ms >= 20);
+}
+
+#[test]
+fn blocks_of_long_texts_have_fewer_rows() {
+    let settings = serde_json::json!({ "columns": { "w": { "words": 1_000 } }, "batch_rows": 60_000 });
+    let generator = Generator::new(&spec(settings)).unwrap();
+    assert_eq!(generator.block_rows(), (16 << 20) / 8_000);
+    assert_eq!(generator.fill(3).unwrap().row_count as u64, generator.block_rows());
 }
 
 #[test]

@@ -10,7 +10,7 @@ const WORDS: usize = 1_000;
 /// wholly for another.
 const SLOTS: usize = 1_024;
 /// Bytes of a word with a space behind it, in full: a word is copied by one move of fixed size.
-const CELL: usize = 8;
+pub(super) const CELL: usize = 8;
 
 /// 1,000 made-up words; the word of rank r comes up with a probability proportional to 1/r (Zipf's law). A word is drawn
 /// in constant time by an alias table (Walker 1977, built as Vose 1991 has it).

@@ -61,8 +61,10 @@ impl Table {
             let rules: Vec<String> = widths.iter().map(|w| "─".repeat(*w)).collect();
             self.line(&widths, |i| &rules[i], out);
         }
-        for row in 0..row_count {
-            self.line(&widths, |i| &texts[i][row], out);
+        let mut columns: Vec<_> = texts.iter().map(|texts| texts.iter()).collect();
+        for _ in 0..row_count {
+            let row: Vec<&String> = columns.iter_mut().filter_map(Iterator::next).collect();
+            self.line(&widths, |i| row[i], out);
         }
     }
 

@@ -1,12 +1,14 @@
 //! The aggregates of one window operator: the host's own and plugins', behind one face.
 
+use std::collections::BTreeMap;
+
 use arrow_array::ArrayRef;
 
 use super::accumulator::{Accumulators, Native, Ordered};
 use crate::dataflow::slot::columns_for;
 use crate::error::{Error, Result};
 use crate::job::graph::{Aggregate, AggregateColumn, PluginFunction};
-use crate::plugin::{CallContext, Function, RowFailure, VarValues};
+use crate::plugin::{CallContext, Function, Metric, RowFailure, VarValues};
 use crate::schema::{DataType, Schema};
 
 /// One aggregate, ready to run.
@@ -147,11 +149,11 @@ impl Aggregator {
         }
     }
 
-    /// What the plugin has counted since the last call.
-    pub fn plugin_metrics(&mut self) -> Vec<(String, f64)> {
+    /// What the plugin has published.
+    pub fn plugin_metrics(&self) -> BTreeMap<String, Metric> {
         match self {
-            Aggregator::Native(..) => Vec::new(),
-            Aggregator::Plugin(plugin) => plugin.function.take_metrics(),
+            Aggregator::Native(..) => BTreeMap::new(),
+            Aggregator::Plugin(plugin) => plugin.function.metrics(),
         }
     }
 }

@@ -131,8 +131,9 @@ impl Operator for WindowOperator {
         } else {
             self.metrics.open_groups.fetch_add(self.state.open_groups() as u64, Relaxed);
         }
-        let figures: Vec<_> = self.state.aggregators_mut().iter_mut().flat_map(|a| a.plugin_metrics()).collect();
-        self.metrics.add_plugin_metrics(figures);
+        for aggregator in self.state.aggregators() {
+            self.metrics.add_plugin_metrics(aggregator.plugin_metrics());
+        }
         Ok(())
     }
 }

@@ -69,8 +69,8 @@ impl WindowState {
     }
 
     /// The aggregates.
-    pub fn aggregators_mut(&mut self) -> &mut [Aggregator] {
-        &mut self.aggregators
+    pub fn aggregators(&self) -> &[Aggregator] {
+        &self.aggregators
     }
 
     /// Adds rows, each at its time (`times[i]`).

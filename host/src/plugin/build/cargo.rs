@@ -57,13 +57,14 @@ struct Message {
 ///
 /// The package does not compile (the compiler's messages were shown), or Cargo cannot be run.
 pub fn compile(package: &Package, toolchain: &Toolchain, profile: Profile) -> Result<Vec<u8>> {
-    let _lock = lock(package)?;
+    let target_dir = toolchain.target_dir(&package.target_dir);
+    let _lock = lock(package, &target_dir)?;
     let mut cargo = package::cargo();
     cargo
         .args(["build", "--lib", "--message-format=json-render-diagnostics", "--target", TARGET, "--manifest-path"])
         .arg(package.dir.join("Cargo.toml"))
         .arg("--target-dir")
-        .arg(&package.target_dir)
+        .arg(&target_dir)
         .current_dir(&package.dir);
     if profile == Profile::Release {
         cargo.arg("--release").args(RELEASE.iter().flat_map(|setting| ["--config", setting]));
@@ -114,8 +115,7 @@ fn find_module(messages: impl BufRead, package: &Package) -> Result<Option<PathB
 ///
 /// Cargo names a module after its library alone. Of two packages with the same name, the one that is up to date gets
 /// the file that the other one wrote last; so a file written for another folder is removed first.
-fn lock(package: &Package) -> Result<File> {
-    let target = &package.target_dir;
+fn lock(package: &Package, target: &Path) -> Result<File> {
     let cannot = |what: &Path, e: &std::io::Error| Error::io(format!("cannot write {}", what.display()), e);
     let owners = target.join("owners");
     std::fs::create_dir_all(&owners).map_err(|e| cannot(&owners, &e))?;
@@ -177,13 +177,13 @@ mod tests {
         let target = tempfile::tempdir().unwrap();
         let module = target.path().join(TARGET).join("release/deps/p.wasm");
         std::fs::create_dir_all(module.parent().unwrap()).unwrap();
-        let mut package = Package { target_dir: target.path().into(), ..package() };
-        drop(lock(&package).unwrap());
+        let mut package = package();
+        drop(lock(&package, target.path()).unwrap());
         std::fs::write(&module, "ours").unwrap();
-        drop(lock(&package).unwrap());
+        drop(lock(&package, target.path()).unwrap());
         assert!(module.exists());
         package.dir = "/elsewhere/p".into();
-        drop(lock(&package).unwrap());
+        drop(lock(&package, target.path()).unwrap());
         assert!(!module.exists());
     }
 }

@@ -24,6 +24,9 @@ pub enum Toolchain {
         rustc: PathBuf,
         /// Links WebAssembly.
         linker: PathBuf,
+        /// Another one each time that the library is made, also from the same sources: what was compiled with one
+        /// library does not go with another.
+        id: String,
     },
 }
 
@@ -45,9 +48,18 @@ impl Toolchain {
         built(&folder, &env)
     }
 
+    /// The folder within `target_dir` for what this toolchain compiles. Cargo itself tells versions of a compiler apart,
+    /// but not two libraries for the same one.
+    pub fn target_dir(&self, target_dir: &Path) -> PathBuf {
+        match self {
+            Toolchain::InUse => target_dir.to_path_buf(),
+            Toolchain::Built { id, .. } => target_dir.join(id),
+        }
+    }
+
     /// Tells Cargo which compiler to use.
     pub fn apply(&self, cargo: &mut Command) {
-        if let Toolchain::Built { rustc, linker } = self {
+        if let Toolchain::Built { rustc, linker, .. } = self {
             cargo.env("RUSTC", rustc).env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
         }
     }
@@ -56,8 +68,8 @@ impl Toolchain {
 /// The toolchain in `folder`, if it is whole and its compiler is still the one that it was made with.
 fn built(folder: &Path, env: &str) -> Result<Toolchain> {
     let value = |key: &str| env.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-    let (Some(FORMAT), Some(rustc), Some(linker), Some(compiler), Some(version)) =
-        (value("format"), value("rustc"), value("linker"), value("compiler"), value("version"))
+    let (Some(FORMAT), Some(id), Some(rustc), Some(linker), Some(compiler), Some(version)) =
+        (value("format"), value("id"), value("rustc"), value("linker"), value("compiler"), value("version"))
     else {
         return Err(missing(&format!("{} was made by another version of Flowgate; ", folder.display())));
     };
@@ -68,7 +80,7 @@ fn built(folder: &Path, env: &str) -> Result<Toolchain> {
     if !has_target(folder) || !Path::new(rustc).exists() || !Path::new(linker).exists() {
         return Err(missing(&format!("{} is not complete; ", folder.display())));
     }
-    Ok(Toolchain::Built { rustc: rustc.into(), linker: linker.into() })
+    Ok(Toolchain::Built { rustc: rustc.into(), linker: linker.into(), id: id.into() })
 }
 
 fn missing(why: &str) -> Error {
@@ -118,8 +130,9 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&compiler, std::fs::Permissions::from_mode(0o755)).unwrap();
         let compiler = compiler.display();
-        let env =
-            format!("format=1\nrustc={compiler}\nlinker={compiler}\ncompiler={compiler}\nversion=rustc 1.0 host: x \n");
+        let env = format!(
+            "format=1\nid=7\nrustc={compiler}\nlinker={compiler}\ncompiler={compiler}\nversion=rustc 1.0 host: x \n"
+        );
         (dir, env)
     }
 
@@ -131,7 +144,10 @@ mod tests {
     fn a_whole_toolchain_of_the_same_compiler_is_used() {
         let (dir, env) = folder("rustc 1.0\\nhost: x\\n");
         let compiler = dir.path().join("rustc");
-        assert_eq!(built(dir.path(), &env), Ok(Toolchain::Built { rustc: compiler.clone(), linker: compiler }));
+        assert_eq!(
+            built(dir.path(), &env),
+            Ok(Toolchain::Built { rustc: compiler.clone(), linker: compiler, id: "7".into() })
+        );
     }
 
     #[test]

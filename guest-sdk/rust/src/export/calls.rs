@@ -1,0 +1,147 @@
+//! The exported functions: arguments in, the opened function called, the result's address out.
+//!
+//! The sandbox has one thread, and the host makes one call after another; so what a call returns, and the function that is
+//! open, have one place each.
+
+use std::cell::RefCell;
+
+use crate::export::layout::RawList;
+use crate::export::lift;
+use crate::export::lower::Kept;
+use crate::function::aggregate::Updated;
+use crate::function::plugin::{Call, Opened, Plugin};
+
+thread_local! {
+    static OPENED: RefCell<Option<Opened>> = const { RefCell::new(None) };
+    static KEPT: RefCell<Kept> = RefCell::default();
+}
+
+/// Forgets what the last call returned: the host has read it.
+pub(crate) fn forget_returned() {
+    KEPT.take();
+}
+
+/// Says to the log why the guest is going to trap.
+fn log_panics() {
+    #[cfg(target_arch = "wasm32")]
+    {
+        static HOOK: std::sync::Once = std::sync::Once::new();
+        HOOK.call_once(|| {
+            std::panic::set_hook(Box::new(|panic| crate::log::log(crate::log::Level::Error, format_args!("{panic}"))));
+        });
+    }
+}
+
+fn with_call<T>(serve: impl FnOnce(&Call) -> Result<T, String>) -> Result<T, String> {
+    OPENED.with_borrow(|opened| match opened {
+        Some(opened) => serve(&opened.call),
+        None => Err("the function was called before it was opened".into()),
+    })
+}
+
+fn give<T: 'static>(lower: impl FnOnce(&mut Kept) -> T) -> *const u8 {
+    KEPT.with_borrow_mut(|kept| {
+        let result = lower(kept);
+        kept.place(result)
+    })
+}
+
+/// `operator.describe`.
+pub fn describe(plugin: &Plugin) -> *const u8 {
+    log_panics();
+    give(|kept| kept.functions(plugin))
+}
+
+/// `operator.open`.
+///
+/// # Safety
+/// The arguments are the host's, by the canonical ABI.
+pub unsafe fn open(plugin: &Plugin, function: (*const u8, usize), config: (*const u8, usize), inputs: (*const u8, usize)) -> *const u8 {
+    log_panics();
+    // SAFETY: as the caller says.
+    let (function, config, inputs) =
+        unsafe { (lift::string(list(function)), lift::string(list(config)), lift::schemas(list(inputs))) };
+    let binding = plugin.open(&function, &config, &inputs).map(|opened| {
+        let binding = opened.binding.clone();
+        OPENED.set(Some(opened));
+        binding
+    });
+    give(|kept| kept.binding(binding))
+}
+
+/// `transform.apply`.
+///
+/// # Safety
+/// The arguments are the host's, by the canonical ABI.
+pub unsafe fn transform(rows: u32, columns: (*const u8, usize)) -> *const u8 {
+    // SAFETY: as the caller says.
+    let batch = unsafe { lift::batch(rows, list(columns)) };
+    let answer = with_call(|call| match call {
+        Call::Transform(apply) => apply(&batch),
+        Call::Aggregate(_) => Err(other_kind("an aggregate", "transform")),
+    });
+    give(|kept| kept.answer(answer))
+}
+
+/// `aggregate.update`.
+///
+/// # Safety
+/// The arguments are the host's, by the canonical ABI.
+pub unsafe fn update(
+    accumulators: [(*const u8, usize); 2],
+    groups: (*const u8, usize),
+    rows: u32,
+    columns: (*const u8, usize),
+) -> *const u8 {
+    // SAFETY: as the caller says.
+    let (accumulators, groups, batch) =
+        unsafe { (var_values(accumulators), lift::vec::<u32>(list(groups)), lift::batch(rows, list(columns))) };
+    let updated = with_call(|call| match call {
+        Call::Aggregate(aggregate) => aggregate.update(&accumulators, &groups, &batch),
+        Call::Transform(_) => Err(other_kind("a transform", "aggregate")),
+    });
+    give(|kept| kept.accumulators(updated.map(|Updated { accumulators, failures }| (accumulators, failures))))
+}
+
+/// `aggregate.merge`.
+///
+/// # Safety
+/// The arguments are the host's, by the canonical ABI.
+pub unsafe fn merge(left: [(*const u8, usize); 2], right: [(*const u8, usize); 2]) -> *const u8 {
+    // SAFETY: as the caller says.
+    let (left, right) = unsafe { (var_values(left), var_values(right)) };
+    let merged = with_call(|call| match call {
+        Call::Aggregate(aggregate) => aggregate.merge(&left, &right),
+        Call::Transform(_) => Err(other_kind("a transform", "aggregate")),
+    });
+    give(|kept| kept.accumulators(merged.map(|accumulators| (accumulators, Vec::new()))))
+}
+
+/// `aggregate.finish`.
+///
+/// # Safety
+/// The arguments are the host's, by the canonical ABI.
+pub unsafe fn finish(accumulators: [(*const u8, usize); 2]) -> *const u8 {
+    // SAFETY: as the caller says.
+    let accumulators = unsafe { var_values(accumulators) };
+    let columns = with_call(|call| match call {
+        Call::Aggregate(aggregate) => aggregate.finish(&accumulators),
+        Call::Transform(_) => Err(other_kind("a transform", "aggregate")),
+    });
+    give(|kept| kept.results(columns))
+}
+
+fn list((start, len): (*const u8, usize)) -> RawList {
+    RawList { start, len }
+}
+
+/// # Safety
+/// They are `var-values` of the host, and are taken once.
+unsafe fn var_values([offsets, data]: [(*const u8, usize); 2]) -> crate::column::batch::VarValues {
+    // SAFETY: as the caller says.
+    unsafe { lift::var_values(list(offsets), list(data)) }
+}
+
+fn other_kind(opened: &str, called: &str) -> String {
+    format!("{opened} was opened, and `{called}` is called")
+}

@@ -1,0 +1,53 @@
+//! What the macros write of. Not part of the API.
+
+pub use crate::__export_functions;
+pub use crate::column::batch::{Batch, Column};
+pub use crate::function::aggregate::Named;
+pub use crate::function::answer::Answer;
+pub use crate::function::binding::Signature;
+pub use crate::function::output::kind;
+pub use crate::function::columns::{apply as apply_columns, signature as columns_signature};
+pub use crate::function::config::{parse as parse_config, schema as config_schema};
+pub use crate::function::plugin::{Function, Plugin};
+pub use crate::function::transform::{apply as apply_rows, signature as rows_signature};
+pub use crate::row::contract::BuildRow;
+pub use crate::row::field::{FieldType, ReadField, WriteField};
+use crate::schema::{DataType, Field};
+
+pub use super::{
+    calls::{describe, finish, merge, open, transform, update},
+    memory::{free_returned, realloc},
+};
+
+/// The field of a struct.
+pub const fn field<T: FieldType>(name: &'static str) -> Field {
+    Field::new(name, T::DATA_TYPE, T::NULLABLE)
+}
+
+/// The builder of one column.
+pub fn builder<B: crate::column::builder::Build>(rows: usize, bytes: usize) -> B {
+    B::with_capacity(rows, bytes)
+}
+
+/// Takes back values.
+pub fn truncate<B: crate::column::builder::Build>(builder: &mut B, len: usize) {
+    builder.truncate(len);
+}
+
+/// The finished column and its number of values.
+pub fn finished<B: crate::column::builder::Build>(builder: B) -> (usize, Column) {
+    (builder.len(), builder.finish())
+}
+
+/// Room for text in each of the columns of such a row, of `bytes` altogether.
+pub fn bytes_each(fields: &[Field], bytes: usize) -> usize {
+    let of_text = |field: &&Field| matches!(field.data_type, DataType::Text | DataType::Bytes | DataType::Json);
+    bytes / fields.iter().filter(of_text).count().max(1)
+}
+
+/// The type of a component that exports transforms, for `wit-component`: the world `transformer`.
+pub const TRANSFORMER_TYPE: [u8; include_bytes!("transformer.bin").len()] = *include_bytes!("transformer.bin");
+/// The same of aggregates: the world `aggregator`.
+pub const AGGREGATOR_TYPE: [u8; include_bytes!("aggregator.bin").len()] = *include_bytes!("aggregator.bin");
+/// The same of both.
+pub const BOTH_TYPE: [u8; include_bytes!("both.bin").len()] = *include_bytes!("both.bin");

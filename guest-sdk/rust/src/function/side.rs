@@ -1,0 +1,109 @@
+//! Side outputs of functions over rows.
+
+use crate::column::batch::Batch;
+use crate::function::answer::RowsOut;
+use crate::function::binding::OutputSpec;
+use crate::function::output::RowSink;
+use crate::row::contract::{BuildRow, Row, WriteRow};
+
+/// A second output of a transform: a parameter `name: &mut SideOutput<SomeRow>` behind the row (and the config). The job
+/// reads it as `operator.name`.
+///
+/// ```
+/// use flowgate_sdk::{Row, SideOutput};
+///
+/// #[derive(Row)]
+/// struct Order { total: i64 }
+///
+/// #[derive(Row)]
+/// #[row(passthrough)]
+/// struct Reason<'a> { reason: &'a str }
+///
+/// /// Lets orders through that are worth something; the others go to the output `rejected`.
+/// #[flowgate_sdk::transform]
+/// fn accept<'a>(order: Order, rejected: &mut SideOutput<Reason<'a>>) -> bool {
+///     if order.total <= 0 {
+///         rejected.push(Reason { reason: "worth nothing" });
+///     }
+///     order.total > 0
+/// }
+/// let out = flowgate_sdk::testing::run::<accept, _>("{}", [3, 0].map(|total| Order { total })).unwrap();
+/// assert_eq!(out.selection(), [0]);
+/// assert_eq!(out.side("rejected").selection(), [1]);
+/// assert_eq!(out.side("rejected").rows::<Reason>()[0].reason, "worth nothing");
+/// ```
+#[derive(Debug)]
+pub struct SideOutput<R: WriteRow> {
+    sink: RowSink<R::Columns>,
+    row: u32,
+}
+
+impl<R: WriteRow> SideOutput<R> {
+    /// Adds a row; it comes from the row that the function was called with.
+    ///
+    /// ```
+    /// # use flowgate_sdk::{Row, SideOutput};
+    /// # #[derive(Row)] struct Order { total: i64 }
+    /// fn copy(order: Order, copies: &mut SideOutput<Order>) {
+    ///     copies.push(order);
+    /// }
+    /// ```
+    #[inline]
+    pub fn push(&mut self, row: R) {
+        self.sink.selected.push(self.row);
+        row.write(&mut self.sink.columns);
+    }
+}
+
+/// The side outputs of one function: a tuple of [`SideOutput`]s.
+pub trait SideOutputs {
+    /// What the binding says of them, under these names.
+    fn specs(names: &[&'static str]) -> Vec<OutputSpec>;
+    /// Empty outputs for a batch.
+    fn new(batch: &Batch) -> Self;
+    /// Rows from now on come from given row `row`.
+    fn set_row(&mut self, row: u32);
+    /// Forgets what came from given row `row`, the last that was set: it has failed.
+    fn take_back(&mut self, row: u32);
+    /// The rows of each output.
+    fn finish(self, given: usize) -> Vec<RowsOut>;
+}
+
+macro_rules! side_outputs {
+    ($($row:ident $index:tt),*) => {
+        impl<$($row: WriteRow),*> SideOutputs for ($(SideOutput<$row>,)*) {
+            fn specs(names: &[&'static str]) -> Vec<OutputSpec> {
+                let _ = names;
+                vec![$(OutputSpec { name: names[$index], fields: <$row as Row>::FIELDS, passthrough: $row::PASSTHROUGH }),*]
+            }
+            #[allow(clippy::unused_unit)]
+            fn new(batch: &Batch) -> Self {
+                let _ = batch;
+                ($(SideOutput::<$row> { sink: RowSink::new(0, batch.var_bytes() / 8), row: 0 },)*)
+            }
+            #[inline(always)]
+            fn set_row(&mut self, row: u32) {
+                let _ = row;
+                $(self.$index.row = row;)*
+            }
+            #[cold]
+            fn take_back(&mut self, row: u32) {
+                let _ = row;
+                $(
+                    self.$index.sink.selected.take_back(row);
+                    self.$index.sink.columns.truncate(self.$index.sink.selected.len());
+                )*
+            }
+            fn finish(self, given: usize) -> Vec<RowsOut> {
+                let _ = given;
+                vec![$(self.$index.sink.finish(given)),*]
+            }
+        }
+    };
+}
+
+side_outputs!();
+side_outputs!(A 0);
+side_outputs!(A 0, B 1);
+side_outputs!(A 0, B 1, C 2);
+side_outputs!(A 0, B 1, C 2, D 3);

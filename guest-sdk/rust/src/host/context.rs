@@ -1,0 +1,28 @@
+//! The time in which a call takes place. There is no other clock.
+
+use crate::host::imports;
+use crate::timestamp::Timestamp;
+
+/// The operator's watermark: no row with an earlier event time is expected; `None` before the first. Constant within a call.
+///
+/// ```
+/// use flowgate_sdk::{Timestamp, context, testing::Host};
+///
+/// let _host = Host::new().watermark(Timestamp::from_millis(7)).install();
+/// assert_eq!(context::watermark(), Some(Timestamp::from_millis(7)));
+/// ```
+pub fn watermark() -> Option<Timestamp> {
+    imports::watermark().map(Timestamp::from_millis)
+}
+
+/// The job's processing time; it never goes back. Constant within a call.
+///
+/// ```
+/// use flowgate_sdk::{Timestamp, context, testing::Host};
+///
+/// let _host = Host::new().processing_time(Timestamp::from_millis(7)).install();
+/// assert_eq!(context::processing_time(), Timestamp::from_millis(7));
+/// ```
+pub fn processing_time() -> Timestamp {
+    Timestamp::from_millis(imports::processing_time())
+}

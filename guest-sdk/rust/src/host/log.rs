@@ -1,0 +1,126 @@
+//! Lines for the operator of the job: `log::info!("...")`. At most 1,000 a second; each is cut at 4,096 bytes.
+
+use std::fmt::Arguments;
+
+use crate::host::imports;
+
+#[doc(inline)]
+pub use crate::{
+    __log_debug as debug, __log_error as error, __log_info as info, __log_trace as trace, __log_warn as warn,
+};
+
+/// In the order of the contract.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) const NAMES: [&str; 5] = ["trace", "debug", "info", "warn", "error"];
+
+/// How much a line matters.
+///
+/// ```
+/// use flowgate_sdk::log::Level;
+/// assert!(Level::Error > Level::Debug);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Level {
+    /// Every step.
+    Trace,
+    /// For whoever works on the plugin.
+    Debug,
+    /// What is good to know.
+    Info,
+    /// What is not right, though the function goes on.
+    Warn,
+    /// What went wrong.
+    Error,
+}
+
+/// Logs a line; the macros are shorter.
+///
+/// ```
+/// use flowgate_sdk::log::{Level, log};
+///
+/// let host = flowgate_sdk::testing::Host::new().install();
+/// log(Level::Warn, format_args!("{} entries", 3));
+/// assert_eq!(host.lines(), ["warn 3 entries"]);
+/// ```
+pub fn log(level: Level, message: Arguments<'_>) {
+    match message.as_str() {
+        Some(message) => imports::log(level as u8, message),
+        None => imports::log(level as u8, &message.to_string()),
+    }
+}
+
+/// Logs every step; arguments as for `format!`.
+///
+/// ```
+/// let host = flowgate_sdk::testing::Host::new().install();
+/// flowgate_sdk::log::trace!("{} rows", 3);
+/// assert_eq!(host.lines(), ["trace 3 rows"]);
+/// ```
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __log_trace {
+    ($($argument:tt)*) => {
+        $crate::log::log($crate::log::Level::Trace, ::std::format_args!($($argument)*))
+    };
+}
+
+/// Logs what helps whoever works on the plugin; arguments as for `format!`.
+///
+/// ```
+/// let host = flowgate_sdk::testing::Host::new().install();
+/// flowgate_sdk::log::debug!("{} rows", 3);
+/// assert_eq!(host.lines(), ["debug 3 rows"]);
+/// ```
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __log_debug {
+    ($($argument:tt)*) => {
+        $crate::log::log($crate::log::Level::Debug, ::std::format_args!($($argument)*))
+    };
+}
+
+/// Logs what is good to know; arguments as for `format!`.
+///
+/// ```
+/// let host = flowgate_sdk::testing::Host::new().install();
+/// flowgate_sdk::log::info!("{} rows", 3);
+/// assert_eq!(host.lines(), ["info 3 rows"]);
+/// ```
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __log_info {
+    ($($argument:tt)*) => {
+        $crate::log::log($crate::log::Level::Info, ::std::format_args!($($argument)*))
+    };
+}
+
+/// Logs what is not right, though the function goes on; arguments as for `format!`.
+///
+/// ```
+/// let host = flowgate_sdk::testing::Host::new().install();
+/// flowgate_sdk::log::warn!("{} rows", 3);
+/// assert_eq!(host.lines(), ["warn 3 rows"]);
+/// ```
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __log_warn {
+    ($($argument:tt)*) => {
+        $crate::log::log($crate::log::Level::Warn, ::std::format_args!($($argument)*))
+    };
+}
+
+/// Logs what went wrong; arguments as for `format!`.
+///
+/// ```
+/// let host = flowgate_sdk::testing::Host::new().install();
+/// flowgate_sdk::log::error!("{} rows", 3);
+/// assert_eq!(host.lines(), ["error 3 rows"]);
+/// ```
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __log_error {
+    ($($argument:tt)*) => {
+        $crate::log::log($crate::log::Level::Error, ::std::format_args!($($argument)*))
+    };
+}

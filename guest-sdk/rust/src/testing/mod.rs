@@ -1,0 +1,27 @@
+//! Runs functions natively, in plain tests, through the same columns as in a job.
+//!
+//! A function is a plain function, so most tests just call it. These helpers also show what a job sees: the selection, the
+//! columns, failures, side outputs, and what opening says of a config and of the columns on offer.
+//!
+//! ```
+//! use flowgate_sdk::{Row, testing};
+//!
+//! #[derive(Row)]
+//! struct Order { total: i64 }
+//!
+//! #[flowgate_sdk::transform]
+//! fn large(order: Order) -> bool {
+//!     order.total > 1_000
+//! }
+//!
+//! let out = testing::run::<large, _>("{}", [5, 5_000].map(|total| Order { total })).unwrap();
+//! assert_eq!(out.selection(), [1]);
+//! ```
+
+mod aggregate;
+mod host;
+mod transform;
+
+pub use aggregate::{AggregateResult, aggregate, open_aggregate};
+pub use host::{Host, InstalledHost};
+pub use transform::{SideResult, TransformResult, open, run};

@@ -1,0 +1,125 @@
+//! Short ways to write sources, sinks and aggregates in Rust.
+
+use indexmap::IndexMap;
+
+use super::spec::{
+    Aggregate, Compression, Empty, FileSink, FileSource, Format, Generator, PluginAggregate, Print, Sink, Source,
+    StdinSource,
+};
+
+fn typed<N: Into<String>, T: Into<String>>(columns: impl IntoIterator<Item = (N, T)>) -> IndexMap<String, String> {
+    columns.into_iter().map(|(name, data_type)| (name.into(), data_type.into())).collect()
+}
+
+impl FileSource {
+    /// Lines of text.
+    pub fn text(path: impl Into<String>) -> FileSource {
+        FileSource {
+            path: path.into(),
+            format: Format::Text,
+            columns: IndexMap::new(),
+            follow: false,
+            compression: Compression::Auto,
+            header: true,
+            delimiter: ",".into(),
+            batch_rows: None,
+        }
+    }
+
+    /// One JSON object a line; `columns` are names and types, as `("size", "int64?")`.
+    pub fn json<N: Into<String>, T: Into<String>>(
+        path: impl Into<String>,
+        columns: impl IntoIterator<Item = (N, T)>,
+    ) -> FileSource {
+        FileSource { format: Format::Json, columns: typed(columns), ..FileSource::text(path) }
+    }
+
+    /// Comma-separated values whose first line names the columns; `columns` are names and types.
+    pub fn csv<N: Into<String>, T: Into<String>>(
+        path: impl Into<String>,
+        columns: impl IntoIterator<Item = (N, T)>,
+    ) -> FileSource {
+        FileSource { format: Format::Csv, columns: typed(columns), ..FileSource::text(path) }
+    }
+
+    /// Goes on reading when the end is reached.
+    pub fn follow(self) -> FileSource {
+        FileSource { follow: true, ..self }
+    }
+}
+
+impl StdinSource {
+    /// Lines of text.
+    pub fn text() -> StdinSource {
+        let (format, columns) = (Format::Text, IndexMap::new());
+        StdinSource { format, columns, header: true, delimiter: ",".into(), batch_rows: None }
+    }
+
+    /// One JSON object a line; `columns` are names and types, as `("size", "int64?")`.
+    pub fn json<N: Into<String>, T: Into<String>>(columns: impl IntoIterator<Item = (N, T)>) -> StdinSource {
+        StdinSource { format: Format::Json, columns: typed(columns), ..StdinSource::text() }
+    }
+
+    /// Comma-separated values whose first line names the columns; `columns` are names and types.
+    pub fn csv<N: Into<String>, T: Into<String>>(columns: impl IntoIterator<Item = (N, T)>) -> StdinSource {
+        StdinSource { format: Format::Csv, columns: typed(columns), ..StdinSource::text() }
+    }
+}
+
+impl From<FileSource> for Source {
+    fn from(file: FileSource) -> Source {
+        Source { file: Some(file), ..Source::default() }
+    }
+}
+
+impl From<StdinSource> for Source {
+    fn from(stdin: StdinSource) -> Source {
+        Source { stdin: Some(stdin), ..Source::default() }
+    }
+}
+
+impl From<Generator> for Source {
+    fn from(generator: Generator) -> Source {
+        Source { generator: Some(generator), ..Source::default() }
+    }
+}
+
+fn no_sink() -> Sink {
+    Sink { input: String::new(), print: None, file: None, blackhole: None }
+}
+
+impl From<Print> for Sink {
+    fn from(print: Print) -> Sink {
+        Sink { print: Some(print), ..no_sink() }
+    }
+}
+
+impl From<FileSink> for Sink {
+    fn from(file: FileSink) -> Sink {
+        Sink { file: Some(file), ..no_sink() }
+    }
+}
+
+impl From<Empty> for Sink {
+    fn from(blackhole: Empty) -> Sink {
+        Sink { blackhole: Some(blackhole), ..no_sink() }
+    }
+}
+
+impl From<&str> for Aggregate {
+    fn from(expression: &str) -> Aggregate {
+        Aggregate::Expression(expression.into())
+    }
+}
+
+impl From<String> for Aggregate {
+    fn from(expression: String) -> Aggregate {
+        Aggregate::Expression(expression)
+    }
+}
+
+impl From<PluginAggregate> for Aggregate {
+    fn from(function: PluginAggregate) -> Aggregate {
+        Aggregate::Plugin(function)
+    }
+}
