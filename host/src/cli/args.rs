@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
-use super::{check, completions, graph, plugin_build, plugin_new, run, schema};
+use super::{check, completions, graph, plugin_build, plugin_inspect, plugin_new, plugin_test, run, schema};
 use crate::error::Result;
 use crate::job::load::Override;
 
@@ -60,6 +60,12 @@ pub enum PluginCommand {
     New(plugin_new::NewArgs),
     /// Compile a plugin in Rust to a component.
     Build(plugin_build::BuildArgs),
+    /// Show what a plugin has: functions, columns, config, imports.
+    #[command(after_help = plugin_inspect::EXAMPLES)]
+    Inspect(plugin_inspect::InspectArgs),
+    /// Feed sample rows to one function and show what comes out.
+    #[command(after_help = plugin_test::EXAMPLES)]
+    Test(plugin_test::TestArgs),
 }
 
 /// A job file and what the command line changes in it.
@@ -88,6 +94,8 @@ impl Command {
             Command::Graph(args) => graph::run(&args),
             Command::Plugin(PluginCommand::New(args)) => plugin_new::run(&args),
             Command::Plugin(PluginCommand::Build(args)) => plugin_build::run(&args),
+            Command::Plugin(PluginCommand::Inspect(args)) => plugin_inspect::run(&args),
+            Command::Plugin(PluginCommand::Test(args)) => plugin_test::run(&args),
             Command::Schema => schema::run(),
             Command::Completions(args) => completions::run(&args),
         }

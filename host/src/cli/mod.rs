@@ -3,18 +3,22 @@
 mod args;
 mod check;
 mod completions;
+mod diff;
 mod exit;
 mod figures;
 mod graph;
 mod job_file;
 mod plugin_build;
+mod plugin_inspect;
 mod plugin_new;
+mod plugin_test;
 mod plugins;
 mod run;
 mod schema;
 mod status;
 mod summary;
 mod terminal;
+mod trial;
 
 pub use args::{Cli, Command, JobArgs};
 pub use exit::{exit_code, say};

@@ -1,9 +1,10 @@
 //! Loading: from a file to a compiled component whose functions are known.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -65,6 +66,7 @@ impl Settings {
 #[derive(Clone)]
 pub struct Plugins {
     wall: Arc<Wall>,
+    loaded: Arc<Loaded>,
 }
 
 /// What all plugins of a process share.
@@ -77,6 +79,9 @@ pub(super) struct Wall {
     compile_in: CompileIn,
     cache: Option<PathBuf>,
 }
+
+/// Plugins that were loaded, by path and content. A job is checked, opened and run with the same few.
+type Loaded = Mutex<HashMap<(PathBuf, String), Arc<Plugin>>>;
 
 /// A compiled component.
 pub struct Plugin {
@@ -115,7 +120,7 @@ impl Plugins {
             compile_in: settings.compile_in,
             cache: settings.cache,
         };
-        Ok(Plugins { wall: Arc::new(wall) })
+        Ok(Plugins { wall: Arc::new(wall), loaded: Arc::default() })
     }
 
     /// The limits of all plugins that are loaded here.
@@ -126,8 +131,19 @@ impl Plugins {
     /// Reads, admits and compiles a plugin, or takes it from the cache, and asks it for its functions. An error names
     /// the file.
     pub fn load(&self, path: &Path) -> Result<Arc<Plugin>> {
-        let plugin = self.wall.read(path).and_then(|component| self.wall.load(path, &component));
-        plugin.map(Arc::new).map_err(|e| e.within(format!("plugin {}", path.display())))
+        self.load_content(path).map_err(|e| e.within(format!("plugin {}", path.display())))
+    }
+
+    fn load_content(&self, path: &Path) -> Result<Arc<Plugin>> {
+        let component = self.wall.read(path)?;
+        let key = (path.to_path_buf(), hex(&Sha256::digest(&component)));
+        if let Some(plugin) = self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(plugin.clone());
+        }
+        // Not under the lock: two threads may load a plugin twice, none waits for a compilation of another.
+        let plugin = Arc::new(self.wall.load(path, &component, &key.1)?);
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).insert(key, plugin.clone());
+        Ok(plugin)
     }
 }
 
@@ -145,9 +161,8 @@ impl Wall {
         Ok(component)
     }
 
-    fn load(self: &Arc<Self>, path: &Path, component: &[u8]) -> Result<Plugin> {
-        let digest = hex(&Sha256::digest(component));
-        let (artifact, cache_note) = self.artifact(component, &digest)?;
+    fn load(self: &Arc<Self>, path: &Path, component: &[u8], digest: &str) -> Result<Plugin> {
+        let (artifact, cache_note) = self.artifact(component, digest)?;
         // SAFETY: the machine code was made by our compiler from a component that it validated: either just now, in
         // this process or in a child that we started, or earlier, and then its MAC proves that this user's host wrote
         // it (S3). It was made for this engine: the cache's names contain the engine's hash, and wasmtime checks again.
@@ -164,7 +179,7 @@ impl Wall {
             described: Vec::new(),
             functions: Vec::new(),
             path: path.to_path_buf(),
-            digest,
+            digest: digest.to_string(),
             size_bytes: component.len() as u64,
             manifest: artifact.manifest,
             cache_note,

@@ -147,6 +147,7 @@ pub(crate) fn plugin(lines: &str, aggregate: bool) -> Vec<u8> {
 }
 
 /// The lines of `tests/hostile/NAME.wat`.
+#[allow(dead_code, reason = "not in every test")]
 pub(crate) fn lines(name: &str) -> String {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests/hostile", &format!("{name}.wat")].iter().collect();
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))

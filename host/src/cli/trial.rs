@@ -1,0 +1,202 @@
+//! One function over the rows of one input, without a job.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, UInt32Array};
+
+use crate::clock;
+use crate::connector::encode::encode_json_lines;
+use crate::connector::open_source;
+use crate::connector::source::{Origin, Poll, Positions, SourceRows};
+use crate::error::{Error, Result};
+use crate::job::graph::SourceConnector;
+use crate::plugin::binding::{FunctionInfo, Kind, OpenRequest, OutputBinding};
+use crate::plugin::{Answer, CallContext, Function, Plugin, RowFailure, RowsOut, Selection, VarValues};
+use crate::schema::Schema;
+
+/// What is tried.
+pub(super) struct Trial<'a> {
+    pub(super) plugin: &'a Arc<Plugin>,
+    pub(super) function: &'a FunctionInfo,
+    pub(super) connector: SourceConnector,
+    pub(super) config: serde_json::Value,
+    /// The name under which the function sees lines of text.
+    pub(super) text_column: Option<String>,
+}
+
+/// What came out.
+#[derive(Default)]
+pub(super) struct Outcome {
+    /// JSON lines: the rows of the main output; of a side output as `{"output":"NAME","row":{...}}`.
+    pub(super) rows: String,
+    pub(super) row_count: usize,
+    /// `INPUT:LINE: message`.
+    pub(super) failures: Vec<String>,
+}
+
+impl Outcome {
+    /// Rows, then failures: what `--expect` compares.
+    pub(super) fn text(&self) -> String {
+        let failures: String = self.failures.iter().map(|line| format!("{line}\n")).collect();
+        self.rows.clone() + &failures
+    }
+}
+
+impl Trial<'_> {
+    /// Reads, calls and collects everything.
+    pub(super) fn run(self) -> Result<Outcome> {
+        let source = open_source(&self.connector)?;
+        let schema = self.offered(&source.schema());
+        let request = OpenRequest {
+            operator: self.function.name.clone(),
+            function: self.function.name.clone(),
+            config: self.config.clone(),
+            inputs: vec![schema.clone()],
+            files: Default::default(),
+        };
+        let mut function = Function::open(self.plugin, request).map_err(|problems| Error::user(problems.join("\n")))?;
+        let reads = columns_read(&function, &schema)?;
+        let mut outcome = Outcome::default();
+        let mut groups = VarValues::empty(1);
+        for split in source.splits(1)? {
+            let mut reader = source.open(&split, None, Arc::new(unpark(std::thread::current())))?;
+            loop {
+                let rows = match reader.poll()? {
+                    Poll::Rows(rows) => rows,
+                    Poll::Pending | Poll::PendingUntil(_) => {
+                        std::thread::park();
+                        continue;
+                    }
+                    Poll::End => break,
+                };
+                let decoded = rows.failures.iter();
+                let failed = |f: &crate::connector::source::DecodeFailure| {
+                    format!("{}:{}: {}", rows.origin.name, f.position, f.message)
+                };
+                outcome.failures.extend(decoded.map(failed));
+                let input: Vec<ArrayRef> = reads.iter().filter_map(|i| rows.columns.get(*i).cloned()).collect();
+                let context = CallContext { watermark: None, processing_time: clock::now_ms() };
+                let failures = match self.function.kind {
+                    Kind::Aggregate => {
+                        let to = vec![0; rows.row_count];
+                        let updated = function.update(groups, &to, &input, rows.row_count, &context)?;
+                        groups = updated.accumulators;
+                        updated.failures
+                    }
+                    _ => {
+                        let answer = function.transform(&input, rows.row_count, &context)?;
+                        outcome.add(&function.binding().outputs, &schema, &rows, &answer)?;
+                        answer.failures
+                    }
+                };
+                outcome.failures.extend(failures.iter().map(|failure| failure_line(&rows.origin, failure)));
+            }
+        }
+        if self.function.kind == Kind::Aggregate {
+            let columns = function.finish(&groups)?;
+            let fields = function.binding().outputs.first().map(|o| o.columns.clone()).unwrap_or_default();
+            outcome.encode("", &Schema::new(fields), &columns, 1)?;
+        }
+        Ok(outcome)
+    }
+
+    /// The source's columns, under the names by which the function sees them.
+    fn offered(&self, schema: &Schema) -> Schema {
+        let mut schema = schema.clone();
+        let is_text = match &self.connector {
+            SourceConnector::File { spec, .. } => spec.columns.is_empty(),
+            SourceConnector::Stdin(spec) => spec.columns.is_empty(),
+            SourceConnector::Generator(_) => false,
+        };
+        if is_text && let (Some(name), Some(field)) = (&self.text_column, schema.fields.first_mut()) {
+            field.name.clone_from(name);
+        }
+        schema
+    }
+}
+
+impl Outcome {
+    /// Adds the rows of each output.
+    fn add(&mut self, outputs: &[OutputBinding], input: &Schema, rows: &SourceRows, answer: &Answer) -> Result<()> {
+        for (output, given) in outputs.iter().zip(&answer.outputs) {
+            let (schema, columns, row_count) = put_together(output, given, input, rows)?;
+            self.encode(&output.name, &schema, &columns, row_count)?;
+        }
+        Ok(())
+    }
+
+    fn encode(&mut self, output: &str, schema: &Schema, columns: &[ArrayRef], row_count: usize) -> Result<()> {
+        let mut lines = Vec::new();
+        encode_json_lines(schema, columns, row_count, &mut lines);
+        let lines = String::from_utf8(lines).map_err(|e| Error::internal(e.to_string()))?;
+        if output.is_empty() {
+            self.rows.push_str(&lines);
+        } else {
+            for line in lines.lines() {
+                self.rows.push_str(&format!("{{\"output\":\"{output}\",\"row\":{line}}}\n"));
+            }
+        }
+        self.row_count += row_count;
+        Ok(())
+    }
+}
+
+/// An output's rows as a job has them: with what passes through, in which a made column takes the place of its name.
+fn put_together(
+    output: &OutputBinding,
+    given: &RowsOut,
+    input: &Schema,
+    rows: &SourceRows,
+) -> Result<(Schema, Vec<ArrayRef>, usize)> {
+    let selected = match &given.selection {
+        Selection::All => None,
+        Selection::Rows(selected) => Some(UInt32Array::from(selected.clone())),
+    };
+    let row_count = selected.as_ref().map_or(rows.row_count, |s| arrow_array::Array::len(s));
+    let mut fields = Vec::new();
+    let mut columns = Vec::new();
+    let made = |name: &str| output.columns.iter().position(|field| field.name == name);
+    if output.passthrough {
+        for (field, column) in input.fields.iter().zip(&rows.columns) {
+            if let Some((own, new)) =
+                made(&field.name).and_then(|i| Some((output.columns.get(i)?, given.columns.get(i)?)))
+            {
+                fields.push(own.clone());
+                columns.push(new.clone());
+                continue;
+            }
+            fields.push(field.clone());
+            columns.push(match &selected {
+                None => column.clone(),
+                Some(selected) => {
+                    arrow_select::take::take(column, selected, None).map_err(|e| Error::internal(e.to_string()))?
+                }
+            });
+        }
+    }
+    for (field, column) in output.columns.iter().zip(&given.columns) {
+        if !fields.iter().any(|f| f.name == field.name) {
+            fields.push(field.clone());
+            columns.push(column.clone());
+        }
+    }
+    Ok((Schema::new(fields), columns, row_count))
+}
+
+fn columns_read(function: &Function, schema: &Schema) -> Result<Vec<usize>> {
+    let reads = function.binding().inputs.first();
+    let position = |name: &str| schema.index_of(name).ok_or_else(|| Error::internal("a bound column is not there"));
+    reads.into_iter().flatten().map(|field| position(&field.name)).collect()
+}
+
+fn failure_line(origin: &Origin, failure: &RowFailure) -> String {
+    let line = match &origin.positions {
+        Positions::From(first) => first + u64::from(failure.row),
+        Positions::List(lines) => lines.get(failure.row as usize).copied().unwrap_or_default(),
+    };
+    format!("{}:{line}: {}", origin.name, failure.message)
+}
+
+fn unpark(thread: std::thread::Thread) -> impl Fn() + Send + Sync {
+    move || thread.unpark()
+}
