@@ -12,8 +12,8 @@ pub(crate) struct RawList {
 }
 
 impl RawList {
-    /// Aligned for every element: the canonical ABI asks for that even of a list without elements.
-    pub(crate) const EMPTY: RawList = RawList { start: std::ptr::dangling::<u64>().cast(), len: 0 };
+    /// No items of any type: aligned for all of them.
+    pub(crate) const EMPTY: RawList = RawList { start: std::ptr::without_provenance(8), len: 0 };
 
     pub(crate) fn of<T>(items: &[T]) -> Self {
         RawList { start: items.as_ptr().cast(), len: items.len() }
