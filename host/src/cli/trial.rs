@@ -152,7 +152,7 @@ fn put_together(
         Selection::All => None,
         Selection::Rows(selected) => Some(UInt32Array::from(selected.clone())),
     };
-    let row_count = selected.as_ref().map_or(rows.row_count, |s| arrow_array::Array::len(s));
+    let row_count = selected.as_ref().map_or(rows.row_count, arrow_array::Array::len);
     let mut fields = Vec::new();
     let mut columns = Vec::new();
     let made = |name: &str| output.columns.iter().position(|field| field.name == name);

@@ -6,7 +6,7 @@
 //!
 //! Artifact: length of the manifest (u32, little-endian), the manifest as JSON, the machine code.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -74,6 +74,9 @@ fn build(component: &[u8], limits: &Limits) -> std::result::Result<Artifact, Str
         .map_err(|e| format!("does not compile: {}", sanitise(&format!("{e:#}"), 2_000)))?;
     Ok(Artifact { manifest, machine_code })
 }
+
+/// An order is one line of a few numbers.
+const ORDER_BYTES_MAX: u64 = 4_096;
 
 /// What the parent tells the child, on one line.
 #[derive(Serialize, Deserialize)]
@@ -181,15 +184,9 @@ pub fn child_main() -> ExitCode {
     }
 }
 
-fn serve(input: &mut impl Read) -> std::result::Result<Artifact, String> {
+fn serve(input: &mut impl BufRead) -> std::result::Result<Artifact, String> {
     let mut line = Vec::new();
-    for byte in input.by_ref().bytes() {
-        match byte {
-            Ok(b'\n') => break,
-            Ok(byte) if line.len() < 4_096 => line.push(byte),
-            _ => return Err("the compiler process was not told what to do".into()),
-        }
-    }
+    input.take(ORDER_BYTES_MAX).read_until(b'\n', &mut line).map_err(|e| format!("cannot be read: {e}"))?;
     let order: Order = serde_json::from_slice(&line).map_err(|e| e.to_string())?;
     limit_this_process(&order)?;
     let mut component = Vec::with_capacity(order.component_bytes.min(order.component_bytes_max + 1));

@@ -409,3 +409,13 @@ fn guest_problems(problems: Vec<String>, limits: &Limits) -> Vec<String> {
     }
     shown
 }
+
+#[cfg(test)]
+mod tests {
+    /// A function is opened on one thread and may be used on another.
+    #[test]
+    fn functions_can_be_sent() {
+        fn is_send<T: Send>() {}
+        is_send::<super::Function>();
+    }
+}

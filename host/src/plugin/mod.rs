@@ -12,6 +12,8 @@ pub mod build;
 mod cache;
 mod columns_in;
 mod columns_out;
+#[cfg(test)]
+mod columns_tests;
 mod compile;
 mod contract;
 mod describe;

@@ -39,7 +39,7 @@ impl Exports {
     /// Looks the interfaces up one by one. An interface that is exported without one of its functions is an error.
     pub(in super::super) fn of(pre: &InstancePre<HostState>) -> Result<Self> {
         let has =
-            |name: &str| pre.component().get_export_index(None, &format!("flowgate:plugin/{name}@0.1.0")).is_some();
+            |name: &str| pre.component().get_export_index(None, format!("flowgate:plugin/{name}@0.1.0")).is_some();
         Ok(Exports {
             operator: operator::GuestIndices::new(pre)?,
             transform: has("transform").then(|| transform::GuestIndices::new(pre)).transpose()?,
