@@ -1,0 +1,5 @@
+flowgate_sdk::plugin! {}
+
+flowgate_sdk::plugin! { functions: [parse] }
+
+fn main() {}
