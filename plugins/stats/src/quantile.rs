@@ -35,7 +35,10 @@ impl FromConfig for Quantile {
 
     fn from_config(config: QuantileConfig) -> Result<Self, Failure> {
         if !(0.0..=1.0).contains(&config.q) {
-            return Err(Failure::new(format!("`q` is {}, but a quantile is between 0 and 1: 0.95 for the 95th percentile", config.q)));
+            return Err(Failure::new(format!(
+                "`q` is {}, but a quantile is between 0 and 1: 0.95 for the 95th percentile",
+                config.q
+            )));
         }
         Ok(Quantile { q: config.q })
     }

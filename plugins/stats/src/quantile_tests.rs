@@ -67,7 +67,8 @@ fn an_accumulator_never_outgrows_its_bound() {
 }
 
 fn values() -> impl Strategy<Value = Vec<f64>> {
-    let value = prop_oneof![Just(0.0), -1e3..1e3, (1e-6f64..1e6), (-9f64..6.0).prop_map(|exponent| 10f64.powf(exponent))];
+    let value =
+        prop_oneof![Just(0.0), -1e3..1e3, (1e-6f64..1e6), (-9f64..6.0).prop_map(|exponent| 10f64.powf(exponent))];
     prop::collection::vec(value, 0..60)
 }
 

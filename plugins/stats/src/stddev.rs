@@ -39,11 +39,7 @@ impl Aggregate for Stddev {
         }
         let distance = right.1 - left.1;
         let share = right.0 as f64 / count as f64;
-        *left = (
-            count,
-            left.1 + distance * share,
-            left.2 + right.2 + distance * distance * left.0 as f64 * share,
-        );
+        *left = (count, left.1 + distance * share, left.2 + right.2 + distance * distance * left.0 as f64 * share);
     }
 
     fn finish(&self, (count, _, squares): Moments) -> Option<f64> {

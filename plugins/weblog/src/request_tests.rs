@@ -51,7 +51,8 @@ fn missing_fields_have_no_value() {
 
 #[test]
 fn escapes_are_undone() {
-    let line = r#"::1 - - [01/Jan/2024:00:00:00 +0000] "GET /caf\xC3\xA9 x HTTP/1.1" 200 1 "-" "say \"hi\" \x22ho\x22""#;
+    let line =
+        r#"::1 - - [01/Jan/2024:00:00:00 +0000] "GET /caf\xC3\xA9 x HTTP/1.1" 200 1 "-" "say \"hi\" \x22ho\x22""#;
     let request = parsed(line).unwrap();
     assert_eq!(request.path, "/café x");
     assert_eq!(request.agent.unwrap(), "say \"hi\" \"ho\"");
@@ -91,7 +92,8 @@ fn failures_say_what_was_expected_where() {
 
 #[test]
 fn requests_that_are_none() {
-    let request = |request: &str| reason(&format!("::1 - - [01/Jan/2024:00:00:00 +0000] \"{request}\" 400 150 \"-\" \"-\""));
+    let request =
+        |request: &str| reason(&format!("::1 - - [01/Jan/2024:00:00:00 +0000] \"{request}\" 400 150 \"-\" \"-\""));
     let wrong = "the request is not `METHOD path protocol`: ";
     assert_eq!(request(""), format!("{wrong}it is empty: ``"));
     assert_eq!(request("-"), format!("{wrong}it is empty: `-`"));

@@ -2,4 +2,6 @@ flowgate_sdk::plugin! {}
 
 flowgate_sdk::plugin! { functions: [parse] }
 
+flowgate_sdk::plugin! { transforms: [parse, parse] }
+
 fn main() {}

@@ -1,4 +1,4 @@
-use flowgate_sdk::{Columns, Row};
+use flowgate_sdk::Row;
 
 #[derive(Row)]
 struct Order {
@@ -26,7 +26,7 @@ async fn waits(order: Order) -> bool {
 }
 
 #[flowgate_sdk::transform(columns)]
-fn no_output(orders: Columns<'_, Order>) {}
+fn no_output(orders: flowgate_sdk::Columns<'_, Order>) {}
 
 #[flowgate_sdk::transform(named = "x")]
 fn argument(order: Order) -> bool {
