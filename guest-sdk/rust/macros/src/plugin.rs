@@ -9,6 +9,8 @@ use syn::{
     punctuated::Punctuated,
 };
 
+use crate::arguments::Problems;
+
 const EXAMPLE: &str = "write `plugin! { transforms: [parse], aggregates: [Quantile] }`, with either list or both";
 
 /// The lists of functions.
@@ -49,6 +51,15 @@ impl Parse for Lists {
 pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
     let lists: Lists = parse2(input)?;
     let (transforms, aggregates) = (lists.transforms.unwrap_or_default(), lists.aggregates.unwrap_or_default());
+    let mut problems = Problems::default();
+    let all: Vec<&Path> = transforms.iter().chain(&aggregates).collect();
+    for (index, path) in all.iter().enumerate() {
+        let same = |other: &&Path| quote!(#other).to_string() == quote!(#path).to_string();
+        if all[..index].iter().any(same) {
+            problems.add(Error::new_spanned(path, "the function is in the list already: name each once"));
+        }
+    }
+    problems.none_or_err()?;
     let (world, glue) = match (transforms.is_empty(), aggregates.is_empty()) {
         (false, true) => (quote!(TRANSFORMER_TYPE), quote!(__sdk::__export_functions!(transform);)),
         (true, false) => (quote!(AGGREGATOR_TYPE), quote!(__sdk::__export_functions!(aggregate);)),
