@@ -43,7 +43,10 @@ fn a_new_plugin_builds_and_what_breaks_it_is_said() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     succeed(dir, &["new", "first-one"]);
-    succeed(dir, &["build", "first-one"]);
+    let built = run(dir, &["build", "first-one"]);
+    assert!(built.status.success(), "{}", said(&built));
+    assert!(said(&built).contains("built first-one/first-one.wasm"), "{}", said(&built));
+    assert!(said(&built).contains("  transform "), "no function is shown: {}", said(&built));
     assert!(is_component(&dir.join("first-one/first-one.wasm")));
 
     // A clone on another machine has no path to the SDK; a build finds it again.

@@ -23,7 +23,8 @@ fn component_types_are_those_of_the_contract() {
     let package = resolve.push_str("worlds.wit", WORLDS).expect("the worlds parse");
     for world in ["transformer", "aggregator", "both"] {
         let id = resolve.select_world(&[package], Some(world)).expect("the world is there");
-        let encoded = wit_component::metadata::encode(&resolve, id, StringEncoding::UTF8, None, false).expect("it encodes");
+        let encoded =
+            wit_component::metadata::encode(&resolve, id, StringEncoding::UTF8, None, false).expect("it encodes");
         let file = sdk.join(format!("src/export/{world}.bin"));
         if std::env::var_os("BLESS").is_some() {
             std::fs::write(&file, &encoded).expect("the file is written");

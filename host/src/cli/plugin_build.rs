@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use clap::Args;
+
 use crate::error::Result;
+use crate::plugin::binding::FunctionInfo;
 use crate::plugin::build::build::{Built, build};
 use crate::plugin::build::cargo::Profile;
-use clap::Args;
+use crate::plugin::{self, Limits, Settings};
 
 /// Compile a plugin in Rust to a component.
 ///
@@ -32,12 +35,23 @@ pub struct BuildArgs {
 /// # Errors
 ///
 /// The folder holds no plugin, nothing here compiles for WebAssembly, the plugin does not compile, or the file cannot
-/// be written.
+/// be written; or the host refuses the component.
 pub(super) fn run(args: &BuildArgs) -> Result<()> {
     let profile = if args.debug { Profile::Debug } else { Profile::Release };
     let built = build(&args.dir, args.output.as_deref(), profile)?;
     eprintln!("{}", summary(&built));
+    // The host is the judge of what it made: whatever it would refuse in a job is better said here.
+    let wall = plugin::Plugins::with(Settings::of_command(Limits::default())?)?;
+    for function in wall.load(&built.path)?.functions() {
+        eprintln!("{}", line(function));
+    }
     Ok(())
+}
+
+/// A function's kind, name and the first line of its description.
+fn line(function: &FunctionInfo) -> String {
+    let doc = function.doc.lines().next().unwrap_or_default();
+    format!("  {:<9} {:<16} {doc}", function.kind.name(), function.name).trim_end().to_owned()
 }
 
 fn summary(built: &Built) -> String {
@@ -61,5 +75,19 @@ mod tests {
             took: std::time::Duration::from_millis(3_240),
         };
         assert_eq!(summary(&built), "built plugins/weblog.wasm: 82.5 KiB in 3.2 s");
+    }
+
+    #[test]
+    fn a_function_is_shown_on_one_line() {
+        let mut function = FunctionInfo {
+            name: "parse".into(),
+            kind: crate::plugin::binding::Kind::Transform,
+            doc: "Parses a line.\n\nIn detail.".into(),
+            config_schema: None,
+            inputs: Vec::new(),
+        };
+        assert_eq!(line(&function), "  transform parse            Parses a line.");
+        function.doc.clear();
+        assert_eq!(line(&function), "  transform parse");
     }
 }

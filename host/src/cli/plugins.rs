@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::job::check::PluginCatalog;
 use crate::job::spec;
 use crate::plugin::binding::{Binding, FunctionInfo, OpenRequest};
-use crate::plugin::{self, Function, Limits, Settings};
+use crate::plugin::{self, Limits, Settings};
 
 /// Components, loaded as the check asks for them, within a job's limits.
 #[derive(Default)]
@@ -32,8 +32,7 @@ impl PluginCatalog for Plugins {
     fn functions(&mut self, plugin: &Path) -> std::result::Result<Vec<FunctionInfo>, String> {
         // What a plugin says of itself does not depend on the limits of calls.
         let limits = self.wall.as_ref().map(|(limits, _)| limits.clone()).unwrap_or_default();
-        let plugin = self.wall(&limits).and_then(|wall| wall.load(plugin)).map_err(|e| e.to_string())?;
-        Ok(plugin.functions().to_vec())
+        self.wall(&limits).map_err(|e| e.to_string())?.clone().functions(plugin)
     }
 
     fn open(
@@ -42,7 +41,6 @@ impl PluginCatalog for Plugins {
         request: &OpenRequest,
         limits: &spec::Limits,
     ) -> std::result::Result<Binding, Vec<String>> {
-        let plugin = self.wall(limits).and_then(|wall| wall.load(plugin)).map_err(|e| vec![e.to_string()])?;
-        Ok(Function::open(&plugin, request.clone())?.binding().clone())
+        self.wall(limits).map_err(|e| vec![e.to_string()])?.clone().open(plugin, request, limits)
     }
 }

@@ -59,3 +59,45 @@ pub(crate) fn terminal_width() -> Option<u16> {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
     (size.ws_col > 0).then_some(size.ws_col)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Int64Array};
+
+    use super::*;
+    use crate::job::spec::SinkFormat;
+    use crate::schema::{DataType, Field};
+
+    #[test]
+    fn sinks_by_their_settings() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.csv");
+        let schema = Schema::new(vec![Field::new("n", DataType::Int64)]);
+        let columns: [ArrayRef; 1] = [Arc::new(Int64Array::from(vec![1, 2]))];
+        for connector in [SinkConnector::File { path: path.clone(), format: SinkFormat::Csv }, SinkConnector::Blackhole]
+        {
+            let mut sink = open_sink(&connector, &schema).unwrap();
+            sink.write(&columns, 2).unwrap();
+            sink.finish().unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "n\n1\n2\n");
+    }
+
+    #[test]
+    fn settings_are_judged_without_the_disk() {
+        let file = |settings: serde_json::Value| SourceConnector::File {
+            spec: serde_json::from_value(settings).unwrap(),
+            base: "/nowhere".into(),
+        };
+        let schema = source_schema(&file(serde_json::json!({ "path": "no/such.log" }))).unwrap();
+        assert_eq!(schema.to_string(), "text: text");
+        let columns = serde_json::json!({ "t": "timestamp", "size": "int64?" });
+        let schema =
+            source_schema(&file(serde_json::json!({ "path": "x", "format": "csv", "columns": columns }))).unwrap();
+        assert_eq!(schema.to_string(), "t: timestamp, size: int64?");
+        let error = open_source(&file(serde_json::json!({ "path": "", "format": "json" }))).err().unwrap();
+        assert_eq!(error.message.lines().count(), 2);
+    }
+}

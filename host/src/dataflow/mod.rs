@@ -23,3 +23,6 @@ pub mod watermark;
 pub mod window;
 pub mod wire;
 pub mod worker;
+
+#[cfg(test)]
+mod job_tests;

@@ -217,6 +217,8 @@ pub struct AggregateColumn {
 }
 
 /// What an aggregate computes.
+// A job has few of these, and nobody copies them: a box would only be in the way.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Aggregate {
     /// Rows (`None`), or rows with a value in this column. Result: int64.

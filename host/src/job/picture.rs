@@ -150,3 +150,62 @@ fn aggregate(aggregate: &Aggregate) -> String {
         Aggregate::Plugin(function) => format!("{}/{}", function.plugin, function.function),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::job::JobBuilder;
+    use crate::job::check::check;
+    use crate::job::fake::FakePlugins;
+
+    fn graph() -> JobGraph {
+        let job = JobBuilder::new("pages");
+        let requests = job.file("\"a\".log").name("lines").transform("weblog", "parse");
+        let timed = requests.event_time("time", Duration::ZERO);
+        let minute = Duration::from_secs(60);
+        let pages = timed.key_by(["path"]).tumbling(minute).aggregate([("n", "count()")]);
+        pages.print("out");
+        pages.late().write("late", "late.csv");
+        timed.errors().discard("bad");
+        let mut plugins = FakePlugins::new();
+        let around = plugins.around();
+        check(&job.build().unwrap(), &around, &mut plugins).unwrap().graph
+    }
+
+    #[test]
+    fn a_tree_shows_who_reads_whom() {
+        let expected = "\
+pages (parallelism 1)
+lines  file \"a\".log
+└─ parse  weblog/parse
+   ├─ window  tumbling 1m in event time by path: count
+   │  ├─ out  print
+   │  └─ .late ─ late  file late.csv
+   └─ .errors ─ bad  blackhole
+";
+        assert_eq!(tree(&graph()), expected);
+    }
+
+    #[test]
+    fn edges_show_columns_and_only_the_errors_that_are_read() {
+        let shown = edges(&graph());
+        assert!(
+            shown.starts_with("lines  file \"a\".log\n    (text: text)\nparse <- lines  weblog/parse\n"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("    (path: text, window_start: timestamp, window_end: timestamp, n: int64)  [event time]")
+        );
+        assert_eq!(shown.matches(".errors(").count(), 1, "{shown}");
+    }
+
+    #[test]
+    fn mermaid_takes_every_name() {
+        let shown = mermaid(&graph());
+        assert!(shown.starts_with("flowchart LR\n  n0([\"lines<br/>file #34;a#34;.log\"])\n"), "{shown}");
+        assert!(shown.contains("  n0 -->|\"text: text\"| n1\n"), "{shown}");
+        assert!(shown.contains("  n1 -.->|\"errors<br/>operator: text<br/>"), "{shown}");
+    }
+}

@@ -104,6 +104,9 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Candidates that are compared with a wrong word: a huge job must not take long to refuse.
+const CANDIDATES_MAX: usize = 1_000;
+
 /// The candidate that `word` was probably meant to be.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = |candidate: &str| {
@@ -119,7 +122,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         (distance <= allowed && distance < candidate.chars().count()).then_some(distance)
     };
     let mut best: Option<(usize, &str)> = None;
-    for candidate in candidates {
+    for candidate in candidates.into_iter().take(CANDIDATES_MAX) {
         if let Some(distance) = near(candidate)
             && best.is_none_or(|(least, _)| distance < least)
         {
@@ -129,12 +132,18 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     best.map(|(_, candidate)| candidate)
 }
 
+/// Candidates that are listed where none is near.
+const LISTED_MAX: usize = 30;
+
 /// `did you mean `x`?`, or, where nothing is near, what there is.
 pub fn suggestion<'a>(word: &str, what: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> String {
     match nearest(word, candidates.clone()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => {
-            let all: Vec<String> = candidates.into_iter().map(|c| format!("`{c}`")).collect();
+            let mut all: Vec<String> = candidates.into_iter().take(LISTED_MAX + 1).map(|c| format!("`{c}`")).collect();
+            if all.len() > LISTED_MAX {
+                all[LISTED_MAX] = "...".into();
+            }
             if all.is_empty() { format!("there are no {what}") } else { format!("{what}: {}", all.join(", ")) }
         }
     }

@@ -21,7 +21,10 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
         Error::new(error.span(), message)
     })?;
     if !item.generics.params.is_empty() {
-        return Err(Error::new_spanned(&item.generics, "an aggregate is one struct: write the types instead of parameters"));
+        return Err(Error::new_spanned(
+            &item.generics,
+            "an aggregate is one struct: write the types instead of parameters",
+        ));
     }
     let ident = &item.ident;
     let name = match name {
@@ -71,9 +74,13 @@ fn snake_case(name: &str) -> String {
 mod tests {
     #[test]
     fn snake_case_of_struct_names() {
-        for (name, snake) in
-            [("Mean", "mean"), ("TopTen", "top_ten"), ("HTTPCodes", "http_codes"), ("P95", "p95"), ("StdDev", "std_dev")]
-        {
+        for (name, snake) in [
+            ("Mean", "mean"),
+            ("TopTen", "top_ten"),
+            ("HTTPCodes", "http_codes"),
+            ("P95", "p95"),
+            ("StdDev", "std_dev"),
+        ] {
             assert_eq!(super::snake_case(name), snake);
         }
     }

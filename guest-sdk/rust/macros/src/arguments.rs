@@ -35,7 +35,9 @@ pub(crate) fn own_name(name: &str, span: Span) -> Result<String> {
     function_name(&LitStr::new(name, span)).map_err(|_| {
         Error::new(
             span,
-            format!("`{name}` cannot be a function's name in a job: add `name = \"...\"` of ASCII letters to the attribute"),
+            format!(
+                "`{name}` cannot be a function's name in a job: add `name = \"...\"` of ASCII letters to the attribute"
+            ),
         )
     })
 }

@@ -6,9 +6,13 @@ use syn::{Error, Fields, Item, Result, parse2};
 
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
     if !arguments.is_empty() {
-        return Err(Error::new_spanned(arguments, "`#[config]` takes no arguments; serde's and schemars' attributes work"));
+        return Err(Error::new_spanned(
+            arguments,
+            "`#[config]` takes no arguments; serde's and schemars' attributes work",
+        ));
     }
-    let wrong = "`#[config]` goes above a struct with named fields, one for each setting, or above an enum that is used in one";
+    let wrong =
+        "`#[config]` goes above a struct with named fields, one for each setting, or above an enum that is used in one";
     let item: Item = parse2(item).map_err(|error| Error::new(error.span(), wrong))?;
     let implementation = match &item {
         Item::Struct(config) if matches!(config.fields, Fields::Named(_)) && config.generics.params.is_empty() => {

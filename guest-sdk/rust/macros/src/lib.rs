@@ -15,7 +15,6 @@ use proc_macro::TokenStream;
 /// says that a function which returns it keeps the input's other columns beside.
 ///
 /// ```
-/// # use flowgate_sdk as _;
 /// #[derive(flowgate_sdk::Row)]
 /// #[row(passthrough)]
 /// struct Agent<'a> {

@@ -9,6 +9,8 @@ use syn::{
     punctuated::Punctuated,
 };
 
+use crate::arguments::Problems;
+
 const EXAMPLE: &str = "write `plugin! { transforms: [parse], aggregates: [Quantile] }`, with either list or both";
 
 /// The lists of functions.
@@ -29,7 +31,10 @@ impl Parse for Lists {
                 other => return Err(Error::new(kind.span(), format!("there is no list `{other}`: {EXAMPLE}"))),
             };
             if list.is_some() {
-                return Err(Error::new(kind.span(), format!("the list `{kind}` is there already: put all functions into one")));
+                return Err(Error::new(
+                    kind.span(),
+                    format!("the list `{kind}` is there already: put all functions into one"),
+                ));
             }
             let content;
             input.parse::<Token![:]>().map_err(|error| Error::new(error.span(), EXAMPLE))?;
@@ -46,15 +51,26 @@ impl Parse for Lists {
 pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
     let lists: Lists = parse2(input)?;
     let (transforms, aggregates) = (lists.transforms.unwrap_or_default(), lists.aggregates.unwrap_or_default());
+    let mut problems = Problems::default();
+    let all: Vec<&Path> = transforms.iter().chain(&aggregates).collect();
+    for (index, path) in all.iter().enumerate() {
+        let same = |other: &&Path| quote!(#other).to_string() == quote!(#path).to_string();
+        if all[..index].iter().any(same) {
+            problems.add(Error::new_spanned(path, "the function is in the list already: name each once"));
+        }
+    }
+    problems.none_or_err()?;
     let (world, glue) = match (transforms.is_empty(), aggregates.is_empty()) {
         (false, true) => (quote!(TRANSFORMER_TYPE), quote!(__sdk::__export_functions!(transform);)),
         (true, false) => (quote!(AGGREGATOR_TYPE), quote!(__sdk::__export_functions!(aggregate);)),
-        (false, false) => (
-            quote!(BOTH_TYPE),
-            quote!(__sdk::__export_functions!(transform); __sdk::__export_functions!(aggregate);),
-        ),
+        (false, false) => {
+            (quote!(BOTH_TYPE), quote!(__sdk::__export_functions!(transform); __sdk::__export_functions!(aggregate);))
+        }
         (true, true) => {
-            return Err(Error::new(proc_macro2::Span::call_site(), format!("a plugin has at least one function: {EXAMPLE}")));
+            return Err(Error::new(
+                proc_macro2::Span::call_site(),
+                format!("a plugin has at least one function: {EXAMPLE}"),
+            ));
         }
     };
     Ok(quote! {

@@ -2,7 +2,10 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
-use syn::{Data, DeriveInput, Error, Field, Fields, GenericParam, Lifetime, LitStr, Result, Type, ext::IdentExt, parse2};
+use syn::{
+    Data, DeriveInput, Error, Field, Fields, GenericArgument, GenericParam, Lifetime, LitStr, PathArguments, Result,
+    Type, ext::IdentExt, parse2,
+};
 
 use crate::arguments::Problems;
 
@@ -22,10 +25,12 @@ pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
     let mut columns: Vec<Column> = Vec::new();
     for field in fields {
         match column(field) {
-            Ok(column) if columns.iter().any(|other| other.name.value() == column.name.value()) => problems.add(Error::new(
-                column.name.span(),
-                format!("two fields are the column `{}`: name one otherwise", column.name.value()),
-            )),
+            Ok(column) if columns.iter().any(|other| other.name.value() == column.name.value()) => {
+                problems.add(Error::new(
+                    column.name.span(),
+                    format!("two fields are the column `{}`: name one otherwise", column.name.value()),
+                ))
+            }
             Ok(column) => columns.push(column),
             Err(problem) => problems.add(problem),
         }
@@ -39,7 +44,9 @@ fn passthrough(input: &DeriveInput) -> Result<bool> {
     for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("row")) {
         attribute.parse_nested_meta(|meta| {
             if !meta.path.is_ident("passthrough") {
-                return Err(meta.error("on a struct, `#[row(passthrough)]` is all there is; a column's name goes on its field"));
+                return Err(
+                    meta.error("on a struct, `#[row(passthrough)]` is all there is; a column's name goes on its field")
+                );
             }
             passthrough = true;
             Ok(())
@@ -72,8 +79,11 @@ fn lifetime(input: &DeriveInput) -> Result<Option<Lifetime>> {
 
 fn named_fields(input: &DeriveInput) -> Result<impl Iterator<Item = &Field>> {
     let wrong = |what: &str| {
-        let example = format!("a row is a struct with a named field for each column, not {what}: write `struct {} {{ text: \
-                               &'a str, size: Option<i64> }}`", input.ident);
+        let example = format!(
+            "a row is a struct with a named field for each column, not {what}: write `struct {} {{ text: \
+                               &'a str, size: Option<i64> }}`",
+            input.ident
+        );
         Err(Error::new(input.ident.span(), example))
     };
     match &input.data {
@@ -108,40 +118,46 @@ fn column(field: &Field) -> Result<Column> {
     Ok(Column { field: ident, ty: field.ty.clone(), name })
 }
 
-/// What to write instead of a type that is often tried. Others are left to the compiler.
+/// What to write instead of a type that is no column's; `None` where it is one.
 fn advice(ty: &Type) -> Option<String> {
+    const COLUMNS: &str = "columns are `bool`, `i64`, `f64`, `&str`, `&[u8]`, `Timestamp`, `Json`, their owned forms `String`, \
+                           `Vec<u8>` and `Cow`, and `Option` of these (no aliases)";
     match ty {
         Type::Path(path) => {
             let last = path.path.segments.last()?;
             let name = last.ident.to_string();
-            match name.as_str() {
+            let instead = match name.as_str() {
+                "bool" | "i64" | "f64" | "String" | "Vec" | "Cow" | "Timestamp" | "Json" | "Concat" | "Formatted" => {
+                    return None;
+                }
+                "Option" => return advice(only_argument(&last.arguments)?),
                 "i8" | "i16" | "i32" | "u8" | "u16" | "u32" | "u64" | "usize" | "isize" | "u128" | "i128" => {
-                    Some(format!("a column cannot hold `{name}`: write `i64`, and convert inside the function"))
+                    "write `i64`, and convert inside the function"
                 }
-                "f32" => Some("a column cannot hold `f32`: write `f64`".into()),
-                "char" => Some("a column cannot hold `char`: write `&'a str`".into()),
-                "SystemTime" | "Instant" | "DateTime" | "NaiveDateTime" => {
-                    Some(format!("a column cannot hold `{name}`: write `flowgate_sdk::Timestamp`"))
-                }
-                "Option" => match &last.arguments {
-                    syn::PathArguments::AngleBracketed(arguments) => match arguments.args.first()? {
-                        syn::GenericArgument::Type(inner) => advice(inner),
-                        _ => None,
-                    },
-                    _ => None,
-                },
-                _ => None,
-            }
-        }
-        Type::Reference(reference) => {
-            let instead = match &*reference.elem {
-                Type::Path(path) if path.path.is_ident("String") => "&'a str",
-                Type::Path(path) if path.path.segments.last()?.ident == "Vec" => "&'a [u8]",
-                _ => return None,
+                "f32" => "write `f64`",
+                "char" => "write `&'a str`",
+                "SystemTime" | "Instant" | "DateTime" | "NaiveDateTime" => "write `flowgate_sdk::Timestamp`",
+                _ => COLUMNS,
             };
-            Some(format!("a row borrows from the batch: write `{instead}`"))
+            Some(format!("a column cannot hold `{name}`: {instead}"))
         }
+        Type::Reference(reference) => match &*reference.elem {
+            Type::Path(path) if path.path.is_ident("str") => None,
+            Type::Slice(_) => None,
+            Type::Path(path) if path.path.segments.last()?.ident == "Vec" => {
+                Some("a row borrows from the batch: write `&'a [u8]`".into())
+            }
+            _ => Some("a row borrows from the batch: write `&'a str`, `&'a [u8]`, or the value itself".into()),
+        },
         Type::Tuple(_) => Some("a column holds one value: write a field for each part".into()),
+        _ => Some(COLUMNS.into()),
+    }
+}
+
+fn only_argument(arguments: &PathArguments) -> Option<&Type> {
+    let PathArguments::AngleBracketed(arguments) = arguments else { return None };
+    match arguments.args.first()? {
+        GenericArgument::Type(inner) => Some(inner),
         _ => None,
     }
 }

@@ -3,8 +3,8 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{
-    Error, FnArg, GenericParam, Index, ItemFn, LitStr, Pat, Result, Safety, Signature, Type, TypeReference, ext::IdentExt,
-    parse::Parser, parse2, spanned::Spanned,
+    Error, FnArg, GenericParam, Index, ItemFn, LitStr, Pat, Result, Safety, Signature, Type, TypeReference,
+    ext::IdentExt, parse::Parser, parse2, spanned::Spanned,
 };
 
 use crate::arguments::{Problems, doc, function_name, own_name};
@@ -80,7 +80,10 @@ fn parameters(signature: &Signature, columns: bool) -> Result<Parameters> {
     match inputs.next() {
         Some(FnArg::Typed(first)) if !matches!(&*first.ty, Type::Reference(_)) => {}
         Some(FnArg::Receiver(receiver)) => {
-            return Err(Error::new_spanned(receiver, "a transform is a free function: take the row, and `&Config` for settings"));
+            return Err(Error::new_spanned(
+                receiver,
+                "a transform is a free function: take the row, and `&Config` for settings",
+            ));
         }
         Some(FnArg::Typed(parameter)) => {
             return Err(Error::new_spanned(
@@ -119,8 +122,13 @@ fn parameters(signature: &Signature, columns: bool) -> Result<Parameters> {
 fn further_parameter(input: &FnArg, columns: bool, parameters: &mut Parameters) -> Result<()> {
     let output = if columns { "Output" } else { "SideOutput" };
     let wrong = |span: Span| {
-        Error::new(span, format!("after its input a transform takes `config: &Config`, then `name: &mut {output}<Row>` for each \
-                                  output: other parameters cannot be filled in"))
+        Error::new(
+            span,
+            format!(
+                "after its input a transform takes `config: &Config`, then `name: &mut {output}<Row>` for each \
+                                  output: other parameters cannot be filled in"
+            ),
+        )
     };
     let FnArg::Typed(parameter) = input else { return Err(wrong(input.span())) };
     let Type::Reference(TypeReference { mutability, elem, .. }) = &*parameter.ty else {
@@ -139,7 +147,10 @@ fn further_parameter(input: &FnArg, columns: bool, parameters: &mut Parameters) 
     let name = name.ident.unraw();
     let main = columns && parameters.outputs.is_empty();
     if !main && (name == "errors" || name == "late") {
-        return Err(Error::new(name.span(), format!("the output `{name}` is the host's own: name the parameter otherwise")));
+        return Err(Error::new(
+            name.span(),
+            format!("the output `{name}` is the host's own: name the parameter otherwise"),
+        ));
     }
     parameters.outputs.push(name);
     Ok(())
@@ -155,9 +166,11 @@ fn implementation(function: &ItemFn, columns: bool, name: &str, parameters: &Par
     // One `_` for each output: their types are those of the function's parameters.
     let outputs = parameters.outputs.iter().map(|_| quote!(_));
     let outputs = quote!((#(#outputs,)*));
-    let names = parameters.outputs.iter().enumerate().map(|(index, name)| {
-        if columns && index == 0 { String::new() } else { name.to_string() }
-    });
+    let names = parameters
+        .outputs
+        .iter()
+        .enumerate()
+        .map(|(index, name)| if columns && index == 0 { String::new() } else { name.to_string() });
     let names = quote!(&[#(#names),*]);
     let (signature, apply) = if columns {
         (

@@ -78,7 +78,11 @@ impl Column {
     pub fn check(&self, data_type: DataType, nullable: bool, rows: usize) -> Result<(), String> {
         let len = match (&self.values, data_type) {
             (Values::Booleans(bits), DataType::Boolean) => {
-                if bits.len() == rows.div_ceil(8) { rows } else { bits.len() * 8 }
+                if bits.len() == rows.div_ceil(8) {
+                    rows
+                } else {
+                    bits.len() * 8
+                }
             }
             (Values::Int64s(values), DataType::Int64) => values.len(),
             (Values::Float64s(values), DataType::Float64) => values.len(),

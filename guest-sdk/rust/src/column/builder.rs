@@ -98,7 +98,7 @@ impl BoolBuilder {
     #[inline(always)]
     pub fn push(&mut self, value: bool) {
         match self.bits.last_mut() {
-            Some(last) if self.len % 8 != 0 => *last |= u8::from(value) << (self.len % 8),
+            Some(last) if !self.len.is_multiple_of(8) => *last |= u8::from(value) << (self.len % 8),
             _ => self.bits.push(u8::from(value)),
         }
         self.len += 1;
@@ -121,7 +121,7 @@ impl Build for BoolBuilder {
     fn truncate(&mut self, len: usize) {
         if len < self.len {
             self.bits.truncate(len.div_ceil(8));
-            if let Some(last) = self.bits.last_mut().filter(|_| len % 8 != 0) {
+            if let Some(last) = self.bits.last_mut().filter(|_| !len.is_multiple_of(8)) {
                 *last &= (1 << (len % 8)) - 1;
             }
             self.len = len;
@@ -189,7 +189,7 @@ impl<B: Build> OptionBuilder<B> {
         let mut bits = Vec::with_capacity(self.rows_capacity.max(len + 1).div_ceil(8));
         bits.resize(len.div_ceil(8), 0xff);
         self.validity = BoolBuilder { bits, len };
-        if let Some(last) = self.validity.bits.last_mut().filter(|_| len % 8 != 0) {
+        if let Some(last) = self.validity.bits.last_mut().filter(|_| !len.is_multiple_of(8)) {
             *last &= (1 << (len % 8)) - 1;
         }
     }

@@ -46,7 +46,7 @@ impl TextBuilder {
     /// Adds a piece to the value that is being put together.
     #[inline]
     pub fn append(&mut self, piece: &str) {
-        append(&mut self.0.data, piece.as_bytes());
+        self.0.data.extend_from_slice(piece.as_bytes());
     }
 
     /// Adds a character to the value that is being put together.
@@ -69,7 +69,7 @@ impl TextBuilder {
     #[inline]
     pub fn append_ascii_lowercase(&mut self, piece: &str) {
         let start = self.0.data.len();
-        append(&mut self.0.data, piece.as_bytes());
+        self.0.data.extend_from_slice(piece.as_bytes());
         self.0.data[start..].make_ascii_lowercase();
     }
 }
@@ -137,7 +137,7 @@ impl BytesBuilder {
     /// Adds a piece to the value that is being put together.
     #[inline]
     pub fn append(&mut self, piece: &[u8]) {
-        append(&mut self.0.data, piece);
+        self.0.data.extend_from_slice(piece);
     }
 
     /// Ends the value that is being put together.
@@ -239,28 +239,12 @@ fn truncate(values: &mut VarValues, len: usize) {
     }
 }
 
-/// As `extend_from_slice`. Short pieces are copied here word by word: in the sandbox a bulk copy is a call to the host's
-/// runtime, which costs more than a short piece does.
-#[inline(always)]
-pub(crate) fn append(data: &mut Vec<u8>, piece: &[u8]) {
-    data.extend_from_slice(piece);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
-        #[test]
-        fn append_is_extend(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..100), 0..20)) {
-            let mut data = Vec::new();
-            for piece in &pieces {
-                append(&mut data, piece);
-            }
-            prop_assert_eq!(data, pieces.concat());
-        }
-
         #[test]
         fn text_builder_is_a_list(texts in prop::collection::vec(".{0,9}", 0..20), keep in 0usize..25) {
             let mut builder = TextBuilder::with_capacity(0, 0);

@@ -56,7 +56,12 @@ pub fn describe(plugin: &Plugin) -> *const u8 {
 ///
 /// # Safety
 /// The arguments are the host's, by the canonical ABI.
-pub unsafe fn open(plugin: &Plugin, function: (*const u8, usize), config: (*const u8, usize), inputs: (*const u8, usize)) -> *const u8 {
+pub unsafe fn open(
+    plugin: &Plugin,
+    function: (*const u8, usize),
+    config: (*const u8, usize),
+    inputs: (*const u8, usize),
+) -> *const u8 {
     log_panics();
     // SAFETY: as the caller says.
     let (function, config, inputs) =

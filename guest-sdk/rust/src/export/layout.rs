@@ -12,7 +12,8 @@ pub(crate) struct RawList {
 }
 
 impl RawList {
-    pub(crate) const EMPTY: RawList = RawList { start: std::ptr::dangling(), len: 0 };
+    /// No items of any type: aligned for all of them.
+    pub(crate) const EMPTY: RawList = RawList { start: std::ptr::without_provenance(8), len: 0 };
 
     pub(crate) fn of<T>(items: &[T]) -> Self {
         RawList { start: items.as_ptr().cast(), len: items.len() }

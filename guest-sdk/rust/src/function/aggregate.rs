@@ -157,7 +157,7 @@ fn foreign(len: usize) -> String {
 }
 
 fn encode<T: Accumulator>(states: &[T], bytes: usize) -> VarValues {
-    let mut values = VarValues::with_capacity(states.len(), bytes.max(states.len() * size_of::<T>()));
+    let mut values = VarValues::with_capacity(states.len(), bytes.max(size_of_val(states)));
     for state in states {
         state.encode(&mut values.data);
         values.end_value();

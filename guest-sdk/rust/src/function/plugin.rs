@@ -19,6 +19,12 @@ pub(crate) enum Kind {
     Aggregate,
 }
 
+/// Opens a function: config and offered columns in, everything that is wrong with them as the error.
+type Open = fn(&str, &[Vec<Field>]) -> Result<Opened, Vec<String>>;
+
+/// A transform with its config.
+type Apply = Box<dyn Fn(&Batch) -> Result<Answer, String>>;
+
 /// One function of a plugin.
 #[derive(Debug)]
 pub struct Function {
@@ -27,7 +33,7 @@ pub struct Function {
     pub(crate) doc: &'static str,
     pub(crate) config_schema: fn() -> Option<String>,
     pub(crate) inputs: fn() -> &'static [Field],
-    open: fn(&str, &[Vec<Field>]) -> Result<Opened, Vec<String>>,
+    open: Open,
 }
 
 impl Function {
@@ -72,7 +78,7 @@ pub(crate) struct Opened {
 
 /// How an opened function is called.
 pub(crate) enum Call {
-    Transform(Box<dyn Fn(&Batch) -> Result<Answer, String>>),
+    Transform(Apply),
     Aggregate(Box<dyn OpenedAggregate>),
 }
 

@@ -135,7 +135,8 @@ pub(crate) fn file_read(name: &str, offset: u64, length: u32) -> Result<Vec<u8>,
         bytes: RawBytes,
         error: std::mem::ManuallyDrop<RawFileError>,
     }
-    let mut result = Read { failed: 0, payload: BytesOrError { bytes: RawBytes { start: std::ptr::null_mut(), len: 0 } } };
+    let mut result =
+        Read { failed: 0, payload: BytesOrError { bytes: RawBytes { start: std::ptr::null_mut(), len: 0 } } };
     // SAFETY: the layout is that of `result<list<u8>, file-error>`; `failed` says which part of the union is there. The
     // list is in memory that the host got from `cabi_realloc`.
     unsafe {

@@ -34,7 +34,8 @@ pub(super) fn checked_batch(rows: usize, columns: Vec<Column>, fields: &[Field])
 /// The columns of `offered` that were asked for.
 pub(super) fn project(batch: Batch, offered: &[Field], wanted: &[Field]) -> Batch {
     let columns = wanted.iter().map(|field| {
-        let position = offered.iter().position(|offer| offer.name == field.name).expect("open checked that it is there");
+        let position =
+            offered.iter().position(|offer| offer.name == field.name).expect("open checked that it is there");
         batch.columns()[position].clone()
     });
     checked_batch(batch.rows(), columns.collect(), wanted)

@@ -103,6 +103,33 @@ fn lines_around_the_limit() {
     }
 }
 
+/// Rows before an error are given first; then the error, for good.
+#[test]
+fn an_error_waits_for_the_rows_before_it() {
+    struct Breaks(u32);
+    impl Input for Breaks {
+        fn fill(&mut self, buffer: &mut Buffer) -> Result<Fill> {
+            self.0 += 1;
+            match self.0 {
+                1 => {
+                    buffer.space()[..6].copy_from_slice(b"one\ntw");
+                    buffer.fed(6);
+                    Ok(Fill::Bytes)
+                }
+                2 => Err(crate::error::Error::external("unplugged")),
+                _ => Ok(Fill::End),
+            }
+        }
+    }
+    let spec = serde_json::from_str("{}").unwrap();
+    let decoder = DecodeSettings::of_stdin(&spec).unwrap().decoder("test");
+    let mut reader = DecodingReader::new("test".into(), Breaks(0), decoder, Cursor::start(), 10);
+    assert_eq!(Alarm::new().next(&mut reader), [(1, "{\"text\":\"one\"}".into())]);
+    for _ in 0..2 {
+        assert_eq!(reader.poll().unwrap_err().message, "unplugged");
+    }
+}
+
 /// A reader that stands within a line that is too long goes on behind it.
 #[test]
 fn a_position_within_a_line_that_is_too_long() {

@@ -19,7 +19,8 @@ use crate::error::{Error, Result};
 ///
 /// - **Rotation**: when the path names another file, the old one is read to its end (its last line then is a row even
 ///   without a line end) and the new one from its beginning, with line numbers from 1. While the path names nothing,
-///   the old file goes on.
+///   the old file goes on. What is written to the old file once it was read to its end and the new one is there is not
+///   read.
 /// - **Truncation**: when the file gets shorter than what was read of it, it is read from its beginning; a last line
 ///   without line end becomes a row. A file that is truncated and has grown beyond that point before anybody looked
 ///   cannot be told from one that was appended to.
@@ -34,6 +35,8 @@ pub(super) struct FollowedFile {
     file: File,
     id: Option<u64>,
     offset: u64,
+    /// The file that the path names now: next, when this one was read to its end.
+    successor: Option<File>,
     /// Set by the watcher: something may have changed since it was cleared.
     changed: Arc<AtomicBool>,
     /// Ends when dropped.
@@ -54,8 +57,31 @@ impl FollowedFile {
         let cursor = kept.filter(same).map_or_else(Cursor::start, |kept| kept.cursor);
         file.seek(SeekFrom::Start(cursor.offset)).map_err(|e| cannot(&e))?;
         let (path, name) = (path.to_path_buf(), name.to_string());
-        let followed = FollowedFile { path, name, file, id, offset: cursor.offset, changed, _watcher: watcher };
+        let followed =
+            FollowedFile { path, name, file, id, offset: cursor.offset, successor: None, changed, _watcher: watcher };
         Ok((followed, cursor))
+    }
+
+    /// One step: what there is to read, or what happened to the file.
+    pub(super) fn look(&mut self, buffer: &mut Buffer) -> Result<Fill> {
+        if self.read(buffer)? {
+            return Ok(Fill::Bytes);
+        }
+        if let Some(file) = self.successor.take() {
+            self.id = file.metadata().ok().as_ref().and_then(file_id);
+            self.file = file;
+            self.offset = 0;
+            return Ok(Fill::NewFile);
+        }
+        if self.is_truncated() {
+            let cannot =
+                |e: std::io::Error| Error::io(format_args!("cannot read {} again from its start", self.name), &e);
+            self.file.seek(SeekFrom::Start(0)).map_err(cannot)?;
+            self.offset = 0;
+            return Ok(Fill::NewFile);
+        }
+        // The old file may have grown between the read and its renaming: it is read again before the new one.
+        if self.find_successor()? { self.look(buffer) } else { Ok(Fill::Wait) }
     }
 
     fn read(&mut self, buffer: &mut Buffer) -> Result<bool> {
@@ -69,17 +95,18 @@ impl FollowedFile {
         }
     }
 
-    /// The file that the path names now, if it is another one.
-    fn successor(&self) -> Result<Option<File>> {
+    /// Opens the file that the path names now, if it is another one; true where it is.
+    pub(super) fn find_successor(&mut self) -> Result<bool> {
         match self.path.metadata() {
             Ok(now) if file_id(&now) != self.id && now.is_file() => match File::open(&self.path) {
-                Ok(file) => Ok(Some(file)),
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-                Err(e) => Err(Error::io(format_args!("cannot read {} after it was rotated", self.name), &e)),
+                Ok(file) => self.successor = Some(file),
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                Err(e) => return Err(Error::io(format_args!("cannot read {} after it was rotated", self.name), &e)),
             },
             // Between the two steps of a rotation the path names nothing.
-            _ => Ok(None),
+            _ => {}
         }
+        Ok(self.successor.is_some())
     }
 
     fn is_truncated(&self) -> bool {
@@ -93,30 +120,11 @@ impl Input for FollowedFile {
         if !self.changed.swap(false, Ordering::AcqRel) {
             return Ok(Fill::Wait);
         }
-        if self.read(buffer)? {
+        let found = self.look(buffer)?;
+        if found != Fill::Wait {
             self.changed.store(true, Ordering::Release);
-            return Ok(Fill::Bytes);
         }
-        if self.is_truncated() {
-            let cannot =
-                |e: std::io::Error| Error::io(format_args!("cannot read {} again from its start", self.name), &e);
-            self.file.seek(SeekFrom::Start(0)).map_err(cannot)?;
-            self.offset = 0;
-            self.changed.store(true, Ordering::Release);
-            return Ok(Fill::NewFile);
-        }
-        if let Some(file) = self.successor()? {
-            self.changed.store(true, Ordering::Release);
-            // The old file may have grown between the read and its renaming.
-            if self.read(buffer)? {
-                return Ok(Fill::Bytes);
-            }
-            self.id = file.metadata().ok().as_ref().and_then(file_id);
-            self.file = file;
-            self.offset = 0;
-            return Ok(Fill::NewFile);
-        }
-        Ok(Fill::Wait)
+        Ok(found)
     }
 
     fn file_id(&self) -> Option<u64> {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::FileSource;
+use super::follow::FollowedFile;
+use crate::connector::reader::{Buffer, Fill};
 use crate::connector::source::{Poll, Position, Source, Split, SplitReader};
 use crate::connector::test_reading::Alarm;
 
@@ -69,7 +71,7 @@ fn appended_rows_come_within_50_ms() {
     assert!(fastest < Duration::from_millis(50), "{fastest:?}");
 }
 
-/// Nothing wakes the reader while nothing happens: its own opening and reading do not either.
+/// Nothing wakes the reader while nothing is written: opening and reading do not.
 #[test]
 fn an_idle_reader_is_left_alone() {
     let followed = Followed::new("old\n");
@@ -79,7 +81,54 @@ fn an_idle_reader_is_left_alone() {
     for _ in 0..3 {
         assert!(matches!(reader.poll().unwrap(), Poll::Pending));
     }
+    assert_eq!(std::fs::read(&followed.path).unwrap(), b"old\n");
     assert!(!followed.alarm.wait(Duration::from_millis(300)));
+}
+
+/// Between the last read of the old file and the look at the path, the old file may have grown.
+#[test]
+fn the_old_file_is_read_again_when_the_new_one_is_seen() {
+    let followed = Followed::new("");
+    let (mut file, _) = FollowedFile::open(&followed.path, "app.log", None, followed.alarm.waker()).unwrap();
+    let mut buffer = Buffer::new();
+    let mut old = OpenOptions::new().append(true).open(&followed.path).unwrap();
+    assert_eq!(file.look(&mut buffer).unwrap(), Fill::Wait);
+    followed.rotate();
+    File::create_new(&followed.path).unwrap();
+    assert!(file.find_successor().unwrap());
+    old.write_all(b"late\n").unwrap();
+    assert_eq!(file.look(&mut buffer).unwrap(), Fill::Bytes);
+    assert_eq!(file.look(&mut buffer).unwrap(), Fill::NewFile);
+}
+
+/// A line that is written at any moment of a rotation comes, once and in order. The reader is never more than one file
+/// behind: what happens to a file that it has not opened yet cannot be known.
+#[test]
+fn rotations_under_way_lose_nothing() {
+    const ROUNDS: u64 = 300;
+    let followed = Followed::new("");
+    let mut reader = followed.open(None);
+    let (seen, rounds_seen) = std::sync::mpsc::channel();
+    let path = followed.path.clone();
+    let writer = std::thread::spawn(move || {
+        let mut old = OpenOptions::new().append(true).open(&path).unwrap();
+        for round in 0..ROUNDS {
+            writeln!(old, "{round} a").unwrap();
+            std::fs::rename(&path, path.with_extension("log.1")).unwrap();
+            writeln!(old, "{round} b").unwrap();
+            old = File::create_new(&path).unwrap();
+            writeln!(old, "{round} c").unwrap();
+            rounds_seen.recv().unwrap();
+        }
+    });
+    let mut lines = Vec::new();
+    for round in 1..=ROUNDS as usize {
+        lines.extend(followed.rows(&mut *reader, 3 * round - lines.len()).into_iter().map(|row| row.1));
+        seen.send(()).unwrap();
+    }
+    writer.join().unwrap();
+    let expected = (0..ROUNDS).flat_map(|round| ["a", "b", "c"].map(|part| row(0, &format!("{round} {part}")).1));
+    assert_eq!(lines, expected.collect::<Vec<_>>());
 }
 
 #[test]

@@ -193,6 +193,7 @@ proptest! {
                         prop_assert!(batch.row_count + batch.failures.len() <= *batch_rows as usize);
                         rows.extend(rows_of(&source.schema(), &batch));
                         failures.extend(batch.failures);
+                        prop_assert!(rows.len() <= whole.rows.len() && failures.len() <= whole.failures.len());
                     }
                     Poll::End => break 'runs,
                     other => panic!("{other:?}"),

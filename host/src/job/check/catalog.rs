@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use crate::job::spec;
 use crate::plugin::binding::{Binding, FunctionInfo, OpenRequest};
+use crate::plugin::{Function, Plugins};
 
 /// Loads plugins to see what they have. The wall implements it; tests have one of their own.
 pub trait PluginCatalog {
-    /// The functions of the component in this file.
+    /// The functions of the component in this file. Their config schemas are safe to use: they refer to nothing outside
+    /// of themselves, and to themselves only around a smaller value.
     ///
     /// # Errors
     /// Why it is not a plugin that can be used, for the job's author.
@@ -20,6 +22,18 @@ pub trait PluginCatalog {
     /// # Errors
     /// Everything that the function finds wrong with its config or columns, one message each.
     fn open(&mut self, plugin: &Path, request: &OpenRequest, limits: &spec::Limits) -> Result<Binding, Vec<String>>;
+}
+
+/// The wall itself; its limits are those that it was made with.
+impl PluginCatalog for Plugins {
+    fn functions(&mut self, plugin: &Path) -> Result<Vec<FunctionInfo>, String> {
+        Ok(self.load(plugin).map_err(|e| e.to_string())?.functions().to_vec())
+    }
+
+    fn open(&mut self, plugin: &Path, request: &OpenRequest, _: &spec::Limits) -> Result<Binding, Vec<String>> {
+        let plugin = self.load(plugin).map_err(|e| vec![e.to_string()])?;
+        Ok(Function::open(&plugin, request.clone())?.binding().clone())
+    }
 }
 
 /// What a job is checked in.

@@ -13,7 +13,7 @@ pub(super) fn check_config(schema: Option<&Value>, config: Option<&Value>, funct
             None => Vec::new(),
         };
     };
-    let validator = match jsonschema::validator_for(schema) {
+    let validator = match jsonschema::draft202012::new(schema) {
         Ok(validator) => validator,
         Err(e) => {
             let message = format!("the plugin's schema for the config of `{function}` is not a JSON Schema: {e}");

@@ -11,6 +11,7 @@ use super::checker::Checker;
 use super::column::{find, listed};
 use super::config::check_config;
 use super::expression::Argument;
+use super::reading::is_name;
 use crate::job::graph::{Offered, PluginFunction, Read};
 use crate::job::problem::{At, Problem, suggestion};
 use crate::plugin::binding::{Binding, FunctionInfo, Kind, OpenRequest};
@@ -118,6 +119,13 @@ pub(super) fn open(checker: &mut Checker<'_>, wanted: &Wanted<'_>) -> Option<Plu
 
 fn plugin_path(checker: &mut Checker<'_>, wanted: &Wanted<'_>) -> Option<PathBuf> {
     let listed = checker.job.plugins.get(wanted.plugin);
+    if listed.is_none() && !is_name(wanted.plugin) {
+        let message = format!("`{}` is not a plugin's name", wanted.plugin);
+        checker.error(
+            error(&wanted.places.plugin, message).help("give its path in the job: `plugins: { NAME: path.wasm }`"),
+        );
+        return None;
+    }
     let looked = match checker.around.find_plugin(wanted.plugin, listed) {
         Ok(path) => return Some(path),
         Err(looked) => looked,

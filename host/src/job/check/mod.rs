@@ -21,4 +21,3 @@ mod tests;
 
 pub use catalog::{PluginCatalog, Surroundings};
 pub use checker::{Checked, check};
-pub use source::source_schema;

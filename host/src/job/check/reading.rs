@@ -57,13 +57,14 @@ pub(super) fn check_names(job: &Job, problems: &mut Vec<Problem>) {
 
 /// Checks that every input is there. Names whose input is not are added to `broken`.
 pub(super) fn check_inputs(job: &Job, broken: &mut BTreeSet<String>, problems: &mut Vec<Problem>) {
-    let readable: Vec<&str> = job.sources.keys().chain(job.operators.keys()).map(String::as_str).collect();
+    let is_readable = |name: &str| job.sources.contains_key(name) || job.operators.contains_key(name);
+    let readable = job.sources.keys().chain(job.operators.keys()).map(String::as_str);
     let operators = job.operators.iter().map(|(name, operator)| ("operators", name, &operator.input));
     let sinks = job.sinks.iter().map(|(name, sink)| ("sinks", name, &sink.input));
     let mut unknown = Vec::new();
     for (section, name, input) in operators.chain(sinks) {
         let reading = Reading::parse(input);
-        if readable.contains(&reading.name) || broken.contains(reading.name) {
+        if is_readable(reading.name) || broken.contains(reading.name) {
             continue;
         }
         let problem = Problem::error(
@@ -74,7 +75,7 @@ pub(super) fn check_inputs(job: &Job, broken: &mut BTreeSet<String>, problems: &
                 format!("unknown input `{}`", reading.name)
             },
         );
-        let others = readable.iter().copied().filter(|r| r != name);
+        let others = readable.clone().filter(|r| r != name);
         problems.push(problem.help(suggestion(reading.name, "sources and operators", others)));
         unknown.push(name.clone());
     }

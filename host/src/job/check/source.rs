@@ -2,10 +2,10 @@
 
 use super::checker::Checker;
 use super::column;
+use crate::connector::source_schema;
 use crate::job::graph::{Node, NodeKind, Output, SourceConnector, SourceNode, errors_schema};
 use crate::job::problem::{At, Problem};
 use crate::job::spec;
-use crate::schema::{DataType, Field, Schema};
 
 /// Adds every source that is right.
 pub(super) fn check_sources(checker: &mut Checker<'_>) {
@@ -30,13 +30,7 @@ fn check_source(checker: &mut Checker<'_>, name: &str, source: &spec::Source, at
         Ok(schema) => schema,
         Err(wrong) => {
             for message in wrong {
-                let place = at.field(field);
-                // Messages begin with the field that they are about.
-                let place = match message.strip_prefix('`').and_then(|m| m.split_once('`')) {
-                    Some((inner, _)) => place.field(inner),
-                    None => place,
-                };
-                checker.error(Problem::error(place, message));
+                checker.error(Problem::error(place(&message, at.field(field)), message));
             }
             return None;
         }
@@ -53,6 +47,15 @@ fn check_source(checker: &mut Checker<'_>, name: &str, source: &spec::Source, at
         inputs: Vec::new(),
         outputs: vec![main, errors],
     })
+}
+
+/// Messages about a connector begin with the field (`` `path` ... ``) or the column (``column `a` ...``) that is meant.
+fn place(message: &str, connector: At) -> At {
+    let quoted = |text: &str| text.strip_prefix('`').and_then(|t| t.split_once('`')).map(|(name, _)| name.to_string());
+    match message.strip_prefix("column ").and_then(quoted) {
+        Some(column) => connector.field("columns").field(column),
+        None => quoted(message).map_or(connector.clone(), |field| connector.field(field)),
+    }
 }
 
 fn connector(
@@ -81,64 +84,4 @@ fn connector(
             None
         }
     }
-}
-
-/// The columns of a source's rows.
-///
-/// # Errors
-/// Everything that is wrong with its columns; each message begins with the field in backquotes.
-pub fn source_schema(connector: &SourceConnector) -> Result<Schema, Vec<String>> {
-    let (format, columns) = match connector {
-        SourceConnector::File { spec, .. } => (spec.format, &spec.columns),
-        SourceConnector::Stdin(spec) => (spec.format, &spec.columns),
-        SourceConnector::Generator(generator) => return generated(generator),
-    };
-    if format == spec::Format::Text {
-        if !columns.is_empty() {
-            return Err(vec!["`columns` goes with format json or csv; text has the one column `text`".into()]);
-        }
-        return Ok(Schema::new(vec![Field::new("text", DataType::Text)]));
-    }
-    if columns.is_empty() {
-        return Err(vec![
-            "`columns` is missing: json and csv need columns and types, as `{ path: text, size: int64? }`".into(),
-        ]);
-    }
-    let mut wrong = Vec::new();
-    let mut fields = Vec::new();
-    for (name, text) in columns {
-        let (bare, nullable) = text.strip_suffix('?').map_or((text.as_str(), false), |bare| (bare, true));
-        match DataType::ALL.into_iter().find(|t| t.name() == bare) {
-            Some(data_type) => fields.push(Field { name: name.clone(), data_type, nullable }),
-            None => wrong.push(format!("`columns` gives `{name}` the type `{text}`, which is not one")),
-        }
-    }
-    if wrong.is_empty() { Ok(Schema::new(fields)) } else { Err(wrong) }
-}
-
-fn generated(generator: &spec::Generator) -> Result<Schema, Vec<String>> {
-    let mut wrong = Vec::new();
-    let mut fields = Vec::new();
-    if generator.columns.is_empty() {
-        wrong.push("`columns` is empty: a generator needs a column".into());
-    }
-    for (name, column) in &generator.columns {
-        let kinds = [
-            (column.sequence.is_some(), DataType::Int64),
-            (column.int.is_some(), DataType::Int64),
-            (column.float.is_some(), DataType::Float64),
-            (column.choice.is_some(), DataType::Text),
-            (column.words.is_some(), DataType::Text),
-            (column.time.is_some(), DataType::Timestamp),
-            (column.now.is_some(), DataType::Timestamp),
-        ];
-        let mut set = kinds.into_iter().filter(|(is_set, _)| *is_set);
-        match (set.next(), set.next()) {
-            (Some((_, data_type)), None) => fields.push(Field::new(name, data_type)),
-            _ => wrong.push(format!(
-                "`columns` must give `{name}` exactly one of `sequence`, `int`, `float`, `choice`, `words`, `time`, `now`"
-            )),
-        }
-    }
-    if wrong.is_empty() { Ok(Schema::new(fields)) } else { Err(wrong) }
 }

@@ -47,8 +47,12 @@ pub(crate) fn substitute(text: &str, env: Environment<'_>) -> Result<String, Vec
     let mut out = String::with_capacity(text.len());
     let mut wrong = Vec::new();
     let mut rest = text;
+    let mut offset = 0;
+    let mut counted = 0;
     while let Some(start) = rest.find("${") {
-        let offset = text[..text.len() - rest.len() + start].chars().count();
+        let start_in_text = text.len() - rest.len() + start;
+        offset += text[counted..start_in_text].chars().count();
+        counted = start_in_text;
         if rest[..start].ends_with('$') {
             out.push_str(&rest[..start - 1]);
             out.push_str("${");

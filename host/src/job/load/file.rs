@@ -61,7 +61,7 @@ pub fn load(document: Document, overrides: &[Override], env: Environment<'_>) ->
     };
     for wrong in wrong {
         loaded.syntax.push(wrong.span.map(Place::Text));
-        loaded.problems.push(Problem::error(At::job(), wrong.message));
+        loaded.problems.push(Problem::error(At::job(), wrong.message).help(wrong.help.unwrap_or_default()));
     }
     if let Some(root) = root {
         loaded.understand(root, overrides, env);
@@ -75,7 +75,7 @@ fn json_syntax(text: &str) -> Result<(), yaml::Wrong> {
         let message = e.to_string();
         let message = message.split(" at line ").next().unwrap_or_default();
         let span = super::tree::Span { line: e.line().max(1), column: e.column().max(1), width: 1, text_from: None };
-        yaml::Wrong { span: Some(span), message: format!("not valid JSON: {message}") }
+        yaml::Wrong { span: Some(span), message: format!("not valid JSON: {message}"), help: None }
     })
 }
 

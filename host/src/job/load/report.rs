@@ -6,6 +6,9 @@ use super::file::Loaded;
 use super::tree::{Place, Span};
 use crate::job::problem::{Problem, Severity};
 
+/// Problems that are shown: nobody reads more at once.
+const SHOWN_MAX: usize = 100;
+
 /// Escape sequences, or nothing.
 struct Paint {
     on: bool,
@@ -32,8 +35,11 @@ impl Loaded {
             Some(Place::Argument(_)) | None => (0, 0),
         });
         let mut out = String::new();
-        for (place, problem) in placed {
+        for (place, problem) in placed.iter().take(SHOWN_MAX) {
             self.one(&mut out, place.as_ref(), problem, &paint);
+        }
+        if placed.len() > SHOWN_MAX {
+            let _ = writeln!(out, "... and {} more", placed.len() - SHOWN_MAX);
         }
         out
     }

@@ -4,6 +4,8 @@
 //! a handful of keywords, and this walk knows exactly those (a test holds it to that). A validator of any schema could
 //! not name the field that was probably meant, or give `${...}` the type that its place asks for.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::tree::{Node, Tree};
@@ -146,11 +148,11 @@ impl<'a> Shape<'a> {
         match (schema["properties"].as_object(), &schema["additionalProperties"]) {
             (Some(known), _) => {
                 let mut kept = Vec::with_capacity(entries.len());
-                let present: Vec<String> = entries.iter().map(|(k, _)| k.name.clone()).collect();
+                let mut present: BTreeSet<String> = entries.iter().map(|(k, _)| k.name.clone()).collect();
                 for (mut key, mut value) in std::mem::take(entries) {
                     if !known.contains_key(&key.name) {
                         let names = || known.keys().map(String::as_str);
-                        let free = names().filter(|n| !present.iter().any(|p| p == n));
+                        let free = names().filter(|n| !present.contains(*n));
                         let near = nearest(&key.name, free).map(str::to_string);
                         let help = match &near {
                             Some(near) => format!("did you mean `{near}`? {}", listed(names())),
@@ -158,8 +160,11 @@ impl<'a> Shape<'a> {
                         };
                         let message = format!("unknown field `{}`", key.name);
                         self.problems.push(Problem::error(at.field(&key.name), message).on_key().help(help));
-                        match near.filter(|n| !kept.iter().any(|(k, _): &(super::tree::Key, _)| k.name == *n)) {
-                            Some(near) => key.name = near,
+                        match near {
+                            Some(near) => {
+                                present.insert(near.clone());
+                                key.name = near;
+                            }
                             None => continue,
                         }
                     }

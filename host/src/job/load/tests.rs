@@ -162,3 +162,19 @@ fn scalars_follow_the_core_schema_of_yaml() {
     assert!(matches!(plain("1e3"), Tree::Number(n) if n.as_f64() == Some(1000.0)));
     assert!(super::yaml::plain(".inf").is_err() && super::yaml::plain("1e999").is_err());
 }
+
+/// Goal: a file at the limit that is wrong everywhere is refused at once. What would take time is quadratic, and shows
+/// as minutes.
+#[test]
+fn a_large_wrong_file_is_refused_quickly() {
+    let fields: String = (0..60_000).map(|i| format!("field{i}: 1\n")).collect();
+    let variables = format!("job: \"{}\"\n", "${NO}".repeat(200_000));
+    let sinks: String = (0..20_000).map(|i| format!("\"s{i}\":{{\"input\":\"a\",\"prnt\":{{}}}},")).collect();
+    let sinks = format!("{{\"job\":\"x\",\"sources\":{{}},\"sinks\":{{{}}}}}", sinks.trim_end_matches(','));
+    let started = std::time::Instant::now();
+    for text in [fields, variables, sinks] {
+        let report = loaded(&text, Language::Yaml).report(&[], false);
+        assert!(report.contains("more\n"));
+    }
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+}

@@ -11,7 +11,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, Wrong> {
     let lines = Lines::of(text);
     let table = DeTable::parse(text).map_err(|e| {
         let span = e.span().map(|s| lines.span(s.start, s.end));
-        Wrong { span, message: format!("not valid TOML: {}", e.message()) }
+        Wrong { span, message: format!("not valid TOML: {}", e.message()), help: None }
     })?;
     let range = table.span();
     lines.table(table.get_ref(), lines.span(range.start, range.start))
@@ -80,5 +80,5 @@ impl<'a> Lines<'a> {
 }
 
 fn wrong(at: Span, message: String) -> Wrong {
-    Wrong { span: Some(at), message }
+    Wrong { span: Some(at), message, help: None }
 }

@@ -2,6 +2,9 @@
 //!
 //! Aliases are refused: nothing in a job needs them, and they make small files unfold into huge ones.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as Marks};
 use serde_json::Number;
 
@@ -14,11 +17,12 @@ pub(crate) const DEPTH_MAX: usize = 64;
 pub(crate) struct Wrong {
     pub(crate) span: Option<Span>,
     pub(crate) message: String,
+    pub(crate) help: Option<&'static str>,
 }
 
 impl Wrong {
     fn new(span: Span, message: impl Into<String>) -> Wrong {
-        Wrong { span: Some(span), message: message.into() }
+        Wrong { span: Some(span), message: message.into(), help: None }
     }
 }
 
@@ -34,8 +38,17 @@ fn span(marks: Marks, chars: &[char]) -> (Span, String) {
 
 /// A list or a mapping that has begun and not ended.
 enum Open {
-    List { at: Span, items: Vec<Node> },
-    Map { at: Span, entries: Vec<(Key, Node)>, key: Option<Key> },
+    List {
+        at: Span,
+        items: Vec<Node>,
+    },
+    Map {
+        at: Span,
+        entries: Vec<(Key, Node)>,
+        /// Lines of the names so far.
+        lines: HashMap<String, usize>,
+        key: Option<Key>,
+    },
 }
 
 /// Parses one document. Duplicate fields are noted in `wrong`, and the first one stays; what cannot be parsed is the
@@ -49,7 +62,9 @@ pub(crate) fn parse(text: &str, wrong: &mut Vec<Wrong>) -> Result<Node, Wrong> {
         let (event, marks) = event.map_err(|e| {
             let marker = e.marker();
             let at = Span { line: marker.line(), column: marker.col() + 1, width: 1, text_from: None };
-            Wrong::new(at, format!("not valid YAML: {}", e.info()))
+            let line = text.lines().nth(marker.line().saturating_sub(1)).unwrap_or_default();
+            let help = line.contains("${").then_some("inside `{ }`, a text with `${...}` needs quotes");
+            Wrong { help, ..Wrong::new(at, format!("not valid YAML: {}", e.info())) }
         })?;
         let (at, raw) = span(marks, &chars);
         let done = match event {
@@ -67,7 +82,7 @@ pub(crate) fn parse(text: &str, wrong: &mut Vec<Wrong>) -> Result<Node, Wrong> {
             }
             Event::MappingStart(..) => {
                 refuse_as_key(&open, at)?;
-                open.push(Open::Map { at, entries: Vec::new(), key: None });
+                open.push(Open::Map { at, entries: Vec::new(), lines: HashMap::new(), key: None });
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => match open.pop() {
@@ -88,23 +103,25 @@ pub(crate) fn parse(text: &str, wrong: &mut Vec<Wrong>) -> Result<Node, Wrong> {
         match open.last_mut() {
             None => root = Some(done),
             Some(Open::List { items, .. }) => items.push(done),
-            Some(Open::Map { entries, key, .. }) => {
+            Some(Open::Map { entries, lines, key, .. }) => {
                 let Some(key) = key.take() else { continue };
-                match entries.iter().find(|(k, _)| k.name == key.name) {
-                    Some((first, _)) => wrong.push(duplicate(&key, &first.place)),
-                    None => entries.push((key, done)),
+                let line = if let Place::Text(span) = &key.place { span.line } else { 0 };
+                match lines.entry(key.name.clone()) {
+                    Entry::Occupied(first) => wrong.push(duplicate(&key, *first.get())),
+                    Entry::Vacant(vacant) => {
+                        vacant.insert(line);
+                        entries.push((key, done));
+                    }
                 }
             }
         }
     }
-    root.ok_or_else(|| Wrong { span: None, message: "the job file is empty".into() })
+    root.ok_or_else(|| Wrong { span: None, message: "the job file is empty".into(), help: None })
 }
 
-fn duplicate(key: &Key, first: &Place) -> Wrong {
-    let (Place::Text(at), Place::Text(first)) = (&key.place, first) else {
-        return Wrong { span: None, message: format!("`{}` is given twice", key.name) };
-    };
-    Wrong::new(*at, format!("`{}` is given twice; the first one is in line {}", key.name, first.line))
+fn duplicate(key: &Key, first_line: usize) -> Wrong {
+    let span = if let Place::Text(span) = &key.place { Some(*span) } else { None };
+    Wrong { span, message: format!("`{}` is given twice; the first one is in line {first_line}", key.name), help: None }
 }
 
 fn refuse_as_key(open: &[Open], at: Span) -> Result<(), Wrong> {

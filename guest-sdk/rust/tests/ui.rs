@@ -1,0 +1,8 @@
+//! What the macros say of mistakes: each must tell what to write instead.
+//!
+//! Run with `TRYBUILD=overwrite` to write the expected messages anew, then read them.
+
+#[test]
+fn mistakes_are_explained() {
+    trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
+}

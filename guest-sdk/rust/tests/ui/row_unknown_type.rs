@@ -1,0 +1,8 @@
+struct Money(i64);
+
+#[derive(flowgate_sdk::Row)]
+struct Order {
+    total: Money,
+}
+
+fn main() {}

@@ -1,0 +1,90 @@
+//! A line that is read from left to right, and errors that say where it went wrong.
+
+use flowgate_sdk::Failure;
+
+/// Most characters of the line that an error shows.
+const EXCERPT_CHARS: usize = 24;
+
+pub(crate) struct Cursor<'a> {
+    line: &'a str,
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(line: &'a str) -> Self {
+        Cursor { line, at: 0 }
+    }
+
+    fn rest(&self) -> &'a str {
+        &self.line[self.at..]
+    }
+
+    pub(crate) fn at_end(&self) -> bool {
+        self.at == self.line.len()
+    }
+
+    /// What is there instead of `expected`, and where.
+    #[cold]
+    pub(crate) fn failure(&self, expected: &str) -> Failure {
+        let position = self.line[..self.at].chars().count() + 1;
+        let excerpt: String = self.rest().chars().take(EXCERPT_CHARS).collect();
+        let found = if excerpt.is_empty() { "the end of the line".to_owned() } else { format!("`{excerpt}`") };
+        Failure::new(format!("expected {expected} at character {position}, found {found}"))
+    }
+
+    /// Goes over one character that has to be there.
+    pub(crate) fn expect(&mut self, wanted: u8, expected: &str) -> Result<(), Failure> {
+        if self.line.as_bytes().get(self.at) != Some(&wanted) {
+            return Err(self.failure(expected));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// What stands before the next `end`; goes over that, too. Not empty.
+    pub(crate) fn until(&mut self, end: u8, expected: &str) -> Result<&'a str, Failure> {
+        match self.rest().bytes().position(|byte| byte == end) {
+            None | Some(0) => Err(self.failure(expected)),
+            Some(len) => {
+                let field = &self.rest()[..len];
+                self.at += len + 1;
+                Ok(field)
+            }
+        }
+    }
+
+    /// What stands before the next blank or the end of the line; stays in front of the blank. Not empty.
+    pub(crate) fn word(&mut self, expected: &str) -> Result<&'a str, Failure> {
+        let len = self.rest().bytes().position(|byte| byte == b' ').unwrap_or(self.rest().len());
+        if len == 0 {
+            return Err(self.failure(expected));
+        }
+        let word = &self.rest()[..len];
+        self.at += len;
+        Ok(word)
+    }
+
+    /// What stands between quotes, as it is written; a backslash takes the next character with it.
+    pub(crate) fn quoted(&mut self, expected: &str) -> Result<&'a str, Failure> {
+        self.expect(b'"', expected)?;
+        let bytes = self.rest().as_bytes();
+        let mut len = 0;
+        loop {
+            match bytes.get(len) {
+                None => return Err(self.failure("a closing `\"` after this")),
+                Some(b'"') => break,
+                Some(b'\\') => len += 2,
+                Some(_) => len += 1,
+            }
+        }
+        let field = &self.rest()[..len];
+        self.at += len + 1;
+        Ok(field)
+    }
+
+    /// Goes back over what was read last, so that an error points at its beginning.
+    pub(crate) fn back(&mut self, bytes: usize) -> &mut Self {
+        self.at -= bytes;
+        self
+    }
+}

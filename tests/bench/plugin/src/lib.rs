@@ -1,0 +1,85 @@
+//! Functions that the benchmarks measure: written as an author would write them, a row at a time.
+
+use flowgate_sdk::{Aggregate, Concat, Failure, Row};
+
+/// What `filter` reads.
+#[derive(Debug, Row)]
+pub struct Auction {
+    /// Its number.
+    pub auction: i64,
+}
+
+/// Nine rows of ten.
+#[flowgate_sdk::transform]
+pub fn filter(row: Auction) -> bool {
+    row.auction % 10 != 3
+}
+
+/// What `map` reads.
+#[derive(Debug, Row)]
+pub struct Bid<'a> {
+    /// Which auction.
+    pub auction: i64,
+    /// How much.
+    pub price: i64,
+    /// By which way.
+    pub channel: &'a str,
+}
+
+/// What `map` makes.
+#[derive(Debug, Row)]
+pub struct Converted<'a> {
+    /// In another currency.
+    pub price: i64,
+    /// Rebuilt, so that it must be copied.
+    pub channel: Concat<'a, 2>,
+}
+
+/// Nine rows of ten, with a new price and a rebuilt channel.
+#[flowgate_sdk::transform]
+pub fn map<'a>(bid: Bid<'a>) -> Option<Converted<'a>> {
+    (bid.auction % 10 != 3).then(|| Converted { price: bid.price * 908 / 1000, channel: Concat([bid.channel, "!"]) })
+}
+
+/// What `total` reads.
+#[derive(Debug, Row)]
+pub struct Price {
+    /// How much.
+    pub price: i64,
+}
+
+/// The number of rows and their sum.
+#[flowgate_sdk::aggregate]
+pub struct Total;
+
+/// What `Total` gives.
+#[derive(Debug, Row)]
+pub struct Sum {
+    /// Rows.
+    pub count: i64,
+    /// Their prices together.
+    pub sum: i64,
+}
+
+impl Aggregate for Total {
+    type Row<'a> = Price;
+    type Accumulator = (i64, i64);
+    type Output = Sum;
+
+    fn update(&self, total: &mut (i64, i64), row: Price) -> Result<(), Failure> {
+        total.0 += 1;
+        total.1 += row.price;
+        Ok(())
+    }
+
+    fn merge(&self, left: &mut (i64, i64), right: (i64, i64)) {
+        left.0 += right.0;
+        left.1 += right.1;
+    }
+
+    fn finish(&self, total: (i64, i64)) -> Sum {
+        Sum { count: total.0, sum: total.1 }
+    }
+}
+
+flowgate_sdk::plugin! { transforms: [filter, map], aggregates: [Total] }

@@ -1,0 +1,33 @@
+//! Where results go, and how they are shown.
+
+use std::path::{Path, PathBuf};
+
+/// The repository's target folder, where plugins are and results go.
+pub(crate) fn target_folder() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let default = manifest.parent().unwrap_or(manifest).join("target");
+    std::env::var_os("CARGO_TARGET_DIR").map_or(default, PathBuf::from)
+}
+
+/// A plugin that `make plugins` or `make bench` has compiled.
+pub(crate) fn plugin(name: &str) -> PathBuf {
+    let path = target_folder().join("plugins").join(format!("{name}.wasm"));
+    assert!(path.is_file(), "{} is missing; run the benchmarks by `make bench`", path.display());
+    path
+}
+
+/// Writes `target/bench/NAME.json`.
+pub(crate) fn write(name: &str, results: &serde_json::Value) {
+    let folder = target_folder().join("bench");
+    std::fs::create_dir_all(&folder).expect("target/bench can be made");
+    let path = folder.join(name);
+    let text = serde_json::to_string_pretty(results).expect("results are JSON");
+    std::fs::write(&path, text + "\n").expect("target/bench can be written");
+    println!("-> {}", path.display());
+}
+
+/// The middle one.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
