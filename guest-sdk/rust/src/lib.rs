@@ -25,7 +25,92 @@ pub use column::builder::{BoolBuilder, OptionBuilder};
 pub use column::text_builder::{BytesBuilder, TextBuilder};
 pub use column::view::{BoolColumn, BytesColumn, OptionColumn, TextColumn};
 pub use failure::Failure;
-pub use flowgate_sdk_macros::{Row, aggregate, config, plugin, transform};
+/// # Example
+///
+/// ```
+/// #[derive(flowgate_sdk::Row)]
+/// #[row(passthrough)]
+/// struct Agent<'a> {
+///     #[row(name = "user-agent")]
+///     user_agent: Option<&'a str>,
+/// }
+/// ```
+pub use flowgate_sdk_macros::Row;
+/// # Example
+///
+/// ```
+/// use flowgate_sdk::Row;
+///
+/// #[derive(Row)]
+/// struct Word<'a> { word: &'a str }
+///
+/// /// Leaves out short words.
+/// #[flowgate_sdk::transform(name = "long-words")]
+/// fn long(word: Word) -> bool {
+///     word.word.len() > 3
+/// }
+/// assert!(long(Word { word: "gate" }));
+/// ```
+pub use flowgate_sdk_macros::transform;
+/// # Example
+///
+/// ```
+/// use flowgate_sdk::{Aggregate, Failure, Row};
+///
+/// #[derive(Row)]
+/// struct Value { value: i64 }
+///
+/// /// The largest value.
+/// #[flowgate_sdk::aggregate]
+/// struct Largest;
+///
+/// impl Aggregate for Largest {
+///     type Row<'a> = Value;
+///     type Accumulator = Option<i64>;
+///     type Output = Option<i64>;
+///     fn update(&self, largest: &mut Option<i64>, row: Value) -> Result<(), Failure> {
+///         *largest = (*largest).max(Some(row.value));
+///         Ok(())
+///     }
+///     fn merge(&self, left: &mut Option<i64>, right: Option<i64>) {
+///         *left = (*left).max(right);
+///     }
+///     fn finish(&self, largest: Option<i64>) -> Option<i64> {
+///         largest
+///     }
+/// }
+/// ```
+pub use flowgate_sdk_macros::aggregate;
+/// # Example
+///
+/// ```
+/// #[flowgate_sdk::config]
+/// struct Words {
+///     /// Whether letter case is kept.
+///     #[serde(default)]
+///     keep_case: bool,
+///     /// Shorter words are left out.
+///     #[schemars(range(min = 1))]
+///     length_min: u32,
+/// }
+/// ```
+pub use flowgate_sdk_macros::config;
+/// # Example
+///
+/// ```
+/// use flowgate_sdk::Row;
+///
+/// #[derive(Row)]
+/// struct Word<'a> { word: &'a str }
+///
+/// #[flowgate_sdk::transform]
+/// fn long(word: Word) -> bool {
+///     word.word.len() > 3
+/// }
+///
+/// flowgate_sdk::plugin! { transforms: [long] }
+/// ```
+pub use flowgate_sdk_macros::plugin;
 pub use function::accumulator::Accumulator;
 pub use function::aggregate::Aggregate;
 pub use function::columns::{Columns, Output};

@@ -59,8 +59,6 @@ pub struct Batch {
     /// The event time of each row (timestamp), where the stream has one. Hidden: it goes on when the column from which
     /// it was taken does not.
     event_time: Option<Column>,
-    /// Key hashes, computed by the shuffle for the operator behind it.
-    key_hashes: Option<ScalarBuffer<u64>>,
     origin: Option<OriginView>,
 }
 
@@ -88,13 +86,6 @@ impl Batch {
         self
     }
 
-    /// The same rows with the hashes of their keys.
-    pub fn with_key_hashes(mut self, hashes: ScalarBuffer<u64>) -> Self {
-        debug_assert_eq!(hashes.len(), self.row_count);
-        self.key_hashes = Some(hashes);
-        self
-    }
-
     /// How many rows.
     pub fn row_count(&self) -> usize {
         self.row_count
@@ -108,11 +99,6 @@ impl Batch {
     /// The event time of each row.
     pub fn event_time(&self) -> Option<&Column> {
         self.event_time.as_ref()
-    }
-
-    /// Key hashes of each row, where a shuffle has computed them.
-    pub fn key_hashes(&self) -> Option<&ScalarBuffer<u64>> {
-        self.key_hashes.as_ref()
     }
 
     /// Where a row was read: `access.log:17`.
@@ -142,10 +128,6 @@ impl Batch {
             row_count: rows.len(),
             columns: self.columns.iter().map(|c| composed.column(c)).collect(),
             event_time: self.event_time.as_ref().map(|c| composed.column(c)),
-            key_hashes: self
-                .key_hashes
-                .as_ref()
-                .map(|h| rows.iter().map(|r| h[*r as usize]).collect::<Vec<_>>().into()),
             origin: self.origin.as_ref().map(|view| OriginView {
                 origin: view.origin.clone(),
                 rows: Some(composed.through(view.rows.as_ref())),

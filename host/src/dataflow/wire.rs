@@ -7,16 +7,14 @@
 //!           | tag 1, idle:       from:u32
 //!           | tag 2, end:        from:u32
 //!           | tag 4, stop
-//!           | tag 3, batch:      row_count:u32  has_event_time:u8  has_hashes:u8  length:u32  Arrow IPC stream
+//!           | tag 3, batch:      row_count:u32  has_event_time:u8  length:u32  Arrow IPC stream
 //! ```
-//! Little-endian. The IPC stream holds one record batch: the columns, then event time and key hashes where there are
-//! any. Where rows were read does not travel.
+//! Little-endian. The IPC stream holds one record batch: the columns, then event time where there is one. Where rows were read does not travel.
 
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::UInt64Type;
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{Field, Schema};
@@ -50,7 +48,6 @@ pub fn encode(messages: &Messages) -> Vec<u8> {
                 out.push(3);
                 out.extend_from_slice(&(batch.row_count() as u32).to_le_bytes());
                 out.push(batch.event_time().is_some().into());
-                out.push(batch.key_hashes().is_some().into());
                 let at = out.len();
                 out.extend_from_slice(&[0; 4]);
                 // The columns are ours and in memory: the only way to fail is a mistake here.
@@ -69,9 +66,6 @@ fn write_columns(batch: &Batch, out: &mut Vec<u8>) -> Result<()> {
     let mut columns = batch.gather()?;
     if let Some(event_time) = batch.event_time() {
         columns.push(event_time.gather()?);
-    }
-    if let Some(hashes) = batch.key_hashes() {
-        columns.push(Arc::new(UInt64Array::new(hashes.clone(), None)));
     }
     let fields: Vec<_> =
         columns.iter().enumerate().map(|(i, c)| Field::new(i.to_string(), c.data_type().clone(), true)).collect();
@@ -137,7 +131,7 @@ impl<'a> Reader<'a> {
         let wrong = |e: arrow_schema::ArrowError| Error::internal(e.to_string());
         let missing = || Error::internal("a batch lacks a column");
         let row_count = self.u32()? as usize;
-        let (has_event_time, has_hashes) = (self.u8()? != 0, self.u8()? != 0);
+        let has_event_time = self.u8()? != 0;
         let length = self.u32()? as usize;
         let mut stream = StreamReader::try_new(self.take(length)?, None).map_err(wrong)?;
         let record = stream.next().ok_or_else(missing)?.map_err(wrong)?;
@@ -145,16 +139,8 @@ impl<'a> Reader<'a> {
             return Err(Error::internal("a batch has another number of rows than it says"));
         }
         let mut columns: Vec<ArrayRef> = record.columns().to_vec();
-        let hashes = if has_hashes { Some(columns.pop().ok_or_else(missing)?) } else { None };
         let event_time = if has_event_time { Some(columns.pop().ok_or_else(missing)?) } else { None };
-        let batch = Batch::new(columns, row_count).with_event_time(event_time.map(Column::from));
-        match hashes {
-            None => Ok(batch),
-            Some(hashes) => {
-                let hashes = hashes.as_primitive_opt::<UInt64Type>().ok_or_else(missing)?;
-                Ok(batch.with_key_hashes(hashes.values().clone()))
-            }
-        }
+        Ok(Batch::new(columns, row_count).with_event_time(event_time.map(Column::from)))
     }
 }
 
@@ -171,8 +157,7 @@ mod tests {
         ];
         let batch = Batch::new(columns, 3)
             .with_event_time(Some(repeat_timestamp(7, 3).into()))
-            .select(&vec![2, 0].into())
-            .with_key_hashes(vec![5, 6].into());
+            .select(&vec![2, 0].into());
         Messages(vec![
             (1, Message::Signal { from: 2, signal: Signal::Watermark(-5) }),
             (0, Message::Batch(batch)),
@@ -192,7 +177,6 @@ mod tests {
         let Message::Batch(batch) = &back.0[1].1 else { panic!("a batch") };
         assert_eq!(batch.row_count(), 2);
         assert_eq!(batch.gather().unwrap()[1].as_string::<i32>().value(0), "ü");
-        assert_eq!(batch.key_hashes().unwrap()[..], [5, 6]);
     }
 
     #[test]

@@ -13,15 +13,6 @@ use proc_macro::TokenStream;
 ///
 /// On a field, `#[row(name = "...")]` gives the column another name than the field's. On the struct, `#[row(passthrough)]`
 /// says that a function which returns it keeps the input's other columns beside.
-///
-/// ```
-/// #[derive(flowgate_sdk::Row)]
-/// #[row(passthrough)]
-/// struct Agent<'a> {
-///     #[row(name = "user-agent")]
-///     user_agent: Option<&'a str>,
-/// }
-/// ```
 #[proc_macro_derive(Row, attributes(row))]
 pub fn derive_row(input: TokenStream) -> TokenStream {
     answer(row::expand(input.into()))
@@ -36,20 +27,6 @@ pub fn derive_row(input: TokenStream) -> TokenStream {
 /// `&mut Output<Row>` for each output. `#[transform(name = "...")]` names the function otherwise than in the code.
 ///
 /// The function stays as it is, to be called in tests. For the other macros a type of the same name stands beside it.
-///
-/// ```
-/// use flowgate_sdk::Row;
-///
-/// #[derive(Row)]
-/// struct Word<'a> { word: &'a str }
-///
-/// /// Leaves out short words.
-/// #[flowgate_sdk::transform(name = "long-words")]
-/// fn long(word: Word) -> bool {
-///     word.word.len() > 3
-/// }
-/// assert!(long(Word { word: "gate" }));
-/// ```
 #[proc_macro_attribute]
 pub fn transform(arguments: TokenStream, item: TokenStream) -> TokenStream {
     answer(transform::expand(arguments.into(), item.into()))
@@ -57,33 +34,6 @@ pub fn transform(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Names an aggregate, above the struct that implements `flowgate_sdk::Aggregate`: its name in the job is that of the struct
 /// in snake case, or `#[aggregate(name = "...")]`, and its doc comment is its description.
-///
-/// ```
-/// use flowgate_sdk::{Aggregate, Failure, Row};
-///
-/// #[derive(Row)]
-/// struct Value { value: i64 }
-///
-/// /// The largest value.
-/// #[flowgate_sdk::aggregate]
-/// struct Largest;
-///
-/// impl Aggregate for Largest {
-///     type Row<'a> = Value;
-///     type Accumulator = Option<i64>;
-///     type Output = Option<i64>;
-///     fn update(&self, largest: &mut Option<i64>, row: Value) -> Result<(), Failure> {
-///         *largest = (*largest).max(Some(row.value));
-///         Ok(())
-///     }
-///     fn merge(&self, left: &mut Option<i64>, right: Option<i64>) {
-///         *left = (*left).max(right);
-///     }
-///     fn finish(&self, largest: Option<i64>) -> Option<i64> {
-///         largest
-///     }
-/// }
-/// ```
 #[proc_macro_attribute]
 pub fn aggregate(arguments: TokenStream, item: TokenStream) -> TokenStream {
     answer(aggregate::expand(arguments.into(), item.into()))
@@ -93,18 +43,6 @@ pub fn aggregate(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// of fields are their descriptions; a field that the job does not know is an error. serde's and schemars' attributes work.
 ///
 /// Also for the enums in a config.
-///
-/// ```
-/// #[flowgate_sdk::config]
-/// struct Words {
-///     /// Whether letter case is kept.
-///     #[serde(default)]
-///     keep_case: bool,
-///     /// Shorter words are left out.
-///     #[schemars(range(min = 1))]
-///     length_min: u32,
-/// }
-/// ```
 #[proc_macro_attribute]
 pub fn config(arguments: TokenStream, item: TokenStream) -> TokenStream {
     answer(config::expand(arguments.into(), item.into()))
@@ -112,20 +50,6 @@ pub fn config(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Exports the functions of a plugin, once in its crate: `plugin! { transforms: [parse, keep], aggregates: [Quantile] }`.
 /// Either list may be left out.
-///
-/// ```
-/// use flowgate_sdk::Row;
-///
-/// #[derive(Row)]
-/// struct Word<'a> { word: &'a str }
-///
-/// #[flowgate_sdk::transform]
-/// fn long(word: Word) -> bool {
-///     word.word.len() > 3
-/// }
-///
-/// flowgate_sdk::plugin! { transforms: [long] }
-/// ```
 #[proc_macro]
 pub fn plugin(input: TokenStream) -> TokenStream {
     answer(plugin::expand(input.into()))

@@ -22,6 +22,13 @@ pub struct Groups {
     nothing: Option<u32>,
 }
 
+/// The hash by which the table places a key. The keys of one worker have much of their hash's low bits in common, since
+/// these choose the worker; the table chooses its buckets by the low bits too, and must see others.
+#[inline]
+fn place(hash: u64) -> u64 {
+    hash.rotate_left(32)
+}
+
 /// The keys, by group.
 #[derive(Debug, Default)]
 enum Store {
@@ -110,7 +117,7 @@ impl Groups {
 
     #[inline]
     fn of_int(&mut self, value: i64, hash: u64) -> u32 {
-        let found = self.table.find(hash, |(tag, _)| *tag == value as u64);
+        let found = self.table.find(place(hash), |(tag, _)| *tag == value as u64);
         match found {
             Some((_, group)) => *group,
             None => self.insert(Key::Int(value), hash, value as u64),
@@ -139,10 +146,10 @@ impl Groups {
     pub fn find(&self, key: Key<'_>, hash: u64) -> Option<u32> {
         match key {
             Key::Nothing => self.nothing,
-            Key::Int(value) => self.table.find(hash, |(tag, _)| *tag == value as u64).map(|(_, group)| *group),
+            Key::Int(value) => self.table.find(place(hash), |(tag, _)| *tag == value as u64).map(|(_, group)| *group),
             Key::Bytes(_) => self
                 .table
-                .find(hash, |(tag, group)| *tag == hash && self.store.get(*group as usize) == key)
+                .find(place(hash), |(tag, group)| *tag == hash && self.store.get(*group as usize) == key)
                 .map(|(_, group)| *group),
         }
     }
@@ -151,7 +158,7 @@ impl Groups {
     fn insert(&mut self, key: Key<'_>, hash: u64, tag: u64) -> u32 {
         let group = self.push(key, hash);
         let hashes = &self.hashes;
-        self.table.insert_unique(hash, (tag, group), |(_, group)| hashes[*group as usize]);
+        self.table.insert_unique(place(hash), (tag, group), |(_, group)| place(hashes[*group as usize]));
         group
     }
 

@@ -138,21 +138,14 @@ impl WindowState {
         let mut columns = Columns::of(batch);
         let keys = self.key_columns.iter().map(|c| columns.get(*c)).collect::<Result<Vec<_>>>()?;
         let keys = Keys::of(&keys, batch.row_count())?;
-        let computed;
-        let hashes = match batch.key_hashes() {
-            Some(hashes) => &hashes[..],
-            None => {
-                computed = keys.hashes();
-                &computed
-            }
-        };
+        let hashes = keys.hashes();
         let aggregators = &mut self.aggregators;
         let pane = self.panes.entry(start).or_insert_with(|| Pane {
             groups: Groups::default(),
             accumulators: aggregators.iter().map(Aggregator::accumulators).collect(),
         });
         let groups = &mut self.scratch;
-        pane.groups.of_rows(&keys, hashes, groups);
+        pane.groups.of_rows(&keys, &hashes, groups);
         for (i, (aggregator, accumulators)) in aggregators.iter_mut().zip(&mut pane.accumulators).enumerate() {
             let failures = aggregator.update(accumulators, pane.groups.len(), groups, &mut columns, context)?;
             // Rows are known outside by their place in the whole batch.
