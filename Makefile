@@ -9,9 +9,10 @@ out        := $(target_dir)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 flowgate   := $(out)/flowgate
 # `make test` and `make demo` build the same packages, so that Cargo chooses the same features of what they share.
 workspace  := --workspace
+PREFIX     ?= $(HOME)/.local
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build plugins demo test bench lint fmt lint-tools
+.PHONY: help setup build plugins demo test install bench lint fmt lint-tools
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,7 +35,12 @@ demo: plugins ## Run the main job on what a web server logged
 test: setup lint plugins ## Format, lints, unit, doc and end-to-end tests, and the tidy test
 	cargo test $(flags) $(workspace)
 
+install: plugins ## Install the program and its plugins to PREFIX, ~/.local where it is not set
+	install -D $(flowgate) $(PREFIX)/bin/flowgate
+	install -D -m 644 -t $(PREFIX)/lib/flowgate/plugins $(target_dir)/plugins/*.wasm
+
 bench: plugins ## Measure the wall and whole jobs; results in target/bench
+	$(flowgate) plugin build tests/bench/plugin -o $(target_dir)/bench/bench.wasm
 	cargo bench $(workspace) --bench '*'
 
 lint: lint-tools ## Format and lints, warnings as errors

@@ -7,7 +7,6 @@
 mod report;
 
 use std::hint::black_box;
-use std::path::Path;
 use std::time::Instant;
 
 use arrow_array::cast::AsArray;
@@ -102,8 +101,8 @@ fn read(text: &str, rows: u64, workers: usize) -> spec::Job {
 }
 
 fn graph(job: &spec::Job, plugins: &Plugins) -> JobGraph {
-    let folder = report::plugin("bench").parent().map(Path::to_path_buf).expect("a folder");
-    let around = Surroundings { base: folder.clone(), plugin_folders: vec![folder], ..Surroundings::default() };
+    let folders = ["bench", "plugins"].map(|f| report::target_folder().join(f));
+    let around = Surroundings { plugin_folders: folders.into(), ..Surroundings::default() };
     check(job, &around, &mut plugins.clone()).unwrap_or_else(|problems| panic!("{problems:?}")).graph
 }
 

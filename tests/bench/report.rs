@@ -9,9 +9,9 @@ pub(crate) fn target_folder() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or(default, PathBuf::from)
 }
 
-/// A plugin that `make plugins` or `make bench` has compiled.
-pub(crate) fn plugin(name: &str) -> PathBuf {
-    let path = target_folder().join("plugins").join(format!("{name}.wasm"));
+/// The plugin of the benchmarks, which `make bench` compiles.
+pub(crate) fn plugin() -> PathBuf {
+    let path = target_folder().join("bench/bench.wasm");
     assert!(path.is_file(), "{} is missing; run the benchmarks by `make bench`", path.display());
     path
 }

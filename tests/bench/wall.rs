@@ -27,7 +27,7 @@ const CONTEXT: CallContext = CallContext { watermark: None, processing_time: 0 }
 
 fn main() {
     let plugins = Plugins::new(Limits::default()).expect("the engine starts");
-    let plugin = plugins.load(&report::plugin("bench")).expect("the plugin loads");
+    let plugin = plugins.load(&report::plugin()).expect("the plugin loads");
     let mut results = Vec::new();
     let mut table = comfy_table::Table::new();
     table.set_header(["case", "rows a call", "plugin ns/row", "native ns/row", "plugin ns/call"]);

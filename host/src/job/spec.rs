@@ -387,7 +387,7 @@ pub enum WindowTime {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Aggregate {
-    /// `count()`, `count(c)`, `sum(c)`, `min(c)`, `max(c)`, `avg(c)`, or `plugin:NAME/FUNCTION(c, ...)`.
+    /// `count()`, `count(c)`, `sum(c)`, `min(c)`, `max(c)`, `avg(c)`, or `plugin:NAME/FUNCTION(c, ..., setting=value)`.
     Expression(String),
     /// A plugin function.
     Plugin(PluginAggregate),

@@ -44,7 +44,7 @@ pub(super) fn check_aggregate(
     let by_name = IndexMap::new();
     let wanted = match wanted {
         spec::Aggregate::Expression(text) => {
-            let Call { function, arguments } = match expression::parse(text) {
+            let Call { function, arguments, config } = match expression::parse(text) {
                 Ok(call) => call,
                 Err(wrong) => {
                     checker.error(Problem::error(at.clone(), wrong.message).at_offset(wrong.at));
@@ -69,7 +69,7 @@ pub(super) fn check_aggregate(
                         columns: at.clone(),
                         config: at.clone(),
                     };
-                    let wanted = plugin(None, plugin_name, function, arguments, &by_name, places);
+                    let wanted = plugin(config.as_ref(), plugin_name, function, arguments, &by_name, places);
                     function::open(checker, &wanted)?
                 }
             }

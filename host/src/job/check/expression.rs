@@ -1,10 +1,14 @@
-//! Aggregate expressions: `count()`, `sum(size)`, `plugin:stats/quantile(latency)`.
+//! Aggregate expressions: `count()`, `sum(size)`, `plugin:stats/quantile(latency, q=0.95)`.
+
+use serde_json::{Map, Value};
 
 /// A parsed expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Call {
     pub(super) function: Called,
     pub(super) arguments: Vec<Argument>,
+    /// A plugin function's config, where settings are given: `q=0.95`.
+    pub(super) config: Option<Value>,
 }
 
 /// What is called.
@@ -38,10 +42,10 @@ pub(super) struct Wrong {
     pub(super) message: String,
 }
 
-const FORM: &str = "write it like `count()`, `sum(column)` or `plugin:NAME/FUNCTION(column, ...)`";
+const FORM: &str = "write it like `count()`, `sum(column)` or `plugin:NAME/FUNCTION(column, ..., setting=value)`";
 
 /// Parses an expression. A column whose name has other characters than letters, digits, `-`, `_` and `.` stands
-/// between backquotes.
+/// between backquotes. Settings come behind the columns; their values are JSON numbers, texts, `true`, `false` or `null`.
 pub(super) fn parse(text: &str) -> Result<Call, Wrong> {
     let mut reader = Reader { chars: text.chars().collect(), at: 0 };
     reader.blank();
@@ -71,12 +75,13 @@ pub(super) fn parse(text: &str) -> Result<Call, Wrong> {
     if !reader.take('(') {
         return Err(reader.wrong(format!("expected `(` behind the function's name; {FORM}")));
     }
-    let arguments = reader.arguments()?;
+    let is_plugin = matches!(function, Called::Plugin { .. });
+    let (arguments, config) = reader.arguments(is_plugin)?;
     reader.blank();
     if reader.at < reader.chars.len() {
         return Err(reader.wrong("expected nothing behind `)`: an aggregate is one call"));
     }
-    Ok(Call { function, arguments })
+    Ok(Call { function, arguments, config })
 }
 
 struct Reader {
@@ -117,17 +122,33 @@ impl Reader {
         self.wrong("missing `)`; inside `{ }`, a comma ends the value: put the expression in quotes")
     }
 
-    fn arguments(&mut self) -> Result<Vec<Argument>, Wrong> {
+    /// Columns, and settings of a plugin's function.
+    fn arguments(&mut self, takes_settings: bool) -> Result<(Vec<Argument>, Option<Value>), Wrong> {
         let mut arguments = Vec::new();
+        let mut settings = Map::new();
         self.blank();
         if self.take(')') {
-            return Ok(arguments);
+            return Ok((arguments, None));
         }
         loop {
             self.blank();
             let at = self.at;
             let column = if self.take('`') { self.quoted()? } else { self.word() };
+            self.blank();
             match self.peek() {
+                Some('=') if !column.is_empty() && !takes_settings => {
+                    return Err(Wrong { at, message: "only a plugin's function takes settings".into() });
+                }
+                Some('=') if !column.is_empty() => {
+                    self.at += 1;
+                    let value = self.value()?;
+                    if settings.insert(column.clone(), value).is_some() {
+                        return Err(Wrong { at, message: format!("`{column}` is set twice") });
+                    }
+                }
+                _ if !settings.is_empty() => {
+                    return Err(Wrong { at, message: "columns come before settings".into() });
+                }
                 None if column.is_empty() => return Err(self.unclosed()),
                 _ if column.is_empty() => {
                     return Err(
@@ -141,13 +162,38 @@ impl Reader {
                 Some(',') => self.at += 1,
                 Some(')') => {
                     self.at += 1;
-                    return Ok(arguments);
+                    return Ok((arguments, (!settings.is_empty()).then_some(Value::Object(settings))));
                 }
                 Some('(') => return Err(self.wrong("calls cannot be nested: an argument is a column")),
                 Some(_) => return Err(self.wrong("expected `,` or `)` behind a column's name")),
                 None => return Err(self.unclosed()),
             }
         }
+    }
+
+    /// A setting's value: a JSON text, or whatever stands before `,` or `)`.
+    fn value(&mut self) -> Result<Value, Wrong> {
+        self.blank();
+        let start = self.at;
+        if self.take('"') {
+            while self.peek().is_some_and(|c| c != '"') {
+                self.at += if self.peek() == Some('\\') { 2 } else { 1 };
+            }
+            self.at += 1;
+        } else {
+            while self.peek().is_some_and(|c| !matches!(c, ',' | ')')) {
+                self.at += 1;
+            }
+        }
+        self.at = self.at.min(self.chars.len());
+        let text: String = self.chars[start..self.at].iter().collect();
+        serde_json::from_str(text.trim()).map_err(|_| Wrong {
+            at: start,
+            message: format!(
+                "`{}` is not a JSON value: write a number, a text in \"\", true, false or null",
+                text.trim()
+            ),
+        })
     }
 
     fn quoted(&mut self) -> Result<String, Wrong> {
@@ -168,7 +214,7 @@ mod tests {
 
     fn own(name: &str, arguments: &[(&str, usize)]) -> Call {
         let arguments = arguments.iter().map(|(c, at)| Argument { column: c.to_string(), at: *at }).collect();
-        Call { function: Called::Own(name.into()), arguments }
+        Call { function: Called::Own(name.into()), arguments, config: None }
     }
 
     #[test]
@@ -181,7 +227,19 @@ mod tests {
         let call = parse("plugin:stats/quantile(latency)").unwrap();
         let function =
             Called::Plugin { plugin: "stats".into(), plugin_at: 7, function: "quantile".into(), function_at: 13 };
-        assert_eq!(call, Call { function, arguments: vec![Argument { column: "latency".into(), at: 22 }] });
+        let arguments = vec![Argument { column: "latency".into(), at: 22 }];
+        assert_eq!(call, Call { function, arguments, config: None });
+    }
+
+    #[test]
+    fn settings_of_a_plugin_function() {
+        let config = |text| parse(text).unwrap().config.unwrap();
+        assert_eq!(config("plugin:s/q(a, q=0.95)"), serde_json::json!({ "q": 0.95 }));
+        assert_eq!(
+            config(r#"plugin:s/q( a , x = "b, \"c\")" ,y=true,z= null )"#),
+            serde_json::json!({ "x": "b, \"c\")", "y": true, "z": null })
+        );
+        assert_eq!(config("plugin:s/q(n=-1e3)"), serde_json::json!({ "n": -1000.0 }));
     }
 
     #[test]
@@ -198,6 +256,12 @@ mod tests {
             ("sum(max(a))", 7, "nested"),
             ("sum(,a)", 4, "expected a column's name"),
             ("sum(`a)", 7, "backquote"),
+            ("sum(q=1)", 4, "only a plugin's function"),
+            ("plugin:s/q(q=1, a)", 16, "columns come before"),
+            ("plugin:s/q(q=1, q=2)", 16, "set twice"),
+            ("plugin:s/q(a, q=high)", 16, "not a JSON value"),
+            ("plugin:s/q(a, q=\"x", 16, "not a JSON value"),
+            ("plugin:s/q(a, q=1", 17, "missing `)`"),
             ("plugin:(a)", 7, "plugin's name"),
             ("plugin:stats(a)", 12, "expected `/`"),
             ("plugin:stats/(a)", 13, "function's name"),
