@@ -97,9 +97,7 @@ fn a_truncated_gzip_file_gives_what_it_has() {
     let folder = job("{ path: in.log.gz }");
     // Numbers that compress badly, so that the break is amid the rows.
     let text: String = (0..20_000_u64).map(|n| format!("{}\n", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-    gzip.write_all(text.as_bytes()).unwrap();
-    let whole = gzip.finish().unwrap();
+    let whole = gzip_of(&text);
     folder.write("in.log.gz", &whole);
     assert_eq!(run(&folder).expect(0).lines().len(), 20_000);
 
@@ -110,6 +108,40 @@ fn a_truncated_gzip_file_gives_what_it_has() {
     for (row, line) in rows.iter().zip(text.lines()) {
         assert_eq!(*row, format!("{{\"text\":\"{line}\"}}"));
     }
+}
+
+/// A source that breaks ends the others, whatever they would still have, and a window that has not seen everything gives
+/// nothing: half a count would look like a whole one.
+#[test]
+fn a_source_that_breaks_ends_the_job_and_its_windows_give_nothing() {
+    let folder = Folder::with_job(
+        "\
+job: broken
+sources:
+  rows: { file: { path: in.log.gz } }
+  ticks: { generator: { rate: 100, columns: { n: { sequence: {} } } } }
+operators:
+  counts: { input: rows, window: { tumbling: 36500d, time: processing }, aggregate: { n: count() } }
+sinks:
+  out: { input: counts, print: {} }
+  all: { input: rows, file: { path: all.jsonl } }
+  seen: { input: ticks, blackhole: {} }
+",
+    );
+    let gzip = gzip_of(&(0..20_000).map(|n| format!("{n}\n")).collect::<String>());
+    folder.write("in.log.gz", &gzip[..gzip.len() / 2]);
+    for parallelism in ["1", "2"] {
+        let command = Flowgate::new(folder.path(), &["run", "job.yaml", "-p", parallelism]);
+        let ended = command.run().expect(1).saying("error: `rows`: in.log.gz is not whole gzip");
+        assert_eq!(ended.stdout, "", "parallelism {parallelism}");
+        assert!(folder.read("all.jsonl").lines().count() > 5_000, "parallelism {parallelism}");
+    }
+}
+
+fn gzip_of(text: &str) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(text.as_bytes()).expect("memory");
+    gzip.finish().expect("memory")
 }
 
 /// JSON lines that do not fit are dead letters with line and reason; the others are rows.
