@@ -1,4 +1,5 @@
 //! Ctrl-C and SIGTERM.
+#![cfg(target_os = "linux")]
 
 use std::time::Duration;
 
@@ -6,6 +7,8 @@ use harness::{Flowgate, Folder, Running, Signal, what_is_left};
 
 /// A few seconds on a machine that does much else; alone it takes 100 ms.
 const SOON: Duration = Duration::from_secs(10);
+/// Nearly what a pipe holds: who writes more waits.
+const PIPE_BYTES: u64 = 60_000;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn endless() -> Folder {
@@ -45,6 +48,7 @@ fn ends_cleanly(signal: Signal) {
             let lines = running.lines();
             lines.next(PATIENCE);
             let group = running.pid();
+            running.wait_until_it_handles(signal);
             running.signal(signal);
             let ended = running.wait().expect(0);
             let ended =
@@ -78,6 +82,7 @@ sinks: { out: { input: rows, file: { path: out.jsonl } }, seen: { input: rows, p
     let mut running = start(&folder, "1");
     let lines = running.lines();
     lines.until(PATIENCE, |line| line == "{\"n\":1000}");
+    running.wait_until_it_handles(Signal::INT);
     running.signal(Signal::INT);
     let ended = running.wait().expect(0);
     let written = folder.read("out.jsonl");
@@ -101,8 +106,8 @@ fn two_interrupts_end_a_job_that_is_stuck() {
         );
         // Its output is a pipe that is never read.
         let mut running = start(&folder, "2");
-        // The signal's handler is there before the workers fill the pipe.
-        std::thread::sleep(Duration::from_secs(1));
+        running.wait_until_unread(PIPE_BYTES);
+        running.wait_until_it_handles(Signal::TERM);
         running.signal(Signal::INT);
         running.wait_until_said("stopping; Ctrl-C again ends the job at once");
         std::thread::sleep(Duration::from_millis(300));
@@ -123,7 +128,8 @@ fn a_stopped_job_ends_when_its_output_is_read() {
          print: {} } }\n",
     );
     let mut running = start(&folder, "1");
-    std::thread::sleep(Duration::from_secs(1));
+    running.wait_until_unread(PIPE_BYTES);
+    running.wait_until_it_handles(Signal::INT);
     running.signal(Signal::INT);
     running.wait_until_said("stopping");
     let lines = running.lines();

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use rustix::process::Signal;
+
 /// Memory of the process that is in use (VmRSS), in KiB.
 ///
 /// # Panics
@@ -40,6 +42,13 @@ pub fn what_is_left(group: u32) -> Vec<u32> {
     processes(|fields| fields[2] == group.to_string())
 }
 
+/// Whether the process has a handler for a signal: before that, the signal ends it.
+pub(crate) fn handles(pid: u32, signal: Signal) -> bool {
+    let caught = status_text(pid, "SigCgt:");
+    let caught = u64::from_str_radix(&caught, 16).expect("a mask in hexadecimal");
+    caught & (1 << (signal.as_raw() - 1)) != 0
+}
+
 fn processes(wanted: impl Fn(&[String]) -> bool) -> Vec<u32> {
     let entries = fs::read_dir("/proc").expect("Linux").filter_map(Result::ok);
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -55,7 +64,11 @@ fn stat(pid: u32) -> Option<Vec<String>> {
 }
 
 fn status(pid: u32, field: &str) -> u64 {
+    status_text(pid, field).parse().expect("a number")
+}
+
+fn status_text(pid: u32, field: &str) -> String {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
     let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a field of the status");
-    line.split_whitespace().next().and_then(|value| value.parse().ok()).expect("a number")
+    line.split_whitespace().next().expect("a value").to_string()
 }

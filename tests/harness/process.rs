@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use crate::kernel::handles;
 use crate::lines::Lines;
 use crate::program::{home, program};
 
@@ -133,11 +134,6 @@ impl Running {
         Lines::of(self.stdout.take().expect("a captured output, read once"))
     }
 
-    /// Closes the end of the pipe that its standard output is read from.
-    pub fn close_stdout(&mut self) {
-        self.stdout = None;
-    }
-
     /// What it has said on standard error so far.
     pub fn said(&self) -> String {
         into_text(&self.stderr)
@@ -148,11 +144,38 @@ impl Running {
     /// # Panics
     /// If it does not in time.
     #[track_caller]
-    pub fn wait_until_said(&mut self, text: &str) {
+    pub fn wait_until_said(&self, text: &str) {
+        self.wait_until(|running| running.said().contains(text), &format!("it did not say {text:?}"));
+    }
+
+    /// Waits until it handles a signal: before that, the signal ends it.
+    ///
+    /// # Panics
+    /// If it does not in time.
+    #[track_caller]
+    pub fn wait_until_it_handles(&self, signal: Signal) {
+        self.wait_until(|running| handles(running.pid(), signal), "it does not handle the signal");
+    }
+
+    /// Waits until so many bytes of its standard output wait for somebody to read them. A pipe of Linux holds 65,536.
+    ///
+    /// # Panics
+    /// If there are fewer, in time, or its standard output is not captured.
+    #[track_caller]
+    pub fn wait_until_unread(&self, bytes: u64) {
+        let unread = |running: &Running| {
+            let stdout = running.stdout.as_ref().expect("a captured output, not read yet");
+            rustix::io::ioctl_fionread(stdout).expect("a pipe") >= bytes
+        };
+        self.wait_until(unread, "its output is short");
+    }
+
+    #[track_caller]
+    fn wait_until(&self, it_is_so: impl Fn(&Running) -> bool, otherwise: &str) {
         let start = Instant::now();
-        while !self.said().contains(text) {
-            assert!(start.elapsed() < self.deadline, "it did not say {text:?}: {}", self.said());
-            std::thread::sleep(Duration::from_millis(5));
+        while !it_is_so(self) {
+            assert!(start.elapsed() < self.deadline, "{otherwise}: {}", self.said());
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 
