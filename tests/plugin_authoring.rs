@@ -1,18 +1,10 @@
 //! From nothing to a component: `flowgate plugin new` and `flowgate plugin build`, as an author uses them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
-/// The program that was built beside this test.
-fn flowgate() -> Command {
-    let test = std::env::current_exe().expect("a running program has a path");
-    let program: PathBuf = test.ancestors().nth(2).expect("PROFILE/deps/TEST").join("flowgate");
-    assert!(program.exists(), "{} is not built: run `make build`, or `cargo build -p flowgate`", program.display());
-    Command::new(program)
-}
-
 fn run(dir: &Path, args: &[&str]) -> Output {
-    flowgate().current_dir(dir).arg("plugin").args(args).output().expect("the program starts")
+    Command::new(harness::program()).current_dir(dir).arg("plugin").args(args).output().expect("the program starts")
 }
 
 fn said(output: &Output) -> String {

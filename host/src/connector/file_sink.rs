@@ -47,7 +47,11 @@ impl FileSink {
         let written = self.file.write_all(&self.buffer);
         self.buffer.clear();
         self.buffer.shrink_to(2 * limits::OUTPUT_BUFFER_BYTES);
-        written.map_err(|e| Error::io(format_args!("cannot write {}", self.path.display()), &e))
+        // A named pipe whose reader went away is not `| head`: rows are lost that the job was to write.
+        written.map_err(|e| {
+            let error = Error::io(format_args!("cannot write {}", self.path.display()), &e);
+            Error { closed_pipe: false, ..error }
+        })
     }
 }
 

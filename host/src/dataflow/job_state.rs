@@ -8,7 +8,7 @@ use std::thread::Thread;
 use super::engine::Tick;
 use super::metrics::JobMetrics;
 use crate::connector::source::Waker;
-use crate::error::Error;
+use crate::error::{Error, Fault};
 
 /// Due ticks older than this are no longer needed: a source that has not passed one by then is not idle.
 const DUE_KEPT_MS: u64 = 60_000;
@@ -66,6 +66,16 @@ impl JobState {
         lock(&self.failure).get_or_insert(error);
         self.over.store(true, SeqCst);
         self.wake_workers();
+    }
+
+    /// The job fails with this error of a source, but rows that sources have given already are finished, as after a
+    /// stop. Where the mistake is ours, nothing goes on.
+    pub fn fail_after_rows(&self, error: Error) {
+        if error.fault == Fault::Internal {
+            return self.fail(error);
+        }
+        lock(&self.failure).get_or_insert(error);
+        self.request_stop();
     }
 
     /// What the job failed with.

@@ -292,7 +292,7 @@ pub fn add<'scope>(
                 Ok(false) => {}
                 Ok(true) => ports = None,
                 Err(error) => {
-                    job.fail(error.within(format_args!("`{name}`")));
+                    job.fail_after_rows(error.within(format_args!("`{name}`")));
                     ports = None;
                 }
             }

@@ -142,7 +142,7 @@ impl CsvDecoder {
         }
         match self.row(batch.row_count(), start) {
             Ok(()) => batch.push_rows(line, 1, bytes.len()),
-            Err(message) => batch.push_failure(line, bytes, message),
+            Err(message) => batch.push_failure(line, line::without_end(bytes), message),
         }
         Ok(())
     }

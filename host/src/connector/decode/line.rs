@@ -33,6 +33,12 @@ pub(super) fn without_cr(line: &[u8]) -> usize {
     line.len() - usize::from(line.last() == Some(&b'\r'))
 }
 
+/// A record without its line end.
+pub(super) fn without_end(record: &[u8]) -> &[u8] {
+    let record = record.strip_suffix(b"\n").unwrap_or(record);
+    &record[..without_cr(record)]
+}
+
 /// Skips the rest of a line that was too long: the bytes that are done with.
 pub(super) fn skip_rest(bytes: &[u8], at_end: bool, cursor: &mut Cursor) -> usize {
     if !cursor.skipping {

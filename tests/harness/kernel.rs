@@ -1,0 +1,74 @@
+//! What Linux says of a process, in `/proc`.
+
+use std::fs;
+
+use rustix::process::Signal;
+
+/// Memory of the process that is in use (VmRSS), in KiB.
+///
+/// # Panics
+/// If the process is gone.
+pub fn resident_kib(pid: u32) -> u64 {
+    status(pid, "VmRSS:")
+}
+
+/// Threads of the process.
+///
+/// # Panics
+/// If the process is gone.
+pub fn threads(pid: u32) -> u64 {
+    status(pid, "Threads:")
+}
+
+/// Processor time that the process has taken, in clock ticks (10 ms each, mostly).
+///
+/// # Panics
+/// If the process is gone.
+pub fn cpu_ticks(pid: u32) -> u64 {
+    let fields = stat(pid).expect("the process runs");
+    // utime and stime are fields 14 and 15 of proc_pid_stat(5); the state is field 3.
+    [14, 15].map(|n: usize| fields[n - 3].parse::<u64>().expect("ticks")).iter().sum()
+}
+
+/// Processes that the process has started and that are there still.
+pub fn children(pid: u32) -> Vec<u32> {
+    // The parent is field 4.
+    processes(|fields| fields[1] == pid.to_string())
+}
+
+/// Processes of a process group that are there still.
+pub fn what_is_left(group: u32) -> Vec<u32> {
+    // The group is field 5.
+    processes(|fields| fields[2] == group.to_string())
+}
+
+/// Whether the process has a handler for a signal: before that, the signal ends it.
+pub(crate) fn handles(pid: u32, signal: Signal) -> bool {
+    let caught = status_text(pid, "SigCgt:");
+    let caught = u64::from_str_radix(&caught, 16).expect("a mask in hexadecimal");
+    caught & (1 << (signal.as_raw() - 1)) != 0
+}
+
+fn processes(wanted: impl Fn(&[String]) -> bool) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").expect("Linux").filter_map(Result::ok);
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    // One may end while we look.
+    pids.filter(|pid| stat(*pid).is_some_and(|fields| wanted(&fields))).collect()
+}
+
+/// The fields from the third one on; before it is the program's name, which may hold anything.
+fn stat(pid: u32) -> Option<Vec<String>> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    Some(fields.split_whitespace().map(str::to_string).collect())
+}
+
+fn status(pid: u32, field: &str) -> u64 {
+    status_text(pid, field).parse().expect("a number")
+}
+
+fn status_text(pid: u32, field: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a field of the status");
+    line.split_whitespace().next().expect("a value").to_string()
+}

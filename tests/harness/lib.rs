@@ -1,0 +1,15 @@
+//! What the end-to-end tests have in common: the real program as a process, folders with jobs, and what the kernel says of
+//! a process.
+
+mod folder;
+mod kernel;
+mod lines;
+mod process;
+mod program;
+
+pub use folder::{Appender, Folder};
+pub use kernel::{children, cpu_ticks, resident_kib, threads, what_is_left};
+pub use lines::Lines;
+pub use process::{Ended, Flowgate, Running};
+pub use program::{plugin, program, repository, seconds};
+pub use rustix::process::Signal;

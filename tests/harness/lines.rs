@@ -1,0 +1,44 @@
+//! Lines of a pipe, as they come.
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+/// Lines that a thread reads, each with the time when it was there.
+pub struct Lines(Receiver<(Instant, String)>);
+
+impl Lines {
+    pub(crate) fn of(pipe: impl Read + Send + 'static) -> Self {
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                if sender.send((Instant::now(), line)).is_err() {
+                    break;
+                }
+            }
+        });
+        Lines(lines)
+    }
+
+    /// The next line.
+    ///
+    /// # Panics
+    /// If none comes within `patience`.
+    #[track_caller]
+    pub fn next(&self, patience: Duration) -> (Instant, String) {
+        self.0.recv_timeout(patience).unwrap_or_else(|e| panic!("no line within {patience:?}: {e}"))
+    }
+
+    /// Lines up to the one that `last` accepts, and that one.
+    ///
+    /// # Panics
+    /// If some line takes longer than `patience`.
+    #[track_caller]
+    pub fn until(&self, patience: Duration, last: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut lines = Vec::new();
+        while !lines.last().is_some_and(|line: &String| last(line)) {
+            lines.push(self.next(patience).1);
+        }
+        lines
+    }
+}

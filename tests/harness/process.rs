@@ -1,0 +1,267 @@
+//! The program as a process, which ends with the test whatever happens.
+
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use crate::kernel::handles;
+use crate::lines::Lines;
+use crate::program::{home, program};
+
+/// How long a process may take to end where a test does not say: much more than it needs, on a busy machine too.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A command line of the program.
+pub struct Flowgate {
+    command: Command,
+    captures_stdout: bool,
+    deadline: Duration,
+}
+
+impl Flowgate {
+    /// The program in a folder, with arguments. It has no input, and its cache is the tests' own.
+    pub fn new(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program());
+        // A group of its own: Ctrl-C of whoever runs the tests is ours, and what is left of it can be found.
+        command.args(arguments).current_dir(folder).process_group(0).stdin(Stdio::null()).stderr(Stdio::piped());
+        command.env("FLOWGATE_HOME", home()).env_remove("FLOWGATE_PLUGIN_PATH").stdout(Stdio::piped());
+        Flowgate { command, captures_stdout: true, deadline: DEADLINE }
+    }
+
+    /// Sets an environment variable.
+    pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Writes standard output there instead of capturing it.
+    pub fn stdout(mut self, to: impl Into<Stdio>) -> Self {
+        self.command.stdout(to);
+        self.captures_stdout = false;
+        self
+    }
+
+    /// Reads standard input from there.
+    pub fn stdin(mut self, from: impl Into<Stdio>) -> Self {
+        self.command.stdin(from);
+        self
+    }
+
+    /// Ends the process and fails the test when it takes longer than this to end.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Panics
+    /// If it does not end in time.
+    #[track_caller]
+    pub fn run(self) -> Ended {
+        let mut running = self.start();
+        let stdout = running.stdout.take().map(capture);
+        let mut ended = running.wait();
+        if let Some((text, thread)) = stdout {
+            thread.join().expect("it only reads");
+            ended.stdout = into_text(&text);
+        }
+        ended
+    }
+
+    /// Starts it. Standard output is not read before [`Running::lines`].
+    pub fn start(mut self) -> Running {
+        let started = Instant::now();
+        let mut child = self.command.spawn().expect("the program starts");
+        let stdout = child.stdout.take().filter(|_| self.captures_stdout);
+        let (stderr, reader) = capture(child.stderr.take().expect("it is a pipe"));
+        Running { child, stdout, stderr, reader: Some(reader), started, deadline: self.deadline }
+    }
+}
+
+type Text = Arc<Mutex<Vec<u8>>>;
+
+fn capture(mut pipe: impl Read + Send + 'static) -> (Text, JoinHandle<()>) {
+    let text = Text::default();
+    let theirs = Arc::clone(&text);
+    let thread = std::thread::spawn(move || {
+        let mut chunk = [0; 4096];
+        while let Ok(count) = pipe.read(&mut chunk)
+            && count > 0
+        {
+            theirs.lock().expect("nobody panics with it").extend_from_slice(&chunk[..count]);
+        }
+    });
+    (text, thread)
+}
+
+fn into_text(text: &Text) -> String {
+    String::from_utf8_lossy(&text.lock().expect("nobody panics with it")).into_owned()
+}
+
+/// A process that runs. It is killed when this is dropped.
+pub struct Running {
+    child: Child,
+    stdout: Option<ChildStdout>,
+    stderr: Text,
+    reader: Option<JoinHandle<()>>,
+    started: Instant,
+    deadline: Duration,
+}
+
+impl Running {
+    /// Its process id, which is also its group's.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// When it was started.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Begins to read its standard output.
+    ///
+    /// # Panics
+    /// The second time.
+    pub fn lines(&mut self) -> Lines {
+        Lines::of(self.stdout.take().expect("a captured output, read once"))
+    }
+
+    /// What it has said on standard error so far.
+    pub fn said(&self) -> String {
+        into_text(&self.stderr)
+    }
+
+    /// Waits until it has said this on standard error.
+    ///
+    /// # Panics
+    /// If it does not in time.
+    #[track_caller]
+    pub fn wait_until_said(&self, text: &str) {
+        self.wait_until(|running| running.said().contains(text), &format!("it did not say {text:?}"));
+    }
+
+    /// Waits until it handles a signal: before that, the signal ends it.
+    ///
+    /// # Panics
+    /// If it does not in time.
+    #[track_caller]
+    pub fn wait_until_it_handles(&self, signal: Signal) {
+        self.wait_until(|running| handles(running.pid(), signal), "it does not handle the signal");
+    }
+
+    /// Waits until so many bytes of its standard output wait for somebody to read them. A pipe of Linux holds 65,536.
+    ///
+    /// # Panics
+    /// If there are fewer, in time, or its standard output is not captured.
+    #[track_caller]
+    pub fn wait_until_unread(&self, bytes: u64) {
+        let unread = |running: &Running| {
+            let stdout = running.stdout.as_ref().expect("a captured output, not read yet");
+            rustix::io::ioctl_fionread(stdout).expect("a pipe") >= bytes
+        };
+        self.wait_until(unread, "its output is short");
+    }
+
+    #[track_caller]
+    fn wait_until(&self, it_is_so: impl Fn(&Running) -> bool, otherwise: &str) {
+        let start = Instant::now();
+        while !it_is_so(self) {
+            assert!(start.elapsed() < self.deadline, "{otherwise}: {}", self.said());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Sends it a signal, and not those that it has started.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("it was not waited for, so it is there");
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("our child").is_some()
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// If it takes longer than the deadline, counted from this call.
+    #[track_caller]
+    pub fn wait(mut self) -> Ended {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("our child") {
+                break status;
+            }
+            assert!(start.elapsed() < self.deadline, "it runs after {:?} still: {}", self.deadline, self.said());
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        let took = start.elapsed();
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("it only reads");
+        }
+        Ended { status, stdout: String::new(), stderr: self.said(), took }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            // Also what it has started.
+            let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// A process that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    status: ExitStatus,
+    /// What it wrote to standard output, if that was captured.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+    /// How long it was waited for.
+    pub took: Duration,
+}
+
+impl Ended {
+    /// Its exit code; none if a signal ended it.
+    pub fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    /// The lines of standard output.
+    pub fn lines(&self) -> Vec<&str> {
+        self.stdout.lines().collect()
+    }
+
+    /// Checks the exit code; shows what was said where it is another.
+    ///
+    /// # Panics
+    /// If it is another.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code(), Some(code), "{}", self.stderr);
+        self
+    }
+
+    /// Checks that something was said on standard error.
+    ///
+    /// # Panics
+    /// If it was not.
+    #[track_caller]
+    pub fn saying(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "{text:?} was not said: {}", self.stderr);
+        self
+    }
+}

@@ -1,0 +1,52 @@
+//! Where the program is, and what was built beside it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The program that was built beside the running test.
+///
+/// # Panics
+/// If there is none.
+pub fn program() -> PathBuf {
+    let program = profile_dir().join("flowgate");
+    assert!(program.exists(), "{} is not built: run `make build`, or `cargo build -p flowgate`", program.display());
+    program
+}
+
+/// The component of a plugin that comes with Flowgate. Jobs find it by its name alone; this says early that it is missing.
+///
+/// # Panics
+/// If it is not built.
+pub fn plugin(name: &str) -> PathBuf {
+    let component = target_dir().join("plugins").join(format!("{name}.wasm"));
+    assert!(component.exists(), "the plugin {name} is not built ({}): run `make plugins`", component.display());
+    component
+}
+
+/// The top of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package is a folder of the repository")
+}
+
+/// How long a test looks at a process before it judges it: FLOWGATE_TEST_SECONDS, or `default`.
+///
+/// # Panics
+/// If the variable is not a number.
+pub fn seconds(default: u64) -> Duration {
+    let seconds = std::env::var("FLOWGATE_TEST_SECONDS").map_or(default, |s| s.parse().expect("whole seconds"));
+    Duration::from_secs(seconds)
+}
+
+/// Where compiled plugins are kept for tests, so that they do not touch the user's.
+pub(crate) fn home() -> PathBuf {
+    target_dir().join("test-home")
+}
+
+fn profile_dir() -> PathBuf {
+    let test = std::env::current_exe().expect("a running program has a path");
+    test.ancestors().nth(2).expect("PROFILE/deps/TEST").into()
+}
+
+fn target_dir() -> PathBuf {
+    profile_dir().parent().expect("TARGET/PROFILE").into()
+}

@@ -1,0 +1,138 @@
+//! Ctrl-C and SIGTERM.
+#![cfg(target_os = "linux")]
+
+use std::time::Duration;
+
+use harness::{Flowgate, Folder, Running, Signal, what_is_left};
+
+/// A few seconds on a machine that does much else; alone it takes 100 ms.
+const SOON: Duration = Duration::from_secs(10);
+/// Nearly what a pipe holds: who writes more waits.
+const PIPE_BYTES: u64 = 60_000;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn endless() -> Folder {
+    Folder::with_job(
+        "\
+job: endless
+sources: { rows: { generator: { columns: { n: { sequence: {} } } } } }
+operators: { counts: { input: rows, window: { tumbling: 50ms, time: processing }, aggregate: { n: count() } } }
+sinks:
+  out: { input: counts, print: {} }
+  all: { input: rows, blackhole: {} }
+",
+    )
+}
+
+fn followed() -> Folder {
+    let folder = Folder::with_job(
+        "\
+job: followed
+sources: { rows: { file: { path: in.log, follow: true } } }
+sinks: { out: { input: rows, print: {} } }
+",
+    );
+    folder.write("in.log", "one\n");
+    folder
+}
+
+fn start(folder: &Folder, parallelism: &str) -> Running {
+    Flowgate::new(folder.path(), &["run", "job.yaml", "-p", parallelism]).deadline(SOON).start()
+}
+
+/// One signal ends a job cleanly, busy or idle, on one worker and two: 0, soon, "stopped", and nothing is left of it.
+fn ends_cleanly(signal: Signal) {
+    for (folder, name) in [(endless(), "endless"), (followed(), "followed")] {
+        for parallelism in ["1", "2"] {
+            let mut running = start(&folder, parallelism);
+            let lines = running.lines();
+            lines.next(PATIENCE);
+            let group = running.pid();
+            running.wait_until_it_handles(signal);
+            running.signal(signal);
+            let ended = running.wait().expect(0);
+            let ended =
+                ended.saying("stopping; Ctrl-C again ends the job at once").saying(&format!("{name}: stopped, "));
+            assert!(!ended.stderr.contains("error"), "{}", ended.stderr);
+            assert_eq!(what_is_left(group), []);
+        }
+    }
+}
+
+#[test]
+fn one_interrupt_ends_cleanly() {
+    ends_cleanly(Signal::INT);
+}
+
+#[test]
+fn one_termination_ends_cleanly() {
+    ends_cleanly(Signal::TERM);
+}
+
+/// Rows that were read before a stop are written: what comes out is a prefix of the input, and the summary counts it.
+#[test]
+fn what_was_read_is_written() {
+    let folder = Folder::with_job(
+        "\
+job: prefix
+sources: { rows: { generator: { rate: 20000, columns: { n: { sequence: {} } } } } }
+sinks: { out: { input: rows, file: { path: out.jsonl } }, seen: { input: rows, print: {} } }
+",
+    );
+    let mut running = start(&folder, "1");
+    let lines = running.lines();
+    lines.until(PATIENCE, |line| line == "{\"n\":1000}");
+    running.wait_until_it_handles(Signal::INT);
+    running.signal(Signal::INT);
+    let ended = running.wait().expect(0);
+    let written = folder.read("out.jsonl");
+    for (n, line) in written.lines().enumerate() {
+        assert_eq!(line, format!("{{\"n\":{n}}}"));
+    }
+    let count = written.lines().count();
+    assert!(count > 1000);
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    let read = ended.stderr.lines().find(|line| line.ends_with(" read")).expect("a line for the source");
+    assert_eq!(digits(read), count.to_string(), "{}", ended.stderr);
+}
+
+/// While nobody reads its output, a job cannot end cleanly: the second signal ends it at once, with 130.
+#[test]
+fn two_interrupts_end_a_job_that_is_stuck() {
+    for second in [Signal::INT, Signal::TERM] {
+        let folder = Folder::with_job(
+            "job: stuck\nsources: { rows: { generator: { columns: { n: { sequence: {} } } } } }\nsinks: { out: { input: rows, \
+             print: {} } }\n",
+        );
+        // Its output is a pipe that is never read.
+        let mut running = start(&folder, "2");
+        running.wait_until_unread(PIPE_BYTES);
+        running.wait_until_it_handles(Signal::TERM);
+        running.signal(Signal::INT);
+        running.wait_until_said("stopping; Ctrl-C again ends the job at once");
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(!running.has_ended(), "rows under way were dropped: {}", running.said());
+        let group = running.pid();
+        running.signal(second);
+        let ended = running.wait().expect(130);
+        assert!(ended.took < Duration::from_secs(2), "{:?}", ended.took);
+        assert_eq!(what_is_left(group), []);
+    }
+}
+
+/// A job that was stopped while nobody read ends by itself once somebody does.
+#[test]
+fn a_stopped_job_ends_when_its_output_is_read() {
+    let folder = Folder::with_job(
+        "job: late\nsources: { rows: { generator: { columns: { n: { sequence: {} } } } } }\nsinks: { out: { input: rows, \
+         print: {} } }\n",
+    );
+    let mut running = start(&folder, "1");
+    running.wait_until_unread(PIPE_BYTES);
+    running.wait_until_it_handles(Signal::INT);
+    running.signal(Signal::INT);
+    running.wait_until_said("stopping");
+    let lines = running.lines();
+    lines.next(PATIENCE);
+    running.wait().expect(0).saying("late: stopped, ");
+}
