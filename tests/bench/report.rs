@@ -9,13 +9,6 @@ pub(crate) fn target_folder() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or(default, PathBuf::from)
 }
 
-/// The plugin of the benchmarks, which `make bench` compiles.
-pub(crate) fn plugin() -> PathBuf {
-    let path = target_folder().join("bench/bench.wasm");
-    assert!(path.is_file(), "{} is missing; run the benchmarks by `make bench`", path.display());
-    path
-}
-
 /// Writes `target/bench/NAME.json`.
 pub(crate) fn write(name: &str, results: &serde_json::Value) {
     let folder = target_folder().join("bench");

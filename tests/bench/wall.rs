@@ -6,6 +6,7 @@
 mod report;
 
 use std::hint::black_box;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -27,7 +28,7 @@ const CONTEXT: CallContext = CallContext { watermark: None, processing_time: 0 }
 
 fn main() {
     let plugins = Plugins::new(Limits::default()).expect("the engine starts");
-    let plugin = plugins.load(&report::plugin()).expect("the plugin loads");
+    let plugin = plugins.load(&bench_plugin()).expect("the plugin loads");
     let mut results = Vec::new();
     let mut table = comfy_table::Table::new();
     table.set_header(["case", "rows a call", "plugin ns/row", "native ns/row", "plugin ns/call"]);
@@ -47,6 +48,13 @@ fn main() {
     }
     println!("{table}");
     report::write("wall.json", &json!(results));
+}
+
+/// The plugin of the benchmarks, which `make bench` compiles.
+fn bench_plugin() -> PathBuf {
+    let path = report::target_folder().join("bench/bench.wasm");
+    assert!(path.is_file(), "{} is missing; run the benchmarks by `make bench`", path.display());
+    path
 }
 
 /// The input of all cases.

@@ -9,7 +9,11 @@ const MAY_IMPORT: [(&str, &[&str], &str); 6] = [
     ("clock", &[], "it is the bottom"),
     ("error", &[], "it is the bottom"),
     ("schema", &["error"], "the words of all others"),
-    ("job", &["error", "schema", "plugin::binding"], "what a user writes can be judged without running anything"),
+    (
+        "job",
+        &["error", "schema", "plugin::binding", "plugin::Function", "plugin::Plugins", "connector::source_schema"],
+        "what a user writes is judged by asking plugins and connectors for types, without running anything",
+    ),
     (
         "connector",
         &["error", "schema", "clock", "job::spec", "job::graph", "job::quantity"],

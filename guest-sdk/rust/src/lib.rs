@@ -39,22 +39,6 @@ pub use flowgate_sdk_macros::Row;
 /// # Example
 ///
 /// ```
-/// use flowgate_sdk::Row;
-///
-/// #[derive(Row)]
-/// struct Word<'a> { word: &'a str }
-///
-/// /// Leaves out short words.
-/// #[flowgate_sdk::transform(name = "long-words")]
-/// fn long(word: Word) -> bool {
-///     word.word.len() > 3
-/// }
-/// assert!(long(Word { word: "gate" }));
-/// ```
-pub use flowgate_sdk_macros::transform;
-/// # Example
-///
-/// ```
 /// use flowgate_sdk::{Aggregate, Failure, Row};
 ///
 /// #[derive(Row)]
@@ -111,6 +95,22 @@ pub use flowgate_sdk_macros::config;
 /// flowgate_sdk::plugin! { transforms: [long] }
 /// ```
 pub use flowgate_sdk_macros::plugin;
+/// # Example
+///
+/// ```
+/// use flowgate_sdk::Row;
+///
+/// #[derive(Row)]
+/// struct Word<'a> { word: &'a str }
+///
+/// /// Leaves out short words.
+/// #[flowgate_sdk::transform(name = "long-words")]
+/// fn long(word: Word) -> bool {
+///     word.word.len() > 3
+/// }
+/// assert!(long(Word { word: "gate" }));
+/// ```
+pub use flowgate_sdk_macros::transform;
 pub use function::accumulator::Accumulator;
 pub use function::aggregate::Aggregate;
 pub use function::columns::{Columns, Output};

@@ -20,7 +20,7 @@ pub(super) fn whole(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -42,10 +42,10 @@ pub(super) fn time(ms: i64) -> String {
 /// How far behind something is: `340ms`, `12.5s`, `3m`, `5h`, `12d`.
 pub(super) fn lag(ms: i64) -> String {
     match ms {
-        ..1_000 => format!("{}ms", ms.max(0)),
-        ..60_000 => format!("{:.1}s", ms as f64 / 1e3),
-        ..3_600_000 => format!("{}m", ms / 60_000),
-        ..172_800_000 => format!("{}h", ms / 3_600_000),
+        i64::MIN..1_000 => format!("{}ms", ms.max(0)),
+        1_000..60_000 => format!("{:.1}s", ms as f64 / 1e3),
+        60_000..3_600_000 => format!("{}m", ms / 60_000),
+        3_600_000..172_800_000 => format!("{}h", ms / 3_600_000),
         _ => format!("{}d", ms / 86_400_000),
     }
 }

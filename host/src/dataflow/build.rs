@@ -51,6 +51,9 @@ pub struct Built {
     pub sources: Vec<(Wake, Rc<Cell<bool>>)>,
 }
 
+/// Makes the operator of a sink, when it can be woken.
+type MakeSink<'a> = Box<dyn FnOnce(Wake) -> Box<dyn Operator> + 'a>;
+
 struct Builder<'a, 'scope> {
     scope: &'a Scope<'scope, Tick>,
     graph: &'a JobGraph,
@@ -234,7 +237,7 @@ impl<'scope> Builder<'_, 'scope> {
     fn sink(&mut self, id: usize, node: &Node, connector: &SinkConnector) -> Result<Vec<Edge<'scope>>> {
         let (edge, _) = self.input(node)?;
         let metrics = Arc::clone(&self.job.metrics.nodes[id]);
-        let (input, make): (_, Box<dyn FnOnce(Wake) -> Box<dyn Operator> + '_>) = match connector {
+        let (input, make): (_, MakeSink<'_>) = match connector {
             SinkConnector::Blackhole => ((edge, Route::Local), Box::new(|_| Box::new(Discard::new(metrics)))),
             SinkConnector::Print(_) | SinkConnector::File { .. } => {
                 // One worker writes: a file and a terminal have one end.

@@ -254,9 +254,9 @@ impl Shell {
                         if signal != Signal::End {
                             self.operator.signal(signal, &mut self.out)?;
                         }
-                        together = self.time.next();
+                        together = self.time.further();
                     }
-                    changed = self.senders[input].next();
+                    changed = self.senders[input].further();
                 }
                 Ok(())
             }
@@ -305,7 +305,7 @@ pub fn add<'scope>(
     job: &Arc<JobState>,
     make: impl FnOnce(Wake) -> Box<dyn Operator>,
 ) -> Vec<Edge<'scope>> {
-    let mut builder = OperatorBuilder::new(name.to_string(), scope.clone());
+    let mut builder = OperatorBuilder::new(name.to_string(), *scope);
     let mut pulls: Vec<Pull> = Vec::new();
     let mut senders = Vec::new();
     for (edge, route) in inputs {

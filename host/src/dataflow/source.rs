@@ -200,7 +200,7 @@ impl SourceOperator {
             if signal != Signal::End {
                 out.pass_on(signal);
             }
-            told = self.time.next();
+            told = self.time.further();
         }
     }
 
@@ -257,7 +257,7 @@ pub fn add<'scope>(
     job: &Arc<JobState>,
     make: impl FnOnce(Wake) -> Result<SourceOperator>,
 ) -> Result<Vec<Edge<'scope>>> {
-    let mut builder = OperatorBuilder::new(name.to_string(), scope.clone());
+    let mut builder = OperatorBuilder::new(name.to_string(), *scope);
     let mut pull = pull(&mut builder, control, Route::Addressed, 0);
     let mut outputs = Vec::new();
     let mut streams = Vec::new();

@@ -131,7 +131,7 @@ impl Merge {
     }
 
     /// What is still to be told after [`Merge::receive`] gave a signal.
-    pub fn next(&mut self) -> Option<Signal> {
+    pub fn further(&mut self) -> Option<Signal> {
         self.advance()
     }
 }
@@ -160,7 +160,7 @@ mod tests {
             for (from, signal) in signals {
                 let mut told = Vec::new();
                 let mut next = merge.receive(from, signal);
-                while let Some(s) = next { told.push(s); next = merge.next(); }
+                while let Some(s) = next { told.push(s); next = merge.further(); }
                 prop_assert!(told.len() <= 2, "told {:?}", told);
                 let m = &mut model[from];
                 match signal {

@@ -13,7 +13,6 @@
 
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
@@ -148,6 +147,7 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
     use crate::dataflow::batch::repeat_timestamp;
+    use arrow_array::cast::AsArray;
     use arrow_array::{Int64Array, StringArray};
 
     fn sample() -> Messages {
@@ -155,9 +155,8 @@ mod tests {
             Arc::new(Int64Array::from(vec![Some(1), None, Some(3)])),
             Arc::new(StringArray::from(vec!["a", "", "ü"])),
         ];
-        let batch = Batch::new(columns, 3)
-            .with_event_time(Some(repeat_timestamp(7, 3).into()))
-            .select(&vec![2, 0].into());
+        let batch =
+            Batch::new(columns, 3).with_event_time(Some(repeat_timestamp(7, 3).into())).select(&vec![2, 0].into());
         Messages(vec![
             (1, Message::Signal { from: 2, signal: Signal::Watermark(-5) }),
             (0, Message::Batch(batch)),

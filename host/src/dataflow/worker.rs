@@ -113,7 +113,7 @@ fn work(worker: &mut Worker, graph: &JobGraph, opened: &Opened, job: &Arc<JobSta
     job.register_worker();
     let mut input = ControlInput::new_with_builder();
     let built = worker.dataflow::<Tick, _, _>(|scope| {
-        let control = input.to_stream(scope.clone());
+        let control = input.to_stream(scope);
         build(&scope, control, graph, opened, job)
     });
     match built {
