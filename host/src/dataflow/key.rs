@@ -111,10 +111,27 @@ pub fn hash(key: Key<'_>) -> u64 {
     }
 }
 
-/// The key group of a hash.
-#[inline]
-pub fn key_group(hash: u64, key_groups: u32) -> u32 {
-    (hash % u64::from(key_groups)) as u32
+/// From a hash to its key group: the remainder by the number of key groups, which for a power of two is a mask.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyGroups {
+    count: u64,
+    mask: Option<u64>,
+}
+
+impl KeyGroups {
+    /// This many, at least one.
+    pub fn new(count: u32) -> Self {
+        KeyGroups { count: count.into(), mask: count.is_power_of_two().then(|| u64::from(count) - 1) }
+    }
+
+    /// The key group of a hash.
+    #[inline]
+    pub fn of(self, hash: u64) -> u32 {
+        match self.mask {
+            Some(mask) => (hash & mask) as u32,
+            None => (hash % self.count) as u32,
+        }
+    }
 }
 
 /// The worker that owns a key group: each owns a contiguous range, as equal as can be.
@@ -213,6 +230,12 @@ mod tests {
     use std::sync::Arc;
 
     proptest! {
+        #[test]
+        fn key_groups_are_remainders(hash in any::<u64>(), count in 1u32..600) {
+            prop_assert_eq!(KeyGroups::new(count).of(hash), (hash % u64::from(count)) as u32);
+            prop_assert_eq!(KeyGroups::new(256).of(hash), (hash % 256) as u32);
+        }
+
         /// Goal: every worker owns a contiguous range of key groups, every group has an owner, ranges differ by one.
         #[test]
         fn key_groups_are_divided_evenly_and_contiguously(groups in 1u32..600, workers in 1usize..40) {

@@ -3,7 +3,7 @@
 
 use super::batch::Batch;
 use super::engine::{Operator, Outputs, Tick};
-use super::key::{Keys, key_group, owner};
+use super::key::{KeyGroups, Keys, owner};
 use super::watermark::Signal;
 use crate::error::{Error, Result};
 
@@ -52,10 +52,10 @@ impl Shuffle {
             .map(|c| batch.columns().get(*c).ok_or_else(|| Error::internal("a batch lacks a column"))?.gather())
             .collect::<Result<Vec<_>>>()?;
         let hashes = Keys::of(&keys, batch.row_count())?.hashes();
-        let groups = self.owners.len() as u32;
+        let groups = KeyGroups::new(self.owners.len() as u32);
         let mut rows: Vec<Vec<u32>> = vec![Vec::with_capacity(hashes.len() / self.workers * 5 / 4); self.workers];
         for (row, hash) in hashes.iter().enumerate() {
-            rows[self.owners[key_group(*hash, groups) as usize] as usize].push(row as u32);
+            rows[self.owners[groups.of(*hash) as usize] as usize].push(row as u32);
         }
         // Hashes do not go along: to compute them again from a column that was just gathered costs the receiver less
         // than to fetch them from another core.

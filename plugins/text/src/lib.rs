@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod ascii;
 mod white_space;
 mod words;
 

@@ -2,6 +2,8 @@
 
 use flowgate_sdk::{Columns, Output, Row};
 
+use crate::ascii;
+
 /// Settings of `split_words`.
 #[flowgate_sdk::config]
 #[derive(Debug, Clone)]
@@ -45,6 +47,22 @@ pub struct Word<'a> {
 #[flowgate_sdk::transform(columns)]
 pub fn split_words<'a>(texts: Columns<'a, Text<'a>>, config: &SplitConfig, out: &mut Output<Word<'a>>) {
     for (row, text) in texts.text.iter().enumerate() {
+        if text.is_ascii() {
+            ascii::words(text.as_bytes(), |start, end| {
+                let word = &text[start..end];
+                if !long_enough(word, config.length_min) {
+                    return;
+                }
+                out.select(row);
+                if config.lower_case {
+                    out.columns.word.append_ascii_lowercase(word);
+                } else {
+                    out.columns.word.append(word);
+                }
+                out.columns.word.end_value();
+            });
+            continue;
+        }
         let mut rest = text;
         while let Some(start) = word_start(rest) {
             let len = word_len(&rest[start..]);

@@ -2,5 +2,6 @@
 
 pub(crate) mod batch;
 pub(crate) mod builder;
+mod short_copy;
 pub(crate) mod text_builder;
 pub(crate) mod view;

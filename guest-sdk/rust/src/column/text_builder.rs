@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::column::batch::{Column, Values, VarValues};
 use crate::column::builder::{Build, OptionBuilder};
+use crate::column::short_copy::append;
 
 /// Builds a column of texts.
 ///
@@ -46,7 +47,7 @@ impl TextBuilder {
     /// Adds a piece to the value that is being put together.
     #[inline]
     pub fn append(&mut self, piece: &str) {
-        self.0.data.extend_from_slice(piece.as_bytes());
+        append(&mut self.0.data, piece.as_bytes());
     }
 
     /// Adds a character to the value that is being put together.
@@ -69,7 +70,7 @@ impl TextBuilder {
     #[inline]
     pub fn append_ascii_lowercase(&mut self, piece: &str) {
         let start = self.0.data.len();
-        self.0.data.extend_from_slice(piece.as_bytes());
+        append(&mut self.0.data, piece.as_bytes());
         self.0.data[start..].make_ascii_lowercase();
     }
 }
@@ -137,7 +138,7 @@ impl BytesBuilder {
     /// Adds a piece to the value that is being put together.
     #[inline]
     pub fn append(&mut self, piece: &[u8]) {
-        self.0.data.extend_from_slice(piece);
+        append(&mut self.0.data, piece);
     }
 
     /// Ends the value that is being put together.

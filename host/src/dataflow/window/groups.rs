@@ -29,6 +29,24 @@ fn place(hash: u64) -> u64 {
     hash.rotate_left(32)
 }
 
+/// Whether two keys are the same bytes. For the lengths that keys mostly have, without a call.
+#[inline]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    match (a.first_chunk::<8>(), b.first_chunk::<8>(), a.last_chunk::<8>(), b.last_chunk::<8>()) {
+        (Some(a_first), Some(b_first), Some(a_last), Some(b_last)) if a.len() <= 16 => {
+            a_first == b_first && a_last == b_last
+        }
+        (None, ..) => match (a.first_chunk::<4>(), b.first_chunk::<4>(), a.last_chunk::<4>(), b.last_chunk::<4>()) {
+            (Some(a_first), Some(b_first), Some(a_last), Some(b_last)) => a_first == b_first && a_last == b_last,
+            _ => a.iter().eq(b),
+        },
+        _ => a == b,
+    }
+}
+
 /// The keys, by group.
 #[derive(Debug, Default)]
 enum Store {
@@ -107,6 +125,11 @@ impl Groups {
                     groups.push(self.of_int(*value, *hash));
                 }
             }
+            Keys::Bytes(offsets, data, None) => {
+                for (ends, hash) in offsets.windows(2).zip(hashes) {
+                    groups.push(self.of_bytes(&data[ends[0] as usize..ends[1] as usize], *hash));
+                }
+            }
             _ => {
                 for (row, hash) in hashes.iter().enumerate() {
                     groups.push(self.of(keys.get(row), *hash));
@@ -122,6 +145,23 @@ impl Groups {
             Some((_, group)) => *group,
             None => self.insert(Key::Int(value), hash, value as u64),
         }
+    }
+
+    #[inline]
+    fn of_bytes(&mut self, bytes: &[u8], hash: u64) -> u32 {
+        if let Store::Bytes { ends, data } = &self.store {
+            let found = self.table.find(place(hash), |(tag, group)| {
+                let group = *group as usize;
+                *tag == hash && {
+                    let start = if group == 0 { 0 } else { ends[group - 1] };
+                    same(&data[start..ends[group]], bytes)
+                }
+            });
+            if let Some((_, group)) = found {
+                return *group;
+            }
+        }
+        self.insert(Key::Bytes(bytes), hash, hash)
     }
 
     /// The group of a key, a new one if the key is new.
@@ -337,6 +377,19 @@ mod tests {
             ];
             let model: Vec<_> = rows.iter().map(|r| format!("{r:?}")).collect();
             check(&[Field::nullable("k", DataType::Text), Field::nullable("b", DataType::Boolean)], columns, &model);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_are_the_same_where_they_are_equal(a in prop::collection::vec(0u8..3, 0..20), b in prop::collection::vec(0u8..3, 0..20)) {
+            prop_assert_eq!(same(&a, &b), a == b);
+            prop_assert!(same(&a, &a.clone()));
+            for i in 0..a.len() {
+                let mut other = a.clone();
+                other[i] ^= 1;
+                prop_assert!(!same(&a, &other), "they differ at {}", i);
+            }
         }
     }
 
