@@ -138,14 +138,13 @@ impl WindowState {
         let mut columns = Columns::of(batch);
         let keys = self.key_columns.iter().map(|c| columns.get(*c)).collect::<Result<Vec<_>>>()?;
         let keys = Keys::of(&keys, batch.row_count())?;
-        let hashes = keys.hashes();
         let aggregators = &mut self.aggregators;
         let pane = self.panes.entry(start).or_insert_with(|| Pane {
             groups: Groups::default(),
             accumulators: aggregators.iter().map(Aggregator::accumulators).collect(),
         });
         let groups = &mut self.scratch;
-        pane.groups.of_rows(&keys, &hashes, groups);
+        pane.groups.of_rows(&keys, groups);
         for (i, (aggregator, accumulators)) in aggregators.iter_mut().zip(&mut pane.accumulators).enumerate() {
             let failures = aggregator.update(accumulators, pane.groups.len(), groups, &mut columns, context)?;
             // Rows are known outside by their place in the whole batch.
@@ -272,14 +271,14 @@ fn merge<'a>(
         && let Some((_, pane)) = panes.clone().find(|(s, _)| **s == start)
     {
         for group in (0..pane.groups.len() as u32).filter(|g| changed[*g as usize]) {
-            merged.groups.of(pane.groups.key(group), pane.groups.hash(group));
+            merged.groups.of(pane.groups.key(group));
         }
     }
     for (_, pane) in panes {
         let groups: Vec<Option<u32>> = (0..pane.groups.len() as u32)
             .map(|group| {
-                let (key, hash) = (pane.groups.key(group), pane.groups.hash(group));
-                if only.is_some() { merged.groups.find(key, hash) } else { Some(merged.groups.of(key, hash)) }
+                let key = pane.groups.key(group);
+                if only.is_some() { merged.groups.find(key) } else { Some(merged.groups.of(key)) }
             })
             .collect();
         for (i, aggregator) in aggregators.iter_mut().enumerate() {
