@@ -22,7 +22,7 @@ pub struct Sink {
     rows: Option<Sender<Batch>>,
     thread: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
-    /// Ticks of the batches that the thread has not written yet, the oldest first.
+    /// Ticks of the batches that the thread has not written yet, in the order in which it writes them.
     waiting: VecDeque<Tick>,
     /// How many batches have left `waiting`.
     written: u64,
@@ -124,7 +124,8 @@ impl Operator for Sink {
         while self.written < written && self.waiting.pop_front().is_some() {
             self.written += 1;
         }
-        Ok(self.waiting.front().copied())
+        // Batches of several workers do not come in the order of their ticks.
+        Ok(self.waiting.iter().min().copied())
     }
 }
 
