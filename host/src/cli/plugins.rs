@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::terminal;
 use crate::error::Result;
 use crate::job::check::PluginCatalog;
 use crate::job::spec;
@@ -12,6 +13,8 @@ use crate::plugin::{self, Limits, Settings};
 #[derive(Default)]
 pub(crate) struct Plugins {
     wall: Option<(spec::Limits, plugin::Plugins)>,
+    /// That compiled plugins cannot be kept was said.
+    noted: bool,
 }
 
 impl Plugins {
@@ -32,7 +35,11 @@ impl PluginCatalog for Plugins {
     fn functions(&mut self, plugin: &Path) -> std::result::Result<Vec<FunctionInfo>, String> {
         // What a plugin says of itself does not depend on the limits of calls.
         let limits = self.wall.as_ref().map(|(limits, _)| limits.clone()).unwrap_or_default();
-        self.wall(&limits).map_err(|e| e.to_string())?.clone().functions(plugin)
+        let loaded = self.wall(&limits).and_then(|wall| wall.load(plugin)).map_err(|e| e.to_string())?;
+        if let Some(note) = loaded.cache_note().filter(|_| !std::mem::replace(&mut self.noted, true)) {
+            terminal::message(&format!("warning: {note}\n"));
+        }
+        Ok(loaded.functions().to_vec())
     }
 
     fn open(

@@ -79,10 +79,7 @@ impl Operator for WindowOperator {
         let processing_time = tick as i64;
         let context = CallContext { watermark: self.watermark, processing_time };
         let added = match self.time {
-            WindowTime::Processing => {
-                let times = vec![processing_time; batch.row_count()];
-                self.state.add(&batch, &times, &context)?
-            }
+            WindowTime::Processing => self.state.add_at(&batch, processing_time, &context)?,
             WindowTime::Event => {
                 let times = batch
                     .event_time()

@@ -73,6 +73,17 @@ impl WindowState {
         &self.aggregators
     }
 
+    /// Adds rows that are all at one time.
+    pub fn add_at(&mut self, batch: &Batch, time: i64, context: &CallContext) -> Result<Added> {
+        let on_time = self.fired_to.is_none_or(|w| !self.shape.is_late(time, w));
+        if !(-TIME_LIMIT_MS..=TIME_LIMIT_MS).contains(&time) || !on_time {
+            return self.add(batch, &vec![time; batch.row_count()], context);
+        }
+        let mut added = Added::default();
+        self.add_to_pane(self.shape.pane_of(time), batch, None, context, &mut added)?;
+        Ok(added)
+    }
+
     /// Adds rows, each at its time (`times[i]`).
     pub fn add(&mut self, batch: &Batch, times: &[i64], context: &CallContext) -> Result<Added> {
         let mut added = Added::default();
