@@ -47,6 +47,17 @@ fn tag_of(bytes: &[u8]) -> u64 {
     value | (len as u64) << 56
 }
 
+/// The same for the key at `start..end` of a buffer: where eight bytes can be read, a short key needs no look at its length
+/// but a mask, and so no branch that words of all lengths would mislead.
+#[inline]
+fn tag_at(data: &[u8], start: usize, end: usize) -> u64 {
+    let len = end - start;
+    match data[start..].first_chunk::<8>() {
+        Some(eight) if len <= SHORT => u64::from_le_bytes(*eight) & ((1 << (len * 8)) - 1) | (len as u64) << 56,
+        _ => tag_of(&data[start..end]),
+    }
+}
+
 /// The hash by which the table places a tag: both halves of a product, so that every bit of the tag counts.
 #[inline]
 fn place(tag: u64) -> u64 {
@@ -123,8 +134,11 @@ impl Groups {
         groups.reserve(keys.len());
         match keys {
             Keys::Ints(values, None) => groups.extend(values.iter().map(|value| self.of(Key::Int(*value)))),
-            Keys::Bytes(offsets, data, None) => groups
-                .extend(offsets.windows(2).map(|ends| self.of(Key::Bytes(&data[ends[0] as usize..ends[1] as usize])))),
+            Keys::Bytes(offsets, data, None) => groups.extend(offsets.windows(2).map(|ends| {
+                let (start, end) = (ends[0] as usize, ends[1] as usize);
+                let (key, tag) = (Key::Bytes(&data[start..end]), tag_at(data, start, end));
+                self.find_tag(key, tag).unwrap_or_else(|| self.insert(key, tag))
+            })),
             _ => groups.extend((0..keys.len()).map(|row| self.of(keys.get(row)))),
         }
     }
@@ -149,7 +163,7 @@ impl Groups {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn find_tag(&self, key: Key<'_>, tag: u64) -> Option<u32> {
         let is = |(known, group): &(u64, u32)| {
             *known == tag && (tag & HASHED == 0 || matches!(key, Key::Int(_)) || self.store.get(*group as usize) == key)
@@ -358,6 +372,9 @@ mod tests {
                 prop_assert_eq!(groups.find(Key::Bytes(a)), Some(numbers[i]));
                 for (j, b) in keys.iter().enumerate() {
                     prop_assert_eq!(numbers[i] == numbers[j], a == b, "{:?} and {:?}", a, b);
+                    let together = [&a[..], &b[..]].concat();
+                    prop_assert_eq!(tag_at(&together, 0, a.len()), tag_of(a));
+                    prop_assert_eq!(tag_at(&together, a.len(), together.len()), tag_of(b));
                     if a.len() <= SHORT || b.len() <= SHORT {
                         prop_assert_eq!(tag_of(a) == tag_of(b), a == b);
                     }

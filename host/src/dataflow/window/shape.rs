@@ -69,7 +69,7 @@ impl Shape {
     pub fn first_unfired(&self, watermark: i64) -> i64 {
         // Windows fire at start + size - 1 > watermark.
         let start_above = watermark.saturating_sub(self.size_ms - 1);
-        (start_above.div_euclid(self.slide_ms) + 1).saturating_mul(self.slide_ms)
+        start_above.div_euclid(self.slide_ms).saturating_add(1).saturating_mul(self.slide_ms)
     }
 }
 
@@ -84,6 +84,15 @@ mod tests {
             slide_ms: a.min(b),
             lateness_ms,
         })
+    }
+
+    #[test]
+    fn at_the_end_of_time_nothing_is_left_to_fire() {
+        for (size_ms, slide_ms) in [(1, 1), (10, 3), (7, 7)] {
+            let shape = Shape { size_ms, slide_ms, lateness_ms: 0 };
+            assert!(shape.first_unfired(i64::MAX) > TIME_LIMIT_MS);
+            assert!(shape.first_unfired(i64::MIN) < -TIME_LIMIT_MS);
+        }
     }
 
     proptest! {
