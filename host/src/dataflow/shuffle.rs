@@ -57,8 +57,7 @@ impl Shuffle {
         for (row, hash) in hashes.iter().enumerate() {
             rows[self.owners[groups.of(*hash) as usize] as usize].push(row as u32);
         }
-        // Hashes do not go along: to compute them again from a column that was just gathered costs the receiver less
-        // than to fetch them from another core.
+        // Hashes do not go along: the receiver tells keys apart by tags of its own.
         Ok(rows
             .into_iter()
             .map(|rows| if rows.len() == batch.row_count() { batch.clone() } else { batch.select(&rows.into()) })
