@@ -61,6 +61,7 @@ fn table(code: &mut String, name: &str, base: &Path, files: &[PathBuf]) {
     let _ = writeln!(code, "static {name}: &[(&str, &[u8])] = &[");
     for file in files {
         let relative = file.strip_prefix(base).expect("collected below the base");
+        // Writing to a string cannot fail.
         let _ = writeln!(code, "    ({relative:?}, include_bytes!({file:?})),");
     }
     code.push_str("];\n");

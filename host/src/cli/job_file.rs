@@ -15,6 +15,7 @@ use crate::job::load::{self, Document, Override};
 pub(crate) fn checked_graph(args: &JobArgs, plugins: &mut Plugins) -> Result<JobGraph> {
     let document = Document::read(&args.job)?;
     let search_path = std::env::var_os("FLOWGATE_PLUGIN_PATH");
+    // Without it only the plugins that come with Flowgate are not found, and the message says where was looked.
     let executable = std::env::current_exe().ok();
     let mut around = Surroundings::of(&document.base, search_path.as_deref(), executable.as_deref());
     let mut overrides = args.set.clone();

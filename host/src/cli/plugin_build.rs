@@ -57,6 +57,7 @@ fn line(function: &FunctionInfo) -> String {
 fn summary(built: &Built) -> String {
     let size = built.bytes as f64 / 1024.0;
     // As short as it was typed, where that is possible.
+    // Where the current folder is not known, paths are shown whole.
     let here = std::env::current_dir().unwrap_or_default();
     let path = built.path.strip_prefix(&here).unwrap_or(&built.path);
     format!("built {}: {size:.1} KiB in {:.1} s", path.display(), built.took.as_secs_f64())

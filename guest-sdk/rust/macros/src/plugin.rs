@@ -50,6 +50,7 @@ impl Parse for Lists {
 
 pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
     let lists: Lists = parse2(input)?;
+    // A list that is left out is an empty one.
     let (transforms, aggregates) = (lists.transforms.unwrap_or_default(), lists.aggregates.unwrap_or_default());
     let mut problems = Problems::default();
     let all: Vec<&Path> = transforms.iter().chain(&aggregates).collect();

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 /// The members of an object: names, and values as they are written.
 pub(super) fn members(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     let inside = object.trim_ascii();
+    // What is no object, against the condition above, has no members.
     let mut rest = inside.strip_prefix('{').and_then(|r| r.strip_suffix('}')).unwrap_or_default();
     std::iter::from_fn(move || {
         rest = rest.trim_ascii_start();

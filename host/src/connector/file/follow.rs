@@ -135,6 +135,7 @@ impl Input for FollowedFile {
 /// Watches the folder, not the file: a rotated file's watch would go with it.
 fn watch(path: &Path, name: &str, changed: Arc<AtomicBool>, waker: Waker) -> Result<RecommendedWatcher> {
     let cannot = |e: notify::Error| Error::external(format!("cannot follow {name}: {e}"));
+    // A path that leads nowhere yet has no other name to watch for.
     let target = path.canonicalize().ok();
     let names = [Some(path), target.as_deref()].map(|p| p.and_then(Path::file_name).map(ToOwned::to_owned));
     let on_event = move |event: notify::Result<notify::Event>| {
