@@ -7,7 +7,7 @@ use arrow_array::{ArrayRef, UInt32Array};
 use crate::clock;
 use crate::connector::encode::encode_json_lines;
 use crate::connector::open_source;
-use crate::connector::source::{Origin, Poll, Positions, SourceRows};
+use crate::connector::source::{Origin, Poll, SourceRows};
 use crate::error::{Error, Result};
 use crate::job::graph::SourceConnector;
 use crate::plugin::binding::{FunctionInfo, Kind, OpenRequest, OutputBinding};
@@ -190,11 +190,9 @@ fn columns_read(function: &Function, schema: &Schema) -> Result<Vec<usize>> {
 }
 
 fn failure_line(origin: &Origin, failure: &RowFailure) -> String {
-    let line = match &origin.positions {
-        Positions::From(first) => first + u64::from(failure.row),
-        Positions::List(lines) => lines.get(failure.row as usize).copied().unwrap_or_default(),
-    };
-    format!("{}:{line}: {}", origin.name, failure.message)
+    // The wall has checked that the failed row is one of the batch.
+    let place = origin.place(failure.row as usize).unwrap_or_else(|| origin.name.to_string());
+    format!("{place}: {}", failure.message)
 }
 
 fn unpark(thread: std::thread::Thread) -> impl Fn() + Send + Sync {

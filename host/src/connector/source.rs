@@ -42,6 +42,17 @@ pub struct Origin {
     pub positions: Positions,
 }
 
+impl Origin {
+    /// Where a row of the batch stands: `access.log:17`. `None` for a row that the batch does not have.
+    pub fn place(&self, row: usize) -> Option<String> {
+        let position = match &self.positions {
+            Positions::From(first) => first + row as u64,
+            Positions::List(list) => *list.get(row)?,
+        };
+        Some(format!("{}:{position}", self.name))
+    }
+}
+
 /// The positions of the rows of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Positions {

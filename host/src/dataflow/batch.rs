@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, UInt32Array};
 use arrow_buffer::ScalarBuffer;
 
-use crate::connector::source::{Origin, Positions};
+use crate::connector::source::Origin;
 use crate::error::{Error, Result};
 
 /// Row numbers into a column; shared by the columns that have gone the same way.
@@ -108,11 +108,7 @@ impl Batch {
             None => row,
             Some(rows) => *rows.get(row)? as usize,
         };
-        let position = match &view.origin.positions {
-            Positions::From(first) => first + row as u64,
-            Positions::List(list) => *list.get(row)?,
-        };
-        Some(format!("{}:{position}", view.origin.name))
+        view.origin.place(row)
     }
 
     /// All columns, gathered.
@@ -181,6 +177,7 @@ pub fn repeat_timestamp(value: i64, row_count: usize) -> ArrayRef {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connector::source::Positions;
     use arrow_array::Int64Array;
     use arrow_array::cast::AsArray;
     use arrow_array::types::Int64Type;
