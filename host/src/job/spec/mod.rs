@@ -1,0 +1,15 @@
+//! The job file: the structures that a user writes in YAML, JSON or TOML. Unknown fields are refused.
+//!
+//! The doc comments here are the descriptions in the JSON Schema that `flowgate schema` prints.
+
+mod job;
+mod operator;
+mod sink;
+mod source;
+mod window;
+
+pub use job::*;
+pub use operator::*;
+pub use sink::*;
+pub use source::*;
+pub use window::*;

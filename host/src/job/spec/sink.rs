@@ -1,0 +1,68 @@
+//! Sinks.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A sink: an input and exactly one connector (`print`, `file` or `blackhole`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sink {
+    /// A source or an operator, or a side output of one.
+    pub input: String,
+    /// Writes rows to standard output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub print: Option<Print>,
+    /// Writes rows to a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileSink>,
+    /// Takes rows and forgets them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blackhole: Option<Empty>,
+}
+
+/// How rows are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PrintFormat {
+    /// A table on a terminal, JSON lines otherwise.
+    #[default]
+    Auto,
+    /// A table.
+    Table,
+    /// JSON lines.
+    Json,
+}
+
+/// Writes rows to standard output.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Print {
+    /// Default: auto.
+    pub format: PrintFormat,
+}
+
+/// How rows are written to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SinkFormat {
+    /// One JSON object a line.
+    #[default]
+    Json,
+    /// Comma-separated values with a header line.
+    Csv,
+}
+
+/// Writes rows to a file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileSink {
+    /// Relative to the job file. An existing file is replaced.
+    pub path: String,
+    /// Default: json, or csv where the path ends in `.csv`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<SinkFormat>,
+}
+/// No settings.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Empty {}

@@ -1,0 +1,237 @@
+//! Sources, and the event time of a stream.
+
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use super::Empty;
+use crate::job::quantity::Millis;
+use crate::schema::DataType;
+
+/// A source: exactly one connector (`file`, `stdin` or `generator`).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Source {
+    /// Reads files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileSource>,
+    /// Reads standard input.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<StdinSource>,
+    /// Makes rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generator: Option<Generator>,
+    /// Which column is the event time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_time: Option<EventTime>,
+}
+
+/// How bytes become rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Lines of text: one column, `text`.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// Comma-separated values (RFC 4180).
+    Csv,
+}
+
+/// Compression of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// By the file's name: `.gz` is gzip, `.zst` is zstd.
+    #[default]
+    Auto,
+    /// Not compressed.
+    None,
+    /// gzip.
+    Gzip,
+    /// Zstandard.
+    Zstd,
+}
+
+/// Reads files.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileSource {
+    /// A path, or a glob (`logs/*.log`), relative to the job file.
+    pub path: String,
+    /// How lines become rows. Default: text.
+    #[serde(default)]
+    pub format: Format,
+    /// Columns and their types, for `json` and `csv`: `{ time: timestamp, path: text, size: int64? }`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    #[schemars(schema_with = "column_types")]
+    pub columns: IndexMap<String, String>,
+    /// Whether to go on reading when the end is reached, as `tail -F` does. Default: false.
+    #[serde(default)]
+    pub follow: bool,
+    /// Compression. Default: auto.
+    #[serde(default)]
+    pub compression: Compression,
+    /// CSV: whether the first line names the columns. Default: true.
+    #[serde(default = "yes")]
+    pub header: bool,
+    /// CSV: the character between values. Default: `,`.
+    #[serde(default = "comma")]
+    pub delimiter: String,
+    /// Rows in a batch at the most. Default: 8192.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_rows: Option<u32>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn comma() -> String {
+    ",".into()
+}
+
+/// Column names to types: `text`, or `text?` where a row may have no value.
+fn column_types(_: &mut SchemaGenerator) -> Schema {
+    let types: Vec<String> = DataType::ALL.iter().flat_map(|t| [t.to_string(), format!("{t}?")]).collect();
+    json_schema!({ "type": "object", "additionalProperties": { "type": "string", "enum": types } })
+}
+
+/// Reads standard input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StdinSource {
+    /// How lines become rows. Default: text.
+    #[serde(default)]
+    pub format: Format,
+    /// Columns and their types, for `json` and `csv`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    #[schemars(schema_with = "column_types")]
+    pub columns: IndexMap<String, String>,
+    /// CSV: whether the first line names the columns. Default: true.
+    #[serde(default = "yes")]
+    pub header: bool,
+    /// CSV: the character between values. Default: `,`.
+    #[serde(default = "comma")]
+    pub delimiter: String,
+    /// Rows in a batch at the most. Default: 8192.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_rows: Option<u32>,
+}
+
+/// Makes rows: the same ones for the same seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Generator {
+    /// How many rows; without it, no end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// Rows a second, over all workers; without it, as fast as they are taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u64>,
+    /// Start of the random sequence. Default: 0.
+    #[serde(default)]
+    pub seed: u64,
+    /// What each column holds.
+    pub columns: IndexMap<String, GeneratorColumn>,
+    /// Rows in a batch at the most. Default: 8192.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_rows: Option<u32>,
+}
+
+/// What a generated column holds: exactly one of these.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GeneratorColumn {
+    /// int64: `start`, `start + step`, ... by row number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<Sequence>,
+    /// int64: uniform in `[min, max]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub int: Option<IntRange>,
+    /// float64: uniform in `[min, max)`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub float: Option<FloatRange>,
+    /// text: one of these values, each as likely.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Vec<String>>,
+    /// text: this many words with spaces between them, out of a fixed vocabulary of 1,000 in which a word of rank r
+    /// comes up about as often as 1/r.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<u32>,
+    /// timestamp: `start` plus `step` for each row, less a random part of up to `jitter`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<TimeSequence>,
+    /// timestamp: when the row was made (`now: {}`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub now: Option<Empty>,
+}
+
+/// An arithmetic sequence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sequence {
+    /// Default: 0.
+    #[serde(default)]
+    pub start: i64,
+    /// Default: 1.
+    #[serde(default = "one")]
+    pub step: i64,
+}
+
+fn one() -> i64 {
+    1
+}
+
+/// Integers from `min` to `max`, both included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IntRange {
+    /// The least.
+    pub min: i64,
+    /// The greatest.
+    pub max: i64,
+}
+
+/// Numbers from `min` up to but without `max`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FloatRange {
+    /// The least.
+    pub min: f64,
+    /// The bound above.
+    pub max: f64,
+}
+
+/// Timestamps by row number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TimeSequence {
+    /// RFC 3339, as `2026-01-01T00:00:00Z`.
+    pub start: String,
+    /// Microseconds between rows. Default: 1000.
+    #[serde(default = "thousand")]
+    pub step_us: u64,
+    /// Rows are up to this much out of order. Default: 0s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<Millis>,
+}
+
+fn thousand() -> u64 {
+    1_000
+}
+
+/// Which column of a stream is its event time, and how watermarks follow from it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventTime {
+    /// A timestamp column.
+    pub column: String,
+    /// How far behind the greatest event time seen a row may come: the watermark stays this much behind. Default: 0s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_out_of_orderness: Option<Millis>,
+    /// After this long without rows, a stream's part on one worker no longer holds the watermark back. Default: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_after: Option<Millis>,
+}
