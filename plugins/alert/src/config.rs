@@ -121,7 +121,7 @@ fn compile(config: &RuleConfig) -> Result<Rule, Vec<String>> {
             _ => {}
         }
     }
-    // Half of all milliseconds: a time plus this does not overflow but at the end of time, where it is cut.
+    // Signed, as times are.
     let hold = config.hold.as_ref().map_or(Some(0), Span::millis).and_then(|millis| i64::try_from(millis).ok());
     if hold.is_none() {
         problems.push("`for` is no length of time: write for example `30s`, or milliseconds".to_owned());

@@ -25,13 +25,13 @@ pub(crate) fn state_value(input: TokenStream) -> Result<TokenStream> {
         return Err(Error::new(ident.span(), wrong));
     }
     let members: Vec<Member> = data.fields.members().collect();
-    let types = data.fields.iter().map(|field| &field.ty);
+    let types: Vec<_> = data.fields.iter().map(|field| &field.ty).collect();
     Ok(quote! {
         impl ::flowgate_sdk::StateValue for #ident {
             #[inline]
             fn encode(&self, __bytes: &mut ::std::vec::Vec<u8>) {
                 let _ = &__bytes;
-                #(::flowgate_sdk::StateValue::encode(&self.#members, __bytes);)*
+                #(<#types as ::flowgate_sdk::StateValue>::encode(&self.#members, __bytes);)*
             }
 
             #[inline]

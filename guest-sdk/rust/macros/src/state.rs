@@ -111,24 +111,24 @@ fn implementation(ident: &Ident, slots: &[Slot]) -> TokenStream {
 
                 #[inline(always)]
                 fn begin(&mut self, __row: u32, __key: u32) {
-                    #(__sdk::Slot::begin(&mut self.#fields, __row, __key);)*
+                    #(<#types as __sdk::Slot>::begin(&mut self.#fields, __row, __key);)*
                 }
 
                 fn undo(&mut self) {
-                    #(__sdk::Slot::undo(&mut self.#fields);)*
+                    #(<#types as __sdk::Slot>::undo(&mut self.#fields);)*
                 }
 
                 fn fetch(&mut self) {
-                    #(__sdk::Slot::fetch(&mut self.#fields);)*
+                    #(<#types as __sdk::Slot>::fetch(&mut self.#fields);)*
                 }
 
                 fn check(&self) -> ::std::result::Result<(), ::std::string::String> {
-                    #(__sdk::check_slot(&self.#fields, #names)?;)*
+                    #(__sdk::check_slot(<#types as __sdk::Slot>::is_sound(&self.#fields), #names)?;)*
                     ::std::result::Result::Ok(())
                 }
 
                 fn write_back(self) {
-                    #(__sdk::Slot::write_back(self.#fields);)*
+                    #(<#types as __sdk::Slot>::write_back(self.#fields);)*
                 }
             }
         };
