@@ -66,12 +66,20 @@ impl Process for Steps {
             "insert" => state.map.insert(n % 4, n),
             "remove" => state.map.remove(&(n % 4)),
             "get" => drop(state.map.get(&(n % 4))),
-            "double" => {
+            "double" | "double unasked" => {
                 if let Some(value) = state.map.get(&(n % 4)).copied() {
                     state.map.insert(n % 4, value.wrapping_mul(2));
                 }
             }
             "clear" => state.map.clear(),
+            "insert, look" => {
+                state.map.insert(n % 4, n);
+                state.map.entries().for_each(drop);
+            }
+            "want, clear" => {
+                state.map.want(n % 4);
+                state.map.clear();
+            }
             "entries" => drop(state.map.entries().count()),
             "push" => state.list.push(n),
             "empty" => state.list.clear(),
@@ -174,6 +182,17 @@ fn what_a_failed_row_wrote_is_undone() {
     let state =
         harness.state("k", |state| (state.value.get().copied(), state.map.get(&1).copied(), state.list.get().to_vec()));
     assert_eq!(state, (Some(1), Some(5), vec![7]));
+}
+
+#[test]
+fn an_entry_that_was_asked_for_and_then_cleared_stays_away() {
+    let mut harness = open();
+    harness.batch(0, [("k", step("insert", 5)), ("other", step("insert", 6))]).unwrap();
+    // The second row fetches what it needs, and what the first had asked for.
+    harness
+        .batch(0, [("k", step("want, clear", 5)), ("other", step("double unasked", 6)), ("k", step("look", 0))])
+        .unwrap();
+    assert_eq!(harness.rows::<Seen>()[0].entries, 0);
 }
 
 #[test]
@@ -329,10 +348,10 @@ impl Model {
             "set" => self.value = Some(n),
             "unset" => self.value = None,
             "add" => self.value = Some(self.value.unwrap_or(0) + n),
-            "insert" => drop(self.map.insert(n % 4, n)),
+            "insert" | "insert, look" => drop(self.map.insert(n % 4, n)),
             "remove" => drop(self.map.remove(&(n % 4))),
-            "double" => drop(self.map.get_mut(&(n % 4)).map(|value| *value *= 2)),
-            "clear" => self.map.clear(),
+            "double" | "double unasked" => drop(self.map.get_mut(&(n % 4)).map(|value| *value *= 2)),
+            "clear" | "want, clear" => self.map.clear(),
             "push" => self.list.push(n),
             "empty" => self.list.clear(),
             "replace" => self.list = vec![n, n],
@@ -341,8 +360,22 @@ impl Model {
     }
 }
 
-const STEPS: [&str; 13] = [
-    "set", "unset", "add", "insert", "remove", "get", "double", "clear", "entries", "push", "empty", "replace",
+const STEPS: [&str; 16] = [
+    "double unasked",
+    "insert, look",
+    "want, clear",
+    "set",
+    "unset",
+    "add",
+    "insert",
+    "remove",
+    "get",
+    "double",
+    "clear",
+    "entries",
+    "push",
+    "empty",
+    "replace",
     "elements",
 ];
 
