@@ -208,6 +208,13 @@ fn timers_fire_in_order_once_and_set_others() {
     // One in the past fires right after the call.
     harness.batch(0, [("k", step("timer", 5)), ("k", step("no timer", 7)), ("k", step("timer", 7))]).unwrap();
     assert_eq!(elements(&mut harness), [10, 30, 5, 7]);
+    // Timers of several keys in one call: the harness and the function agree on whose is whose.
+    harness.batch(0, [("p", step("timer", 50)), ("q", step("timer", 60)), ("p", step("timer", 70))]).unwrap();
+    let calls = harness.host_calls();
+    harness.advance_watermark(Timestamp::from_millis(100));
+    assert_eq!(harness.host_calls() - calls, 1);
+    assert_eq!(harness.state("p", |state| state.list.get().to_vec()), [50, 70]);
+    assert_eq!(harness.state("q", |state| state.list.get().to_vec()), [60]);
     harness.row("other", step("later", 85));
     harness.advance_processing_time(Timestamp::from_millis(1_000));
     assert_eq!(harness.state("other", |state| state.list.get().to_vec()), [85, 95, 105]);
