@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::graph::{Aggregate, Input, JobGraph, Node, NodeId, NodeKind, SinkConnector, SourceConnector};
 use super::quantity::Millis;
 use super::spec::WindowTime;
+use crate::connector::shown_url;
 
 /// Every node with its input and the columns of its outputs, one node a paragraph. Outputs for errors, whose columns
 /// are always the same, show where they are read.
@@ -112,6 +113,11 @@ fn describe(node: &Node) -> String {
                 Some(rows) => format!("generator, {rows} rows"),
                 None => "generator".into(),
             },
+            SourceConnector::Nexmark { spec, .. } => {
+                let of = spec.path.as_ref().map_or_else(String::new, |path| format!(" of {path}"));
+                format!("nexmark {}{of}", spec.table.name())
+            }
+            SourceConnector::System(_) => "system".into(),
         },
         NodeKind::Transform(transform) => format!("{}/{}", transform.function.plugin, transform.function.function),
         NodeKind::Window(window) => {
@@ -135,6 +141,7 @@ fn describe(node: &Node) -> String {
             SinkConnector::File { path, .. } => {
                 format!("file {}", path.file_name().unwrap_or(path.as_os_str()).to_string_lossy())
             }
+            SinkConnector::Webhook(webhook) => format!("webhook {}", shown_url(&webhook.url)),
             SinkConnector::Blackhole => "blackhole".into(),
         },
     }

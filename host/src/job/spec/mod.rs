@@ -3,13 +3,19 @@
 //! The doc comments here are the descriptions in the JSON Schema that `flowgate schema` prints.
 
 mod job;
+mod nexmark;
 mod operator;
 mod sink;
 mod source;
+mod system;
+mod webhook;
 mod window;
 
 pub use job::*;
+pub use nexmark::*;
 pub use operator::*;
 pub use sink::*;
 pub use source::*;
+pub use system::*;
+pub use webhook::*;
 pub use window::*;
