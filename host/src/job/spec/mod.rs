@@ -3,6 +3,7 @@
 //! The doc comments here are the descriptions in the JSON Schema that `flowgate schema` prints.
 
 mod job;
+mod join;
 mod nexmark;
 mod operator;
 mod sink;
@@ -12,6 +13,7 @@ mod webhook;
 mod window;
 
 pub use job::*;
+pub use join::*;
 pub use nexmark::*;
 pub use operator::*;
 pub use sink::*;
