@@ -175,13 +175,17 @@ fn head(kind: u8, size: usize) -> Vec<u8> {
 }
 
 /// A pointer to an offset of the data section, in each of its four lengths.
-fn pointer(to: usize) -> Vec<u8> {
+pub(crate) fn pointer(to: usize) -> Vec<u8> {
     let bytes = (to as u32).to_be_bytes();
     match to {
         0..2_048 => vec![1 << 5 | bytes[2], bytes[3]],
         2_048..526_336 => {
             let bytes = (to as u32 - 2_048).to_be_bytes();
             vec![1 << 5 | 1 << 3 | bytes[1], bytes[2], bytes[3]]
+        }
+        526_336..134_744_064 => {
+            let bytes = (to as u32 - 526_336).to_be_bytes();
+            vec![1 << 5 | 2 << 3 | bytes[0], bytes[1], bytes[2], bytes[3]]
         }
         _ => [vec![1 << 5 | 3 << 3], bytes.to_vec()].concat(),
     }

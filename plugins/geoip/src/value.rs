@@ -170,3 +170,35 @@ impl<'a> Value<'a> {
         Ok(Some(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synthetic::pointer;
+
+    #[test]
+    fn pointers_of_every_length() {
+        for to in [0, 2_047, 2_048, 526_335, 526_336, 1_000_000] {
+            let mut section = vec![0; to];
+            section.extend(b"\x42hi");
+            let at = section.len();
+            section.extend(pointer(to));
+            assert_eq!(Value::at(&section, at).text(), Ok(Some("hi")), "{to}");
+        }
+        // Four bytes reach any offset, also a near one.
+        let section = [&b"\x42hi"[..], &[1 << 5 | 3 << 3, 0, 0, 0, 0]].concat();
+        assert_eq!(Value::at(&section, 3).text(), Ok(Some("hi")));
+        let loop_of_two = [pointer(2), pointer(0)].concat();
+        assert_eq!(Value::at(&loop_of_two, 0).text(), Err(Malformed("a pointer points to a pointer")));
+    }
+
+    #[test]
+    fn sizes_of_every_length() {
+        for (head, size) in [(&[0x5d, 0][..], 29), (&[0x5e, 0, 5], 290), (&[0x5f, 0, 0, 1], 65_822)] {
+            let section = [head, &vec![b'a'; size]].concat();
+            assert_eq!(Value::at(&section, 0).text().unwrap().unwrap().len(), size);
+            assert_eq!(Value::at(&section, 0).end(), Ok(section.len()));
+            assert_eq!(Value::at(&section[..section.len() - 1], 0).text(), Err(Malformed("a value goes beyond its end")));
+        }
+    }
+}
