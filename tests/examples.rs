@@ -104,7 +104,10 @@ fn visitors_of_the_web_site() {
         let visitors = fs::read_to_string(&written).unwrap();
         for (given, expected) in [(&ended.stdout, "countries"), (&visitors, "visitors")] {
             let file = example.join(format!("expected-{expected}.jsonl"));
-            assert!(sorted(given) == sorted(&fs::read_to_string(file).unwrap()), "{expected} at parallelism {parallelism}:\n{given}");
+            assert!(
+                sorted(given) == sorted(&fs::read_to_string(file).unwrap()),
+                "{expected} at parallelism {parallelism}:\n{given}"
+            );
         }
     }
 }

@@ -68,10 +68,12 @@ fn wanted(listed: &[String], wrong: &mut Vec<String>) -> BTreeSet<&'static str> 
     }
     let mut metrics = BTreeSet::new();
     for name in listed {
-        let is = |metric: &&&str| **metric == name || metric.strip_prefix(&name[..]).is_some_and(|m| m.starts_with('.'));
+        let is =
+            |metric: &&&str| **metric == name || metric.strip_prefix(&name[..]).is_some_and(|m| m.starts_with('.'));
         let mut found = SYSTEM_METRICS.iter().filter(is).peekable();
         if found.peek().is_none() {
-            wrong.push(format!("`metrics` has `{name}`, which is no figure; figures are {}", SYSTEM_METRICS.join(", ")));
+            wrong
+                .push(format!("`metrics` has `{name}`, which is no figure; figures are {}", SYSTEM_METRICS.join(", ")));
         }
         metrics.extend(found);
     }
