@@ -66,7 +66,11 @@ fn a_busy_processor_shows() {
     let source = source(serde_json::json!({ "every": "200ms", "samples": 1, "metrics": ["cpu"] })).unwrap();
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| while !stop.load(std::sync::atomic::Ordering::Relaxed) {});
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
         let (rows, _) = read(&source);
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         assert!(rows.iter().all(|r| r["metric"].as_str().unwrap().starts_with("cpu.")));
