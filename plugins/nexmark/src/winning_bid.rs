@@ -79,7 +79,7 @@ pub struct Winner<'a> {
 
 /// What is kept of an auction for its result alone.
 #[derive(Debug, Clone, PartialEq, StateValue)]
-pub struct Item {
+struct Item {
     item_name: String,
     description: String,
     initial_bid: i64,
@@ -91,7 +91,7 @@ pub struct Item {
 
 /// What is kept of a bid.
 #[derive(Debug, Clone, PartialEq, StateValue)]
-pub struct Offer {
+struct Offer {
     price: i64,
     date_time: Timestamp,
     bidder: i64,
@@ -254,7 +254,8 @@ mod tests {
     /// Whatever comes first, and a bid below the reserve wins, too.
     #[test]
     fn of_equal_bids_the_earlier_wins() {
-        let bids = [bid(99, 1, 90), bid(120, 3, 50), bid(110, 4, 50), bid(110, 2, 50), bid(130, 1, 20), bid(201, 1, 90)];
+        let bids =
+            [bid(99, 1, 90), bid(120, 3, 50), bid(110, 4, 50), bid(110, 2, 50), bid(130, 1, 20), bid(201, 1, 90)];
         for before in 0..bids.len() {
             let mut harness = ProcessHarness::<WinningBid>::open("{}").unwrap();
             let key = || AuctionKey { id: 5 };

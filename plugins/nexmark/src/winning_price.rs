@@ -7,7 +7,7 @@ use flowgate_sdk::{Context, Failure, List, Process, Row, State, Timer, TimerTag,
 pub(crate) const REMEMBERED_MS: i64 = 1_000;
 
 /// Number of an auction: the key.
-#[derive(Debug, Row)]
+#[derive(Debug, Clone, Row)]
 pub struct AuctionKey {
     /// Of both inputs.
     pub id: i64,
@@ -122,7 +122,8 @@ impl Process for WinningPrice {
             }
             Due::Forget => ctx.state.auction.clear(),
             Due::Early => {
-                let later: Vec<_> = ctx.state.early.get().iter().filter(|(time, _)| *time > timer.time).copied().collect();
+                let later: Vec<_> =
+                    ctx.state.early.get().iter().filter(|(time, _)| *time > timer.time).copied().collect();
                 ctx.state.early.replace(later);
             }
         }
@@ -173,7 +174,10 @@ mod tests {
         harness.advance_watermark(at(60 + REMEMBERED_MS));
         assert_eq!(harness.rows::<Won>(), []);
         for key in [1, 2] {
-            assert!(harness.state(AuctionKey { id: key }, |kept| kept.auction.get().is_none() && kept.early.get().is_empty()));
+            assert!(
+                harness
+                    .state(AuctionKey { id: key }, |kept| kept.auction.get().is_none() && kept.early.get().is_empty())
+            );
         }
     }
 }
