@@ -29,8 +29,8 @@ pub(super) fn of(graph: &JobGraph, state: &JobState, took: Duration, finished: b
         let (rows_in, rows_out) = (metrics.rows_in.load(Relaxed), metrics.rows_out.load(Relaxed));
         let flow = match &node.kind {
             NodeKind::Source(_) => format!("{} read", whole(rows_in)),
-            NodeKind::Transform(_) | NodeKind::Window(_) => format!("{} in, {} out", whole(rows_in), whole(rows_out)),
             NodeKind::Sink(_) => format!("{} taken", whole(rows_in)),
+            _ => format!("{} in, {} out", whole(rows_in), whole(rows_out)),
         };
         let mut line = format!("  {:width$}  {flow}", node.name);
         let (errors, late) = (metrics.errors.load(Relaxed), metrics.late.load(Relaxed));

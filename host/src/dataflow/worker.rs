@@ -94,6 +94,13 @@ fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<
                     }
                 }
             }
+            NodeKind::Join(spec) => {
+                if let Some((function, _)) = &spec.function {
+                    load(function).map_err(within)?;
+                }
+            }
+            NodeKind::Process(spec) => load(&spec.function).map_err(within)?,
+            NodeKind::Lookup(_) | NodeKind::Union(_) => {}
             NodeKind::Sink(spec) => {
                 let input = node.inputs.first().ok_or_else(|| Error::internal("a sink without input"))?;
                 let schema = &graph.nodes[input.node.0].outputs[input.output].schema;

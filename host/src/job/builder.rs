@@ -31,8 +31,8 @@ use super::stream::DataStream;
 /// requests.errors().write("bad", "bad.jsonl");
 ///
 /// let job = job.build().unwrap();
-/// assert_eq!(job.operators["parse"].input, "file");
-/// assert_eq!(job.operators["window"].input, "parse");
+/// assert_eq!(job.operators["parse"].input.as_deref(), Some("file"));
+/// assert_eq!(job.operators["window"].input.as_deref(), Some("parse"));
 /// assert_eq!(job.sinks["bad"].input, "parse.errors");
 /// ```
 ///
@@ -57,7 +57,19 @@ pub(super) struct Draft {
 pub(super) struct DraftNode {
     pub(super) name: String,
     pub(super) part: Part,
-    input: Option<Upstream>,
+    inputs: Vec<Upstream>,
+    reading: Reading,
+}
+
+/// How an operator names what it reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// `input`; nothing where it is a source.
+    Input,
+    /// `inputs`: left and right.
+    Inputs,
+    /// `union`.
+    Union,
 }
 
 /// What a node is.
@@ -90,6 +102,7 @@ impl JobBuilder {
             key_groups: None,
             plugins: IndexMap::new(),
             limits: None,
+            state: None,
             sources: IndexMap::new(),
             operators: IndexMap::new(),
             sinks: IndexMap::new(),
@@ -148,6 +161,10 @@ impl JobBuilder {
     }
 
     pub(super) fn add(&self, name: &str, part: Part, input: Option<Upstream>) -> DataStream {
+        self.add_reading(name, part, input.into_iter().collect(), Reading::Input)
+    }
+
+    pub(super) fn add_reading(&self, name: &str, part: Part, inputs: Vec<Upstream>, reading: Reading) -> DataStream {
         let mut draft = self.draft.borrow_mut();
         let taken = |name: &str| draft.nodes.iter().any(|n| n.name == name);
         let mut free = name.to_string();
@@ -156,7 +173,7 @@ impl JobBuilder {
             free = format!("{name}_{n}");
             n += 1;
         }
-        draft.nodes.push(DraftNode { name: free, part, input });
+        draft.nodes.push(DraftNode { name: free, part, inputs, reading });
         let upstream = Upstream { node: draft.nodes.len() - 1, side: String::new() };
         DataStream::new(self.clone(), upstream)
     }
@@ -207,8 +224,14 @@ impl JobBuilder {
                 }
                 Part::Operator(operator) => {
                     claim("operators", &node.name);
-                    let input = node.input.as_ref().map(reference).unwrap_or_default();
-                    job.operators.insert(node.name.clone(), spec::Operator { input, ..operator.clone() });
+                    let mut operator = operator.clone();
+                    let names: Vec<String> = node.inputs.iter().map(reference).collect();
+                    match node.reading {
+                        Reading::Input => operator.input = names.into_iter().next(),
+                        Reading::Inputs => operator.inputs = names,
+                        Reading::Union => operator.union = names,
+                    }
+                    job.operators.insert(node.name.clone(), operator);
                 }
             }
         }

@@ -25,8 +25,19 @@ pub struct JobGraph {
     pub in_flight_ticks: u32,
     /// Limits of plugin calls that differ from the defaults.
     pub limits: spec::Limits,
+    /// Where keyed state is kept.
+    pub state: StatePlace,
     /// Inputs come before the nodes that read them.
     pub nodes: Vec<Node>,
+}
+
+/// Where keyed state is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatePlace {
+    /// Memory for the state of all workers together; what is over it goes to files.
+    pub memory_bytes_max: u64,
+    /// The folder for those files, absolute; `None`: the system's for temporary files.
+    pub spill: Option<PathBuf>,
 }
 
 /// Position in [`JobGraph::nodes`].
@@ -75,6 +86,14 @@ pub enum NodeKind {
     Transform(TransformNode),
     /// Aggregates windows. Outputs: main, `errors`, `late`.
     Window(WindowNode),
+    /// Joins two inputs. Outputs: main, `errors`, `late`, then the function's side outputs.
+    Join(JoinNode),
+    /// Joins a stream with a table file. Outputs: main, `errors`.
+    Lookup(LookupNode),
+    /// Runs a plugin's process function. Outputs: main, `errors`, then the function's side outputs.
+    Process(ProcessNode),
+    /// The rows of all inputs. Outputs: main.
+    Union(UnionNode),
     /// Writes to the outside world.
     Sink(SinkNode),
 }
@@ -126,14 +145,21 @@ pub struct PluginFunction {
     pub function: String,
     /// `{}` where the job gives none.
     pub config: serde_json::Value,
-    /// The columns offered to `open`: for each, its field there and where it comes from.
-    pub offered: Vec<Offered>,
     /// What `open` answered.
     pub binding: Binding,
-    /// For each column that the function reads: its position in the input's schema, and whether int64 becomes float64.
-    pub reads: Vec<Read>,
+    /// One for each of the function's inputs.
+    pub inputs: Vec<FunctionInput>,
     /// Granted files, absolute.
     pub files: BTreeMap<String, PathBuf>,
+}
+
+/// How one input of a function is fed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionInput {
+    /// The columns offered to `open`: for each, its field there and where it comes from.
+    pub offered: Vec<Offered>,
+    /// For each column that the function reads: its position in the input's schema, and whether int64 becomes float64.
+    pub reads: Vec<Read>,
 }
 
 /// A column as it is offered to a function.
@@ -185,26 +211,64 @@ pub enum ColumnOrigin {
     Made(usize),
 }
 
-/// A window aggregation. Its main output has: the key columns, `window_start`, `window_end`, then one column for each
-/// aggregate; its event time is `window_end - 1`.
+/// A window aggregation. Its main output has: the key columns; `window_start` and `window_end`, where windows have a
+/// start and an end in time; `window_result`, where a window can give more than one result; then a column for each
+/// aggregate. Its event time is `window_end - 1` where there is one, else that of the latest row of the group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WindowNode {
     /// Positions of the key columns in the input's schema; empty for one group of all rows.
     pub key: Vec<usize>,
-    /// Length of a window, milliseconds.
-    pub size_ms: i64,
-    /// Milliseconds between the starts of windows; equal to `size_ms` for tumbling windows.
-    pub slide_ms: i64,
+    /// Which windows.
+    pub windows: Windows,
     /// Which time.
     pub time: spec::WindowTime,
     /// Milliseconds of event time after a window's end in which rows still count.
     pub allowed_lateness_ms: i64,
+    /// Results beside that at the end of a window.
+    pub trigger: Option<Trigger>,
+    /// Whether there is a column `window_result`.
+    pub marks_results: bool,
     /// The results.
     pub aggregates: Vec<AggregateColumn>,
     /// What happens to rows that a plugin aggregate fails.
     pub on_error: spec::OnError,
     /// Event time of the main output, where it is assigned anew.
     pub event_time: Option<EventTime>,
+}
+
+/// Windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Windows {
+    /// Tumbling and sliding ones in time.
+    Time {
+        /// Length, milliseconds.
+        size_ms: i64,
+        /// Milliseconds between starts; equal to `size_ms` for tumbling windows.
+        slide_ms: i64,
+    },
+    /// Of a key, until no row has come for so long.
+    Session {
+        /// Milliseconds.
+        gap_ms: i64,
+    },
+    /// One for everything.
+    Global,
+    /// Tumbling and sliding ones by number of rows of a key.
+    Rows {
+        /// Rows.
+        size: u64,
+        /// Rows between starts; equal to `size` for tumbling windows.
+        slide: u64,
+    },
+}
+
+/// When a window gives results beside the end of its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Trigger {
+    /// Each time so many more rows of a key have come.
+    Count(u64),
+    /// At this interval of processing time, milliseconds.
+    Every(i64),
 }
 
 /// One aggregate of a window.
@@ -214,6 +278,8 @@ pub struct AggregateColumn {
     pub name: String,
     /// What is computed.
     pub aggregate: Aggregate,
+    /// A boolean column; only rows where it is true count. `None`: all rows.
+    pub filter: Option<usize>,
 }
 
 /// What an aggregate computes.
@@ -232,8 +298,159 @@ pub enum Aggregate {
     Max(usize),
     /// int64 or float64 column; result float64, null where no row has a value.
     Avg(usize),
+    /// The value of the earliest row, by event time where the window goes by it, else by arrival.
+    First(usize),
+    /// The value of the latest row.
+    Last(usize),
+    /// How many different values, exactly: int64.
+    Distinct(usize),
+    /// About how many different values, by a sketch: int64.
+    ApproxDistinct(usize),
+    /// The value below which a share `q` of the values lies, within 1 % of it: float64.
+    Quantile {
+        /// int64 or float64 column.
+        column: usize,
+        /// From 0 to 1.
+        q: f64,
+    },
+    /// The value of a row with the greatest (least) `by`; of several such rows, the least value.
+    ArgExtreme {
+        /// Any column but json.
+        value: usize,
+        /// An ordered column.
+        by: usize,
+        /// The greatest instead of the least.
+        greatest: bool,
+    },
+    /// The `k` rows with the greatest `by`, as a JSON array of `{ "value": ..., "by": ... }`.
+    TopK {
+        /// Any column.
+        value: usize,
+        /// An ordered column.
+        by: usize,
+        /// At the most so many.
+        k: u32,
+    },
     /// A plugin's aggregate.
     Plugin(PluginFunction),
+}
+
+/// A join of two inputs on equal keys. A null key matches nothing.
+///
+/// Without a function, the main output has the columns in `columns`; a semi or anti join has the left ones alone.
+/// Its event time, where both sides have one: the later of the two rows' (window joins: `window_end - 1`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JoinNode {
+    /// Positions of the key columns on the left and on the right, pairwise of equal type.
+    pub keys: Vec<(usize, usize)>,
+    /// Which rows come out.
+    pub join: spec::JoinType,
+    /// Which rows of equal key match.
+    pub bound: JoinBound,
+    /// The columns of a pair (before the function, if there is one, they are not put together).
+    pub columns: Vec<PairColumn>,
+    /// The plugin's join function over the pairs, with what its outputs are made of.
+    pub function: Option<(PluginFunction, Vec<PairOutput>)>,
+    /// What happens to pairs that the function fails.
+    pub on_error: spec::OnError,
+    /// Event time of the main output, where it is assigned anew.
+    pub event_time: Option<EventTime>,
+}
+
+/// Which rows of equal key match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JoinBound {
+    /// Those that lie in the same window of event time (or processing time).
+    Window {
+        /// Length, milliseconds.
+        size_ms: i64,
+        /// Milliseconds between starts.
+        slide_ms: i64,
+        /// Which time.
+        time: spec::WindowTime,
+        /// Milliseconds of event time after a window's end in which rows are still taken.
+        allowed_lateness_ms: i64,
+    },
+    /// Those whose right time is in `[left - before, left + after]`.
+    Interval {
+        /// Milliseconds; may be negative, when `after` is greater.
+        before_ms: i64,
+        /// Milliseconds.
+        after_ms: i64,
+    },
+    /// All.
+    Unbounded {
+        /// Milliseconds of processing time after which a row is forgotten; `None`: never.
+        ttl_ms: Option<i64>,
+    },
+}
+
+/// A column of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PairColumn {
+    /// Position in the left schema.
+    Left(usize),
+    /// Position in the right schema.
+    Right(usize),
+    /// A key column of both sides: the left value where there is a left row, else the right one.
+    Key(usize, usize),
+    /// Made by the function: position among the columns of the binding's output.
+    Made(usize),
+    /// `window_start` of a window join.
+    WindowStart,
+    /// `window_end` of a window join.
+    WindowEnd,
+}
+
+/// How an output of a function with two inputs is put together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PairOutput {
+    /// Position in [`Node::outputs`].
+    pub output: usize,
+    /// One for each column of that output's schema.
+    pub columns: Vec<PairColumn>,
+}
+
+/// A join of a stream with a table file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LookupNode {
+    /// Positions of the key columns in the stream's schema and in the table's.
+    pub keys: Vec<(usize, usize)>,
+    /// `Inner`, `Left`, `Semi` or `Anti`.
+    pub join: spec::JoinType,
+    /// The table; its path is absolute.
+    pub table: spec::LookupTable,
+    /// The table's columns.
+    pub schema: Schema,
+    /// The columns of the main output.
+    pub columns: Vec<PairColumn>,
+    /// What happens to lines of the table that cannot be read.
+    pub on_error: spec::OnError,
+    /// Event time of the main output, where it is assigned anew.
+    pub event_time: Option<EventTime>,
+}
+
+/// A plugin's process function in an operator slot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessNode {
+    /// For each input, the positions of the key columns in its schema.
+    pub keys: Vec<Vec<usize>>,
+    /// The function. Its inputs are the node's.
+    pub function: PluginFunction,
+    /// For each output of the function's binding, which node output it is and what its columns are made of: `Left` is
+    /// the first input, `Right` the second, absent in rows that come from the other one or from a timer.
+    pub outputs: Vec<PairOutput>,
+    /// What happens to rows that fail.
+    pub on_error: spec::OnError,
+    /// Event time of the main output, where it is assigned anew.
+    pub event_time: Option<EventTime>,
+}
+
+/// A union.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnionNode {
+    /// Event time of the main output, where it is assigned anew.
+    pub event_time: Option<EventTime>,
 }
 
 /// A sink.

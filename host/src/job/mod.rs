@@ -2,6 +2,7 @@
 mod builder;
 pub mod check;
 mod connector_spec;
+mod describe;
 #[cfg(test)]
 mod fake;
 pub mod graph;

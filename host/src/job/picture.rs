@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
-use super::graph::{Aggregate, Input, JobGraph, Node, NodeId, NodeKind, SinkConnector, SourceConnector};
-use super::quantity::Millis;
-use super::spec::WindowTime;
+use super::describe::describe;
+use super::graph::{Input, JobGraph, NodeId, NodeKind};
 
 /// Every node with its input and the columns of its outputs, one node a paragraph. Outputs for errors, whose columns
 /// are always the same, show where they are read.
@@ -12,8 +11,9 @@ pub fn edges(graph: &JobGraph) -> String {
     let mut out = String::new();
     for (i, node) in graph.nodes.iter().enumerate() {
         let _ = write!(out, "{}", node.name);
-        if let Some(input) = node.inputs.first() {
-            let _ = write!(out, " <- {}", input_name(graph, input));
+        let inputs: Vec<String> = node.inputs.iter().map(|input| input_name(graph, input)).collect();
+        if !inputs.is_empty() {
+            let _ = write!(out, " <- {}", inputs.join(", "));
         }
         let _ = writeln!(out, "  {}", describe(node));
         for (output, edge) in node.outputs.iter().enumerate() {
@@ -60,8 +60,8 @@ pub fn mermaid(graph: &JobGraph) -> String {
         let _ = match node.kind {
             NodeKind::Source(_) => writeln!(out, "  n{i}([\"{label}\"])"),
             NodeKind::Sink(_) => writeln!(out, "  n{i}[/\"{label}\"/]"),
-            NodeKind::Window(_) => writeln!(out, "  n{i}[[\"{label}\"]]"),
-            NodeKind::Transform(_) => writeln!(out, "  n{i}[\"{label}\"]"),
+            NodeKind::Window(_) | NodeKind::Join(_) => writeln!(out, "  n{i}[[\"{label}\"]]"),
+            _ => writeln!(out, "  n{i}[\"{label}\"]"),
         };
     }
     for (i, node) in graph.nodes.iter().enumerate() {
@@ -100,55 +100,6 @@ fn input_name(graph: &JobGraph, input: &Input) -> String {
     let node = &graph.nodes[input.node.0];
     let side = &node.outputs[input.output].name;
     if side.is_empty() { node.name.clone() } else { format!("{}.{side}", node.name) }
-}
-
-/// What a node does, in a few words.
-fn describe(node: &Node) -> String {
-    match &node.kind {
-        NodeKind::Source(source) => match &source.connector {
-            SourceConnector::File { spec, .. } => format!("file {}", spec.path),
-            SourceConnector::Stdin(_) => "stdin".into(),
-            SourceConnector::Generator(generator) => match generator.rows {
-                Some(rows) => format!("generator, {rows} rows"),
-                None => "generator".into(),
-            },
-        },
-        NodeKind::Transform(transform) => format!("{}/{}", transform.function.plugin, transform.function.function),
-        NodeKind::Window(window) => {
-            let size = Millis(window.size_ms);
-            let shape = match window.size_ms == window.slide_ms {
-                true => format!("tumbling {size}"),
-                false => format!("sliding {size} every {}", Millis(window.slide_ms)),
-            };
-            let time = match window.time {
-                WindowTime::Event => "event time",
-                WindowTime::Processing => "processing time",
-            };
-            let keys = &node.outputs[0].schema.fields[..window.key.len()];
-            let keys: Vec<&str> = keys.iter().map(|f| f.name.as_str()).collect();
-            let by = if keys.is_empty() { String::new() } else { format!(" by {}", keys.join(", ")) };
-            let results: Vec<String> = window.aggregates.iter().map(|a| aggregate(&a.aggregate)).collect();
-            format!("{shape} in {time}{by}: {}", results.join(", "))
-        }
-        NodeKind::Sink(sink) => match &sink.connector {
-            SinkConnector::Print(_) => "print".into(),
-            SinkConnector::File { path, .. } => {
-                format!("file {}", path.file_name().unwrap_or(path.as_os_str()).to_string_lossy())
-            }
-            SinkConnector::Blackhole => "blackhole".into(),
-        },
-    }
-}
-
-fn aggregate(aggregate: &Aggregate) -> String {
-    match aggregate {
-        Aggregate::Count(_) => "count".into(),
-        Aggregate::Sum(_) => "sum".into(),
-        Aggregate::Min(_) => "min".into(),
-        Aggregate::Max(_) => "max".into(),
-        Aggregate::Avg(_) => "avg".into(),
-        Aggregate::Plugin(function) => format!("{}/{}", function.plugin, function.function),
-    }
 }
 
 #[cfg(test)]

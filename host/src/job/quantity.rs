@@ -17,6 +17,75 @@ pub struct Millis(pub i64);
 #[serde(try_from = "NumberOrText", into = "String")]
 pub struct Bytes(pub u64);
 
+/// How long a window is: a duration, or a number of rows (`100 rows`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Extent {
+    /// Time.
+    Time(Millis),
+    /// Rows of a key.
+    Rows(u64),
+}
+
+impl JsonSchema for Extent {
+    fn schema_name() -> Cow<'static, str> {
+        "Extent".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A duration (`10s`, `1m30s`), or a number of rows (`100 rows`).",
+            "type": "string",
+            "format": EXTENT_FORMAT,
+            "pattern": "^(([0-9]+ ?(ms|s|m|min|h|d) ?)+|[0-9]+ ?rows?)$",
+        })
+    }
+}
+
+impl FromStr for Extent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match parts(text).as_deref() {
+            Some([(rows, "row" | "rows")]) => Ok(Extent::Rows(*rows)),
+            _ => text.parse().map(Extent::Time).map_err(|e: String| match e.contains("is not a duration") {
+                true => format!("{e}, or a number of rows: 100 rows"),
+                false => e,
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Extent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Extent::Time(time) => time.fmt(f),
+            Extent::Rows(rows) => write!(f, "{rows} rows"),
+        }
+    }
+}
+
+impl TryFrom<String> for Extent {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Extent> for String {
+    fn from(value: Extent) -> String {
+        value.to_string()
+    }
+}
+
+impl From<Millis> for Extent {
+    fn from(value: Millis) -> Extent {
+        Extent::Time(value)
+    }
+}
+
+/// `format` of window lengths in the job file's JSON Schema.
+pub(crate) const EXTENT_FORMAT: &str = "flowgate-extent";
 /// `format` of durations in the job file's JSON Schema.
 pub(crate) const DURATION_FORMAT: &str = "flowgate-duration";
 /// `format` of byte sizes in the job file's JSON Schema.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::builder::{JobBuilder, Part, Upstream, millis};
@@ -38,27 +37,11 @@ pub struct Transform {
     operator: spec::Operator,
 }
 
-fn operator() -> spec::Operator {
-    spec::Operator {
-        input: String::new(),
-        plugin: None,
-        function: None,
-        config: None,
-        columns: IndexMap::new(),
-        files: IndexMap::new(),
-        on_error: None,
-        key: None,
-        window: None,
-        aggregate: IndexMap::new(),
-        allowed_lateness: None,
-        event_time: None,
-    }
-}
-
 impl Transform {
     /// A function of a plugin.
     pub fn new(plugin: impl Into<String>, function: impl Into<String>) -> Transform {
-        let operator = spec::Operator { plugin: Some(plugin.into()), function: Some(function.into()), ..operator() };
+        let operator =
+            spec::Operator { plugin: Some(plugin.into()), function: Some(function.into()), ..Default::default() };
         Transform { operator }
     }
 
@@ -186,12 +169,12 @@ impl DataStream {
 impl KeyedStream {
     /// Windows one after another.
     pub fn tumbling(self, size: Duration) -> WindowedStream {
-        self.window(spec::Window { tumbling: Some(millis(size)), ..Default::default() })
+        self.window(spec::Window { tumbling: Some(millis(size).into()), ..Default::default() })
     }
 
     /// Windows of this size, a new one `every` so often.
     pub fn sliding(self, size: Duration, every: Duration) -> WindowedStream {
-        let (sliding, every) = (Some(millis(size)), Some(millis(every)));
+        let (sliding, every) = (Some(millis(size).into()), Some(millis(every).into()));
         self.window(spec::Window { sliding, every, ..Default::default() })
     }
 
@@ -227,12 +210,12 @@ impl WindowedStream {
     {
         let KeyedStream { stream, key } = self.keyed;
         let operator = spec::Operator {
-            key: Some(key).filter(|k| !k.is_empty()),
+            key: Some(key.iter().map(|k| k.as_str().into()).collect()).filter(|k: &Vec<_>| !k.is_empty()),
             window: Some(self.window),
             aggregate: results.into_iter().map(|(name, result)| (name.into(), result.into())).collect(),
             allowed_lateness: self.allowed_lateness.map(millis),
             on_error: self.on_error,
-            ..operator()
+            ..Default::default()
         };
         stream.job.add("window", Part::Operator(operator), Some(stream.upstream.clone()))
     }

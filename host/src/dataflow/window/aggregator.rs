@@ -69,6 +69,13 @@ impl Aggregator {
                 let greatest = matches!(column.aggregate, Aggregate::Max(_));
                 Aggregator::Native(Native::Extreme { of, greatest }, Some(*c))
             }
+            Aggregate::First(_)
+            | Aggregate::Last(_)
+            | Aggregate::Distinct(_)
+            | Aggregate::ApproxDistinct(_)
+            | Aggregate::Quantile { .. }
+            | Aggregate::ArgExtreme { .. }
+            | Aggregate::TopK { .. } => return Err(Error::internal("not yet")),
             Aggregate::Plugin(spec) => Aggregator::Plugin(Box::new(PluginAggregator {
                 function: open(spec)?,
                 spec: spec.clone(),
@@ -181,7 +188,7 @@ impl PluginAggregator {
         for group in &touched {
             self.places[*group as usize] = NO_PLACE;
         }
-        let input = columns_for(&self.spec.reads, |c| columns.get(c))?;
+        let input = columns_for(&self.spec.inputs[0].reads, |c| columns.get(c))?;
         let accumulators = VarValues::from_iter(touched.iter().map(|g| bytes[*g as usize].as_slice()));
         let updated = self.function.update(accumulators, &local, &input, groups.len(), context)?;
         for (value, group) in updated.accumulators.iter().zip(&touched) {

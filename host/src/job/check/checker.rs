@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::catalog::{PluginCatalog, Surroundings};
 use super::reading::{self, Reading};
-use super::{sink, source, transform, window};
-use crate::job::graph::{Input, JobGraph, Node, NodeId, Output};
+use super::{operator, sink, source};
+use crate::job::graph::{Input, JobGraph, Node, NodeId, Output, StatePlace};
 use crate::job::problem::{At, Problem, Severity, suggestion};
 use crate::job::spec::{self, Job};
 use crate::plugin::binding::FunctionInfo;
@@ -33,6 +33,11 @@ const IN_FLIGHT_BYTES: u64 = 16 << 20;
 /// Default of `in_flight.ticks`.
 const IN_FLIGHT_TICKS: u32 = 256;
 
+/// Default of `state.memory`.
+const STATE_MEMORY_BYTES: u64 = 1 << 30;
+/// Least of `state.memory`: below it, the buffers of the files alone would not fit.
+const STATE_MEMORY_BYTES_MIN: u64 = 1 << 20;
+
 /// Checks a job. Nothing of it runs, but its plugins are loaded and their functions opened.
 ///
 /// # Errors
@@ -54,25 +59,7 @@ pub fn check(job: &Job, around: &Surroundings, plugins: &mut dyn PluginCatalog) 
     let order = reading::order(job, &mut broken, &mut checker.problems);
     source::check_sources(&mut checker);
     for name in order {
-        let operator = &job.operators[name];
-        let at = At::job().field("operators").field(name);
-        let node = match (&operator.window, &operator.plugin) {
-            (Some(_), Some(_)) => {
-                let message = format!("`{name}` has both `plugin` and `window`");
-                let help = "an operator is one of them: let the window read the plugin's operator";
-                checker.problems.push(Problem::error(at, message).on_key().help(help));
-                None
-            }
-            (None, Some(_)) => transform::check_transform(&mut checker, name, operator),
-            (Some(_), None) => window::check_window(&mut checker, name, operator),
-            (None, None) => {
-                let message = format!("`{name}` has neither `plugin` nor `window`");
-                let help = "a plugin's function is `plugin: NAME` and `function: NAME`; an aggregation is `window: { \
-                            tumbling: 10s }` and `aggregate: { rows: count() }`";
-                checker.problems.push(Problem::error(at, message).on_key().help(help));
-                None
-            }
-        };
+        let node = operator::check_operator(&mut checker, name, &job.operators[name]);
         if let Some(node) = node {
             checker.add(node);
         }
@@ -83,11 +70,12 @@ pub fn check(job: &Job, around: &Surroundings, plugins: &mut dyn PluginCatalog) 
         return Err(problems);
     }
     reading::check_unread(job, &mut problems);
-    Ok(Checked { graph: graph(job, nodes), warnings: problems })
+    Ok(Checked { graph: graph(job, around, nodes), warnings: problems })
 }
 
-fn graph(job: &Job, nodes: Vec<Node>) -> JobGraph {
+fn graph(job: &Job, around: &Surroundings, nodes: Vec<Node>) -> JobGraph {
     let in_flight = job.in_flight.clone().unwrap_or_default();
+    let state = job.state.clone().unwrap_or_default();
     JobGraph {
         name: job.job.clone(),
         parallelism: job.parallelism.unwrap_or(PARALLELISM),
@@ -95,6 +83,10 @@ fn graph(job: &Job, nodes: Vec<Node>) -> JobGraph {
         in_flight_bytes: in_flight.bytes.map_or(IN_FLIGHT_BYTES, |b| b.0),
         in_flight_ticks: in_flight.ticks.unwrap_or(IN_FLIGHT_TICKS),
         limits: job.limits.clone().unwrap_or_default(),
+        state: StatePlace {
+            memory_bytes_max: state.memory.map_or(STATE_MEMORY_BYTES, |b| b.0),
+            spill: state.spill.map(|folder| around.base.join(folder)),
+        },
         nodes,
     }
 }
@@ -115,6 +107,9 @@ fn settings(job: &Job, around: &Surroundings, problems: &mut Vec<Problem>) {
         let at = top.field("in_flight");
         range(at.field("bytes"), in_flight.bytes.map(|b| b.0), 1, u64::MAX);
         range(at.field("ticks"), in_flight.ticks.map(u64::from), 1, u64::MAX);
+    }
+    if let Some(state) = &job.state {
+        range(top.field("state").field("memory"), state.memory.map(|b| b.0), STATE_MEMORY_BYTES_MIN, u64::MAX);
     }
     if let Some(limits) = &job.limits {
         let at = top.field("limits");
@@ -158,8 +153,8 @@ impl Checker<'_> {
         self.nodes.push(node);
     }
 
-    /// The output that `input` names; none where it is broken, or is not there (which is noted).
-    pub(super) fn input(&mut self, input: &str, at: &At) -> Option<(Input, Output)> {
+    /// The output that `input` names; none where it is broken, or is not there (which is noted at `at`).
+    pub(super) fn input(&mut self, input: &str, at: At) -> Option<(Input, Output)> {
         let Reading { name, side } = Reading::parse(input);
         let id = *self.node_of.get(name)?;
         let node = &self.nodes[id.0];
@@ -170,7 +165,7 @@ impl Checker<'_> {
                     node.outputs.iter().map(|o| o.name.as_str()).filter(|n| !n.is_empty()).collect();
                 let message = format!("`{name}` has no output `{side}`");
                 let help = suggestion(side, "its outputs beside the main one", others.iter().copied());
-                self.problems.push(Problem::error(at.field("input"), message).help(help));
+                self.problems.push(Problem::error(at, message).help(help));
                 None
             }
         }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 pub(super) struct Call {
     pub(super) function: Called,
     pub(super) arguments: Vec<Argument>,
-    /// A plugin function's config, where settings are given: `q=0.95`.
+    /// A plugin function's config, or the settings of an aggregate of the host's own, where some are given: `q=0.95`.
     pub(super) config: Option<Value>,
 }
 
@@ -122,8 +122,8 @@ impl Reader {
         self.wrong("missing `)`; inside `{ }`, a comma ends the value: put the expression in quotes")
     }
 
-    /// Columns, and settings of a plugin's function.
-    fn arguments(&mut self, takes_settings: bool) -> Result<(Vec<Argument>, Option<Value>), Wrong> {
+    /// Columns and settings.
+    fn arguments(&mut self, is_plugin: bool) -> Result<(Vec<Argument>, Option<Value>), Wrong> {
         let mut arguments = Vec::new();
         let mut settings = Map::new();
         self.blank();
@@ -136,12 +136,9 @@ impl Reader {
             let column = if self.take('`') { self.quoted()? } else { self.word() };
             self.blank();
             match self.peek() {
-                Some('=') if !column.is_empty() && !takes_settings => {
-                    return Err(Wrong { at, message: "only a plugin's function takes settings".into() });
-                }
                 Some('=') if !column.is_empty() => {
                     self.at += 1;
-                    let value = self.value()?;
+                    let value = self.value(is_plugin)?;
                     if settings.insert(column.clone(), value).is_some() {
                         return Err(Wrong { at, message: format!("`{column}` is set twice") });
                     }
@@ -171,8 +168,9 @@ impl Reader {
         }
     }
 
-    /// A setting's value: a JSON text, or whatever stands before `,` or `)`.
-    fn value(&mut self) -> Result<Value, Wrong> {
+    /// A setting's value: a JSON text, or whatever stands before `,` or `)`; a column's name (`filter=valid`) for an
+    /// aggregate of the host's own.
+    fn value(&mut self, is_plugin: bool) -> Result<Value, Wrong> {
         self.blank();
         let start = self.at;
         if self.take('"') {
@@ -187,6 +185,10 @@ impl Reader {
         }
         self.at = self.at.min(self.chars.len());
         let text: String = self.chars[start..self.at].iter().collect();
+        let is_name = |text: &str| text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'));
+        if !is_plugin && text.trim().starts_with(|c: char| c.is_alphabetic() || c == '_') && is_name(text.trim()) {
+            return Ok(Value::String(text.trim().into()));
+        }
         serde_json::from_str(text.trim()).map_err(|_| Wrong {
             at: start,
             message: format!(

@@ -12,7 +12,7 @@ use super::column::{find, listed};
 use super::config::check_config;
 use super::expression::Argument;
 use super::reading::is_name;
-use crate::job::graph::{Offered, PluginFunction, Read};
+use crate::job::graph::{FunctionInput, Offered, PluginFunction, Read};
 use crate::job::problem::{At, Problem, suggestion};
 use crate::plugin::binding::{Binding, FunctionInfo, Kind, OpenRequest};
 use crate::schema::{DataType, Field, Schema};
@@ -26,11 +26,18 @@ pub(super) struct Wanted<'a> {
     pub(super) kind: Kind,
     pub(super) config: Option<&'a Value>,
     pub(super) files: Option<&'a IndexMap<String, String>>,
+    /// One, or two of a join or process function.
+    pub(super) inputs: Vec<WantedInput<'a>>,
     pub(super) columns: Columns<'a>,
-    /// The name of the input, for messages.
-    pub(super) input_name: &'a str,
-    pub(super) input: &'a Schema,
     pub(super) places: Places,
+}
+
+/// An input of a function.
+#[derive(Clone, Copy)]
+pub(super) struct WantedInput<'a> {
+    /// The stream's name, for messages.
+    pub(super) name: &'a str,
+    pub(super) schema: &'a Schema,
 }
 
 /// Where to show what is wrong.
@@ -44,7 +51,7 @@ pub(super) struct Places {
 
 /// How the function's columns are matched with the stream's.
 pub(super) enum Columns<'a> {
-    /// By name; some under another one.
+    /// By name; some under another one. Of two inputs, a renamed column is looked for in both.
     Named(&'a IndexMap<String, String>),
     /// By position among the columns that the function describes.
     Positional(Vec<Argument>),
@@ -63,13 +70,13 @@ pub(super) fn open(checker: &mut Checker<'_>, wanted: &Wanted<'_>) -> Option<Plu
     let config = check_config(info.config_schema.as_ref(), wanted.config, &full_name, &wanted.places.config);
     checker.problems.extend(config);
     let files = files(checker, wanted);
-    let offered = match offer(wanted, &info, &full_name) {
-        Ok(offered) => offered,
-        Err(problems) => {
-            checker.problems.extend(problems);
-            Vec::new()
+    let mut offered = Vec::new();
+    for input in 0..wanted.inputs.len() {
+        match offer(wanted, input, &info, &full_name) {
+            Ok(columns) => offered.push(columns),
+            Err(problems) => checker.problems.extend(problems),
         }
-    };
+    }
     if checker.problems.len() > before {
         return None;
     }
@@ -78,7 +85,7 @@ pub(super) fn open(checker: &mut Checker<'_>, wanted: &Wanted<'_>) -> Option<Plu
         operator: wanted.operator.into(),
         function: wanted.function.into(),
         config: config.clone(),
-        inputs: vec![Schema::new(offered.iter().map(|o| o.field.clone()).collect())],
+        inputs: offered.iter().map(|o| Schema::new(o.iter().map(|o| o.field.clone()).collect())).collect(),
         files: files.clone(),
     };
     let limits = checker.limits();
@@ -110,9 +117,8 @@ pub(super) fn open(checker: &mut Checker<'_>, wanted: &Wanted<'_>) -> Option<Plu
         path,
         function: wanted.function.into(),
         config,
-        offered,
         binding,
-        reads,
+        inputs: offered.into_iter().zip(reads).map(|(offered, reads)| FunctionInput { offered, reads }).collect(),
         files,
     })
 }
@@ -162,13 +168,24 @@ fn described(checker: &mut Checker<'_>, wanted: &Wanted<'_>, path: &std::path::P
     }
     let full_name = format!("{}/{}", wanted.plugin, wanted.function);
     let (message, help) = match (info.kind, wanted.kind) {
-        (Kind::Join | Kind::Process, _) => (
-            format!("`{full_name}` is a {} function, which this version does not run yet", info.kind.name()),
-            String::new(),
+        (Kind::Join, _) => (
+            format!("`{full_name}` is a join function: it needs the pairs of a join"),
+            "give the operator `inputs: [LEFT, RIGHT]`, `key: [...]` and `join: inner`".to_string(),
+        ),
+        (Kind::Process, _) => (
+            format!("`{full_name}` is a process function"),
+            format!(
+                "give it an operator of its own: `plugin: {}`, `function: {}`, `key: [...]`",
+                wanted.plugin, wanted.function
+            ),
         ),
         (Kind::Aggregate, _) => (
             format!("`{full_name}` is an aggregate: it needs a window"),
             format!("`window: {{ tumbling: 10s }}` and `aggregate: {{ result: \"plugin:{full_name}(...)\" }}`"),
+        ),
+        (_, Kind::Join) => (
+            format!("`{full_name}` is a {}, not a join function", info.kind.name()),
+            "leave `plugin` and `function` out, and let an operator of its own read the join".to_string(),
         ),
         _ => (
             format!("`{full_name}` is a {}, not an aggregate", info.kind.name()),
@@ -196,20 +213,28 @@ fn files(checker: &mut Checker<'_>, wanted: &Wanted<'_>) -> BTreeMap<String, Pat
 }
 
 /// The columns that the function can see, and whether those that it always reads are among them.
-fn offer(wanted: &Wanted<'_>, info: &FunctionInfo, full_name: &str) -> Result<Vec<Offered>, Vec<Problem>> {
-    let described: &[Field] = info.inputs.first().map_or(&[], Vec::as_slice);
+fn offer(
+    wanted: &Wanted<'_>,
+    input: usize,
+    info: &FunctionInfo,
+    full_name: &str,
+) -> Result<Vec<Offered>, Vec<Problem>> {
+    let described: &[Field] = info.inputs.get(input).map_or(&[], Vec::as_slice);
+    let WantedInput { name: input_name, schema } = wanted.inputs[input];
     let mut problems = Vec::new();
     let mut named: Vec<(String, usize)> = Vec::new();
-    let input_name = format!("`{}`", wanted.input_name);
+    let of = format!("`{input_name}`");
     match &wanted.columns {
         Columns::Named(renamed) => {
             for (name, column) in *renamed {
-                match find(wanted.input, column, &input_name, wanted.places.columns.field(name)) {
+                let elsewhere = wanted.inputs.iter().any(|i| i.schema.index_of(column).is_some());
+                match find(schema, column, &of, wanted.places.columns.field(name)) {
                     Ok(column) => named.push((name.clone(), column)),
+                    Err(_) if elsewhere => {}
                     Err(problem) => problems.push(problem),
                 }
             }
-            for (i, field) in wanted.input.fields.iter().enumerate() {
+            for (i, field) in schema.fields.iter().enumerate() {
                 let is_renamed = renamed.values().any(|c| *c == field.name);
                 if !is_renamed && !renamed.contains_key(&field.name) {
                     named.push((field.name.clone(), i));
@@ -225,7 +250,7 @@ fn offer(wanted: &Wanted<'_>, info: &FunctionInfo, full_name: &str) -> Result<Ve
                 problems.push(problem.help(format!("its signature is {}({signature})", wanted.function)));
             }
             for (i, argument) in arguments.iter().enumerate() {
-                match find(wanted.input, &argument.column, &input_name, wanted.places.columns.clone()) {
+                match find(schema, &argument.column, &of, wanted.places.columns.clone()) {
                     Ok(column) => {
                         let name = described.get(i).map_or(&argument.column, |f| &f.name);
                         named.push((name.clone(), column));
@@ -238,7 +263,7 @@ fn offer(wanted: &Wanted<'_>, info: &FunctionInfo, full_name: &str) -> Result<Ve
     let offered: Vec<Offered> = named
         .into_iter()
         .map(|(name, column)| {
-            let stream = &wanted.input.fields[column];
+            let stream = &schema.fields[column];
             let wants = described.iter().find(|f| f.name == name).map(|f| f.data_type);
             let widen = stream.data_type == DataType::Int64 && wants == Some(DataType::Float64);
             let data_type = if widen { DataType::Float64 } else { stream.data_type };
@@ -247,7 +272,7 @@ fn offer(wanted: &Wanted<'_>, info: &FunctionInfo, full_name: &str) -> Result<Ve
         .collect();
     if problems.is_empty() {
         for field in described {
-            problems.extend(fits(field, &offered, wanted, full_name));
+            problems.extend(fits(field, &offered, wanted, input, full_name));
         }
     }
     if problems.is_empty() { Ok(offered) } else { Err(problems) }
@@ -258,24 +283,25 @@ fn count(columns: usize) -> String {
 }
 
 /// What is wrong with the column that the function describes as `field`.
-fn fits(field: &Field, offered: &[Offered], wanted: &Wanted<'_>, full_name: &str) -> Option<Problem> {
+fn fits(field: &Field, offered: &[Offered], wanted: &Wanted<'_>, input: usize, full_name: &str) -> Option<Problem> {
+    let WantedInput { name: input_name, schema } = wanted.inputs[input];
     let place = &wanted.places.function;
     let Some(found) = offered.iter().find(|o| o.field.name == field.name) else {
-        let message = format!("`{full_name}` reads `{field}`, which `{}` does not have", wanted.input_name);
+        let message = format!("`{full_name}` reads `{field}`, which `{input_name}` does not have");
         let same_type = |f: &&Field| f.data_type == field.data_type;
-        let candidate = wanted.input.fields.iter().find(same_type).map_or("COLUMN", |f| f.name.as_str());
+        let candidate = schema.fields.iter().find(same_type).map_or("COLUMN", |f| f.name.as_str());
         let how = match wanted.kind {
             Kind::Aggregate => format!("pass it a column: `{}({candidate})`", wanted.function),
             _ => format!("show it another column under that name: `columns: {{ {}: {candidate} }}`", field.name),
         };
-        let help = format!("{}\n{how}", listed(wanted.input));
+        let help = format!("{}\n{how}", listed(schema));
         return Some(error(place, message).help(help));
     };
-    let stream = &wanted.input.fields[found.column];
-    let from = format!("`{}` of `{}`", stream.name, wanted.input_name);
+    let stream = &schema.fields[found.column];
+    let from = format!("`{}` of `{input_name}`", stream.name);
     if found.field.data_type != field.data_type {
         let message = format!("{from} is {}, but `{full_name}` reads `{field}`", stream.type_name());
-        return Some(error(place, message).help(listed(wanted.input)));
+        return Some(error(place, message).help(listed(schema)));
     }
     if found.field.nullable && !field.nullable {
         let message = format!("{from} may have no value ({}), but `{full_name}` reads `{field}`", stream.type_name());
@@ -285,23 +311,25 @@ fn fits(field: &Field, offered: &[Offered], wanted: &Wanted<'_>, full_name: &str
 }
 
 /// What the function reads, by position in its input; or how its answer does not hold.
-fn judge(binding: &Binding, offered: &[Offered], wanted: &Wanted<'_>) -> Result<Vec<Read>, Vec<String>> {
+fn judge(binding: &Binding, offered: &[Vec<Offered>], wanted: &Wanted<'_>) -> Result<Vec<Vec<Read>>, Vec<String>> {
     let mut wrong = Vec::new();
     let mut reads = Vec::new();
-    match &binding.inputs[..] {
-        [fields] => {
-            for field in fields {
-                match offered.iter().find(|o| o.field.name == field.name) {
-                    Some(o) if o.field.data_type == field.data_type && (field.nullable || !o.field.nullable) => {
-                        let widen = wanted.input.fields[o.column].data_type != field.data_type;
-                        reads.push(Read { column: o.column, widen });
-                    }
-                    Some(o) => wrong.push(format!("reads `{field}`, but was offered `{}`", o.field)),
-                    None => wrong.push(format!("reads `{field}`, which it was not offered")),
+    if binding.inputs.len() != offered.len() {
+        wrong.push(format!("has {} inputs in its binding instead of {}", binding.inputs.len(), offered.len()));
+    }
+    for ((fields, offered), input) in binding.inputs.iter().zip(offered).zip(&wanted.inputs) {
+        let mut of_input = Vec::new();
+        for field in fields {
+            match offered.iter().find(|o| o.field.name == field.name) {
+                Some(o) if o.field.data_type == field.data_type && (field.nullable || !o.field.nullable) => {
+                    let widen = input.schema.fields[o.column].data_type != field.data_type;
+                    of_input.push(Read { column: o.column, widen });
                 }
+                Some(o) => wrong.push(format!("reads `{field}`, but was offered `{}`", o.field)),
+                None => wrong.push(format!("reads `{field}`, which it was not offered")),
             }
         }
-        other => wrong.push(format!("has {} inputs in its binding instead of one", other.len())),
+        reads.push(of_input);
     }
     let outputs = &binding.outputs;
     if outputs.is_empty() {

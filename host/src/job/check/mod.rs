@@ -9,11 +9,19 @@ mod checker;
 mod column;
 mod config;
 mod expression;
+mod extent;
 mod function;
+mod join;
+mod key;
+mod lookup;
+mod operator;
+mod own_aggregate;
+mod process;
 mod reading;
 mod sink;
 mod source;
 mod transform;
+mod union;
 mod window;
 
 #[cfg(test)]

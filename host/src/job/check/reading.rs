@@ -59,16 +59,19 @@ pub(super) fn check_names(job: &Job, problems: &mut Vec<Problem>) {
 pub(super) fn check_inputs(job: &Job, broken: &mut BTreeSet<String>, problems: &mut Vec<Problem>) {
     let is_readable = |name: &str| job.sources.contains_key(name) || job.operators.contains_key(name);
     let readable = job.sources.keys().chain(job.operators.keys()).map(String::as_str);
-    let operators = job.operators.iter().map(|(name, operator)| ("operators", name, &operator.input));
-    let sinks = job.sinks.iter().map(|(name, sink)| ("sinks", name, &sink.input));
+    let operators = job.operators.iter().flat_map(|(name, operator)| {
+        operator.reads().into_iter().map(move |(input, field, position)| ("operators", name, input, field, position))
+    });
+    let sinks = job.sinks.iter().map(|(name, sink)| ("sinks", name, sink.input.as_str(), "input", None));
     let mut unknown = Vec::new();
-    for (section, name, input) in operators.chain(sinks) {
+    for (section, name, input, field, position) in operators.chain(sinks) {
         let reading = Reading::parse(input);
         if is_readable(reading.name) || broken.contains(reading.name) {
             continue;
         }
+        let at = At::job().field(section).field(name).field(field);
         let problem = Problem::error(
-            At::job().field(section).field(name).field("input"),
+            position.map_or(at.clone(), |position| at.field(position)),
             if job.sinks.contains_key(reading.name) {
                 format!("`{}` is a sink: there is nothing to read from it", reading.name)
             } else {
@@ -85,32 +88,45 @@ pub(super) fn check_inputs(job: &Job, broken: &mut BTreeSet<String>, problems: &
 /// The operators, inputs before their readers and otherwise in the user's order. Operators in a circle are left out
 /// and added to `broken`.
 pub(super) fn order<'a>(job: &'a Job, broken: &mut BTreeSet<String>, problems: &mut Vec<Problem>) -> Vec<&'a str> {
-    let mut order: Vec<&str> = Vec::with_capacity(job.operators.len());
-    let mut done: BTreeSet<&str> = BTreeSet::new();
+    let mut walk = Walk { job, done: BTreeSet::new(), path: Vec::new(), order: Vec::new(), broken, problems };
     for start in job.operators.keys() {
-        // Every operator has one input, so what is upstream of it is a path.
-        let mut path: Vec<&str> = Vec::new();
-        let mut name = start.as_str();
-        while let Some(operator) = job.operators.get(name) {
-            if done.contains(name) {
-                break;
-            }
-            if let Some(first) = path.iter().position(|p| *p == name) {
-                circle(&path[first..], problems);
-                broken.extend(path[first..].iter().map(|n| n.to_string()));
-                break;
-            }
-            path.push(name);
-            name = Reading::parse(&operator.input).name;
+        walk.visit(start);
+    }
+    walk.order
+}
+
+/// A walk up the inputs, depth first.
+struct Walk<'a, 'b> {
+    job: &'a Job,
+    done: BTreeSet<&'a str>,
+    /// From where the walk began to where it is.
+    path: Vec<&'a str>,
+    order: Vec<&'a str>,
+    broken: &'b mut BTreeSet<String>,
+    problems: &'b mut Vec<Problem>,
+}
+
+impl<'a> Walk<'a, '_> {
+    fn visit(&mut self, name: &'a str) {
+        let Some(operator) = self.job.operators.get(name) else { return };
+        if self.done.contains(name) {
+            return;
         }
-        for name in path.into_iter().rev() {
-            done.insert(name);
-            if !broken.contains(name) {
-                order.push(name);
-            }
+        if let Some(first) = self.path.iter().position(|p| *p == name) {
+            circle(&self.path[first..], self.problems);
+            self.broken.extend(self.path[first..].iter().map(|n| n.to_string()));
+            return;
+        }
+        self.path.push(name);
+        for (input, _, _) in operator.reads() {
+            self.visit(Reading::parse(input).name);
+        }
+        self.path.pop();
+        self.done.insert(name);
+        if !self.broken.contains(name) {
+            self.order.push(name);
         }
     }
-    order
 }
 
 fn circle(names: &[&str], problems: &mut Vec<Problem>) {
@@ -126,7 +142,8 @@ fn circle(names: &[&str], problems: &mut Vec<Problem>) {
 
 /// Warns of sources and operators that nobody reads.
 pub(super) fn check_unread(job: &Job, problems: &mut Vec<Problem>) {
-    let inputs = job.operators.values().map(|o| &o.input).chain(job.sinks.values().map(|s| &s.input));
+    let operators = job.operators.values().flat_map(|o| o.reads().into_iter().map(|(input, _, _)| input));
+    let inputs = operators.chain(job.sinks.values().map(|s| s.input.as_str()));
     let read: BTreeSet<&str> = inputs.map(|i| Reading::parse(i).name).collect();
     let sources = job.sources.keys().map(|name| ("sources", name));
     let operators = job.operators.keys().map(|name| ("operators", name));

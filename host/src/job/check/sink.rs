@@ -20,7 +20,7 @@ pub(super) fn check_sinks(checker: &mut Checker<'_>) {
             let message = format!("`{other}` writes this file already");
             checker.error(Problem::error(at.field("file").field("path"), message));
         }
-        let input = checker.input(&sink.input, &at);
+        let input = checker.input(&sink.input, at.field("input"));
         if let (Some(connector), Some((input, _))) = (connector, input) {
             let kind = NodeKind::Sink(SinkNode { connector });
             checker.add(Node { name: name.clone(), kind, inputs: vec![input], outputs: Vec::new() });

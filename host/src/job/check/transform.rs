@@ -2,7 +2,8 @@
 
 use super::checker::Checker;
 use super::column;
-use super::function::{self, Columns, Places, Wanted};
+use super::function::{self, Columns, Places, Wanted, WantedInput};
+use super::operator::{one_input, refuse};
 use crate::job::graph::{ColumnOrigin, Node, NodeKind, Offered, Output, TransformNode, TransformOutput, errors_schema};
 use crate::job::problem::{At, Problem, suggestion};
 use crate::job::spec;
@@ -12,18 +13,16 @@ use crate::schema::Schema;
 /// The node of an operator with `plugin`; none where something is wrong.
 pub(super) fn check_transform(checker: &mut Checker<'_>, name: &str, operator: &spec::Operator) -> Option<Node> {
     let at = At::job().field("operators").field(name);
-    for (field, is_set) in [
+    let others = [
         ("key", operator.key.is_some()),
         ("aggregate", !operator.aggregate.is_empty()),
         ("allowed_lateness", operator.allowed_lateness.is_some()),
-    ] {
-        if is_set {
-            let message = format!("`{field}` belongs to a window; `{name}` is a plugin's function");
-            let help = "a window is an operator of its own, which reads this one";
-            checker.error(Problem::error(at.field(field), message).on_key().help(help));
-        }
-    }
-    let (input, read) = checker.input(&operator.input, &at)?;
+        ("trigger", operator.trigger.is_some()),
+        ("ttl", operator.ttl.is_some()),
+    ];
+    let help = "a window is an operator of its own, which reads this one";
+    refuse(checker, &at, &others, &format!("belongs to a window or a join; `{name}` is a plugin's function"), help);
+    let (input_name, input, read) = one_input(checker, name, operator)?;
     let plugin = operator.plugin.as_deref()?;
     let Some(function) = operator.function.as_deref() else {
         missing_function(checker, name, plugin, &at);
@@ -36,9 +35,8 @@ pub(super) fn check_transform(checker: &mut Checker<'_>, name: &str, operator: &
         kind: Kind::Transform,
         config: operator.config.as_ref(),
         files: Some(&operator.files),
+        inputs: vec![WantedInput { name: input_name, schema: &read.schema }],
         columns: Columns::Named(&operator.columns),
-        input_name: &operator.input,
-        input: &read.schema,
         places: Places {
             operator: at.clone(),
             plugin: (at.field("plugin"), None),
@@ -51,7 +49,7 @@ pub(super) fn check_transform(checker: &mut Checker<'_>, name: &str, operator: &
     let mut node_outputs: Vec<Output> = Vec::new();
     let mut outputs: Vec<TransformOutput> = Vec::new();
     for (i, binding) in function.binding.outputs.iter().enumerate() {
-        let (schema, columns) = match compose(binding, &read.schema, &function.offered) {
+        let (schema, columns) = match compose(binding, &read.schema, &function.inputs[0].offered) {
             Ok(composed) => composed,
             Err(message) => {
                 let message = format!("`{}/{}` {message}", function.plugin, function.function);
@@ -79,11 +77,13 @@ pub(super) fn check_transform(checker: &mut Checker<'_>, name: &str, operator: &
     Some(Node { name: name.into(), kind, inputs: vec![input], outputs: node_outputs })
 }
 
-fn errors_output() -> Output {
+/// The `errors` output of a node.
+pub(super) fn errors_output() -> Output {
     Output { name: "errors".into(), schema: errors_schema(), has_event_time: false }
 }
 
-fn missing_function(checker: &mut Checker<'_>, name: &str, plugin: &str, at: &At) {
+/// Notes that a plugin is named, but no function of it.
+pub(super) fn missing_function(checker: &mut Checker<'_>, name: &str, plugin: &str, at: &At) {
     let listed = checker.job.plugins.get(plugin);
     let functions = match checker.around.find_plugin(plugin, listed) {
         Ok(path) => checker.functions(&path).unwrap_or_default(),

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::tree::{Node, Tree};
 use super::yaml;
 use crate::job::problem::{At, Problem, nearest, suggestion};
-use crate::job::quantity::{BYTES_FORMAT, Bytes, DURATION_FORMAT, Millis};
+use crate::job::quantity::{BYTES_FORMAT, Bytes, DURATION_FORMAT, EXTENT_FORMAT, Extent, Millis};
 
 /// Compares `node` with the schema. Unknown fields are noted and then renamed to the field that was probably meant, or
 /// dropped: what is left of them would only bring further errors.
@@ -122,6 +122,7 @@ impl<'a> Shape<'a> {
     fn wrong_type(&mut self, node: &Node, schema: &Value, types: &[&str], at: &At) {
         let what = match schema["format"].as_str() {
             Some(DURATION_FORMAT) => "a duration such as `10s` or `1m30s`".to_string(),
+            Some(EXTENT_FORMAT) => "a duration such as `10s`, or a number of rows such as `100 rows`".to_string(),
             Some(BYTES_FORMAT) => "a number of bytes such as `64KiB`".to_string(),
             _ => {
                 let names: Vec<&str> = types.iter().filter(|t| **t != "null").map(|t| type_name(t)).collect();
@@ -252,6 +253,7 @@ fn out_of_range(tree: &Tree, schema: &Value) -> Option<String> {
     match tree {
         Tree::Text(text) | Tree::Filled(text) => match format {
             DURATION_FORMAT => text.parse::<Millis>().err(),
+            EXTENT_FORMAT => text.parse::<Extent>().err(),
             BYTES_FORMAT => text.parse::<Bytes>().err(),
             _ => None,
         },

@@ -30,6 +30,9 @@ pub struct Job {
     /// Limits of plugin calls that differ from the defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
+    /// Where keyed state is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
     /// Where rows come from, by name.
     pub sources: IndexMap<String, Source>,
     /// What happens to them, by name.
@@ -49,6 +52,19 @@ pub struct InFlight {
     /// Ticks (distinct milliseconds of processing time). Default: 256.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ticks: Option<u32>,
+}
+
+/// Where keyed state is kept.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct State {
+    /// Memory for the state of the whole job; what is over it goes to files. Default: 1GiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Bytes>,
+    /// The folder for those files, relative to the job file; they are removed when the job ends. Default: the system's
+    /// folder for temporary files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spill: Option<String>,
 }
 
 /// Limits of plugin calls.

@@ -3,12 +3,14 @@
 //! The doc comments here are the descriptions in the JSON Schema that `flowgate schema` prints.
 
 mod job;
+mod join;
 mod operator;
 mod sink;
 mod source;
 mod window;
 
 pub use job::*;
+pub use join::*;
 pub use operator::*;
 pub use sink::*;
 pub use source::*;

@@ -4,48 +4,72 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Aggregate, EventTime, Window};
+use super::{Aggregate, EventTime, JoinType, KeyColumn, LookupTable, Trigger, Window, Within};
 use crate::job::quantity::Millis;
 
-/// An operator: a plugin function (`plugin`, `function`) or a window aggregation (`window`, `aggregate`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// An operator: a plugin function (`plugin`, `function`), a window aggregation (`window`, `aggregate`), a join of two
+/// inputs (`inputs`, `key`, `join`) or with a table (`lookup`), or a union.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct Operator {
     /// A source or an operator, or a side output of one: `requests.errors`, `per_page.late`.
-    pub input: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
+    /// The two inputs, left and right, of a join or of a process function.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<String>,
+    /// Inputs with the same columns, whose rows become one stream.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub union: Vec<String>,
     /// The plugin that has the function.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub plugin: Option<String>,
     /// The function's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub function: Option<String>,
     /// The function's config.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<serde_json::Value>,
     /// Which of the stream's columns the function sees under another name: `{ text: line }` shows it `line` as `text`.
     /// Where other columns pass through, what the function makes in place of `text` goes on as `line`.
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub columns: IndexMap<String, String>,
     /// Files that the function may read, by the name under which it sees them; paths are relative to the job file.
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub files: IndexMap<String, String>,
     /// What happens when the function fails a row or traps on it. Default: skip.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub on_error: Option<OnError>,
-    /// Columns by which rows are grouped; without them, all rows of a window are one group.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<Vec<String>>,
-    /// The windows of an aggregation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Columns by which rows are grouped or joined. Without them, all rows of a window are one group. Where the two
+    /// inputs of a join or a process function name a column differently: `{ left: seller, right: id }`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Vec<KeyColumn>>,
+    /// The windows of an aggregation, or those within which the rows of a join must lie.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
+    /// When a window gives results beside the end of its time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
+    /// Which rows a join gives. With `plugin` and `function`, the function makes the rows of the pairs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub join: Option<JoinType>,
+    /// How far apart in event time the rows of an interval join may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within: Option<Within>,
+    /// The table file with which a stream is joined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lookup: Option<LookupTable>,
+    /// How long a join without window or interval keeps a row, in processing time. Default: for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<Millis>,
     /// The results of an aggregation, by column name.
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub aggregate: IndexMap<String, Aggregate>,
     /// How long after its end (in event time) a window takes further rows and gives a corrected result. Default: 0s.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_lateness: Option<Millis>,
     /// Which column of the result is the event time. Default: event time goes on from the input.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub event_time: Option<EventTime>,
 }
 
@@ -58,4 +82,16 @@ pub enum OnError {
     Skip,
     /// The job fails.
     Fail,
+}
+
+impl Operator {
+    /// Everything that it reads, in the order of its inputs, with the place in the job where it stands: a field, and a
+    /// position in it where the field is a list.
+    pub fn reads(&self) -> Vec<(&str, &'static str, Option<usize>)> {
+        let lists = [("inputs", &self.inputs), ("union", &self.union)];
+        let listed = lists
+            .into_iter()
+            .flat_map(|(field, names)| names.iter().enumerate().map(move |(i, name)| (name.as_str(), field, Some(i))));
+        self.input.iter().map(|name| (name.as_str(), "input", None)).chain(listed).collect()
+    }
 }

@@ -84,16 +84,16 @@ pub struct FileSource {
     pub batch_rows: Option<u32>,
 }
 
-fn yes() -> bool {
+pub(super) fn yes() -> bool {
     true
 }
 
-fn comma() -> String {
+pub(super) fn comma() -> String {
     ",".into()
 }
 
 /// Column names to types: `text`, or `text?` where a row may have no value.
-fn column_types(_: &mut SchemaGenerator) -> Schema {
+pub(super) fn column_types(_: &mut SchemaGenerator) -> Schema {
     let types: Vec<String> = DataType::ALL.iter().flat_map(|t| [t.to_string(), format!("{t}?")]).collect();
     json_schema!({ "type": "object", "additionalProperties": { "type": "string", "enum": types } })
 }

@@ -3,24 +3,43 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::job::quantity::Millis;
+use super::Empty;
+use crate::job::quantity::{Extent, Millis};
 
-/// Windows: exactly one of `tumbling` and `sliding`.
+/// Windows: exactly one of `tumbling`, `sliding`, `session` and `global`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Window {
-    /// One window after another, each this long.
+    /// One window after another, each this long: `10s`, or `100 rows` of a key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tumbling: Option<Millis>,
+    pub tumbling: Option<Extent>,
     /// Windows this long, a new one `every` so often.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sliding: Option<Millis>,
-    /// Time between the starts of sliding windows.
+    pub sliding: Option<Extent>,
+    /// Between the starts of sliding windows.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub every: Option<Millis>,
+    pub every: Option<Extent>,
+    /// Windows of a key that end when no row has come for so long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<Millis>,
+    /// One window for everything: `global: {}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub global: Option<Empty>,
     /// Which time. Default: event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<WindowTime>,
+}
+
+/// When a window gives results beside the end of its time: exactly one of these.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Trigger {
+    /// Each time so many more rows of a key have come into the window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// At this interval of processing time, for the groups that have changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every: Option<Millis>,
 }
 
 /// The time by which rows fall into windows.
@@ -38,7 +57,9 @@ pub enum WindowTime {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Aggregate {
-    /// `count()`, `count(c)`, `sum(c)`, `min(c)`, `max(c)`, `avg(c)`, or `plugin:NAME/FUNCTION(c, ..., setting=value)`.
+    /// `count()`, `count(c)`, `sum(c)`, `min(c)`, `max(c)`, `avg(c)`, `first(c)`, `last(c)`, `distinct(c)`,
+    /// `approx_distinct(c)`, `quantile(c, q=0.95)`, `arg_max(c, by)`, `arg_min(c, by)`, `top_k(c, by, k=3)`, each with
+    /// `filter=COLUMN`; or `plugin:NAME/FUNCTION(c, ..., setting=value)`.
     Expression(String),
     /// A plugin function.
     Plugin(PluginAggregate),

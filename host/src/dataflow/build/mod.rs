@@ -1,0 +1,9 @@
+//! Builds the dataflow of a job graph on one worker. Every worker builds the same one.
+
+mod builder;
+mod operator;
+mod sink;
+mod source;
+mod window;
+
+pub use builder::{Built, Opened, build};

@@ -1,0 +1,31 @@
+//! Transforms and unions in the dataflow.
+
+use std::sync::Arc;
+
+use super::builder::Builder;
+use crate::dataflow::engine::{Edge, PassOn, Route};
+use crate::dataflow::slot::Slot;
+use crate::error::Result;
+use crate::job::graph::{Node, TransformNode, UnionNode};
+
+impl<'scope> Builder<'_, 'scope> {
+    /// A plugin's transform.
+    pub(super) fn transform(&mut self, id: usize, node: &Node, spec: &TransformNode) -> Result<Vec<Edge<'scope>>> {
+        let (edge, schema) = self.input(node, 0)?;
+        let slot = Slot::new(
+            self.open(node, &spec.function)?,
+            spec.function.inputs[0].reads.clone(),
+            spec.outputs.clone(),
+            self.dead_letters(id, spec.on_error, schema),
+            Arc::clone(&self.job.metrics.nodes[id]),
+        );
+        Ok(self.operator(id, node, vec![(edge, Route::Local)], Box::new(slot), spec.event_time.as_ref()))
+    }
+
+    /// A union. Rows stay on their worker; the engine's shell merges the watermarks of the inputs.
+    pub(super) fn union(&mut self, id: usize, node: &Node, spec: &UnionNode) -> Result<Vec<Edge<'scope>>> {
+        let inputs = (0..node.inputs.len()).map(|i| Ok((self.input(node, i)?.0, Route::Local)));
+        let inputs = inputs.collect::<Result<Vec<_>>>()?;
+        Ok(self.operator(id, node, inputs, Box::new(PassOn), spec.event_time.as_ref()))
+    }
+}

@@ -1,0 +1,55 @@
+//! Sources in the dataflow.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::builder::Builder;
+use crate::dataflow::assign::Assigner;
+use crate::dataflow::engine::{self, Edge};
+use crate::dataflow::shuffle::Target;
+use crate::dataflow::source::{self, Gate, InFlight, OpenSplit, SourceOperator};
+use crate::error::{Error, Result};
+use crate::job::graph::{EventTime, Node};
+use crate::job::spec::OnError;
+
+impl<'scope> Builder<'_, 'scope> {
+    /// A source: its splits divided among the workers, its rows spread where there are fewer splits than workers.
+    pub(super) fn source(
+        &mut self,
+        id: usize,
+        node: &Node,
+        event_time: Option<&EventTime>,
+        control: Edge<'scope>,
+    ) -> Result<Vec<Edge<'scope>>> {
+        let (source, splits) =
+            self.opened.sources.get(&id).ok_or_else(|| Error::internal("a source that was not opened"))?;
+        let waits = Rc::new(Cell::new(false));
+        let (workers, me) = (self.workers(), self.scope.index());
+        let limits = InFlight { bytes_max: self.graph.in_flight_bytes, ticks_max: self.graph.in_flight_ticks as usize };
+        let gate = Gate::new(limits, self.built.probe.clone(), Rc::clone(&waits));
+        let dead_letters = self.dead_letters(id, OnError::Skip, node.outputs[0].schema.clone());
+        let metrics = Arc::clone(&self.job.metrics.nodes[id]);
+        let job = Arc::clone(self.job);
+        let sources = &mut self.built.sources;
+        let edges = source::add(self.scope, &node.name, control, self.job, |wake| {
+            sources.push((wake.clone(), waits));
+            let mine = splits.iter().enumerate().filter(|(i, _)| i % workers == me).map(|(_, split)| {
+                let reader = source.open(split, None, wake.from_any_thread())?;
+                Ok(OpenSplit { reader, assigner: event_time.map(Assigner::new) })
+            });
+            let mine = mine.collect::<Result<Vec<_>>>()?;
+            Ok(SourceOperator::new(mine, dead_letters, metrics, gate, job, wake))
+        })?;
+        if splits.len() >= workers {
+            return Ok(edges);
+        }
+        // Fewer splits than workers: the others get their share of the rows.
+        let mut edges = edges.into_iter();
+        let main = edges.next().ok_or_else(|| Error::internal("a source without output"))?;
+        let (spread, route) = self.shuffled(&node.name, main, Target::InTurn);
+        let name = format!("{} (spread)", node.name);
+        let spread = engine::add(self.scope, &name, vec![(spread, route)], 1, self.job, |_| Box::new(engine::PassOn));
+        Ok(spread.into_iter().chain(edges).collect())
+    }
+}
