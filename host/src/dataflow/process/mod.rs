@@ -8,3 +8,7 @@ pub mod firing;
 pub mod keyed;
 pub mod operator;
 
+#[cfg(test)]
+mod job_tests;
+#[cfg(test)]
+mod tests;

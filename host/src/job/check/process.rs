@@ -209,7 +209,8 @@ fn passing(inputs: &[&Schema], offered: &[&[Offered]], keys: &[(usize, usize)]) 
                 passing.push(Passing { field, from, seen: seen(input, i).collect() });
                 continue;
             };
-            let other = if input == 0 { inputs.get(1).map(|s| &s.fields[right]) } else { Some(&inputs[0].fields[left]) };
+            let other =
+                if input == 0 { inputs.get(1).map(|s| &s.fields[right]) } else { Some(&inputs[0].fields[left]) };
             if input == 1 && other.is_some_and(|other| other.name == field.name) {
                 continue;
             }
@@ -260,7 +261,8 @@ mod tests {
         let shown = "user: text?, seller: int64, price: float64, id: int64, city: text?, sum: int64";
         assert_eq!(schema.to_string(), shown);
         let key = PairColumn::Key;
-        let expected = [key(0, 0), key(1, 1), PairColumn::Made(0), key(1, 1), PairColumn::Right(2), PairColumn::Made(1)];
+        let expected =
+            [key(0, 0), key(1, 1), PairColumn::Made(0), key(1, 1), PairColumn::Right(2), PairColumn::Made(1)];
         assert_eq!(columns, expected);
         let (message, _) = compose(&output(Vec::new(), true), &[&left, &left], &offers, &[(0, 0)]).unwrap_err();
         assert!(message.contains("both have `seller`"), "{message}");
