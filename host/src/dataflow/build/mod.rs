@@ -2,6 +2,7 @@
 
 mod builder;
 mod operator;
+mod process;
 mod sink;
 mod source;
 mod window;
