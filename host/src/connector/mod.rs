@@ -20,4 +20,5 @@ mod stdin;
 #[cfg(test)]
 mod test_reading;
 
+pub use file::{TableFile, TableRows, TableWatch, table_schema};
 pub use open::{open_sink, open_source, source_schema};

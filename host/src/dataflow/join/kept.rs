@@ -11,7 +11,7 @@ use arrow_array::{Array, ArrayRef, UInt32Array};
 
 use super::layout::{Layout, RowKeys};
 use super::side::NONE;
-use crate::dataflow::window::groups::Groups;
+use crate::state::index::KeyIndex;
 use crate::error::{Error, Result};
 
 /// Small chunks are put together up to this many rows.
@@ -48,7 +48,7 @@ struct Chunk {
 #[derive(Debug)]
 pub struct Kept {
     layout: Layout,
-    index: Groups,
+    index: KeyIndex,
     /// By group: the first and the last row of its list.
     heads: Vec<u32>,
     tails: Vec<u32>,
@@ -85,7 +85,7 @@ impl Kept {
     pub fn new(layout: Layout) -> Self {
         Kept {
             layout,
-            index: Groups::default(),
+            index: KeyIndex::default(),
             heads: Vec::new(),
             tails: Vec::new(),
             rows: Vec::new(),
@@ -223,7 +223,7 @@ impl Kept {
         if first == last {
             let chunk = &self.chunks[first];
             let rows = UInt32Array::from_iter_values(rows.iter().map(|row| row - chunk.first));
-            let take = |column| arrow_select::take::take(column, &rows, None).map_err(cannot_gather);
+            let take = |column: &ArrayRef| arrow_select::take::take(column, &rows, None).map_err(cannot_gather);
             return chunk.columns.iter().map(take).collect();
         }
         // Only chunks that have one of the rows take part.
@@ -267,6 +267,9 @@ impl Kept {
             && head.flags & DEAD != 0
         {
             self.heads[group] = head.next;
+        }
+        if self.heads[group] == NONE {
+            self.index.remove(group as u32);
         }
         self.alive -= 1;
         let chunk = self.chunk_of(row);
@@ -317,19 +320,15 @@ impl Kept {
         let mut fresh = Kept::new(self.layout.clone());
         let kept: Vec<u32> = (0..self.rows.len() as u32).filter(|row| self.rows[*row as usize].flags & DEAD == 0).collect();
         for part in kept.chunks(CHUNK_ROWS) {
-            let chunk = Chunk {
-                first: fresh.rows.len() as u32,
-                row_count: part.len(),
-                alive: part.len(),
-                columns: self.gather(part)?,
-            };
+            let (first, row_count) = (fresh.rows.len() as u32, part.len());
+            let columns = self.gather(part)?;
             for row in part {
                 let KeptRow { time, group, flags, .. } = self.rows[*row as usize];
-                let group = fresh.index.of(self.index.key(group));
                 fresh.link(group, time, flags);
             }
-            fresh.push_chunk(chunk)?;
+            fresh.push_chunk(Chunk { first, row_count, alive: row_count, columns })?;
         }
+        fresh.index = std::mem::take(&mut self.index);
         // A row's new number is how many kept ones are before it.
         let number = |row: u32| kept.partition_point(|old| *old < row) as u32;
         let alive = |row: u32| self.rows[row as usize].flags & DEAD == 0;

@@ -2,12 +2,12 @@
 
 use super::layout::RowKeys;
 use super::side::NONE;
-use crate::dataflow::window::groups::Groups;
+use crate::state::index::KeyIndex;
 
 /// The rows of a set by key.
 #[derive(Debug, Default)]
 pub struct KeyLists {
-    groups: Groups,
+    groups: KeyIndex,
     /// The rows of group `g` are `rows[starts[g]..starts[g + 1]]`.
     starts: Vec<u32>,
     rows: Vec<u32>,
@@ -16,14 +16,14 @@ pub struct KeyLists {
 impl KeyLists {
     /// Of a set of rows; those without a key are in no list.
     pub fn new(keys: &RowKeys) -> Self {
-        let mut groups = Groups::default();
+        let mut groups = KeyIndex::default();
         let mut of_rows = Vec::new();
         groups.of_rows(&keys.keys, &mut of_rows);
-        let mut starts = vec![0u32; groups.len() + 1];
+        let mut starts = vec![0u32; groups.rows() + 1];
         for (row, group) in of_rows.iter().enumerate() {
             starts[*group as usize + 1] += u32::from(keys.has_key(row));
         }
-        for group in 0..groups.len() {
+        for group in 0..groups.rows() {
             starts[group + 1] += starts[group];
         }
         let mut ends = starts.clone();
@@ -43,7 +43,7 @@ impl KeyLists {
     /// Rows of the set, of which there are `row_count`, whose key is (or is not) one of the other set's.
     pub fn hit(&self, walk: &Walk, row_count: usize, is: bool) -> Vec<u32> {
         let mut hit = vec![false; row_count];
-        let mut seen = vec![false; self.groups.len()];
+        let mut seen = vec![false; self.groups.rows()];
         for group in walk.groups.iter().filter(|g| **g != NONE) {
             if !std::mem::replace(&mut seen[*group as usize], true) {
                 self.list(*group).iter().for_each(|row| hit[*row as usize] = true);

@@ -4,8 +4,9 @@ use arrow_array::{Array, ArrayRef};
 use arrow_buffer::NullBuffer;
 
 use crate::dataflow::batch::Batch;
-use crate::dataflow::key::Keys;
+use crate::state::key::Keys;
 use crate::error::{Error, Result};
+use crate::schema::{DataType, Schema};
 
 /// The columns of one side that are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,11 @@ impl Layout {
     /// Where a column of the schema is among those that are kept.
     pub fn place(&self, column: usize) -> Result<usize> {
         self.columns.binary_search(&column).map_err(|_| Error::internal("a join does not keep a column that it gives"))
+    }
+
+    /// The types of the kept columns.
+    pub fn types(&self, schema: &Schema) -> Vec<DataType> {
+        self.columns.iter().filter_map(|column| schema.fields.get(*column)).map(|field| field.data_type).collect()
     }
 
     /// The kept columns of a batch, gathered.

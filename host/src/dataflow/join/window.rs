@@ -245,9 +245,7 @@ impl JoinState for WindowJoin {
                 };
                 continue;
             }
-            let Some(target) = self.target.filter(|target| self.fired_to.is_none_or(|fired| fired < *target)) else {
-                return Ok(None);
-            };
+            let Some(target) = self.target else { return Ok(None) };
             match self.next_window(target) {
                 Some(window) => {
                     let sides = [self.rows(window, LEFT), self.rows(window, RIGHT)];
@@ -255,7 +253,8 @@ impl JoinState for WindowJoin {
                     self.match_rows(window, sides)?;
                 }
                 None => {
-                    self.fired_to = Some(target);
+                    self.target = None;
+                    self.fired_to = self.fired_to.max(Some(target));
                     self.close(target);
                 }
             }
