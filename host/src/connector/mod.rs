@@ -25,4 +25,5 @@ mod system;
 mod test_reading;
 mod webhook;
 
+pub use file::{TableFile, TableRows, TableWatch, table_schema};
 pub use open::{open_sink, open_source, sink_problems, source_schema};

@@ -6,6 +6,7 @@ mod describe;
 #[cfg(test)]
 mod fake;
 pub mod graph;
+mod joined;
 pub mod json_schema;
 pub mod load;
 pub mod picture;
@@ -16,5 +17,6 @@ pub mod spec;
 mod stream;
 
 pub use builder::JobBuilder;
+pub use joined::{JoinedStreams, LookupStream};
 pub use process::Process;
 pub use stream::{ConnectedStreams, DataStream, KeyedStream, Transform, WindowedStream};

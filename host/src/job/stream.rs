@@ -12,8 +12,8 @@ use super::spec;
 /// stream. [`JobBuilder`] has an example.
 #[derive(Debug, Clone)]
 pub struct DataStream {
-    job: JobBuilder,
-    upstream: Upstream,
+    pub(super) job: JobBuilder,
+    pub(super) upstream: Upstream,
 }
 
 /// A stream whose rows are grouped by columns.

@@ -1,6 +1,7 @@
 //! Builds the dataflow of a job graph on one worker. Every worker builds the same one.
 
 mod builder;
+mod join;
 mod operator;
 mod process;
 mod sink;
@@ -8,3 +9,4 @@ mod source;
 mod window;
 
 pub use builder::{Built, Opened, build};
+pub(in crate::dataflow) use join::lookup_layouts;
