@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::builder::{JobBuilder, Part, Upstream, millis};
 use super::process::Process;
+use super::quantity::Extent;
 use super::spec;
 
 /// A stream of rows: an output of a source or an operator. It can be read any number of times; a clone is the same
@@ -35,6 +36,7 @@ pub struct ConnectedStreams {
 pub struct WindowedStream {
     keyed: KeyedStream,
     window: spec::Window,
+    trigger: Option<spec::Trigger>,
     allowed_lateness: Option<Duration>,
     on_error: Option<spec::OnError>,
 }
@@ -198,8 +200,29 @@ impl KeyedStream {
         self.window(spec::Window { sliding, every, ..Default::default() })
     }
 
+    /// Windows that end when no row has come for so long.
+    pub fn session(self, gap: Duration) -> WindowedStream {
+        self.window(spec::Window { session: Some(millis(gap)), ..Default::default() })
+    }
+
+    /// One window for everything, whose results come by a trigger, and when the input ends.
+    pub fn global(self) -> WindowedStream {
+        self.window(spec::Window { global: Some(spec::Empty {}), ..Default::default() })
+    }
+
+    /// Windows of so many rows, one after another.
+    pub fn tumbling_rows(self, rows: u64) -> WindowedStream {
+        self.window(spec::Window { tumbling: Some(Extent::Rows(rows)), ..Default::default() })
+    }
+
+    /// Windows of so many rows, a new one every so many.
+    pub fn sliding_rows(self, rows: u64, every: u64) -> WindowedStream {
+        let (sliding, every) = (Some(Extent::Rows(rows)), Some(Extent::Rows(every)));
+        self.window(spec::Window { sliding, every, ..Default::default() })
+    }
+
     fn window(self, window: spec::Window) -> WindowedStream {
-        WindowedStream { keyed: self, window, allowed_lateness: None, on_error: None }
+        WindowedStream { keyed: self, window, trigger: None, allowed_lateness: None, on_error: None }
     }
 }
 
@@ -207,6 +230,18 @@ impl WindowedStream {
     /// Rows fall into windows by when they reach their source.
     pub fn processing_time(mut self) -> WindowedStream {
         self.window.time = Some(spec::WindowTime::Processing);
+        self
+    }
+
+    /// An early result of a key each time so many more of its rows have come.
+    pub fn trigger_count(mut self, rows: u64) -> WindowedStream {
+        self.trigger = Some(spec::Trigger { count: Some(rows), every: None });
+        self
+    }
+
+    /// Early results at this interval of processing time.
+    pub fn trigger_every(mut self, interval: Duration) -> WindowedStream {
+        self.trigger = Some(spec::Trigger { count: None, every: Some(millis(interval)) });
         self
     }
 
@@ -232,6 +267,7 @@ impl WindowedStream {
         let operator = spec::Operator {
             key: Some(key.iter().map(|k| k.as_str().into()).collect()).filter(|k: &Vec<_>| !k.is_empty()),
             window: Some(self.window),
+            trigger: self.trigger,
             aggregate: results.into_iter().map(|(name, result)| (name.into(), result.into())).collect(),
             allowed_lateness: self.allowed_lateness.map(millis),
             on_error: self.on_error,
@@ -288,11 +324,19 @@ operators:
     allowed_lateness: 1s
     aggregate: { views: count(), p95: plugin:stats/quantile(latency) }
   grep: { input: typed, plugin: text, function: grep, columns: { text: b }, config: { pattern: x }, on_error: fail }
+  sessions: { input: requests, key: [path], window: { session: 30s }, trigger: { every: 10s }, aggregate: { n: count() } }
+  all: { input: requests, key: [path], window: { global: {} }, trigger: { count: 100 }, aggregate: { n: count() } }
+  ten: { input: requests, window: { tumbling: 10 rows }, aggregate: { n: sum(status) } }
+  five: { input: requests, window: { sliding: 10 rows, every: 5 rows }, aggregate: { n: sum(status) } }
   window_2: { input: grep, window: { tumbling: 1s, time: processing }, aggregate: { n: { plugin: stats, function: quantile, columns: [a] } } }
 sinks:
   out: { input: window, print: {} }
   late: { input: window.late, file: { path: late.csv } }
   bad: { input: requests.errors, blackhole: {} }
+  sessions_out: { input: sessions, blackhole: {} }
+  all_out: { input: all, blackhole: {} }
+  ten_out: { input: ten, blackhole: {} }
+  five_out: { input: five, blackhole: {} }
   n: { input: window_2, print: { format: table } }
 "#;
         let built = JobBuilder::new("weblog").parallelism(2).plugin("elsewhere", "other/elsewhere.wasm");
@@ -306,6 +350,18 @@ sinks:
         windows.print("out");
         windows.late().write("late", "late.csv");
         requests.errors().discard("bad");
+        let by_path = || requests.key_by(["path"]);
+        let count = [("n", "count()")];
+        by_path()
+            .session(30 * SECOND)
+            .trigger_every(10 * SECOND)
+            .aggregate(count)
+            .name("sessions")
+            .discard("sessions_out");
+        by_path().global().trigger_count(100).aggregate(count).name("all").discard("all_out");
+        let all = || requests.key_by([""; 0]);
+        all().tumbling_rows(10).aggregate([("n", "sum(status)")]).name("ten").discard("ten_out");
+        all().sliding_rows(10, 5).aggregate([("n", "sum(status)")]).name("five").discard("five_out");
         let typed = built.source(spec::StdinSource::csv([("a", "int64?"), ("b", "text")])).name("typed");
         let grep = Transform::new("text", "grep")
             .column("text", "b")

@@ -175,6 +175,9 @@ impl KeyIndex {
     /// The groups of rows, new ones where a key is new.
     pub fn of_rows(&mut self, keys: &Keys, groups: &mut Vec<u32>) {
         groups.clear();
+        if keys.len() == 0 {
+            return;
+        }
         groups.reserve(keys.len());
         match keys {
             Keys::Ints(values, None) => groups.extend(values.iter().map(|value| self.of(Key::Int(*value)))),
@@ -183,6 +186,10 @@ impl KeyIndex {
                 let (key, tag) = (Key::Bytes(&data[start..end]), tag_at(data, start, end));
                 self.find_tag(key, tag).unwrap_or_else(|| self.insert(key, tag))
             })),
+            Keys::Unit(rows) => {
+                let row = self.of(Key::Nothing);
+                groups.resize(*rows, row);
+            }
             _ => groups.extend((0..keys.len()).map(|row| self.of(keys.get(row)))),
         }
     }

@@ -18,11 +18,13 @@ pub(super) struct ArgExtremes {
     of: DataType,
     greatest: bool,
     best: Vec<Option<(Cell, Cell)>>,
+    /// By group, where rows are chosen by values of 8 bytes: a row with a lower value (see [`ArgExtremes::rank`]) is worse.
+    least: Vec<i64>,
 }
 
 impl ArgExtremes {
     pub(super) fn new(of: DataType, greatest: bool) -> Self {
-        ArgExtremes { of, greatest, best: Vec::new() }
+        ArgExtremes { of, greatest, best: Vec::new(), least: Vec::new() }
     }
 
     fn take(&mut self, group: usize, by: Cell, value: Cell) {
@@ -35,8 +37,17 @@ impl ArgExtremes {
             },
         };
         if better {
+            if let Cell::Int(by) = by {
+                self.least[group] = self.rank(by);
+            }
             self.best[group] = Some((by, value));
         }
+    }
+
+    /// Higher is better.
+    #[inline]
+    fn rank(&self, by: i64) -> i64 {
+        if self.greatest { by } else { !by }
     }
 
     /// `Greater` means better.
@@ -48,16 +59,28 @@ impl ArgExtremes {
 impl Accumulate for ArgExtremes {
     fn grow(&mut self, groups: usize) {
         self.best.resize(groups, None);
+        self.least.resize(groups, i64::MIN);
     }
 
     fn clear(&mut self, group: usize) {
         self.best[group] = None;
+        self.least[group] = i64::MIN;
     }
 
     fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
         let (values, by) = (Cells::of(&rows.columns[0])?, Cells::of(&rows.columns[1])?);
+        // Most rows are worse than the best: those are told apart without making a cell.
+        if let Cells::Ints(ints) = by {
+            let greatest = self.greatest;
+            rows.each(|row, group| {
+                let rank = if greatest { ints[row] } else { !ints[row] };
+                if rank >= self.least[group] {
+                    self.take(group, Cell::Int(ints[row]), values.at(row));
+                }
+            });
+            return Ok(());
+        }
         rows.each(|row, group| {
-            // Most rows are worse than the best: those are told apart without making a cell.
             let order = self.best[group].as_ref().map(|(best, _)| self.order(best.compare(&by, row)));
             if order != Some(Ordering::Less) {
                 self.take(group, by.at(row), values.at(row));
@@ -99,7 +122,7 @@ impl Accumulate for ArgExtremes {
 
     fn bytes(&self) -> usize {
         let cells: usize = self.best.iter().flatten().map(|(by, value)| by.bytes() + value.bytes()).sum();
-        self.best.capacity() * size_of::<Option<(Cell, Cell)>>() + cells
+        self.best.capacity() * (size_of::<Option<(Cell, Cell)>>() + 8) + cells
     }
 
     fn fresh(&self) -> Box<dyn Accumulate> {
