@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use harness::{Flowgate, plugin, repository};
 use serde_json::Value;
 
-/// Folders under `examples` with a job.
+/// Folders under `examples` with a job that ends and says what it gives.
 fn examples() -> Vec<PathBuf> {
     let folders = fs::read_dir(repository().join("examples")).expect("the examples are there");
     let mut folders: Vec<_> =
-        folders.map(|entry| entry.unwrap().path()).filter(|p| p.join("job.yaml").exists()).collect();
+        folders.map(|entry| entry.unwrap().path()).filter(|p| p.join("expected.jsonl").exists()).collect();
     folders.sort();
     folders
 }
