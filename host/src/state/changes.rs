@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::index::KeyIndex;
 use super::key::{Key, hash};
 use super::spill::read_key;
-use super::table::{DIRTY, LIVE, STORED, Table, USED, Values};
+use super::table::{DIRTY, LIVE, SAME, STORED, Table, USED, Values};
 use crate::error::Result;
 
 /// A record of what has changed.
@@ -36,8 +36,8 @@ impl<V: Values> Table<V> {
         }
         self.gone = Some(BTreeSet::new());
         self.values.track();
-        self.marks.iter_mut().filter(|mark| **mark & LIVE != 0).for_each(|mark| *mark |= DIRTY);
-        // Spilled rows were not noted.
+        // A copy in the file is not noted as changed: a row that goes has to be written again.
+        self.marks.iter_mut().filter(|mark| **mark & LIVE != 0).for_each(|mark| *mark = *mark & !SAME | DIRTY);
         self.spill_again()
     }
 
