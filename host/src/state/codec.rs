@@ -29,7 +29,8 @@ fn config() -> impl Config {
 
 /// Appends a value.
 pub fn encode<T: Encode>(value: &T, out: &mut Vec<u8>) {
-    bincode::encode_into_std_write(value, out, config()).expect("memory takes all bytes, and all our types can be encoded");
+    bincode::encode_into_std_write(value, out, config())
+        .expect("memory takes all bytes, and all our types can be encoded");
 }
 
 /// A value of all of these bytes.
@@ -55,8 +56,9 @@ pub fn encode_prefix(value: &i64, out: &mut Vec<u8>) {
 /// # Errors
 /// There are too few bytes.
 pub fn decode_prefix(bytes: &[u8]) -> Result<(i64, &[u8])> {
-    let (prefix, rest) =
-        bytes.split_first_chunk::<8>().ok_or_else(|| Error::internal("stored state is cut off: 8 bytes are missing"))?;
+    let (prefix, rest) = bytes
+        .split_first_chunk::<8>()
+        .ok_or_else(|| Error::internal("stored state is cut off: 8 bytes are missing"))?;
     Ok((i64::from_le_bytes(*prefix), rest))
 }
 

@@ -77,7 +77,8 @@ impl Maps {
         let old = match cell {
             None => map.entries.remove(entry.as_slice()),
             Some(cell) => {
-                map.oldest_ms = if map.entries.is_empty() { cell.written_ms } else { map.oldest_ms.min(cell.written_ms) };
+                map.oldest_ms =
+                    if map.entries.is_empty() { cell.written_ms } else { map.oldest_ms.min(cell.written_ms) };
                 self.heap_bytes += bytes_of(&cell);
                 map.entries.insert(entry, cell)
             }

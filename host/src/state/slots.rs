@@ -175,7 +175,8 @@ impl Slots {
     /// # Errors
     /// There is no such slot, or the change is not of one of its kind.
     pub fn restore(&mut self, slot: u32, change: Change<'_>) -> Result<()> {
-        let slot = self.slots.get_mut(slot as usize).ok_or_else(|| Error::internal("stored state of an unknown slot"))?;
+        let slot =
+            self.slots.get_mut(slot as usize).ok_or_else(|| Error::internal("stored state of an unknown slot"))?;
         each_kind!(&mut slot.table, table => table.restore(change))
     }
 

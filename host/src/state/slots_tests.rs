@@ -81,8 +81,10 @@ fn key_type() -> impl Strategy<Value = KeyType> {
 
 /// Keys by their numbers; number 0 is null.
 fn keys(numbers: &[u8], key_type: KeyType) -> Keys {
-    let ints: ArrayRef = Arc::new(numbers.iter().map(|n| (*n > 0).then_some(i64::from(*n) - 3)).collect::<Int64Array>());
-    let text = |n: &u8| (*n > 0).then(|| "long enough to be hashed"[..usize::from(*n - 1) % 20].to_string() + &format!("{n}"));
+    let ints: ArrayRef =
+        Arc::new(numbers.iter().map(|n| (*n > 0).then_some(i64::from(*n) - 3)).collect::<Int64Array>());
+    let text =
+        |n: &u8| (*n > 0).then(|| "long enough to be hashed"[..usize::from(*n - 1) % 20].to_string() + &format!("{n}"));
     let texts: ArrayRef = Arc::new(numbers.iter().map(text).collect::<StringArray>());
     let columns = match key_type {
         KeyType::Int => vec![ints],

@@ -74,7 +74,8 @@ impl SpillFile {
     pub(super) fn create(folder: Option<&Path>, cache_bytes: usize) -> Result<Self> {
         let temporary = std::env::temp_dir();
         let folder = folder.unwrap_or(&temporary);
-        std::fs::create_dir_all(folder).map_err(|e| Error::io(format_args!("cannot make folder {}", folder.display()), &e))?;
+        std::fs::create_dir_all(folder)
+            .map_err(|e| Error::io(format_args!("cannot make folder {}", folder.display()), &e))?;
         let name = format!("flowgate-{}-{}.spill", std::process::id(), FILES.fetch_add(1, Relaxed));
         let path = folder.join(name);
         let cannot = |e: std::io::Error| Error::io(format_args!("cannot create {}", path.display()), &e);
@@ -162,8 +163,9 @@ pub(super) fn read_key(bytes: &[u8]) -> Result<(u32, Key<'_>)> {
 /// The epoch and the row of a value.
 fn read_value(frame: &[u8]) -> Result<(u32, &[u8])> {
     let payload = codec::unframe(frame)?;
-    let (epoch, row) =
-        payload.split_first_chunk::<4>().ok_or_else(|| Error::internal("spilled state has a value without an epoch"))?;
+    let (epoch, row) = payload
+        .split_first_chunk::<4>()
+        .ok_or_else(|| Error::internal("spilled state has a value without an epoch"))?;
     Ok((u32::from_le_bytes(*epoch), row))
 }
 
@@ -217,7 +219,11 @@ impl SpillTable {
     }
 
     /// Looks keys up: calls `found` with the number, the epoch and the row of each that is there.
-    pub(super) fn read(&self, records: &mut Records, mut found: impl FnMut(u32, u32, &[u8]) -> Result<()>) -> Result<()> {
+    pub(super) fn read(
+        &self,
+        records: &mut Records,
+        mut found: impl FnMut(u32, u32, &[u8]) -> Result<()>,
+    ) -> Result<()> {
         records.sort();
         let Some(table) = self.open(&self.rows)? else { return Ok(()) };
         for (key, _, number) in &records.entries {

@@ -136,7 +136,10 @@ impl Queue {
 
     fn bytes(&self) -> usize {
         // A node of the tree is two thirds full, about.
-        self.timers.capacity() * size_of::<Timer>() + self.set.capacity() * 6 + self.times.len() * 24 + self.free.capacity() * 4
+        self.timers.capacity() * size_of::<Timer>()
+            + self.set.capacity() * 6
+            + self.times.len() * 24
+            + self.free.capacity() * 4
     }
 }
 
@@ -183,7 +186,9 @@ impl Timers {
         let mut due = Due::default();
         while due.times.len() < limit {
             let queue = &mut self.queues[clock as usize];
-            let Some((_, (first, _))) = queue.times.first_key_value().filter(|(time, _)| **time <= up_to) else { break };
+            let Some((_, (first, _))) = queue.times.first_key_value().filter(|(time, _)| **time <= up_to) else {
+                break;
+            };
             let timer = queue.remove(*first);
             due.key_of.push(due.keys.of(self.keys.key(timer.key)));
             due.times.push(timer.time);

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::Decoder;
 use super::csv::CsvDecoder;
+use super::decoder::{Decoder, Decoding};
 use super::json::JsonDecoder;
 use super::text::TextDecoder;
 use crate::connector::limits;
-use crate::job::spec::{FileSource, Format, StdinSource};
+use crate::job::spec::{FileSource, Format, LookupTable, StdinSource};
 use crate::schema::{DataType, Field, Schema, SchemaRef};
 
 /// How bytes become rows: what `file` and `stdin` have in common.
@@ -33,6 +33,14 @@ impl DecodeSettings {
     /// Of a `stdin` source; everything that is wrong at once.
     pub(crate) fn of_stdin(spec: &StdinSource) -> Result<Self, Vec<String>> {
         Self::check(spec.format, &spec.columns, spec.header, &spec.delimiter, spec.batch_rows)
+    }
+
+    /// Of a table; everything that is wrong at once.
+    pub(crate) fn of_table(spec: &LookupTable) -> Result<Self, Vec<String>> {
+        match spec.format.unwrap_or(Format::Csv) {
+            Format::Text => Err(vec!["`format` is text; a table is csv or json".into()]),
+            format => Self::check(format, &spec.columns, spec.header, &spec.delimiter, None),
+        }
     }
 
     fn check(
@@ -77,6 +85,20 @@ impl DecodeSettings {
             Format::Json => Box::new(JsonDecoder::new(&self.schema)),
             Format::Csv => Box::new(CsvDecoder::new(self, name)),
         }
+    }
+}
+
+impl Decoding for DecodeSettings {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn batch_rows(&self) -> usize {
+        self.batch_rows
+    }
+
+    fn decoder(&self, name: &str) -> Box<dyn Decoder> {
+        self.decoder(name)
     }
 }
 
