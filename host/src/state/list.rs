@@ -58,7 +58,7 @@ impl List {
         self.data.drain(..bytes);
         self.ends.drain(..count);
         self.ends.iter_mut().for_each(|end| *end -= bytes as u32);
-        self.written_ms.drain(..count);
+        self.written_ms.drain(..count.min(self.written_ms.len()));
         self.first += count as u64;
     }
 

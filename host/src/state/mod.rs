@@ -4,13 +4,17 @@
 //! columns of values, in which every key knows whether it has changed and was used of late. [`slots`] are the tables of a
 //! process function, [`timers`] its timers. [`store`] knows how much memory there is, and lists everything.
 
+pub mod changes;
 pub mod codec;
+mod evict;
+mod filter;
 pub mod index;
 pub mod key;
 pub mod list;
 pub mod map;
 pub mod short;
 pub mod slots;
+mod spill;
 pub mod store;
 pub mod table;
 pub mod timers;
@@ -20,3 +24,5 @@ pub mod values;
 
 #[cfg(test)]
 mod slots_tests;
+#[cfg(test)]
+mod table_tests;

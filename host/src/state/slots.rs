@@ -3,6 +3,7 @@
 //! A call of the function sees what it has written. [`Slots::commit`] keeps it; [`Slots::rollback`] forgets it, as if the
 //! call had never been made. So every write notes first what was there before.
 
+use super::changes::Change;
 use super::key::Keys;
 use super::list::{List, Lists};
 use super::map::{Cell, Map, Maps};
@@ -154,6 +155,29 @@ impl Slots {
         }
         self.keys = keys.clone();
         Ok(())
+    }
+
+    /// From now on changes are noted; everything that is there counts as changed.
+    pub fn track_changes(&mut self) -> Result<()> {
+        self.slots.iter_mut().try_for_each(|slot| each_kind!(&mut slot.table, table => table.track_changes()))
+    }
+
+    /// Calls `visit` with a slot's position and what has changed in it since the last call; between calls of the function.
+    pub fn changes(&mut self, visit: &mut dyn FnMut(u32, Change<'_>) -> Result<()>) -> Result<()> {
+        for (slot, position) in self.slots.iter_mut().zip(0..) {
+            each_kind!(&mut slot.table, table => table.changes(&mut |change| visit(position, change))?);
+        }
+        Ok(())
+    }
+
+    /// Puts back what [`Slots::changes`] gave.
+    ///
+    /// # Errors
+    /// There is no such slot, or the change is not of one of its kind.
+    pub fn restore(&mut self, slot: u32, change: Change<'_>) -> Result<()> {
+        let slot =
+            self.slots.get_mut(slot as usize).ok_or_else(|| Error::internal("stored state of an unknown slot"))?;
+        each_kind!(&mut slot.table, table => table.restore(change))
     }
 
     /// How many keys the call has.

@@ -8,11 +8,11 @@ use proptest::prelude::*;
 
 use super::key::Keys;
 use super::slots::{ENTRY_BYTES_MAX, SlotSpec, Slots, VALUE_BYTES_MAX};
-use super::store::{SlotKind, StateStore};
+use super::store::{JobStores, SlotKind, StateStore};
 
 /// One thing that a function does with a key of its call (a position, modulo the number of keys).
 #[derive(Debug, Clone)]
-pub(super) enum Op {
+enum Op {
     Set(u8, Option<Vec<u8>>),
     MapSet(u8, Vec<u8>, Option<Vec<u8>>),
     MapClear(u8),
@@ -22,7 +22,7 @@ pub(super) enum Op {
 
 /// One call of a function.
 #[derive(Debug, Clone)]
-pub(super) struct Call {
+struct Call {
     /// Distinct key numbers; 0 is null.
     keys: Vec<u8>,
     /// By how much the clock has moved.
@@ -34,7 +34,7 @@ pub(super) struct Call {
 const VALUE: u32 = 0;
 const MAP: u32 = 1;
 const LIST: u32 = 2;
-pub(super) const TTL_MS: u64 = 100;
+const TTL_MS: u64 = 100;
 
 fn value() -> impl Strategy<Value = Vec<u8>> {
     // Some fit in place, some do not; the bits of a NaN are bits like others.
@@ -56,7 +56,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-pub(super) fn calls(keys: u8) -> impl Strategy<Value = Vec<Call>> {
+fn calls(keys: u8) -> impl Strategy<Value = Vec<Call>> {
     let call = (
         prop::collection::btree_set(0..keys, 1..6),
         prop_oneof![3 => Just(0i64), 2 => 1i64..60, 1 => Just(TTL_MS as i64)],
@@ -69,18 +69,18 @@ pub(super) fn calls(keys: u8) -> impl Strategy<Value = Vec<Call>> {
 
 /// The columns that a function might be keyed by.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum KeyType {
+enum KeyType {
     Int,
     Text,
     Both,
 }
 
-pub(super) fn key_type() -> impl Strategy<Value = KeyType> {
+fn key_type() -> impl Strategy<Value = KeyType> {
     prop_oneof![Just(KeyType::Int), Just(KeyType::Text), Just(KeyType::Both)]
 }
 
 /// Keys by their numbers; number 0 is null.
-pub(super) fn keys(numbers: &[u8], key_type: KeyType) -> Keys {
+fn keys(numbers: &[u8], key_type: KeyType) -> Keys {
     let ints: ArrayRef =
         Arc::new(numbers.iter().map(|n| (*n > 0).then_some(i64::from(*n) - 3)).collect::<Int64Array>());
     let text =
@@ -98,7 +98,7 @@ type Written = (Vec<u8>, i64);
 
 /// The naive model.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Model {
+struct Model {
     values: BTreeMap<u8, Written>,
     maps: BTreeMap<u8, BTreeMap<Vec<u8>, Written>>,
     lists: BTreeMap<u8, Vec<Written>>,
@@ -107,7 +107,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn new(ttl_ms: Option<u64>) -> Self {
+    fn new(ttl_ms: Option<u64>) -> Self {
         Model { ttl_ms: ttl_ms.map(|ttl| ttl as i64), ..Model::default() }
     }
 
@@ -146,7 +146,7 @@ impl Model {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct KeyView {
+struct KeyView {
     value: Option<Vec<u8>>,
     map: Vec<(Vec<u8>, Vec<u8>)>,
     list: Vec<Vec<u8>>,
@@ -168,7 +168,7 @@ fn perform(slots: &mut Slots, call: &Call) {
 }
 
 /// What the slots show of the call's keys; maps and lists are read in pages.
-pub(super) fn view(slots: &mut Slots) -> View {
+fn view(slots: &mut Slots) -> View {
     let mut all = Vec::new();
     slots.get_all(VALUE, |value| all.push(value.map(<[u8]>::to_vec))).unwrap();
     let of = |(key, value): (usize, Option<Vec<u8>>)| {
@@ -197,14 +197,14 @@ pub(super) fn view(slots: &mut Slots) -> View {
     all.into_iter().enumerate().map(of).collect()
 }
 
-pub(super) fn slots(store: &StateStore, ttl_ms: Option<u64>) -> Slots {
+fn slots(store: &StateStore, ttl_ms: Option<u64>) -> Slots {
     let spec = |name: &str, kind| SlotSpec { name: name.into(), kind, ttl_ms };
     let specs = [spec("v", SlotKind::Value), spec("m", SlotKind::Map), spec("l", SlotKind::List)];
     Slots::new(&specs, store).unwrap()
 }
 
 /// Makes one call on both sides and compares what is seen before, inside and after it.
-pub(super) fn step(slots: &mut Slots, model: &mut Model, call: &Call, key_type: KeyType) {
+fn step(slots: &mut Slots, model: &mut Model, call: &Call, key_type: KeyType) {
     model.now_ms += call.later_ms;
     slots.begin(&keys(&call.keys, key_type), model.now_ms).unwrap();
     assert_eq!(view(slots), model.view(&call.keys), "before the call");
@@ -222,22 +222,60 @@ pub(super) fn step(slots: &mut Slots, model: &mut Model, call: &Call, key_type: 
 }
 
 /// Compares all keys.
-pub(super) fn check_all(slots: &mut Slots, model: &Model, count: u8, key_type: KeyType) {
+fn check_all(slots: &mut Slots, model: &Model, count: u8, key_type: KeyType) {
     let numbers: Vec<u8> = (0..count).collect();
     slots.begin(&keys(&numbers, key_type), model.now_ms).unwrap();
     assert_eq!(view(slots), model.view(&numbers), "at the end");
 }
 
+/// A store without a bound, one with room for almost nothing, and one with room for some.
+fn store(memory_bytes_max: u64) -> StateStore {
+    StateStore::new(&JobStores::new(memory_bytes_max, None, 7, 1)).of_operator("op")
+}
+
+fn memory() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(u64::MAX), Just(1), Just(4000)]
+}
+
 proptest! {
-    /// Goal: slots are maps from keys to bytes, whatever calls do, fail or not, and what is expired is not seen.
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    /// Goal: slots are maps from keys to bytes, whatever calls do, fail or not, wherever state is, and what is expired is not
+    /// seen.
     #[test]
-    fn slots_are_like_maps(calls in calls(12), key_type in key_type(), ttl in prop::option::of(Just(TTL_MS))) {
-        let mut slots = slots(&StateStore::in_memory(), ttl);
+    fn slots_are_like_maps(
+        calls in calls(12), key_type in key_type(), ttl in prop::option::of(Just(TTL_MS)), memory in memory()
+    ) {
+        let mut slots = slots(&store(memory), ttl);
         let mut model = Model::new(ttl);
         for call in &calls {
             step(&mut slots, &mut model, call, key_type);
         }
         check_all(&mut slots, &model, 12, key_type);
+    }
+
+    /// Goal: changes put into an empty copy give the same state. Method: looks at changes after some of the calls, from
+    /// the start or later, and compares at each look; the copy has a memory of another size.
+    #[test]
+    fn a_copy_that_takes_all_changes_is_equal(
+        calls in calls(12), key_type in key_type(), ttl in prop::option::of(Just(TTL_MS)), memory in (memory(), memory()),
+        looks in prop::collection::vec(any::<bool>(), 30), tracked_from in 0usize..3,
+    ) {
+        let (mut slots, mut copy) = (slots(&store(memory.0), ttl), slots(&store(memory.1), ttl));
+        let mut model = Model::new(ttl);
+        for (i, call) in calls.iter().enumerate() {
+            if i == tracked_from {
+                slots.track_changes().unwrap();
+            }
+            step(&mut slots, &mut model, call, key_type);
+            if i >= tracked_from && (looks[i] || i + 1 == calls.len()) {
+                slots.changes(&mut |slot, change| copy.restore(slot, change)).unwrap();
+                check_all(&mut copy, &model, 12, key_type);
+                let mut again = 0;
+                slots.changes(&mut |_, _| { again += 1; Ok(()) }).unwrap();
+                prop_assert_eq!(again, 0, "what was given is not given again");
+            }
+        }
     }
 }
 

@@ -221,7 +221,7 @@ impl Timers {
     /// To be called between batches: what the list of state shows.
     pub fn settle(&mut self) {
         if let Some(listing) = &self.listing {
-            listing.report(self.len(), self.bytes(), 0);
+            listing.report(self.len(), self.bytes(), 0, 0);
         }
     }
 }
