@@ -39,7 +39,8 @@ fn lines(rows: &[Row]) -> String {
     rows.iter().fold(String::new(), |mut text, row| {
         let key = row.key.map_or("null".to_string(), |key| key.to_string());
         let (minute, second) = (row.at / 60, row.at % 60);
-        writeln!(text, "{{\"at\":\"2026-01-01T00:{minute:02}:{second:02}Z\",\"key\":{key},\"id\":{}}}", row.id).unwrap();
+        writeln!(text, "{{\"at\":\"2026-01-01T00:{minute:02}:{second:02}Z\",\"key\":{key},\"id\":{}}}", row.id)
+            .unwrap();
         text
     })
 }
@@ -84,7 +85,12 @@ fn run(folder: &Folder, join: &str, parallelism: &str) -> Vec<(Option<u64>, Opti
 }
 
 /// The join by nested loops; `matches` is asked for rows of equal key.
-fn nested_loops(join: &str, left: &[Row], right: &[Row], matches: impl Fn(&Row, &Row) -> bool) -> Vec<(Option<u64>, Option<u64>)> {
+fn nested_loops(
+    join: &str,
+    left: &[Row],
+    right: &[Row],
+    matches: impl Fn(&Row, &Row) -> bool,
+) -> Vec<(Option<u64>, Option<u64>)> {
     let is_pair = |l: &Row, r: &Row| l.key.is_some() && l.key == r.key && matches(l, r);
     let mut out = Vec::new();
     for l in left {
@@ -150,7 +156,8 @@ fn inputs_need_not_be_in_step() {
 /// A key that every row has: its product is many times what may be under way, comes out whole, and does not fill memory.
 #[test]
 fn the_product_of_a_hot_key_comes_out() {
-    let hot = |seed: u64| -> Vec<Row> { (0..2_000).map(|i| Row { at: 10, key: Some(1), id: seed * 10_000 + i }).collect() };
+    let hot =
+        |seed: u64| -> Vec<Row> { (0..2_000).map(|i| Row { at: 10, key: Some(1), id: seed * 10_000 + i }).collect() };
     let folder = folder("window: { tumbling: 10s }", &hot(1), &hot(2));
     let sum = "  sum: { input: joined, window: { tumbling: 1d }, aggregate: { n: count(), ids: sum(id) } }\nsinks:\n";
     let job = folder.read("job.yaml").replace("out: { input: joined,", "out: { input: sum,");
@@ -169,13 +176,18 @@ fn late_rows_are_kept_apart() {
     let left = [row(10, 1), row(10, 2), row(50, 3), row(51, 4), row(11, 5), row(52, 6)];
     let right = [row(12, 11), row(52, 12), row(53, 13), row(12, 14), row(54, 15)];
     let folder = folder("window: { tumbling: 10s }", &left, &right);
-    let job = folder.read("job.yaml").replace("batch_rows: 50", "batch_rows: 1").replace("batch_rows: 70", "batch_rows: 1");
+    let job =
+        folder.read("job.yaml").replace("batch_rows: 50", "batch_rows: 1").replace("batch_rows: 70", "batch_rows: 1");
     folder.write("job.yaml", job.replace("6s }", "0s }"));
     folder.write("left-1.jsonl", lines(&left));
     folder.write("left-2.jsonl", "");
     let ids = run(&folder, "full", "1");
     let late = |name: &str| -> Vec<u64> {
-        folder.read(name).lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].as_u64().unwrap()).collect()
+        folder
+            .read(name)
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].as_u64().unwrap())
+            .collect()
     };
     let mut all: Vec<u64> = ids.iter().flat_map(|(l, r)| [*l, *r]).flatten().collect();
     all.extend(late("late.jsonl"));

@@ -17,8 +17,8 @@ use super::message::{Control, Message, Messages};
 use super::metrics::JobMetrics;
 use super::source::LEAD_MS;
 use crate::clock;
-use crate::connector::{self, TableFile};
 use crate::connector::sink::SinkWriter;
+use crate::connector::{self, TableFile};
 use crate::error::{Error, Result};
 use crate::job::graph::{Aggregate, JobGraph, NodeKind, PluginFunction, SinkNode};
 use crate::plugin::Plugins;
@@ -71,7 +71,8 @@ impl RunningJob {
 }
 
 fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<Opened> {
-    let mut opened = Opened { sources: HashMap::new(), sinks: Mutex::default(), plugins: HashMap::new(), tables: HashMap::new() };
+    let mut opened =
+        Opened { sources: HashMap::new(), sinks: Mutex::default(), plugins: HashMap::new(), tables: HashMap::new() };
     let mut sinks = HashMap::new();
     for (id, node) in graph.nodes.iter().enumerate() {
         let within = |e: Error| e.within(format_args!("`{}`", node.name));

@@ -252,5 +252,8 @@ fn timestamps(times: impl Iterator<Item = i64>) -> ArrayRef {
 fn take(columns: &[ArrayRef], rows: &[u32]) -> Result<Vec<ArrayRef>> {
     let rows = UInt32Array::from(rows.to_vec());
     let take = |column| arrow_select::take::take(column, &rows, None);
-    columns.iter().map(|column| take(column).map_err(|e| Error::internal(format!("cannot gather a column: {e}")))).collect()
+    columns
+        .iter()
+        .map(|column| take(column).map_err(|e| Error::internal(format!("cannot gather a column: {e}"))))
+        .collect()
 }

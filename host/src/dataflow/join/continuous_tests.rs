@@ -58,7 +58,9 @@ impl Run {
         self.state.advance(i64::MAX);
         let given = drain(&mut self.state);
         self.given.extend(given);
-        let timed = |(l, r, time, window): Out| if self.join == JoinType::Semi { (l, r, 0, window) } else { (l, r, time, window) };
+        let timed = |(l, r, time, window): Out| {
+            if self.join == JoinType::Semi { (l, r, 0, window) } else { (l, r, time, window) }
+        };
         sorted(self.given.iter().copied().map(timed).collect())
     }
 }
@@ -158,7 +160,8 @@ proptest! {
 
 #[test]
 fn times_at_the_ends_of_the_range_are_set_aside() {
-    let mut state = Continuous::new(JoinType::Full, Bound::Interval { before_ms: i64::MAX / 4, after_ms: i64::MAX / 4 }, layouts());
+    let mut state =
+        Continuous::new(JoinType::Full, Bound::Interval { before_ms: i64::MAX / 4, after_ms: i64::MAX / 4 }, layouts());
     let times = [i64::MIN, i64::MAX, TIME_LIMIT_MS, -TIME_LIMIT_MS, TIME_LIMIT_MS + 1];
     let rows: Vec<Row> = times.iter().map(|time| Row { key: Some(1), id: 0, time: *time }).collect();
     let (rows, times) = batch(&rows);

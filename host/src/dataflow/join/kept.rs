@@ -11,8 +11,8 @@ use arrow_array::{Array, ArrayRef, UInt32Array};
 
 use super::layout::{Layout, RowKeys};
 use super::side::NONE;
-use crate::state::index::KeyIndex;
 use crate::error::{Error, Result};
+use crate::state::index::KeyIndex;
 
 /// Small chunks are put together up to this many rows.
 const CHUNK_ROWS: usize = 8_192;
@@ -318,7 +318,8 @@ impl Kept {
             return Ok(());
         }
         let mut fresh = Kept::new(self.layout.clone());
-        let kept: Vec<u32> = (0..self.rows.len() as u32).filter(|row| self.rows[*row as usize].flags & DEAD == 0).collect();
+        let kept: Vec<u32> =
+            (0..self.rows.len() as u32).filter(|row| self.rows[*row as usize].flags & DEAD == 0).collect();
         for part in kept.chunks(CHUNK_ROWS) {
             let (first, row_count) = (fresh.rows.len() as u32, part.len());
             let columns = self.gather(part)?;

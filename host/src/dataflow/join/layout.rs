@@ -4,9 +4,9 @@ use arrow_array::{Array, ArrayRef};
 use arrow_buffer::NullBuffer;
 
 use crate::dataflow::batch::Batch;
-use crate::state::key::Keys;
 use crate::error::{Error, Result};
 use crate::schema::{DataType, Schema};
+use crate::state::key::Keys;
 
 /// The columns of one side that are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -144,7 +144,8 @@ impl Operator for JoinOperator {
             out.give(if input == LEFT { LATE } else { LATE_RIGHT }, batch.select(&added.late.into()));
         }
         if !added.out_of_range.is_empty() {
-            let failures = added.out_of_range.into_iter().map(|row| (row, "the event time is out of range".to_string()));
+            let failures =
+                added.out_of_range.into_iter().map(|row| (row, "the event time is out of range".to_string()));
             out.give(ERRORS, self.letters.sides[input].of(&batch, failures.collect())?);
         }
         self.give(out)

@@ -131,7 +131,8 @@ impl WindowJoin {
             true => lists.hit(&walk, counts[side], is),
             false => walk.hit(is),
         };
-        let batches = [Batch::new(left.columns.clone(), left.row_count), Batch::new(right.columns.clone(), right.row_count)];
+        let batches =
+            [Batch::new(left.columns.clone(), left.row_count), Batch::new(right.columns.clone(), right.row_count)];
         let mut parts = VecDeque::new();
         for side in [LEFT, RIGHT] {
             let wanted = if self.join == JoinType::Semi { side == LEFT } else { gives_unmatched(self.join, side) };

@@ -14,7 +14,11 @@ fn open_windows(shape: &Shape, time: i64, watermark: Option<i64>) -> Vec<i64> {
 }
 
 fn shapes() -> impl Strategy<Value = Shape> {
-    (1i64..30, 1i64..30, 0i64..20).prop_map(|(a, b, lateness_ms)| Shape { size_ms: a.max(b), slide_ms: a.min(b), lateness_ms })
+    (1i64..30, 1i64..30, 0i64..20).prop_map(|(a, b, lateness_ms)| Shape {
+        size_ms: a.max(b),
+        slide_ms: a.min(b),
+        lateness_ms,
+    })
 }
 
 proptest! {

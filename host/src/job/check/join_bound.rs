@@ -129,7 +129,8 @@ fn unbounded(checker: &mut Checker<'_>, ttl: Option<Millis>, join: JoinType, at:
             _ => "anti",
         };
         let message = format!("a {name} join of all rows never knows that a row has no pair: one may still come");
-        let help = "bound it by `window: { tumbling: 10s }` or by `within: { before: 5s, after: 5s }`, or use `join: inner`";
+        let help =
+            "bound it by `window: { tumbling: 10s }` or by `within: { before: 5s, after: 5s }`, or use `join: inner`";
         checker.error(Problem::error(at.field("join"), message).help(help));
         return None;
     }

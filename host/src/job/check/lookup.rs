@@ -34,7 +34,8 @@ pub(super) fn check_lookup(checker: &mut Checker<'_>, name: &str, operator: &spe
     let (input_name, input, read) = one_input(checker, name, operator)?;
     let join = operator.join.unwrap_or(JoinType::Inner);
     if matches!(join, JoinType::Right | JoinType::Full) {
-        let message = "rows of the table alone never come out: a stream has no end at which it is known that none matched";
+        let message =
+            "rows of the table alone never come out: a stream has no end at which it is known that none matched";
         let help = "a join with a table is inner, left, semi or anti";
         checker.error(Problem::error(at.field("join"), message).help(help));
     }
