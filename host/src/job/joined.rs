@@ -56,8 +56,8 @@ impl DataStream {
 
     /// The rows of this stream and of others, which have the same columns.
     pub fn union<'a>(&self, others: impl IntoIterator<Item = &'a DataStream>) -> DataStream {
-        let all =
-            std::iter::once(self.upstream.clone()).chain(others.into_iter().map(|s| s.upstream.clone())).collect();
+        let others = others.into_iter().map(|stream| stream.upstream.clone());
+        let all = std::iter::once(self.upstream.clone()).chain(others).collect();
         self.job.add_reading("union", Part::Operator(spec::Operator::default()), all, Reading::Union)
     }
 }

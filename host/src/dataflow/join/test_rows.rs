@@ -14,27 +14,27 @@ use crate::job::spec::JoinType;
 
 /// A row of a side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Row {
-    pub key: Option<i64>,
-    pub id: i64,
-    pub time: i64,
+pub(super) struct Row {
+    pub(super) key: Option<i64>,
+    pub(super) id: i64,
+    pub(super) time: i64,
 }
 
 /// A row of a result: the ids of its rows, event time, window.
-pub type Out = (Option<i64>, Option<i64>, i64, Option<i64>);
+pub(super) type Out = (Option<i64>, Option<i64>, i64, Option<i64>);
 
 /// One thing that happens to a join; times are as far after the watermark.
 #[derive(Debug, Clone)]
-pub enum Step {
+pub(super) enum Step {
     Rows(usize, Vec<(Option<i64>, i64)>),
     Watermark(i64),
 }
 
-pub const JOINS: [JoinType; 6] =
+pub(super) const JOINS: [JoinType; 6] =
     [JoinType::Inner, JoinType::Left, JoinType::Right, JoinType::Full, JoinType::Semi, JoinType::Anti];
 
 /// Rows come up to `late` before the watermark.
-pub fn steps(late: i64) -> impl Strategy<Value = Vec<Step>> {
+pub(super) fn steps(late: i64) -> impl Strategy<Value = Vec<Step>> {
     let key = prop_oneof![8 => (0i64..4).prop_map(Some), 1 => Just(None)];
     let rows = prop::collection::vec((key, -late..40), 1..12);
     let step = prop_oneof![
@@ -44,11 +44,11 @@ pub fn steps(late: i64) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..25)
 }
 
-pub fn layouts() -> [Layout; 2] {
+pub(super) fn layouts() -> [Layout; 2] {
     [Layout::new([0, 1], &[0]), Layout::new([1, 0], &[0])]
 }
 
-pub fn batch(rows: &[Row]) -> (Batch, Vec<i64>) {
+pub(super) fn batch(rows: &[Row]) -> (Batch, Vec<i64>) {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(rows.iter().map(|r| r.key).collect::<Int64Array>()),
         Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.id))),
@@ -65,7 +65,7 @@ fn ids(batch: &Option<Batch>, count: usize) -> Vec<Option<i64>> {
 }
 
 /// Everything that a join has to give.
-pub fn drain(state: &mut dyn JoinState) -> Vec<Out> {
+pub(super) fn drain(state: &mut dyn JoinState) -> Vec<Out> {
     let mut out = Vec::new();
     while let Some(joined) = state.next().unwrap() {
         let Joined { left, right, row_count, event_time, window } = joined;
@@ -78,14 +78,14 @@ pub fn drain(state: &mut dyn JoinState) -> Vec<Out> {
     out
 }
 
-pub fn sorted(mut out: Vec<Out>) -> Vec<Out> {
+pub(super) fn sorted(mut out: Vec<Out>) -> Vec<Out> {
     out.sort_unstable();
     out
 }
 
 /// The join by its definition: nested loops over all rows. `matches` is asked for rows of equal key; `alone` is the event
 /// time of a row without a pair, `pair` that of a pair; a semi join's may be that of any pair, and is left out.
-pub fn nested_loops(
+pub(super) fn nested_loops(
     join: JoinType,
     rows: &[Vec<Row>; 2],
     matches: impl Fn(&Row, &Row) -> bool,
