@@ -12,3 +12,4 @@ pub mod error;
 pub mod job;
 pub mod plugin;
 pub mod schema;
+pub mod state;

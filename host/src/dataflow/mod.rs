@@ -12,7 +12,6 @@ pub mod build;
 pub mod dead_letter;
 pub mod engine;
 pub mod job_state;
-pub mod key;
 pub mod message;
 pub mod metrics;
 pub mod shuffle;

@@ -3,9 +3,9 @@
 
 use super::batch::Batch;
 use super::engine::{Operator, Outputs, Tick};
-use super::key::{KeyGroups, Keys, owner};
 use super::watermark::Signal;
 use crate::error::{Error, Result};
+use crate::state::key::{KeyGroups, Keys, owner};
 
 /// Which worker gets a row.
 #[derive(Debug, Clone, PartialEq, Eq)]

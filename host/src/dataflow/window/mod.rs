@@ -1,12 +1,11 @@
 //! Window aggregation.
 //!
-//! [`shape`] says which windows and panes a time falls into; [`groups`] numbers the keys of a pane; [`accumulator`] holds
+//! [`shape`] says which windows and panes a time falls into; [`accumulator`] holds
 //! what has been added up for each; [`state`] keeps panes and gives results when time has come; [`operator`] brings these
 //! into the dataflow.
 
 pub mod accumulator;
 pub mod aggregator;
-pub mod groups;
 pub mod operator;
 pub mod shape;
 pub mod state;

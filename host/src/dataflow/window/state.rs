@@ -10,17 +10,17 @@ use arrow_array::ArrayRef;
 
 use super::accumulator::Accumulators;
 use super::aggregator::{Aggregator, Columns};
-use super::groups::Groups;
 use super::shape::{Shape, TIME_LIMIT_MS};
 use crate::dataflow::batch::{Batch, Rows, repeat_timestamp};
-use crate::dataflow::key::Keys;
 use crate::error::Result;
 use crate::plugin::{CallContext, RowFailure};
 use crate::schema::Field;
+use crate::state::index::KeyIndex;
+use crate::state::key::Keys;
 
 /// What has been added up for one stretch of time.
 struct Pane {
-    groups: Groups,
+    groups: KeyIndex,
     accumulators: Vec<Accumulators>,
 }
 
@@ -151,13 +151,13 @@ impl WindowState {
         let keys = Keys::of(&keys, batch.row_count())?;
         let aggregators = &mut self.aggregators;
         let pane = self.panes.entry(start).or_insert_with(|| Pane {
-            groups: Groups::default(),
+            groups: KeyIndex::default(),
             accumulators: aggregators.iter().map(Aggregator::accumulators).collect(),
         });
         let groups = &mut self.scratch;
         pane.groups.of_rows(&keys, groups);
         for (i, (aggregator, accumulators)) in aggregators.iter_mut().zip(&mut pane.accumulators).enumerate() {
-            let failures = aggregator.update(accumulators, pane.groups.len(), groups, &mut columns, context)?;
+            let failures = aggregator.update(accumulators, pane.groups.rows(), groups, &mut columns, context)?;
             // Rows are known outside by their place in the whole batch.
             added.failures.extend(failures.into_iter().map(|failure| {
                 let row = rows.map_or(failure.row, |rows| rows[failure.row as usize]);
@@ -167,7 +167,7 @@ impl WindowState {
         if let Some(watermark) = self.fired_to
             && self.shape.fires_at(self.shape.first_window(start)) <= watermark
         {
-            let mut changed = vec![false; pane.groups.len()];
+            let mut changed = vec![false; pane.groups.rows()];
             groups.iter().for_each(|g| changed[*g as usize] = true);
             self.correct(start, &changed, watermark, added)?;
         }
@@ -231,7 +231,7 @@ impl WindowState {
     /// Groups in windows that have not fired.
     pub fn open_groups(&self) -> usize {
         let from = self.fired_to.map_or(i64::MIN, |fired| self.shape.first_unfired(fired));
-        self.panes.range(from..).map(|(_, pane)| pane.groups.len()).sum()
+        self.panes.range(from..).map(|(_, pane)| pane.groups.rows()).sum()
     }
 
     /// The result of a window; of the changed groups of one pane, where they are given.
@@ -250,7 +250,7 @@ impl WindowState {
         if pane.groups.is_empty() {
             return Ok(Vec::new());
         }
-        let row_count = pane.groups.len();
+        let row_count = pane.groups.rows();
         let mut columns: Vec<ArrayRef> = pane.groups.columns(&self.key_fields)?;
         columns.push(repeat_timestamp(window, row_count));
         columns.push(repeat_timestamp(window + shape.size_ms, row_count));
@@ -277,23 +277,23 @@ fn merge<'a>(
     aggregators: &mut [Aggregator],
 ) -> Result<Pane> {
     let mut merged =
-        Pane { groups: Groups::default(), accumulators: aggregators.iter().map(Aggregator::accumulators).collect() };
+        Pane { groups: KeyIndex::default(), accumulators: aggregators.iter().map(Aggregator::accumulators).collect() };
     if let Some((start, changed)) = only
         && let Some((_, pane)) = panes.clone().find(|(s, _)| **s == start)
     {
-        for group in (0..pane.groups.len() as u32).filter(|g| changed[*g as usize]) {
+        for group in (0..pane.groups.rows() as u32).filter(|g| changed[*g as usize]) {
             merged.groups.of(pane.groups.key(group));
         }
     }
     for (_, pane) in panes {
-        let groups: Vec<Option<u32>> = (0..pane.groups.len() as u32)
+        let groups: Vec<Option<u32>> = (0..pane.groups.rows() as u32)
             .map(|group| {
                 let key = pane.groups.key(group);
                 if only.is_some() { merged.groups.find(key) } else { Some(merged.groups.of(key)) }
             })
             .collect();
         for (i, aggregator) in aggregators.iter_mut().enumerate() {
-            aggregator.merge(&mut merged.accumulators[i], merged.groups.len(), &pane.accumulators[i], &groups)?;
+            aggregator.merge(&mut merged.accumulators[i], merged.groups.rows(), &pane.accumulators[i], &groups)?;
         }
     }
     Ok(merged)

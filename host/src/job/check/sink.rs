@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::checker::Checker;
+use super::source::place;
+use crate::connector::check_webhook;
 use crate::job::graph::{Node, NodeKind, SinkConnector, SinkNode};
 use crate::job::problem::{At, Problem};
 use crate::job::spec;
@@ -35,16 +37,26 @@ fn connector(checker: &mut Checker<'_>, sink: &spec::Sink, name: &str, at: &At) 
         checker.error(Problem::error(at.field("file").field("path"), "the path is empty"));
         return None;
     }
+    if let Some(webhook) = &sink.webhook {
+        let wrong = check_webhook(webhook);
+        if !wrong.is_empty() {
+            let at = at.field("webhook");
+            wrong.into_iter().for_each(|m| checker.error(Problem::error(place(&m, at.clone()), m)));
+            return None;
+        }
+    }
     let base = &checker.around.base;
     let print = sink.print.as_ref().map(|p| ("print", SinkConnector::Print(p.clone())));
     let file = sink.file.as_ref().map(|f| ("file", file(f, base)));
+    let webhook = sink.webhook.as_ref().map(|w| ("webhook", SinkConnector::Webhook(w.clone())));
     let blackhole = sink.blackhole.as_ref().map(|_| ("blackhole", SinkConnector::Blackhole));
-    let mut found: Vec<_> = [print, file, blackhole].into_iter().flatten().collect();
+    let mut found: Vec<_> = [print, file, webhook, blackhole].into_iter().flatten().collect();
     match found.len() {
         1 => found.pop().map(|(_, connector)| connector),
         0 => {
             let message = format!("sink `{name}` has no connector");
-            let help = "one of `print: {}`, `file: { path: out.jsonl }` and `blackhole: {}`";
+            let help = "one of `print: {}`, `file: { path: out.jsonl }`, `webhook: { url: https://example.com/hook }` and \
+                        `blackhole: {}`";
             checker.error(Problem::error(at.clone(), message).on_key().help(help));
             None
         }

@@ -1,4 +1,5 @@
-//! The keys of one pane, numbered in the order in which they came.
+//! An index of keys: numbers them from 0, in the order in which they come. The number of a key is its row in the columns
+//! that hold what belongs to it. A removed key leaves a free row, which the next new key takes.
 
 use std::sync::Arc;
 
@@ -8,20 +9,24 @@ use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::dataflow::key::{self, Key, KeyValue, Keys};
+use super::key::{self, Key, KeyValue, Keys};
 use crate::error::{Error, Result};
 use crate::schema::{DataType, Field};
 
-/// Numbers keys from 0.
+/// Numbers keys.
 #[derive(Debug, Default)]
-pub struct Groups {
-    /// For each group, its tag and its number.
+pub struct KeyIndex {
+    /// For each key, its tag and its row.
     table: HashTable<(u64, u32)>,
-    /// By group.
+    /// By row.
     tags: Vec<u64>,
     store: Store,
-    /// The group of rows without a key.
+    /// The row of what has no key.
     nothing: Option<u32>,
+    /// Rows whose keys were removed.
+    free: Vec<u32>,
+    /// Bytes of removed keys in the store.
+    dead_bytes: usize,
 }
 
 /// Set in the tag of a key that its tag alone does not tell from all others.
@@ -65,65 +70,97 @@ fn place(tag: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
-/// The keys, by group.
+/// The keys, by row.
 #[derive(Debug, Default)]
 enum Store {
     #[default]
     Empty,
     Ints(Vec<i64>),
+    /// Key `row` is `data[starts[row]..][..lengths[row]]`.
     Bytes {
-        ends: Vec<usize>,
+        starts: Vec<usize>,
+        lengths: Vec<u32>,
         data: Vec<u8>,
     },
 }
 
 impl Store {
-    fn get(&self, group: usize) -> Key<'_> {
+    #[inline]
+    fn get(&self, row: usize) -> Key<'_> {
         match self {
             Store::Empty => Key::Nothing,
-            Store::Ints(values) => Key::Int(values[group]),
-            Store::Bytes { ends, data } => {
-                let start = if group == 0 { 0 } else { ends[group - 1] };
-                Key::Bytes(&data[start..ends[group]])
-            }
+            Store::Ints(values) => Key::Int(values[row]),
+            Store::Bytes { starts, lengths, data } => Key::Bytes(&data[starts[row]..][..lengths[row] as usize]),
         }
     }
 
-    fn push(&mut self, key: Key<'_>) {
+    /// Puts a key at a row: one that is there, or the next one.
+    fn put(&mut self, row: usize, key: Key<'_>) {
         match (&mut *self, key) {
-            (Store::Ints(values), Key::Int(value)) => values.push(value),
-            (Store::Bytes { ends, data }, Key::Bytes(bytes)) => {
+            (Store::Ints(values), Key::Int(value)) => put_at(values, row, value),
+            (Store::Bytes { starts, lengths, data }, Key::Bytes(bytes)) => {
+                put_at(starts, row, data.len());
+                put_at(lengths, row, bytes.len() as u32);
                 data.extend_from_slice(bytes);
-                ends.push(data.len());
             }
-            // The group without a key takes a place like any other.
-            (Store::Ints(values), _) => values.push(0),
-            (Store::Bytes { ends, data }, _) => ends.push(data.len()),
+            // What has no key takes a row like any other.
+            (Store::Ints(values), _) => put_at(values, row, 0),
+            (Store::Bytes { starts, lengths, data }, _) => {
+                put_at(starts, row, data.len());
+                put_at(lengths, row, 0);
+            }
             (Store::Empty, Key::Nothing) => {}
+            // A store that starts with the row of what has no key learns its kind from the next one.
             (Store::Empty, Key::Int(_)) => {
-                *self = Store::Ints(Vec::new());
-                self.push(key);
+                *self = Store::Ints(vec![0; row]);
+                self.put(row, key);
             }
             (Store::Empty, Key::Bytes(_)) => {
-                *self = Store::Bytes { ends: Vec::new(), data: Vec::new() };
-                self.push(key);
+                *self = Store::Bytes { starts: vec![0; row], lengths: vec![0; row], data: Vec::new() };
+                self.put(row, key);
             }
         }
     }
 }
 
-impl Groups {
-    /// How many groups.
-    pub fn len(&self) -> usize {
+fn put_at<T>(values: &mut Vec<T>, row: usize, value: T) {
+    match values.get_mut(row) {
+        Some(slot) => *slot = value,
+        None => values.push(value),
+    }
+}
+
+/// Bytes of removed keys that are tolerated, so that small indexes are not compacted all the time.
+const DEAD_BYTES_MIN: usize = 64 << 10;
+
+impl KeyIndex {
+    /// How many rows there are, free ones among them.
+    pub fn rows(&self) -> usize {
         self.tags.len()
     }
 
-    /// Whether there is no group.
-    pub fn is_empty(&self) -> bool {
-        self.tags.is_empty()
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.tags.len() - self.free.len()
     }
 
-    /// The key of a group.
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of memory that it takes up, about.
+    pub fn bytes(&self) -> usize {
+        let store = match &self.store {
+            Store::Empty => 0,
+            Store::Ints(values) => values.capacity() * 8,
+            Store::Bytes { starts, data, .. } => starts.capacity() * 12 + data.capacity(),
+        };
+        // An entry of the table has 16 bytes and a byte of control; it is an eighth empty at least.
+        self.table.capacity() * 20 + self.tags.capacity() * 8 + store
+    }
+
+    /// The key of a row.
     pub fn key(&self, group: u32) -> Key<'_> {
         if self.nothing == Some(group) { Key::Nothing } else { self.store.get(group as usize) }
     }
@@ -186,70 +223,123 @@ impl Groups {
     }
 
     fn push(&mut self, key: Key<'_>, tag: u64) -> u32 {
-        let group = self.tags.len() as u32;
-        // A store that starts with the group without a key learns its kind from the next one.
-        if let (Store::Empty, Some(_)) = (&self.store, self.nothing) {
-            match key {
-                Key::Int(_) => self.store = Store::Ints(vec![0]),
-                Key::Bytes(_) => self.store = Store::Bytes { ends: vec![0], data: Vec::new() },
-                Key::Nothing => {}
-            }
-        }
-        self.tags.push(tag);
-        self.store.push(key);
-        group
+        let row = self.free.pop().unwrap_or(self.tags.len() as u32);
+        put_at(&mut self.tags, row as usize, tag);
+        self.store.put(row as usize, key);
+        row
     }
 
-    /// The key columns of all groups, one value for each group.
+    /// Removes a key; its row is free. The row must have a key.
+    pub fn remove(&mut self, row: u32) {
+        if self.nothing == Some(row) {
+            self.nothing = None;
+        } else {
+            let tag = self.tags[row as usize];
+            let entry = self.table.find_entry(place(tag), |(_, known)| *known == row);
+            debug_assert!(entry.is_ok(), "a row without a key is removed");
+            if let Ok(entry) = entry {
+                entry.remove();
+            }
+        }
+        self.free.push(row);
+        if let Store::Bytes { lengths, .. } = &self.store {
+            self.dead_bytes += lengths[row as usize] as usize;
+            self.compact();
+        }
+    }
+
+    /// Moves keys together when most of the store is of removed ones.
+    fn compact(&mut self) {
+        let Store::Bytes { starts, lengths, data } = &mut self.store else { return };
+        if self.dead_bytes < DEAD_BYTES_MIN.max(data.len() / 2) {
+            return;
+        }
+        for row in &self.free {
+            lengths[*row as usize] = 0;
+        }
+        let mut fresh = Vec::with_capacity(data.len() - self.dead_bytes);
+        for (start, length) in starts.iter_mut().zip(lengths.iter()) {
+            let old = *start;
+            *start = fresh.len();
+            fresh.extend_from_slice(&data[old..][..*length as usize]);
+        }
+        *data = fresh;
+        self.dead_bytes = 0;
+    }
+
+    /// The key columns of all rows; none of them may be free.
     pub fn columns(&self, fields: &[Field]) -> Result<Vec<ArrayRef>> {
+        debug_assert!(self.free.is_empty(), "a free row has no key");
         match (fields, &self.store) {
             ([], _) => Ok(Vec::new()),
-            ([field], Store::Ints(values)) => Ok(vec![self.ints(field, values)]),
-            ([field], Store::Bytes { ends, data }) if field.data_type != DataType::Boolean => {
-                Ok(vec![self.texts(field, ends, data)?])
+            ([field], Store::Ints(values)) => {
+                let nulls = self.nothing.map(|nothing| present(values.len(), nothing as usize));
+                Ok(vec![ints(field, values.clone(), nulls)])
             }
-            _ => self.decoded(fields),
+            _ => self.columns_of(fields, 0..self.rows() as u32),
         }
     }
 
-    fn nulls(&self) -> Option<NullBuffer> {
-        let nothing = self.nothing? as usize;
-        Some(NullBuffer::new(BooleanBuffer::collect_bool(self.len(), |group| group != nothing)))
-    }
-
-    fn ints(&self, field: &Field, values: &[i64]) -> ArrayRef {
-        let values = ScalarBuffer::from(values.to_vec());
-        match field.data_type {
-            DataType::Timestamp => Arc::new(TimestampMillisecondArray::new(values, self.nulls())),
-            _ => Arc::new(Int64Array::new(values, self.nulls())),
-        }
-    }
-
-    fn texts(&self, field: &Field, ends: &[usize], data: &[u8]) -> Result<ArrayRef> {
-        let too_long = || Error::user("the keys of one window take up more than 2 GiB");
-        let mut offsets = Vec::with_capacity(ends.len() + 1);
-        offsets.push(0i32);
-        for end in ends {
-            offsets.push(i32::try_from(*end).map_err(|_| too_long())?);
-        }
-        let offsets = OffsetBuffer::new(offsets.into());
-        let data = Buffer::from_slice_ref(data);
-        let wrong = |e| Error::internal(format!("keys are no column: {e}"));
-        Ok(match field.data_type {
-            DataType::Bytes => Arc::new(BinaryArray::try_new(offsets, data, self.nulls()).map_err(wrong)?),
-            _ => Arc::new(StringArray::try_new(offsets, data, self.nulls()).map_err(wrong)?),
-        })
-    }
-
-    fn decoded(&self, fields: &[Field]) -> Result<Vec<ArrayRef>> {
-        let mut columns: Vec<ColumnBuilder> = fields.iter().map(|f| ColumnBuilder::new(f.data_type)).collect();
-        for group in 0..self.len() as u32 {
-            for (column, value) in columns.iter_mut().zip(key::decode(self.key(group), fields)) {
-                column.push(value)?;
+    /// The key columns of these rows.
+    pub fn columns_of(
+        &self,
+        fields: &[Field],
+        rows: impl ExactSizeIterator<Item = u32> + Clone,
+    ) -> Result<Vec<ArrayRef>> {
+        let count = rows.len();
+        let nulls = || {
+            let at = rows.clone().position(|row| self.nothing == Some(row))?;
+            Some(present(count, at))
+        };
+        match (fields, &self.store) {
+            ([], _) => Ok(Vec::new()),
+            ([field], Store::Ints(values)) => {
+                Ok(vec![ints(field, rows.clone().map(|row| values[row as usize]).collect(), nulls())])
+            }
+            ([field], Store::Bytes { starts, lengths, data }) if field.data_type != DataType::Boolean => {
+                let mut offsets = Vec::with_capacity(count + 1);
+                offsets.push(0i32);
+                let mut bytes = Vec::new();
+                for row in rows.clone() {
+                    bytes.extend_from_slice(&data[starts[row as usize]..][..lengths[row as usize] as usize]);
+                    let too_long = |_| Error::user("the keys of one result take up more than 2 GiB");
+                    offsets.push(i32::try_from(bytes.len()).map_err(too_long)?);
+                }
+                Ok(vec![texts(field, offsets, bytes, nulls())?])
+            }
+            _ => {
+                let mut columns: Vec<ColumnBuilder> = fields.iter().map(|f| ColumnBuilder::new(f.data_type)).collect();
+                for row in rows {
+                    for (column, value) in columns.iter_mut().zip(key::decode(self.key(row), fields)) {
+                        column.push(value)?;
+                    }
+                }
+                Ok(columns.into_iter().map(ColumnBuilder::finish).collect())
             }
         }
-        Ok(columns.into_iter().map(ColumnBuilder::finish).collect())
     }
+}
+
+/// All rows but one have a value.
+fn present(rows: usize, nothing: usize) -> NullBuffer {
+    NullBuffer::new(BooleanBuffer::collect_bool(rows, |row| row != nothing))
+}
+
+fn ints(field: &Field, values: Vec<i64>, nulls: Option<NullBuffer>) -> ArrayRef {
+    let values = ScalarBuffer::from(values);
+    match field.data_type {
+        DataType::Timestamp => Arc::new(TimestampMillisecondArray::new(values, nulls)),
+        _ => Arc::new(Int64Array::new(values, nulls)),
+    }
+}
+
+fn texts(field: &Field, offsets: Vec<i32>, bytes: Vec<u8>, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
+    let (offsets, bytes) = (OffsetBuffer::new(offsets.into()), Buffer::from_vec(bytes));
+    let wrong = |e| Error::internal(format!("keys are no column: {e}"));
+    Ok(match field.data_type {
+        DataType::Bytes => Arc::new(BinaryArray::try_new(offsets, bytes, nulls).map_err(wrong)?),
+        _ => Arc::new(StringArray::try_new(offsets, bytes, nulls).map_err(wrong)?),
+    })
 }
 
 /// Builds a key column value by value.
@@ -312,7 +402,7 @@ mod tests {
 
     /// Goal: groups are the distinct keys in the order in which they came. Method: rows in two batches, against a map.
     fn check(fields: &[Field], columns: Vec<ArrayRef>, model: &[String]) {
-        let mut groups = Groups::default();
+        let mut groups = KeyIndex::default();
         let (mut numbers, mut all) = (Vec::new(), Vec::new());
         let half = model.len() / 2;
         for (start, length) in [(0, half), (half, model.len() - half)] {
@@ -366,7 +456,7 @@ mod tests {
         /// Goal: tags tell short keys apart; whatever the length, equal keys are one group and others are not.
         #[test]
         fn keys_of_any_length(keys in prop::collection::vec(prop::collection::vec(0u8..3, 0..12), 0..60)) {
-            let mut groups = Groups::default();
+            let mut groups = KeyIndex::default();
             let numbers: Vec<u32> = keys.iter().map(|k| groups.of(Key::Bytes(k))).collect();
             for (i, a) in keys.iter().enumerate() {
                 prop_assert_eq!(groups.find(Key::Bytes(a)), Some(numbers[i]));
@@ -385,7 +475,7 @@ mod tests {
 
     #[test]
     fn keys_whose_hashes_are_equal_are_different_groups() {
-        let mut groups = Groups::default();
+        let mut groups = KeyIndex::default();
         let (a, b) = (b"a long key".as_slice(), b"another long key".as_slice());
         let tag = tag_of(a);
         assert_eq!(groups.find_tag(Key::Bytes(a), tag).unwrap_or_else(|| groups.insert(Key::Bytes(a), tag)), 0);
@@ -396,7 +486,7 @@ mod tests {
 
     #[test]
     fn negative_numbers_are_keys_like_others() {
-        let mut groups = Groups::default();
+        let mut groups = KeyIndex::default();
         let keys = [-1, i64::MIN, i64::MAX, 0, -1];
         assert_eq!(keys.map(|k| groups.of(Key::Int(k))), [0, 1, 2, 3, 0]);
     }
