@@ -149,6 +149,13 @@ impl KeyIndex {
         self.len() == 0
     }
 
+    /// The rows that have a key, in order.
+    pub fn live(&self) -> impl Iterator<Item = u32> + use<> {
+        let mut free = vec![false; self.tags.len()];
+        self.free.iter().for_each(|row| free[*row as usize] = true);
+        (0..self.tags.len() as u32).filter(move |row| !free[*row as usize])
+    }
+
     /// Bytes of memory that it takes up, about.
     pub fn bytes(&self) -> usize {
         let store = match &self.store {

@@ -1,12 +1,10 @@
 #![doc = include_str!("../README.md")]
 
-mod bins;
 mod quantile;
 #[cfg(test)]
 mod quantile_tests;
 mod sketch;
 mod stddev;
-mod varint;
 
 pub use quantile::{Quantile, QuantileConfig, Value};
 pub use sketch::Sketch;

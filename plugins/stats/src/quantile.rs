@@ -51,7 +51,7 @@ impl Aggregate for Quantile {
 
     fn update(&self, sketch: &mut Sketch, row: Value) -> Result<(), Failure> {
         match row.value {
-            Some(value) if value.is_finite() => sketch.add(value),
+            Some(value) if value.is_finite() => sketch.0.add(value),
             Some(value) => return Err(not_finite(value)),
             None => {}
         }
@@ -59,11 +59,11 @@ impl Aggregate for Quantile {
     }
 
     fn merge(&self, left: &mut Sketch, right: Sketch) {
-        left.merge(&right);
+        left.0.merge(&right.0);
     }
 
     fn finish(&self, sketch: Sketch) -> Option<f64> {
-        sketch.quantile(self.q)
+        sketch.0.quantile(self.q)
     }
 }
 

@@ -5,7 +5,8 @@ use flowgate_sdk::testing::{AggregateResult, aggregate};
 use proptest::prelude::*;
 
 use crate::quantile::{Quantile, Value};
-use crate::sketch::{RELATIVE_ERROR, Sketch};
+use crate::sketch::Sketch;
+use flowgate_sketch::RELATIVE_ERROR;
 
 fn run(q: f64, parts: &[Vec<f64>]) -> AggregateResult {
     let parts = parts.iter().map(|part| part.iter().map(|value| Value { value: Some(*value) }));
@@ -14,7 +15,7 @@ fn run(q: f64, parts: &[Vec<f64>]) -> AggregateResult {
 
 fn sketch(values: &[f64]) -> Sketch {
     let mut sketch = Sketch::default();
-    values.iter().for_each(|value| sketch.add(*value));
+    values.iter().for_each(|value| sketch.0.add(*value));
     sketch
 }
 
@@ -53,12 +54,12 @@ fn an_accumulator_never_outgrows_its_bound() {
     let mut widest = Sketch::default();
     for exponent in -30_700..30_700 {
         let magnitude = 10f64.powf(f64::from(exponent) / 100.0);
-        widest.add(magnitude);
-        widest.add(-magnitude);
+        widest.0.add(magnitude);
+        widest.0.add(-magnitude);
     }
     // Counts of nine bytes each.
     for _ in 0..56 {
-        widest.merge(&widest.clone());
+        widest.0.merge(&widest.0.clone());
     }
     let mut bytes = Vec::new();
     widest.encode(&mut bytes);
@@ -77,7 +78,7 @@ proptest! {
     fn off_by_one_percent_at_most(values in values(), q in 0.0..=1.0) {
         let mut sorted = values.clone();
         sorted.sort_by(f64::total_cmp);
-        match sketch(&values).quantile(q) {
+        match sketch(&values).0.quantile(q) {
             None => prop_assert!(sorted.is_empty()),
             Some(found) => {
                 let exact = sorted[(q * (sorted.len() - 1) as f64) as usize];
@@ -93,7 +94,7 @@ proptest! {
         let mut merged = Sketch::default();
         let start = order.index(parts.len());
         for part in parts[start..].iter().chain(&parts[..start]) {
-            merged.merge(&sketch(part));
+            merged.0.merge(&sketch(part).0);
         }
         let (mut left, mut right) = (Vec::new(), Vec::new());
         whole.encode(&mut left);

@@ -11,7 +11,8 @@ use crate::aggregate::snake_case;
 use crate::arguments::{Problems, doc, function_name, own_name};
 
 const TYPES: [&str; 7] = ["Row", "Other", "Key", "State", "Tag", "Output", "Sides"];
-const FUNCTIONS: [&str; 7] = ["on_row", "on_other", "on_timer", "prefetch", "prefetch_other", "choose", "ttl_ms"];
+const FUNCTIONS: [&str; 8] =
+    ["on_row", "on_other", "on_timer", "prefetch", "prefetch_other", "prefetch_timer", "choose", "ttl_ms"];
 
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let mut name = None;
@@ -32,7 +33,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
     let present = present(&item)?;
     let has = |name: &str| present.iter().any(|present| present == name);
     let two_inputs = has("Other");
-    let prefetches = has("prefetch") || has("prefetch_other");
+    let prefetches = present.iter().any(|name| name.starts_with("prefetch"));
     fill_in(&mut item, &has);
     let doc = doc(&item.attrs);
     let self_type = &item.self_ty;
@@ -79,8 +80,8 @@ fn present(item: &ItemImpl) -> Result<Vec<String>> {
     let mut present = Vec::new();
     for part in &item.items {
         let (name, known, what) = match part {
-            ImplItem::Type(part) => (&part.ident, &TYPES, "type"),
-            ImplItem::Fn(part) => (&part.sig.ident, &FUNCTIONS, "function"),
+            ImplItem::Type(part) => (&part.ident, &TYPES[..], "type"),
+            ImplItem::Fn(part) => (&part.sig.ident, &FUNCTIONS[..], "function"),
             other => {
                 problems.add(Error::new_spanned(other, "a process function has types and functions only"));
                 continue;

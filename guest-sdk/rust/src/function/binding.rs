@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(problems(&[vec![], vec![]], &[vec![]]), ["the function has two inputs, and is given 1"]);
         let a = vec![Field::new("a", Text, false)];
         let missing = "there is no column `a` (text is wanted); the input has no columns";
-        assert_eq!(problems(&[a.clone()], &[vec![]]), [missing]);
+        assert_eq!(problems(std::slice::from_ref(&a), &[vec![]]), [missing]);
         assert_eq!(problems(&[a.clone(), a.clone()], &[a, vec![]]), [format!("input 2: {missing}")]);
     }
 }

@@ -166,3 +166,91 @@ where
     outputs.extend(sides.finish(pairs));
     Ok(Answer { outputs, failures })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing;
+    use crate::{DataType, Failure, Field, Row, SideOutput};
+
+    #[derive(Row)]
+    struct Left {
+        id: i64,
+    }
+
+    #[derive(Row)]
+    struct Right<'a> {
+        name: &'a str,
+        size: Option<i64>,
+    }
+
+    #[derive(Row)]
+    struct Nullable<'a> {
+        name: Option<&'a str>,
+        size: Option<i64>,
+    }
+
+    #[derive(Row)]
+    #[row(passthrough)]
+    struct Named {
+        named: Option<String>,
+    }
+
+    #[crate::config]
+    struct Limit {
+        id_max: i64,
+    }
+
+    /// Names, with everything that a join function may take.
+    #[crate::join(name = "names-of")]
+    fn name<'a>(
+        left: Option<Left>,
+        right: Option<Right<'a>>,
+        limit: &Limit,
+        alone: &mut SideOutput<Left>,
+    ) -> Result<Named, Failure> {
+        if left.as_ref().is_some_and(|left| left.id > limit.id_max) {
+            alone.push(Left { id: 0 });
+            return Err(Failure::new("too large"));
+        }
+        match (left, right) {
+            (Some(left), None) => alone.push(left),
+            (_, Some(right)) => return Ok(Named { named: Some(format!("{}{:?}", right.name, right.size)) }),
+            (None, None) => {}
+        }
+        Ok(Named { named: None })
+    }
+
+    #[test]
+    fn a_side_is_absent_where_it_has_no_value_at_all() {
+        let right = |name, size| Some(Nullable { name, size });
+        let pairs = [
+            (Some(Left { id: 1 }), right(Some("a"), Some(2))),
+            (Some(Left { id: 2 }), right(Some("b"), None)),
+            (Some(Left { id: 3 }), None),
+            (None, right(None, Some(4))),
+            (Some(Left { id: 9 }), right(Some("c"), None)),
+            (None, None),
+        ];
+        let out = testing::join::<name, _, _>(r#"{"id_max": 5}"#, pairs).unwrap();
+        assert_eq!(out.selection(), [0, 1, 2, 5]);
+        let names: Vec<_> = out.rows::<Named>().into_iter().map(|row| row.named).collect();
+        assert_eq!(names, [Some("aSome(2)".into()), Some("bNone".into()), None, None]);
+        assert_eq!(out.side("alone").selection(), [2]);
+        let [(3, lacks), (4, large)] = out.failures() else { panic!("{:?}", out.failures()) };
+        assert!(lacks.contains("the column `name` has no value in a row that is there"), "{lacks}");
+        assert_eq!(large, "too large");
+    }
+
+    #[test]
+    fn both_sides_are_checked_when_it_is_opened() {
+        let fields = |names: &[&'static str]| -> Vec<Field> {
+            names.iter().map(|name| Field::new(name, DataType::Int64, true)).collect()
+        };
+        let open = |left: &[Field], right: &[Field]| testing::open_join::<name>(r#"{"id_max": 5}"#, left, right);
+        let problems = open(&fields(&["ids"]), &fields(&["name", "size"])).unwrap_err();
+        assert!(problems[0].starts_with("input 1: there is no column `id`"), "{problems:?}");
+        assert!(problems[1].starts_with("input 2: the column `name` is int64"), "{problems:?}");
+        let text = [Field::new("name", DataType::Text, true), Field::new("size", DataType::Int64, true)];
+        assert_eq!(open(&fields(&["id"]), &text), Ok(()));
+    }
+}

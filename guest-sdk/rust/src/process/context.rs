@@ -14,7 +14,7 @@ use crate::timestamp::Timestamp;
 
 /// State, timers, outputs and time of the call: what a [`Process`] function gets beside its row or timer. State and timers are
 /// those of the row's key.
-pub struct Context<'c, P: Process + ?Sized> {
+pub struct Context<'c, P: Process> {
     /// What is kept for the key.
     pub state: P::State,
     /// The key's timers.
@@ -112,7 +112,7 @@ impl<'c, P: Process> Context<'c, P> {
     }
 }
 
-impl<P: Process + ?Sized> std::fmt::Debug for Context<'_, P> {
+impl<P: Process> std::fmt::Debug for Context<'_, P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Context").field("row", &self.row).field("key", &self.key).finish_non_exhaustive()
     }

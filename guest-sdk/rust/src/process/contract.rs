@@ -56,7 +56,7 @@ pub trait Process: FromConfig + Named {
     /// Whether there is a second input. By `#[process]`.
     #[doc(hidden)]
     const TWO_INPUTS: bool;
-    /// Whether `prefetch` or `prefetch_other` does something. By `#[process]`.
+    /// Whether one of the `prefetch` functions does something. By `#[process]`.
     #[doc(hidden)]
     const PREFETCHES: bool;
 
@@ -111,6 +111,11 @@ pub trait Process: FromConfig + Named {
     /// The same for rows of the second input.
     fn prefetch_other(&self, row: Self::Other<'_>, state: &mut Self::State) {
         let _ = (row, state);
+    }
+
+    /// The same for timers that are due.
+    fn prefetch_timer(&self, timer: Timer<Self::Tag>, state: &mut Self::State) {
+        let _ = (timer, state);
     }
 
     /// Columns to read beside those of `Row`, for each input, where they depend on the config. `inputs` are the columns on

@@ -44,12 +44,20 @@ impl<P: Process> OpenedProcess for P {
     fn on_timers(&self, keys: &Batch, timers: &[RawTimer]) -> Result<Answer, String> {
         keys::check(<P::Key<'_> as Row>::FIELDS, keys)?;
         let mut context = Context::<P>::new(keys, Given::Timers);
+        if P::PREFETCHES {
+            for raw in timers {
+                context.state.begin(u32::MAX, raw.key);
+                if let Some(timer) = timer(raw) {
+                    self.prefetch_timer(timer, &mut context.state);
+                }
+            }
+            context.state.fetch();
+        }
         let mut failures = Vec::new();
         for (row, raw) in (0..).zip(timers) {
             context.begin(row, raw.key);
-            let clock = if raw.clock == 0 { Clock::EventTime } else { Clock::ProcessingTime };
-            let fired = match P::Tag::of(raw.tag) {
-                Some(tag) => self.on_timer(Timer { clock, time: Timestamp::from_millis(raw.time), tag }, &mut context),
+            let fired = match timer(raw) {
+                Some(timer) => self.on_timer(timer, &mut context),
                 None => Err(Failure::new(format!(
                     "a timer has the tag {}, which this version of the function does not know",
                     raw.tag
@@ -62,6 +70,12 @@ impl<P: Process> OpenedProcess for P {
         }
         finish(context, failures, timers.len())
     }
+}
+
+/// The timer, if the function knows its tag.
+fn timer<Tag: TimerTag>(raw: &RawTimer) -> Option<Timer<Tag>> {
+    let clock = if raw.clock == 0 { Clock::EventTime } else { Clock::ProcessingTime };
+    Some(Timer { clock, time: Timestamp::from_millis(raw.time), tag: Tag::of(raw.tag)? })
 }
 
 #[inline(always)]

@@ -21,6 +21,37 @@ pub(super) fn gather(column: &Column, rows: &[Option<usize>]) -> Column {
     Column { values, validity }
 }
 
+/// Columns of one row each, of the same type, as one column.
+pub(super) fn stack(rows: &[&Column]) -> Column {
+    macro_rules! firsts {
+        ($case:ident) => {
+            rows.iter().map(|row| match &row.values {
+                Values::$case(values) => values,
+                _ => panic!("a key has other types than the one before"),
+            })
+        };
+    }
+    let join = |rows: &mut dyn Iterator<Item = &VarValues>| {
+        let mut joined = VarValues::with_capacity(0, 0);
+        for row in rows {
+            joined.data.extend_from_slice(row.get(0));
+            joined.end_value();
+        }
+        joined
+    };
+    let values = match &rows[0].values {
+        Values::Booleans(_) => Values::Booleans(packed(firsts!(Booleans).map(|bits| bit(bits, 0)))),
+        Values::Int64s(_) => Values::Int64s(firsts!(Int64s).map(|values| values[0]).collect()),
+        Values::Float64s(_) => Values::Float64s(firsts!(Float64s).map(|values| values[0]).collect()),
+        Values::Timestamps(_) => Values::Timestamps(firsts!(Timestamps).map(|values| values[0]).collect()),
+        Values::Texts(_) => Values::Texts(join(&mut firsts!(Texts))),
+        Values::ByteStrings(_) => Values::ByteStrings(join(&mut firsts!(ByteStrings))),
+    };
+    let valid = rows.iter().map(|row| row.validity.as_ref().is_none_or(|bits| bit(bits, 0)));
+    let validity = (!valid.clone().all(|valid| valid)).then(|| packed(valid));
+    Column { values, validity }
+}
+
 fn plain<T: Copy + Default>(values: &[T], rows: &[Option<usize>]) -> Vec<T> {
     rows.iter().map(|row| row.map_or_else(T::default, |row| values[row])).collect()
 }

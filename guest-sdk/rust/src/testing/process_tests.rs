@@ -66,12 +66,20 @@ impl Process for Steps {
             "insert" => state.map.insert(n % 4, n),
             "remove" => state.map.remove(&(n % 4)),
             "get" => drop(state.map.get(&(n % 4))),
-            "double" => {
+            "double" | "double unasked" => {
                 if let Some(value) = state.map.get(&(n % 4)).copied() {
                     state.map.insert(n % 4, value.wrapping_mul(2));
                 }
             }
             "clear" => state.map.clear(),
+            "insert, look" => {
+                state.map.insert(n % 4, n);
+                state.map.entries().for_each(drop);
+            }
+            "want, clear" => {
+                state.map.want(n % 4);
+                state.map.clear();
+            }
             "entries" => drop(state.map.entries().count()),
             "push" => state.list.push(n),
             "empty" => state.list.clear(),
@@ -177,6 +185,17 @@ fn what_a_failed_row_wrote_is_undone() {
 }
 
 #[test]
+fn an_entry_that_was_asked_for_and_then_cleared_stays_away() {
+    let mut harness = open();
+    harness.batch(0, [("k", step("insert", 5)), ("other", step("insert", 6))]).unwrap();
+    // The second row fetches what it needs, and what the first had asked for.
+    harness
+        .batch(0, [("k", step("want, clear", 5)), ("other", step("double unasked", 6)), ("k", step("look", 0))])
+        .unwrap();
+    assert_eq!(harness.rows::<Seen>()[0].entries, 0);
+}
+
+#[test]
 fn timers_fire_in_order_once_and_set_others() {
     let mut harness = open();
     let steps = [step("timer", 30), step("timer", 10), step("timer", 10), step("timer", 20), step("no timer", 20)];
@@ -189,6 +208,13 @@ fn timers_fire_in_order_once_and_set_others() {
     // One in the past fires right after the call.
     harness.batch(0, [("k", step("timer", 5)), ("k", step("no timer", 7)), ("k", step("timer", 7))]).unwrap();
     assert_eq!(elements(&mut harness), [10, 30, 5, 7]);
+    // Timers of several keys in one call: the harness and the function agree on whose is whose.
+    harness.batch(0, [("p", step("timer", 50)), ("q", step("timer", 60)), ("p", step("timer", 70))]).unwrap();
+    let calls = harness.host_calls();
+    harness.advance_watermark(Timestamp::from_millis(100));
+    assert_eq!(harness.host_calls() - calls, 1);
+    assert_eq!(harness.state("p", |state| state.list.get().to_vec()), [50, 70]);
+    assert_eq!(harness.state("q", |state| state.list.get().to_vec()), [60]);
     harness.row("other", step("later", 85));
     harness.advance_processing_time(Timestamp::from_millis(1_000));
     assert_eq!(harness.state("other", |state| state.list.get().to_vec()), [85, 95, 105]);
@@ -329,10 +355,10 @@ impl Model {
             "set" => self.value = Some(n),
             "unset" => self.value = None,
             "add" => self.value = Some(self.value.unwrap_or(0) + n),
-            "insert" => drop(self.map.insert(n % 4, n)),
+            "insert" | "insert, look" => drop(self.map.insert(n % 4, n)),
             "remove" => drop(self.map.remove(&(n % 4))),
-            "double" => drop(self.map.get_mut(&(n % 4)).map(|value| *value *= 2)),
-            "clear" => self.map.clear(),
+            "double" | "double unasked" => drop(self.map.get_mut(&(n % 4)).map(|value| *value *= 2)),
+            "clear" | "want, clear" => self.map.clear(),
             "push" => self.list.push(n),
             "empty" => self.list.clear(),
             "replace" => self.list = vec![n, n],
@@ -341,8 +367,22 @@ impl Model {
     }
 }
 
-const STEPS: [&str; 13] = [
-    "set", "unset", "add", "insert", "remove", "get", "double", "clear", "entries", "push", "empty", "replace",
+const STEPS: [&str; 16] = [
+    "double unasked",
+    "insert, look",
+    "want, clear",
+    "set",
+    "unset",
+    "add",
+    "insert",
+    "remove",
+    "get",
+    "double",
+    "clear",
+    "entries",
+    "push",
+    "empty",
+    "replace",
     "elements",
 ];
 

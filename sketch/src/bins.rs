@@ -47,6 +47,11 @@ impl Bins {
         self.counts[0] = self.counts[0].saturating_add(low_count);
     }
 
+    /// Bytes of memory that it takes up beside itself.
+    pub(crate) fn bytes(&self) -> usize {
+        self.counts.capacity() * 8
+    }
+
     pub(crate) fn merge(&mut self, other: &Bins) {
         // The highest first, so that nothing moves twice.
         other.iter().rev().for_each(|(bin, count)| self.add(bin, count));
