@@ -198,7 +198,10 @@ mod tests {
             let section = [head, &vec![b'a'; size]].concat();
             assert_eq!(Value::at(&section, 0).text().unwrap().unwrap().len(), size);
             assert_eq!(Value::at(&section, 0).end(), Ok(section.len()));
-            assert_eq!(Value::at(&section[..section.len() - 1], 0).text(), Err(Malformed("a value goes beyond its end")));
+            assert_eq!(
+                Value::at(&section[..section.len() - 1], 0).text(),
+                Err(Malformed("a value goes beyond its end"))
+            );
         }
     }
 }
