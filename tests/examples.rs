@@ -87,3 +87,27 @@ fn examples_are_explained() {
         assert!(readme.contains(&format!("flowgate run examples/{name}/job.yaml")), "{name}: the command is missing");
     }
 }
+
+/// Visitors of the web site by minute and country: two outputs, each with its expected rows.
+#[test]
+fn visitors_of_the_web_site() {
+    for name in ["weblog", "geoip"] {
+        plugin(name);
+    }
+    let example = repository().join("examples/weblog");
+    for parallelism in ["1", "2", "4"] {
+        let out = tempfile::tempdir().unwrap();
+        let written = out.path().join("visitors.jsonl");
+        let setting = format!("sinks.visitors.file.path={}", written.display());
+        let arguments = ["run", "visitors.yaml", "-p", parallelism, "--set", &setting];
+        let ended = Flowgate::new(&example, &arguments).run().expect(0);
+        let visitors = fs::read_to_string(&written).unwrap();
+        for (given, expected) in [(&ended.stdout, "countries"), (&visitors, "visitors")] {
+            let file = example.join(format!("expected-{expected}.jsonl"));
+            assert!(
+                sorted(given) == sorted(&fs::read_to_string(file).unwrap()),
+                "{expected} at parallelism {parallelism}:\n{given}"
+            );
+        }
+    }
+}

@@ -25,6 +25,5 @@ mod system;
 mod test_reading;
 mod webhook;
 
-pub(crate) use open::check_webhook;
-pub use open::{open_sink, open_source, source_schema};
-pub(crate) use webhook::shown_url;
+pub use file::{TableFile, TableRows, TableWatch, table_schema};
+pub use open::{open_sink, open_source, sink_problems, source_schema};

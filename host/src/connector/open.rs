@@ -16,7 +16,7 @@ use super::system::SystemSource;
 use super::webhook::{Endpoint, WebhookSink};
 use crate::error::{Error, Result};
 use crate::job::graph::{SinkConnector, SourceConnector};
-use crate::job::spec::{PrintFormat, Webhook};
+use crate::job::spec::PrintFormat;
 use crate::schema::Schema;
 
 /// Opens a source. What the outside world has to do with it (whether a file is there) shows in [`Source::splits`].
@@ -63,9 +63,12 @@ pub fn open_sink(connector: &SinkConnector, schema: &Schema) -> Result<Box<dyn S
     })
 }
 
-/// Everything that is wrong with a webhook, one message each, without the sink's name. Opens no connection.
-pub(crate) fn check_webhook(spec: &Webhook) -> Vec<String> {
-    Endpoint::new(spec).err().unwrap_or_default()
+/// Everything that is wrong with a sink's settings, one message each, without the sink's name. Touches nothing outside.
+pub fn sink_problems(connector: &SinkConnector) -> Vec<String> {
+    match connector {
+        SinkConnector::Webhook(spec) => Endpoint::new(spec).err().unwrap_or_default(),
+        SinkConnector::Print(_) | SinkConnector::File { .. } | SinkConnector::Blackhole => Vec::new(),
+    }
 }
 
 /// Cells in a line of the terminal that standard output is, if it is one.

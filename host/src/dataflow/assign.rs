@@ -168,6 +168,15 @@ impl Operator for Timed {
         self.hand_on(self.now, out)
     }
 
+    fn is_busy(&self) -> bool {
+        self.inner.is_busy()
+    }
+
+    fn resume(&mut self, out: &mut Outputs) -> Result<()> {
+        self.inner.resume(&mut self.inner_out)?;
+        self.hand_on(self.now, out)
+    }
+
     fn under_way(&mut self) -> Result<Option<Tick>> {
         self.inner.under_way()
     }

@@ -7,6 +7,7 @@
 //! - an error or a panic of an operator fails the job; nothing unwinds through the engine, and a failed job's operators
 //!   are not called again.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -67,6 +68,18 @@ pub trait Operator: 'static {
         if complete {
             out.pass_on(Signal::End);
         }
+        Ok(())
+    }
+
+    /// Whether there is more to give for the last call. Until there is not, only [`Operator::resume`] is called, and
+    /// [`Operator::signal`] for what came with the last signal; the rest of the dataflow runs in between, so that results
+    /// of any number need not be in memory at once.
+    fn is_busy(&self) -> bool {
+        false
+    }
+
+    /// Gives more, where the operator is busy.
+    fn resume(&mut self, _out: &mut Outputs) -> Result<()> {
         Ok(())
     }
 
@@ -238,6 +251,9 @@ struct Shell {
     time: Merge,
     out: Outputs,
     ended: bool,
+    /// What has arrived while the operator was busy.
+    backlog: VecDeque<(usize, Tick, std::vec::IntoIter<(u32, Message)>)>,
+    wake: Wake,
 }
 
 impl Shell {
@@ -267,11 +283,28 @@ impl Shell {
 
     /// Everything that a scheduling of the operator brings. Gives whether it is done for good.
     fn run(&mut self, arrived: Arrived, frontier: Option<Tick>, ports: &mut Ports) -> Result<bool> {
-        for (input, tick, messages) in arrived {
-            for (_, message) in messages.0 {
+        self.backlog.extend(arrived.into_iter().map(|(input, tick, messages)| (input, tick, messages.0.into_iter())));
+        if self.operator.is_busy() {
+            self.operator.resume(&mut self.out)?;
+            ports.send(&mut self.out, 0);
+        }
+        while !self.operator.is_busy()
+            && let Some((input, tick, mut messages)) = self.backlog.pop_front()
+        {
+            for (_, message) in messages.by_ref() {
                 self.message(input, tick, message)?;
+                if self.operator.is_busy() {
+                    break;
+                }
             }
             ports.send(&mut self.out, tick);
+            if messages.len() > 0 {
+                self.backlog.push_front((input, tick, messages));
+            }
+        }
+        if self.operator.is_busy() {
+            self.wake.now();
+            return Ok(false);
         }
         // Time moves on behind the rows.
         if let Some(tick) = frontier {
@@ -283,6 +316,10 @@ impl Shell {
             self.ended = true;
             self.operator.end(self.time.ended(), &mut self.out)?;
             ports.send(&mut self.out, 0);
+        }
+        if self.operator.is_busy() {
+            self.wake.now();
+            return Ok(false);
         }
         match (self.operator.under_way()?, frontier) {
             (None, None) => return Ok(true),
@@ -320,14 +357,17 @@ pub fn add<'scope>(
         outputs.push(OutputBuilder::from(output));
         streams.push(stream);
     }
+    let wake = Wake::new(scope, &builder.operator_info().address);
     let mut shell = Shell {
-        operator: make(Wake::new(scope, &builder.operator_info().address)),
+        operator: make(wake.clone()),
         name: name.to_string(),
         job: Arc::clone(job),
         time: Merge::new(senders.len()),
         senders,
         out: Outputs::new(output_count, scope.index()),
         ended: false,
+        backlog: VecDeque::new(),
+        wake,
     };
     builder.build(move |capabilities| {
         let mut ports = Some(Ports::new(outputs, capabilities));

@@ -9,15 +9,16 @@ use timely::dataflow::InputHandle;
 use timely::worker::Worker;
 use timely::{CommunicationConfig, Config, WorkerConfig};
 
-use super::build::{Built, Opened, build};
+use super::build::{Built, Opened, build, lookup_layouts};
 use super::engine::Tick;
 use super::job_state::JobState;
+use super::join::table::SharedTable;
 use super::message::{Control, Message, Messages};
 use super::metrics::JobMetrics;
 use super::source::LEAD_MS;
 use crate::clock;
-use crate::connector;
 use crate::connector::sink::SinkWriter;
+use crate::connector::{self, TableFile};
 use crate::error::{Error, Result};
 use crate::job::graph::{Aggregate, JobGraph, NodeKind, PluginFunction, SinkNode};
 use crate::plugin::Plugins;
@@ -70,7 +71,8 @@ impl RunningJob {
 }
 
 fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<Opened> {
-    let mut opened = Opened { sources: HashMap::new(), sinks: Mutex::default(), plugins: HashMap::new() };
+    let mut opened =
+        Opened { sources: HashMap::new(), sinks: Mutex::default(), plugins: HashMap::new(), tables: HashMap::new() };
     let mut sinks = HashMap::new();
     for (id, node) in graph.nodes.iter().enumerate() {
         let within = |e: Error| e.within(format_args!("`{}`", node.name));
@@ -100,7 +102,12 @@ fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<
                 }
             }
             NodeKind::Process(spec) => load(&spec.function).map_err(within)?,
-            NodeKind::Lookup(_) | NodeKind::Union(_) => {}
+            NodeKind::Lookup(spec) => {
+                let [_, layout] = lookup_layouts(spec);
+                let table = TableFile::new(&spec.table).and_then(|file| SharedTable::open(file, layout));
+                opened.tables.insert(id, table.map_err(within)?);
+            }
+            NodeKind::Union(_) => {}
             NodeKind::Sink(spec) => {
                 let input = node.inputs.first().ok_or_else(|| Error::internal("a sink without input"))?;
                 let schema = &graph.nodes[input.node.0].outputs[input.output].schema;

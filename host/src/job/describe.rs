@@ -2,8 +2,7 @@
 
 use super::graph::{Aggregate, JoinBound, Node, NodeKind, SinkConnector, SourceConnector, Windows};
 use super::quantity::Millis;
-use super::spec::{JoinType, WindowTime};
-use crate::connector::shown_url;
+use super::spec::{JoinType, WindowTime, shown_url};
 
 /// What a node does, in a few words.
 pub(super) fn describe(node: &Node) -> String {

@@ -86,7 +86,7 @@ pub enum NodeKind {
     Transform(TransformNode),
     /// Aggregates windows. Outputs: main, `errors`, `late`.
     Window(WindowNode),
-    /// Joins two inputs. Outputs: main, `errors`, `late`, then the function's side outputs.
+    /// Joins two inputs. Outputs: main, `errors`, `late` (left rows), `late_right`, then the function's side outputs.
     Join(JoinNode),
     /// Joins a stream with a table file. Outputs: main, `errors`.
     Lookup(LookupNode),
@@ -356,7 +356,7 @@ pub struct JoinNode {
     pub join: spec::JoinType,
     /// Which rows of equal key match.
     pub bound: JoinBound,
-    /// The columns of a pair (before the function, if there is one, they are not put together).
+    /// The columns of a pair; where there is a function, they are put together for the pairs that it fails alone.
     pub columns: Vec<PairColumn>,
     /// The plugin's join function over the pairs, with what its outputs are made of.
     pub function: Option<(PluginFunction, Vec<PairOutput>)>,
@@ -433,8 +433,6 @@ pub struct LookupNode {
     pub schema: Schema,
     /// The columns of the main output.
     pub columns: Vec<PairColumn>,
-    /// What happens to lines of the table that cannot be read.
-    pub on_error: spec::OnError,
     /// Event time of the main output, where it is assigned anew.
     pub event_time: Option<EventTime>,
 }

@@ -5,14 +5,15 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::builder::{JobBuilder, Part, Upstream, millis};
+use super::process::Process;
 use super::spec;
 
 /// A stream of rows: an output of a source or an operator. It can be read any number of times; a clone is the same
 /// stream. [`JobBuilder`] has an example.
 #[derive(Debug, Clone)]
 pub struct DataStream {
-    job: JobBuilder,
-    upstream: Upstream,
+    pub(super) job: JobBuilder,
+    pub(super) upstream: Upstream,
 }
 
 /// A stream whose rows are grouped by columns.
@@ -20,6 +21,13 @@ pub struct DataStream {
 pub struct KeyedStream {
     stream: DataStream,
     key: Vec<String>,
+}
+
+/// Two streams, the rows of each grouped by columns that belong together.
+#[derive(Debug, Clone)]
+pub struct ConnectedStreams {
+    first: KeyedStream,
+    second: KeyedStream,
 }
 
 /// A stream cut into windows, in event time unless it is told otherwise.
@@ -167,6 +175,18 @@ impl DataStream {
 }
 
 impl KeyedStream {
+    /// Runs a plugin's process function, with its settings, over the rows of each key.
+    pub fn process(self, process: Process) -> DataStream {
+        let KeyedStream { stream, key } = self;
+        let key = key.iter().map(|name| name.as_str().into()).collect();
+        stream.job.add_process(process, key, vec![stream.upstream.clone()])
+    }
+
+    /// This stream and another one, keyed by as many columns: the two inputs of a process function.
+    pub fn connect(self, other: KeyedStream) -> ConnectedStreams {
+        ConnectedStreams { first: self, second: other }
+    }
+
     /// Windows one after another.
     pub fn tumbling(self, size: Duration) -> WindowedStream {
         self.window(spec::Window { tumbling: Some(millis(size).into()), ..Default::default() })
@@ -218,6 +238,21 @@ impl WindowedStream {
             ..Default::default()
         };
         stream.job.add("window", Part::Operator(operator), Some(stream.upstream.clone()))
+    }
+}
+
+impl ConnectedStreams {
+    /// Runs a plugin's process function, with its settings, over the rows that both have of each key. The columns of the
+    /// keys belong together by their position; where one stream has more of them, the rest is left out, which the check
+    /// does not see.
+    pub fn process(self, process: Process) -> DataStream {
+        let ConnectedStreams { first, second } = self;
+        let pair = |(left, right): (&String, &String)| match left == right {
+            true => spec::KeyColumn::Name(left.clone()),
+            false => spec::KeyColumn::Pair(spec::KeyPair { left: left.clone(), right: right.clone() }),
+        };
+        let key = first.key.iter().zip(&second.key).map(pair).collect();
+        first.stream.job.add_process(process, key, vec![first.stream.upstream.clone(), second.stream.upstream])
     }
 }
 

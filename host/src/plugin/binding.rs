@@ -31,6 +31,15 @@ impl Kind {
             Kind::Process => "process",
         }
     }
+
+    /// How many inputs a function of this kind takes.
+    pub fn inputs(self) -> std::ops::RangeInclusive<usize> {
+        match self {
+            Kind::Transform | Kind::Aggregate => 1..=1,
+            Kind::Join => 2..=2,
+            Kind::Process => 1..=2,
+        }
+    }
 }
 
 /// One function as its plugin describes it.
@@ -108,4 +117,15 @@ pub enum StateKind {
     Map,
     /// Elements per key.
     List,
+}
+
+impl StateKind {
+    /// The name used in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            StateKind::Value => "value",
+            StateKind::Map => "map",
+            StateKind::List => "list",
+        }
+    }
 }

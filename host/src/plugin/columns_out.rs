@@ -234,7 +234,7 @@ fn bits(bytes: Vec<u8>, row_count: usize) -> Result<BooleanBuffer, Lie> {
 }
 
 /// The first offset is 0, they never decrease, the last is the length of the data, which is under 2 GiB.
-fn offsets_hold(values: &VarValues) -> Result<(), Lie> {
+pub(super) fn offsets_hold(values: &VarValues) -> Result<(), Lie> {
     if values.data.len() > i32::MAX as usize {
         return Err("has 2 GiB of data or more".into());
     }

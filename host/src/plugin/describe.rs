@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use jsonschema::Validator;
 use serde_json::Value;
 
-use super::binding::{Binding, FunctionInfo, Kind, OpenRequest, OutputBinding};
+use super::binding::{Binding, FunctionInfo, Kind, OpenRequest, OutputBinding, StateSlot};
 use super::contract::{Bound, Described};
 use super::limits::Limits;
 use super::message::sanitise;
@@ -51,10 +51,7 @@ pub(super) fn functions(
 }
 
 fn judge(function: Described, limits: &Limits) -> Result<Function, String> {
-    let inputs_max = match function.kind {
-        Kind::Transform | Kind::Aggregate => 1,
-        Kind::Join | Kind::Process => 2,
-    };
+    let inputs_max = *function.kind.inputs().end();
     if function.inputs.len() > inputs_max {
         return Err(format!("it has {} inputs; {inputs_max} is the most for its kind", function.inputs.len()));
     }
@@ -119,6 +116,7 @@ pub(super) fn binding(bound: Bound, kind: Kind, request: &OpenRequest, limits: &
     if kind != Kind::Process && !bound.state.is_empty() {
         return Err("binds state, which only process functions have".into());
     }
+    check_state(&bound.state, limits)?;
     let mut names = HashSet::new();
     let mut outputs = Vec::with_capacity(bound.outputs.len());
     for (i, (name, columns, passthrough)) in bound.outputs.into_iter().enumerate() {
@@ -133,6 +131,26 @@ pub(super) fn binding(bound: Bound, kind: Kind, request: &OpenRequest, limits: &
         return Err("binds an output without columns; an aggregate makes one at least".into());
     }
     Ok(Binding { inputs: bound.inputs, outputs, state: bound.state })
+}
+
+fn check_state(slots: &[StateSlot], limits: &Limits) -> Result<(), String> {
+    if slots.len() > limits.state_slots_max {
+        return Err(format!("binds {} state slots; {} is the most", slots.len(), limits.state_slots_max));
+    }
+    let mut names = HashSet::new();
+    for slot in slots {
+        check_name(&slot.name).map_err(|e| format!("binds a state slot whose name {e}"))?;
+        if !names.insert(&slot.name) {
+            return Err(format!("binds two state slots named `{}`", slot.name));
+        }
+        if slot.ttl_ms == Some(0) {
+            return Err(format!(
+                "binds state slot `{}` with a time to live of 0 ms; none keeps it for ever",
+                slot.name
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn check_output_name(position: usize, name: &str) -> Result<(), String> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use wasmtime::{ResourceLimiter, Result, format_err};
 
 use super::guest_log::{GuestLog, LogLevel};
+use super::keyed_call::KeyedCall;
 use super::limits::Limits;
 use super::message::sanitise;
 use crate::clock;
@@ -27,19 +28,29 @@ pub struct CallContext {
 pub(super) struct HostState {
     pub(super) context: CallContext,
     pub(super) services: Services,
-    /// Why the instance was refused memory or table entries: the reason of the trap that follows.
+    /// Why the instance was refused something: the reason of the trap that follows.
     pub(super) refusal: Option<String>,
+    /// State and timers, while a process function is called.
+    pub(super) keyed: Option<KeyedCall>,
     memory_bytes: usize,
     table_elements: usize,
 }
 
 impl HostState {
     pub(super) fn new(services: Services) -> Self {
-        HostState { context: CallContext::default(), services, refusal: None, memory_bytes: 0, table_elements: 0 }
+        HostState {
+            context: CallContext::default(),
+            services,
+            refusal: None,
+            keyed: None,
+            memory_bytes: 0,
+            table_elements: 0,
+        }
     }
 
-    /// A denied growth traps at once: an allocator that is told `no` would abort a moment later without saying why.
-    fn refuse<T>(&mut self, reason: String) -> Result<T> {
+    /// Traps for this reason. A denied growth traps at once, too: an allocator that is told `no` would abort a moment
+    /// later without saying why.
+    pub(super) fn refuse<T>(&mut self, reason: String) -> Result<T> {
         self.refusal = Some(reason.clone());
         Err(format_err!("{reason}"))
     }
@@ -96,7 +107,7 @@ pub(super) enum FileFailure {
 
 /// What stands behind a plugin's imports. It outlives the instance: a trap loses no metric and resets no rate.
 pub(super) struct Services {
-    limits: Arc<Limits>,
+    pub(super) limits: Arc<Limits>,
     operator: Arc<str>,
     log: Arc<dyn GuestLog>,
     /// The second for which lines are counted.

@@ -62,6 +62,21 @@ pub struct Limits {
     /// One accumulator of an aggregate. Every batch that touches a group moves its accumulator in and out.
     pub accumulator_bytes_max: usize,
 
+    /// One value, map entry or list element of state. It moves in and out of the sandbox whole.
+    pub state_value_bytes_max: usize,
+    /// The key of one map entry. Indexes hold it in memory.
+    pub state_entry_bytes_max: usize,
+    /// Map entries or list elements that one import gives at once; the function asks again for more.
+    pub state_entries_max: usize,
+    /// Bytes of state that one import gives at once: as much as the columns of a call.
+    pub state_read_bytes_max: usize,
+    /// Bytes of state that one call writes, with 32 for each write: they lie beside the state until the call has ended.
+    pub state_written_bytes_max: usize,
+    /// Timers that one call sets: 32 for each row of a batch.
+    pub timers_per_call_max: usize,
+    /// State slots of one function. Each has tables of its own on every worker.
+    pub state_slots_max: usize,
+
     /// Traps for which one batch is searched for poison rows; with more, the operator fails. One row among 8,192
     /// takes 14 traps to find.
     pub traps_per_batch_max: u32,
@@ -107,6 +122,14 @@ impl Default for Limits {
             functions_max: 1_000,
             columns_max: 1_000,
             accumulator_bytes_max: 64 * KIB,
+
+            state_value_bytes_max: MIB,
+            state_entry_bytes_max: 64 * KIB,
+            state_entries_max: 65_536,
+            state_read_bytes_max: 16 * MIB,
+            state_written_bytes_max: 64 * MIB,
+            timers_per_call_max: 262_144,
+            state_slots_max: 64,
 
             traps_per_batch_max: 1_000,
             search_ms_max: 30_000,

@@ -1,5 +1,6 @@
 //! Batches in pieces: cut before a call, joined again after it.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use arrow_array::{Array, ArrayRef, UInt32Array, new_empty_array};
@@ -13,6 +14,11 @@ use crate::schema::Field;
 pub(super) struct Piece {
     pub(super) rows: Range<usize>,
     pub(super) answer: Answer,
+}
+
+/// These rows of each column of `row_count`; where they are all rows, the columns themselves.
+pub(super) fn part<'a>(columns: &'a [ArrayRef], rows: &Range<usize>, row_count: usize) -> Cow<'a, [ArrayRef]> {
+    if rows.len() == row_count { Cow::Borrowed(columns) } else { Cow::Owned(slice(columns, rows)) }
 }
 
 /// These rows of each column, without a copy.

@@ -16,6 +16,12 @@ pub(super) enum Stop {
     Operator(Error),
 }
 
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop::Operator(error)
+    }
+}
+
 /// What a search may still take.
 struct Budget<'a> {
     limits: &'a Limits,

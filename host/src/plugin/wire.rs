@@ -152,6 +152,22 @@ impl<'a> FromIterator<&'a [u8]> for VarValues {
     }
 }
 
+/// Values of which some are not there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct OptionalValues {
+    /// Packed bits, least significant first, 1 = there is a value.
+    pub(super) present: Vec<u8>,
+    /// One for each; empty where there is none.
+    pub(super) values: VarValues,
+}
+
+impl OptionalValues {
+    /// The value at `index`, which is under the number of values; `None` where there is none.
+    pub(super) fn get(&self, index: usize) -> Option<&[u8]> {
+        (self.present[index / 8] & 1 << (index % 8) != 0).then(|| self.values.value(index))
+    }
+}
+
 /// A row that a function could not handle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowFailure {

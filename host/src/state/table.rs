@@ -2,33 +2,19 @@
 
 use super::index::KeyIndex;
 use super::key::{Key, Keys};
+use super::store::{Listing, SlotKind, StateStore};
+pub use super::values::{EntryVisitor, Values};
 use crate::error::Result;
 
-/// Columns of values, one row for each key of a [`Table`].
-pub trait Values {
-    /// Makes room for this many rows; new ones are empty.
-    fn grow(&mut self, rows: usize);
-
-    /// Makes a row empty again, and gives back what memory it has of its own.
-    fn clear(&mut self, row: u32);
-
-    /// Appends a row in the encoding of stored state.
-    fn encode(&self, row: u32, out: &mut Vec<u8>);
-
-    /// Reads a row from what [`Values::encode`] wrote; the row is empty before.
-    ///
-    /// # Errors
-    /// The bytes are not what was written: our mistake, or damage.
-    fn decode(&mut self, row: u32, bytes: &[u8]) -> Result<()>;
-
-    /// Bytes of memory that all rows take up, about.
-    fn bytes(&self) -> usize;
-}
-
+/// A row has a key.
+const LIVE: u8 = 1;
 /// A key's value has changed since the last checkpoint.
-const DIRTY: u8 = 1;
+const DIRTY: u8 = 2;
 /// A key was used since the last look for cold ones.
-const USED: u8 = 2;
+const USED: u8 = 4;
+
+/// In place of the row of a key that is not there.
+pub const NO_ROW: u32 = u32::MAX;
 
 /// Keys with values.
 #[derive(Debug, Default)]
@@ -37,12 +23,23 @@ pub struct Table<V> {
     values: V,
     /// By row.
     marks: Vec<u8>,
+    /// Where the sweep for what is expired goes on.
+    swept: usize,
+    listing: Option<Listing>,
 }
 
+/// Rows that one [`Table::settle`] looks at in search of expired ones.
+const SWEPT_AT_ONCE: usize = 256;
+
 impl<V: Values> Table<V> {
-    /// Without keys, over columns without rows.
+    /// Without keys, over columns without rows. It stays in memory, and is not listed.
     pub fn new(values: V) -> Self {
-        Table { index: KeyIndex::default(), values, marks: Vec::new() }
+        Table { index: KeyIndex::default(), values, marks: Vec::new(), swept: 0, listing: None }
+    }
+
+    /// The same, as a slot of the store's operator: it is listed, and spilled when memory is short.
+    pub fn in_store(values: V, store: &StateStore, slot: &str, kind: SlotKind) -> Self {
+        Table { listing: Some(store.list(slot, kind)), ..Table::new(values) }
     }
 
     /// The keys.
@@ -69,8 +66,13 @@ impl<V: Values> Table<V> {
     pub fn rows_of(&mut self, keys: &Keys, rows: &mut Vec<u32>) -> Result<()> {
         self.index.of_rows(keys, rows);
         self.grow();
+        if let Some(until) = self.values.expired_until() {
+            for row in rows.iter() {
+                self.renew(*row, until);
+            }
+        }
         for row in rows.iter() {
-            self.marks[*row as usize] = DIRTY | USED;
+            self.marks[*row as usize] = LIVE | DIRTY | USED;
         }
         Ok(())
     }
@@ -79,8 +81,20 @@ impl<V: Values> Table<V> {
     pub fn row_of(&mut self, key: Key<'_>) -> Result<u32> {
         let row = self.index.of(key);
         self.grow();
-        self.marks[row as usize] = DIRTY | USED;
+        if let Some(until) = self.values.expired_until() {
+            self.renew(row, until);
+        }
+        self.marks[row as usize] = LIVE | DIRTY | USED;
         Ok(row)
+    }
+
+    /// A row that is about to be changed: what is expired is forgotten first.
+    #[inline]
+    fn renew(&mut self, row: u32, until: i64) {
+        if self.marks[row as usize] & LIVE != 0 && self.values.expire(row, until) {
+            self.values.clear(row);
+        }
+        self.values.touch(row);
     }
 
     fn grow(&mut self) {
@@ -93,7 +107,29 @@ impl<V: Values> Table<V> {
 
     /// The row of a key, to read it.
     pub fn find(&mut self, key: Key<'_>) -> Result<Option<u32>> {
-        Ok(self.index.find(key))
+        let Some(row) = self.index.find(key) else { return Ok(None) };
+        self.marks[row as usize] |= USED;
+        if let Some(until) = self.values.expired_until()
+            && self.values.expire(row, until)
+        {
+            self.remove(row);
+            return Ok(None);
+        }
+        Ok(Some(row))
+    }
+
+    /// The rows of keys, to read them; [`NO_ROW`] where a key is not there.
+    pub fn find_rows(&mut self, keys: &Keys, rows: &mut Vec<u32>) -> Result<()> {
+        rows.clear();
+        for i in 0..keys.len() {
+            rows.push(self.find(keys.get(i))?.unwrap_or(NO_ROW));
+        }
+        Ok(())
+    }
+
+    /// The row's value has changed after it was looked up to read it.
+    pub fn mark_changed(&mut self, row: u32) {
+        self.marks[row as usize] |= DIRTY | USED;
     }
 
     /// Forgets a key. Its row must be there.
@@ -101,5 +137,31 @@ impl<V: Values> Table<V> {
         self.index.remove(row);
         self.values.clear(row);
         self.marks[row as usize] = 0;
+    }
+
+    /// To be called between batches, with the processing time: forgets some of what is expired, and makes room where memory
+    /// is short. Rows that were given out before are no longer valid.
+    pub fn settle(&mut self, now_ms: i64) -> Result<()> {
+        self.values.set_now(now_ms);
+        if let Some(until) = self.values.expired_until() {
+            self.sweep(until);
+        }
+        if let Some(listing) = &self.listing {
+            listing.report(self.index.len(), self.index.bytes() + self.values.bytes() + self.marks.len(), 0);
+        }
+        Ok(())
+    }
+
+    fn sweep(&mut self, until: i64) {
+        for _ in 0..SWEPT_AT_ONCE.min(self.marks.len()) {
+            if self.swept >= self.marks.len() {
+                self.swept = 0;
+            }
+            let row = self.swept as u32;
+            if self.marks[self.swept] & LIVE != 0 && self.values.expire(row, until) {
+                self.remove(row);
+            }
+            self.swept += 1;
+        }
     }
 }

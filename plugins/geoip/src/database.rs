@@ -27,7 +27,7 @@ impl Database {
     /// The file is no database, of a version that is not known, or cut off.
     pub fn new(file: Vec<u8>) -> Result<Self, Failure> {
         let metadata = Metadata::read(&file)?;
-        let tree_bytes = metadata.nodes.checked_mul(metadata.record_bits / 4).unwrap_or(usize::MAX);
+        let tree_bytes = metadata.nodes.saturating_mul(metadata.record_bits / 4);
         if tree_bytes.saturating_add(GAP_BYTES) > file.len() {
             return Err(Failure::new(format!(
                 "the database is damaged: its tree would need {tree_bytes} bytes, the file has {}",
@@ -88,6 +88,27 @@ impl Database {
         match Value::at(section, start).get("country")? {
             Some(country) => country.get("iso_code")?.map_or(Ok(None), |code| code.text()),
             None => Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synthetic::file_of;
+
+    /// Records of 28 bits share a byte, half of it each: large numbers show which half is whose.
+    #[test]
+    fn large_records() {
+        for (bits, node) in
+            [(24, [0xab_cdef, 0xfe_dcba]), (28, [0xabc_def1, 0x543_2198]), (32, [0xfedc_ba98, 0x1234_5678])]
+        {
+            let database = Database::new(file_of(&[node], b"", bits, false)).unwrap();
+            assert_eq!(
+                [false, true].map(|right| database.step(0, right)),
+                node.map(|record| record as usize),
+                "{bits}"
+            );
         }
     }
 }

@@ -48,12 +48,18 @@ pub(crate) fn database(networks: &[Network<'_>], record_bits: usize, is_v6: bool
         }
         nodes[node][(bits >> (127 - (prefix - 1)) & 1) as usize] = record;
     }
+    let nodes: Vec<_> = nodes.iter().map(|node| node.map(|record| number(record, nodes.len()))).collect();
+    file_of(&nodes, &data.section, record_bits, is_v6)
+}
+
+/// The file of these nodes and this data.
+pub(crate) fn file_of(nodes: &[[u32; 2]], data: &[u8], record_bits: usize, is_v6: bool) -> Vec<u8> {
     let mut file = Vec::new();
-    for node in &nodes {
-        write_node(node.map(|record| number(record, nodes.len())), record_bits, &mut file);
+    for node in nodes {
+        write_node(*node, record_bits, &mut file);
     }
     file.extend([0; 16]);
-    file.extend(data.section);
+    file.extend(data);
     file.extend(b"\xab\xcd\xefMaxMind.com");
     file.extend(metadata(nodes.len(), record_bits, is_v6));
     file
@@ -69,7 +75,8 @@ fn number(record: Record, nodes: usize) -> u32 {
 }
 
 fn write_node([left, right]: [u32; 2], record_bits: usize, file: &mut Vec<u8>) {
-    assert!(left >> record_bits.min(31) == 0 && right >> record_bits.min(31) == 0, "records of more bits are needed");
+    let most = u32::MAX >> (32 - record_bits);
+    assert!(left <= most && right <= most, "records of more bits are needed");
     let (a, b) = (left.to_be_bytes(), right.to_be_bytes());
     match record_bits {
         24 => file.extend([a[1], a[2], a[3], b[1], b[2], b[3]]),

@@ -9,7 +9,7 @@ use super::decoder::{Decoder, Decoding};
 use super::json::JsonDecoder;
 use super::text::TextDecoder;
 use crate::connector::limits;
-use crate::job::spec::{FileSource, Format, StdinSource};
+use crate::job::spec::{FileSource, Format, LookupTable, StdinSource};
 use crate::schema::{DataType, Field, Schema, SchemaRef};
 
 /// How bytes become rows: what `file` and `stdin` have in common.
@@ -33,6 +33,14 @@ impl DecodeSettings {
     /// Of a `stdin` source; everything that is wrong at once.
     pub(crate) fn of_stdin(spec: &StdinSource) -> Result<Self, Vec<String>> {
         Self::check(spec.format, &spec.columns, spec.header, &spec.delimiter, spec.batch_rows)
+    }
+
+    /// Of a table; everything that is wrong at once.
+    pub(crate) fn of_table(spec: &LookupTable) -> Result<Self, Vec<String>> {
+        match spec.format.unwrap_or(Format::Csv) {
+            Format::Text => Err(vec!["`format` is text; a table is csv or json".into()]),
+            format => Self::check(format, &spec.columns, spec.header, &spec.delimiter, None),
+        }
     }
 
     fn check(

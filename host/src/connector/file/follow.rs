@@ -133,7 +133,7 @@ impl Input for FollowedFile {
 }
 
 /// Watches the folder, not the file: a rotated file's watch would go with it.
-fn watch(path: &Path, name: &str, changed: Arc<AtomicBool>, waker: Waker) -> Result<RecommendedWatcher> {
+pub(super) fn watch(path: &Path, name: &str, changed: Arc<AtomicBool>, waker: Waker) -> Result<RecommendedWatcher> {
     let cannot = |e: notify::Error| Error::external(format!("cannot follow {name}: {e}"));
     // A path that leads nowhere yet has no other name to watch for.
     let target = path.canonicalize().ok();

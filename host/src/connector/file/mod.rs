@@ -2,6 +2,7 @@
 
 mod follow;
 mod source;
+mod table;
 mod whole;
 
 #[cfg(test)]
@@ -10,3 +11,4 @@ mod follow_tests;
 mod tests;
 
 pub(crate) use source::FileSource;
+pub use table::{TableFile, TableRows, TableWatch, table_schema};

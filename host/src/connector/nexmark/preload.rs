@@ -14,8 +14,8 @@ use crate::job::spec;
 use crate::schema::SchemaRef;
 
 /// Where the rows come from, the first time.
-pub(super) enum Origin {
-    Made(Events),
+pub(super) enum Supply {
+    Made(Box<Events>),
     Files(FileSource),
 }
 
@@ -39,18 +39,18 @@ static PRELOADED: LazyLock<Mutex<Vec<(Key, Entry)>>> = LazyLock::new(Mutex::defa
 /// Batches in memory, by their number.
 pub(super) struct Replay {
     key: Key,
-    origin: Origin,
+    supply: Supply,
     schema: SchemaRef,
     rows: OnceLock<Rows>,
 }
 
 impl Replay {
-    pub(super) fn new(key: Key, origin: Origin) -> Self {
-        let schema = match &origin {
-            Origin::Made(events) => events.schema(),
-            Origin::Files(files) => files.schema(),
+    pub(super) fn new(key: Key, supply: Supply) -> Self {
+        let schema = match &supply {
+            Supply::Made(events) => events.schema(),
+            Supply::Files(files) => files.schema(),
         };
-        Replay { key, origin, schema, rows: OnceLock::new() }
+        Replay { key, supply, schema, rows: OnceLock::new() }
     }
 }
 
@@ -81,7 +81,7 @@ impl Blocks for Replay {
         let rows = match &*held {
             Some(rows) => Arc::clone(rows),
             None => {
-                let rows = Arc::new(load(&self.origin)?);
+                let rows = Arc::new(load(&self.supply)?);
                 *held = Some(Arc::clone(&rows));
                 rows
             }
@@ -128,10 +128,10 @@ fn make_room() {
     });
 }
 
-fn load(origin: &Origin) -> Result<Vec<SourceRows>> {
-    match origin {
-        Origin::Made(events) => make(events),
-        Origin::Files(files) => read(files),
+fn load(supply: &Supply) -> Result<Vec<SourceRows>> {
+    match supply {
+        Supply::Made(events) => make(events),
+        Supply::Files(files) => read(files),
     }
 }
 

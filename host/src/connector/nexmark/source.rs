@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::events::{BATCH_ROWS_MIN, Events};
-use super::preload::{Key, Origin, Replay};
+use super::preload::{Key, Replay, Supply};
 use crate::connector::blocks::{BlockSource, Blocks};
 use crate::connector::decode::{Decoding, NexmarkLines};
 use crate::connector::file::FileSource;
@@ -15,27 +15,27 @@ use crate::job::spec;
 /// The source of a spec; everything that is wrong with it at once. Does not touch the disk and makes nothing.
 pub(crate) fn source(spec: &spec::Nexmark, base: &Path) -> Result<Box<dyn Source>, Vec<String>> {
     let batch_rows = check(spec)?;
-    let origin = match &spec.path {
+    let supply = match &spec.path {
         Some(path) => {
             let lines = NexmarkLines { table: spec.table, batch_rows: batch_rows as usize };
             let files =
                 FileSource::decoded(&spec::FileSource::text(path), base, Ok(Arc::new(lines) as Arc<dyn Decoding>))?;
-            Origin::Files(files)
+            Supply::Files(files)
         }
-        None => Origin::Made(Events::new(spec.table, spec.events, spec.rate, batch_rows)),
+        None => Supply::Made(Box::new(Events::new(spec.table, spec.events, spec.rate, batch_rows))),
     };
-    Ok(match origin {
-        origin if spec.preload => {
-            let block_size = match &origin {
-                Origin::Made(events) => events.block_size(),
+    Ok(match supply {
+        supply if spec.preload => {
+            let block_size = match &supply {
+                Supply::Made(events) => events.block_size(),
                 // A block is a batch, whatever it has.
-                Origin::Files(_) => batch_rows.into(),
+                Supply::Files(_) => batch_rows.into(),
             };
             let key = Key { spec: spec::Nexmark { rate: None, ..spec.clone() }, block_size, base: base.into() };
-            Box::new(BlockSource::new(Replay::new(key, origin), spec.rate))
+            Box::new(BlockSource::new(Replay::new(key, supply), spec.rate))
         }
-        Origin::Made(events) => Box::new(BlockSource::new(events, spec.rate)),
-        Origin::Files(files) => Box::new(files),
+        Supply::Made(events) => Box::new(BlockSource::new(*events, spec.rate)),
+        Supply::Files(files) => Box::new(files),
     })
 }
 

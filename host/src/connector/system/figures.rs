@@ -1,13 +1,12 @@
 //! What the operating system says of the machine.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use sysinfo::{CpuRefreshKind, DiskRefreshKind, Disks, MemoryRefreshKind, Networks, System};
 
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::job::spec::SystemMetric;
 
 /// One figure.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +19,8 @@ pub(super) struct Figure {
 
 /// Reads figures. Rates are of the time since the reading before, so that the first reading has none.
 pub(super) struct Machine {
+    /// Names of figures.
+    wanted: BTreeSet<&'static str>,
     system: System,
     disks: Option<Disks>,
     networks: Option<Networks>,
@@ -31,15 +32,16 @@ pub(super) struct Machine {
 
 impl Machine {
     /// Takes a first reading, for the rates of the next.
-    pub(super) fn new(metrics: &[SystemMetric]) -> Result<Self> {
+    pub(super) fn new(wanted: &BTreeSet<&'static str>) -> Result<Self> {
         let cannot = |what: &str| Error::external(format!("cannot read the {what} of this machine"));
-        let has = |metric| metrics.contains(&metric);
+        let has = |group: &str| wanted.iter().any(|name| name.starts_with(group));
         let mut machine = Machine {
+            wanted: wanted.clone(),
             system: System::new().map_err(|_| cannot("figures"))?,
-            disks: has(SystemMetric::Disk).then(Disks::new).transpose().map_err(|_| cannot("disks"))?,
-            networks: has(SystemMetric::Network).then(Networks::new).transpose().map_err(|_| cannot("networks"))?,
-            cpu: has(SystemMetric::Cpu),
-            memory: has(SystemMetric::Memory),
+            disks: has("disk.").then(Disks::new).transpose().map_err(|_| cannot("disks"))?,
+            networks: has("network.").then(Networks::new).transpose().map_err(|_| cannot("networks"))?,
+            cpu: has("cpu."),
+            memory: has("memory.") || has("swap."),
             read_at: clock::monotonic(),
         };
         machine.refresh();
@@ -69,7 +71,7 @@ impl Machine {
     /// The figures now.
     pub(super) fn read(&mut self) -> Vec<Figure> {
         let seconds = self.refresh().as_secs_f64().max(0.001);
-        let mut figures = Figures(Vec::new());
+        let mut figures = Figures { wanted: &self.wanted, all: Vec::new() };
         if self.cpu {
             figures.cpu(&self.system);
         }
@@ -82,15 +84,20 @@ impl Machine {
         if let Some(networks) = &self.networks {
             figures.networks(networks, seconds);
         }
-        figures.0
+        figures.all
     }
 }
 
-struct Figures(Vec<Figure>);
+struct Figures<'a> {
+    wanted: &'a BTreeSet<&'static str>,
+    all: Vec<Figure>,
+}
 
-impl Figures {
+impl Figures<'_> {
     fn add(&mut self, metric: &'static str, device: Option<&str>, value: f64) {
-        self.0.push(Figure { metric, device: device.map(str::to_string), value });
+        if self.wanted.contains(metric) {
+            self.all.push(Figure { metric, device: device.map(str::to_string), value });
+        }
     }
 
     fn ratio(&mut self, metric: &'static str, device: Option<&str>, part: u64, whole: u64) {
@@ -103,7 +110,7 @@ impl Figures {
         let ratio = |percent: f32| (f64::from(percent) / 100.0).clamp(0.0, 1.0);
         self.add("cpu.usage", None, ratio(system.global_cpu_usage()));
         for cpu in system.cpus() {
-            self.add("cpu.usage", Some(cpu.name()), ratio(cpu.usage()));
+            self.add("cpu.core_usage", Some(cpu.name()), ratio(cpu.usage()));
         }
         // Windows has no load average.
         if let Ok(load) = System::load_average() {

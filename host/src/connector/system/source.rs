@@ -1,5 +1,6 @@
 //! A sample, again and again; nothing in between.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::types::TimestampMillisecondType;
@@ -11,7 +12,7 @@ use crate::clock;
 use crate::connector::limits;
 use crate::connector::source::{Origin, Poll, Position, Positions, Source, SourceRows, Split, SplitReader, Waker};
 use crate::error::{Error, Result};
-use crate::job::spec::{self, SystemMetric};
+use crate::job::spec::{self, SYSTEM_METRIC_GROUPS, SYSTEM_METRICS};
 use crate::schema::{DataType, Field, Schema, SchemaRef};
 
 /// Time between samples where the job does not say.
@@ -23,7 +24,7 @@ const EVERY_MS: i64 = 1_000;
 pub(crate) struct SystemSource {
     schema: SchemaRef,
     every_ms: i64,
-    metrics: Vec<SystemMetric>,
+    metrics: BTreeSet<&'static str>,
     samples: Option<u64>,
 }
 
@@ -38,12 +39,10 @@ impl SystemSource {
                 limits::SYSTEM_EVERY_MS_MIN
             ));
         }
-        let metrics = spec.metrics.clone().unwrap_or_else(|| SystemMetric::ALL.to_vec());
-        if metrics.is_empty() {
-            wrong.push(
-                "`metrics` is empty; leave it away for all, or list some of cpu, memory, disk and network".into(),
-            );
-        }
+        let metrics = match &spec.metrics {
+            None => SYSTEM_METRICS.into(),
+            Some(listed) => wanted(listed, &mut wrong),
+        };
         if spec.samples == Some(0) {
             wrong.push("`samples` is 0; it must be at least 1, or absent for no end".into());
         }
@@ -59,6 +58,26 @@ impl SystemSource {
         ]));
         Ok(SystemSource { schema, every_ms, metrics, samples: spec.samples })
     }
+}
+
+/// The figures that these names and beginnings of names stand for.
+fn wanted(listed: &[String], wrong: &mut Vec<String>) -> BTreeSet<&'static str> {
+    if listed.is_empty() {
+        let groups = SYSTEM_METRIC_GROUPS.join(", ");
+        wrong.push(format!("`metrics` is empty; leave it away for all, or list some of {groups}"));
+    }
+    let mut metrics = BTreeSet::new();
+    for name in listed {
+        let is =
+            |metric: &&&str| **metric == name || metric.strip_prefix(&name[..]).is_some_and(|m| m.starts_with('.'));
+        let mut found = SYSTEM_METRICS.iter().filter(is).peekable();
+        if found.peek().is_none() {
+            wrong
+                .push(format!("`metrics` has `{name}`, which is no figure; figures are {}", SYSTEM_METRICS.join(", ")));
+        }
+        metrics.extend(found);
+    }
+    metrics
 }
 
 /// Where a reader stands: samples that were given.

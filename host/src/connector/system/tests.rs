@@ -45,7 +45,7 @@ fn figures_of_this_machine() {
         let value = row["value"].as_f64().unwrap();
         let metric = row["metric"].as_str().unwrap();
         assert!(value >= 0.0 && value.is_finite(), "{row}");
-        assert!(value <= 1.0 || !(metric.ends_with("ratio") || metric == "cpu.usage"), "{row}");
+        assert!(value <= 1.0 || !(metric.ends_with("ratio") || metric.ends_with("usage")), "{row}");
         assert!(!row["host"].as_str().unwrap().is_empty());
         if row["device"].is_null() {
             last.insert(metric.to_string(), value);
@@ -55,7 +55,7 @@ fn figures_of_this_machine() {
     assert!((last["memory.used"] / last["memory.total"] - last["memory.used_ratio"]).abs() < 1e-9);
     assert!(last.contains_key("cpu.usage"));
     let has = |metric: &str, device: &str| rows.iter().any(|r| r["metric"] == metric && r["device"] == device);
-    assert!(has("cpu.usage", "cpu0"));
+    assert!(has("cpu.core_usage", "cpu0"));
     let times: Vec<&str> = rows.iter().map(|r| r["time"].as_str().unwrap()).collect();
     assert!(times.is_sorted() && times[0] < times[times.len() - 1]);
 }
@@ -66,13 +66,25 @@ fn a_busy_processor_shows() {
     let source = source(serde_json::json!({ "every": "200ms", "samples": 1, "metrics": ["cpu"] })).unwrap();
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| while !stop.load(std::sync::atomic::Ordering::Relaxed) {});
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
         let (rows, _) = read(&source);
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         assert!(rows.iter().all(|r| r["metric"].as_str().unwrap().starts_with("cpu.")));
-        let most = rows.iter().filter(|r| r["metric"] == "cpu.usage").map(|r| r["value"].as_f64().unwrap());
+        let most = rows.iter().filter(|r| r["metric"] == "cpu.core_usage").map(|r| r["value"].as_f64().unwrap());
         assert!(most.fold(0.0, f64::max) > 0.3);
     });
+}
+
+#[test]
+fn figures_by_name_and_by_the_beginning_of_names() {
+    let metrics = serde_json::json!(["cpu.usage", "swap", "memory.used_ratio", "swap.used"]);
+    let (rows, _) = read(&source(serde_json::json!({ "every": "200ms", "samples": 1, "metrics": metrics })).unwrap());
+    let names: Vec<&str> = rows.iter().map(|r| r["metric"].as_str().unwrap()).collect();
+    assert_eq!(names, ["cpu.usage", "swap.total", "swap.used", "memory.used_ratio", "swap.used_ratio"]);
 }
 
 #[test]
@@ -91,4 +103,6 @@ fn what_is_wrong_is_said_at_once() {
     for part in ["`every` is 100ms; it must be at least 200ms", "`metrics` is empty", "`samples` is 0"] {
         assert!(wrong.contains(part), "{wrong}");
     }
+    let wrong = source(serde_json::json!({ "metrics": ["cpu", "cpu.", "disks"] })).unwrap_err().join("\n");
+    assert!(wrong.contains("`metrics` has `cpu.`, which is no figure") && wrong.contains("`disks`"), "{wrong}");
 }

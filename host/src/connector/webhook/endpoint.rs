@@ -7,7 +7,7 @@ use ureq::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
 use crate::connector::limits;
 use crate::job::quantity::Millis;
-use crate::job::spec::{OnError, Webhook, WebhookFormat};
+use crate::job::spec::{OnError, Webhook, WebhookFormat, shown_url};
 
 /// A checked webhook.
 #[derive(Debug)]
@@ -128,14 +128,4 @@ fn check_headers(spec: &Webhook, wrong: &mut Vec<String>) -> HeaderMap {
         }
     }
     headers
-}
-
-/// A URL without name, password, query and fragment, which may be secret.
-pub(crate) fn shown_url(url: &str) -> String {
-    let end = url.find(['?', '#']).unwrap_or(url.len());
-    let (scheme, rest) = url[..end].split_once("://").map_or(("", &url[..end]), |(scheme, rest)| (scheme, rest));
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let mark = if scheme.is_empty() { "" } else { "://" };
-    format!("{scheme}{mark}{host}{path}")
 }

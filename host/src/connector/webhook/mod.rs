@@ -8,5 +8,5 @@ mod test_server;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use endpoint::{Endpoint, shown_url};
+pub(crate) use endpoint::Endpoint;
 pub(crate) use sink::WebhookSink;

@@ -7,6 +7,7 @@ use ureq::{Body, Error};
 
 use crate::clock;
 use crate::connector::limits;
+use crate::job::spec::shown_url;
 
 /// What became of an attempt.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ fn of_response(mut response: Response<Body>) -> Outcome {
     let mut why = format!("the answer was {status}");
     if status.is_redirection() {
         let to = response.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
-        let to = to.map_or_else(String::new, |to| format!(" to {}", super::shown_url(to)));
+        let to = to.map_or_else(String::new, |to| format!(" to {}", shown_url(to)));
         return Outcome::Refused(format!("{why}, a redirect{to}, which is not followed; write the new URL"));
     }
     let after_ms = response.headers().get(header::RETRY_AFTER).and_then(|after| retry_after_ms(after.to_str().ok()?));

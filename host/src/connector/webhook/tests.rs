@@ -7,9 +7,10 @@ use arrow_array::{ArrayRef, Int64Array};
 use proptest::prelude::*;
 
 use super::test_server::{OK, Reply, Server};
-use super::{Endpoint, WebhookSink, shown_url};
+use super::{Endpoint, WebhookSink};
 use crate::connector::sink::SinkWriter;
 use crate::error::{Fault, Result};
+use crate::job::spec::shown_url;
 use crate::schema::{DataType, Field, Schema};
 
 const BUSY: Reply = Reply::Answer("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 8\r\n\r\nso\n busy");

@@ -14,6 +14,7 @@ use crate::dataflow::assign::{Assigner, Timed};
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{self, Edge, Operator, Route, Tick, Wake};
 use crate::dataflow::job_state::JobState;
+use crate::dataflow::join::table::SharedTable;
 use crate::dataflow::shuffle::{Shuffle, Target};
 use crate::error::{Error, Result};
 use crate::job::graph::{EventTime, JobGraph, Node, NodeKind, PluginFunction};
@@ -30,6 +31,8 @@ pub struct Opened {
     pub sinks: Mutex<HashMap<usize, Box<dyn SinkWriter>>>,
     /// By file.
     pub plugins: HashMap<PathBuf, Arc<Plugin>>,
+    /// Tables of lookup joins, by node.
+    pub tables: HashMap<usize, Arc<SharedTable>>,
 }
 
 /// What the loop of a worker needs of its dataflow.
@@ -67,7 +70,9 @@ pub fn build<'scope>(
             NodeKind::Transform(spec) => builder.transform(id, node, spec),
             NodeKind::Window(spec) => builder.window(id, node, spec),
             NodeKind::Union(spec) => builder.union(id, node, spec),
-            NodeKind::Join(_) | NodeKind::Lookup(_) | NodeKind::Process(_) => Err(Error::internal("not yet")),
+            NodeKind::Process(spec) => builder.process(id, node, spec),
+            NodeKind::Join(spec) => builder.join(id, node, spec),
+            NodeKind::Lookup(spec) => builder.lookup(id, node, spec),
             NodeKind::Sink(spec) => builder.sink(id, node, &spec.connector),
         };
         builder.edges.push(edges.map_err(|e| e.within(format_args!("`{}`", node.name)))?);

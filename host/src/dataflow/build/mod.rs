@@ -1,9 +1,12 @@
 //! Builds the dataflow of a job graph on one worker. Every worker builds the same one.
 
 mod builder;
+mod join;
 mod operator;
+mod process;
 mod sink;
 mod source;
 mod window;
 
 pub use builder::{Built, Opened, build};
+pub(in crate::dataflow) use join::lookup_layouts;

@@ -1,13 +1,82 @@
-//! Operators that: joins a stream with a table.
+//! Operators that join a stream with a table file.
 
 use super::checker::Checker;
-use crate::job::graph::Node;
+use super::operator::{one_input, refuse};
+use super::transform::errors_output;
+use super::{column, key, pair};
+use crate::connector::table_schema;
+use crate::job::graph::{LookupNode, Node, NodeKind, Output};
 use crate::job::problem::{At, Problem};
-use crate::job::spec;
+use crate::job::spec::{self, JoinType};
+use crate::schema::Schema;
 
-/// The node; none where something is wrong.
-pub(super) fn check_lookup(checker: &mut Checker<'_>, name: &str, _operator: &spec::Operator) -> Option<Node> {
+/// The node of an operator with `lookup`; none where something is wrong.
+pub(super) fn check_lookup(checker: &mut Checker<'_>, name: &str, operator: &spec::Operator) -> Option<Node> {
     let at = At::job().field("operators").field(name);
-    checker.error(Problem::error(at, "not yet"));
-    None
+    let before = checker.problems.len();
+    let others = [
+        ("plugin", operator.plugin.is_some()),
+        ("function", operator.function.is_some()),
+        ("config", operator.config.is_some()),
+        ("columns", !operator.columns.is_empty()),
+        ("files", !operator.files.is_empty()),
+        ("on_error", operator.on_error.is_some()),
+        ("window", operator.window.is_some()),
+        ("trigger", operator.trigger.is_some()),
+        ("aggregate", !operator.aggregate.is_empty()),
+        ("allowed_lateness", operator.allowed_lateness.is_some()),
+        ("within", operator.within.is_some()),
+        ("ttl", operator.ttl.is_some()),
+    ];
+    let help = "let an operator of its own read this one";
+    refuse(checker, &at, &others, &format!("does not belong to a join with a table; `{name}` is one"), help);
+    let lookup = operator.lookup.as_ref()?;
+    let (input_name, input, read) = one_input(checker, name, operator)?;
+    let join = operator.join.unwrap_or(JoinType::Inner);
+    if matches!(join, JoinType::Right | JoinType::Full) {
+        let message =
+            "rows of the table alone never come out: a stream has no end at which it is known that none matched";
+        let help = "a join with a table is inner, left, semi or anti";
+        checker.error(Problem::error(at.field("join"), message).help(help));
+    }
+    let schema = match table_schema(lookup) {
+        Ok(schema) => schema,
+        Err(wrong) => {
+            for message in wrong {
+                checker.error(Problem::error(at.field("lookup"), message));
+            }
+            return None;
+        }
+    };
+    if operator.key.as_ref().is_none_or(Vec::is_empty) {
+        let help = "name the columns that must be equal: `key: [item]`, or `key: [{ left: item, right: id }]`";
+        checker.error(Problem::error(at.clone(), format!("`{name}` joins without `key`")).on_key().help(help));
+    }
+    let keys = key::pairs(checker, operator, (input_name, &read.schema), (&lookup.path, &schema), &at);
+    let columns = match pair::columns(join, &keys, &read.schema, &schema, false) {
+        Ok(columns) => columns,
+        Err(twice) => {
+            let message = format!("two columns of the result would be called `{twice}`");
+            checker.error(Problem::error(at.field("lookup"), message).on_key().help("rename a column of the table"));
+            return None;
+        }
+    };
+    if checker.problems.len() > before {
+        return None;
+    }
+    let (fields, columns): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+    let main_schema = Schema::new(fields);
+    let event_time = match &operator.event_time {
+        Some(wanted) => Some(column::event_time(checker, wanted, &main_schema, name, &at)?),
+        None => None,
+    };
+    if checker.problems.len() > before {
+        return None;
+    }
+    let has_event_time = read.has_event_time || event_time.is_some();
+    let outputs = vec![Output { name: String::new(), schema: main_schema, has_event_time }, errors_output()];
+    let path = checker.around.base.join(&lookup.path).to_string_lossy().into_owned();
+    let table = spec::LookupTable { path, ..lookup.clone() };
+    let kind = NodeKind::Lookup(LookupNode { keys, join, table, schema, columns, event_time });
+    Some(Node { name: name.into(), kind, inputs: vec![input], outputs })
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::checker::Checker;
 use super::source::place;
-use crate::connector::check_webhook;
+use crate::connector::sink_problems;
 use crate::job::graph::{Node, NodeKind, SinkConnector, SinkNode};
 use crate::job::problem::{At, Problem};
 use crate::job::spec;
@@ -37,14 +37,6 @@ fn connector(checker: &mut Checker<'_>, sink: &spec::Sink, name: &str, at: &At) 
         checker.error(Problem::error(at.field("file").field("path"), "the path is empty"));
         return None;
     }
-    if let Some(webhook) = &sink.webhook {
-        let wrong = check_webhook(webhook);
-        if !wrong.is_empty() {
-            let at = at.field("webhook");
-            wrong.into_iter().for_each(|m| checker.error(Problem::error(place(&m, at.clone()), m)));
-            return None;
-        }
-    }
     let base = &checker.around.base;
     let print = sink.print.as_ref().map(|p| ("print", SinkConnector::Print(p.clone())));
     let file = sink.file.as_ref().map(|f| ("file", file(f, base)));
@@ -52,7 +44,15 @@ fn connector(checker: &mut Checker<'_>, sink: &spec::Sink, name: &str, at: &At) 
     let blackhole = sink.blackhole.as_ref().map(|_| ("blackhole", SinkConnector::Blackhole));
     let mut found: Vec<_> = [print, file, webhook, blackhole].into_iter().flatten().collect();
     match found.len() {
-        1 => found.pop().map(|(_, connector)| connector),
+        1 => {
+            let (field, connector) = found.pop()?;
+            let wrong = sink_problems(&connector);
+            let is_right = wrong.is_empty();
+            for message in wrong {
+                checker.error(Problem::error(place(&message, at.field(field)), message));
+            }
+            is_right.then_some(connector)
+        }
         0 => {
             let message = format!("sink `{name}` has no connector");
             let help = "one of `print: {}`, `file: { path: out.jsonl }`, `webhook: { url: https://example.com/hook }` and \

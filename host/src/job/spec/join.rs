@@ -52,6 +52,12 @@ impl From<&str> for KeyColumn {
     }
 }
 
+impl From<(&str, &str)> for KeyColumn {
+    fn from((left, right): (&str, &str)) -> Self {
+        KeyColumn::Pair(KeyPair { left: left.into(), right: right.into() })
+    }
+}
+
 /// Which rows a join gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -100,4 +106,20 @@ pub struct LookupTable {
     /// CSV: the character between values. Default: `,`.
     #[serde(default = "comma")]
     pub delimiter: String,
+}
+
+impl LookupTable {
+    /// A CSV file whose first line names the columns.
+    pub fn csv<N: Into<String>, T: Into<String>>(
+        path: impl Into<String>,
+        columns: impl IntoIterator<Item = (N, T)>,
+    ) -> Self {
+        LookupTable {
+            path: path.into(),
+            format: Some(Format::Csv),
+            columns: columns.into_iter().map(|(name, data_type)| (name.into(), data_type.into())).collect(),
+            header: true,
+            delimiter: comma(),
+        }
+    }
 }

@@ -5,6 +5,7 @@ use wasmtime::{Result, Store};
 
 use super::super::binding::{Kind, StateKind, StateSlot};
 use super::super::host_state::HostState;
+use super::super::keyed::{Timer, TimerClock};
 use super::super::wire::{
     AnswerRaw, ColumnIn, ColumnOut, RowFailure, RowsOutRaw, UpdatedRaw, ValuesIn, ValuesOut, VarIn, VarValues,
 };
@@ -31,8 +32,8 @@ pub(in super::super) struct Exports {
     operator: operator::GuestIndices,
     transform: Option<transform::GuestIndices>,
     aggregate: Option<aggregate::GuestIndices>,
-    join: bool,
-    process: bool,
+    join: Option<join::GuestIndices>,
+    process: Option<process::GuestIndices>,
 }
 
 impl Exports {
@@ -44,8 +45,8 @@ impl Exports {
             operator: operator::GuestIndices::new(pre)?,
             transform: has("transform").then(|| transform::GuestIndices::new(pre)).transpose()?,
             aggregate: has("aggregate").then(|| aggregate::GuestIndices::new(pre)).transpose()?,
-            join: has("join").then(|| join::GuestIndices::new(pre)).transpose()?.is_some(),
-            process: has("process").then(|| process::GuestIndices::new(pre)).transpose()?.is_some(),
+            join: has("join").then(|| join::GuestIndices::new(pre)).transpose()?,
+            process: has("process").then(|| process::GuestIndices::new(pre)).transpose()?,
         })
     }
 
@@ -54,8 +55,8 @@ impl Exports {
         match kind {
             Kind::Transform => self.transform.is_some(),
             Kind::Aggregate => self.aggregate.is_some(),
-            Kind::Join => self.join,
-            Kind::Process => self.process,
+            Kind::Join => self.join.is_some(),
+            Kind::Process => self.process.is_some(),
         }
     }
 }
@@ -81,6 +82,8 @@ pub(in super::super) struct Guest {
     operator: operator::Guest,
     transform: Option<transform::Guest>,
     aggregate: Option<aggregate::Guest>,
+    join: Option<join::Guest>,
+    process: Option<process::Guest>,
 }
 
 impl Guest {
@@ -90,6 +93,8 @@ impl Guest {
             operator: exports.operator.load(&mut *store, instance)?,
             transform: exports.transform.as_ref().map(|i| i.load(&mut *store, instance)).transpose()?,
             aggregate: exports.aggregate.as_ref().map(|i| i.load(&mut *store, instance)).transpose()?,
+            join: exports.join.as_ref().map(|i| i.load(&mut *store, instance)).transpose()?,
+            process: exports.process.as_ref().map(|i| i.load(&mut *store, instance)).transpose()?,
         })
     }
 
@@ -119,6 +124,49 @@ impl Guest {
         let Some(transform) = &self.transform else { return Err(not_exported("transform")) };
         let columns: Vec<ColumnParam<'_>> = input.iter().map(column_param).collect();
         Ok(transform.call_apply(store, Batch { row_count, columns: &columns })?.map(answer))
+    }
+
+    pub(in super::super) fn join(
+        &self,
+        store: &mut Store<HostState>,
+        row_count: u32,
+        left: &[ColumnIn<'_>],
+        right: &[ColumnIn<'_>],
+    ) -> Result<std::result::Result<AnswerRaw, String>> {
+        let Some(join) = &self.join else { return Err(not_exported("join")) };
+        let left: Vec<ColumnParam<'_>> = left.iter().map(column_param).collect();
+        let right: Vec<ColumnParam<'_>> = right.iter().map(column_param).collect();
+        let (left, right) = (Batch { row_count, columns: &left }, Batch { row_count, columns: &right });
+        Ok(join.call_apply(store, left, right)?.map(answer))
+    }
+
+    pub(in super::super) fn on_batch(
+        &self,
+        store: &mut Store<HostState>,
+        input: u32,
+        keys: (u32, &[ColumnIn<'_>]),
+        key_of_row: &[u32],
+        rows: &[ColumnIn<'_>],
+    ) -> Result<std::result::Result<AnswerRaw, String>> {
+        let Some(process) = &self.process else { return Err(not_exported("process")) };
+        let key_columns: Vec<ColumnParam<'_>> = keys.1.iter().map(column_param).collect();
+        let columns: Vec<ColumnParam<'_>> = rows.iter().map(column_param).collect();
+        let keys = Batch { row_count: keys.0, columns: &key_columns };
+        let rows = Batch { row_count: key_of_row.len() as u32, columns: &columns };
+        Ok(process.call_on_batch(store, input, keys, key_of_row, rows)?.map(answer))
+    }
+
+    pub(in super::super) fn on_timers(
+        &self,
+        store: &mut Store<HostState>,
+        keys: (u32, &[ColumnIn<'_>]),
+        due: &[Timer],
+    ) -> Result<std::result::Result<AnswerRaw, String>> {
+        let Some(process) = &self.process else { return Err(not_exported("process")) };
+        let key_columns: Vec<ColumnParam<'_>> = keys.1.iter().map(column_param).collect();
+        let keys = Batch { row_count: keys.0, columns: &key_columns };
+        let due: Vec<timers::Timer> = due.iter().map(timer_param).collect();
+        Ok(process.call_on_timers(store, keys, &due)?.map(answer))
     }
 
     pub(in super::super) fn update(
@@ -159,6 +207,14 @@ impl Guest {
         let columns = aggregate.call_finish(store, var_values_param(accumulators))?;
         Ok(columns.map(|c| c.into_iter().map(column).collect()))
     }
+}
+
+fn timer_param(timer: &Timer) -> timers::Timer {
+    let clock = match timer.clock {
+        TimerClock::EventTime => timers::Clock::EventTime,
+        TimerClock::ProcessingTime => timers::Clock::ProcessingTime,
+    };
+    timers::Timer { key: timer.key, clock, time: timer.time, tag: timer.tag }
 }
 
 fn not_exported(interface: &str) -> wasmtime::Error {

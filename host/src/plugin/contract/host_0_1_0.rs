@@ -1,12 +1,14 @@
 //! The imports of version 0.1.0, served by the host's state.
 
-use wasmtime::{Result, format_err};
+use wasmtime::Result;
 
 use super::super::guest_log::LogLevel;
 use super::super::host_state::{FileFailure, HostState};
+use super::super::keyed::{Timer, TimerClock};
+use super::super::wire::{OptionalValues, VarValues};
 use super::bindings_0_1_0::flowgate::plugin::files::FileError;
-use super::bindings_0_1_0::flowgate::plugin::state::{OptionalValues, VarValues};
-use super::bindings_0_1_0::flowgate::plugin::timers::Timer;
+use super::bindings_0_1_0::flowgate::plugin::state::{OptionalValues as WitOptional, VarValues as WitValues};
+use super::bindings_0_1_0::flowgate::plugin::timers::Timer as WitTimer;
 use super::bindings_0_1_0::flowgate::plugin::{context, files, log, metrics, state, timers};
 
 impl log::Host for HostState {
@@ -62,53 +64,90 @@ fn file_error(failure: FileFailure) -> FileError {
     }
 }
 
-/// Transforms and aggregates have neither state nor timers; a plugin that has functions of other kinds as well may
-/// import them.
-fn refused<T>(import: &str) -> Result<T> {
-    Err(format_err!("called `{import}`, which only process functions may use"))
-}
-
 impl state::Host for HostState {
-    fn get_all(&mut self, _: u32) -> Result<OptionalValues> {
-        refused("state.get-all")
+    fn get_all(&mut self, slot: u32) -> Result<WitOptional> {
+        self.keyed("state.get-all", |call, limits| call.get_all(slot, limits)).map(given)
     }
-    fn set_all(&mut self, _: u32, _: Vec<u32>, _: OptionalValues) -> Result<()> {
-        refused("state.set-all")
+
+    fn set_all(&mut self, slot: u32, keys: Vec<u32>, values: WitOptional) -> Result<()> {
+        self.keyed("state.set-all", |call, limits| call.set_all(slot, &keys, &optional(values), limits))
     }
-    fn get(&mut self, _: u32, _: u32) -> Result<Option<Vec<u8>>> {
-        refused("state.get")
+
+    fn get(&mut self, slot: u32, key: u32) -> Result<Option<Vec<u8>>> {
+        self.keyed("state.get", |call, _| call.get(slot, key))
     }
-    fn set(&mut self, _: u32, _: u32, _: Option<Vec<u8>>) -> Result<()> {
-        refused("state.set")
+
+    fn set(&mut self, slot: u32, key: u32, value: Option<Vec<u8>>) -> Result<()> {
+        self.keyed("state.set", |call, limits| call.set(slot, key, value.as_deref(), limits))
     }
-    fn map_get(&mut self, _: u32, _: Vec<u32>, _: VarValues) -> Result<OptionalValues> {
-        refused("state.map-get")
+
+    fn map_get(&mut self, slot: u32, keys: Vec<u32>, entries: WitValues) -> Result<WitOptional> {
+        self.keyed("state.map-get", |call, limits| call.map_get(slot, &keys, &values(entries), limits)).map(given)
     }
-    fn map_set(&mut self, _: u32, _: Vec<u32>, _: VarValues, _: OptionalValues) -> Result<()> {
-        refused("state.map-set")
+
+    fn map_set(&mut self, slot: u32, keys: Vec<u32>, entries: WitValues, to: WitOptional) -> Result<()> {
+        let (entries, to) = (values(entries), optional(to));
+        self.keyed("state.map-set", |call, limits| call.map_set(slot, &keys, &entries, &to, limits))
     }
-    fn map_entries(&mut self, _: u32, _: u32, _: Option<Vec<u8>>, _: u32) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        refused("state.map-entries")
+
+    fn map_entries(
+        &mut self,
+        slot: u32,
+        key: u32,
+        after: Option<Vec<u8>>,
+        limit: u32,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        self.keyed("state.map-entries", |call, limits| call.map_entries(slot, key, after.as_deref(), limit, limits))
     }
-    fn map_clear(&mut self, _: u32, _: Vec<u32>) -> Result<()> {
-        refused("state.map-clear")
+
+    fn map_clear(&mut self, slot: u32, keys: Vec<u32>) -> Result<()> {
+        self.keyed("state.map-clear", |call, limits| call.map_clear(slot, &keys, limits))
     }
-    fn list_append(&mut self, _: u32, _: Vec<u32>, _: VarValues) -> Result<()> {
-        refused("state.list-append")
+
+    fn list_append(&mut self, slot: u32, keys: Vec<u32>, elements: WitValues) -> Result<()> {
+        self.keyed("state.list-append", |call, limits| call.list_append(slot, &keys, &values(elements), limits))
     }
-    fn list_elements(&mut self, _: u32, _: u32, _: u32, _: u32) -> Result<VarValues> {
-        refused("state.list-elements")
+
+    fn list_elements(&mut self, slot: u32, key: u32, start: u32, limit: u32) -> Result<WitValues> {
+        let elements =
+            self.keyed("state.list-elements", |call, limits| call.list_elements(slot, key, start, limit, limits))?;
+        Ok(WitValues { offsets: elements.offsets, data: elements.data })
     }
-    fn list_clear(&mut self, _: u32, _: Vec<u32>) -> Result<()> {
-        refused("state.list-clear")
+
+    fn list_clear(&mut self, slot: u32, keys: Vec<u32>) -> Result<()> {
+        self.keyed("state.list-clear", |call, limits| call.list_clear(slot, &keys, limits))
     }
 }
 
 impl timers::Host for HostState {
-    fn set(&mut self, _: Vec<Timer>) -> Result<()> {
-        refused("timers.set")
+    fn set(&mut self, timers: Vec<WitTimer>) -> Result<()> {
+        let timers: Vec<Timer> = timers.iter().map(timer).collect();
+        self.keyed("timers.set", |call, limits| call.set_timers(&timers, limits))
     }
-    fn clear(&mut self, _: Vec<Timer>) -> Result<()> {
-        refused("timers.clear")
+
+    fn clear(&mut self, timers: Vec<WitTimer>) -> Result<()> {
+        let timers: Vec<Timer> = timers.iter().map(timer).collect();
+        self.keyed("timers.clear", |call, limits| call.clear_timers(&timers, limits))
     }
+}
+
+fn timer(timer: &WitTimer) -> Timer {
+    let clock = match timer.clock {
+        timers::Clock::EventTime => TimerClock::EventTime,
+        timers::Clock::ProcessingTime => TimerClock::ProcessingTime,
+    };
+    Timer { key: timer.key, clock, time: timer.time, tag: timer.tag }
+}
+
+fn values(values: WitValues) -> VarValues {
+    VarValues { offsets: values.offsets, data: values.data }
+}
+
+fn optional(optional: WitOptional) -> OptionalValues {
+    OptionalValues { present: optional.present, values: values(optional.values) }
+}
+
+fn given(optional: OptionalValues) -> WitOptional {
+    let OptionalValues { present, values } = optional;
+    WitOptional { present, values: WitValues { offsets: values.offsets, data: values.data } }
 }

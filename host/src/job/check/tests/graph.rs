@@ -2,7 +2,7 @@
 
 use crate::job::check::{Checked, check};
 use crate::job::fake::FakePlugins;
-use crate::job::graph::{ColumnOrigin, JobGraph, Node, NodeKind, Read};
+use crate::job::graph::{ColumnOrigin, JobGraph, Node, NodeKind, Read, Windows};
 use crate::job::load::{Document, Language, load};
 use crate::schema::Field;
 
@@ -66,7 +66,7 @@ fn inputs_come_before_readers_and_every_edge_has_a_type() {
     );
     assert_eq!(
         columns(&graph, "per_page", 0),
-        "path: text, window_start: timestamp, window_end: timestamp, views: int64, bytes: int64?, p95: float64?, \
+        "path: text, window_start: timestamp, window_end: timestamp, window_result: text, views: int64, bytes: int64?, p95: float64?, \
          s_low: float64, s_high: float64"
     );
     assert_eq!(columns(&graph, "per_page", 2), columns(&graph, "requests", 0));
@@ -76,7 +76,8 @@ fn inputs_come_before_readers_and_every_edge_has_a_type() {
     assert_eq!(has, [false, true, true]);
     assert_eq!((node(&graph, "late").inputs[0].node.0, node(&graph, "late").inputs[0].output), (2, 2));
     let NodeKind::Window(window) = &node(&graph, "per_page").kind else { panic!() };
-    assert_eq!((window.size_ms, window.slide_ms, window.allowed_lateness_ms), (10_000, 5_000, 60_000));
+    let windows = Windows::Time { size_ms: 10_000, slide_ms: 5_000 };
+    assert_eq!((window.windows, window.allowed_lateness_ms), (windows, 60_000));
 }
 
 #[test]
@@ -84,7 +85,7 @@ fn integers_are_offered_as_floats_where_the_function_wants_those() {
     let (Checked { graph, .. }, plugins) = checked(WEBLOG);
     let NodeKind::Window(window) = &node(&graph, "per_page").kind else { panic!() };
     let crate::job::graph::Aggregate::Plugin(quantile) = &window.aggregates[2].aggregate else { panic!() };
-    assert_eq!(quantile.reads, [Read { column: 2, widen: true }]);
+    assert_eq!(quantile.inputs[0].reads, [Read { column: 2, widen: true }]);
     let request = plugins.opened.iter().find(|r| r.function == "quantile").unwrap();
     assert_eq!(request.inputs[0].to_string(), "value: float64");
     assert_eq!(request.operator, "per_page");
@@ -119,7 +120,7 @@ sinks:
     let origins = &up.outputs[0].columns;
     assert_eq!(origins[..3], [0, 1, 2].map(ColumnOrigin::Input));
     assert_eq!(origins[3], ColumnOrigin::Made(0));
-    assert_eq!(up.function.reads, [Read { column: 3, widen: false }]);
+    assert_eq!(up.function.inputs[0].reads, [Read { column: 3, widen: false }]);
     let words = node(&graph, "words");
     let outputs: Vec<&str> = words.outputs.iter().map(|o| o.name.as_str()).collect();
     assert_eq!(outputs, ["", "errors", "odd"]);

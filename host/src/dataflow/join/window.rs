@@ -1,0 +1,318 @@
+//! Joins within windows. No dataflow, no clock.
+//!
+//! Invariants: J1: each matching pair is given exactly once for each window that both rows are in. J2: a row without a pair
+//! is given exactly once for each of its windows, when no pair can come. J3: a row is kept exactly as long as a pair can
+//! come: while one of its windows is open.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use arrow_array::ArrayRef;
+
+use super::key_lists::{KeyLists, Walk};
+use super::layout::Layout;
+use super::side::{Added, JoinState, Joined, LEFT, RIGHT, ROWS_AT_ONCE, gives_unmatched};
+use crate::dataflow::batch::{Batch, repeat_timestamp};
+use crate::dataflow::window::shape::{Shape, TIME_LIMIT_MS};
+use crate::error::{Error, Result};
+use crate::job::spec::{JoinType, WindowTime};
+
+/// Columns of rows that came together.
+#[derive(Debug, Clone)]
+struct Piece {
+    columns: Vec<ArrayRef>,
+    row_count: usize,
+}
+
+/// The rows of both sides in one stretch of time.
+type Pane = [Vec<Piece>; 2];
+
+/// All panes of a window join on one worker. Rows are kept once, in their pane, and matched when a window fires.
+pub struct WindowJoin {
+    shape: Shape,
+    time: WindowTime,
+    join: JoinType,
+    layouts: [Layout; 2],
+    panes: BTreeMap<i64, Pane>,
+    kept_rows: usize,
+    /// Time up to which windows have fired.
+    fired_to: Option<i64>,
+    /// Time up to which they are to fire.
+    target: Option<i64>,
+    parts: VecDeque<Part>,
+}
+
+/// Rows of a result that are still to be given.
+enum Part {
+    /// Pairs of the rows of a window.
+    Pairs { window: i64, sides: [Batch; 2], lists: KeyLists, walk: Walk, listed: usize },
+    /// Rows of one side.
+    Alone { window: i64, side: usize, rows: Batch, given: usize },
+}
+
+impl WindowJoin {
+    /// Without rows. A join with lateness is an inner one.
+    pub fn new(shape: Shape, time: WindowTime, join: JoinType, layouts: [Layout; 2]) -> Self {
+        debug_assert!(shape.lateness_ms == 0 || join == JoinType::Inner);
+        WindowJoin {
+            shape,
+            time,
+            join,
+            layouts,
+            panes: BTreeMap::new(),
+            kept_rows: 0,
+            fired_to: None,
+            target: None,
+            parts: VecDeque::new(),
+        }
+    }
+
+    fn add_to_pane(&mut self, side: usize, start: i64, batch: &Batch) -> Result<()> {
+        let columns = self.layouts[side].gather(batch)?;
+        let mut piece = Piece { columns, row_count: batch.row_count() };
+        if !gives_unmatched(self.join, side) {
+            // Rows without a key will never come out.
+            if let Some((with, _)) = self.layouts[side].keys(&piece.columns, piece.row_count)?.divide() {
+                let row_count = with.len();
+                let rows = Batch::new(piece.columns, piece.row_count).select(&with.into());
+                piece = Piece { columns: rows.gather()?, row_count };
+            }
+        }
+        if piece.row_count == 0 {
+            return Ok(());
+        }
+        if let Some(fired) = self.fired_to {
+            // Windows that have fired and are still open get the pairs of the new rows alone.
+            for window in self.shape.windows(start) {
+                if self.shape.fires_at(window) <= fired && fired < self.shape.closes_at(window) {
+                    let other = self.rows(window, 1 - side);
+                    let mut sides = [other, vec![piece.clone()]];
+                    if side == LEFT {
+                        sides.swap(LEFT, RIGHT);
+                    }
+                    self.match_rows(window, sides)?;
+                }
+            }
+        }
+        self.kept_rows += piece.row_count;
+        self.panes.entry(start).or_default()[side].push(piece);
+        Ok(())
+    }
+
+    /// The rows of a window on one side.
+    fn rows(&self, window: i64, side: usize) -> Vec<Piece> {
+        let panes = self.panes.range(window..window + self.shape.size_ms);
+        panes.flat_map(|(_, pane)| pane[side].iter().cloned()).collect()
+    }
+
+    /// Matches the rows of a window, and notes what is to be given.
+    fn match_rows(&mut self, window: i64, sides: [Vec<Piece>; 2]) -> Result<()> {
+        let [left, right] = sides;
+        let sides = [together(left)?, together(right)?];
+        let counts = [&sides[LEFT], &sides[RIGHT]].map(|s| s.as_ref().map_or(0, |s| s.row_count));
+        let whole = |side: &Option<Piece>| side.as_ref().map(|s| Batch::new(s.columns.clone(), s.row_count));
+        let alone = |side: usize, rows: Batch| Part::Alone { window, side, rows, given: 0 };
+        let (Some(left), Some(right)) = (&sides[LEFT], &sides[RIGHT]) else {
+            for side in [LEFT, RIGHT] {
+                if let Some(rows) = whole(&sides[side]).filter(|_| gives_unmatched(self.join, side)) {
+                    self.parts.push_back(alone(side, rows));
+                }
+            }
+            return Ok(());
+        };
+        let keys = [
+            self.layouts[LEFT].keys(&left.columns, left.row_count)?,
+            self.layouts[RIGHT].keys(&right.columns, right.row_count)?,
+        ];
+        // The smaller side is put into lists: they stay in the cache while the other one goes by.
+        let listed = if counts[LEFT] < counts[RIGHT] { LEFT } else { RIGHT };
+        let lists = KeyLists::new(&keys[listed]);
+        let walk = Walk::new(&lists, &keys[1 - listed]);
+        let hit = |side: usize, is: bool| match side == listed {
+            true => lists.hit(&walk, counts[side], is),
+            false => walk.hit(is),
+        };
+        let batches =
+            [Batch::new(left.columns.clone(), left.row_count), Batch::new(right.columns.clone(), right.row_count)];
+        let mut parts = VecDeque::new();
+        for side in [LEFT, RIGHT] {
+            let wanted = if self.join == JoinType::Semi { side == LEFT } else { gives_unmatched(self.join, side) };
+            if wanted {
+                let rows = hit(side, self.join == JoinType::Semi);
+                parts.push_back(alone(side, batches[side].select(&rows.into())));
+            }
+        }
+        if !matches!(self.join, JoinType::Semi | JoinType::Anti) {
+            parts.push_front(Part::Pairs { window, sides: batches, lists, walk, listed });
+        }
+        self.parts.append(&mut parts);
+        Ok(())
+    }
+
+    /// The next window that is to fire and has rows.
+    fn next_window(&self, up_to: i64) -> Option<i64> {
+        let window = self.next_start()?;
+        (self.shape.fires_at(window) <= up_to).then_some(window)
+    }
+
+    fn next_start(&self) -> Option<i64> {
+        let from = self.fired_to.map_or(i64::MIN, |fired| self.shape.first_unfired(fired));
+        // Only windows that have a pane are looked at, however far apart they are.
+        let (pane, _) = self.panes.range(from..).next()?;
+        Some(from.max(self.shape.first_window(*pane)))
+    }
+
+    /// Forgets panes that are closed (J3).
+    fn close(&mut self, watermark: i64) {
+        while let Some(entry) = self.panes.first_entry() {
+            if self.shape.closes_at(self.shape.last_window(*entry.key())) > watermark {
+                break;
+            }
+            self.kept_rows -= entry.remove().iter().flatten().map(|piece| piece.row_count).sum::<usize>();
+        }
+    }
+
+    fn joined(&self, window: i64, left: Option<Batch>, right: Option<Batch>, row_count: usize) -> Joined {
+        let event_time = Some(repeat_timestamp(self.shape.fires_at(window), row_count));
+        Joined { left, right, row_count, event_time, window: Some(window) }
+    }
+}
+
+impl JoinState for WindowJoin {
+    fn add(&mut self, side: usize, batch: &Batch, times: Option<&[i64]>, now: i64) -> Result<Added> {
+        let mut added = Added::default();
+        let at_once;
+        let times = match (self.time, times) {
+            (WindowTime::Event, Some(times)) => times,
+            (WindowTime::Event, None) => {
+                return Err(Error::internal("an event-time join over rows without event time"));
+            }
+            (WindowTime::Processing, _) => {
+                at_once = vec![now; batch.row_count()];
+                &at_once
+            }
+        };
+        let mut parts: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+        let length = self.shape.pane_ms();
+        let mut current: Option<(i64, Vec<u32>)> = None;
+        for (row, time) in times.iter().enumerate() {
+            let row = row as u32;
+            // Neighbouring rows are mostly in the same pane.
+            if let Some((pane, rows)) = &mut current
+                && (*pane..*pane + length).contains(time)
+            {
+                rows.push(row);
+            } else if !(-TIME_LIMIT_MS..=TIME_LIMIT_MS).contains(time) {
+                added.out_of_range.push(row);
+            } else if self.fired_to.is_some_and(|fired| self.shape.is_late(*time, fired)) {
+                added.late.push(row);
+            } else {
+                let pane = self.shape.pane_of(*time);
+                let mut rows = parts.remove(&pane).unwrap_or_default();
+                rows.push(row);
+                if let Some((pane, rows)) = current.replace((pane, rows)) {
+                    parts.insert(pane, rows);
+                }
+            }
+        }
+        parts.extend(current);
+        for (pane, rows) in parts {
+            let whole = rows.len() == batch.row_count();
+            let rows = if whole { batch.clone() } else { batch.select(&rows.into()) };
+            self.add_to_pane(side, pane, &rows)?;
+        }
+        Ok(added)
+    }
+
+    fn advance(&mut self, watermark: i64) {
+        if self.time == WindowTime::Event {
+            self.target = self.target.max(Some(watermark));
+        }
+    }
+
+    fn tick(&mut self, now: i64) {
+        if self.time == WindowTime::Processing {
+            self.target = self.target.max(Some(now - 1));
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Joined>> {
+        loop {
+            if let Some(part) = self.parts.front_mut() {
+                match part.next() {
+                    Some((window, left, right, row_count)) => {
+                        return Ok(Some(self.joined(window, left, right, row_count)));
+                    }
+                    None => self.parts.pop_front(),
+                };
+                continue;
+            }
+            let Some(target) = self.target else { return Ok(None) };
+            match self.next_window(target) {
+                Some(window) => {
+                    let sides = [self.rows(window, LEFT), self.rows(window, RIGHT)];
+                    self.fired_to = Some(self.shape.fires_at(window));
+                    self.match_rows(window, sides)?;
+                }
+                None => {
+                    self.target = None;
+                    self.fired_to = self.fired_to.max(Some(target));
+                    self.close(target);
+                }
+            }
+        }
+    }
+
+    fn next_due(&self) -> Option<i64> {
+        // A window fires when no row of its last millisecond can come any more.
+        let window = (self.time == WindowTime::Processing).then(|| self.next_start())??;
+        Some(self.shape.fires_at(window) + 1)
+    }
+
+    fn kept_rows(&self) -> usize {
+        self.kept_rows
+    }
+}
+
+impl Part {
+    fn next(&mut self) -> Option<(i64, Option<Batch>, Option<Batch>, usize)> {
+        match self {
+            Part::Pairs { window, sides, lists, walk, listed } => {
+                let (here, there) = walk.pairs(lists, ROWS_AT_ONCE);
+                let count = here.len();
+                let mut rows = [here, there];
+                if *listed == LEFT {
+                    rows.swap(LEFT, RIGHT);
+                }
+                let [left, right] = rows;
+                let of = |side: usize, rows: Vec<u32>| Some(sides[side].select(&rows.into()));
+                (count > 0).then(|| (*window, of(LEFT, left), of(RIGHT, right), count))
+            }
+            Part::Alone { window, side, rows, given } => {
+                let count = (rows.row_count() - *given).min(ROWS_AT_ONCE);
+                let part = (count < rows.row_count()).then(|| rows.slice(*given, count));
+                let part = Some(part.unwrap_or_else(|| rows.clone()));
+                *given += count;
+                let (left, right) = if *side == LEFT { (part, None) } else { (None, part) };
+                (count > 0).then_some((*window, left, right, count))
+            }
+        }
+    }
+}
+
+/// Rows of several pieces as one; none of none.
+fn together(mut pieces: Vec<Piece>) -> Result<Option<Piece>> {
+    if pieces.len() <= 1 {
+        return Ok(pieces.pop());
+    }
+    let row_count: usize = pieces.iter().map(|piece| piece.row_count).sum();
+    if row_count >= u32::MAX as usize {
+        return Err(Error::user("one window of a join has more than 4 billion rows on one worker"));
+    }
+    let column = |i: usize| {
+        let parts: Vec<&dyn arrow_array::Array> = pieces.iter().map(|piece| piece.columns[i].as_ref()).collect();
+        arrow_select::concat::concat(&parts)
+            .map_err(|e| Error::user(format!("the rows of one window of a join do not fit into a column: {e}")))
+    };
+    let columns = (0..pieces[0].columns.len()).map(column).collect::<Result<Vec<_>>>()?;
+    Ok(Some(Piece { columns, row_count }))
+}
