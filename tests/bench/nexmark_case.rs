@@ -1,10 +1,11 @@
 //! The queries, what is wanted of them, and their loops over events in memory.
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use nexmark::event::{Bid, Event, EventType};
 use nexmark_models::{events, native};
+
+use crate::nexmark_cost::{Cost, Meter};
 
 /// A loop, by what it goes over.
 #[derive(Clone, Copy)]
@@ -95,14 +96,14 @@ impl Events {
         };
     }
 
-    /// Runs a loop; seconds.
-    pub(crate) fn run(&self, native: &Native) -> f64 {
-        let start = Instant::now();
+    /// Runs a loop.
+    pub(crate) fn run(&self, native: &Native) -> Cost {
+        let meter = Meter::start();
         match (self, native) {
             (Events::Bids(bids), Native::Bids(run)) => run(black_box(bids)),
             (Events::Events(_, events), Native::Events(_, run)) => run(black_box(events)),
             _ => unreachable!("the events of the loop are held"),
         }
-        start.elapsed().as_secs_f64()
+        meter.stop()
     }
 }

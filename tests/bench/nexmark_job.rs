@@ -1,7 +1,6 @@
 //! A query's job, with rows from memory and a sink that forgets.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
 
 use flowgate::connector;
 use flowgate::dataflow::worker;
@@ -10,16 +9,8 @@ use flowgate::job::graph::{JobGraph, NodeKind, SinkNode};
 use flowgate::job::load::{Document, Language, Override, load};
 use flowgate::plugin::Plugins;
 
+use crate::nexmark_cost::{Cost, Meter};
 use crate::report;
-
-/// What a run took.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Cost {
-    /// From the start to the end.
-    pub seconds: f64,
-    /// Of all threads of the process.
-    pub cpu_seconds: f64,
-}
 
 /// A job that can be run.
 pub(crate) struct Job {
@@ -61,27 +52,14 @@ impl Job {
 
     /// Runs it. Gives what it took, and how many rows its sources gave.
     pub(crate) fn run(&self, plugins: &Plugins) -> (Cost, u64) {
-        let cpu = cpu_seconds();
-        let start = Instant::now();
+        let meter = Meter::start();
         let mut open_sink = |sink: &SinkNode, schema: &_| connector::open_sink(&sink.connector, schema);
         let running = worker::start(self.graph.clone(), plugins, &mut open_sink).expect("the job starts");
         let state = running.state().clone();
         running.wait().expect("the job ends well");
-        let cost = Cost { seconds: start.elapsed().as_secs_f64(), cpu_seconds: cpu_seconds() - cpu };
+        let cost = meter.stop();
         let nodes = self.graph.nodes.iter().zip(&state.metrics.nodes);
         let sources = nodes.filter(|(node, _)| matches!(node.kind, NodeKind::Source(_)));
         (cost, sources.map(|(_, metrics)| metrics.rows_in.load(Relaxed)).sum())
     }
-}
-
-/// CPU time of the process so far, its ended threads included.
-fn cpu_seconds() -> f64 {
-    // SAFETY: the struct is plain numbers, for which zeroes are good values; the call writes to nothing else.
-    let usage = unsafe {
-        let mut usage = std::mem::zeroed::<libc::rusage>();
-        assert_eq!(libc::getrusage(libc::RUSAGE_SELF, &raw mut usage), 0, "getrusage takes these arguments");
-        usage
-    };
-    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
-    seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }

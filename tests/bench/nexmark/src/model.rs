@@ -109,7 +109,7 @@ impl<'a> Tables<'a> {
         for person in &self.persons {
             let window_start = window(person.date_time, WINDOW_MS).0;
             if sellers.contains(&(window_start, person.id)) {
-                new.push(NewSeller { id: person.id, name: &person.name, window_start });
+                new.push(NewSeller { id: person.id, name: &person.name, date_time: Time(person.date_time) });
             }
         }
         new

@@ -149,7 +149,7 @@ impl<'a> HighestBid<'a> {
 pub struct NewSeller<'a> {
     pub id: usize,
     pub name: &'a str,
-    pub window_start: Time,
+    pub date_time: Time,
 }
 
 /// q9: an auction and the bid that won it.

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use hashbrown::{HashMap, HashSet};
 use nexmark::event::{Auction, Bid, Event, Person};
 
-use crate::results::{CATEGORY, CategoryPrice, LocalItem, NewSeller, STATES, WINDOW_MS, WinningBid, window};
+use crate::results::{CATEGORY, CategoryPrice, LocalItem, NewSeller, STATES, Time, WINDOW_MS, WinningBid};
 
 /// Auctions of one category whose sellers live in some states. Either side may come first; both are kept.
 pub fn q3<'a>(events: &'a [Event], emit: &mut impl FnMut(LocalItem<'a>)) {
@@ -42,7 +42,7 @@ pub fn q8<'a>(events: &'a [Event], emit: &mut impl FnMut(NewSeller<'a>)) {
     let mut end = 0;
     let mut give = |persons: &mut HashMap<usize, &'a Person>, sellers: &mut HashSet<usize>| {
         for (id, person) in persons.drain().filter(|(id, _)| sellers.contains(id)) {
-            emit(NewSeller { id, name: &person.name, window_start: window(person.date_time, WINDOW_MS).0 });
+            emit(NewSeller { id, name: &person.name, date_time: Time(person.date_time) });
         }
         sellers.clear();
     };
