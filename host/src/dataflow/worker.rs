@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::job::graph::{Aggregate, JobGraph, NodeKind, PluginFunction, SinkNode};
 use crate::plugin::Plugins;
 use crate::schema::Schema;
+use crate::state::store::JobStores;
 
 /// A job that runs.
 pub struct RunningJob {
@@ -71,8 +72,15 @@ impl RunningJob {
 }
 
 fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<Opened> {
-    let mut opened =
-        Opened { sources: HashMap::new(), sinks: Mutex::default(), plugins: HashMap::new(), tables: HashMap::new() };
+    let place = graph.state.clone();
+    let stores = JobStores::new(place.memory_bytes_max, place.spill, graph.key_groups, graph.parallelism as u32);
+    let mut opened = Opened {
+        sources: HashMap::new(),
+        sinks: Mutex::default(),
+        plugins: HashMap::new(),
+        tables: HashMap::new(),
+        stores,
+    };
     let mut sinks = HashMap::new();
     for (id, node) in graph.nodes.iter().enumerate() {
         let within = |e: Error| e.within(format_args!("`{}`", node.name));

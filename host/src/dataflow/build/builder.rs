@@ -22,6 +22,7 @@ use crate::job::spec::OnError;
 use crate::plugin::binding::OpenRequest;
 use crate::plugin::{Function, Plugin};
 use crate::schema::Schema;
+use crate::state::store::{JobStores, StateStore};
 
 /// What has been opened before workers start.
 pub struct Opened {
@@ -84,6 +85,11 @@ impl<'scope> Builder<'_, 'scope> {
     /// Worker threads of the job.
     pub(super) fn workers(&self) -> usize {
         self.scope.peers()
+    }
+
+    /// Where a node's keyed state is kept on this worker.
+    pub(super) fn store(&self, node: &Node) -> StateStore {
+        StateStore::new(&self.opened.stores).of_operator(&node.name)
     }
 
     /// What a node reads: the edge, and its schema.
