@@ -34,6 +34,8 @@ pub struct Opened {
     pub plugins: HashMap<PathBuf, Arc<Plugin>>,
     /// Tables of lookup joins, by node.
     pub tables: HashMap<usize, Arc<SharedTable>>,
+    /// Of all workers of this process.
+    pub stores: Arc<JobStores>,
 }
 
 /// What the loop of a worker needs of its dataflow.
