@@ -279,15 +279,17 @@ impl WindowedStream {
 
 impl ConnectedStreams {
     /// Runs a plugin's process function, with its settings, over the rows that both have of each key. The columns of the
-    /// keys belong together by their position; where one stream has more of them, the rest is left out, which the check
-    /// does not see.
+    /// keys belong together by their position; where one key has more of them, the other stream's are those of their names.
     pub fn process(self, process: Process) -> DataStream {
         let ConnectedStreams { first, second } = self;
-        let pair = |(left, right): (&String, &String)| match left == right {
-            true => spec::KeyColumn::Name(left.clone()),
-            false => spec::KeyColumn::Pair(spec::KeyPair { left: left.clone(), right: right.clone() }),
+        let columns = first.key.len().max(second.key.len());
+        let pair = |i: usize| match (first.key.get(i), second.key.get(i)) {
+            (Some(left), Some(right)) if left != right => {
+                spec::KeyColumn::Pair(spec::KeyPair { left: left.clone(), right: right.clone() })
+            }
+            (left, right) => spec::KeyColumn::Name(left.or(right).cloned().unwrap_or_default()),
         };
-        let key = first.key.iter().zip(&second.key).map(pair).collect();
+        let key = (0..columns).map(pair).collect();
         first.stream.job.add_process(process, key, vec![first.stream.upstream.clone(), second.stream.upstream])
     }
 }
