@@ -11,7 +11,7 @@ const MAY_IMPORT: [(&str, &[&str], &str); 6] = [
     ("schema", &["error"], "the words of all others"),
     (
         "job",
-        &["error", "schema", "plugin::binding", "plugin::Function", "plugin::Plugins", "connector::source_schema"],
+        &["error", "schema", "plugin::binding", "plugin::Function", "plugin::Plugins", "connector::source_schema", "connector::table_schema"],
         "what a user writes is judged by asking plugins and connectors for types, without running anything",
     ),
     (
