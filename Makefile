@@ -12,7 +12,7 @@ workspace  := --workspace
 PREFIX     ?= $(HOME)/.local
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build plugins demo test install bench lint fmt lint-tools
+.PHONY: help setup build plugins demo test install bench nexmark lint fmt lint-tools
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,7 +41,11 @@ install: plugins ## Install the program and its plugins to PREFIX, ~/.local wher
 
 bench: plugins ## Measure the wall and whole jobs; results in target/bench
 	$(flowgate) plugin build tests/bench/plugin -o $(target_dir)/bench/bench.wasm
-	cargo bench $(workspace) --bench '*'
+	cargo bench $(workspace) --bench wall --bench jobs
+
+nexmark: plugins ## Measure the Nexmark queries, NEXMARK_EVENTS=10000000, beside loops by hand; results in target/bench
+	$(flowgate) plugin build tests/bench/plugin -o $(target_dir)/bench/bench.wasm
+	cargo bench $(workspace) --bench nexmark
 
 lint: lint-tools ## Format and lints, warnings as errors
 	cargo fmt --all -- --check

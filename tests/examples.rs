@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use harness::{Flowgate, plugin, repository};
 use serde_json::Value;
 
-/// Folders under `examples` with a job.
+/// Folders under `examples` with a job that ends and says what it gives.
 fn examples() -> Vec<PathBuf> {
     let folders = fs::read_dir(repository().join("examples")).expect("the examples are there");
     let mut folders: Vec<_> =
-        folders.map(|entry| entry.unwrap().path()).filter(|p| p.join("job.yaml").exists()).collect();
+        folders.map(|entry| entry.unwrap().path()).filter(|p| p.join("expected.jsonl").exists()).collect();
     folders.sort();
     folders
 }
@@ -85,5 +85,29 @@ fn examples_are_explained() {
         let readme = fs::read_to_string(example.join("README.md")).expect("every example has a README");
         let name = example.file_name().unwrap().to_str().unwrap();
         assert!(readme.contains(&format!("flowgate run examples/{name}/job.yaml")), "{name}: the command is missing");
+    }
+}
+
+/// Visitors of the web site by minute and country: two outputs, each with its expected rows.
+#[test]
+fn visitors_of_the_web_site() {
+    for name in ["weblog", "geoip"] {
+        plugin(name);
+    }
+    let example = repository().join("examples/weblog");
+    for parallelism in ["1", "2", "4"] {
+        let out = tempfile::tempdir().unwrap();
+        let written = out.path().join("visitors.jsonl");
+        let setting = format!("sinks.visitors.file.path={}", written.display());
+        let arguments = ["run", "visitors.yaml", "-p", parallelism, "--set", &setting];
+        let ended = Flowgate::new(&example, &arguments).run().expect(0);
+        let visitors = fs::read_to_string(&written).unwrap();
+        for (given, expected) in [(&ended.stdout, "countries"), (&visitors, "visitors")] {
+            let file = example.join(format!("expected-{expected}.jsonl"));
+            assert!(
+                sorted(given) == sorted(&fs::read_to_string(file).unwrap()),
+                "{expected} at parallelism {parallelism}:\n{given}"
+            );
+        }
     }
 }

@@ -2,11 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+/// The top of the repository.
+pub(crate) fn repository() -> &'static Path {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest)
+}
+
 /// The repository's target folder, where plugins are and results go.
 pub(crate) fn target_folder() -> PathBuf {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let default = manifest.parent().unwrap_or(manifest).join("target");
-    std::env::var_os("CARGO_TARGET_DIR").map_or(default, PathBuf::from)
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
 }
 
 /// Writes `target/bench/NAME.json`.

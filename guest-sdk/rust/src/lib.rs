@@ -8,8 +8,10 @@ mod export;
 mod failure;
 mod function;
 mod host;
+mod process;
 mod row;
 mod schema;
+mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod timestamp;
@@ -78,7 +80,35 @@ pub use flowgate_sdk_macros::aggregate;
 ///     length_min: u32,
 /// }
 /// ```
+///
+/// A function without a config that is a struct: a process function or an aggregate.
+///
+/// ```
+/// #[flowgate_sdk::config]
+/// struct CountVisits;
+/// ```
 pub use flowgate_sdk_macros::config;
+/// # Example
+///
+/// ```
+/// use flowgate_sdk::Row;
+///
+/// #[derive(Row)]
+/// struct Bid<'a> { auction: i64, bidder: &'a str }
+///
+/// #[derive(Row)]
+/// struct Auction<'a> { category: &'a str }
+///
+/// #[derive(Row)]
+/// struct Match<'a> { bidder: &'a str, category: Option<&'a str> }
+///
+/// /// Bids with the category of their auction, if there is one: for a left join.
+/// #[flowgate_sdk::join]
+/// fn with_category<'a>(bid: Bid<'a>, auction: Option<Auction<'a>>) -> Match<'a> {
+///     Match { bidder: bid.bidder, category: auction.map(|auction| auction.category) }
+/// }
+/// ```
+pub use flowgate_sdk_macros::join;
 /// # Example
 ///
 /// ```
@@ -95,6 +125,7 @@ pub use flowgate_sdk_macros::config;
 /// flowgate_sdk::plugin! { transforms: [long] }
 /// ```
 pub use flowgate_sdk_macros::plugin;
+pub use flowgate_sdk_macros::process;
 /// # Example
 ///
 /// ```
@@ -111,16 +142,28 @@ pub use flowgate_sdk_macros::plugin;
 /// assert!(long(Word { word: "gate" }));
 /// ```
 pub use flowgate_sdk_macros::transform;
+pub use flowgate_sdk_macros::{SideOutputs, State, StateValue, TimerTag};
 pub use function::accumulator::Accumulator;
 pub use function::aggregate::Aggregate;
 pub use function::columns::{Columns, Output};
 pub use function::config::{Config, FromConfig};
+pub use function::join::{Join, JoinSide};
 pub use function::output::TransformOutput;
-pub use function::side::SideOutput;
+pub use function::side::{SideOutput, SideOutputs};
 pub use function::transform::Transform;
 pub use function::value::AggregateOutput;
 pub use host::{context, files, log, metrics};
+pub use process::any::AnyValue;
+pub use process::context::Context;
+pub use process::contract::Process;
+pub use process::timers::{Clock, Timer, TimerTag, Timers};
 pub use row::contract::{ReadRow, Row, WriteRow};
 pub use row::text::{Concat, Formatted, Json};
 pub use schema::{DataType, Field};
+pub use state::encode::StateValue;
+pub use state::key::StateKey;
+pub use state::list::List;
+pub use state::map::Map;
+pub use state::slot::State;
+pub use state::value::Value;
 pub use timestamp::Timestamp;

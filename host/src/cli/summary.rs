@@ -36,8 +36,11 @@ pub(super) fn of(graph: &JobGraph, state: &JobState, took: Duration, finished: b
         let (errors, late) = (metrics.errors.load(Relaxed), metrics.late.load(Relaxed));
         for (output, count) in [("errors", errors), ("late", late)] {
             if count > 0 {
-                let kept = is_read(graph, id, output);
-                let hint = if kept { String::new() } else { format!(" (dropped; read `{}.{output}`)", node.name) };
+                let hint = match &node.kind {
+                    NodeKind::Sink(_) => " (dropped)".into(),
+                    _ if is_read(graph, id, output) => String::new(),
+                    _ => format!(" (dropped; read `{}.{output}`)", node.name),
+                };
                 line += &format!(", {} {output}{hint}", whole(count));
             }
         }

@@ -106,7 +106,7 @@ impl Trial<'_> {
         let is_text = match &self.connector {
             SourceConnector::File { spec, .. } => spec.columns.is_empty(),
             SourceConnector::Stdin(spec) => spec.columns.is_empty(),
-            SourceConnector::Generator(_) => false,
+            SourceConnector::Generator(_) | SourceConnector::Nexmark { .. } | SourceConnector::System(_) => false,
         };
         if is_text && let (Some(name), Some(field)) = (&self.text_column, schema.fields.first_mut()) {
             field.name.clone_from(name);

@@ -35,6 +35,39 @@ pub const GENERATED_CHOICE_BYTES_MAX: usize = 4_096;
 /// Bytes of text in a generated block: a block of long texts has fewer rows.
 pub const GENERATED_BLOCK_BYTES_MAX: u64 = 16 << 20;
 
+/// Memory of the preloaded rows of one process: what one machine is likely to have.
+pub const PRELOAD_BYTES_MAX: usize = 16 << 30;
+
+/// Time between two samples of a machine's figures at the least: more often, those of processors do not change.
+pub const SYSTEM_EVERY_MS_MIN: i64 = 200;
+
+/// Rows in a webhook's request where the job does not say.
+pub const WEBHOOK_BATCH_ROWS_DEFAULT: u32 = 100;
+
+/// Bytes of rows after which a webhook's request is sent even if it has fewer rows: what servers usually take.
+pub const WEBHOOK_BODY_BYTES_MAX: usize = 1 << 20;
+
+/// Further attempts of a webhook where the job does not say.
+pub const WEBHOOK_RETRIES_DEFAULT: u32 = 5;
+
+/// Further attempts of a webhook at the most: with the longest wait between them, they take 8 hours.
+pub const WEBHOOK_RETRIES_MAX: u32 = 1_000;
+
+/// Wait before a webhook's second attempt where the job does not say, in milliseconds.
+pub const WEBHOOK_BACKOFF_MS_DEFAULT: i64 = 200;
+
+/// The longest wait between two attempts of a webhook, in milliseconds: a server that is back is noticed soon.
+pub const WEBHOOK_BACKOFF_MS_MAX: i64 = 30_000;
+
+/// The longest wait that a server may ask for (`Retry-After`), in milliseconds: it could ask for years.
+pub const WEBHOOK_RETRY_AFTER_MS_MAX: i64 = 60_000;
+
+/// Time of one attempt of a webhook where the job does not say, in milliseconds.
+pub const WEBHOOK_TIMEOUT_MS_DEFAULT: i64 = 10_000;
+
+/// Bytes of a refusing answer that are shown.
+pub const WEBHOOK_ANSWER_BYTES_MAX: u64 = 512;
+
 /// Bytes of output that are collected before they are written, and after a longer batch given back.
 pub const OUTPUT_BUFFER_BYTES: usize = 256 << 10;
 

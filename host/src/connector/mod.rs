@@ -1,9 +1,11 @@
 //! The outside world: one file or folder for each source or sink, behind the traits in [`source`] and [`sink`].
 //!
 //! Bytes become rows in `decode`, whatever they come from (`file`, `stdin`); rows become text in [`encode`], wherever
-//! they go ([`print`], [`file_sink`]). [`generator`] makes rows of nothing.
+//! they go ([`print`], [`file_sink`], `webhook`). [`generator`] and `nexmark` make rows of nothing,
+//! in `blocks`; `system` reads figures of the machine.
 
 pub mod blackhole;
+mod blocks;
 mod decode;
 pub mod encode;
 mod file;
@@ -11,14 +13,17 @@ pub mod file_sink;
 pub mod generator;
 mod instant;
 pub mod limits;
+mod nexmark;
 mod open;
 pub mod print;
 mod reader;
 pub mod sink;
 pub mod source;
 mod stdin;
+mod system;
 #[cfg(test)]
 mod test_reading;
+mod webhook;
 
 pub use file::{TableFile, TableRows, TableWatch, table_schema};
-pub use open::{open_sink, open_source, source_schema};
+pub use open::{open_sink, open_source, sink_problems, source_schema};

@@ -7,10 +7,13 @@ use super::blackhole::Blackhole;
 use super::file::FileSource;
 use super::file_sink::FileSink;
 use super::generator::GeneratorSource;
+use super::nexmark;
 use super::print::{PrintLayout, PrintSink};
 use super::sink::SinkWriter;
 use super::source::Source;
 use super::stdin::StdinSource;
+use super::system::SystemSource;
+use super::webhook::{Endpoint, WebhookSink};
 use crate::error::{Error, Result};
 use crate::job::graph::{SinkConnector, SourceConnector};
 use crate::job::spec::PrintFormat;
@@ -31,7 +34,9 @@ fn build(connector: &SourceConnector) -> std::result::Result<Box<dyn Source>, Ve
     Ok(match connector {
         SourceConnector::File { spec, base } => Box::new(FileSource::new(spec, base)?),
         SourceConnector::Stdin(spec) => Box::new(StdinSource::new(spec)?),
-        SourceConnector::Generator(spec) => Box::new(GeneratorSource::new(spec)?),
+        SourceConnector::Generator(spec) => Box::new(GeneratorSource::of_spec(spec)?),
+        SourceConnector::Nexmark { spec, base } => nexmark::source(spec, base)?,
+        SourceConnector::System(spec) => Box::new(SystemSource::new(spec)?),
     })
 }
 
@@ -50,8 +55,20 @@ pub fn open_sink(connector: &SinkConnector, schema: &Schema) -> Result<Box<dyn S
             Box::new(PrintSink::new(Box::new(stdout), layout, schema))
         }
         SinkConnector::File { path, format } => Box::new(FileSink::create(Path::new(path), *format, schema)?),
+        SinkConnector::Webhook(spec) => {
+            let endpoint = Endpoint::new(spec).map_err(|wrong| Error::user(wrong.join("\n")))?;
+            Box::new(WebhookSink::new(endpoint, schema))
+        }
         SinkConnector::Blackhole => Box::new(Blackhole),
     })
+}
+
+/// Everything that is wrong with a sink's settings, one message each, without the sink's name. Touches nothing outside.
+pub fn sink_problems(connector: &SinkConnector) -> Vec<String> {
+    match connector {
+        SinkConnector::Webhook(spec) => Endpoint::new(spec).err().unwrap_or_default(),
+        SinkConnector::Print(_) | SinkConnector::File { .. } | SinkConnector::Blackhole => Vec::new(),
+    }
 }
 
 /// Cells in a line of the terminal that standard output is, if it is one.

@@ -185,7 +185,8 @@ impl<I: Input> SplitReader for DecodingReader<I> {
             return Err(error.clone());
         }
         let ended = self.advance();
-        if !self.batch.is_empty() {
+        // A batch is full without a row where all of a long stretch of input is of no interest.
+        if !self.batch.is_empty() || self.batch.is_full() {
             self.broken = ended.err();
             return self.rows().map(Poll::Rows);
         }

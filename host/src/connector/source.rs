@@ -25,7 +25,7 @@ pub struct Position(pub serde_json::Value);
 pub struct SourceRows {
     /// In the order of the source's schema, each of `row_count` rows.
     pub columns: Vec<ArrayRef>,
-    /// May be 0 where every row failed.
+    /// May be 0 where every row failed, or none is of the source.
     pub row_count: usize,
     /// Row `i` stands at `origin.first + i`, unless `positions` has it.
     pub origin: Origin,

@@ -38,6 +38,13 @@ impl Column {
         }
     }
 
+    fn slice(&self, start: usize, length: usize) -> Self {
+        match &self.rows {
+            None => Column { values: self.values.slice(start, length), rows: None },
+            Some(rows) => Column { values: self.values.clone(), rows: Some(rows.slice(start, length)) },
+        }
+    }
+
     /// The values as they are stored, and the row numbers through which they are seen.
     pub fn parts(&self) -> (&ArrayRef, Option<&Rows>) {
         (&self.values, self.rows.as_ref())
@@ -131,10 +138,21 @@ impl Batch {
         }
     }
 
-    /// Rows `start..start + length`.
+    /// Rows `start..start + length`. Copies nothing.
     pub fn slice(&self, start: usize, length: usize) -> Self {
-        let rows: Rows = (start as u32..(start + length) as u32).collect::<Vec<_>>().into();
-        self.select(&rows)
+        let origin = self.origin.as_ref().map(|view| OriginView {
+            origin: view.origin.clone(),
+            rows: Some(match &view.rows {
+                Some(rows) => rows.slice(start, length),
+                None => (start as u32..(start + length) as u32).collect(),
+            }),
+        });
+        Batch {
+            row_count: length,
+            columns: self.columns.iter().map(|c| c.slice(start, length)).collect(),
+            event_time: self.event_time.as_ref().map(|c| c.slice(start, length)),
+            origin,
+        }
     }
 
     /// Bytes that the rows take up, roughly; a column seen through row numbers counts with those.

@@ -274,6 +274,7 @@ impl Shell {
                     }
                     changed = self.senders[input].further();
                 }
+                self.note_holder();
                 Ok(())
             }
             // Boundaries concern sources alone so far.

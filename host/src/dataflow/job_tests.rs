@@ -47,14 +47,14 @@ impl SinkWriter for Collector {
     }
 }
 
-struct Run {
-    job: RunningJob,
+pub(super) struct Run {
+    pub(super) job: RunningJob,
     rows: Receiver<(String, serde_json::Value)>,
     gate: Arc<Mutex<()>>,
 }
 
 /// Starts a job; all of its sinks (their connectors do not matter) collect, under the name of their input's columns.
-fn run(text: &str, parallelism: usize, base: &Path) -> Run {
+pub(super) fn run(text: &str, parallelism: usize, base: &Path) -> Run {
     let document = Document { name: "job.yaml".into(), text: text.into(), language: Language::Yaml, base: base.into() };
     let loaded = load(document, &[], &|_| None);
     assert!(loaded.problems.is_empty(), "{}", loaded.report(&[], false));
@@ -75,12 +75,12 @@ fn run(text: &str, parallelism: usize, base: &Path) -> Run {
 
 impl Run {
     /// Waits for the end; everything that came out.
-    fn end(self) -> Vec<(String, serde_json::Value)> {
+    pub(super) fn end(self) -> Vec<(String, serde_json::Value)> {
         self.job.wait().unwrap();
         self.rows.try_iter().collect()
     }
 
-    fn next(&self) -> serde_json::Value {
+    pub(super) fn next(&self) -> serde_json::Value {
         self.rows.recv_timeout(PATIENCE).expect("a row comes").1
     }
 }

@@ -83,12 +83,28 @@ impl NodeMetrics {
 pub struct JobMetrics {
     /// By position in the job graph.
     pub nodes: Vec<Arc<NodeMetrics>>,
+    /// By operator and worker: the input and the sending worker that hold its watermark back.
+    holders: Mutex<BTreeMap<(String, usize), (usize, usize)>>,
 }
 
 impl JobMetrics {
     /// For a graph of this many nodes.
     pub fn new(nodes: usize) -> Self {
-        JobMetrics { nodes: (0..nodes).map(|_| Arc::default()).collect() }
+        JobMetrics { nodes: (0..nodes).map(|_| Arc::default()).collect(), holders: Mutex::default() }
+    }
+
+    /// Notes who holds back the watermark of an operator on a worker: an input, and the worker that sends on it.
+    pub fn note_holder(&self, operator: &str, worker: usize, held_by: Option<(usize, usize)>) {
+        let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
+        match held_by {
+            Some(held_by) => holders.insert((operator.to_string(), worker), held_by),
+            None => holders.remove(&(operator.to_string(), worker)),
+        };
+    }
+
+    /// Who holds watermarks back, by operator and worker: the input and the sending worker.
+    pub fn holders(&self) -> BTreeMap<(String, usize), (usize, usize)> {
+        self.holders.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How far event time has come at the node where it is furthest behind; `None` before the first watermark, and

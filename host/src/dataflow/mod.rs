@@ -3,7 +3,8 @@
 //! [`worker`] starts the worker threads of a job and is their loop; [`build`] puts the dataflow of a checked graph
 //! together. [`source`] reads rows at a
 //! tick and holds back when too much is under way; [`assign`] gives a stream its event time; [`slot`] calls a plugin
-//! function; [`shuffle`] brings rows of a key to one worker; [`window`] aggregates; [`join`] brings two streams together; [`sink`] hands rows to the outside
+//! function; [`shuffle`] brings rows of a key to one worker; [`window`] aggregates; [`join`] brings two streams together;
+//! [`process`] runs functions with state and timers; [`sink`] hands rows to the outside
 //! world. [`engine`] is the only file that knows the engine's operators.
 
 pub mod assign;
@@ -15,6 +16,7 @@ pub mod job_state;
 pub mod join;
 pub mod message;
 pub mod metrics;
+pub mod process;
 pub mod shuffle;
 pub mod sink;
 pub mod slot;

@@ -35,7 +35,18 @@ struct Shared {
     finished: AtomicBool,
     wake: Waker,
     job: Arc<JobState>,
+    metrics: Arc<NodeMetrics>,
     name: String,
+}
+
+impl Shared {
+    /// Counts what the sink gave up.
+    fn count_dropped(&self, writer: &mut dyn SinkWriter) {
+        let dropped = writer.take_dropped();
+        if dropped.rows > 0 {
+            self.metrics.dead_letters(dropped.rows as usize, || dropped.first.unwrap_or_default());
+        }
+    }
 }
 
 impl Sink {
@@ -53,6 +64,7 @@ impl Sink {
             finished: AtomicBool::new(false),
             wake: wake.from_any_thread(),
             job,
+            metrics: Arc::clone(&metrics),
             name: name.to_string(),
         });
         let theirs = Arc::clone(&shared);
@@ -80,12 +92,18 @@ fn write_all(mut writer: Box<dyn SinkWriter>, rows: &Receiver<Batch>, shared: &S
             Err(TryRecvError::Empty) => {
                 if !flushed {
                     writer.flush()?;
+                    shared.count_dropped(&mut *writer);
                 }
                 rows.recv().ok()
             }
         };
-        let Some(batch) = next else { return writer.finish() };
+        let Some(batch) = next else {
+            writer.finish()?;
+            shared.count_dropped(&mut *writer);
+            return Ok(());
+        };
         writer.write(&batch.gather()?, batch.row_count())?;
+        shared.count_dropped(&mut *writer);
         flushed = false;
         shared.written.fetch_add(1, SeqCst);
         (shared.wake)();

@@ -82,6 +82,15 @@ impl Merge {
         if self.given_end { Some(END_OF_TIME) } else { self.given }
     }
 
+    /// The sender that holds the watermark back: a live one with the least watermark. `None` where nobody is live.
+    pub fn holder(&self) -> Option<usize> {
+        let live = self.senders.iter().enumerate().filter_map(|(i, s)| match s {
+            Sender::Live(watermark) => Some((*watermark, i)),
+            Sender::Idle(_) | Sender::Ended => None,
+        });
+        live.min().map(|(_, sender)| sender)
+    }
+
     /// Whether every sender has ended.
     pub fn ended(&self) -> bool {
         self.given_end
@@ -168,6 +177,11 @@ mod tests {
                     Signal::Watermark(w) => { m.0 = m.0.max(Some(w)); m.1 = false; }
                     Signal::Idle => m.1 = true,
                     Signal::End => m.2 = true,
+                }
+                if let Some(holder) = merge.holder() {
+                    let m = model[holder];
+                    let least = model.iter().filter(|m| !m.1 && !m.2).map(|m| m.0).min();
+                    prop_assert_eq!((m.1, m.2, Some(m.0)), (false, false, least), "the holder is a live one, and the least");
                 }
                 let current = merge.current();
                 prop_assert!(current >= last, "T1: {:?} after {:?}", current, last);

@@ -148,13 +148,16 @@ impl JobBuilder {
         self.source(spec::FileSource::text(path))
     }
 
-    /// A stream of rows from outside. [`spec::FileSource`], [`spec::StdinSource`] and [`spec::Generator`] are sources.
+    /// A stream of rows from outside. [`spec::FileSource`], [`spec::StdinSource`], [`spec::Generator`], [`spec::Nexmark`]
+    /// and [`spec::System`] are sources.
     pub fn source(&self, source: impl Into<spec::Source>) -> DataStream {
         let source = source.into();
         let name = match &source {
             spec::Source { file: Some(_), .. } => "file",
             spec::Source { stdin: Some(_), .. } => "stdin",
             spec::Source { generator: Some(_), .. } => "generator",
+            spec::Source { nexmark: Some(_), .. } => "nexmark",
+            spec::Source { system: Some(_), .. } => "system",
             _ => "source",
         };
         self.add(name, Part::Source(source), None)

@@ -3,8 +3,8 @@
 use indexmap::IndexMap;
 
 use super::spec::{
-    Aggregate, Compression, Empty, FileSink, FileSource, Format, Generator, PluginAggregate, Print, Sink, Source,
-    StdinSource,
+    Aggregate, Compression, Empty, FileSink, FileSource, Format, Generator, Nexmark, NexmarkTable, OnError,
+    PluginAggregate, Print, Sink, Source, StdinSource, System, Webhook, WebhookFormat,
 };
 
 fn typed<N: Into<String>, T: Into<String>>(columns: impl IntoIterator<Item = (N, T)>) -> IndexMap<String, String> {
@@ -84,8 +84,65 @@ impl From<Generator> for Source {
     }
 }
 
+impl Nexmark {
+    /// Made events of a table, without end.
+    pub fn table(table: NexmarkTable) -> Nexmark {
+        Nexmark { table, events: None, rate: None, path: None, preload: false, batch_rows: None }
+    }
+
+    /// Ends after this many events, counted over all three tables.
+    pub fn events(self, events: u64) -> Nexmark {
+        Nexmark { events: Some(events), ..self }
+    }
+
+    /// Holds all rows in memory before the job starts.
+    pub fn preload(self) -> Nexmark {
+        Nexmark { preload: true, ..self }
+    }
+}
+
+impl From<Nexmark> for Source {
+    fn from(nexmark: Nexmark) -> Source {
+        Source { nexmark: Some(nexmark), ..Source::default() }
+    }
+}
+
+impl From<System> for Source {
+    fn from(system: System) -> Source {
+        Source { system: Some(system), ..Source::default() }
+    }
+}
+
+impl Webhook {
+    /// Posts rows to a URL.
+    pub fn to(url: impl Into<String>) -> Webhook {
+        Webhook {
+            url: url.into(),
+            format: WebhookFormat::Lines,
+            batch_rows: None,
+            headers: IndexMap::new(),
+            retries: None,
+            backoff: None,
+            timeout: None,
+            on_error: OnError::Fail,
+        }
+    }
+
+    /// A further header of the requests.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Webhook {
+        self.headers.insert(name.into(), value.into());
+        self
+    }
+}
+
+impl From<Webhook> for Sink {
+    fn from(webhook: Webhook) -> Sink {
+        Sink { webhook: Some(webhook), ..no_sink() }
+    }
+}
+
 fn no_sink() -> Sink {
-    Sink { input: String::new(), print: None, file: None, blackhole: None }
+    Sink { input: String::new(), print: None, file: None, webhook: None, blackhole: None }
 }
 
 impl From<Print> for Sink {

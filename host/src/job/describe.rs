@@ -2,7 +2,7 @@
 
 use super::graph::{Aggregate, JoinBound, Node, NodeKind, SinkConnector, SourceConnector, Windows};
 use super::quantity::Millis;
-use super::spec::{JoinType, WindowTime};
+use super::spec::{JoinType, WindowTime, shown_url};
 
 /// What a node does, in a few words.
 pub(super) fn describe(node: &Node) -> String {
@@ -14,6 +14,11 @@ pub(super) fn describe(node: &Node) -> String {
                 Some(rows) => format!("generator, {rows} rows"),
                 None => "generator".into(),
             },
+            SourceConnector::Nexmark { spec, .. } => {
+                let of = spec.path.as_ref().map_or_else(String::new, |path| format!(" of {path}"));
+                format!("nexmark {}{of}", spec.table.name())
+            }
+            SourceConnector::System(_) => "system".into(),
         },
         NodeKind::Transform(transform) => format!("{}/{}", transform.function.plugin, transform.function.function),
         NodeKind::Window(window) => {
@@ -54,6 +59,7 @@ pub(super) fn describe(node: &Node) -> String {
             SinkConnector::File { path, .. } => {
                 format!("file {}", path.file_name().unwrap_or(path.as_os_str()).to_string_lossy())
             }
+            SinkConnector::Webhook(webhook) => format!("webhook {}", shown_url(&webhook.url)),
             SinkConnector::Blackhole => "blackhole".into(),
         },
     }

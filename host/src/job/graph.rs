@@ -121,6 +121,15 @@ pub enum SourceConnector {
     Stdin(spec::StdinSource),
     /// Made rows.
     Generator(spec::Generator),
+    /// Events of the Nexmark benchmark; `base` is the folder to which a path is relative.
+    Nexmark {
+        /// As the user wrote it.
+        spec: spec::Nexmark,
+        /// The job file's folder.
+        base: PathBuf,
+    },
+    /// Figures of the machine.
+    System(spec::System),
 }
 
 /// How a stream gets its event time and watermarks.
@@ -470,6 +479,8 @@ pub enum SinkConnector {
         /// Resolved.
         format: spec::SinkFormat,
     },
+    /// A URL.
+    Webhook(spec::Webhook),
     /// Nowhere.
     Blackhole,
 }

@@ -11,10 +11,12 @@ pub mod json_schema;
 pub mod load;
 pub mod picture;
 pub mod problem;
+mod process;
 pub mod quantity;
 pub mod spec;
 mod stream;
 
 pub use builder::JobBuilder;
 pub use joined::{JoinedStreams, LookupStream};
-pub use stream::{DataStream, KeyedStream, Transform, WindowedStream};
+pub use process::Process;
+pub use stream::{ConnectedStreams, DataStream, KeyedStream, Transform, WindowedStream};

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::builder::{JobBuilder, Part, Upstream, millis};
+use super::process::Process;
+use super::quantity::Extent;
 use super::spec;
 
 /// A stream of rows: an output of a source or an operator. It can be read any number of times; a clone is the same
@@ -22,11 +24,19 @@ pub struct KeyedStream {
     key: Vec<String>,
 }
 
+/// Two streams, the rows of each grouped by columns that belong together.
+#[derive(Debug, Clone)]
+pub struct ConnectedStreams {
+    first: KeyedStream,
+    second: KeyedStream,
+}
+
 /// A stream cut into windows, in event time unless it is told otherwise.
 #[derive(Debug, Clone)]
 pub struct WindowedStream {
     keyed: KeyedStream,
     window: spec::Window,
+    trigger: Option<spec::Trigger>,
     allowed_lateness: Option<Duration>,
     on_error: Option<spec::OnError>,
 }
@@ -167,6 +177,18 @@ impl DataStream {
 }
 
 impl KeyedStream {
+    /// Runs a plugin's process function, with its settings, over the rows of each key.
+    pub fn process(self, process: Process) -> DataStream {
+        let KeyedStream { stream, key } = self;
+        let key = key.iter().map(|name| name.as_str().into()).collect();
+        stream.job.add_process(process, key, vec![stream.upstream.clone()])
+    }
+
+    /// This stream and another one, keyed by as many columns: the two inputs of a process function.
+    pub fn connect(self, other: KeyedStream) -> ConnectedStreams {
+        ConnectedStreams { first: self, second: other }
+    }
+
     /// Windows one after another.
     pub fn tumbling(self, size: Duration) -> WindowedStream {
         self.window(spec::Window { tumbling: Some(millis(size).into()), ..Default::default() })
@@ -178,8 +200,29 @@ impl KeyedStream {
         self.window(spec::Window { sliding, every, ..Default::default() })
     }
 
+    /// Windows that end when no row has come for so long.
+    pub fn session(self, gap: Duration) -> WindowedStream {
+        self.window(spec::Window { session: Some(millis(gap)), ..Default::default() })
+    }
+
+    /// One window for everything, whose results come by a trigger, and when the input ends.
+    pub fn global(self) -> WindowedStream {
+        self.window(spec::Window { global: Some(spec::Empty {}), ..Default::default() })
+    }
+
+    /// Windows of so many rows, one after another.
+    pub fn tumbling_rows(self, rows: u64) -> WindowedStream {
+        self.window(spec::Window { tumbling: Some(Extent::Rows(rows)), ..Default::default() })
+    }
+
+    /// Windows of so many rows, a new one every so many.
+    pub fn sliding_rows(self, rows: u64, every: u64) -> WindowedStream {
+        let (sliding, every) = (Some(Extent::Rows(rows)), Some(Extent::Rows(every)));
+        self.window(spec::Window { sliding, every, ..Default::default() })
+    }
+
     fn window(self, window: spec::Window) -> WindowedStream {
-        WindowedStream { keyed: self, window, allowed_lateness: None, on_error: None }
+        WindowedStream { keyed: self, window, trigger: None, allowed_lateness: None, on_error: None }
     }
 }
 
@@ -187,6 +230,18 @@ impl WindowedStream {
     /// Rows fall into windows by when they reach their source.
     pub fn processing_time(mut self) -> WindowedStream {
         self.window.time = Some(spec::WindowTime::Processing);
+        self
+    }
+
+    /// An early result of a key each time so many more of its rows have come.
+    pub fn trigger_count(mut self, rows: u64) -> WindowedStream {
+        self.trigger = Some(spec::Trigger { count: Some(rows), every: None });
+        self
+    }
+
+    /// Early results at this interval of processing time.
+    pub fn trigger_every(mut self, interval: Duration) -> WindowedStream {
+        self.trigger = Some(spec::Trigger { count: None, every: Some(millis(interval)) });
         self
     }
 
@@ -212,12 +267,28 @@ impl WindowedStream {
         let operator = spec::Operator {
             key: Some(key.iter().map(|k| k.as_str().into()).collect()).filter(|k: &Vec<_>| !k.is_empty()),
             window: Some(self.window),
+            trigger: self.trigger,
             aggregate: results.into_iter().map(|(name, result)| (name.into(), result.into())).collect(),
             allowed_lateness: self.allowed_lateness.map(millis),
             on_error: self.on_error,
             ..Default::default()
         };
         stream.job.add("window", Part::Operator(operator), Some(stream.upstream.clone()))
+    }
+}
+
+impl ConnectedStreams {
+    /// Runs a plugin's process function, with its settings, over the rows that both have of each key. The columns of the
+    /// keys belong together by their position; where one stream has more of them, the rest is left out, which the check
+    /// does not see.
+    pub fn process(self, process: Process) -> DataStream {
+        let ConnectedStreams { first, second } = self;
+        let pair = |(left, right): (&String, &String)| match left == right {
+            true => spec::KeyColumn::Name(left.clone()),
+            false => spec::KeyColumn::Pair(spec::KeyPair { left: left.clone(), right: right.clone() }),
+        };
+        let key = first.key.iter().zip(&second.key).map(pair).collect();
+        first.stream.job.add_process(process, key, vec![first.stream.upstream.clone(), second.stream.upstream])
     }
 }
 
@@ -253,11 +324,19 @@ operators:
     allowed_lateness: 1s
     aggregate: { views: count(), p95: plugin:stats/quantile(latency) }
   grep: { input: typed, plugin: text, function: grep, columns: { text: b }, config: { pattern: x }, on_error: fail }
+  sessions: { input: requests, key: [path], window: { session: 30s }, trigger: { every: 10s }, aggregate: { n: count() } }
+  all: { input: requests, key: [path], window: { global: {} }, trigger: { count: 100 }, aggregate: { n: count() } }
+  ten: { input: requests, window: { tumbling: 10 rows }, aggregate: { n: sum(status) } }
+  five: { input: requests, window: { sliding: 10 rows, every: 5 rows }, aggregate: { n: sum(status) } }
   window_2: { input: grep, window: { tumbling: 1s, time: processing }, aggregate: { n: { plugin: stats, function: quantile, columns: [a] } } }
 sinks:
   out: { input: window, print: {} }
   late: { input: window.late, file: { path: late.csv } }
   bad: { input: requests.errors, blackhole: {} }
+  sessions_out: { input: sessions, blackhole: {} }
+  all_out: { input: all, blackhole: {} }
+  ten_out: { input: ten, blackhole: {} }
+  five_out: { input: five, blackhole: {} }
   n: { input: window_2, print: { format: table } }
 "#;
         let built = JobBuilder::new("weblog").parallelism(2).plugin("elsewhere", "other/elsewhere.wasm");
@@ -271,6 +350,18 @@ sinks:
         windows.print("out");
         windows.late().write("late", "late.csv");
         requests.errors().discard("bad");
+        let by_path = || requests.key_by(["path"]);
+        let count = [("n", "count()")];
+        by_path()
+            .session(30 * SECOND)
+            .trigger_every(10 * SECOND)
+            .aggregate(count)
+            .name("sessions")
+            .discard("sessions_out");
+        by_path().global().trigger_count(100).aggregate(count).name("all").discard("all_out");
+        let all = || requests.key_by([""; 0]);
+        all().tumbling_rows(10).aggregate([("n", "sum(status)")]).name("ten").discard("ten_out");
+        all().sliding_rows(10, 5).aggregate([("n", "sum(status)")]).name("five").discard("five_out");
         let typed = built.source(spec::StdinSource::csv([("a", "int64?"), ("b", "text")])).name("typed");
         let grep = Transform::new("text", "grep")
             .column("text", "b")

@@ -34,6 +34,8 @@ pub struct Timer {
 pub trait KeyedState: Any + Send {
     /// The value of a key.
     fn get(&mut self, slot: u32, key: u32) -> Result<Option<&[u8]>>;
+    /// Gives the value of every key of the call, in their order.
+    fn get_all(&mut self, slot: u32, give: &mut dyn FnMut(Option<&[u8]>)) -> Result<()>;
     /// Sets the value of a key; `None` clears it.
     fn set(&mut self, slot: u32, key: u32, value: Option<&[u8]>) -> Result<()>;
 
@@ -41,29 +43,28 @@ pub trait KeyedState: Any + Send {
     fn map_get(&mut self, slot: u32, key: u32, entry: &[u8]) -> Result<Option<&[u8]>>;
     /// Sets an entry; `None` removes it.
     fn map_set(&mut self, slot: u32, key: u32, entry: &[u8], value: Option<&[u8]>) -> Result<()>;
-    /// Gives the entries after `after` in the order of their bytes, at most `limit`, until `give` says that it has
-    /// enough.
+    /// Gives the entries after `after` in the order of their bytes, at most `limit`.
     fn map_entries(
         &mut self,
         slot: u32,
         key: u32,
         after: Option<&[u8]>,
         limit: usize,
-        give: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+        give: &mut dyn FnMut(&[u8], &[u8]),
     ) -> Result<()>;
     /// Removes all entries of a key.
     fn map_clear(&mut self, slot: u32, key: u32) -> Result<()>;
 
     /// Appends to a key's list.
     fn list_append(&mut self, slot: u32, key: u32, element: &[u8]) -> Result<()>;
-    /// Gives the elements from position `start` on, at most `limit`, until `give` says that it has enough.
+    /// Gives the elements from position `start` on, at most `limit`.
     fn list_elements(
         &mut self,
         slot: u32,
         key: u32,
         start: usize,
         limit: usize,
-        give: &mut dyn FnMut(&[u8]) -> bool,
+        give: &mut dyn FnMut(&[u8]),
     ) -> Result<()>;
     /// Empties a key's list.
     fn list_clear(&mut self, slot: u32, key: u32) -> Result<()>;

@@ -126,9 +126,17 @@ impl KeyedCall {
     pub(super) fn get_all(&mut self, slot: u32, limits: &Limits) -> Served<OptionalValues> {
         self.slot(slot, StateKind::Value)?;
         let mut given = Given::new(self.key_count as usize, limits);
-        for key in 0..self.key_count {
-            let key = self.key(key)?;
-            given.push(self.state.get(slot, key)?)?;
+        match &self.part {
+            None => {
+                let mut pushed = Ok(());
+                self.state.get_all(slot, &mut |value| {
+                    if pushed.is_ok() {
+                        pushed = given.push(value);
+                    }
+                })?;
+                pushed?;
+            }
+            Some(part) => part.iter().try_for_each(|key| given.push(self.state.get(slot, *key)?))?,
         }
         Ok(given.values)
     }
@@ -212,13 +220,11 @@ impl KeyedCall {
         let mut bytes = 0;
         self.state.map_entries(slot, key, after, limit, &mut |entry, value| {
             bytes += entry.len() + value.len();
-            // What does not fit comes with the next call; one entry always fits.
-            let more = bytes <= limits.state_read_bytes_max || entries.is_empty();
-            if more {
+            if bytes <= limits.state_read_bytes_max {
                 entries.push((entry.to_vec(), value.to_vec()));
             }
-            more
         })?;
+        read_fits(bytes, limits)?;
         Ok(entries)
     }
 
@@ -255,13 +261,14 @@ impl KeyedCall {
         self.slot(slot, StateKind::List)?;
         let (key, limit) = (self.key(key)?, at_most(limit, limits)?);
         let mut elements = VarValues::default();
+        let mut bytes = 0;
         self.state.list_elements(slot, key, start as usize, limit, &mut |element| {
-            let more = elements.data.len() + element.len() <= limits.state_read_bytes_max || elements.is_empty();
-            if more {
+            bytes += element.len();
+            if bytes <= limits.state_read_bytes_max {
                 elements.push(element);
             }
-            more
         })?;
+        read_fits(bytes, limits)?;
         Ok(elements)
     }
 
@@ -298,31 +305,37 @@ impl KeyedCall {
 }
 
 /// Values on their way to the function, of which one import gives so many bytes at the most.
-struct Given {
+struct Given<'a> {
     values: OptionalValues,
-    bytes_max: usize,
+    limits: &'a Limits,
 }
 
-impl Given {
-    fn new(count: usize, limits: &Limits) -> Self {
+impl<'a> Given<'a> {
+    fn new(count: usize, limits: &'a Limits) -> Self {
         let mut values = VarValues::default();
         values.offsets.reserve(count);
         let present = vec![0; count.div_ceil(8)];
-        Given { values: OptionalValues { present, values }, bytes_max: limits.state_read_bytes_max }
+        Given { values: OptionalValues { present, values }, limits }
     }
 
     fn push(&mut self, value: Option<&[u8]>) -> Served<()> {
         let at = self.values.values.len();
         if let Some(value) = value {
-            if self.values.values.data.len() + value.len() > self.bytes_max {
-                let max = Bytes(self.bytes_max as u64);
-                return refuse(format!("for more than {max} of values, which is the most that it gives at once"));
-            }
+            read_fits(self.values.values.data.len() + value.len(), self.limits)?;
             self.values.present[at / 8] |= 1 << (at % 8);
         }
         self.values.values.push(value.unwrap_or_default());
         Ok(())
     }
+}
+
+/// More than fits is not cut short: less than the limit would say that there is no more.
+fn read_fits(bytes: usize, limits: &Limits) -> Served<()> {
+    if bytes > limits.state_read_bytes_max {
+        let max = Bytes(limits.state_read_bytes_max as u64);
+        return refuse(format!("for more than {max} of values, which is the most that it gives at once"));
+    }
+    Ok(())
 }
 
 fn at_most(limit: u32, limits: &Limits) -> Served<usize> {

@@ -149,15 +149,27 @@ impl KeyIndex {
         self.len() == 0
     }
 
+    /// The rows that have a key, in order.
+    pub fn live(&self) -> impl Iterator<Item = u32> + use<> {
+        let mut free = vec![false; self.tags.len()];
+        self.free.iter().for_each(|row| free[*row as usize] = true);
+        (0..self.tags.len() as u32).filter(move |row| !free[*row as usize])
+    }
+
     /// Bytes of memory that it takes up, about.
     pub fn bytes(&self) -> usize {
+        // What vectors have in reserve is not touched, and so takes up no memory when it is much.
         let store = match &self.store {
             Store::Empty => 0,
-            Store::Ints(values) => values.capacity() * 8,
-            Store::Bytes { starts, data, .. } => starts.capacity() * 12 + data.capacity(),
+            Store::Ints(values) => values.len() * 8,
+            Store::Bytes { starts, data, .. } => starts.len() * 12 + data.len(),
         };
-        // An entry of the table has 16 bytes and a byte of control; it is an eighth empty at least.
-        self.table.capacity() * 20 + self.tags.capacity() * 8 + store
+        self.table.allocation_size() + self.tags.len() * 8 + self.free.len() * 4 + store
+    }
+
+    /// Bytes that it takes up at once when this many keys come; 0 if there is room for them.
+    pub fn growth_bytes(&self, keys: usize) -> usize {
+        if self.table.len() + keys > self.table.capacity() { self.table.allocation_size() } else { 0 }
     }
 
     /// The key of a row.
@@ -168,6 +180,9 @@ impl KeyIndex {
     /// The groups of rows, new ones where a key is new.
     pub fn of_rows(&mut self, keys: &Keys, groups: &mut Vec<u32>) {
         groups.clear();
+        if keys.len() == 0 {
+            return;
+        }
         groups.reserve(keys.len());
         match keys {
             Keys::Ints(values, None) => groups.extend(values.iter().map(|value| self.of(Key::Int(*value)))),
@@ -176,6 +191,10 @@ impl KeyIndex {
                 let (key, tag) = (Key::Bytes(&data[start..end]), tag_at(data, start, end));
                 self.find_tag(key, tag).unwrap_or_else(|| self.insert(key, tag))
             })),
+            Keys::Unit(rows) => {
+                let row = self.of(Key::Nothing);
+                groups.resize(*rows, row);
+            }
             _ => groups.extend((0..keys.len()).map(|row| self.of(keys.get(row)))),
         }
     }
@@ -468,6 +487,45 @@ mod tests {
                     if a.len() <= SHORT || b.len() <= SHORT {
                         prop_assert_eq!(tag_of(a) == tag_of(b), a == b);
                     }
+                }
+            }
+        }
+    }
+
+    proptest! {
+        /// Goal: keys can be removed: their rows are free for others, and no other key moves. Method: against a map, with
+        /// keys that are nothing, short, long, and so large that removed ones are cleared away.
+        #[test]
+        fn removed_keys_are_gone(steps in prop::collection::vec((0u8..12, any::<bool>()), 0..120), ints: bool) {
+            let bytes: Vec<Vec<u8>> = (0..12u8).map(|n| vec![n; [0, 3, 7, 8, 40_000][usize::from(n) % 5]]).collect();
+            let key = |n: u8| match (n, ints) {
+                (11, _) => Key::Nothing,
+                (n, true) => Key::Int(i64::from(n) - 4),
+                // Of no bytes there is but one.
+                (n, false) => Key::Bytes(&bytes[usize::from(n)]),
+            };
+            let same = |n: u8| if !ints && n < 11 && n % 5 == 0 { 0 } else { n };
+            let mut index = KeyIndex::default();
+            let mut model: HashMap<u8, u32> = HashMap::new();
+            let mut most = 0;
+            for (n, removes) in steps {
+                let n = same(n);
+                if removes {
+                    if let Some(row) = model.remove(&n) {
+                        index.remove(row);
+                    }
+                } else {
+                    let row = index.of(key(n));
+                    let known = *model.entry(n).or_insert(row);
+                    prop_assert_eq!(row, known);
+                }
+                most = most.max(model.len());
+                prop_assert_eq!((index.len(), index.rows()), (model.len(), most), "a free row is taken before a new one");
+                for other in 0..12 {
+                    prop_assert_eq!(index.find(key(other)), model.get(&same(other)).copied());
+                }
+                for (n, row) in &model {
+                    prop_assert_eq!(index.key(*row), key(*n));
                 }
             }
         }

@@ -1,8 +1,28 @@
 //! Keyed state: everything that operators keep between batches.
 //!
 //! [`key`] says what the bytes, the hash and the key group of a key are; [`index`] numbers keys; [`table`] is an index with
-//! columns of values, in which every key knows whether it has changed and was used of late.
+//! columns of values, in which every key knows whether it has changed and was used of late. [`slots`] are the tables of a
+//! process function, [`timers`] its timers. [`store`] knows how much memory there is, and lists everything.
 
+pub mod changes;
+pub mod codec;
+mod evict;
+mod filter;
 pub mod index;
 pub mod key;
+pub mod list;
+pub mod map;
+pub mod short;
+pub mod slots;
+mod spill;
+pub mod store;
 pub mod table;
+pub mod timers;
+pub mod ttl;
+pub mod value;
+pub mod values;
+
+#[cfg(test)]
+mod slots_tests;
+#[cfg(test)]
+mod table_tests;

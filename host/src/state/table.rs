@@ -1,53 +1,100 @@
-//! A table: keys, and a row of columns for each.
+//! A table: keys, and a row of columns for each. What is done with it between batches is in [`evict`](super::evict) and
+//! [`changes`](super::changes).
+
+use std::collections::BTreeSet;
 
 use super::index::KeyIndex;
-use super::key::{Key, Keys};
+use super::key::{Key, KeyGroups, Keys, hash};
+use super::short::Short;
+use super::spill::put_key;
+use super::store::{Listing, SlotKind, StateStore};
+pub use super::values::{EntryVisitor, Values};
 use crate::error::Result;
 
-/// Columns of values, one row for each key of a [`Table`].
-pub trait Values {
-    /// Makes room for this many rows; new ones are empty.
-    fn grow(&mut self, rows: usize);
+use super::evict::Spilled;
 
-    /// Makes a row empty again, and gives back what memory it has of its own.
-    fn clear(&mut self, row: u32);
-
-    /// Appends a row in the encoding of stored state.
-    fn encode(&self, row: u32, out: &mut Vec<u8>);
-
-    /// Reads a row from what [`Values::encode`] wrote; the row is empty before.
-    ///
-    /// # Errors
-    /// The bytes are not what was written: our mistake, or damage.
-    fn decode(&mut self, row: u32, bytes: &[u8]) -> Result<()>;
-
-    /// Bytes of memory that all rows take up, about.
-    fn bytes(&self) -> usize;
-}
-
+/// A row has a key.
+pub(super) const LIVE: u8 = 1;
 /// A key's value has changed since the last checkpoint.
-const DIRTY: u8 = 1;
+pub(super) const DIRTY: u8 = 2;
 /// A key was used since the last look for cold ones.
-const USED: u8 = 2;
+pub(super) const USED: u8 = 4;
+/// The file has a copy of the row, perhaps an old one.
+pub(super) const STORED: u8 = 8;
+/// The file's copy is like the row.
+pub(super) const SAME: u8 = 16;
+
+/// In place of the row of a key that is not there.
+pub const NO_ROW: u32 = u32::MAX;
+
+/// Rows that one [`Table::settle`] looks at in search of expired ones.
+const SWEPT_AT_ONCE: usize = 256;
+
+/// Key groups of a table that is in no store.
+const KEY_GROUPS: u32 = 256;
 
 /// Keys with values.
 #[derive(Debug, Default)]
 pub struct Table<V> {
-    index: KeyIndex,
-    values: V,
+    pub(super) index: KeyIndex,
+    pub(super) values: V,
     /// By row.
-    marks: Vec<u8>,
+    pub(super) marks: Vec<u8>,
+    /// Where the sweep for what is expired goes on.
+    swept: usize,
+    /// Where the search for cold rows goes on.
+    pub(super) hand: usize,
+    pub(super) home: Option<Home>,
+    /// What has ever been spilled.
+    pub(super) spilled: Option<Box<Spilled>>,
+    /// Keys that were removed since the last look at changes, as the file has them; `None`: nobody looks.
+    pub(super) gone: Option<BTreeSet<Short>>,
+    /// How often changes were looked at.
+    pub(super) epoch: u32,
+}
+
+/// A table's place in the store.
+#[derive(Debug)]
+pub(super) struct Home {
+    pub(super) store: StateStore,
+    pub(super) listing: Listing,
 }
 
 impl<V: Values> Table<V> {
-    /// Without keys, over columns without rows.
+    /// Without keys, over columns without rows. It stays in memory, and is not listed.
     pub fn new(values: V) -> Self {
-        Table { index: KeyIndex::default(), values, marks: Vec::new() }
+        Table {
+            index: KeyIndex::default(),
+            values,
+            marks: Vec::new(),
+            swept: 0,
+            hand: 0,
+            home: None,
+            spilled: None,
+            gone: None,
+            epoch: 0,
+        }
     }
 
-    /// The keys.
+    /// The same, as a slot of the store's operator: it is listed, and spilled when memory is short.
+    pub fn in_store(values: V, store: &StateStore, slot: &str, kind: SlotKind) -> Self {
+        let home = Home { store: store.clone(), listing: store.list(slot, kind) };
+        Table { home: Some(home), ..Table::new(values) }
+    }
+
+    /// The keys that are in memory.
     pub fn index(&self) -> &KeyIndex {
         &self.index
+    }
+
+    /// How many keys there are, in memory and spilled.
+    pub fn len(&self) -> usize {
+        self.index.len() + self.spilled_keys()
+    }
+
+    /// Whether there are no keys.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The values.
@@ -65,25 +112,59 @@ impl<V: Values> Table<V> {
         (&self.index, &mut self.values)
     }
 
+    pub(super) fn key_groups(&self) -> KeyGroups {
+        self.home.as_ref().map_or(KeyGroups::new(KEY_GROUPS), |home| home.store.key_groups())
+    }
+
     /// The rows of keys, to change them: new ones, with empty values, where a key is new.
+    ///
+    /// # Errors
+    /// The file for spilled state cannot be read: the outside world's.
     pub fn rows_of(&mut self, keys: &Keys, rows: &mut Vec<u32>) -> Result<()> {
         self.index.of_rows(keys, rows);
         self.grow();
-        for row in rows.iter() {
-            self.marks[*row as usize] = DIRTY | USED;
+        if self.spilled.is_some() {
+            self.load_new(keys, rows)?;
+        }
+        if let Some(until) = self.values.expired_until() {
+            for row in rows.iter() {
+                self.renew(*row, until);
+            }
+        }
+        if self.spilled.is_none() {
+            for row in rows.iter() {
+                self.marks[*row as usize] = LIVE | DIRTY | USED;
+            }
         }
         Ok(())
     }
 
     /// The row of a key, to change it: a new one, with an empty value, if the key is new.
+    ///
+    /// # Errors
+    /// As [`Table::rows_of`].
     pub fn row_of(&mut self, key: Key<'_>) -> Result<u32> {
-        let row = self.index.of(key);
-        self.grow();
-        self.marks[row as usize] = DIRTY | USED;
+        let row = match self.lookup(key)? {
+            Some(row) => row,
+            None => self.insert(key),
+        };
+        if let Some(until) = self.values.expired_until() {
+            self.renew(row, until);
+        }
+        self.mark_changed(row);
         Ok(row)
     }
 
-    fn grow(&mut self) {
+    /// A row that is about to be changed: what is expired is forgotten first.
+    #[inline]
+    fn renew(&mut self, row: u32, until: i64) {
+        if self.marks[row as usize] & LIVE != 0 && self.values.expire(row, until) {
+            self.values.clear(row);
+        }
+        self.values.touch(row);
+    }
+
+    pub(super) fn grow(&mut self) {
         let rows = self.index.rows();
         if rows > self.marks.len() {
             self.marks.resize(rows, 0);
@@ -91,15 +172,111 @@ impl<V: Values> Table<V> {
         }
     }
 
+    /// A new row, whose key is not there.
+    pub(super) fn insert(&mut self, key: Key<'_>) -> u32 {
+        let row = self.index.of(key);
+        self.grow();
+        row
+    }
+
+    /// The row of a key, wherever it is, expired or not.
+    pub(super) fn lookup(&mut self, key: Key<'_>) -> Result<Option<u32>> {
+        match self.index.find(key) {
+            None if self.spilled_keys() > 0 => self.load_one(key),
+            found => Ok(found),
+        }
+    }
+
     /// The row of a key, to read it.
+    ///
+    /// # Errors
+    /// As [`Table::rows_of`].
     pub fn find(&mut self, key: Key<'_>) -> Result<Option<u32>> {
-        Ok(self.index.find(key))
+        let Some(row) = self.lookup(key)? else { return Ok(None) };
+        self.marks[row as usize] |= USED;
+        Ok(self.unless_expired(row))
+    }
+
+    fn unless_expired(&mut self, row: u32) -> Option<u32> {
+        if let Some(until) = self.values.expired_until()
+            && self.values.expire(row, until)
+        {
+            self.remove(row);
+            return None;
+        }
+        Some(row)
+    }
+
+    /// The rows of keys, to read them; [`NO_ROW`] where a key is not there. No key may be there twice.
+    ///
+    /// # Errors
+    /// As [`Table::rows_of`].
+    pub fn find_rows(&mut self, keys: &Keys, rows: &mut Vec<u32>) -> Result<()> {
+        rows.clear();
+        rows.extend((0..keys.len()).map(|i| self.index.find(keys.get(i)).unwrap_or(NO_ROW)));
+        if self.spilled_keys() > 0 {
+            self.load_missing(keys, rows)?;
+        }
+        for row in rows.iter_mut().filter(|row| **row != NO_ROW) {
+            self.marks[*row as usize] |= USED;
+            *row = self.unless_expired(*row).unwrap_or(NO_ROW);
+        }
+        Ok(())
+    }
+
+    /// The row's value changes after it was looked up to read it.
+    pub fn mark_changed(&mut self, row: u32) {
+        let mark = &mut self.marks[row as usize];
+        *mark = *mark & STORED | LIVE | DIRTY | USED;
     }
 
     /// Forgets a key. Its row must be there.
     pub fn remove(&mut self, row: u32) {
+        let stored = self.marks[row as usize] & STORED != 0;
+        if stored || self.gone.is_some() {
+            self.note_removed(row, stored);
+        }
         self.index.remove(row);
         self.values.clear(row);
         self.marks[row as usize] = 0;
+    }
+
+    fn note_removed(&mut self, row: u32, stored: bool) {
+        let mut bytes = Vec::new();
+        let key = self.index.key(row);
+        put_key(self.key_groups().of(hash(key)), key, &mut bytes);
+        let key = Short::new(&bytes);
+        if let Some(gone) = &mut self.gone {
+            gone.insert(key.clone());
+        }
+        if let (true, Some(spilled)) = (stored, &mut self.spilled) {
+            spilled.note_removed(key);
+        }
+    }
+
+    /// To be called between batches, with the processing time: forgets some of what is expired, and makes room where memory
+    /// is short. Rows that were given out before are no longer valid.
+    ///
+    /// # Errors
+    /// The file for spilled state cannot be written: the outside world's.
+    pub fn settle(&mut self, now_ms: i64) -> Result<()> {
+        self.values.set_now(now_ms);
+        if let Some(until) = self.values.expired_until() {
+            self.sweep(until);
+        }
+        if self.home.is_some() { self.make_room() } else { Ok(()) }
+    }
+
+    fn sweep(&mut self, until: i64) {
+        for _ in 0..SWEPT_AT_ONCE.min(self.marks.len()) {
+            if self.swept >= self.marks.len() {
+                self.swept = 0;
+            }
+            let row = self.swept as u32;
+            if self.marks[self.swept] & LIVE != 0 && self.values.expire(row, until) {
+                self.remove(row);
+            }
+            self.swept += 1;
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! Makes a plugin of a few lines of core WebAssembly text: what the lines do not define is added, so that each hostile
 //! guest shows its trick and nothing else.
 //!
-//! The parts, by name: `$memory`, `$realloc`, `$describe`, `$open`, `$apply`, and for aggregates `$update`, `$merge`
-//! and `$finish`. As they are added, they make a good plugin: one function `f`, which reads `x: int64` and makes
-//! `y: text`, empty for every row (as an aggregate: hands accumulators back). The answer's parts are at fixed places
+//! The parts, by name: `$memory`, `$realloc`, `$describe`, `$open`, `$apply`, for aggregates `$update`, `$merge` and
+//! `$finish`, for process functions `$batch` and `$timers`. As they are added, they make a good plugin: one function `f`,
+//! which reads `x: int64` and makes `y: text`, empty for every row (as an aggregate: hands accumulators back; as a process
+//! function: for every row and timer, with the state slots `v`, a value, `m`, a map, and `l`, a list). The answer's parts are at fixed places
 //! (see `DATA`), for hostile guests to bend.
 
 use std::path::{Path, PathBuf};
@@ -18,7 +19,8 @@ const WORLDS: &str = "package test:fixture;
         import flowgate:plugin/state@0.1.0;
         import flowgate:plugin/timers@0.1.0;
     }
-    world aggregator { include flowgate:plugin/aggregator@0.1.0; }";
+    world aggregator { include flowgate:plugin/aggregator@0.1.0; }
+    world processor { include flowgate:plugin/processor@0.1.0; }";
 
 /// Address and little-endian words of what the good plugin returns. Strings: `f` at 16, `x` at 17, `y` at 18.
 const DATA: &[(u32, &[u32])] = &[
@@ -32,6 +34,9 @@ const DATA: &[(u32, &[u32])] = &[
     (256, &[0, 288, 1, 0, 0]),                // apply: ok, outputs, no failures
     (288, &[0, 0, 0, 320, 1]),                // rows-out: all, columns
     (320, &[3, 4096, 0, 0, 0, 0, 0, 0]),      // column: texts, offsets, data, no validity
+    (416, &[20, 1, 0, 1, 0, 0, 0, 0]),        // slot v: value
+    (448, &[21, 1, 1, 1, 0, 0, 0, 0]),        // slot m: map
+    (480, &[22, 1, 2, 1, 0, 0, 0, 0]),        // slot l: list
     (384, &[0, 0, 0, 0, 0, 0, 0]),            // update, merge and finish write their answers here
 ];
 
@@ -51,6 +56,23 @@ const PARTS: &[(&str, &str)] = &[
         "(func $apply",
         "(func $apply (param $rows i32) (param i32 i32) (result i32)
             (memory.fill (i32.const 4096) (i32.const 0) (i32.const 4096))
+            (i32.store (i32.const 328) (i32.add (local.get $rows) (i32.const 1)))
+            (global.set $top (i32.const 8192))
+            (i32.const 256))",
+    ),
+];
+
+const PROCESS_PARTS: &[(&str, &str)] = &[
+    (
+        "(func $batch",
+        "(func $batch (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (call $all (local.get 6)))",
+    ),
+    ("(func $timers", "(func $timers (param i32 i32 i32 i32 i32) (result i32) (call $all (local.get 4)))"),
+    (
+        "(func $all",
+        "(func $all (param $rows i32) (result i32)
+            (memory.fill (i32.const 1024) (i32.const 0) (i32.const 6144))
+            (i32.store (i32.const 324) (i32.const 1024))
             (i32.store (i32.const 328) (i32.add (local.get $rows) (i32.const 1)))
             (global.set $top (i32.const 8192))
             (i32.const 256))",
@@ -90,21 +112,35 @@ const AGGREGATE_PARTS: &[(&str, &str)] = &[
     ),
 ];
 
+/// What the one function is.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Transform,
+    Aggregate,
+    Process,
+}
+
 /// Core WebAssembly text of a whole plugin. `lines` come first, because imports must.
-fn module(lines: &str, aggregate: bool) -> String {
+fn module(lines: &str, kind: Kind) -> String {
     let mut text = format!("(module\n{lines}\n");
-    let parts: Vec<_> = if aggregate { PARTS.iter().chain(AGGREGATE_PARTS).collect() } else { PARTS.iter().collect() };
-    for (mark, part) in parts {
+    let own: &[(&str, &str)] = match kind {
+        Kind::Transform => &[],
+        Kind::Aggregate => AGGREGATE_PARTS,
+        Kind::Process => PROCESS_PARTS,
+    };
+    for (mark, part) in PARTS.iter().chain(own) {
         if !lines.contains(mark) {
             text.push_str(part);
         }
     }
-    let mut data = vec![(16, b"fxy".to_vec())];
+    let mut data = vec![(16, b"fxy".to_vec()), (20, b"vml".to_vec())];
     for (address, words) in DATA {
         data.push((*address, words.iter().flat_map(|w| w.to_le_bytes()).collect()));
     }
-    if aggregate {
-        data.push((120, vec![1]));
+    match kind {
+        Kind::Transform => {}
+        Kind::Aggregate => data.push((120, vec![1])),
+        Kind::Process => data.extend([(120, vec![3]), (196, vec![160, 1, 0, 0, 3, 0, 0, 0])]),
     }
     // Before the lines' own data, which may overwrite it.
     let mut segments = String::new();
@@ -117,13 +153,18 @@ fn module(lines: &str, aggregate: bool) -> String {
     let mut exports = vec![("memory", "memory $memory"), ("cabi_realloc", "func $realloc")];
     exports.push(("flowgate:plugin/operator@0.1.0#describe", "func $describe"));
     exports.push(("flowgate:plugin/operator@0.1.0#open", "func $open"));
-    if aggregate {
-        exports.push(("flowgate:plugin/aggregate@0.1.0#update", "func $update"));
-        exports.push(("flowgate:plugin/aggregate@0.1.0#merge", "func $merge"));
-        exports.push(("flowgate:plugin/aggregate@0.1.0#finish", "func $finish"));
-    } else {
-        exports.push(("flowgate:plugin/transform@0.1.0#apply", "func $apply"));
-    }
+    exports.extend_from_slice(match kind {
+        Kind::Transform => &[("flowgate:plugin/transform@0.1.0#apply", "func $apply")],
+        Kind::Aggregate => &[
+            ("flowgate:plugin/aggregate@0.1.0#update", "func $update"),
+            ("flowgate:plugin/aggregate@0.1.0#merge", "func $merge"),
+            ("flowgate:plugin/aggregate@0.1.0#finish", "func $finish"),
+        ],
+        Kind::Process => &[
+            ("flowgate:plugin/process@0.1.0#on-batch", "func $batch"),
+            ("flowgate:plugin/process@0.1.0#on-timers", "func $timers"),
+        ],
+    });
     for (name, item) in exports {
         text.push_str(&format!("(export \"{name}\" ({item}))\n"));
     }
@@ -132,14 +173,29 @@ fn module(lines: &str, aggregate: bool) -> String {
 }
 
 /// A core module with embedded component type, as toolchains make it.
+#[allow(dead_code, reason = "not in every test")]
 pub(crate) fn plugin(lines: &str, aggregate: bool) -> Vec<u8> {
-    let text = module(lines, aggregate);
+    component(lines, if aggregate { Kind::Aggregate } else { Kind::Transform })
+}
+
+/// The same, of a process function.
+#[allow(dead_code, reason = "not in every test")]
+pub(crate) fn process_plugin(lines: &str) -> Vec<u8> {
+    component(lines, Kind::Process)
+}
+
+fn component(lines: &str, kind: Kind) -> Vec<u8> {
+    let text = module(lines, kind);
     let mut wasm = wat::parse_str(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
     let mut resolve = Resolve::default();
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/0.1.0");
     resolve.push_dir(wit).expect("the contract parses");
     let package = resolve.push_str("fixture.wit", WORLDS).expect("the worlds parse");
-    let world = if aggregate { "aggregator" } else { "transformer" };
+    let world = match kind {
+        Kind::Transform => "transformer",
+        Kind::Aggregate => "aggregator",
+        Kind::Process => "processor",
+    };
     let world = resolve.select_world(&[package], Some(world)).expect("there is this world");
     embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8, false)
         .expect("the type can be embedded");

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Error, Fields, Item, Result, parse2};
+use syn::{Error, Fields, Item, ItemStruct, Result, parse2};
 
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
     if !arguments.is_empty() {
@@ -11,8 +11,8 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
             "`#[config]` takes no arguments; serde's and schemars' attributes work",
         ));
     }
-    let wrong =
-        "`#[config]` goes above a struct with named fields, one for each setting, or above an enum that is used in one";
+    let wrong = "`#[config]` goes above a struct with named fields, one for each setting (or without any: `struct Name;`), or above \
+                 an enum that is used in one";
     let item: Item = parse2(item).map_err(|error| Error::new(error.span(), wrong))?;
     let implementation = match &item {
         Item::Struct(config) if matches!(config.fields, Fields::Named(_)) && config.generics.params.is_empty() => {
@@ -28,6 +28,9 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
                 }
             }
         }
+        Item::Struct(config) if matches!(config.fields, Fields::Unit) && config.generics.params.is_empty() => {
+            return Ok(no_config(config));
+        }
         Item::Enum(_) => quote!(),
         other => return Err(Error::new_spanned(other.to_token_stream(), wrong)),
     };
@@ -39,4 +42,21 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
 
         #implementation
     })
+}
+
+/// A unit struct: a function that takes no config.
+fn no_config(item: &ItemStruct) -> TokenStream {
+    let ident = &item.ident;
+    quote! {
+        #item
+
+        impl ::flowgate_sdk::Config for #ident {
+            fn schema() -> ::std::option::Option<::std::string::String> {
+                ::std::option::Option::None
+            }
+            fn parse(json: &str) -> ::std::result::Result<Self, ::std::string::String> {
+                <() as ::flowgate_sdk::Config>::parse(json).map(|()| #ident)
+            }
+        }
+    }
 }

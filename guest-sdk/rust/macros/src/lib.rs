@@ -3,8 +3,12 @@
 mod aggregate;
 mod arguments;
 mod config;
+mod join;
+mod parts;
 mod plugin;
+mod process;
 mod row;
+mod state;
 mod transform;
 
 use proc_macro::TokenStream;
@@ -48,8 +52,47 @@ pub fn config(arguments: TokenStream, item: TokenStream) -> TokenStream {
     answer(config::expand(arguments.into(), item.into()))
 }
 
-/// Exports the functions of a plugin, once in its crate: `plugin! { transforms: [parse, keep], aggregates: [Quantile] }`.
-/// Either list may be left out.
+/// Makes a function a join function: from a left and a right row of a matched pair to what a transform may return. A side
+/// that an outer join may leave without a match is an `Option` of a row. After the sides it may take `&Config`, and one
+/// `name: &mut SideOutput<Row>` for each side output. `#[join(name = "...")]` names it otherwise than in the code.
+#[proc_macro_attribute]
+pub fn join(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    answer(join::expand(arguments.into(), item.into()))
+}
+
+/// Names a process function, above the `impl flowgate_sdk::Process for ...`, whose doc comment is its description. Its name in
+/// the job is that of the type in snake case, or `#[process(name = "...")]`. Types that are left out are filled in.
+#[proc_macro_attribute]
+pub fn process(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    answer(process::expand(arguments.into(), item.into()))
+}
+
+/// Makes a struct of `Value`, `Map` and `List` fields the state of a process function. See the trait `flowgate_sdk::State`.
+#[proc_macro_derive(State, attributes(state))]
+pub fn derive_state(input: TokenStream) -> TokenStream {
+    answer(state::expand(input.into()))
+}
+
+/// Makes a struct a value of state: its fields in their order. See the trait `flowgate_sdk::StateValue`.
+#[proc_macro_derive(StateValue)]
+pub fn derive_state_value(input: TokenStream) -> TokenStream {
+    answer(parts::state_value(input.into()))
+}
+
+/// Makes an enum without fields the tag of timers. See the trait `flowgate_sdk::TimerTag`.
+#[proc_macro_derive(TimerTag)]
+pub fn derive_timer_tag(input: TokenStream) -> TokenStream {
+    answer(parts::timer_tag(input.into()))
+}
+
+/// Makes a struct of `SideOutput` fields the side outputs of a process function. See the trait `flowgate_sdk::SideOutputs`.
+#[proc_macro_derive(SideOutputs)]
+pub fn derive_side_outputs(input: TokenStream) -> TokenStream {
+    answer(parts::side_outputs(input.into()))
+}
+
+/// Exports the functions of a plugin, once in its crate: `plugin! { transforms: [parse], aggregates: [Quantile], joins: [pair],
+/// processes: [Alert] }`, with those lists that the plugin has.
 #[proc_macro]
 pub fn plugin(input: TokenStream) -> TokenStream {
     answer(plugin::expand(input.into()))

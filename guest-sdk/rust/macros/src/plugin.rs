@@ -1,6 +1,6 @@
 //! `plugin!`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::{
     Error, Ident, Path, Result, Token, bracketed,
@@ -11,25 +11,31 @@ use syn::{
 
 use crate::arguments::Problems;
 
-const EXAMPLE: &str = "write `plugin! { transforms: [parse], aggregates: [Quantile] }`, with either list or both";
+const EXAMPLE: &str = "write `plugin! { transforms: [parse], aggregates: [Quantile], joins: [pair], processes: [Alert] }`, \
+                       with those lists that the plugin has";
 
-/// The lists of functions.
+/// The kinds of function: the name of the list, the constructor of `Function` and name of the exported interface, and the
+/// constant with the component type.
+const KINDS: [(&str, &str, &str); 4] = [
+    ("transforms", "transform", "TRANSFORM_TYPE"),
+    ("aggregates", "aggregate", "AGGREGATE_TYPE"),
+    ("joins", "join", "JOIN_TYPE"),
+    ("processes", "process", "PROCESS_TYPE"),
+];
+
+/// The lists of functions, in the order of `KINDS`.
 #[derive(Default)]
-struct Lists {
-    transforms: Option<Vec<Path>>,
-    aggregates: Option<Vec<Path>>,
-}
+struct Lists([Option<Vec<Path>>; KINDS.len()]);
 
 impl Parse for Lists {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let mut lists = Lists::default();
         while !input.is_empty() {
             let kind: Ident = input.parse().map_err(|error| Error::new(error.span(), EXAMPLE))?;
-            let list = match kind.to_string().as_str() {
-                "transforms" => &mut lists.transforms,
-                "aggregates" => &mut lists.aggregates,
-                other => return Err(Error::new(kind.span(), format!("there is no list `{other}`: {EXAMPLE}"))),
+            let Some(index) = KINDS.iter().position(|(list, ..)| kind == list) else {
+                return Err(Error::new(kind.span(), format!("there is no list `{kind}`: {EXAMPLE}")));
             };
+            let list = &mut lists.0[index];
             if list.is_some() {
                 return Err(Error::new(
                     kind.span(),
@@ -49,11 +55,10 @@ impl Parse for Lists {
 }
 
 pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
-    let lists: Lists = parse2(input)?;
     // A list that is left out is an empty one.
-    let (transforms, aggregates) = (lists.transforms.unwrap_or_default(), lists.aggregates.unwrap_or_default());
+    let lists = parse2::<Lists>(input)?.0.map(Option::unwrap_or_default);
     let mut problems = Problems::default();
-    let all: Vec<&Path> = transforms.iter().chain(&aggregates).collect();
+    let all: Vec<&Path> = lists.iter().flatten().collect();
     for (index, path) in all.iter().enumerate() {
         let same = |other: &&Path| quote!(#other).to_string() == quote!(#path).to_string();
         if all[..index].iter().any(same) {
@@ -61,37 +66,36 @@ pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
         }
     }
     problems.none_or_err()?;
-    let (world, glue) = match (transforms.is_empty(), aggregates.is_empty()) {
-        (false, true) => (quote!(TRANSFORMER_TYPE), quote!(__sdk::__export_functions!(transform);)),
-        (true, false) => (quote!(AGGREGATOR_TYPE), quote!(__sdk::__export_functions!(aggregate);)),
-        (false, false) => {
-            (quote!(BOTH_TYPE), quote!(__sdk::__export_functions!(transform); __sdk::__export_functions!(aggregate);))
-        }
-        (true, true) => {
-            return Err(Error::new(
-                proc_macro2::Span::call_site(),
-                format!("a plugin has at least one function: {EXAMPLE}"),
-            ));
-        }
-    };
+    if all.is_empty() {
+        return Err(Error::new(Span::call_site(), format!("a plugin has at least one function: {EXAMPLE}")));
+    }
+    let (mut functions, mut exports) = (TokenStream::new(), TokenStream::new());
+    for ((_, kind, world), paths) in KINDS.iter().zip(&lists).filter(|(_, paths)| !paths.is_empty()) {
+        let (kind, world) = (Ident::new(kind, Span::call_site()), Ident::new(world, Span::call_site()));
+        functions.extend(quote!(#(__sdk::Function::#kind::<#paths>(),)*));
+        // Sections of one name would be run together by the linker; of different names, they are put together as types.
+        let section = format!("component-type:flowgate-sdk-{kind}");
+        exports.extend(quote! {
+            const _: () = {
+                #[unsafe(link_section = #section)]
+                #[used]
+                static COMPONENT_TYPE: [u8; __sdk::#world.len()] = __sdk::#world;
+
+                __sdk::__export_functions!(#kind);
+            };
+        });
+    }
     Ok(quote! {
         const _: () = {
             use ::flowgate_sdk::__export as __sdk;
 
             #[allow(dead_code, reason = "natively, functions are called by tests alone")]
-            static PLUGIN: __sdk::Plugin = __sdk::Plugin::new(&[
-                #(__sdk::Function::transform::<#transforms>(),)*
-                #(__sdk::Function::aggregate::<#aggregates>(),)*
-            ]);
+            static PLUGIN: __sdk::Plugin = __sdk::Plugin::new(&[#functions]);
 
             #[cfg(target_arch = "wasm32")]
             const _: () = {
-                #[unsafe(link_section = "component-type:flowgate-sdk")]
-                #[used]
-                static COMPONENT_TYPE: [u8; __sdk::#world.len()] = __sdk::#world;
-
                 __sdk::__export_functions!(operator PLUGIN);
-                #glue
+                #exports
             };
         };
     })

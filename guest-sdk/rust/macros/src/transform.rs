@@ -17,11 +17,12 @@ struct Arguments {
 }
 
 /// The function's parameters.
-struct Parameters {
+#[derive(Default)]
+pub(crate) struct Parameters {
     /// The type behind `&`, without lifetimes of the function.
-    config: Option<Type>,
+    pub(crate) config: Option<Type>,
     /// Names of the `&mut` parameters.
-    outputs: Vec<Ident>,
+    pub(crate) outputs: Vec<Ident>,
 }
 
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
@@ -30,7 +31,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
         Error::new(error.span(), "`#[transform]` goes above a function: `fn parse<'a>(line: Line<'a>) -> Request<'a>`")
     })?;
     let signature = &function.sig;
-    check_signature(signature)?;
+    check_signature(signature, "a transform")?;
     let parameters = parameters(signature, arguments.columns)?;
     let name = match arguments.name {
         Some(name) => name,
@@ -55,19 +56,22 @@ fn arguments_of(tokens: TokenStream) -> Result<Arguments> {
     Ok(arguments)
 }
 
-fn check_signature(signature: &Signature) -> Result<()> {
+/// What a function must not be: `async`, `unsafe`, generic. `what` is its kind.
+pub(crate) fn check_signature(signature: &Signature, what: &str) -> Result<()> {
     let mut problems = Problems::default();
     if let Some(asyncness) = &signature.asyncness {
-        problems.add(Error::new_spanned(asyncness, "a transform is no `async` function: it has nothing to wait for"));
+        problems
+            .add(Error::new_spanned(asyncness, format!("{what} is no `async` function: it has nothing to wait for")));
     }
     if let Safety::Unsafe(unsafety) = &signature.safety {
-        problems.add(Error::new_spanned(unsafety, "a transform is no `unsafe` function: write `unsafe` inside of it"));
+        problems
+            .add(Error::new_spanned(unsafety, format!("{what} is no `unsafe` function: write `unsafe` inside of it")));
     }
     for parameter in &signature.generics.params {
         if !matches!(parameter, GenericParam::Lifetime(_)) {
             problems.add(Error::new_spanned(
                 parameter,
-                "a transform has columns of fixed types: write the row's type instead of a parameter",
+                format!("{what} has columns of fixed types: write the row's type instead of a parameter"),
             ));
         }
     }
@@ -99,9 +103,9 @@ fn parameters(signature: &Signature, columns: bool) -> Result<Parameters> {
         }
     }
     let mut problems = Problems::default();
-    let mut parameters = Parameters { config: None, outputs: Vec::new() };
+    let mut parameters = Parameters::default();
     for input in inputs {
-        if let Err(problem) = further_parameter(input, columns, &mut parameters) {
+        if let Err(problem) = further_parameter(input, columns, "after its input a transform", &mut parameters) {
             problems.add(problem);
         }
     }
@@ -119,14 +123,20 @@ fn parameters(signature: &Signature, columns: bool) -> Result<Parameters> {
     Ok(parameters)
 }
 
-fn further_parameter(input: &FnArg, columns: bool, parameters: &mut Parameters) -> Result<()> {
+/// A parameter behind the input: `subject` says of which function.
+pub(crate) fn further_parameter(
+    input: &FnArg,
+    columns: bool,
+    subject: &str,
+    parameters: &mut Parameters,
+) -> Result<()> {
     let output = if columns { "Output" } else { "SideOutput" };
     let wrong = |span: Span| {
         Error::new(
             span,
             format!(
-                "after its input a transform takes `config: &Config`, then `name: &mut {output}<Row>` for each \
-                                  output: other parameters cannot be filled in"
+                "{subject} takes `config: &Config`, then `name: &mut {output}<Row>` for each output: other parameters cannot \
+                 be filled in"
             ),
         )
     };

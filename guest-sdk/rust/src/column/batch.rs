@@ -30,6 +30,11 @@ impl VarValues {
         self.offsets.windows(2).map(|ends| &self.data[ends[0] as usize..ends[1] as usize])
     }
 
+    /// One value. Panics where there is no such value.
+    pub fn get(&self, index: usize) -> &[u8] {
+        &self.data[self.offsets[index] as usize..self.offsets[index + 1] as usize]
+    }
+
     /// Ends the value whose bytes were appended to `data` last.
     pub fn end_value(&mut self) {
         self.offsets.push(self.data.len() as u32);

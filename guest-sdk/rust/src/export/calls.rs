@@ -5,7 +5,8 @@
 
 use std::cell::RefCell;
 
-use crate::export::layout::RawList;
+use crate::column::batch::Batch;
+use crate::export::layout::{RawList, RawTimer};
 use crate::export::lift;
 use crate::export::lower::Kept;
 use crate::function::aggregate::Updated;
@@ -83,7 +84,7 @@ pub unsafe fn transform(rows: u32, columns: (*const u8, usize)) -> *const u8 {
     let batch = unsafe { lift::batch(rows, list(columns)) };
     let answer = with_call(|call| match call {
         Call::Transform(apply) => apply(&batch),
-        Call::Aggregate(_) => Err(other_kind("an aggregate", "transform")),
+        other => Err(other_kind(other, "transform")),
     });
     give(|kept| kept.answer(answer))
 }
@@ -103,7 +104,7 @@ pub unsafe fn update(
         unsafe { (var_values(accumulators), lift::vec::<u32>(list(groups)), lift::batch(rows, list(columns))) };
     let updated = with_call(|call| match call {
         Call::Aggregate(aggregate) => aggregate.update(&accumulators, &groups, &batch),
-        Call::Transform(_) => Err(other_kind("a transform", "aggregate")),
+        other => Err(other_kind(other, "aggregate")),
     });
     give(|kept| kept.accumulators(updated.map(|Updated { accumulators, failures }| (accumulators, failures))))
 }
@@ -117,7 +118,7 @@ pub unsafe fn merge(left: [(*const u8, usize); 2], right: [(*const u8, usize); 2
     let (left, right) = unsafe { (var_values(left), var_values(right)) };
     let merged = with_call(|call| match call {
         Call::Aggregate(aggregate) => aggregate.merge(&left, &right),
-        Call::Transform(_) => Err(other_kind("a transform", "aggregate")),
+        other => Err(other_kind(other, "aggregate")),
     });
     give(|kept| kept.accumulators(merged.map(|accumulators| (accumulators, Vec::new()))))
 }
@@ -131,9 +132,63 @@ pub unsafe fn finish(accumulators: [(*const u8, usize); 2]) -> *const u8 {
     let accumulators = unsafe { var_values(accumulators) };
     let columns = with_call(|call| match call {
         Call::Aggregate(aggregate) => aggregate.finish(&accumulators),
-        Call::Transform(_) => Err(other_kind("a transform", "aggregate")),
+        other => Err(other_kind(other, "aggregate")),
     });
     give(|kept| kept.results(columns))
+}
+
+/// `join.apply`.
+///
+/// # Safety
+/// The arguments are the host's, by the canonical ABI.
+pub unsafe fn join(left: (u32, *const u8, usize), right: (u32, *const u8, usize)) -> *const u8 {
+    // SAFETY: as the caller says.
+    let (left, right) = unsafe { (batch(left), batch(right)) };
+    let answer = with_call(|call| match call {
+        Call::Join(apply) => apply(&left, &right),
+        other => Err(other_kind(other, "join")),
+    });
+    give(|kept| kept.answer(answer))
+}
+
+/// `process.on-batch`.
+///
+/// # Safety
+/// The arguments are the host's, by the canonical ABI.
+pub unsafe fn on_batch(
+    input: u32,
+    keys: (u32, *const u8, usize),
+    key_of_row: (*const u8, usize),
+    rows: (u32, *const u8, usize),
+) -> *const u8 {
+    // SAFETY: as the caller says.
+    let (keys, key_of_row, rows) = unsafe { (batch(keys), lift::vec::<u32>(list(key_of_row)), batch(rows)) };
+    let answer = with_call(|call| match call {
+        Call::Process(process) => process.on_batch(input, &keys, &key_of_row, &rows),
+        other => Err(other_kind(other, "process")),
+    });
+    give(|kept| kept.answer(answer))
+}
+
+/// `process.on-timers`.
+///
+/// # Safety
+/// The arguments are the host's, by the canonical ABI.
+pub unsafe fn on_timers(keys: (u32, *const u8, usize), timers: (*const u8, usize)) -> *const u8 {
+    // SAFETY: as the caller says.
+    let (keys, timers) = unsafe { (batch(keys), lift::vec::<RawTimer>(list(timers))) };
+    let answer = with_call(|call| match call {
+        Call::Process(process) => process.on_timers(&keys, &timers),
+        other => Err(other_kind(other, "process")),
+    });
+    give(|kept| kept.answer(answer))
+}
+
+/// # Safety
+/// It is a batch of the host, and is taken once.
+unsafe fn batch((rows, columns, len): (u32, *const u8, usize)) -> Batch {
+    // SAFETY: as the caller says.
+    unsafe { lift::batch(rows, list((columns, len))) }
 }
 
 fn list((start, len): (*const u8, usize)) -> RawList {
@@ -147,6 +202,6 @@ unsafe fn var_values([offsets, data]: [(*const u8, usize); 2]) -> crate::column:
     unsafe { lift::var_values(list(offsets), list(data)) }
 }
 
-fn other_kind(opened: &str, called: &str) -> String {
-    format!("{opened} was opened, and `{called}` is called")
+fn other_kind(opened: &Call, called: &str) -> String {
+    format!("{} was opened, and `{called}` is called", opened.kind())
 }

@@ -4,18 +4,23 @@ pub use crate::__export_functions;
 pub use crate::column::batch::{Batch, Column};
 pub use crate::function::aggregate::Named;
 pub use crate::function::answer::Answer;
-pub use crate::function::binding::Signature;
+pub use crate::function::answer::RowsOut;
+pub use crate::function::binding::{OutputSpec, Signature, StateSpec};
 pub use crate::function::columns::{apply as apply_columns, signature as columns_signature};
 pub use crate::function::config::{parse as parse_config, schema as config_schema};
+pub use crate::function::join::{apply as apply_pairs, signature as pairs_signature};
 pub use crate::function::output::kind;
 pub use crate::function::plugin::{Function, Plugin};
+pub use crate::function::side::SideSink;
 pub use crate::function::transform::{apply as apply_rows, signature as rows_signature};
+pub use crate::process::contract::NoInput;
 pub use crate::row::contract::BuildRow;
 pub use crate::row::field::{FieldType, ReadField, WriteField};
 use crate::schema::{DataType, Field};
+pub use crate::state::slot::{Slot, check as check_slot};
 
 pub use super::{
-    calls::{describe, finish, merge, open, transform, update},
+    calls::{describe, finish, join, merge, on_batch, on_timers, open, transform, update},
     memory::{free_returned, realloc},
 };
 
@@ -45,9 +50,12 @@ pub fn bytes_each(fields: &[Field], bytes: usize) -> usize {
     bytes / fields.iter().filter(of_text).count().max(1)
 }
 
-/// The type of a component that exports transforms, for `wit-component`: the world `transformer`.
-pub const TRANSFORMER_TYPE: [u8; include_bytes!("transformer.bin").len()] = *include_bytes!("transformer.bin");
-/// The same of aggregates: the world `aggregator`.
-pub const AGGREGATOR_TYPE: [u8; include_bytes!("aggregator.bin").len()] = *include_bytes!("aggregator.bin");
-/// The same of both.
-pub const BOTH_TYPE: [u8; include_bytes!("both.bin").len()] = *include_bytes!("both.bin");
+/// The types of a component, one for each kind of function, for `wit-component`, which puts those of a plugin together.
+/// The world `transformer`.
+pub const TRANSFORM_TYPE: [u8; include_bytes!("transformer.bin").len()] = *include_bytes!("transformer.bin");
+/// The world `aggregator`.
+pub const AGGREGATE_TYPE: [u8; include_bytes!("aggregator.bin").len()] = *include_bytes!("aggregator.bin");
+/// The world `joiner`.
+pub const JOIN_TYPE: [u8; include_bytes!("joiner.bin").len()] = *include_bytes!("joiner.bin");
+/// The world `processor`.
+pub const PROCESS_TYPE: [u8; include_bytes!("processor.bin").len()] = *include_bytes!("processor.bin");

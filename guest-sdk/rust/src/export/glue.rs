@@ -111,6 +111,66 @@ macro_rules! __export_functions {
         );
     };
 
+    (join) => {
+        #[unsafe(export_name = "flowgate:plugin/join@0.1.0#apply")]
+        unsafe extern "C" fn join(
+            left_rows: u32,
+            left: *const u8,
+            left_len: usize,
+            right_rows: u32,
+            right: *const u8,
+            right_len: usize,
+        ) -> *const u8 {
+            // SAFETY: called by the host alone.
+            unsafe { $crate::__export::join((left_rows, left, left_len), (right_rows, right, right_len)) }
+        }
+
+        $crate::__export_functions!(free join_returned "cabi_post_flowgate:plugin/join@0.1.0#apply",);
+    };
+
+    (process) => {
+        #[unsafe(export_name = "flowgate:plugin/process@0.1.0#on-batch")]
+        unsafe extern "C" fn on_batch(
+            input: u32,
+            key_rows: u32,
+            keys: *const u8,
+            keys_len: usize,
+            key_of_row: *const u8,
+            key_of_row_len: usize,
+            rows: u32,
+            columns: *const u8,
+            columns_len: usize,
+        ) -> *const u8 {
+            // SAFETY: called by the host alone.
+            unsafe {
+                $crate::__export::on_batch(
+                    input,
+                    (key_rows, keys, keys_len),
+                    (key_of_row, key_of_row_len),
+                    (rows, columns, columns_len),
+                )
+            }
+        }
+
+        #[unsafe(export_name = "flowgate:plugin/process@0.1.0#on-timers")]
+        unsafe extern "C" fn on_timers(
+            key_rows: u32,
+            keys: *const u8,
+            keys_len: usize,
+            timers: *const u8,
+            timers_len: usize,
+        ) -> *const u8 {
+            // SAFETY: called by the host alone.
+            unsafe { $crate::__export::on_timers((key_rows, keys, keys_len), (timers, timers_len)) }
+        }
+
+        $crate::__export_functions!(
+            free
+            on_batch_returned "cabi_post_flowgate:plugin/process@0.1.0#on-batch",
+            on_timers_returned "cabi_post_flowgate:plugin/process@0.1.0#on-timers",
+        );
+    };
+
     (free $($name:ident $symbol:literal,)*) => {$(
         #[unsafe(export_name = $symbol)]
         extern "C" fn $name(_returned: *const u8) {

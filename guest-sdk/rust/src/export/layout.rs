@@ -96,6 +96,29 @@ pub(crate) struct RawOutput {
     pub(crate) passthrough: u8,
 }
 
+/// `state-slot`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RawStateSlot {
+    pub(crate) name: RawList,
+    pub(crate) kind: u8,
+    pub(crate) version: u32,
+    /// 1 = there is a time-to-live.
+    pub(crate) has_ttl: u8,
+    pub(crate) ttl_ms: u64,
+}
+
+/// `timer`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RawTimer {
+    pub(crate) key: u32,
+    /// 0 = event time, 1 = processing time.
+    pub(crate) clock: u8,
+    pub(crate) time: i64,
+    pub(crate) tag: u64,
+}
+
 /// The result of a call: `result<T, E>` where `T` and `E` are at most three lists.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -109,5 +132,7 @@ pub(crate) struct RawResult {
 const _: () = {
     assert!(size_of::<RawColumn>() == 32 && size_of::<RawRowsOut>() == 20 && size_of::<RawFailure>() == 12);
     assert!(size_of::<RawField>() == 12 && size_of::<RawFunction>() == 40 && size_of::<RawOutput>() == 20);
+    assert!(size_of::<RawStateSlot>() == 32 && std::mem::offset_of!(RawStateSlot, has_ttl) == 16);
+    assert!(size_of::<RawTimer>() == 24 && std::mem::offset_of!(RawTimer, clock) == 4);
     assert!(size_of::<RawResult>() == 28 && std::mem::offset_of!(RawColumn, has_validity) == 20);
 };

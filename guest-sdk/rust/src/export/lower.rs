@@ -5,7 +5,7 @@ use std::any::Any;
 
 use crate::column::batch::{Column, Values, VarValues};
 use crate::export::layout::{
-    RawColumn, RawFailure, RawField, RawFunction, RawList, RawOutput, RawResult, RawRowsOut, RawVarValues,
+    RawColumn, RawFailure, RawField, RawFunction, RawList, RawOutput, RawResult, RawRowsOut, RawStateSlot, RawVarValues,
 };
 use crate::function::answer::{Answer, RowFailure, RowsOut, Selection};
 use crate::function::binding::Binding;
@@ -125,7 +125,7 @@ impl Kept {
                 return Self::result(Err(self.keep(problems)));
             }
         };
-        let input = self.fields(binding.inputs);
+        let inputs: Vec<RawList> = binding.inputs.into_iter().map(|fields| self.fields(fields)).collect();
         let outputs: Vec<RawOutput> = binding
             .outputs
             .into_iter()
@@ -135,7 +135,15 @@ impl Kept {
                 passthrough: output.passthrough.into(),
             })
             .collect();
-        Self::result(Ok([self.keep(vec![input]), self.keep(outputs), RawList::EMPTY]))
+        let state = binding.state.iter().map(|slot| RawStateSlot {
+            name: RawList::text(slot.name),
+            kind: slot.kind as u8,
+            version: slot.version,
+            has_ttl: slot.ttl_ms.is_some().into(),
+            ttl_ms: slot.ttl_ms.unwrap_or(0),
+        });
+        let state: Vec<RawStateSlot> = state.collect();
+        Self::result(Ok([self.keep(inputs), self.keep(outputs), self.keep(state)]))
     }
 
     /// `list<function>`.
@@ -145,14 +153,14 @@ impl Kept {
             .iter()
             .map(|function| {
                 let schema = (function.config_schema)();
-                let input = self.fields((function.inputs)().to_vec());
+                let inputs: Vec<RawList> = (function.inputs)().into_iter().map(|fields| self.fields(fields)).collect();
                 RawFunction {
                     name: RawList::text(function.name),
                     kind: function.kind as u8,
                     doc: RawList::text(function.doc),
                     has_schema: schema.is_some().into(),
                     schema: schema.map_or(RawList::EMPTY, |schema| self.keep_text(schema)),
-                    inputs: self.keep(vec![input]),
+                    inputs: self.keep(inputs),
                 }
             })
             .collect();

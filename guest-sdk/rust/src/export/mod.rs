@@ -3,7 +3,7 @@
 mod calls;
 pub mod contents;
 mod glue;
-mod layout;
-mod lift;
+pub(crate) mod layout;
+pub(crate) mod lift;
 mod lower;
 mod memory;

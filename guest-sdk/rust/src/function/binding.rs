@@ -5,8 +5,8 @@ use crate::schema::Field;
 /// What a function reads and writes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Signature {
-    /// The columns it reads.
-    pub inputs: &'static [Field],
+    /// The columns it reads, of each of its inputs.
+    pub inputs: Vec<Vec<Field>>,
     /// The main output first.
     pub outputs: Vec<OutputSpec>,
 }
@@ -36,10 +36,37 @@ pub(crate) struct OutputBinding {
 /// What an opened function reads and writes (`operator.wit`).
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Binding {
-    /// The columns it reads.
-    pub inputs: Vec<Field>,
+    /// The columns it reads, of each of its inputs.
+    pub inputs: Vec<Vec<Field>>,
     /// The main output first.
     pub outputs: Vec<OutputBinding>,
+    /// What a process function keeps for each key.
+    pub state: Vec<StateSpec>,
+}
+
+/// What a slot of state holds; numbered as in the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum StateKind {
+    /// One value per key.
+    Value,
+    /// Entries per key.
+    Map,
+    /// Elements per key.
+    List,
+}
+
+/// One slot of state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateSpec {
+    /// Unique within the function; state survives a change of the plugin under it.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: StateKind,
+    /// Of the encoding of its values.
+    pub version: u32,
+    /// Milliseconds after the last write at which the host may forget; `None` = never.
+    pub ttl_ms: Option<u64>,
 }
 
 impl From<Signature> for Binding {
@@ -49,19 +76,27 @@ impl From<Signature> for Binding {
             columns: output.fields.to_vec(),
             passthrough: output.passthrough,
         });
-        Binding { inputs: signature.inputs.to_vec(), outputs: outputs.collect() }
+        Binding { inputs: signature.inputs, outputs: outputs.collect(), state: Vec::new() }
     }
 }
 
-/// Everything that is wrong with the offered columns for a function that reads `wanted`.
-pub(crate) fn problems(wanted: &[Field], offered: &[Vec<Field>]) -> Vec<String> {
-    let [offered] = offered else {
-        return vec![format!("the function has one input, and is given {}", offered.len())];
-    };
-    wanted.iter().filter_map(|field| problem(field, offered)).collect()
+/// Everything that is wrong with the offered columns for a function that reads `wanted`, a list for each input.
+pub(crate) fn problems(wanted: &[Vec<Field>], offered: &[Vec<Field>]) -> Vec<String> {
+    if wanted.len() != offered.len() {
+        let inputs = if wanted.len() == 1 { "one input" } else { "two inputs" };
+        return vec![format!("the function has {inputs}, and is given {}", offered.len())];
+    }
+    let one = wanted.len() == 1;
+    let mut problems = Vec::new();
+    for (number, (wanted, offered)) in (1..).zip(wanted.iter().zip(offered)) {
+        let of_input = wanted.iter().filter_map(|field| problem(field, offered));
+        problems.extend(of_input.map(|problem| if one { problem } else { format!("input {number}: {problem}") }));
+    }
+    problems
 }
 
-fn problem(wanted: &Field, offered: &[Field]) -> Option<String> {
+/// What is wrong with the offered columns for a function that reads this one.
+pub(crate) fn problem(wanted: &Field, offered: &[Field]) -> Option<String> {
     let name = &wanted.name;
     let Some(found) = offered.iter().find(|field| field.name == *name) else {
         let mut message = format!("there is no column `{name}` ({} is wanted)", wanted.data_type);
@@ -133,7 +168,7 @@ mod tests {
             Field::new("line", Text, true),
         ];
         assert_eq!(
-            problems(&wanted, &[OFFERED.to_vec()]),
+            problems(&[wanted.to_vec()], &[OFFERED.to_vec()]),
             [
                 "there is no column `lien` (text is wanted); the input has line: text, count: int64?, when: timestamp",
                 "the column `count` may have no value, but the function reads one from every row: filter such rows out \
@@ -155,10 +190,11 @@ mod tests {
 
     #[test]
     fn the_number_of_inputs_is_checked() {
-        assert_eq!(problems(&[], &[vec![], vec![]]), ["the function has one input, and is given 2"]);
-        assert_eq!(
-            problems(&[Field::new("a", Text, false)], &[vec![]]),
-            ["there is no column `a` (text is wanted); the input has no columns"]
-        );
+        assert_eq!(problems(&[vec![]], &[vec![], vec![]]), ["the function has one input, and is given 2"]);
+        assert_eq!(problems(&[vec![], vec![]], &[vec![]]), ["the function has two inputs, and is given 1"]);
+        let a = vec![Field::new("a", Text, false)];
+        let missing = "there is no column `a` (text is wanted); the input has no columns";
+        assert_eq!(problems(std::slice::from_ref(&a), &[vec![]]), [missing]);
+        assert_eq!(problems(&[a.clone(), a.clone()], &[a, vec![]]), [format!("input 2: {missing}")]);
     }
 }

@@ -267,7 +267,7 @@ where
     D: Done,
     F: Fn(Columns<'b, R>, &'b C, &mut O) -> D,
 {
-    Signature { inputs: R::FIELDS, outputs: O::specs(names) }
+    Signature { inputs: vec![R::FIELDS.to_vec()], outputs: O::specs(names) }
 }
 
 /// Calls a function over columns for one batch.

@@ -6,6 +6,7 @@ pub(crate) mod answer;
 pub(crate) mod binding;
 pub(crate) mod columns;
 pub(crate) mod config;
+pub(crate) mod join;
 pub(crate) mod output;
 pub(crate) mod plugin;
 pub(crate) mod side;

@@ -49,13 +49,71 @@ impl<R: WriteRow> SideOutput<R> {
     /// }
     /// ```
     #[inline]
-    pub fn push(&mut self, row: R) {
+    pub fn push<W: WriteRow<Columns = R::Columns>>(&mut self, row: W) {
         self.sink.selected.push(self.row);
         row.write(&mut self.sink.columns);
     }
 }
 
-/// The side outputs of one function: a tuple of [`SideOutput`]s.
+/// One side output, as the loops over rows see it.
+pub trait SideSink {
+    /// What the binding says of it, under this name.
+    fn spec(name: &'static str) -> OutputSpec;
+    /// Empty, for a batch.
+    fn new(batch: &Batch) -> Self;
+    /// Rows from now on come from given row `row`.
+    fn set_row(&mut self, row: u32);
+    /// Forgets what came from given row `row`, the last that was set.
+    fn take_back(&mut self, row: u32);
+    /// Its rows, of `given` given rows.
+    fn finish(self, given: usize) -> RowsOut;
+}
+
+impl<R: WriteRow> SideSink for SideOutput<R> {
+    fn spec(name: &'static str) -> OutputSpec {
+        OutputSpec { name, fields: <R as Row>::FIELDS, passthrough: R::PASSTHROUGH }
+    }
+
+    fn new(batch: &Batch) -> Self {
+        SideOutput { sink: RowSink::new(0, batch.var_bytes() / 8), row: 0 }
+    }
+
+    #[inline(always)]
+    fn set_row(&mut self, row: u32) {
+        self.row = row;
+    }
+
+    #[cold]
+    fn take_back(&mut self, row: u32) {
+        self.sink.selected.take_back(row);
+        self.sink.columns.truncate(self.sink.selected.len());
+    }
+
+    fn finish(self, given: usize) -> RowsOut {
+        self.sink.finish(given)
+    }
+}
+
+/// The side outputs of one function: a tuple of [`SideOutput`]s, or for a process function a struct of them:
+///
+/// ```
+/// use flowgate_sdk::{Row, SideOutput, SideOutputs};
+///
+/// #[derive(Row)]
+/// struct Reason<'a> { reason: &'a str }
+///
+/// /// The job reads them as `operator.late_orders` and `operator.rejected`.
+/// #[derive(SideOutputs)]
+/// struct Sides {
+///     late_orders: SideOutput<Reason<'static>>,
+///     rejected: SideOutput<Reason<'static>>,
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no set of side outputs",
+    label = "no side outputs",
+    note = "write `#[derive(flowgate_sdk::SideOutputs)]` on a struct whose fields are `SideOutput<Row>`"
+)]
 pub trait SideOutputs {
     /// What the binding says of them, under these names.
     fn specs(names: &[&'static str]) -> Vec<OutputSpec>;
@@ -74,29 +132,26 @@ macro_rules! side_outputs {
         impl<$($row: WriteRow),*> SideOutputs for ($(SideOutput<$row>,)*) {
             fn specs(names: &[&'static str]) -> Vec<OutputSpec> {
                 let _ = names;
-                vec![$(OutputSpec { name: names[$index], fields: <$row as Row>::FIELDS, passthrough: $row::PASSTHROUGH }),*]
+                vec![$(SideOutput::<$row>::spec(names[$index])),*]
             }
             #[allow(clippy::unused_unit)]
             fn new(batch: &Batch) -> Self {
                 let _ = batch;
-                ($(SideOutput::<$row> { sink: RowSink::new(0, batch.var_bytes() / 8), row: 0 },)*)
+                ($(<SideOutput<$row> as SideSink>::new(batch),)*)
             }
             #[inline(always)]
             fn set_row(&mut self, row: u32) {
                 let _ = row;
-                $(self.$index.row = row;)*
+                $(self.$index.set_row(row);)*
             }
             #[cold]
             fn take_back(&mut self, row: u32) {
                 let _ = row;
-                $(
-                    self.$index.sink.selected.take_back(row);
-                    self.$index.sink.columns.truncate(self.$index.sink.selected.len());
-                )*
+                $(self.$index.take_back(row);)*
             }
             fn finish(self, given: usize) -> Vec<RowsOut> {
                 let _ = given;
-                vec![$(self.$index.sink.finish(given)),*]
+                vec![$(self.$index.finish(given)),*]
             }
         }
     };

@@ -41,7 +41,7 @@ where
 {
     let main = OutputSpec { name: "", fields: O::FIELDS, passthrough: O::PASSTHROUGH };
     let outputs = std::iter::once(main).chain(S::specs(names)).collect();
-    Signature { inputs: R::FIELDS, outputs }
+    Signature { inputs: vec![R::FIELDS.to_vec()], outputs }
 }
 
 /// Calls a function over rows for every row of a batch.

@@ -2,8 +2,13 @@
 
 pub mod context;
 pub mod files;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) mod keyed;
 pub mod log;
 pub mod metrics;
+pub(crate) mod state;
+#[cfg(target_arch = "wasm32")]
+mod wasm_state;
 
 #[cfg(target_arch = "wasm32")]
 #[path = "wasm.rs"]

@@ -73,6 +73,12 @@ impl Row for () {
     const PASSTHROUGH: bool = true;
 }
 
+impl ReadRow<'_> for () {
+    type Columns = ();
+    fn columns(_batch: &Batch) {}
+    fn read((): &(), _row: usize) {}
+}
+
 impl WriteRow for () {
     type Columns = ();
     fn write(self, (): &mut ()) {}

@@ -64,7 +64,7 @@ pub fn aggregate<A: Aggregate, R: WriteRow>(
     let mut failures = Vec::new();
     let mut given = 0;
     for part in parts {
-        let batch = project(batch(part), R::FIELDS, &opened.binding.inputs);
+        let batch = project(batch(part), R::FIELDS, &opened.binding.inputs[0]);
         let mut accumulators = empty();
         if batch.rows() > 0 {
             let groups = vec![0; batch.rows()];

@@ -19,9 +19,18 @@
 //! ```
 
 mod aggregate;
+mod gather;
 mod host;
+mod join;
+mod key;
+mod process;
+#[cfg(test)]
+mod process_tests;
 mod transform;
 
 pub use aggregate::{AggregateResult, aggregate, open_aggregate};
 pub use host::{Host, InstalledHost};
+pub use join::{join, open_join};
+pub use key::TestKey;
+pub use process::ProcessHarness;
 pub use transform::{SideResult, TransformResult, open, run};

@@ -110,7 +110,7 @@ pub fn run<T: Transform, R: WriteRow>(
     rows: impl IntoIterator<Item = R>,
 ) -> Result<TransformResult, Vec<String>> {
     let opened = Function::transform::<T>().open(config, &[R::FIELDS.to_vec()])?;
-    let batch = project(batch(rows), R::FIELDS, &opened.binding.inputs);
+    let batch = project(batch(rows), R::FIELDS, &opened.binding.inputs[0]);
     let Call::Transform(apply) = &opened.call else { unreachable!("a transform was opened") };
     let answer = apply(&batch).map_err(|problem| vec![problem])?;
     Ok(TransformResult::new(answer, opened.binding, batch.rows()))
@@ -137,7 +137,7 @@ pub struct TransformResult {
 }
 
 impl TransformResult {
-    fn new(answer: Answer, binding: Binding, given: usize) -> Self {
+    pub(super) fn new(answer: Answer, binding: Binding, given: usize) -> Self {
         assert_eq!(answer.outputs.len(), binding.outputs.len(), "outputs");
         let failures: Vec<(u32, String)> =
             answer.failures.into_iter().map(|failure| (failure.row, failure.message)).collect();
@@ -197,7 +197,7 @@ pub struct SideResult {
 }
 
 impl SideResult {
-    fn new(rows: RowsOut, fields: Vec<Field>, given: usize) -> Self {
+    pub(super) fn new(rows: RowsOut, fields: Vec<Field>, given: usize) -> Self {
         let selection = match rows.selection {
             Selection::All => (0..given as u32).collect(),
             Selection::Rows(rows) => rows,

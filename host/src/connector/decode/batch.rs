@@ -59,6 +59,11 @@ impl Batch {
         self.bytes += bytes;
     }
 
+    /// Input of `bytes` bytes was read that is no row: a batch ends even where none of its input is.
+    pub(crate) fn push_skipped(&mut self, bytes: usize) {
+        self.bytes += bytes;
+    }
+
     /// The record at `line` did not decode.
     pub(crate) fn push_failure(&mut self, line: u64, raw: &[u8], message: String) {
         self.bytes += raw.len().min(limits::LINE_BYTES_MAX);

@@ -1,10 +1,13 @@
 //! What every format obeys.
 
+use std::fmt::Debug;
+
 use arrow_array::ArrayRef;
 use serde::{Deserialize, Serialize};
 
 use super::Batch;
 use crate::error::Result;
+use crate::schema::SchemaRef;
 
 /// Where decoding stands in the (uncompressed) bytes of a split. It is the position that a checkpoint keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +29,18 @@ impl Cursor {
     pub(crate) fn start() -> Self {
         Cursor { offset: 0, line: 1, skipping: false, header: None }
     }
+}
+
+/// How the bytes of a source become rows.
+pub(crate) trait Decoding: Debug + Send + Sync {
+    /// The columns.
+    fn schema(&self) -> SchemaRef;
+
+    /// Rows in a batch at the most.
+    fn batch_rows(&self) -> usize;
+
+    /// A decoder for one input; `name` is the input's, for messages.
+    fn decoder(&self, name: &str) -> Box<dyn Decoder>;
 }
 
 /// Turns bytes into rows.

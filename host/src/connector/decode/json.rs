@@ -8,7 +8,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqA
 
 use super::column::Column;
 use super::json_span;
-use super::line::{self, Line};
+use super::line;
 use super::{Batch, Cursor, Decoder};
 use crate::error::Result;
 use crate::schema::{DataType, Schema};
@@ -89,33 +89,7 @@ impl JsonDecoder {
 
 impl Decoder for JsonDecoder {
     fn decode(&mut self, bytes: &[u8], at_end: bool, cursor: &mut Cursor, batch: &mut Batch) -> Result<usize> {
-        let mut done = line::skip_rest(bytes, at_end, cursor);
-        while !batch.is_full() && done < bytes.len() {
-            let rest = &bytes[done..];
-            match line::first(rest, at_end) {
-                Line::Partial => break,
-                Line::TooLong { next, ended } => {
-                    line::fail_too_long(rest, ended, cursor, batch);
-                    done += next;
-                }
-                Line::Whole { content, next } => {
-                    let content = &rest[..content];
-                    if !content.trim_ascii().is_empty() {
-                        let parsed = match std::str::from_utf8(content) {
-                            Ok(text) => self.row(text, batch.row_count()),
-                            Err(error) => Err(line::not_utf8(error, cursor.offset + done as u64)),
-                        };
-                        match parsed {
-                            Ok(()) => batch.push_rows(cursor.line, 1, next),
-                            Err(message) => batch.push_failure(cursor.line, content, message),
-                        }
-                    }
-                    cursor.line += 1;
-                    done += next;
-                }
-            }
-        }
-        Ok(done)
+        Ok(line::each_text(bytes, at_end, cursor, batch, |text, rows| self.row(text, rows).map(|()| true)))
     }
 
     fn take_columns(&mut self) -> Result<Vec<ArrayRef>> {
@@ -192,9 +166,9 @@ impl Visitor<'_> for NameSeed<'_> {
 }
 
 /// Puts one value into its column.
-struct ValueSeed<'a> {
-    column: &'a mut Column,
-    problem: &'a RefCell<Option<String>>,
+pub(super) struct ValueSeed<'a> {
+    pub(super) column: &'a mut Column,
+    pub(super) problem: &'a RefCell<Option<String>>,
 }
 
 impl ValueSeed<'_> {

@@ -63,6 +63,46 @@ pub(super) fn fail_too_long(bytes: &[u8], ended: bool, cursor: &mut Cursor, batc
     }
 }
 
+/// Gives each line that is UTF-8 and not only white space to `row`, with the number of rows in the batch. It says whether
+/// the line is a row (false: it is none, and nothing is wrong with it) or what is wrong with it. For the rest, as
+/// [`Decoder::decode`](super::Decoder::decode).
+pub(super) fn each_text(
+    bytes: &[u8],
+    at_end: bool,
+    cursor: &mut Cursor,
+    batch: &mut Batch,
+    mut row: impl FnMut(&str, usize) -> Result<bool, String>,
+) -> usize {
+    let mut done = skip_rest(bytes, at_end, cursor);
+    while !batch.is_full() && done < bytes.len() {
+        let rest = &bytes[done..];
+        match first(rest, at_end) {
+            Line::Partial => break,
+            Line::TooLong { next, ended } => {
+                fail_too_long(rest, ended, cursor, batch);
+                done += next;
+            }
+            Line::Whole { content, next } => {
+                let content = &rest[..content];
+                if !content.trim_ascii().is_empty() {
+                    let parsed = match std::str::from_utf8(content) {
+                        Ok(text) => row(text, batch.row_count()),
+                        Err(error) => Err(not_utf8(error, cursor.offset + done as u64)),
+                    };
+                    match parsed {
+                        Ok(true) => batch.push_rows(cursor.line, 1, next),
+                        Ok(false) => batch.push_skipped(next),
+                        Err(message) => batch.push_failure(cursor.line, content, message),
+                    }
+                }
+                cursor.line += 1;
+                done += next;
+            }
+        }
+    }
+    done
+}
+
 /// Says where a line that starts at `offset` of the input stops being UTF-8.
 pub(super) fn not_utf8(error: std::str::Utf8Error, offset: u64) -> String {
     let within = error.valid_up_to();

@@ -8,6 +8,7 @@ mod decoder;
 mod json;
 mod json_span;
 mod line;
+mod nexmark;
 mod settings;
 mod text;
 
@@ -17,5 +18,6 @@ mod format_tests;
 mod lines_tests;
 
 pub(crate) use batch::Batch;
-pub(crate) use decoder::{Cursor, Decoder};
+pub(crate) use decoder::{Cursor, Decoder, Decoding};
+pub(crate) use nexmark::{NexmarkLines, schema_of as nexmark_schema};
 pub(crate) use settings::{DecodeSettings, checked_batch_rows};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::Decoder;
 use super::csv::CsvDecoder;
+use super::decoder::{Decoder, Decoding};
 use super::json::JsonDecoder;
 use super::text::TextDecoder;
 use crate::connector::limits;
@@ -85,6 +85,20 @@ impl DecodeSettings {
             Format::Json => Box::new(JsonDecoder::new(&self.schema)),
             Format::Csv => Box::new(CsvDecoder::new(self, name)),
         }
+    }
+}
+
+impl Decoding for DecodeSettings {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn batch_rows(&self) -> usize {
+        self.batch_rows
+    }
+
+    fn decoder(&self, name: &str) -> Box<dyn Decoder> {
+        self.decoder(name)
     }
 }
 

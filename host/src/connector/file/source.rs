@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::follow::FollowedFile;
 use super::whole::{self, WholeFile};
-use crate::connector::decode::{Cursor, DecodeSettings};
+use crate::connector::decode::{Cursor, DecodeSettings, Decoding};
 use crate::connector::reader::{DecodingReader, KeptPosition};
 use crate::connector::source::{Position, Source, Split, SplitReader, Waker};
 use crate::connector::stdin::PipeInput;
@@ -22,12 +22,21 @@ use crate::schema::SchemaRef;
 pub(crate) struct FileSource {
     spec: spec::FileSource,
     base: PathBuf,
-    settings: DecodeSettings,
+    decoding: Arc<dyn Decoding>,
 }
 
 impl FileSource {
     /// The source of a spec; everything that is wrong with it at once. Does not touch the disk.
     pub(crate) fn new(spec: &spec::FileSource, base: &Path) -> std::result::Result<Self, Vec<String>> {
+        Self::decoded(spec, base, DecodeSettings::of_file(spec).map(|settings| Arc::new(settings) as Arc<dyn Decoding>))
+    }
+
+    /// Files whose bytes are read in another way than the spec's `format` says.
+    pub(crate) fn decoded(
+        spec: &spec::FileSource,
+        base: &Path,
+        decoding: std::result::Result<Arc<dyn Decoding>, Vec<String>>,
+    ) -> std::result::Result<Self, Vec<String>> {
         let mut wrong = Vec::new();
         if spec.path.is_empty() {
             wrong.push("`path` is empty".into());
@@ -41,8 +50,8 @@ impl FileSource {
         if spec.follow && matches!(compressed, Compression::Gzip | Compression::Zstd) {
             wrong.push("`follow` goes with files that are not compressed".into());
         }
-        match DecodeSettings::of_file(spec) {
-            Ok(settings) if wrong.is_empty() => Ok(FileSource { spec: spec.clone(), base: base.into(), settings }),
+        match decoding {
+            Ok(decoding) if wrong.is_empty() => Ok(FileSource { spec: spec.clone(), base: base.into(), decoding }),
             Ok(_) => Err(wrong),
             Err(more) => {
                 wrong.extend(more);
@@ -93,7 +102,7 @@ impl FileSource {
 
 impl Source for FileSource {
     fn schema(&self) -> SchemaRef {
-        self.settings.schema.clone()
+        self.decoding.schema()
     }
 
     /// One for each file. All of them are looked at, so that a missing one is known before the job starts.
@@ -112,8 +121,8 @@ impl Source for FileSource {
         let name: Arc<str> = split.0.as_str().into();
         let path = self.base.join(&split.0);
         let kept = position.map(|p| KeptPosition::of(p, &name)).transpose()?;
-        let decoder = self.settings.decoder(&name);
-        let rows = self.settings.batch_rows;
+        let decoder = self.decoding.decoder(&name);
+        let rows = self.decoding.batch_rows();
         if !is_regular(&path, &name)? {
             if position.is_some() {
                 return Err(Error::user(format!("{name} is a pipe: it cannot be read again from where it was left")));

@@ -29,7 +29,7 @@ fn all_columns() -> serde_json::Value {
 
 fn all_rows(rows: u64, batch_rows: u32, splits: usize) -> Vec<(u64, String)> {
     let settings = serde_json::json!({ "rows": rows, "batch_rows": batch_rows, "seed": 7, "columns": all_columns() });
-    let source = GeneratorSource::new(&spec(settings)).unwrap();
+    let source = GeneratorSource::of_spec(&spec(settings)).unwrap();
     let splits = source.splits(splits).unwrap();
     let mut rows: Vec<_> = splits.iter().flat_map(|split| read_split(&source, &split.0, None).rows).collect();
     rows.sort();
@@ -49,7 +49,7 @@ proptest! {
     #[test]
     fn a_position_is_exact(batch_rows in 1u32..70, before in 0usize..6) {
         let settings = serde_json::json!({ "rows": 200, "batch_rows": batch_rows, "columns": all_columns() });
-        let source = GeneratorSource::new(&spec(settings)).unwrap();
+        let source = GeneratorSource::of_spec(&spec(settings)).unwrap();
         let alarm = Alarm::new();
         let mut reader = source.open(&Split("1/2".into()), None, alarm.waker()).unwrap();
         let mut rows = Vec::new();
@@ -131,7 +131,7 @@ fn columns_and_seeds_differ() {
 #[test]
 fn a_rate_holds_rows_back() {
     let settings = serde_json::json!({ "rows": 60, "rate": 2_000, "columns": { "n": { "sequence": {} } } });
-    let source = GeneratorSource::new(&spec(settings)).unwrap();
+    let source = GeneratorSource::of_spec(&spec(settings)).unwrap();
     let start_ms = clock::now_ms();
     let alarm = Alarm::new();
     let mut readers: Vec<_> =

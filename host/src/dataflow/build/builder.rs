@@ -70,9 +70,9 @@ pub fn build<'scope>(
             NodeKind::Transform(spec) => builder.transform(id, node, spec),
             NodeKind::Window(spec) => builder.window(id, node, spec),
             NodeKind::Union(spec) => builder.union(id, node, spec),
+            NodeKind::Process(spec) => builder.process(id, node, spec),
             NodeKind::Join(spec) => builder.join(id, node, spec),
             NodeKind::Lookup(spec) => builder.lookup(id, node, spec),
-            NodeKind::Process(_) => Err(Error::internal("not yet")),
             NodeKind::Sink(spec) => builder.sink(id, node, &spec.connector),
         };
         builder.edges.push(edges.map_err(|e| e.within(format_args!("`{}`", node.name)))?);

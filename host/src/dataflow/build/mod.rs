@@ -3,6 +3,7 @@
 mod builder;
 mod join;
 mod operator;
+mod process;
 mod sink;
 mod source;
 mod window;

@@ -3,41 +3,96 @@
 use std::sync::Arc;
 
 use super::builder::Builder;
-use crate::dataflow::engine::Edge;
+use crate::dataflow::engine::{self, Edge, PassOn, Route};
 use crate::dataflow::shuffle::Target;
 use crate::dataflow::window::aggregator::Aggregator;
+use crate::dataflow::window::by_rows::RowWindows;
+use crate::dataflow::window::global::GlobalWindow;
 use crate::dataflow::window::operator::WindowOperator;
+use crate::dataflow::window::plan::{self, Plan};
+use crate::dataflow::window::pre_aggregate::{self, PreAggregate};
+use crate::dataflow::window::session::SessionWindows;
 use crate::dataflow::window::shape::Shape;
-use crate::dataflow::window::state::WindowState;
+use crate::dataflow::window::time::TimeWindows;
 use crate::error::{Error, Result};
-use crate::job::graph::{Node, PluginFunction, WindowNode, Windows};
+use crate::job::graph::{Node, PluginFunction, Trigger, WindowNode, Windows};
+use crate::schema::Schema;
+
+/// Position of the dead letters among the outputs of a window node.
+const ERRORS: usize = 1;
 
 impl<'scope> Builder<'_, 'scope> {
-    /// A window aggregation.
+    /// A window aggregation: with several workers, rows are added up before the shuffle where that can be done.
     pub(super) fn window(&mut self, id: usize, node: &Node, spec: &WindowNode) -> Result<Vec<Edge<'scope>>> {
         let (edge, schema) = self.input(node, 0)?;
-        let target = if spec.key.is_empty() {
-            Target::One(id % self.workers())
+        let mut inputs = Vec::new();
+        let mut early_errors = None;
+        if self.workers() > 1 && adds_up_early(spec) {
+            let key: Vec<usize> = (0..spec.key.len()).collect();
+            let plan = self.plan(node, spec, &schema)?;
+            let dead_letters = self.dead_letters(id, spec.on_error, schema.clone());
+            let early = PreAggregate::new(plan, spec.windows, spec.allowed_lateness_ms, spec.time, dead_letters);
+            let name = format!("{} (before the shuffle)", node.name);
+            let outputs = engine::add(self.scope, &name, vec![(edge, Route::Local)], 3, self.job, |_| Box::new(early));
+            let [rows, partials, errors] = <[Edge<'scope>; 3]>::try_from(outputs)
+                .map_err(|_| Error::internal("an operator has other outputs than were asked for"))?;
+            debug_assert!([pre_aggregate::ROWS, pre_aggregate::PARTIALS, pre_aggregate::ERRORS] == [0, 1, 2]);
+            inputs.push(self.shuffled(&node.name, rows, self.target(id, &spec.key)));
+            inputs.push(self.shuffled(&node.name, partials, self.target(id, &key)));
+            early_errors = Some(errors);
         } else {
-            Target::ByKey { columns: spec.key.clone(), key_groups: self.graph.key_groups }
+            inputs.push(self.shuffled(&node.name, edge, self.target(id, &spec.key)));
+        }
+        let plan = self.plan(node, spec, &schema)?;
+        let windows: Box<dyn plan::Windows> = match spec.windows {
+            Windows::Time { size_ms, slide_ms } => {
+                Box::new(TimeWindows::new(Shape { size_ms, slide_ms, lateness_ms: spec.allowed_lateness_ms }))
+            }
+            Windows::Session { gap_ms } => Box::new(SessionWindows::new(&plan, gap_ms, spec.allowed_lateness_ms)),
+            Windows::Global => Box::new(GlobalWindow::new(&plan)),
+            Windows::Rows { size, slide } => Box::new(RowWindows::new(&plan, size, slide)),
         };
-        let input = self.shuffled(&node.name, edge, target);
-        let mut open = |function: &PluginFunction| self.open(node, function);
-        let aggregators = spec
-            .aggregates
-            .iter()
-            .map(|aggregate| Aggregator::new(aggregate, &schema, &mut open))
-            .collect::<Result<Vec<_>>>()?;
-        let key_fields = spec.key.iter().filter_map(|c| schema.fields.get(*c).cloned()).collect();
-        let Windows::Time { size_ms, slide_ms } = spec.windows else { return Err(Error::internal("not yet")) };
-        let shape = Shape { size_ms, slide_ms, lateness_ms: spec.allowed_lateness_ms };
-        let window = WindowOperator::new(
-            WindowState::new(shape, spec.key.clone(), key_fields, aggregators),
+        let operator = WindowOperator::new(
+            windows,
+            plan,
             spec.time,
             self.dead_letters(id, spec.on_error, schema),
             Arc::clone(&self.job.metrics.nodes[id]),
             Arc::clone(self.job),
         );
-        Ok(self.operator(id, node, vec![input], Box::new(window), spec.event_time.as_ref()))
+        let mut outputs = self.operator(id, node, inputs, Box::new(operator), spec.event_time.as_ref());
+        if let Some(early) = early_errors {
+            let both = vec![(outputs[ERRORS].clone(), Route::Local), (early, Route::Local)];
+            let name = format!("{} (errors)", node.name);
+            let together = engine::add(self.scope, &name, both, 1, self.job, |_| Box::new(PassOn));
+            outputs.splice(ERRORS..=ERRORS, together);
+        }
+        Ok(outputs)
     }
+
+    /// The owner of a key, or one worker for all rows.
+    fn target(&self, id: usize, key: &[usize]) -> Target {
+        match key {
+            [] => Target::One(id % self.workers()),
+            key => Target::ByKey { columns: key.to_vec(), key_groups: self.graph.key_groups },
+        }
+    }
+
+    fn plan(&self, node: &Node, spec: &WindowNode, schema: &Schema) -> Result<Plan> {
+        let mut open = |function: &PluginFunction| self.open(node, function);
+        let aggregators = spec.aggregates.iter().map(|aggregate| Aggregator::new(aggregate, schema, &mut open));
+        Ok(Plan {
+            key: spec.key.clone(),
+            key_fields: spec.key.iter().filter_map(|c| schema.fields.get(*c).cloned()).collect(),
+            aggregators: aggregators.collect::<Result<Vec<_>>>()?,
+            marks_results: spec.marks_results,
+            has_event_time: node.outputs[0].has_event_time,
+            trigger: spec.trigger,
+        })
+    }
+}
+
+/// Whether results do not depend on the order in which rows of a key come: then some can be added up before the others.
+fn adds_up_early(spec: &WindowNode) -> bool {
+    !matches!(spec.windows, Windows::Rows { .. }) && !matches!(spec.trigger, Some(Trigger::Count(_)))
 }

@@ -2,19 +2,37 @@
 
 use std::collections::BTreeMap;
 
-use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
+use arrow_buffer::NullBuffer;
 
-use super::accumulator::{Accumulators, Native, Ordered};
+use super::aggregate::{Accumulate, Pairs, Rows, Times, accumulator};
+use crate::dataflow::batch::Batch;
 use crate::dataflow::slot::columns_for;
 use crate::error::{Error, Result};
 use crate::job::graph::{Aggregate, AggregateColumn, PluginFunction};
 use crate::plugin::{CallContext, Function, Metric, RowFailure, VarValues};
-use crate::schema::{DataType, Schema};
+use crate::schema::Schema;
+
+/// What one aggregate has added up, by group.
+pub enum Accumulators {
+    /// The host's own.
+    Own(Box<dyn Accumulate>),
+    /// A plugin's, as it encodes them; empty for a group without rows.
+    Plugin(Vec<Vec<u8>>),
+}
 
 /// One aggregate, ready to run.
 pub enum Aggregator {
-    /// The host's own, over a column (none for counting rows).
-    Native(Native, Option<usize>),
+    /// The host's own.
+    Own {
+        /// Positions of the columns that it reads.
+        columns: Vec<usize>,
+        /// A boolean column; only rows where it is true count.
+        filter: Option<usize>,
+        /// Accumulators without groups.
+        empty: Box<dyn Accumulate>,
+    },
     /// A plugin's.
     Plugin(Box<PluginAggregator>),
 }
@@ -30,6 +48,82 @@ pub struct PluginAggregator {
 /// Not among the groups of the call.
 const NO_PLACE: u32 = u32::MAX;
 
+impl Accumulators {
+    fn of_another_aggregate() -> Error {
+        Error::internal("accumulators of another aggregate")
+    }
+
+    /// Makes room for this many groups.
+    pub fn grow(&mut self, groups: usize) {
+        match self {
+            Accumulators::Own(own) => own.grow(groups),
+            Accumulators::Plugin(bytes) => bytes.resize(groups, Vec::new()),
+        }
+    }
+
+    /// Makes a group's accumulator empty.
+    pub fn clear(&mut self, group: usize) {
+        match self {
+            Accumulators::Own(own) => own.clear(group),
+            Accumulators::Plugin(bytes) => bytes[group] = Vec::new(),
+        }
+    }
+
+    /// Whether what was merged can be taken out again.
+    pub fn subtracts(&self) -> bool {
+        matches!(self, Accumulators::Own(own) if own.subtracts())
+    }
+
+    /// Takes out accumulators that were merged before.
+    pub fn subtract(&mut self, from: &Accumulators, pairs: Pairs<'_>) -> Result<()> {
+        match (self, from) {
+            (Accumulators::Own(ours), Accumulators::Own(theirs)) => {
+                let theirs: &dyn Accumulate = theirs.as_ref();
+                ours.subtract(theirs, pairs)
+            }
+            _ => Err(Accumulators::of_another_aggregate()),
+        }
+    }
+
+    /// Appends the encoding of a group's accumulator.
+    pub fn encode(&self, group: usize, out: &mut Vec<u8>) {
+        match self {
+            Accumulators::Own(own) => own.encode(group, out),
+            Accumulators::Plugin(bytes) => {
+                out.extend_from_slice(&(bytes[group].len() as u32).to_le_bytes());
+                out.extend_from_slice(&bytes[group]);
+            }
+        }
+    }
+
+    /// Reads what [`Accumulators::encode`] wrote into an empty group, and moves `bytes` behind it.
+    pub fn decode(&mut self, group: usize, bytes: &mut &[u8]) -> Result<()> {
+        match self {
+            Accumulators::Own(own) => own.merge_encoded(group, bytes),
+            Accumulators::Plugin(accumulators) => {
+                accumulators[group] = take_sized(bytes)?.to_vec();
+                Ok(())
+            }
+        }
+    }
+
+    /// Bytes of memory that it takes up, about.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Accumulators::Own(own) => own.bytes(),
+            Accumulators::Plugin(bytes) => bytes.iter().map(|b| b.capacity() + size_of::<Vec<u8>>()).sum(),
+        }
+    }
+}
+
+fn take_sized<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8]> {
+    let cut_off = || Error::internal("an encoded accumulator is cut off");
+    let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(cut_off)?;
+    let (taken, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(cut_off)?;
+    *bytes = rest;
+    Ok(taken)
+}
+
 impl Aggregator {
     /// For an aggregate over this input; `open` opens a plugin's function.
     pub fn new(
@@ -37,129 +131,99 @@ impl Aggregator {
         input: &Schema,
         open: &mut dyn FnMut(&PluginFunction) -> Result<Function>,
     ) -> Result<Self> {
-        let data_type = |column: &usize| {
-            input
-                .fields
-                .get(*column)
-                .map(|f| f.data_type)
-                .ok_or_else(|| Error::internal("an aggregate reads a column that its input does not have"))
-        };
-        let no_such = |what: &str, t: DataType| Error::internal(format!("no {what} of {t} values"));
-        Ok(match &column.aggregate {
-            Aggregate::Count(column) => Aggregator::Native(Native::Count, *column),
-            Aggregate::Sum(column) => {
-                let native = match data_type(column)? {
-                    DataType::Int64 => Native::SumInt,
-                    DataType::Float64 => Native::SumFloat,
-                    other => return Err(no_such("sum", other)),
-                };
-                Aggregator::Native(native, Some(*column))
-            }
-            Aggregate::Avg(column) => {
-                let native = match data_type(column)? {
-                    DataType::Int64 => Native::AvgInt,
-                    DataType::Float64 => Native::AvgFloat,
-                    other => return Err(no_such("average", other)),
-                };
-                Aggregator::Native(native, Some(*column))
-            }
-            Aggregate::Min(c) | Aggregate::Max(c) => {
-                let data_type = data_type(c)?;
-                let of = Ordered::of(data_type).ok_or_else(|| no_such("order", data_type))?;
-                let greatest = matches!(column.aggregate, Aggregate::Max(_));
-                Aggregator::Native(Native::Extreme { of, greatest }, Some(*c))
-            }
-            Aggregate::First(_)
-            | Aggregate::Last(_)
-            | Aggregate::Distinct(_)
-            | Aggregate::ApproxDistinct(_)
-            | Aggregate::Quantile { .. }
-            | Aggregate::ArgExtreme { .. }
-            | Aggregate::TopK { .. } => return Err(Error::internal("not yet")),
-            Aggregate::Plugin(spec) => Aggregator::Plugin(Box::new(PluginAggregator {
-                function: open(spec)?,
-                spec: spec.clone(),
-                places: Vec::new(),
-            })),
-        })
+        if let Aggregate::Plugin(spec) = &column.aggregate {
+            let plugin = PluginAggregator { function: open(spec)?, spec: spec.clone(), places: Vec::new() };
+            return Ok(Aggregator::Plugin(Box::new(plugin)));
+        }
+        let (empty, columns) = accumulator(&column.aggregate, input)?;
+        Ok(Aggregator::Own { columns, filter: column.filter, empty })
     }
 
     /// Accumulators of no group.
     pub fn accumulators(&self) -> Accumulators {
         match self {
-            Aggregator::Native(native, _) => native.accumulators(),
+            Aggregator::Own { empty, .. } => Accumulators::Own(empty.fresh()),
             Aggregator::Plugin(_) => Accumulators::Plugin(Vec::new()),
         }
     }
 
-    /// Adds rows: row `i` belongs to group `groups[i]`. Gives the rows that a plugin failed; they are not counted in.
+    /// Adds rows: row `i` belongs to group `groups[i]`, for which there is room. Gives the rows that a plugin failed; they
+    /// are not counted in.
     pub fn update(
         &mut self,
         accumulators: &mut Accumulators,
-        group_count: usize,
         groups: &[u32],
         columns: &mut Columns<'_>,
+        times: Times<'_>,
         context: &CallContext,
     ) -> Result<Vec<RowFailure>> {
-        match self {
-            Aggregator::Native(native, column) => {
-                let values = column.map(|c| columns.get(c)).transpose()?;
-                native.update(accumulators, group_count, groups, values.as_ref())?;
+        match (self, accumulators) {
+            (Aggregator::Own { columns: reads, filter, .. }, Accumulators::Own(own)) => {
+                let values = reads.iter().map(|c| columns.get(*c)).collect::<Result<Vec<_>>>()?;
+                let mut counted: Option<NullBuffer> = None;
+                for value in &values {
+                    counted = NullBuffer::union(counted.as_ref(), value.nulls());
+                }
+                if let Some(filter) = filter {
+                    let filter = columns.get(*filter)?;
+                    let filter = filter.as_boolean();
+                    let passes = NullBuffer::new(filter.values().clone());
+                    counted = NullBuffer::union(counted.as_ref(), filter.nulls());
+                    counted = NullBuffer::union(counted.as_ref(), Some(&passes));
+                }
+                let counted = counted.filter(|counted| counted.null_count() > 0);
+                own.update(&Rows { groups, columns: &values, counted, times })?;
                 Ok(Vec::new())
             }
-            Aggregator::Plugin(plugin) => {
-                accumulators.grow(group_count);
-                let Accumulators::Plugin(bytes) = accumulators else {
-                    return Err(Error::internal("accumulators of another aggregate"));
-                };
-                plugin.update(bytes, groups, columns, context)
-            }
+            (Aggregator::Plugin(plugin), Accumulators::Plugin(bytes)) => plugin.update(bytes, groups, columns, context),
+            _ => Err(Accumulators::of_another_aggregate()),
         }
     }
 
-    /// Adds the accumulators of another pane: its group `i` is our group `groups[i]`, where there is one.
-    pub fn merge(
-        &mut self,
-        into: &mut Accumulators,
-        group_count: usize,
-        from: &Accumulators,
-        groups: &[Option<u32>],
-    ) -> Result<()> {
-        match self {
-            Aggregator::Native(native, _) => native.merge(into, group_count, from, groups),
-            Aggregator::Plugin(plugin) => {
-                into.grow(group_count);
-                let (Accumulators::Plugin(ours), Accumulators::Plugin(theirs)) = (into, from) else {
-                    return Err(Error::internal("accumulators of another aggregate"));
-                };
-                let pairs: Vec<(usize, usize)> =
-                    groups.iter().enumerate().filter_map(|(t, o)| o.map(|o| (t, o as usize))).collect();
-                let left = VarValues::from_iter(pairs.iter().map(|(_, o)| ours[*o].as_slice()));
-                let right = VarValues::from_iter(pairs.iter().map(|(t, _)| theirs[*t].as_slice()));
-                let merged = plugin.function.merge(&left, &right)?;
-                for (value, (_, o)) in merged.iter().zip(&pairs) {
-                    ours[*o] = value.to_vec();
-                }
-                Ok(())
+    /// Adds accumulators of another pane.
+    pub fn merge(&mut self, into: &mut Accumulators, from: &Accumulators, pairs: Pairs<'_>) -> Result<()> {
+        match (self, into, from) {
+            (Aggregator::Own { .. }, Accumulators::Own(ours), Accumulators::Own(theirs)) => {
+                let theirs: &dyn Accumulate = theirs.as_ref();
+                ours.merge(theirs, pairs)
             }
+            (Aggregator::Plugin(plugin), Accumulators::Plugin(ours), Accumulators::Plugin(theirs)) => {
+                plugin.merge(ours, pairs.iter().map(|(t, o)| (theirs[*t as usize].as_slice(), *o)))
+            }
+            _ => Err(Accumulators::of_another_aggregate()),
         }
     }
 
-    /// The result columns, one value for each group.
-    pub fn finish(&mut self, accumulators: &Accumulators) -> Result<Vec<ArrayRef>> {
+    /// Adds encoded accumulators, each to a group of its own; moves each of `bytes` behind what it had for this aggregate.
+    pub fn merge_encoded(&mut self, into: &mut Accumulators, groups: &[u32], bytes: &mut [&[u8]]) -> Result<()> {
+        match (self, into) {
+            (Aggregator::Own { .. }, Accumulators::Own(ours)) => {
+                groups.iter().zip(bytes).try_for_each(|(group, bytes)| ours.merge_encoded(*group as usize, bytes))
+            }
+            (Aggregator::Plugin(plugin), Accumulators::Plugin(ours)) => {
+                let theirs = bytes.iter_mut().map(take_sized).collect::<Result<Vec<_>>>()?;
+                plugin.merge(ours, theirs.into_iter().zip(groups.iter().copied()))
+            }
+            _ => Err(Accumulators::of_another_aggregate()),
+        }
+    }
+
+    /// The result columns, one value for each of these groups, or of all.
+    pub fn finish(&mut self, accumulators: &Accumulators, groups: Option<&[u32]>) -> Result<Vec<ArrayRef>> {
         match (self, accumulators) {
-            (Aggregator::Native(native, _), accumulators) => Ok(vec![native.finish(accumulators)?]),
-            (Aggregator::Plugin(plugin), Accumulators::Plugin(bytes)) => {
-                plugin.function.finish(&VarValues::from_iter(bytes.iter().map(Vec::as_slice)))
-            }
-            _ => Err(Error::internal("accumulators of another aggregate")),
+            (Aggregator::Own { .. }, Accumulators::Own(own)) => Ok(vec![own.finish(groups)?]),
+            (Aggregator::Plugin(plugin), Accumulators::Plugin(bytes)) => plugin.function.finish(&match groups {
+                None => VarValues::from_iter(bytes.iter().map(Vec::as_slice)),
+                Some(groups) => VarValues::from_iter(groups.iter().map(|group| bytes[*group as usize].as_slice())),
+            }),
+            _ => Err(Accumulators::of_another_aggregate()),
         }
     }
 
     /// What the plugin has published.
     pub fn plugin_metrics(&self) -> BTreeMap<String, Metric> {
         match self {
-            Aggregator::Native(..) => BTreeMap::new(),
+            Aggregator::Own { .. } => BTreeMap::new(),
             Aggregator::Plugin(plugin) => plugin.function.metrics(),
         }
     }
@@ -198,17 +262,28 @@ impl PluginAggregator {
         }
         Ok(updated.failures)
     }
+
+    /// Adds accumulators of others to ours, each to a group of its own.
+    fn merge<'a>(&mut self, ours: &mut [Vec<u8>], theirs: impl Iterator<Item = (&'a [u8], u32)>) -> Result<()> {
+        let (right, groups): (Vec<&[u8]>, Vec<u32>) = theirs.unzip();
+        let left = VarValues::from_iter(groups.iter().map(|group| ours[*group as usize].as_slice()));
+        let merged = self.function.merge(&left, &VarValues::from_iter(right))?;
+        for (value, group) in merged.iter().zip(&groups) {
+            ours[*group as usize] = value.to_vec();
+        }
+        Ok(())
+    }
 }
 
 /// The columns of a batch, gathered when they are first read.
 pub struct Columns<'a> {
-    batch: &'a crate::dataflow::batch::Batch,
+    batch: &'a Batch,
     gathered: Vec<Option<ArrayRef>>,
 }
 
 impl<'a> Columns<'a> {
     /// Of this batch.
-    pub fn of(batch: &'a crate::dataflow::batch::Batch) -> Self {
+    pub fn of(batch: &'a Batch) -> Self {
         Columns { batch, gathered: vec![None; batch.columns().len()] }
     }
 

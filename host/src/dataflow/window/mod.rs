@@ -1,14 +1,30 @@
 //! Window aggregation.
 //!
-//! [`shape`] says which windows and panes a time falls into; [`accumulator`] holds
-//! what has been added up for each; [`state`] keeps panes and gives results when time has come; [`operator`] brings these
-//! into the dataflow.
+//! [`shape`] says which windows and panes a time falls into, [`divide`] brings the rows of a batch to their panes; a [`pane`] is
+//! a table of keys and what has been added up for each by the aggregates ([`aggregate`], [`aggregator`]). [`time`],
+//! [`session`], [`global`] and [`by_rows`] are the kinds of windows: what each keeps, and when it gives which results
+//! ([`plan`]). [`pre_aggregate`] adds up before the shuffle, [`operator`] behind it.
 
-pub mod accumulator;
+pub mod aggregate;
 pub mod aggregator;
+pub mod by_rows;
+pub mod divide;
+pub mod global;
 pub mod operator;
+pub mod pane;
+pub mod partial;
+pub mod plan;
+pub mod pre_aggregate;
+pub mod rounds;
+pub mod running;
+pub mod session;
+pub mod sessions;
 pub mod shape;
-pub mod state;
+pub mod time;
 
 #[cfg(test)]
-mod state_tests;
+mod early_tests;
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+mod test_plan;

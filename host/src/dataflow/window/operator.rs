@@ -3,17 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 
-use super::state::WindowState;
+use super::aggregate::Times;
+use super::plan::{NewRows, Plan, Windows};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs, Tick};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::metrics::NodeMetrics;
 use crate::dataflow::watermark::{END_OF_TIME, Signal};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::job::graph::Trigger;
 use crate::job::spec::WindowTime;
 use crate::plugin::CallContext;
 
@@ -22,28 +25,64 @@ const MAIN: usize = 0;
 const ERRORS: usize = 1;
 const LATE: usize = 2;
 
+/// Inputs: rows, and what other workers have added up.
+const PARTIALS: usize = 1;
+
 /// A window operator on one worker.
 pub struct WindowOperator {
-    state: WindowState,
+    windows: Box<dyn Windows>,
+    plan: Plan,
     time: WindowTime,
     dead_letters: DeadLetters,
     metrics: Arc<NodeMetrics>,
     job: Arc<JobState>,
     watermark: Option<i64>,
-    /// The due tick that the job knows of.
+    /// Processing time: the greatest tick seen.
+    now: i64,
+    /// Firings in processing time that the job knows of.
     due: Option<i64>,
+    /// When early results are due; `None` while nothing has changed.
+    early_at: Option<i64>,
+}
+
+/// The times of the rows of a batch.
+pub enum BatchTimes {
+    /// All at one.
+    One(i64),
+    /// A timestamp column.
+    Each(ArrayRef),
+}
+
+impl BatchTimes {
+    /// By the rows' event time, where windows go by it and the stream has it, else by the tick.
+    pub fn of(batch: &Batch, time: WindowTime, tick: Tick) -> Result<Self> {
+        match (time, batch.event_time()) {
+            (WindowTime::Event, Some(times)) => Ok(BatchTimes::Each(times.gather()?)),
+            _ => Ok(BatchTimes::One(tick as i64)),
+        }
+    }
+
+    /// As times.
+    pub fn as_times(&self) -> Times<'_> {
+        match self {
+            BatchTimes::One(time) => Times::One(*time),
+            BatchTimes::Each(times) => Times::Each(times.as_primitive::<TimestampMillisecondType>().values()),
+        }
+    }
 }
 
 impl WindowOperator {
-    /// Over this state.
+    /// Over these windows.
     pub fn new(
-        state: WindowState,
+        windows: Box<dyn Windows>,
+        plan: Plan,
         time: WindowTime,
         dead_letters: DeadLetters,
         metrics: Arc<NodeMetrics>,
         job: Arc<JobState>,
     ) -> Self {
-        WindowOperator { state, time, dead_letters, metrics, job, watermark: None, due: None }
+        let (watermark, due, early_at) = (None, None, None);
+        WindowOperator { windows, plan, time, dead_letters, metrics, job, watermark, now: 0, due, early_at }
     }
 
     fn give(&mut self, batch: Batch, out: &mut Outputs) {
@@ -53,50 +92,64 @@ impl WindowOperator {
 
     fn fire(&mut self, up_to: i64, out: &mut Outputs) -> Result<()> {
         let mut results = Vec::new();
-        self.state.advance(up_to, |batch| results.push(batch))?;
+        self.windows.advance(&mut self.plan, up_to, &mut |batch| results.push(batch))?;
         results.into_iter().for_each(|batch| self.give(batch, out));
         Ok(())
     }
 
-    /// Has the job come back when the next window of processing time fires.
+    fn early(&mut self, out: &mut Outputs) -> Result<()> {
+        let mut results = Vec::new();
+        self.windows.early(&mut self.plan, &mut |batch| results.push(batch))?;
+        results.into_iter().for_each(|batch| self.give(batch, out));
+        Ok(())
+    }
+
+    /// Has the job come back when something is due at a time.
     fn schedule(&mut self) {
         if self.time == WindowTime::Processing {
             // A window fires when no row of its last millisecond can come any more.
-            let due = self.state.next_firing().map(|last| last + 1);
+            let due = self.windows.next_firing().map(|last| last + 1);
             if due != self.due {
                 self.due = due;
-                if let Some(due) = due {
-                    self.job.due_at(due as Tick);
-                }
+                due.into_iter().for_each(|due| self.job.due_at(due as Tick));
             }
         }
+        if let (Some(Trigger::Every(every)), None) = (self.plan.trigger, self.early_at) {
+            // At multiples of the interval, so that all workers give theirs at the same ticks.
+            let at = (self.now.div_euclid(every) + 1) * every;
+            self.early_at = Some(at);
+            self.job.due_at(at as Tick);
+        }
+    }
+
+    fn late(&self, rows: usize) {
+        self.metrics.late.fetch_add(rows as u64, Relaxed);
     }
 }
 
 impl Operator for WindowOperator {
-    fn batch(&mut self, _input: usize, batch: Batch, tick: Tick, out: &mut Outputs) -> Result<()> {
+    fn batch(&mut self, input: usize, batch: Batch, tick: Tick, out: &mut Outputs) -> Result<()> {
+        self.now = self.now.max(tick as i64);
+        if input == PARTIALS {
+            let (late, results) = self.windows.add_partials(&mut self.plan, &batch)?;
+            self.late(late);
+            results.into_iter().for_each(|batch| self.give(batch, out));
+            self.schedule();
+            return Ok(());
+        }
         self.metrics.rows_in.fetch_add(batch.row_count() as u64, Relaxed);
-        let processing_time = tick as i64;
-        let context = CallContext { watermark: self.watermark, processing_time };
-        let added = match self.time {
-            WindowTime::Processing => self.state.add_at(&batch, processing_time, &context)?,
-            WindowTime::Event => {
-                let times = batch
-                    .event_time()
-                    .ok_or_else(|| Error::internal("an event-time window over rows without event time"))?
-                    .gather()?;
-                let times = times.as_primitive::<TimestampMillisecondType>();
-                self.state.add(&batch, times.values(), &context)?
-            }
-        };
+        let context = CallContext { watermark: self.watermark, processing_time: tick as i64 };
+        let times = BatchTimes::of(&batch, self.time, tick)?;
+        let rows = NewRows { batch: &batch, times: times.as_times(), context: &context };
+        let added = self.windows.add(&mut self.plan, &rows)?;
         if !added.late.is_empty() {
-            self.metrics.late.fetch_add(added.late.len() as u64, Relaxed);
+            self.late(added.late.len());
             out.give(LATE, batch.select(&added.late.into()));
         }
         let out_of_range = added.out_of_range.iter().map(|row| (*row, "the event time is out of range".to_string()));
-        let failed = added.failures.into_iter().map(|(_, failure)| (failure.row, failure.message));
+        let failed = added.failures.into_iter().map(|failure| (failure.row, failure.message));
         out.give(ERRORS, self.dead_letters.of(&batch, out_of_range.chain(failed).collect())?);
-        added.corrections.into_iter().for_each(|batch| self.give(batch, out));
+        added.results.into_iter().for_each(|batch| self.give(batch, out));
         self.schedule();
         Ok(())
     }
@@ -114,9 +167,20 @@ impl Operator for WindowOperator {
     }
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
+        self.now = self.now.max(tick as i64);
+        if self.early_at.is_some_and(|at| at <= self.now) {
+            self.early_at = None;
+            self.early(out)?;
+        }
         if self.time == WindowTime::Processing {
             self.fire(tick as i64 - 1, out)?;
-            self.schedule();
+            self.due = None;
+            if self.windows.next_firing().is_some() {
+                let early_at = self.early_at;
+                self.schedule();
+                // Nothing has changed since the early results.
+                self.early_at = early_at;
+            }
         }
         Ok(())
     }
@@ -126,9 +190,9 @@ impl Operator for WindowOperator {
             self.fire(END_OF_TIME, out)?;
             out.pass_on(Signal::End);
         } else {
-            self.metrics.open_groups.fetch_add(self.state.open_groups() as u64, Relaxed);
+            self.metrics.open_groups.fetch_add(self.windows.open_groups() as u64, Relaxed);
         }
-        for aggregator in self.state.aggregators() {
+        for aggregator in &self.plan.aggregators {
             self.metrics.add_plugin_metrics(aggregator.plugin_metrics());
         }
         Ok(())

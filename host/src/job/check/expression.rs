@@ -258,7 +258,7 @@ mod tests {
             ("sum(max(a))", 7, "nested"),
             ("sum(,a)", 4, "expected a column's name"),
             ("sum(`a)", 7, "backquote"),
-            ("sum(q=1)", 4, "only a plugin's function"),
+            ("quantile(a, q=0..5)", 14, "not a JSON value"),
             ("plugin:s/q(q=1, a)", 16, "columns come before"),
             ("plugin:s/q(q=1, q=2)", 16, "set twice"),
             ("plugin:s/q(a, q=high)", 16, "not a JSON value"),

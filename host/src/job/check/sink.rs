@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::checker::Checker;
+use super::source::place;
+use crate::connector::sink_problems;
 use crate::job::graph::{Node, NodeKind, SinkConnector, SinkNode};
 use crate::job::problem::{At, Problem};
 use crate::job::spec;
@@ -38,13 +40,23 @@ fn connector(checker: &mut Checker<'_>, sink: &spec::Sink, name: &str, at: &At) 
     let base = &checker.around.base;
     let print = sink.print.as_ref().map(|p| ("print", SinkConnector::Print(p.clone())));
     let file = sink.file.as_ref().map(|f| ("file", file(f, base)));
+    let webhook = sink.webhook.as_ref().map(|w| ("webhook", SinkConnector::Webhook(w.clone())));
     let blackhole = sink.blackhole.as_ref().map(|_| ("blackhole", SinkConnector::Blackhole));
-    let mut found: Vec<_> = [print, file, blackhole].into_iter().flatten().collect();
+    let mut found: Vec<_> = [print, file, webhook, blackhole].into_iter().flatten().collect();
     match found.len() {
-        1 => found.pop().map(|(_, connector)| connector),
+        1 => {
+            let (field, connector) = found.pop()?;
+            let wrong = sink_problems(&connector);
+            let is_right = wrong.is_empty();
+            for message in wrong {
+                checker.error(Problem::error(place(&message, at.field(field)), message));
+            }
+            is_right.then_some(connector)
+        }
         0 => {
             let message = format!("sink `{name}` has no connector");
-            let help = "one of `print: {}`, `file: { path: out.jsonl }` and `blackhole: {}`";
+            let help = "one of `print: {}`, `file: { path: out.jsonl }`, `webhook: { url: https://example.com/hook }` and \
+                        `blackhole: {}`";
             checker.error(Problem::error(at.clone(), message).on_key().help(help));
             None
         }

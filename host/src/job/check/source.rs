@@ -49,8 +49,9 @@ fn check_source(checker: &mut Checker<'_>, name: &str, source: &spec::Source, at
     })
 }
 
-/// Messages about a connector begin with the field (`` `path` ... ``) or the column (``column `a` ...``) that is meant.
-fn place(message: &str, connector: At) -> At {
+/// The place that a message about a connector means: it begins with the field (`` `path` ... ``) or the column (``column
+/// `a` ...``).
+pub(super) fn place(message: &str, connector: At) -> At {
     let quoted = |text: &str| text.strip_prefix('`').and_then(|t| t.split_once('`')).map(|(name, _)| name.to_string());
     match message.strip_prefix("column ").and_then(quoted) {
         Some(column) => connector.field("columns").field(column),
@@ -65,15 +66,18 @@ fn connector(
     at: &At,
 ) -> Option<(&'static str, SourceConnector)> {
     let base = checker.around.base.clone();
-    let file = source.file.as_ref().map(|f| ("file", SourceConnector::File { spec: f.clone(), base }));
+    let file = source.file.as_ref().map(|f| ("file", SourceConnector::File { spec: f.clone(), base: base.clone() }));
     let stdin = source.stdin.as_ref().map(|s| ("stdin", SourceConnector::Stdin(s.clone())));
     let generator = source.generator.as_ref().map(|g| ("generator", SourceConnector::Generator(g.clone())));
-    let mut found: Vec<_> = [file, stdin, generator].into_iter().flatten().collect();
+    let nexmark = source.nexmark.as_ref().map(|n| ("nexmark", SourceConnector::Nexmark { spec: n.clone(), base }));
+    let system = source.system.as_ref().map(|s| ("system", SourceConnector::System(s.clone())));
+    let mut found: Vec<_> = [file, stdin, generator, nexmark, system].into_iter().flatten().collect();
     match found.len() {
         1 => found.pop(),
         0 => {
             let message = format!("source `{name}` has no connector");
-            let help = "one of `file: { path: access.log }`, `stdin: {}` and `generator: { columns: ... }`";
+            let help = "one of `file: { path: access.log }`, `stdin: {}`, `generator: { columns: ... }`, `nexmark: { table: \
+                        bid }` and `system: {}`";
             checker.error(Problem::error(at.clone(), message).on_key().help(help));
             None
         }

@@ -47,8 +47,16 @@ fn the_walk_knows_every_keyword_of_the_schema() {
                 ("oneOf" | "anyOf", value) => value.as_array().unwrap().iter().for_each(|v| walk(v, at)),
                 ("items" | "additionalProperties", value) => walk(value, at),
                 ("format", value) => {
-                    const FORMATS: [&str; 7] =
-                        ["uint", "uint32", "uint64", "int64", "double", "flowgate-duration", "flowgate-bytes"];
+                    const FORMATS: [&str; 8] = [
+                        "uint",
+                        "uint32",
+                        "uint64",
+                        "int64",
+                        "double",
+                        "flowgate-duration",
+                        "flowgate-bytes",
+                        "flowgate-extent",
+                    ];
                     assert!(FORMATS.contains(&value.as_str().unwrap()), "{at} has the format {value}");
                 }
                 _ => {}

@@ -4,14 +4,20 @@
 
 mod job;
 mod join;
+mod nexmark;
 mod operator;
 mod sink;
 mod source;
+mod system;
+mod webhook;
 mod window;
 
 pub use job::*;
 pub use join::*;
+pub use nexmark::*;
 pub use operator::*;
 pub use sink::*;
 pub use source::*;
+pub use system::*;
+pub use webhook::*;
 pub use window::*;

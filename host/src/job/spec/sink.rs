@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A sink: an input and exactly one connector (`print`, `file` or `blackhole`).
+use super::Webhook;
+
+/// A sink: an input and exactly one connector (`print`, `file`, `webhook` or `blackhole`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sink {
@@ -15,6 +17,9 @@ pub struct Sink {
     /// Writes rows to a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<FileSink>,
+    /// Posts rows to a URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Webhook>,
     /// Takes rows and forgets them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blackhole: Option<Empty>,

@@ -4,11 +4,11 @@ use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::Empty;
+use super::{Empty, Nexmark, System};
 use crate::job::quantity::Millis;
 use crate::schema::DataType;
 
-/// A source: exactly one connector (`file`, `stdin` or `generator`).
+/// A source: exactly one connector (`file`, `stdin`, `generator`, `nexmark` or `system`).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Source {
@@ -21,6 +21,12 @@ pub struct Source {
     /// Makes rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generator: Option<Generator>,
+    /// Events of the Nexmark benchmark.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nexmark: Option<Nexmark>,
+    /// Figures of the machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<System>,
     /// Which column is the event time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_time: Option<EventTime>,

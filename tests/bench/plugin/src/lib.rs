@@ -82,4 +82,18 @@ impl Aggregate for Total {
     }
 }
 
-flowgate_sdk::plugin! { transforms: [filter, map], aggregates: [Total] }
+/// What `skew` makes.
+#[derive(Debug, Row)]
+#[row(passthrough)]
+pub struct Skewed {
+    /// 0 for every 100th auction, which have half of the bids of Nexmark; else the auction.
+    pub hot: i64,
+}
+
+/// A key that half of the rows have.
+#[flowgate_sdk::transform]
+pub fn skew(bid: Auction) -> Skewed {
+    Skewed { hot: if bid.auction % 100 == 0 { 0 } else { bid.auction } }
+}
+
+flowgate_sdk::plugin! { transforms: [filter, map, skew], aggregates: [Total] }

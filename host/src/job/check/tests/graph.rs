@@ -66,7 +66,7 @@ fn inputs_come_before_readers_and_every_edge_has_a_type() {
     );
     assert_eq!(
         columns(&graph, "per_page", 0),
-        "path: text, window_start: timestamp, window_end: timestamp, views: int64, bytes: int64?, p95: float64?, \
+        "path: text, window_start: timestamp, window_end: timestamp, window_result: text, views: int64, bytes: int64?, p95: float64?, \
          s_low: float64, s_high: float64"
     );
     assert_eq!(columns(&graph, "per_page", 2), columns(&graph, "requests", 0));
@@ -76,8 +76,8 @@ fn inputs_come_before_readers_and_every_edge_has_a_type() {
     assert_eq!(has, [false, true, true]);
     assert_eq!((node(&graph, "late").inputs[0].node.0, node(&graph, "late").inputs[0].output), (2, 2));
     let NodeKind::Window(window) = &node(&graph, "per_page").kind else { panic!() };
-    assert_eq!(window.windows, Windows::Time { size_ms: 10_000, slide_ms: 5_000 });
-    assert_eq!(window.allowed_lateness_ms, 60_000);
+    let windows = Windows::Time { size_ms: 10_000, slide_ms: 5_000 };
+    assert_eq!((window.windows, window.allowed_lateness_ms), (windows, 60_000));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The window state against a naive model: every window keeps its own rows.
+//! Windows in time against a naive model: every window keeps its own rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,31 +8,47 @@ use arrow_array::types::{Int64Type, TimestampMillisecondType};
 use arrow_array::{ArrayRef, Int64Array};
 use proptest::prelude::*;
 
-use super::accumulator::{Native, Ordered};
-use super::aggregator::Aggregator;
+use super::aggregate::Times;
+use super::plan::{Added, NewRows, Plan, Windows};
 use super::shape::{Shape, TIME_LIMIT_MS};
-use super::state::WindowState;
+use super::test_plan::{INPUT, plan};
+use super::time::TimeWindows;
 use crate::dataflow::batch::Batch;
 use crate::plugin::CallContext;
-use crate::schema::{DataType, Field};
 
 const CONTEXT: CallContext = CallContext { watermark: None, processing_time: 0 };
 
-/// Key, window start, window end, count, sum, greatest value.
+/// Key, window start, window end, count, sum, greatest value (or the sum again).
 type Result = (i64, i64, i64, i64, i64, i64);
 
-fn state(shape: Shape) -> WindowState {
-    let aggregators = vec![
-        Aggregator::Native(Native::Count, None),
-        Aggregator::Native(Native::SumInt, Some(1)),
-        Aggregator::Native(Native::Extreme { of: Ordered::Int, greatest: true }, Some(1)),
-    ];
-    WindowState::new(shape, vec![0], vec![Field::new("key", DataType::Int64)], aggregators)
+/// Windows and their plan. Only where every aggregate subtracts, overlapping windows move on.
+struct State {
+    windows: TimeWindows,
+    plan: Plan,
+}
+
+impl State {
+    fn new(shape: Shape, subtracts: bool) -> State {
+        let third = if subtracts { "sum" } else { "max" };
+        State { windows: TimeWindows::new(shape), plan: plan(&["count", "sum", third]) }
+    }
+
+    fn add(&mut self, batch: &Batch, times: &[i64]) -> Added {
+        let rows = NewRows { batch, times: Times::Each(times), context: &CONTEXT };
+        self.windows.add(&mut self.plan, &rows).unwrap()
+    }
+
+    fn advance(&mut self, watermark: i64) -> Vec<Batch> {
+        let mut given = Vec::new();
+        self.windows.advance(&mut self.plan, watermark, &mut |batch| given.push(batch)).unwrap();
+        given
+    }
 }
 
 fn batch(rows: &[(i64, i64, i64)]) -> (Batch, Vec<i64>) {
     let column =
         |f: fn(&(i64, i64, i64)) -> i64| Arc::new(Int64Array::from_iter_values(rows.iter().map(f))) as ArrayRef;
+    debug_assert_eq!(INPUT.len(), 2);
     (Batch::new(vec![column(|r| r.0), column(|r| r.2)], rows.len()), rows.iter().map(|r| r.1).collect())
 }
 
@@ -76,6 +92,7 @@ fn shapes() -> impl Strategy<Value = Shape> {
 /// Windows that keep all of their rows.
 #[derive(Default)]
 struct Model {
+    subtracts: bool,
     windows: BTreeMap<i64, Vec<(i64, i64)>>,
     watermark: Option<i64>,
 }
@@ -88,8 +105,9 @@ impl Model {
             .iter()
             .map(|key| {
                 let mine: Vec<i64> = rows.iter().filter(|r| r.0 == *key).map(|r| r.1).collect();
-                let (sum, max) = (mine.iter().sum(), *mine.iter().max().unwrap());
-                (*key, window, window + shape.size_ms, mine.len() as i64, sum, max)
+                let sum = mine.iter().sum();
+                let third = if self.subtracts { sum } else { *mine.iter().max().unwrap() };
+                (*key, window, window + shape.size_ms, mine.len() as i64, sum, third)
             })
             .collect()
     }
@@ -146,52 +164,47 @@ proptest! {
 
     /// Goal: W1 to W3. Method: random shapes, rows and watermarks; each step's results and late rows against the model.
     #[test]
-    fn w1_w2_w3_windows_give_what_the_model_gives(shape in shapes(), steps in steps()) {
-        let (mut state, mut model) = (state(shape), Model::default());
+    fn w1_w2_w3_windows_give_what_the_model_gives(shape in shapes(), steps in steps(), subtracts in any::<bool>()) {
+        let (mut state, mut model) = (State::new(shape, subtracts), Model { subtracts, ..Model::default() });
         for step in steps {
             match step {
                 Step::Rows(rows) => {
                     let (batch, times) = batch(&rows);
-                    let added = state.add(&batch, &times, &CONTEXT).unwrap();
+                    let added = state.add(&batch, &times);
                     let (late, corrected) = model.rows(&shape, &rows);
                     prop_assert_eq!(added.late, late);
-                    let got: Vec<Result> = added.corrections.iter().flat_map(results).collect();
+                    let got: Vec<Result> = added.results.iter().flat_map(results).collect();
                     prop_assert_eq!(last_of_each(got), sorted(corrected));
                 }
                 Step::Watermark(watermark) => {
-                    let mut got = Vec::new();
-                    state.advance(watermark, |b| got.extend(results(&b))).unwrap();
+                    let got: Vec<Result> = state.advance(watermark).iter().flat_map(results).collect();
                     prop_assert!(got.is_sorted_by_key(|r| r.2), "windows fire in the order of their ends");
                     prop_assert_eq!(sorted(got), sorted(model.watermark(&shape, watermark)));
                 }
             }
         }
-        let mut rest = Vec::new();
-        state.advance(i64::MAX, |b| rest.extend(results(&b))).unwrap();
+        let rest: Vec<Result> = state.advance(i64::MAX).iter().flat_map(results).collect();
         prop_assert_eq!(sorted(rest), sorted(model.watermark(&shape, i64::MAX)));
-        prop_assert_eq!((state.open_groups(), state.pane_count()), (0, 0), "W3: nothing is kept");
+        prop_assert_eq!((state.windows.open_groups(), state.windows.pane_count()), (0, 0), "W3: nothing is kept");
     }
 }
 
 #[test]
 fn times_at_the_ends_of_the_range_are_set_aside() {
-    let mut state = state(Shape { size_ms: 10, slide_ms: 5, lateness_ms: 0 });
+    let mut state = State::new(Shape { size_ms: 10, slide_ms: 5, lateness_ms: 0 }, true);
     let rows =
         [(1, i64::MIN, 1), (1, i64::MAX, 1), (1, TIME_LIMIT_MS, 1), (1, -TIME_LIMIT_MS, 1), (1, TIME_LIMIT_MS + 1, 1)];
     let (batch, times) = batch(&rows);
-    let added = state.add(&batch, &times, &CONTEXT).unwrap();
+    let added = state.add(&batch, &times);
     assert_eq!(added.out_of_range, [0, 1, 4]);
-    let mut got = Vec::new();
-    state.advance(i64::MAX, |b| got.extend(results(&b))).unwrap();
+    let got: Vec<Result> = state.advance(i64::MAX).iter().flat_map(results).collect();
     assert_eq!(got.len(), 4, "two windows for each of the two others");
 }
 
 #[test]
 fn windows_that_are_far_apart_do_not_cost_time() {
-    let mut state = state(Shape { size_ms: 1, slide_ms: 1, lateness_ms: 0 });
+    let mut state = State::new(Shape { size_ms: 1, slide_ms: 1, lateness_ms: 0 }, true);
     let (batch, times) = batch(&[(1, 0, 1), (1, 1_000_000_000_000, 1)]);
-    state.add(&batch, &times, &CONTEXT).unwrap();
-    let mut fired = 0;
-    state.advance(i64::MAX, |_| fired += 1).unwrap();
-    assert_eq!(fired, 2);
+    state.add(&batch, &times);
+    assert_eq!(state.advance(i64::MAX).len(), 2);
 }

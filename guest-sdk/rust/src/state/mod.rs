@@ -1,0 +1,9 @@
+//! Typed state of process functions: slots that fetch and write a batch of keys at a time, and the bytes of what they hold.
+
+pub(crate) mod encode;
+pub(crate) mod key;
+pub(crate) mod list;
+pub(crate) mod map;
+pub(crate) mod optional;
+pub(crate) mod slot;
+pub(crate) mod value;

@@ -1,0 +1,31 @@
+use flowgate_sdk::{SideOutput, SideOutputs, State, StateValue, TimerTag, Value};
+
+#[derive(State)]
+struct NotNamed(Value<i64>);
+
+#[derive(State)]
+struct Attributes {
+    #[state(ttl = "soon")]
+    a: Value<i64>,
+    #[state(time = "1h")]
+    b: Value<i64>,
+    #[state(name = "a")]
+    c: Value<i64>,
+}
+
+#[derive(StateValue)]
+struct Borrowed<'a> {
+    text: &'a str,
+}
+
+#[derive(TimerTag, Clone, Copy)]
+enum WithFields {
+    At(u64),
+}
+
+#[derive(SideOutputs)]
+struct TheHosts {
+    late: SideOutput<()>,
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! The `nexmark` source: the events of the Nexmark benchmark, made, read from files, or held in memory.
+
+mod events;
+mod preload;
+mod source;
+mod texts;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use source::source;

@@ -1,0 +1,12 @@
+//! The `webhook` sink: rows go to a URL, in requests that are tried again until they are delivered.
+
+mod endpoint;
+mod outcome;
+mod sink;
+#[cfg(test)]
+mod test_server;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use endpoint::Endpoint;
+pub(crate) use sink::WebhookSink;

@@ -1,0 +1,164 @@
+//! Single values of columns of any type, for aggregates that keep some of them.
+//!
+//! A value of 8 bytes or less is an integer of the same order; so are floats, with NaN greater than every number and -0 less
+//! than 0. Texts and bytes are bytes.
+
+use std::sync::Arc;
+
+use arrow_array::builder::{BinaryBuilder, StringBuilder};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type, TimestampMillisecondType};
+use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, TimestampMillisecondArray};
+use arrow_buffer::BooleanBuffer;
+
+use super::accumulate::{put_sized, take_array, take_sized};
+use crate::error::{Error, Result};
+use crate::schema::DataType;
+
+/// f64 to an integer of the same order: that of IEEE 754's totalOrder, with one NaN.
+pub(super) fn float_order(value: f64) -> i64 {
+    let value = if value.is_nan() { f64::NAN } else { value };
+    let bits = value.to_bits() as i64;
+    bits ^ (((bits >> 63) as u64) >> 1) as i64
+}
+
+/// Back from [`float_order`].
+pub(super) fn order_float(order: i64) -> f64 {
+    f64::from_bits((order ^ (((order >> 63) as u64) >> 1) as i64) as u64)
+}
+
+/// One value. The order of the variants does not matter: a column has one of them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Cell {
+    Int(i64),
+    Bytes(Box<[u8]>),
+}
+
+impl Cell {
+    /// Appends a tag, and 8 bytes or a length and bytes.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Cell::Int(value) => {
+                out.push(0);
+                out.extend_from_slice(&value.to_le_bytes());
+            }
+            Cell::Bytes(bytes) => {
+                out.push(1);
+                put_sized(bytes, out);
+            }
+        }
+    }
+
+    pub(super) fn decode(bytes: &mut &[u8]) -> Result<Cell> {
+        Ok(match take_array::<1>(bytes)? {
+            [0] => Cell::Int(i64::from_le_bytes(take_array(bytes)?)),
+            [1] => Cell::Bytes(take_sized(bytes)?.into()),
+            [tag] => return Err(Error::internal(format!("an encoded value has the tag {tag}"))),
+        })
+    }
+
+    /// Bytes of memory beside itself.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Cell::Int(_) => 0,
+            Cell::Bytes(bytes) => bytes.len() + 16,
+        }
+    }
+
+    /// Whether row `row` of a column comes before this value, after it, or is it.
+    pub(super) fn compare(&self, column: &Cells<'_>, row: usize) -> std::cmp::Ordering {
+        match (self, column) {
+            (Cell::Bytes(mine), Cells::Texts(_) | Cells::Bytes(_)) => column.bytes_at(row).cmp(mine),
+            (Cell::Int(mine), _) => column.int_at(row).cmp(mine),
+            (Cell::Bytes(_), _) => std::cmp::Ordering::Less,
+        }
+    }
+}
+
+/// A column, read value by value.
+#[derive(Clone, Copy)]
+pub(super) enum Cells<'a> {
+    Ints(&'a [i64]),
+    Floats(&'a [f64]),
+    Booleans(&'a BooleanBuffer),
+    Texts(&'a arrow_array::StringArray),
+    Bytes(&'a arrow_array::BinaryArray),
+}
+
+impl<'a> Cells<'a> {
+    pub(super) fn of(column: &'a ArrayRef) -> Result<Self> {
+        use arrow_schema::DataType as A;
+        Ok(match column.data_type() {
+            A::Int64 => Cells::Ints(column.as_primitive::<Int64Type>().values()),
+            A::Timestamp(..) => Cells::Ints(column.as_primitive::<TimestampMillisecondType>().values()),
+            A::Float64 => Cells::Floats(column.as_primitive::<Float64Type>().values()),
+            A::Boolean => Cells::Booleans(column.as_boolean().values()),
+            A::Utf8 => Cells::Texts(column.as_string::<i32>()),
+            A::Binary => Cells::Bytes(column.as_binary::<i32>()),
+            other => return Err(Error::internal(format!("no aggregate reads a column of type {other}"))),
+        })
+    }
+
+    /// Of a column of 8-byte values or booleans.
+    #[inline(always)]
+    pub(super) fn int_at(&self, row: usize) -> i64 {
+        match self {
+            Cells::Ints(values) => values[row],
+            Cells::Floats(values) => float_order(values[row]),
+            Cells::Booleans(values) => values.value(row).into(),
+            Cells::Texts(_) | Cells::Bytes(_) => 0,
+        }
+    }
+
+    /// Of a column of texts or bytes.
+    #[inline]
+    pub(super) fn bytes_at(&self, row: usize) -> &'a [u8] {
+        match self {
+            Cells::Texts(values) => values.value(row).as_bytes(),
+            Cells::Bytes(values) => values.value(row),
+            _ => &[],
+        }
+    }
+
+    /// Whether its values are bytes.
+    pub(super) fn is_bytes(&self) -> bool {
+        matches!(self, Cells::Texts(_) | Cells::Bytes(_))
+    }
+
+    pub(super) fn at(&self, row: usize) -> Cell {
+        if self.is_bytes() { Cell::Bytes(self.bytes_at(row).into()) } else { Cell::Int(self.int_at(row)) }
+    }
+}
+
+/// A column of values of a type.
+pub(super) fn column<'a>(of: DataType, cells: impl Iterator<Item = Option<&'a Cell>>) -> Result<ArrayRef> {
+    let int = |cell: Option<&Cell>| match cell {
+        Some(Cell::Int(value)) => Some(*value),
+        _ => None,
+    };
+    Ok(match of {
+        DataType::Int64 => Arc::new(cells.map(int).collect::<Int64Array>()),
+        DataType::Timestamp => Arc::new(cells.map(int).collect::<TimestampMillisecondArray>()),
+        DataType::Float64 => Arc::new(cells.map(|c| int(c).map(order_float)).collect::<Float64Array>()),
+        DataType::Boolean => Arc::new(cells.map(|c| int(c).map(|v| v != 0)).collect::<BooleanArray>()),
+        DataType::Text | DataType::Json => {
+            let mut builder = StringBuilder::new();
+            for cell in cells {
+                builder.append_option(text(cell)?);
+            }
+            Arc::new(builder.finish())
+        }
+        DataType::Bytes => {
+            let mut builder = BinaryBuilder::new();
+            for cell in cells {
+                builder.append_option(if let Some(Cell::Bytes(bytes)) = cell { Some(bytes) } else { None });
+            }
+            Arc::new(builder.finish())
+        }
+    })
+}
+
+fn text(cell: Option<&Cell>) -> Result<Option<&str>> {
+    let Some(Cell::Bytes(bytes)) = cell else { return Ok(None) };
+    std::str::from_utf8(bytes).map(Some).map_err(|_| Error::internal("a text that was kept is not UTF-8"))
+}

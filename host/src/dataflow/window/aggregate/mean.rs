@@ -1,0 +1,132 @@
+//! Means. Encoding: the number of values (8 bytes) and the sum (16 bytes of an integer, 8 of a float).
+
+use std::any::Any;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, Float64Array};
+
+use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, same, take_array};
+use super::sum::FloatSums;
+use crate::error::Result;
+
+/// Means of int64 values: an exact sum, divided once.
+#[derive(Debug, Default)]
+pub(super) struct IntMeans(Vec<(i128, u64)>);
+
+impl Accumulate for IntMeans {
+    fn grow(&mut self, groups: usize) {
+        self.0.resize(groups, (0, 0));
+    }
+
+    fn clear(&mut self, group: usize) {
+        self.0[group] = (0, 0);
+    }
+
+    fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
+        let values = rows.columns[0].as_primitive::<Int64Type>().values();
+        let means = &mut self.0[..];
+        rows.each(|row, group| {
+            means[group].0 += i128::from(values[row]);
+            means[group].1 += 1;
+        });
+        Ok(())
+    }
+
+    fn merge(&mut self, from: &dyn Any, pairs: Pairs<'_>) -> Result<()> {
+        let from: &IntMeans = same(from)?;
+        for (theirs, ours) in each_pair(pairs) {
+            self.0[ours].0 += from.0[theirs].0;
+            self.0[ours].1 += from.0[theirs].1;
+        }
+        Ok(())
+    }
+
+    fn subtracts(&self) -> bool {
+        true
+    }
+
+    fn subtract(&mut self, from: &dyn Any, pairs: Pairs<'_>) -> Result<()> {
+        let from: &IntMeans = same(from)?;
+        for (theirs, ours) in each_pair(pairs) {
+            self.0[ours].0 -= from.0[theirs].0;
+            self.0[ours].1 -= from.0[theirs].1;
+        }
+        Ok(())
+    }
+
+    fn encode(&self, group: usize, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0[group].1.to_le_bytes());
+        out.extend_from_slice(&self.0[group].0.to_le_bytes());
+    }
+
+    fn merge_encoded(&mut self, group: usize, bytes: &mut &[u8]) -> Result<()> {
+        self.0[group].1 += u64::from_le_bytes(take_array(bytes)?);
+        self.0[group].0 += i128::from_le_bytes(take_array(bytes)?);
+        Ok(())
+    }
+
+    fn finish(&self, groups: Option<&[u32]>) -> Result<ArrayRef> {
+        let mean = |group: usize| {
+            let (sum, n) = self.0[group];
+            (n > 0).then(|| sum as f64 / n as f64)
+        };
+        Ok(Arc::new(each_group(self.0.len(), groups).map(mean).collect::<Float64Array>()))
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.capacity() * 32
+    }
+
+    fn fresh(&self) -> Box<dyn Accumulate> {
+        Box::new(IntMeans::default())
+    }
+}
+
+/// Means of float64 values: sums that are divided at the end.
+#[derive(Debug, Default)]
+pub(super) struct FloatMeans(FloatSums);
+
+impl Accumulate for FloatMeans {
+    fn grow(&mut self, groups: usize) {
+        self.0.grow(groups);
+    }
+
+    fn clear(&mut self, group: usize) {
+        self.0.clear(group);
+    }
+
+    fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
+        self.0.update(rows)
+    }
+
+    fn merge(&mut self, from: &dyn Any, pairs: Pairs<'_>) -> Result<()> {
+        let from: &FloatMeans = same(from)?;
+        self.0.merge(&from.0, pairs)
+    }
+
+    fn encode(&self, group: usize, out: &mut Vec<u8>) {
+        self.0.encode(group, out);
+    }
+
+    fn merge_encoded(&mut self, group: usize, bytes: &mut &[u8]) -> Result<()> {
+        self.0.merge_encoded(group, bytes)
+    }
+
+    fn finish(&self, groups: Option<&[u32]>) -> Result<ArrayRef> {
+        let mean = |group: usize| {
+            let (sum, n) = (self.0.sums[group], self.0.counts[group]);
+            (n > 0).then(|| sum / n as f64)
+        };
+        Ok(Arc::new(each_group(self.0.sums.len(), groups).map(mean).collect::<Float64Array>()))
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+
+    fn fresh(&self) -> Box<dyn Accumulate> {
+        Box::new(FloatMeans::default())
+    }
+}

@@ -1,0 +1,20 @@
+//! Aggregates: what is kept for each group, column-wise, and how it comes together.
+//!
+//! [`accumulate`] says what an aggregate can do; the other files are the host's own aggregates.
+
+pub mod accumulate;
+mod approx;
+mod arg;
+mod cell;
+mod count;
+mod distinct;
+mod extreme;
+mod mean;
+mod native;
+mod pick;
+mod quantile;
+mod sum;
+mod top_k;
+
+pub use accumulate::{Accumulate, Pairs, Rows, Times};
+pub use native::accumulator;

@@ -1,0 +1,193 @@
+//! Windows by number of rows of a key, tumbling and sliding.
+//!
+//! A pane is `gcd(size, slide)` rows of a key; a key keeps a ring of the panes of one window. A window that is not full when
+//! the input ends gives no result; a sliding one gives results from its first `slide` rows on, of as many as there are.
+
+use super::aggregate::Times;
+use super::aggregator::{Accumulators, Aggregator, Columns};
+use super::pane::{Accumulated, NEVER};
+use super::plan::{Added, Mark, NewRows, Plan, Span, Windows};
+use super::rounds::rounds;
+use crate::dataflow::batch::Batch;
+use crate::error::{Error, Result};
+use crate::plugin::RowFailure;
+use crate::state::key::Keys;
+use crate::state::table::{Table, Values};
+
+/// The panes of a key: accumulators `key * ring + place`.
+///
+/// Encoding: how many panes there were (8 bytes), the rows in the current one (8 bytes), the time of the latest row (8 bytes),
+/// and each place's accumulators.
+struct Rings {
+    aggregates: Vec<Accumulators>,
+    ring: usize,
+    /// By key: panes that are full, since the beginning.
+    panes: Vec<u64>,
+    /// By key: rows in the current pane.
+    since: Vec<u64>,
+    latest: Vec<i64>,
+}
+
+impl Rings {
+    /// Where the current pane of a key is.
+    fn place(&self, key: u32) -> usize {
+        key as usize * self.ring + (self.panes[key as usize] % self.ring as u64) as usize
+    }
+}
+
+impl Values for Rings {
+    fn grow(&mut self, rows: usize) {
+        self.aggregates.iter_mut().for_each(|a| a.grow(rows * self.ring));
+        self.panes.resize(rows, 0);
+        self.since.resize(rows, 0);
+        self.latest.resize(rows, NEVER);
+    }
+
+    fn clear(&mut self, row: u32) {
+        let row = row as usize;
+        for place in row * self.ring..(row + 1) * self.ring {
+            self.aggregates.iter_mut().for_each(|a| a.clear(place));
+        }
+        (self.panes[row], self.since[row], self.latest[row]) = (0, 0, NEVER);
+    }
+
+    fn encode(&self, row: u32, out: &mut Vec<u8>) {
+        let row = row as usize;
+        out.extend_from_slice(&self.panes[row].to_le_bytes());
+        out.extend_from_slice(&self.since[row].to_le_bytes());
+        out.extend_from_slice(&self.latest[row].to_le_bytes());
+        for place in row * self.ring..(row + 1) * self.ring {
+            self.aggregates.iter().for_each(|a| a.encode(place, out));
+        }
+    }
+
+    fn decode(&mut self, row: u32, bytes: &[u8]) -> Result<()> {
+        let cut_off = || Error::internal("an encoded ring of panes is cut off");
+        let row = row as usize;
+        let (panes, rest) = bytes.split_first_chunk().ok_or_else(cut_off)?;
+        let (since, rest) = rest.split_first_chunk().ok_or_else(cut_off)?;
+        let (latest, mut rest) = rest.split_first_chunk().ok_or_else(cut_off)?;
+        self.panes[row] = u64::from_le_bytes(*panes);
+        self.since[row] = u64::from_le_bytes(*since);
+        self.latest[row] = i64::from_le_bytes(*latest);
+        for place in row * self.ring..(row + 1) * self.ring {
+            self.aggregates.iter_mut().try_for_each(|a| a.decode(place, &mut rest))?;
+        }
+        if rest.is_empty() { Ok(()) } else { Err(Error::internal("an encoded ring of panes has bytes left over")) }
+    }
+
+    fn bytes(&self) -> usize {
+        self.aggregates.iter().map(Accumulators::bytes).sum::<usize>() + self.panes.capacity() * 24
+    }
+}
+
+/// Windows by number of rows on one worker.
+pub struct RowWindows {
+    /// Rows of a pane.
+    pane: u64,
+    /// Panes between results.
+    slide: u64,
+    table: Table<Rings>,
+    scratch: Vec<u32>,
+}
+
+impl RowWindows {
+    /// Without keys; `size` and `slide` are rows, not 0, and `slide` is not greater.
+    pub fn new(plan: &Plan, size: u64, slide: u64) -> Self {
+        let (mut pane, mut rest) = (size, slide);
+        while rest != 0 {
+            (pane, rest) = (rest, pane % rest);
+        }
+        let aggregates = plan.aggregators.iter().map(Aggregator::accumulators).collect();
+        let ring = (size / pane) as usize;
+        let rings = Rings { aggregates, ring, panes: Vec::new(), since: Vec::new(), latest: Vec::new() };
+        RowWindows { pane, slide: slide / pane, table: Table::new(rings), scratch: Vec::new() }
+    }
+
+    /// The results of keys whose current pane is full, and the beginning of the next.
+    fn full(&mut self, plan: &mut Plan, keys: &[u32]) -> Result<Vec<Batch>> {
+        let (index, rings) = self.table.parts_mut();
+        keys.iter().for_each(|key| rings.panes[*key as usize] += 1);
+        let due: Vec<u32> =
+            keys.iter().copied().filter(|key| rings.panes[*key as usize].is_multiple_of(self.slide)).collect();
+        let mut results = Vec::new();
+        if !due.is_empty() {
+            let mut merged = Accumulated::new(&plan.aggregators);
+            merged.grow(due.len());
+            // From the oldest pane to the latest.
+            for back in (0..rings.ring).rev() {
+                let pairs = due.iter().enumerate().filter_map(|(group, key)| {
+                    let pane = rings.panes[*key as usize].checked_sub(1 + back as u64)?;
+                    let place = *key as usize * rings.ring + (pane % rings.ring as u64) as usize;
+                    Some((place as u32, group as u32))
+                });
+                let pairs: Vec<(u32, u32)> = pairs.collect();
+                for (i, aggregator) in plan.aggregators.iter_mut().enumerate() {
+                    aggregator.merge(&mut merged.aggregates[i], &rings.aggregates[i], &pairs)?;
+                }
+            }
+            let at = due.iter().map(|key| rings.latest[*key as usize]).collect();
+            results = plan.results_of(index, &merged, Some(&due), None, Span::At(at), Mark::Final)?;
+        }
+        // The place of the oldest pane is that of the next one.
+        for key in keys {
+            let place = rings.place(*key);
+            rings.aggregates.iter_mut().for_each(|a| a.clear(place));
+        }
+        Ok(results)
+    }
+}
+
+impl Windows for RowWindows {
+    fn add(&mut self, plan: &mut Plan, rows: &NewRows<'_>) -> Result<Added> {
+        let mut added = Added::default();
+        let mut columns = Columns::of(rows.batch);
+        let keys = plan.key.iter().map(|c| columns.get(*c)).collect::<Result<Vec<_>>>()?;
+        let mut keys_of_rows = std::mem::take(&mut self.scratch);
+        self.table.rows_of(&Keys::of(&keys, rows.batch.row_count())?, &mut keys_of_rows)?;
+        for round in rounds(&keys_of_rows, &mut self.table.values_mut().since, self.pane) {
+            let rings = self.table.values_mut();
+            let keys: Vec<u32> = round.rows.iter().map(|row| keys_of_rows[*row as usize]).collect();
+            let places: Vec<u32> = keys.iter().map(|key| rings.place(*key) as u32).collect();
+            let times: Vec<i64> = round.rows.iter().map(|row| rows.times.at(*row as usize)).collect();
+            for (key, time) in keys.iter().zip(&times) {
+                rings.latest[*key as usize] = rings.latest[*key as usize].max(*time);
+            }
+            let some = rows.batch.select(&round.rows.clone().into());
+            let mut columns = Columns::of(&some);
+            for (aggregator, accumulators) in plan.aggregators.iter_mut().zip(&mut rings.aggregates) {
+                let times = Times::Each(&times);
+                let failed = aggregator.update(accumulators, &places, &mut columns, times, rows.context)?;
+                let outside = |row: u32| round.rows[row as usize];
+                added.failures.extend(failed.into_iter().map(|f| RowFailure { row: outside(f.row), ..f }));
+            }
+            added.results.extend(self.full(plan, &round.full)?);
+        }
+        self.scratch = keys_of_rows;
+        Ok(added)
+    }
+
+    fn add_partials(&mut self, _plan: &mut Plan, _partials: &Batch) -> Result<(usize, Vec<Batch>)> {
+        Err(Error::internal("windows by number of rows take no partial aggregates"))
+    }
+
+    fn advance(&mut self, _plan: &mut Plan, _watermark: i64, _give: &mut dyn FnMut(Batch)) -> Result<()> {
+        Ok(())
+    }
+
+    fn early(&mut self, _plan: &mut Plan, _give: &mut dyn FnMut(Batch)) -> Result<()> {
+        Ok(())
+    }
+
+    fn next_firing(&self) -> Option<i64> {
+        None
+    }
+
+    fn open_groups(&self) -> usize {
+        self.table.index().live().filter(|key| self.table.values().since[*key as usize] > 0).count()
+    }
+
+    fn size(&self) -> (usize, usize) {
+        (self.table.index().len(), self.table.index().bytes() + self.table.values().bytes())
+    }
+}

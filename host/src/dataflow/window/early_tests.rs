@@ -1,0 +1,175 @@
+//! Adding up before the shuffle gives what adding up behind it gives; sessions are what the rows say.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMillisecondType};
+use arrow_array::{Array, ArrayRef, Int64Array, TimestampMillisecondArray};
+use proptest::prelude::*;
+
+use super::aggregate::Times;
+use super::global::GlobalWindow;
+use super::plan::{NewRows, Plan, Windows};
+use super::pre_aggregate::{PARTIALS, PreAggregate, ROWS};
+use super::session::SessionWindows;
+use super::shape::Shape;
+use super::test_plan::{ALL, plan, schema};
+use super::time::TimeWindows;
+use crate::connector::encode::json_row;
+use crate::dataflow::batch::Batch;
+use crate::dataflow::dead_letter::DeadLetters;
+use crate::dataflow::engine::{Operator, Outputs};
+use crate::dataflow::message::Message;
+use crate::dataflow::watermark::Signal;
+use crate::job::graph;
+use crate::job::spec::{OnError, WindowTime};
+use crate::plugin::CallContext;
+use crate::schema::{DataType, Field, Schema};
+
+const CONTEXT: CallContext = CallContext { watermark: None, processing_time: 0 };
+
+type Row = (i64, i64, i64);
+
+fn batch(rows: &[Row]) -> Batch {
+    let column = |f: fn(&Row) -> i64| Arc::new(Int64Array::from_iter_values(rows.iter().map(f))) as ArrayRef;
+    let times = TimestampMillisecondArray::from_iter_values(rows.iter().map(|r| r.1));
+    Batch::new(vec![column(|r| r.0), column(|r| r.2)], rows.len())
+        .with_event_time(Some((Arc::new(times) as ArrayRef).into()))
+}
+
+fn windows(kind: graph::Windows, plan: &Plan) -> Box<dyn Windows> {
+    match kind {
+        graph::Windows::Time { size_ms, slide_ms } => {
+            Box::new(TimeWindows::new(Shape { size_ms, slide_ms, lateness_ms: 0 }))
+        }
+        graph::Windows::Session { gap_ms } => Box::new(SessionWindows::new(plan, gap_ms, 0)),
+        _ => Box::new(GlobalWindow::new(plan)),
+    }
+}
+
+fn add(windows: &mut dyn Windows, plan: &mut Plan, batch: &Batch) -> Vec<u32> {
+    let times = batch.event_time().unwrap().gather().unwrap();
+    let times = Times::Each(times.as_primitive::<TimestampMillisecondType>().values());
+    windows.add(plan, &NewRows { batch, times, context: &CONTEXT }).unwrap().late
+}
+
+/// Rows as texts.
+fn shown(batch: &Batch) -> Vec<String> {
+    let columns = batch.gather().unwrap();
+    let fields = columns.iter().enumerate().map(|(i, c)| {
+        let data_type = match c.data_type() {
+            arrow_schema::DataType::Int64 => DataType::Int64,
+            arrow_schema::DataType::Float64 => DataType::Float64,
+            arrow_schema::DataType::Utf8 => DataType::Text,
+            _ => DataType::Timestamp,
+        };
+        Field::nullable(i.to_string(), data_type)
+    });
+    let schema = Schema::new(fields.collect());
+    (0..batch.row_count()).map(|row| json_row(&schema, &columns, row)).collect()
+}
+
+fn advance(windows: &mut dyn Windows, plan: &mut Plan, watermark: i64) -> Vec<String> {
+    let mut all = Vec::new();
+    windows.advance(plan, watermark, &mut |batch| all.extend(shown(&batch))).unwrap();
+    all.sort_unstable();
+    all
+}
+
+fn kinds() -> impl Strategy<Value = graph::Windows> {
+    prop_oneof![
+        (1i64..30, 1i64..30).prop_map(|(a, b)| graph::Windows::Time { size_ms: a.max(b), slide_ms: a.min(b) }),
+        (1i64..20).prop_map(|gap_ms| graph::Windows::Session { gap_ms }),
+        Just(graph::Windows::Global),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Goal: partial aggregates put together are the aggregates. Method: the same batches and watermarks through both ways, for
+    /// every kind of window and every aggregate; values of a key and time are distinct, so that nothing depends on arrival.
+    #[test]
+    fn adding_up_early_changes_nothing(
+        kind in kinds(),
+        steps in prop::collection::vec((prop::collection::vec((0i64..3, 0i64..100), 1..40), 0i64..40), 1..6),
+    ) {
+        let (mut late_plan, mut early_plan) = (plan(&ALL), plan(&ALL));
+        let (mut late_way, mut early_way) = (windows(kind, &late_plan), windows(kind, &early_plan));
+        let letters = DeadLetters::new("w", OnError::Skip, schema(), Arc::default());
+        let mut early = PreAggregate::new(plan(&ALL), kind, 0, WindowTime::Event, letters);
+        let (mut watermark, mut out) = (i64::MIN, Outputs::new(3, 0));
+        let mut serial = 0;
+        for (rows, ahead) in steps {
+            let rows: Vec<Row> = rows.into_iter().map(|(key, time)| { serial += 1; (key, time * 8 + serial % 8, serial) }).collect();
+            let whole = batch(&rows);
+            let late = add(&mut *late_way, &mut late_plan, &whole);
+            early.batch(0, whole.clone(), 0, &mut out).unwrap();
+            let mut late_early = 0;
+            for (_, message) in out.take(ROWS).0 {
+                if let Message::Batch(rows) = message { late_early += add(&mut *early_way, &mut early_plan, &rows).len(); }
+            }
+            for (_, message) in out.take(PARTIALS).0 {
+                let Message::Batch(partials) = message else { continue };
+                let (lost, _) = early_way.add_partials(&mut early_plan, &partials).unwrap();
+                prop_assert_eq!(lost, 0, "a row that is late comes as a row");
+            }
+            prop_assert_eq!(late_early, late.len());
+            watermark = watermark.max(rows.iter().map(|r| r.1).max().unwrap() - ahead * 8);
+            early.signal(Signal::Watermark(watermark), &mut out).unwrap();
+            (out.take(ROWS), out.take(PARTIALS));
+            let expected = advance(&mut *late_way, &mut late_plan, watermark);
+            prop_assert_eq!(advance(&mut *early_way, &mut early_plan, watermark), expected);
+        }
+        let expected = advance(&mut *late_way, &mut late_plan, i64::MAX);
+        prop_assert_eq!(advance(&mut *early_way, &mut early_plan, i64::MAX), expected);
+    }
+
+    /// Goal: W4; rows in any order within the watermark's bound give the sessions that sorted rows have. Method: against
+    /// cutting the sorted rows of a key where a gap is.
+    #[test]
+    fn w4_sessions_are_where_the_gaps_are(
+        gap in 1i64..20,
+        rows in prop::collection::vec((0i64..3, 0i64..300, 0i64..30), 1..60),
+        size in 1usize..20,
+    ) {
+        // Sorted by a time that is up to 30 off: so much out of order they come.
+        let mut rows = rows;
+        rows.sort_by_key(|(_, time, off)| time + off);
+        let rows: Vec<Row> = rows.into_iter().map(|(key, time, _)| (key, time, 1)).collect();
+        let mut expected: Vec<(i64, i64, i64, i64)> = Vec::new();
+        let mut by_key: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+        rows.iter().for_each(|r| by_key.entry(r.0).or_default().push(r.1));
+        for (key, mut times) in by_key {
+            times.sort_unstable();
+            for time in times {
+                match expected.last_mut() {
+                    Some((k, _, end, count)) if *k == key && time < *end => { *end = time + gap; *count += 1; }
+                    _ => expected.push((key, time, time + gap, 1)),
+                }
+            }
+        }
+        let mut plan = plan(&["count"]);
+        let mut windows = SessionWindows::new(&plan, gap, 0);
+        let mut got = Vec::new();
+        let mut take = |b: Batch| {
+            let columns = b.gather().unwrap();
+            let int = |c: usize, row: usize| match columns[c].as_primitive_opt::<Int64Type>() {
+                Some(ints) => ints.value(row),
+                None => columns[c].as_primitive::<TimestampMillisecondType>().value(row),
+            };
+            got.extend((0..b.row_count()).map(|row| (int(0, row), int(1, row), int(2, row), int(3, row))));
+        };
+        let mut watermark = i64::MIN;
+        for part in rows.chunks(size) {
+            prop_assert!(add(&mut windows, &mut plan, &batch(part)).is_empty(), "no row is late");
+            watermark = watermark.max(part.iter().map(|r| r.1).max().unwrap() - 31);
+            windows.advance(&mut plan, watermark, &mut take).unwrap();
+        }
+        windows.advance(&mut plan, i64::MAX, &mut take).unwrap();
+        got.sort_unstable();
+        prop_assert_eq!(got, expected);
+        prop_assert_eq!(windows.size().0, 0, "nothing is kept");
+    }
+}

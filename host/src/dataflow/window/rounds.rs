@@ -1,0 +1,70 @@
+//! Results by number of rows: which rows of a batch belong together when a key gives a result each `n` rows.
+
+/// Rows that can be added up at once: no key among them gives a result before all of its rows here are added.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Round {
+    /// Rows of the batch, in order.
+    pub rows: Vec<u32>,
+    /// The keys that are to give a result behind these rows.
+    pub full: Vec<u32>,
+}
+
+/// Divides the rows of a batch: row `i` belongs to key `keys[i]`, of which `since` counts the rows since its last result.
+/// `since` is brought up to date. A key that comes often is in several rounds.
+pub fn rounds(keys: &[u32], since: &mut [u64], n: u64) -> Vec<Round> {
+    let mut rounds: Vec<Round> = Vec::new();
+    // By key: the round that its next row belongs to. Keys of one batch are few: those that gave a result are fewer.
+    let mut next: std::collections::BTreeMap<u32, usize> = std::collections::BTreeMap::new();
+    for (row, key) in keys.iter().enumerate() {
+        let at = if next.is_empty() { 0 } else { next.get(key).copied().unwrap_or(0) };
+        if at == rounds.len() {
+            rounds.push(Round::default());
+        }
+        let round = &mut rounds[at];
+        round.rows.push(row as u32);
+        let count = &mut since[*key as usize];
+        *count += 1;
+        if *count >= n {
+            *count = 0;
+            round.full.push(*key);
+            next.insert(*key, at + 1);
+        }
+    }
+    rounds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Goal: each key gives a result behind each of its `n`th rows, and no row is lost or moved. Method: against counting.
+        #[test]
+        fn results_come_behind_every_nth_row(keys in prop::collection::vec(0u32..4, 0..60), n in 1u64..5, before in 0u64..4) {
+            let mut since = vec![before.min(n - 1); 4];
+            let rounds = rounds(&keys, &mut since, n);
+            let mut all: Vec<u32> = rounds.iter().flat_map(|r| r.rows.clone()).collect();
+            all.sort_unstable();
+            prop_assert_eq!(all, (0..keys.len() as u32).collect::<Vec<_>>());
+            for key in 0..4u32 {
+                let mut count = before.min(n - 1);
+                let mut results = Vec::new();
+                for (row, _) in keys.iter().enumerate().filter(|(_, k)| **k == key) {
+                    count += 1;
+                    if count == n {
+                        results.push(row as u32);
+                        count = 0;
+                    }
+                }
+                let mut got = Vec::new();
+                for round in &rounds {
+                    let last = round.rows.iter().rev().find(|row| keys[**row as usize] == key);
+                    if round.full.contains(&key) { got.push(*last.unwrap()); }
+                }
+                prop_assert_eq!(got, results);
+                prop_assert_eq!(since[key as usize], count);
+            }
+        }
+    }
+}

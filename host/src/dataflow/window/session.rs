@@ -1,0 +1,303 @@
+//! Session windows: windows of a key that end when no row has come for a gap.
+//!
+//! A session fires when the watermark reaches its last row's time and the gap, less one; it is looked at then, and not at every
+//! row: a session that has become longer by then is looked at again at its new end.
+
+use std::collections::BTreeMap;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
+
+use super::aggregate::Times;
+use super::aggregator::Columns;
+use super::divide::Part;
+use super::partial;
+use super::plan::{Added, Mark, NewRows, Plan, Span, Windows};
+use super::sessions::{NONE, Session, Sessions};
+use super::shape::TIME_LIMIT_MS;
+use crate::dataflow::batch::Batch;
+use crate::error::Result;
+use crate::plugin::RowFailure;
+use crate::state::key::Keys;
+use crate::state::table::{Table, Values};
+
+/// The sessions of an operator on one worker.
+pub struct SessionWindows {
+    gap_ms: i64,
+    lateness_ms: i64,
+    table: Table<Sessions>,
+    /// Sessions to look at when the watermark reaches a time: to fire, or to be forgotten.
+    due: BTreeMap<i64, Vec<u32>>,
+    fired_to: Option<i64>,
+    scratch: Vec<u32>,
+}
+
+impl SessionWindows {
+    /// Without sessions.
+    pub fn new(plan: &Plan, gap_ms: i64, lateness_ms: i64) -> Self {
+        let sessions = Sessions::new(gap_ms, super::pane::Accumulated::new(&plan.aggregators));
+        let table = Table::new(sessions);
+        SessionWindows { gap_ms, lateness_ms, table, due: BTreeMap::new(), fired_to: None, scratch: Vec::new() }
+    }
+
+    /// The watermark at which a session whose last row is at `last` fires.
+    fn fires_at(&self, last: i64) -> i64 {
+        last + self.gap_ms - 1
+    }
+
+    /// Puts the sessions in `found` (one for each row) in order: sessions that became one are put together, new ones are to
+    /// be looked at when they end.
+    fn settle(&mut self, plan: &mut Plan, merged: &[(u32, u32)], new: &[u32], found: &mut [u32]) -> Result<()> {
+        // One after another: a session that took one in may go into a third.
+        for pair in merged {
+            self.table.values_mut().accumulated.merge_within(&mut plan.aggregators, *pair)?;
+        }
+        self.table.values_mut().settle(found);
+        for number in new {
+            let session = self.table.values().all[*number as usize];
+            if session.key != NONE {
+                self.due.entry(self.fires_at(session.last)).or_default().push(*number);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a stretch of time of a key is late: by itself it would be a session that is closed already, and it belongs to
+    /// none that is there.
+    fn is_late(&self, key: u32, first: i64, last: i64) -> bool {
+        let closed = self.fired_to.is_some_and(|w| self.fires_at(last).saturating_add(self.lateness_ms) <= w);
+        let near = |s: &Session| first < s.last + self.gap_ms && last > s.first - self.gap_ms;
+        closed && !self.table.values().of_key(key).any(|(_, session)| near(session))
+    }
+
+    /// Results of these sessions.
+    fn results(&self, plan: &mut Plan, sessions: &[u32], mark: Mark) -> Result<Vec<Batch>> {
+        let values = self.table.values();
+        let of = |session: &u32| &values.all[*session as usize];
+        let keys: Vec<u32> = sessions.iter().map(|s| of(s).key).collect();
+        let starts = sessions.iter().map(|s| of(s).first).collect();
+        let ends = sessions.iter().map(|s| of(s).last + self.gap_ms).collect();
+        let span = Span::Each(starts, ends);
+        plan.results_of(self.table.index(), &values.accumulated, Some(&keys), Some(sessions), span, mark)
+    }
+
+    /// What follows from rows in sessions that the watermark has passed: results, corrected ones where there was one before.
+    fn correct(&mut self, plan: &mut Plan, touched: &[u32]) -> Result<Vec<Batch>> {
+        let Some(watermark) = self.fired_to else { return Ok(Vec::new()) };
+        let (gap_ms, lateness_ms) = (self.gap_ms, self.lateness_ms);
+        let all = &mut self.table.values_mut().all;
+        let mut passed: Vec<u32> = Vec::new();
+        for number in touched {
+            let session = &mut all[*number as usize];
+            let fires = session.last + gap_ms - 1;
+            if fires <= watermark {
+                passed.push(*number);
+                self.due.entry(fires.saturating_add(lateness_ms)).or_default().push(*number);
+            } else if session.fired {
+                // It has become longer than when it fired: it fires once more.
+                session.fired = false;
+                self.due.entry(fires).or_default().push(*number);
+            }
+        }
+        passed.sort_unstable();
+        passed.dedup();
+        self.fire(plan, passed)
+    }
+
+    /// The results of sessions that have ended.
+    fn fire(&mut self, plan: &mut Plan, mut sessions: Vec<u32>) -> Result<Vec<Batch>> {
+        sessions.sort_by_key(|number| self.table.values().all[*number as usize].last);
+        let all = &mut self.table.values_mut().all;
+        let (again, first): (Vec<u32>, Vec<u32>) = sessions.into_iter().partition(|n| all[*n as usize].given);
+        for number in again.iter().chain(&first) {
+            let session = &mut all[*number as usize];
+            (session.fired, session.given) = (true, true);
+        }
+        let mut results = self.results(plan, &first, Mark::Final)?;
+        results.extend(self.results(plan, &again, Mark::Corrected)?);
+        Ok(results)
+    }
+
+    /// Forgets keys without a session: those of rows that were late.
+    fn forget_empty(&mut self, mut keys: Vec<u32>) {
+        keys.sort_unstable();
+        keys.dedup();
+        for key in keys {
+            if self.table.values().of_key(key).next().is_none() {
+                self.table.remove(key);
+            }
+        }
+    }
+
+    /// Takes rows that can be taken: for each, its session. Gives the rows that cannot, which are late.
+    fn assign(&mut self, plan: &mut Plan, keys: &[u32], times: Times<'_>, found: &mut Vec<u32>) -> Result<Vec<u32>> {
+        let (mut late, mut merged, mut new) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, key) in keys.iter().enumerate() {
+            let time = times.at(row);
+            // Only rows behind the watermark can be late.
+            if self.fired_to.is_some_and(|w| time <= w) && self.is_late(*key, time, time) {
+                late.push(row as u32);
+                continue;
+            }
+            let (session, is_new) = self.table.values_mut().find(*key, time, time, &mut merged);
+            if is_new {
+                new.push(session);
+            }
+            found.push(session);
+        }
+        self.settle(plan, &merged, &new, found)?;
+        Ok(late)
+    }
+
+    /// Adds rows whose times are in range.
+    fn add_in_range(&mut self, plan: &mut Plan, rows: &NewRows<'_>) -> Result<Added> {
+        let mut columns = Columns::of(rows.batch);
+        let key_columns = plan.key.iter().map(|c| columns.get(*c)).collect::<Result<Vec<_>>>()?;
+        let mut keys = std::mem::take(&mut self.scratch);
+        self.table.rows_of(&Keys::of(&key_columns, rows.batch.row_count())?, &mut keys)?;
+        let mut found = Vec::with_capacity(keys.len());
+        let late = self.assign(plan, &keys, rows.times, &mut found)?;
+        let mut added = Added::default();
+        if late.is_empty() {
+            let values = self.table.values_mut();
+            let aggregators = &mut plan.aggregators;
+            added.failures = values.accumulated.update(aggregators, &found, &mut columns, rows.times, rows.context)?;
+        } else {
+            let on_time: Vec<u32> = (0..keys.len() as u32).filter(|row| late.binary_search(row).is_err()).collect();
+            let part = Part::Rows(on_time);
+            let (batch, times) = (part.of(rows.batch), part.times(rows.times));
+            let (mut columns, values) = (Columns::of(&batch), self.table.values_mut());
+            let (aggregators, times) = (&mut plan.aggregators, times.as_times(rows.times));
+            let failed = values.accumulated.update(aggregators, &found, &mut columns, times, rows.context)?;
+            let outside = |f: RowFailure| RowFailure { row: Part::outside(Some(&part), f.row), ..f };
+            added.failures = failed.into_iter().map(outside).collect();
+        }
+        added.results = self.correct(plan, &found)?;
+        if !late.is_empty() {
+            self.forget_empty(late.iter().map(|row| keys[*row as usize]).collect());
+        }
+        added.late = late;
+        self.scratch = keys;
+        Ok(added)
+    }
+}
+
+impl Windows for SessionWindows {
+    fn add(&mut self, plan: &mut Plan, rows: &NewRows<'_>) -> Result<Added> {
+        let in_range = |row: usize| (-TIME_LIMIT_MS..=TIME_LIMIT_MS).contains(&rows.times.at(row));
+        let count = rows.batch.row_count();
+        if (0..count).all(in_range) {
+            return self.add_in_range(plan, rows);
+        }
+        let (kept, wrong): (Vec<u32>, Vec<u32>) = (0..count as u32).partition(|row| in_range(*row as usize));
+        let part = Part::Rows(kept);
+        let (batch, times) = (part.of(rows.batch), part.times(rows.times));
+        let some = NewRows { batch: &batch, times: times.as_times(rows.times), context: rows.context };
+        let mut added = self.add_in_range(plan, &some)?;
+        added.out_of_range = wrong;
+        added.late.iter_mut().for_each(|row| *row = Part::outside(Some(&part), *row));
+        added.failures.iter_mut().for_each(|f| f.row = Part::outside(Some(&part), f.row));
+        Ok(added)
+    }
+
+    fn add_partials(&mut self, plan: &mut Plan, partials: &Batch) -> Result<(usize, Vec<Batch>)> {
+        let columns = partial::Columns::of(partials, plan.key.len())?;
+        let starts = columns.starts.as_primitive::<TimestampMillisecondType>().values();
+        let lasts = columns.lasts.as_primitive::<TimestampMillisecondType>().values();
+        let encoded = columns.encoded.as_binary::<i32>();
+        let mut keys = std::mem::take(&mut self.scratch);
+        self.table.rows_of(&columns.keys(0, starts.len())?, &mut keys)?;
+        let (mut late, mut touched) = (Vec::new(), Vec::new());
+        // A key may have several sessions in a batch: one at a time.
+        for (row, key) in keys.iter().enumerate() {
+            if self.is_late(*key, starts[row], lasts[row]) {
+                late.push(*key);
+                continue;
+            }
+            let mut merged = Vec::new();
+            let (number, is_new) = self.table.values_mut().find(*key, starts[row], lasts[row], &mut merged);
+            let mut found = [number];
+            let new = if is_new { &found.clone()[..] } else { &[] };
+            self.settle(plan, &merged, new, &mut found)?;
+            let accumulated = &mut self.table.values_mut().accumulated;
+            accumulated.merge_encoded(&mut plan.aggregators, &found, encoded, std::iter::once(row))?;
+            touched.extend(found);
+        }
+        // Sessions that became part of others on the way are not there any more.
+        touched.retain(|number| self.table.values().all[*number as usize].key != NONE);
+        let results = self.correct(plan, &touched)?;
+        let count = late.len();
+        self.forget_empty(late);
+        self.scratch = keys;
+        Ok((count, results))
+    }
+
+    fn advance(&mut self, plan: &mut Plan, watermark: i64, give: &mut dyn FnMut(Batch)) -> Result<()> {
+        if self.fired_to.is_some_and(|w| w >= watermark) {
+            return Ok(());
+        }
+        self.fired_to = Some(watermark);
+        let (mut firing, mut closed) = (Vec::new(), Vec::new());
+        while let Some(entry) = self.due.first_entry() {
+            if *entry.key() > watermark {
+                break;
+            }
+            for number in entry.remove() {
+                let session = self.table.values().all[number as usize];
+                let fires = self.fires_at(session.last);
+                let closes = fires.saturating_add(self.lateness_ms);
+                // A number may be that of a later session by now, which is looked at once too often.
+                if session.key == NONE {
+                    continue;
+                }
+                let again = [fires, closes].into_iter().find(|at| *at > watermark);
+                if fires <= watermark && !session.fired {
+                    self.table.values_mut().all[number as usize].fired = true;
+                    firing.push(number);
+                }
+                match again {
+                    Some(at) => self.due.entry(at).or_default().push(number),
+                    None => closed.push(number),
+                }
+            }
+        }
+        self.fire(plan, firing)?.into_iter().for_each(give);
+        closed.sort_unstable();
+        closed.dedup();
+        for number in closed {
+            let key = self.table.values().all[number as usize].key;
+            if self.table.values_mut().remove(number) {
+                self.table.remove(key);
+            }
+        }
+        Ok(())
+    }
+
+    fn early(&mut self, plan: &mut Plan, give: &mut dyn FnMut(Batch)) -> Result<()> {
+        let values = self.table.values();
+        let keys = self.table.index().live();
+        let changed: Vec<u32> = keys
+            .flat_map(|key| {
+                values.of_key(key).filter(|(_, s)| s.changed && !s.fired).map(|(n, _)| n).collect::<Vec<_>>()
+            })
+            .collect();
+        self.results(plan, &changed, Mark::Early)?.into_iter().for_each(give);
+        for number in changed {
+            self.table.values_mut().all[number as usize].changed = false;
+        }
+        Ok(())
+    }
+
+    fn next_firing(&self) -> Option<i64> {
+        self.due.keys().next().copied()
+    }
+
+    fn open_groups(&self) -> usize {
+        let values = self.table.values();
+        self.table.index().live().map(|key| values.of_key(key).filter(|(_, s)| !s.fired).count()).sum()
+    }
+
+    fn size(&self) -> (usize, usize) {
+        (self.table.values().len(), self.table.index().bytes() + self.table.values().bytes())
+    }
+}

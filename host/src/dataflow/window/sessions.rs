@@ -1,0 +1,238 @@
+//! The sessions of keys: which session a row belongs to, and which sessions become one. Pure.
+//!
+//! A session of a key is from its first row to its last one and a gap; rows less than a gap apart are of one session.
+//! Invariant W4: the sessions of a key lie more than a gap apart; each is in the list of exactly one key.
+
+use super::pane::Accumulated;
+use crate::error::{Error, Result};
+use crate::state::table::Values;
+
+/// No further session.
+pub const NONE: u32 = u32::MAX;
+
+/// One session. Its number is that of its group in the accumulators.
+#[derive(Debug, Clone, Copy)]
+pub struct Session {
+    /// The times of its first and its last row.
+    pub first: i64,
+    /// The last row.
+    pub last: i64,
+    /// The next session of the key, in no order.
+    pub next: u32,
+    /// The key's row; `NONE` where there is no session any more.
+    pub key: u32,
+    /// Whether it has given its result, and has not become longer than that since.
+    pub fired: bool,
+    /// Whether it has ever given its result: a further one is a corrected one.
+    pub given: bool,
+    /// Whether it has changed since the last early result.
+    pub changed: bool,
+}
+
+/// The sessions of all keys.
+///
+/// Encoding of a key: how many sessions (4 bytes), and for each: first, last (8 bytes each), whether it has fired and whether it has
+/// given a result (1 byte), a length (4 bytes) and its accumulators.
+pub struct Sessions {
+    pub(super) gap_ms: i64,
+    /// By key: its first session.
+    heads: Vec<u32>,
+    pub(super) all: Vec<Session>,
+    free: Vec<u32>,
+    pub(super) accumulated: Accumulated,
+    /// For the batch under way: where a session that became part of another one is now.
+    moved: Vec<(u32, u32)>,
+}
+
+impl Sessions {
+    /// Of no key.
+    pub fn new(gap_ms: i64, accumulated: Accumulated) -> Self {
+        Sessions { gap_ms, heads: Vec::new(), all: Vec::new(), free: Vec::new(), accumulated, moved: Vec::new() }
+    }
+
+    /// The session of a key that a stretch of time from `first` to `last` belongs to: one that is there and is made longer, or
+    /// a new one. Sessions that it brings together become one: `merged` gets pairs of the one that is gone and the one that
+    /// remains. The second value says whether the session is new.
+    #[inline]
+    pub fn find(&mut self, key: u32, first: i64, last: i64, merged: &mut Vec<(u32, u32)>) -> (u32, bool) {
+        let head = self.heads[key as usize];
+        if head != NONE {
+            let session = &mut self.all[head as usize];
+            // Mostly a key has one session, and the row is near it.
+            if session.next == NONE && first < session.last + self.gap_ms && last > session.first - self.gap_ms {
+                session.first = session.first.min(first);
+                session.last = session.last.max(last);
+                session.changed = true;
+                return (head, false);
+            }
+        }
+        self.find_slowly(key, first, last, merged)
+    }
+
+    fn find_slowly(&mut self, key: u32, first: i64, last: i64, merged: &mut Vec<(u32, u32)>) -> (u32, bool) {
+        let mut found = NONE;
+        let (mut first, mut last) = (first, last);
+        let mut at = self.heads[key as usize];
+        let mut before = NONE;
+        while at != NONE {
+            let session = self.all[at as usize];
+            let near = first < session.last + self.gap_ms && last > session.first - self.gap_ms;
+            if near {
+                (first, last) = (first.min(session.first), last.max(session.last));
+            }
+            if near && found == NONE {
+                found = at;
+                before = at;
+            } else if near {
+                // A second one: it becomes part of the first.
+                self.all[before as usize].next = session.next;
+                // One of both that has not fired makes the whole one that has not.
+                self.all[found as usize].fired &= session.fired;
+                self.all[found as usize].given |= session.given;
+                merged.push((at, found));
+                self.moved.push((at, found));
+            } else {
+                before = at;
+            }
+            at = session.next;
+        }
+        if found != NONE {
+            let session = &mut self.all[found as usize];
+            (session.first, session.last, session.changed) = (first, last, true);
+            return (found, false);
+        }
+        let session =
+            Session { first, last, next: self.heads[key as usize], key, fired: false, given: false, changed: true };
+        let number = self.new_session(session);
+        self.heads[key as usize] = number;
+        (number, true)
+    }
+
+    fn new_session(&mut self, session: Session) -> u32 {
+        match self.free.pop() {
+            Some(number) => {
+                self.all[number as usize] = session;
+                number
+            }
+            None => {
+                self.all.push(session);
+                self.accumulated.grow(self.all.len());
+                self.all.len() as u32 - 1
+            }
+        }
+    }
+
+    /// Where the sessions of rows are, now that all rows of the batch have theirs: some became part of others. Frees those.
+    pub fn settle(&mut self, sessions: &mut [u32]) {
+        if self.moved.is_empty() {
+            return;
+        }
+        let moved: std::collections::BTreeMap<u32, u32> = self.moved.iter().copied().collect();
+        for session in sessions {
+            while let Some(now) = moved.get(session) {
+                *session = *now;
+            }
+        }
+        for (gone, _) in std::mem::take(&mut self.moved) {
+            self.free_session(gone);
+        }
+    }
+
+    fn free_session(&mut self, number: u32) {
+        self.accumulated.clear(number);
+        self.all[number as usize].key = NONE;
+        self.free.push(number);
+    }
+
+    /// Forgets a session. Gives whether its key has none any more.
+    pub fn remove(&mut self, number: u32) -> bool {
+        let Session { next, key, .. } = self.all[number as usize];
+        if self.heads[key as usize] == number {
+            self.heads[key as usize] = next;
+        } else {
+            let mut at = self.heads[key as usize];
+            while self.all[at as usize].next != number {
+                at = self.all[at as usize].next;
+            }
+            self.all[at as usize].next = next;
+        }
+        self.free_session(number);
+        self.heads[key as usize] == NONE
+    }
+
+    /// The sessions of a key.
+    pub fn of_key(&self, key: u32) -> impl Iterator<Item = (u32, &Session)> {
+        let mut at = self.heads[key as usize];
+        std::iter::from_fn(move || {
+            let session = self.all.get(at as usize)?;
+            let number = at;
+            at = session.next;
+            Some((number, session))
+        })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.all.len() - self.free.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Values for Sessions {
+    fn grow(&mut self, rows: usize) {
+        self.heads.resize(rows, NONE);
+    }
+
+    fn clear(&mut self, row: u32) {
+        while self.heads[row as usize] != NONE {
+            self.remove(self.heads[row as usize]);
+        }
+    }
+
+    fn encode(&self, row: u32, out: &mut Vec<u8>) {
+        let sessions: Vec<(u32, &Session)> = self.of_key(row).collect();
+        out.extend_from_slice(&(sessions.len() as u32).to_le_bytes());
+        for (number, session) in sessions {
+            out.extend_from_slice(&session.first.to_le_bytes());
+            out.extend_from_slice(&session.last.to_le_bytes());
+            out.push(u8::from(session.fired) | u8::from(session.given) << 1);
+            let mut row = Vec::new();
+            self.accumulated.encode(number, &mut row);
+            out.extend_from_slice(&(row.len() as u32).to_le_bytes());
+            out.extend_from_slice(&row);
+        }
+    }
+
+    fn decode(&mut self, row: u32, bytes: &[u8]) -> Result<()> {
+        let cut_off = || Error::internal("encoded sessions are cut off");
+        let (count, mut rest) = bytes.split_first_chunk().ok_or_else(cut_off)?;
+        for _ in 0..u32::from_le_bytes(*count) {
+            let (first, more) = rest.split_first_chunk().ok_or_else(cut_off)?;
+            let (last, more) = more.split_first_chunk().ok_or_else(cut_off)?;
+            let ([flags], more) = more.split_first_chunk().ok_or_else(cut_off)?;
+            let (length, more) = more.split_first_chunk().ok_or_else(cut_off)?;
+            let (encoded, more) = more.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(cut_off)?;
+            let number = self.new_session(Session {
+                first: i64::from_le_bytes(*first),
+                last: i64::from_le_bytes(*last),
+                next: self.heads[row as usize],
+                key: row,
+                fired: flags & 1 != 0,
+                given: flags & 2 != 0,
+                changed: false,
+            });
+            self.accumulated.decode(number, encoded)?;
+            self.heads[row as usize] = number;
+            rest = more;
+        }
+        if rest.is_empty() { Ok(()) } else { Err(Error::internal("encoded sessions have bytes left over")) }
+    }
+
+    fn bytes(&self) -> usize {
+        self.accumulated.bytes() + self.all.capacity() * size_of::<Session>() + self.heads.capacity() * 4
+    }
+}

@@ -1,0 +1,331 @@
+//! Tables whose cold rows are in a file: how rows go there when memory is short, and come back when their keys do.
+//!
+//! A row that comes back leaves its copy in the file. While the row is in memory, it counts and the copy does not; if it does
+//! not change, it can go again without being written. Rows with changes that no checkpoint has may go as well: the file notes
+//! their keys.
+
+use std::collections::BTreeSet;
+
+use super::filter::Filter;
+use super::key::{Key, Keys, hash};
+use super::short::Short;
+use super::spill::{Records, SpillTable, put_key, read_key};
+use super::store::StateStore;
+use super::table::{DIRTY, LIVE, NO_ROW, SAME, STORED, Table, USED, Values};
+use crate::error::Result;
+
+/// Bytes of rows that are written at once.
+const WRITTEN_AT_ONCE: usize = 16 << 20;
+
+/// Removed keys that are kept in mind before they are removed from the file.
+const REMOVED_AT_ONCE: usize = 4096;
+
+/// Keys for which there should be room in the index before they come.
+const NEXT_KEYS: usize = 16 << 10;
+
+/// Spilled rows that are looked at in search of expired ones whenever rows are spilled.
+const SWEPT_AT_ONCE: usize = 1024;
+
+/// What a table has in the file.
+#[derive(Debug)]
+pub(super) struct Spilled {
+    pub(super) file: SpillTable,
+    filter: Filter,
+    /// Keys in the file that count as removed.
+    pub(super) removed: BTreeSet<Short>,
+    /// Keys in the file that count.
+    copies: usize,
+    /// Those of them that are in memory as well.
+    loaded: usize,
+    /// Keys that are noted as changed in the file.
+    pub(super) changed: usize,
+    /// Behind this key the sweep for what is expired goes on.
+    swept: Option<Vec<u8>>,
+}
+
+impl Spilled {
+    fn new(store: &StateStore) -> Result<Self> {
+        Ok(Spilled {
+            file: SpillTable::new(&store.spill_file()?),
+            filter: Filter::default(),
+            removed: BTreeSet::new(),
+            copies: 0,
+            loaded: 0,
+            changed: 0,
+            swept: None,
+        })
+    }
+
+    /// The key of a row in memory, which has a copy, is removed.
+    pub(super) fn note_removed(&mut self, key: Short) {
+        self.removed.insert(key);
+        self.copies -= 1;
+        self.loaded -= 1;
+    }
+
+    /// Adds a key to those that are looked up, unless it cannot be there.
+    fn want(&self, wanted: &mut Records, group: u32, hash: u64, key: Key<'_>, number: u32) {
+        if !self.filter.may_have(hash) {
+            return;
+        }
+        if !self.removed.is_empty() {
+            let mut bytes = Vec::new();
+            put_key(group, key, &mut bytes);
+            if self.removed.contains(bytes.as_slice()) {
+                return;
+            }
+        }
+        wanted.push_key(group, key, number);
+    }
+}
+
+impl<V: Values> Table<V> {
+    /// How many keys are in the file alone.
+    pub fn spilled_keys(&self) -> usize {
+        self.spilled.as_ref().map_or(0, |spilled| spilled.copies - spilled.loaded)
+    }
+
+    /// Loads what the file has of the keys of rows that are new, and marks all rows as changed.
+    #[inline(never)]
+    pub(super) fn load_new(&mut self, keys: &Keys, rows: &[u32]) -> Result<()> {
+        let groups = self.key_groups();
+        let Some(spilled) = &mut self.spilled else { return Ok(()) };
+        let mut wanted = Records::default();
+        for (i, row) in rows.iter().enumerate() {
+            let mark = &mut self.marks[*row as usize];
+            if *mark & LIVE == 0 && spilled.copies > spilled.loaded {
+                let key = keys.get(i);
+                let hash = hash(key);
+                spilled.want(&mut wanted, groups.of(hash), hash, key, *row);
+            }
+            *mark = *mark & STORED | LIVE | DIRTY | USED;
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let Table { values, marks, .. } = self;
+        let loaded = &mut spilled.loaded;
+        spilled.file.read(&mut wanted, |row, _, bytes| {
+            marks[row as usize] |= STORED;
+            *loaded += 1;
+            values.decode(row, bytes)
+        })
+    }
+
+    /// Loads the keys that the file has, of those that are not in memory.
+    #[inline(never)]
+    pub(super) fn load_missing(&mut self, keys: &Keys, rows: &mut [u32]) -> Result<()> {
+        let groups = self.key_groups();
+        let Some(spilled) = &mut self.spilled else { return Ok(()) };
+        let mut wanted = Records::default();
+        for i in (0..rows.len()).filter(|i| rows[*i] == NO_ROW) {
+            let key = keys.get(i);
+            let hash = hash(key);
+            spilled.want(&mut wanted, groups.of(hash), hash, key, i as u32);
+        }
+        let mut found = Vec::new();
+        spilled.file.read(&mut wanted, |i, epoch, bytes| {
+            found.push((i, epoch, bytes.to_vec()));
+            Ok(())
+        })?;
+        for (i, epoch, bytes) in found {
+            rows[i as usize] = self.place_copy(keys.get(i as usize), epoch, &bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The row of a key that is not in memory, if the file has it.
+    #[cold]
+    pub(super) fn load_one(&mut self, key: Key<'_>) -> Result<Option<u32>> {
+        let groups = self.key_groups();
+        let Some(spilled) = &mut self.spilled else { return Ok(None) };
+        let (mut wanted, mut found) = (Records::default(), None);
+        let hash = hash(key);
+        spilled.want(&mut wanted, groups.of(hash), hash, key, 0);
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        spilled.file.read(&mut wanted, |_, epoch, bytes| {
+            found = Some((epoch, bytes.to_vec()));
+            Ok(())
+        })?;
+        found.map(|(epoch, bytes)| self.place_copy(key, epoch, &bytes)).transpose()
+    }
+
+    /// Puts a copy of the file's into memory; the key is not there.
+    fn place_copy(&mut self, key: Key<'_>, epoch: u32, bytes: &[u8]) -> Result<u32> {
+        let row = self.insert(key);
+        self.values.decode(row, bytes)?;
+        let dirty = if epoch == self.epoch { DIRTY } else { 0 };
+        self.marks[row as usize] = LIVE | STORED | SAME | dirty;
+        if let Some(spilled) = &mut self.spilled {
+            spilled.loaded += 1;
+        }
+        Ok(row)
+    }
+
+    /// Reports what there is; spills cold rows if that is too much.
+    #[inline]
+    pub(super) fn make_room(&mut self) -> Result<()> {
+        let Some(home) = &self.home else { return Ok(()) };
+        if let Some(spilled) = &mut self.spilled
+            && spilled.removed.len() >= REMOVED_AT_ONCE
+        {
+            let removed = std::mem::take(&mut spilled.removed);
+            spilled.file.write(&mut Records::default(), |_| false, removed.iter().map(Short::as_slice))?;
+        }
+        let (live, rows) = (self.index.len(), self.index.rows());
+        let filter = self.spilled.as_ref().map_or(0, |spilled| spilled.filter.bytes());
+        let all = self.index.bytes() + self.values.bytes() + self.marks.len();
+        // Free rows are taken by the next keys.
+        let own = if rows == 0 { 0 } else { (all as u128 * live as u128 / rows as u128) as usize };
+        let changed = self.spilled.as_ref().map_or(0, |spilled| spilled.changed);
+        home.listing.report(live, own + filter, self.spilled_keys(), changed);
+        let excess = home.listing.excess(own, self.index.growth_bytes(NEXT_KEYS));
+        if excess == 0 || live == 0 {
+            return Ok(());
+        }
+        let row_bytes = (own / live).max(1);
+        self.spill_rows((excess / row_bytes + 1).min(live))?;
+        // The next batch would report it; until then others may look.
+        if let Some(home) = &self.home {
+            let own = own * self.index.len() / live;
+            home.listing.report(self.index.len(), own + filter, self.spilled_keys(), changed);
+        }
+        self.sweep_file()
+    }
+
+    /// Spills so many rows: those that were not used since the last time, then others.
+    fn spill_rows(&mut self, count: usize) -> Result<()> {
+        if let (None, Some(home)) = (&self.spilled, &self.home) {
+            self.spilled = Some(Box::new(Spilled::new(&home.store)?));
+        }
+        let (mut records, mut victims) = (Records::default(), Vec::new());
+        let mut left = count;
+        for _ in 0..self.marks.len() * 2 {
+            if left == 0 {
+                break;
+            }
+            self.hand = if self.hand + 1 < self.marks.len() { self.hand + 1 } else { 0 };
+            let row = self.hand as u32;
+            let mark = &mut self.marks[self.hand];
+            if *mark & LIVE == 0 {
+                continue;
+            }
+            if *mark & USED != 0 {
+                *mark &= !USED;
+                continue;
+            }
+            left -= 1;
+            // So that it is not met again in the second round.
+            *mark |= USED;
+            let mark = *mark;
+            victims.push(row);
+            if mark & SAME == 0 {
+                self.encode_row(row, mark & DIRTY != 0, &mut records);
+            }
+            if records.bytes() > WRITTEN_AT_ONCE {
+                self.write(&mut records, &victims)?;
+                records = Records::default();
+                victims.clear();
+            }
+        }
+        self.write(&mut records, &victims)
+    }
+
+    /// Spills these rows.
+    pub(super) fn spill_these(&mut self, rows: &[u32]) -> Result<()> {
+        let mut records = Records::default();
+        for row in rows {
+            self.encode_row(*row, self.marks[*row as usize] & DIRTY != 0, &mut records);
+        }
+        self.write(&mut records, rows)
+    }
+
+    fn encode_row(&self, row: u32, dirty: bool, records: &mut Records) {
+        let key = self.index.key(row);
+        records.push_key(self.key_groups().of(hash(key)), key, row);
+        let epoch = if dirty { self.epoch } else { self.epoch.wrapping_sub(1) };
+        records.put_value(epoch, |out| self.values.encode(row, out));
+    }
+
+    /// Writes rows to the file and forgets victims, the rows that were written among them.
+    fn write(&mut self, records: &mut Records, victims: &[u32]) -> Result<()> {
+        let Table { index, values, marks, spilled: Some(spilled), .. } = self else { return Ok(()) };
+        if !records.is_empty() {
+            let tracked = self.gone.is_some();
+            let noted = |row: u32| tracked && marks[row as usize] & DIRTY != 0;
+            // A key that was removed and has come again is removed before it is written.
+            let removed = std::mem::take(&mut spilled.removed);
+            spilled.file.write(records, noted, removed.iter().map(Short::as_slice))?;
+        }
+        for row in victims {
+            let mark = std::mem::take(&mut marks[*row as usize]);
+            if mark & STORED != 0 {
+                spilled.loaded -= 1;
+            } else {
+                spilled.copies += 1;
+                spilled.filter.insert(hash(index.key(*row)));
+            }
+            if self.gone.is_some() && mark & (DIRTY | SAME) == DIRTY {
+                spilled.changed += 1;
+            }
+            index.remove(*row);
+            values.clear(*row);
+        }
+        Ok(())
+    }
+
+    /// Loads up to `limit` rows that are in the file alone, from `after` on. Whether there are more.
+    pub(super) fn load_chunk(&mut self, after: &mut Option<Vec<u8>>, limit: usize) -> Result<(Vec<u32>, bool)> {
+        let (mut rows, mut seen) = (Vec::new(), Vec::new());
+        let Some(spilled) = &self.spilled else { return Ok((rows, false)) };
+        let (index, mut last) = (&self.index, after.take());
+        let from = last.clone();
+        let more = spilled.file.scan(from.as_deref(), |key, epoch, bytes| {
+            let (_, known) = read_key(key)?;
+            if index.find(known).is_none() && !spilled.removed.contains(key) {
+                seen.push((key.to_vec(), epoch, bytes.to_vec()));
+            }
+            last = Some(key.to_vec());
+            Ok(seen.len() < limit)
+        })?;
+        *after = last;
+        for (key, epoch, bytes) in seen {
+            rows.push(self.place_copy(read_key(&key)?.1, epoch, &bytes)?);
+        }
+        Ok((rows, more))
+    }
+
+    /// Forgets rows that were loaded and have not changed.
+    pub(super) fn unload(&mut self, rows: &[u32]) {
+        let Some(spilled) = &mut self.spilled else { return };
+        for row in rows {
+            let mark = &mut self.marks[*row as usize];
+            if *mark & (LIVE | SAME) == LIVE | SAME {
+                *mark = 0;
+                self.index.remove(*row);
+                self.values.clear(*row);
+                spilled.loaded -= 1;
+            }
+        }
+    }
+
+    /// Removes some of the expired rows that are in the file alone.
+    fn sweep_file(&mut self) -> Result<()> {
+        if let Some(until) = self.values.expired_until() {
+            let mut after = self.spilled.as_mut().and_then(|spilled| spilled.swept.take());
+            let (rows, more) = self.load_chunk(&mut after, SWEPT_AT_ONCE)?;
+            for row in &rows {
+                if self.values.expire(*row, until) {
+                    self.remove(*row);
+                }
+            }
+            self.unload(&rows);
+            if let Some(spilled) = &mut self.spilled {
+                spilled.swept = after.filter(|_| more);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! A filter against look-ups of what was never there: it says "no" for certain, and "perhaps" else.
+//!
+//! Bloom filters whose bits for one key lie in 64 bytes. When one is full, another of twice its size is put beside it.
+
+/// Keys of the first layer.
+const FIRST_KEYS: usize = 16 << 10;
+
+/// Blocks of 512 bits for so many keys: 12 bits a key, which lets about one in a hundred strange keys through.
+const KEYS_PER_BLOCK: usize = 42;
+
+/// Bits that are set for a key.
+const BITS: u32 = 6;
+
+type Block = [u64; 8];
+
+/// Hashes of keys that may be there.
+#[derive(Debug, Default)]
+pub(super) struct Filter {
+    layers: Vec<Layer>,
+}
+
+#[derive(Debug)]
+struct Layer {
+    blocks: Vec<Block>,
+    room: usize,
+}
+
+/// The block of a hash, and a number whose pieces of 9 bits say which bits.
+fn place(hash: u64, blocks: usize) -> (usize, u64) {
+    let block = ((hash >> 32) * blocks as u64) >> 32;
+    (block as usize, hash.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
+
+fn bits(pieces: u64) -> impl Iterator<Item = (usize, u64)> {
+    (0..BITS).map(move |i| {
+        let bit = pieces >> (i * 9 + 10) & 511;
+        ((bit >> 6) as usize, 1 << (bit & 63))
+    })
+}
+
+impl Filter {
+    /// Adds a hash.
+    pub(super) fn insert(&mut self, hash: u64) {
+        if self.layers.last().is_none_or(|layer| layer.room == 0) {
+            let keys = FIRST_KEYS << self.layers.len();
+            self.layers.push(Layer { blocks: vec![[0; 8]; keys / KEYS_PER_BLOCK + 1], room: keys });
+        }
+        let layer = self.layers.last_mut().expect("a layer was added");
+        layer.room -= 1;
+        let (block, pieces) = place(hash, layer.blocks.len());
+        bits(pieces).for_each(|(word, bit)| layer.blocks[block][word] |= bit);
+    }
+
+    /// Whether the hash may have been added.
+    pub(super) fn may_have(&self, hash: u64) -> bool {
+        self.layers.iter().any(|layer| {
+            let (block, pieces) = place(hash, layer.blocks.len());
+            bits(pieces).all(|(word, bit)| layer.blocks[block][word] & bit != 0)
+        })
+    }
+
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.layers.iter().map(|layer| layer.blocks.len() * size_of::<Block>()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xxhash_rust::xxh3::xxh3_64;
+
+    /// Goal: never a wrong "no", few wrong "perhaps", also over several layers.
+    #[test]
+    fn what_was_added_may_be_there_and_most_else_is_not() {
+        let mut filter = Filter::default();
+        let hash = |n: u64| xxh3_64(&n.to_le_bytes());
+        (0..200_000).for_each(|n| filter.insert(hash(n)));
+        assert!((0..200_000).all(|n| filter.may_have(hash(n))));
+        let wrong = (200_000..300_000).filter(|n| filter.may_have(hash(*n))).count();
+        assert!(wrong < 5_000, "{wrong} of 100,000");
+    }
+}

@@ -1,0 +1,298 @@
+//! The file of one worker to which state goes for which there is no memory.
+//!
+//! It is scratch: never synced, without a name from the moment it is open, so that it is gone when the process is, whatever
+//! ends it. Every table of ours is one of redb's, named by a number, so that dropping it frees its pages at once.
+//!
+//! ```text
+//! key:    key group, 4 bytes, big-endian | 0: no key; 1: 8 bytes of an integer; 2: bytes | the key
+//! value:  a frame (see `codec`) of: epoch, 4 bytes, little-endian | the row as its columns encode it
+//! ```
+//!
+//! Keys of one group are together, so that ranges are scanned by key group. The epoch is that of the last change: when it is
+//! the table's current one, the row has changed since the last look at changes.
+
+use std::cell::Cell;
+use std::fs::{File, OpenOptions};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use redb::{Database, ReadableDatabase, StorageBackend, TableDefinition, TableError};
+
+use super::codec;
+use super::key::Key;
+use crate::error::{Error, Result};
+
+/// Told apart by this number, files of several workers may lie in one folder.
+static FILES: AtomicU64 = AtomicU64::new(0);
+
+/// redb's cache has at least so many bytes.
+const CACHE_BYTES_MIN: usize = 1 << 20;
+
+fn failed(e: impl std::fmt::Display) -> Error {
+    Error::external(format!("cannot use the file for state that is over the memory budget: {e}"))
+}
+
+/// A file without a name.
+#[derive(Debug)]
+struct Scratch(File);
+
+impl StorageBackend for Scratch {
+    fn len(&self) -> std::io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        Ok(self.0.read_exact_at(out, offset)?)
+    }
+
+    fn set_len(&self, len: u64) -> std::io::Result<()> {
+        Ok(self.0.set_len(len)?)
+    }
+
+    fn sync_data(&self) -> std::io::Result<()> {
+        // Nobody reads it after a crash.
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+        Ok(self.0.write_all_at(data, offset)?)
+    }
+}
+
+/// The file of one worker.
+#[derive(Debug)]
+pub(super) struct SpillFile {
+    database: Database,
+    tables: Cell<u32>,
+}
+
+impl SpillFile {
+    /// A new file in this folder, which is made if it is not there; in the system's for temporary files, if there is none.
+    pub(super) fn create(folder: Option<&Path>, cache_bytes: usize) -> Result<Self> {
+        let temporary = std::env::temp_dir();
+        let folder = folder.unwrap_or(&temporary);
+        std::fs::create_dir_all(folder)
+            .map_err(|e| Error::io(format_args!("cannot make folder {}", folder.display()), &e))?;
+        let name = format!("flowgate-{}-{}.spill", std::process::id(), FILES.fetch_add(1, Relaxed));
+        let path = folder.join(name);
+        let cannot = |e: std::io::Error| Error::io(format_args!("cannot create {}", path.display()), &e);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(cannot)?;
+        std::fs::remove_file(&path).map_err(cannot)?;
+        let database = Database::builder()
+            .set_cache_size(cache_bytes.max(CACHE_BYTES_MIN))
+            .create_with_backend(Scratch(file))
+            .map_err(failed)?;
+        Ok(SpillFile { database, tables: Cell::new(0) })
+    }
+}
+
+/// Rows to be written, or keys to be looked up, in one piece of memory.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    bytes: Vec<u8>,
+    /// For each, its key, its value (empty for a look-up), and a number that the caller chose.
+    entries: Vec<(Range<usize>, Range<usize>, u32)>,
+}
+
+impl Records {
+    /// Adds a key.
+    pub(super) fn push_key(&mut self, key_group: u32, key: Key<'_>, number: u32) {
+        let start = self.bytes.len();
+        put_key(key_group, key, &mut self.bytes);
+        let end = self.bytes.len();
+        self.entries.push((start..end, end..end, number));
+    }
+
+    /// Gives the last key a value.
+    pub(super) fn put_value(&mut self, epoch: u32, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.bytes.len();
+        codec::frame(&mut self.bytes, |out| {
+            out.extend_from_slice(&epoch.to_le_bytes());
+            write(out);
+        });
+        let (_, value, _) = self.entries.last_mut().expect("a key was added");
+        *value = start..self.bytes.len();
+    }
+
+    fn sort(&mut self) {
+        let Records { bytes, entries } = self;
+        entries.sort_unstable_by(|(a, ..), (b, ..)| bytes[a.clone()].cmp(&bytes[b.clone()]));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len() + self.entries.len() * 40
+    }
+}
+
+/// Appends a key as the file has it.
+pub(super) fn put_key(key_group: u32, key: Key<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(&key_group.to_be_bytes());
+    match key {
+        Key::Nothing => out.push(0),
+        Key::Int(value) => {
+            out.push(1);
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+        Key::Bytes(bytes) => {
+            out.push(2);
+            out.extend_from_slice(bytes);
+        }
+    }
+}
+
+/// What [`put_key`] wrote.
+pub(super) fn read_key(bytes: &[u8]) -> Result<(u32, Key<'_>)> {
+    let wrong = || Error::internal("a key of spilled state cannot be read");
+    let (group, rest) = bytes.split_first_chunk::<4>().ok_or_else(wrong)?;
+    let key = match rest.split_first().ok_or_else(wrong)? {
+        (0, []) => Key::Nothing,
+        (1, value) => Key::Int(i64::from_le_bytes(value.try_into().map_err(|_| wrong())?)),
+        (2, bytes) => Key::Bytes(bytes),
+        _ => return Err(wrong()),
+    };
+    Ok((u32::from_be_bytes(*group), key))
+}
+
+/// The epoch and the row of a value.
+fn read_value(frame: &[u8]) -> Result<(u32, &[u8])> {
+    let payload = codec::unframe(frame)?;
+    let (epoch, row) = payload
+        .split_first_chunk::<4>()
+        .ok_or_else(|| Error::internal("spilled state has a value without an epoch"))?;
+    Ok((u32::from_le_bytes(*epoch), row))
+}
+
+type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
+
+/// The part of one table in the file.
+#[derive(Debug)]
+pub(super) struct SpillTable {
+    file: Rc<SpillFile>,
+    rows: String,
+    /// Keys of rows that were spilled before changes had been looked at.
+    changed: String,
+}
+
+impl SpillTable {
+    pub(super) fn new(file: &Rc<SpillFile>) -> Self {
+        let number = file.tables.get();
+        file.tables.set(number + 1);
+        SpillTable { file: Rc::clone(file), rows: format!("rows-{number}"), changed: format!("changed-{number}") }
+    }
+
+    /// Writes rows, over those that have their keys; with `tracked`, they are noted as changed. Removes other keys.
+    pub(super) fn write<'k>(
+        &self,
+        records: &mut Records,
+        tracked: impl Fn(u32) -> bool,
+        remove: impl Iterator<Item = &'k [u8]>,
+    ) -> Result<()> {
+        records.sort();
+        let transaction = self.file.database.begin_write().map_err(failed)?;
+        {
+            let mut table = transaction.open_table(Definition::new(&self.rows)).map_err(failed)?;
+            for key in remove {
+                table.remove(key).map_err(failed)?;
+            }
+            for (key, value, _) in &records.entries {
+                table.insert(&records.bytes[key.clone()], &records.bytes[value.clone()]).map_err(failed)?;
+            }
+            let mut noted = None;
+            for (key, _, number) in &records.entries {
+                if tracked(*number) {
+                    if noted.is_none() {
+                        noted = Some(transaction.open_table(Definition::new(&self.changed)).map_err(failed)?);
+                    }
+                    let noted = noted.as_mut().expect("the table was opened");
+                    noted.insert(&records.bytes[key.clone()], &[][..]).map_err(failed)?;
+                }
+            }
+        }
+        transaction.commit().map_err(failed)
+    }
+
+    /// Looks keys up: calls `found` with the number, the epoch and the row of each that is there.
+    pub(super) fn read(
+        &self,
+        records: &mut Records,
+        mut found: impl FnMut(u32, u32, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        records.sort();
+        let Some(table) = self.open(&self.rows)? else { return Ok(()) };
+        for (key, _, number) in &records.entries {
+            if let Some(value) = table.get(&records.bytes[key.clone()]).map_err(failed)? {
+                let (epoch, row) = read_value(value.value())?;
+                found(*number, epoch, row)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&self, name: &str) -> Result<Option<redb::ReadOnlyTable<&'static [u8], &'static [u8]>>> {
+        let transaction = self.file.database.begin_read().map_err(failed)?;
+        match transaction.open_table(Definition::new(name)) {
+            Ok(table) => Ok(Some(table)),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(e) => Err(failed(e)),
+        }
+    }
+
+    /// Calls `visit` with the key, the epoch and the row of entries behind `after`, in the order of their keys, until it says
+    /// that it has enough. Whether there are more.
+    pub(super) fn scan(
+        &self,
+        after: Option<&[u8]>,
+        mut visit: impl FnMut(&[u8], u32, &[u8]) -> Result<bool>,
+    ) -> Result<bool> {
+        let Some(table) = self.open(&self.rows)? else { return Ok(false) };
+        let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        for entry in table.range::<&[u8]>((from, std::ops::Bound::Unbounded)).map_err(failed)? {
+            let (key, value) = entry.map_err(failed)?;
+            let (epoch, row) = read_value(value.value())?;
+            if !visit(key.value(), epoch, row)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Calls `visit` with the key, the epoch and the row of what was noted as changed.
+    pub(super) fn changed(&self, mut visit: impl FnMut(&[u8], u32, &[u8]) -> Result<()>) -> Result<()> {
+        let (Some(changed), Some(rows)) = (self.open(&self.changed)?, self.open(&self.rows)?) else { return Ok(()) };
+        for entry in changed.range::<&[u8]>(..).map_err(failed)? {
+            let (key, _) = entry.map_err(failed)?;
+            if let Some(value) = rows.get(key.value()).map_err(failed)? {
+                let (epoch, row) = read_value(value.value())?;
+                visit(key.value(), epoch, row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing is noted as changed any more.
+    pub(super) fn forget_changed(&self) -> Result<()> {
+        self.drop_tables(&[&self.changed])
+    }
+
+    fn drop_tables(&self, names: &[&str]) -> Result<()> {
+        let transaction = self.file.database.begin_write().map_err(failed)?;
+        for name in names {
+            transaction.delete_table(Definition::new(name)).map_err(failed)?;
+        }
+        transaction.commit().map_err(failed)
+    }
+}
+
+impl Drop for SpillTable {
+    fn drop(&mut self) {
+        // Its pages are then used for others. What cannot be freed goes with the file.
+        let _ = self.drop_tables(&[&self.rows, &self.changed]);
+    }
+}

@@ -1,0 +1,195 @@
+//! Tables against a naive model, with memory for all, for some, and for nothing.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::key::{Key, Keys};
+use super::store::{JobStores, SlotKind, StateStore};
+use super::table::{NO_ROW, Table, Values};
+use super::ttl::Timed;
+use crate::error::{Error, Result};
+
+/// A count for each key.
+#[derive(Debug, Default)]
+struct Counts(Vec<i64>);
+
+impl Values for Counts {
+    fn grow(&mut self, rows: usize) {
+        self.0.resize(rows, 0);
+    }
+
+    fn clear(&mut self, row: u32) {
+        self.0[row as usize] = 0;
+    }
+
+    fn encode(&self, row: u32, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0[row as usize].to_le_bytes());
+    }
+
+    fn decode(&mut self, row: u32, bytes: &[u8]) -> Result<()> {
+        self.0[row as usize] = i64::from_le_bytes(bytes.try_into().map_err(|_| Error::internal("not a count"))?);
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.len() * 8
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Count(Vec<i64>),
+    Find(Vec<i64>),
+    Remove(i64),
+    Settle,
+    Scan,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let keys = || prop::collection::vec(0i64..40, 1..12);
+    prop_oneof![
+        4 => keys().prop_map(Step::Count),
+        1 => keys().prop_map(Step::Find),
+        2 => (0i64..40).prop_map(Step::Remove),
+        3 => Just(Step::Settle),
+        1 => Just(Step::Scan),
+    ]
+}
+
+fn ints(keys: &[i64]) -> Keys {
+    Keys::Ints(keys.to_vec().into(), None)
+}
+
+fn contents(table: &mut Table<Counts>) -> BTreeMap<i64, i64> {
+    let mut all = BTreeMap::new();
+    let visit = |index: &super::index::KeyIndex, counts: &mut Counts, rows: &[u32]| {
+        for row in rows {
+            let Key::Int(key) = index.key(*row) else { panic!("keys are integers") };
+            assert_eq!(all.insert(key, counts.0[*row as usize]), None, "a key comes once");
+        }
+        Ok(())
+    };
+    table.scan(visit).unwrap();
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    /// Goal: a table is a map, wherever its rows are. Method: counts of keys, against a map.
+    #[test]
+    fn tables_are_like_maps(steps in prop::collection::vec(step(), 0..60), memory in prop_oneof![Just(u64::MAX), Just(1), Just(2500)]) {
+        let job = JobStores::new(memory, None, 7, 1);
+        let mut table = Table::in_store(Counts::default(), &StateStore::new(&job).of_operator("op"), "counts", SlotKind::Window);
+        let mut model: BTreeMap<i64, i64> = BTreeMap::new();
+        let mut rows = Vec::new();
+        for step in steps {
+            match step {
+                Step::Count(keys) => {
+                    table.rows_of(&ints(&keys), &mut rows).unwrap();
+                    for (key, row) in keys.iter().zip(&rows) {
+                        table.values_mut().0[*row as usize] += 1;
+                        *model.entry(*key).or_default() += 1;
+                    }
+                }
+                Step::Find(mut keys) => {
+                    keys.sort_unstable();
+                    keys.dedup();
+                    table.find_rows(&ints(&keys), &mut rows).unwrap();
+                    for (key, row) in keys.iter().zip(&rows) {
+                        let found = (*row != NO_ROW).then(|| table.values().0[*row as usize]);
+                        prop_assert_eq!(found, model.get(key).copied());
+                    }
+                }
+                Step::Remove(key) => {
+                    let row = table.find(Key::Int(key)).unwrap();
+                    prop_assert_eq!(row.is_some(), model.remove(&key).is_some());
+                    row.into_iter().for_each(|row| table.remove(row));
+                }
+                Step::Settle => {
+                    table.settle(0).unwrap();
+                    if memory == 1 {
+                        prop_assert_eq!(table.index().len(), 0, "there is memory for nothing");
+                    }
+                    let figures = &job.figures()[0];
+                    prop_assert_eq!(figures.keys + figures.spilled_keys, model.len() as u64);
+                }
+                Step::Scan => prop_assert_eq!(contents(&mut table), model.clone()),
+            }
+            prop_assert_eq!(table.len(), model.len());
+        }
+        prop_assert_eq!(contents(&mut table), model);
+    }
+}
+
+/// Goal: a small table is not emptied for a large one. Method: both grow beyond what there is.
+#[test]
+fn the_larger_table_makes_room() {
+    let job = JobStores::new(1 << 20, None, 256, 1);
+    let store = StateStore::new(&job);
+    let table = |name: &str| Table::in_store(Counts::default(), &store, name, SlotKind::Window);
+    let (mut small, mut large) = (table("small"), table("large"));
+    let mut rows = Vec::new();
+    for batch in 0..100i64 {
+        let keys: Vec<i64> = (batch * 1000..(batch + 1) * 1000).collect();
+        large.rows_of(&ints(&keys), &mut rows).unwrap();
+        large.settle(0).unwrap();
+        small.rows_of(&ints(&keys[..10]), &mut rows).unwrap();
+        small.settle(0).unwrap();
+    }
+    assert_eq!((small.index().len(), small.spilled_keys()), (1000, 0));
+    assert_eq!(large.len(), 100_000);
+    assert!(large.spilled_keys() > 50_000, "{}", large.spilled_keys());
+    let figures = job.figures();
+    let total: u64 = figures.iter().map(|slot| slot.memory_bytes).sum();
+    assert!(total < 3 << 19, "{figures:?}");
+}
+
+/// Goal: expired rows go, in memory and in the file, although nobody asks for them.
+#[test]
+fn expired_rows_are_swept() {
+    for memory in [u64::MAX, 100_000] {
+        let job = JobStores::new(memory, None, 256, 1);
+        let counts = Timed::new(Counts::default(), Some(1000));
+        let mut table = Table::in_store(counts, &StateStore::new(&job), "counts", SlotKind::Value);
+        let mut rows = Vec::new();
+        for batch in 0..50i64 {
+            table.settle(batch).unwrap();
+            table.rows_of(&ints(&(batch * 100..(batch + 1) * 100).collect::<Vec<_>>()), &mut rows).unwrap();
+        }
+        assert_eq!(table.len(), 5000);
+        for batch in 0..200 {
+            table.settle(2000 + batch).unwrap();
+            // New keys keep memory short, so that the file is looked at.
+            let fresh = 10_000 + batch * 50;
+            table.rows_of(&ints(&(fresh..fresh + 50).collect::<Vec<_>>()), &mut rows).unwrap();
+        }
+        assert_eq!(table.len(), 10_000, "with {memory} bytes");
+        assert!(table.find(Key::Int(0)).unwrap().is_none());
+    }
+}
+
+/// Goal: nothing is left in the folder, and two jobs may have the same.
+#[test]
+fn files_have_no_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let spill = folder.path().join("spill");
+    let mut tables: Vec<_> = (0..2)
+        .map(|_| {
+            let job = JobStores::new(1, Some(spill.clone()), 256, 1);
+            Table::in_store(Counts::default(), &StateStore::new(&job), "counts", SlotKind::Window)
+        })
+        .collect();
+    for (table, count) in tables.iter_mut().zip(1..) {
+        let row = table.row_of(Key::Nothing).unwrap();
+        table.values_mut().0[row as usize] = count;
+        table.settle(0).unwrap();
+        assert_eq!(table.spilled_keys(), 1);
+    }
+    assert_eq!(std::fs::read_dir(&spill).unwrap().count(), 0);
+    for (table, count) in tables.iter_mut().zip(1..) {
+        let row = table.find(Key::Nothing).unwrap().unwrap();
+        assert_eq!(table.values().0[row as usize], count);
+    }
+}

@@ -1,0 +1,108 @@
+//! The queries, what is wanted of them, and their loops over events in memory.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use nexmark::event::{Bid, Event, EventType};
+use nexmark_models::{events, native};
+
+/// A loop, by what it goes over.
+#[derive(Clone, Copy)]
+pub(crate) enum Native {
+    /// Bids.
+    Bids(fn(&[Bid])),
+    /// Events of some tables.
+    Events(&'static [EventType], fn(&[Event])),
+}
+
+/// What is wanted of one worker.
+pub(crate) struct Bound {
+    pub events_per_second: Option<f64>,
+}
+
+/// A query.
+pub(crate) struct Case {
+    pub query: &'static str,
+    pub bound: Bound,
+    pub native: Native,
+}
+
+const PEOPLE: &[EventType] = &[EventType::Person, EventType::Auction];
+const TRADE: &[EventType] = &[EventType::Auction, EventType::Bid];
+
+const fn case(query: &'static str, millions: f64, native: Native) -> Case {
+    let events_per_second = if millions > 0.0 { Some(millions * 1e6) } else { None };
+    Case { query, bound: Bound { events_per_second }, native }
+}
+
+/// Results are looked at, and forgotten.
+macro_rules! forgetting {
+    ($query:ident) => {
+        |events| native::$query(events, &mut |row| _ = black_box(row))
+    };
+}
+
+/// Those of the same events one after another: events are held once.
+pub(crate) const CASES: [Case; 13] = [
+    case("q0", 20.0, Native::Bids(forgetting!(q0))),
+    case("q1", 20.0, Native::Bids(forgetting!(q1))),
+    case("q2", 20.0, Native::Bids(forgetting!(q2))),
+    case("q5", 10.0, Native::Bids(forgetting!(q5))),
+    case("q7", 10.0, Native::Bids(forgetting!(q7))),
+    case("q11", 8.0, Native::Bids(forgetting!(q11))),
+    case("q12", 10.0, Native::Bids(forgetting!(q12))),
+    case("q14", 0.0, Native::Bids(forgetting!(q14))),
+    case("q15", 0.0, Native::Bids(forgetting!(q15))),
+    case("q3", 8.0, Native::Events(PEOPLE, forgetting!(q3))),
+    case("q8", 8.0, Native::Events(PEOPLE, forgetting!(q8))),
+    case("q4", 2.0, Native::Events(TRADE, forgetting!(q4))),
+    case("q9", 2.0, Native::Events(TRADE, forgetting!(q9))),
+];
+
+/// The events of the loops: structs in memory.
+pub(crate) enum Events {
+    None,
+    Bids(Vec<Bid>),
+    Events(&'static [EventType], Vec<Event>),
+}
+
+/// Where the source's first event is: 2026-01-01T00:00:00Z.
+const BASE_TIME_MS: u64 = 1_767_225_600_000;
+
+impl Events {
+    /// None yet.
+    pub(crate) fn none() -> Self {
+        Events::None
+    }
+
+    /// Makes what a loop goes over, and lets go of other events, unless it is there or `wanted` is false.
+    pub(crate) fn hold(&mut self, native: Native, count: u64, wanted: bool) {
+        let there = match (&*self, native) {
+            (Events::Bids(_), Native::Bids(_)) => true,
+            (Events::Events(tables, _), Native::Events(others, _)) => *tables == others,
+            _ => false,
+        };
+        if there || !wanted {
+            return;
+        }
+        *self = Events::None;
+        let config = events::config(BASE_TIME_MS);
+        *self = match native {
+            Native::Bids(_) => Events::Bids(events::bids(&config, count as usize)),
+            Native::Events(tables, _) => {
+                Events::Events(tables, events::events(&config, count as usize, tables).collect())
+            }
+        };
+    }
+
+    /// Runs a loop; seconds.
+    pub(crate) fn run(&self, native: &Native) -> f64 {
+        let start = Instant::now();
+        match (self, native) {
+            (Events::Bids(bids), Native::Bids(run)) => run(black_box(bids)),
+            (Events::Events(_, events), Native::Events(_, run)) => run(black_box(events)),
+            _ => unreachable!("the events of the loop are held"),
+        }
+        start.elapsed().as_secs_f64()
+    }
+}

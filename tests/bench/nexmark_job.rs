@@ -1,0 +1,87 @@
+//! A query's job, with rows from memory and a sink that forgets.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use flowgate::connector;
+use flowgate::dataflow::worker;
+use flowgate::job::check::{Surroundings, check};
+use flowgate::job::graph::{JobGraph, NodeKind, SinkNode};
+use flowgate::job::load::{Document, Language, Override, load};
+use flowgate::plugin::Plugins;
+
+use crate::report;
+
+/// What a run took.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cost {
+    /// From the start to the end.
+    pub seconds: f64,
+    /// Of all threads of the process.
+    pub cpu_seconds: f64,
+}
+
+/// A job that can be run.
+pub(crate) struct Job {
+    graph: JobGraph,
+}
+
+impl Job {
+    /// Reads a query's job file.
+    ///
+    /// # Panics
+    /// If something is wrong with it.
+    pub(crate) fn read(query: &str, events: u64, workers: usize, plugins: &Plugins) -> Job {
+        let path = report::repository().join("examples/nexmark").join(query).with_extension("yaml");
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        Job::of(text, events, workers, plugins)
+    }
+
+    /// Takes a job file's text.
+    ///
+    /// # Panics
+    /// If something is wrong with it.
+    pub(crate) fn of(text: String, events: u64, workers: usize, plugins: &Plugins) -> Job {
+        let tables =
+            ["persons", "auctions", "bids"].into_iter().filter(|table| text.contains(&format!("\n  {table}:\n")));
+        let mut settings: Vec<_> = tables.map(|table| format!("sources.{table}.nexmark.preload=true")).collect();
+        settings.push("sinks.out={ input: result, blackhole: {} }".into());
+        settings.push(format!("parallelism={workers}"));
+        let settings: Vec<_> = settings.iter().map(|s| Override::parse(s).expect("a good setting")).collect();
+        let environment = |name: &str| (name == "EVENTS").then(|| events.to_string());
+        let document = Document { name: "job.yaml".into(), text, language: Language::Yaml, base: ".".into() };
+        let loaded = load(document, &settings, &environment);
+        assert!(loaded.problems.is_empty(), "{}", loaded.report(&[], false));
+        let job = loaded.job.expect("a job");
+        let folders = ["bench", "plugins"].map(|folder| report::target_folder().join(folder));
+        let around = Surroundings { plugin_folders: folders.into(), ..Surroundings::default() };
+        let graph = check(&job, &around, &mut plugins.clone()).unwrap_or_else(|problems| panic!("{problems:?}")).graph;
+        Job { graph }
+    }
+
+    /// Runs it. Gives what it took, and how many rows its sources gave.
+    pub(crate) fn run(&self, plugins: &Plugins) -> (Cost, u64) {
+        let cpu = cpu_seconds();
+        let start = Instant::now();
+        let mut open_sink = |sink: &SinkNode, schema: &_| connector::open_sink(&sink.connector, schema);
+        let running = worker::start(self.graph.clone(), plugins, &mut open_sink).expect("the job starts");
+        let state = running.state().clone();
+        running.wait().expect("the job ends well");
+        let cost = Cost { seconds: start.elapsed().as_secs_f64(), cpu_seconds: cpu_seconds() - cpu };
+        let nodes = self.graph.nodes.iter().zip(&state.metrics.nodes);
+        let sources = nodes.filter(|(node, _)| matches!(node.kind, NodeKind::Source(_)));
+        (cost, sources.map(|(_, metrics)| metrics.rows_in.load(Relaxed)).sum())
+    }
+}
+
+/// CPU time of the process so far, its ended threads included.
+fn cpu_seconds() -> f64 {
+    // SAFETY: the struct is plain numbers, for which zeroes are good values; the call writes to nothing else.
+    let usage = unsafe {
+        let mut usage = std::mem::zeroed::<libc::rusage>();
+        assert_eq!(libc::getrusage(libc::RUSAGE_SELF, &raw mut usage), 0, "getrusage takes these arguments");
+        usage
+    };
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    seconds(usage.ru_utime) + seconds(usage.ru_stime)
+}

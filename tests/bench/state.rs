@@ -1,0 +1,199 @@
+//! State: random updates of a count for each of many keys, more than there is memory for, with and without a time-to-live;
+//! and what a look-up costs where all is in memory.
+//!
+//! `STATE_KEYS` (10,000,000), `STATE_UPDATES` (as many as keys), `STATE_BUDGET_MIB` (256) make it smaller or larger.
+
+#[path = "report.rs"]
+mod report;
+
+use std::time::Instant;
+
+use flowgate::error::{Error, Result};
+use flowgate::state::index::KeyIndex;
+use flowgate::state::key::{Key, Keys};
+use flowgate::state::store::{JobStores, SlotKind, StateStore};
+use flowgate::state::table::{Table, Values};
+use flowgate::state::ttl::Timed;
+use serde_json::json;
+
+/// Rows of a batch.
+const BATCH: usize = 8_192;
+
+/// Keys that fit into memory in any case, for the cost of a look-up.
+const FEW_KEYS: u64 = 100_000;
+
+/// A day, of which none of the measurements has as much.
+const TTL_MS: u64 = 86_400_000;
+
+/// A count for each key.
+#[derive(Debug, Default)]
+struct Counts(Vec<i64>);
+
+impl Values for Counts {
+    fn grow(&mut self, rows: usize) {
+        self.0.resize(rows, 0);
+    }
+
+    fn clear(&mut self, row: u32) {
+        self.0[row as usize] = 0;
+    }
+
+    fn encode(&self, row: u32, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0[row as usize].to_le_bytes());
+    }
+
+    fn decode(&mut self, row: u32, bytes: &[u8]) -> Result<()> {
+        self.0[row as usize] = i64::from_le_bytes(bytes.try_into().map_err(|_| Error::internal("not a count"))?);
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.len() * 8
+    }
+}
+
+/// Columns of counts, with or without times around them.
+trait Counted: Values {
+    fn counts(&mut self) -> &mut [i64];
+}
+
+impl Counted for Counts {
+    fn counts(&mut self) -> &mut [i64] {
+        &mut self.0
+    }
+}
+
+impl Counted for Timed<Counts> {
+    fn counts(&mut self) -> &mut [i64] {
+        &mut self.inner_mut().0
+    }
+}
+
+/// The next of a sequence that is as good as random (splitmix64).
+fn next(seed: &mut u64) -> u64 {
+    *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *seed;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+fn setting(name: &str, otherwise: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")),
+        Err(_) => otherwise,
+    }
+}
+
+/// The most memory that the process has had, in MiB; `None` where the system does not tell.
+fn peak_mib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1024)
+}
+
+/// Updates counts of keys, a batch at a time.
+fn update<V: Counted>(table: &mut Table<V>, mut keys: impl Iterator<Item = i64>, rows: &mut Vec<u32>, now_ms: i64) {
+    loop {
+        let batch: Vec<i64> = keys.by_ref().take(BATCH).collect();
+        if batch.is_empty() {
+            return;
+        }
+        table.settle(now_ms).expect("the file takes what is spilled");
+        table.rows_of(&Keys::Ints(batch.into(), None), rows).expect("the file gives what was spilled");
+        let counts = table.values_mut().counts();
+        rows.iter().for_each(|row| counts[*row as usize] += 1);
+    }
+}
+
+struct Measured {
+    fills_per_second: f64,
+    updates_per_second: f64,
+    spilled: usize,
+}
+
+/// All keys once, then random ones; at the end the counts must add up.
+fn spilled<V: Counted>(name: &str, values: V, keys: u64, updates: u64, budget: u64) -> Measured {
+    let job = JobStores::new(budget, None, 256, 1);
+    let mut table = Table::in_store(values, &StateStore::new(&job), name, SlotKind::Window);
+    let mut rows = Vec::new();
+    let (started, mut seed) = (Instant::now(), 7);
+    // A permutation: an odd multiplier modulo 2^64, so that keys are spread.
+    let key = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) as i64;
+    update(&mut table, (0..keys).map(key), &mut rows, 1);
+    let filled = started.elapsed();
+    let started = Instant::now();
+    update(&mut table, (0..updates).map(|_| key(next(&mut seed) % keys)), &mut rows, 2);
+    let updated = started.elapsed();
+    let spilled = table.spilled_keys();
+    let (mut sum, mut count) = (0, 0);
+    let add = |_: &KeyIndex, values: &mut V, rows: &[u32]| {
+        sum += rows.iter().map(|row| values.counts()[*row as usize]).sum::<i64>();
+        count += rows.len() as u64;
+        Ok(())
+    };
+    table.scan(add).expect("the file gives what was spilled");
+    assert_eq!((count, sum as u64), (keys, keys + updates), "every key is there, and every update was counted");
+    // One that was never there is not found.
+    assert!(table.find(Key::Int(key(keys))).expect("the file can be read").is_none());
+    Measured {
+        fills_per_second: keys as f64 / filled.as_secs_f64(),
+        updates_per_second: updates as f64 / updated.as_secs_f64(),
+        spilled,
+    }
+}
+
+/// Nanoseconds a row where all is in memory.
+fn in_memory<V: Counted>(values: V) -> f64 {
+    let mut table = Table::in_store(values, &StateStore::in_memory(), "counts", SlotKind::Window);
+    let (mut rows, mut seed, mut best) = (Vec::new(), 7, f64::MAX);
+    let batches: Vec<Keys> = (0..100)
+        .map(|_| Keys::Ints((0..BATCH).map(|_| (next(&mut seed) % FEW_KEYS) as i64).collect::<Vec<_>>().into(), None))
+        .collect();
+    for _ in 0..20 {
+        let started = Instant::now();
+        for batch in &batches {
+            table.settle(1).expect("nothing is spilled");
+            table.rows_of(batch, &mut rows).expect("nothing is spilled");
+            let counts = table.values_mut().counts();
+            rows.iter().for_each(|row| counts[*row as usize] += 1);
+        }
+        best = best.min(started.elapsed().as_nanos() as f64 / (batches.len() * BATCH) as f64);
+    }
+    best
+}
+
+fn main() {
+    let keys = setting("STATE_KEYS", 10_000_000);
+    let updates = setting("STATE_UPDATES", keys);
+    let budget = setting("STATE_BUDGET_MIB", 256) << 20;
+    let mut results = Vec::new();
+    println!("in memory, {FEW_KEYS} keys: {:.1} ns/row", in_memory(Counts::default()));
+    println!("the same with time-to-live: {:.1} ns/row", in_memory(Timed::new(Counts::default(), Some(TTL_MS))));
+    println!("{keys} keys, {updates} random updates, a budget of {} MiB:", budget >> 20);
+    for ttl in [None, Some(TTL_MS)] {
+        let name = if ttl.is_some() { "with time-to-live" } else { "without time-to-live" };
+        let measured = match ttl {
+            None => spilled(name, Counts::default(), keys, updates, budget),
+            ttl => spilled(name, Timed::new(Counts::default(), ttl), keys, updates, budget),
+        };
+        let peak = peak_mib();
+        println!(
+            "  {name}: {:.0} new keys/s, {:.0} updates/s, {} keys spilled, at most {} MiB in memory so far",
+            measured.fills_per_second,
+            measured.updates_per_second,
+            measured.spilled,
+            peak.unwrap_or_default()
+        );
+        results.push(json!({
+            "case": name,
+            "keys": keys,
+            "budget_bytes": budget,
+            "new_keys_per_second": measured.fills_per_second as u64,
+            "updates_per_second": measured.updates_per_second as u64,
+            "spilled_keys": measured.spilled,
+            "peak_mib": peak,
+        }));
+    }
+    report::write("state.json", &json!(results));
+}
