@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod completions;
 mod diff;
+mod dump;
 mod exit;
 mod figures;
 mod graph;

@@ -5,21 +5,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use super::args::JobArgs;
 use super::job_file::checked_graph;
 use super::plugins::Plugins;
 use super::status::{Screen, Status};
-use super::{summary, terminal};
+use super::{dump, summary, terminal};
 use crate::connector;
 use crate::connector::print::{PrintLayout, PrintSink};
 use crate::connector::sink::SinkWriter;
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::worker;
 use crate::error::{Error, Result};
-use crate::job::graph::{SinkConnector, SinkNode};
+use crate::job::graph::{JobGraph, SinkConnector, SinkNode};
 use crate::job::spec::PrintFormat;
 use crate::schema::Schema;
 
@@ -31,7 +31,7 @@ Examples:
   tail -F access.log | flowgate run -q job-from-stdin.yaml
 
 Ctrl-C ends the job cleanly: sources stop, rows under way are finished; windows that are still open give no result.
-Ctrl-C again ends it at once.";
+Ctrl-C again ends it at once. `kill -USR1` shows rows and state of every operator.";
 
 /// The exit code of a process that was interrupted twice.
 const INTERRUPTED: i32 = 130;
@@ -60,7 +60,7 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
         worker::start(graph, plugins.wall(&limits)?, &mut open_sink)?
     };
     let state = Arc::clone(job.state());
-    stop_on_signals(Arc::clone(&state))?;
+    listen_to_signals(summary_of.clone(), Arc::clone(&state))?;
     let status = Status::start(&screen, &summary_of, Arc::clone(&state));
     let result = job.wait();
     drop(status);
@@ -83,12 +83,18 @@ fn open_sink(screen: &Arc<Screen>, sink: &SinkNode, schema: &Schema) -> Result<B
     }
 }
 
-/// The first signal stops the job, the second ends the process.
-fn stop_on_signals(state: Arc<JobState>) -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|e| Error::io("cannot handle signals", &e))?;
+/// The first signal stops the job, the second ends the process; SIGUSR1 shows how the job does.
+fn listen_to_signals(graph: JobGraph, state: Arc<JobState>) -> Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1]).map_err(|e| Error::io("cannot handle signals", &e))?;
     let handle = move || {
-        for (count, _) in signals.forever().enumerate() {
-            if count > 0 {
+        let mut stops = 0;
+        for signal in signals.forever() {
+            if signal == SIGUSR1 {
+                terminal::message(&dump::of(&graph, &state));
+                continue;
+            }
+            stops += 1;
+            if stops > 1 {
                 std::process::exit(INTERRUPTED);
             }
             terminal::message("\nstopping; Ctrl-C again ends the job at once\n");

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 
 use super::engine::Tick;
 use super::metrics::JobMetrics;
 use crate::connector::source::Waker;
 use crate::error::{Error, Fault};
+use crate::job::graph::JobGraph;
+use crate::state::store::JobStores;
 
 /// Due ticks older than this are no longer needed: a source that has not passed one by then is not idle.
 const DUE_KEPT_MS: u64 = 60_000;
@@ -17,6 +19,8 @@ const DUE_KEPT_MS: u64 = 60_000;
 pub struct JobState {
     /// The job's figures.
     pub metrics: JobMetrics,
+    /// What the job's operators keep.
+    pub stores: Arc<JobStores>,
     failure: Mutex<Option<Error>>,
     over: AtomicBool,
     stop: AtomicBool,
@@ -37,10 +41,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl JobState {
-    /// For a graph of this many nodes.
+    /// For a graph.
+    pub fn of(graph: &JobGraph) -> Self {
+        let (place, workers) = (&graph.state, graph.parallelism as u32);
+        let stores = JobStores::new(place.memory_bytes_max, place.spill.clone(), graph.key_groups, workers);
+        JobState { stores, ..JobState::new(graph.nodes.len()) }
+    }
+
+    /// For a graph of this many nodes, with all the memory there is.
     pub fn new(nodes: usize) -> Self {
         JobState {
             metrics: JobMetrics::new(nodes),
+            stores: JobStores::new(u64::MAX, None, 1, 1),
             failure: Mutex::default(),
             over: AtomicBool::new(false),
             stop: AtomicBool::new(false),

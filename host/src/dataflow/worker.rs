@@ -36,7 +36,7 @@ pub type OpenSink<'a> = &'a mut dyn FnMut(&SinkNode, &Schema) -> Result<Box<dyn 
 /// Starts a job. Sources and sinks are opened first, so that what cannot be opened is an error here.
 pub fn start(graph: JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<RunningJob> {
     let opened = open(&graph, plugins, open_sink)?;
-    let state = Arc::new(JobState::new(graph.nodes.len()));
+    let state = Arc::new(JobState::of(&graph));
     let communication = match graph.parallelism {
         1 => CommunicationConfig::Thread,
         n => CommunicationConfig::Process(n),

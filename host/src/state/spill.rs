@@ -11,12 +11,11 @@
 //! Keys of one group are together, so that ranges are scanned by key group. The epoch is that of the last change: when it is
 //! the table's current one, the row has changed since the last look at changes.
 
-use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use redb::{Database, ReadableDatabase, StorageBackend, TableDefinition, TableError};
@@ -66,7 +65,7 @@ impl StorageBackend for Scratch {
 #[derive(Debug)]
 pub(super) struct SpillFile {
     database: Database,
-    tables: Cell<u32>,
+    tables: AtomicU64,
 }
 
 impl SpillFile {
@@ -85,7 +84,7 @@ impl SpillFile {
             .set_cache_size(cache_bytes.max(CACHE_BYTES_MIN))
             .create_with_backend(Scratch(file))
             .map_err(failed)?;
-        Ok(SpillFile { database, tables: Cell::new(0) })
+        Ok(SpillFile { database, tables: AtomicU64::new(0) })
     }
 }
 
@@ -174,17 +173,16 @@ type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 /// The part of one table in the file.
 #[derive(Debug)]
 pub(super) struct SpillTable {
-    file: Rc<SpillFile>,
+    file: Arc<SpillFile>,
     rows: String,
     /// Keys of rows that were spilled before changes had been looked at.
     changed: String,
 }
 
 impl SpillTable {
-    pub(super) fn new(file: &Rc<SpillFile>) -> Self {
-        let number = file.tables.get();
-        file.tables.set(number + 1);
-        SpillTable { file: Rc::clone(file), rows: format!("rows-{number}"), changed: format!("changed-{number}") }
+    pub(super) fn new(file: &Arc<SpillFile>) -> Self {
+        let number = file.tables.fetch_add(1, Relaxed);
+        SpillTable { file: Arc::clone(file), rows: format!("rows-{number}"), changed: format!("changed-{number}") }
     }
 
     /// Writes rows, over those that have their keys; with `tracked`, they are noted as changed. Removes other keys.

@@ -1,9 +1,7 @@
 //! A worker's handle to the job's state: how much memory there is, where the rest goes, and a list of what is kept.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -126,13 +124,13 @@ pub struct StateStore {
     job: Arc<JobStores>,
     operator: Arc<str>,
     /// The worker's, made when it is needed.
-    file: Rc<RefCell<Option<Rc<SpillFile>>>>,
+    file: Arc<Mutex<Option<Arc<SpillFile>>>>,
 }
 
 impl StateStore {
     /// A worker's handle, for an operator without a name; see [`StateStore::of_operator`].
     pub fn new(job: &Arc<JobStores>) -> Self {
-        StateStore { job: Arc::clone(job), operator: "".into(), file: Rc::default() }
+        StateStore { job: Arc::clone(job), operator: "".into(), file: Arc::default() }
     }
 
     /// A store without a bound, of its own: for tests.
@@ -151,14 +149,14 @@ impl StateStore {
     }
 
     /// The file to which this worker's state goes that is over the budget.
-    pub(super) fn spill_file(&self) -> Result<Rc<SpillFile>> {
-        let mut file = self.file.borrow_mut();
+    pub(super) fn spill_file(&self) -> Result<Arc<SpillFile>> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = &*file {
-            return Ok(Rc::clone(file));
+            return Ok(Arc::clone(file));
         }
         let cache_bytes = self.job.memory_bytes_max / CACHE_PART / u64::from(self.job.workers.max(1));
-        let made = Rc::new(SpillFile::create(self.job.spill.as_deref(), cache_bytes as usize)?);
-        Ok(Rc::clone(file.insert(made)))
+        let made = Arc::new(SpillFile::create(self.job.spill.as_deref(), cache_bytes as usize)?);
+        Ok(Arc::clone(file.insert(made)))
     }
 
     /// Lists a slot until the listing is dropped.

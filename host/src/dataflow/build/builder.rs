@@ -22,6 +22,7 @@ use crate::job::spec::OnError;
 use crate::plugin::binding::OpenRequest;
 use crate::plugin::{Function, Plugin};
 use crate::schema::Schema;
+use crate::state::store::StateStore;
 
 /// What has been opened before workers start.
 pub struct Opened {
@@ -50,6 +51,8 @@ pub(super) struct Builder<'a, 'scope> {
     pub(super) graph: &'a JobGraph,
     pub(super) opened: &'a Opened,
     pub(super) job: &'a Arc<JobState>,
+    /// Where this worker's operators keep their state.
+    pub(super) store: StateStore,
     pub(super) built: Built,
     /// Outputs of the nodes built so far.
     edges: Vec<Vec<Edge<'scope>>>,
@@ -63,7 +66,8 @@ pub fn build<'scope>(
     opened: &Opened,
     job: &Arc<JobState>,
 ) -> Result<Built> {
-    let mut builder = Builder { scope, graph, opened, job, built: Built::default(), edges: Vec::new() };
+    let store = StateStore::new(&job.stores);
+    let mut builder = Builder { scope, graph, opened, job, store, built: Built::default(), edges: Vec::new() };
     for (id, node) in graph.nodes.iter().enumerate() {
         let edges = match &node.kind {
             NodeKind::Source(spec) => builder.source(id, node, spec.event_time.as_ref(), control.clone()),

@@ -11,7 +11,6 @@ use crate::dataflow::shuffle::Target;
 use crate::error::{Error, Result};
 use crate::job::graph::{Node, ProcessNode};
 use crate::schema::Field;
-use crate::state::store::StateStore;
 
 impl<'scope> Builder<'_, 'scope> {
     /// A plugin's process function: the rows of each input come to the owner of their key.
@@ -37,8 +36,7 @@ impl<'scope> Builder<'_, 'scope> {
             let of_node = node.outputs.get(output.output).ok_or_else(|| Error::internal("an output is not there"))?;
             Arrangement::new(output, &of_node.schema, &spec.keys)
         };
-        // TODO(lead): the worker's store.
-        let store = StateStore::in_memory().of_operator(&node.name);
+        let store = self.store.of_operator(&node.name);
         let parts = Parts {
             state: ProcessState::new(&spec.function.binding.state, &store)?,
             function,
