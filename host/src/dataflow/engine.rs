@@ -254,9 +254,22 @@ struct Shell {
     /// What has arrived while the operator was busy.
     backlog: VecDeque<(usize, Tick, std::vec::IntoIter<(u32, Message)>)>,
     wake: Wake,
+    worker: usize,
+    /// Who held the watermark back when it was last looked at: an input, and a worker that sends on it.
+    held_by: Option<(usize, usize)>,
 }
 
 impl Shell {
+    /// Tells the job who holds the watermark back, when that changes.
+    fn note_holder(&mut self) {
+        let sender = |input: usize| Some((input, self.senders[input].holder()?));
+        let held_by = self.time.holder().and_then(sender);
+        if held_by != self.held_by {
+            self.held_by = held_by;
+            self.job.metrics.note_holder(&self.name, self.worker, held_by);
+        }
+    }
+
     fn message(&mut self, input: usize, tick: Tick, message: Message) -> Result<()> {
         match message {
             Message::Batch(batch) => self.operator.batch(input, batch, tick, &mut self.out),
@@ -369,6 +382,8 @@ pub fn add<'scope>(
         ended: false,
         backlog: VecDeque::new(),
         wake,
+        worker: scope.index(),
+        held_by: None,
     };
     builder.build(move |capabilities| {
         let mut ports = Some(Ports::new(outputs, capabilities));

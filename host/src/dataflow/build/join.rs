@@ -44,7 +44,7 @@ impl<'scope> Builder<'_, 'scope> {
         }
         let layouts = layouts(&columns, reads, &spec.keys);
         let types = [LEFT, RIGHT].map(|side| layouts[side].types(schemas[side]));
-        let store = StateStore::in_memory().of_operator(&node.name);
+        let store = self.store.of_operator(&node.name);
         let (size_ms, state) = state(spec, layouts.clone(), types, &store);
         let mut pairing = Pairing::new(&spec.columns, &layouts, schemas, size_ms)?;
         if let Some((function, outputs)) = &spec.function {
