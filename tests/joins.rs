@@ -153,6 +153,38 @@ fn inputs_need_not_be_in_step() {
     }
 }
 
+/// An input without further rows holds the other one's rows, until it is taken for idle: then rows without a pair come out.
+#[test]
+fn an_idle_input_does_not_hold_the_other() {
+    let row = |at: u64, key: u64, id: u64| Row { at, key: Some(key), id };
+    let folder = folder("within: { after: 5s }", &[], &[row(10, 1, 100)]);
+    folder.write("left-1.jsonl", lines(&[row(10, 1, 1), row(11, 2, 2), row(90, 3, 3)]));
+    std::fs::remove_file(folder.join("left-2.jsonl")).unwrap();
+    let job = folder.read("job.yaml").replace("left-*", "left-1").replace("batch_rows", "follow: true, batch_rows");
+    folder.write("job.yaml", job.replace("6s }", "6s, idle_after: \"${IDLE}\" }"));
+    let start = |idle: &str| {
+        let command = Flowgate::new(folder.path(), &["run", "job.yaml", "-p", "2"]);
+        command.env("JOIN", "left").env("IDLE", idle).start()
+    };
+    let mut running = start("300ms");
+    let lines = running.lines();
+    let ids = |lines: &[String]| -> Vec<(Option<u64>, Option<u64>)> {
+        let rows = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        rows.map(|row| (row["id"].as_u64(), row["right_id"].as_u64())).collect()
+    };
+    let got = ids(&[lines.next(PATIENCE).1, lines.next(PATIENCE).1]);
+    assert_eq!(got, [(Some(1), Some(100)), (Some(2), None)], "the third row may still have a pair");
+    running.signal(Signal::INT);
+    running.wait().expect(0);
+    let mut running = start("1h");
+    let lines = running.lines();
+    assert_eq!(ids(&[lines.next(PATIENCE).1]), [(Some(1), Some(100))]);
+    std::thread::sleep(Duration::from_millis(700));
+    running.signal(Signal::INT);
+    running.wait().expect(0);
+    assert_eq!(lines.rest(), [""; 0], "held by the input that does not advance");
+}
+
 /// A key that every row has: its product is many times what may be under way, comes out whole, and does not fill memory.
 #[test]
 fn the_product_of_a_hot_key_comes_out() {

@@ -29,6 +29,11 @@ impl Lines {
         self.0.recv_timeout(patience).unwrap_or_else(|e| panic!("no line within {patience:?}: {e}"))
     }
 
+    /// All further lines, once the process has ended.
+    pub fn rest(&self) -> Vec<String> {
+        self.0.iter().map(|(_, line)| line).collect()
+    }
+
     /// Lines up to the one that `last` accepts, and that one.
     ///
     /// # Panics

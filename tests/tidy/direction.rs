@@ -19,6 +19,7 @@ const MAY_IMPORT: [(&str, &[&str], &str); 7] = [
             "plugin::Plugins",
             "connector::source_schema",
             "connector::sink_problems",
+            "connector::table_schema",
         ],
         "what a user writes is judged by asking plugins and connectors for types, without running anything",
     ),

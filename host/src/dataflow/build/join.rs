@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::job::graph::{JoinBound, JoinNode, LookupNode, Node, PairColumn, Read};
 use crate::job::spec::{OnError, WindowTime};
 use crate::schema::{DataType, Field, Schema};
+use crate::state::store::StateStore;
 
 impl<'scope> Builder<'_, 'scope> {
     /// A join of two inputs: both go to the owner of the key's group.
@@ -42,7 +43,9 @@ impl<'scope> Builder<'_, 'scope> {
             }
         }
         let layouts = layouts(&columns, reads, &spec.keys);
-        let (size_ms, state) = state(spec, layouts.clone());
+        let types = [LEFT, RIGHT].map(|side| layouts[side].types(schemas[side]));
+        let store = self.store.of_operator(&node.name);
+        let (size_ms, state) = state(spec, layouts.clone(), types, &store);
         let mut pairing = Pairing::new(&spec.columns, &layouts, schemas, size_ms)?;
         if let Some((function, outputs)) = &spec.function {
             pairing = pairing.with_function(self.open(node, function)?, reads, outputs, &layouts)?;
@@ -88,7 +91,12 @@ pub(in crate::dataflow) fn lookup_layouts(spec: &LookupNode) -> [Layout; 2] {
     layouts(&[&spec.columns], [&[], &[]], &spec.keys)
 }
 
-fn state(spec: &JoinNode, layouts: [Layout; 2]) -> (i64, Box<dyn JoinState>) {
+fn state(
+    spec: &JoinNode,
+    layouts: [Layout; 2],
+    types: [Vec<DataType>; 2],
+    store: &StateStore,
+) -> (i64, Box<dyn JoinState>) {
     match spec.bound {
         JoinBound::Window { size_ms, slide_ms, time, allowed_lateness_ms } => {
             let shape = Shape { size_ms, slide_ms, lateness_ms: allowed_lateness_ms };
@@ -98,7 +106,7 @@ fn state(spec: &JoinNode, layouts: [Layout; 2]) -> (i64, Box<dyn JoinState>) {
             (0, Box::new(Continuous::new(spec.join, Bound::Interval { before_ms, after_ms }, layouts)))
         }
         JoinBound::Unbounded { ttl_ms } => {
-            (0, Box::new(Continuous::new(spec.join, Bound::Unbounded { ttl_ms }, layouts)))
+            (0, Box::new(Continuous::in_store(spec.join, ttl_ms, layouts, types, store)))
         }
     }
 }

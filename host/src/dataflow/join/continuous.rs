@@ -10,12 +10,15 @@ use arrow_array::{Array, ArrayRef, TimestampMillisecondArray, UInt32Array};
 
 use super::kept::{Kept, NewRows};
 use super::layout::Layout;
+use super::lists::MATCHED;
 use super::probe::{Bound, Found, Probe};
 use super::side::{Added, JoinState, Joined, LEFT, NONE, RIGHT, ROWS_AT_ONCE, gives_unmatched};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::window::shape::TIME_LIMIT_MS;
 use crate::error::{Error, Result};
 use crate::job::spec::JoinType;
+use crate::schema::DataType;
+use crate::state::store::StateStore;
 
 /// The rows that both sides of a join have kept on one worker.
 pub struct Continuous {
@@ -23,6 +26,8 @@ pub struct Continuous {
     bound: Bound,
     kept: [Kept; 2],
     watermark: Option<i64>,
+    /// Processing time.
+    now: i64,
     parts: VecDeque<Part>,
 }
 
@@ -39,7 +44,27 @@ enum Part {
 impl Continuous {
     /// Without rows. Joins without a bound are inner or semi ones.
     pub fn new(join: JoinType, bound: Bound, layouts: [Layout; 2]) -> Self {
-        Continuous { join, bound, kept: layouts.map(Kept::new), watermark: None, parts: VecDeque::new() }
+        Continuous::over(join, bound, layouts.map(Kept::new))
+    }
+
+    /// The same for a join without a bound, whose rows go to files where memory is short. `types` are those of the sides'
+    /// layouts. Rows of an interval are in memory: the watermark has to find them.
+    pub fn in_store(
+        join: JoinType,
+        ttl_ms: Option<i64>,
+        layouts: [Layout; 2],
+        types: [Vec<DataType>; 2],
+        store: &StateStore,
+    ) -> Self {
+        let [left, right] = layouts;
+        let [left_types, right_types] = types;
+        let kept =
+            [Kept::in_store(left, left_types, store, "left"), Kept::in_store(right, right_types, store, "right")];
+        Continuous::over(join, Bound::Unbounded { ttl_ms }, kept)
+    }
+
+    fn over(join: JoinType, bound: Bound, kept: [Kept; 2]) -> Self {
+        Continuous { join, bound, kept, watermark: None, now: 0, parts: VecDeque::new() }
     }
 
     fn joined(&self, side: usize, rows: [Option<Batch>; 2], row_count: usize, times: Option<ArrayRef>) -> Joined {
@@ -58,11 +83,11 @@ impl Continuous {
         });
         let other = match left_only && side == LEFT {
             true => None,
-            false => Some(Batch::new(self.kept[1 - side].gather(&found.kept)?, row_count)),
+            false => Some(Batch::new(self.kept[1 - side].lists().gather(&found.kept)?, row_count)),
         };
         let times = probe.times.as_ref().map(|times| {
             let later = found.new.iter().zip(&found.kept);
-            let later = later.map(|(new, kept)| times[*new as usize].max(self.kept[1 - side].time(*kept)));
+            let later = later.map(|(new, kept)| times[*new as usize].max(self.kept[1 - side].lists().mark(*kept).time));
             timestamps(later)
         });
         Ok(self.joined(side, [mine, other], row_count, times))
@@ -88,8 +113,13 @@ impl Continuous {
         }
         if side == RIGHT && self.join == JoinType::Semi && self.bound == (Bound::Unbounded { ttl_ms: None }) {
             // One row of a key is enough to say that it is there.
-            let kept = &self.kept[RIGHT];
-            stay.retain(|row| kept.first(&probe.keys, *row as usize) == NONE);
+            let mut fresh = Vec::with_capacity(stay.len());
+            for row in stay {
+                if self.kept[RIGHT].first(&probe.keys, row as usize)? == NONE {
+                    fresh.push(row);
+                }
+            }
+            stay = fresh;
         }
         let all = stay.len() == probe.matched.len();
         let Probe { columns, keys, times, matched, .. } = probe;
@@ -171,7 +201,7 @@ impl JoinState for Continuous {
             let gives = gives_unmatched(self.join, side);
             let kept = &mut self.kept[side];
             rows.retain(|row| {
-                let given = gives && !kept.is_matched(*row);
+                let given = gives && kept.lists().mark(*row).flags & MATCHED == 0;
                 if !given {
                     kept.forget(*row);
                 }
@@ -184,6 +214,7 @@ impl JoinState for Continuous {
     }
 
     fn tick(&mut self, now: i64) {
+        self.now = self.now.max(now);
         if let Bound::Unbounded { ttl_ms: Some(ttl) } = self.bound {
             for kept in &mut self.kept {
                 kept.forget_until(now.saturating_sub(ttl));
@@ -196,7 +227,7 @@ impl JoinState for Continuous {
         while let Some(part) = self.parts.pop_front() {
             match part {
                 Part::Probe(mut probe, now) => {
-                    let found = probe.next(self.join, &self.bound, &mut self.kept[1 - probe.side]);
+                    let found = probe.next(self.join, &self.bound, &mut self.kept[1 - probe.side])?;
                     let joined = if found.new.is_empty() { None } else { Some(self.pairs(&probe, &found)?) };
                     found.settled.iter().for_each(|row| self.kept[1 - probe.side].forget(*row));
                     match joined {
@@ -220,8 +251,8 @@ impl JoinState for Continuous {
                     let part = &rows[given..(given + ROWS_AT_ONCE).min(rows.len())];
                     if !part.is_empty() {
                         let (count, kept) = (part.len(), &mut self.kept[side]);
-                        let columns = kept.gather(part)?;
-                        let times = timestamps(part.iter().map(|row| kept.time(*row)));
+                        let columns = kept.lists().gather(part)?;
+                        let times = timestamps(part.iter().map(|row| kept.lists().mark(*row).time));
                         part.iter().for_each(|row| kept.forget(*row));
                         self.parts.push_front(Part::Expired { side, rows, given: given + count });
                         let batch = Batch::new(columns, count);
@@ -231,7 +262,7 @@ impl JoinState for Continuous {
             }
         }
         for kept in &mut self.kept {
-            kept.tidy()?;
+            kept.settle(self.now)?;
         }
         Ok(None)
     }
@@ -241,7 +272,7 @@ impl JoinState for Continuous {
     }
 
     fn kept_rows(&self) -> usize {
-        self.kept.iter().map(Kept::len).sum()
+        self.kept.iter().map(|kept| kept.lists().alive()).sum()
     }
 }
 

@@ -40,14 +40,17 @@ impl KeyLists {
         &self.rows[self.starts[group as usize] as usize..self.starts[group as usize + 1] as usize]
     }
 
-    /// Rows of the set, of which there are `row_count`, whose key is (or is not) one of the other set's.
-    pub fn hit(&self, walk: &Walk, row_count: usize, is: bool) -> Vec<u32> {
+    /// Notes which keys a walk has; `seen` has an entry for each that there is.
+    pub fn note(&self, walk: &Walk, seen: &mut Vec<bool>) {
+        seen.resize(self.groups.rows(), false);
+        walk.groups.iter().filter(|group| **group != NONE).for_each(|group| seen[*group as usize] = true);
+    }
+
+    /// Rows of the set, of which there are `row_count`, whose key was (or was not) seen.
+    pub fn hit(&self, seen: &[bool], row_count: usize, is: bool) -> Vec<u32> {
         let mut hit = vec![false; row_count];
-        let mut seen = vec![false; self.groups.rows()];
-        for group in walk.groups.iter().filter(|g| **g != NONE) {
-            if !std::mem::replace(&mut seen[*group as usize], true) {
-                self.list(*group).iter().for_each(|row| hit[*row as usize] = true);
-            }
+        for group in (0..seen.len()).filter(|group| seen[*group]) {
+            self.list(group as u32).iter().for_each(|row| hit[*row as usize] = true);
         }
         (0..row_count as u32).filter(|row| hit[*row as usize] == is).collect()
     }
@@ -136,13 +139,15 @@ mod tests {
                 want.extend(right.iter().enumerate().filter(|(_, r)| matches(l, r)).map(|(j, _)| (i as u32, j as u32)));
             }
             prop_assert_eq!(got, want);
+            let mut seen = Vec::new();
+            lists.note(&walk, &mut seen);
             for is in [true, false] {
                 let l: Vec<u32> = (0..left.len() as u32)
                     .filter(|i| right.iter().any(|r| matches(&left[*i as usize], r)) == is).collect();
                 prop_assert_eq!(walk.hit(is), l);
                 let r: Vec<u32> = (0..right.len() as u32)
                     .filter(|j| left.iter().any(|l| matches(l, &right[*j as usize])) == is).collect();
-                prop_assert_eq!(lists.hit(&walk, right.len(), is), r);
+                prop_assert_eq!(lists.hit(&seen, right.len(), is), r);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Which columns of a side a join keeps: those of its results, and the key.
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMillisecondType};
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::NullBuffer;
 
@@ -46,9 +48,35 @@ impl Layout {
 
     /// The keys of rows of kept columns.
     pub fn keys(&self, columns: &[ArrayRef], row_count: usize) -> Result<RowKeys> {
-        let columns: Vec<ArrayRef> = self.key.iter().map(|c| columns[*c].clone()).collect();
-        let nulls = columns.iter().fold(None, |all, column| NullBuffer::union(all.as_ref(), column.nulls()));
-        Ok(RowKeys { keys: Keys::of(&columns, row_count)?, nulls: nulls.filter(|n| n.null_count() > 0) })
+        self.keys_of(columns, row_count, &[])
+    }
+
+    /// The same without some of the key columns, by their positions in the key.
+    pub fn keys_of(&self, columns: &[ArrayRef], row_count: usize, but: &[usize]) -> Result<RowKeys> {
+        let wanted = self.key.iter().enumerate().filter(|(i, _)| !but.contains(i));
+        let key: Vec<ArrayRef> = wanted.map(|(_, column)| columns[*column].clone()).collect();
+        Ok(RowKeys { keys: Keys::of(&key, row_count)?, nulls: self.nulls(columns) })
+    }
+
+    /// Which rows have a key; `None`: all.
+    pub fn nulls(&self, columns: &[ArrayRef]) -> Option<NullBuffer> {
+        let nulls = self.key.iter().map(|column| columns[*column].nulls());
+        nulls.fold(None, |all, nulls| NullBuffer::union(all.as_ref(), nulls)).filter(|nulls| nulls.null_count() > 0)
+    }
+
+    /// The values of a key column, by its position in the key, if they are whole numbers or times and all there.
+    pub fn numbers<'a>(&self, columns: &'a [ArrayRef], key: usize) -> Option<&'a [i64]> {
+        let column = &columns[*self.key.get(key)?];
+        if column.null_count() > 0 {
+            return None;
+        }
+        let ints = column.as_primitive_opt::<Int64Type>().map(|ints| &ints.values()[..]);
+        ints.or_else(|| column.as_primitive_opt::<TimestampMillisecondType>().map(|times| &times.values()[..]))
+    }
+
+    /// How many columns the key has.
+    pub fn key_len(&self) -> usize {
+        self.key.len()
     }
 }
 

@@ -4,7 +4,9 @@ use arrow_array::ArrayRef;
 
 use super::kept::Kept;
 use super::layout::RowKeys;
+use super::lists::MATCHED;
 use super::side::{LEFT, NONE, ROWS_AT_ONCE};
+use crate::error::Result;
 use crate::job::spec::JoinType;
 
 /// Which rows of equal key match.
@@ -95,7 +97,7 @@ impl Probe {
     }
 
     /// The next pairs that are to be given, up to [`ROWS_AT_ONCE`]; none: every row was looked at.
-    pub fn next(&mut self, join: JoinType, bound: &Bound, other: &mut Kept) -> Found {
+    pub fn next(&mut self, join: JoinType, bound: &Bound, other: &mut Kept) -> Result<Found> {
         let mut found = Found::default();
         // Of semi and anti joins a left row counts once, and is done with.
         let once = matches!(join, JoinType::Semi | JoinType::Anti);
@@ -104,13 +106,16 @@ impl Probe {
             let time = self.time(self.row);
             let mut at = match self.at {
                 Some(at) => at,
-                None => other.first(&self.keys, self.row),
+                None => other.first(&self.keys, self.row)?,
             };
             while at != NONE {
-                let (row, next) = (at, other.next(at));
-                let settled = once && self.side != LEFT && other.is_matched(row);
+                let (row, next) = (at, other.lists().next(at));
+                let settled = once && self.side != LEFT && other.lists().mark(row).flags & MATCHED != 0;
                 at = next;
-                if settled || !other.is_alive(row) || !bound.matches(self.side, time, other.time(row)) {
+                if settled
+                    || !other.lists().is_alive(row)
+                    || !bound.matches(self.side, time, other.lists().mark(row).time)
+                {
                     continue;
                 }
                 self.matched[self.row] = true;
@@ -127,15 +132,15 @@ impl Probe {
                 }
                 if found.new.len() == ROWS_AT_ONCE {
                     self.at = Some(at);
-                    return found;
+                    return Ok(found);
                 }
             }
             self.row += 1;
             self.at = None;
             if found.new.len() == ROWS_AT_ONCE {
-                return found;
+                return Ok(found);
             }
         }
-        found
+        Ok(found)
     }
 }

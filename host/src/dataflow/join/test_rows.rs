@@ -48,10 +48,18 @@ pub(super) fn layouts() -> [Layout; 2] {
     [Layout::new([0, 1], &[0]), Layout::new([1, 0], &[0])]
 }
 
+/// The same with a second key column, which says nothing new: one that is the same in all rows, or ten times the key.
+pub(super) fn two_columns(same: bool) -> [Layout; 2] {
+    let second = if same { 2 } else { 3 };
+    [Layout::new([0, 1], &[0, second]), Layout::new([1, 0], &[0, second])]
+}
+
 pub(super) fn batch(rows: &[Row]) -> (Batch, Vec<i64>) {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(rows.iter().map(|r| r.key).collect::<Int64Array>()),
         Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.id))),
+        Arc::new(Int64Array::from_value(5, rows.len())),
+        Arc::new(rows.iter().map(|r| r.key.map(|key| key * 10)).collect::<Int64Array>()),
     ];
     (Batch::new(columns, rows.len()), rows.iter().map(|r| r.time).collect())
 }

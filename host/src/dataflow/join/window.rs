@@ -5,6 +5,7 @@
 //! come: while one of its windows is open.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 use arrow_array::ArrayRef;
 
@@ -21,6 +22,12 @@ use crate::job::spec::{JoinType, WindowTime};
 struct Piece {
     columns: Vec<ArrayRef>,
     row_count: usize,
+}
+
+impl Piece {
+    fn whole(self) -> Batch {
+        Batch::new(self.columns, self.row_count)
+    }
 }
 
 /// The rows of both sides in one stretch of time.
@@ -44,7 +51,7 @@ pub struct WindowJoin {
 /// Rows of a result that are still to be given.
 enum Part {
     /// Pairs of the rows of a window.
-    Pairs { window: i64, sides: [Batch; 2], lists: KeyLists, walk: Walk, listed: usize },
+    Pairs { window: i64, listed: usize, list: Batch, lists: Rc<KeyLists>, piece: Batch, walk: Walk },
     /// Rows of one side.
     Alone { window: i64, side: usize, rows: Batch, given: usize },
 }
@@ -71,7 +78,8 @@ impl WindowJoin {
         let mut piece = Piece { columns, row_count: batch.row_count() };
         if !gives_unmatched(self.join, side) {
             // Rows without a key will never come out.
-            if let Some((with, _)) = self.layouts[side].keys(&piece.columns, piece.row_count)?.divide() {
+            if let Some(nulls) = self.layouts[side].nulls(&piece.columns) {
+                let with: Vec<u32> = nulls.valid_indices().map(|row| row as u32).collect();
                 let row_count = with.len();
                 let rows = Batch::new(piece.columns, piece.row_count).select(&with.into());
                 piece = Piece { columns: rows.gather()?, row_count };
@@ -106,45 +114,40 @@ impl WindowJoin {
 
     /// Matches the rows of a window, and notes what is to be given.
     fn match_rows(&mut self, window: i64, sides: [Vec<Piece>; 2]) -> Result<()> {
+        let counts = [LEFT, RIGHT].map(|side| sides[side].iter().map(|piece| piece.row_count).sum::<usize>());
+        // The smaller side is put into lists: they stay in the cache while the other one goes by, piece by piece.
+        let listed = if counts[LEFT] < counts[RIGHT] { LEFT } else { RIGHT };
         let [left, right] = sides;
-        let sides = [together(left)?, together(right)?];
-        let counts = [&sides[LEFT], &sides[RIGHT]].map(|s| s.as_ref().map_or(0, |s| s.row_count));
-        let whole = |side: &Option<Piece>| side.as_ref().map(|s| Batch::new(s.columns.clone(), s.row_count));
-        let alone = |side: usize, rows: Batch| Part::Alone { window, side, rows, given: 0 };
-        let (Some(left), Some(right)) = (&sides[LEFT], &sides[RIGHT]) else {
-            for side in [LEFT, RIGHT] {
-                if let Some(rows) = whole(&sides[side]).filter(|_| gives_unmatched(self.join, side)) {
-                    self.parts.push_back(alone(side, rows));
-                }
+        let (list, walked) = if listed == LEFT { (left, right) } else { (right, left) };
+        let Some(list) = together(list)? else {
+            if gives_unmatched(self.join, 1 - listed) {
+                self.parts.extend(walked.into_iter().map(|piece| alone(window, 1 - listed, piece.whole())));
             }
             return Ok(());
         };
-        let keys = [
-            self.layouts[LEFT].keys(&left.columns, left.row_count)?,
-            self.layouts[RIGHT].keys(&right.columns, right.row_count)?,
-        ];
-        // The smaller side is put into lists: they stay in the cache while the other one goes by.
-        let listed = if counts[LEFT] < counts[RIGHT] { LEFT } else { RIGHT };
-        let lists = KeyLists::new(&keys[listed]);
-        let walk = Walk::new(&lists, &keys[1 - listed]);
-        let hit = |side: usize, is: bool| match side == listed {
-            true => lists.hit(&walk, counts[side], is),
-            false => walk.hit(is),
-        };
-        let batches =
-            [Batch::new(left.columns.clone(), left.row_count), Batch::new(right.columns.clone(), right.row_count)];
-        let mut parts = VecDeque::new();
-        for side in [LEFT, RIGHT] {
-            let wanted = if self.join == JoinType::Semi { side == LEFT } else { gives_unmatched(self.join, side) };
-            if wanted {
-                let rows = hit(side, self.join == JoinType::Semi);
-                parts.push_back(alone(side, batches[side].select(&rows.into())));
+        let (layout, walked_layout) = (&self.layouts[listed], &self.layouts[1 - listed]);
+        let same = same_throughout([layout, walked_layout], &list, &walked);
+        let lists = Rc::new(KeyLists::new(&layout.keys_of(&list.columns, list.row_count, &same)?));
+        let list = list.whole();
+        let semi = self.join == JoinType::Semi;
+        let gives = |side: usize| if semi { side == LEFT } else { gives_unmatched(self.join, side) };
+        let mut seen = Vec::new();
+        for piece in walked {
+            let walk = Walk::new(&lists, &walked_layout.keys_of(&piece.columns, piece.row_count, &same)?);
+            let piece = piece.whole();
+            lists.note(&walk, &mut seen);
+            if gives(1 - listed) {
+                self.parts.push_back(alone(window, 1 - listed, chosen(&piece, walk.hit(semi))));
+            }
+            if !matches!(self.join, JoinType::Semi | JoinType::Anti) {
+                let (list, lists) = (list.clone(), Rc::clone(&lists));
+                self.parts.push_back(Part::Pairs { window, listed, list, lists, piece, walk });
             }
         }
-        if !matches!(self.join, JoinType::Semi | JoinType::Anti) {
-            parts.push_front(Part::Pairs { window, sides: batches, lists, walk, listed });
+        if gives(listed) {
+            let rows = lists.hit(&seen, list.row_count(), semi);
+            self.parts.push_back(alone(window, listed, chosen(&list, rows)));
         }
-        self.parts.append(&mut parts);
         Ok(())
     }
 
@@ -276,16 +279,12 @@ impl JoinState for WindowJoin {
 impl Part {
     fn next(&mut self) -> Option<(i64, Option<Batch>, Option<Batch>, usize)> {
         match self {
-            Part::Pairs { window, sides, lists, walk, listed } => {
+            Part::Pairs { window, listed, list, lists, piece, walk } => {
                 let (here, there) = walk.pairs(lists, ROWS_AT_ONCE);
                 let count = here.len();
-                let mut rows = [here, there];
-                if *listed == LEFT {
-                    rows.swap(LEFT, RIGHT);
-                }
-                let [left, right] = rows;
-                let of = |side: usize, rows: Vec<u32>| Some(sides[side].select(&rows.into()));
-                (count > 0).then(|| (*window, of(LEFT, left), of(RIGHT, right), count))
+                let (walked, list) = (piece.select(&here.into()), list.select(&there.into()));
+                let (left, right) = if *listed == LEFT { (list, walked) } else { (walked, list) };
+                (count > 0).then_some((*window, Some(left), Some(right), count))
             }
             Part::Alone { window, side, rows, given } => {
                 let count = (rows.row_count() - *given).min(ROWS_AT_ONCE);
@@ -297,6 +296,27 @@ impl Part {
             }
         }
     }
+}
+
+fn alone(window: i64, side: usize, rows: Batch) -> Part {
+    Part::Alone { window, side, rows, given: 0 }
+}
+
+/// Rows of a batch, by their numbers in order.
+fn chosen(batch: &Batch, rows: Vec<u32>) -> Batch {
+    if rows.len() == batch.row_count() { batch.clone() } else { batch.select(&rows.into()) }
+}
+
+/// Positions of key columns that have one value throughout a window, on both sides (the window's own end, say, where the
+/// inputs are results of windows): the others tell the keys apart, and one column is matched much faster than two.
+fn same_throughout([layout, walked_layout]: [&Layout; 2], list: &Piece, walked: &[Piece]) -> Vec<usize> {
+    let is_same = |key: &usize| {
+        let Some(numbers) = layout.numbers(&list.columns, *key) else { return false };
+        let all = |numbers: &[i64], value: i64| numbers.iter().all(|number| *number == value);
+        let is = |piece: &Piece, value: i64| walked_layout.numbers(&piece.columns, *key).is_some_and(|n| all(n, value));
+        numbers.first().is_some_and(|value| all(numbers, *value) && walked.iter().all(|piece| is(piece, *value)))
+    };
+    (0..layout.key_len()).filter(is_same).take(layout.key_len() - 1).collect()
 }
 
 /// Rows of several pieces as one; none of none.

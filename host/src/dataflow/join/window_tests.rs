@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::side::{JoinState, LEFT, RIGHT};
-use super::test_rows::{JOINS, Out, Row, Step, batch, drain, layouts, nested_loops, sorted, steps};
+use super::test_rows::{JOINS, Out, Row, Step, batch, drain, layouts, nested_loops, sorted, steps, two_columns};
 use super::window::WindowJoin;
 use crate::dataflow::window::shape::Shape;
 use crate::job::spec::{JoinType, WindowTime};
@@ -27,10 +27,11 @@ proptest! {
     /// Goal: J1 to J3. Method: random windows, rows (also late ones) and watermarks; nested loops over the rows that each
     /// window has taken.
     #[test]
-    fn j1_j2_j3_window_joins_give_what_nested_loops_give(shape in shapes(), steps in steps(30), join in 0usize..6) {
+    fn j1_j2_j3_window_joins_give_what_nested_loops_give(shape in shapes(), steps in steps(30), join in 0usize..6, key in 0usize..3) {
         let join = JOINS[join];
         let shape = if join == JoinType::Inner { shape } else { Shape { lateness_ms: 0, ..shape } };
-        let mut state = WindowJoin::new(shape, WindowTime::Event, join, layouts());
+        let layouts = if key == 0 { layouts() } else { two_columns(key == 1) };
+        let mut state = WindowJoin::new(shape, WindowTime::Event, join, layouts);
         let (mut now, mut watermark, mut next_id) = (-50, None, 0);
         // Rows with the windows that have taken them.
         let mut taken: [Vec<(Row, Vec<i64>)>; 2] = Default::default();

@@ -123,12 +123,12 @@ fn interval(checker: &mut Checker<'_>, within: &spec::Within, at: &At) -> Option
 fn unbounded(checker: &mut Checker<'_>, ttl: Option<Millis>, join: JoinType, at: &At) -> Option<JoinBound> {
     if !matches!(join, JoinType::Inner | JoinType::Semi) {
         let name = match join {
-            JoinType::Left => "left",
-            JoinType::Right => "right",
-            JoinType::Full => "full",
-            _ => "anti",
+            JoinType::Left => "a left",
+            JoinType::Right => "a right",
+            JoinType::Full => "a full",
+            _ => "an anti",
         };
-        let message = format!("a {name} join of all rows never knows that a row has no pair: one may still come");
+        let message = format!("{name} join of all rows never knows that a row has no pair: one may still come");
         let help =
             "bound it by `window: { tumbling: 10s }` or by `within: { before: 5s, after: 5s }`, or use `join: inner`";
         checker.error(Problem::error(at.field("join"), message).help(help));
