@@ -125,6 +125,31 @@ impl<V: Values> Table<V> {
         Ok(())
     }
 
+    /// Forgets all keys. Where nobody looks at changes, what is spilled is not read for it.
+    ///
+    /// # Errors
+    /// The file for spilled state cannot be read: the outside world's.
+    pub fn clear(&mut self) -> Result<()> {
+        if self.gone.is_none() {
+            self.spilled = None;
+            self.marks.iter_mut().for_each(|mark| *mark &= !(STORED | SAME));
+        }
+        for row in 0..self.marks.len() {
+            if self.marks[row] & LIVE != 0 {
+                self.remove(row as u32);
+            }
+        }
+        let mut after = None;
+        while self.spilled_keys() > 0 {
+            let (rows, _) = self.load_chunk(&mut after, LOADED_AT_ONCE)?;
+            rows.iter().for_each(|row| self.remove(*row));
+            if rows.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Calls `visit` with the rows of all keys, some at a time: those in memory first, then those that are spilled, in the
     /// order of their key groups. What it does to the values of spilled rows is forgotten; rows are valid inside one call.
     ///

@@ -17,6 +17,7 @@ pub mod slots;
 mod spill;
 pub mod store;
 pub mod table;
+mod timer_log;
 pub mod timers;
 pub mod ttl;
 pub mod value;

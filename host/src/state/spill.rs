@@ -44,11 +44,11 @@ impl StorageBackend for Scratch {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
-        Ok(self.0.read_exact_at(out, offset)?)
+        self.0.read_exact_at(out, offset)
     }
 
     fn set_len(&self, len: u64) -> std::io::Result<()> {
-        Ok(self.0.set_len(len)?)
+        self.0.set_len(len)
     }
 
     fn sync_data(&self) -> std::io::Result<()> {
@@ -57,7 +57,7 @@ impl StorageBackend for Scratch {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-        Ok(self.0.write_all_at(data, offset)?)
+        self.0.write_all_at(data, offset)
     }
 }
 

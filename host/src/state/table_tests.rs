@@ -44,6 +44,7 @@ enum Step {
     Remove(i64),
     Settle,
     Scan,
+    Clear,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -54,6 +55,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0i64..40).prop_map(Step::Remove),
         3 => Just(Step::Settle),
         1 => Just(Step::Scan),
+        1 => Just(Step::Clear),
     ]
 }
 
@@ -79,9 +81,12 @@ proptest! {
 
     /// Goal: a table is a map, wherever its rows are. Method: counts of keys, against a map.
     #[test]
-    fn tables_are_like_maps(steps in prop::collection::vec(step(), 0..60), memory in prop_oneof![Just(u64::MAX), Just(1), Just(2500)]) {
+    fn tables_are_like_maps(steps in prop::collection::vec(step(), 0..60), memory in prop_oneof![Just(u64::MAX), Just(1), Just(2500)], tracked: bool) {
         let job = JobStores::new(memory, None, 7, 1);
         let mut table = Table::in_store(Counts::default(), &StateStore::new(&job).of_operator("op"), "counts", SlotKind::Window);
+        if tracked {
+            table.track_changes().unwrap();
+        }
         let mut model: BTreeMap<i64, i64> = BTreeMap::new();
         let mut rows = Vec::new();
         for step in steps {
@@ -114,6 +119,10 @@ proptest! {
                     }
                     let figures = &job.figures()[0];
                     prop_assert_eq!(figures.keys + figures.spilled_keys, model.len() as u64);
+                }
+                Step::Clear => {
+                    table.clear().unwrap();
+                    model.clear();
                 }
                 Step::Scan => prop_assert_eq!(contents(&mut table), model.clone()),
             }

@@ -9,8 +9,9 @@ use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::index::KeyIndex;
-use super::key::Key;
+use super::key::{Key, KeyGroups};
 use super::store::{Listing, SlotKind, StateStore};
+use super::timer_log::TimerLog;
 
 /// The clock by which a timer fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +31,9 @@ pub struct Timers {
     /// By clock.
     queues: [Queue; 2],
     listing: Option<Listing>,
+    /// What has changed; `None`: nobody looks.
+    pub(super) log: Option<TimerLog>,
+    pub(super) key_groups: Option<KeyGroups>,
 }
 
 /// Timers that were due, in the order of their time, then in that in which they were set.
@@ -146,7 +150,8 @@ impl Queue {
 impl Timers {
     /// Without timers, as a slot of the store's operator.
     pub fn new(store: &StateStore) -> Self {
-        Timers { listing: Some(store.list("timers", SlotKind::Timers)), ..Timers::default() }
+        let listing = Some(store.list("timers", SlotKind::Timers));
+        Timers { listing, key_groups: Some(store.key_groups()), ..Timers::default() }
     }
 
     /// Sets a timer. One that is set already stays where it is: it fires once.
@@ -158,6 +163,9 @@ impl Timers {
         let queue = &mut self.queues[clock as usize];
         if queue.find(row, time, tag).is_none() {
             queue.insert(row, time, tag);
+            if let Some(log) = &mut self.log {
+                log.set(key, clock, time, tag);
+            }
             self.uses[row as usize] += 1;
         }
     }
@@ -168,6 +176,9 @@ impl Timers {
         let queue = &mut self.queues[clock as usize];
         if let Some(at) = queue.find(row, time, tag) {
             queue.remove(at);
+            if let Some(log) = &mut self.log {
+                log.gone(key, clock, time, tag);
+            }
             self.release(row);
         }
     }
@@ -190,7 +201,11 @@ impl Timers {
                 break;
             };
             let timer = queue.remove(*first);
-            due.key_of.push(due.keys.of(self.keys.key(timer.key)));
+            let key = self.keys.key(timer.key);
+            if let Some(log) = &mut self.log {
+                log.gone(key, clock, timer.time, timer.tag);
+            }
+            due.key_of.push(due.keys.of(key));
             due.times.push(timer.time);
             due.tags.push(timer.tag);
             self.release(timer.key);
@@ -201,6 +216,19 @@ impl Timers {
     /// The time of the next timer.
     pub fn next(&self, clock: Clock) -> Option<i64> {
         self.queues[clock as usize].times.first_key_value().map(|(time, _)| *time)
+    }
+
+    /// Calls `visit` with every timer of a clock, in the order in which they fire.
+    pub(super) fn each(&self, clock: Clock, mut visit: impl FnMut(Key<'_>, i64, u64)) {
+        let queue = &self.queues[clock as usize];
+        for (first, _) in queue.times.values() {
+            let mut at = *first;
+            while at != NONE {
+                let timer = &queue.timers[at as usize];
+                visit(self.keys.key(timer.key), timer.time, timer.tag);
+                at = timer.after;
+            }
+        }
     }
 
     /// How many timers are set.
@@ -257,13 +285,28 @@ mod tests {
         }
     }
 
+    fn listed(timers: &Timers) -> Vec<(String, i64, u64)> {
+        let mut all = Vec::new();
+        for clock in [Clock::EventTime, Clock::ProcessingTime] {
+            timers.each(clock, |key, time, tag| all.push((format!("{clock:?} {key:?}"), time, tag)));
+        }
+        all
+    }
+
     proptest! {
         /// Goal: each timer fires once, in the order of time and then of setting. Method: against a list that is sorted.
         #[test]
         fn timers_fire_once_and_in_order(steps in prop::collection::vec(step(), 0..80)) {
-            let mut timers = Timers::new(&StateStore::in_memory());
+            let (mut timers, mut copy) = (Timers::new(&StateStore::in_memory()), Timers::new(&StateStore::in_memory()));
             let mut model: Vec<(i64, u8, u64)> = Vec::new();
-            for step in steps {
+            for (i, step) in steps.into_iter().enumerate() {
+                if i == 5 {
+                    timers.track_changes();
+                }
+                if i >= 5 && i % 7 == 0 {
+                    timers.changes(&mut |change| copy.restore(change)).unwrap();
+                    prop_assert_eq!(listed(&copy), listed(&timers), "a copy that takes all changes is equal");
+                }
                 match step {
                     Step::Set(k, time, tag) => {
                         timers.set(key(k), Clock::EventTime, time, tag);
