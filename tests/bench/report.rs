@@ -24,6 +24,8 @@ pub(crate) fn write(name: &str, results: &serde_json::Value) {
 }
 
 /// The middle one.
+// Not every benchmark that shares this file asks for it.
+#[allow(dead_code)]
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]

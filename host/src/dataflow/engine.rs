@@ -240,6 +240,9 @@ impl Ports {
     }
 }
 
+/// Messages of one input and tick that are still to be taken.
+type Waiting = (usize, Tick, std::vec::IntoIter<(u32, Message)>);
+
 /// An operator in its shell.
 struct Shell {
     operator: Box<dyn Operator>,
@@ -252,7 +255,7 @@ struct Shell {
     out: Outputs,
     ended: bool,
     /// What has arrived while the operator was busy.
-    backlog: VecDeque<(usize, Tick, std::vec::IntoIter<(u32, Message)>)>,
+    backlog: VecDeque<Waiting>,
     wake: Wake,
     worker: usize,
     /// Who held the watermark back when it was last looked at: an input, and a worker that sends on it.

@@ -74,6 +74,8 @@ pub(super) enum Reading {
 
 /// What a node is.
 #[derive(Debug)]
+// A job has few of these: a box would only be in the way.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Part {
     Source(spec::Source),
     Operator(spec::Operator),

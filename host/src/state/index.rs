@@ -180,7 +180,7 @@ impl KeyIndex {
     /// The groups of rows, new ones where a key is new.
     pub fn of_rows(&mut self, keys: &Keys, groups: &mut Vec<u32>) {
         groups.clear();
-        if keys.len() == 0 {
+        if keys.is_empty() {
             return;
         }
         groups.reserve(keys.len());

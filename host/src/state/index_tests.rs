@@ -89,7 +89,7 @@ proptest! {
             // Of no bytes there is but one.
             (n, false) => Key::Bytes(&bytes[usize::from(n)]),
         };
-        let same = |n: u8| if !ints && n < 11 && n % 5 == 0 { 0 } else { n };
+        let same = |n: u8| if !ints && n < 11 && n.is_multiple_of(5) { 0 } else { n };
         let mut index = KeyIndex::default();
         let mut model: HashMap<u8, u32> = HashMap::new();
         let mut most = 0;

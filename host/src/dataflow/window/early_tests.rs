@@ -118,7 +118,8 @@ proptest! {
             prop_assert_eq!(late_early, late.len());
             watermark = watermark.max(rows.iter().map(|r| r.1).max().unwrap() - ahead * 8);
             early.signal(Signal::Watermark(watermark), &mut out).unwrap();
-            (out.take(ROWS), out.take(PARTIALS));
+            out.take(ROWS);
+            out.take(PARTIALS);
             let expected = advance(&mut *late_way, &mut late_plan, watermark);
             prop_assert_eq!(advance(&mut *early_way, &mut early_plan, watermark), expected);
         }

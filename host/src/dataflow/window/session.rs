@@ -217,7 +217,7 @@ impl Windows for SessionWindows {
             let mut merged = Vec::new();
             let (number, is_new) = self.table.values_mut().find(*key, starts[row], lasts[row], &mut merged);
             let mut found = [number];
-            let new = if is_new { &found.clone()[..] } else { &[] };
+            let new = if is_new { &[number][..] } else { &[] };
             self.settle(plan, &merged, new, &mut found)?;
             let accumulated = &mut self.table.values_mut().accumulated;
             accumulated.merge_encoded(&mut plan.aggregators, &found, encoded, std::iter::once(row))?;

@@ -21,7 +21,7 @@ use super::shape::Shape;
 use crate::dataflow::batch::Batch;
 use crate::error::Result;
 use crate::job::graph::Trigger;
-use crate::plugin::{CallContext, RowFailure};
+use crate::plugin::RowFailure;
 use crate::state::table::Values;
 
 /// The panes of tumbling or sliding windows on one worker.
@@ -51,12 +51,11 @@ impl TimeWindows {
         &mut self,
         plan: &mut Plan,
         start: i64,
-        batch: &Batch,
-        times: Times<'_>,
-        context: &CallContext,
+        rows: &NewRows<'_>,
         part: Option<&Part>,
         added: &mut Added,
     ) -> Result<()> {
+        let NewRows { batch, times, context } = *rows;
         let mut columns = Columns::of(batch);
         let pane = self.panes.entry(start).or_insert_with(|| plan.pane());
         let groups = &mut self.scratch;
@@ -166,13 +165,13 @@ impl Windows for TimeWindows {
         for (start, part) in &parts {
             match part {
                 Part::All => {
-                    self.add_to_pane(plan, *start, rows.batch, rows.times, rows.context, None, &mut added)?;
+                    self.add_to_pane(plan, *start, rows, None, &mut added)?;
                 }
                 part => {
                     let batch = part.of(rows.batch);
                     let times = part.times(rows.times);
-                    let times = times.as_times(rows.times);
-                    self.add_to_pane(plan, *start, &batch, times, rows.context, Some(part), &mut added)?;
+                    let some = NewRows { batch: &batch, times: times.as_times(rows.times), context: rows.context };
+                    self.add_to_pane(plan, *start, &some, Some(part), &mut added)?;
                 }
             }
         }

@@ -16,6 +16,9 @@ use crate::plugin::search::{Stop, search};
 use crate::plugin::wire::{AnswerRaw, RowFailure};
 use crate::schema::Field;
 
+/// Calls a function over some of the rows, within a deadline.
+type CallSome<'a> = &'a mut dyn FnMut(&mut Function, Range<usize>, Duration) -> std::result::Result<Answer, Stop>;
+
 impl Function {
     /// Transforms a batch. `input` has the columns that the binding reads, each of `row_count` rows.
     ///
@@ -62,7 +65,7 @@ impl Function {
         &mut self,
         rows: Range<usize>,
         bytes: &dyn Fn(&Range<usize>) -> usize,
-        once: &mut dyn FnMut(&mut Function, Range<usize>, Duration) -> std::result::Result<Answer, Stop>,
+        once: CallSome<'_>,
     ) -> Result<Answer> {
         let limits = self.plugin.wall.limits.clone();
         let start = rows.start;
