@@ -13,7 +13,7 @@ pub(crate) enum Native {
     /// Bids.
     Bids(fn(&[Bid])),
     /// Events of some tables.
-    Events(&'static [EventType], fn(&[Event])),
+    Tables(&'static [EventType], fn(&[Event])),
 }
 
 /// What is wanted of one worker.
@@ -54,17 +54,17 @@ pub(crate) const CASES: [Case; 13] = [
     case("q12", 10.0, Native::Bids(forgetting!(q12))),
     case("q14", 0.0, Native::Bids(forgetting!(q14))),
     case("q15", 0.0, Native::Bids(forgetting!(q15))),
-    case("q3", 8.0, Native::Events(PEOPLE, forgetting!(q3))),
-    case("q8", 8.0, Native::Events(PEOPLE, forgetting!(q8))),
-    case("q4", 2.0, Native::Events(TRADE, forgetting!(q4))),
-    case("q9", 2.0, Native::Events(TRADE, forgetting!(q9))),
+    case("q3", 8.0, Native::Tables(PEOPLE, forgetting!(q3))),
+    case("q8", 8.0, Native::Tables(PEOPLE, forgetting!(q8))),
+    case("q4", 2.0, Native::Tables(TRADE, forgetting!(q4))),
+    case("q9", 2.0, Native::Tables(TRADE, forgetting!(q9))),
 ];
 
 /// The events of the loops: structs in memory.
 pub(crate) enum Events {
     None,
     Bids(Vec<Bid>),
-    Events(&'static [EventType], Vec<Event>),
+    Tables(&'static [EventType], Vec<Event>),
 }
 
 /// Where the source's first event is: 2026-01-01T00:00:00Z.
@@ -80,7 +80,7 @@ impl Events {
     pub(crate) fn hold(&mut self, native: Native, count: u64, wanted: bool) {
         let there = match (&*self, native) {
             (Events::Bids(_), Native::Bids(_)) => true,
-            (Events::Events(tables, _), Native::Events(others, _)) => *tables == others,
+            (Events::Tables(tables, _), Native::Tables(others, _)) => *tables == others,
             _ => false,
         };
         if there || !wanted {
@@ -90,8 +90,8 @@ impl Events {
         let config = events::config(BASE_TIME_MS);
         *self = match native {
             Native::Bids(_) => Events::Bids(events::bids(&config, count as usize)),
-            Native::Events(tables, _) => {
-                Events::Events(tables, events::events(&config, count as usize, tables).collect())
+            Native::Tables(tables, _) => {
+                Events::Tables(tables, events::events(&config, count as usize, tables).collect())
             }
         };
     }
@@ -101,7 +101,7 @@ impl Events {
         let meter = Meter::start();
         match (self, native) {
             (Events::Bids(bids), Native::Bids(run)) => run(black_box(bids)),
-            (Events::Events(_, events), Native::Events(_, run)) => run(black_box(events)),
+            (Events::Tables(_, events), Native::Tables(_, run)) => run(black_box(events)),
             _ => unreachable!("the events of the loop are held"),
         }
         meter.stop()
