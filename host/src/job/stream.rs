@@ -325,11 +325,11 @@ operators:
     window: { sliding: 10s, every: 5s }
     allowed_lateness: 1s
     aggregate: { views: count(), p95: plugin:stats/quantile(latency) }
-  grep: { input: typed, plugin: text, function: grep, columns: { text: b }, config: { pattern: x }, on_error: fail }
   sessions: { input: requests, key: [path], window: { session: 30s }, trigger: { every: 10s }, aggregate: { n: count() } }
   all: { input: requests, key: [path], window: { global: {} }, trigger: { count: 100 }, aggregate: { n: count() } }
   ten: { input: requests, window: { tumbling: 10 rows }, aggregate: { n: sum(status) } }
   five: { input: requests, window: { sliding: 10 rows, every: 5 rows }, aggregate: { n: sum(status) } }
+  grep: { input: typed, plugin: text, function: grep, columns: { text: b }, config: { pattern: x }, on_error: fail }
   window_2: { input: grep, window: { tumbling: 1s, time: processing }, aggregate: { n: { plugin: stats, function: quantile, columns: [a] } } }
 sinks:
   out: { input: window, print: {} }
