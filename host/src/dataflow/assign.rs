@@ -150,7 +150,13 @@ impl Operator for Timed {
 
     fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
         self.inner.signal(signal, &mut self.inner_out)?;
-        self.hand_on(self.now, out)
+        self.hand_on(self.now, out)?;
+        // A stream whose input gives no rows gives none itself.
+        if signal == Signal::Idle {
+            self.assigner.idle = true;
+            out.pass_on(Signal::Idle);
+        }
+        Ok(())
     }
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {

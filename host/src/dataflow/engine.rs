@@ -283,8 +283,13 @@ impl Shell {
                     let mut together = self.time.receive(input, signal);
                     while let Some(signal) = together {
                         // `End` goes on when the frontier is empty: the operator may have rows to give until then.
-                        if signal != Signal::End {
-                            self.operator.signal(signal, &mut self.out)?;
+                        // Until then (it is that of all workers) nobody waits for this one, whose rows have ended; one
+                        // that reads from all workers ends with them.
+                        let local = self.senders.iter().all(Merge::is_single);
+                        match signal {
+                            Signal::End if local => self.operator.signal(Signal::Idle, &mut self.out)?,
+                            Signal::End => {}
+                            signal => self.operator.signal(signal, &mut self.out)?,
                         }
                         together = self.time.further();
                     }
