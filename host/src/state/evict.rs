@@ -11,7 +11,7 @@ use super::key::{Key, Keys, hash};
 use super::short::Short;
 use super::spill::{Records, SpillTable, put_key, read_key};
 use super::store::StateStore;
-use super::table::{DIRTY, LIVE, NO_ROW, SAME, STORED, Table, USED, Values};
+use super::table::{DIRTY, LIVE, NO_ROW, SAME, STORED, TAKEN, Table, USED, Values};
 use crate::error::Result;
 
 /// Bytes of rows that are written at once.
@@ -195,42 +195,68 @@ impl<V: Values> Table<V> {
         self.sweep_file()
     }
 
-    /// Spills so many rows: those that were not used since the last time, then others.
+    /// Spills so many rows, or a few more.
     fn spill_rows(&mut self, count: usize) -> Result<()> {
         if let (None, Some(home)) = (&self.spilled, &self.home) {
             self.spilled = Some(Box::new(Spilled::new(&home.store)?));
         }
-        let (mut records, mut victims) = (Records::default(), Vec::new());
-        let mut left = count;
-        for _ in 0..self.marks.len() * 2 {
-            if left == 0 {
-                break;
-            }
-            self.hand = if self.hand + 1 < self.marks.len() { self.hand + 1 } else { 0 };
-            let row = self.hand as u32;
-            let mark = &mut self.marks[self.hand];
-            if *mark & LIVE == 0 {
-                continue;
-            }
-            if *mark & USED != 0 {
-                *mark &= !USED;
-                continue;
-            }
-            left -= 1;
-            // So that it is not met again in the second round.
-            *mark |= USED;
-            let mark = *mark;
-            victims.push(row);
+        let (mut records, mut written) = (Records::default(), Vec::new());
+        for row in self.cold_rows(count) {
+            let mark = self.marks[row as usize];
             if mark & SAME == 0 {
                 self.encode_row(row, mark & DIRTY != 0, &mut records);
             }
+            written.push(row);
             if records.bytes() > WRITTEN_AT_ONCE {
-                self.write(&mut records, &victims)?;
+                self.write(&mut records, &written)?;
                 records = Records::default();
-                victims.clear();
+                written.clear();
             }
         }
-        self.write(&mut records, &victims)
+        self.write(&mut records, &written)
+    }
+
+    /// So many rows, or a few more, that were not used since the search last came by; if there are not so many, others as
+    /// well. In the order of their key groups.
+    ///
+    /// The search goes around the key groups, and takes all it finds in some rather than a few in each: rows of one group are
+    /// neighbours in the file, and a page that is written for one row costs as much as for all of its rows.
+    fn cold_rows(&mut self, count: usize) -> Vec<u32> {
+        let Table { index, marks, .. } = self;
+        let groups = match &self.home {
+            Some(home) => home.store.key_groups(),
+            None => return Vec::new(),
+        };
+        let group_of = |row: usize| groups.of(hash(index.key(row as u32)));
+        let mut cold = vec![0usize; groups.count() as usize];
+        for (row, _) in marks.iter().enumerate().filter(|(_, mark)| **mark & (LIVE | USED) == LIVE) {
+            cold[group_of(row) as usize] += 1;
+        }
+        let (first, mut found, mut width) = (self.hand, 0, 0);
+        while found < count && width < groups.count() {
+            found += cold[((first + width) % groups.count()) as usize];
+            width += 1;
+        }
+        self.hand = (first + width) % groups.count();
+        let mut victims = Vec::with_capacity(count);
+        for (row, mark) in marks.iter_mut().enumerate().filter(|(_, mark)| **mark & LIVE != 0) {
+            let group = group_of(row);
+            if (group + groups.count() - first) % groups.count() >= width {
+                continue;
+            }
+            if *mark & USED == 0 {
+                *mark |= TAKEN;
+                victims.push((group, row as u32));
+            }
+            *mark &= !USED;
+        }
+        if victims.len() < count {
+            let others = marks.iter().enumerate().filter(|(_, mark)| **mark & (LIVE | TAKEN) == LIVE);
+            let missing = count - victims.len();
+            victims.extend(others.take(missing).map(|(row, _)| (group_of(row), row as u32)));
+        }
+        victims.sort_unstable();
+        victims.into_iter().map(|(_, row)| row).collect()
     }
 
     /// Spills these rows.

@@ -124,6 +124,11 @@ impl KeyGroups {
         KeyGroups { count: count.into(), mask: count.is_power_of_two().then(|| u64::from(count) - 1) }
     }
 
+    /// How many there are.
+    pub fn count(self) -> u32 {
+        self.count as u32
+    }
+
     /// The key group of a hash.
     #[inline]
     pub fn of(self, hash: u64) -> u32 {

@@ -12,7 +12,6 @@
 //! the table's current one, the row has changed since the last look at changes.
 
 use std::fs::{File, OpenOptions};
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -92,33 +91,50 @@ impl SpillFile {
 #[derive(Debug, Default)]
 pub(super) struct Records {
     bytes: Vec<u8>,
-    /// For each, its key, its value (empty for a look-up), and a number that the caller chose.
-    entries: Vec<(Range<usize>, Range<usize>, u32)>,
+    entries: Vec<Record>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Record {
+    /// Where the key, the value (empty for a look-up), and the record end and begin.
+    key: u32,
+    value: u32,
+    end: u32,
+    /// One that the caller chose.
+    number: u32,
+}
+
+impl Record {
+    fn key(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.key as usize..self.value as usize]
+    }
+
+    fn value(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.value as usize..self.end as usize]
+    }
 }
 
 impl Records {
     /// Adds a key.
     pub(super) fn push_key(&mut self, key_group: u32, key: Key<'_>, number: u32) {
-        let start = self.bytes.len();
+        let start = self.bytes.len() as u32;
         put_key(key_group, key, &mut self.bytes);
-        let end = self.bytes.len();
-        self.entries.push((start..end, end..end, number));
+        let end = self.bytes.len() as u32;
+        self.entries.push(Record { key: start, value: end, end, number });
     }
 
     /// Gives the last key a value.
     pub(super) fn put_value(&mut self, epoch: u32, write: impl FnOnce(&mut Vec<u8>)) {
-        let start = self.bytes.len();
         codec::frame(&mut self.bytes, |out| {
             out.extend_from_slice(&epoch.to_le_bytes());
             write(out);
         });
-        let (_, value, _) = self.entries.last_mut().expect("a key was added");
-        *value = start..self.bytes.len();
+        self.entries.last_mut().expect("a key was added").end = self.bytes.len() as u32;
     }
 
     fn sort(&mut self) {
         let Records { bytes, entries } = self;
-        entries.sort_unstable_by(|(a, ..), (b, ..)| bytes[a.clone()].cmp(&bytes[b.clone()]));
+        entries.sort_unstable_by(|a, b| a.key(bytes).cmp(b.key(bytes)));
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -126,7 +142,7 @@ impl Records {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.bytes.len() + self.entries.len() * 40
+        self.bytes.len() + self.entries.len() * size_of::<Record>()
     }
 }
 
@@ -199,17 +215,17 @@ impl SpillTable {
             for key in remove {
                 table.remove(key).map_err(failed)?;
             }
-            for (key, value, _) in &records.entries {
-                table.insert(&records.bytes[key.clone()], &records.bytes[value.clone()]).map_err(failed)?;
+            for record in &records.entries {
+                table.insert(record.key(&records.bytes), record.value(&records.bytes)).map_err(failed)?;
             }
             let mut noted = None;
-            for (key, _, number) in &records.entries {
-                if tracked(*number) {
+            for record in &records.entries {
+                if tracked(record.number) {
                     if noted.is_none() {
                         noted = Some(transaction.open_table(Definition::new(&self.changed)).map_err(failed)?);
                     }
                     let noted = noted.as_mut().expect("the table was opened");
-                    noted.insert(&records.bytes[key.clone()], &[][..]).map_err(failed)?;
+                    noted.insert(record.key(&records.bytes), &[][..]).map_err(failed)?;
                 }
             }
         }
@@ -224,10 +240,10 @@ impl SpillTable {
     ) -> Result<()> {
         records.sort();
         let Some(table) = self.open(&self.rows)? else { return Ok(()) };
-        for (key, _, number) in &records.entries {
-            if let Some(value) = table.get(&records.bytes[key.clone()]).map_err(failed)? {
+        for record in &records.entries {
+            if let Some(value) = table.get(record.key(&records.bytes)).map_err(failed)? {
                 let (epoch, row) = read_value(value.value())?;
-                found(*number, epoch, row)?;
+                found(record.number, epoch, row)?;
             }
         }
         Ok(())

@@ -23,6 +23,8 @@ pub(super) const USED: u8 = 4;
 pub(super) const STORED: u8 = 8;
 /// The file's copy is like the row.
 pub(super) const SAME: u8 = 16;
+/// A row was chosen to be spilled.
+pub(super) const TAKEN: u8 = 32;
 
 /// In place of the row of a key that is not there.
 pub const NO_ROW: u32 = u32::MAX;
@@ -42,8 +44,8 @@ pub struct Table<V> {
     pub(super) marks: Vec<u8>,
     /// Where the sweep for what is expired goes on.
     swept: usize,
-    /// Where the search for cold rows goes on.
-    pub(super) hand: usize,
+    /// The key group where the search for cold rows goes on.
+    pub(super) hand: u32,
     pub(super) home: Option<Home>,
     /// What has ever been spilled.
     pub(super) spilled: Option<Box<Spilled>>,
