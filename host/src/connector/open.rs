@@ -66,7 +66,10 @@ pub fn open_sink(connector: &SinkConnector, schema: &Schema) -> Result<Box<dyn S
 /// Everything that is wrong with a sink's settings, one message each, without the sink's name. Touches nothing outside.
 pub fn sink_problems(connector: &SinkConnector) -> Vec<String> {
     match connector {
-        SinkConnector::Webhook(spec) => Endpoint::new(spec).err().unwrap_or_default(),
+        SinkConnector::Webhook(spec) => match Endpoint::new(spec) {
+            Ok(_) => Vec::new(),
+            Err(wrong) => wrong,
+        },
         SinkConnector::Print(_) | SinkConnector::File { .. } | SinkConnector::Blackhole => Vec::new(),
     }
 }

@@ -9,7 +9,7 @@ use crate::error::Result;
 pub struct Dropped {
     /// How many.
     pub rows: u64,
-    /// Why the first of them.
+    /// Why the first of them; `None` where there are none.
     pub first: Option<String>,
 }
 

@@ -43,8 +43,8 @@ impl Shared {
     /// Counts what the sink gave up.
     fn count_dropped(&self, writer: &mut dyn SinkWriter) {
         let dropped = writer.take_dropped();
-        if dropped.rows > 0 {
-            self.metrics.dead_letters(dropped.rows as usize, || dropped.first.unwrap_or_default());
+        if let Some(first) = dropped.first {
+            self.metrics.dead_letters(dropped.rows as usize, || first);
         }
     }
 }

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{BinaryBuilder, BooleanBuilder, Int64Builder, StringBuilder, TimestampMillisecondBuilder};
 use arrow_array::{ArrayRef, BinaryArray, Int64Array, StringArray, TimestampMillisecondArray};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::key::{self, Key, KeyValue, Keys};
+use super::cell::ColumnBuilder;
+use super::key::{self, Key, Keys};
 use crate::error::{Error, Result};
 use crate::schema::{DataType, Field};
 
@@ -329,7 +329,7 @@ impl KeyIndex {
             _ => {
                 let mut columns: Vec<ColumnBuilder> = fields.iter().map(|f| ColumnBuilder::new(f.data_type)).collect();
                 for row in rows {
-                    for (column, value) in columns.iter_mut().zip(key::decode(self.key(row), fields)) {
+                    for (column, value) in columns.iter_mut().zip(key::decode(self.key(row), fields)?) {
                         column.push(value)?;
                     }
                 }
@@ -359,57 +359,6 @@ fn texts(field: &Field, offsets: Vec<i32>, bytes: Vec<u8>, nulls: Option<NullBuf
         DataType::Bytes => Arc::new(BinaryArray::try_new(offsets, bytes, nulls).map_err(wrong)?),
         _ => Arc::new(StringArray::try_new(offsets, bytes, nulls).map_err(wrong)?),
     })
-}
-
-/// Builds a key column value by value.
-enum ColumnBuilder {
-    Boolean(BooleanBuilder),
-    Int64(Int64Builder),
-    Timestamp(TimestampMillisecondBuilder),
-    Text(StringBuilder),
-    Bytes(BinaryBuilder),
-}
-
-impl ColumnBuilder {
-    fn new(data_type: DataType) -> Self {
-        match data_type {
-            DataType::Boolean => ColumnBuilder::Boolean(BooleanBuilder::new()),
-            DataType::Int64 | DataType::Float64 => ColumnBuilder::Int64(Int64Builder::new()),
-            DataType::Timestamp => ColumnBuilder::Timestamp(TimestampMillisecondBuilder::new()),
-            DataType::Text | DataType::Json => ColumnBuilder::Text(StringBuilder::new()),
-            DataType::Bytes => ColumnBuilder::Bytes(BinaryBuilder::new()),
-        }
-    }
-
-    fn push(&mut self, value: Option<KeyValue<'_>>) -> Result<()> {
-        match (self, value) {
-            (ColumnBuilder::Boolean(b), Some(KeyValue::Boolean(v))) => b.append_value(v),
-            (ColumnBuilder::Int64(b), Some(KeyValue::Int(v))) => b.append_value(v),
-            (ColumnBuilder::Timestamp(b), Some(KeyValue::Int(v))) => b.append_value(v),
-            (ColumnBuilder::Bytes(b), Some(KeyValue::Bytes(v))) => b.append_value(v),
-            (ColumnBuilder::Text(b), Some(KeyValue::Bytes(v))) => {
-                let text = std::str::from_utf8(v).map_err(|_| Error::internal("a text key is not UTF-8"))?;
-                b.append_value(text);
-            }
-            (ColumnBuilder::Boolean(b), None) => b.append_null(),
-            (ColumnBuilder::Int64(b), None) => b.append_null(),
-            (ColumnBuilder::Timestamp(b), None) => b.append_null(),
-            (ColumnBuilder::Text(b), None) => b.append_null(),
-            (ColumnBuilder::Bytes(b), None) => b.append_null(),
-            (_, Some(_)) => return Err(Error::internal("a key value has another type than its column")),
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> ArrayRef {
-        match self {
-            ColumnBuilder::Boolean(mut b) => Arc::new(b.finish()),
-            ColumnBuilder::Int64(mut b) => Arc::new(b.finish()),
-            ColumnBuilder::Timestamp(mut b) => Arc::new(b.finish()),
-            ColumnBuilder::Text(mut b) => Arc::new(b.finish()),
-            ColumnBuilder::Bytes(mut b) => Arc::new(b.finish()),
-        }
-    }
 }
 
 #[cfg(test)]

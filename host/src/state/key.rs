@@ -2,8 +2,7 @@
 //!
 //! The hash is part of the state's format: `xxh3_64` (seed 0) of the key's bytes. For one key column of type int64 or
 //! timestamp these are the 8 bytes of the value, little-endian; of type text or bytes the value itself; where the value
-//! is null, none. Several columns, or one boolean, are encoded one after another: a byte 0 for null, else a byte 1 and
-//! the value: 8 bytes little-endian, or 1 byte for a boolean, or a length (u32 little-endian) and as many bytes.
+//! is null, none. Several columns, or one boolean, are encoded one after another as [`cell`] says.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMillisecondType};
@@ -11,6 +10,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_buffer::{Buffer, NullBuffer, ScalarBuffer};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::cell::{self, Value};
 use crate::error::{Error, Result};
 use crate::schema::{DataType, Field};
 
@@ -146,28 +146,11 @@ pub fn owner(key_group: u32, key_groups: u32, workers: usize) -> usize {
 }
 
 fn encode(columns: &[ArrayRef], row_count: usize) -> Result<Keys> {
-    use arrow_schema::DataType as A;
     let mut data = Vec::with_capacity(row_count * 16);
     let mut offsets = Vec::with_capacity(row_count + 1);
     offsets.push(0i32);
     for row in 0..row_count {
-        for column in columns {
-            if column.is_null(row) {
-                data.push(0);
-                continue;
-            }
-            data.push(1);
-            match column.data_type() {
-                A::Int64 => data.extend_from_slice(&column.as_primitive::<Int64Type>().value(row).to_le_bytes()),
-                A::Timestamp(..) => {
-                    data.extend_from_slice(&column.as_primitive::<TimestampMillisecondType>().value(row).to_le_bytes())
-                }
-                A::Boolean => data.push(column.as_boolean().value(row).into()),
-                A::Utf8 => put(&mut data, column.as_string::<i32>().value(row).as_bytes()),
-                A::Binary => put(&mut data, column.as_binary::<i32>().value(row)),
-                other => return Err(Error::internal(format!("a column of type {other} cannot be part of a key"))),
-            }
-        }
+        columns.iter().for_each(|column| cell::put(column, row, &mut data));
         let end =
             i32::try_from(data.len()).map_err(|_| Error::user("the keys of one batch take up more than 2 GiB"))?;
         offsets.push(end);
@@ -175,56 +158,20 @@ fn encode(columns: &[ArrayRef], row_count: usize) -> Result<Keys> {
     Ok(Keys::Bytes(offsets.into(), Buffer::from_vec(data), None))
 }
 
-fn put(data: &mut Vec<u8>, value: &[u8]) {
-    data.extend_from_slice(&(value.len() as u32).to_le_bytes());
-    data.extend_from_slice(value);
-}
-
 /// The values of an encoded key, or of a key of one column, one for each field.
-pub fn decode<'a>(key: Key<'a>, fields: &[Field]) -> Vec<Option<KeyValue<'a>>> {
-    let bytes = match (key, fields) {
-        (Key::Nothing, _) => return vec![None; fields.len()],
-        (Key::Int(value), _) => return vec![Some(KeyValue::Int(value))],
+///
+/// # Errors
+/// The bytes are those of another key: our mistake.
+pub fn decode<'a>(key: Key<'a>, fields: &[Field]) -> Result<Vec<Option<Value<'a>>>> {
+    let mut bytes = match (key, fields) {
+        (Key::Nothing, _) => return Ok(vec![None; fields.len()]),
+        (Key::Int(value), _) => return Ok(vec![Some(Value::Int(value))]),
         (Key::Bytes(bytes), [field]) if field.data_type != DataType::Boolean => {
-            return vec![Some(KeyValue::Bytes(bytes))];
+            return Ok(vec![Some(Value::Bytes(bytes))]);
         }
         (Key::Bytes(bytes), _) => bytes,
     };
-    let mut rest = bytes;
-    let mut take = |n: usize| {
-        let (taken, left) = rest.split_at(n);
-        rest = left;
-        taken
-    };
-    let mut values = Vec::with_capacity(fields.len());
-    for field in fields {
-        if take(1)[0] == 0 {
-            values.push(None);
-            continue;
-        }
-        values.push(Some(match field.data_type {
-            DataType::Boolean => KeyValue::Boolean(take(1)[0] != 0),
-            DataType::Text | DataType::Bytes | DataType::Json => {
-                let length = u32::from_le_bytes(take(4).try_into().expect("four bytes were taken"));
-                KeyValue::Bytes(take(length as usize))
-            }
-            DataType::Int64 | DataType::Float64 | DataType::Timestamp => {
-                KeyValue::Int(i64::from_le_bytes(take(8).try_into().expect("eight bytes were taken")))
-            }
-        }));
-    }
-    values
-}
-
-/// One column's value of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyValue<'a> {
-    /// Of an int64 or timestamp column.
-    Int(i64),
-    /// Of a boolean column.
-    Boolean(bool),
-    /// Of a text or bytes column.
-    Bytes(&'a [u8]),
+    fields.iter().map(|field| cell::take(field.data_type, &mut bytes)).collect()
 }
 
 #[cfg(test)]
@@ -268,10 +215,10 @@ mod tests {
             ];
             let keys = Keys::of(&columns, rows.len()).unwrap();
             for (i, a) in rows.iter().enumerate() {
-                let back = decode(keys.get(i), &fields);
-                prop_assert_eq!(back[0], a.0.map(KeyValue::Int));
-                prop_assert_eq!(back[1], a.1.as_ref().map(|t| KeyValue::Bytes(t.as_bytes())));
-                prop_assert_eq!(back[2], a.2.map(KeyValue::Boolean));
+                let back = decode(keys.get(i), &fields).unwrap();
+                prop_assert_eq!(back[0], a.0.map(Value::Int));
+                prop_assert_eq!(back[1], a.1.as_ref().map(|t| Value::Bytes(t.as_bytes())));
+                prop_assert_eq!(back[2], a.2.map(Value::Boolean));
                 for (j, b) in rows.iter().enumerate() {
                     prop_assert_eq!(keys.get(i) == keys.get(j), a == b);
                 }

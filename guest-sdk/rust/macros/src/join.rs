@@ -85,6 +85,7 @@ fn implementation(function: &ItemFn, name: &str, parameters: &Parameters) -> Tok
     quote! {
         #function
 
+        // The struct stands for the function: it has its name, and is never made.
         #[doc(hidden)]
         #[allow(non_camel_case_types, dead_code, missing_docs, missing_debug_implementations)]
         #visibility struct #ident {}
@@ -94,11 +95,13 @@ fn implementation(function: &ItemFn, name: &str, parameters: &Parameters) -> Tok
             const DOC: &'static str = #doc;
             type Config = #config;
 
+            // A function without config and side outputs leaves those of the closure alone.
             #[allow(unused_variables)]
             fn signature() -> ::flowgate_sdk::__export::Signature {
                 ::flowgate_sdk::__export::pairs_signature::<#config, _, _, _, _, #outputs, _>(#call, &[#(#names),*])
             }
 
+            // As above.
             #[allow(unused_variables)]
             fn apply(
                 __config: &#config,

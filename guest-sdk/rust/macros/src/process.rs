@@ -66,12 +66,12 @@ fn self_name(item: &ItemImpl) -> Result<Ident> {
         let message = "a process function is one type: write the types instead of parameters";
         return Err(Error::new_spanned(&item.generics, message));
     }
-    match &*item.self_ty {
-        Type::Path(path) => Ok(path.path.segments.last().expect("a path has a segment").ident.clone()),
-        other => {
-            Err(Error::new_spanned(other, "a process function is a struct of yours: `impl Process for Threshold`"))
-        }
-    }
+    let name = match &*item.self_ty {
+        Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.clone()),
+        _ => None,
+    };
+    let message = "a process function is a struct of yours: `impl Process for Threshold`";
+    name.ok_or_else(|| Error::new_spanned(&item.self_ty, message))
 }
 
 /// The names of what is there; everything that is there and should not be is an error.

@@ -174,6 +174,7 @@ pub(crate) fn map_entries(slot: u32, key: u32, after: Option<&[u8]>, limit: u32)
         value: RawList,
     }
     let mut result = RawList::EMPTY;
+    // Without `after` there are no bytes, as the flag before them says.
     let bytes = after.unwrap_or_default();
     // SAFETY: `bytes` is alive during the call; the host writes a list of tuples of lists.
     unsafe {

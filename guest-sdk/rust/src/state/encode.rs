@@ -135,6 +135,7 @@ impl StateValue for Timestamp {
 }
 
 fn encode_count(count: usize, bytes: &mut Vec<u8>) {
+    // The memory of a plugin ends at 4 GiB.
     u32::try_from(count).expect("a value of state is under 4 GiB").encode(bytes);
 }
 
@@ -194,6 +195,7 @@ macro_rules! tuples {
                 $(self.$index.encode(bytes);)*
             }
             #[inline]
+            // For the tuple without parts.
             #[allow(clippy::unused_unit)]
             fn decode(bytes: &mut &[u8]) -> Option<Self> {
                 let _ = &bytes;

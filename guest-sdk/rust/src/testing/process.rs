@@ -139,6 +139,9 @@ impl<P: Process> ProcessHarness<P> {
     ///
     /// # Errors
     /// Why the function fails as a whole. State and timers are then as before.
+    ///
+    /// # Panics
+    /// There are no rows, or the function has no such input: the test is wrong.
     pub fn batch<K: TestKey, R: WriteRow>(
         &mut self,
         input: u32,

@@ -1,5 +1,6 @@
 //! Where requests go and how, checked.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ureq::Agent;
@@ -29,7 +30,13 @@ impl Endpoint {
     /// The endpoint of a spec; everything that is wrong with it at once. Opens no connection.
     pub(crate) fn new(spec: &Webhook) -> Result<Self, Vec<String>> {
         let mut wrong = Vec::new();
-        let uri = check_url(&spec.url).map_err(|what| wrong.push(what)).unwrap_or_default();
+        let is_local = match check_url(&spec.url) {
+            Ok(uri) => is_local(&uri),
+            Err(what) => {
+                wrong.push(what);
+                false
+            }
+        };
         let headers = check_headers(spec, &mut wrong);
         let batch_rows = spec.batch_rows.unwrap_or(limits::WEBHOOK_BATCH_ROWS_DEFAULT);
         if batch_rows == 0 || batch_rows > limits::BATCH_ROWS_MAX {
@@ -51,8 +58,6 @@ impl Endpoint {
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        let host = uri.host().unwrap_or_default();
-        let address: Option<std::net::IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
         Ok(Endpoint {
             url: spec.url.clone(),
             shown: shown_url(&spec.url),
@@ -63,7 +68,7 @@ impl Endpoint {
             backoff_ms,
             timeout: Duration::from_millis(timeout_ms.unsigned_abs()),
             on_error: spec.on_error,
-            is_local: host == "localhost" || address.is_some_and(|address| address.is_loopback()),
+            is_local,
         })
     }
 
@@ -87,6 +92,13 @@ impl Endpoint {
         let own = doubled.unwrap_or(i64::MAX).min(limits::WEBHOOK_BACKOFF_MS_MAX);
         own.max(asked_ms.unwrap_or(0).min(limits::WEBHOOK_RETRY_AFTER_MS_MAX))
     }
+}
+
+/// Whether the host is this machine.
+fn is_local(uri: &Uri) -> bool {
+    let Some(host) = uri.host() else { return false };
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn check_url(url: &str) -> Result<Uri, String> {

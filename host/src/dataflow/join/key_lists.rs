@@ -27,7 +27,7 @@ impl KeyLists {
             starts[group + 1] += starts[group];
         }
         let mut ends = starts.clone();
-        let mut rows = vec![0u32; starts.last().copied().unwrap_or_default() as usize];
+        let mut rows = vec![0u32; starts[groups.rows()] as usize];
         for (row, group) in of_rows.iter().enumerate().filter(|(row, _)| keys.has_key(*row)) {
             let end = &mut ends[*group as usize];
             rows[*end as usize] = row as u32;

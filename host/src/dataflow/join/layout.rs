@@ -25,7 +25,8 @@ impl Layout {
         let mut columns: Vec<usize> = wanted.into_iter().chain(key.iter().copied()).collect();
         columns.sort_unstable();
         columns.dedup();
-        let place = |column: &usize| columns.binary_search(column).expect("the key's columns are among them");
+        // They are in order, and the key's are among them.
+        let place = |column: &usize| columns.partition_point(|kept| kept < column);
         let key = key.iter().map(place).collect();
         Layout { columns, key }
     }

@@ -6,10 +6,11 @@
 
 use arrow_array::{Array, ArrayRef, UInt32Array};
 
-use super::row_codec::{CellBuilder, RowReader, put_cell};
 use super::side::NONE;
 use crate::error::{Error, Result};
 use crate::schema::DataType;
+use crate::state::bytes::{take_array, take_int};
+use crate::state::cell::{self, ColumnBuilder};
 use crate::state::values::Values;
 
 /// Small chunks are put together up to this many rows.
@@ -65,7 +66,8 @@ impl Chunk {
     }
 }
 
-/// The rows, by number. Numbers change in [`RowLists::tidy`] alone.
+/// The rows, by number. Encoding of a key's: of each row when it came and its event time (8 bytes each, little-endian), its flags
+/// (1 byte), and a [`cell`] for each column. Numbers change in [`RowLists::tidy`] alone.
 #[derive(Debug, Default)]
 pub struct RowLists {
     types: Vec<DataType>,
@@ -295,25 +297,31 @@ impl Values for RowLists {
                 out.extend_from_slice(&mark.time.to_le_bytes());
                 out.push(mark.flags);
                 let chunk = &self.chunks[self.chunk_of(at)];
-                chunk.columns.iter().for_each(|column| put_cell(column, (at - chunk.first) as usize, out));
+                chunk.columns.iter().for_each(|column| cell::put(column, (at - chunk.first) as usize, out));
             }
             at = mark.next;
         }
     }
 
-    fn decode(&mut self, row: u32, bytes: &[u8]) -> Result<()> {
-        let mut reader = RowReader::new(bytes);
-        let mut cells: Vec<CellBuilder> = self.types.iter().map(|data_type| CellBuilder::new(*data_type)).collect();
+    fn decode(&mut self, row: u32, mut bytes: &[u8]) -> Result<()> {
+        let mut columns: Vec<ColumnBuilder> =
+            self.types.iter().map(|data_type| ColumnBuilder::new(*data_type)).collect();
         let mut marks = Vec::new();
-        while !reader.is_at_end() {
-            let (came, time, flags) = (reader.int()?, reader.int()?, reader.take(1)?[0]);
+        while !bytes.is_empty() {
+            let (came, time) = (take_int(&mut bytes)?, take_int(&mut bytes)?);
+            let [flags] = take_array(&mut bytes)?;
             let keep = self.expired_until.is_none_or(|until| came > until);
-            cells.iter_mut().try_for_each(|cell| cell.read(&mut reader, keep))?;
+            for (column, data_type) in columns.iter_mut().zip(&self.types) {
+                let value = cell::take(*data_type, &mut bytes)?;
+                if keep {
+                    column.push(value)?;
+                }
+            }
             if keep {
                 marks.push(RowMark::new(row, time, came, flags & MATCHED));
             }
         }
-        self.append(marks.into_iter(), cells.into_iter().map(CellBuilder::finish).collect())
+        self.append(marks.into_iter(), columns.into_iter().map(ColumnBuilder::finish).collect())
     }
 
     fn bytes(&self) -> usize {

@@ -14,7 +14,6 @@ pub mod lookup;
 pub mod operator;
 pub mod pairing;
 pub mod probe;
-pub mod row_codec;
 pub mod side;
 pub mod table;
 pub mod window;

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::job::graph::{Aggregate, AggregateColumn, PluginFunction};
 use crate::plugin::{CallContext, Function, Metric, RowFailure, VarValues};
 use crate::schema::Schema;
+use crate::state::bytes::{put_sized, take_sized};
 
 /// What one aggregate has added up, by group.
 pub enum Accumulators {
@@ -89,10 +90,7 @@ impl Accumulators {
     pub fn encode(&self, group: usize, out: &mut Vec<u8>) {
         match self {
             Accumulators::Own(own) => own.encode(group, out),
-            Accumulators::Plugin(bytes) => {
-                out.extend_from_slice(&(bytes[group].len() as u32).to_le_bytes());
-                out.extend_from_slice(&bytes[group]);
-            }
+            Accumulators::Plugin(bytes) => put_sized(&bytes[group], out),
         }
     }
 
@@ -114,14 +112,6 @@ impl Accumulators {
             Accumulators::Plugin(bytes) => bytes.iter().map(|b| b.capacity() + size_of::<Vec<u8>>()).sum(),
         }
     }
-}
-
-fn take_sized<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8]> {
-    let cut_off = || Error::internal("an encoded accumulator is cut off");
-    let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(cut_off)?;
-    let (taken, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(cut_off)?;
-    *bytes = rest;
-    Ok(taken)
 }
 
 impl Aggregator {

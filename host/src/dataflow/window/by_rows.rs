@@ -11,6 +11,7 @@ use super::rounds::rounds;
 use crate::dataflow::batch::Batch;
 use crate::error::{Error, Result};
 use crate::plugin::RowFailure;
+use crate::state::bytes::{at_end, take_array, take_int};
 use crate::state::key::Keys;
 use crate::state::table::{Table, Values};
 
@@ -61,19 +62,15 @@ impl Values for Rings {
         }
     }
 
-    fn decode(&mut self, row: u32, bytes: &[u8]) -> Result<()> {
-        let cut_off = || Error::internal("an encoded ring of panes is cut off");
+    fn decode(&mut self, row: u32, mut bytes: &[u8]) -> Result<()> {
         let row = row as usize;
-        let (panes, rest) = bytes.split_first_chunk().ok_or_else(cut_off)?;
-        let (since, rest) = rest.split_first_chunk().ok_or_else(cut_off)?;
-        let (latest, mut rest) = rest.split_first_chunk().ok_or_else(cut_off)?;
-        self.panes[row] = u64::from_le_bytes(*panes);
-        self.since[row] = u64::from_le_bytes(*since);
-        self.latest[row] = i64::from_le_bytes(*latest);
+        self.panes[row] = u64::from_le_bytes(take_array(&mut bytes)?);
+        self.since[row] = u64::from_le_bytes(take_array(&mut bytes)?);
+        self.latest[row] = take_int(&mut bytes)?;
         for place in row * self.ring..(row + 1) * self.ring {
-            self.aggregates.iter_mut().try_for_each(|a| a.decode(place, &mut rest))?;
+            self.aggregates.iter_mut().try_for_each(|a| a.decode(place, &mut bytes))?;
         }
-        if rest.is_empty() { Ok(()) } else { Err(Error::internal("an encoded ring of panes has bytes left over")) }
+        at_end(bytes)
     }
 
     fn bytes(&self) -> usize {

@@ -6,6 +6,7 @@ use super::aggregate::Times;
 use super::aggregator::{Accumulators, Aggregator, Columns};
 use crate::error::{Error, Result};
 use crate::plugin::{CallContext, RowFailure};
+use crate::state::bytes::{at_end, take, take_array, take_int};
 use crate::state::key::Keys;
 use crate::state::table::{Table, Values};
 
@@ -105,8 +106,11 @@ impl Accumulated {
             if encoded.is_null(row) {
                 return Err(Error::internal("an encoded row is missing"));
             }
-            let (latest, _, rest) = split_head(encoded.value(row))?;
+            let mut rest = encoded.value(row);
+            let latest = take_int(&mut rest)?;
             self.latest[*group as usize] = latest.max(self.latest[*group as usize]);
+            // A row that was added up elsewhere has given no result.
+            take(&mut rest, size_of::<u64>())?;
             cursors.push(rest);
         }
         for (aggregator, accumulators) in aggregators.iter_mut().zip(&mut self.aggregates) {
@@ -114,14 +118,6 @@ impl Accumulated {
         }
         Ok(())
     }
-}
-
-/// The time of the latest row, the rows since the last result, and the accumulators.
-fn split_head(bytes: &[u8]) -> Result<(i64, u64, &[u8])> {
-    let cut_off = || Error::internal("an encoded row is cut off");
-    let (time, rest) = bytes.split_first_chunk().ok_or_else(cut_off)?;
-    let (since, rest) = rest.split_first_chunk().ok_or_else(cut_off)?;
-    Ok((i64::from_le_bytes(*time), u64::from_le_bytes(*since), rest))
 }
 
 impl Values for Accumulated {
@@ -144,11 +140,11 @@ impl Values for Accumulated {
         self.aggregates.iter().for_each(|a| a.encode(row as usize, out));
     }
 
-    fn decode(&mut self, row: u32, bytes: &[u8]) -> Result<()> {
-        let (latest, since, mut rest) = split_head(bytes)?;
-        (self.latest[row as usize], self.since[row as usize]) = (latest, since);
-        self.aggregates.iter_mut().try_for_each(|a| a.decode(row as usize, &mut rest))?;
-        if rest.is_empty() { Ok(()) } else { Err(Error::internal("an encoded row has bytes left over")) }
+    fn decode(&mut self, row: u32, mut bytes: &[u8]) -> Result<()> {
+        self.latest[row as usize] = take_int(&mut bytes)?;
+        self.since[row as usize] = u64::from_le_bytes(take_array(&mut bytes)?);
+        self.aggregates.iter_mut().try_for_each(|a| a.decode(row as usize, &mut bytes))?;
+        at_end(bytes)
     }
 
     fn bytes(&self) -> usize {

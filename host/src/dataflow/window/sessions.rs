@@ -4,7 +4,8 @@
 //! Invariant W4: the sessions of a key lie more than a gap apart; each is in the list of exactly one key.
 
 use super::pane::Accumulated;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::state::bytes::{at_end, put_sized, take_array, take_count, take_int, take_sized};
 use crate::state::table::Values;
 
 /// No further session.
@@ -200,36 +201,29 @@ impl Values for Sessions {
             out.extend_from_slice(&session.first.to_le_bytes());
             out.extend_from_slice(&session.last.to_le_bytes());
             out.push(u8::from(session.fired) | u8::from(session.given) << 1);
-            let mut row = Vec::new();
-            self.accumulated.encode(number, &mut row);
-            out.extend_from_slice(&(row.len() as u32).to_le_bytes());
-            out.extend_from_slice(&row);
+            let mut encoded = Vec::new();
+            self.accumulated.encode(number, &mut encoded);
+            put_sized(&encoded, out);
         }
     }
 
-    fn decode(&mut self, row: u32, bytes: &[u8]) -> Result<()> {
-        let cut_off = || Error::internal("encoded sessions are cut off");
-        let (count, mut rest) = bytes.split_first_chunk().ok_or_else(cut_off)?;
-        for _ in 0..u32::from_le_bytes(*count) {
-            let (first, more) = rest.split_first_chunk().ok_or_else(cut_off)?;
-            let (last, more) = more.split_first_chunk().ok_or_else(cut_off)?;
-            let ([flags], more) = more.split_first_chunk().ok_or_else(cut_off)?;
-            let (length, more) = more.split_first_chunk().ok_or_else(cut_off)?;
-            let (encoded, more) = more.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(cut_off)?;
+    fn decode(&mut self, row: u32, mut bytes: &[u8]) -> Result<()> {
+        for _ in 0..take_count(&mut bytes)? {
+            let (first, last) = (take_int(&mut bytes)?, take_int(&mut bytes)?);
+            let [flags] = take_array(&mut bytes)?;
             let number = self.new_session(Session {
-                first: i64::from_le_bytes(*first),
-                last: i64::from_le_bytes(*last),
+                first,
+                last,
                 next: self.heads[row as usize],
                 key: row,
                 fired: flags & 1 != 0,
                 given: flags & 2 != 0,
                 changed: false,
             });
-            self.accumulated.decode(number, encoded)?;
+            self.accumulated.decode(number, take_sized(&mut bytes)?)?;
             self.heads[row as usize] = number;
-            rest = more;
         }
-        if rest.is_empty() { Ok(()) } else { Err(Error::internal("encoded sessions have bytes left over")) }
+        at_end(bytes)
     }
 
     fn bytes(&self) -> usize {

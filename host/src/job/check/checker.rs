@@ -74,6 +74,7 @@ pub fn check(job: &Job, around: &Surroundings, plugins: &mut dyn PluginCatalog) 
 }
 
 fn graph(job: &Job, around: &Surroundings, nodes: Vec<Node>) -> JobGraph {
+    // A section that is left out has none of its settings, which have their defaults below.
     let in_flight = job.in_flight.clone().unwrap_or_default();
     let state = job.state.clone().unwrap_or_default();
     JobGraph {

@@ -85,6 +85,7 @@ pub(super) fn check_join(checker: &mut Checker<'_>, name: &str, operator: &spec:
         bound,
         columns: pair.into_iter().map(|(_, column)| column).collect(),
         function,
+        // Left out: `skip`.
         on_error: operator.on_error.unwrap_or_default(),
         event_time,
     });

@@ -2,6 +2,7 @@
 
 use super::checker::Checker;
 use super::join::needs_event_time;
+use super::reading::Reading;
 use super::{extent, operator::refuse};
 use crate::job::graph::{JoinBound, Windows};
 use crate::job::problem::{At, Problem};
@@ -54,7 +55,7 @@ pub(super) fn bound(
                 let message = format!("`{name}` has no event time, which this {kind} needs");
                 let help = format!(
                     "give `{}` an `event_time: {{ column: ..., max_out_of_orderness: 5s }}`",
-                    name.split('.').next().unwrap_or_default()
+                    Reading::parse(name).name
                 );
                 checker.error(Problem::error(at.field(field), message).on_key().help(help));
             }
@@ -70,6 +71,7 @@ fn window(
     join: JoinType,
     at: &At,
 ) -> Option<JoinBound> {
+    // Left out: event time.
     let time = wanted.time.unwrap_or_default();
     let windows = extent::windows(wanted, &at.field("window"), &mut checker.problems)?;
     let Windows::Time { size_ms, slide_ms } = windows else {

@@ -85,10 +85,11 @@ impl OwnCall<'_> {
                 }
                 filter = Some(position);
             } else if Some(name.as_str()) != own {
-                let known = own.map(|own| format!("`{own}` and ")).unwrap_or_default();
-                return Err(self
-                    .wrong(0, format!("`{}` has no setting `{name}`", self.function))
-                    .help(format!("its settings: {known}`filter`")));
+                let known = match own {
+                    Some(own) => format!("its settings: `{own}` and `filter`"),
+                    None => "its setting: `filter`".to_string(),
+                };
+                return Err(self.wrong(0, format!("`{}` has no setting `{name}`", self.function)).help(known));
             }
         }
         Ok(filter)

@@ -102,6 +102,7 @@ pub(super) fn check_process(checker: &mut Checker<'_>, name: &str, operator: &sp
     node_outputs[0].has_event_time |= event_time.is_some();
     let (left, right): (Vec<usize>, Vec<usize>) = keys.into_iter().unzip();
     let keys = if read.len() == 2 { vec![left, right] } else { vec![left] };
+    // Left out: `skip`.
     let on_error = operator.on_error.unwrap_or_default();
     let kind = NodeKind::Process(ProcessNode { keys, function, outputs, on_error, event_time });
     let inputs = read.into_iter().map(|(_, input, _)| input).collect();
@@ -128,7 +129,7 @@ fn takes_so_many(checker: &mut Checker<'_>, operator: &spec::Operator, given: us
     let (Some(plugin), Some(function)) = (&operator.plugin, &operator.function) else { return };
     let listed = checker.job.plugins.get(plugin);
     let Ok(path) = checker.around.find_plugin(plugin, listed) else { return };
-    let functions = checker.functions(&path).unwrap_or_default();
+    let Ok(functions) = checker.functions(&path) else { return };
     let takes = functions.iter().find(|f| f.name == *function).map_or(0, |f| f.inputs.len());
     let (message, help) = match (takes, given) {
         (2, 1) => ("takes two inputs; `input` names one", "write them as `inputs: [FIRST, SECOND]`"),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::checker::Checker;
 use super::operator::{one_input, refuse};
+use super::reading::Reading;
 use super::{aggregate, column, extent, key};
 use crate::job::graph::{Node, NodeKind, Output, Trigger, WindowNode, Windows, errors_schema};
 use crate::job::problem::{At, Problem};
@@ -54,7 +55,7 @@ pub(super) fn check_window(checker: &mut Checker<'_>, name: &str, operator: &spe
         let message = format!("`{input_name}` has no event time, which this window needs");
         let help = format!(
             "give `{}` an `event_time: {{ column: ..., max_out_of_orderness: 5s }}`, or use `time: processing` here",
-            input_name.split('.').next().unwrap_or_default()
+            Reading::parse(input_name).name
         );
         checker.error(Problem::error(at.field("window"), message).on_key().help(help));
     }

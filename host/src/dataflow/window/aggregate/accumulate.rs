@@ -138,33 +138,3 @@ pub(super) fn each_group(count: usize, groups: Option<&[u32]>) -> Box<dyn Iterat
         Some(groups) => Box::new(groups.iter().map(|group| *group as usize)),
     }
 }
-
-fn cut_off() -> Error {
-    Error::internal("an encoded accumulator is cut off")
-}
-
-/// Takes this many bytes off the beginning.
-pub(super) fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8]> {
-    let (taken, rest) = bytes.split_at_checked(length).ok_or_else(cut_off)?;
-    *bytes = rest;
-    Ok(taken)
-}
-
-/// Takes as many bytes as the array has off the beginning.
-pub(super) fn take_array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N]> {
-    let (taken, rest) = bytes.split_first_chunk::<N>().ok_or_else(cut_off)?;
-    *bytes = rest;
-    Ok(*taken)
-}
-
-/// Takes a length (u32, little-endian) and as many bytes.
-pub(super) fn take_sized<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8]> {
-    let length = u32::from_le_bytes(take_array(bytes)?);
-    take(bytes, length as usize)
-}
-
-/// Writes what [`take_sized`] takes.
-pub(super) fn put_sized(value: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(&(value.len() as u32).to_le_bytes());
-    out.extend_from_slice(value);
-}

@@ -8,9 +8,10 @@ use arrow_array::{ArrayRef, Int64Array};
 use datasketches::hash::value::raw_bytes;
 use datasketches::hll::{HllSketch, HllType, HllUnion};
 
-use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, put_sized, same, take_sized};
+use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, same};
 use super::cell::Cells;
 use crate::error::{Error, Result};
+use crate::state::bytes::{put_sized, take_sized};
 
 /// 4,096 registers: a standard error of 1.6 %, at most 2 KiB a group. Few values are kept as they are, and counted exactly.
 const LG_REGISTERS: u8 = 12;

@@ -6,10 +6,11 @@ use std::cmp::Ordering;
 
 use arrow_array::ArrayRef;
 
-use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, same, take_array};
+use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, same};
 use super::cell::{Cell, Cells, column};
 use crate::error::Result;
 use crate::schema::DataType;
+use crate::state::bytes::take_array;
 
 /// Of several rows that are equal in what they are chosen by, the one with the least value: so the result does not depend
 /// on the order of rows.

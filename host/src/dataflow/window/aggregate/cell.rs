@@ -3,17 +3,15 @@
 //! A value of 8 bytes or less is an integer of the same order; so are floats, with NaN greater than every number and -0 less
 //! than 0. Texts and bytes are bytes.
 
-use std::sync::Arc;
-
-use arrow_array::builder::{BinaryBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, TimestampMillisecondType};
-use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, TimestampMillisecondArray};
+use arrow_array::{Array, ArrayRef};
 use arrow_buffer::BooleanBuffer;
 
-use super::accumulate::{put_sized, take_array, take_sized};
 use crate::error::{Error, Result};
 use crate::schema::DataType;
+use crate::state::bytes::{put_sized, take_array, take_int, take_sized};
+use crate::state::cell::{ColumnBuilder, Value};
 
 /// f64 to an integer of the same order: that of IEEE 754's totalOrder, with one NaN.
 pub(super) fn float_order(value: f64) -> i64 {
@@ -51,7 +49,7 @@ impl Cell {
 
     pub(super) fn decode(bytes: &mut &[u8]) -> Result<Cell> {
         Ok(match take_array::<1>(bytes)? {
-            [0] => Cell::Int(i64::from_le_bytes(take_array(bytes)?)),
+            [0] => Cell::Int(take_int(bytes)?),
             [1] => Cell::Bytes(take_sized(bytes)?.into()),
             [tag] => return Err(Error::internal(format!("an encoded value has the tag {tag}"))),
         })
@@ -132,33 +130,14 @@ impl<'a> Cells<'a> {
 
 /// A column of values of a type.
 pub(super) fn column<'a>(of: DataType, cells: impl Iterator<Item = Option<&'a Cell>>) -> Result<ArrayRef> {
-    let int = |cell: Option<&Cell>| match cell {
-        Some(Cell::Int(value)) => Some(*value),
-        _ => None,
-    };
-    Ok(match of {
-        DataType::Int64 => Arc::new(cells.map(int).collect::<Int64Array>()),
-        DataType::Timestamp => Arc::new(cells.map(int).collect::<TimestampMillisecondArray>()),
-        DataType::Float64 => Arc::new(cells.map(|c| int(c).map(order_float)).collect::<Float64Array>()),
-        DataType::Boolean => Arc::new(cells.map(|c| int(c).map(|v| v != 0)).collect::<BooleanArray>()),
-        DataType::Text | DataType::Json => {
-            let mut builder = StringBuilder::new();
-            for cell in cells {
-                builder.append_option(text(cell)?);
-            }
-            Arc::new(builder.finish())
-        }
-        DataType::Bytes => {
-            let mut builder = BinaryBuilder::new();
-            for cell in cells {
-                builder.append_option(if let Some(Cell::Bytes(bytes)) = cell { Some(bytes) } else { None });
-            }
-            Arc::new(builder.finish())
-        }
-    })
-}
-
-fn text(cell: Option<&Cell>) -> Result<Option<&str>> {
-    let Some(Cell::Bytes(bytes)) = cell else { return Ok(None) };
-    std::str::from_utf8(bytes).map(Some).map_err(|_| Error::internal("a text that was kept is not UTF-8"))
+    let mut builder = ColumnBuilder::new(of);
+    for cell in cells {
+        builder.push(cell.map(|cell| match (cell, of) {
+            (Cell::Int(order), DataType::Float64) => Value::Float(order_float(*order)),
+            (Cell::Int(value), DataType::Boolean) => Value::Boolean(*value != 0),
+            (Cell::Int(value), _) => Value::Int(*value),
+            (Cell::Bytes(bytes), _) => Value::Bytes(bytes),
+        }))?;
+    }
+    Ok(builder.finish())
 }

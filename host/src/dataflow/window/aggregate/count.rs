@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array};
 
-use super::accumulate::{Accumulate, Pairs, Rows, chosen, each_pair, same, take_array};
+use super::accumulate::{Accumulate, Pairs, Rows, chosen, each_pair, same};
 use crate::error::Result;
+use crate::state::bytes::take_array;
 
 /// Rows that count.
 #[derive(Debug, Default)]

@@ -7,9 +7,10 @@ use arrow_array::{ArrayRef, Int64Array};
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::accumulate::{Accumulate, Pairs, Rows, chosen, each_pair, same, take_array};
+use super::accumulate::{Accumulate, Pairs, Rows, chosen, each_pair, same};
 use super::cell::{Cell, Cells};
 use crate::error::Result;
+use crate::state::bytes::take_array;
 
 /// No further entry.
 const NONE: u32 = u32::MAX;

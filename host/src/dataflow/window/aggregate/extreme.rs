@@ -4,10 +4,11 @@ use std::any::Any;
 
 use arrow_array::ArrayRef;
 
-use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, same, take_array};
+use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, same};
 use super::cell::{Cell, Cells, column};
 use crate::error::Result;
 use crate::schema::DataType;
+use crate::state::bytes::take_array;
 
 /// Values of 8 bytes or less, as integers of their order.
 #[derive(Debug)]

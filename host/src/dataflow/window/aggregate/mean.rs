@@ -7,9 +7,10 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Float64Array};
 
-use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, same, take_array};
-use super::sum::FloatSums;
+use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, same};
+use super::sum::Sums;
 use crate::error::Result;
+use crate::state::bytes::take_array;
 
 /// Means of int64 values: an exact sum, divided once.
 #[derive(Debug, Default)]
@@ -86,7 +87,7 @@ impl Accumulate for IntMeans {
 
 /// Means of float64 values: sums that are divided at the end.
 #[derive(Debug, Default)]
-pub(super) struct FloatMeans(FloatSums);
+pub(super) struct FloatMeans(Sums<f64>);
 
 impl Accumulate for FloatMeans {
     fn grow(&mut self, groups: usize) {

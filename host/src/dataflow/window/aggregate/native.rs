@@ -9,7 +9,7 @@ use super::extreme::{Extremes, TextExtremes};
 use super::mean::{FloatMeans, IntMeans};
 use super::pick::Picked;
 use super::quantile::QuantileSketches;
-use super::sum::{FloatSums, IntSums};
+use super::sum::Sums;
 use super::top_k::TopK;
 use crate::error::{Error, Result};
 use crate::job::graph::Aggregate;
@@ -36,8 +36,8 @@ pub fn accumulator(aggregate: &Aggregate, input: &Schema) -> Result<(Box<dyn Acc
         Aggregate::Count(None) => (Box::new(Counts::default()), Vec::new()),
         Aggregate::Count(Some(column)) => (Box::new(Counts::default()), vec![*column]),
         Aggregate::Sum(column) => match data_type(*column)? {
-            DataType::Int64 => (Box::new(IntSums::default()), vec![*column]),
-            DataType::Float64 => (Box::new(FloatSums::default()), vec![*column]),
+            DataType::Int64 => (Box::new(Sums::<i64>::default()), vec![*column]),
+            DataType::Float64 => (Box::new(Sums::<f64>::default()), vec![*column]),
             other => return Err(no_such("sum", other)),
         },
         Aggregate::Avg(column) => match data_type(*column)? {

@@ -8,8 +8,9 @@ use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, Float64Array};
 use flowgate_sketch::Quantiles;
 
-use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, put_sized, same, take_sized};
+use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, same};
 use crate::error::{Error, Result};
+use crate::state::bytes::{put_sized, take_sized};
 
 /// A sketch for each group. Values that are not finite do not count.
 #[derive(Debug)]

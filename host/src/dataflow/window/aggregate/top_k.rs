@@ -7,11 +7,12 @@ use std::sync::Arc;
 use arrow_array::builder::StringBuilder;
 use arrow_array::{Array, ArrayRef};
 
-use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, same, take_array};
+use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, same};
 use super::cell::{Cell, Cells, column};
 use crate::connector::encode::json_row;
 use crate::error::Result;
 use crate::schema::{DataType, Field, Schema};
+use crate::state::bytes::take_array;
 
 /// The best first; of equals, the one with the least value first.
 #[derive(Debug)]
