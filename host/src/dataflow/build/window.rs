@@ -87,6 +87,7 @@ impl<'scope> Builder<'_, 'scope> {
             aggregators: aggregators.collect::<Result<Vec<_>>>()?,
             marks_results: spec.marks_results,
             has_event_time: node.outputs[0].has_event_time,
+            dated_by_rows: matches!(spec.windows, Windows::Global | Windows::Rows { .. }),
             trigger: spec.trigger,
         })
     }

@@ -271,6 +271,7 @@ impl JoinState for Continuous {
         None
     }
 
+    #[cfg(test)]
     fn kept_rows(&self) -> usize {
         self.kept.iter().map(|kept| kept.lists().alive()).sum()
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::key_lists::Walk;
 use super::layout::Layout;
 use super::pairing::Pairing;
-use super::side::{Joined, ROWS_AT_ONCE};
+use super::side::{Joined, RESULTS_AT_ONCE, ROWS_AT_ONCE};
 use super::table::{SharedTable, Table};
 use crate::dataflow::batch::{Batch, Column};
 use crate::dataflow::dead_letter::DeadLetters;
@@ -20,8 +20,6 @@ use crate::plugin::CallContext;
 
 /// Position of the main output.
 const MAIN: usize = 0;
-/// Results (of up to 8,192 rows each) that are given before the rest of the dataflow gets its turn.
-const RESULTS_AT_ONCE: usize = 8;
 
 /// A join with a table on one worker. Rows stay on their worker: each has the whole table.
 pub struct LookupOperator {

@@ -8,7 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 
 use super::pairing::Pairing;
-use super::side::{JoinState, LEFT};
+use super::side::{JoinState, LEFT, RESULTS_AT_ONCE};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs, Tick};
@@ -23,9 +23,6 @@ const MAIN: usize = 0;
 const ERRORS: usize = 1;
 const LATE: usize = 2;
 const LATE_RIGHT: usize = 3;
-
-/// Results (of up to 8,192 rows each) that are given before the rest of the dataflow gets its turn.
-const RESULTS_AT_ONCE: usize = 8;
 
 /// How event time goes through a join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

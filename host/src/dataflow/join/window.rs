@@ -13,7 +13,9 @@ use super::key_lists::{KeyLists, Walk};
 use super::layout::Layout;
 use super::side::{Added, JoinState, Joined, LEFT, RIGHT, ROWS_AT_ONCE, gives_unmatched};
 use crate::dataflow::batch::{Batch, repeat_timestamp};
-use crate::dataflow::window::shape::{Shape, TIME_LIMIT_MS};
+use crate::dataflow::window::aggregate::Times;
+use crate::dataflow::window::divide::{Divided, divide};
+use crate::dataflow::window::shape::Shape;
 use crate::error::{Error, Result};
 use crate::job::spec::{JoinType, WindowTime};
 
@@ -40,7 +42,6 @@ pub struct WindowJoin {
     join: JoinType,
     layouts: [Layout; 2],
     panes: BTreeMap<i64, Pane>,
-    kept_rows: usize,
     /// Time up to which windows have fired.
     fired_to: Option<i64>,
     /// Time up to which they are to fire.
@@ -66,7 +67,6 @@ impl WindowJoin {
             join,
             layouts,
             panes: BTreeMap::new(),
-            kept_rows: 0,
             fired_to: None,
             target: None,
             parts: VecDeque::new(),
@@ -101,7 +101,6 @@ impl WindowJoin {
                 }
             }
         }
-        self.kept_rows += piece.row_count;
         self.panes.entry(start).or_default()[side].push(piece);
         Ok(())
     }
@@ -170,7 +169,7 @@ impl WindowJoin {
             if self.shape.closes_at(self.shape.last_window(*entry.key())) > watermark {
                 break;
             }
-            self.kept_rows -= entry.remove().iter().flatten().map(|piece| piece.row_count).sum::<usize>();
+            entry.remove();
         }
     }
 
@@ -182,48 +181,18 @@ impl WindowJoin {
 
 impl JoinState for WindowJoin {
     fn add(&mut self, side: usize, batch: &Batch, times: Option<&[i64]>, now: i64) -> Result<Added> {
-        let mut added = Added::default();
-        let at_once;
         let times = match (self.time, times) {
-            (WindowTime::Event, Some(times)) => times,
+            (WindowTime::Event, Some(times)) => Times::Each(times),
             (WindowTime::Event, None) => {
                 return Err(Error::internal("an event-time join over rows without event time"));
             }
-            (WindowTime::Processing, _) => {
-                at_once = vec![now; batch.row_count()];
-                &at_once
-            }
+            (WindowTime::Processing, _) => Times::One(now),
         };
-        let mut parts: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
-        let length = self.shape.pane_ms();
-        let mut current: Option<(i64, Vec<u32>)> = None;
-        for (row, time) in times.iter().enumerate() {
-            let row = row as u32;
-            // Neighbouring rows are mostly in the same pane.
-            if let Some((pane, rows)) = &mut current
-                && (*pane..*pane + length).contains(time)
-            {
-                rows.push(row);
-            } else if !(-TIME_LIMIT_MS..=TIME_LIMIT_MS).contains(time) {
-                added.out_of_range.push(row);
-            } else if self.fired_to.is_some_and(|fired| self.shape.is_late(*time, fired)) {
-                added.late.push(row);
-            } else {
-                let pane = self.shape.pane_of(*time);
-                let mut rows = parts.remove(&pane).unwrap_or_default();
-                rows.push(row);
-                if let Some((pane, rows)) = current.replace((pane, rows)) {
-                    parts.insert(pane, rows);
-                }
-            }
+        let Divided { parts, late, out_of_range } = divide(&self.shape, times, batch.row_count(), self.fired_to);
+        for (pane, part) in parts {
+            self.add_to_pane(side, pane, &part.of(batch))?;
         }
-        parts.extend(current);
-        for (pane, rows) in parts {
-            let whole = rows.len() == batch.row_count();
-            let rows = if whole { batch.clone() } else { batch.select(&rows.into()) };
-            self.add_to_pane(side, pane, &rows)?;
-        }
-        Ok(added)
+        Ok(Added { late, out_of_range })
     }
 
     fn advance(&mut self, watermark: i64) {
@@ -271,8 +240,9 @@ impl JoinState for WindowJoin {
         Some(self.shape.fires_at(window) + 1)
     }
 
+    #[cfg(test)]
     fn kept_rows(&self) -> usize {
-        self.kept_rows
+        self.panes.values().flatten().flatten().map(|piece| piece.row_count).sum()
     }
 }
 

@@ -70,11 +70,6 @@ impl Accumulators {
         }
     }
 
-    /// Whether what was merged can be taken out again.
-    pub fn subtracts(&self) -> bool {
-        matches!(self, Accumulators::Own(own) if own.subtracts())
-    }
-
     /// Takes out accumulators that were merged before.
     pub fn subtract(&mut self, from: &Accumulators, pairs: Pairs<'_>) -> Result<()> {
         match (self, from) {
@@ -135,6 +130,11 @@ impl Aggregator {
             Aggregator::Own { empty, .. } => Accumulators::Own(empty.fresh()),
             Aggregator::Plugin(_) => Accumulators::Plugin(Vec::new()),
         }
+    }
+
+    /// Whether what was merged can be taken out again.
+    pub fn subtracts(&self) -> bool {
+        matches!(self, Aggregator::Own { empty, .. } if empty.subtracts())
     }
 
     /// Adds rows: row `i` belongs to group `groups[i]`, for which there is room. Gives the rows that a plugin failed; they

@@ -10,7 +10,6 @@ use super::plan::{Added, Mark, NewRows, Plan, Span, Windows};
 use super::rounds::rounds;
 use crate::dataflow::batch::Batch;
 use crate::error::{Error, Result};
-use crate::plugin::RowFailure;
 use crate::state::bytes::{at_end, take_array, take_int};
 use crate::state::key::Keys;
 use crate::state::table::{Table, Values};
@@ -109,7 +108,7 @@ impl RowWindows {
             keys.iter().copied().filter(|key| rings.panes[*key as usize].is_multiple_of(self.slide)).collect();
         let mut results = Vec::new();
         if !due.is_empty() {
-            let mut merged = Accumulated::new(&plan.aggregators);
+            let mut merged = Accumulated::new(plan);
             merged.grow(due.len());
             // From the oldest pane to the latest.
             for back in (0..rings.ring).rev() {
@@ -144,19 +143,15 @@ impl Windows for RowWindows {
         self.table.rows_of(&Keys::of(&keys, rows.batch.row_count())?, &mut keys_of_rows)?;
         for round in rounds(&keys_of_rows, &mut self.table.values_mut().since, self.pane) {
             let rings = self.table.values_mut();
-            let keys: Vec<u32> = round.rows.iter().map(|row| keys_of_rows[*row as usize]).collect();
-            let places: Vec<u32> = keys.iter().map(|key| rings.place(*key) as u32).collect();
-            let times: Vec<i64> = round.rows.iter().map(|row| rows.times.at(*row as usize)).collect();
-            for (key, time) in keys.iter().zip(&times) {
+            let some = round.of(rows, &keys_of_rows);
+            let places: Vec<u32> = some.keys.iter().map(|key| rings.place(*key) as u32).collect();
+            for (key, time) in some.keys.iter().zip(&some.times) {
                 rings.latest[*key as usize] = rings.latest[*key as usize].max(*time);
             }
-            let some = rows.batch.select(&round.rows.clone().into());
-            let mut columns = Columns::of(&some);
+            let (mut columns, times) = (Columns::of(&some.batch), Times::Each(&some.times));
             for (aggregator, accumulators) in plan.aggregators.iter_mut().zip(&mut rings.aggregates) {
-                let times = Times::Each(&times);
                 let failed = aggregator.update(accumulators, &places, &mut columns, times, rows.context)?;
-                let outside = |row: u32| round.rows[row as usize];
-                added.failures.extend(failed.into_iter().map(|f| RowFailure { row: outside(f.row), ..f }));
+                added.failures.extend(round.outside(failed));
             }
             added.results.extend(self.full(plan, &round.full)?);
         }
@@ -182,9 +177,5 @@ impl Windows for RowWindows {
 
     fn open_groups(&self) -> usize {
         self.table.index().live().filter(|key| self.table.values().since[*key as usize] > 0).count()
-    }
-
-    fn size(&self) -> (usize, usize) {
-        (self.table.index().len(), self.table.index().bytes() + self.table.values().bytes())
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::aggregate::Times;
-use super::plan::Added;
 use super::shape::{Shape, TIME_LIMIT_MS};
 use crate::dataflow::batch::Batch;
 
@@ -49,12 +48,12 @@ impl Part {
         }
     }
 
-    /// The place in the whole batch of a row of a part (`None`: of the batch itself).
-    pub fn outside(part: Option<&Part>, row: u32) -> u32 {
-        match part {
-            None | Some(Part::All) => row,
-            Some(Part::Range(start, _)) => *start as u32 + row,
-            Some(Part::Rows(rows)) => rows[row as usize],
+    /// The place in the whole batch of a row of the part.
+    pub fn outside(&self, row: u32) -> u32 {
+        match self {
+            Part::All => row,
+            Part::Range(start, _) => *start as u32 + row,
+            Part::Rows(rows) => rows[row as usize],
         }
     }
 }
@@ -70,14 +69,23 @@ impl PartTimes<'_> {
     }
 }
 
-/// Rows by pane, in the order of panes; sets aside those that are late at `fired_to`, or out of range.
-pub fn divide(
-    shape: &Shape,
-    times: Times<'_>,
-    row_count: usize,
-    fired_to: Option<i64>,
-    added: &mut Added,
-) -> Vec<(i64, Part)> {
+/// The rows of a batch.
+#[derive(Debug, Default)]
+pub struct Divided {
+    /// By pane, in the order of panes.
+    pub parts: Vec<(i64, Part)>,
+    /// Rows that are late.
+    pub late: Vec<u32>,
+    /// Rows whose time is out of range.
+    pub out_of_range: Vec<u32>,
+}
+
+/// Divides the rows of a batch; `fired_to` is the time up to which windows have fired.
+pub fn divide(shape: &Shape, times: Times<'_>, row_count: usize, fired_to: Option<i64>) -> Divided {
+    let mut divided = Divided::default();
+    if row_count == 0 {
+        return divided;
+    }
     let (least, greatest) = match times {
         Times::One(time) => (time, time),
         Times::Each(times) => times.iter().fold((i64::MAX, i64::MIN), |(l, g), t| (l.min(*t), g.max(*t))),
@@ -85,7 +93,8 @@ pub fn divide(
     let in_range = least >= -TIME_LIMIT_MS && greatest <= TIME_LIMIT_MS;
     let on_time = in_range && fired_to.is_none_or(|w| !shape.is_late(least, w));
     if on_time && shape.pane_of(least) == shape.pane_of(greatest) {
-        return vec![(shape.pane_of(least), Part::All)];
+        divided.parts.push((shape.pane_of(least), Part::All));
+        return divided;
     }
     let length = shape.pane_ms();
     // For each pane, stretches of rows: start and length.
@@ -94,12 +103,12 @@ pub fn divide(
     while row < row_count {
         let time = times.at(row);
         if !(-TIME_LIMIT_MS..=TIME_LIMIT_MS).contains(&time) {
-            added.out_of_range.push(row as u32);
+            divided.out_of_range.push(row as u32);
             row += 1;
             continue;
         }
         if fired_to.is_some_and(|w| shape.is_late(time, w)) {
-            added.late.push(row as u32);
+            divided.late.push(row as u32);
             row += 1;
             continue;
         }
@@ -118,5 +127,6 @@ pub fn divide(
             Part::Rows(stretches.iter().flat_map(|(start, length)| *start as u32..(*start + *length) as u32).collect())
         }
     };
-    stretches.into_iter().map(|(pane, stretches)| (pane, part(stretches))).collect()
+    divided.parts = stretches.into_iter().map(|(pane, stretches)| (pane, part(stretches))).collect();
+    divided
 }

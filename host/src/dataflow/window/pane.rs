@@ -4,7 +4,9 @@ use arrow_array::{Array, BinaryArray};
 
 use super::aggregate::Times;
 use super::aggregator::{Accumulators, Aggregator, Columns};
+use super::plan::Plan;
 use crate::error::{Error, Result};
+use crate::job::graph::Trigger;
 use crate::plugin::{CallContext, RowFailure};
 use crate::state::bytes::{at_end, take, take_array, take_int};
 use crate::state::key::Keys;
@@ -23,8 +25,10 @@ pub struct Accumulated {
     pub(super) latest: Vec<i64>,
     /// Rows since the last result by count.
     pub(super) since: Vec<u64>,
-    /// Whether a key has changed since the last early result.
-    pub(super) changed: Vec<bool>,
+    /// Whether a key has changed since the last early result, where those are at an interval.
+    changed: Vec<bool>,
+    notes_latest: bool,
+    notes_changes: bool,
 }
 
 /// Keys and what has been added up for them.
@@ -32,12 +36,18 @@ pub type Pane = Table<Accumulated>;
 
 impl Accumulated {
     /// Of no key.
-    pub fn new(aggregators: &[Aggregator]) -> Self {
-        let aggregates = aggregators.iter().map(Aggregator::accumulators).collect();
-        Accumulated { aggregates, latest: Vec::new(), since: Vec::new(), changed: Vec::new() }
+    pub fn new(plan: &Plan) -> Self {
+        Accumulated {
+            aggregates: plan.aggregators.iter().map(Aggregator::accumulators).collect(),
+            latest: Vec::new(),
+            since: Vec::new(),
+            changed: Vec::new(),
+            notes_latest: plan.dated_by_rows,
+            notes_changes: matches!(plan.trigger, Some(Trigger::Every(_))),
+        }
     }
 
-    /// Adds rows: row `i` belongs to key `groups[i]`. Gives the rows that a plugin failed, with the aggregate's position.
+    /// Adds rows: row `i` belongs to key `groups[i]`. Gives the rows that a plugin failed.
     pub fn update(
         &mut self,
         aggregators: &mut [Aggregator],
@@ -50,15 +60,27 @@ impl Accumulated {
         for (aggregator, accumulators) in aggregators.iter_mut().zip(&mut self.aggregates) {
             failures.extend(aggregator.update(accumulators, groups, columns, times, context)?);
         }
+        if self.notes_latest {
+            for (row, group) in groups.iter().enumerate() {
+                let latest = &mut self.latest[*group as usize];
+                *latest = times.at(row).max(*latest);
+            }
+        }
+        self.note_changes(groups);
         Ok(failures)
     }
 
-    /// Notes the times of rows, for windows whose results take theirs from them.
-    pub fn note_latest(&mut self, groups: &[u32], times: Times<'_>) {
-        for (row, group) in groups.iter().enumerate() {
-            let latest = &mut self.latest[*group as usize];
-            *latest = times.at(row).max(*latest);
+    fn note_changes(&mut self, groups: &[u32]) {
+        if self.notes_changes {
+            groups.iter().for_each(|group| self.changed[*group as usize] = true);
         }
+    }
+
+    /// The keys that have changed since the last call, in order.
+    pub fn take_changed(&mut self) -> Vec<u32> {
+        let changed = (0..self.changed.len() as u32).filter(|row| self.changed[*row as usize]).collect();
+        self.changed.fill(false);
+        changed
     }
 
     /// Adds what was added up elsewhere: `pairs` are their groups and ours.
@@ -116,6 +138,7 @@ impl Accumulated {
         for (aggregator, accumulators) in aggregators.iter_mut().zip(&mut self.aggregates) {
             aggregator.merge_encoded(accumulators, groups, &mut cursors)?;
         }
+        self.note_changes(groups);
         Ok(())
     }
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, StringArray, TimestampMillisecondArray};
 
-use super::aggregator::Aggregator;
+use super::aggregate::Times;
+use super::aggregator::{Aggregator, Columns};
 use super::pane::{Accumulated, Pane};
+use super::rounds::rounds;
 use crate::connector::limits::BATCH_ROWS_DEFAULT;
 use crate::dataflow::batch::{Batch, repeat_timestamp};
 use crate::error::Result;
@@ -13,8 +15,6 @@ use crate::job::graph::Trigger;
 use crate::plugin::{CallContext, RowFailure};
 use crate::schema::Field;
 use crate::state::index::KeyIndex;
-
-use super::aggregate::Times;
 
 /// Which result of a window it is; the column `window_result`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,8 @@ pub struct Plan {
     pub marks_results: bool,
     /// Whether results have an event time.
     pub has_event_time: bool,
+    /// Windows that do not end at a time: a result is as late as the latest row of its key.
+    pub dated_by_rows: bool,
     /// Results beside that at the end.
     pub trigger: Option<Trigger>,
 }
@@ -106,20 +108,44 @@ pub trait Windows {
 
     /// Keys in windows that have not given their result.
     fn open_groups(&self) -> usize;
-
-    /// Keys kept, and bytes of memory for them, about.
-    fn size(&self) -> (usize, usize);
 }
 
 impl Plan {
     /// A pane without keys.
     pub fn pane(&self) -> Pane {
-        Pane::new(Accumulated::new(&self.aggregators))
+        Pane::new(Accumulated::new(self))
     }
 
-    /// Whether early results are asked for at an interval, so that changes are to be noted.
-    pub fn notes_changes(&self) -> bool {
-        matches!(self.trigger, Some(Trigger::Every(_)))
+    /// Whether every aggregate can be taken out of others again.
+    pub fn subtracts(&self) -> bool {
+        self.aggregators.iter().all(Aggregator::subtracts)
+    }
+
+    /// Adds rows to a pane: row `i` belongs to key `groups[i]`. Gives those that a plugin failed. Where keys give results by
+    /// number of rows, `full` is called with the keys that are to give one, behind the rows that bring it about.
+    pub fn add(
+        &mut self,
+        pane: &mut Pane,
+        rows: &NewRows<'_>,
+        groups: &[u32],
+        columns: &mut Columns<'_>,
+        full: &mut dyn FnMut(&mut Plan, &Pane, &[u32]) -> Result<()>,
+    ) -> Result<Vec<RowFailure>> {
+        let Some(Trigger::Count(n)) = self.trigger else {
+            return pane.values_mut().update(&mut self.aggregators, groups, columns, rows.times, rows.context);
+        };
+        let mut failures = Vec::new();
+        for round in rounds(groups, &mut pane.values_mut().since, n) {
+            let some = round.of(rows, groups);
+            let (mut columns, times) = (Columns::of(&some.batch), Times::Each(&some.times));
+            let values = pane.values_mut();
+            let failed = values.update(&mut self.aggregators, &some.keys, &mut columns, times, rows.context)?;
+            failures.extend(round.outside(failed));
+            if !round.full.is_empty() {
+                full(self, pane, &round.full)?;
+            }
+        }
+        Ok(failures)
     }
 
     /// Results of these rows of a pane, or of all.

@@ -13,7 +13,7 @@ use super::aggregator::Columns;
 use super::divide::{Part, divide};
 use super::operator::BatchTimes;
 use super::pane::{Accumulated, rows_of};
-use super::plan::{Added, Plan};
+use super::plan::Plan;
 use super::sessions::Sessions;
 use super::shape::{Shape, TIME_LIMIT_MS};
 use crate::dataflow::batch::{Batch, repeat_timestamp};
@@ -83,9 +83,6 @@ impl PreAggregate {
         rows_of(&mut pane, &mut columns, &self.plan.key, batch.row_count(), &mut self.scratch)?;
         let values = pane.values_mut();
         let failed = values.update(&mut self.plan.aggregators, &self.scratch, &mut columns, times, context)?;
-        if self.windows == Windows::Global {
-            values.note_latest(&self.scratch, times);
-        }
         let (rows, starts) = (pane.index().rows(), repeat_timestamp(start, pane.index().rows()));
         let all: Vec<u32> = (0..rows as u32).collect();
         Ok((self.partials(pane.index(), pane.values(), &all, &all, starts.clone(), starts)?, failed))
@@ -99,7 +96,7 @@ impl PreAggregate {
         times: Times<'_>,
         context: &CallContext,
     ) -> Result<(Batch, Vec<RowFailure>)> {
-        let mut table = Table::new(Sessions::new(gap_ms, Accumulated::new(&self.plan.aggregators)));
+        let mut table = Table::new(Sessions::new(gap_ms, Accumulated::new(&self.plan)));
         let mut columns = Columns::of(batch);
         let key = self.plan.key.iter().map(|c| columns.get(*c)).collect::<Result<Vec<_>>>()?;
         table.rows_of(&Keys::of(&key, batch.row_count())?, &mut self.scratch)?;
@@ -149,11 +146,10 @@ impl PreAggregate {
         match self.windows {
             Windows::Time { size_ms, slide_ms } => {
                 let shape = Shape { size_ms, slide_ms, lateness_ms: self.lateness_ms };
-                let mut added = Added::default();
-                let parts = divide(&shape, times, rows, self.watermark, &mut added);
-                aside.extend(added.late);
-                aside.extend(added.out_of_range);
-                parts
+                let divided = divide(&shape, times, rows, self.watermark);
+                aside.extend(divided.late);
+                aside.extend(divided.out_of_range);
+                divided.parts
             }
             Windows::Session { gap_ms } => {
                 let earliest = self.watermark.map_or(-TIME_LIMIT_MS, |w| w.saturating_sub(gap_ms + self.lateness_ms));
@@ -194,7 +190,7 @@ impl Operator for PreAggregate {
             };
             given += partials.row_count();
             out.give(PARTIALS, partials);
-            let failed = failed.into_iter().map(|f| (Part::outside(Some(&part), f.row), f.message)).collect();
+            let failed = failed.into_iter().map(|f| (part.outside(f.row), f.message)).collect();
             out.give(ERRORS, self.dead_letters.of(&batch, failed)?);
         }
         if given * ROWS_PER_KEY_MIN > batch.row_count() {

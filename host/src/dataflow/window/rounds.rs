@@ -1,5 +1,11 @@
 //! Results by number of rows: which rows of a batch belong together when a key gives a result each `n` rows.
 
+use std::collections::BTreeMap;
+
+use super::plan::NewRows;
+use crate::dataflow::batch::Batch;
+use crate::plugin::RowFailure;
+
 /// Rows that can be added up at once: no key among them gives a result before all of its rows here are added.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Round {
@@ -9,12 +15,38 @@ pub struct Round {
     pub full: Vec<u32>,
 }
 
+/// The rows of a round.
+pub struct RoundRows {
+    /// The rows.
+    pub batch: Batch,
+    /// Their keys.
+    pub keys: Vec<u32>,
+    /// When they are.
+    pub times: Vec<i64>,
+}
+
+impl Round {
+    /// The rows, out of a batch whose row `i` belongs to key `keys[i]`.
+    pub fn of(&self, rows: &NewRows<'_>, keys: &[u32]) -> RoundRows {
+        RoundRows {
+            batch: rows.batch.select(&self.rows.clone().into()),
+            keys: self.rows.iter().map(|row| keys[*row as usize]).collect(),
+            times: self.rows.iter().map(|row| rows.times.at(*row as usize)).collect(),
+        }
+    }
+
+    /// Failures of the round's rows, with their places in the batch.
+    pub fn outside(&self, failures: Vec<RowFailure>) -> impl Iterator<Item = RowFailure> {
+        failures.into_iter().map(|failure| RowFailure { row: self.rows[failure.row as usize], ..failure })
+    }
+}
+
 /// Divides the rows of a batch: row `i` belongs to key `keys[i]`, of which `since` counts the rows since its last result.
 /// `since` is brought up to date. A key that comes often is in several rounds.
 pub fn rounds(keys: &[u32], since: &mut [u64], n: u64) -> Vec<Round> {
     let mut rounds: Vec<Round> = Vec::new();
     // By key: the round that its next row belongs to. Keys of one batch are few: those that gave a result are fewer.
-    let mut next: std::collections::BTreeMap<u32, usize> = std::collections::BTreeMap::new();
+    let mut next: BTreeMap<u32, usize> = BTreeMap::new();
     for (row, key) in keys.iter().enumerate() {
         let at = if next.is_empty() { 0 } else { next.get(key).copied().unwrap_or(0) };
         if at == rounds.len() {

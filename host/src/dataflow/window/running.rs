@@ -25,17 +25,24 @@ fn add(plan: &mut Plan, into: &mut Pane, pane: &Pane) -> Result<Vec<(u32, u32)>>
     Ok(pairs)
 }
 
-/// The keys that have changed in some panes, put together from all panes; `changed` has flags by row for some of them.
+/// Rows that have changed, by pane.
+pub type Changed<'a> = &'a [(i64, Vec<u32>)];
+
+/// Those of a pane; one that is not listed has none.
+pub fn changed_in(changed: Changed<'_>, start: i64) -> &[u32] {
+    changed.iter().find(|(of, _)| *of == start).map_or(&[], |(_, rows)| rows)
+}
+
+/// The keys that have changed in some panes, put together from all panes.
 pub fn merge_some<'a>(
     plan: &mut Plan,
     panes: impl Iterator<Item = (&'a i64, &'a Pane)> + Clone,
-    changed: &[(i64, &[bool])],
+    changed: Changed<'_>,
 ) -> Result<Pane> {
     let mut merged = plan.pane();
     for (start, pane) in panes.clone() {
-        let flags = changed.iter().find(|(of, _)| of == start).map(|(_, flags)| *flags).unwrap_or_default();
-        for row in (0..flags.len() as u32).filter(|row| flags[*row as usize]) {
-            merged.row_of(pane.index().key(row))?;
+        for row in changed_in(changed, *start) {
+            merged.row_of(pane.index().key(*row))?;
         }
     }
     for (_, pane) in panes {

@@ -11,6 +11,7 @@ use arrow_array::types::TimestampMillisecondType;
 use super::aggregate::Times;
 use super::aggregator::Columns;
 use super::divide::Part;
+use super::pane::Accumulated;
 use super::partial;
 use super::plan::{Added, Mark, NewRows, Plan, Span, Windows};
 use super::sessions::{NONE, Session, Sessions};
@@ -19,7 +20,7 @@ use crate::dataflow::batch::Batch;
 use crate::error::Result;
 use crate::plugin::RowFailure;
 use crate::state::key::Keys;
-use crate::state::table::{Table, Values};
+use crate::state::table::Table;
 
 /// The sessions of an operator on one worker.
 pub struct SessionWindows {
@@ -35,9 +36,15 @@ pub struct SessionWindows {
 impl SessionWindows {
     /// Without sessions.
     pub fn new(plan: &Plan, gap_ms: i64, lateness_ms: i64) -> Self {
-        let sessions = Sessions::new(gap_ms, super::pane::Accumulated::new(&plan.aggregators));
+        let sessions = Sessions::new(gap_ms, Accumulated::new(plan));
         let table = Table::new(sessions);
         SessionWindows { gap_ms, lateness_ms, table, due: BTreeMap::new(), fired_to: None, scratch: Vec::new() }
+    }
+
+    /// Sessions that are kept.
+    #[cfg(test)]
+    pub fn kept(&self) -> usize {
+        self.table.values().len()
     }
 
     /// The watermark at which a session whose last row is at `last` fires.
@@ -169,7 +176,7 @@ impl SessionWindows {
             let (mut columns, values) = (Columns::of(&batch), self.table.values_mut());
             let (aggregators, times) = (&mut plan.aggregators, times.as_times(rows.times));
             let failed = values.accumulated.update(aggregators, &found, &mut columns, times, rows.context)?;
-            let outside = |f: RowFailure| RowFailure { row: Part::outside(Some(&part), f.row), ..f };
+            let outside = |f: RowFailure| RowFailure { row: part.outside(f.row), ..f };
             added.failures = failed.into_iter().map(outside).collect();
         }
         added.results = self.correct(plan, &found)?;
@@ -195,8 +202,8 @@ impl Windows for SessionWindows {
         let some = NewRows { batch: &batch, times: times.as_times(rows.times), context: rows.context };
         let mut added = self.add_in_range(plan, &some)?;
         added.out_of_range = wrong;
-        added.late.iter_mut().for_each(|row| *row = Part::outside(Some(&part), *row));
-        added.failures.iter_mut().for_each(|f| f.row = Part::outside(Some(&part), f.row));
+        added.late.iter_mut().for_each(|row| *row = part.outside(*row));
+        added.failures.iter_mut().for_each(|f| f.row = part.outside(f.row));
         Ok(added)
     }
 
@@ -274,17 +281,10 @@ impl Windows for SessionWindows {
     }
 
     fn early(&mut self, plan: &mut Plan, give: &mut dyn FnMut(Batch)) -> Result<()> {
-        let values = self.table.values();
-        let keys = self.table.index().live();
-        let changed: Vec<u32> = keys
-            .flat_map(|key| {
-                values.of_key(key).filter(|(_, s)| s.changed && !s.fired).map(|(n, _)| n).collect::<Vec<_>>()
-            })
-            .collect();
+        let sessions = self.table.values_mut();
+        let mut changed = sessions.accumulated.take_changed();
+        changed.retain(|number| sessions.is_open(*number));
         self.results(plan, &changed, Mark::Early)?.into_iter().for_each(give);
-        for number in changed {
-            self.table.values_mut().all[number as usize].changed = false;
-        }
         Ok(())
     }
 
@@ -293,11 +293,7 @@ impl Windows for SessionWindows {
     }
 
     fn open_groups(&self) -> usize {
-        let values = self.table.values();
-        self.table.index().live().map(|key| values.of_key(key).filter(|(_, s)| !s.fired).count()).sum()
-    }
-
-    fn size(&self) -> (usize, usize) {
-        (self.table.values().len(), self.table.index().bytes() + self.table.values().bytes())
+        let sessions = self.table.values();
+        (0..sessions.all.len() as u32).filter(|number| sessions.is_open(*number)).count()
     }
 }

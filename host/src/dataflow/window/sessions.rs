@@ -26,8 +26,6 @@ pub struct Session {
     pub fired: bool,
     /// Whether it has ever given its result: a further one is a corrected one.
     pub given: bool,
-    /// Whether it has changed since the last early result.
-    pub changed: bool,
 }
 
 /// The sessions of all keys.
@@ -63,7 +61,6 @@ impl Sessions {
             if session.next == NONE && first < session.last + self.gap_ms && last > session.first - self.gap_ms {
                 session.first = session.first.min(first);
                 session.last = session.last.max(last);
-                session.changed = true;
                 return (head, false);
             }
         }
@@ -99,11 +96,10 @@ impl Sessions {
         }
         if found != NONE {
             let session = &mut self.all[found as usize];
-            (session.first, session.last, session.changed) = (first, last, true);
+            (session.first, session.last) = (first, last);
             return (found, false);
         }
-        let session =
-            Session { first, last, next: self.heads[key as usize], key, fired: false, given: false, changed: true };
+        let session = Session { first, last, next: self.heads[key as usize], key, fired: false, given: false };
         let number = self.new_session(session);
         self.heads[key as usize] = number;
         (number, true)
@@ -172,14 +168,16 @@ impl Sessions {
         })
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.all.len() - self.free.len()
+    /// Whether a session is there and is still to give its result.
+    pub fn is_open(&self, number: u32) -> bool {
+        let session = &self.all[number as usize];
+        session.key != NONE && !session.fired
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// How many there are.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.all.len() - self.free.len()
     }
 }
 
@@ -218,7 +216,6 @@ impl Values for Sessions {
                 key: row,
                 fired: flags & 1 != 0,
                 given: flags & 2 != 0,
-                changed: false,
             });
             self.accumulated.decode(number, take_sized(&mut bytes)?)?;
             self.heads[row as usize] = number;

@@ -45,6 +45,7 @@ pub(super) fn plan(aggregates: &[&str]) -> Plan {
         aggregators: aggregators.collect(),
         marks_results: false,
         has_event_time: true,
+        dated_by_rows: true,
         trigger: None,
     }
 }

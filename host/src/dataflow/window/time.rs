@@ -9,20 +9,16 @@ use std::collections::BTreeMap;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 
-use super::aggregate::Times;
 use super::aggregator::Columns;
-use super::divide::{Part, divide};
+use super::divide::{Divided, Part, divide};
 use super::pane::{Pane, rows_of};
 use super::partial;
 use super::plan::{Added, Mark, NewRows, Plan, Span, Windows};
-use super::rounds::rounds;
-use super::running::{Running, merge_all, merge_some};
+use super::running::{Changed, Running, changed_in, merge_all, merge_some};
 use super::shape::Shape;
 use crate::dataflow::batch::Batch;
 use crate::error::Result;
-use crate::job::graph::Trigger;
 use crate::plugin::RowFailure;
-use crate::state::table::Values;
 
 /// The panes of tumbling or sliding windows on one worker.
 pub struct TimeWindows {
@@ -42,6 +38,7 @@ impl TimeWindows {
     }
 
     /// Panes that are kept.
+    #[cfg(test)]
     pub fn pane_count(&self) -> usize {
         self.panes.len()
     }
@@ -52,39 +49,21 @@ impl TimeWindows {
         plan: &mut Plan,
         start: i64,
         rows: &NewRows<'_>,
-        part: Option<&Part>,
+        part: &Part,
         added: &mut Added,
     ) -> Result<()> {
-        let NewRows { batch, times, context } = *rows;
-        let mut columns = Columns::of(batch);
+        let mut columns = Columns::of(rows.batch);
         let pane = self.panes.entry(start).or_insert_with(|| plan.pane());
-        let groups = &mut self.scratch;
-        rows_of(pane, &mut columns, &plan.key, batch.row_count(), groups)?;
-        if let Some(Trigger::Count(n)) = plan.trigger {
-            let span = || Span::One(start, start + self.shape.size_ms);
-            for round in rounds(groups, &mut pane.values_mut().since, n) {
-                let rows: Vec<u32> = round.rows.iter().map(|row| groups[*row as usize]).collect();
-                let some = batch.select(&round.rows.clone().into());
-                let mut columns = Columns::of(&some);
-                let at: Vec<i64> = round.rows.iter().map(|row| times.at(*row as usize)).collect();
-                let failed =
-                    pane.values_mut().update(&mut plan.aggregators, &rows, &mut columns, Times::Each(&at), context)?;
-                let outside = |row: u32| Part::outside(part, round.rows[row as usize]);
-                added.failures.extend(failed.into_iter().map(|f| RowFailure { row: outside(f.row), ..f }));
-                if !round.full.is_empty() {
-                    added.results.extend(plan.results(pane, Some(&round.full), span(), Mark::Early)?);
-                }
-            }
-        } else {
-            let failed = pane.values_mut().update(&mut plan.aggregators, groups, &mut columns, times, context)?;
-            // Rows are known outside by their place in the whole batch.
-            added.failures.extend(failed.into_iter().map(|f| RowFailure { row: Part::outside(part, f.row), ..f }));
-        }
-        if plan.notes_changes() {
-            let changed = &mut pane.values_mut().changed;
-            groups.iter().for_each(|group| changed[*group as usize] = true);
-        }
-        let groups = std::mem::take(&mut self.scratch);
+        let mut groups = std::mem::take(&mut self.scratch);
+        rows_of(pane, &mut columns, &plan.key, rows.batch.row_count(), &mut groups)?;
+        let size_ms = self.shape.size_ms;
+        let results = &mut added.results;
+        let failed = plan.add(pane, rows, &groups, &mut columns, &mut |plan, pane, full| {
+            results.extend(plan.results(pane, Some(full), Span::One(start, start + size_ms), Mark::Early)?);
+            Ok(())
+        })?;
+        // Rows are known outside by their place in the whole batch.
+        added.failures.extend(failed.into_iter().map(|f| RowFailure { row: part.outside(f.row), ..f }));
         self.touched(plan, start, &groups, added)?;
         self.scratch = groups;
         Ok(())
@@ -98,12 +77,13 @@ impl TimeWindows {
         if let Some(watermark) = self.fired_to
             && self.shape.fires_at(self.shape.first_window(start)) <= watermark
         {
-            let mut changed = vec![false; self.panes.get(&start).map_or(0, |pane| pane.index().rows())];
-            groups.iter().for_each(|group| changed[*group as usize] = true);
-            let shape = self.shape;
+            let mut rows = groups.to_vec();
+            rows.sort_unstable();
+            rows.dedup();
+            let (changed, shape) = ([(start, rows)], self.shape);
             for window in shape.windows(start) {
                 if shape.fires_at(window) <= watermark && watermark < shape.closes_at(window) {
-                    let results = self.some_results(plan, window, &[(start, &changed)], Mark::Corrected)?;
+                    let results = self.some_results(plan, window, &changed, Mark::Corrected)?;
                     added.results.extend(results);
                 }
             }
@@ -120,7 +100,7 @@ impl TimeWindows {
         {
             return plan.results(only, None, span, Mark::Final);
         }
-        if shape.slide_ms < shape.size_ms && plan.pane().values().aggregates.iter().all(|a| a.subtracts()) {
+        if shape.slide_ms < shape.size_ms && plan.subtracts() {
             let mut running =
                 self.running.take().filter(|r| r.starts_at(window)).unwrap_or_else(|| Running::new(plan, window));
             running.extend(plan, &self.panes, window + shape.size_ms)?;
@@ -134,20 +114,12 @@ impl TimeWindows {
     }
 
     /// The result of a window for those keys alone that have changed in some of its panes.
-    fn some_results(
-        &mut self,
-        plan: &mut Plan,
-        window: i64,
-        changed: &[(i64, &[bool])],
-        mark: Mark,
-    ) -> Result<Vec<Batch>> {
+    fn some_results(&mut self, plan: &mut Plan, window: i64, changed: Changed<'_>, mark: Mark) -> Result<Vec<Batch>> {
         let range = window..window + self.shape.size_ms;
         let span = Span::One(window, window + self.shape.size_ms);
         let mut panes = self.panes.range(range.clone());
         if let (Some((start, pane)), None) = (panes.next(), panes.next()) {
-            let flags = changed.iter().find(|(of, _)| of == start).map(|(_, flags)| *flags).unwrap_or_default();
-            let rows: Vec<u32> = (0..flags.len() as u32).filter(|row| flags[*row as usize]).collect();
-            return plan.results(pane, Some(&rows), span, mark);
+            return plan.results(pane, Some(changed_in(changed, *start)), span, mark);
         }
         let merged = merge_some(plan, self.panes.range(range), changed)?;
         plan.results(&merged, None, span, mark)
@@ -156,24 +128,13 @@ impl TimeWindows {
 
 impl Windows for TimeWindows {
     fn add(&mut self, plan: &mut Plan, rows: &NewRows<'_>) -> Result<Added> {
-        let mut added = Added::default();
-        if rows.batch.row_count() == 0 {
-            return Ok(added);
-        }
-        let fired_to = self.fired_to;
-        let parts = divide(&self.shape, rows.times, rows.batch.row_count(), fired_to, &mut added);
+        let Divided { parts, late, out_of_range } =
+            divide(&self.shape, rows.times, rows.batch.row_count(), self.fired_to);
+        let mut added = Added { late, out_of_range, ..Added::default() };
         for (start, part) in &parts {
-            match part {
-                Part::All => {
-                    self.add_to_pane(plan, *start, rows, None, &mut added)?;
-                }
-                part => {
-                    let batch = part.of(rows.batch);
-                    let times = part.times(rows.times);
-                    let some = NewRows { batch: &batch, times: times.as_times(rows.times), context: rows.context };
-                    self.add_to_pane(plan, *start, &some, Some(part), &mut added)?;
-                }
-            }
+            let (batch, times) = (part.of(rows.batch), part.times(rows.times));
+            let some = NewRows { batch: &batch, times: times.as_times(rows.times), context: rows.context };
+            self.add_to_pane(plan, *start, &some, part, &mut added)?;
         }
         Ok(added)
     }
@@ -195,10 +156,6 @@ impl Windows for TimeWindows {
                 pane.rows_of(&columns.keys(from, to)?, &mut groups)?;
                 let (encoded, aggregators) = (columns.encoded.as_binary::<i32>(), &mut plan.aggregators);
                 pane.values_mut().merge_encoded(aggregators, &groups, encoded, from..to)?;
-                if plan.notes_changes() {
-                    let changed = &mut pane.values_mut().changed;
-                    groups.iter().for_each(|group| changed[*group as usize] = true);
-                }
                 self.touched(plan, start, &groups, &mut added)?;
                 self.scratch = groups;
             }
@@ -237,23 +194,15 @@ impl Windows for TimeWindows {
 
     fn early(&mut self, plan: &mut Plan, give: &mut dyn FnMut(Batch)) -> Result<()> {
         let shape = self.shape;
-        let mut changed: Vec<(i64, Vec<bool>)> = Vec::new();
-        for (start, pane) in &mut self.panes {
-            let flags = &mut pane.values_mut().changed;
-            if flags.contains(&true) {
-                changed.push((*start, flags.clone()));
-                flags.fill(false);
-            }
-        }
+        let changed = self.panes.iter_mut().map(|(start, pane)| (*start, pane.values_mut().take_changed()));
+        let changed: Vec<(i64, Vec<u32>)> = changed.filter(|(_, rows)| !rows.is_empty()).collect();
         let unfired = self.fired_to.map_or(i64::MIN, |fired| shape.first_unfired(fired));
         let mut windows: Vec<i64> = changed.iter().flat_map(|(start, _)| shape.windows(*start)).collect();
         windows.retain(|window| *window >= unfired);
         windows.sort_unstable();
         windows.dedup();
         for window in windows {
-            let inside = changed.iter().filter(|(start, _)| (window..window + shape.size_ms).contains(start));
-            let inside: Vec<(i64, &[bool])> = inside.map(|(start, flags)| (*start, &flags[..])).collect();
-            self.some_results(plan, window, &inside, Mark::Early)?.into_iter().for_each(&mut *give);
+            self.some_results(plan, window, &changed, Mark::Early)?.into_iter().for_each(&mut *give);
         }
         Ok(())
     }
@@ -268,10 +217,5 @@ impl Windows for TimeWindows {
     fn open_groups(&self) -> usize {
         let from = self.fired_to.map_or(i64::MIN, |fired| self.shape.first_unfired(fired));
         self.panes.range(from..).map(|(_, pane)| pane.index().len()).sum()
-    }
-
-    fn size(&self) -> (usize, usize) {
-        let sizes = self.panes.values().map(|pane| (pane.index().len(), pane.index().bytes() + pane.values().bytes()));
-        sizes.fold((0, 0), |(keys, bytes), (k, b)| (keys + k, bytes + b))
     }
 }
