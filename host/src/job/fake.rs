@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::check::{PluginCatalog, Surroundings};
+use super::JobBuilder;
+use super::check::{PluginCatalog, Surroundings, check};
+use super::graph::JobGraph;
+use super::load::{Document, Language, load};
 use super::spec;
 use crate::plugin::binding::{Binding, FunctionInfo, Kind, OpenRequest, OutputBinding};
 use crate::schema::{DataType, Field};
@@ -160,4 +163,20 @@ impl PluginCatalog for FakePlugins {
         let function = self.of(plugin).iter().find(|(info, _)| info.name == request.function);
         function.map(|(_, open)| open(request)).expect("the check asks for functions that are described")
     }
+}
+
+/// The graph that a built job and a job file both give.
+pub(crate) fn same_graph(built: &JobBuilder, yaml: &str) -> JobGraph {
+    let built = built.build().unwrap();
+    let document =
+        Document { name: "job.yaml".into(), text: yaml.into(), language: Language::Yaml, base: "/job".into() };
+    let loaded = load(document, &[], &|_| None);
+    assert!(loaded.problems.is_empty(), "{}", loaded.report(&[], false));
+    let written = loaded.job.unwrap();
+    assert_eq!(built, written);
+    let mut plugins = FakePlugins::new();
+    let around = plugins.around();
+    let graph = check(&written, &around, &mut plugins).unwrap().graph;
+    assert_eq!(check(&built, &around, &mut plugins).unwrap().graph, graph);
+    graph
 }

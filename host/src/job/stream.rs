@@ -299,7 +299,7 @@ mod tests {
     use super::*;
     use crate::job::check::check;
     use crate::job::fake::FakePlugins;
-    use crate::job::load::{Document, Language, load};
+    use crate::job::fake::same_graph;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -378,17 +378,7 @@ sinks:
         let n = typed.apply(grep).tumbling(SECOND).processing_time().aggregate([("n", quantile)]);
         n.sink("n", spec::Print { format: spec::PrintFormat::Table });
 
-        let built = built.build().unwrap();
-        let document =
-            Document { name: "job.yaml".into(), text: yaml.into(), language: Language::Yaml, base: "/job".into() };
-        let loaded = load(document, &[], &|_| None);
-        assert!(loaded.problems.is_empty(), "{}", loaded.report(&[], false));
-        let written = loaded.job.unwrap();
-        assert_eq!(built, written);
-        let mut plugins = FakePlugins::new();
-        let around = plugins.around();
-        let graph = check(&written, &around, &mut plugins).unwrap().graph;
-        assert_eq!(check(&built, &around, &mut plugins).unwrap().graph, graph);
+        same_graph(&built, yaml);
     }
 
     #[test]

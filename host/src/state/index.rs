@@ -134,6 +134,11 @@ fn put_at<T>(values: &mut Vec<T>, row: usize, value: T) {
 const DEAD_BYTES_MIN: usize = 64 << 10;
 
 impl KeyIndex {
+    /// Without keys, with room for so many.
+    pub fn with_room(keys: usize) -> Self {
+        KeyIndex { table: HashTable::with_capacity(keys), tags: Vec::with_capacity(keys), ..KeyIndex::default() }
+    }
+
     /// How many rows there are, free ones among them.
     pub fn rows(&self) -> usize {
         self.tags.len()

@@ -78,7 +78,12 @@ impl<V: Values> Table<V> {
         }
     }
 
-    /// The same, as a slot of the store's operator: it is listed, and spilled when memory is short.
+    /// The same, with room for so many keys.
+    pub fn with_room(values: V, keys: usize) -> Self {
+        Table { index: KeyIndex::with_room(keys), ..Table::new(values) }
+    }
+
+    /// Without keys, as a slot of the store's operator: it is listed, and spilled when memory is short.
     pub fn in_store(values: V, store: &StateStore, slot: &str, kind: SlotKind) -> Self {
         let home = Home { store: store.clone(), listing: store.list(slot, kind) };
         Table { home: Some(home), ..Table::new(values) }

@@ -31,7 +31,9 @@ impl<'scope> Builder<'_, 'scope> {
             let key: Vec<usize> = (0..spec.key.len()).collect();
             let plan = self.plan(node, spec, &schema)?;
             let dead_letters = self.dead_letters(id, spec.on_error, schema.clone());
-            let early = PreAggregate::new(plan, spec.windows, spec.allowed_lateness_ms, spec.time, dead_letters);
+            let metrics = Arc::clone(&self.job.metrics.nodes[id]);
+            let lateness_ms = spec.allowed_lateness_ms;
+            let early = PreAggregate::new(plan, spec.windows, lateness_ms, spec.time, dead_letters, metrics);
             let name = format!("{} (before the shuffle)", node.name);
             let outputs = engine::add(self.scope, &name, vec![(edge, Route::Local)], 3, self.job, |_| Box::new(early));
             let [rows, partials, errors] = <[Edge<'scope>; 3]>::try_from(outputs)

@@ -98,7 +98,7 @@ proptest! {
         let (mut late_plan, mut early_plan) = (plan(&ALL), plan(&ALL));
         let (mut late_way, mut early_way) = (windows(kind, &late_plan), windows(kind, &early_plan));
         let letters = DeadLetters::new("w", OnError::Skip, schema(), Arc::default());
-        let mut early = PreAggregate::new(plan(&ALL), kind, 0, WindowTime::Event, letters);
+        let mut early = PreAggregate::new(plan(&ALL), kind, 0, WindowTime::Event, letters, Arc::default());
         let (mut watermark, mut out) = (i64::MIN, Outputs::new(3, 0));
         let mut serial = 0;
         for (rows, ahead) in steps {
@@ -173,4 +173,46 @@ proptest! {
         prop_assert_eq!(got, expected);
         prop_assert_eq!(windows.kept(), 0, "nothing is kept");
     }
+}
+
+/// Goal: early results are of the keys that have changed since the last ones, and say that they are early. Method: rows of
+/// three keys, of which one gets another row, in every kind of window that has early results.
+#[test]
+fn early_results_are_of_the_keys_that_have_changed() {
+    for kind in [
+        graph::Windows::Time { size_ms: 10, slide_ms: 10 },
+        graph::Windows::Time { size_ms: 10, slide_ms: 5 },
+        graph::Windows::Session { gap_ms: 10 },
+        graph::Windows::Global,
+    ] {
+        let mut plan = plan_of_rows();
+        let mut windows = windows(kind, &plan);
+        let mut early = |windows: &mut Box<dyn Windows>| {
+            let mut given: Vec<(i64, i64)> = Vec::new();
+            let mut take = |batch: Batch| {
+                let columns = batch.gather().unwrap();
+                let (keys, counts) = (columns[0].as_primitive::<Int64Type>(), columns.last().unwrap());
+                let marks = columns[columns.len() - 2].as_string::<i32>();
+                assert!((0..batch.row_count()).all(|row| marks.value(row) == "early"), "{kind:?}");
+                given.extend(
+                    (0..batch.row_count()).map(|row| (keys.value(row), counts.as_primitive::<Int64Type>().value(row))),
+                );
+            };
+            windows.early(&mut plan, &mut take).unwrap();
+            given.sort_unstable();
+            given.dedup();
+            given
+        };
+        let mut rows = plan_of_rows();
+        add(&mut *windows, &mut rows, &batch(&[(1, 6, 1), (2, 6, 1), (3, 6, 1)]));
+        assert_eq!(early(&mut windows), [(1, 1), (2, 1), (3, 1)], "{kind:?}");
+        assert_eq!(early(&mut windows), [], "{kind:?}: nothing has changed");
+        add(&mut *windows, &mut rows, &batch(&[(2, 7, 1)]));
+        assert_eq!(early(&mut windows), [(2, 2)], "{kind:?}");
+    }
+}
+
+/// The plan by which rows are added, beside the one that gives results.
+fn plan_of_rows() -> Plan {
+    Plan { marks_results: true, trigger: Some(graph::Trigger::Every(1_000)), ..plan(&["count"]) }
 }

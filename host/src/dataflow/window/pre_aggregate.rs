@@ -4,6 +4,7 @@
 //! may be late go as they are: whether they are, and where they go then, is the owner's business.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use arrow_array::builder::BinaryBuilder;
 use arrow_array::{ArrayRef, TimestampMillisecondArray};
@@ -19,6 +20,7 @@ use super::shape::{Shape, TIME_LIMIT_MS};
 use crate::dataflow::batch::{Batch, repeat_timestamp};
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs, Tick};
+use crate::dataflow::metrics::NodeMetrics;
 use crate::dataflow::watermark::Signal;
 use crate::error::Result;
 use crate::job::graph::Windows;
@@ -47,27 +49,39 @@ pub struct PreAggregate {
     lateness_ms: i64,
     time: WindowTime,
     dead_letters: DeadLetters,
+    metrics: Arc<NodeMetrics>,
     watermark: Option<i64>,
     /// The stream has been idle: others may be ahead of its watermark, so that every row may be late.
     was_idle: bool,
     /// Batches that are still to go as they are.
     passing: u32,
     scratch: Vec<u32>,
+    /// Keys of the pane before: the next one will have about as many.
+    keys: usize,
 }
 
 impl PreAggregate {
     /// For windows whose results do not depend on the order of rows of a key.
-    pub fn new(plan: Plan, windows: Windows, lateness_ms: i64, time: WindowTime, dead_letters: DeadLetters) -> Self {
+    pub fn new(
+        plan: Plan,
+        windows: Windows,
+        lateness_ms: i64,
+        time: WindowTime,
+        dead_letters: DeadLetters,
+        metrics: Arc<NodeMetrics>,
+    ) -> Self {
         PreAggregate {
             plan,
             windows,
             lateness_ms,
             time,
             dead_letters,
+            metrics,
             watermark: None,
             was_idle: false,
             passing: 0,
             scratch: Vec::new(),
+            keys: 0,
         }
     }
 
@@ -79,12 +93,14 @@ impl PreAggregate {
         times: Times<'_>,
         context: &CallContext,
     ) -> Result<(Batch, Vec<RowFailure>)> {
-        let (mut pane, mut columns) = (self.plan.pane(), Columns::of(batch));
+        let mut pane = Table::with_room(Accumulated::new(&self.plan), self.keys);
+        let mut columns = Columns::of(batch);
         rows_of(&mut pane, &mut columns, &self.plan.key, batch.row_count(), &mut self.scratch)?;
         let values = pane.values_mut();
         let failed = values.update(&mut self.plan.aggregators, &self.scratch, &mut columns, times, context)?;
-        let (rows, starts) = (pane.index().rows(), repeat_timestamp(start, pane.index().rows()));
-        let all: Vec<u32> = (0..rows as u32).collect();
+        self.keys = pane.index().rows();
+        let starts = repeat_timestamp(start, self.keys);
+        let all: Vec<u32> = (0..self.keys as u32).collect();
         Ok((self.partials(pane.index(), pane.values(), &all, &all, starts.clone(), starts)?, failed))
     }
 
@@ -96,10 +112,11 @@ impl PreAggregate {
         times: Times<'_>,
         context: &CallContext,
     ) -> Result<(Batch, Vec<RowFailure>)> {
-        let mut table = Table::new(Sessions::new(gap_ms, Accumulated::new(&self.plan)));
+        let mut table = Table::with_room(Sessions::new(gap_ms, Accumulated::new(&self.plan)), self.keys);
         let mut columns = Columns::of(batch);
         let key = self.plan.key.iter().map(|c| columns.get(*c)).collect::<Result<Vec<_>>>()?;
         table.rows_of(&Keys::of(&key, batch.row_count())?, &mut self.scratch)?;
+        self.keys = table.index().rows();
         let (mut found, mut merged) = (Vec::with_capacity(self.scratch.len()), Vec::new());
         for (row, key) in self.scratch.iter().enumerate() {
             let time = times.at(row);
@@ -196,6 +213,8 @@ impl Operator for PreAggregate {
         if given * ROWS_PER_KEY_MIN > batch.row_count() {
             self.passing = BATCHES_BETWEEN_TRIES;
         }
+        // The others are counted by the operator itself.
+        self.metrics.rows_in.fetch_add((batch.row_count() - aside.len()) as u64, Relaxed);
         aside.sort_unstable();
         out.give(ROWS, batch.select(&aside.into()));
         Ok(())

@@ -14,6 +14,7 @@ use super::expression::Argument;
 use super::reading::is_name;
 use crate::job::graph::{FunctionInput, Offered, PluginFunction, Read};
 use crate::job::problem::{At, Problem, suggestion};
+use crate::job::spec;
 use crate::plugin::binding::{Binding, FunctionInfo, Kind, OpenRequest};
 use crate::schema::{DataType, Field, Schema};
 
@@ -59,6 +60,54 @@ pub(super) enum Columns<'a> {
 
 fn error(place: &(At, Option<usize>), message: String) -> Problem {
     Problem { offset: place.1, ..Problem::error(place.0.clone(), message) }
+}
+
+/// Opens the function that an operator names, or notes everything that keeps it from being opened.
+pub(super) fn open_of_operator(
+    checker: &mut Checker<'_>,
+    name: &str,
+    operator: &spec::Operator,
+    kind: Kind,
+    inputs: Vec<WantedInput<'_>>,
+) -> Option<PluginFunction> {
+    let at = At::job().field("operators").field(name);
+    let plugin = operator.plugin.as_deref()?;
+    let Some(function) = operator.function.as_deref() else {
+        missing(checker, name, plugin, &at);
+        return None;
+    };
+    let wanted = Wanted {
+        operator: name,
+        plugin,
+        function,
+        kind,
+        config: operator.config.as_ref(),
+        files: Some(&operator.files),
+        inputs,
+        columns: Columns::Named(&operator.columns),
+        places: Places {
+            operator: at.clone(),
+            plugin: (at.field("plugin"), None),
+            function: (at.field("function"), None),
+            columns: at.field("columns"),
+            config: at.field("config"),
+        },
+    };
+    open(checker, &wanted)
+}
+
+/// Notes that a plugin is named, but no function of it.
+fn missing(checker: &mut Checker<'_>, name: &str, plugin: &str, at: &At) {
+    let listed = checker.job.plugins.get(plugin);
+    let functions = match checker.around.find_plugin(plugin, listed) {
+        // What is wrong with a plugin that cannot be read is said where a function of it is opened.
+        Ok(path) => checker.functions(&path).unwrap_or_default(),
+        Err(_) => Vec::new(),
+    };
+    let names: Vec<&str> = functions.iter().map(|f| f.name.as_str()).collect();
+    let help = if names.is_empty() { String::new() } else { suggestion("", "its functions", names) };
+    let message = format!("`{name}` names the plugin `{plugin}`, but no `function` of it");
+    checker.error(Problem::error(at.clone(), message).on_key().help(help));
 }
 
 /// Opens the function, or notes everything that keeps it from being opened.

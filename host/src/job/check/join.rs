@@ -1,11 +1,11 @@
 //! Operators that join two inputs.
 
 use super::checker::Checker;
-use super::function::{self, Columns, Places, Wanted, WantedInput};
+use super::function::{self, WantedInput};
 use super::join_bound::{self, Sides};
 use super::operator::{refuse, two_inputs};
 use super::pair::{self, Made, is_left_only, keeps_left, keeps_right};
-use super::transform::{errors_output, missing_function};
+use super::transform::errors_output;
 use super::{column, key};
 use crate::job::graph::{JoinBound, JoinNode, Node, NodeKind, Output, PairOutput, PluginFunction};
 use crate::job::problem::{At, Problem};
@@ -20,18 +20,20 @@ const OWN_OUTPUTS: [&str; 3] = ["errors", "late", "late_right"];
 pub(super) fn check_join(checker: &mut Checker<'_>, name: &str, operator: &spec::Operator) -> Option<Node> {
     let at = At::job().field("operators").field(name);
     let before = checker.problems.len();
-    let others = [("aggregate", !operator.aggregate.is_empty()), ("trigger", operator.trigger.is_some())];
+    let others = ["aggregate", "trigger"];
     let help = "let a window read this operator";
-    refuse(checker, &at, &others, &format!("belongs to a window; `{name}` is a join"), help);
+    refuse(checker, &at, operator, &others, &format!("belongs to a window; `{name}` is a join"), help);
     if operator.plugin.is_none() {
-        let others = [
-            ("function", operator.function.is_some()),
-            ("config", operator.config.is_some()),
-            ("columns", !operator.columns.is_empty()),
-            ("files", !operator.files.is_empty()),
-        ];
+        let others = ["function", "config", "columns", "files"];
         let help = "a join function over the pairs is `plugin: NAME` and `function: NAME`";
-        refuse(checker, &at, &others, &format!("belongs to a plugin's function; `{name}` has no `plugin`"), help);
+        refuse(
+            checker,
+            &at,
+            operator,
+            &others,
+            &format!("belongs to a plugin's function; `{name}` has no `plugin`"),
+            help,
+        );
     }
     let Some(join) = operator.join else {
         let message = format!("`{name}` has `within`, but does not say which rows the join gives");
@@ -129,17 +131,13 @@ fn join_function(
     inputs: [(&str, &Schema); 2],
     at: &At,
 ) -> Option<PluginFunction> {
-    let plugin = operator.plugin.as_deref()?;
+    operator.plugin.as_ref()?;
     if is_left_only(join) {
         let message = "a semi or anti join gives rows of the left, not pairs: there is nothing for a join function";
         let help = "let an operator of its own read the join";
         checker.error(Problem::error(at.field("plugin"), message).on_key().help(help));
         return None;
     }
-    let Some(function) = operator.function.as_deref() else {
-        missing_function(checker, name, plugin, at);
-        return None;
-    };
     // A row that has no pair has no values on the other side.
     let absent = [keeps_right(join), keeps_left(join)];
     let schemas: Vec<Schema> = inputs
@@ -151,24 +149,8 @@ fn join_function(
             schema
         })
         .collect();
-    let wanted = Wanted {
-        operator: name,
-        plugin,
-        function,
-        kind: Kind::Join,
-        config: operator.config.as_ref(),
-        files: Some(&operator.files),
-        inputs: inputs.iter().zip(&schemas).map(|((name, _), schema)| WantedInput { name, schema }).collect(),
-        columns: Columns::Named(&operator.columns),
-        places: Places {
-            operator: at.clone(),
-            plugin: (at.field("plugin"), None),
-            function: (at.field("function"), None),
-            columns: at.field("columns"),
-            config: at.field("config"),
-        },
-    };
-    let function = function::open(checker, &wanted)?;
+    let wanted = inputs.iter().zip(&schemas).map(|((name, _), schema)| WantedInput { name, schema }).collect();
+    let function = function::open_of_operator(checker, name, operator, Kind::Join, wanted)?;
     if let Some(taken) = function.binding.outputs.iter().find(|o| OWN_OUTPUTS.contains(&o.name.as_str())) {
         let message = format!(
             "`{}/{}` has an output `{}`, which is one of the join's own",

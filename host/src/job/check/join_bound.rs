@@ -29,11 +29,11 @@ pub(super) fn bound(
     let bounded = operator.window.is_some() || operator.within.is_some();
     if bounded {
         let message = "belongs to a join of all rows; this one forgets rows by itself";
-        refuse(checker, at, &[("ttl", operator.ttl.is_some())], message, "leave it out");
+        refuse(checker, at, operator, &["ttl"], message, "leave it out");
     }
     if operator.window.is_none() {
-        let others = [("allowed_lateness", operator.allowed_lateness.is_some())];
-        refuse(checker, at, &others, "belongs to a window; this join has none", "leave it out");
+        let others = ["allowed_lateness"];
+        refuse(checker, at, operator, &others, "belongs to a window; this join has none", "leave it out");
     }
     let bound = match (&operator.window, &operator.within) {
         (Some(_), Some(_)) => {

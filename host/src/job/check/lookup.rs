@@ -1,7 +1,7 @@
 //! Operators that join a stream with a table file.
 
 use super::checker::Checker;
-use super::operator::{one_input, refuse};
+use super::operator::{one_input, refuse_others};
 use super::transform::errors_output;
 use super::{column, key, pair};
 use crate::connector::table_schema;
@@ -14,22 +14,10 @@ use crate::schema::Schema;
 pub(super) fn check_lookup(checker: &mut Checker<'_>, name: &str, operator: &spec::Operator) -> Option<Node> {
     let at = At::job().field("operators").field(name);
     let before = checker.problems.len();
-    let others = [
-        ("plugin", operator.plugin.is_some()),
-        ("function", operator.function.is_some()),
-        ("config", operator.config.is_some()),
-        ("columns", !operator.columns.is_empty()),
-        ("files", !operator.files.is_empty()),
-        ("on_error", operator.on_error.is_some()),
-        ("window", operator.window.is_some()),
-        ("trigger", operator.trigger.is_some()),
-        ("aggregate", !operator.aggregate.is_empty()),
-        ("allowed_lateness", operator.allowed_lateness.is_some()),
-        ("within", operator.within.is_some()),
-        ("ttl", operator.ttl.is_some()),
-    ];
+    let own = ["input", "inputs", "key", "join", "lookup", "event_time"];
     let help = "let an operator of its own read this one";
-    refuse(checker, &at, &others, &format!("does not belong to a join with a table; `{name}` is one"), help);
+    let message = format!("does not belong to a join with a table; `{name}` is one");
+    refuse_others(checker, &at, operator, &own, &message, help);
     let lookup = operator.lookup.as_ref()?;
     let (input_name, input, read) = one_input(checker, name, operator)?;
     let join = operator.join.unwrap_or(JoinType::Inner);

@@ -55,12 +55,32 @@ fn kind(checker: &mut Checker<'_>, plugin: &str, function: Option<&str>) -> Opti
     functions.iter().find(|f| Some(f.name.as_str()) == function).map(|f| f.kind)
 }
 
-/// Notes settings that do not belong to this kind of operator: those of `(field, is_set)` that are set.
-pub(super) fn refuse(checker: &mut Checker<'_>, at: &At, fields: &[(&str, bool)], message: &str, help: &str) {
-    for (field, _) in fields.iter().filter(|(_, is_set)| *is_set) {
+/// Notes settings of an operator that do not belong to its kind: those of `fields` that are there.
+pub(super) fn refuse(
+    checker: &mut Checker<'_>,
+    at: &At,
+    operator: &spec::Operator,
+    fields: &[&str],
+    message: &str,
+    help: &str,
+) {
+    for field in operator.settings().into_iter().filter(|field| fields.contains(field)) {
         let message = format!("`{field}` {message}");
-        checker.error(Problem::error(at.field(*field), message).on_key().help(help));
+        checker.error(Problem::error(at.field(field), message).on_key().help(help));
     }
+}
+
+/// The same for all settings but these.
+pub(super) fn refuse_others(
+    checker: &mut Checker<'_>,
+    at: &At,
+    operator: &spec::Operator,
+    own: &[&str],
+    message: &str,
+    help: &str,
+) {
+    let others: Vec<&str> = operator.settings().into_iter().filter(|field| !own.contains(field)).collect();
+    refuse(checker, at, operator, &others, message, help);
 }
 
 /// The one input of an operator that has one: its name, and what it gives.

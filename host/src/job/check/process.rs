@@ -2,10 +2,10 @@
 
 use super::checker::Checker;
 use super::column;
-use super::function::{self, Columns, Places, Wanted, WantedInput};
+use super::function::{self, WantedInput};
 use super::key;
 use super::operator::{Named, one_input, refuse, two_inputs};
-use super::transform::{errors_output, missing_function};
+use super::transform::errors_output;
 use crate::job::graph::{Node, NodeKind, Offered, Output, PairColumn, PairOutput, ProcessNode};
 use crate::job::problem::{At, Problem};
 use crate::job::spec;
@@ -16,26 +16,11 @@ use crate::schema::{Field, Schema};
 pub(super) fn check_process(checker: &mut Checker<'_>, name: &str, operator: &spec::Operator) -> Option<Node> {
     let at = At::job().field("operators").field(name);
     let before = checker.problems.len();
-    let others = [
-        ("aggregate", !operator.aggregate.is_empty()),
-        ("allowed_lateness", operator.allowed_lateness.is_some()),
-        ("trigger", operator.trigger.is_some()),
-    ];
+    let others = ["aggregate", "allowed_lateness", "trigger"];
     let help = "a window is an operator of its own, which reads this one";
-    refuse(checker, &at, &others, &format!("belongs to a window; `{name}` is a process function"), help);
+    refuse(checker, &at, operator, &others, &format!("belongs to a window; `{name}` is a process function"), help);
     let help = "a function says itself how long its state is kept";
-    refuse(
-        checker,
-        &at,
-        &[("ttl", operator.ttl.is_some())],
-        &format!("belongs to a join; `{name}` is a process function"),
-        help,
-    );
-    let plugin = operator.plugin.as_deref()?;
-    let Some(function) = operator.function.as_deref() else {
-        missing_function(checker, name, plugin, &at);
-        return None;
-    };
+    refuse(checker, &at, operator, &["ttl"], &format!("belongs to a join; `{name}` is a process function"), help);
     if operator.key.as_ref().is_none_or(Vec::is_empty) {
         let message = format!("`{name}` runs a process function, but has no `key`: its state is kept for each key");
         let help = "name the columns: `key: [user]`; with two inputs also `key: [{ left: seller, right: id }]`";
@@ -54,24 +39,8 @@ pub(super) fn check_process(checker: &mut Checker<'_>, name: &str, operator: &sp
     if checker.problems.len() > before {
         return None;
     }
-    let wanted = Wanted {
-        operator: name,
-        plugin,
-        function,
-        kind: Kind::Process,
-        config: operator.config.as_ref(),
-        files: Some(&operator.files),
-        inputs: sides.iter().map(|(name, schema)| WantedInput { name, schema }).collect(),
-        columns: Columns::Named(&operator.columns),
-        places: Places {
-            operator: at.clone(),
-            plugin: (at.field("plugin"), None),
-            function: (at.field("function"), None),
-            columns: at.field("columns"),
-            config: at.field("config"),
-        },
-    };
-    let function = function::open(checker, &wanted)?;
+    let wanted = sides.iter().map(|(name, schema)| WantedInput { name, schema }).collect();
+    let function = function::open_of_operator(checker, name, operator, Kind::Process, wanted)?;
     let has_event_time = read.iter().all(|(.., output)| output.has_event_time);
     let schemas: Vec<&Schema> = sides.iter().map(|(_, schema)| *schema).collect();
     let offered: Vec<&[Offered]> = function.inputs.iter().map(|input| &input.offered[..]).collect();

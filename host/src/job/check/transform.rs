@@ -2,10 +2,10 @@
 
 use super::checker::Checker;
 use super::column;
-use super::function::{self, Columns, Places, Wanted, WantedInput};
+use super::function::{self, WantedInput};
 use super::operator::{one_input, refuse};
 use crate::job::graph::{ColumnOrigin, Node, NodeKind, Offered, Output, TransformNode, TransformOutput, errors_schema};
-use crate::job::problem::{At, Problem, suggestion};
+use crate::job::problem::{At, Problem};
 use crate::job::spec;
 use crate::plugin::binding::{Kind, OutputBinding};
 use crate::schema::Schema;
@@ -13,39 +13,19 @@ use crate::schema::Schema;
 /// The node of an operator with `plugin`; none where something is wrong.
 pub(super) fn check_transform(checker: &mut Checker<'_>, name: &str, operator: &spec::Operator) -> Option<Node> {
     let at = At::job().field("operators").field(name);
-    let others = [
-        ("key", operator.key.is_some()),
-        ("aggregate", !operator.aggregate.is_empty()),
-        ("allowed_lateness", operator.allowed_lateness.is_some()),
-        ("trigger", operator.trigger.is_some()),
-        ("ttl", operator.ttl.is_some()),
-    ];
+    let others = ["key", "aggregate", "allowed_lateness", "trigger", "ttl"];
     let help = "a window is an operator of its own, which reads this one";
-    refuse(checker, &at, &others, &format!("belongs to a window or a join; `{name}` is a plugin's function"), help);
+    refuse(
+        checker,
+        &at,
+        operator,
+        &others,
+        &format!("belongs to a window or a join; `{name}` is a plugin's function"),
+        help,
+    );
     let (input_name, input, read) = one_input(checker, name, operator)?;
-    let plugin = operator.plugin.as_deref()?;
-    let Some(function) = operator.function.as_deref() else {
-        missing_function(checker, name, plugin, &at);
-        return None;
-    };
-    let wanted = Wanted {
-        operator: name,
-        plugin,
-        function,
-        kind: Kind::Transform,
-        config: operator.config.as_ref(),
-        files: Some(&operator.files),
-        inputs: vec![WantedInput { name: input_name, schema: &read.schema }],
-        columns: Columns::Named(&operator.columns),
-        places: Places {
-            operator: at.clone(),
-            plugin: (at.field("plugin"), None),
-            function: (at.field("function"), None),
-            columns: at.field("columns"),
-            config: at.field("config"),
-        },
-    };
-    let function = function::open(checker, &wanted)?;
+    let inputs = vec![WantedInput { name: input_name, schema: &read.schema }];
+    let function = function::open_of_operator(checker, name, operator, Kind::Transform, inputs)?;
     let mut node_outputs: Vec<Output> = Vec::new();
     let mut outputs: Vec<TransformOutput> = Vec::new();
     for (i, binding) in function.binding.outputs.iter().enumerate() {
@@ -80,19 +60,6 @@ pub(super) fn check_transform(checker: &mut Checker<'_>, name: &str, operator: &
 /// The `errors` output of a node.
 pub(super) fn errors_output() -> Output {
     Output { name: "errors".into(), schema: errors_schema(), has_event_time: false }
-}
-
-/// Notes that a plugin is named, but no function of it.
-pub(super) fn missing_function(checker: &mut Checker<'_>, name: &str, plugin: &str, at: &At) {
-    let listed = checker.job.plugins.get(plugin);
-    let functions = match checker.around.find_plugin(plugin, listed) {
-        Ok(path) => checker.functions(&path).unwrap_or_default(),
-        Err(_) => Vec::new(),
-    };
-    let names: Vec<&str> = functions.iter().map(|f| f.name.as_str()).collect();
-    let help = if names.is_empty() { String::new() } else { suggestion("", "its functions", names) };
-    let message = format!("`{name}` names the plugin `{plugin}`, but no `function` of it");
-    checker.error(Problem::error(at.clone(), message).on_key().help(help));
 }
 
 /// The columns of one output: those that the function makes and, where it lets them pass, those of the input.

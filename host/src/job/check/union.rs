@@ -2,7 +2,7 @@
 
 use super::checker::Checker;
 use super::column;
-use super::operator::refuse;
+use super::operator::refuse_others;
 use crate::job::graph::{Node, NodeKind, Output, UnionNode};
 use crate::job::problem::{At, Problem};
 use crate::job::spec;
@@ -12,27 +12,9 @@ use crate::schema::Field;
 pub(super) fn check_union(checker: &mut Checker<'_>, name: &str, operator: &spec::Operator) -> Option<Node> {
     let at = At::job().field("operators").field(name);
     let before = checker.problems.len();
-    let others = [
-        ("input", operator.input.is_some()),
-        ("inputs", !operator.inputs.is_empty()),
-        ("plugin", operator.plugin.is_some()),
-        ("function", operator.function.is_some()),
-        ("config", operator.config.is_some()),
-        ("columns", !operator.columns.is_empty()),
-        ("files", !operator.files.is_empty()),
-        ("on_error", operator.on_error.is_some()),
-        ("key", operator.key.is_some()),
-        ("window", operator.window.is_some()),
-        ("trigger", operator.trigger.is_some()),
-        ("aggregate", !operator.aggregate.is_empty()),
-        ("allowed_lateness", operator.allowed_lateness.is_some()),
-        ("join", operator.join.is_some()),
-        ("within", operator.within.is_some()),
-        ("lookup", operator.lookup.is_some()),
-        ("ttl", operator.ttl.is_some()),
-    ];
     let help = "a union has `union: [...]` alone; let another operator read it";
-    refuse(checker, &at, &others, &format!("does not belong to a union; `{name}` is one"), help);
+    let message = format!("does not belong to a union; `{name}` is one");
+    refuse_others(checker, &at, operator, &["union", "event_time"], &message, help);
     let union_at = at.field("union");
     let read: Vec<_> = operator
         .union

@@ -16,16 +16,11 @@ use crate::schema::{DataType, Field, Schema};
 pub(super) fn check_window(checker: &mut Checker<'_>, name: &str, operator: &spec::Operator) -> Option<Node> {
     let at = At::job().field("operators").field(name);
     let before = checker.problems.len();
-    let others = [
-        ("function", operator.function.is_some()),
-        ("config", operator.config.is_some()),
-        ("columns", !operator.columns.is_empty()),
-        ("files", !operator.files.is_empty()),
-    ];
+    let others = ["function", "config", "columns", "files"];
     let help = "an aggregate with its own config is `aggregate: { NAME: { plugin, function, columns, config } }`";
-    refuse(checker, &at, &others, &format!("belongs to a plugin's function; `{name}` is a window"), help);
+    refuse(checker, &at, operator, &others, &format!("belongs to a plugin's function; `{name}` is a window"), help);
     let help = "joins take `window: { tumbling: 10s }` as a bound, and keep rows without it for their `ttl`";
-    refuse(checker, &at, &[("ttl", operator.ttl.is_some())], &format!("belongs to a join; `{name}` is a window"), help);
+    refuse(checker, &at, operator, &["ttl"], &format!("belongs to a join; `{name}` is a window"), help);
     let window = operator.window.as_ref()?;
     let windows = extent::windows(window, &at.field("window"), &mut checker.problems);
     let time = window.time.unwrap_or_default();

@@ -85,6 +85,32 @@ pub enum OnError {
 }
 
 impl Operator {
+    /// The names of the settings that are there.
+    pub fn settings(&self) -> Vec<&'static str> {
+        let all = [
+            ("input", self.input.is_some()),
+            ("inputs", !self.inputs.is_empty()),
+            ("union", !self.union.is_empty()),
+            ("plugin", self.plugin.is_some()),
+            ("function", self.function.is_some()),
+            ("config", self.config.is_some()),
+            ("columns", !self.columns.is_empty()),
+            ("files", !self.files.is_empty()),
+            ("on_error", self.on_error.is_some()),
+            ("key", self.key.is_some()),
+            ("window", self.window.is_some()),
+            ("trigger", self.trigger.is_some()),
+            ("join", self.join.is_some()),
+            ("within", self.within.is_some()),
+            ("lookup", self.lookup.is_some()),
+            ("ttl", self.ttl.is_some()),
+            ("aggregate", !self.aggregate.is_empty()),
+            ("allowed_lateness", self.allowed_lateness.is_some()),
+            ("event_time", self.event_time.is_some()),
+        ];
+        all.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect()
+    }
+
     /// Everything that it reads, in the order of its inputs, with the place in the job where it stands: a field, and a
     /// position in it where the field is a list.
     pub fn reads(&self) -> Vec<(&str, &'static str, Option<usize>)> {
