@@ -144,6 +144,11 @@ impl FakePlugins {
         self.folder.path().to_path_buf()
     }
 
+    fn graph(&mut self, job: &spec::Job) -> JobGraph {
+        let around = self.around();
+        check(job, &around, self).unwrap().graph
+    }
+
     fn of(&self, plugin: &Path) -> &[(FunctionInfo, Open)] {
         let name = plugin.file_stem().and_then(|n| n.to_str()).unwrap_or_default();
         self.functions.get(name).map_or(&[], Vec::as_slice)
@@ -167,16 +172,23 @@ impl PluginCatalog for FakePlugins {
 
 /// The graph that a built job and a job file both give.
 pub(crate) fn same_graph(built: &JobBuilder, yaml: &str) -> JobGraph {
-    let built = built.build().unwrap();
+    let (built, written) = (built.build().unwrap(), written(yaml));
+    assert_eq!(built, written);
+    let mut plugins = FakePlugins::new();
+    let graph = plugins.graph(&written);
+    assert_eq!(plugins.graph(&built), graph);
+    graph
+}
+
+/// The graph that a job file gives.
+pub(crate) fn graph(yaml: &str) -> JobGraph {
+    FakePlugins::new().graph(&written(yaml))
+}
+
+fn written(yaml: &str) -> spec::Job {
     let document =
         Document { name: "job.yaml".into(), text: yaml.into(), language: Language::Yaml, base: "/job".into() };
     let loaded = load(document, &[], &|_| None);
     assert!(loaded.problems.is_empty(), "{}", loaded.report(&[], false));
-    let written = loaded.job.unwrap();
-    assert_eq!(built, written);
-    let mut plugins = FakePlugins::new();
-    let around = plugins.around();
-    let graph = check(&written, &around, &mut plugins).unwrap().graph;
-    assert_eq!(check(&built, &around, &mut plugins).unwrap().graph, graph);
-    graph
+    loaded.job.unwrap()
 }

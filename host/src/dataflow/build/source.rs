@@ -10,11 +10,12 @@ use crate::dataflow::engine::{self, Edge};
 use crate::dataflow::shuffle::Target;
 use crate::dataflow::source::{self, Gate, InFlight, OpenSplit, SourceOperator};
 use crate::error::{Error, Result};
-use crate::job::graph::{EventTime, Node};
+use crate::job::graph::{EventTime, Node, NodeId};
 use crate::job::spec::OnError;
 
 impl<'scope> Builder<'_, 'scope> {
-    /// A source: its splits divided among the workers, its rows spread where there are fewer splits than workers.
+    /// A source: its splits divided among the workers. Where there are fewer splits than workers, its rows are spread, unless
+    /// an operator needs a split's rows in their order.
     pub(super) fn source(
         &mut self,
         id: usize,
@@ -41,7 +42,7 @@ impl<'scope> Builder<'_, 'scope> {
             let mine = mine.collect::<Result<Vec<_>>>()?;
             Ok(SourceOperator::new(mine, dead_letters, metrics, gate, job, wake))
         })?;
-        if splits.len() >= workers {
+        if splits.len() >= workers || self.graph.order_counts_behind(NodeId(id)) {
             return Ok(edges);
         }
         // Fewer splits than workers: the others get their share of the rows.
