@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use harness::{Flowgate, Folder, Signal};
+use harness::{Flowgate, Folder, Signal, repository};
 use serde_json::Value;
 
 const PARALLELISM: [&str; 3] = ["1", "2", "4"];
@@ -139,6 +139,60 @@ fn interval_joins_give_what_nested_loops_give() {
 #[test]
 fn joins_of_all_rows_give_what_nested_loops_give() {
     every_join("ttl: 365d", &["inner", "semi"], |_, _| true);
+}
+
+/// A plugin's join function makes the rows of the pairs, and of left rows without one; pairs that it fails go to `errors`.
+#[test]
+fn a_join_function_makes_the_rows_of_the_pairs() {
+    let (left, right) = (rows(1, 1_600), rows(2, 1_600));
+    let function = "window: { tumbling: 10s }, plugin: bench, function: difference, on_error: skip";
+    let folder = folder(function, &left, &right);
+    let component = folder.join("bench.wasm");
+    let source = repository().join("tests/bench/plugin");
+    let arguments = ["plugin", "build", source.to_str().unwrap(), "-o", component.to_str().unwrap()];
+    Flowgate::new(folder.path(), &arguments).deadline(Duration::from_secs(300)).run().expect(0);
+    let job = "plugins: { bench: bench.wasm }\n".to_string()
+        + &folder.read("job.yaml")
+        + "  errors: { input: joined.errors, file: { path: errors.jsonl } }\n";
+    folder.write("job.yaml", job);
+    let pairs = nested_loops("left", &left, &right, |l, r| l.at / 10 == r.at / 10);
+    let (failed, made): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(left, _)| left.unwrap() % 7 == 0);
+    let want: Vec<_> = made.into_iter().map(|(l, r)| (l, r, r.map(|r| r as i64 - l.unwrap() as i64))).collect();
+    assert!(!failed.is_empty() && want.iter().any(|(_, right, _)| right.is_none()));
+    for parallelism in PARALLELISM {
+        let ended = Flowgate::new(folder.path(), &["run", "job.yaml", "-p", parallelism]).env("JOIN", "left").run();
+        let ended = ended.expect(0);
+        let made = |line: &str| {
+            let row: Value = serde_json::from_str(line).expect("a JSON line");
+            (row["id"].as_u64(), row["right_id"].as_u64(), row["difference"].as_i64())
+        };
+        let mut got: Vec<_> = ended.stdout.lines().map(made).collect();
+        got.sort_unstable();
+        assert!(got == want, "parallelism {parallelism}: {} rows, not {}", got.len(), want.len());
+        let errors = folder.read("errors.jsonl");
+        assert_eq!(errors.lines().count(), failed.len(), "parallelism {parallelism}");
+        assert!(errors.lines().all(|line| line.contains("divisible by seven")), "{errors}");
+    }
+}
+
+/// A union of two files; the summary says how many rows went through it.
+#[test]
+fn a_union_gives_the_rows_of_all_inputs() {
+    let (left, right) = (rows(1, 700), rows(2, 300));
+    let folder = folder("ttl: 1d", &left, &right);
+    let (before, _) = JOB.split_once("operators:").unwrap();
+    let rest = "operators:\n  both: { union: [left, right] }\nsinks:\n  out: { input: both, print: {} }\n";
+    folder.write("job.yaml", format!("{before}{rest}"));
+    let mut want: Vec<u64> = left.iter().chain(&right).map(|row| row.id).collect();
+    want.sort_unstable();
+    for parallelism in PARALLELISM {
+        let ended = Flowgate::new(folder.path(), &["run", "job.yaml", "-p", parallelism]).run().expect(0);
+        let id = |line: &str| serde_json::from_str::<Value>(line).expect("a JSON line")["id"].as_u64().unwrap();
+        let mut got: Vec<u64> = ended.stdout.lines().map(id).collect();
+        got.sort_unstable();
+        assert!(got == want, "parallelism {parallelism}");
+        ended.saying("1,000 in, 1,000 out");
+    }
 }
 
 /// Two files of which one is far behind the other: nothing is late, as event time is that of the one behind.

@@ -21,6 +21,7 @@ pub mod shuffle;
 pub mod sink;
 pub mod slot;
 pub mod source;
+pub mod union;
 pub mod watermark;
 pub mod window;
 pub mod wire;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::builder::Builder;
-use crate::dataflow::engine::{Edge, PassOn, Route};
+use crate::dataflow::engine::{Edge, Route};
 use crate::dataflow::slot::Slot;
+use crate::dataflow::union::Union;
 use crate::error::Result;
 use crate::job::graph::{Node, TransformNode, UnionNode};
 
@@ -22,10 +23,11 @@ impl<'scope> Builder<'_, 'scope> {
         Ok(self.operator(id, node, vec![(edge, Route::Local)], Box::new(slot), spec.event_time.as_ref()))
     }
 
-    /// A union. Rows stay on their worker; the engine's shell merges the watermarks of the inputs.
+    /// A union.
     pub(super) fn union(&mut self, id: usize, node: &Node, spec: &UnionNode) -> Result<Vec<Edge<'scope>>> {
         let inputs = (0..node.inputs.len()).map(|i| Ok((self.input(node, i)?.0, Route::Local)));
         let inputs = inputs.collect::<Result<Vec<_>>>()?;
-        Ok(self.operator(id, node, inputs, Box::new(PassOn), spec.event_time.as_ref()))
+        let union = Union(Arc::clone(&self.job.metrics.nodes[id]));
+        Ok(self.operator(id, node, inputs, Box::new(union), spec.event_time.as_ref()))
     }
 }

@@ -1,4 +1,4 @@
-//! Functions that the benchmarks measure: written as an author would write them, a row at a time.
+//! Functions that the benchmarks measure and tests call: written as an author would write them, a row at a time.
 
 use flowgate_sdk::{Aggregate, Concat, Failure, Row};
 
@@ -96,4 +96,28 @@ pub fn skew(bid: Auction) -> Skewed {
     Skewed { hot: if bid.auction % 100 == 0 { 0 } else { bid.auction } }
 }
 
-flowgate_sdk::plugin! { transforms: [filter, map, skew], aggregates: [Total] }
+/// A side of what `difference` reads.
+#[derive(Debug, Row)]
+pub struct Numbered {
+    /// Its number.
+    pub id: i64,
+}
+
+/// What `difference` makes.
+#[derive(Debug, Row)]
+#[row(passthrough)]
+pub struct Difference {
+    /// Right less left.
+    pub difference: Option<i64>,
+}
+
+/// By how much the number of the right row is greater, if there is one. It fails where the left's is divisible by seven.
+#[flowgate_sdk::join]
+pub fn difference(left: Numbered, right: Option<Numbered>) -> Result<Difference, Failure> {
+    if left.id % 7 == 0 {
+        return Err(Failure::new("divisible by seven"));
+    }
+    Ok(Difference { difference: right.map(|right| right.id - left.id) })
+}
+
+flowgate_sdk::plugin! { transforms: [filter, map, skew], aggregates: [Total], joins: [difference] }
