@@ -323,3 +323,41 @@ sinks: { out: { input: stats, print: {} } }
         assert!(row["most"].as_f64().unwrap() > 990.0, "{row}");
     }
 }
+
+/// One file of equal times: what is first and last of a key is so in the file, and windows of two rows are of neighbours.
+#[test]
+fn rows_of_a_file_keep_their_order() {
+    let folder = Folder::with_job(
+        "\
+job: order
+sources:
+  rows:
+    file: { path: in.jsonl, format: json, columns: { t: timestamp, key: int64, n: int64 }, batch_rows: 16 }
+    event_time: { column: t }
+operators:
+  ends: { input: rows, key: [key], window: { tumbling: 10s }, aggregate: { a: first(n), b: last(n) } }
+  neighbours: { input: rows, key: [key], window: { tumbling: 2 rows }, aggregate: { a: min(n), b: max(n) } }
+sinks:
+  out: { input: \"${INPUT}\", print: {} }
+",
+    );
+    let (mut text, mut by_key) = (String::new(), BTreeMap::<u64, Vec<u64>>::new());
+    for (n, key) in numbers(5).take(4_000).map(|n| n % 3).enumerate() {
+        writeln!(text, "{{\"t\":\"2026-01-01T00:00:00Z\",\"key\":{key},\"n\":{n}}}").unwrap();
+        by_key.entry(key).or_default().push(n as u64);
+    }
+    folder.write("in.jsonl", text);
+    let ends = by_key.iter().map(|(key, of_key)| (*key, of_key[0], of_key[of_key.len() - 1]));
+    let neighbours = by_key.iter().flat_map(|(key, of_key)| of_key.chunks_exact(2).map(|two| (*key, two[0], two[1])));
+    for (input, want) in [("ends", ends.collect::<Vec<_>>()), ("neighbours", neighbours.collect())] {
+        for parallelism in PARALLELISM {
+            let command = Flowgate::new(folder.path(), &["run", "job.yaml", "-p", parallelism]).env("INPUT", input);
+            let rows = json(&command.run().expect(0).stdout);
+            let number = |row: &Value, column: &str| row[column].as_u64().unwrap();
+            let got = rows.iter().map(|row| (number(row, "key"), number(row, "a"), number(row, "b")));
+            let mut got: Vec<_> = got.collect();
+            got.sort_unstable();
+            assert!(got == want, "{input} at parallelism {parallelism}");
+        }
+    }
+}

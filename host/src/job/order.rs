@@ -1,7 +1,7 @@
 //! Where the order of rows counts.
 //!
 //! Rows of a key that come from one split reach the operators named here in the split's order. That holds as long as the
-//! rows are not spread over several workers on their way to the shuffle by key.
+//! rows are not spread over several workers on their way to the shuffle by key, and not added up before it.
 
 use super::graph::{Aggregate, JobGraph, NodeId, NodeKind, Trigger, WindowNode, Windows};
 
@@ -36,7 +36,8 @@ impl NodeKind {
 }
 
 impl WindowNode {
-    fn goes_by_order(&self) -> bool {
+    /// As [`NodeKind::goes_by_order`].
+    pub fn goes_by_order(&self) -> bool {
         // `first` and `last` go by arrival where times are equal, too.
         let by_arrival = |aggregate: &Aggregate| matches!(aggregate, Aggregate::First(_) | Aggregate::Last(_));
         matches!(self.windows, Windows::Rows { .. })

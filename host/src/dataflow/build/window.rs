@@ -15,7 +15,7 @@ use crate::dataflow::window::session::SessionWindows;
 use crate::dataflow::window::shape::Shape;
 use crate::dataflow::window::time::TimeWindows;
 use crate::error::{Error, Result};
-use crate::job::graph::{Node, PluginFunction, Trigger, WindowNode, Windows};
+use crate::job::graph::{Node, PluginFunction, WindowNode, Windows};
 use crate::schema::Schema;
 
 /// Position of the dead letters among the outputs of a window node.
@@ -27,7 +27,8 @@ impl<'scope> Builder<'_, 'scope> {
         let (edge, schema) = self.input(node, 0)?;
         let mut inputs = Vec::new();
         let mut early_errors = None;
-        if self.workers() > 1 && adds_up_early(spec) {
+        // What goes by the order of rows is added up in that order: by the owner of the key.
+        if self.workers() > 1 && !spec.goes_by_order() {
             let key: Vec<usize> = (0..spec.key.len()).collect();
             let plan = self.plan(node, spec, &schema)?;
             let dead_letters = self.dead_letters(id, spec.on_error, schema.clone());
@@ -93,9 +94,4 @@ impl<'scope> Builder<'_, 'scope> {
             trigger: spec.trigger,
         })
     }
-}
-
-/// Whether results do not depend on the order in which rows of a key come: then some can be added up before the others.
-fn adds_up_early(spec: &WindowNode) -> bool {
-    !matches!(spec.windows, Windows::Rows { .. }) && !matches!(spec.trigger, Some(Trigger::Count(_)))
 }
