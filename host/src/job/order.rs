@@ -1,6 +1,6 @@
 //! Where the order of rows counts.
 //!
-//! Rows of a key that come from one split reach the operators named here in the split's order. That holds as long as the
+//! O1: rows of a key that come from one split reach the operators named here in the split's order. That holds as long as the
 //! rows are not spread over several workers on their way to the shuffle by key, and not added up before it.
 
 use super::graph::{Aggregate, JobGraph, NodeId, NodeKind, Trigger, WindowNode, Windows};

@@ -1,4 +1,5 @@
-//! Tables whose cold rows are in a file: how rows go there when memory is short, and come back when their keys do.
+//! Tables whose cold rows are in a file: how rows go there when memory is short, and come back when their keys do
+//! (K2: nobody sees the difference).
 //!
 //! A row that comes back leaves its copy in the file. While the row is in memory, it counts and the copy does not; if it does
 //! not change, it can go again without being written. Rows with changes that no checkpoint has may go as well: the file notes

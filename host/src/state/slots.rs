@@ -1,7 +1,7 @@
 //! The state slots of a process function on one worker: values, maps and lists per key, bytes to the host.
 //!
 //! A call of the function sees what it has written. [`Slots::commit`] keeps it; [`Slots::rollback`] forgets it, as if the
-//! call had never been made. So every write notes first what was there before.
+//! call had never been made (P1). So every write notes first what was there before.
 
 use super::changes::Change;
 use super::key::Keys;

@@ -1,8 +1,8 @@
 //! Process functions in the dataflow.
 //!
-//! Rows of a key are on one worker, in the order in which they came. Timers of event time fire when the watermark reaches
-//! them, before it is passed on; those of processing time at the tick that reaches them. Both fire in the order of their
-//! times; a timer that is set while others fire comes after those of the same call. At the end of the input, every timer of
+//! Rows of a key are on one worker, in the order in which they came (O1). Timers of event time fire when the watermark
+//! reaches them, before it is passed on (P2); those of processing time at the tick that reaches them. Both fire in
+//! the order of their times; a timer that is set while others fire comes after those of the same call. At the end of the input, every timer of
 //! event time fires and none of processing time, as in Flink.
 
 use std::sync::Arc;

@@ -110,6 +110,9 @@ pub trait Windows {
     fn open_groups(&self) -> usize;
 }
 
+/// Called with the keys of a pane that are to give a result by their number of rows.
+pub type GiveFull<'a> = dyn FnMut(&mut Plan, &Pane, &[u32]) -> Result<()> + 'a;
+
 impl Plan {
     /// A pane without keys.
     pub fn pane(&self) -> Pane {
@@ -129,7 +132,7 @@ impl Plan {
         rows: &NewRows<'_>,
         groups: &[u32],
         columns: &mut Columns<'_>,
-        full: &mut dyn FnMut(&mut Plan, &Pane, &[u32]) -> Result<()>,
+        full: &mut GiveFull<'_>,
     ) -> Result<Vec<RowFailure>> {
         let Some(Trigger::Count(n)) = self.trigger else {
             return pane.values_mut().update(&mut self.aggregators, groups, columns, rows.times, rows.context);

@@ -44,7 +44,7 @@ impl SessionWindows {
     /// Sessions that are kept.
     #[cfg(test)]
     pub fn kept(&self) -> usize {
-        self.table.values().len()
+        self.table.values().kept()
     }
 
     /// The watermark at which a session whose last row is at `last` fires.

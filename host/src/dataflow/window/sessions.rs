@@ -176,7 +176,7 @@ impl Sessions {
 
     /// How many there are.
     #[cfg(test)]
-    pub fn len(&self) -> usize {
+    pub fn kept(&self) -> usize {
         self.all.len() - self.free.len()
     }
 }
