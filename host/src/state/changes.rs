@@ -150,29 +150,57 @@ impl<V: Values> Table<V> {
         Ok(())
     }
 
-    /// Calls `visit` with the rows of all keys, some at a time: those in memory first, then those that are spilled, in the
-    /// order of their key groups. What it does to the values of spilled rows is forgotten; rows are valid inside one call.
+    /// Calls `visit` with the rows of all keys, some at a time: see [`Table::walk`].
     ///
     /// # Errors
     /// What `visit` says, or the file for spilled state cannot be read.
     pub fn scan(&mut self, mut visit: impl FnMut(&KeyIndex, &mut V, &[u32]) -> Result<()>) -> Result<()> {
-        let live: Vec<u32> = (0..self.marks.len() as u32).filter(|row| self.marks[*row as usize] & LIVE != 0).collect();
-        for rows in live.chunks(LOADED_AT_ONCE) {
-            visit(&self.index, &mut self.values, rows)?;
-        }
-        let mut after = None;
-        while self.spilled_keys() > 0 {
-            let (rows, more) = self.load_chunk(&mut after, LOADED_AT_ONCE)?;
-            if !rows.is_empty() {
-                visit(&self.index, &mut self.values, &rows)?;
-                self.unload(&rows);
-            }
-            if !more {
-                break;
-            }
-        }
+        let mut walk = Walk::default();
+        while self.walk(&mut walk, &mut visit)? {}
         Ok(())
     }
+
+    /// Goes on with a walk through all keys: calls `visit` with the rows of the next ones, those in memory first, then those
+    /// that are spilled, in the order of their key groups. Gives whether there may be more.
+    ///
+    /// Between the steps of a walk the table must not change. What `visit` does to the values of spilled rows is forgotten;
+    /// rows are valid inside one call.
+    ///
+    /// # Errors
+    /// What `visit` says, or the file for spilled state cannot be read.
+    pub fn walk(
+        &mut self,
+        walk: &mut Walk,
+        mut visit: impl FnMut(&KeyIndex, &mut V, &[u32]) -> Result<()>,
+    ) -> Result<bool> {
+        let marks = self.marks.iter().enumerate().skip(walk.next);
+        let live = marks.filter(|(_, mark)| **mark & LIVE != 0).map(|(row, _)| row as u32);
+        let rows: Vec<u32> = live.take(LOADED_AT_ONCE).collect();
+        if let Some(last) = rows.last() {
+            walk.next = *last as usize + 1;
+            visit(&self.index, &mut self.values, &rows)?;
+            return Ok(true);
+        }
+        walk.next = self.marks.len();
+        if self.spilled_keys() == 0 {
+            return Ok(false);
+        }
+        let (rows, more) = self.load_chunk(&mut walk.after, LOADED_AT_ONCE)?;
+        if !rows.is_empty() {
+            visit(&self.index, &mut self.values, &rows)?;
+            self.unload(&rows);
+        }
+        Ok(more)
+    }
+}
+
+/// How far a walk through all keys of a table has come.
+#[derive(Debug, Default)]
+pub struct Walk {
+    /// The next row in memory.
+    next: usize,
+    /// The last key from the file.
+    after: Option<Vec<u8>>,
 }
 
 /// Gives what has changed in one row.

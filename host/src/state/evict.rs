@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::filter::Filter;
 use super::key::{Key, Keys, hash};
 use super::short::Short;
-use super::spill::{Records, SpillTable, put_key, read_key};
+use super::spill::{DueKeys, Records, SpillTable, put_key, read_key};
 use super::store::StateStore;
 use super::table::{DIRTY, LIVE, NO_ROW, SAME, STORED, TAKEN, Table, USED, Values};
 use crate::error::Result;
@@ -42,6 +42,8 @@ pub(super) struct Spilled {
     pub(super) changed: usize,
     /// Behind this key the sweep for what is expired goes on.
     swept: Option<Vec<u8>>,
+    /// When the first of the keys in the file is due.
+    due: Option<i64>,
 }
 
 impl Spilled {
@@ -54,6 +56,7 @@ impl Spilled {
             loaded: 0,
             changed: 0,
             swept: None,
+            due: None,
         })
     }
 
@@ -173,7 +176,7 @@ impl<V: Values> Table<V> {
             && spilled.removed.len() >= REMOVED_AT_ONCE
         {
             let removed = std::mem::take(&mut spilled.removed);
-            spilled.file.write(&mut Records::default(), |_| false, removed.iter().map(Short::as_slice))?;
+            spilled.file.write(&mut Records::default(), &DueKeys::default(), |_| false, removed.iter().map(Short::as_slice))?;
         }
         let (live, rows) = (self.index.len(), self.index.rows());
         let filter = self.spilled.as_ref().map_or(0, |spilled| spilled.filter.bytes());
@@ -278,13 +281,22 @@ impl<V: Values> Table<V> {
 
     /// Writes rows to the file and forgets victims, the rows that were written among them.
     fn write(&mut self, records: &mut Records, victims: &[u32]) -> Result<()> {
+        let groups = self.key_groups();
         let Table { index, values, marks, spilled: Some(spilled), .. } = self else { return Ok(()) };
-        if !records.is_empty() {
+        let mut due = DueKeys::default();
+        for row in victims {
+            if let Some(at) = values.due(*row) {
+                let key = index.key(*row);
+                due.push(at, groups.of(hash(key)), key);
+                spilled.due = Some(spilled.due.map_or(at, |first| first.min(at)));
+            }
+        }
+        if !records.is_empty() || !due.is_empty() {
             let tracked = self.gone.is_some();
             let noted = |row: u32| tracked && marks[row as usize] & DIRTY != 0;
             // A key that was removed and has come again is removed before it is written.
             let removed = std::mem::take(&mut spilled.removed);
-            spilled.file.write(records, noted, removed.iter().map(Short::as_slice))?;
+            spilled.file.write(records, &due, noted, removed.iter().map(Short::as_slice))?;
         }
         for row in victims {
             let mark = std::mem::take(&mut marks[*row as usize]);
@@ -301,6 +313,43 @@ impl<V: Values> Table<V> {
             values.clear(*row);
         }
         Ok(())
+    }
+
+    /// When the first of the spilled keys is due: it may have come back or be gone by now.
+    pub fn spilled_due(&self) -> Option<i64> {
+        self.spilled.as_ref().and_then(|spilled| spilled.due)
+    }
+
+    /// Brings back up to `limit` spilled keys that are due at `until` or earlier, and gives whether there may be more: then it
+    /// is to be called again, behind a [`Table::settle`].
+    ///
+    /// # Errors
+    /// The file for spilled state cannot be read: the outside world's.
+    pub fn load_due(&mut self, until: i64, limit: usize) -> Result<bool> {
+        let Some(spilled) = self.spilled.as_mut().filter(|spilled| spilled.due.is_some_and(|at| at <= until)) else {
+            return Ok(false);
+        };
+        let (keys, next) = spilled.file.take_due(until, limit)?;
+        spilled.due = next;
+        let (mut wanted, mut found) = (Records::default(), Vec::new());
+        for (i, bytes) in keys.iter().enumerate() {
+            let (group, key) = read_key(bytes)?;
+            if self.index.find(key).is_none() {
+                spilled.want(&mut wanted, group, hash(key), key, i as u32);
+            }
+        }
+        spilled.file.read(&mut wanted, |i, epoch, row| {
+            found.push((i, epoch, row.to_vec()));
+            Ok(())
+        })?;
+        for (i, epoch, row) in found {
+            let (_, key) = read_key(&keys[i as usize])?;
+            // A key may have been noted for several times.
+            if self.index.find(key).is_none() {
+                self.place_copy(key, epoch, &row)?;
+            }
+        }
+        Ok(next.is_some_and(|at| at <= until))
     }
 
     /// Loads up to `limit` rows that are in the file alone, from `after` on. Whether there are more.

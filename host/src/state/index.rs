@@ -182,6 +182,39 @@ impl KeyIndex {
         if self.nothing == Some(group) { Key::Nothing } else { self.store.get(group as usize) }
     }
 
+    /// The keys of these rows, in order.
+    ///
+    /// # Errors
+    /// They do not fit into a buffer.
+    pub fn keys_of(&self, rows: &[u32]) -> Result<Keys> {
+        let nulls = || {
+            let at = rows.iter().position(|row| self.nothing == Some(*row))?;
+            Some(present(rows.len(), at))
+        };
+        Ok(match &self.store {
+            Store::Empty => Keys::Unit(rows.len()),
+            Store::Ints(values) => Keys::Ints(rows.iter().map(|row| values[*row as usize]).collect(), nulls()),
+            Store::Bytes { .. } => {
+                let (offsets, bytes) = self.bytes_of(rows.iter().copied())?;
+                Keys::Bytes(offsets.into(), Buffer::from_vec(bytes), nulls())
+            }
+        })
+    }
+
+    /// The keys of these rows, one behind another, and where they begin and end; of a store of bytes.
+    fn bytes_of(&self, rows: impl ExactSizeIterator<Item = u32>) -> Result<(Vec<i32>, Vec<u8>)> {
+        let (mut offsets, mut bytes) = (Vec::with_capacity(rows.len() + 1), Vec::new());
+        offsets.push(0i32);
+        for row in rows {
+            if let (Store::Bytes { starts, lengths, data }, false) = (&self.store, self.nothing == Some(row)) {
+                bytes.extend_from_slice(&data[starts[row as usize]..][..lengths[row as usize] as usize]);
+            }
+            let too_long = |_| Error::user("the keys of one result take up more than 2 GiB");
+            offsets.push(i32::try_from(bytes.len()).map_err(too_long)?);
+        }
+        Ok((offsets, bytes))
+    }
+
     /// The groups of rows, new ones where a key is new.
     pub fn of_rows(&mut self, keys: &Keys, groups: &mut Vec<u32>) {
         groups.clear();
@@ -320,15 +353,8 @@ impl KeyIndex {
             ([field], Store::Ints(values)) => {
                 Ok(vec![ints(field, rows.clone().map(|row| values[row as usize]).collect(), nulls())])
             }
-            ([field], Store::Bytes { starts, lengths, data }) if field.data_type != DataType::Boolean => {
-                let mut offsets = Vec::with_capacity(count + 1);
-                offsets.push(0i32);
-                let mut bytes = Vec::new();
-                for row in rows.clone() {
-                    bytes.extend_from_slice(&data[starts[row as usize]..][..lengths[row as usize] as usize]);
-                    let too_long = |_| Error::user("the keys of one result take up more than 2 GiB");
-                    offsets.push(i32::try_from(bytes.len()).map_err(too_long)?);
-                }
+            ([field], Store::Bytes { .. }) if field.data_type != DataType::Boolean => {
+                let (offsets, bytes) = self.bytes_of(rows.clone())?;
                 Ok(vec![texts(field, offsets, bytes, nulls())?])
             }
             _ => {

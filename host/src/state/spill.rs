@@ -8,6 +8,9 @@
 //! value:  a frame (see `codec`) of: epoch, 4 bytes, little-endian | the row as its columns encode it
 //! ```
 //!
+//! A third table of redb's has the keys that somebody has to look at, by time: the time, 8 bytes, big-endian with the sign
+//! turned round, and the key as above; no values.
+//!
 //! Keys of one group are together, so that ranges are scanned by key group. The epoch is that of the last change: when it is
 //! the table's current one, the row has changed since the last look at changes.
 
@@ -17,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use redb::{Database, ReadableDatabase, StorageBackend, TableDefinition, TableError};
+use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError};
 
 use super::codec;
 use super::key::Key;
@@ -193,18 +196,47 @@ pub(super) struct SpillTable {
     rows: String,
     /// Keys of rows that were spilled before changes had been looked at.
     changed: String,
+    /// Keys that are due at a time.
+    due: String,
+}
+
+/// Keys, each with the time when it is due.
+#[derive(Debug, Default)]
+pub(super) struct DueKeys(Vec<Vec<u8>>);
+
+impl DueKeys {
+    /// Adds a key.
+    pub(super) fn push(&mut self, at: i64, key_group: u32, key: Key<'_>) {
+        let mut bytes = (at as u64 ^ 1 << 63).to_be_bytes().to_vec();
+        put_key(key_group, key, &mut bytes);
+        self.0.push(bytes);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The time and the key of what [`DueKeys::push`] wrote.
+fn read_due(bytes: &[u8]) -> Result<(i64, &[u8])> {
+    let wrong = || Error::internal("the time of spilled state cannot be read");
+    let (at, key) = bytes.split_first_chunk::<8>().ok_or_else(wrong)?;
+    Ok(((u64::from_be_bytes(*at) ^ 1 << 63) as i64, key))
 }
 
 impl SpillTable {
     pub(super) fn new(file: &Arc<SpillFile>) -> Self {
         let number = file.tables.fetch_add(1, Relaxed);
-        SpillTable { file: Arc::clone(file), rows: format!("rows-{number}"), changed: format!("changed-{number}") }
+        let name = |part: &str| format!("{part}-{number}");
+        SpillTable { file: Arc::clone(file), rows: name("rows"), changed: name("changed"), due: name("due") }
     }
 
-    /// Writes rows, over those that have their keys; with `tracked`, they are noted as changed. Removes other keys.
+    /// Writes rows, over those that have their keys; with `tracked`, they are noted as changed. Removes other keys. Notes keys
+    /// that are due.
     pub(super) fn write<'k>(
         &self,
         records: &mut Records,
+        due: &DueKeys,
         tracked: impl Fn(u32) -> bool,
         remove: impl Iterator<Item = &'k [u8]>,
     ) -> Result<()> {
@@ -228,6 +260,12 @@ impl SpillTable {
                     noted.insert(record.key(&records.bytes), &[][..]).map_err(failed)?;
                 }
             }
+            if !due.is_empty() {
+                let mut table = transaction.open_table(Definition::new(&self.due)).map_err(failed)?;
+                for key in &due.0 {
+                    table.insert(key.as_slice(), &[][..]).map_err(failed)?;
+                }
+            }
         }
         transaction.commit().map_err(failed)
     }
@@ -247,6 +285,31 @@ impl SpillTable {
             }
         }
         Ok(())
+    }
+
+    /// Takes out up to `limit` keys that are due at `until` or earlier, and says when the next one is due.
+    pub(super) fn take_due(&self, until: i64, limit: usize) -> Result<(Vec<Vec<u8>>, Option<i64>)> {
+        let (mut keys, mut next) = (Vec::new(), None);
+        let transaction = self.file.database.begin_write().map_err(failed)?;
+        {
+            let mut table = transaction.open_table(Definition::new(&self.due)).map_err(failed)?;
+            let mut entries = Vec::new();
+            for entry in table.range::<&[u8]>(..).map_err(failed)? {
+                let (entry, _) = entry.map_err(failed)?;
+                let (at, key) = read_due(entry.value())?;
+                if at > until || keys.len() == limit {
+                    next = Some(at);
+                    break;
+                }
+                keys.push(key.to_vec());
+                entries.push(entry.value().to_vec());
+            }
+            for entry in entries {
+                table.remove(entry.as_slice()).map_err(failed)?;
+            }
+        }
+        transaction.commit().map_err(failed)?;
+        Ok((keys, next))
     }
 
     fn open(&self, name: &str) -> Result<Option<redb::ReadOnlyTable<&'static [u8], &'static [u8]>>> {
@@ -307,6 +370,6 @@ impl SpillTable {
 impl Drop for SpillTable {
     fn drop(&mut self) {
         // Its pages are then used for others. What cannot be freed goes with the file.
-        let _ = self.drop_tables(&[&self.rows, &self.changed]);
+        let _ = self.drop_tables(&[&self.rows, &self.changed, &self.due]);
     }
 }

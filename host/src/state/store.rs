@@ -94,6 +94,11 @@ impl JobStores {
         Arc::new(JobStores { memory_bytes_max, spill, key_groups, workers, slots, bytes })
     }
 
+    /// Memory for what is kept in memory.
+    fn most(&self) -> u64 {
+        self.memory_bytes_max - self.memory_bytes_max / CACHE_PART
+    }
+
     /// What every slot of every operator keeps, in the order of their names.
     pub fn figures(&self) -> Vec<SlotFigures> {
         let mut sums: BTreeMap<(String, String, SlotKind), SlotFigures> = BTreeMap::new();
@@ -141,6 +146,12 @@ impl StateStore {
     /// The same, on behalf of an operator.
     pub fn of_operator(&self, name: &str) -> Self {
         StateStore { operator: name.into(), ..self.clone() }
+    }
+
+    /// Whether the state of all operators takes up more memory than there is for it: then a table that is not used at the
+    /// moment should be settled as well.
+    pub fn is_short(&self) -> bool {
+        self.job.bytes.load(Relaxed) > self.job.most()
     }
 
     /// The job's key groups.
@@ -198,7 +209,7 @@ impl Listing {
     /// When memory is short, a slot that has more than its fair share makes room, so that a small one is not emptied for a
     /// large one. If there is none that does so (it may be idle), all do.
     pub(super) fn excess(&self, own: usize, growth: usize) -> usize {
-        let most = self.job.memory_bytes_max - self.job.memory_bytes_max / CACHE_PART;
+        let most = self.job.most();
         let total = self.job.bytes.load(Relaxed);
         if total.saturating_add(growth as u64) <= most {
             return 0;

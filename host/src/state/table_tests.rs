@@ -35,6 +35,11 @@ impl Values for Counts {
     fn bytes(&self) -> usize {
         self.0.len() * 8
     }
+
+    fn due(&self, row: u32) -> Option<i64> {
+        // For tests of it: a key is due at its count, unless that is a multiple of 5.
+        Some(self.0[row as usize]).filter(|count| count % 5 != 0)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -127,6 +132,56 @@ proptest! {
                 Step::Scan => prop_assert_eq!(contents(&mut table), model.clone()),
             }
             prop_assert_eq!(table.len(), model.len());
+        }
+        prop_assert_eq!(contents(&mut table), model);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Goal: whoever asks for what is due finds it in memory, whenever and however often it was spilled, and nothing is lost by
+    /// asking. Method: keys with a time each, against a map.
+    #[test]
+    fn what_is_due_comes_back(steps in prop::collection::vec((prop::collection::vec((-9i64..9, -12i64..12), 0..8), -14i64..14), 0..20), limit in 1usize..4) {
+        let job = JobStores::new(1, None, 7, 1);
+        let mut table = Table::in_store(Counts::default(), &StateStore::new(&job), "counts", SlotKind::Window);
+        let mut model: BTreeMap<i64, i64> = BTreeMap::new();
+        for (changes, until) in steps {
+            for (key, at) in changes {
+                let row = table.row_of(Key::Int(key)).unwrap();
+                table.values_mut().0[row as usize] = at;
+                model.insert(key, at);
+            }
+            table.settle(0).unwrap();
+            let is_due = |(key, at): (&i64, &i64)| (*at <= until && at % 5 != 0).then_some(*key);
+            let expected: Vec<i64> = model.iter().filter_map(is_due).collect();
+            let (mut seen, mut more) = (Vec::new(), true);
+            while more {
+                more = table.load_due(until, limit).unwrap();
+                prop_assert!(table.index().len() <= limit, "few at a time");
+                let index = table.index();
+                let keys = index.live().map(|row| index.key(row));
+                let due = keys.filter_map(|key| match key {
+                    Key::Int(key) => model.get_key_value(&key).and_then(is_due),
+                    _ => None,
+                });
+                seen.extend(due);
+                // What came back is looked at, and is due no more.
+                for key in &seen {
+                    if let Some(row) = table.find(Key::Int(*key)).unwrap() {
+                        table.mark_changed(row);
+                        table.values_mut().0[row as usize] = 0;
+                        model.insert(*key, 0);
+                    }
+                }
+                table.settle(0).unwrap();
+            }
+            seen.sort_unstable();
+            seen.dedup();
+            prop_assert_eq!(seen, expected);
+            let first = model.iter().filter_map(|(_, at)| (at % 5 != 0).then_some(*at)).min();
+            prop_assert!(first.is_none() || table.spilled_due() <= first, "the first may come too early, not too late");
         }
         prop_assert_eq!(contents(&mut table), model);
     }

@@ -44,6 +44,12 @@ pub trait Values {
     /// A row is about to be changed, and counts as written now.
     fn touch(&mut self, _row: u32) {}
 
+    /// When somebody has to look at the row, whether it is in memory or not; `None`: never. A row that comes back by
+    /// [`Values::decode`] is due as it was.
+    fn due(&self, _row: u32) -> Option<i64> {
+        None
+    }
+
     /// From now on the rows note which of their entries change.
     fn track(&mut self) {}
 
