@@ -12,6 +12,7 @@ use super::key::{Key, Keys, hash};
 use super::short::Short;
 use super::spill::{DueKeys, Records, SpillTable, put_key, read_key};
 use super::store::StateStore;
+use super::values::Asker;
 use super::table::{DIRTY, LIVE, NO_ROW, SAME, STORED, TAKEN, Table, USED, Values};
 use crate::error::Result;
 
@@ -42,8 +43,8 @@ pub(super) struct Spilled {
     pub(super) changed: usize,
     /// Behind this key the sweep for what is expired goes on.
     swept: Option<Vec<u8>>,
-    /// When the first of the keys in the file is due.
-    due: Option<i64>,
+    /// When the first of the keys in the file is due, by [`Asker`].
+    due: [Option<i64>; 2],
 }
 
 impl Spilled {
@@ -56,7 +57,7 @@ impl Spilled {
             loaded: 0,
             changed: 0,
             swept: None,
-            due: None,
+            due: [None; 2],
         })
     }
 
@@ -284,11 +285,11 @@ impl<V: Values> Table<V> {
         let groups = self.key_groups();
         let Table { index, values, marks, spilled: Some(spilled), .. } = self else { return Ok(()) };
         let mut due = DueKeys::default();
-        for row in victims {
-            if let Some(at) = values.due(*row) {
-                let key = index.key(*row);
-                due.push(at, groups.of(hash(key)), key);
-                spilled.due = Some(spilled.due.map_or(at, |first| first.min(at)));
+        for (row, by) in victims.iter().flat_map(|row| Asker::ALL.map(|by| (*row, by))) {
+            if let Some(at) = values.due(row, by) {
+                let (key, first) = (index.key(row), &mut spilled.due[by as usize]);
+                due.push(by, at, groups.of(hash(key)), key);
+                *first = Some(first.map_or(at, |first| first.min(at)));
             }
         }
         if !records.is_empty() || !due.is_empty() {
@@ -316,8 +317,8 @@ impl<V: Values> Table<V> {
     }
 
     /// When the first of the spilled keys is due: it may have come back or be gone by now.
-    pub fn spilled_due(&self) -> Option<i64> {
-        self.spilled.as_ref().and_then(|spilled| spilled.due)
+    pub fn spilled_due(&self, by: Asker) -> Option<i64> {
+        self.spilled.as_ref().and_then(|spilled| spilled.due[by as usize])
     }
 
     /// Brings back up to `limit` spilled keys that are due at `until` or earlier, and gives whether there may be more: then it
@@ -325,12 +326,12 @@ impl<V: Values> Table<V> {
     ///
     /// # Errors
     /// The file for spilled state cannot be read: the outside world's.
-    pub fn load_due(&mut self, until: i64, limit: usize) -> Result<bool> {
-        let Some(spilled) = self.spilled.as_mut().filter(|spilled| spilled.due.is_some_and(|at| at <= until)) else {
+    pub fn load_due(&mut self, by: Asker, until: i64, limit: usize) -> Result<bool> {
+        let Some(spilled) = self.spilled.as_mut().filter(|s| s.due[by as usize].is_some_and(|at| at <= until)) else {
             return Ok(false);
         };
-        let (keys, next) = spilled.file.take_due(until, limit)?;
-        spilled.due = next;
+        let (keys, next) = spilled.file.take_due(by, until, limit)?;
+        spilled.due[by as usize] = next;
         let (mut wanted, mut found) = (Records::default(), Vec::new());
         for (i, bytes) in keys.iter().enumerate() {
             let (group, key) = read_key(bytes)?;

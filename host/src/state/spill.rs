@@ -8,7 +8,7 @@
 //! value:  a frame (see `codec`) of: epoch, 4 bytes, little-endian | the row as its columns encode it
 //! ```
 //!
-//! A third table of redb's has the keys that somebody has to look at, by time: the time, 8 bytes, big-endian with the sign
+//! Further tables of redb's have the keys that somebody has to look at, by time: the time, 8 bytes, big-endian with the sign
 //! turned round, and the key as above; no values.
 //!
 //! Keys of one group are together, so that ranges are scanned by key group. The epoch is that of the last change: when it is
@@ -24,6 +24,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefin
 
 use super::codec;
 use super::key::Key;
+use super::values::Asker;
 use crate::error::{Error, Result};
 
 /// Told apart by this number, files of several workers may lie in one folder.
@@ -196,24 +197,24 @@ pub(super) struct SpillTable {
     rows: String,
     /// Keys of rows that were spilled before changes had been looked at.
     changed: String,
-    /// Keys that are due at a time.
-    due: String,
+    /// Keys that are due at a time, by [`Asker`].
+    due: [String; 2],
 }
 
-/// Keys, each with the time when it is due.
+/// Keys, each with the time when it is due; for each [`Asker`] its own.
 #[derive(Debug, Default)]
-pub(super) struct DueKeys(Vec<Vec<u8>>);
+pub(super) struct DueKeys([Vec<Vec<u8>>; 2]);
 
 impl DueKeys {
     /// Adds a key.
-    pub(super) fn push(&mut self, at: i64, key_group: u32, key: Key<'_>) {
+    pub(super) fn push(&mut self, by: Asker, at: i64, key_group: u32, key: Key<'_>) {
         let mut bytes = (at as u64 ^ 1 << 63).to_be_bytes().to_vec();
         put_key(key_group, key, &mut bytes);
-        self.0.push(bytes);
+        self.0[by as usize].push(bytes);
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.iter().all(Vec::is_empty)
     }
 }
 
@@ -228,7 +229,7 @@ impl SpillTable {
     pub(super) fn new(file: &Arc<SpillFile>) -> Self {
         let number = file.tables.fetch_add(1, Relaxed);
         let name = |part: &str| format!("{part}-{number}");
-        SpillTable { file: Arc::clone(file), rows: name("rows"), changed: name("changed"), due: name("due") }
+        SpillTable { file: Arc::clone(file), rows: name("rows"), changed: name("changed"), due: Asker::ALL.map(|by| name(&format!("due-{}", by as usize))) }
     }
 
     /// Writes rows, over those that have their keys; with `tracked`, they are noted as changed. Removes other keys. Notes keys
@@ -260,9 +261,9 @@ impl SpillTable {
                     noted.insert(record.key(&records.bytes), &[][..]).map_err(failed)?;
                 }
             }
-            if !due.is_empty() {
-                let mut table = transaction.open_table(Definition::new(&self.due)).map_err(failed)?;
-                for key in &due.0 {
+            for (keys, name) in due.0.iter().zip(&self.due).filter(|(keys, _)| !keys.is_empty()) {
+                let mut table = transaction.open_table(Definition::new(name)).map_err(failed)?;
+                for key in keys {
                     table.insert(key.as_slice(), &[][..]).map_err(failed)?;
                 }
             }
@@ -288,11 +289,11 @@ impl SpillTable {
     }
 
     /// Takes out up to `limit` keys that are due at `until` or earlier, and says when the next one is due.
-    pub(super) fn take_due(&self, until: i64, limit: usize) -> Result<(Vec<Vec<u8>>, Option<i64>)> {
+    pub(super) fn take_due(&self, by: Asker, until: i64, limit: usize) -> Result<(Vec<Vec<u8>>, Option<i64>)> {
         let (mut keys, mut next) = (Vec::new(), None);
         let transaction = self.file.database.begin_write().map_err(failed)?;
         {
-            let mut table = transaction.open_table(Definition::new(&self.due)).map_err(failed)?;
+            let mut table = transaction.open_table(Definition::new(&self.due[by as usize])).map_err(failed)?;
             let mut entries = Vec::new();
             for entry in table.range::<&[u8]>(..).map_err(failed)? {
                 let (entry, _) = entry.map_err(failed)?;
@@ -370,6 +371,6 @@ impl SpillTable {
 impl Drop for SpillTable {
     fn drop(&mut self) {
         // Its pages are then used for others. What cannot be freed goes with the file.
-        let _ = self.drop_tables(&[&self.rows, &self.changed, &self.due]);
+        let _ = self.drop_tables(&[&self.rows, &self.changed, &self.due[0], &self.due[1]]);
     }
 }

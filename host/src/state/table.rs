@@ -8,7 +8,7 @@ use super::key::{Key, KeyGroups, Keys, hash};
 use super::short::Short;
 use super::spill::put_key;
 use super::store::{Listing, SlotKind, StateStore};
-pub use super::values::{EntryVisitor, Values};
+pub use super::values::{Asker, EntryVisitor, Values};
 use crate::error::Result;
 
 use super::evict::Spilled;

@@ -5,6 +5,20 @@ use crate::error::{Error, Result};
 /// Called with an entry (`None`: the key's only value) and its value in the encoding of stored state (`None`: it is gone).
 pub type EntryVisitor<'a> = &'a mut dyn FnMut(Option<&[u8]>, Option<&[u8]>) -> Result<()>;
 
+/// Who has to look at rows at their time. Each has its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// Event time or processing time, as it goes on.
+    Time,
+    /// Early results, of what has changed since the last ones.
+    Early,
+}
+
+impl Asker {
+    /// All of them.
+    pub const ALL: [Asker; 2] = [Asker::Time, Asker::Early];
+}
+
 /// Columns of values, one row for each key of a [`Table`](super::table::Table).
 ///
 /// The first five functions are all that a table without entries or time-to-live needs.
@@ -46,7 +60,7 @@ pub trait Values {
 
     /// When somebody has to look at the row, whether it is in memory or not; `None`: never. A row that comes back by
     /// [`Values::decode`] is due as it was.
-    fn due(&self, _row: u32) -> Option<i64> {
+    fn due(&self, _row: u32, _by: Asker) -> Option<i64> {
         None
     }
 
