@@ -12,8 +12,8 @@ use super::key::{Key, Keys, hash};
 use super::short::Short;
 use super::spill::{DueKeys, Records, SpillTable, put_key, read_key};
 use super::store::StateStore;
-use super::values::Asker;
 use super::table::{DIRTY, LIVE, NO_ROW, SAME, STORED, TAKEN, Table, USED, Values};
+use super::values::Asker;
 use crate::error::Result;
 
 /// Bytes of rows that are written at once.
@@ -177,7 +177,12 @@ impl<V: Values> Table<V> {
             && spilled.removed.len() >= REMOVED_AT_ONCE
         {
             let removed = std::mem::take(&mut spilled.removed);
-            spilled.file.write(&mut Records::default(), &DueKeys::default(), |_| false, removed.iter().map(Short::as_slice))?;
+            spilled.file.write(
+                &mut Records::default(),
+                &DueKeys::default(),
+                |_| false,
+                removed.iter().map(Short::as_slice),
+            )?;
         }
         let (live, rows) = (self.index.len(), self.index.rows());
         let filter = self.spilled.as_ref().map_or(0, |spilled| spilled.filter.bytes());

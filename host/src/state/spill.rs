@@ -229,7 +229,12 @@ impl SpillTable {
     pub(super) fn new(file: &Arc<SpillFile>) -> Self {
         let number = file.tables.fetch_add(1, Relaxed);
         let name = |part: &str| format!("{part}-{number}");
-        SpillTable { file: Arc::clone(file), rows: name("rows"), changed: name("changed"), due: Asker::ALL.map(|by| name(&format!("due-{}", by as usize))) }
+        SpillTable {
+            file: Arc::clone(file),
+            rows: name("rows"),
+            changed: name("changed"),
+            due: Asker::ALL.map(|by| name(&format!("due-{}", by as usize))),
+        }
     }
 
     /// Writes rows, over those that have their keys; with `tracked`, they are noted as changed. Removes other keys. Notes keys

@@ -47,13 +47,15 @@ impl<'scope> Builder<'_, 'scope> {
             inputs.push(self.shuffled(&node.name, edge, self.target(id, &spec.key)));
         }
         let plan = self.plan(node, spec, &schema)?;
+        let store = self.store.of_operator(&node.name);
+        let lateness_ms = spec.allowed_lateness_ms;
         let windows: Box<dyn plan::Windows> = match spec.windows {
             Windows::Time { size_ms, slide_ms } => {
-                Box::new(TimeWindows::new(Shape { size_ms, slide_ms, lateness_ms: spec.allowed_lateness_ms }))
+                Box::new(TimeWindows::new(Shape { size_ms, slide_ms, lateness_ms }, &store))
             }
-            Windows::Session { gap_ms } => Box::new(SessionWindows::new(&plan, gap_ms, spec.allowed_lateness_ms)),
-            Windows::Global => Box::new(GlobalWindow::new(&plan)),
-            Windows::Rows { size, slide } => Box::new(RowWindows::new(&plan, size, slide)),
+            Windows::Session { gap_ms } => Box::new(SessionWindows::new(&plan, &store, gap_ms, lateness_ms)),
+            Windows::Global => Box::new(GlobalWindow::new(&plan, &store)),
+            Windows::Rows { size, slide } => Box::new(RowWindows::new(&plan, &store, size, slide)),
         };
         let operator = WindowOperator::new(
             windows,

@@ -5,13 +5,15 @@
 
 use super::aggregate::Times;
 use super::aggregator::{Accumulators, Aggregator, Columns};
+use super::measured::Measured;
 use super::pane::{Accumulated, NEVER};
-use super::plan::{Added, Mark, NewRows, Plan, Span, Windows};
+use super::plan::{Added, Mark, NewRows, PANES, Plan, Span, Windows};
 use super::rounds::rounds;
 use crate::dataflow::batch::Batch;
 use crate::error::{Error, Result};
 use crate::state::bytes::{at_end, take_array, take_int};
 use crate::state::key::Keys;
+use crate::state::store::{SlotKind, StateStore};
 use crate::state::table::{Table, Values};
 
 /// The panes of a key: accumulators `key * ring + place`.
@@ -26,6 +28,7 @@ struct Rings {
     /// By key: rows in the current pane.
     since: Vec<u64>,
     latest: Vec<i64>,
+    measured: Measured,
 }
 
 impl Rings {
@@ -63,6 +66,7 @@ impl Values for Rings {
 
     fn decode(&mut self, row: u32, mut bytes: &[u8]) -> Result<()> {
         let row = row as usize;
+        self.measured.note(1);
         self.panes[row] = u64::from_le_bytes(take_array(&mut bytes)?);
         self.since[row] = u64::from_le_bytes(take_array(&mut bytes)?);
         self.latest[row] = take_int(&mut bytes)?;
@@ -73,7 +77,8 @@ impl Values for Rings {
     }
 
     fn bytes(&self) -> usize {
-        self.aggregates.iter().map(Accumulators::bytes).sum::<usize>() + self.panes.capacity() * 24
+        let aggregates = || self.aggregates.iter().map(Accumulators::bytes).sum();
+        self.measured.bytes(self.panes.len(), aggregates) + self.panes.capacity() * 24
     }
 }
 
@@ -89,15 +94,27 @@ pub struct RowWindows {
 
 impl RowWindows {
     /// Without keys; `size` and `slide` are rows, not 0, and `slide` is not greater.
-    pub fn new(plan: &Plan, size: u64, slide: u64) -> Self {
+    pub fn new(plan: &Plan, store: &StateStore, size: u64, slide: u64) -> Self {
         let (mut pane, mut rest) = (size, slide);
         while rest != 0 {
             (pane, rest) = (rest, pane % rest);
         }
         let aggregates = plan.aggregators.iter().map(Aggregator::accumulators).collect();
         let ring = (size / pane) as usize;
-        let rings = Rings { aggregates, ring, panes: Vec::new(), since: Vec::new(), latest: Vec::new() };
-        RowWindows { pane, slide: slide / pane, table: Table::new(rings), scratch: Vec::new() }
+        let rings = Rings {
+            aggregates,
+            ring,
+            panes: Vec::new(),
+            since: Vec::new(),
+            latest: Vec::new(),
+            measured: Measured::default(),
+        };
+        RowWindows {
+            pane,
+            slide: slide / pane,
+            table: Table::in_store(rings, store, PANES, SlotKind::Window),
+            scratch: Vec::new(),
+        }
     }
 
     /// The results of keys whose current pane is full, and the beginning of the next.
@@ -122,8 +139,8 @@ impl RowWindows {
                     aggregator.merge(&mut merged.aggregates[i], &rings.aggregates[i], &pairs)?;
                 }
             }
-            let at = due.iter().map(|key| rings.latest[*key as usize]).collect();
-            results = plan.results_of(index, &merged, Some(&due), None, Span::At(at), Mark::Final)?;
+            merged.latest = due.iter().map(|key| rings.latest[*key as usize]).collect();
+            results = plan.results_of(index, &merged, Some(&due), None, Span::Latest, Mark::Final)?;
         }
         // The place of the oldest pane is that of the next one.
         for key in keys {
@@ -143,6 +160,7 @@ impl Windows for RowWindows {
         self.table.rows_of(&Keys::of(&keys, rows.batch.row_count())?, &mut keys_of_rows)?;
         for round in rounds(&keys_of_rows, &mut self.table.values_mut().since, self.pane) {
             let rings = self.table.values_mut();
+            rings.measured.note(round.rows.len());
             let some = round.of(rows, &keys_of_rows);
             let places: Vec<u32> = some.keys.iter().map(|key| rings.place(*key) as u32).collect();
             for (key, time) in some.keys.iter().zip(&some.times) {
@@ -156,6 +174,7 @@ impl Windows for RowWindows {
             added.results.extend(self.full(plan, &round.full)?);
         }
         self.scratch = keys_of_rows;
+        self.table.settle(0)?;
         Ok(added)
     }
 
@@ -163,12 +182,12 @@ impl Windows for RowWindows {
         Err(Error::internal("windows by number of rows take no partial aggregates"))
     }
 
-    fn advance(&mut self, _plan: &mut Plan, _watermark: i64, _give: &mut dyn FnMut(Batch)) -> Result<()> {
-        Ok(())
-    }
+    fn advance(&mut self, _watermark: i64) {}
 
-    fn early(&mut self, _plan: &mut Plan, _give: &mut dyn FnMut(Batch)) -> Result<()> {
-        Ok(())
+    fn early(&mut self) {}
+
+    fn next(&mut self, _plan: &mut Plan) -> Result<Option<Vec<Batch>>> {
+        Ok(None)
     }
 
     fn next_firing(&self) -> Option<i64> {
@@ -176,6 +195,9 @@ impl Windows for RowWindows {
     }
 
     fn open_groups(&self) -> usize {
-        self.table.index().live().filter(|key| self.table.values().since[*key as usize] > 0).count()
+        let since = &self.table.values().since;
+        let open = self.table.index().live().filter(|key| since[*key as usize] > 0).count();
+        // What is spilled is not looked at: a key that is there has had rows, and mostly not just as many as a pane has.
+        open + self.table.spilled_keys()
     }
 }

@@ -5,18 +5,13 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMillisecondType};
-use arrow_array::{Array, ArrayRef, Int64Array, TimestampMillisecondArray};
 use proptest::prelude::*;
 
 use super::aggregate::Times;
-use super::global::GlobalWindow;
 use super::plan::{NewRows, Plan, Windows};
 use super::pre_aggregate::{PARTIALS, PreAggregate, ROWS};
 use super::session::SessionWindows;
-use super::shape::Shape;
-use super::test_plan::{ALL, plan, schema};
-use super::time::TimeWindows;
-use crate::connector::encode::json_row;
+use super::test_plan::{ALL, MEMORY, Row, batch, plan, results, schema, shown, store, windows};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs};
@@ -25,28 +20,8 @@ use crate::dataflow::watermark::Signal;
 use crate::job::graph;
 use crate::job::spec::{OnError, WindowTime};
 use crate::plugin::CallContext;
-use crate::schema::{DataType, Field, Schema};
 
 const CONTEXT: CallContext = CallContext { watermark: None, processing_time: 0 };
-
-type Row = (i64, i64, i64);
-
-fn batch(rows: &[Row]) -> Batch {
-    let column = |f: fn(&Row) -> i64| Arc::new(Int64Array::from_iter_values(rows.iter().map(f))) as ArrayRef;
-    let times = TimestampMillisecondArray::from_iter_values(rows.iter().map(|r| r.1));
-    Batch::new(vec![column(|r| r.0), column(|r| r.2)], rows.len())
-        .with_event_time(Some((Arc::new(times) as ArrayRef).into()))
-}
-
-fn windows(kind: graph::Windows, plan: &Plan) -> Box<dyn Windows> {
-    match kind {
-        graph::Windows::Time { size_ms, slide_ms } => {
-            Box::new(TimeWindows::new(Shape { size_ms, slide_ms, lateness_ms: 0 }))
-        }
-        graph::Windows::Session { gap_ms } => Box::new(SessionWindows::new(plan, gap_ms, 0)),
-        _ => Box::new(GlobalWindow::new(plan)),
-    }
-}
 
 fn add(windows: &mut dyn Windows, plan: &mut Plan, batch: &Batch) -> Vec<u32> {
     let times = batch.event_time().unwrap().gather().unwrap();
@@ -54,25 +29,10 @@ fn add(windows: &mut dyn Windows, plan: &mut Plan, batch: &Batch) -> Vec<u32> {
     windows.add(plan, &NewRows { batch, times, context: &CONTEXT }).unwrap().late
 }
 
-/// Rows as texts.
-fn shown(batch: &Batch) -> Vec<String> {
-    let columns = batch.gather().unwrap();
-    let fields = columns.iter().enumerate().map(|(i, c)| {
-        let data_type = match c.data_type() {
-            arrow_schema::DataType::Int64 => DataType::Int64,
-            arrow_schema::DataType::Float64 => DataType::Float64,
-            arrow_schema::DataType::Utf8 => DataType::Text,
-            _ => DataType::Timestamp,
-        };
-        Field::nullable(i.to_string(), data_type)
-    });
-    let schema = Schema::new(fields.collect());
-    (0..batch.row_count()).map(|row| json_row(&schema, &columns, row)).collect()
-}
-
 fn advance(windows: &mut dyn Windows, plan: &mut Plan, watermark: i64) -> Vec<String> {
     let mut all = Vec::new();
-    windows.advance(plan, watermark, &mut |batch| all.extend(shown(&batch))).unwrap();
+    windows.advance(watermark);
+    results(windows, plan).iter().for_each(|batch| all.extend(shown(batch)));
     all.sort_unstable();
     all
 }
@@ -96,7 +56,8 @@ proptest! {
         steps in prop::collection::vec((prop::collection::vec((0i64..3, 0i64..100), 1..40), 0i64..40), 1..6),
     ) {
         let (mut late_plan, mut early_plan) = (plan(&ALL), plan(&ALL));
-        let (mut late_way, mut early_way) = (windows(kind, &late_plan), windows(kind, &early_plan));
+        let all = store(u64::MAX);
+        let (mut late_way, mut early_way) = (windows(kind, 0, &late_plan, &all), windows(kind, 0, &early_plan, &all));
         let letters = DeadLetters::new("w", OnError::Skip, schema(), Arc::default());
         let mut early = PreAggregate::new(plan(&ALL), kind, 0, WindowTime::Event, letters, Arc::default());
         let (mut watermark, mut out) = (i64::MIN, Outputs::new(3, 0));
@@ -134,6 +95,7 @@ proptest! {
         gap in 1i64..20,
         rows in prop::collection::vec((0i64..3, 0i64..300, 0i64..30), 1..60),
         size in 1usize..20,
+        memory in prop::sample::select(&MEMORY[..]),
     ) {
         // Sorted by a time that is up to 30 off: so much out of order they come.
         let mut rows = rows;
@@ -152,7 +114,7 @@ proptest! {
             }
         }
         let mut plan = plan(&["count"]);
-        let mut windows = SessionWindows::new(&plan, gap, 0);
+        let mut windows = SessionWindows::new(&plan, &store(memory), gap, 0);
         let mut got = Vec::new();
         let mut take = |b: Batch| {
             let columns = b.gather().unwrap();
@@ -166,9 +128,11 @@ proptest! {
         for part in rows.chunks(size) {
             prop_assert!(add(&mut windows, &mut plan, &batch(part)).is_empty(), "no row is late");
             watermark = watermark.max(part.iter().map(|r| r.1).max().unwrap() - 31);
-            windows.advance(&mut plan, watermark, &mut take).unwrap();
+            windows.advance(watermark);
+            results(&mut windows, &mut plan).into_iter().for_each(&mut take);
         }
-        windows.advance(&mut plan, i64::MAX, &mut take).unwrap();
+        windows.advance(i64::MAX);
+        results(&mut windows, &mut plan).into_iter().for_each(&mut take);
         got.sort_unstable();
         prop_assert_eq!(got, expected);
         prop_assert_eq!(windows.kept(), 0, "nothing is kept");
@@ -176,17 +140,18 @@ proptest! {
 }
 
 /// Goal: early results are of the keys that have changed since the last ones, and say that they are early. Method: rows of
-/// three keys, of which one gets another row, in every kind of window that has early results.
+/// three keys, of which one gets another row, in every kind of window that has early results, however little memory there is.
 #[test]
 fn early_results_are_of_the_keys_that_have_changed() {
-    for kind in [
+    let kinds = [
         graph::Windows::Time { size_ms: 10, slide_ms: 10 },
         graph::Windows::Time { size_ms: 10, slide_ms: 5 },
         graph::Windows::Session { gap_ms: 10 },
         graph::Windows::Global,
-    ] {
+    ];
+    for (kind, memory) in kinds.into_iter().flat_map(|kind| MEMORY.map(|memory| (kind, memory))) {
         let mut plan = plan_of_rows();
-        let mut windows = windows(kind, &plan);
+        let mut windows = windows(kind, 0, &plan, &store(memory));
         let mut early = |windows: &mut Box<dyn Windows>| {
             let mut given: Vec<(i64, i64)> = Vec::new();
             let mut take = |batch: Batch| {
@@ -198,7 +163,8 @@ fn early_results_are_of_the_keys_that_have_changed() {
                     (0..batch.row_count()).map(|row| (keys.value(row), counts.as_primitive::<Int64Type>().value(row))),
                 );
             };
-            windows.early(&mut plan, &mut take).unwrap();
+            windows.early();
+            results(&mut **windows, &mut plan).into_iter().for_each(&mut take);
             given.sort_unstable();
             given.dedup();
             given

@@ -3,29 +3,29 @@
 use arrow_array::cast::AsArray;
 
 use super::aggregator::Columns;
-use super::pane::{Pane, rows_of};
+use super::pane::{Pane, rows_of, take_changed};
 use super::partial;
-use super::plan::{Added, Mark, NewRows, Plan, Span, Windows};
+use super::plan::{Added, DUE_AT_ONCE, Giving, Mark, NewRows, Plan, Span, Windows};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::watermark::END_OF_TIME;
 use crate::error::Result;
+use crate::state::store::StateStore;
+use crate::state::table::Asker;
 
 /// The keys of a global window on one worker.
 pub struct GlobalWindow {
     pane: Pane,
     scratch: Vec<u32>,
-    ended: bool,
+    /// Early results are to be given.
+    early: bool,
+    /// The last results, from the end of the input on.
+    giving: Option<Giving>,
 }
 
 impl GlobalWindow {
     /// Without keys.
-    pub fn new(plan: &Plan) -> Self {
-        GlobalWindow { pane: plan.pane(), scratch: Vec::new(), ended: false }
-    }
-
-    fn results(plan: &mut Plan, pane: &Pane, rows: &[u32], mark: Mark) -> Result<Vec<Batch>> {
-        let at = rows.iter().map(|row| pane.values().latest[*row as usize]).collect();
-        plan.results(pane, Some(rows), Span::At(at), mark)
+    pub fn new(plan: &Plan, store: &StateStore) -> Self {
+        GlobalWindow { pane: plan.kept_pane(store), scratch: Vec::new(), early: false, giving: None }
     }
 }
 
@@ -36,10 +36,11 @@ impl Windows for GlobalWindow {
         rows_of(&mut self.pane, &mut columns, &plan.key, rows.batch.row_count(), &mut groups)?;
         let mut results = Vec::new();
         let failures = plan.add(&mut self.pane, rows, &groups, &mut columns, &mut |plan, pane, full| {
-            results.extend(GlobalWindow::results(plan, pane, full, Mark::Early)?);
+            results.extend(plan.results(pane, Some(full), Span::Latest, Mark::Early)?);
             Ok(())
         })?;
         self.scratch = groups;
+        self.pane.settle(0)?;
         Ok(Added { failures, results, ..Added::default() })
     }
 
@@ -51,22 +52,32 @@ impl Windows for GlobalWindow {
         let encoded = columns.encoded.as_binary::<i32>();
         self.pane.values_mut().merge_encoded(&mut plan.aggregators, &groups, encoded, 0..rows)?;
         self.scratch = groups;
+        self.pane.settle(0)?;
         Ok((0, Vec::new()))
     }
 
-    fn advance(&mut self, plan: &mut Plan, watermark: i64, give: &mut dyn FnMut(Batch)) -> Result<()> {
-        if watermark == END_OF_TIME && !self.ended {
-            self.ended = true;
-            let rows: Vec<u32> = self.pane.index().live().collect();
-            GlobalWindow::results(plan, &self.pane, &rows, Mark::Final)?.into_iter().for_each(give);
+    fn advance(&mut self, watermark: i64) {
+        if watermark == END_OF_TIME {
+            self.giving.get_or_insert_with(|| Giving::new(Span::Latest, Mark::Final));
         }
-        Ok(())
     }
 
-    fn early(&mut self, plan: &mut Plan, give: &mut dyn FnMut(Batch)) -> Result<()> {
-        let rows = self.pane.values_mut().take_changed();
-        GlobalWindow::results(plan, &self.pane, &rows, Mark::Early)?.into_iter().for_each(give);
-        Ok(())
+    fn early(&mut self) {
+        self.early = true;
+    }
+
+    fn next(&mut self, plan: &mut Plan) -> Result<Option<Vec<Batch>>> {
+        if self.early {
+            self.early = self.pane.load_due(Asker::Early, i64::MAX, DUE_AT_ONCE)?;
+            let rows = take_changed(&mut self.pane);
+            let results = plan.results(&self.pane, Some(&rows), Span::Latest, Mark::Early)?;
+            self.pane.settle(0)?;
+            return Ok(Some(results));
+        }
+        match &mut self.giving {
+            Some(giving) => plan.next_results(&mut self.pane, giving),
+            None => Ok(None),
+        }
     }
 
     fn next_firing(&self) -> Option<i64> {
@@ -74,6 +85,6 @@ impl Windows for GlobalWindow {
     }
 
     fn open_groups(&self) -> usize {
-        if self.ended { 0 } else { self.pane.index().len() }
+        if self.giving.is_some() { 0 } else { self.pane.len() }
     }
 }

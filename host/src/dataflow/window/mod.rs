@@ -10,6 +10,7 @@ pub mod aggregator;
 pub mod by_rows;
 pub mod divide;
 pub mod global;
+pub mod measured;
 pub mod operator;
 pub mod pane;
 pub mod partial;
@@ -26,5 +27,7 @@ pub mod time;
 mod early_tests;
 #[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod spill_tests;
 #[cfg(test)]
 mod test_plan;

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::aggregate::Times;
 use super::plan::{Added, NewRows, Plan, Windows};
 use super::shape::{Shape, TIME_LIMIT_MS};
-use super::test_plan::{INPUT, plan};
+use super::test_plan::{self, INPUT, MEMORY, plan, store};
 use super::time::TimeWindows;
 use crate::dataflow::batch::Batch;
 use crate::plugin::CallContext;
@@ -28,9 +28,9 @@ struct State {
 }
 
 impl State {
-    fn new(shape: Shape, subtracts: bool) -> State {
+    fn new(shape: Shape, subtracts: bool, memory: u64) -> State {
         let third = if subtracts { "sum" } else { "max" };
-        State { windows: TimeWindows::new(shape), plan: plan(&["count", "sum", third]) }
+        State { windows: TimeWindows::new(shape, &store(memory)), plan: plan(&["count", "sum", third]) }
     }
 
     fn add(&mut self, batch: &Batch, times: &[i64]) -> Added {
@@ -39,9 +39,8 @@ impl State {
     }
 
     fn advance(&mut self, watermark: i64) -> Vec<Batch> {
-        let mut given = Vec::new();
-        self.windows.advance(&mut self.plan, watermark, &mut |batch| given.push(batch)).unwrap();
-        given
+        self.windows.advance(watermark);
+        test_plan::results(&mut self.windows, &mut self.plan)
     }
 }
 
@@ -162,10 +161,16 @@ fn sorted(mut results: Vec<Result>) -> Vec<Result> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
-    /// Goal: W1 to W3. Method: random shapes, rows and watermarks; each step's results and late rows against the model.
+    /// Goal: W1 to W3. Method: random shapes, rows and watermarks; each step's results and late rows against the model, however
+    /// little memory there is.
     #[test]
-    fn w1_w2_w3_windows_give_what_the_model_gives(shape in shapes(), steps in steps(), subtracts in any::<bool>()) {
-        let (mut state, mut model) = (State::new(shape, subtracts), Model { subtracts, ..Model::default() });
+    fn w1_w2_w3_windows_give_what_the_model_gives(
+        shape in shapes(),
+        steps in steps(),
+        subtracts in any::<bool>(),
+        memory in prop::sample::select(&MEMORY[..]),
+    ) {
+        let (mut state, mut model) = (State::new(shape, subtracts, memory), Model { subtracts, ..Model::default() });
         for step in steps {
             match step {
                 Step::Rows(rows) => {
@@ -191,7 +196,7 @@ proptest! {
 
 #[test]
 fn times_at_the_ends_of_the_range_are_set_aside() {
-    let mut state = State::new(Shape { size_ms: 10, slide_ms: 5, lateness_ms: 0 }, true);
+    let mut state = State::new(Shape { size_ms: 10, slide_ms: 5, lateness_ms: 0 }, true, u64::MAX);
     let rows =
         [(1, i64::MIN, 1), (1, i64::MAX, 1), (1, TIME_LIMIT_MS, 1), (1, -TIME_LIMIT_MS, 1), (1, TIME_LIMIT_MS + 1, 1)];
     let (batch, times) = batch(&rows);
@@ -203,7 +208,7 @@ fn times_at_the_ends_of_the_range_are_set_aside() {
 
 #[test]
 fn windows_that_are_far_apart_do_not_cost_time() {
-    let mut state = State::new(Shape { size_ms: 1, slide_ms: 1, lateness_ms: 0 }, true);
+    let mut state = State::new(Shape { size_ms: 1, slide_ms: 1, lateness_ms: 0 }, true, u64::MAX);
     let (batch, times) = batch(&[(1, 0, 1), (1, 1_000_000_000_000, 1)]);
     state.add(&batch, &times);
     assert_eq!(state.advance(i64::MAX).len(), 2);

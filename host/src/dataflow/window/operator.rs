@@ -1,5 +1,6 @@
 //! Windows in the dataflow.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -28,6 +29,9 @@ const LATE: usize = 2;
 /// Inputs: rows, and what other workers have added up.
 const PARTIALS: usize = 1;
 
+/// Batches of results that are given before the rest of the dataflow gets its turn, or a few more.
+const RESULTS_AT_ONCE: usize = 8;
+
 /// A window operator on one worker.
 pub struct WindowOperator {
     windows: Box<dyn Windows>,
@@ -43,6 +47,11 @@ pub struct WindowOperator {
     due: Option<i64>,
     /// When early results are due; `None` while nothing has changed.
     early_at: Option<i64>,
+    /// There are results to give.
+    busy: bool,
+    ended: bool,
+    /// Signals that wait behind results that are still to be given.
+    after: VecDeque<Signal>,
 }
 
 /// The times of the rows of a batch.
@@ -81,8 +90,21 @@ impl WindowOperator {
         metrics: Arc<NodeMetrics>,
         job: Arc<JobState>,
     ) -> Self {
-        let (watermark, due, early_at) = (None, None, None);
-        WindowOperator { windows, plan, time, dead_letters, metrics, job, watermark, now: 0, due, early_at }
+        WindowOperator {
+            windows,
+            plan,
+            time,
+            dead_letters,
+            metrics,
+            job,
+            watermark: None,
+            now: 0,
+            due: None,
+            early_at: None,
+            busy: false,
+            ended: false,
+            after: VecDeque::new(),
+        }
     }
 
     fn give(&mut self, batch: Batch, out: &mut Outputs) {
@@ -90,23 +112,34 @@ impl WindowOperator {
         out.give(MAIN, batch);
     }
 
-    fn fire(&mut self, up_to: i64, out: &mut Outputs) -> Result<()> {
-        let mut results = Vec::new();
-        self.windows.advance(&mut self.plan, up_to, &mut |batch| results.push(batch))?;
-        results.into_iter().for_each(|batch| self.give(batch, out));
+    /// Gives results of windows that fire, as many as may be at once; behind the last one, the signals that waited for it.
+    fn give_next(&mut self, out: &mut Outputs) -> Result<()> {
+        self.busy = true;
+        let mut given = 0;
+        while given < RESULTS_AT_ONCE {
+            let Some(results) = self.windows.next(&mut self.plan)? else {
+                self.busy = false;
+                break;
+            };
+            given += results.len();
+            results.into_iter().for_each(|batch| self.give(batch, out));
+        }
+        if self.busy {
+            return Ok(());
+        }
+        self.after.drain(..).for_each(|signal| out.pass_on(signal));
+        self.schedule_firing();
+        if self.ended {
+            for aggregator in &self.plan.aggregators {
+                self.metrics.add_plugin_metrics(aggregator.plugin_metrics());
+            }
+        }
         Ok(())
     }
 
-    fn early(&mut self, out: &mut Outputs) -> Result<()> {
-        let mut results = Vec::new();
-        self.windows.early(&mut self.plan, &mut |batch| results.push(batch))?;
-        results.into_iter().for_each(|batch| self.give(batch, out));
-        Ok(())
-    }
-
-    /// Has the job come back when something is due at a time.
-    fn schedule(&mut self) {
-        if self.time == WindowTime::Processing {
+    /// Has the job come back when a window fires in processing time.
+    fn schedule_firing(&mut self) {
+        if self.time == WindowTime::Processing && !self.ended {
             // A window fires when no row of its last millisecond can come any more.
             let due = self.windows.next_firing().map(|last| last + 1);
             if due != self.due {
@@ -114,6 +147,11 @@ impl WindowOperator {
                 due.into_iter().for_each(|due| self.job.due_at(due as Tick));
             }
         }
+    }
+
+    /// Has the job come back when something is due, now that rows have come.
+    fn schedule(&mut self) {
+        self.schedule_firing();
         if let (Some(Trigger::Every(every)), None) = (self.plan.trigger, self.early_at) {
             // At multiples of the interval, so that all workers give theirs at the same ticks.
             let at = (self.now.div_euclid(every) + 1) * every;
@@ -159,42 +197,42 @@ impl Operator for WindowOperator {
             self.watermark = Some(watermark);
             self.metrics.set_watermark(watermark);
             if self.time == WindowTime::Event {
-                self.fire(watermark, out)?;
+                self.windows.advance(watermark);
             }
         }
-        out.pass_on(signal);
-        Ok(())
+        self.after.push_back(signal);
+        if self.busy { Ok(()) } else { self.give_next(out) }
     }
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
         self.now = self.now.max(tick as i64);
         if self.early_at.is_some_and(|at| at <= self.now) {
             self.early_at = None;
-            self.early(out)?;
+            self.windows.early();
         }
         if self.time == WindowTime::Processing {
-            self.fire(tick as i64 - 1, out)?;
+            self.windows.advance(tick as i64 - 1);
             self.due = None;
-            if self.windows.next_firing().is_some() {
-                let early_at = self.early_at;
-                self.schedule();
-                // Nothing has changed since the early results.
-                self.early_at = early_at;
-            }
         }
-        Ok(())
+        self.give_next(out)
     }
 
     fn end(&mut self, complete: bool, out: &mut Outputs) -> Result<()> {
+        self.ended = true;
         if complete {
-            self.fire(END_OF_TIME, out)?;
-            out.pass_on(Signal::End);
+            self.windows.advance(END_OF_TIME);
+            self.after.push_back(Signal::End);
         } else {
             self.metrics.open_groups.fetch_add(self.windows.open_groups() as u64, Relaxed);
         }
-        for aggregator in &self.plan.aggregators {
-            self.metrics.add_plugin_metrics(aggregator.plugin_metrics());
-        }
-        Ok(())
+        self.give_next(out)
+    }
+
+    fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    fn resume(&mut self, out: &mut Outputs) -> Result<()> {
+        self.give_next(out)
     }
 }

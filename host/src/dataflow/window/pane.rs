@@ -4,31 +4,36 @@ use arrow_array::{Array, BinaryArray};
 
 use super::aggregate::Times;
 use super::aggregator::{Accumulators, Aggregator, Columns};
+use super::measured::Measured;
 use super::plan::Plan;
 use crate::error::{Error, Result};
 use crate::job::graph::Trigger;
 use crate::plugin::{CallContext, RowFailure};
 use crate::state::bytes::{at_end, take, take_array, take_int};
 use crate::state::key::Keys;
-use crate::state::table::{Table, Values};
+use crate::state::table::{Asker, Table, Values};
 
 /// No row yet.
 pub const NEVER: i64 = i64::MIN;
 
 /// What has been added up, by key.
 ///
-/// Encoding: the time of the latest row and the rows since the last result by count (8 bytes each), then the accumulators
-/// one after another.
+/// Encoding: where they are noted, the time of the latest row (8 bytes), the counter (8 bytes) and whether the key has changed
+/// (1 byte); then the accumulators one after another.
 pub struct Accumulated {
     pub(super) aggregates: Vec<Accumulators>,
-    /// The time of the latest row; [`NEVER`] where there is none.
+    rows: usize,
+    /// The time of the latest row; [`NEVER`] where there is none. Only of windows that do not end at a time.
     pub(super) latest: Vec<i64>,
-    /// Rows since the last result by count.
-    pub(super) since: Vec<u64>,
+    /// Rows since the last result by count, where there are such; in panes put together that are to come apart again, how many of
+    /// them have the key.
+    pub(super) counter: Vec<u64>,
     /// Whether a key has changed since the last early result, where those are at an interval.
     changed: Vec<bool>,
     notes_latest: bool,
+    counts: bool,
     notes_changes: bool,
+    measured: Measured,
 }
 
 /// Keys and what has been added up for them.
@@ -39,12 +44,20 @@ impl Accumulated {
     pub fn new(plan: &Plan) -> Self {
         Accumulated {
             aggregates: plan.aggregators.iter().map(Aggregator::accumulators).collect(),
+            rows: 0,
             latest: Vec::new(),
-            since: Vec::new(),
+            counter: Vec::new(),
             changed: Vec::new(),
             notes_latest: plan.dated_by_rows,
+            counts: matches!(plan.trigger, Some(Trigger::Count(_))),
             notes_changes: matches!(plan.trigger, Some(Trigger::Every(_))),
+            measured: Measured::default(),
         }
+    }
+
+    /// Of no key, for panes that are put together and come apart again.
+    pub fn counting(plan: &Plan) -> Self {
+        Accumulated { counts: true, notes_changes: false, ..Accumulated::new(plan) }
     }
 
     /// Adds rows: row `i` belongs to key `groups[i]`. Gives the rows that a plugin failed.
@@ -71,6 +84,7 @@ impl Accumulated {
     }
 
     fn note_changes(&mut self, groups: &[u32]) {
+        self.measured.note(groups.len());
         if self.notes_changes {
             groups.iter().for_each(|group| self.changed[*group as usize] = true);
         }
@@ -88,10 +102,13 @@ impl Accumulated {
         for (i, aggregator) in aggregators.iter_mut().enumerate() {
             aggregator.merge(&mut self.aggregates[i], &from.aggregates[i], pairs)?;
         }
-        for (theirs, ours) in pairs {
-            let latest = &mut self.latest[*ours as usize];
-            *latest = from.latest[*theirs as usize].max(*latest);
+        if self.notes_latest {
+            for (theirs, ours) in pairs {
+                let latest = &mut self.latest[*ours as usize];
+                *latest = from.latest[*theirs as usize].max(*latest);
+            }
         }
+        self.measured.note(pairs.len());
         Ok(())
     }
 
@@ -103,11 +120,17 @@ impl Accumulated {
         for (aggregator, accumulators) in aggregators.iter_mut().zip(&mut self.aggregates) {
             aggregator.merge_encoded(accumulators, &[into], &mut cursors)?;
         }
-        self.latest[into as usize] = self.latest[into as usize].max(self.latest[from as usize]);
+        let latest = self.latest.get(from as usize).copied();
+        if let (Some(from), Some(into)) = (latest, self.latest.get_mut(into as usize)) {
+            *into = from.max(*into);
+        }
+        if self.notes_changes {
+            self.changed[into as usize] |= self.changed[from as usize];
+        }
         Ok(())
     }
 
-    /// Takes out what was merged before.
+    /// Takes out what was merged before. The counters are left as they are.
     pub fn subtract(&mut self, from: &Accumulated, pairs: &[(u32, u32)]) -> Result<()> {
         for (ours, theirs) in self.aggregates.iter_mut().zip(&from.aggregates) {
             ours.subtract(theirs, pairs)?;
@@ -129,10 +152,12 @@ impl Accumulated {
                 return Err(Error::internal("an encoded row is missing"));
             }
             let mut rest = encoded.value(row);
-            let latest = take_int(&mut rest)?;
-            self.latest[*group as usize] = latest.max(self.latest[*group as usize]);
-            // A row that was added up elsewhere has given no result.
-            take(&mut rest, size_of::<u64>())?;
+            if self.notes_latest {
+                let latest = take_int(&mut rest)?;
+                self.latest[*group as usize] = latest.max(self.latest[*group as usize]);
+            }
+            // What was added up elsewhere has given no result, and has changed here.
+            take(&mut rest, size_of::<u64>() * usize::from(self.counts) + usize::from(self.notes_changes))?;
             cursors.push(rest);
         }
         for (aggregator, accumulators) in aggregators.iter_mut().zip(&mut self.aggregates) {
@@ -145,35 +170,62 @@ impl Accumulated {
 
 impl Values for Accumulated {
     fn grow(&mut self, rows: usize) {
+        self.rows = rows;
         self.aggregates.iter_mut().for_each(|a| a.grow(rows));
-        self.latest.resize(rows, NEVER);
-        self.since.resize(rows, 0);
-        self.changed.resize(rows, false);
+        let room = |noted: bool| if noted { rows } else { 0 };
+        self.latest.resize(room(self.notes_latest), NEVER);
+        self.counter.resize(room(self.counts), 0);
+        self.changed.resize(room(self.notes_changes), false);
     }
 
     fn clear(&mut self, row: u32) {
         let row = row as usize;
         self.aggregates.iter_mut().for_each(|a| a.clear(row));
-        (self.latest[row], self.since[row], self.changed[row]) = (NEVER, 0, false);
+        self.latest.get_mut(row).into_iter().for_each(|latest| *latest = NEVER);
+        self.counter.get_mut(row).into_iter().for_each(|counter| *counter = 0);
+        self.changed.get_mut(row).into_iter().for_each(|changed| *changed = false);
     }
 
     fn encode(&self, row: u32, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.latest[row as usize].to_le_bytes());
-        out.extend_from_slice(&self.since[row as usize].to_le_bytes());
-        self.aggregates.iter().for_each(|a| a.encode(row as usize, out));
+        let row = row as usize;
+        self.latest.get(row).into_iter().for_each(|latest| out.extend_from_slice(&latest.to_le_bytes()));
+        self.counter.get(row).into_iter().for_each(|counter| out.extend_from_slice(&counter.to_le_bytes()));
+        self.changed.get(row).into_iter().for_each(|changed| out.push(u8::from(*changed)));
+        self.aggregates.iter().for_each(|a| a.encode(row, out));
     }
 
     fn decode(&mut self, row: u32, mut bytes: &[u8]) -> Result<()> {
-        self.latest[row as usize] = take_int(&mut bytes)?;
-        self.since[row as usize] = u64::from_le_bytes(take_array(&mut bytes)?);
-        self.aggregates.iter_mut().try_for_each(|a| a.decode(row as usize, &mut bytes))?;
+        let row = row as usize;
+        if self.notes_latest {
+            self.latest[row] = take_int(&mut bytes)?;
+        }
+        if self.counts {
+            self.counter[row] = u64::from_le_bytes(take_array(&mut bytes)?);
+        }
+        if self.notes_changes {
+            self.changed[row] = take_array::<1>(&mut bytes)? != [0];
+        }
+        self.measured.note(1);
+        self.aggregates.iter_mut().try_for_each(|a| a.decode(row, &mut bytes))?;
         at_end(bytes)
     }
 
     fn bytes(&self) -> usize {
-        let aggregates: usize = self.aggregates.iter().map(Accumulators::bytes).sum();
-        aggregates + self.latest.capacity() * 17
+        let aggregates = self.measured.bytes(self.rows, || self.aggregates.iter().map(Accumulators::bytes).sum());
+        aggregates + self.latest.capacity() * 8 + self.counter.capacity() * 8 + self.changed.capacity()
     }
+
+    fn due(&self, row: u32, by: Asker) -> Option<i64> {
+        let changed = || self.changed.get(row as usize) == Some(&true);
+        (by == Asker::Early && changed()).then_some(NEVER)
+    }
+}
+
+/// The keys of a pane in memory that have changed since the last early results.
+pub fn take_changed(pane: &mut Pane) -> Vec<u32> {
+    let rows = pane.values_mut().take_changed();
+    rows.iter().for_each(|row| pane.mark_changed(*row));
+    rows
 }
 
 /// The rows of keys in a pane; keys that are new get one.

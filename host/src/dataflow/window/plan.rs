@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, StringArray, TimestampMillisecondArray};
 
-use super::aggregate::Times;
+use super::aggregate::{Times, chosen};
 use super::aggregator::{Aggregator, Columns};
 use super::pane::{Accumulated, Pane};
 use super::rounds::rounds;
@@ -14,7 +14,18 @@ use crate::error::Result;
 use crate::job::graph::Trigger;
 use crate::plugin::{CallContext, RowFailure};
 use crate::schema::Field;
+use crate::state::changes::Walk;
 use crate::state::index::KeyIndex;
+use crate::state::store::{SlotKind, StateStore};
+
+/// The slot of the panes of all kinds of windows.
+pub const PANES: &str = "panes";
+
+/// Keys of a pane whose results are made at once, where all of them are in memory.
+const KEYS_AT_ONCE: usize = 256 << 10;
+
+/// Spilled keys that come back at once to be looked at.
+pub const DUE_AT_ONCE: usize = 4096;
 
 /// Which result of a window it is; the column `window_result`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,13 +49,30 @@ impl Mark {
 }
 
 /// The times of the windows of results.
+#[derive(Clone)]
 pub enum Span {
     /// All results are of the window from the first time up to the second.
     One(i64, i64),
     /// Each is of its own: starts and ends.
     Each(Vec<i64>, Vec<i64>),
-    /// Windows that do not go by time; each result is at this time, where the stream has times.
-    At(Vec<i64>),
+    /// Windows that do not go by time: each result is at the time of its latest row, where the stream has times.
+    Latest,
+}
+
+/// The results of all keys of a pane, which are given some at a time. In between, the pane must not change.
+pub struct Giving {
+    span: Span,
+    mark: Mark,
+    walk: Walk,
+    begun: bool,
+    done: bool,
+}
+
+impl Giving {
+    /// None given yet.
+    pub fn new(span: Span, mark: Mark) -> Self {
+        Giving { span, mark, walk: Walk::default(), begun: false, done: false }
+    }
 }
 
 /// What became of rows.
@@ -97,11 +125,15 @@ pub trait Windows {
     /// came too late, and results as [`Windows::add`].
     fn add_partials(&mut self, plan: &mut Plan, partials: &Batch) -> Result<(usize, Vec<Batch>)>;
 
-    /// Time has come to this watermark: gives the results of the windows that fire, and forgets what is closed.
-    fn advance(&mut self, plan: &mut Plan, watermark: i64, give: &mut dyn FnMut(Batch)) -> Result<()>;
+    /// Time has come to this watermark: windows are to fire up to it. [`Windows::next`] gives their results; until it gives
+    /// nothing more, nothing else may be added.
+    fn advance(&mut self, watermark: i64);
 
-    /// Gives early results of the keys that have changed since the last call.
-    fn early(&mut self, plan: &mut Plan, give: &mut dyn FnMut(Batch)) -> Result<()>;
+    /// Early results of the keys that have changed since the last ones are to be given, by [`Windows::next`] as well.
+    fn early(&mut self);
+
+    /// The next results, not too many at a time; `None`: that is all for now.
+    fn next(&mut self, plan: &mut Plan) -> Result<Option<Vec<Batch>>>;
 
     /// The watermark at which the next window fires, if there is one to fire.
     fn next_firing(&self) -> Option<i64>;
@@ -114,9 +146,14 @@ pub trait Windows {
 pub type GiveFull<'a> = dyn FnMut(&mut Plan, &Pane, &[u32]) -> Result<()> + 'a;
 
 impl Plan {
-    /// A pane without keys.
+    /// A pane without keys, for a short time: it stays in memory.
     pub fn pane(&self) -> Pane {
         Pane::new(Accumulated::new(self))
+    }
+
+    /// A pane without keys, which is part of the operator's state.
+    pub fn kept_pane(&self, store: &StateStore) -> Pane {
+        Pane::in_store(Accumulated::new(self), store, PANES, SlotKind::Window)
     }
 
     /// Whether every aggregate can be taken out of others again.
@@ -138,7 +175,7 @@ impl Plan {
             return pane.values_mut().update(&mut self.aggregators, groups, columns, rows.times, rows.context);
         };
         let mut failures = Vec::new();
-        for round in rounds(groups, &mut pane.values_mut().since, n) {
+        for round in rounds(groups, &mut pane.values_mut().counter, n) {
             let some = round.of(rows, groups);
             let (mut columns, times) = (Columns::of(&some.batch), Times::Each(&some.times));
             let values = pane.values_mut();
@@ -163,6 +200,24 @@ impl Plan {
             rows => rows,
         };
         self.results_of(pane.index(), pane.values(), rows, rows, span, mark)
+    }
+
+    /// The next results of all keys of a pane.
+    pub fn next_results(&mut self, pane: &mut Pane, giving: &mut Giving) -> Result<Option<Vec<Batch>>> {
+        if giving.done {
+            return Ok(None);
+        }
+        if !giving.begun && pane.spilled_keys() == 0 && pane.len() <= KEYS_AT_ONCE {
+            giving.done = true;
+            return self.results(pane, None, giving.span.clone(), giving.mark).map(Some);
+        }
+        giving.begun = true;
+        let (span, mark, mut results) = (&giving.span, giving.mark, Vec::new());
+        giving.done = !pane.walk(&mut giving.walk, |index, values, rows| {
+            results = self.results_of(index, values, Some(rows), Some(rows), span.clone(), mark)?;
+            Ok(())
+        })?;
+        Ok(Some(results))
     }
 
     /// Results of accumulators whose groups are not those of the index: `keys` are rows of the index, `groups` those of the
@@ -197,7 +252,7 @@ impl Plan {
                 columns.push(times(ends));
                 times(last)
             }
-            Span::At(at) => times(at),
+            Span::Latest => times(chosen(&values.latest, groups)),
         };
         if self.marks_results {
             columns.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(mark.name(), row_count))));

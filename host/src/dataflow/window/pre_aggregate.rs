@@ -112,7 +112,8 @@ impl PreAggregate {
         times: Times<'_>,
         context: &CallContext,
     ) -> Result<(Batch, Vec<RowFailure>)> {
-        let mut table = Table::with_room(Sessions::new(gap_ms, Accumulated::new(&self.plan)), self.keys);
+        let mut table =
+            Table::with_room(Sessions::new(gap_ms, self.lateness_ms, Accumulated::new(&self.plan)), self.keys);
         let mut columns = Columns::of(batch);
         let key = self.plan.key.iter().map(|c| columns.get(*c)).collect::<Result<Vec<_>>>()?;
         table.rows_of(&Keys::of(&key, batch.row_count())?, &mut self.scratch)?;

@@ -1,57 +1,63 @@
 //! Panes put together: all of a window's, some keys of them, or those of overlapping windows as they move on.
+//!
+//! Panes may be spilled in part, and so may what comes of them: keys go from one to the other some at a time.
 
 use std::collections::BTreeMap;
 
-use super::pane::Pane;
+use super::pane::{Accumulated, Pane};
 use super::plan::Plan;
 use crate::error::Result;
+use crate::state::key::Keys;
+use crate::state::store::{SlotKind, StateStore};
+use crate::state::table::NO_ROW;
+
+/// The slot of panes that are put together.
+const MERGED: &str = "merged";
+
+/// Panes by their starts.
+pub type Panes = BTreeMap<i64, Pane>;
 
 /// All panes put together.
-pub fn merge_all<'a>(plan: &mut Plan, panes: impl Iterator<Item = (&'a i64, &'a Pane)>) -> Result<Pane> {
-    let mut merged = plan.pane();
-    for (_, pane) in panes {
-        add(plan, &mut merged, pane)?;
+pub fn merge_all<'a>(plan: &mut Plan, store: &StateStore, panes: impl Iterator<Item = &'a mut Pane>) -> Result<Pane> {
+    let mut merged = Pane::in_store(Accumulated::new(plan), store, MERGED, SlotKind::Window);
+    for pane in panes {
+        add(plan, &mut merged, pane, |_, _| {})?;
     }
     Ok(merged)
 }
 
-/// Adds a pane's keys.
-fn add(plan: &mut Plan, into: &mut Pane, pane: &Pane) -> Result<Vec<(u32, u32)>> {
-    let mut pairs = Vec::with_capacity(pane.index().len());
-    for row in pane.index().live() {
-        pairs.push((row, into.row_of(pane.index().key(row))?));
-    }
-    into.values_mut().merge(&mut plan.aggregators, pane.values(), &pairs)?;
-    Ok(pairs)
+/// Adds a pane's keys; `added` is called with the rows that they have.
+fn add(plan: &mut Plan, into: &mut Pane, pane: &mut Pane, added: fn(&mut Accumulated, &[u32])) -> Result<()> {
+    let mut ours = Vec::new();
+    pane.scan(|index, values, rows| {
+        into.rows_of(&index.keys_of(rows)?, &mut ours)?;
+        let pairs: Vec<(u32, u32)> = rows.iter().copied().zip(ours.iter().copied()).collect();
+        into.values_mut().merge(&mut plan.aggregators, values, &pairs)?;
+        added(into.values_mut(), &ours);
+        into.settle(0)
+    })
 }
 
-/// Rows that have changed, by pane.
-pub type Changed<'a> = &'a [(i64, Vec<u32>)];
+/// Keys that have changed, by pane.
+pub type Changed = Vec<(i64, Keys)>;
 
-/// Those of a pane; one that is not listed has none.
-pub fn changed_in(changed: Changed<'_>, start: i64) -> &[u32] {
-    changed.iter().find(|(of, _)| *of == start).map_or(&[], |(_, rows)| rows)
-}
-
-/// The keys that have changed in some panes, put together from all panes.
-pub fn merge_some<'a>(
+/// The keys that have changed in some panes, put together from all panes of a window.
+pub fn merge_some(
     plan: &mut Plan,
-    panes: impl Iterator<Item = (&'a i64, &'a Pane)> + Clone,
-    changed: Changed<'_>,
+    panes: &mut Panes,
+    window: std::ops::Range<i64>,
+    changed: &[(i64, Keys)],
 ) -> Result<Pane> {
-    let mut merged = plan.pane();
-    for (start, pane) in panes.clone() {
-        for row in changed_in(changed, *start) {
-            merged.row_of(pane.index().key(*row))?;
-        }
+    let (mut merged, mut rows) = (plan.pane(), Vec::new());
+    for (_, keys) in changed.iter().filter(|(start, _)| window.contains(start)) {
+        merged.rows_of(keys, &mut rows)?;
     }
-    for (_, pane) in panes {
-        let mut pairs = Vec::new();
-        for row in pane.index().live() {
-            if let Some(ours) = merged.find(pane.index().key(row))? {
-                pairs.push((row, ours));
-            }
-        }
+    let all: Vec<u32> = merged.index().live().collect();
+    let keys = merged.index().keys_of(&all)?;
+    for (_, pane) in panes.range_mut(window) {
+        pane.find_rows(&keys, &mut rows)?;
+        let pairs = rows.iter().copied().zip(all.iter().copied());
+        let pairs: Vec<(u32, u32)> = pairs.filter(|(theirs, _)| *theirs != NO_ROW).collect();
         merged.values_mut().merge(&mut plan.aggregators, pane.values(), &pairs)?;
     }
     Ok(merged)
@@ -59,23 +65,24 @@ pub fn merge_some<'a>(
 
 /// The panes of a stretch of time put together, which moves on by adding panes at its end and taking them out at its
 /// beginning: each pane is added once and taken out once, however many windows it is in. For aggregates that subtract.
+///
+/// The counter of a key says in how many panes of the stretch it is.
 pub struct Running {
     pane: Pane,
-    /// In how many panes of the stretch each key is.
-    held: Vec<u32>,
     from: i64,
     to: i64,
 }
 
 impl Running {
     /// Nothing yet, from `from` on.
-    pub fn new(plan: &Plan, from: i64) -> Self {
-        Running { pane: plan.pane(), held: Vec::new(), from, to: from }
+    pub fn new(plan: &Plan, store: &StateStore, from: i64) -> Self {
+        let pane = Pane::in_store(Accumulated::counting(plan), store, MERGED, SlotKind::Window);
+        Running { pane, from, to: from }
     }
 
     /// The panes put together.
-    pub fn pane(&self) -> &Pane {
-        &self.pane
+    pub fn pane(&mut self) -> &mut Pane {
+        &mut self.pane
     }
 
     /// Whether the stretch starts here.
@@ -89,33 +96,33 @@ impl Running {
     }
 
     /// Adds the panes up to here.
-    pub fn extend(&mut self, plan: &mut Plan, panes: &BTreeMap<i64, Pane>, to: i64) -> Result<()> {
-        for (_, pane) in panes.range(self.to..to.max(self.to)) {
-            let pairs = add(plan, &mut self.pane, pane)?;
-            self.held.resize(self.pane.index().rows(), 0);
-            pairs.iter().for_each(|(_, ours)| self.held[*ours as usize] += 1);
+    pub fn extend(&mut self, plan: &mut Plan, panes: &mut Panes, to: i64) -> Result<()> {
+        for (_, pane) in panes.range_mut(self.to..to.max(self.to)) {
+            add(plan, &mut self.pane, pane, |values, rows| {
+                rows.iter().for_each(|row| values.counter[*row as usize] += 1);
+            })?;
         }
         self.to = self.to.max(to);
         Ok(())
     }
 
     /// Takes out the panes before here.
-    pub fn leave(&mut self, panes: &BTreeMap<i64, Pane>, from: i64) -> Result<()> {
-        for (_, pane) in panes.range(self.from..from) {
-            let mut pairs = Vec::with_capacity(pane.index().len());
-            for row in pane.index().live() {
-                if let Some(ours) = self.pane.find(pane.index().key(row))? {
-                    pairs.push((row, ours));
+    pub fn leave(&mut self, panes: &mut Panes, from: i64) -> Result<()> {
+        let (running, mut ours) = (&mut self.pane, Vec::new());
+        for (_, pane) in panes.range_mut(self.from..from) {
+            pane.scan(|index, values, rows| {
+                running.rows_of(&index.keys_of(rows)?, &mut ours)?;
+                let pairs: Vec<(u32, u32)> = rows.iter().copied().zip(ours.iter().copied()).collect();
+                running.values_mut().subtract(values, &pairs)?;
+                for row in &ours {
+                    let held = &mut running.values_mut().counter[*row as usize];
+                    *held -= 1;
+                    if *held == 0 {
+                        running.remove(*row);
+                    }
                 }
-            }
-            self.pane.values_mut().subtract(pane.values(), &pairs)?;
-            for (_, ours) in pairs {
-                let held = &mut self.held[ours as usize];
-                *held -= 1;
-                if *held == 0 {
-                    self.pane.remove(ours);
-                }
-            }
+                running.settle(0)
+            })?;
         }
         self.from = from;
         Ok(())

@@ -3,8 +3,6 @@
 //! A session fires when the watermark reaches its last row's time and the gap, less one; it is looked at then, and not at every
 //! row: a session that has become longer by then is looked at again at its new end.
 
-use std::collections::BTreeMap;
-
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 
@@ -13,43 +11,43 @@ use super::aggregator::Columns;
 use super::divide::Part;
 use super::pane::Accumulated;
 use super::partial;
-use super::plan::{Added, Mark, NewRows, Plan, Span, Windows};
+use super::plan::{Added, DUE_AT_ONCE, Mark, NewRows, PANES, Plan, Span, Windows};
 use super::sessions::{NONE, Session, Sessions};
 use super::shape::TIME_LIMIT_MS;
 use crate::dataflow::batch::Batch;
 use crate::error::Result;
 use crate::plugin::RowFailure;
 use crate::state::key::Keys;
-use crate::state::table::Table;
+use crate::state::store::{SlotKind, StateStore};
+use crate::state::table::{Asker, Table};
+
+/// Sessions that fire at once.
+const FIRED_AT_ONCE: usize = 256 << 10;
 
 /// The sessions of an operator on one worker.
 pub struct SessionWindows {
     gap_ms: i64,
-    lateness_ms: i64,
     table: Table<Sessions>,
-    /// Sessions to look at when the watermark reaches a time: to fire, or to be forgotten.
-    due: BTreeMap<i64, Vec<u32>>,
     fired_to: Option<i64>,
+    /// Time up to which sessions are to fire.
+    target: Option<i64>,
+    /// Early results are to be given.
+    early: bool,
     scratch: Vec<u32>,
 }
 
 impl SessionWindows {
     /// Without sessions.
-    pub fn new(plan: &Plan, gap_ms: i64, lateness_ms: i64) -> Self {
-        let sessions = Sessions::new(gap_ms, Accumulated::new(plan));
-        let table = Table::new(sessions);
-        SessionWindows { gap_ms, lateness_ms, table, due: BTreeMap::new(), fired_to: None, scratch: Vec::new() }
+    pub fn new(plan: &Plan, store: &StateStore, gap_ms: i64, lateness_ms: i64) -> Self {
+        let sessions = Sessions::new(gap_ms, lateness_ms, Accumulated::new(plan));
+        let table = Table::in_store(sessions, store, PANES, SlotKind::Window);
+        SessionWindows { gap_ms, table, fired_to: None, target: None, early: false, scratch: Vec::new() }
     }
 
-    /// Sessions that are kept.
+    /// Sessions that are kept in memory.
     #[cfg(test)]
     pub fn kept(&self) -> usize {
         self.table.values().kept()
-    }
-
-    /// The watermark at which a session whose last row is at `last` fires.
-    fn fires_at(&self, last: i64) -> i64 {
-        last + self.gap_ms - 1
     }
 
     /// Puts the sessions in `found` (one for each row) in order: sessions that became one are put together, new ones are to
@@ -59,11 +57,11 @@ impl SessionWindows {
         for pair in merged {
             self.table.values_mut().accumulated.merge_within(&mut plan.aggregators, *pair)?;
         }
-        self.table.values_mut().settle(found);
+        let sessions = self.table.values_mut();
+        sessions.settle(found);
         for number in new {
-            let session = self.table.values().all[*number as usize];
-            if session.key != NONE {
-                self.due.entry(self.fires_at(session.last)).or_default().push(*number);
+            if sessions.all[*number as usize].key != NONE {
+                sessions.schedule(*number);
             }
         }
         Ok(())
@@ -72,9 +70,10 @@ impl SessionWindows {
     /// Whether a stretch of time of a key is late: by itself it would be a session that is closed already, and it belongs to
     /// none that is there.
     fn is_late(&self, key: u32, first: i64, last: i64) -> bool {
-        let closed = self.fired_to.is_some_and(|w| self.fires_at(last).saturating_add(self.lateness_ms) <= w);
+        let sessions = self.table.values();
+        let closed = self.fired_to.is_some_and(|w| sessions.closes_at(last) <= w);
         let near = |s: &Session| first < s.last + self.gap_ms && last > s.first - self.gap_ms;
-        closed && !self.table.values().of_key(key).any(|(_, session)| near(session))
+        closed && !sessions.of_key(key).any(|(_, session)| near(session))
     }
 
     /// Results of these sessions.
@@ -91,19 +90,18 @@ impl SessionWindows {
     /// What follows from rows in sessions that the watermark has passed: results, corrected ones where there was one before.
     fn correct(&mut self, plan: &mut Plan, touched: &[u32]) -> Result<Vec<Batch>> {
         let Some(watermark) = self.fired_to else { return Ok(Vec::new()) };
-        let (gap_ms, lateness_ms) = (self.gap_ms, self.lateness_ms);
-        let all = &mut self.table.values_mut().all;
+        let sessions = self.table.values_mut();
         let mut passed: Vec<u32> = Vec::new();
         for number in touched {
-            let session = &mut all[*number as usize];
-            let fires = session.last + gap_ms - 1;
-            if fires <= watermark {
+            let session = &mut sessions.all[*number as usize];
+            if session.last + sessions.gap_ms - 1 <= watermark {
+                session.fired = true;
+                sessions.schedule(*number);
                 passed.push(*number);
-                self.due.entry(fires.saturating_add(lateness_ms)).or_default().push(*number);
             } else if session.fired {
                 // It has become longer than when it fired: it fires once more.
                 session.fired = false;
-                self.due.entry(fires).or_default().push(*number);
+                sessions.schedule(*number);
             }
         }
         passed.sort_unstable();
@@ -114,15 +112,65 @@ impl SessionWindows {
     /// The results of sessions that have ended.
     fn fire(&mut self, plan: &mut Plan, mut sessions: Vec<u32>) -> Result<Vec<Batch>> {
         sessions.sort_by_key(|number| self.table.values().all[*number as usize].last);
-        let all = &mut self.table.values_mut().all;
+        let all = &self.table.values().all;
         let (again, first): (Vec<u32>, Vec<u32>) = sessions.into_iter().partition(|n| all[*n as usize].given);
         for number in again.iter().chain(&first) {
-            let session = &mut all[*number as usize];
+            let session = &mut self.table.values_mut().all[*number as usize];
             (session.fired, session.given) = (true, true);
+            let key = session.key;
+            self.table.mark_changed(key);
         }
         let mut results = self.results(plan, &first, Mark::Final)?;
         results.extend(self.results(plan, &again, Mark::Corrected)?);
         Ok(results)
+    }
+
+    fn next_in_memory(&self) -> Option<i64> {
+        self.table.values().schedule.keys().next().copied()
+    }
+
+    /// Looks at sessions in memory whose time has come. Gives those that fire, those that close, and whether there are more.
+    fn look(&mut self, watermark: i64) -> (Vec<u32>, Vec<u32>, bool) {
+        let (mut firing, mut closed) = (Vec::new(), Vec::new());
+        let sessions = self.table.values_mut();
+        while let Some(entry) = sessions.schedule.first_entry() {
+            if *entry.key() > watermark {
+                return (firing, closed, false);
+            }
+            if firing.len() >= FIRED_AT_ONCE {
+                return (firing, closed, true);
+            }
+            for number in entry.remove() {
+                let session = sessions.all[number as usize];
+                let (fires, closes) = (sessions.fires_at(session.last), sessions.closes_at(session.last));
+                if session.key == NONE {
+                    continue;
+                }
+                let again = [fires, closes].into_iter().find(|at| *at > watermark);
+                if fires <= watermark && !session.fired {
+                    sessions.all[number as usize].fired = true;
+                    firing.push(number);
+                }
+                match again {
+                    Some(at) => sessions.schedule.entry(at).or_default().push(number),
+                    None => closed.push(number),
+                }
+            }
+        }
+        (firing, closed, false)
+    }
+
+    /// Forgets sessions that are closed.
+    fn forget(&mut self, mut closed: Vec<u32>) {
+        closed.sort_unstable();
+        closed.dedup();
+        for number in closed {
+            let key = self.table.values().all[number as usize].key;
+            match self.table.values_mut().remove(number) {
+                true => self.table.remove(key),
+                false => self.table.mark_changed(key),
+            }
+        }
     }
 
     /// Forgets keys without a session: those of rows that were late.
@@ -185,6 +233,7 @@ impl SessionWindows {
         }
         added.late = late;
         self.scratch = keys;
+        self.table.settle(0)?;
         Ok(added)
     }
 }
@@ -236,64 +285,55 @@ impl Windows for SessionWindows {
         let count = late.len();
         self.forget_empty(late);
         self.scratch = keys;
+        self.table.settle(0)?;
         Ok((count, results))
     }
 
-    fn advance(&mut self, plan: &mut Plan, watermark: i64, give: &mut dyn FnMut(Batch)) -> Result<()> {
-        if self.fired_to.is_some_and(|w| w >= watermark) {
-            return Ok(());
+    fn advance(&mut self, watermark: i64) {
+        if self.fired_to.is_none_or(|fired| fired < watermark) {
+            self.fired_to = Some(watermark);
+            self.target = Some(watermark);
         }
-        self.fired_to = Some(watermark);
-        let (mut firing, mut closed) = (Vec::new(), Vec::new());
-        while let Some(entry) = self.due.first_entry() {
-            if *entry.key() > watermark {
-                break;
-            }
-            for number in entry.remove() {
-                let session = self.table.values().all[number as usize];
-                let fires = self.fires_at(session.last);
-                let closes = fires.saturating_add(self.lateness_ms);
-                // A number may be that of a later session by now, which is looked at once too often.
-                if session.key == NONE {
-                    continue;
-                }
-                let again = [fires, closes].into_iter().find(|at| *at > watermark);
-                if fires <= watermark && !session.fired {
-                    self.table.values_mut().all[number as usize].fired = true;
-                    firing.push(number);
-                }
-                match again {
-                    Some(at) => self.due.entry(at).or_default().push(number),
-                    None => closed.push(number),
-                }
-            }
-        }
-        self.fire(plan, firing)?.into_iter().for_each(give);
-        closed.sort_unstable();
-        closed.dedup();
-        for number in closed {
-            let key = self.table.values().all[number as usize].key;
-            if self.table.values_mut().remove(number) {
-                self.table.remove(key);
-            }
-        }
-        Ok(())
     }
 
-    fn early(&mut self, plan: &mut Plan, give: &mut dyn FnMut(Batch)) -> Result<()> {
-        let sessions = self.table.values_mut();
-        let mut changed = sessions.accumulated.take_changed();
-        changed.retain(|number| sessions.is_open(*number));
-        self.results(plan, &changed, Mark::Early)?.into_iter().for_each(give);
-        Ok(())
+    fn early(&mut self) {
+        self.early = true;
+    }
+
+    fn next(&mut self, plan: &mut Plan) -> Result<Option<Vec<Batch>>> {
+        if self.early {
+            self.early = self.table.load_due(Asker::Early, i64::MAX, DUE_AT_ONCE)?;
+            let mut changed = self.table.values_mut().accumulated.take_changed();
+            changed.retain(|number| self.table.values().all[*number as usize].key != NONE);
+            for number in &changed {
+                self.table.mark_changed(self.table.values().all[*number as usize].key);
+            }
+            changed.retain(|number| self.table.values().is_open(*number));
+            let results = self.results(plan, &changed, Mark::Early)?;
+            self.table.settle(0)?;
+            return Ok(Some(results));
+        }
+        let Some(target) = self.target else { return Ok(None) };
+        let (firing, closed, more) = self.look(target);
+        let results = self.fire(plan, firing)?;
+        self.forget(closed);
+        self.table.settle(0)?;
+        if !more && !self.table.load_due(Asker::Time, target, DUE_AT_ONCE)? {
+            // What came back with the last of them has not been looked at.
+            self.target = self.next_in_memory().filter(|at| *at <= target).map(|_| target);
+        }
+        Ok(Some(results))
     }
 
     fn next_firing(&self) -> Option<i64> {
-        self.due.keys().next().copied()
+        let spilled = self.table.spilled_due(Asker::Time);
+        self.next_in_memory().map_or(spilled, |at| Some(spilled.map_or(at, |spilled| spilled.min(at))))
     }
 
     fn open_groups(&self) -> usize {
         let sessions = self.table.values();
-        (0..sessions.all.len() as u32).filter(|number| sessions.is_open(*number)).count()
+        // A spilled key counts as one: it is there as long as one of its sessions is.
+        let spilled = self.table.spilled_keys();
+        (0..sessions.all.len() as u32).filter(|number| sessions.is_open(*number)).count() + spilled
     }
 }

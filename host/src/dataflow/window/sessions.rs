@@ -3,10 +3,12 @@
 //! A session of a key is from its first row to its last one and a gap; rows less than a gap apart are of one session.
 //! Invariant W4: the sessions of a key lie more than a gap apart; each is in the list of exactly one key.
 
+use std::collections::BTreeMap;
+
 use super::pane::Accumulated;
 use crate::error::Result;
 use crate::state::bytes::{at_end, put_sized, take_array, take_count, take_int, take_sized};
-use crate::state::table::Values;
+use crate::state::table::{Asker, Values};
 
 /// No further session.
 pub const NONE: u32 = u32::MAX;
@@ -34,19 +36,53 @@ pub struct Session {
 /// given a result (1 byte), a length (4 bytes) and its accumulators.
 pub struct Sessions {
     pub(super) gap_ms: i64,
+    lateness_ms: i64,
     /// By key: its first session.
     heads: Vec<u32>,
     pub(super) all: Vec<Session>,
     free: Vec<u32>,
     pub(super) accumulated: Accumulated,
+    /// Sessions to look at when the watermark reaches a time: to fire, or to be forgotten. A number may be that of a later session by
+    /// then, which is looked at once too often.
+    pub(super) schedule: BTreeMap<i64, Vec<u32>>,
     /// For the batch under way: where a session that became part of another one is now.
     moved: Vec<(u32, u32)>,
 }
 
 impl Sessions {
     /// Of no key.
-    pub fn new(gap_ms: i64, accumulated: Accumulated) -> Self {
-        Sessions { gap_ms, heads: Vec::new(), all: Vec::new(), free: Vec::new(), accumulated, moved: Vec::new() }
+    pub fn new(gap_ms: i64, lateness_ms: i64, accumulated: Accumulated) -> Self {
+        Sessions {
+            gap_ms,
+            lateness_ms,
+            heads: Vec::new(),
+            all: Vec::new(),
+            free: Vec::new(),
+            accumulated,
+            schedule: BTreeMap::new(),
+            moved: Vec::new(),
+        }
+    }
+
+    /// The watermark at which a session whose last row is at `last` fires.
+    pub fn fires_at(&self, last: i64) -> i64 {
+        last + self.gap_ms - 1
+    }
+
+    /// The watermark at which it is forgotten.
+    pub fn closes_at(&self, last: i64) -> i64 {
+        self.fires_at(last).saturating_add(self.lateness_ms)
+    }
+
+    /// When a session is to be looked at next.
+    fn next_look(&self, session: &Session) -> i64 {
+        if session.fired { self.closes_at(session.last) } else { self.fires_at(session.last) }
+    }
+
+    /// Has a session looked at when it is time for it.
+    pub fn schedule(&mut self, number: u32) {
+        let at = self.next_look(&self.all[number as usize]);
+        self.schedule.entry(at).or_default().push(number);
     }
 
     /// The session of a key that a stretch of time from `first` to `last` belongs to: one that is there and is made longer, or
@@ -124,7 +160,7 @@ impl Sessions {
         if self.moved.is_empty() {
             return;
         }
-        let moved: std::collections::BTreeMap<u32, u32> = self.moved.iter().copied().collect();
+        let moved: BTreeMap<u32, u32> = self.moved.iter().copied().collect();
         for session in sessions {
             while let Some(now) = moved.get(session) {
                 *session = *now;
@@ -219,11 +255,21 @@ impl Values for Sessions {
             });
             self.accumulated.decode(number, take_sized(&mut bytes)?)?;
             self.heads[row as usize] = number;
+            self.schedule(number);
         }
         at_end(bytes)
     }
 
     fn bytes(&self) -> usize {
-        self.accumulated.bytes() + self.all.capacity() * size_of::<Session>() + self.heads.capacity() * 4
+        let sessions = self.all.capacity() * (size_of::<Session>() + size_of::<u32>());
+        self.accumulated.bytes() + sessions + self.heads.capacity() * 4
+    }
+
+    fn due(&self, row: u32, by: Asker) -> Option<i64> {
+        let of = |(number, session)| match by {
+            Asker::Time => Some(self.next_look(session)),
+            Asker::Early => self.accumulated.due(number, by),
+        };
+        self.of_key(row).filter_map(of).min()
     }
 }

@@ -4,37 +4,82 @@
 //! when the watermark reaches its last millisecond, and a corrected one for the keys of each batch that changes it within
 //! the allowed lateness. W3: a pane is kept exactly as long as one of its windows is open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 
 use super::aggregator::Columns;
 use super::divide::{Divided, Part, divide};
-use super::pane::{Pane, rows_of};
+use super::pane::{Pane, rows_of, take_changed};
 use super::partial;
-use super::plan::{Added, Mark, NewRows, Plan, Span, Windows};
-use super::running::{Changed, Running, changed_in, merge_all, merge_some};
+use super::plan::{Added, DUE_AT_ONCE, Giving, Mark, NewRows, Plan, Span, Windows};
+use super::running::{Changed, Panes, Running, merge_all, merge_some};
 use super::shape::Shape;
 use crate::dataflow::batch::Batch;
 use crate::error::Result;
 use crate::plugin::RowFailure;
+use crate::state::key::Keys;
+use crate::state::store::StateStore;
+use crate::state::table::Asker;
 
 /// The panes of tumbling or sliding windows on one worker.
 pub struct TimeWindows {
     shape: Shape,
-    panes: BTreeMap<i64, Pane>,
+    store: StateStore,
+    panes: Panes,
     /// The panes of the next window added up, where windows overlap.
     running: Option<Running>,
     /// Time up to which windows have fired.
     fired_to: Option<i64>,
+    /// Time up to which they are to fire.
+    target: Option<i64>,
+    firing: Option<Firing>,
+    early: Option<Early>,
     scratch: Vec<u32>,
+}
+
+/// A window that gives its final result.
+struct Firing {
+    window: i64,
+    of: Of,
+    giving: Giving,
+}
+
+/// Where the result of a window is.
+enum Of {
+    /// In its only pane, which starts here.
+    Pane(i64),
+    /// In the panes that move on with the windows.
+    Running,
+    /// In panes put together for it alone.
+    Merged(Pane),
+}
+
+/// Early results that are to be given.
+#[derive(Default)]
+struct Early {
+    /// What they are of.
+    changed: Changed,
+    windows: VecDeque<i64>,
+    /// No further keys have changed.
+    done: bool,
 }
 
 impl TimeWindows {
     /// Without panes.
-    pub fn new(shape: Shape) -> Self {
-        TimeWindows { shape, panes: BTreeMap::new(), running: None, fired_to: None, scratch: Vec::new() }
+    pub fn new(shape: Shape, store: &StateStore) -> Self {
+        TimeWindows {
+            shape,
+            store: store.clone(),
+            panes: BTreeMap::new(),
+            running: None,
+            fired_to: None,
+            target: None,
+            firing: None,
+            early: None,
+            scratch: Vec::new(),
+        }
     }
 
     /// Panes that are kept.
@@ -53,7 +98,7 @@ impl TimeWindows {
         added: &mut Added,
     ) -> Result<()> {
         let mut columns = Columns::of(rows.batch);
-        let pane = self.panes.entry(start).or_insert_with(|| plan.pane());
+        let pane = self.panes.entry(start).or_insert_with(|| plan.kept_pane(&self.store));
         let mut groups = std::mem::take(&mut self.scratch);
         rows_of(pane, &mut columns, &plan.key, rows.batch.row_count(), &mut groups)?;
         let size_ms = self.shape.size_ms;
@@ -74,13 +119,13 @@ impl TimeWindows {
         if self.running.as_ref().is_some_and(|running| running.covers(start)) {
             self.running = None;
         }
-        if let Some(watermark) = self.fired_to
+        if let (Some(watermark), Some(pane)) = (self.fired_to, self.panes.get(&start))
             && self.shape.fires_at(self.shape.first_window(start)) <= watermark
         {
             let mut rows = groups.to_vec();
             rows.sort_unstable();
             rows.dedup();
-            let (changed, shape) = ([(start, rows)], self.shape);
+            let (changed, shape) = ([(start, pane.index().keys_of(&rows)?)], self.shape);
             for window in shape.windows(start) {
                 if shape.fires_at(window) <= watermark && watermark < shape.closes_at(window) {
                     let results = self.some_results(plan, window, &changed, Mark::Corrected)?;
@@ -91,38 +136,129 @@ impl TimeWindows {
         Ok(())
     }
 
-    /// The final result of a window.
-    fn fire(&mut self, plan: &mut Plan, window: i64) -> Result<Vec<Batch>> {
-        let (shape, span) = (self.shape, Span::One(window, window + self.shape.size_ms));
-        let mut panes = self.panes.range(window..window + shape.size_ms);
-        if let (Some((_, only)), None) = (panes.next(), panes.next())
+    /// Behind a batch: makes room where memory is short, in panes that had rows, or in all.
+    fn settle(&mut self, starts: impl Iterator<Item = i64>) -> Result<()> {
+        for start in starts {
+            self.panes.get_mut(&start).map_or(Ok(()), |pane| pane.settle(0))?;
+        }
+        if self.store.is_short() {
+            self.panes.values_mut().try_for_each(|pane| pane.settle(0))?;
+            self.running.as_mut().map_or(Ok(()), |running| running.pane().settle(0))?;
+        }
+        Ok(())
+    }
+
+    /// Begins with the final result of a window.
+    fn fire(&mut self, plan: &mut Plan, window: i64) -> Result<Firing> {
+        let shape = self.shape;
+        let end = window + shape.size_ms;
+        let mut panes = self.panes.range_mut(window..end);
+        let of = if let (Some((start, _)), None) = (panes.next(), panes.next())
             && self.running.is_none()
         {
-            return plan.results(only, None, span, Mark::Final);
-        }
-        if shape.slide_ms < shape.size_ms && plan.subtracts() {
-            let mut running =
-                self.running.take().filter(|r| r.starts_at(window)).unwrap_or_else(|| Running::new(plan, window));
-            running.extend(plan, &self.panes, window + shape.size_ms)?;
-            let results = plan.results(running.pane(), None, span, Mark::Final)?;
-            running.leave(&self.panes, window + shape.slide_ms)?;
+            Of::Pane(*start)
+        } else if shape.slide_ms < shape.size_ms && plan.subtracts() {
+            let running = self.running.take().filter(|running| running.starts_at(window));
+            let mut running = running.unwrap_or_else(|| Running::new(plan, &self.store, window));
+            running.extend(plan, &mut self.panes, end)?;
             self.running = Some(running);
-            return Ok(results);
+            Of::Running
+        } else {
+            let panes = self.panes.range_mut(window..end).map(|(_, pane)| pane);
+            Of::Merged(merge_all(plan, &self.store, panes)?)
+        };
+        Ok(Firing { window, of, giving: Giving::new(Span::One(window, end), Mark::Final) })
+    }
+
+    /// The next results of a window; `None`: it has given all.
+    fn give(&mut self, plan: &mut Plan, firing: &mut Firing) -> Result<Option<Vec<Batch>>> {
+        let pane = match &mut firing.of {
+            Of::Pane(start) => self.panes.get_mut(start),
+            Of::Running => self.running.as_mut().map(Running::pane),
+            Of::Merged(pane) => Some(pane),
+        };
+        match pane {
+            Some(pane) => plan.next_results(pane, &mut firing.giving),
+            None => Ok(None),
         }
-        let merged = merge_all(plan, self.panes.range(window..window + shape.size_ms))?;
-        plan.results(&merged, None, span, Mark::Final)
+    }
+
+    /// Behind a window's last result.
+    fn fired(&mut self, firing: &Firing) -> Result<()> {
+        if let (Of::Running, Some(running)) = (&firing.of, &mut self.running) {
+            running.leave(&mut self.panes, firing.window + self.shape.slide_ms)?;
+        }
+        self.fired_to = self.fired_to.max(Some(self.shape.fires_at(firing.window)));
+        Ok(())
+    }
+
+    /// Forgets panes that are closed (W3).
+    fn close(&mut self, watermark: i64) {
+        while let Some(entry) = self.panes.first_entry() {
+            if self.shape.closes_at(self.shape.last_window(*entry.key())) > watermark {
+                break;
+            }
+            entry.remove();
+        }
+    }
+
+    /// The first window that has not fired and has a pane.
+    fn next_window(&self) -> Option<i64> {
+        let from = self.fired_to.map_or(i64::MIN, |fired| self.shape.first_unfired(fired));
+        // Only windows that have a pane are looked at, however far apart they are.
+        let (pane, _) = self.panes.range(from..).next()?;
+        Some(from.max(self.shape.first_window(*pane)))
     }
 
     /// The result of a window for those keys alone that have changed in some of its panes.
-    fn some_results(&mut self, plan: &mut Plan, window: i64, changed: Changed<'_>, mark: Mark) -> Result<Vec<Batch>> {
+    fn some_results(
+        &mut self,
+        plan: &mut Plan,
+        window: i64,
+        changed: &[(i64, Keys)],
+        mark: Mark,
+    ) -> Result<Vec<Batch>> {
         let range = window..window + self.shape.size_ms;
-        let span = Span::One(window, window + self.shape.size_ms);
-        let mut panes = self.panes.range(range.clone());
+        let span = Span::One(range.start, range.end);
+        let mut panes = self.panes.range_mut(range.clone());
         if let (Some((start, pane)), None) = (panes.next(), panes.next()) {
-            return plan.results(pane, Some(changed_in(changed, *start)), span, mark);
+            let mut rows = Vec::new();
+            for (_, keys) in changed.iter().filter(|(of, _)| of == start) {
+                pane.find_rows(keys, &mut rows)?;
+            }
+            return plan.results(pane, Some(&rows), span, mark);
         }
-        let merged = merge_some(plan, self.panes.range(range), changed)?;
+        let merged = merge_some(plan, &mut self.panes, range, changed)?;
         plan.results(&merged, None, span, mark)
+    }
+
+    /// The next early results; `None`: all are given. A key that changed in several panes may be given twice where memory is
+    /// short.
+    fn next_early(&mut self, plan: &mut Plan, early: &mut Early) -> Result<Option<Vec<Batch>>> {
+        loop {
+            if let Some(window) = early.windows.pop_front() {
+                return self.some_results(plan, window, &early.changed, Mark::Early).map(Some);
+            }
+            early.changed.clear();
+            if std::mem::replace(&mut early.done, true) {
+                return Ok(None);
+            }
+            for (start, pane) in &mut self.panes {
+                early.done &= !pane.load_due(Asker::Early, i64::MAX, DUE_AT_ONCE)?;
+                let rows = take_changed(pane);
+                if !rows.is_empty() {
+                    early.changed.push((*start, pane.index().keys_of(&rows)?));
+                }
+                pane.settle(0)?;
+            }
+            let shape = self.shape;
+            let unfired = self.fired_to.map_or(i64::MIN, |fired| shape.first_unfired(fired));
+            let mut windows: Vec<i64> = early.changed.iter().flat_map(|(start, _)| shape.windows(*start)).collect();
+            windows.retain(|window| *window >= unfired);
+            windows.sort_unstable();
+            windows.dedup();
+            early.windows = windows.into();
+        }
     }
 }
 
@@ -136,6 +272,7 @@ impl Windows for TimeWindows {
             let some = NewRows { batch: &batch, times: times.as_times(rows.times), context: rows.context };
             self.add_to_pane(plan, *start, &some, part, &mut added)?;
         }
+        self.settle(parts.iter().map(|(start, _)| *start))?;
         Ok(added)
     }
 
@@ -144,78 +281,75 @@ impl Windows for TimeWindows {
         let mut late = 0;
         let columns = partial::Columns::of(partials, plan.key.len())?;
         let starts = columns.starts.as_primitive::<TimestampMillisecondType>().values();
-        let mut from = 0;
+        let (mut from, mut had_rows) = (0, Vec::new());
         while from < starts.len() {
             let start = starts[from];
             let to = from + starts[from..].iter().take_while(|s| **s == start).count();
             if self.fired_to.is_some_and(|w| self.shape.is_late(start, w)) {
                 late += to - from;
             } else {
-                let pane = self.panes.entry(start).or_insert_with(|| plan.pane());
+                let pane = self.panes.entry(start).or_insert_with(|| plan.kept_pane(&self.store));
                 let mut groups = std::mem::take(&mut self.scratch);
                 pane.rows_of(&columns.keys(from, to)?, &mut groups)?;
                 let (encoded, aggregators) = (columns.encoded.as_binary::<i32>(), &mut plan.aggregators);
                 pane.values_mut().merge_encoded(aggregators, &groups, encoded, from..to)?;
                 self.touched(plan, start, &groups, &mut added)?;
                 self.scratch = groups;
+                had_rows.push(start);
             }
             from = to;
         }
+        self.settle(had_rows.into_iter())?;
         Ok((late, added.results))
     }
 
-    fn advance(&mut self, plan: &mut Plan, watermark: i64, give: &mut dyn FnMut(Batch)) -> Result<()> {
-        if self.fired_to.is_some_and(|w| w >= watermark) {
-            return Ok(());
+    fn advance(&mut self, watermark: i64) {
+        if self.fired_to.is_none_or(|fired| fired < watermark) {
+            self.target = self.target.max(Some(watermark));
         }
-        let shape = self.shape;
-        let mut window = match self.fired_to {
-            None => i64::MIN,
-            Some(fired) => shape.first_unfired(fired),
-        };
-        // Only windows that have a pane are looked at, however far apart they are.
-        while let Some(pane) = self.panes.range(window..).next().map(|(start, _)| *start) {
-            window = window.max(shape.first_window(pane));
-            if shape.fires_at(window) > watermark {
-                break;
-            }
-            self.fire(plan, window)?.into_iter().for_each(&mut *give);
-            window += shape.slide_ms;
-        }
-        self.fired_to = Some(watermark);
-        while let Some(entry) = self.panes.first_entry() {
-            if shape.closes_at(shape.last_window(*entry.key())) > watermark {
-                break;
-            }
-            entry.remove();
-        }
-        Ok(())
     }
 
-    fn early(&mut self, plan: &mut Plan, give: &mut dyn FnMut(Batch)) -> Result<()> {
-        let shape = self.shape;
-        let changed = self.panes.iter_mut().map(|(start, pane)| (*start, pane.values_mut().take_changed()));
-        let changed: Vec<(i64, Vec<u32>)> = changed.filter(|(_, rows)| !rows.is_empty()).collect();
-        let unfired = self.fired_to.map_or(i64::MIN, |fired| shape.first_unfired(fired));
-        let mut windows: Vec<i64> = changed.iter().flat_map(|(start, _)| shape.windows(*start)).collect();
-        windows.retain(|window| *window >= unfired);
-        windows.sort_unstable();
-        windows.dedup();
-        for window in windows {
-            self.some_results(plan, window, &changed, Mark::Early)?.into_iter().for_each(&mut *give);
+    fn early(&mut self) {
+        self.early.get_or_insert_default();
+    }
+
+    fn next(&mut self, plan: &mut Plan) -> Result<Option<Vec<Batch>>> {
+        loop {
+            if let Some(mut early) = self.early.take() {
+                if let Some(results) = self.next_early(plan, &mut early)? {
+                    self.early = Some(early);
+                    return Ok(Some(results));
+                }
+                continue;
+            }
+            if let Some(mut firing) = self.firing.take() {
+                match self.give(plan, &mut firing)? {
+                    Some(results) => {
+                        self.firing = Some(firing);
+                        return Ok(Some(results));
+                    }
+                    None => self.fired(&firing)?,
+                }
+                continue;
+            }
+            let Some(target) = self.target else { return Ok(None) };
+            match self.next_window().filter(|window| self.shape.fires_at(*window) <= target) {
+                Some(window) => self.firing = Some(self.fire(plan, window)?),
+                None => {
+                    self.target = None;
+                    self.fired_to = self.fired_to.max(Some(target));
+                    self.close(target);
+                }
+            }
         }
-        Ok(())
     }
 
     fn next_firing(&self) -> Option<i64> {
-        let shape = &self.shape;
-        let from = self.fired_to.map_or(i64::MIN, |fired| shape.first_unfired(fired));
-        let (pane, _) = self.panes.range(from..).next()?;
-        Some(shape.fires_at(from.max(shape.first_window(*pane))))
+        Some(self.shape.fires_at(self.next_window()?))
     }
 
     fn open_groups(&self) -> usize {
         let from = self.fired_to.map_or(i64::MIN, |fired| self.shape.first_unfired(fired));
-        self.panes.range(from..).map(|(_, pane)| pane.index().len()).sum()
+        self.panes.range(from..).map(|(_, pane)| pane.len()).sum()
     }
 }

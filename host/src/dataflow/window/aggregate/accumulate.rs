@@ -119,7 +119,7 @@ pub(super) fn each_pair(pairs: Pairs<'_>) -> impl Iterator<Item = (usize, usize)
 }
 
 /// The values of these rows, or of all.
-pub(super) fn chosen<T: Copy>(values: &[T], groups: Option<&[u32]>) -> Vec<T> {
+pub(in crate::dataflow::window) fn chosen<T: Copy>(values: &[T], groups: Option<&[u32]>) -> Vec<T> {
     match groups {
         None => values.to_vec(),
         Some(groups) => groups.iter().map(|group| values[*group as usize]).collect(),

@@ -16,5 +16,6 @@ mod quantile;
 mod sum;
 mod top_k;
 
+pub(super) use accumulate::chosen;
 pub use accumulate::{Accumulate, Pairs, Rows, Times};
 pub use native::accumulator;
