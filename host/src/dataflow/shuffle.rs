@@ -45,57 +45,64 @@ impl Shuffle {
         Shuffle { target, workers, owners, next: me }
     }
 
-    /// The rows of each worker.
-    fn by_key(&self, batch: Batch, columns: &[usize]) -> Result<Vec<Batch>> {
-        let keys = columns
-            .iter()
-            .map(|c| batch.columns().get(*c).ok_or_else(|| Error::internal("a batch lacks a column"))?.gather())
-            .collect::<Result<Vec<_>>>()?;
-        let hashes = Keys::of(&keys, batch.row_count())?.hashes();
+    /// The rows of each worker, among those with these keys.
+    pub fn divide(&self, keys: &Keys) -> Vec<Vec<u32>> {
+        if let Target::One(worker) = self.target {
+            let mut rows = vec![Vec::new(); self.workers];
+            rows[worker] = (0..keys.len() as u32).collect();
+            return rows;
+        }
+        let hashes = keys.hashes();
         let groups = KeyGroups::new(self.owners.len() as u32);
         let mut rows: Vec<Vec<u32>> = vec![Vec::with_capacity(hashes.len() / self.workers * 5 / 4); self.workers];
         for (row, hash) in hashes.iter().enumerate() {
             rows[self.owners[groups.of(*hash) as usize] as usize].push(row as u32);
         }
         // Hashes do not go along: the receiver tells keys apart by tags of its own.
-        Ok(rows
-            .into_iter()
-            .map(|rows| if rows.len() == batch.row_count() { batch.clone() } else { batch.select(&rows.into()) })
-            .collect())
+        rows
     }
 
-    fn to_all(&self, signal: Signal, out: &mut Outputs) {
-        for worker in 0..self.workers {
-            out.signal_to(0, worker, signal);
-        }
-    }
-}
-
-impl Operator for Shuffle {
-    fn batch(&mut self, _input: usize, batch: Batch, _tick: Tick, out: &mut Outputs) -> Result<()> {
+    /// Gives rows to an output, each to its worker.
+    pub fn give(&mut self, output: usize, batch: Batch, out: &mut Outputs) -> Result<()> {
         match &self.target {
-            Target::One(worker) => out.give_to(0, *worker, batch),
+            Target::One(worker) => out.give_to(output, *worker, batch),
             Target::InTurn => {
-                out.give_to(0, self.next % self.workers, batch);
+                out.give_to(output, self.next % self.workers, batch);
                 self.next += 1;
             }
             Target::ByKey { columns, .. } => {
-                for (worker, rows) in self.by_key(batch, columns)?.into_iter().enumerate() {
-                    out.give_to(0, worker, rows);
+                let column = |c: &usize| {
+                    batch.columns().get(*c).ok_or_else(|| Error::internal("a batch lacks a column"))?.gather()
+                };
+                let keys = columns.iter().map(column).collect::<Result<Vec<_>>>()?;
+                for (worker, rows) in self.divide(&Keys::of(&keys, batch.row_count())?).into_iter().enumerate() {
+                    let all = rows.len() == batch.row_count();
+                    out.give_to(output, worker, if all { batch.clone() } else { batch.select(&rows.into()) });
                 }
             }
         }
         Ok(())
     }
 
+    /// Gives a signal to every worker's side of an output.
+    pub fn signal_all(&self, output: usize, signal: Signal, out: &mut Outputs) {
+        (0..self.workers).for_each(|worker| out.signal_to(output, worker, signal));
+    }
+}
+
+impl Operator for Shuffle {
+    fn batch(&mut self, _input: usize, batch: Batch, _tick: Tick, out: &mut Outputs) -> Result<()> {
+        self.give(0, batch, out)
+    }
+
     fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
-        self.to_all(signal, out);
+        self.signal_all(0, signal, out);
         Ok(())
     }
 
     fn end(&mut self, complete: bool, out: &mut Outputs) -> Result<()> {
         if complete {
-            self.to_all(Signal::End, out);
+            self.signal_all(0, Signal::End, out);
         }
         Ok(())
     }

@@ -223,11 +223,11 @@ impl KeyIndex {
         }
         groups.reserve(keys.len());
         match keys {
-            Keys::Ints(values, None) => groups.extend(values.iter().map(|value| self.of(Key::Int(*value)))),
+            Keys::Ints(values, None) => groups.extend(values.iter().map(|value| self.of_int(*value))),
             Keys::Bytes(offsets, data, None) => groups.extend(offsets.windows(2).map(|ends| {
                 let (start, end) = (ends[0] as usize, ends[1] as usize);
-                let (key, tag) = (Key::Bytes(&data[start..end]), tag_at(data, start, end));
-                self.find_tag(key, tag).unwrap_or_else(|| self.insert(key, tag))
+                let (bytes, tag) = (&data[start..end], tag_at(data, start, end));
+                self.find_bytes(bytes, tag).unwrap_or_else(|| self.insert(Key::Bytes(bytes), tag))
             })),
             Keys::Unit(rows) => {
                 let row = self.of(Key::Nothing);
@@ -237,30 +237,56 @@ impl KeyIndex {
         }
     }
 
+    /// The groups of rows; `absent` where a key is not there.
+    pub fn find_rows(&self, keys: &Keys, absent: u32, groups: &mut Vec<u32>) {
+        groups.clear();
+        match keys {
+            Keys::Ints(values, None) => {
+                groups.extend(values.iter().map(|value| self.find_int(*value).unwrap_or(absent)));
+            }
+            _ => groups.extend((0..keys.len()).map(|row| self.find(keys.get(row)).unwrap_or(absent))),
+        }
+    }
+
     /// The group of a key, a new one if the key is new.
     #[inline]
     pub fn of(&mut self, key: Key<'_>) -> u32 {
-        let tag = match key {
-            Key::Nothing => return self.nothing.unwrap_or_else(|| self.insert_nothing()),
-            Key::Int(value) => value as u64,
-            Key::Bytes(bytes) => tag_of(bytes),
-        };
-        self.find_tag(key, tag).unwrap_or_else(|| self.insert(key, tag))
+        match key {
+            Key::Nothing => self.nothing.unwrap_or_else(|| self.insert_nothing()),
+            Key::Int(value) => self.of_int(value),
+            Key::Bytes(bytes) => {
+                let tag = tag_of(bytes);
+                self.find_bytes(bytes, tag).unwrap_or_else(|| self.insert(key, tag))
+            }
+        }
+    }
+
+    /// A number by itself, and not as a [`Key`]: that would go through memory, which costs more than the look-up.
+    #[inline]
+    fn of_int(&mut self, value: i64) -> u32 {
+        self.find_int(value).unwrap_or_else(|| self.insert(Key::Int(value), value as u64))
     }
 
     /// The group of a key.
+    #[inline]
     pub fn find(&self, key: Key<'_>) -> Option<u32> {
         match key {
             Key::Nothing => self.nothing,
-            Key::Int(value) => self.find_tag(key, value as u64),
-            Key::Bytes(bytes) => self.find_tag(key, tag_of(bytes)),
+            Key::Int(value) => self.find_int(value),
+            Key::Bytes(bytes) => self.find_bytes(bytes, tag_of(bytes)),
         }
     }
 
     #[inline(always)]
-    fn find_tag(&self, key: Key<'_>, tag: u64) -> Option<u32> {
+    fn find_int(&self, value: i64) -> Option<u32> {
+        let tag = value as u64;
+        self.table.find(place(tag), |(known, _)| *known == tag).map(|(_, group)| *group)
+    }
+
+    #[inline(always)]
+    fn find_bytes(&self, bytes: &[u8], tag: u64) -> Option<u32> {
         let is = |(known, group): &(u64, u32)| {
-            *known == tag && (tag & HASHED == 0 || matches!(key, Key::Int(_)) || self.store.get(*group as usize) == key)
+            *known == tag && (tag & HASHED == 0 || self.store.get(*group as usize) == Key::Bytes(bytes))
         };
         self.table.find(place(tag), is).map(|(_, group)| *group)
     }
@@ -303,6 +329,24 @@ impl KeyIndex {
             self.dead_bytes += lengths[row as usize] as usize;
             self.compact();
         }
+    }
+
+    /// Removes all keys; the next ones are numbered from 0. What memory there is is kept for them.
+    pub fn reset(&mut self) {
+        self.table.clear();
+        self.tags.clear();
+        match &mut self.store {
+            Store::Empty => {}
+            Store::Ints(values) => values.clear(),
+            Store::Bytes { starts, lengths, data } => {
+                starts.clear();
+                lengths.clear();
+                data.clear();
+            }
+        }
+        self.nothing = None;
+        self.free.clear();
+        self.dead_bytes = 0;
     }
 
     /// Moves keys together when most of the store is of removed ones.

@@ -78,9 +78,12 @@ impl<V: Values> Table<V> {
         }
     }
 
-    /// The same, with room for so many keys.
-    pub fn with_room(values: V, keys: usize) -> Self {
-        Table { index: KeyIndex::with_room(keys), ..Table::new(values) }
+    /// Without keys again, over other values; the index keeps the memory that it has. For tables that are in no store.
+    pub fn reset(&mut self, values: V) {
+        debug_assert!(self.home.is_none() && self.gone.is_none(), "a table of the store is reset");
+        self.index.reset();
+        self.marks.clear();
+        self.values = values;
     }
 
     /// Without keys, as a slot of the store's operator: it is listed, and spilled when memory is short.
@@ -219,8 +222,7 @@ impl<V: Values> Table<V> {
     /// # Errors
     /// As [`Table::rows_of`].
     pub fn find_rows(&mut self, keys: &Keys, rows: &mut Vec<u32>) -> Result<()> {
-        rows.clear();
-        rows.extend((0..keys.len()).map(|i| self.index.find(keys.get(i)).unwrap_or(NO_ROW)));
+        self.index.find_rows(keys, NO_ROW, rows);
         if self.spilled_keys() > 0 {
             self.load_missing(keys, rows)?;
         }

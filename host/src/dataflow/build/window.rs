@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::builder::Builder;
 use crate::dataflow::engine::{self, Edge, PassOn, Route};
-use crate::dataflow::shuffle::Target;
+use crate::dataflow::shuffle::{Shuffle, Target};
 use crate::dataflow::window::aggregator::Aggregator;
 use crate::dataflow::window::by_rows::RowWindows;
 use crate::dataflow::window::global::GlobalWindow;
 use crate::dataflow::window::operator::WindowOperator;
 use crate::dataflow::window::plan::{self, Plan};
-use crate::dataflow::window::pre_aggregate::{self, PreAggregate};
+use crate::dataflow::window::pre_aggregate::{self, PreAggregate, Shuffles};
 use crate::dataflow::window::session::SessionWindows;
 use crate::dataflow::window::shape::Shape;
 use crate::dataflow::window::time::TimeWindows;
@@ -34,14 +34,15 @@ impl<'scope> Builder<'_, 'scope> {
             let dead_letters = self.dead_letters(id, spec.on_error, schema.clone());
             let metrics = Arc::clone(&self.job.metrics.nodes[id]);
             let lateness_ms = spec.allowed_lateness_ms;
-            let early = PreAggregate::new(plan, spec.windows, lateness_ms, spec.time, dead_letters, metrics);
+            let shuffle = |key: &[usize]| Shuffle::new(self.target(id, key), self.workers(), self.scope.index());
+            let to = Shuffles { rows: shuffle(&spec.key), partials: shuffle(&key) };
+            let early = PreAggregate::new(plan, spec.windows, lateness_ms, spec.time, dead_letters, metrics, to);
             let name = format!("{} (before the shuffle)", node.name);
             let outputs = engine::add(self.scope, &name, vec![(edge, Route::Local)], 3, self.job, |_| Box::new(early));
             let [rows, partials, errors] = <[Edge<'scope>; 3]>::try_from(outputs)
                 .map_err(|_| Error::internal("an operator has other outputs than were asked for"))?;
             debug_assert!([pre_aggregate::ROWS, pre_aggregate::PARTIALS, pre_aggregate::ERRORS] == [0, 1, 2]);
-            inputs.push(self.shuffled(&node.name, rows, self.target(id, &spec.key)));
-            inputs.push(self.shuffled(&node.name, partials, self.target(id, &key)));
+            inputs.extend([(rows, Route::Addressed), (partials, Route::Addressed)]);
             early_errors = Some(errors);
         } else {
             inputs.push(self.shuffled(&node.name, edge, self.target(id, &spec.key)));

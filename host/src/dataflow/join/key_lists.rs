@@ -69,11 +69,14 @@ pub struct Walk {
 impl Walk {
     /// Through rows with these keys.
     pub fn new(lists: &KeyLists, keys: &RowKeys) -> Self {
-        let group = |row: usize| {
-            let group = if keys.has_key(row) { lists.groups.find(keys.keys.get(row)) } else { None };
-            group.filter(|group| !lists.list(*group).is_empty()).unwrap_or(NONE)
-        };
-        Walk { groups: (0..keys.keys.len()).map(group).collect(), row: 0, at: 0 }
+        let mut groups = Vec::with_capacity(keys.keys.len());
+        lists.groups.find_rows(&keys.keys, NONE, &mut groups);
+        for (row, group) in groups.iter_mut().enumerate().filter(|(_, group)| **group != NONE) {
+            if !keys.has_key(row) || lists.list(*group).is_empty() {
+                *group = NONE;
+            }
+        }
+        Walk { groups, row: 0, at: 0 }
     }
 
     /// The next pairs, up to `most`: a row of the walk and one of the lists each. None: that was all.

@@ -6,7 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::NullBuffer;
 
-use super::aggregate::{Accumulate, Pairs, Rows, Times, accumulator};
+use super::aggregate::{Accumulate, Pairs, Rows, Times, accumulator, encoded};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::slot::columns_for;
 use crate::error::{Error, Result};
@@ -78,6 +78,22 @@ impl Accumulators {
                 ours.subtract(theirs, pairs)
             }
             _ => Err(Accumulators::of_another_aggregate()),
+        }
+    }
+
+    /// How many columns [`Accumulators::columns`] gives.
+    pub fn column_count(&self) -> usize {
+        match self {
+            Accumulators::Own(own) => own.column_count(),
+            Accumulators::Plugin(_) => 1,
+        }
+    }
+
+    /// The accumulators of these groups as columns, for another worker.
+    pub fn columns(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        match self {
+            Accumulators::Own(own) => own.columns(groups),
+            Accumulators::Plugin(bytes) => vec![encoded(groups, |group, out| out.extend_from_slice(&bytes[group]))],
         }
     }
 
@@ -184,6 +200,21 @@ impl Aggregator {
         }
     }
 
+    /// Adds what [`Accumulators::columns`] gave: row `i` to group `groups[i]`.
+    pub fn merge_columns(&mut self, into: &mut Accumulators, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        match (self, into, columns) {
+            (Aggregator::Own { .. }, Accumulators::Own(ours), columns) => ours.merge_columns(groups, columns),
+            (Aggregator::Plugin(plugin), Accumulators::Plugin(ours), [column]) => {
+                let theirs = column.as_binary::<i32>();
+                for round in once_each(groups) {
+                    plugin.merge(ours, round.iter().map(|row| (theirs.value(*row as usize), groups[*row as usize])))?;
+                }
+                Ok(())
+            }
+            _ => Err(Accumulators::of_another_aggregate()),
+        }
+    }
+
     /// Adds encoded accumulators, each to a group of its own; moves each of `bytes` behind what it had for this aggregate.
     pub fn merge_encoded(&mut self, into: &mut Accumulators, groups: &[u32], bytes: &mut [&[u8]]) -> Result<()> {
         match (self, into) {
@@ -263,6 +294,20 @@ impl PluginAggregator {
         }
         Ok(())
     }
+}
+
+/// Divides rows so that no part has two of one group: row `i` belongs to group `groups[i]`.
+fn once_each(groups: &[u32]) -> Vec<Vec<u32>> {
+    let (mut rounds, mut times) = (Vec::<Vec<u32>>::new(), BTreeMap::<u32, usize>::new());
+    for (row, group) in groups.iter().enumerate() {
+        let time = times.entry(*group).or_default();
+        if *time == rounds.len() {
+            rounds.push(Vec::new());
+        }
+        rounds[*time].push(row as u32);
+        *time += 1;
+    }
+    rounds
 }
 
 /// The columns of a batch, gathered when they are first read.

@@ -9,13 +9,14 @@ use proptest::prelude::*;
 
 use super::aggregate::Times;
 use super::plan::{NewRows, Plan, Windows};
-use super::pre_aggregate::{PARTIALS, PreAggregate, ROWS};
+use super::pre_aggregate::{PARTIALS, PreAggregate, ROWS, Shuffles};
 use super::session::SessionWindows;
 use super::test_plan::{ALL, MEMORY, Row, batch, plan, results, schema, shown, store, windows};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs};
 use crate::dataflow::message::Message;
+use crate::dataflow::shuffle::{Shuffle, Target};
 use crate::dataflow::watermark::Signal;
 use crate::job::graph;
 use crate::job::spec::{OnError, WindowTime};
@@ -59,7 +60,9 @@ proptest! {
         let all = store(u64::MAX);
         let (mut late_way, mut early_way) = (windows(kind, 0, &late_plan, &all), windows(kind, 0, &early_plan, &all));
         let letters = DeadLetters::new("w", OnError::Skip, schema(), Arc::default());
-        let mut early = PreAggregate::new(plan(&ALL), kind, 0, WindowTime::Event, letters, Arc::default());
+        let shuffle = || Shuffle::new(Target::One(0), 1, 0);
+        let to = Shuffles { rows: shuffle(), partials: shuffle() };
+        let mut early = PreAggregate::new(plan(&ALL), kind, 0, WindowTime::Event, letters, Arc::default(), to);
         let (mut watermark, mut out) = (i64::MIN, Outputs::new(3, 0));
         let mut serial = 0;
         for (rows, ahead) in steps {

@@ -1,7 +1,5 @@
 //! One window for everything. Its results come by a trigger, and when the input ends.
 
-use arrow_array::cast::AsArray;
-
 use super::aggregator::Columns;
 use super::pane::{Pane, rows_of, take_changed};
 use super::partial;
@@ -45,12 +43,12 @@ impl Windows for GlobalWindow {
     }
 
     fn add_partials(&mut self, plan: &mut Plan, partials: &Batch) -> Result<(usize, Vec<Batch>)> {
-        let columns = partial::Columns::of(partials, plan.key.len())?;
+        let columns = partial::Columns::of(partials, plan.key.len(), 0)?;
         let mut groups = std::mem::take(&mut self.scratch);
         let rows = partials.row_count();
         self.pane.rows_of(&columns.keys(0, rows)?, &mut groups)?;
-        let encoded = columns.encoded.as_binary::<i32>();
-        self.pane.values_mut().merge_encoded(&mut plan.aggregators, &groups, encoded, 0..rows)?;
+        let accumulated = columns.accumulated(0, rows);
+        self.pane.values_mut().merge_columns(&mut plan.aggregators, &groups, &accumulated)?;
         self.scratch = groups;
         self.pane.settle(0)?;
         Ok((0, Vec::new()))

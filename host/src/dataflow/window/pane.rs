@@ -1,15 +1,19 @@
 //! A pane: what has been added up for the keys of one stretch of time or of rows.
 
-use arrow_array::{Array, BinaryArray};
+use std::sync::Arc;
 
-use super::aggregate::Times;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, Int64Array};
+
+use super::aggregate::{Times, chosen};
 use super::aggregator::{Accumulators, Aggregator, Columns};
 use super::measured::Measured;
 use super::plan::Plan;
 use crate::error::{Error, Result};
 use crate::job::graph::Trigger;
 use crate::plugin::{CallContext, RowFailure};
-use crate::state::bytes::{at_end, take, take_array, take_int};
+use crate::state::bytes::{at_end, take_array, take_int};
 use crate::state::key::Keys;
 use crate::state::table::{Asker, Table, Values};
 
@@ -138,30 +142,36 @@ impl Accumulated {
         Ok(())
     }
 
-    /// Adds encoded rows, each to a key of its own.
-    pub fn merge_encoded(
+    /// What was added up for these keys, as columns for another worker.
+    pub fn columns(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        if self.notes_latest {
+            columns.push(Arc::new(Int64Array::from(chosen(&self.latest, Some(groups)))));
+        }
+        columns.extend(self.aggregates.iter().flat_map(|a| a.columns(groups)));
+        columns
+    }
+
+    /// Adds what [`Accumulated::columns`] gave: row `i` to key `groups[i]`.
+    pub fn merge_columns(
         &mut self,
         aggregators: &mut [Aggregator],
         groups: &[u32],
-        encoded: &BinaryArray,
-        rows: impl Iterator<Item = usize>,
+        mut columns: &[ArrayRef],
     ) -> Result<()> {
-        let mut cursors: Vec<&[u8]> = Vec::with_capacity(groups.len());
-        for (group, row) in groups.iter().zip(rows) {
-            if encoded.is_null(row) {
-                return Err(Error::internal("an encoded row is missing"));
+        let lacking = || Error::internal("partial aggregates lack a column");
+        if self.notes_latest {
+            let (latest, rest) = columns.split_first().ok_or_else(lacking)?;
+            columns = rest;
+            for (group, latest) in groups.iter().zip(latest.as_primitive::<Int64Type>().values()) {
+                let ours = &mut self.latest[*group as usize];
+                *ours = latest.max(ours).to_owned();
             }
-            let mut rest = encoded.value(row);
-            if self.notes_latest {
-                let latest = take_int(&mut rest)?;
-                self.latest[*group as usize] = latest.max(self.latest[*group as usize]);
-            }
-            // What was added up elsewhere has given no result, and has changed here.
-            take(&mut rest, size_of::<u64>() * usize::from(self.counts) + usize::from(self.notes_changes))?;
-            cursors.push(rest);
         }
         for (aggregator, accumulators) in aggregators.iter_mut().zip(&mut self.aggregates) {
-            aggregator.merge_encoded(accumulators, groups, &mut cursors)?;
+            let (own, rest) = columns.split_at_checked(accumulators.column_count()).ok_or_else(lacking)?;
+            columns = rest;
+            aggregator.merge_columns(accumulators, groups, own)?;
         }
         self.note_changes(groups);
         Ok(())

@@ -1,26 +1,27 @@
 //! Adding up before the shuffle: what a batch has for a key and pane crosses to the key's owner as one row.
 //!
 //! A key that half of the rows have is so added up by all workers, and its owner adds up one row a batch from each. Rows that
-//! may be late go as they are: whether they are, and where they go then, is the owner's business.
+//! may be late go as they are: whether they are, and where they go then, is the owner's business. What this operator gives is
+//! addressed already: it is its own shuffle.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use arrow_array::builder::BinaryBuilder;
 use arrow_array::{ArrayRef, TimestampMillisecondArray};
 
 use super::aggregate::Times;
 use super::aggregator::Columns;
 use super::divide::{Part, divide};
 use super::operator::BatchTimes;
-use super::pane::{Accumulated, rows_of};
+use super::pane::{Accumulated, Pane, rows_of};
 use super::plan::Plan;
-use super::sessions::Sessions;
+use super::sessions::{Session, Sessions};
 use super::shape::{Shape, TIME_LIMIT_MS};
 use crate::dataflow::batch::{Batch, repeat_timestamp};
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs, Tick};
 use crate::dataflow::metrics::NodeMetrics;
+use crate::dataflow::shuffle::Shuffle;
 use crate::dataflow::watermark::Signal;
 use crate::error::Result;
 use crate::job::graph::Windows;
@@ -28,7 +29,7 @@ use crate::job::spec::WindowTime;
 use crate::plugin::{CallContext, RowFailure};
 use crate::state::index::KeyIndex;
 use crate::state::key::Keys;
-use crate::state::table::{Table, Values};
+use crate::state::table::Table;
 
 /// Outputs: rows as they came, what was added up, and rows that a plugin aggregate failed.
 pub const ROWS: usize = 0;
@@ -56,8 +57,50 @@ pub struct PreAggregate {
     /// Batches that are still to go as they are.
     passing: u32,
     scratch: Vec<u32>,
-    /// Keys of the pane before: the next one will have about as many.
-    keys: usize,
+    /// Where rows and partial aggregates go.
+    to: Shuffles,
+    /// For the part under way; kept for the memory of its index.
+    pane: Pane,
+    /// The same, of sessions.
+    sessions: Table<Sessions>,
+}
+
+/// By which rows and partial aggregates go to the owners of their keys.
+pub struct Shuffles {
+    /// Of rows.
+    pub rows: Shuffle,
+    /// Of partial aggregates, whose first columns are those of the key.
+    pub partials: Shuffle,
+}
+
+/// What was added up, on its way out.
+struct Partials<'a> {
+    index: &'a KeyIndex,
+    values: &'a Accumulated,
+    /// Rows of the index, and the groups of the values that go with them.
+    keys: &'a [u32],
+    groups: &'a [u32],
+}
+
+impl Partials<'_> {
+    /// Gives each worker what is its; `times` makes the timestamps of some groups. Gives how many there were.
+    fn give(
+        &self,
+        plan: &Plan,
+        shuffle: &Shuffle,
+        times: impl Fn(&[u32]) -> Vec<ArrayRef>,
+        out: &mut Outputs,
+    ) -> Result<usize> {
+        for (worker, places) in shuffle.divide(&self.index.keys_of(self.keys)?).into_iter().enumerate() {
+            let groups: Vec<u32> = places.iter().map(|place| self.groups[*place as usize]).collect();
+            let keys = places.iter().map(|place| self.keys[*place as usize]);
+            let mut columns = self.index.columns_of(&plan.key_fields, keys)?;
+            columns.extend(times(&groups));
+            columns.extend(self.values.columns(&groups));
+            out.give_to(PARTIALS, worker, Batch::new(columns, groups.len()));
+        }
+        Ok(self.keys.len())
+    }
 }
 
 impl PreAggregate {
@@ -69,9 +112,10 @@ impl PreAggregate {
         time: WindowTime,
         dead_letters: DeadLetters,
         metrics: Arc<NodeMetrics>,
+        to: Shuffles,
     ) -> Self {
+        let gap_ms = if let Windows::Session { gap_ms } = windows { gap_ms } else { 0 };
         PreAggregate {
-            plan,
             windows,
             lateness_ms,
             time,
@@ -81,27 +125,36 @@ impl PreAggregate {
             was_idle: false,
             passing: 0,
             scratch: Vec::new(),
-            keys: 0,
+            to,
+            pane: plan.pane(),
+            sessions: Table::new(Sessions::new(gap_ms, lateness_ms, Accumulated::new(&plan))),
+            plan,
         }
     }
 
-    /// Adds up the rows of one pane, and gives what came of it: rows of `partial`.
+    /// Adds up the rows of one pane, and gives what came of it. Gives how much that was, and the rows that a plugin failed.
     fn pane(
         &mut self,
         start: i64,
         batch: &Batch,
         times: Times<'_>,
         context: &CallContext,
-    ) -> Result<(Batch, Vec<RowFailure>)> {
-        let mut pane = Table::with_room(Accumulated::new(&self.plan), self.keys);
+        out: &mut Outputs,
+    ) -> Result<(usize, Vec<RowFailure>)> {
+        let pane = &mut self.pane;
+        pane.reset(Accumulated::new(&self.plan));
         let mut columns = Columns::of(batch);
-        rows_of(&mut pane, &mut columns, &self.plan.key, batch.row_count(), &mut self.scratch)?;
+        rows_of(pane, &mut columns, &self.plan.key, batch.row_count(), &mut self.scratch)?;
         let values = pane.values_mut();
         let failed = values.update(&mut self.plan.aggregators, &self.scratch, &mut columns, times, context)?;
-        self.keys = pane.index().rows();
-        let starts = repeat_timestamp(start, self.keys);
-        let all: Vec<u32> = (0..self.keys as u32).collect();
-        Ok((self.partials(pane.index(), pane.values(), &all, &all, starts.clone(), starts)?, failed))
+        let all: Vec<u32> = (0..pane.index().rows() as u32).collect();
+        let (index, values) = (pane.index(), pane.values());
+        let starts = |groups: &[u32]| match self.windows {
+            Windows::Global => Vec::new(),
+            _ => vec![repeat_timestamp(start, groups.len())],
+        };
+        let partials = Partials { index, values, keys: &all, groups: &all };
+        Ok((partials.give(&self.plan, &self.to.partials, starts, out)?, failed))
     }
 
     /// Adds up the sessions of a batch.
@@ -111,13 +164,13 @@ impl PreAggregate {
         batch: &Batch,
         times: Times<'_>,
         context: &CallContext,
-    ) -> Result<(Batch, Vec<RowFailure>)> {
-        let mut table =
-            Table::with_room(Sessions::new(gap_ms, self.lateness_ms, Accumulated::new(&self.plan)), self.keys);
+        out: &mut Outputs,
+    ) -> Result<(usize, Vec<RowFailure>)> {
+        let table = &mut self.sessions;
+        table.reset(Sessions::new(gap_ms, self.lateness_ms, Accumulated::new(&self.plan)));
         let mut columns = Columns::of(batch);
         let key = self.plan.key.iter().map(|c| columns.get(*c)).collect::<Result<Vec<_>>>()?;
         table.rows_of(&Keys::of(&key, batch.row_count())?, &mut self.scratch)?;
-        self.keys = table.index().rows();
         let (mut found, mut merged) = (Vec::with_capacity(self.scratch.len()), Vec::new());
         for (row, key) in self.scratch.iter().enumerate() {
             let time = times.at(row);
@@ -127,36 +180,19 @@ impl PreAggregate {
         // Nothing is added up yet, so that there is nothing to put together.
         sessions.settle(&mut found);
         let failed = sessions.accumulated.update(&mut self.plan.aggregators, &found, &mut columns, times, context)?;
-        found.sort_unstable();
-        found.dedup();
-        let of = |number: &u32| sessions.all[*number as usize];
-        let keys: Vec<u32> = found.iter().map(|number| of(number).key).collect();
-        let time = |f: fn(super::sessions::Session) -> i64| -> ArrayRef {
-            Arc::new(TimestampMillisecondArray::from_iter_values(found.iter().map(|number| f(of(number)))))
+        let sessions = table.values();
+        let all = &sessions.all;
+        let there: Vec<u32> = (0..all.len() as u32).filter(|number| sessions.is_open(*number)).collect();
+        let keys: Vec<u32> = there.iter().map(|number| all[*number as usize].key).collect();
+        let spans = |groups: &[u32]| -> Vec<ArrayRef> {
+            let time = |f: fn(&Session) -> i64| {
+                let times = groups.iter().map(|number| f(&all[*number as usize]));
+                Arc::new(TimestampMillisecondArray::from_iter_values(times)) as ArrayRef
+            };
+            vec![time(|session| session.first), time(|session| session.last)]
         };
-        let (firsts, lasts) = (time(|s| s.first), time(|s| s.last));
-        let (index, sessions) = (table.index(), table.values());
-        Ok((self.partials(index, &sessions.accumulated, &keys, &found, firsts, lasts)?, failed))
-    }
-
-    fn partials(
-        &self,
-        index: &KeyIndex,
-        values: &Accumulated,
-        keys: &[u32],
-        groups: &[u32],
-        starts: ArrayRef,
-        lasts: ArrayRef,
-    ) -> Result<Batch> {
-        let mut columns = index.columns_of(&self.plan.key_fields, keys.iter().copied())?;
-        let (mut encoded, mut buffer) = (BinaryBuilder::with_capacity(groups.len(), groups.len() * 32), Vec::new());
-        for group in groups {
-            buffer.clear();
-            values.encode(*group, &mut buffer);
-            encoded.append_value(&buffer);
-        }
-        columns.extend([starts, lasts, Arc::new(encoded.finish()) as ArrayRef]);
-        Ok(Batch::new(columns, groups.len()))
+        let partials = Partials { index: table.index(), values: &sessions.accumulated, keys: &keys, groups: &there };
+        Ok((partials.give(&self.plan, &self.to.partials, spans, out)?, failed))
     }
 
     /// Divides a batch into panes; rows that may be late or are out of range are set aside.
@@ -184,12 +220,19 @@ impl PreAggregate {
     }
 }
 
+impl PreAggregate {
+    fn pass_on(&self, signal: Signal, out: &mut Outputs) {
+        self.to.rows.signal_all(ROWS, signal, out);
+        self.to.partials.signal_all(PARTIALS, signal, out);
+        out.signal_to(ERRORS, 0, signal);
+    }
+}
+
 impl Operator for PreAggregate {
     fn batch(&mut self, _input: usize, batch: Batch, tick: Tick, out: &mut Outputs) -> Result<()> {
         if self.was_idle || self.passing > 0 {
             self.passing = self.passing.saturating_sub(1);
-            out.give(ROWS, batch);
-            return Ok(());
+            return self.to.rows.give(ROWS, batch, out);
         }
         let context = CallContext { watermark: self.watermark, processing_time: tick as i64 };
         let times = BatchTimes::of(&batch, self.time, tick)?;
@@ -203,11 +246,10 @@ impl Operator for PreAggregate {
             }
             let at = part_times.as_times(times);
             let (partials, failed) = match self.windows {
-                Windows::Session { gap_ms } => self.sessions(gap_ms, &rows, at, &context)?,
-                _ => self.pane(start, &rows, at, &context)?,
+                Windows::Session { gap_ms } => self.sessions(gap_ms, &rows, at, &context, out)?,
+                _ => self.pane(start, &rows, at, &context, out)?,
             };
-            given += partials.row_count();
-            out.give(PARTIALS, partials);
+            given += partials;
             let failed = failed.into_iter().map(|f| (part.outside(f.row), f.message)).collect();
             out.give(ERRORS, self.dead_letters.of(&batch, failed)?);
         }
@@ -216,9 +258,11 @@ impl Operator for PreAggregate {
         }
         // The others are counted by the operator itself.
         self.metrics.rows_in.fetch_add((batch.row_count() - aside.len()) as u64, Relaxed);
+        if aside.is_empty() {
+            return Ok(());
+        }
         aside.sort_unstable();
-        out.give(ROWS, batch.select(&aside.into()));
-        Ok(())
+        self.to.rows.give(ROWS, batch.select(&aside.into()), out)
     }
 
     fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
@@ -227,7 +271,14 @@ impl Operator for PreAggregate {
             Signal::Idle => self.was_idle = true,
             Signal::End => {}
         }
-        out.pass_on(signal);
+        self.pass_on(signal, out);
+        Ok(())
+    }
+
+    fn end(&mut self, complete: bool, out: &mut Outputs) -> Result<()> {
+        if complete {
+            self.pass_on(Signal::End, out);
+        }
         Ok(())
     }
 }

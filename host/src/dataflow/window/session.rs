@@ -3,9 +3,6 @@
 //! A session fires when the watermark reaches its last row's time and the gap, less one; it is looked at then, and not at every
 //! row: a session that has become longer by then is looked at again at its new end.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMillisecondType;
-
 use super::aggregate::Times;
 use super::aggregator::Columns;
 use super::divide::Part;
@@ -184,17 +181,22 @@ impl SessionWindows {
         }
     }
 
-    /// Takes rows that can be taken: for each, its session. Gives the rows that cannot, which are late.
-    fn assign(&mut self, plan: &mut Plan, keys: &[u32], times: Times<'_>, found: &mut Vec<u32>) -> Result<Vec<u32>> {
+    /// Takes rows that can be taken: for each, which is of a key from a first to a last time, its session. Gives the rows that
+    /// cannot, which are late.
+    fn assign(
+        &mut self,
+        plan: &mut Plan,
+        rows: impl Iterator<Item = (u32, i64, i64)>,
+        found: &mut Vec<u32>,
+    ) -> Result<Vec<u32>> {
         let (mut late, mut merged, mut new) = (Vec::new(), Vec::new(), Vec::new());
-        for (row, key) in keys.iter().enumerate() {
-            let time = times.at(row);
+        for (row, (key, first, last)) in rows.enumerate() {
             // Only rows behind the watermark can be late.
-            if self.fired_to.is_some_and(|w| time <= w) && self.is_late(*key, time, time) {
+            if self.fired_to.is_some_and(|w| last <= w) && self.is_late(key, first, last) {
                 late.push(row as u32);
                 continue;
             }
-            let (session, is_new) = self.table.values_mut().find(*key, time, time, &mut merged);
+            let (session, is_new) = self.table.values_mut().find(key, first, last, &mut merged);
             if is_new {
                 new.push(session);
             }
@@ -211,7 +213,13 @@ impl SessionWindows {
         let mut keys = std::mem::take(&mut self.scratch);
         self.table.rows_of(&Keys::of(&key_columns, rows.batch.row_count())?, &mut keys)?;
         let mut found = Vec::with_capacity(keys.len());
-        let late = self.assign(plan, &keys, rows.times, &mut found)?;
+        let late = match rows.times {
+            Times::One(time) => self.assign(plan, keys.iter().map(|key| (*key, time, time)), &mut found),
+            Times::Each(times) => {
+                let rows = keys.iter().zip(times).map(|(key, time)| (*key, *time, *time));
+                self.assign(plan, rows, &mut found)
+            }
+        }?;
         let mut added = Added::default();
         if late.is_empty() {
             let values = self.table.values_mut();
@@ -257,36 +265,24 @@ impl Windows for SessionWindows {
     }
 
     fn add_partials(&mut self, plan: &mut Plan, partials: &Batch) -> Result<(usize, Vec<Batch>)> {
-        let columns = partial::Columns::of(partials, plan.key.len())?;
-        let starts = columns.starts.as_primitive::<TimestampMillisecondType>().values();
-        let lasts = columns.lasts.as_primitive::<TimestampMillisecondType>().values();
-        let encoded = columns.encoded.as_binary::<i32>();
+        let mut columns = partial::Columns::of(partials, plan.key.len(), 2)?;
         let mut keys = std::mem::take(&mut self.scratch);
-        self.table.rows_of(&columns.keys(0, starts.len())?, &mut keys)?;
-        let (mut late, mut touched) = (Vec::new(), Vec::new());
-        // A key may have several sessions in a batch: one at a time.
-        for (row, key) in keys.iter().enumerate() {
-            if self.is_late(*key, starts[row], lasts[row]) {
-                late.push(*key);
-                continue;
-            }
-            let mut merged = Vec::new();
-            let (number, is_new) = self.table.values_mut().find(*key, starts[row], lasts[row], &mut merged);
-            let mut found = [number];
-            let new = if is_new { &[number][..] } else { &[] };
-            self.settle(plan, &merged, new, &mut found)?;
-            let accumulated = &mut self.table.values_mut().accumulated;
-            accumulated.merge_encoded(&mut plan.aggregators, &found, encoded, std::iter::once(row))?;
-            touched.extend(found);
+        self.table.rows_of(&columns.keys(0, partials.row_count())?, &mut keys)?;
+        let mut found = Vec::with_capacity(keys.len());
+        let times = columns.times(0).iter().zip(columns.times(1));
+        let rows = keys.iter().zip(times).map(|(key, (first, last))| (*key, *first, *last));
+        let late = self.assign(plan, rows, &mut found)?;
+        if !late.is_empty() {
+            let on_time: Vec<u32> = (0..keys.len() as u32).filter(|row| late.binary_search(row).is_err()).collect();
+            columns = partial::Columns::of(&partials.select(&on_time.into()), plan.key.len(), 2)?;
         }
-        // Sessions that became part of others on the way are not there any more.
-        touched.retain(|number| self.table.values().all[*number as usize].key != NONE);
-        let results = self.correct(plan, &touched)?;
-        let count = late.len();
-        self.forget_empty(late);
+        let accumulated = columns.accumulated(0, found.len());
+        self.table.values_mut().accumulated.merge_columns(&mut plan.aggregators, &found, &accumulated)?;
+        let results = self.correct(plan, &found)?;
+        self.forget_empty(late.iter().map(|row| keys[*row as usize]).collect());
         self.scratch = keys;
         self.table.settle(0)?;
-        Ok((count, results))
+        Ok((late.len(), results))
     }
 
     fn advance(&mut self, watermark: i64) {

@@ -6,9 +6,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMillisecondType;
-
 use super::aggregator::Columns;
 use super::divide::{Divided, Part, divide};
 use super::pane::{Pane, rows_of, take_changed};
@@ -279,8 +276,8 @@ impl Windows for TimeWindows {
     fn add_partials(&mut self, plan: &mut Plan, partials: &Batch) -> Result<(usize, Vec<Batch>)> {
         let mut added = Added::default();
         let mut late = 0;
-        let columns = partial::Columns::of(partials, plan.key.len())?;
-        let starts = columns.starts.as_primitive::<TimestampMillisecondType>().values();
+        let columns = partial::Columns::of(partials, plan.key.len(), 1)?;
+        let starts = columns.times(0);
         let (mut from, mut had_rows) = (0, Vec::new());
         while from < starts.len() {
             let start = starts[from];
@@ -291,8 +288,8 @@ impl Windows for TimeWindows {
                 let pane = self.panes.entry(start).or_insert_with(|| plan.kept_pane(&self.store));
                 let mut groups = std::mem::take(&mut self.scratch);
                 pane.rows_of(&columns.keys(from, to)?, &mut groups)?;
-                let (encoded, aggregators) = (columns.encoded.as_binary::<i32>(), &mut plan.aggregators);
-                pane.values_mut().merge_encoded(aggregators, &groups, encoded, from..to)?;
+                let accumulated = columns.accumulated(from, to);
+                pane.values_mut().merge_columns(&mut plan.aggregators, &groups, &accumulated)?;
                 self.touched(plan, start, &groups, &mut added)?;
                 self.scratch = groups;
                 had_rows.push(start);

@@ -1,8 +1,12 @@
 //! What an aggregate can do.
 
 use std::any::Any;
+use std::sync::Arc;
 
-use arrow_array::ArrayRef;
+use arrow_array::builder::BinaryBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::types::ArrowPrimitiveType;
+use arrow_array::{ArrayRef, PrimitiveArray};
 use arrow_buffer::NullBuffer;
 
 use crate::error::{Error, Result};
@@ -92,6 +96,27 @@ pub trait Accumulate: Any {
     /// As [`Accumulate::update`]; the bytes are not what was written.
     fn merge_encoded(&mut self, group: usize, bytes: &mut &[u8]) -> Result<()>;
 
+    /// How many columns [`Accumulate::columns`] gives.
+    fn column_count(&self) -> usize {
+        1
+    }
+
+    /// The accumulators of these groups as columns, for another worker: encoded, where the aggregate has nothing better.
+    fn columns(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        vec![encoded(groups, |group, out| self.encode(group, out))]
+    }
+
+    /// Adds what [`Accumulate::columns`] gave: row `i` to group `groups[i]`. Ours came first.
+    ///
+    /// # Errors
+    /// As [`Accumulate::update`]; the columns are not what was given.
+    fn merge_columns(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        let encoded = columns.first().and_then(|column| column.as_binary_opt::<i32>());
+        let encoded = encoded.ok_or_else(|| Error::internal("partial aggregates are not encoded"))?;
+        let each = groups.iter().enumerate();
+        each.map(|(row, group)| self.merge_encoded(*group as usize, &mut encoded.value(row))).collect()
+    }
+
     /// The results of these groups, or of all.
     ///
     /// # Errors
@@ -103,6 +128,23 @@ pub trait Accumulate: Any {
 
     /// The same aggregate without groups.
     fn fresh(&self) -> Box<dyn Accumulate>;
+}
+
+/// A column of encoded accumulators.
+pub(in crate::dataflow::window) fn encoded(groups: &[u32], encode: impl Fn(usize, &mut Vec<u8>)) -> ArrayRef {
+    let (mut column, mut buffer) = (BinaryBuilder::with_capacity(groups.len(), groups.len() * 32), Vec::new());
+    for group in groups {
+        buffer.clear();
+        encode(*group as usize, &mut buffer);
+        column.append_value(&buffer);
+    }
+    Arc::new(column.finish())
+}
+
+/// A column of numbers among those of partial aggregates.
+pub(super) fn numbers<T: ArrowPrimitiveType>(columns: &[ArrayRef], at: usize) -> Result<&PrimitiveArray<T>> {
+    let numbers = columns.get(at).and_then(|column| column.as_primitive_opt::<T>());
+    numbers.ok_or_else(|| Error::internal("partial aggregates have other columns than they should"))
 }
 
 /// The accumulators of another pane as what they are.

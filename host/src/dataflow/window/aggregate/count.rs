@@ -3,9 +3,10 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array};
 
-use super::accumulate::{Accumulate, Pairs, Rows, chosen, each_pair, same};
+use super::accumulate::{Accumulate, Pairs, Rows, chosen, each_pair, numbers, same};
 use crate::error::Result;
 use crate::state::bytes::take_array;
 
@@ -50,6 +51,16 @@ impl Accumulate for Counts {
 
     fn merge_encoded(&mut self, group: usize, bytes: &mut &[u8]) -> Result<()> {
         self.0[group] += i64::from_le_bytes(take_array(bytes)?);
+        Ok(())
+    }
+
+    fn columns(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        vec![Arc::new(Int64Array::from(chosen(&self.0, Some(groups))))]
+    }
+
+    fn merge_columns(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        let counts = numbers::<Int64Type>(columns, 0)?.values();
+        groups.iter().zip(counts).for_each(|(group, count)| self.0[*group as usize] += count);
         Ok(())
     }
 

@@ -1,10 +1,12 @@
 //! The least and the greatest values. Encoding: a byte 1 and the value, or a byte 0.
 
 use std::any::Any;
+use std::sync::Arc;
 
-use arrow_array::ArrayRef;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, Int64Array};
 
-use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, same};
+use super::accumulate::{Accumulate, Pairs, Rows, chosen, each_group, each_pair, nulls, numbers, same};
 use super::cell::{Cell, Cells, column};
 use crate::error::Result;
 use crate::schema::DataType;
@@ -89,6 +91,19 @@ impl Accumulate for Extremes {
         if take_array::<1>(bytes)? != [0] {
             let value = i64::from_le_bytes(take_array(bytes)?);
             self.take(group, value);
+        }
+        Ok(())
+    }
+
+    fn columns(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        let seen = nulls(chosen(&self.seen, Some(groups)));
+        vec![Arc::new(Int64Array::new(chosen(&self.values, Some(groups)).into(), seen))]
+    }
+
+    fn merge_columns(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        let values = numbers::<Int64Type>(columns, 0)?;
+        for (row, group) in groups.iter().enumerate().filter(|(row, _)| values.is_valid(*row)) {
+            self.take(*group as usize, values.value(row));
         }
         Ok(())
     }

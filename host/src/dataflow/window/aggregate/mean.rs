@@ -115,6 +115,18 @@ impl Accumulate for FloatMeans {
         self.0.merge_encoded(group, bytes)
     }
 
+    fn column_count(&self) -> usize {
+        self.0.column_count()
+    }
+
+    fn columns(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        self.0.columns(groups)
+    }
+
+    fn merge_columns(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        self.0.merge_columns(groups, columns)
+    }
+
     fn finish(&self, groups: Option<&[u32]>) -> Result<ArrayRef> {
         let mean = |group: usize| {
             let (sum, n) = (self.0.sums[group], self.0.counts[group]);

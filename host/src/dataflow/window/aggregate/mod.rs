@@ -16,6 +16,6 @@ mod quantile;
 mod sum;
 mod top_k;
 
-pub(super) use accumulate::chosen;
 pub use accumulate::{Accumulate, Pairs, Rows, Times};
+pub(super) use accumulate::{chosen, encoded};
 pub use native::accumulator;

@@ -4,11 +4,11 @@ use std::any::Any;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int64Type};
+use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int64Type, UInt64Type};
 use arrow_array::{ArrayRef, PrimitiveArray};
 use arrow_buffer::ArrowNativeType;
 
-use super::accumulate::{Accumulate, Pairs, Rows, chosen, each_pair, nulls, same};
+use super::accumulate::{Accumulate, Pairs, Rows, chosen, each_pair, nulls, numbers, same};
 use crate::error::{Error, Result};
 use crate::state::bytes::take_array;
 
@@ -130,6 +130,26 @@ impl<T: Number> Accumulate for Sums<T> {
     fn merge_encoded(&mut self, group: usize, bytes: &mut &[u8]) -> Result<()> {
         self.counts[group] += u64::from_le_bytes(take_array(bytes)?);
         self.sums[group] = fits(self.sums[group].plus(T::from_bytes(take_array(bytes)?)))?;
+        Ok(())
+    }
+
+    fn column_count(&self) -> usize {
+        2
+    }
+
+    fn columns(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        let counts = PrimitiveArray::<UInt64Type>::new(chosen(&self.counts, Some(groups)).into(), None);
+        let sums = PrimitiveArray::<T::Arrow>::new(chosen(&self.sums, Some(groups)).into(), None);
+        vec![Arc::new(counts), Arc::new(sums)]
+    }
+
+    fn merge_columns(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        let counts = numbers::<UInt64Type>(columns, 0)?.values();
+        let sums = numbers::<T::Arrow>(columns, 1)?.values();
+        for (group, (count, sum)) in groups.iter().zip(counts.iter().zip(sums)) {
+            self.counts[*group as usize] += count;
+            self.sums[*group as usize] = fits(self.sums[*group as usize].plus(*sum))?;
+        }
         Ok(())
     }
 
