@@ -83,6 +83,12 @@ pub trait Operator: 'static {
         Ok(())
     }
 
+    /// All that has arrived so far was taken: an operator that holds rows back, to give fewer, gives them now. Time moves on
+    /// behind them.
+    fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+
     /// Called whenever the operator is scheduled, last. Gives the earliest tick whose rows are still under way here
     /// (at a thread that writes them, say): the job does not take this tick for done.
     fn under_way(&mut self) -> Result<Option<Tick>> {
@@ -310,6 +316,7 @@ impl Shell {
             self.operator.resume(&mut self.out)?;
             ports.send(&mut self.out, 0);
         }
+        let mut latest = 0;
         while !self.operator.is_busy()
             && let Some((input, tick, mut messages)) = self.backlog.pop_front()
         {
@@ -320,6 +327,7 @@ impl Shell {
                 }
             }
             ports.send(&mut self.out, tick);
+            latest = latest.max(tick);
             if messages.len() > 0 {
                 self.backlog.push_front((input, tick, messages));
             }
@@ -328,6 +336,8 @@ impl Shell {
             self.wake.now();
             return Ok(false);
         }
+        self.operator.flush(&mut self.out)?;
+        ports.send(&mut self.out, latest);
         // Time moves on behind the rows.
         if let Some(tick) = frontier {
             if ports.tick().is_none_or(|held| held < tick) {

@@ -264,7 +264,25 @@ impl KeyIndex {
     /// A number by itself, and not as a [`Key`]: that would go through memory, which costs more than the look-up.
     #[inline]
     fn of_int(&mut self, value: i64) -> u32 {
-        self.find_int(value).unwrap_or_else(|| self.insert(Key::Int(value), value as u64))
+        self.find_int(value).unwrap_or_else(|| self.insert_int(value))
+    }
+
+    #[inline(never)]
+    fn insert_int(&mut self, value: i64) -> u32 {
+        let (row, tag) = (self.next_row(), value as u64);
+        match &mut self.store {
+            Store::Ints(values) => put_at(values, row as usize, value),
+            store => store.put(row as usize, Key::Int(value)),
+        }
+        put_at(&mut self.tags, row as usize, tag);
+        self.table.insert_unique(place(tag), (tag, row), |(tag, _)| place(*tag));
+        row
+    }
+
+    /// The row of the next new key.
+    #[inline]
+    fn next_row(&mut self) -> u32 {
+        self.free.pop().unwrap_or(self.tags.len() as u32)
     }
 
     /// The group of a key.
@@ -306,7 +324,7 @@ impl KeyIndex {
     }
 
     fn push(&mut self, key: Key<'_>, tag: u64) -> u32 {
-        let row = self.free.pop().unwrap_or(self.tags.len() as u32);
+        let row = self.next_row();
         put_at(&mut self.tags, row as usize, tag);
         self.store.put(row as usize, key);
         row

@@ -70,6 +70,7 @@ proptest! {
             let whole = batch(&rows);
             let late = add(&mut *late_way, &mut late_plan, &whole);
             early.batch(0, whole.clone(), 0, &mut out).unwrap();
+            if rows.len() % 2 == 0 { early.flush(&mut out).unwrap(); }
             let mut late_early = 0;
             for (_, message) in out.take(ROWS).0 {
                 if let Message::Batch(rows) = message { late_early += add(&mut *early_way, &mut early_plan, &rows).len(); }
@@ -83,9 +84,18 @@ proptest! {
             watermark = watermark.max(rows.iter().map(|r| r.1).max().unwrap() - ahead * 8);
             early.signal(Signal::Watermark(watermark), &mut out).unwrap();
             out.take(ROWS);
-            out.take(PARTIALS);
+            for (_, message) in out.take(PARTIALS).0 {
+                let Message::Batch(partials) = message else { continue };
+                let (lost, _) = early_way.add_partials(&mut early_plan, &partials).unwrap();
+                prop_assert_eq!(lost, 0, "what a watermark closes is given before it");
+            }
             let expected = advance(&mut *late_way, &mut late_plan, watermark);
             prop_assert_eq!(advance(&mut *early_way, &mut early_plan, watermark), expected);
+        }
+        early.flush(&mut out).unwrap();
+        for (_, message) in out.take(PARTIALS).0 {
+            let Message::Batch(partials) = message else { continue };
+            early_way.add_partials(&mut early_plan, &partials).unwrap();
         }
         let expected = advance(&mut *late_way, &mut late_plan, i64::MAX);
         prop_assert_eq!(advance(&mut *early_way, &mut early_plan, i64::MAX), expected);

@@ -1,8 +1,9 @@
 //! Adding up before the shuffle: what a batch has for a key and pane crosses to the key's owner as one row.
 //!
-//! A key that half of the rows have is so added up by all workers, and its owner adds up one row a batch from each. Rows that
-//! may be late go as they are: whether they are, and where they go then, is the owner's business. What this operator gives is
-//! addressed already: it is its own shuffle.
+//! A key that half of the rows have is so added up by all workers, and its owner adds up one row a pane or a few from each. What
+//! has been added up is held until all rows that have arrived are taken, or a watermark comes that a window of it waits for.
+//! Rows that may be late go as they are: whether they are, and where they go then, is the owner's business. What this operator
+//! gives is addressed already: it is its own shuffle.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -38,8 +39,10 @@ pub const PARTIALS: usize = 1;
 /// See [`ROWS`].
 pub const ERRORS: usize = 2;
 
-/// Adding up pays where a batch has at least so many rows for each key.
+/// Adding up pays where there are at least so many rows for each key.
 const ROWS_PER_KEY_MIN: usize = 4;
+/// Keys of a pane that is given at once, so that what is held is bounded.
+const HELD_KEYS_MAX: usize = 64 << 10;
 /// Batches that go as they are before it is tried again whether adding up pays.
 const BATCHES_BETWEEN_TRIES: u32 = 16;
 
@@ -59,10 +62,18 @@ pub struct PreAggregate {
     scratch: Vec<u32>,
     /// Where rows and partial aggregates go.
     to: Shuffles,
-    /// For the part under way; kept for the memory of its index.
-    pane: Pane,
-    /// The same, of sessions.
+    held: Vec<Held>,
+    /// Panes that hold nothing; kept for the memory of their indexes.
+    spare: Vec<Pane>,
+    /// For the sessions of the batch under way.
     sessions: Table<Sessions>,
+}
+
+/// What was added up of one pane and has not been given.
+struct Held {
+    start: i64,
+    pane: Pane,
+    rows: usize,
 }
 
 /// By which rows and partial aggregates go to the owners of their keys.
@@ -83,14 +94,14 @@ struct Partials<'a> {
 }
 
 impl Partials<'_> {
-    /// Gives each worker what is its; `times` makes the timestamps of some groups. Gives how many there were.
+    /// Gives each worker what is its; `times` makes the timestamps of some groups.
     fn give(
         &self,
         plan: &Plan,
         shuffle: &Shuffle,
         times: impl Fn(&[u32]) -> Vec<ArrayRef>,
         out: &mut Outputs,
-    ) -> Result<usize> {
+    ) -> Result<()> {
         for (worker, places) in shuffle.divide(&self.index.keys_of(self.keys)?).into_iter().enumerate() {
             let groups: Vec<u32> = places.iter().map(|place| self.groups[*place as usize]).collect();
             let keys = places.iter().map(|place| self.keys[*place as usize]);
@@ -99,7 +110,7 @@ impl Partials<'_> {
             columns.extend(self.values.columns(&groups));
             out.give_to(PARTIALS, worker, Batch::new(columns, groups.len()));
         }
-        Ok(self.keys.len())
+        Ok(())
     }
 }
 
@@ -126,38 +137,63 @@ impl PreAggregate {
             passing: 0,
             scratch: Vec::new(),
             to,
-            pane: plan.pane(),
+            held: Vec::new(),
+            spare: Vec::new(),
             sessions: Table::new(Sessions::new(gap_ms, lateness_ms, Accumulated::new(&plan))),
             plan,
         }
     }
 
-    /// Adds up the rows of one pane, and gives what came of it. Gives how much that was, and the rows that a plugin failed.
-    fn pane(
+    /// Adds up the rows of one pane. Gives the rows that a plugin failed.
+    fn add_to_pane(
         &mut self,
         start: i64,
         batch: &Batch,
         times: Times<'_>,
         context: &CallContext,
-        out: &mut Outputs,
-    ) -> Result<(usize, Vec<RowFailure>)> {
-        let pane = &mut self.pane;
-        pane.reset(Accumulated::new(&self.plan));
-        let mut columns = Columns::of(batch);
-        rows_of(pane, &mut columns, &self.plan.key, batch.row_count(), &mut self.scratch)?;
-        let values = pane.values_mut();
-        let failed = values.update(&mut self.plan.aggregators, &self.scratch, &mut columns, times, context)?;
-        let all: Vec<u32> = (0..pane.index().rows() as u32).collect();
-        let (index, values) = (pane.index(), pane.values());
-        let starts = |groups: &[u32]| match self.windows {
-            Windows::Global => Vec::new(),
-            _ => vec![repeat_timestamp(start, groups.len())],
+    ) -> Result<Vec<RowFailure>> {
+        let held = match self.held.iter_mut().position(|held| held.start == start) {
+            Some(at) => &mut self.held[at],
+            None => {
+                let mut pane = self.spare.pop().unwrap_or_else(|| self.plan.pane());
+                pane.reset(Accumulated::new(&self.plan));
+                self.held.push(Held { start, pane, rows: 0 });
+                self.held.last_mut().expect("one was pushed")
+            }
         };
-        let partials = Partials { index, values, keys: &all, groups: &all };
-        Ok((partials.give(&self.plan, &self.to.partials, starts, out)?, failed))
+        held.rows += batch.row_count();
+        let mut columns = Columns::of(batch);
+        rows_of(&mut held.pane, &mut columns, &self.plan.key, batch.row_count(), &mut self.scratch)?;
+        let values = held.pane.values_mut();
+        values.update(&mut self.plan.aggregators, &self.scratch, &mut columns, times, context)
     }
 
-    /// Adds up the sessions of a batch.
+    /// Gives what is held of some panes.
+    fn give(&mut self, is_due: impl Fn(&Held) -> bool, out: &mut Outputs) -> Result<()> {
+        while let Some(at) = self.held.iter().position(&is_due) {
+            let Held { start, pane, rows } = self.held.swap_remove(at);
+            let all: Vec<u32> = (0..pane.index().rows() as u32).collect();
+            let starts = |groups: &[u32]| match self.windows {
+                Windows::Global => Vec::new(),
+                _ => vec![repeat_timestamp(start, groups.len())],
+            };
+            let partials = Partials { index: pane.index(), values: pane.values(), keys: &all, groups: &all };
+            partials.give(&self.plan, &self.to.partials, starts, out)?;
+            self.judge(rows, all.len());
+            self.spare.push(pane);
+        }
+        Ok(())
+    }
+
+    /// Whether adding up pays is seen by what it has come to.
+    fn judge(&mut self, rows: usize, partials: usize) {
+        if partials * ROWS_PER_KEY_MIN > rows {
+            self.passing = BATCHES_BETWEEN_TRIES;
+        }
+    }
+
+    /// Adds up the sessions of a batch, and gives what came of them. A watermark may have a session fire to which rows that are
+    /// held would belong: they are not held.
     fn sessions(
         &mut self,
         gap_ms: i64,
@@ -165,7 +201,7 @@ impl PreAggregate {
         times: Times<'_>,
         context: &CallContext,
         out: &mut Outputs,
-    ) -> Result<(usize, Vec<RowFailure>)> {
+    ) -> Result<Vec<RowFailure>> {
         let table = &mut self.sessions;
         table.reset(Sessions::new(gap_ms, self.lateness_ms, Accumulated::new(&self.plan)));
         let mut columns = Columns::of(batch);
@@ -192,7 +228,9 @@ impl PreAggregate {
             vec![time(|session| session.first), time(|session| session.last)]
         };
         let partials = Partials { index: table.index(), values: &sessions.accumulated, keys: &keys, groups: &there };
-        Ok((partials.give(&self.plan, &self.to.partials, spans, out)?, failed))
+        partials.give(&self.plan, &self.to.partials, spans, out)?;
+        self.judge(batch.row_count(), keys.len());
+        Ok(failed)
     }
 
     /// Divides a batch into panes; rows that may be late or are out of range are set aside.
@@ -238,24 +276,20 @@ impl Operator for PreAggregate {
         let times = BatchTimes::of(&batch, self.time, tick)?;
         let times = times.as_times();
         let mut aside = Vec::new();
-        let mut given = 0;
         for (start, part) in self.divide(times, batch.row_count(), &mut aside) {
             let (rows, part_times) = (part.of(&batch), part.times(times));
             if rows.row_count() == 0 {
                 continue;
             }
             let at = part_times.as_times(times);
-            let (partials, failed) = match self.windows {
+            let failed = match self.windows {
                 Windows::Session { gap_ms } => self.sessions(gap_ms, &rows, at, &context, out)?,
-                _ => self.pane(start, &rows, at, &context, out)?,
+                _ => self.add_to_pane(start, &rows, at, &context)?,
             };
-            given += partials;
             let failed = failed.into_iter().map(|f| (part.outside(f.row), f.message)).collect();
             out.give(ERRORS, self.dead_letters.of(&batch, failed)?);
         }
-        if given * ROWS_PER_KEY_MIN > batch.row_count() {
-            self.passing = BATCHES_BETWEEN_TRIES;
-        }
+        self.give(|held| held.pane.len() > HELD_KEYS_MAX, out)?;
         // The others are counted by the operator itself.
         self.metrics.rows_in.fetch_add((batch.row_count() - aside.len()) as u64, Relaxed);
         if aside.is_empty() {
@@ -266,16 +300,30 @@ impl Operator for PreAggregate {
     }
 
     fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
-        match signal {
-            Signal::Watermark(watermark) => self.watermark = Some(watermark),
-            Signal::Idle => self.was_idle = true,
-            Signal::End => {}
+        match (signal, self.windows) {
+            (Signal::Watermark(watermark), Windows::Time { size_ms, slide_ms }) => {
+                self.watermark = Some(watermark);
+                let shape = Shape { size_ms, slide_ms, lateness_ms: self.lateness_ms };
+                let fires = |held: &Held| shape.fires_at(shape.first_window(held.start)) <= watermark;
+                self.give(fires, out)?;
+            }
+            (Signal::Watermark(watermark), _) => self.watermark = Some(watermark),
+            (Signal::Idle, _) => {
+                self.was_idle = true;
+                self.flush(out)?;
+            }
+            (Signal::End, _) => {}
         }
         self.pass_on(signal, out);
         Ok(())
     }
 
+    fn flush(&mut self, out: &mut Outputs) -> Result<()> {
+        self.give(|_| true, out)
+    }
+
     fn end(&mut self, complete: bool, out: &mut Outputs) -> Result<()> {
+        self.flush(out)?;
         if complete {
             self.pass_on(Signal::End, out);
         }
