@@ -103,10 +103,11 @@ fn state(
             (size_ms, Box::new(WindowJoin::new(shape, time, spec.join, layouts)))
         }
         JoinBound::Interval { before_ms, after_ms } => {
-            (0, Box::new(Continuous::new(spec.join, Bound::Interval { before_ms, after_ms }, layouts)))
+            let bound = Bound::Interval { before_ms, after_ms };
+            (0, Box::new(Continuous::new(spec.join, bound, layouts, types, store)))
         }
         JoinBound::Unbounded { ttl_ms } => {
-            (0, Box::new(Continuous::in_store(spec.join, ttl_ms, layouts, types, store)))
+            (0, Box::new(Continuous::new(spec.join, Bound::Unbounded { ttl_ms }, layouts, types, store)))
         }
     }
 }

@@ -11,6 +11,8 @@ use super::layout::Layout;
 use super::side::{JoinState, Joined, LEFT, RIGHT, ROWS_AT_ONCE};
 use crate::dataflow::batch::Batch;
 use crate::job::spec::JoinType;
+use crate::schema::DataType;
+use crate::state::store::{JobStores, SlotKind};
 
 /// A row of a side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,26 @@ pub(super) fn steps(late: i64) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..25)
 }
 
+/// Memory for all, for some, and for nothing.
+pub(super) fn memories() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(u64::MAX), 200u64..2_500, Just(1)]
+}
+
+/// The job's list of state has both sides of the join `join`, and these keys of each in memory and in the file.
+pub(super) fn check_listed(job: &JobStores, in_memory: impl Fn(u64) -> bool, spilled: impl Fn(u64) -> bool) {
+    let figures = job.figures();
+    let slots: Vec<_> = figures.iter().map(|slot| (slot.operator.as_str(), slot.slot.as_str(), slot.kind)).collect();
+    assert_eq!(slots, [("join", "left", SlotKind::Join), ("join", "right", SlotKind::Join)]);
+    for slot in figures {
+        assert!(in_memory(slot.keys) && spilled(slot.spilled_keys), "{slot:?}");
+    }
+}
+
+/// Of so many columns on each side: those of [`layouts`] are two, those of [`two_columns`] three.
+pub(super) fn column_types(columns: usize) -> [Vec<DataType>; 2] {
+    [vec![DataType::Int64; columns], vec![DataType::Int64; columns]]
+}
+
 pub(super) fn layouts() -> [Layout; 2] {
     [Layout::new([0, 1], &[0]), Layout::new([1, 0], &[0])]
 }
@@ -64,7 +86,8 @@ pub(super) fn batch(rows: &[Row]) -> (Batch, Vec<i64>) {
     (Batch::new(columns, rows.len()), rows.iter().map(|r| r.time).collect())
 }
 
-fn ids(batch: &Option<Batch>, count: usize) -> Vec<Option<i64>> {
+/// The ids of a side of a result.
+pub(super) fn ids(batch: &Option<Batch>, count: usize) -> Vec<Option<i64>> {
     let Some(batch) = batch else { return vec![None; count] };
     assert_eq!(batch.row_count(), count);
     let column = batch.columns()[1].gather().unwrap();

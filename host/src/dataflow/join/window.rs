@@ -241,7 +241,7 @@ impl JoinState for WindowJoin {
     }
 
     #[cfg(test)]
-    fn kept_rows(&self) -> usize {
+    fn kept_rows(&mut self) -> usize {
         self.panes.values().flatten().flatten().map(|piece| piece.row_count).sum()
     }
 }
