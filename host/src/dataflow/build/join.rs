@@ -100,7 +100,7 @@ fn state(
     match spec.bound {
         JoinBound::Window { size_ms, slide_ms, time, allowed_lateness_ms } => {
             let shape = Shape { size_ms, slide_ms, lateness_ms: allowed_lateness_ms };
-            (size_ms, Box::new(WindowJoin::new(shape, time, spec.join, layouts)))
+            (size_ms, Box::new(WindowJoin::new(shape, time, spec.join, layouts, types, store)))
         }
         JoinBound::Interval { before_ms, after_ms } => {
             let bound = Bound::Interval { before_ms, after_ms };

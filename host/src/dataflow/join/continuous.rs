@@ -11,6 +11,8 @@ use arrow_array::{Array, ArrayRef, TimestampMillisecondArray, UInt32Array};
 use super::kept::{Kept, NewRows};
 use super::layout::Layout;
 use super::lists::MATCHED;
+#[cfg(test)]
+use super::lists::RowMark;
 use super::probe::{Bound, Found, Probe};
 use super::side::{Added, JoinState, Joined, LEFT, NONE, RIGHT, ROWS_AT_ONCE, gives_unmatched};
 use crate::dataflow::batch::Batch;
@@ -295,6 +297,11 @@ impl JoinState for Continuous {
     #[cfg(test)]
     fn kept_rows(&mut self) -> usize {
         self.kept.iter_mut().map(Kept::count).sum()
+    }
+
+    #[cfg(test)]
+    fn memory_bytes(&self) -> usize {
+        self.kept.iter().map(|kept| kept.lists().alive() * size_of::<RowMark>()).sum()
     }
 }
 

@@ -76,4 +76,8 @@ pub trait JoinState {
     /// Rows that are kept, in memory and in files.
     #[cfg(test)]
     fn kept_rows(&mut self) -> usize;
+
+    /// Bytes of memory that the kept rows take up.
+    #[cfg(test)]
+    fn memory_bytes(&self) -> usize;
 }

@@ -86,8 +86,7 @@ pub(super) fn batch(rows: &[Row]) -> (Batch, Vec<i64>) {
     (Batch::new(columns, rows.len()), rows.iter().map(|r| r.time).collect())
 }
 
-/// The ids of a side of a result.
-pub(super) fn ids(batch: &Option<Batch>, count: usize) -> Vec<Option<i64>> {
+fn ids(batch: &Option<Batch>, count: usize) -> Vec<Option<i64>> {
     let Some(batch) = batch else { return vec![None; count] };
     assert_eq!(batch.row_count(), count);
     let column = batch.columns()[1].gather().unwrap();
@@ -99,14 +98,19 @@ pub(super) fn ids(batch: &Option<Batch>, count: usize) -> Vec<Option<i64>> {
 pub(super) fn drain(state: &mut dyn JoinState) -> Vec<Out> {
     let mut out = Vec::new();
     while let Some(joined) = state.next().unwrap() {
-        let Joined { left, right, row_count, event_time, window } = joined;
-        assert!((1..=ROWS_AT_ONCE).contains(&row_count));
-        let times = event_time.map(|t| t.as_primitive::<TimestampMillisecondType>().values().to_vec());
-        let times = times.unwrap_or_else(|| vec![0; row_count]);
-        let both = ids(&left, row_count).into_iter().zip(ids(&right, row_count)).zip(times);
-        out.extend(both.map(|((l, r), time)| (l, r, time, window)));
+        out.extend(rows_of(joined));
     }
     out
+}
+
+/// The rows of a result.
+pub(super) fn rows_of(joined: Joined) -> Vec<Out> {
+    let Joined { left, right, row_count, event_time, window } = joined;
+    assert!((1..=ROWS_AT_ONCE).contains(&row_count));
+    let times = event_time.map(|t| t.as_primitive::<TimestampMillisecondType>().values().to_vec());
+    let times = times.unwrap_or_else(|| vec![0; row_count]);
+    let both = ids(&left, row_count).into_iter().zip(ids(&right, row_count)).zip(times);
+    both.map(|((l, r), time)| (l, r, time, window)).collect()
 }
 
 pub(super) fn sorted(mut out: Vec<Out>) -> Vec<Out> {
