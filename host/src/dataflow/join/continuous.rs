@@ -16,6 +16,7 @@ use super::lists::RowMark;
 use super::probe::{Bound, Found, Probe};
 use super::side::{Added, JoinState, Joined, LEFT, NONE, RIGHT, ROWS_AT_ONCE, gives_unmatched};
 use crate::dataflow::batch::Batch;
+use crate::dataflow::watermark::END_OF_TIME;
 use crate::dataflow::window::shape::TIME_LIMIT_MS;
 use crate::error::{Error, Result};
 use crate::job::spec::JoinType;
@@ -151,6 +152,10 @@ impl Continuous {
         let Some(watermark) = self.watermark.filter(|_| self.expires) else { return Ok(false) };
         for side in [LEFT, RIGHT] {
             let (gives, kept) = (gives_unmatched(self.join, side), &mut self.kept[side]);
+            if watermark == END_OF_TIME && !gives {
+                kept.forget_all()?;
+                continue;
+            }
             let mut rows = kept.expired(watermark);
             rows.retain(|row| {
                 let given = gives && kept.lists().mark(*row).flags & MATCHED == 0;

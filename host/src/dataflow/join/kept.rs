@@ -127,6 +127,11 @@ impl Kept {
         }
     }
 
+    /// Forgets all rows; what is in the file is not read for it.
+    pub fn forget_all(&mut self) -> Result<()> {
+        self.table.clear()
+    }
+
     /// The rows in memory whose reach ends at this watermark; they are kept until they are forgotten.
     pub fn expired(&mut self, watermark: i64) -> Vec<u32> {
         self.table.values_mut().expired(watermark)
