@@ -157,6 +157,27 @@ impl<V: Values> Table<V> {
         found.map(|(epoch, bytes)| self.place_copy(key, epoch, &bytes)).transpose()
     }
 
+    /// Forgets a key, which must be there, in memory or not: it is not read for it.
+    pub fn remove_key(&mut self, key: Key<'_>) {
+        match self.index.find(key) {
+            Some(row) => self.remove(row),
+            None => self.remove_spilled(key),
+        }
+    }
+
+    fn remove_spilled(&mut self, key: Key<'_>) {
+        let mut bytes = Vec::new();
+        put_key(self.key_groups().of(hash(key)), key, &mut bytes);
+        let key = Short::new(&bytes);
+        let Some(spilled) = self.spilled.as_mut().filter(|spilled| spilled.copies > spilled.loaded) else { return };
+        if let Some(gone) = &mut self.gone {
+            gone.insert(key.clone());
+        }
+        if spilled.removed.insert(key) {
+            spilled.copies -= 1;
+        }
+    }
+
     /// Puts a copy of the file's into memory; the key is not there.
     fn place_copy(&mut self, key: Key<'_>, epoch: u32, bytes: &[u8]) -> Result<u32> {
         let row = self.insert(key);

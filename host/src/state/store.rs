@@ -154,6 +154,11 @@ impl StateStore {
         self.job.bytes.load(Relaxed) > self.job.most()
     }
 
+    /// Memory for the state of one worker, if all take up as much.
+    pub fn worker_bytes(&self) -> u64 {
+        self.job.memory_bytes_max / u64::from(self.job.workers.max(1))
+    }
+
     /// The job's key groups.
     pub fn key_groups(&self) -> KeyGroups {
         KeyGroups::new(self.job.key_groups)

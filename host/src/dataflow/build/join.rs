@@ -100,13 +100,14 @@ fn state(
     match spec.bound {
         JoinBound::Window { size_ms, slide_ms, time, allowed_lateness_ms } => {
             let shape = Shape { size_ms, slide_ms, lateness_ms: allowed_lateness_ms };
-            (size_ms, Box::new(WindowJoin::new(shape, time, spec.join, layouts)))
+            (size_ms, Box::new(WindowJoin::new(shape, time, spec.join, layouts, types, store)))
         }
         JoinBound::Interval { before_ms, after_ms } => {
-            (0, Box::new(Continuous::new(spec.join, Bound::Interval { before_ms, after_ms }, layouts)))
+            let bound = Bound::Interval { before_ms, after_ms };
+            (0, Box::new(Continuous::new(spec.join, bound, layouts, types, store)))
         }
         JoinBound::Unbounded { ttl_ms } => {
-            (0, Box::new(Continuous::in_store(spec.join, ttl_ms, layouts, types, store)))
+            (0, Box::new(Continuous::new(spec.join, Bound::Unbounded { ttl_ms }, layouts, types, store)))
         }
     }
 }

@@ -11,9 +11,12 @@ use arrow_array::{Array, ArrayRef, TimestampMillisecondArray, UInt32Array};
 use super::kept::{Kept, NewRows};
 use super::layout::Layout;
 use super::lists::MATCHED;
+#[cfg(test)]
+use super::lists::RowMark;
 use super::probe::{Bound, Found, Probe};
 use super::side::{Added, JoinState, Joined, LEFT, NONE, RIGHT, ROWS_AT_ONCE, gives_unmatched};
 use crate::dataflow::batch::Batch;
+use crate::dataflow::watermark::END_OF_TIME;
 use crate::dataflow::window::shape::TIME_LIMIT_MS;
 use crate::error::{Error, Result};
 use crate::job::spec::JoinType;
@@ -26,6 +29,8 @@ pub struct Continuous {
     bound: Bound,
     kept: [Kept; 2],
     watermark: Option<i64>,
+    /// Whether rows may have expired at the watermark that were not looked at.
+    expires: bool,
     /// Processing time.
     now: i64,
     parts: VecDeque<Part>,
@@ -42,29 +47,21 @@ enum Part {
 }
 
 impl Continuous {
-    /// Without rows. Joins without a bound are inner or semi ones.
-    pub fn new(join: JoinType, bound: Bound, layouts: [Layout; 2]) -> Self {
-        Continuous::over(join, bound, layouts.map(Kept::new))
-    }
-
-    /// The same for a join without a bound, whose rows go to files where memory is short. `types` are those of the sides'
-    /// layouts. Rows of an interval are in memory: the watermark has to find them.
-    pub fn in_store(
+    /// Without rows. Joins without a bound are inner or semi ones. `types` are those of the sides' layouts; rows for which
+    /// there is no memory go to files.
+    pub fn new(
         join: JoinType,
-        ttl_ms: Option<i64>,
+        bound: Bound,
         layouts: [Layout; 2],
         types: [Vec<DataType>; 2],
         store: &StateStore,
     ) -> Self {
-        let [left, right] = layouts;
-        let [left_types, right_types] = types;
-        let kept =
-            [Kept::in_store(left, left_types, store, "left"), Kept::in_store(right, right_types, store, "right")];
-        Continuous::over(join, Bound::Unbounded { ttl_ms }, kept)
-    }
-
-    fn over(join: JoinType, bound: Bound, kept: [Kept; 2]) -> Self {
-        Continuous { join, bound, kept, watermark: None, now: 0, parts: VecDeque::new() }
+        let ([left, right], [left_types, right_types]) = (layouts, types);
+        let kept = [
+            Kept::new(left, left_types, bound.reach_ms(LEFT), store, "left"),
+            Kept::new(right, right_types, bound.reach_ms(RIGHT), store, "right"),
+        ];
+        Continuous { join, bound, kept, watermark: None, expires: false, now: 0, parts: VecDeque::new() }
     }
 
     fn joined(&self, side: usize, rows: [Option<Batch>; 2], row_count: usize, times: Option<ArrayRef>) -> Joined {
@@ -114,8 +111,9 @@ impl Continuous {
         if side == RIGHT && self.join == JoinType::Semi && self.bound == (Bound::Unbounded { ttl_ms: None }) {
             // One row of a key is enough to say that it is there.
             let mut fresh = Vec::with_capacity(stay.len());
+            let groups = self.kept[RIGHT].groups_of(&probe.keys)?;
             for row in stay {
-                if self.kept[RIGHT].first(&probe.keys, row as usize)? == NONE {
+                if self.kept[RIGHT].head(groups[row as usize]) == NONE {
                     fresh.push(row);
                 }
             }
@@ -124,7 +122,7 @@ impl Continuous {
         let all = stay.len() == probe.matched.len();
         let Probe { columns, keys, times, matched, .. } = probe;
         if all {
-            let rows = NewRows { columns, keys: &keys, times: times.as_deref(), matched: &matched, reach_ms, now };
+            let rows = NewRows { columns, keys: &keys, times: times.as_deref(), matched: &matched, now };
             return self.kept[side].insert(rows);
         }
         if stay.is_empty() {
@@ -134,7 +132,7 @@ impl Continuous {
         let keys = self.kept[side].layout().keys(&columns, stay.len())?;
         let times: Option<Vec<i64>> = times.map(|times| stay.iter().map(|row| times[*row as usize]).collect());
         let matched: Vec<bool> = stay.iter().map(|row| matched[*row as usize]).collect();
-        let rows = NewRows { columns, keys: &keys, times: times.as_deref(), matched: &matched, reach_ms, now };
+        let rows = NewRows { columns, keys: &keys, times: times.as_deref(), matched: &matched, now };
         self.kept[side].insert(rows)
     }
 
@@ -146,6 +144,76 @@ impl Continuous {
         let times = times.map(|times| timestamps(rows.iter().map(|row| times[*row as usize])));
         let whole = Batch::new(columns.to_vec(), columns.first().map_or(0, |column| column.len()));
         self.parts.push_back(Part::Alone { side, rows: whole.select(&rows.into()), times, given: 0 });
+    }
+
+    /// Looks for rows that have expired: those in memory, then some of those in files, so that not all of them are in memory
+    /// at once. Gives whether there may be more.
+    fn expire(&mut self) -> Result<bool> {
+        let Some(watermark) = self.watermark.filter(|_| self.expires) else { return Ok(false) };
+        for side in [LEFT, RIGHT] {
+            let (gives, kept) = (gives_unmatched(self.join, side), &mut self.kept[side]);
+            if watermark == END_OF_TIME && !gives {
+                kept.forget_all()?;
+                continue;
+            }
+            let mut rows = kept.expired(watermark);
+            rows.retain(|row| {
+                let given = gives && kept.lists().mark(*row).flags & MATCHED == 0;
+                if !given {
+                    kept.forget(*row);
+                }
+                given
+            });
+            if !rows.is_empty() {
+                self.parts.push_back(Part::Expired { side, rows, given: 0 });
+            }
+        }
+        if self.parts.is_empty() {
+            self.expires = false;
+            for kept in &mut self.kept {
+                self.expires |= kept.load_expired(watermark, self.now)?;
+            }
+        }
+        Ok(self.expires)
+    }
+
+    /// Does some of what a part of the work has to do, and puts the rest back. Gives what came out.
+    fn give(&mut self, part: Part) -> Result<Option<Joined>> {
+        match part {
+            Part::Probe(mut probe, now) => {
+                let found = probe.next(self.join, &self.bound, &mut self.kept[1 - probe.side])?;
+                let joined = if found.new.is_empty() { None } else { Some(self.pairs(&probe, &found)?) };
+                found.settled.iter().for_each(|row| self.kept[1 - probe.side].forget(*row));
+                match joined {
+                    Some(_) => self.parts.push_front(Part::Probe(probe, now)),
+                    None => self.keep(probe, now)?,
+                }
+                Ok(joined)
+            }
+            Part::Alone { side, rows, times, given } => {
+                let count = (rows.row_count() - given).min(ROWS_AT_ONCE);
+                if count == 0 {
+                    return Ok(None);
+                }
+                let part = rows.slice(given, count);
+                let part_times = times.as_ref().map(|times| times.slice(given, count));
+                self.parts.push_front(Part::Alone { side, rows, times, given: given + count });
+                Ok(Some(self.joined(side, [Some(part), None], count, part_times)))
+            }
+            Part::Expired { side, rows, given } => {
+                let part = &rows[given..(given + ROWS_AT_ONCE).min(rows.len())];
+                if part.is_empty() {
+                    return Ok(None);
+                }
+                let (count, kept) = (part.len(), &mut self.kept[side]);
+                let columns = kept.lists().gather(part)?;
+                let times = timestamps(part.iter().map(|row| kept.lists().mark(*row).time));
+                part.iter().for_each(|row| kept.forget(*row));
+                self.parts.push_front(Part::Expired { side, rows, given: given + count });
+                let batch = Batch::new(columns, count);
+                Ok(Some(self.joined(side, [Some(batch), None], count, Some(times))))
+            }
+        }
     }
 }
 
@@ -196,21 +264,7 @@ impl JoinState for Continuous {
             return;
         }
         self.watermark = Some(watermark);
-        for side in [LEFT, RIGHT] {
-            let mut rows = self.kept[side].expired(watermark);
-            let gives = gives_unmatched(self.join, side);
-            let kept = &mut self.kept[side];
-            rows.retain(|row| {
-                let given = gives && kept.lists().mark(*row).flags & MATCHED == 0;
-                if !given {
-                    kept.forget(*row);
-                }
-                given
-            });
-            if !rows.is_empty() {
-                self.parts.push_back(Part::Expired { side, rows, given: 0 });
-            }
-        }
+        self.expires = true;
     }
 
     fn tick(&mut self, now: i64) {
@@ -224,41 +278,15 @@ impl JoinState for Continuous {
     }
 
     fn next(&mut self) -> Result<Option<Joined>> {
-        while let Some(part) = self.parts.pop_front() {
-            match part {
-                Part::Probe(mut probe, now) => {
-                    let found = probe.next(self.join, &self.bound, &mut self.kept[1 - probe.side])?;
-                    let joined = if found.new.is_empty() { None } else { Some(self.pairs(&probe, &found)?) };
-                    found.settled.iter().for_each(|row| self.kept[1 - probe.side].forget(*row));
-                    match joined {
-                        Some(joined) => {
-                            self.parts.push_front(Part::Probe(probe, now));
-                            return Ok(Some(joined));
-                        }
-                        None => self.keep(probe, now)?,
+        loop {
+            match self.parts.pop_front() {
+                Some(part) => {
+                    if let Some(joined) = self.give(part)? {
+                        return Ok(Some(joined));
                     }
                 }
-                Part::Alone { side, rows, times, given } => {
-                    let count = (rows.row_count() - given).min(ROWS_AT_ONCE);
-                    if count > 0 {
-                        let part = rows.slice(given, count);
-                        let part_times = times.as_ref().map(|times| times.slice(given, count));
-                        self.parts.push_front(Part::Alone { side, rows, times, given: given + count });
-                        return Ok(Some(self.joined(side, [Some(part), None], count, part_times)));
-                    }
-                }
-                Part::Expired { side, rows, given } => {
-                    let part = &rows[given..(given + ROWS_AT_ONCE).min(rows.len())];
-                    if !part.is_empty() {
-                        let (count, kept) = (part.len(), &mut self.kept[side]);
-                        let columns = kept.lists().gather(part)?;
-                        let times = timestamps(part.iter().map(|row| kept.lists().mark(*row).time));
-                        part.iter().for_each(|row| kept.forget(*row));
-                        self.parts.push_front(Part::Expired { side, rows, given: given + count });
-                        let batch = Batch::new(columns, count);
-                        return Ok(Some(self.joined(side, [Some(batch), None], count, Some(times))));
-                    }
-                }
+                None if self.expire()? => {}
+                None => break,
             }
         }
         for kept in &mut self.kept {
@@ -272,8 +300,13 @@ impl JoinState for Continuous {
     }
 
     #[cfg(test)]
-    fn kept_rows(&self) -> usize {
-        self.kept.iter().map(|kept| kept.lists().alive()).sum()
+    fn kept_rows(&mut self) -> usize {
+        self.kept.iter_mut().map(Kept::count).sum()
+    }
+
+    #[cfg(test)]
+    fn memory_bytes(&self) -> usize {
+        self.kept.iter().map(|kept| kept.lists().alive() * size_of::<RowMark>()).sum()
     }
 }
 

@@ -1,23 +1,40 @@
 //! Interval joins and joins of all rows against nested loops.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::continuous::Continuous;
 use super::probe::Bound;
 use super::side::{JoinState, LEFT, NONE, RIGHT, gives_unmatched};
-use super::test_rows::{JOINS, Out, Row, Step, batch, drain, layouts, nested_loops, sorted, steps};
+use super::test_rows::{
+    JOINS, Out, Row, Step, batch, check_listed, column_types, drain, layouts, memories, nested_loops, rows_of, sorted,
+    steps,
+};
 use crate::dataflow::window::shape::TIME_LIMIT_MS;
 use crate::job::spec::JoinType;
-use crate::schema::DataType;
 use crate::state::store::{JobStores, StateStore};
 
 fn bounds() -> impl Strategy<Value = (i64, i64)> {
     (-10i64..30, -10i64..30).prop_filter("an interval", |(before, after)| before + after >= 0)
 }
 
+/// A join that takes up no more than so much memory, and the state of its job.
+fn with_memory(join: JoinType, bound: Bound, memory: u64) -> (Continuous, Arc<JobStores>) {
+    let job = JobStores::new(memory, None, 7, 1);
+    let store = StateStore::new(&job).of_operator("join");
+    (Continuous::new(join, bound, layouts(), column_types(2), &store), job)
+}
+
+fn in_memory(join: JoinType, bound: Bound) -> Continuous {
+    Continuous::new(join, bound, layouts(), column_types(2), &StateStore::in_memory())
+}
+
 /// A join with all that it has taken and given so far.
 struct Run {
     join: JoinType,
+    job: Arc<JobStores>,
+    memory: u64,
     state: Continuous,
     watermark: i64,
     taken: [Vec<Row>; 2],
@@ -27,10 +44,11 @@ struct Run {
 }
 
 impl Run {
-    fn new(join: JoinType, bound: Bound) -> Self {
-        let mut state = Continuous::new(join, bound, layouts());
+    fn new(join: JoinType, bound: Bound, memory: u64) -> Self {
+        let (mut state, job) = with_memory(join, bound, memory);
         state.advance(-50);
-        Run { join, state, watermark: -50, taken: Default::default(), late: 0, given: Vec::new(), next_id: 0 }
+        let taken = Default::default();
+        Run { join, job, memory, state, watermark: -50, taken, late: 0, given: Vec::new(), next_id: 0 }
     }
 
     fn step(&mut self, step: &Step) {
@@ -54,12 +72,18 @@ impl Run {
         }
         let given = drain(&mut self.state);
         self.given.extend(given);
+        if self.memory == 1 {
+            check_listed(&self.job, |keys| keys == 0, |_| true);
+        }
     }
 
     fn end(&mut self) -> Vec<Out> {
         self.state.advance(i64::MAX);
         let given = drain(&mut self.state);
         self.given.extend(given);
+        if self.state.kept_rows() == 0 {
+            check_listed(&self.job, |keys| keys == 0, |spilled| spilled == 0);
+        }
         let timed = |(l, r, time, window): Out| {
             if self.join == JoinType::Semi { (l, r, 0, window) } else { (l, r, time, window) }
         };
@@ -71,11 +95,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     /// Goal: J1 to J3 of interval joins. Method: random bounds, rows behind nobody's watermark and watermarks, against
-    /// nested loops over all rows; after each step, what is kept against what can still have a pair.
+    /// nested loops over all rows; after each step, what is kept against what can still have a pair. With memory for all,
+    /// for some, and for nothing.
     #[test]
-    fn j1_j2_j3_interval_joins_give_what_nested_loops_give((before, after) in bounds(), steps in steps(0), join in 0usize..6) {
+    fn j1_j2_j3_interval_joins_give_what_nested_loops_give((before, after) in bounds(), steps in steps(0), join in 0usize..6, memory in memories()) {
         let join = JOINS[join];
-        let mut run = Run::new(join, Bound::Interval { before_ms: before, after_ms: after });
+        let mut run = Run::new(join, Bound::Interval { before_ms: before, after_ms: after }, memory);
         let matches = |l: &Row, r: &Row| (l.time - before..=l.time + after).contains(&r.time);
         for step in &steps {
             let earlier = run.given.len();
@@ -103,9 +128,9 @@ proptest! {
     /// Goal: with rows behind the watermark, every pair is one that matches and comes once; a row of an outer join is in a
     /// pair, or alone, or late.
     #[test]
-    fn late_rows_match_what_is_kept((before, after) in bounds(), steps in steps(60), join in 0usize..6) {
+    fn late_rows_match_what_is_kept((before, after) in bounds(), steps in steps(60), join in 0usize..6, memory in memories()) {
         let join = JOINS[join];
-        let mut run = Run::new(join, Bound::Interval { before_ms: before, after_ms: after });
+        let mut run = Run::new(join, Bound::Interval { before_ms: before, after_ms: after }, memory);
         steps.iter().for_each(|step| run.step(step));
         let given = run.end();
         let all = nested_loops(JoinType::Inner, &run.taken,
@@ -128,27 +153,10 @@ proptest! {
 
     /// Goal: joins of all rows. Method: nested loops; times play no part but in the event time of pairs.
     #[test]
-    fn joins_of_all_rows_give_what_nested_loops_give(steps in steps(100), semi in any::<bool>()) {
+    fn joins_of_all_rows_give_what_nested_loops_give(steps in steps(100), semi in any::<bool>(), memory in memories()) {
         let join = if semi { JoinType::Semi } else { JoinType::Inner };
-        let mut run = Run::new(join, Bound::Unbounded { ttl_ms: None });
+        let mut run = Run::new(join, Bound::Unbounded { ttl_ms: None }, memory);
         steps.iter().for_each(|step| run.step(step));
-        let want = nested_loops(join, &run.taken, |_, _| true, |l, r| l.time.max(r.time), |row| row.time);
-        prop_assert_eq!(run.end(), sorted(want));
-    }
-
-    /// Goal: rows that are in files are joined like others. Method: a store without memory, so that every key leaves it after
-    /// every batch; nested loops.
-    #[test]
-    fn rows_in_files_are_joined_like_others(steps in steps(100), semi in any::<bool>()) {
-        let join = if semi { JoinType::Semi } else { JoinType::Inner };
-        let stores = JobStores::new(1, None, 16, 1);
-        let store = StateStore::new(&stores).of_operator("join");
-        let types = [vec![DataType::Int64; 2], vec![DataType::Int64; 2]];
-        let mut run = Run::new(join, Bound::Unbounded { ttl_ms: None });
-        run.state = Continuous::in_store(join, None, layouts(), types, &store);
-        steps.iter().for_each(|step| run.step(step));
-        let spilled: u64 = stores.figures().iter().map(|slot| slot.spilled_keys).sum();
-        prop_assert!(spilled > 0 || run.taken.iter().flatten().all(|row| row.key.is_none()) || semi);
         let want = nested_loops(join, &run.taken, |_, _| true, |l, r| l.time.max(r.time), |row| row.time);
         prop_assert_eq!(run.end(), sorted(want));
     }
@@ -156,8 +164,8 @@ proptest! {
     /// Goal: a row older than its time to live matches nothing, whenever the memory is given back. Method: rows at rising
     /// processing times, against nested loops that look at those times.
     #[test]
-    fn rows_live_for_their_time(rows in prop::collection::vec((0usize..2, 0i64..3, 0i64..20), 0..60), ttl in 1i64..40) {
-        let mut state = Continuous::new(JoinType::Inner, Bound::Unbounded { ttl_ms: Some(ttl) }, layouts());
+    fn rows_live_for_their_time(rows in prop::collection::vec((0usize..2, 0i64..3, 0i64..20), 0..60), ttl in 1i64..40, memory in memories()) {
+        let (mut state, _job) = with_memory(JoinType::Inner, Bound::Unbounded { ttl_ms: Some(ttl) }, memory);
         let (mut now, mut given, mut want) = (0, Vec::new(), Vec::new());
         let mut taken: [Vec<Row>; 2] = Default::default();
         for (id, (side, key, later)) in rows.into_iter().enumerate() {
@@ -179,8 +187,8 @@ proptest! {
 
 #[test]
 fn times_at_the_ends_of_the_range_are_set_aside() {
-    let mut state =
-        Continuous::new(JoinType::Full, Bound::Interval { before_ms: i64::MAX / 4, after_ms: i64::MAX / 4 }, layouts());
+    let bound = Bound::Interval { before_ms: i64::MAX / 4, after_ms: i64::MAX / 4 };
+    let (mut state, _job) = with_memory(JoinType::Full, bound, 1);
     let times = [i64::MIN, i64::MAX, TIME_LIMIT_MS, -TIME_LIMIT_MS, TIME_LIMIT_MS + 1];
     let rows: Vec<Row> = times.iter().map(|time| Row { key: Some(1), id: 0, time: *time }).collect();
     let (rows, times) = batch(&rows);
@@ -196,7 +204,7 @@ fn times_at_the_ends_of_the_range_are_set_aside() {
 /// The product of a hot key comes in parts of bounded size, whatever is kept.
 #[test]
 fn the_product_of_a_hot_key_comes_in_parts() {
-    let mut state = Continuous::new(JoinType::Inner, Bound::Unbounded { ttl_ms: None }, layouts());
+    let mut state = in_memory(JoinType::Inner, Bound::Unbounded { ttl_ms: None });
     let rows: Vec<Row> = (0..300).map(|id| Row { key: Some(7), id, time: 0 }).collect();
     let (rows, _) = batch(&rows);
     state.add(LEFT, &rows, None, 0).unwrap();
@@ -213,7 +221,7 @@ fn the_product_of_a_hot_key_comes_in_parts() {
 #[test]
 fn kept_rows_survive_being_written_anew() {
     let bound = Bound::Interval { before_ms: 0, after_ms: 1_000 };
-    let mut state = Continuous::new(JoinType::Left, bound, layouts());
+    let mut state = in_memory(JoinType::Left, bound);
     let mut given = Vec::new();
     let total = 120_000i64;
     for start in (0..total).step_by(500) {
@@ -241,4 +249,36 @@ fn kept_rows_survive_being_written_anew() {
     ids.sort_unstable();
     assert_eq!(ids, (0..total).collect::<Vec<_>>(), "J2");
     assert_eq!((state.kept_rows(), NONE), (0, u32::MAX));
+}
+
+/// Goal: rows without a pair come back from the file when they are due, some at a time, and the other rows of their keys go back.
+/// Method: far more keys than fit, of each of which one row is due at once and one is not; what is in memory behind each result.
+#[test]
+fn what_expires_does_not_come_back_all_at_once() {
+    let (memory, keys) = (1 << 20, 60_000i64);
+    let (mut state, job) = with_memory(JoinType::Full, Bound::Interval { before_ms: 0, after_ms: 1_000 }, memory);
+    for start in (0..keys).step_by(1_000) {
+        let time = |id: i64| if id < keys { id % 7 } else { 5_000 };
+        let ids = (start..start + 1_000).flat_map(|id| [id, id + keys]);
+        let rows: Vec<Row> = ids.map(|id| Row { key: Some(id % keys), id, time: time(id) }).collect();
+        let (rows, times) = batch(&rows);
+        state.add(LEFT, &rows, Some(&times), 0).unwrap();
+        assert_eq!(drain(&mut state), []);
+    }
+    check_listed(&job, |_| true, |_| true);
+    let spilled = job.figures()[LEFT].spilled_keys;
+    assert!(spilled > 50_000, "{spilled}");
+    for (watermark, due) in [(1_006, 0..keys), (6_000, keys..2 * keys)] {
+        state.advance(watermark);
+        let (mut ids, mut most) = (Vec::new(), 0);
+        while let Some(joined) = state.next().unwrap() {
+            ids.extend(rows_of(joined).into_iter().filter_map(|row| row.0));
+            most = most.max(state.memory_bytes());
+        }
+        ids.sort_unstable();
+        assert_eq!(ids, due.collect::<Vec<_>>(), "J2");
+        assert!(most < memory as usize, "{most}");
+    }
+    assert_eq!(state.kept_rows(), 0);
+    check_listed(&job, |keys| keys == 0, |spilled| spilled == 0);
 }

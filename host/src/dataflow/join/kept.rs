@@ -1,7 +1,6 @@
 //! The rows of one side that a join keeps, and when they can be forgotten.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
 use arrow_array::ArrayRef;
 
@@ -10,19 +9,21 @@ use super::lists::{MATCHED, RowLists, RowMark};
 use super::side::NONE;
 use crate::error::Result;
 use crate::schema::DataType;
+use crate::state::index::KeyIndex;
 use crate::state::store::{SlotKind, StateStore};
-use crate::state::table::Table;
+use crate::state::table::{Asker, NO_ROW, Table};
 
 /// Rows that one call of [`Kept::sweep`] forgets at the most.
 const SWEPT_ROWS: u32 = 65_536;
+
+/// Keys that one call of [`Kept::load_expired`] brings back at the most.
+const DUE_AT_ONCE: usize = 4_096;
 
 /// The kept rows of one side, by number. Numbers change in [`Kept::settle`] alone.
 #[derive(Debug)]
 pub struct Kept {
     layout: Layout,
     table: Table<RowLists>,
-    /// Watermarks at which rows can be forgotten.
-    expiry: BinaryHeap<Reverse<(i64, u32)>>,
     /// When rows came (processing time), and the number behind the last of them.
     arrivals: VecDeque<(i64, u32)>,
     /// Rows before this number are forgotten, whether they have been swept or not.
@@ -40,26 +41,16 @@ pub struct NewRows<'a> {
     pub times: Option<&'a [i64]>,
     /// Rows that have had a pair.
     pub matched: &'a [bool],
-    /// How long after its event time a row can have a pair.
-    pub reach_ms: Option<i64>,
     /// Processing time.
     pub now: i64,
 }
 
 impl Kept {
-    /// No rows; they stay in memory.
-    pub fn new(layout: Layout) -> Self {
-        Kept::over(layout, Table::new(RowLists::default()))
-    }
-
-    /// No rows; what is over the store's budget goes to files. Not for rows that a watermark makes come out.
-    pub fn in_store(layout: Layout, types: Vec<DataType>, store: &StateStore, slot: &str) -> Self {
-        Kept::over(layout, Table::in_store(RowLists::new(types), store, slot, SlotKind::Join))
-    }
-
-    fn over(layout: Layout, table: Table<RowLists>) -> Self {
-        let (expiry, arrivals) = (BinaryHeap::new(), VecDeque::new());
-        Kept { layout, table, expiry, arrivals, forgotten: 0, swept: 0 }
+    /// No rows; what is over the store's budget goes to files. `types` are those of the layout; with `reach_ms`, a row can be
+    /// forgotten so long after its event time.
+    pub fn new(layout: Layout, types: Vec<DataType>, reach_ms: Option<i64>, store: &StateStore, slot: &str) -> Self {
+        let table = Table::in_store(RowLists::new(types, reach_ms), store, slot, SlotKind::Join);
+        Kept { layout, table, arrivals: VecDeque::new(), forgotten: 0, swept: 0 }
     }
 
     /// The columns.
@@ -72,16 +63,40 @@ impl Kept {
         self.table.values()
     }
 
-    /// The first row of a key's list, which comes back from its file if need be.
-    pub fn first(&mut self, keys: &RowKeys, row: usize) -> Result<u32> {
-        let group = if keys.has_key(row) { self.table.find(keys.keys.get(row))? } else { None };
-        Ok(group.map_or(NONE, |group| self.table.values().head(group)))
+    /// The groups of keys, whose rows come back from their file if need be; [`NO_ROW`] where nothing is kept. They hold until
+    /// [`Kept::settle`].
+    pub fn groups_of(&mut self, keys: &RowKeys) -> Result<Vec<u32>> {
+        let mut groups = Vec::new();
+        if self.table.spilled_keys() == 0 {
+            for row in 0..keys.keys.len() {
+                groups.push(self.table.find(keys.keys.get(row))?.unwrap_or(NO_ROW));
+            }
+            return Ok(groups);
+        }
+        // The file is asked for all keys together, and for each of them once.
+        let (mut distinct, mut of_rows) = (KeyIndex::default(), Vec::new());
+        distinct.of_rows(&keys.keys, &mut of_rows);
+        let all: Vec<u32> = (0..distinct.rows() as u32).collect();
+        self.table.find_rows(&distinct.keys_of(&all)?, &mut groups)?;
+        Ok(of_rows.into_iter().map(|key| groups[key as usize]).collect())
+    }
+
+    /// The first row of the list of a group that [`Kept::groups_of`] gave.
+    #[inline]
+    pub fn head(&self, group: u32) -> u32 {
+        if group == NO_ROW { NONE } else { self.table.values().head(group) }
     }
 
     /// Notes that a row has had a pair.
     #[inline]
     pub fn set_matched(&mut self, row: u32) {
-        self.table.values_mut().set_matched(row);
+        let mark = self.lists().mark(row);
+        if mark.flags & MATCHED == 0 {
+            let group = mark.group;
+            self.table.values_mut().set_matched(row);
+            // Its copy in the file does not know.
+            self.table.mark_changed(group);
+        }
     }
 
     /// Keeps rows.
@@ -90,12 +105,7 @@ impl Kept {
         let mut groups = Vec::new();
         self.table.rows_of(&new.keys.keys, &mut groups)?;
         let lists = self.table.values_mut();
-        let first = lists.end();
         let time = |row: usize| new.times.map_or(0, |times| times[row]);
-        if let Some(reach) = new.reach_ms {
-            let expiry = (0..row_count).map(|row| Reverse((time(row).saturating_add(reach), first + row as u32)));
-            self.expiry.extend(expiry);
-        }
         let marks = (0..row_count).map(|row| {
             let flags = if new.matched.get(row) == Some(&true) { MATCHED } else { 0 };
             RowMark::new(groups[row], time(row), new.now, flags)
@@ -117,18 +127,26 @@ impl Kept {
         }
     }
 
-    /// The rows whose reach ends at this watermark; they are kept until they are forgotten.
+    /// Forgets all rows; what is in the file is not read for it.
+    pub fn forget_all(&mut self) -> Result<()> {
+        self.table.clear()
+    }
+
+    /// The rows in memory whose reach ends at this watermark; they are kept until they are forgotten.
     pub fn expired(&mut self, watermark: i64) -> Vec<u32> {
-        let mut expired = Vec::new();
-        while let Some(Reverse((at, row))) = self.expiry.peek()
-            && *at <= watermark
-        {
-            if self.lists().is_alive(*row) {
-                expired.push(*row);
-            }
-            self.expiry.pop();
+        self.table.values_mut().expired(watermark)
+    }
+
+    /// Brings back some of the keys in the file that have rows whose reach ends at this watermark; gives whether there were
+    /// any. Then [`Kept::expired`] has them, and this is to be called again.
+    pub fn load_expired(&mut self, watermark: i64, now: i64) -> Result<bool> {
+        if self.table.spilled_due(Asker::Time).is_none_or(|due| due > watermark) {
+            return Ok(false);
         }
-        expired
+        // What was brought back before makes room.
+        self.settle(now)?;
+        self.table.load_due(Asker::Time, watermark, DUE_AT_ONCE)?;
+        Ok(true)
     }
 
     /// Rows that came at this processing time or earlier are forgotten at once; [`Kept::sweep`] clears them away.
@@ -161,12 +179,23 @@ impl Kept {
         let Some(kept) = self.table.values_mut().tidy()? else { return Ok(()) };
         // A row's new number is how many kept ones are before it.
         let number = |row: u32| kept.partition_point(|old| *old < row) as u32;
-        let expiry = std::mem::take(&mut self.expiry).into_vec();
-        let alive = expiry.into_iter().filter(|Reverse((_, row))| kept.binary_search(row).is_ok());
-        self.expiry = alive.map(|Reverse((at, row))| Reverse((at, number(row)))).collect();
         self.arrivals.iter_mut().for_each(|(_, end)| *end = number(*end));
         self.forgotten = number(self.forgotten);
         self.swept = number(self.swept);
         Ok(())
+    }
+
+    /// How many rows are kept, in memory and in the file.
+    #[cfg(test)]
+    pub fn count(&mut self) -> usize {
+        let mut count = 0;
+        let visit = |_: &KeyIndex, lists: &mut RowLists, groups: &[u32]| {
+            for group in groups {
+                count += lists.list(*group).filter(|row| lists.is_alive(*row)).count();
+            }
+            Ok(())
+        };
+        self.table.scan(visit).expect("the file can be read");
+        count
     }
 }

@@ -4,6 +4,9 @@
 //! are forgotten than kept: then the kept ones are written anew. So each row is moved a bounded number of times, and memory
 //! is at most about twice that of the rows that are kept.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use arrow_array::{Array, ArrayRef, UInt32Array};
 
 use super::side::NONE;
@@ -11,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::schema::DataType;
 use crate::state::bytes::{take_array, take_int};
 use crate::state::cell::{self, ColumnBuilder};
-use crate::state::values::Values;
+use crate::state::values::{Asker, Values};
 
 /// Small chunks are put together up to this many rows.
 pub const CHUNK_ROWS: usize = 8_192;
@@ -42,6 +45,11 @@ impl RowMark {
     pub fn new(group: u32, time: i64, came: i64, flags: u8) -> Self {
         RowMark { time, came, next: NONE, group, flags }
     }
+
+    /// The watermark from which on the row can have no pair.
+    fn expires(&self, reach_ms: i64) -> i64 {
+        self.time.saturating_add(reach_ms)
+    }
 }
 
 /// Columns of rows with consecutive numbers.
@@ -67,7 +75,7 @@ impl Chunk {
 }
 
 /// The rows, by number. Encoding of a key's: of each row when it came and its event time (8 bytes each, little-endian), its flags
-/// (1 byte), and a [`cell`] for each column. Numbers change in [`RowLists::tidy`] alone.
+/// (1 byte), and a [`cell`] for each column. A key is due when the first of its rows expires. Numbers change in [`RowLists::tidy`] alone.
 #[derive(Debug, Default)]
 pub struct RowLists {
     types: Vec<DataType>,
@@ -78,14 +86,20 @@ pub struct RowLists {
     chunks: Vec<Chunk>,
     alive: usize,
     live_bytes: usize,
+    /// How long after its event time a row can have a pair; `None`: the event time does not say.
+    reach_ms: Option<i64>,
+    /// Watermarks at which rows in memory can be forgotten, and their numbers. A row that is gone, or has left memory, stays
+    /// here until its time comes or the rows are written anew.
+    expiry: BinaryHeap<Reverse<(i64, u32)>>,
     /// Rows that came at this time or earlier are forgotten, whether they have been cleared away or not.
     pub expired_until: Option<i64>,
 }
 
 impl RowLists {
-    /// Without rows; `types` are those of the columns, for rows that come back from files.
-    pub fn new(types: Vec<DataType>) -> Self {
-        RowLists { types, ..RowLists::default() }
+    /// Without rows; `types` are those of the columns, for rows that come back from files. With `reach_ms`, a row can be
+    /// forgotten so long after its event time.
+    pub fn new(types: Vec<DataType>, reach_ms: Option<i64>) -> Self {
+        RowLists { types, reach_ms, ..RowLists::default() }
     }
 
     /// How many rows are kept in memory.
@@ -102,6 +116,12 @@ impl RowLists {
     #[inline]
     pub fn head(&self, group: u32) -> u32 {
         self.heads[group as usize]
+    }
+
+    /// The rows of a key that are in its list.
+    pub fn list(&self, group: u32) -> impl Iterator<Item = u32> {
+        let there = |row: u32| (row != NONE).then_some(row);
+        std::iter::successors(there(self.head(group)), move |row| there(self.next(*row)))
     }
 
     /// The row behind this one in its key's list.
@@ -145,6 +165,11 @@ impl RowLists {
             return Err(Error::user("a join keeps more than 4 billion rows of one input on one worker"));
         }
         marks.for_each(|mark| self.link(mark));
+        let RowLists { rows, expiry, .. } = self;
+        if let Some(reach) = self.reach_ms {
+            expiry
+                .extend((first..).zip(&rows[first as usize..]).map(|(row, mark)| Reverse((mark.expires(reach), row))));
+        }
         self.alive += row_count;
         self.push_chunk(Chunk::new(first, row_count, row_count, columns))
     }
@@ -254,6 +279,21 @@ impl RowLists {
         self.heads[group] == NONE
     }
 
+    /// The rows in memory whose reach ends at this watermark, and which were not given before; they are kept until they are
+    /// forgotten.
+    pub fn expired(&mut self, watermark: i64) -> Vec<u32> {
+        let mut expired = Vec::new();
+        while let Some(Reverse((at, row))) = self.expiry.peek()
+            && *at <= watermark
+        {
+            if self.is_alive(*row) {
+                expired.push(*row);
+            }
+            self.expiry.pop();
+        }
+        expired
+    }
+
     /// Writes the kept rows anew where too many are forgotten. Row numbers change: gives the old numbers of the rows, in
     /// the order of their new ones.
     pub fn tidy(&mut self) -> Result<Option<Vec<u32>>> {
@@ -261,7 +301,8 @@ impl RowLists {
             return Ok(None);
         }
         let kept: Vec<u32> = (0..self.end()).filter(|row| self.rows[*row as usize].flags & DEAD == 0).collect();
-        let mut fresh = RowLists { expired_until: self.expired_until, ..RowLists::new(self.types.clone()) };
+        let empty = RowLists::new(self.types.clone(), self.reach_ms);
+        let mut fresh = RowLists { expired_until: self.expired_until, ..empty };
         fresh.grow(self.heads.len());
         for part in kept.chunks(CHUNK_ROWS) {
             let columns = self.gather(part)?;
@@ -325,7 +366,14 @@ impl Values for RowLists {
     }
 
     fn bytes(&self) -> usize {
-        self.live_bytes + self.rows.len() * size_of::<RowMark>() + self.heads.len() * 8
+        let schedule = self.expiry.len() * size_of::<(i64, u32)>();
+        self.live_bytes + self.rows.len() * size_of::<RowMark>() + self.heads.len() * 8 + schedule
+    }
+
+    fn due(&self, row: u32, by: Asker) -> Option<i64> {
+        let reach = self.reach_ms.filter(|_| by == Asker::Time)?;
+        let kept = self.list(row).filter(|at| self.is_alive(*at));
+        kept.map(|at| self.mark(at).expires(reach)).min()
     }
 
     fn is_vacant(&self, row: u32) -> bool {

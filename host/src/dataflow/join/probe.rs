@@ -5,7 +5,7 @@ use arrow_array::ArrayRef;
 use super::kept::Kept;
 use super::layout::RowKeys;
 use super::lists::MATCHED;
-use super::side::{LEFT, NONE, ROWS_AT_ONCE};
+use super::side::{LEFT, NONE, ROWS_AT_ONCE, gives_unmatched};
 use crate::error::Result;
 use crate::job::spec::JoinType;
 
@@ -68,6 +68,8 @@ pub struct Probe {
     pub times: Option<Vec<i64>>,
     /// New rows that have had a pair.
     pub matched: Vec<bool>,
+    /// The groups of the keys in what the other side has kept; empty before the walk begins.
+    groups: Vec<u32>,
     row: usize,
     /// Where the walk is in the list of the row's key; `None`: not yet begun.
     at: Option<u32>,
@@ -88,7 +90,7 @@ impl Probe {
     /// Of rows with these keys.
     pub fn new(side: usize, columns: Vec<ArrayRef>, keys: RowKeys, times: Option<Vec<i64>>) -> Self {
         let matched = vec![false; keys.keys.len()];
-        Probe { side, columns, keys, times, matched, row: 0, at: None }
+        Probe { side, columns, keys, times, matched, groups: Vec::new(), row: 0, at: None }
     }
 
     /// The event time of a row.
@@ -102,11 +104,15 @@ impl Probe {
         // Of semi and anti joins a left row counts once, and is done with.
         let once = matches!(join, JoinType::Semi | JoinType::Anti);
         let gives = join != JoinType::Anti;
+        let notes = gives_unmatched(join, 1 - self.side) || (once && self.side != LEFT);
+        if self.groups.is_empty() {
+            self.groups = other.groups_of(&self.keys)?;
+        }
         while self.row < self.matched.len() {
             let time = self.time(self.row);
             let mut at = match self.at {
                 Some(at) => at,
-                None => other.first(&self.keys, self.row)?,
+                None => other.head(self.groups[self.row]),
             };
             while at != NONE {
                 let (row, next) = (at, other.lists().next(at));
@@ -119,7 +125,9 @@ impl Probe {
                     continue;
                 }
                 self.matched[self.row] = true;
-                other.set_matched(row);
+                if notes {
+                    other.set_matched(row);
+                }
                 if once && self.side != LEFT {
                     found.settled.push(row);
                 }

@@ -73,7 +73,11 @@ pub trait JoinState {
     /// Processing time at which the join has something to give, if it has.
     fn next_due(&self) -> Option<i64>;
 
-    /// Rows that are kept.
+    /// Rows that are kept, in memory and in files.
     #[cfg(test)]
-    fn kept_rows(&self) -> usize;
+    fn kept_rows(&mut self) -> usize;
+
+    /// Bytes of memory that the kept rows take up.
+    #[cfg(test)]
+    fn memory_bytes(&self) -> usize;
 }

@@ -11,6 +11,8 @@ use super::layout::Layout;
 use super::side::{JoinState, Joined, LEFT, RIGHT, ROWS_AT_ONCE};
 use crate::dataflow::batch::Batch;
 use crate::job::spec::JoinType;
+use crate::schema::DataType;
+use crate::state::store::{JobStores, SlotKind};
 
 /// A row of a side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,26 @@ pub(super) fn steps(late: i64) -> impl Strategy<Value = Vec<Step>> {
         2 => (0i64..25).prop_map(Step::Watermark),
     ];
     prop::collection::vec(step, 0..25)
+}
+
+/// Memory for all, for some, and for nothing.
+pub(super) fn memories() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(u64::MAX), 200u64..2_500, Just(1)]
+}
+
+/// The job's list of state has both sides of the join `join`, and these keys of each in memory and in the file.
+pub(super) fn check_listed(job: &JobStores, in_memory: impl Fn(u64) -> bool, spilled: impl Fn(u64) -> bool) {
+    let figures = job.figures();
+    let slots: Vec<_> = figures.iter().map(|slot| (slot.operator.as_str(), slot.slot.as_str(), slot.kind)).collect();
+    assert_eq!(slots, [("join", "left", SlotKind::Join), ("join", "right", SlotKind::Join)]);
+    for slot in figures {
+        assert!(in_memory(slot.keys) && spilled(slot.spilled_keys), "{slot:?}");
+    }
+}
+
+/// Of so many columns on each side: those of [`layouts`] are two, those of [`two_columns`] three.
+pub(super) fn column_types(columns: usize) -> [Vec<DataType>; 2] {
+    [vec![DataType::Int64; columns], vec![DataType::Int64; columns]]
 }
 
 pub(super) fn layouts() -> [Layout; 2] {
@@ -76,14 +98,19 @@ fn ids(batch: &Option<Batch>, count: usize) -> Vec<Option<i64>> {
 pub(super) fn drain(state: &mut dyn JoinState) -> Vec<Out> {
     let mut out = Vec::new();
     while let Some(joined) = state.next().unwrap() {
-        let Joined { left, right, row_count, event_time, window } = joined;
-        assert!((1..=ROWS_AT_ONCE).contains(&row_count));
-        let times = event_time.map(|t| t.as_primitive::<TimestampMillisecondType>().values().to_vec());
-        let times = times.unwrap_or_else(|| vec![0; row_count]);
-        let both = ids(&left, row_count).into_iter().zip(ids(&right, row_count)).zip(times);
-        out.extend(both.map(|((l, r), time)| (l, r, time, window)));
+        out.extend(rows_of(joined));
     }
     out
+}
+
+/// The rows of a result.
+pub(super) fn rows_of(joined: Joined) -> Vec<Out> {
+    let Joined { left, right, row_count, event_time, window } = joined;
+    assert!((1..=ROWS_AT_ONCE).contains(&row_count));
+    let times = event_time.map(|t| t.as_primitive::<TimestampMillisecondType>().values().to_vec());
+    let times = times.unwrap_or_else(|| vec![0; row_count]);
+    let both = ids(&left, row_count).into_iter().zip(ids(&right, row_count)).zip(times);
+    both.map(|((l, r), time)| (l, r, time, window)).collect()
 }
 
 pub(super) fn sorted(mut out: Vec<Out>) -> Vec<Out> {

@@ -5,84 +5,85 @@
 //! come: while one of its windows is open.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::rc::Rc;
 
-use arrow_array::ArrayRef;
-
-use super::key_lists::{KeyLists, Walk};
+use super::grace::Matching;
 use super::layout::Layout;
-use super::side::{Added, JoinState, Joined, LEFT, RIGHT, ROWS_AT_ONCE, gives_unmatched};
+use super::matches::{Part, match_whole};
+use super::pieces::{Piece, PieceNote, SidePieces};
+use super::side::{Added, JoinState, Joined, LEFT, RIGHT, gives_unmatched};
 use crate::dataflow::batch::{Batch, repeat_timestamp};
 use crate::dataflow::window::aggregate::Times;
 use crate::dataflow::window::divide::{Divided, divide};
 use crate::dataflow::window::shape::Shape;
 use crate::error::{Error, Result};
 use crate::job::spec::{JoinType, WindowTime};
+use crate::schema::DataType;
+use crate::state::store::StateStore;
 
-/// Columns of rows that came together.
-#[derive(Debug, Clone)]
-struct Piece {
-    columns: Vec<ArrayRef>,
-    row_count: usize,
-}
-
-impl Piece {
-    fn whole(self) -> Batch {
-        Batch::new(self.columns, self.row_count)
-    }
-}
+/// This part of a worker's memory is for the lists of a window whose rows are not all in memory.
+const LISTS_PART: u64 = 4;
 
 /// The rows of both sides in one stretch of time.
-type Pane = [Vec<Piece>; 2];
+type Pane = [Vec<PieceNote>; 2];
 
 /// All panes of a window join on one worker. Rows are kept once, in their pane, and matched when a window fires.
 pub struct WindowJoin {
     shape: Shape,
     time: WindowTime,
     join: JoinType,
-    layouts: [Layout; 2],
+    sides: [SidePieces; 2],
     panes: BTreeMap<i64, Pane>,
+    /// Bytes for the lists of a window whose rows are not all in memory.
+    lists_bytes_max: usize,
     /// Time up to which windows have fired.
     fired_to: Option<i64>,
     /// Time up to which they are to fire.
     target: Option<i64>,
+    /// Processing time.
+    now: i64,
     parts: VecDeque<Part>,
-}
-
-/// Rows of a result that are still to be given.
-enum Part {
-    /// Pairs of the rows of a window.
-    Pairs { window: i64, listed: usize, list: Batch, lists: Rc<KeyLists>, piece: Batch, walk: Walk },
-    /// Rows of one side.
-    Alone { window: i64, side: usize, rows: Batch, given: usize },
+    /// Windows that are matched piece by piece, behind the parts.
+    matchings: VecDeque<Matching>,
 }
 
 impl WindowJoin {
-    /// Without rows. A join with lateness is an inner one.
-    pub fn new(shape: Shape, time: WindowTime, join: JoinType, layouts: [Layout; 2]) -> Self {
+    /// Without rows. A join with lateness is an inner one. `types` are those of the sides' layouts; rows for which there is
+    /// no memory go to files.
+    pub fn new(
+        shape: Shape,
+        time: WindowTime,
+        join: JoinType,
+        layouts: [Layout; 2],
+        types: [Vec<DataType>; 2],
+        store: &StateStore,
+    ) -> Self {
         debug_assert!(shape.lateness_ms == 0 || join == JoinType::Inner);
+        let ([left, right], [left_types, right_types]) = (layouts, types);
         WindowJoin {
             shape,
             time,
             join,
-            layouts,
+            sides: [
+                SidePieces::new(left, left_types, store, "left"),
+                SidePieces::new(right, right_types, store, "right"),
+            ],
             panes: BTreeMap::new(),
+            lists_bytes_max: usize::try_from(store.worker_bytes() / LISTS_PART).unwrap_or(usize::MAX),
             fired_to: None,
             target: None,
+            now: 0,
             parts: VecDeque::new(),
+            matchings: VecDeque::new(),
         }
     }
 
     fn add_to_pane(&mut self, side: usize, start: i64, batch: &Batch) -> Result<()> {
-        let columns = self.layouts[side].gather(batch)?;
-        let mut piece = Piece { columns, row_count: batch.row_count() };
+        let layout = self.sides[side].layout();
+        let mut piece = Piece { columns: layout.gather(batch)?, row_count: batch.row_count() };
         if !gives_unmatched(self.join, side) {
             // Rows without a key will never come out.
-            if let Some(nulls) = self.layouts[side].nulls(&piece.columns) {
-                let with: Vec<u32> = nulls.valid_indices().map(|row| row as u32).collect();
-                let row_count = with.len();
-                let rows = Batch::new(piece.columns, piece.row_count).select(&with.into());
-                piece = Piece { columns: rows.gather()?, row_count };
+            if let Some(nulls) = layout.nulls(&piece.columns) {
+                piece = piece.chosen(nulls.valid_indices().map(|row| row as u32).collect())?;
             }
         }
         if piece.row_count == 0 {
@@ -92,62 +93,45 @@ impl WindowJoin {
             // Windows that have fired and are still open get the pairs of the new rows alone.
             for window in self.shape.windows(start) {
                 if self.shape.fires_at(window) <= fired && fired < self.shape.closes_at(window) {
-                    let other = self.rows(window, 1 - side);
-                    let mut sides = [other, vec![piece.clone()]];
-                    if side == LEFT {
-                        sides.swap(LEFT, RIGHT);
-                    }
-                    self.match_rows(window, sides)?;
+                    self.match_new(window, side, &piece)?;
                 }
             }
         }
-        self.panes.entry(start).or_default()[side].push(piece);
+        let note = self.sides[side].insert(piece)?;
+        self.panes.entry(start).or_default()[side].push(note);
         Ok(())
     }
 
-    /// The rows of a window on one side.
-    fn rows(&self, window: i64, side: usize) -> Vec<Piece> {
+    /// The pieces of a window on one side.
+    fn pieces(&self, window: i64, side: usize) -> Vec<PieceNote> {
         let panes = self.panes.range(window..window + self.shape.size_ms);
-        panes.flat_map(|(_, pane)| pane[side].iter().cloned()).collect()
+        panes.flat_map(|(_, pane)| pane[side].iter().copied()).collect()
+    }
+
+    /// Matches new rows of a side with the rows that a window has on the other one, and notes what is to be given.
+    fn match_new(&mut self, window: i64, side: usize, piece: &Piece) -> Result<()> {
+        let (others, piece) = (self.pieces(window, 1 - side), piece.clone());
+        if !self.sides[1 - side].are_in_memory(&others) {
+            let layout = self.sides[side].layout();
+            self.matchings.push_back(Matching::of_new_rows(self.join, window, (side, piece), layout, others)?);
+            return Ok(());
+        }
+        let mut sides = [self.sides[1 - side].get_all(&others)?, vec![piece]];
+        sides.swap(RIGHT, side);
+        let layouts = [self.sides[LEFT].layout(), self.sides[RIGHT].layout()];
+        match_whole(self.join, window, layouts, sides, &mut self.parts)
     }
 
     /// Matches the rows of a window, and notes what is to be given.
-    fn match_rows(&mut self, window: i64, sides: [Vec<Piece>; 2]) -> Result<()> {
-        let counts = [LEFT, RIGHT].map(|side| sides[side].iter().map(|piece| piece.row_count).sum::<usize>());
-        // The smaller side is put into lists: they stay in the cache while the other one goes by, piece by piece.
-        let listed = if counts[LEFT] < counts[RIGHT] { LEFT } else { RIGHT };
-        let [left, right] = sides;
-        let (list, walked) = if listed == LEFT { (left, right) } else { (right, left) };
-        let Some(list) = together(list)? else {
-            if gives_unmatched(self.join, 1 - listed) {
-                self.parts.extend(walked.into_iter().map(|piece| alone(window, 1 - listed, piece.whole())));
-            }
+    fn match_window(&mut self, window: i64) -> Result<()> {
+        let pieces = [LEFT, RIGHT].map(|side| self.pieces(window, side));
+        if [LEFT, RIGHT].iter().any(|side| !self.sides[*side].are_in_memory(&pieces[*side])) {
+            self.matchings.push_back(Matching::of_window(self.join, window, pieces, self.lists_bytes_max));
             return Ok(());
-        };
-        let (layout, walked_layout) = (&self.layouts[listed], &self.layouts[1 - listed]);
-        let same = same_throughout([layout, walked_layout], &list, &walked);
-        let lists = Rc::new(KeyLists::new(&layout.keys_of(&list.columns, list.row_count, &same)?));
-        let list = list.whole();
-        let semi = self.join == JoinType::Semi;
-        let gives = |side: usize| if semi { side == LEFT } else { gives_unmatched(self.join, side) };
-        let mut seen = Vec::new();
-        for piece in walked {
-            let walk = Walk::new(&lists, &walked_layout.keys_of(&piece.columns, piece.row_count, &same)?);
-            let piece = piece.whole();
-            lists.note(&walk, &mut seen);
-            if gives(1 - listed) {
-                self.parts.push_back(alone(window, 1 - listed, chosen(&piece, walk.hit(semi))));
-            }
-            if !matches!(self.join, JoinType::Semi | JoinType::Anti) {
-                let (list, lists) = (list.clone(), Rc::clone(&lists));
-                self.parts.push_back(Part::Pairs { window, listed, list, lists, piece, walk });
-            }
         }
-        if gives(listed) {
-            let rows = lists.hit(&seen, list.row_count(), semi);
-            self.parts.push_back(alone(window, listed, chosen(&list, rows)));
-        }
-        Ok(())
+        let sides = [self.sides[LEFT].get_all(&pieces[LEFT])?, self.sides[RIGHT].get_all(&pieces[RIGHT])?];
+        let layouts = [self.sides[LEFT].layout(), self.sides[RIGHT].layout()];
+        match_whole(self.join, window, layouts, sides, &mut self.parts)
     }
 
     /// The next window that is to fire and has rows.
@@ -169,7 +153,10 @@ impl WindowJoin {
             if self.shape.closes_at(self.shape.last_window(*entry.key())) > watermark {
                 break;
             }
-            entry.remove();
+            let pane = entry.remove();
+            for (side, notes) in self.sides.iter_mut().zip(pane) {
+                notes.iter().for_each(|note| side.forget(note));
+            }
         }
     }
 
@@ -181,6 +168,7 @@ impl WindowJoin {
 
 impl JoinState for WindowJoin {
     fn add(&mut self, side: usize, batch: &Batch, times: Option<&[i64]>, now: i64) -> Result<Added> {
+        self.now = self.now.max(now);
         let times = match (self.time, times) {
             (WindowTime::Event, Some(times)) => Times::Each(times),
             (WindowTime::Event, None) => {
@@ -202,6 +190,7 @@ impl JoinState for WindowJoin {
     }
 
     fn tick(&mut self, now: i64) {
+        self.now = self.now.max(now);
         if self.time == WindowTime::Processing {
             self.target = self.target.max(Some(now - 1));
         }
@@ -210,7 +199,7 @@ impl JoinState for WindowJoin {
     fn next(&mut self) -> Result<Option<Joined>> {
         loop {
             if let Some(part) = self.parts.front_mut() {
-                match part.next() {
+                match part.give() {
                     Some((window, left, right, row_count)) => {
                         return Ok(Some(self.joined(window, left, right, row_count)));
                     }
@@ -218,12 +207,19 @@ impl JoinState for WindowJoin {
                 };
                 continue;
             }
-            let Some(target) = self.target else { return Ok(None) };
+            if let Some(matching) = self.matchings.front_mut() {
+                if !matching.step(&mut self.sides, self.now, &mut self.parts)? {
+                    self.matchings.pop_front();
+                }
+                continue;
+            }
+            let Some(target) = self.target else { break };
+            // What the last window was the last one for makes room before the next one is matched.
+            self.fired_to.into_iter().for_each(|fired| self.close(fired));
             match self.next_window(target) {
                 Some(window) => {
-                    let sides = [self.rows(window, LEFT), self.rows(window, RIGHT)];
                     self.fired_to = Some(self.shape.fires_at(window));
-                    self.match_rows(window, sides)?;
+                    self.match_window(window)?;
                 }
                 None => {
                     self.target = None;
@@ -232,6 +228,10 @@ impl JoinState for WindowJoin {
                 }
             }
         }
+        for side in &mut self.sides {
+            side.settle(self.now)?;
+        }
+        Ok(None)
     }
 
     fn next_due(&self) -> Option<i64> {
@@ -241,68 +241,12 @@ impl JoinState for WindowJoin {
     }
 
     #[cfg(test)]
-    fn kept_rows(&self) -> usize {
-        self.panes.values().flatten().flatten().map(|piece| piece.row_count).sum()
+    fn kept_rows(&mut self) -> usize {
+        self.panes.values().flatten().flatten().map(|note| note.row_count).sum()
     }
-}
 
-impl Part {
-    fn next(&mut self) -> Option<(i64, Option<Batch>, Option<Batch>, usize)> {
-        match self {
-            Part::Pairs { window, listed, list, lists, piece, walk } => {
-                let (here, there) = walk.pairs(lists, ROWS_AT_ONCE);
-                let count = here.len();
-                let (walked, list) = (piece.select(&here.into()), list.select(&there.into()));
-                let (left, right) = if *listed == LEFT { (list, walked) } else { (walked, list) };
-                (count > 0).then_some((*window, Some(left), Some(right), count))
-            }
-            Part::Alone { window, side, rows, given } => {
-                let count = (rows.row_count() - *given).min(ROWS_AT_ONCE);
-                let part = (count < rows.row_count()).then(|| rows.slice(*given, count));
-                let part = Some(part.unwrap_or_else(|| rows.clone()));
-                *given += count;
-                let (left, right) = if *side == LEFT { (part, None) } else { (None, part) };
-                (count > 0).then_some((*window, left, right, count))
-            }
-        }
+    #[cfg(test)]
+    fn memory_bytes(&self) -> usize {
+        self.sides.iter().map(SidePieces::memory_bytes).sum()
     }
-}
-
-fn alone(window: i64, side: usize, rows: Batch) -> Part {
-    Part::Alone { window, side, rows, given: 0 }
-}
-
-/// Rows of a batch, by their numbers in order.
-fn chosen(batch: &Batch, rows: Vec<u32>) -> Batch {
-    if rows.len() == batch.row_count() { batch.clone() } else { batch.select(&rows.into()) }
-}
-
-/// Positions of key columns that have one value throughout a window, on both sides (the window's own end, say, where the
-/// inputs are results of windows): the others tell the keys apart, and one column is matched much faster than two.
-fn same_throughout([layout, walked_layout]: [&Layout; 2], list: &Piece, walked: &[Piece]) -> Vec<usize> {
-    let is_same = |key: &usize| {
-        let Some(numbers) = layout.numbers(&list.columns, *key) else { return false };
-        let all = |numbers: &[i64], value: i64| numbers.iter().all(|number| *number == value);
-        let is = |piece: &Piece, value: i64| walked_layout.numbers(&piece.columns, *key).is_some_and(|n| all(n, value));
-        numbers.first().is_some_and(|value| all(numbers, *value) && walked.iter().all(|piece| is(piece, *value)))
-    };
-    (0..layout.key_len()).filter(is_same).take(layout.key_len() - 1).collect()
-}
-
-/// Rows of several pieces as one; none of none.
-fn together(mut pieces: Vec<Piece>) -> Result<Option<Piece>> {
-    if pieces.len() <= 1 {
-        return Ok(pieces.pop());
-    }
-    let row_count: usize = pieces.iter().map(|piece| piece.row_count).sum();
-    if row_count >= u32::MAX as usize {
-        return Err(Error::user("one window of a join has more than 4 billion rows on one worker"));
-    }
-    let column = |i: usize| {
-        let parts: Vec<&dyn arrow_array::Array> = pieces.iter().map(|piece| piece.columns[i].as_ref()).collect();
-        arrow_select::concat::concat(&parts)
-            .map_err(|e| Error::user(format!("the rows of one window of a join do not fit into a column: {e}")))
-    };
-    let columns = (0..pieces[0].columns.len()).map(column).collect::<Result<Vec<_>>>()?;
-    Ok(Some(Piece { columns, row_count }))
 }

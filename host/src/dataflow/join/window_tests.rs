@@ -1,12 +1,36 @@
 //! Window joins against nested loops.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::side::{JoinState, LEFT, RIGHT};
-use super::test_rows::{JOINS, Out, Row, Step, batch, drain, layouts, nested_loops, sorted, steps, two_columns};
+use super::test_rows::{
+    JOINS, Out, Row, Step, batch, check_listed, column_types, drain, layouts, memories, nested_loops, rows_of, sorted,
+    steps, two_columns,
+};
 use super::window::WindowJoin;
 use crate::dataflow::window::shape::Shape;
 use crate::job::spec::{JoinType, WindowTime};
+use crate::state::store::{JobStores, StateStore};
+
+/// A join that takes up no more than so much memory, and the state of its job; its keys are of one column or (the same in all
+/// rows or not) of two.
+fn with_memory(
+    shape: Shape,
+    time: WindowTime,
+    join: JoinType,
+    second: Option<bool>,
+    memory: u64,
+) -> (WindowJoin, Arc<JobStores>) {
+    let job = JobStores::new(memory, None, 7, 1);
+    let store = StateStore::new(&job).of_operator("join");
+    let (layouts, types) = match second {
+        None => (layouts(), column_types(2)),
+        Some(same) => (two_columns(same), column_types(3)),
+    };
+    (WindowJoin::new(shape, time, join, layouts, types, &store), job)
+}
 
 /// The windows that take a row which comes at this watermark.
 fn open_windows(shape: &Shape, time: i64, watermark: Option<i64>) -> Vec<i64> {
@@ -25,13 +49,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     /// Goal: J1 to J3. Method: random windows, rows (also late ones) and watermarks; nested loops over the rows that each
-    /// window has taken.
+    /// window has taken. With memory for all, for some, and for nothing.
     #[test]
-    fn j1_j2_j3_window_joins_give_what_nested_loops_give(shape in shapes(), steps in steps(30), join in 0usize..6, key in 0usize..3) {
+    fn j1_j2_j3_window_joins_give_what_nested_loops_give(shape in shapes(), steps in steps(30), join in 0usize..6, key in 0usize..3, memory in memories()) {
         let join = JOINS[join];
         let shape = if join == JoinType::Inner { shape } else { Shape { lateness_ms: 0, ..shape } };
-        let layouts = if key == 0 { layouts() } else { two_columns(key == 1) };
-        let mut state = WindowJoin::new(shape, WindowTime::Event, join, layouts);
+        let second = [None, Some(true), Some(false)][key];
+        let (mut state, job) = with_memory(shape, WindowTime::Event, join, second, memory);
         let (mut now, mut watermark, mut next_id) = (-50, None, 0);
         // Rows with the windows that have taken them.
         let mut taken: [Vec<(Row, Vec<i64>)>; 2] = Default::default();
@@ -58,6 +82,9 @@ proptest! {
                 }
             }
             let fresh = drain(&mut state);
+            if memory == 1 {
+                check_listed(&job, |keys| keys == 0, |_| true);
+            }
             for (_, _, time, window) in &fresh {
                 let window = window.unwrap();
                 prop_assert_eq!(*time, window + shape.size_ms - 1);
@@ -68,6 +95,7 @@ proptest! {
         state.advance(i64::MAX);
         given.extend(drain(&mut state));
         prop_assert_eq!(state.kept_rows(), 0, "J3");
+        check_listed(&job, |keys| keys == 0, |spilled| spilled == 0);
         let mut windows: Vec<i64> = taken.iter().flatten().flat_map(|(_, windows)| windows.iter().copied()).collect();
         windows.sort_unstable();
         windows.dedup();
@@ -87,7 +115,7 @@ proptest! {
 #[test]
 fn windows_of_processing_time_fire_by_ticks() {
     let shape = Shape { size_ms: 10, slide_ms: 10, lateness_ms: 0 };
-    let mut state = WindowJoin::new(shape, WindowTime::Processing, JoinType::Inner, layouts());
+    let (mut state, _job) = with_memory(shape, WindowTime::Processing, JoinType::Inner, None, u64::MAX);
     let (rows, _) = batch(&[Row { key: Some(1), id: 1, time: 0 }]);
     state.add(LEFT, &rows, None, 12).unwrap();
     state.add(RIGHT, &rows, None, 19).unwrap();
@@ -98,4 +126,74 @@ fn windows_of_processing_time_fire_by_ticks() {
     state.tick(20);
     assert_eq!(drain(&mut state), [(Some(1), Some(1), 19, Some(10))]);
     assert_eq!((state.next_due(), state.kept_rows()), (None, 0));
+}
+
+/// Adds 30 000 rows on each side, a third of them without a key, to the window that begins at this time.
+fn add_many(state: &mut WindowJoin, time: i64) {
+    for (start, side) in (0..30_000i64).step_by(500).flat_map(|start| [(start, LEFT), (start, RIGHT)]) {
+        let key = |id: i64| (id % 3 > 0).then_some(id * (2 + side as i64) % 40_000);
+        let rows: Vec<Row> = (start..start + 500).map(|id| Row { key: key(id), id, time: time + id % 10 }).collect();
+        let (rows, times) = batch(&rows);
+        state.add(side, &rows, Some(&times), 0).unwrap();
+        assert_eq!(drain(state), []);
+    }
+}
+
+/// Goal: windows that are larger than the memory are matched a part at a time, and one that has been matched is forgotten before
+/// the next one is. Method: two windows of many rows that fire together; what is kept and what is in memory behind each result,
+/// and all results against those of a join in memory.
+#[test]
+fn windows_that_do_not_fit_are_matched_a_part_at_a_time() {
+    let shape = Shape { size_ms: 10, slide_ms: 10, lateness_ms: 0 };
+    let run = |memory: u64| {
+        let (mut state, job) = with_memory(shape, WindowTime::Event, JoinType::Full, None, memory);
+        add_many(&mut state, 0);
+        add_many(&mut state, 10);
+        let spilled: u64 = job.figures().iter().map(|slot| slot.spilled_keys).sum();
+        state.advance(19);
+        let (mut given, mut most) = (Vec::new(), 0);
+        while let Some(joined) = state.next().unwrap() {
+            assert_eq!(state.kept_rows(), if joined.window == Some(0) { 120_000 } else { 60_000 }, "J3");
+            given.extend(rows_of(joined));
+            most = most.max(state.memory_bytes() as u64);
+        }
+        assert_eq!(state.memory_bytes(), 0);
+        check_listed(&job, |keys| keys == 0, |spilled| spilled == 0);
+        (sorted(given), spilled, most)
+    };
+    let (want, spilled, most) = run(u64::MAX);
+    assert!(spilled == 0 && most > 1_800_000, "{spilled}, {most}");
+    let memory = 256 << 10;
+    let (given, spilled, most) = run(memory);
+    assert!(spilled > 200 && most < memory + memory / 8, "{spilled}, {most}");
+    assert!(given.len() > 80_000 && given == want, "{} and {}", given.len(), want.len());
+}
+
+/// Goal: rows that come behind the firing of a window whose rows are in the file get their pairs. Method: a join that has no
+/// memory at all.
+#[test]
+fn late_rows_match_what_is_in_the_file() {
+    let shape = Shape { size_ms: 10, slide_ms: 5, lateness_ms: 100 };
+    let (mut state, job) = with_memory(shape, WindowTime::Event, JoinType::Inner, None, 1);
+    let add = |state: &mut WindowJoin, side: usize, ids: std::ops::Range<i64>| {
+        let rows: Vec<Row> = ids.map(|id| Row { key: Some(id % 4), id, time: 7 }).collect();
+        let (rows, times) = batch(&rows);
+        state.add(side, &rows, Some(&times), 0).unwrap();
+        check_listed(&job, |keys| keys <= 1, |_| true);
+        drain(state)
+    };
+    assert_eq!(add(&mut state, LEFT, 0..4), []);
+    assert_eq!(add(&mut state, LEFT, 4..8), []);
+    state.advance(9);
+    assert_eq!(drain(&mut state), []);
+    let given = add(&mut state, RIGHT, 100..102);
+    let pair = |l: i64, r: i64| (Some(l), Some(r), 9, Some(0));
+    assert_eq!(sorted(given), [pair(0, 100), pair(1, 101), pair(4, 100), pair(5, 101)]);
+    let given = add(&mut state, LEFT, 8..9);
+    assert_eq!(given, [pair(8, 100)]);
+    state.advance(14);
+    assert_eq!(drain(&mut state).len(), 5, "the other window");
+    state.advance(i64::MAX);
+    assert_eq!((drain(&mut state).len(), state.kept_rows()), (0, 0));
+    check_listed(&job, |keys| keys == 0, |spilled| spilled == 0);
 }

@@ -1,0 +1,210 @@
+//! The rows of one side of a window join: pieces, by a running number.
+//!
+//! A piece is the columns of rows that came together, kept as they came: no key is looked at before the window fires, since
+//! one look at all keys of a window is much faster than one at each as it comes. So a piece has rows of several key groups,
+//! and its own group says nothing about them: at a change of the number of workers its rows have to be divided by their keys.
+
+use arrow_array::{Array, ArrayRef};
+
+use super::layout::Layout;
+use crate::dataflow::batch::Batch;
+use crate::error::{Error, Result};
+use crate::schema::DataType;
+use crate::state::bytes::{at_end, take_count};
+use crate::state::cell::{self, ColumnBuilder};
+use crate::state::key::Key;
+use crate::state::store::{SlotKind, StateStore};
+use crate::state::table::{Table, Values};
+
+/// Columns of rows that came together. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Piece {
+    /// Those of the side's layout.
+    pub columns: Vec<ArrayRef>,
+    /// How many rows.
+    pub row_count: usize,
+}
+
+impl Piece {
+    /// The rows as a batch.
+    pub fn batch(self) -> Batch {
+        Batch::new(self.columns, self.row_count)
+    }
+
+    /// Some of the rows, by their numbers in order.
+    pub fn chosen(self, rows: Vec<u32>) -> Result<Self> {
+        let row_count = rows.len();
+        if row_count == self.row_count {
+            return Ok(self);
+        }
+        Ok(Piece { columns: self.batch().select(&rows.into()).gather()?, row_count })
+    }
+
+    /// Bytes that the rows take up, whatever else is in the memory that they share with others.
+    fn bytes(&self) -> Result<usize> {
+        let size = |column: &ArrayRef| column.to_data().get_slice_memory_size();
+        let sizes = self.columns.iter().map(size).sum::<std::result::Result<usize, _>>();
+        sizes.map_err(|e| Error::internal(format!("the rows of a join have no size: {e}")))
+    }
+}
+
+/// Rows of several pieces as one; none of none.
+///
+/// # Errors
+/// They are more than fit into a column: the user's.
+pub fn together(mut pieces: Vec<Piece>) -> Result<Option<Piece>> {
+    if pieces.len() <= 1 {
+        return Ok(pieces.pop());
+    }
+    let row_count: usize = pieces.iter().map(|piece| piece.row_count).sum();
+    if row_count >= u32::MAX as usize {
+        return Err(Error::user("one window of a join has more than 4 billion rows on one worker"));
+    }
+    let column = |i: usize| {
+        let parts: Vec<&dyn Array> = pieces.iter().map(|piece| piece.columns[i].as_ref()).collect();
+        arrow_select::concat::concat(&parts)
+            .map_err(|e| Error::user(format!("the rows of one window of a join do not fit into a column: {e}")))
+    };
+    let columns = (0..pieces[0].columns.len()).map(column).collect::<Result<Vec<_>>>()?;
+    Ok(Some(Piece { columns, row_count }))
+}
+
+/// Pieces that are in memory. Encoding: the number of rows (4 bytes, little-endian), then row by row a [`cell`] for each column.
+#[derive(Debug, Default)]
+struct Pieces {
+    types: Vec<DataType>,
+    /// By the table's row: the piece, and its size in bytes.
+    rows: Vec<Option<(Piece, usize)>>,
+    /// Of all pieces.
+    bytes: usize,
+}
+
+impl Pieces {
+    /// Puts a piece at a row that is empty; gives its size in bytes.
+    fn put(&mut self, row: u32, piece: Piece) -> Result<usize> {
+        let bytes = piece.bytes()?;
+        self.bytes += bytes;
+        self.rows[row as usize] = Some((piece, bytes));
+        Ok(bytes)
+    }
+
+    fn get(&self, row: u32) -> Option<&Piece> {
+        self.rows.get(row as usize)?.as_ref().map(|(piece, _)| piece)
+    }
+}
+
+impl Values for Pieces {
+    fn grow(&mut self, rows: usize) {
+        self.rows.resize(rows, None);
+    }
+
+    fn clear(&mut self, row: u32) {
+        let gone = self.rows[row as usize].take();
+        self.bytes -= gone.map_or(0, |(_, bytes)| bytes);
+    }
+
+    fn encode(&self, row: u32, out: &mut Vec<u8>) {
+        let Some(Piece { columns, row_count }) = self.get(row) else { return out.extend_from_slice(&[0; 4]) };
+        out.extend_from_slice(&(*row_count as u32).to_le_bytes());
+        for row in 0..*row_count {
+            columns.iter().for_each(|column| cell::put(column, row, out));
+        }
+    }
+
+    fn decode(&mut self, row: u32, mut bytes: &[u8]) -> Result<()> {
+        let row_count = take_count(&mut bytes)? as usize;
+        let mut columns: Vec<ColumnBuilder> =
+            self.types.iter().map(|data_type| ColumnBuilder::new(*data_type)).collect();
+        for _ in 0..row_count {
+            for (column, data_type) in columns.iter_mut().zip(&self.types) {
+                column.push(cell::take(*data_type, &mut bytes)?)?;
+            }
+        }
+        at_end(bytes)?;
+        let mut columns: Vec<ArrayRef> = columns.into_iter().map(ColumnBuilder::finish).collect();
+        // Builders take memory for many rows.
+        columns.iter_mut().for_each(|column| column.shrink_to_fit());
+        self.put(row, Piece { columns, row_count })?;
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes + self.rows.len() * size_of::<Option<(Piece, usize)>>()
+    }
+}
+
+/// What is known of a piece that is kept, wherever it is.
+#[derive(Debug, Clone, Copy)]
+pub struct PieceNote {
+    /// The running number.
+    pub number: i64,
+    /// How many rows it has.
+    pub row_count: usize,
+    /// Memory that they take up, in bytes.
+    pub bytes: usize,
+}
+
+/// The pieces of one side on one worker, in memory and in the file.
+#[derive(Debug)]
+pub struct SidePieces {
+    layout: Layout,
+    table: Table<Pieces>,
+    /// The number of the next piece.
+    next: i64,
+}
+
+impl SidePieces {
+    /// Without pieces; what is over the store's budget goes to files. `types` are those of the layout.
+    pub fn new(layout: Layout, types: Vec<DataType>, store: &StateStore, slot: &str) -> Self {
+        let pieces = Pieces { types, ..Pieces::default() };
+        SidePieces { layout, table: Table::in_store(pieces, store, slot, SlotKind::Join), next: 0 }
+    }
+
+    /// The columns.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Keeps a piece.
+    pub fn insert(&mut self, piece: Piece) -> Result<PieceNote> {
+        let (number, row_count) = (self.next, piece.row_count);
+        self.next += 1;
+        let row = self.table.row_of(Key::Int(number))?;
+        let bytes = self.table.values_mut().put(row, piece)?;
+        Ok(PieceNote { number, row_count, bytes })
+    }
+
+    /// Whether no file needs to be read for these pieces.
+    pub fn are_in_memory(&self, notes: &[PieceNote]) -> bool {
+        let is = |note: &PieceNote| self.table.index().find(Key::Int(note.number)).is_some();
+        self.table.spilled_keys() == 0 || notes.iter().all(is)
+    }
+
+    /// A piece that is kept. One that was in the file is in memory until [`SidePieces::settle`] finds no room for it.
+    pub fn get(&mut self, note: &PieceNote) -> Result<Piece> {
+        let row = self.table.find(Key::Int(note.number))?;
+        let piece = row.and_then(|row| self.table.values().get(row));
+        piece.cloned().ok_or_else(|| Error::internal("rows of a window join are gone"))
+    }
+
+    /// Several pieces that are kept.
+    pub fn get_all(&mut self, notes: &[PieceNote]) -> Result<Vec<Piece>> {
+        notes.iter().map(|note| self.get(note)).collect()
+    }
+
+    /// Forgets a piece that is kept.
+    pub fn forget(&mut self, note: &PieceNote) {
+        self.table.remove_key(Key::Int(note.number));
+    }
+
+    /// Bytes of the pieces that are in memory.
+    #[cfg(test)]
+    pub fn memory_bytes(&self) -> usize {
+        self.table.values().bytes
+    }
+
+    /// To be called between batches, and while pieces are gone through: makes room where memory is short.
+    pub fn settle(&mut self, now: i64) -> Result<()> {
+        self.table.settle(now)
+    }
+}
