@@ -88,11 +88,9 @@ impl Gate {
     }
 }
 
-/// Batches that a source gives before the rest of the dataflow gets its turn, unless they have many rows: what a turn costs is
-/// then spread over them.
-const BATCHES_AT_ONCE: usize = 16;
-/// Rows after which a source gives no further batch in the same turn.
-const ROWS_AT_ONCE: u64 = 32 << 10;
+/// Batches that a source gives before the rest of the dataflow gets its turn: what a turn costs is then spread over them. The
+/// same number for each source, so that those that are read side by side stay side by side.
+const BATCHES_AT_ONCE: usize = 4;
 
 /// A source on one worker.
 pub struct SourceOperator {
@@ -225,10 +223,9 @@ impl SourceOperator {
         let tick = now.min(granted - 1).max(held);
         ports.advance(tick);
         let mut next = Next::More;
-        let before = self.metrics.rows_in.load(Relaxed);
         for _ in 0..BATCHES_AT_ONCE {
             next = self.step(tick, out)?;
-            if !matches!(next, Next::More) || self.metrics.rows_in.load(Relaxed) - before >= ROWS_AT_ONCE {
+            if !matches!(next, Next::More) {
                 break;
             }
         }
