@@ -50,11 +50,10 @@ fn main() {
     let mut sums = Vec::new();
     for case in CASES.iter().filter(|case| settings.wants(case.query)) {
         events.hold(case.native, settings.events, settings.loops);
-        for workers in &settings.workers {
-            let measured = measure(case.query, &case.native, &events, &settings, *workers, &plugins);
+        for (workers, measured) in measure(case.query, &case.native, &events, &settings, &plugins) {
             let figures = Figures::of(&measured, settings.events);
-            let met = figures.met(&case.bound, *workers);
-            table.add_row(figures.cells(case.query, *workers, &case.bound, met));
+            let met = figures.met(&case.bound, workers);
+            table.add_row(figures.cells(case.query, workers, &case.bound, met));
             results.push(json!({
                 "query": case.query,
                 "workers": workers,
@@ -64,7 +63,7 @@ fn main() {
                 "native_events_per_second": (settings.events as f64 / measured.native.seconds).round(),
                 "rows": measured.rows,
             }));
-            sums.push((case.query, *workers, measured.job.seconds));
+            sums.push((case.query, workers, measured.job.seconds));
         }
     }
     println!("{table}");
@@ -115,26 +114,32 @@ struct Measured {
     rows: u64,
 }
 
+/// For each number of workers. Jobs and the loop take turns, so that a machine that is slow for a while is slow for all.
 fn measure(
     query: &str,
     native: &Native,
     events: &Events,
     settings: &Settings,
-    workers: usize,
     plugins: &Plugins,
-) -> Measured {
-    let job = Job::read(query, settings.events, workers, plugins);
-    // Holds the rows in memory, and compiles the plugin.
-    let (_, rows) = job.run(plugins);
+) -> Vec<(usize, Measured)> {
     let none = Cost { seconds: f64::NAN, cpu_seconds: f64::NAN };
-    let (mut cost, mut native_cost) = (none, none);
+    let prepare = |workers: &usize| {
+        let job = Job::read(query, settings.events, *workers, plugins);
+        // Holds the rows in memory, and compiles the plugin.
+        let (_, rows) = job.run(plugins);
+        (job, *workers, Measured { job: none, native: none, rows })
+    };
+    let mut all: Vec<_> = settings.workers.iter().map(prepare).collect();
+    let mut native_cost = none;
     for _ in 0..settings.runs {
-        cost = cost.least(job.run(plugins).0);
+        for (job, _, measured) in &mut all {
+            measured.job = measured.job.least(job.run(plugins).0);
+        }
         if settings.loops {
             native_cost = native_cost.least(events.run(native));
         }
     }
-    Measured { job: cost, native: native_cost, rows }
+    all.into_iter().map(|(_, workers, measured)| (workers, Measured { native: native_cost, ..measured })).collect()
 }
 
 struct Figures {

@@ -78,6 +78,11 @@ impl<V: Values> Table<V> {
         }
     }
 
+    /// The same, with room for so many keys in the index.
+    pub fn with_room(self, keys: usize) -> Self {
+        Table { index: KeyIndex::with_room(keys), ..self }
+    }
+
     /// Without keys again, over other values; the index keeps the memory that it has. For tables that are in no store.
     pub fn reset(&mut self, values: V) {
         debug_assert!(self.home.is_none() && self.gone.is_none(), "a table of the store is reset");

@@ -23,7 +23,7 @@ pub struct GlobalWindow {
 impl GlobalWindow {
     /// Without keys.
     pub fn new(plan: &Plan, store: &StateStore) -> Self {
-        GlobalWindow { pane: plan.kept_pane(store), scratch: Vec::new(), early: false, giving: None }
+        GlobalWindow { pane: plan.kept_pane(store, 0), scratch: Vec::new(), early: false, giving: None }
     }
 }
 

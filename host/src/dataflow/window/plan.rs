@@ -24,6 +24,9 @@ pub const PANES: &str = "panes";
 /// Keys of a pane whose results are made at once, where all of them are in memory.
 const KEYS_AT_ONCE: usize = 256 << 10;
 
+/// Keys for which a new pane has room at the most: beyond that, growing is not what costs.
+const ROOM_MAX: usize = 16 << 10;
+
 /// Spilled keys that come back at once to be looked at.
 pub const DUE_AT_ONCE: usize = 4096;
 
@@ -151,9 +154,10 @@ impl Plan {
         Pane::new(Accumulated::new(self))
     }
 
-    /// A pane without keys, which is part of the operator's state.
-    pub fn kept_pane(&self, store: &StateStore) -> Pane {
-        Pane::in_store(Accumulated::new(self), store, PANES, SlotKind::Window)
+    /// A pane without keys, which is part of the operator's state, with room for about so many.
+    pub fn kept_pane(&self, store: &StateStore, keys: usize) -> Pane {
+        let pane = Pane::in_store(Accumulated::new(self), store, PANES, SlotKind::Window);
+        if keys == 0 { pane } else { pane.with_room(keys.min(ROOM_MAX)) }
     }
 
     /// Whether every aggregate can be taken out of others again.

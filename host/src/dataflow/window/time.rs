@@ -33,6 +33,8 @@ pub struct TimeWindows {
     target: Option<i64>,
     firing: Option<Firing>,
     early: Option<Early>,
+    /// Keys of the pane that was closed last: the next one will have about as many.
+    keys: usize,
     scratch: Vec<u32>,
 }
 
@@ -75,6 +77,7 @@ impl TimeWindows {
             target: None,
             firing: None,
             early: None,
+            keys: 0,
             scratch: Vec::new(),
         }
     }
@@ -95,7 +98,7 @@ impl TimeWindows {
         added: &mut Added,
     ) -> Result<()> {
         let mut columns = Columns::of(rows.batch);
-        let pane = self.panes.entry(start).or_insert_with(|| plan.kept_pane(&self.store));
+        let pane = self.panes.entry(start).or_insert_with(|| plan.kept_pane(&self.store, self.keys));
         let mut groups = std::mem::take(&mut self.scratch);
         rows_of(pane, &mut columns, &plan.key, rows.batch.row_count(), &mut groups)?;
         let size_ms = self.shape.size_ms;
@@ -195,7 +198,7 @@ impl TimeWindows {
             if self.shape.closes_at(self.shape.last_window(*entry.key())) > watermark {
                 break;
             }
-            entry.remove();
+            self.keys = entry.remove().len();
         }
     }
 
@@ -285,7 +288,7 @@ impl Windows for TimeWindows {
             if self.fired_to.is_some_and(|w| self.shape.is_late(start, w)) {
                 late += to - from;
             } else {
-                let pane = self.panes.entry(start).or_insert_with(|| plan.kept_pane(&self.store));
+                let pane = self.panes.entry(start).or_insert_with(|| plan.kept_pane(&self.store, self.keys));
                 let mut groups = std::mem::take(&mut self.scratch);
                 pane.rows_of(&columns.keys(from, to)?, &mut groups)?;
                 let accumulated = columns.accumulated(from, to);
