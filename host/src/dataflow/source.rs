@@ -49,6 +49,8 @@ pub struct InFlight {
     pub bytes_max: u64,
     /// Distinct ticks.
     pub ticks_max: usize,
+    /// Batches that a source gives before the rest of the dataflow gets its turn.
+    pub batches_at_once: usize,
 }
 
 /// What has been given and is still under way.
@@ -87,10 +89,6 @@ impl Gate {
         open
     }
 }
-
-/// Batches that a source gives before the rest of the dataflow gets its turn: what a turn costs is then spread over them. The
-/// same number for each source, so that those that are read side by side stay side by side.
-const BATCHES_AT_ONCE: usize = 4;
 
 /// A source on one worker.
 pub struct SourceOperator {
@@ -223,7 +221,7 @@ impl SourceOperator {
         let tick = now.min(granted - 1).max(held);
         ports.advance(tick);
         let mut next = Next::More;
-        for _ in 0..BATCHES_AT_ONCE {
+        for _ in 0..self.gate.limits.batches_at_once {
             next = self.step(tick, out)?;
             if !matches!(next, Next::More) {
                 break;

@@ -13,6 +13,10 @@ use crate::error::{Error, Result};
 use crate::job::graph::{EventTime, Node, NodeId};
 use crate::job::spec::OnError;
 
+/// Batches that a source gives in one turn when it is the only one: what a turn costs is then spread over them. Several sources
+/// take turns batch by batch, so that rows of about the same time meet.
+const BATCHES_AT_ONCE: usize = 4;
+
 impl<'scope> Builder<'_, 'scope> {
     /// A source: its splits divided among the workers. Where there are fewer splits than workers, its rows are spread, unless
     /// an operator needs a split's rows in their order.
@@ -27,7 +31,11 @@ impl<'scope> Builder<'_, 'scope> {
             self.opened.sources.get(&id).ok_or_else(|| Error::internal("a source that was not opened"))?;
         let waits = Rc::new(Cell::new(false));
         let (workers, me) = (self.workers(), self.scope.index());
-        let limits = InFlight { bytes_max: self.graph.in_flight_bytes, ticks_max: self.graph.in_flight_ticks as usize };
+        let limits = InFlight {
+            bytes_max: self.graph.in_flight_bytes,
+            ticks_max: self.graph.in_flight_ticks as usize,
+            batches_at_once: if self.opened.sources.len() == 1 { BATCHES_AT_ONCE } else { 1 },
+        };
         let gate = Gate::new(limits, self.built.probe.clone(), Rc::clone(&waits));
         let dead_letters = self.dead_letters(id, OnError::Skip, node.outputs[0].schema.clone());
         let metrics = Arc::clone(&self.job.metrics.nodes[id]);

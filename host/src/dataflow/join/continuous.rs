@@ -264,7 +264,8 @@ impl JoinState for Continuous {
             return;
         }
         self.watermark = Some(watermark);
-        self.expires = true;
+        // Without a bound in time, the watermark changes nothing.
+        self.expires = matches!(self.bound, Bound::Interval { .. });
     }
 
     fn tick(&mut self, now: i64) {
