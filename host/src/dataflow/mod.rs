@@ -16,6 +16,7 @@ pub mod job_state;
 pub mod join;
 pub mod message;
 pub mod metrics;
+pub mod pace;
 pub mod process;
 pub mod shuffle;
 pub mod sink;

@@ -22,6 +22,7 @@ use super::engine::{Edge, Outputs, Ports, Route, Tick, Wake, pull, settle};
 use super::job_state::JobState;
 use super::message::{Control, Message, Messages};
 use super::metrics::NodeMetrics;
+use super::pace::Runner;
 use super::watermark::{Merge, Signal};
 use crate::clock;
 use crate::connector::source::{Poll, SplitReader};
@@ -98,6 +99,10 @@ pub struct SourceOperator {
     dead_letters: DeadLetters,
     metrics: Arc<NodeMetrics>,
     gate: Gate,
+    /// Where it meets others.
+    pace: Option<Runner>,
+    /// What it has told last.
+    watermark: Option<i64>,
     job: Arc<JobState>,
     wake: Wake,
     next: usize,
@@ -112,7 +117,7 @@ enum Next {
     More,
     /// Nothing before this time, or before somebody wakes it.
     Wait(Option<i64>),
-    /// Too much is under way.
+    /// Too much is under way, or the source is ahead of others: it is woken when that has changed.
     Shut,
     /// Nothing any more.
     Done,
@@ -125,6 +130,7 @@ impl SourceOperator {
         dead_letters: DeadLetters,
         metrics: Arc<NodeMetrics>,
         gate: Gate,
+        pace: Option<Runner>,
         job: Arc<JobState>,
         wake: Wake,
     ) -> Self {
@@ -134,6 +140,8 @@ impl SourceOperator {
             dead_letters,
             metrics,
             gate,
+            pace,
+            watermark: None,
             job,
             wake,
             next: 0,
@@ -148,6 +156,11 @@ impl SourceOperator {
             return Ok(Next::Done);
         }
         if !self.gate.is_open() {
+            return Ok(Next::Shut);
+        }
+        if self.pace.as_ref().is_some_and(Runner::is_ahead) {
+            // Its ticks go on with those of others, so that what they give is not held up.
+            self.gate.waits.set(true);
             return Ok(Next::Shut);
         }
         let now = tick as i64;
@@ -176,6 +189,8 @@ impl SourceOperator {
                         }
                         Some(_) => {}
                     }
+                    let watermark = self.watermark;
+                    self.pace.iter_mut().for_each(|pace| pace.moved(watermark));
                     return Ok(Next::More);
                 }
                 Poll::Pending => {}
@@ -192,6 +207,7 @@ impl SourceOperator {
                 idle.into_iter().for_each(|s| self.signal(index, s, out));
             }
         }
+        self.pace.iter().for_each(Runner::rests);
         Ok(if self.splits.iter().all(Option::is_none) { Next::Done } else { Next::Wait(until) })
     }
 
@@ -201,6 +217,9 @@ impl SourceOperator {
             // `End` is told when the source is done.
             if signal != Signal::End {
                 out.pass_on(signal);
+            }
+            if let Signal::Watermark(watermark) = signal {
+                self.watermark = Some(watermark);
             }
             told = self.time.further();
         }

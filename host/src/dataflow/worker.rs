@@ -20,7 +20,7 @@ use crate::clock;
 use crate::connector::sink::SinkWriter;
 use crate::connector::{self, TableFile};
 use crate::error::{Error, Result};
-use crate::job::graph::{Aggregate, JobGraph, NodeKind, PluginFunction, SinkNode};
+use crate::job::graph::{Aggregate, JobGraph, NodeId, NodeKind, PluginFunction, SinkNode};
 use crate::plugin::Plugins;
 use crate::schema::Schema;
 
@@ -71,8 +71,13 @@ impl RunningJob {
 }
 
 fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<Opened> {
-    let mut opened =
-        Opened { sources: HashMap::new(), sinks: Mutex::default(), plugins: HashMap::new(), tables: HashMap::new() };
+    let mut opened = Opened {
+        sources: HashMap::new(),
+        paces: HashMap::new(),
+        sinks: Mutex::default(),
+        plugins: HashMap::new(),
+        tables: HashMap::new(),
+    };
     let mut sinks = HashMap::new();
     for (id, node) in graph.nodes.iter().enumerate() {
         let within = |e: Error| e.within(format_args!("`{}`", node.name));
@@ -87,6 +92,10 @@ fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<
                 let source = connector::open_source(&spec.connector).map_err(within)?;
                 let splits = source.splits(graph.parallelism).map_err(within)?;
                 opened.sources.insert(id, (source, splits));
+                if let Some(first) = graph.sources_that_meet(NodeId(id)).first() {
+                    let pace = opened.paces.entry(first.0).or_default().clone();
+                    opened.paces.insert(id, pace);
+                }
             }
             NodeKind::Transform(spec) => load(&spec.function).map_err(within)?,
             NodeKind::Window(spec) => {

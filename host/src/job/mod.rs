@@ -9,6 +9,7 @@ pub mod graph;
 mod joined;
 pub mod json_schema;
 pub mod load;
+mod meet;
 mod order;
 pub mod picture;
 pub mod problem;

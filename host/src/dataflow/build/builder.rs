@@ -15,6 +15,7 @@ use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{self, Edge, Operator, Route, Tick, Wake};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::join::table::SharedTable;
+use crate::dataflow::pace::Pace;
 use crate::dataflow::shuffle::{Shuffle, Target};
 use crate::error::{Error, Result};
 use crate::job::graph::{EventTime, JobGraph, Node, NodeKind, PluginFunction};
@@ -30,6 +31,8 @@ pub struct Opened {
     pub sources: HashMap<usize, (Box<dyn Source>, Vec<Split>)>,
     /// By node; taken by the worker that writes.
     pub sinks: Mutex<HashMap<usize, Box<dyn SinkWriter>>>,
+    /// Of sources that meet others, by node.
+    pub paces: HashMap<usize, Arc<Pace>>,
     /// By file.
     pub plugins: HashMap<PathBuf, Arc<Plugin>>,
     /// Tables of lookup joins, by node.

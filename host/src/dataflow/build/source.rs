@@ -13,8 +13,7 @@ use crate::error::{Error, Result};
 use crate::job::graph::{EventTime, Node, NodeId};
 use crate::job::spec::OnError;
 
-/// Batches that a source gives in one turn when it is the only one: what a turn costs is then spread over them. Several sources
-/// take turns batch by batch, so that rows of about the same time meet.
+/// Batches that a source gives in one turn where it meets no other: what a turn costs is then spread over them.
 const BATCHES_AT_ONCE: usize = 4;
 
 impl<'scope> Builder<'_, 'scope> {
@@ -31,10 +30,12 @@ impl<'scope> Builder<'_, 'scope> {
             self.opened.sources.get(&id).ok_or_else(|| Error::internal("a source that was not opened"))?;
         let waits = Rc::new(Cell::new(false));
         let (workers, me) = (self.workers(), self.scope.index());
+        // Sources that meet take turns batch by batch.
+        let pace = self.opened.paces.get(&id);
         let limits = InFlight {
             bytes_max: self.graph.in_flight_bytes,
             ticks_max: self.graph.in_flight_ticks as usize,
-            batches_at_once: if self.opened.sources.len() == 1 { BATCHES_AT_ONCE } else { 1 },
+            batches_at_once: if pace.is_none() { BATCHES_AT_ONCE } else { 1 },
         };
         let gate = Gate::new(limits, self.built.probe.clone(), Rc::clone(&waits));
         let dead_letters = self.dead_letters(id, OnError::Skip, node.outputs[0].schema.clone());
@@ -48,7 +49,9 @@ impl<'scope> Builder<'_, 'scope> {
                 Ok(OpenSplit { reader, assigner: event_time.map(Assigner::new) })
             });
             let mine = mine.collect::<Result<Vec<_>>>()?;
-            Ok(SourceOperator::new(mine, dead_letters, metrics, gate, job, wake))
+            let reads = !mine.is_empty() && event_time.is_some();
+            let pace = pace.filter(|_| reads).map(|pace| pace.join(me, wake.from_any_thread()));
+            Ok(SourceOperator::new(mine, dead_letters, metrics, gate, pace, job, wake))
         })?;
         if splits.len() >= workers || self.graph.order_counts_behind(NodeId(id)) {
             return Ok(edges);
