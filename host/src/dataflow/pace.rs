@@ -11,9 +11,6 @@ use crate::connector::source::Waker;
 /// The position of a source that keeps nobody waiting.
 const AWAY: i64 = i64::MAX;
 
-/// How many of its own steps a source may be ahead of one on another worker: so that workers seldom wait for each other.
-const STEPS_AHEAD: i64 = 4;
-
 /// The sources of one group, on all workers.
 #[derive(Default)]
 pub struct Pace {
@@ -32,7 +29,8 @@ struct Place {
 pub struct Runner {
     pace: Arc<Pace>,
     mine: Arc<Place>,
-    /// Where it was last, and how far the last batch took it.
+    /// Where it was last, and how far the last batch took it: so far it may be ahead of others on its worker, with which it takes
+    /// turns.
     last: Option<i64>,
     step: i64,
 }
@@ -92,9 +90,8 @@ impl Runner {
 
     fn is_before_all(&self, last: i64) -> bool {
         self.pace.places().iter().any(|other| {
-            let steps = if other.worker == self.mine.worker { 1 } else { STEPS_AHEAD };
-            let limit = other.position.load(SeqCst).saturating_add(self.step.saturating_mul(steps));
-            !Arc::ptr_eq(other, &self.mine) && last > limit
+            let ahead = if other.worker == self.mine.worker { self.step } else { 0 };
+            !Arc::ptr_eq(other, &self.mine) && last > other.position.load(SeqCst).saturating_add(ahead)
         })
     }
 }
@@ -150,14 +147,17 @@ mod tests {
     }
 
     #[test]
-    fn sources_of_other_workers_may_be_further_apart() {
+    fn nobody_is_ahead_of_a_source_on_another_worker() {
         let pace = Arc::<Pace>::default();
-        let ((mut here, _), (mut there, _)) = (runner(&pace, 0), runner(&pace, 1));
+        let ((mut here, _), (mut there, woken)) = (runner(&pace, 0), runner(&pace, 1));
+        here.moved(Some(0));
         there.moved(Some(0));
-        (0..=STEPS_AHEAD).for_each(|step| here.moved(Some(step * 10)));
-        assert!(!here.is_ahead());
-        here.moved(Some((STEPS_AHEAD + 1) * 10));
-        assert!(here.is_ahead());
+        assert!(!here.is_ahead() && !there.is_ahead());
+        there.moved(Some(10));
+        assert!(there.is_ahead() && !here.is_ahead());
+        here.moved(Some(10));
+        assert_eq!(woken.load(SeqCst), 1);
+        assert!(!there.is_ahead());
     }
 
     #[test]
