@@ -3,6 +3,8 @@
 //! Loop and job run in turn, several times; the medians count. Both make their rows as they go: the time of the
 //! generator is in both.
 
+#[path = "jobs_panes.rs"]
+mod jobs_panes;
 #[path = "report.rs"]
 mod report;
 
@@ -63,8 +65,13 @@ fn main() {
             table.add_row([case.name.to_string(), workers.to_string(), shown(job), shown(native), ratio]);
         }
     }
-    println!("{table}");
-    report::write("jobs.json", &json!(results));
+    if !results.is_empty() {
+        println!("{table}");
+        report::write("jobs.json", &json!(results));
+    }
+    if arguments.is_empty() || arguments.iter().any(|a| a == "panes") {
+        jobs_panes::measure(rows, REPETITIONS, |text| graph(&read(text, rows, 1), &plugins), &plugins);
+    }
 }
 
 /// Rows a second: job, native loop.

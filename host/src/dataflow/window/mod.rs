@@ -21,6 +21,7 @@ pub mod running;
 pub mod session;
 pub mod sessions;
 pub mod shape;
+pub mod stacks;
 pub mod time;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::state::store::{SlotKind, StateStore};
 use crate::state::table::NO_ROW;
 
 /// The slot of panes that are put together.
-const MERGED: &str = "merged";
+pub(super) const MERGED: &str = "merged";
 
 /// Panes by their starts.
 pub type Panes = BTreeMap<i64, Pane>;
@@ -27,7 +27,12 @@ pub fn merge_all<'a>(plan: &mut Plan, store: &StateStore, panes: impl Iterator<I
 }
 
 /// Adds a pane's keys; `added` is called with the rows that they have.
-fn add(plan: &mut Plan, into: &mut Pane, pane: &mut Pane, added: fn(&mut Accumulated, &[u32])) -> Result<()> {
+pub(super) fn add(
+    plan: &mut Plan,
+    into: &mut Pane,
+    pane: &mut Pane,
+    added: fn(&mut Accumulated, &[u32]),
+) -> Result<()> {
     let mut ours = Vec::new();
     pane.scan(|index, values, rows| {
         into.rows_of(&index.keys_of(rows)?, &mut ours)?;

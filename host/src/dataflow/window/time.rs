@@ -13,6 +13,7 @@ use super::partial;
 use super::plan::{Added, DUE_AT_ONCE, Giving, Mark, NewRows, Plan, Span, Windows};
 use super::running::{Changed, Panes, Running, merge_all, merge_some};
 use super::shape::Shape;
+use super::stacks::{Stacks, pays};
 use crate::dataflow::batch::Batch;
 use crate::error::Result;
 use crate::plugin::RowFailure;
@@ -27,6 +28,8 @@ pub struct TimeWindows {
     panes: Panes,
     /// The panes of the next window added up, where windows overlap.
     running: Option<Running>,
+    /// The same, where aggregates do not subtract.
+    stacks: Option<Stacks>,
     /// Time up to which windows have fired.
     fired_to: Option<i64>,
     /// Time up to which they are to fire.
@@ -52,7 +55,7 @@ enum Of {
     /// In the panes that move on with the windows.
     Running,
     /// In panes put together for it alone.
-    Merged(Pane),
+    Merged(Box<Pane>),
 }
 
 /// Early results that are to be given.
@@ -73,6 +76,7 @@ impl TimeWindows {
             store: store.clone(),
             panes: BTreeMap::new(),
             running: None,
+            stacks: None,
             fired_to: None,
             target: None,
             firing: None,
@@ -119,6 +123,9 @@ impl TimeWindows {
         if self.running.as_ref().is_some_and(|running| running.covers(start)) {
             self.running = None;
         }
+        if self.stacks.as_ref().is_some_and(|stacks| stacks.covers(start)) {
+            self.stacks = None;
+        }
         if let (Some(watermark), Some(pane)) = (self.fired_to, self.panes.get(&start))
             && self.shape.fires_at(self.shape.first_window(start)) <= watermark
         {
@@ -144,6 +151,7 @@ impl TimeWindows {
         if self.store.is_short() {
             self.panes.values_mut().try_for_each(|pane| pane.settle(0))?;
             self.running.as_mut().map_or(Ok(()), |running| running.pane().settle(0))?;
+            self.stacks.as_mut().map_or(Ok(()), Stacks::settle)?;
         }
         Ok(())
     }
@@ -155,6 +163,7 @@ impl TimeWindows {
         let mut panes = self.panes.range_mut(window..end);
         let of = if let (Some((start, _)), None) = (panes.next(), panes.next())
             && self.running.is_none()
+            && self.stacks.is_none()
         {
             Of::Pane(*start)
         } else if shape.slide_ms < shape.size_ms && plan.subtracts() {
@@ -164,8 +173,11 @@ impl TimeWindows {
             self.running = Some(running);
             Of::Running
         } else {
-            let panes = self.panes.range_mut(window..end).map(|(_, pane)| pane);
-            Of::Merged(merge_all(plan, &self.store, panes)?)
+            self.stacks = self.stacks.take().filter(|stacks| stacks.starts_at(window));
+            Of::Merged(Box::new(match &mut self.stacks {
+                Some(stacks) => stacks.merged(plan, &self.store, &mut self.panes, end)?,
+                None => merge_all(plan, &self.store, self.panes.range_mut(window..end).map(|(_, pane)| pane))?,
+            }))
         };
         Ok(Firing { window, of, giving: Giving::new(Span::One(window, end), Mark::Final) })
     }
@@ -175,7 +187,7 @@ impl TimeWindows {
         let pane = match &mut firing.of {
             Of::Pane(start) => self.panes.get_mut(start),
             Of::Running => self.running.as_mut().map(Running::pane),
-            Of::Merged(pane) => Some(pane),
+            Of::Merged(pane) => Some(&mut **pane),
         };
         match pane {
             Some(pane) => plan.next_results(pane, &mut firing.giving),
@@ -184,9 +196,23 @@ impl TimeWindows {
     }
 
     /// Behind a window's last result.
-    fn fired(&mut self, firing: &Firing) -> Result<()> {
+    fn fired(&mut self, plan: &mut Plan, firing: &Firing) -> Result<()> {
         if let (Of::Running, Some(running)) = (&firing.of, &mut self.running) {
             running.leave(&mut self.panes, firing.window + self.shape.slide_ms)?;
+        }
+        if let Of::Merged(merged) = &firing.of {
+            let (next, end) = (firing.window + self.shape.slide_ms, firing.window + self.shape.size_ms);
+            self.stacks = match self.stacks.take() {
+                Some(stacks) => stacks.leave(plan, &self.store, &mut self.panes, next)?,
+                None => {
+                    let panes = self.panes.range(next..end);
+                    let (count, keys) = panes.fold((0, 0), |(n, keys), (_, pane)| (n + 1, keys + pane.len()));
+                    match count > 1 && pays(count, keys, merged.len()) {
+                        true => Some(Stacks::over(plan, &self.store, &mut self.panes, next, end)?),
+                        false => None,
+                    }
+                }
+            };
         }
         self.fired_to = self.fired_to.max(Some(self.shape.fires_at(firing.window)));
         Ok(())
@@ -328,7 +354,7 @@ impl Windows for TimeWindows {
                         self.firing = Some(firing);
                         return Ok(Some(results));
                     }
-                    None => self.fired(&firing)?,
+                    None => self.fired(plan, &firing)?,
                 }
                 continue;
             }

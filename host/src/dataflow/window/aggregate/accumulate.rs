@@ -113,8 +113,8 @@ pub trait Accumulate: Any {
     fn merge_columns(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
         let encoded = columns.first().and_then(|column| column.as_binary_opt::<i32>());
         let encoded = encoded.ok_or_else(|| Error::internal("partial aggregates are not encoded"))?;
-        let each = groups.iter().enumerate();
-        each.map(|(row, group)| self.merge_encoded(*group as usize, &mut encoded.value(row))).collect()
+        let mut each = groups.iter().enumerate();
+        each.try_for_each(|(row, group)| self.merge_encoded(*group as usize, &mut encoded.value(row)))
     }
 
     /// The results of these groups, or of all.

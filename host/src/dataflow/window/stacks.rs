@@ -1,0 +1,100 @@
+//! Panes of overlapping windows put together where aggregates do not subtract: two stacks.
+//!
+//! The panes of a stretch are divided at a point. Before it, what lies between the start of each pane and the point is put
+//! together; behind it, everything is. A window is then two of these put together, however many panes it has: the stretch
+//! moves on by forgetting the earliest start, and when there is none left, the point moves to its end. Each pane is so
+//! put together three times, and not once for each window that it is in.
+//!
+//! The parts before the point take up memory: as much as the panes, where most keys are in most panes. Where they are not, panes
+//! are few keys each, and putting all of them together for each window costs less than the window's results.
+
+use super::pane::{Accumulated, Pane};
+use super::plan::Plan;
+use super::running::{MERGED, Panes, add};
+use crate::error::Result;
+use crate::state::store::{SlotKind, StateStore};
+
+/// A pane has at least one in so many of the keys of a window, on average.
+const SPARSE: usize = 4;
+
+/// The stretch.
+pub struct Stacks {
+    /// From the start of a pane to the point; the earliest is the last.
+    front: Vec<(i64, Pane)>,
+    /// From the point on.
+    back: Pane,
+    from: i64,
+    to: i64,
+}
+
+/// Whether it pays for panes with so many keys, all together, of a window with so many.
+pub fn pays(panes: usize, keys_of_panes: usize, keys: usize) -> bool {
+    keys_of_panes * SPARSE >= panes * keys
+}
+
+fn empty(plan: &Plan, store: &StateStore) -> Pane {
+    Pane::in_store(Accumulated::new(plan), store, MERGED, SlotKind::Window)
+}
+
+impl Stacks {
+    /// The panes of a stretch, with the point at its end.
+    pub fn over(plan: &mut Plan, store: &StateStore, panes: &mut Panes, from: i64, to: i64) -> Result<Self> {
+        let mut front: Vec<(i64, Pane)> = Vec::new();
+        for (start, pane) in panes.range_mut(from..to).rev() {
+            let mut together = empty(plan, store);
+            // What is earlier comes first.
+            add(plan, &mut together, pane, |_, _| {})?;
+            if let Some((_, later)) = front.last_mut() {
+                add(plan, &mut together, later, |_, _| {})?;
+            }
+            front.push((*start, together));
+        }
+        Ok(Stacks { front, back: empty(plan, store), from, to })
+    }
+
+    /// Whether the stretch starts here.
+    pub fn starts_at(&self, from: i64) -> bool {
+        self.from == from
+    }
+
+    /// Whether a pane is in it already.
+    pub fn covers(&self, pane: i64) -> bool {
+        (self.from..self.to).contains(&pane)
+    }
+
+    /// Adds the panes up to here, and gives all of the stretch put together.
+    pub fn merged(&mut self, plan: &mut Plan, store: &StateStore, panes: &mut Panes, to: i64) -> Result<Pane> {
+        for (_, pane) in panes.range_mut(self.to..to.max(self.to)) {
+            add(plan, &mut self.back, pane, |_, _| {})?;
+        }
+        self.to = self.to.max(to);
+        let mut merged = empty(plan, store);
+        if let Some((_, front)) = self.front.last_mut() {
+            add(plan, &mut merged, front, |_, _| {})?;
+        }
+        add(plan, &mut merged, &mut self.back, |_, _| {})?;
+        Ok(merged)
+    }
+
+    /// Takes out the panes before here. `None`: it does not pay any more.
+    pub fn leave(mut self, plan: &mut Plan, store: &StateStore, panes: &mut Panes, from: i64) -> Result<Option<Self>> {
+        while self.front.last().is_some_and(|(start, _)| *start < from) {
+            self.front.pop();
+        }
+        self.from = from;
+        if !self.front.is_empty() {
+            return Ok(Some(self));
+        }
+        let (count, keys) = panes.range(from..self.to).fold((0, 0), |(n, keys), (_, pane)| (n + 1, keys + pane.len()));
+        if count == 0 || !pays(count, keys, self.back.len()) {
+            return Ok(None);
+        }
+        Stacks::over(plan, store, panes, from, self.to).map(Some)
+    }
+
+    /// Makes room where memory is short.
+    pub fn settle(&mut self) -> Result<()> {
+        self.front.iter_mut().try_for_each(|(_, pane)| pane.settle(0))?;
+        self.back.settle(0)
+    }
+}
