@@ -141,15 +141,15 @@ impl<V: Values> Table<V> {
         if self.spilled.is_some() {
             self.load_new(keys, rows)?;
         }
-        if let Some(until) = self.values.expired_until() {
-            for row in rows.iter() {
+        let changed = LIVE | DIRTY | USED;
+        match (self.values.expired_until(), self.spilled.is_some()) {
+            (None, true) => {}
+            (None, false) => rows.iter().for_each(|row| self.marks[*row as usize] = changed),
+            (Some(until), true) => rows.iter().for_each(|row| self.renew(*row, until)),
+            (Some(until), false) => rows.iter().for_each(|row| {
                 self.renew(*row, until);
-            }
-        }
-        if self.spilled.is_none() {
-            for row in rows.iter() {
-                self.marks[*row as usize] = LIVE | DIRTY | USED;
-            }
+                self.marks[*row as usize] = changed;
+            }),
         }
         Ok(())
     }
