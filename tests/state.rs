@@ -64,7 +64,9 @@ fn results_do_not_depend_on_the_memory_for_state() {
         };
         let expected = sorted("memory: 1GiB", "1");
         assert!(expected.len() > 20_000, "{operator}: {} rows", expected.len());
-        for parallelism in ["1", "2"] {
+        // The order of rows of several splits is not given, and windows by rows go by it.
+        let parallelism: &[&str] = if operator.contains("rows, every") { &["1"] } else { &["1", "2"] };
+        for parallelism in parallelism {
             let got = sorted("memory: 1MiB", parallelism);
             let differs = expected.iter().zip(&got).find(|(expected, got)| expected != got);
             assert_eq!(differs, None, "{operator} at parallelism {parallelism}");

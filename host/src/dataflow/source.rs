@@ -239,15 +239,16 @@ impl SourceOperator {
         }
         let tick = now.min(granted - 1).max(held);
         ports.advance(tick);
-        let mut next = Next::More;
+        let mut next = Ok(Next::More);
         for _ in 0..self.gate.limits.batches_at_once {
-            next = self.step(tick, out)?;
-            if !matches!(next, Next::More) {
+            next = self.step(tick, out);
+            if !matches!(next, Ok(Next::More)) {
                 break;
             }
         }
+        // What was read before an error is given all the same.
         ports.send(out, tick);
-        match next {
+        match next? {
             Next::More => self.wake.now(),
             Next::Wait(until) => {
                 ports.advance(tick + 1);
