@@ -25,7 +25,7 @@ pub(crate) fn measure(rows: u64, runs: usize, graph: impl Fn(&str) -> JobGraph, 
             let text = JOB.replace("${ROWS:-10000000}", &rows.to_string());
             graph(&text.replace("${WINDOW:-{ tumbling: 60s }}", window).replace("${AGGREGATE:-count()}", aggregate))
         };
-        let jobs = [job("{ tumbling: 60s }"), job("{ sliding: { size: 60s, slide: 1s } }")];
+        let jobs = [job("{ tumbling: 60s }"), job("{ sliding: 60s, every: 1s }")];
         let mut least = [f64::INFINITY; 2];
         for _ in 0..runs {
             for (graph, least) in jobs.iter().zip(&mut least) {

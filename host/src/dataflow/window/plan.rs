@@ -25,7 +25,7 @@ pub const PANES: &str = "panes";
 const KEYS_AT_ONCE: usize = 256 << 10;
 
 /// Keys for which a new pane has room at the most: beyond that, growing is not what costs.
-const ROOM_MAX: usize = 16 << 10;
+pub const ROOM_MAX: usize = 16 << 10;
 
 /// Spilled keys that come back at once to be looked at.
 pub const DUE_AT_ONCE: usize = 4096;

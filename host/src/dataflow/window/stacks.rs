@@ -9,7 +9,7 @@
 //! are few keys each, and putting all of them together for each window costs less than the window's results.
 
 use super::pane::{Accumulated, Pane};
-use super::plan::Plan;
+use super::plan::{Plan, ROOM_MAX};
 use super::running::{MERGED, Panes, add};
 use crate::error::Result;
 use crate::state::store::{SlotKind, StateStore};
@@ -41,7 +41,8 @@ impl Stacks {
     pub fn over(plan: &mut Plan, store: &StateStore, panes: &mut Panes, from: i64, to: i64) -> Result<Self> {
         let mut front: Vec<(i64, Pane)> = Vec::new();
         for (start, pane) in panes.range_mut(from..to).rev() {
-            let mut together = empty(plan, store);
+            let keys = front.last().map_or(pane.len(), |(_, later)| later.len());
+            let mut together = empty(plan, store).with_room(keys.min(ROOM_MAX));
             // What is earlier comes first.
             add(plan, &mut together, pane, |_, _| {})?;
             if let Some((_, later)) = front.last_mut() {
@@ -62,16 +63,30 @@ impl Stacks {
         (self.from..self.to).contains(&pane)
     }
 
-    /// Adds the panes up to here, and gives all of the stretch put together.
-    pub fn merged(&mut self, plan: &mut Plan, store: &StateStore, panes: &mut Panes, to: i64) -> Result<Pane> {
+    /// Adds the panes up to here, and gives all of the stretch put together; the next one begins at `next`.
+    pub fn merged(
+        &mut self,
+        plan: &mut Plan,
+        store: &StateStore,
+        panes: &mut Panes,
+        to: i64,
+        next: i64,
+    ) -> Result<Pane> {
         for (_, pane) in panes.range_mut(self.to..to.max(self.to)) {
             add(plan, &mut self.back, pane, |_, _| {})?;
         }
         self.to = self.to.max(to);
-        let mut merged = empty(plan, store);
-        if let Some((_, front)) = self.front.last_mut() {
-            add(plan, &mut merged, front, |_, _| {})?;
-        }
+        // What begins before the next stretch is not needed again.
+        let mut merged = match self.front.pop_if(|(start, _)| *start < next) {
+            Some((_, front)) => front,
+            None => {
+                let mut copy = empty(plan, store);
+                if let Some((_, front)) = self.front.last_mut() {
+                    add(plan, &mut copy, front, |_, _| {})?;
+                }
+                copy
+            }
+        };
         add(plan, &mut merged, &mut self.back, |_, _| {})?;
         Ok(merged)
     }
@@ -86,6 +101,7 @@ impl Stacks {
             return Ok(Some(self));
         }
         let (count, keys) = panes.range(from..self.to).fold((0, 0), |(n, keys), (_, pane)| (n + 1, keys + pane.len()));
+        // All of the panes that are left are in what was put together behind the point.
         if count == 0 || !pays(count, keys, self.back.len()) {
             return Ok(None);
         }

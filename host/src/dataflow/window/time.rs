@@ -175,7 +175,7 @@ impl TimeWindows {
         } else {
             self.stacks = self.stacks.take().filter(|stacks| stacks.starts_at(window));
             Of::Merged(Box::new(match &mut self.stacks {
-                Some(stacks) => stacks.merged(plan, &self.store, &mut self.panes, end)?,
+                Some(stacks) => stacks.merged(plan, &self.store, &mut self.panes, end, window + shape.slide_ms)?,
                 None => merge_all(plan, &self.store, self.panes.range_mut(window..end).map(|(_, pane)| pane))?,
             }))
         };

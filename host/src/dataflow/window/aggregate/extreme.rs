@@ -109,6 +109,11 @@ impl Accumulate for Extremes {
     }
 
     fn finish(&self, groups: Option<&[u32]>) -> Result<ArrayRef> {
+        if self.of == DataType::Int64 {
+            // Integers are of their own order.
+            let seen = nulls(chosen(&self.seen, groups));
+            return Ok(Arc::new(Int64Array::new(chosen(&self.values, groups).into(), seen)));
+        }
         let cells: Vec<Option<Cell>> = each_group(self.values.len(), groups)
             .map(|group| self.seen[group].then_some(Cell::Int(self.values[group])))
             .collect();
