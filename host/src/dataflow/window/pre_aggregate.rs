@@ -41,8 +41,10 @@ pub const ERRORS: usize = 2;
 
 /// Adding up pays where there are at least so many rows for each key.
 const ROWS_PER_KEY_MIN: usize = 4;
-/// Keys of a pane that is given at once, so that what is held is bounded.
+/// Keys of a pane, and panes, beyond which what is held is given at once: so it is bounded.
 const HELD_KEYS_MAX: usize = 64 << 10;
+/// See [`HELD_KEYS_MAX`].
+const HELD_PANES_MAX: usize = 64;
 /// Batches that go as they are before it is tried again whether adding up pays.
 const BATCHES_BETWEEN_TRIES: u32 = 16;
 
@@ -286,6 +288,9 @@ impl Operator for PreAggregate {
                 Windows::Session { gap_ms } => self.sessions(gap_ms, &rows, at, &context, out)?,
                 _ => self.add_to_pane(start, &rows, at, &context)?,
             };
+            if self.held.len() > HELD_PANES_MAX {
+                self.flush(out)?;
+            }
             let failed = failed.into_iter().map(|f| (part.outside(f.row), f.message)).collect();
             out.give(ERRORS, self.dead_letters.of(&batch, failed)?);
         }
