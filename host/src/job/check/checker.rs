@@ -8,6 +8,7 @@ use super::reading::{self, Reading};
 use super::{operator, sink, source};
 use crate::job::graph::{Input, JobGraph, Node, NodeId, Output, StatePlace};
 use crate::job::problem::{At, Problem, Severity, suggestion};
+use crate::job::quantity::Bytes;
 use crate::job::spec::{self, Job};
 use crate::plugin::binding::FunctionInfo;
 
@@ -94,28 +95,32 @@ fn graph(job: &Job, around: &Surroundings, nodes: Vec<Node>) -> JobGraph {
 
 fn settings(job: &Job, around: &Surroundings, problems: &mut Vec<Problem>) {
     let top = At::job();
-    let mut range = |at: At, value: Option<u64>, least: u64, most: u64| {
+    let mut range = |at: At, value: Option<u64>, least: u64, most: u64, show: fn(u64) -> String| {
         if let Some(value) = value
             && !(least..=most).contains(&value)
         {
-            let bounds = if most == u64::MAX { format!("at least {least}") } else { format!("{least} to {most}") };
-            problems.push(Problem::error(at, format!("expected {bounds}, found {value}")));
+            let least = show(least);
+            let bounds =
+                if most == u64::MAX { format!("at least {least}") } else { format!("{least} to {}", show(most)) };
+            problems.push(Problem::error(at, format!("expected {bounds}, found {}", show(value))));
         }
     };
-    range(top.field("parallelism"), job.parallelism.map(|p| p as u64), 1, PARALLELISM_MAX as u64);
-    range(top.field("key_groups"), job.key_groups.map(u64::from), 1, KEY_GROUPS_MAX.into());
+    let number = |n: u64| n.to_string();
+    let bytes = |n: u64| Bytes(n).to_string();
+    range(top.field("parallelism"), job.parallelism.map(|p| p as u64), 1, PARALLELISM_MAX as u64, number);
+    range(top.field("key_groups"), job.key_groups.map(u64::from), 1, KEY_GROUPS_MAX.into(), number);
     if let Some(in_flight) = &job.in_flight {
         let at = top.field("in_flight");
-        range(at.field("bytes"), in_flight.bytes.map(|b| b.0), 1, u64::MAX);
-        range(at.field("ticks"), in_flight.ticks.map(u64::from), 1, u64::MAX);
+        range(at.field("bytes"), in_flight.bytes.map(|b| b.0), 1, u64::MAX, bytes);
+        range(at.field("ticks"), in_flight.ticks.map(u64::from), 1, u64::MAX, number);
     }
     if let Some(state) = &job.state {
-        range(top.field("state").field("memory"), state.memory.map(|b| b.0), STATE_MEMORY_BYTES_MIN, u64::MAX);
+        range(top.field("state").field("memory"), state.memory.map(|b| b.0), STATE_MEMORY_BYTES_MIN, u64::MAX, bytes);
     }
     if let Some(limits) = &job.limits {
         let at = top.field("limits");
-        range(at.field("memory"), limits.memory.map(|b| b.0), 64 << 10, 4 << 30);
-        range(at.field("output"), limits.output.map(|b| b.0), 1, 4 << 30);
+        range(at.field("memory"), limits.memory.map(|b| b.0), 64 << 10, 4 << 30, bytes);
+        range(at.field("output"), limits.output.map(|b| b.0), 1, 4 << 30, bytes);
         if limits.deadline.is_some_and(|d| d.0 <= 0) {
             problems.push(Problem::error(at.field("deadline"), "a deadline must be longer than nothing"));
         }
