@@ -17,6 +17,7 @@ pub mod join;
 pub mod message;
 pub mod metrics;
 pub mod pace;
+pub mod pending;
 pub mod process;
 pub mod shuffle;
 pub mod sink;

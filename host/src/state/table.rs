@@ -26,6 +26,9 @@ pub(super) const SAME: u8 = 16;
 /// A row was chosen to be spilled.
 pub(super) const TAKEN: u8 = 32;
 
+/// Spilled keys that are due which should come back at once: see [`Table::load_due`].
+pub const DUE_AT_ONCE: usize = 4096;
+
 /// In place of the row of a key that is not there.
 pub const NO_ROW: u32 = u32::MAX;
 
@@ -222,7 +225,8 @@ impl<V: Values> Table<V> {
         Some(row)
     }
 
-    /// The rows of keys, to read them; [`NO_ROW`] where a key is not there. No key may be there twice.
+    /// The rows of keys, to read them; [`NO_ROW`] where a key is not there. No key may be there twice, unless nothing is
+    /// spilled and nothing expires.
     ///
     /// # Errors
     /// As [`Table::rows_of`].

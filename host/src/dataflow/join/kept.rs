@@ -11,13 +11,10 @@ use crate::error::Result;
 use crate::schema::DataType;
 use crate::state::index::KeyIndex;
 use crate::state::store::{SlotKind, StateStore};
-use crate::state::table::{Asker, NO_ROW, Table};
+use crate::state::table::{Asker, DUE_AT_ONCE, NO_ROW, Table};
 
 /// Rows that one call of [`Kept::sweep`] forgets at the most.
 const SWEPT_ROWS: u32 = 65_536;
-
-/// Keys that one call of [`Kept::load_expired`] brings back at the most.
-const DUE_AT_ONCE: usize = 4_096;
 
 /// The kept rows of one side, by number. Numbers change in [`Kept::settle`] alone.
 #[derive(Debug)]
@@ -68,9 +65,7 @@ impl Kept {
     pub fn groups_of(&mut self, keys: &RowKeys) -> Result<Vec<u32>> {
         let mut groups = Vec::new();
         if self.table.spilled_keys() == 0 {
-            for row in 0..keys.keys.len() {
-                groups.push(self.table.find(keys.keys.get(row))?.unwrap_or(NO_ROW));
-            }
+            self.table.find_rows(&keys.keys, &mut groups)?;
             return Ok(groups);
         }
         // The file is asked for all keys together, and for each of them once.

@@ -7,12 +7,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::key_lists::Walk;
 use super::layout::Layout;
 use super::pairing::Pairing;
-use super::side::{Joined, RESULTS_AT_ONCE, ROWS_AT_ONCE};
+use super::side::{Joined, ROWS_AT_ONCE};
 use super::table::{SharedTable, Table};
 use crate::dataflow::batch::{Batch, Column};
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs, Tick};
 use crate::dataflow::metrics::NodeMetrics;
+use crate::dataflow::pending::Pending;
 use crate::dataflow::watermark::Signal;
 use crate::error::Result;
 use crate::job::spec::JoinType;
@@ -31,8 +32,7 @@ pub struct LookupOperator {
     dead_letters: DeadLetters,
     metrics: Arc<NodeMetrics>,
     parts: VecDeque<Part>,
-    /// Signals that wait behind what is still to be given.
-    after: VecDeque<Signal>,
+    pending: Pending,
 }
 
 /// Rows of a result that are still to be given.
@@ -51,8 +51,8 @@ impl LookupOperator {
         dead_letters: DeadLetters,
         metrics: Arc<NodeMetrics>,
     ) -> Self {
-        let (parts, after) = (VecDeque::new(), VecDeque::new());
-        LookupOperator { table, join, layout, pairing, dead_letters, metrics, parts, after }
+        let (parts, pending) = (VecDeque::new(), Pending::default());
+        LookupOperator { table, join, layout, pairing, dead_letters, metrics, parts, pending }
     }
 
     fn count_failures(&self) {
@@ -86,20 +86,17 @@ impl LookupOperator {
     }
 
     fn give(&mut self, out: &mut Outputs) -> Result<()> {
-        for _ in 0..RESULTS_AT_ONCE {
-            let Some(joined) = self.next()? else {
-                self.after.drain(..).for_each(|signal| out.pass_on(signal));
-                return Ok(());
-            };
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.give(out, |out| {
+            let Some(joined) = self.next()? else { return Ok(None) };
             let (given, _) = self.pairing.put_together(joined, &CallContext::default(), &self.dead_letters)?;
             for given in given {
                 self.metrics.rows_out.fetch_add(given.rows.row_count() as u64, Relaxed);
                 out.give(MAIN, given.rows);
             }
-        }
-        if self.parts.is_empty() {
-            self.after.drain(..).for_each(|signal| out.pass_on(signal));
-        }
+            Ok(Some(1))
+        })?;
+        self.pending = pending;
         Ok(())
     }
 }
@@ -133,20 +130,20 @@ impl Operator for LookupOperator {
         if let Signal::Watermark(watermark) = signal {
             self.metrics.set_watermark(watermark);
         }
-        self.after.push_back(signal);
-        self.give(out)
+        self.pending.wait(signal);
+        if self.pending.is_busy() { Ok(()) } else { self.give(out) }
     }
 
     fn end(&mut self, complete: bool, out: &mut Outputs) -> Result<()> {
         self.count_failures();
         if complete {
-            self.after.push_back(Signal::End);
+            self.pending.wait(Signal::End);
         }
         self.give(out)
     }
 
     fn is_busy(&self) -> bool {
-        !self.parts.is_empty()
+        self.pending.is_busy()
     }
 
     fn resume(&mut self, out: &mut Outputs) -> Result<()> {

@@ -1,6 +1,5 @@
 //! Joins of two inputs in the dataflow.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -8,12 +7,13 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 
 use super::pairing::Pairing;
-use super::side::{JoinState, LEFT, RESULTS_AT_ONCE};
+use super::side::{JoinState, LEFT};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs, Tick};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::metrics::NodeMetrics;
+use crate::dataflow::pending::Pending;
 use crate::dataflow::watermark::{END_OF_TIME, Signal};
 use crate::error::Result;
 use crate::plugin::CallContext;
@@ -53,11 +53,8 @@ pub struct JoinOperator {
     now: i64,
     /// The due tick that the job knows of.
     due: Option<i64>,
-    /// There is more to give.
-    busy: bool,
+    pending: Pending,
     ended: bool,
-    /// Signals that wait behind what is still to be given.
-    after: VecDeque<Signal>,
 }
 
 impl JoinOperator {
@@ -80,21 +77,17 @@ impl JoinOperator {
             watermark: None,
             now: 0,
             due: None,
-            busy: false,
+            pending: Pending::default(),
             ended: false,
-            after: VecDeque::new(),
         }
     }
 
     /// Gives results, as many as may be at once; behind the last one, the signals that waited for it.
     fn give(&mut self, out: &mut Outputs) -> Result<()> {
         let context = CallContext { watermark: self.watermark, processing_time: self.now };
-        self.busy = true;
-        for _ in 0..RESULTS_AT_ONCE {
-            let Some(joined) = self.state.next()? else {
-                self.busy = false;
-                break;
-            };
+        let mut pending = std::mem::take(&mut self.pending);
+        let all = pending.give(out, |out| {
+            let Some(joined) = self.state.next()? else { return Ok(None) };
             let (given, letters) = self.pairing.put_together(joined, &context, &self.letters.pairs)?;
             for given in given {
                 if given.output == MAIN {
@@ -103,9 +96,10 @@ impl JoinOperator {
                 out.give(given.output, given.rows);
             }
             out.give(ERRORS, letters);
-        }
-        if !self.busy {
-            self.after.drain(..).for_each(|signal| out.pass_on(signal));
+            Ok(Some(1))
+        })?;
+        self.pending = pending;
+        if all {
             self.schedule();
             if let Some(function) = self.pairing.function().filter(|_| self.ended) {
                 self.metrics.add_plugin_metrics(function.metrics());
@@ -156,8 +150,8 @@ impl Operator for JoinOperator {
             self.state.advance(watermark);
             told = Signal::Watermark(watermark.saturating_sub(self.time.lag_ms));
         }
-        self.after.push_back(told);
-        if self.busy { Ok(()) } else { self.give(out) }
+        self.pending.wait(told);
+        if self.pending.is_busy() { Ok(()) } else { self.give(out) }
     }
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
@@ -171,13 +165,13 @@ impl Operator for JoinOperator {
         if complete {
             self.state.advance(END_OF_TIME);
             self.state.tick(i64::MAX);
-            self.after.push_back(Signal::End);
+            self.pending.wait(Signal::End);
         }
         self.give(out)
     }
 
     fn is_busy(&self) -> bool {
-        self.busy
+        self.pending.is_busy()
     }
 
     fn resume(&mut self, out: &mut Outputs) -> Result<()> {

@@ -14,9 +14,6 @@ pub const RIGHT: usize = 1;
 /// Rows that a join gives at once at the most.
 pub const ROWS_AT_ONCE: usize = 8_192;
 
-/// Results, of up to so many rows each, that are given before the rest of the dataflow gets its turn.
-pub const RESULTS_AT_ONCE: usize = 8;
-
 /// No row, no group.
 pub const NONE: u32 = u32::MAX;
 

@@ -77,8 +77,8 @@ pub struct ProcessOperator {
     due: Option<i64>,
     /// The number of each row's key; kept for its memory.
     key_of_row: Vec<u32>,
-    /// Keys of the batch before: the next one will have about as many.
-    key_count: usize,
+    /// Of the keys of the batch under way; kept for its memory.
+    index: KeyIndex,
 }
 
 /// How a timer appears in a dead letter: its key, and what it was set with.
@@ -104,7 +104,7 @@ impl ProcessOperator {
             now: 0,
             due: None,
             key_of_row: Vec::new(),
-            key_count: 0,
+            index: KeyIndex::default(),
         }
     }
 
@@ -199,10 +199,9 @@ impl Operator for ProcessOperator {
         };
         let columns = columns_for(&side.reads, gather)?;
         let keys = side.key.iter().map(|column| gather(*column)).collect::<Result<Vec<_>>>()?;
-        let mut index = KeyIndex::with_room(self.key_count);
-        index.of_rows(&Keys::of(&keys, row_count)?, &mut self.key_of_row);
-        let (key_columns, count) = (index.columns(&self.key_fields)?, index.rows());
-        self.key_count = count;
+        self.index.reset();
+        self.index.of_rows(&Keys::of(&keys, row_count)?, &mut self.key_of_row);
+        let (key_columns, count) = (self.index.columns(&self.key_fields)?, self.index.rows());
         self.state.state::<ProcessState>()?.begin(Keys::of(&key_columns, count)?, self.now)?;
         let rows = KeyedRows {
             input: input as u32,

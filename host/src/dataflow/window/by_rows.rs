@@ -6,13 +6,12 @@
 use super::aggregate::Times;
 use super::aggregator::{Accumulators, Aggregator, Columns};
 use super::measured::Measured;
-use super::pane::{Accumulated, NEVER};
+use super::pane::{Accumulated, NEVER, rows_of};
 use super::plan::{Added, Mark, NewRows, PANES, Plan, Span, Windows};
 use super::rounds::rounds;
 use crate::dataflow::batch::Batch;
 use crate::error::{Error, Result};
 use crate::state::bytes::{at_end, take_array, take_int};
-use crate::state::key::Keys;
 use crate::state::store::{SlotKind, StateStore};
 use crate::state::table::{Table, Values};
 
@@ -155,9 +154,8 @@ impl Windows for RowWindows {
     fn add(&mut self, plan: &mut Plan, rows: &NewRows<'_>) -> Result<Added> {
         let mut added = Added::default();
         let mut columns = Columns::of(rows.batch);
-        let keys = plan.key.iter().map(|c| columns.get(*c)).collect::<Result<Vec<_>>>()?;
         let mut keys_of_rows = std::mem::take(&mut self.scratch);
-        self.table.rows_of(&Keys::of(&keys, rows.batch.row_count())?, &mut keys_of_rows)?;
+        rows_of(&mut self.table, &mut columns, &plan.key, rows.batch.row_count(), &mut keys_of_rows)?;
         for round in rounds(&keys_of_rows, &mut self.table.values_mut().since, self.pane) {
             let rings = self.table.values_mut();
             rings.measured.note(round.rows.len());

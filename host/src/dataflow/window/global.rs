@@ -3,12 +3,12 @@
 use super::aggregator::Columns;
 use super::pane::{Pane, rows_of, take_changed};
 use super::partial;
-use super::plan::{Added, DUE_AT_ONCE, Giving, Mark, NewRows, Plan, Span, Windows};
+use super::plan::{Added, Giving, Mark, NewRows, Plan, Span, Windows};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::watermark::END_OF_TIME;
 use crate::error::Result;
 use crate::state::store::StateStore;
-use crate::state::table::Asker;
+use crate::state::table::{Asker, DUE_AT_ONCE};
 
 /// The keys of a global window on one worker.
 pub struct GlobalWindow {

@@ -1,6 +1,5 @@
 //! Windows in the dataflow.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -15,6 +14,7 @@ use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs, Tick};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::metrics::NodeMetrics;
+use crate::dataflow::pending::Pending;
 use crate::dataflow::watermark::{END_OF_TIME, Signal};
 use crate::error::Result;
 use crate::job::graph::Trigger;
@@ -28,9 +28,6 @@ const LATE: usize = 2;
 
 /// Inputs: rows, and what other workers have added up.
 const PARTIALS: usize = 1;
-
-/// Batches of results that are given before the rest of the dataflow gets its turn, or a few more.
-const RESULTS_AT_ONCE: usize = 8;
 
 /// A window operator on one worker.
 pub struct WindowOperator {
@@ -47,11 +44,8 @@ pub struct WindowOperator {
     due: Option<i64>,
     /// When early results are due; `None` while nothing has changed.
     early_at: Option<i64>,
-    /// There are results to give.
-    busy: bool,
+    pending: Pending,
     ended: bool,
-    /// Signals that wait behind results that are still to be given.
-    after: VecDeque<Signal>,
 }
 
 /// The times of the rows of a batch.
@@ -101,9 +95,8 @@ impl WindowOperator {
             now: 0,
             due: None,
             early_at: None,
-            busy: false,
+            pending: Pending::default(),
             ended: false,
-            after: VecDeque::new(),
         }
     }
 
@@ -114,20 +107,17 @@ impl WindowOperator {
 
     /// Gives results of windows that fire, as many as may be at once; behind the last one, the signals that waited for it.
     fn give_next(&mut self, out: &mut Outputs) -> Result<()> {
-        self.busy = true;
-        let mut given = 0;
-        while given < RESULTS_AT_ONCE {
-            let Some(results) = self.windows.next(&mut self.plan)? else {
-                self.busy = false;
-                break;
-            };
-            given += results.len();
+        let mut pending = std::mem::take(&mut self.pending);
+        let all = pending.give(out, |out| {
+            let Some(results) = self.windows.next(&mut self.plan)? else { return Ok(None) };
+            let count = results.len();
             results.into_iter().for_each(|batch| self.give(batch, out));
-        }
-        if self.busy {
+            Ok(Some(count))
+        })?;
+        self.pending = pending;
+        if !all {
             return Ok(());
         }
-        self.after.drain(..).for_each(|signal| out.pass_on(signal));
         self.schedule_firing();
         if self.ended {
             for aggregator in &self.plan.aggregators {
@@ -200,8 +190,8 @@ impl Operator for WindowOperator {
                 self.windows.advance(watermark);
             }
         }
-        self.after.push_back(signal);
-        if self.busy { Ok(()) } else { self.give_next(out) }
+        self.pending.wait(signal);
+        if self.pending.is_busy() { Ok(()) } else { self.give_next(out) }
     }
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
@@ -221,7 +211,7 @@ impl Operator for WindowOperator {
         self.ended = true;
         if complete {
             self.windows.advance(END_OF_TIME);
-            self.after.push_back(Signal::End);
+            self.pending.wait(Signal::End);
         } else {
             self.metrics.open_groups.fetch_add(self.windows.open_groups() as u64, Relaxed);
         }
@@ -229,7 +219,7 @@ impl Operator for WindowOperator {
     }
 
     fn is_busy(&self) -> bool {
-        self.busy
+        self.pending.is_busy()
     }
 
     fn resume(&mut self, out: &mut Outputs) -> Result<()> {

@@ -165,7 +165,7 @@ impl Accumulated {
             columns = rest;
             for (group, latest) in groups.iter().zip(latest.as_primitive::<Int64Type>().values()) {
                 let ours = &mut self.latest[*group as usize];
-                *ours = latest.max(ours).to_owned();
+                *ours = (*latest).max(*ours);
             }
         }
         for (aggregator, accumulators) in aggregators.iter_mut().zip(&mut self.aggregates) {
@@ -238,14 +238,14 @@ pub fn take_changed(pane: &mut Pane) -> Vec<u32> {
     rows
 }
 
-/// The rows of keys in a pane; keys that are new get one.
-pub fn rows_of(
-    pane: &mut Pane,
+/// The rows of keys in a table; keys that are new get one.
+pub fn rows_of<V: Values>(
+    table: &mut Table<V>,
     columns: &mut Columns<'_>,
     key: &[usize],
     count: usize,
     rows: &mut Vec<u32>,
 ) -> Result<()> {
     let keys = key.iter().map(|c| columns.get(*c)).collect::<Result<Vec<_>>>()?;
-    pane.rows_of(&Keys::of(&keys, count)?, rows)
+    table.rows_of(&Keys::of(&keys, count)?, rows)
 }

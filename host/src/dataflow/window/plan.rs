@@ -27,9 +27,6 @@ const KEYS_AT_ONCE: usize = 256 << 10;
 /// Keys for which a new pane has room at the most: beyond that, growing is not what costs.
 pub const ROOM_MAX: usize = 16 << 10;
 
-/// Spilled keys that come back at once to be looked at.
-pub const DUE_AT_ONCE: usize = 4096;
-
 /// Which result of a window it is; the column `window_result`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {

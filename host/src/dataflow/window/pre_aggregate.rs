@@ -29,7 +29,6 @@ use crate::job::graph::Windows;
 use crate::job::spec::WindowTime;
 use crate::plugin::{CallContext, RowFailure};
 use crate::state::index::KeyIndex;
-use crate::state::key::Keys;
 use crate::state::table::Table;
 
 /// Outputs: rows as they came, what was added up, and rows that a plugin aggregate failed.
@@ -154,15 +153,13 @@ impl PreAggregate {
         times: Times<'_>,
         context: &CallContext,
     ) -> Result<Vec<RowFailure>> {
-        let held = match self.held.iter_mut().position(|held| held.start == start) {
-            Some(at) => &mut self.held[at],
-            None => {
-                let mut pane = self.spare.pop().unwrap_or_else(|| self.plan.pane());
-                pane.reset(Accumulated::new(&self.plan));
-                self.held.push(Held { start, pane, rows: 0 });
-                self.held.last_mut().expect("one was pushed")
-            }
-        };
+        let at = self.held.iter().position(|held| held.start == start).unwrap_or_else(|| {
+            let mut pane = self.spare.pop().unwrap_or_else(|| self.plan.pane());
+            pane.reset(Accumulated::new(&self.plan));
+            self.held.push(Held { start, pane, rows: 0 });
+            self.held.len() - 1
+        });
+        let held = &mut self.held[at];
         held.rows += batch.row_count();
         let mut columns = Columns::of(batch);
         rows_of(&mut held.pane, &mut columns, &self.plan.key, batch.row_count(), &mut self.scratch)?;
@@ -207,8 +204,7 @@ impl PreAggregate {
         let table = &mut self.sessions;
         table.reset(Sessions::new(gap_ms, self.lateness_ms, Accumulated::new(&self.plan)));
         let mut columns = Columns::of(batch);
-        let key = self.plan.key.iter().map(|c| columns.get(*c)).collect::<Result<Vec<_>>>()?;
-        table.rows_of(&Keys::of(&key, batch.row_count())?, &mut self.scratch)?;
+        rows_of(table, &mut columns, &self.plan.key, batch.row_count(), &mut self.scratch)?;
         let (mut found, mut merged) = (Vec::with_capacity(self.scratch.len()), Vec::new());
         for (row, key) in self.scratch.iter().enumerate() {
             let time = times.at(row);

@@ -6,17 +6,16 @@
 use super::aggregate::Times;
 use super::aggregator::Columns;
 use super::divide::Part;
-use super::pane::Accumulated;
+use super::pane::{Accumulated, rows_of};
 use super::partial;
-use super::plan::{Added, DUE_AT_ONCE, Mark, NewRows, PANES, Plan, Span, Windows};
+use super::plan::{Added, Mark, NewRows, PANES, Plan, Span, Windows};
 use super::sessions::{NONE, Session, Sessions};
 use super::shape::TIME_LIMIT_MS;
 use crate::dataflow::batch::Batch;
 use crate::error::Result;
 use crate::plugin::RowFailure;
-use crate::state::key::Keys;
 use crate::state::store::{SlotKind, StateStore};
-use crate::state::table::{Asker, Table};
+use crate::state::table::{Asker, DUE_AT_ONCE, Table};
 
 /// Sessions that fire at once.
 const FIRED_AT_ONCE: usize = 256 << 10;
@@ -209,9 +208,8 @@ impl SessionWindows {
     /// Adds rows whose times are in range.
     fn add_in_range(&mut self, plan: &mut Plan, rows: &NewRows<'_>) -> Result<Added> {
         let mut columns = Columns::of(rows.batch);
-        let key_columns = plan.key.iter().map(|c| columns.get(*c)).collect::<Result<Vec<_>>>()?;
         let mut keys = std::mem::take(&mut self.scratch);
-        self.table.rows_of(&Keys::of(&key_columns, rows.batch.row_count())?, &mut keys)?;
+        rows_of(&mut self.table, &mut columns, &plan.key, rows.batch.row_count(), &mut keys)?;
         let mut found = Vec::with_capacity(keys.len());
         let late = match rows.times {
             Times::One(time) => self.assign(plan, keys.iter().map(|key| (*key, time, time)), &mut found),

@@ -10,7 +10,7 @@ use super::aggregator::Columns;
 use super::divide::{Divided, Part, divide};
 use super::pane::{Pane, rows_of, take_changed};
 use super::partial;
-use super::plan::{Added, DUE_AT_ONCE, Giving, Mark, NewRows, Plan, Span, Windows};
+use super::plan::{Added, Giving, Mark, NewRows, Plan, Span, Windows};
 use super::running::{Changed, Panes, Running, merge_all, merge_some};
 use super::shape::Shape;
 use super::stacks::{Stacks, pays};
@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::plugin::RowFailure;
 use crate::state::key::Keys;
 use crate::state::store::StateStore;
-use crate::state::table::Asker;
+use crate::state::table::{Asker, DUE_AT_ONCE};
 
 /// The panes of tumbling or sliding windows on one worker.
 pub struct TimeWindows {

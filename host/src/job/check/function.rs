@@ -100,12 +100,16 @@ pub(super) fn open_of_operator(
 fn missing(checker: &mut Checker<'_>, name: &str, plugin: &str, at: &At) {
     let listed = checker.job.plugins.get(plugin);
     let functions = match checker.around.find_plugin(plugin, listed) {
-        // What is wrong with a plugin that cannot be read is said where a function of it is opened.
-        Ok(path) => checker.functions(&path).unwrap_or_default(),
-        Err(_) => Vec::new(),
+        Ok(path) => checker.functions(&path),
+        Err(looked) => {
+            let looked: Vec<String> = looked.iter().map(|path| format!("\n  {}", path.display())).collect();
+            Err(format!("there is no file{}", looked.concat()))
+        }
     };
-    let names: Vec<&str> = functions.iter().map(|f| f.name.as_str()).collect();
-    let help = if names.is_empty() { String::new() } else { suggestion("", "its functions", names) };
+    let help = match functions {
+        Ok(functions) => suggestion("", "its functions", functions.iter().map(|f| f.name.as_str())),
+        Err(message) => format!("its functions are not known: {message}"),
+    };
     let message = format!("`{name}` names the plugin `{plugin}`, but no `function` of it");
     checker.error(Problem::error(at.clone(), message).on_key().help(help));
 }
