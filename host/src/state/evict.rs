@@ -11,7 +11,7 @@ use super::filter::Filter;
 use super::key::{Key, Keys, hash};
 use super::short::Short;
 use super::spill::{DueKeys, Records, SpillTable, put_key, read_key};
-use super::store::StateStore;
+use super::store::{StateStore, share};
 use super::table::{DIRTY, LIVE, NO_ROW, SAME, STORED, TAKEN, Table, USED, Values};
 use super::values::Asker;
 use crate::error::Result;
@@ -23,7 +23,7 @@ const WRITTEN_AT_ONCE: usize = 16 << 20;
 const REMOVED_AT_ONCE: usize = 4096;
 
 /// Keys for which there should be room in the index before they come.
-const NEXT_KEYS: usize = 16 << 10;
+pub(super) const NEXT_KEYS: usize = 16 << 10;
 
 /// Spilled rows that are looked at in search of expired ones whenever rows are spilled.
 const SWEPT_AT_ONCE: usize = 1024;
@@ -208,8 +208,7 @@ impl<V: Values> Table<V> {
         let (live, rows) = (self.index.len(), self.index.rows());
         let filter = self.spilled.as_ref().map_or(0, |spilled| spilled.filter.bytes());
         let all = self.index.bytes() + self.values.bytes() + self.marks.len();
-        // Free rows are taken by the next keys.
-        let own = if rows == 0 { 0 } else { (all as u128 * live as u128 / rows as u128) as usize };
+        let own = share(all, live, rows);
         let changed = self.spilled.as_ref().map_or(0, |spilled| spilled.changed);
         home.listing.report(live, own + filter, self.spilled_keys(), changed);
         let excess = home.listing.excess(own, self.index.growth_bytes(NEXT_KEYS));

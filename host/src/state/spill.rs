@@ -12,7 +12,8 @@
 //! turned round, and the key as above; no values.
 //!
 //! Keys of one group are together, so that ranges are scanned by key group. The epoch is that of the last change: when it is
-//! the table's current one, the row has changed since the last look at changes.
+//! the table's current one, the row has changed since the last look at changes. What timers have in the file is drawn in
+//! [`timer_file`](super::timer_file).
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -20,7 +21,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError};
+use redb::{
+    Database, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError,
+    WriteTransaction,
+};
 
 use super::codec;
 use super::key::Key;
@@ -33,7 +37,8 @@ static FILES: AtomicU64 = AtomicU64::new(0);
 /// redb's cache has at least so many bytes.
 const CACHE_BYTES_MIN: usize = 1 << 20;
 
-fn failed(e: impl std::fmt::Display) -> Error {
+/// What redb says is wrong.
+pub(super) fn failed(e: impl std::fmt::Display) -> Error {
     Error::external(format!("cannot use the file for state that is over the memory budget: {e}"))
 }
 
@@ -88,6 +93,39 @@ impl SpillFile {
             .create_with_backend(Scratch(file))
             .map_err(failed)?;
         Ok(SpillFile { database, tables: AtomicU64::new(0) })
+    }
+
+    /// A number that no table has in its name.
+    pub(super) fn next_number(&self) -> u64 {
+        self.tables.fetch_add(1, Relaxed)
+    }
+
+    /// Changes tables, all of them or, where `change` fails, none.
+    pub(super) fn write<T>(&self, change: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
+        let transaction = self.database.begin_write().map_err(failed)?;
+        let result = change(&transaction)?;
+        transaction.commit().map_err(failed)?;
+        Ok(result)
+    }
+
+    /// A table as it is now, if it has ever been written.
+    pub(super) fn open(&self, name: &str) -> Result<Option<ReadOnlyTable<&'static [u8], &'static [u8]>>> {
+        let transaction = self.database.begin_read().map_err(failed)?;
+        match transaction.open_table(Definition::new(name)) {
+            Ok(table) => Ok(Some(table)),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(e) => Err(failed(e)),
+        }
+    }
+
+    /// Frees the pages of tables.
+    pub(super) fn drop_tables(&self, names: &[&str]) -> Result<()> {
+        self.write(|transaction| {
+            for name in names {
+                transaction.delete_table(Definition::new(name)).map_err(failed)?;
+            }
+            Ok(())
+        })
     }
 }
 
@@ -188,7 +226,8 @@ fn read_value(frame: &[u8]) -> Result<(u32, &[u8])> {
     Ok((u32::from_le_bytes(*epoch), row))
 }
 
-type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
+/// A table of redb's by its name.
+pub(super) type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 
 /// The part of one table in the file.
 #[derive(Debug)]
@@ -208,7 +247,7 @@ pub(super) struct DueKeys([Vec<Vec<u8>>; 2]);
 impl DueKeys {
     /// Adds a key.
     pub(super) fn push(&mut self, by: Asker, at: i64, key_group: u32, key: Key<'_>) {
-        let mut bytes = (at as u64 ^ 1 << 63).to_be_bytes().to_vec();
+        let mut bytes = ordered(at).to_vec();
         put_key(key_group, key, &mut bytes);
         self.0[by as usize].push(bytes);
     }
@@ -216,6 +255,11 @@ impl DueKeys {
     pub(super) fn is_empty(&self) -> bool {
         self.0.iter().all(Vec::is_empty)
     }
+}
+
+/// A time as bytes that have its order.
+pub(super) fn ordered(at: i64) -> [u8; 8] {
+    (at as u64 ^ 1 << 63).to_be_bytes()
 }
 
 /// The time and the key of what [`DueKeys::push`] wrote.
@@ -227,7 +271,7 @@ fn read_due(bytes: &[u8]) -> Result<(i64, &[u8])> {
 
 impl SpillTable {
     pub(super) fn new(file: &Arc<SpillFile>) -> Self {
-        let number = file.tables.fetch_add(1, Relaxed);
+        let number = file.next_number();
         let name = |part: &str| format!("{part}-{number}");
         SpillTable {
             file: Arc::clone(file),
@@ -247,8 +291,7 @@ impl SpillTable {
         remove: impl Iterator<Item = &'k [u8]>,
     ) -> Result<()> {
         records.sort();
-        let transaction = self.file.database.begin_write().map_err(failed)?;
-        {
+        self.file.write(|transaction| {
             let mut table = transaction.open_table(Definition::new(&self.rows)).map_err(failed)?;
             for key in remove {
                 table.remove(key).map_err(failed)?;
@@ -272,8 +315,8 @@ impl SpillTable {
                     table.insert(key.as_slice(), &[][..]).map_err(failed)?;
                 }
             }
-        }
-        transaction.commit().map_err(failed)
+            Ok(())
+        })
     }
 
     /// Looks keys up: calls `found` with the number, the epoch and the row of each that is there.
@@ -283,7 +326,7 @@ impl SpillTable {
         mut found: impl FnMut(u32, u32, &[u8]) -> Result<()>,
     ) -> Result<()> {
         records.sort();
-        let Some(table) = self.open(&self.rows)? else { return Ok(()) };
+        let Some(table) = self.file.open(&self.rows)? else { return Ok(()) };
         for record in &records.entries {
             if let Some(value) = table.get(record.key(&records.bytes)).map_err(failed)? {
                 let (epoch, row) = read_value(value.value())?;
@@ -295,9 +338,8 @@ impl SpillTable {
 
     /// Takes out up to `limit` keys that are due at `until` or earlier, and says when the next one is due.
     pub(super) fn take_due(&self, by: Asker, until: i64, limit: usize) -> Result<(Vec<Vec<u8>>, Option<i64>)> {
-        let (mut keys, mut next) = (Vec::new(), None);
-        let transaction = self.file.database.begin_write().map_err(failed)?;
-        {
+        self.file.write(|transaction| {
+            let (mut keys, mut next) = (Vec::new(), None);
             let mut table = transaction.open_table(Definition::new(&self.due[by as usize])).map_err(failed)?;
             let mut entries = Vec::new();
             for entry in table.range::<&[u8]>(..).map_err(failed)? {
@@ -313,18 +355,8 @@ impl SpillTable {
             for entry in entries {
                 table.remove(entry.as_slice()).map_err(failed)?;
             }
-        }
-        transaction.commit().map_err(failed)?;
-        Ok((keys, next))
-    }
-
-    fn open(&self, name: &str) -> Result<Option<redb::ReadOnlyTable<&'static [u8], &'static [u8]>>> {
-        let transaction = self.file.database.begin_read().map_err(failed)?;
-        match transaction.open_table(Definition::new(name)) {
-            Ok(table) => Ok(Some(table)),
-            Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            Err(e) => Err(failed(e)),
-        }
+            Ok((keys, next))
+        })
     }
 
     /// Calls `visit` with the key, the epoch and the row of entries behind `after`, in the order of their keys, until it says
@@ -334,7 +366,7 @@ impl SpillTable {
         after: Option<&[u8]>,
         mut visit: impl FnMut(&[u8], u32, &[u8]) -> Result<bool>,
     ) -> Result<bool> {
-        let Some(table) = self.open(&self.rows)? else { return Ok(false) };
+        let Some(table) = self.file.open(&self.rows)? else { return Ok(false) };
         let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
         for entry in table.range::<&[u8]>((from, std::ops::Bound::Unbounded)).map_err(failed)? {
             let (key, value) = entry.map_err(failed)?;
@@ -348,7 +380,9 @@ impl SpillTable {
 
     /// Calls `visit` with the key, the epoch and the row of what was noted as changed.
     pub(super) fn changed(&self, mut visit: impl FnMut(&[u8], u32, &[u8]) -> Result<()>) -> Result<()> {
-        let (Some(changed), Some(rows)) = (self.open(&self.changed)?, self.open(&self.rows)?) else { return Ok(()) };
+        let (Some(changed), Some(rows)) = (self.file.open(&self.changed)?, self.file.open(&self.rows)?) else {
+            return Ok(());
+        };
         for entry in changed.range::<&[u8]>(..).map_err(failed)? {
             let (key, _) = entry.map_err(failed)?;
             if let Some(value) = rows.get(key.value()).map_err(failed)? {
@@ -361,21 +395,13 @@ impl SpillTable {
 
     /// Nothing is noted as changed any more.
     pub(super) fn forget_changed(&self) -> Result<()> {
-        self.drop_tables(&[&self.changed])
-    }
-
-    fn drop_tables(&self, names: &[&str]) -> Result<()> {
-        let transaction = self.file.database.begin_write().map_err(failed)?;
-        for name in names {
-            transaction.delete_table(Definition::new(name)).map_err(failed)?;
-        }
-        transaction.commit().map_err(failed)
+        self.file.drop_tables(&[&self.changed])
     }
 }
 
 impl Drop for SpillTable {
     fn drop(&mut self) {
         // Its pages are then used for others. What cannot be freed goes with the file.
-        let _ = self.drop_tables(&[&self.rows, &self.changed, &self.due[0], &self.due[1]]);
+        let _ = self.file.drop_tables(&[&self.rows, &self.changed, &self.due[0], &self.due[1]]);
     }
 }

@@ -191,6 +191,11 @@ impl StateStore {
     }
 }
 
+/// The part of `bytes` that is of the live ones among so many places: what is free is taken by the next ones.
+pub(super) fn share(bytes: usize, live: usize, places: usize) -> usize {
+    if places == 0 { 0 } else { (bytes as u128 * live as u128 / places as u128) as usize }
+}
+
 /// A slot in the list.
 #[derive(Debug)]
 pub(super) struct Listing {

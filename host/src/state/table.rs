@@ -58,7 +58,7 @@ pub struct Table<V> {
     pub(super) epoch: u32,
 }
 
-/// A table's place in the store.
+/// A place in the store, of a table or of timers.
 #[derive(Debug)]
 pub(super) struct Home {
     pub(super) store: StateStore,

@@ -1,19 +1,17 @@
 //! What has changed among timers since the last look, and how it is put back.
 //!
-//! A change's entry is 17 bytes: the clock (0: event time, 1: processing time), then the time and the tag, 8 bytes each,
-//! big-endian. Its value is empty; what counts is the order, which is that of setting.
+//! A change's entry is drawn in [`timer_name`](super::timer_name). Its value is empty; what counts is the order, which is that
+//! of setting.
 
 use std::collections::BTreeMap;
 
 use super::changes::{Change, ChangeVisitor};
 use super::key::{Key, KeyGroups, hash};
 use super::short::Short;
-use super::spill::{put_key, read_key};
+use super::spill::read_key;
+use super::timer_name::{ENTRY, Named, read_entry};
 use super::timers::{Clock, Timers};
-use crate::error::{Error, Result};
-
-/// Bytes of an entry.
-const ENTRY: usize = 17;
+use crate::error::Result;
 
 /// Timers that were set or are gone.
 #[derive(Debug, Default)]
@@ -31,12 +29,9 @@ struct Logged {
     was_gone: bool,
 }
 
-/// A timer as one piece of bytes; without a key group, which is known when it is needed.
 fn name(key: Key<'_>, clock: Clock, time: i64, tag: u64) -> Short {
-    let mut bytes = vec![clock as u8];
-    bytes.extend_from_slice(&time.to_be_bytes());
-    bytes.extend_from_slice(&tag.to_be_bytes());
-    put_key(0, key, &mut bytes);
+    let mut bytes = Vec::new();
+    Named { key, clock, time, tag }.put(&mut bytes);
     Short::new(&bytes)
 }
 
@@ -53,15 +48,19 @@ impl TimerLog {
 
 impl Timers {
     /// From now on changes are noted; every timer that is set counts as changed.
-    pub fn track_changes(&mut self) {
+    ///
+    /// # Errors
+    /// The file for spilled state cannot be read: the outside world's.
+    pub fn track_changes(&mut self) -> Result<()> {
         if self.log.is_some() {
-            return;
+            return Ok(());
         }
         let mut log = TimerLog::default();
-        for clock in [Clock::EventTime, Clock::ProcessingTime] {
-            self.each(clock, |key, time, tag| log.set(key, clock, time, tag));
+        for clock in Clock::ALL {
+            self.each(clock, |key, time, tag| log.set(key, clock, time, tag))?;
         }
         self.log = Some(log);
+        Ok(())
     }
 
     /// Calls `visit` with what has changed since the last call.
@@ -69,7 +68,7 @@ impl Timers {
     /// # Errors
     /// What `visit` says.
     pub fn changes(&mut self, visit: ChangeVisitor<'_>) -> Result<()> {
-        let groups = self.key_groups.unwrap_or(KeyGroups::new(1));
+        let groups = self.home.as_ref().map_or(KeyGroups::new(1), |home| home.store.key_groups());
         let log = std::mem::take(self.log.get_or_insert_default());
         let mut sorted: Vec<_> = log.changes.into_iter().collect();
         // Those that are gone come first; the others as they were set.
@@ -91,23 +90,15 @@ impl Timers {
     /// Puts back what [`Timers::changes`] gave. It does not count as changed.
     ///
     /// # Errors
-    /// The change is not of a timer.
+    /// The change is not of a timer, or the file for spilled state cannot be read.
     pub fn restore(&mut self, change: Change<'_>) -> Result<()> {
-        let wrong = || Error::internal("stored state of timers has an entry that is no timer");
-        let entry: &[u8; ENTRY] = change.entry.and_then(|entry| entry.try_into().ok()).ok_or_else(wrong)?;
-        let clock = match entry[0] {
-            0 => Clock::EventTime,
-            1 => Clock::ProcessingTime,
-            _ => return Err(wrong()),
-        };
-        let eight = |at: usize| entry[at..].first_chunk::<8>().copied().ok_or_else(wrong);
-        let (time, tag) = (i64::from_be_bytes(eight(1)?), u64::from_be_bytes(eight(9)?));
+        let Named { key, clock, time, tag } = read_entry(change.key, change.entry.unwrap_or_default())?;
         let log = self.log.take();
-        match change.value {
-            Some(_) => self.set(change.key, clock, time, tag),
-            None => self.clear(change.key, clock, time, tag),
-        }
+        let result = match change.value {
+            Some(_) => self.set(key, clock, time, tag),
+            None => self.clear(key, clock, time, tag),
+        };
         self.log = log;
-        Ok(())
+        result
     }
 }

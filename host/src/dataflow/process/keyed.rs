@@ -51,7 +51,7 @@ impl ProcessState {
     pub fn begin(&mut self, keys: Keys, now: i64) -> Result<()> {
         self.changes.clear();
         self.slots.begin(&keys, now)?;
-        self.timers.settle();
+        self.timers.settle()?;
         self.keys = keys;
         Ok(())
     }
@@ -131,8 +131,8 @@ impl KeyedState for ProcessState {
         for (is_set, timer) in self.changes.drain(..) {
             let key = self.keys.get(timer.key as usize);
             match is_set {
-                true => self.timers.set(key, clock(timer.clock), timer.time, timer.tag),
-                false => self.timers.clear(key, clock(timer.clock), timer.time, timer.tag),
+                true => self.timers.set(key, clock(timer.clock), timer.time, timer.tag)?,
+                false => self.timers.clear(key, clock(timer.clock), timer.time, timer.tag)?,
             }
         }
         self.slots.commit()

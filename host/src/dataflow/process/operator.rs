@@ -133,7 +133,7 @@ impl ProcessOperator {
                 return Ok(());
             }
             let firing = firing.get_or_insert_with(|| Firing::new(up_to, timers.len()));
-            let due = timers.due(clock(by), up_to, TIMERS_PER_CALL);
+            let due = timers.due(clock(by), up_to, TIMERS_PER_CALL)?;
             if let (Some(time), Some(tag)) = (due.times.last(), due.tags.last()) {
                 firing.fires(due.times.len(), *time, *tag)?;
             }

@@ -29,7 +29,7 @@ use crate::job::spec::OnError;
 use crate::plugin::binding::OpenRequest;
 use crate::plugin::{CompileIn, Function, Limits, Plugins, Settings};
 use crate::schema::{DataType, Field, Schema};
-use crate::state::store::StateStore;
+use crate::state::store::{JobStores, StateStore};
 
 /// A guest to which each row is an instruction: `x` has the tag in bits 0 and 1, whether to clear in bit 2, the clock in
 /// bit 3 (0: event time), and the time in the rest. It gives no row for a row, and one for each timer. A timer with the tag
@@ -109,6 +109,11 @@ struct Harness {
 impl Harness {
     /// The first input has the columns `k` and `x`, the second, if there is one, `x2` and `k2`.
     fn new(lines: &str, inputs: usize) -> Self {
+        Harness::with_memory(lines, inputs, u64::MAX)
+    }
+
+    fn with_memory(lines: &str, inputs: usize, memory_bytes_max: u64) -> Self {
+        let store = StateStore::new(&JobStores::new(memory_bytes_max, None, 256, 1));
         let settings = Settings { compile_in: CompileIn::ThisProcess, cache: None, ..Settings::new(Limits::default()) };
         let plugins = Plugins::with(settings).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -144,7 +149,7 @@ impl Harness {
         }
         let output = PairOutput { output: 0, columns };
         let parts = Parts {
-            state: ProcessState::new(&function.binding().state, &StateStore::in_memory()).unwrap(),
+            state: ProcessState::new(&function.binding().state, &store).unwrap(),
             function,
             sides,
             outputs: vec![Arrangement::new(&output, &Schema::new(fields), &keys[..inputs]).unwrap()],
@@ -238,10 +243,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     /// Goal: each timer of event time fires once, in order, before the watermark goes on; those in the past at once; the
-    /// rest at the end. Method: random sets, clears and watermarks, against a list.
+    /// rest at the end (P2), also where there is no memory for any (K2). Method: random sets, clears and watermarks, against a
+    /// list.
     #[test]
-    fn timers_fire_once_and_in_order(steps in steps()) {
-        let mut harness = Harness::new(TIMERS, 1);
+    fn timers_fire_once_and_in_order(steps in steps(), enough: bool) {
+        let mut harness = Harness::with_memory(TIMERS, 1, if enough { u64::MAX } else { 0 });
         let (mut model, mut watermark) = (Model::default(), None);
         for step in steps {
             let expected = match step {
