@@ -14,6 +14,17 @@ use crate::error::{Error, Result};
 /// Row numbers into a column; shared by the columns that have gone the same way.
 pub type Rows = ScalarBuffer<u32>;
 
+/// Row numbers are sparse where they are fewer than this part of those that they lie among.
+const SPARSE_PART: usize = 4;
+
+/// Whether a column that is kept for long should be gathered rather than seen through these row numbers.
+fn is_sparse(rows: &Rows) -> bool {
+    match (rows.first(), rows.last()) {
+        (Some(first), Some(last)) => rows.len() * SPARSE_PART <= last.abs_diff(*first) as usize,
+        _ => true,
+    }
+}
+
 /// One column of a batch.
 #[derive(Debug, Clone)]
 pub struct Column {
@@ -35,6 +46,14 @@ impl Column {
             None => Ok(self.values.clone()),
             Some(rows) => arrow_select::take::take(&self.values, &UInt32Array::new(rows.clone(), None), None)
                 .map_err(|e| Error::internal(format!("cannot gather a column: {e}"))),
+        }
+    }
+
+    /// The same values, gathered if they are few of those that would be kept in memory for them.
+    pub fn compact(&self) -> Result<Self> {
+        match &self.rows {
+            Some(rows) if is_sparse(rows) => Ok(self.gather()?.into()),
+            _ => Ok(self.clone()),
         }
     }
 
@@ -73,7 +92,12 @@ impl Batch {
     /// A batch of whole columns, each of `row_count` rows.
     pub fn new(columns: Vec<ArrayRef>, row_count: usize) -> Self {
         debug_assert!(columns.iter().all(|c| c.len() == row_count));
-        Batch { row_count, columns: columns.into_iter().map(Column::from).collect(), ..Batch::default() }
+        Batch::of(columns.into_iter().map(Column::from).collect(), row_count)
+    }
+
+    /// A batch of these columns, each of `row_count` rows.
+    pub fn of(columns: Vec<Column>, row_count: usize) -> Self {
+        Batch { row_count, columns, ..Batch::default() }
     }
 
     /// The same rows with another set of columns, each of as many rows.

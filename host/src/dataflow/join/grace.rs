@@ -8,10 +8,11 @@
 
 use std::collections::VecDeque;
 
-use super::layout::Layout;
+use super::layout::{Layout, RowKeys};
 use super::matches::{Listed, Part};
-use super::pieces::{Piece, PieceNote, SidePieces, together};
+use super::pieces::{PieceNote, SidePieces, chosen};
 use super::side::{LEFT, RIGHT, gives_unmatched};
+use crate::dataflow::batch::Batch;
 use crate::error::Result;
 use crate::job::spec::JoinType;
 use crate::state::key::hash;
@@ -56,11 +57,11 @@ impl Matching {
     pub fn of_new_rows(
         join: JoinType,
         window: i64,
-        (side, rows): (usize, Piece),
+        (side, rows): (usize, Batch),
         layout: &Layout,
         others: Vec<PieceNote>,
     ) -> Result<Self> {
-        let list = Listed::new(join, window, side, layout, rows, Vec::new())?;
+        let list = Listed::new(join, window, side, layout, vec![rows])?;
         let open = Some(Open { list: Some(list), walked: 0 });
         let mut pieces = [others, Vec::new()];
         pieces.swap(LEFT, 1 - side);
@@ -79,8 +80,8 @@ impl Matching {
             Some(note) if open.list.is_some() || gives_unmatched(self.join, walked) => {
                 let piece = self.rows_of(&mut sides[walked], note, now)?;
                 match &mut open.list {
-                    Some(list) => list.walk(sides[walked].layout(), piece, parts)?,
-                    None => parts.push_back(Part::alone(self.window, walked, piece.batch())),
+                    Some(list) => list.walk(&sides[walked].layout().key_of(&piece)?, piece, parts)?,
+                    None => parts.push_back(Part::alone(self.window, walked, piece)),
                 }
                 open.walked += 1;
                 self.open = Some(open);
@@ -99,22 +100,24 @@ impl Matching {
         let mut pieces = Vec::new();
         for note in &self.pieces[self.listed] {
             let piece = self.rows_of(side, note, now)?;
-            if piece.row_count > 0 {
+            if piece.row_count() > 0 {
                 pieces.push(piece);
             }
         }
-        let Some(rows) = together(pieces)? else { return Ok(None) };
-        Listed::new(self.join, self.window, self.listed, side.layout(), rows, Vec::new()).map(Some)
+        if pieces.is_empty() {
+            return Ok(None);
+        }
+        Listed::new(self.join, self.window, self.listed, side.layout(), pieces).map(Some)
     }
 
     /// The rows of a piece that belong to the partition.
-    fn rows_of(&self, side: &mut SidePieces, note: &PieceNote, now: i64) -> Result<Piece> {
+    fn rows_of(&self, side: &mut SidePieces, note: &PieceNote, now: i64) -> Result<Batch> {
         let piece = side.get(note)?;
         side.settle(now)?;
         if self.partitions == 1 {
             return Ok(piece);
         }
-        let keys = side.layout().keys(&piece.columns, piece.row_count)?;
+        let keys = RowKeys::of(&side.layout().key_of(&piece)?, piece.row_count(), &[])?;
         let is_in = |row: &u32| {
             let row = *row as usize;
             let partition = match keys.has_key(row) {
@@ -124,8 +127,8 @@ impl Matching {
             };
             partition == self.partition
         };
-        let rows = (0..piece.row_count as u32).filter(is_in).collect();
-        piece.chosen(rows)
+        let rows = (0..piece.row_count() as u32).filter(is_in).collect();
+        chosen(&piece, rows)
     }
 }
 

@@ -4,6 +4,9 @@ use super::layout::RowKeys;
 use super::side::NONE;
 use crate::state::index::KeyIndex;
 
+/// Keys for which there is room from the start, at the most: there may be far fewer than rows.
+const ROOM_MAX: usize = 64 << 10;
+
 /// The rows of a set by key.
 #[derive(Debug, Default)]
 pub struct KeyLists {
@@ -16,7 +19,7 @@ pub struct KeyLists {
 impl KeyLists {
     /// Of a set of rows; those without a key are in no list.
     pub fn new(keys: &RowKeys) -> Self {
-        let mut groups = KeyIndex::default();
+        let mut groups = KeyIndex::with_room(keys.keys.len().min(ROOM_MAX));
         let mut of_rows = Vec::new();
         groups.of_rows(&keys.keys, &mut of_rows);
         let mut starts = vec![0u32; groups.rows() + 1];

@@ -47,38 +47,43 @@ impl Layout {
         self.columns.iter().map(|c| batch.columns().get(*c).ok_or_else(missing)?.gather()).collect()
     }
 
+    /// The kept columns of a batch, to be kept for long: those of the key are gathered, the others if they are few of the rows
+    /// in memory.
+    pub fn keep(&self, batch: &Batch) -> Result<Batch> {
+        let missing = || Error::internal("a batch lacks a column");
+        let keep = |(place, column): (usize, &usize)| {
+            let column = batch.columns().get(*column).ok_or_else(missing)?;
+            if self.key.contains(&place) { Ok(column.gather()?.into()) } else { column.compact() }
+        };
+        let columns = self.columns.iter().enumerate().map(keep).collect::<Result<_>>()?;
+        Ok(Batch::of(columns, batch.row_count()))
+    }
+
     /// The keys of rows of kept columns.
     pub fn keys(&self, columns: &[ArrayRef], row_count: usize) -> Result<RowKeys> {
-        self.keys_of(columns, row_count, &[])
+        let key: Vec<ArrayRef> = self.key.iter().map(|column| columns[*column].clone()).collect();
+        RowKeys::of(&key, row_count, &[])
     }
 
-    /// The same without some of the key columns, by their positions in the key.
-    pub fn keys_of(&self, columns: &[ArrayRef], row_count: usize, but: &[usize]) -> Result<RowKeys> {
-        let wanted = self.key.iter().enumerate().filter(|(i, _)| !but.contains(i));
-        let key: Vec<ArrayRef> = wanted.map(|(_, column)| columns[*column].clone()).collect();
-        Ok(RowKeys { keys: Keys::of(&key, row_count)?, nulls: self.nulls(columns) })
+    /// The key columns of rows of kept columns.
+    pub fn key_of(&self, rows: &Batch) -> Result<Vec<ArrayRef>> {
+        self.key.iter().map(|column| rows.columns()[*column].gather()).collect()
     }
+}
 
-    /// Which rows have a key; `None`: all.
-    pub fn nulls(&self, columns: &[ArrayRef]) -> Option<NullBuffer> {
-        let nulls = self.key.iter().map(|column| columns[*column].nulls());
-        nulls.fold(None, |all, nulls| NullBuffer::union(all.as_ref(), nulls)).filter(|nulls| nulls.null_count() > 0)
-    }
+/// Which rows have a key of these columns; `None`: all.
+pub fn nulls(key: &[ArrayRef]) -> Option<NullBuffer> {
+    let nulls = key.iter().map(|column| column.nulls());
+    nulls.fold(None, |all, nulls| NullBuffer::union(all.as_ref(), nulls)).filter(|nulls| nulls.null_count() > 0)
+}
 
-    /// The values of a key column, by its position in the key, if they are whole numbers or times and all there.
-    pub fn numbers<'a>(&self, columns: &'a [ArrayRef], key: usize) -> Option<&'a [i64]> {
-        let column = &columns[*self.key.get(key)?];
-        if column.null_count() > 0 {
-            return None;
-        }
-        let ints = column.as_primitive_opt::<Int64Type>().map(|ints| &ints.values()[..]);
-        ints.or_else(|| column.as_primitive_opt::<TimestampMillisecondType>().map(|times| &times.values()[..]))
+/// The values of a column, if they are whole numbers or times and all there.
+pub fn numbers(column: &ArrayRef) -> Option<&[i64]> {
+    if column.null_count() > 0 {
+        return None;
     }
-
-    /// How many columns the key has.
-    pub fn key_len(&self) -> usize {
-        self.key.len()
-    }
+    let ints = column.as_primitive_opt::<Int64Type>().map(|ints| &ints.values()[..]);
+    ints.or_else(|| column.as_primitive_opt::<TimestampMillisecondType>().map(|times| &times.values()[..]))
 }
 
 /// The keys of rows, and which rows have none: a null in any key column matches nothing.
@@ -90,6 +95,13 @@ pub struct RowKeys {
 }
 
 impl RowKeys {
+    /// Of these columns without some of them, by their positions.
+    pub fn of(key: &[ArrayRef], row_count: usize, but: &[usize]) -> Result<Self> {
+        let wanted = key.iter().enumerate().filter(|(i, _)| !but.contains(i));
+        let wanted: Vec<ArrayRef> = wanted.map(|(_, column)| column.clone()).collect();
+        Ok(RowKeys { keys: Keys::of(&wanted, row_count)?, nulls: nulls(key) })
+    }
+
     /// Whether a row has a key.
     #[inline]
     pub fn has_key(&self, row: usize) -> bool {

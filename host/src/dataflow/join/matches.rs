@@ -4,9 +4,11 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use arrow_array::ArrayRef;
+
 use super::key_lists::{KeyLists, Walk};
-use super::layout::Layout;
-use super::pieces::{Piece, together};
+use super::layout::{Layout, RowKeys, numbers};
+use super::pieces::{keys_together, row_count_of, together};
 use super::side::{LEFT, RIGHT, ROWS_AT_ONCE, gives_unmatched};
 use crate::dataflow::batch::Batch;
 use crate::error::Result;
@@ -75,7 +77,8 @@ pub struct Listed {
     join: JoinType,
     window: i64,
     side: usize,
-    rows: Batch,
+    /// In pieces; in one where pairs are made of them.
+    rows: Vec<Batch>,
     lists: Rc<KeyLists>,
     /// By key, whether the other side has it.
     seen: Vec<bool>,
@@ -84,17 +87,24 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// Of rows of this layout. All rows of both sides are the same in the key columns `same`, positions in the key.
-    pub fn new(
+    /// Of pieces of this layout, of which there is at least one.
+    pub fn new(join: JoinType, window: i64, side: usize, layout: &Layout, pieces: Vec<Batch>) -> Result<Self> {
+        let key = keys_together(layout, &pieces)?;
+        Listed::of(join, window, side, pieces, &key, Vec::new())
+    }
+
+    /// The same, where the key columns are known; all rows of both sides are the same in those at the positions `same`.
+    fn of(
         join: JoinType,
         window: i64,
         side: usize,
-        layout: &Layout,
-        rows: Piece,
+        pieces: Vec<Batch>,
+        key: &[ArrayRef],
         same: Vec<usize>,
     ) -> Result<Self> {
-        let lists = Rc::new(KeyLists::new(&layout.keys_of(&rows.columns, rows.row_count, &same)?));
-        Ok(Listed { join, window, side, rows: rows.batch(), lists, seen: Vec::new(), same })
+        let lists = Rc::new(KeyLists::new(&RowKeys::of(key, row_count_of(&pieces)?, &same)?));
+        let rows = if gives_pairs(join) { vec![together(pieces)?] } else { pieces };
+        Ok(Listed { join, window, side, rows, lists, seen: Vec::new(), same })
     }
 
     /// Whether rows of a side come out alone, and whether because they have a pair.
@@ -103,18 +113,19 @@ impl Listed {
         (if semi { side == LEFT } else { gives_unmatched(self.join, side) }, semi)
     }
 
-    /// Matches rows of the other side, of this layout, and notes what comes out.
-    pub fn walk(&mut self, layout: &Layout, piece: Piece, parts: &mut VecDeque<Part>) -> Result<()> {
-        let walk = Walk::new(&self.lists, &layout.keys_of(&piece.columns, piece.row_count, &self.same)?);
-        let piece = piece.batch();
-        self.lists.note(&walk, &mut self.seen);
+    /// Matches rows of the other side, with these key columns, and notes what comes out.
+    pub fn walk(&mut self, key: &[ArrayRef], piece: Batch, parts: &mut VecDeque<Part>) -> Result<()> {
+        let walk = Walk::new(&self.lists, &RowKeys::of(key, piece.row_count(), &self.same)?);
         let walked = 1 - self.side;
+        if let (true, _) = self.gives(self.side) {
+            self.lists.note(&walk, &mut self.seen);
+        }
         if let (true, semi) = self.gives(walked) {
             parts.push_back(Part::alone(self.window, walked, chosen(&piece, walk.hit(semi))));
         }
-        if !matches!(self.join, JoinType::Semi | JoinType::Anti) {
+        if gives_pairs(self.join) {
             let (window, listed) = (self.window, self.side);
-            let (list, lists) = (self.rows.clone(), Rc::clone(&self.lists));
+            let (list, lists) = (self.rows[0].clone(), Rc::clone(&self.lists));
             parts.push_back(Part::Pairs { window, listed, list, lists, piece, walk });
         }
         Ok(())
@@ -122,11 +133,23 @@ impl Listed {
 
     /// Behind the last rows of the other side: notes what comes out of the lists.
     pub fn finish(self, parts: &mut VecDeque<Part>) {
-        if let (true, semi) = self.gives(self.side) {
-            let rows = self.lists.hit(&self.seen, self.rows.row_count(), semi);
-            parts.push_back(Part::alone(self.window, self.side, chosen(&self.rows, rows)));
+        let (true, semi) = self.gives(self.side) else { return };
+        let row_count = self.rows.iter().map(Batch::row_count).sum();
+        let hit = self.lists.hit(&self.seen, row_count, semi);
+        let (mut first, mut rest) = (0, &hit[..]);
+        for piece in self.rows {
+            let end = first + piece.row_count() as u32;
+            let (here, behind) = rest.split_at(rest.partition_point(|row| *row < end));
+            let here = here.iter().map(|row| row - first).collect();
+            parts.push_back(Part::alone(self.window, self.side, chosen(&piece, here)));
+            (first, rest) = (end, behind);
         }
     }
+}
+
+/// Whether a join gives rows of both sides together.
+fn gives_pairs(join: JoinType) -> bool {
+    !matches!(join, JoinType::Semi | JoinType::Anti)
 }
 
 /// Matches the rows of a window, all of which are in memory, and notes what comes out.
@@ -134,24 +157,26 @@ pub fn match_whole(
     join: JoinType,
     window: i64,
     layouts: [&Layout; 2],
-    sides: [Vec<Piece>; 2],
+    sides: [Vec<Batch>; 2],
     parts: &mut VecDeque<Part>,
 ) -> Result<()> {
-    let counts = [LEFT, RIGHT].map(|side| sides[side].iter().map(|piece| piece.row_count).sum::<usize>());
+    let counts = [LEFT, RIGHT].map(|side| sides[side].iter().map(Batch::row_count).sum::<usize>());
     // The smaller side is put into lists: they stay in the cache while the other one goes by, piece by piece.
     let listed = if counts[LEFT] < counts[RIGHT] { LEFT } else { RIGHT };
     let [left, right] = sides;
     let (list, walked) = if listed == LEFT { (left, right) } else { (right, left) };
-    let Some(list) = together(list)? else {
+    if list.is_empty() {
         if gives_unmatched(join, 1 - listed) {
-            parts.extend(walked.into_iter().map(|piece| Part::alone(window, 1 - listed, piece.batch())));
+            parts.extend(walked.into_iter().map(|piece| Part::alone(window, 1 - listed, piece)));
         }
         return Ok(());
-    };
-    let same = same_throughout([layouts[listed], layouts[1 - listed]], &list, &walked);
-    let mut list = Listed::new(join, window, listed, layouts[listed], list, same)?;
-    for piece in walked {
-        list.walk(layouts[1 - listed], piece, parts)?;
+    }
+    let key = keys_together(layouts[listed], &list)?;
+    let walked_keys = walked.iter().map(|piece| layouts[1 - listed].key_of(piece)).collect::<Result<Vec<_>>>()?;
+    let same = same_throughout(&key, &walked_keys);
+    let mut list = Listed::of(join, window, listed, list, &key, same)?;
+    for (piece, key) in walked.into_iter().zip(&walked_keys) {
+        list.walk(key, piece, parts)?;
     }
     list.finish(parts);
     Ok(())
@@ -164,12 +189,12 @@ fn chosen(batch: &Batch, rows: Vec<u32>) -> Batch {
 
 /// Positions of key columns that have one value throughout a window, on both sides (the window's own end, say, where the
 /// inputs are results of windows): the others tell the keys apart, and one column is matched much faster than two.
-fn same_throughout([layout, walked_layout]: [&Layout; 2], list: &Piece, walked: &[Piece]) -> Vec<usize> {
-    let is_same = |key: &usize| {
-        let Some(numbers) = layout.numbers(&list.columns, *key) else { return false };
-        let all = |numbers: &[i64], value: i64| numbers.iter().all(|number| *number == value);
-        let is = |piece: &Piece, value: i64| walked_layout.numbers(&piece.columns, *key).is_some_and(|n| all(n, value));
-        numbers.first().is_some_and(|value| all(numbers, *value) && walked.iter().all(|piece| is(piece, *value)))
+fn same_throughout(key: &[ArrayRef], walked: &[Vec<ArrayRef>]) -> Vec<usize> {
+    let is_same = |at: &usize| {
+        let Some(values) = numbers(&key[*at]) else { return false };
+        let all = |values: &[i64], value: i64| values.iter().all(|number| *number == value);
+        let is = |walked: &Vec<ArrayRef>, value: i64| numbers(&walked[*at]).is_some_and(|n| all(n, value));
+        values.first().is_some_and(|value| all(values, *value) && walked.iter().all(|walked| is(walked, *value)))
     };
-    (0..layout.key_len()).filter(is_same).take(layout.key_len() - 1).collect()
+    (0..key.len()).filter(is_same).take(key.len() - 1).collect()
 }

@@ -1,13 +1,15 @@
 //! The rows of one side of a window join: pieces, by a running number.
 //!
-//! A piece is the columns of rows that came together, kept as they came: no key is looked at before the window fires, since
-//! one look at all keys of a window is much faster than one at each as it comes. So a piece has rows of several key groups,
+//! A piece is a batch of rows that came together, kept as they came: no key is looked at before the window fires, since one look
+//! at all keys of a window is much faster than one at each as it comes, and columns are seen through row numbers as before, as
+//! long as most of what they lie in is kept (the workers of a process have parts of the same columns): only rows that come out
+//! of the join are copied. So a piece has rows of several key groups,
 //! and its own group says nothing about them: at a change of the number of workers its rows have to be divided by their keys.
 
 use arrow_array::{Array, ArrayRef};
 
 use super::layout::Layout;
-use crate::dataflow::batch::Batch;
+use crate::dataflow::batch::{Batch, Column};
 use crate::error::{Error, Result};
 use crate::schema::DataType;
 use crate::state::bytes::{at_end, take_count};
@@ -16,57 +18,78 @@ use crate::state::key::Key;
 use crate::state::store::{SlotKind, StateStore};
 use crate::state::table::{Table, Values};
 
-/// Columns of rows that came together. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Piece {
-    /// Those of the side's layout.
-    pub columns: Vec<ArrayRef>,
-    /// How many rows.
-    pub row_count: usize,
+/// Bytes that rows take up, whatever else is in the memory that they share with others. Of columns that are seen through row
+/// numbers, the part that goes with these.
+fn bytes_of(piece: &Batch) -> Result<usize> {
+    let size = |column: &Column| {
+        let (values, rows) = column.parts();
+        let all = values
+            .to_data()
+            .get_slice_memory_size()
+            .map_err(|e| Error::internal(format!("the rows of a join have no size: {e}")))?;
+        Ok(rows.map_or(all, |rows| all * rows.len() / values.len().max(1)))
+    };
+    piece.columns().iter().map(size).sum()
 }
 
-impl Piece {
-    /// The rows as a batch.
-    pub fn batch(self) -> Batch {
-        Batch::new(self.columns, self.row_count)
+/// Some rows of a piece, by their numbers in order; gathered.
+pub fn chosen(piece: &Batch, rows: Vec<u32>) -> Result<Batch> {
+    let row_count = rows.len();
+    if row_count == piece.row_count() {
+        return Ok(piece.clone());
     }
-
-    /// Some of the rows, by their numbers in order.
-    pub fn chosen(self, rows: Vec<u32>) -> Result<Self> {
-        let row_count = rows.len();
-        if row_count == self.row_count {
-            return Ok(self);
-        }
-        Ok(Piece { columns: self.batch().select(&rows.into()).gather()?, row_count })
-    }
-
-    /// Bytes that the rows take up, whatever else is in the memory that they share with others.
-    fn bytes(&self) -> Result<usize> {
-        let size = |column: &ArrayRef| column.to_data().get_slice_memory_size();
-        let sizes = self.columns.iter().map(size).sum::<std::result::Result<usize, _>>();
-        sizes.map_err(|e| Error::internal(format!("the rows of a join have no size: {e}")))
-    }
+    Ok(Batch::new(piece.select(&rows.into()).gather()?, row_count))
 }
 
-/// Rows of several pieces as one; none of none.
+/// How many rows several pieces have.
 ///
 /// # Errors
 /// They are more than fit into a column: the user's.
-pub fn together(mut pieces: Vec<Piece>) -> Result<Option<Piece>> {
-    if pieces.len() <= 1 {
-        return Ok(pieces.pop());
-    }
-    let row_count: usize = pieces.iter().map(|piece| piece.row_count).sum();
+pub fn row_count_of(pieces: &[Batch]) -> Result<usize> {
+    let row_count: usize = pieces.iter().map(Batch::row_count).sum();
     if row_count >= u32::MAX as usize {
         return Err(Error::user("one window of a join has more than 4 billion rows on one worker"));
     }
+    Ok(row_count)
+}
+
+/// A column of several pieces as one.
+///
+/// # Errors
+/// It does not fit into a column: the user's.
+fn column_of(parts: &[ArrayRef]) -> Result<ArrayRef> {
+    if let [one] = parts {
+        return Ok(one.clone());
+    }
+    let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+    arrow_select::concat::concat(&parts)
+        .map_err(|e| Error::user(format!("the rows of one window of a join do not fit into a column: {e}")))
+}
+
+/// Rows of several pieces, of which there is at least one, as one piece.
+///
+/// # Errors
+/// As [`row_count_of`].
+pub fn together(pieces: Vec<Batch>) -> Result<Batch> {
+    if let [one] = &pieces[..] {
+        return Ok(one.clone());
+    }
+    let row_count = row_count_of(&pieces)?;
     let column = |i: usize| {
-        let parts: Vec<&dyn Array> = pieces.iter().map(|piece| piece.columns[i].as_ref()).collect();
-        arrow_select::concat::concat(&parts)
-            .map_err(|e| Error::user(format!("the rows of one window of a join do not fit into a column: {e}")))
+        let parts = pieces.iter().map(|piece| piece.columns()[i].gather()).collect::<Result<Vec<_>>>()?;
+        column_of(&parts)
     };
-    let columns = (0..pieces[0].columns.len()).map(column).collect::<Result<Vec<_>>>()?;
-    Ok(Some(Piece { columns, row_count }))
+    Ok(Batch::new((0..pieces[0].columns().len()).map(column).collect::<Result<_>>()?, row_count))
+}
+
+/// The key columns of several pieces, of which there is at least one, as those of one.
+///
+/// # Errors
+/// As [`row_count_of`].
+pub fn keys_together(layout: &Layout, pieces: &[Batch]) -> Result<Vec<ArrayRef>> {
+    let keys = pieces.iter().map(|piece| layout.key_of(piece)).collect::<Result<Vec<_>>>()?;
+    let column = |i: usize| column_of(&keys.iter().map(|key| key[i].clone()).collect::<Vec<_>>());
+    (0..keys[0].len()).map(column).collect()
 }
 
 /// Pieces that are in memory. Encoding: the number of rows (4 bytes, little-endian), then row by row a [`cell`] for each column.
@@ -74,21 +97,21 @@ pub fn together(mut pieces: Vec<Piece>) -> Result<Option<Piece>> {
 struct Pieces {
     types: Vec<DataType>,
     /// By the table's row: the piece, and its size in bytes.
-    rows: Vec<Option<(Piece, usize)>>,
+    rows: Vec<Option<(Batch, usize)>>,
     /// Of all pieces.
     bytes: usize,
 }
 
 impl Pieces {
     /// Puts a piece at a row that is empty; gives its size in bytes.
-    fn put(&mut self, row: u32, piece: Piece) -> Result<usize> {
-        let bytes = piece.bytes()?;
+    fn put(&mut self, row: u32, piece: Batch) -> Result<usize> {
+        let bytes = bytes_of(&piece)?;
         self.bytes += bytes;
         self.rows[row as usize] = Some((piece, bytes));
         Ok(bytes)
     }
 
-    fn get(&self, row: u32) -> Option<&Piece> {
+    fn get(&self, row: u32) -> Option<&Batch> {
         self.rows.get(row as usize)?.as_ref().map(|(piece, _)| piece)
     }
 }
@@ -104,10 +127,13 @@ impl Values for Pieces {
     }
 
     fn encode(&self, row: u32, out: &mut Vec<u8>) {
-        let Some(Piece { columns, row_count }) = self.get(row) else { return out.extend_from_slice(&[0; 4]) };
-        out.extend_from_slice(&(*row_count as u32).to_le_bytes());
-        for row in 0..*row_count {
-            columns.iter().for_each(|column| cell::put(column, row, out));
+        let Some(piece) = self.get(row) else { return out.extend_from_slice(&[0; 4]) };
+        out.extend_from_slice(&(piece.row_count() as u32).to_le_bytes());
+        let columns: Vec<_> = piece.columns().iter().map(Column::parts).collect();
+        for row in 0..piece.row_count() {
+            for (values, rows) in &columns {
+                cell::put(values, rows.map_or(row, |rows| rows[row] as usize), out);
+            }
         }
     }
 
@@ -124,12 +150,12 @@ impl Values for Pieces {
         let mut columns: Vec<ArrayRef> = columns.into_iter().map(ColumnBuilder::finish).collect();
         // Builders take memory for many rows.
         columns.iter_mut().for_each(|column| column.shrink_to_fit());
-        self.put(row, Piece { columns, row_count })?;
+        self.put(row, Batch::new(columns, row_count))?;
         Ok(())
     }
 
     fn bytes(&self) -> usize {
-        self.bytes + self.rows.len() * size_of::<Option<(Piece, usize)>>()
+        self.bytes + self.rows.len() * size_of::<Option<(Batch, usize)>>()
     }
 }
 
@@ -166,8 +192,8 @@ impl SidePieces {
     }
 
     /// Keeps a piece.
-    pub fn insert(&mut self, piece: Piece) -> Result<PieceNote> {
-        let (number, row_count) = (self.next, piece.row_count);
+    pub fn insert(&mut self, piece: Batch) -> Result<PieceNote> {
+        let (number, row_count) = (self.next, piece.row_count());
         self.next += 1;
         let row = self.table.row_of(Key::Int(number))?;
         let bytes = self.table.values_mut().put(row, piece)?;
@@ -181,14 +207,14 @@ impl SidePieces {
     }
 
     /// A piece that is kept. One that was in the file is in memory until [`SidePieces::settle`] finds no room for it.
-    pub fn get(&mut self, note: &PieceNote) -> Result<Piece> {
+    pub fn get(&mut self, note: &PieceNote) -> Result<Batch> {
         let row = self.table.find(Key::Int(note.number))?;
         let piece = row.and_then(|row| self.table.values().get(row));
         piece.cloned().ok_or_else(|| Error::internal("rows of a window join are gone"))
     }
 
     /// Several pieces that are kept.
-    pub fn get_all(&mut self, notes: &[PieceNote]) -> Result<Vec<Piece>> {
+    pub fn get_all(&mut self, notes: &[PieceNote]) -> Result<Vec<Batch>> {
         notes.iter().map(|note| self.get(note)).collect()
     }
 

@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::grace::Matching;
-use super::layout::Layout;
+use super::layout::{Layout, nulls};
 use super::matches::{Part, match_whole};
-use super::pieces::{Piece, PieceNote, SidePieces};
+use super::pieces::{PieceNote, SidePieces, chosen};
 use super::side::{Added, JoinState, Joined, LEFT, RIGHT, gives_unmatched};
 use crate::dataflow::batch::{Batch, repeat_timestamp};
 use crate::dataflow::window::aggregate::Times;
@@ -79,14 +79,14 @@ impl WindowJoin {
 
     fn add_to_pane(&mut self, side: usize, start: i64, batch: &Batch) -> Result<()> {
         let layout = self.sides[side].layout();
-        let mut piece = Piece { columns: layout.gather(batch)?, row_count: batch.row_count() };
+        let mut piece = layout.keep(batch)?;
         if !gives_unmatched(self.join, side) {
             // Rows without a key will never come out.
-            if let Some(nulls) = layout.nulls(&piece.columns) {
-                piece = piece.chosen(nulls.valid_indices().map(|row| row as u32).collect())?;
+            if let Some(nulls) = nulls(&layout.key_of(&piece)?) {
+                piece = chosen(&piece, nulls.valid_indices().map(|row| row as u32).collect())?;
             }
         }
-        if piece.row_count == 0 {
+        if piece.row_count() == 0 {
             return Ok(());
         }
         if let Some(fired) = self.fired_to {
@@ -109,7 +109,7 @@ impl WindowJoin {
     }
 
     /// Matches new rows of a side with the rows that a window has on the other one, and notes what is to be given.
-    fn match_new(&mut self, window: i64, side: usize, piece: &Piece) -> Result<()> {
+    fn match_new(&mut self, window: i64, side: usize, piece: &Batch) -> Result<()> {
         let (others, piece) = (self.pieces(window, 1 - side), piece.clone());
         if !self.sides[1 - side].are_in_memory(&others) {
             let layout = self.sides[side].layout();
