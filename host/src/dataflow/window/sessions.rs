@@ -13,6 +13,9 @@ use crate::state::table::{Asker, Values};
 /// No further session.
 pub const NONE: u32 = u32::MAX;
 
+/// Sessions for which accumulators are made at once: every aggregate is asked for them.
+const ROOM_AT_ONCE: usize = 256;
+
 /// One session. Its number is that of its group in the accumulators.
 #[derive(Debug, Clone, Copy)]
 pub struct Session {
@@ -42,6 +45,8 @@ pub struct Sessions {
     pub(super) all: Vec<Session>,
     free: Vec<u32>,
     pub(super) accumulated: Accumulated,
+    /// For so many sessions there are accumulators.
+    room: usize,
     /// Sessions to look at when the watermark reaches a time: to fire, or to be forgotten. A number may be that of a later session by
     /// then, which is looked at once too often.
     pub(super) schedule: BTreeMap<i64, Vec<u32>>,
@@ -59,6 +64,7 @@ impl Sessions {
             all: Vec::new(),
             free: Vec::new(),
             accumulated,
+            room: 0,
             schedule: BTreeMap::new(),
             moved: Vec::new(),
         }
@@ -148,8 +154,11 @@ impl Sessions {
                 number
             }
             None => {
+                if self.all.len() == self.room {
+                    self.room += ROOM_AT_ONCE;
+                    self.accumulated.grow(self.room);
+                }
                 self.all.push(session);
-                self.accumulated.grow(self.all.len());
                 self.all.len() as u32 - 1
             }
         }
