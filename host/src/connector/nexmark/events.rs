@@ -12,6 +12,7 @@ use nexmark::event::{Event, EventType};
 use super::texts::Texts;
 use crate::connector::blocks::Blocks;
 use crate::connector::decode::nexmark_schema;
+use crate::connector::limits;
 use crate::connector::source::{Origin, Positions, SourceRows};
 use crate::job::spec::NexmarkTable;
 use crate::schema::SchemaRef;
@@ -30,11 +31,13 @@ fn places(table: NexmarkTable) -> (u64, u64) {
     }
 }
 
-/// The fewest rows that a batch can be asked to have: the bids of a round.
-pub(super) const BATCH_ROWS_MIN: u32 = 46;
+/// The rows of a table in a round: the fewest that a batch can be asked to have.
+pub(super) fn round_rows(table: NexmarkTable) -> u32 {
+    places(table).1 as u32
+}
 
-/// Made events of one table. A block has the table's rows out of some whole rounds of events, the same rounds for every
-/// table, so that sources of different tables that take turns stay at about the same event time.
+/// Made events of one table. A block has the table's rows out of some whole rounds of events, by default the same rounds for
+/// every table, so that sources of different tables that take turns stay at about the same event time.
 pub(super) struct Events {
     schema: SchemaRef,
     table: NexmarkTable,
@@ -46,10 +49,14 @@ pub(super) struct Events {
 }
 
 impl Events {
-    /// Blocks of at most `batch_rows` rows (at least [`BATCH_ROWS_MIN`]), and of not more events than come in 10 ms where
-    /// there is a rate, but of at least one round.
-    pub(super) fn new(table: NexmarkTable, events: Option<u64>, rate: Option<u64>, batch_rows: u32) -> Self {
-        let rounds = u64::from(batch_rows / BATCH_ROWS_MIN).max(1);
+    /// Blocks of at most `batch_rows` rows (at least [`round_rows`]), without which they are those that have as many bids as a
+    /// batch has rows; and of not more events than come in 10 ms where there is a rate, but of at least one round.
+    pub(super) fn new(table: NexmarkTable, events: Option<u64>, rate: Option<u64>, batch_rows: Option<u32>) -> Self {
+        let rounds = match batch_rows {
+            Some(rows) => rows / round_rows(table),
+            None => limits::BATCH_ROWS_DEFAULT / round_rows(NexmarkTable::Bid),
+        };
+        let rounds = u64::from(rounds).max(1);
         let rounds = rate.map_or(rounds, |rate| (rate / 100 / ROUND).clamp(1, rounds));
         let config = NexmarkConfig { base_time: BASE_TIME_MS, ..NexmarkConfig::default() };
         let kind = match table {

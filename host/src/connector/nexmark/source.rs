@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::events::{BATCH_ROWS_MIN, Events};
+use super::events::{Events, round_rows};
 use super::preload::{Key, Replay, Supply};
 use crate::connector::blocks::{BlockSource, Blocks};
 use crate::connector::decode::{Decoding, NexmarkLines};
@@ -17,19 +17,19 @@ pub(crate) fn source(spec: &spec::Nexmark, base: &Path) -> Result<Box<dyn Source
     let batch_rows = check(spec)?;
     let supply = match &spec.path {
         Some(path) => {
-            let lines = NexmarkLines { table: spec.table, batch_rows: batch_rows as usize };
+            let lines = NexmarkLines { table: spec.table, batch_rows };
             let files =
                 FileSource::decoded(&spec::FileSource::text(path), base, Ok(Arc::new(lines) as Arc<dyn Decoding>))?;
             Supply::Files(files)
         }
-        None => Supply::Made(Box::new(Events::new(spec.table, spec.events, spec.rate, batch_rows))),
+        None => Supply::Made(Box::new(Events::new(spec.table, spec.events, spec.rate, spec.batch_rows))),
     };
     Ok(match supply {
         supply if spec.preload => {
             let block_size = match &supply {
                 Supply::Made(events) => events.block_size(),
                 // A block is a batch, whatever it has.
-                Supply::Files(_) => batch_rows.into(),
+                Supply::Files(_) => batch_rows as u64,
             };
             let key = Key { spec: spec::Nexmark { rate: None, ..spec.clone() }, block_size, base: base.into() };
             Box::new(BlockSource::new(Replay::new(key, supply), spec.rate))
@@ -40,12 +40,14 @@ pub(crate) fn source(spec: &spec::Nexmark, base: &Path) -> Result<Box<dyn Source
 }
 
 /// The checked `batch_rows`.
-fn check(spec: &spec::Nexmark) -> Result<u32, Vec<String>> {
+fn check(spec: &spec::Nexmark) -> Result<usize, Vec<String>> {
     let mut wrong = Vec::new();
     let batch_rows = spec.batch_rows.unwrap_or(limits::BATCH_ROWS_DEFAULT);
-    if !(BATCH_ROWS_MIN..=limits::BATCH_ROWS_MAX).contains(&batch_rows) {
+    let least = round_rows(spec.table);
+    if !(least..=limits::BATCH_ROWS_MAX).contains(&batch_rows) {
         wrong.push(format!(
-            "`batch_rows` is {batch_rows}; it must be between {BATCH_ROWS_MIN} (the bids of 50 events) and {}",
+            "`batch_rows` is {batch_rows}; it must be between {least} (the {}s of 50 events) and {}",
+            spec.table.name(),
             limits::BATCH_ROWS_MAX
         ));
     }
@@ -65,5 +67,5 @@ fn check(spec: &spec::Nexmark) -> Result<u32, Vec<String>> {
     } else if spec.preload && spec.events.is_none() {
         wrong.push("`preload` needs `events` (or `path`): rows without end do not go into memory".into());
     }
-    if wrong.is_empty() { Ok(batch_rows) } else { Err(wrong) }
+    if wrong.is_empty() { Ok(batch_rows as usize) } else { Err(wrong) }
 }

@@ -99,6 +99,9 @@ fn first_batch(source: &dyn Source) -> SourceRows {
 fn batches_of_all_tables_are_of_the_same_stretch_of_events() {
     let counts = TABLES.map(|table| first_batch(&*open(serde_json::json!({ "table": table }))).row_count);
     assert_eq!(counts, [178, 534, 8_188]);
+    let asked =
+        TABLES.map(|table| first_batch(&*open(serde_json::json!({ "table": table, "batch_rows": 100 }))).row_count);
+    assert_eq!(asked, [100, 99, 92]);
     let slow = TABLES.map(|table| first_batch(&*open(serde_json::json!({ "table": table, "rate": 20_000 }))).row_count);
     assert_eq!(slow, [4, 12, 184]);
 }
@@ -204,7 +207,9 @@ fn what_is_wrong_is_said_at_once() {
         source(&serde_json::from_value(settings).unwrap(), Path::new("/")).err().unwrap().join("\n")
     };
     let all = wrong(serde_json::json!({ "table": "bid", "events": 0, "rate": 0, "batch_rows": 45 }));
-    assert!(all.contains("`batch_rows` is 45; it must be between 46"), "{all}");
+    assert!(all.contains("`batch_rows` is 45; it must be between 46 (the bids of 50 events)"), "{all}");
+    let person = wrong(serde_json::json!({ "table": "person", "events": 0, "batch_rows": 0 }));
+    assert!(person.contains("`batch_rows` is 0; it must be between 1 (the persons of 50 events)"), "{person}");
     assert!(all.contains("`events` is 0") && all.contains("`rate` is 0"), "{all}");
     assert!(wrong(serde_json::json!({ "table": "bid", "preload": true })).starts_with("`preload` needs `events`"));
     let path = wrong(serde_json::json!({ "table": "bid", "path": "x", "rate": 1, "events": 1 }));
