@@ -148,7 +148,7 @@ impl Outputs {
     }
 }
 
-/// Sends each message to the worker to which it is addressed.
+/// Sends each message to the worker to which it is addressed, those to one worker in their order.
 struct ByAddress;
 
 impl Distributor<Messages> for ByAddress {
@@ -158,9 +158,15 @@ impl Distributor<Messages> for ByAddress {
         stamp: &Stamp<T>,
         pushers: &mut [P],
     ) {
+        // The engine counts what is under way by containers, on every worker: each worker gets one of these, not one a message.
+        let mut shares: Vec<Messages> = pushers.iter().map(|_| Messages::default()).collect();
         for (to, message) in messages.0.drain(..) {
-            let mut one = Messages(vec![(to, message)]);
-            timely::dataflow::channels::Message::push_at(&mut one, stamp.clone(), &mut pushers[to as usize]);
+            shares[to as usize].0.push((to, message));
+        }
+        for (share, pusher) in shares.iter_mut().zip(pushers) {
+            if !share.0.is_empty() {
+                timely::dataflow::channels::Message::push_at(share, stamp.clone(), pusher);
+            }
         }
     }
 
