@@ -14,17 +14,6 @@ use crate::error::{Error, Result};
 /// Row numbers into a column; shared by the columns that have gone the same way.
 pub type Rows = ScalarBuffer<u32>;
 
-/// Row numbers are sparse where they are fewer than this part of those that they lie among.
-const SPARSE_PART: usize = 4;
-
-/// Whether a column that is kept for long should be gathered rather than seen through these row numbers.
-fn is_sparse(rows: &Rows) -> bool {
-    match (rows.first(), rows.last()) {
-        (Some(first), Some(last)) => rows.len() * SPARSE_PART <= last.abs_diff(*first) as usize,
-        _ => true,
-    }
-}
-
 /// One column of a batch.
 #[derive(Debug, Clone)]
 pub struct Column {
@@ -49,10 +38,11 @@ impl Column {
         }
     }
 
-    /// The same values, gathered if they are few of those that would be kept in memory for them.
-    pub fn compact(&self) -> Result<Self> {
+    /// The same values to be kept for long, gathered if they are less than half of a sharer's part of the values among which they
+    /// lie: so what `sharers` of a column keep together is at most twice what they have of it.
+    pub fn compact(&self, sharers: usize) -> Result<Self> {
         match &self.rows {
-            Some(rows) if is_sparse(rows) => Ok(self.gather()?.into()),
+            Some(rows) if rows.len() * 2 * sharers < self.values.len() => Ok(self.gather()?.into()),
             _ => Ok(self.clone()),
         }
     }
@@ -162,6 +152,11 @@ impl Batch {
         }
     }
 
+    /// Some of the rows, in their order and each at most once. Copies no column.
+    pub fn choose(&self, rows: &Rows) -> Self {
+        if rows.len() == self.row_count { self.clone() } else { self.select(rows) }
+    }
+
     /// Rows `start..start + length`. Copies nothing.
     pub fn slice(&self, start: usize, length: usize) -> Self {
         let origin = self.origin.as_ref().map(|view| OriginView {
@@ -227,6 +222,20 @@ mod tests {
 
     fn ints(column: &Column) -> Vec<i64> {
         column.gather().unwrap().as_primitive::<Int64Type>().values().to_vec()
+    }
+
+    /// Goal: few rows do not keep many in memory; many are not copied.
+    #[test]
+    fn columns_are_compact_where_little_of_them_is_kept() {
+        let all = Batch::new(vec![Arc::new(Int64Array::from_iter_values(0..100))], 100);
+        let is_copied = |rows: std::ops::Range<u32>, sharers: usize| {
+            let chosen = all.select(&rows.clone().collect());
+            let kept = chosen.columns()[0].compact(sharers).unwrap();
+            assert_eq!(ints(&kept), rows.map(i64::from).collect::<Vec<_>>());
+            kept.parts().1.is_none()
+        };
+        assert_eq!([is_copied(3..52, 1), is_copied(3..53, 1)], [true, false]);
+        assert_eq!([is_copied(80..92, 4), is_copied(80..93, 4)], [true, false]);
     }
 
     proptest! {

@@ -72,8 +72,7 @@ impl Shuffle {
                 };
                 let keys = columns.iter().map(column).collect::<Result<Vec<_>>>()?;
                 for (worker, rows) in self.divide(&Keys::of(&keys, batch.row_count())?).into_iter().enumerate() {
-                    let all = rows.len() == batch.row_count();
-                    out.give_to(output, worker, if all { batch.clone() } else { batch.select(&rows) });
+                    out.give_to(output, worker, batch.choose(&rows));
                 }
             }
         }

@@ -262,11 +262,16 @@ pub(super) fn ordered(at: i64) -> [u8; 8] {
     (at as u64 ^ 1 << 63).to_be_bytes()
 }
 
+/// The time of what [`ordered`] made.
+pub(super) fn read_ordered(bytes: [u8; 8]) -> i64 {
+    (u64::from_be_bytes(bytes) ^ 1 << 63) as i64
+}
+
 /// The time and the key of what [`DueKeys::push`] wrote.
 fn read_due(bytes: &[u8]) -> Result<(i64, &[u8])> {
     let wrong = || Error::internal("the time of spilled state cannot be read");
     let (at, key) = bytes.split_first_chunk::<8>().ok_or_else(wrong)?;
-    Ok(((u64::from_be_bytes(*at) ^ 1 << 63) as i64, key))
+    Ok((read_ordered(*at), key))
 }
 
 impl SpillTable {

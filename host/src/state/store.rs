@@ -154,9 +154,14 @@ impl StateStore {
         self.job.bytes.load(Relaxed) > self.job.most()
     }
 
+    /// The job's workers.
+    pub fn workers(&self) -> usize {
+        self.job.workers.max(1) as usize
+    }
+
     /// Memory for the state of one worker, if all take up as much.
     pub fn worker_bytes(&self) -> u64 {
-        self.job.memory_bytes_max / u64::from(self.job.workers.max(1))
+        self.job.memory_bytes_max / self.workers() as u64
     }
 
     /// The job's key groups.
@@ -170,7 +175,7 @@ impl StateStore {
         if let Some(file) = &*file {
             return Ok(Arc::clone(file));
         }
-        let cache_bytes = self.job.memory_bytes_max / CACHE_PART / u64::from(self.job.workers.max(1));
+        let cache_bytes = self.worker_bytes() / CACHE_PART;
         let made = Arc::new(SpillFile::create(self.job.spill.as_deref(), cache_bytes as usize)?);
         Ok(Arc::clone(file.insert(made)))
     }

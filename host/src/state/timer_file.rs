@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::codec;
 use super::filter::Filter;
 use super::short::Short;
-use super::spill::{Definition, SpillFile, failed, ordered};
+use super::spill::{Definition, SpillFile, failed, ordered, read_ordered};
 use super::store::StateStore;
 use super::timer_name::{Named, read_name};
 use super::timers::{Clock, Rank};
@@ -88,8 +88,9 @@ fn read_sequence(bytes: &[u8]) -> Result<u64> {
 
 /// The rank and the name of an entry of the table by rank.
 fn read_ranked<'a>(key: &[u8], value: &'a [u8]) -> Result<(Rank, &'a [u8])> {
-    let name = codec::unframe(value)?;
-    Ok(((read_name(name)?.time, read_sequence(key.get(9..).unwrap_or_default())?), name))
+    let lacking = || Error::internal("a spilled timer has no rank");
+    let (time, sequence) = key.get(1..).and_then(<[u8]>::split_first_chunk).ok_or_else(lacking)?;
+    Ok(((read_ordered(*time), read_sequence(sequence)?), codec::unframe(value)?))
 }
 
 impl TimerFile {

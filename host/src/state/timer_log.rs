@@ -9,7 +9,7 @@ use super::changes::{Change, ChangeVisitor};
 use super::key::{Key, KeyGroups, hash};
 use super::short::Short;
 use super::spill::read_key;
-use super::timer_name::{ENTRY, Named, read_entry};
+use super::timer_name::{ENTRY, Named, no_timer, read_entry};
 use super::timers::{Clock, Timers};
 use crate::error::Result;
 
@@ -92,7 +92,7 @@ impl Timers {
     /// # Errors
     /// The change is not of a timer, or the file for spilled state cannot be read.
     pub fn restore(&mut self, change: Change<'_>) -> Result<()> {
-        let Named { key, clock, time, tag } = read_entry(change.key, change.entry.unwrap_or_default())?;
+        let Named { key, clock, time, tag } = read_entry(change.key, change.entry.ok_or_else(no_timer)?)?;
         let log = self.log.take();
         let result = match change.value {
             Some(_) => self.set(key, clock, time, tag),

@@ -35,19 +35,20 @@ impl Named<'_> {
 
 /// The timer of a name.
 pub(super) fn read_name(name: &[u8]) -> Result<Named<'_>> {
-    let (entry, key) = name.split_at_checked(ENTRY).ok_or_else(wrong)?;
+    let (entry, key) = name.split_at_checked(ENTRY).ok_or_else(no_timer)?;
     read_entry(read_key(key)?.1, entry)
 }
 
 /// The timer of a key and an entry.
 pub(super) fn read_entry<'k>(key: Key<'k>, entry: &[u8]) -> Result<Named<'k>> {
-    let entry: &[u8; ENTRY] = entry.try_into().map_err(|_| wrong())?;
-    let clock = *Clock::ALL.get(usize::from(entry[0])).ok_or_else(wrong)?;
-    let eight = |at: usize| entry[at..].first_chunk::<8>().copied().ok_or_else(wrong);
+    let entry: &[u8; ENTRY] = entry.try_into().map_err(|_| no_timer())?;
+    let clock = *Clock::ALL.get(usize::from(entry[0])).ok_or_else(no_timer)?;
+    let eight = |at: usize| entry[at..].first_chunk::<8>().copied().ok_or_else(no_timer);
     Ok(Named { key, clock, time: i64::from_be_bytes(eight(1)?), tag: u64::from_be_bytes(eight(9)?) })
 }
 
-fn wrong() -> Error {
+/// What is said where bytes are not those of a timer.
+pub(super) fn no_timer() -> Error {
     Error::internal("stored state of timers has an entry that is no timer")
 }
 

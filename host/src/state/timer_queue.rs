@@ -4,11 +4,13 @@
 //! hash table the timers by key, time and tag. Adding and removing one is O(log n).
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::timers::Rank;
+use crate::error::{Error, Result};
 
 /// In place of a timer, the end of a list.
 pub(super) const NONE: u32 = u32::MAX;
@@ -116,28 +118,33 @@ impl Queue {
     }
 
     /// Takes the timer of a place out.
-    pub(super) fn remove(&mut self, at: u32) -> Timer {
+    ///
+    /// # Errors
+    /// None is set there: our mistake.
+    pub(super) fn remove(&mut self, at: u32) -> Result<Timer> {
         let timer = self.timers[at as usize];
-        let entry = self.set.find_entry(timer.hash(), |other| *other == at);
-        entry.expect("a timer that is set is in the table").remove();
+        let set = self.set.find_entry(timer.hash(), |other| *other == at);
+        let (Ok(set), Entry::Occupied(mut ends)) = (set, self.times.entry(timer.time)) else {
+            return Err(Error::internal("a timer that is to go is not set"));
+        };
+        set.remove();
         match (timer.before, timer.after) {
             (NONE, NONE) => {
-                self.times.remove(&timer.time);
+                ends.remove();
             }
             (before, after) => {
-                let ends = self.times.get_mut(&timer.time).expect("a timer that is set has its time in the tree");
                 match before {
-                    NONE => ends.0 = after,
+                    NONE => ends.get_mut().0 = after,
                     before => self.timers[before as usize].after = after,
                 }
                 match after {
-                    NONE => ends.1 = before,
+                    NONE => ends.get_mut().1 = before,
                     after => self.timers[after as usize].before = before,
                 }
             }
         }
         self.free.push(at);
-        timer
+        Ok(timer)
     }
 
     /// The time and the place of the timer that fires first.

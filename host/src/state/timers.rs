@@ -106,7 +106,7 @@ impl Timers {
         let queue = &mut self.queues[clock as usize];
         let row = self.keys.find(key);
         if let Some((row, at)) = row.and_then(|row| Some((row, queue.find(row, time, tag)?))) {
-            queue.remove(at);
+            queue.remove(at)?;
             self.release(row);
         } else {
             let Some(file) = &mut self.file else { return Ok(()) };
@@ -152,7 +152,7 @@ impl Timers {
             }
             let queue = &mut self.queues[clock as usize];
             let Some((_, first)) = queue.first().filter(|(time, _)| *time <= up_to) else { break };
-            let timer = queue.remove(first);
+            let timer = queue.remove(first)?;
             let key = self.keys.key(timer.key);
             if let Some(log) = &mut self.log {
                 log.gone(key, clock, timer.time, timer.tag);
@@ -272,7 +272,7 @@ impl Timers {
         for clock in Clock::ALL {
             let mut left = (self.queues[clock as usize].len() * count).div_ceil(kept);
             while left > 0 {
-                let mut piece = self.take_last(clock, left);
+                let mut piece = self.take_last(clock, left)?;
                 left -= piece.len();
                 if let Some(file) = &mut self.file {
                     file.write(clock, &mut piece)?;
@@ -283,20 +283,20 @@ impl Timers {
     }
 
     /// Takes up to `limit` timers out of memory that fire last, as many as are written at once. There must be as many.
-    fn take_last(&mut self, clock: Clock, limit: usize) -> Vec<Ranked> {
+    fn take_last(&mut self, clock: Clock, limit: usize) -> Result<Vec<Ranked>> {
         let (mut taken, mut bytes, mut name) = (Vec::new(), 0, Vec::new());
         while taken.len() < limit.min(self.at_once.spilled)
             && bytes < SPILLED_BYTES_AT_ONCE
             && let Some(last) = self.queues[clock as usize].last()
         {
-            let timer = self.queues[clock as usize].remove(last);
+            let timer = self.queues[clock as usize].remove(last)?;
             name.clear();
             Named { key: self.keys.key(timer.key), clock, time: timer.time, tag: timer.tag }.put(&mut name);
             taken.push((timer.rank(), Short::new(&name)));
             bytes += name.len();
             self.release(timer.key);
         }
-        taken
+        Ok(taken)
     }
 
     /// Gives memory back that has become free, if that is most of it.

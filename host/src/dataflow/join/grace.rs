@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use super::layout::{Layout, RowKeys};
 use super::matches::{Listed, Part};
-use super::pieces::{PieceNote, SidePieces, chosen};
+use super::pieces::{PieceNote, SidePieces, copied};
 use super::side::{LEFT, RIGHT, gives_unmatched};
 use crate::dataflow::batch::Batch;
 use crate::error::Result;
@@ -128,7 +128,7 @@ impl Matching {
             partition == self.partition
         };
         let rows = (0..piece.row_count() as u32).filter(is_in).collect();
-        chosen(&piece, rows)
+        copied(&piece, &rows)
     }
 }
 

@@ -121,7 +121,7 @@ impl Listed {
             self.lists.note(&walk, &mut self.seen);
         }
         if let (true, semi) = self.gives(walked) {
-            parts.push_back(Part::alone(self.window, walked, chosen(&piece, walk.hit(semi))));
+            parts.push_back(Part::alone(self.window, walked, piece.choose(&walk.hit(semi).into())));
         }
         if gives_pairs(self.join) {
             let (window, listed) = (self.window, self.side);
@@ -141,7 +141,7 @@ impl Listed {
             let end = first + piece.row_count() as u32;
             let (here, behind) = rest.split_at(rest.partition_point(|row| *row < end));
             let here = here.iter().map(|row| row - first).collect();
-            parts.push_back(Part::alone(self.window, self.side, chosen(&piece, here)));
+            parts.push_back(Part::alone(self.window, self.side, piece.choose(&here)));
             (first, rest) = (end, behind);
         }
     }
@@ -180,11 +180,6 @@ pub fn match_whole(
     }
     list.finish(parts);
     Ok(())
-}
-
-/// Rows of a batch, by their numbers in order.
-fn chosen(batch: &Batch, rows: Vec<u32>) -> Batch {
-    if rows.len() == batch.row_count() { batch.clone() } else { batch.select(&rows.into()) }
 }
 
 /// Positions of key columns that have one value throughout a window, on both sides (the window's own end, say, where the

@@ -2,14 +2,14 @@
 //!
 //! A piece is a batch of rows that came together, kept as they came: no key is looked at before the window fires, since one look
 //! at all keys of a window is much faster than one at each as it comes, and columns are seen through row numbers as before, as
-//! long as most of what they lie in is kept (the workers of a process have parts of the same columns): only rows that come out
-//! of the join are copied. So a piece has rows of several key groups,
-//! and its own group says nothing about them: at a change of the number of workers its rows have to be divided by their keys.
+//! long as the workers, which have parts of the same columns, have half of them together: only rows that come out of the join are
+//! copied. So a piece has rows of several key groups, and its own group says nothing about them: at a change of the number of
+//! workers its rows have to be divided by their keys.
 
 use arrow_array::{Array, ArrayRef};
 
 use super::layout::Layout;
-use crate::dataflow::batch::{Batch, Column};
+use crate::dataflow::batch::{Batch, Column, Rows};
 use crate::error::{Error, Result};
 use crate::schema::DataType;
 use crate::state::bytes::{at_end, take_count};
@@ -32,13 +32,9 @@ fn bytes_of(piece: &Batch) -> Result<usize> {
     piece.columns().iter().map(size).sum()
 }
 
-/// Some rows of a piece, by their numbers in order; gathered.
-pub fn chosen(piece: &Batch, rows: Vec<u32>) -> Result<Batch> {
-    let row_count = rows.len();
-    if row_count == piece.row_count() {
-        return Ok(piece.clone());
-    }
-    Ok(Batch::new(piece.select(&rows.into()).gather()?, row_count))
+/// Some rows of a piece, by their numbers in order, without the others in memory.
+pub fn copied(piece: &Batch, rows: &Rows) -> Result<Batch> {
+    Ok(Batch::new(piece.choose(rows).gather()?, rows.len()))
 }
 
 /// How many rows several pieces have.

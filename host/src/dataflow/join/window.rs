@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::grace::Matching;
 use super::layout::{Layout, nulls};
 use super::matches::{Part, match_whole};
-use super::pieces::{PieceNote, SidePieces, chosen};
+use super::pieces::{PieceNote, SidePieces, copied};
 use super::side::{Added, JoinState, Joined, LEFT, RIGHT, gives_unmatched};
 use crate::dataflow::batch::{Batch, repeat_timestamp};
 use crate::dataflow::window::aggregate::Times;
@@ -33,6 +33,8 @@ pub struct WindowJoin {
     join: JoinType,
     sides: [SidePieces; 2],
     panes: BTreeMap<i64, Pane>,
+    /// They have parts of the same columns.
+    workers: usize,
     /// Bytes for the lists of a window whose rows are not all in memory.
     lists_bytes_max: usize,
     /// Time up to which windows have fired.
@@ -68,6 +70,7 @@ impl WindowJoin {
                 SidePieces::new(right, right_types, store, "right"),
             ],
             panes: BTreeMap::new(),
+            workers: store.workers(),
             lists_bytes_max: usize::try_from(store.worker_bytes() / LISTS_PART).unwrap_or(usize::MAX),
             fired_to: None,
             target: None,
@@ -79,11 +82,11 @@ impl WindowJoin {
 
     fn add_to_pane(&mut self, side: usize, start: i64, batch: &Batch) -> Result<()> {
         let layout = self.sides[side].layout();
-        let mut piece = layout.keep(batch)?;
+        let mut piece = layout.keep(batch, self.workers)?;
         if !gives_unmatched(self.join, side) {
             // Rows without a key will never come out.
             if let Some(nulls) = nulls(&layout.key_of(&piece)?) {
-                piece = chosen(&piece, nulls.valid_indices().map(|row| row as u32).collect())?;
+                piece = copied(&piece, &nulls.valid_indices().map(|row| row as u32).collect())?;
             }
         }
         if piece.row_count() == 0 {
