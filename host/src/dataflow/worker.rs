@@ -116,7 +116,7 @@ fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<
                 let table = TableFile::new(&spec.table).and_then(|file| SharedTable::open(file, layout));
                 opened.tables.insert(id, table.map_err(within)?);
             }
-            NodeKind::Union(_) => {}
+            NodeKind::Select(_) | NodeKind::Union(_) => {}
             NodeKind::Sink(spec) => {
                 let input = node.inputs.first().ok_or_else(|| Error::internal("a sink without input"))?;
                 let schema = &graph.nodes[input.node.0].outputs[input.output].schema;

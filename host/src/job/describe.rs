@@ -53,6 +53,10 @@ pub(super) fn describe(node: &Node) -> String {
             format!("{} join with {file}", join_type(lookup.join))
         }
         NodeKind::Process(process) => format!("process {}/{}", process.function.plugin, process.function.function),
+        NodeKind::Select(_) => {
+            let names: Vec<&str> = node.outputs[0].schema.fields.iter().map(|field| field.name.as_str()).collect();
+            format!("select {}", names.join(", "))
+        }
         NodeKind::Union(_) => "union".into(),
         NodeKind::Sink(sink) => match &sink.connector {
             SinkConnector::Print(_) => "print".into(),

@@ -92,6 +92,8 @@ pub enum NodeKind {
     Lookup(LookupNode),
     /// Runs a plugin's process function. Outputs: main, `errors`, then the function's side outputs.
     Process(ProcessNode),
+    /// Some columns of its input. Outputs: main.
+    Select(SelectNode),
     /// The rows of all inputs. Outputs: main.
     Union(UnionNode),
     /// Writes to the outside world.
@@ -449,6 +451,15 @@ pub struct ProcessNode {
     pub outputs: Vec<PairOutput>,
     /// What happens to rows that fail.
     pub on_error: spec::OnError,
+    /// Event time of the main output, where it is assigned anew.
+    pub event_time: Option<EventTime>,
+}
+
+/// Some columns of a stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SelectNode {
+    /// Their positions in the input's schema.
+    pub columns: Vec<usize>,
     /// Event time of the main output, where it is assigned anew.
     pub event_time: Option<EventTime>,
 }

@@ -29,6 +29,7 @@ impl NodeKind {
             | NodeKind::Transform(_)
             | NodeKind::Join(_)
             | NodeKind::Lookup(_)
+            | NodeKind::Select(_)
             | NodeKind::Union(_)
             | NodeKind::Sink(_) => false,
         }

@@ -123,6 +123,22 @@ impl DataStream {
         self.job.add(&name, Part::Operator(operator), Some(self.upstream.clone()))
     }
 
+    /// Some columns of the rows, in this order.
+    pub fn select(&self, columns: impl IntoIterator<Item = impl Into<String>>) -> DataStream {
+        self.selected(spec::Select::Names(columns.into_iter().map(Into::into).collect()))
+    }
+
+    /// Some columns of the rows under new names: `[(NEW, COLUMN), ...]`.
+    pub fn select_as<N: Into<String>, C: Into<String>>(&self, columns: impl IntoIterator<Item = (N, C)>) -> DataStream {
+        let columns = columns.into_iter().map(|(new, column)| (new.into(), column.into()));
+        self.selected(spec::Select::Renamed(columns.collect()))
+    }
+
+    fn selected(&self, select: spec::Select) -> DataStream {
+        let operator = spec::Operator { select: Some(select), ..Default::default() };
+        self.job.add("select", Part::Operator(operator), Some(self.upstream.clone()))
+    }
+
     /// Groups rows by columns.
     pub fn key_by(&self, key: impl IntoIterator<Item = impl Into<String>>) -> KeyedStream {
         KeyedStream { stream: self.clone(), key: key.into_iter().map(Into::into).collect() }
@@ -325,6 +341,8 @@ operators:
     window: { sliding: 10s, every: 5s }
     allowed_lateness: 1s
     aggregate: { views: count(), p95: plugin:stats/quantile(latency) }
+  short: { input: requests, select: [path, status] }
+  other: { input: requests, select: { what: path, when: time }, event_time: { column: when, max_out_of_orderness: 1s } }
   sessions: { input: requests, key: [path], window: { session: 30s }, trigger: { every: 10s }, aggregate: { n: count() } }
   all: { input: requests, key: [path], window: { global: {} }, trigger: { count: 100 }, aggregate: { n: count() } }
   ten: { input: requests, window: { tumbling: 10 rows }, aggregate: { n: sum(status) } }
@@ -335,6 +353,8 @@ sinks:
   out: { input: window, print: {} }
   late: { input: window.late, file: { path: late.csv } }
   bad: { input: requests.errors, blackhole: {} }
+  short_out: { input: short, blackhole: {} }
+  other_out: { input: other, blackhole: {} }
   sessions_out: { input: sessions, blackhole: {} }
   all_out: { input: all, blackhole: {} }
   ten_out: { input: ten, blackhole: {} }
@@ -352,6 +372,9 @@ sinks:
         windows.print("out");
         windows.late().write("late", "late.csv");
         requests.errors().discard("bad");
+        requests.select(["path", "status"]).name("short").discard("short_out");
+        let other = requests.select_as([("what", "path"), ("when", "time")]).event_time("when", SECOND).name("other");
+        other.discard("other_out");
         let by_path = || requests.key_by(["path"]);
         let count = [("n", "count()")];
         by_path()

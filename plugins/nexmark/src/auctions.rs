@@ -1,6 +1,6 @@
 //! Which auctions and persons q3 joins.
 
-use flowgate_sdk::Row;
+use flowgate_sdk::{Columns, Output, Row};
 
 /// Settings of `by_category`.
 #[flowgate_sdk::config]
@@ -13,27 +13,18 @@ pub struct CategoryConfig {
 /// What is read of an auction.
 #[derive(Debug, Row)]
 pub struct Auction {
-    /// Its number.
-    pub id: i64,
-    /// Who sells.
-    pub seller: i64,
     /// What kind of thing.
     pub category: i64,
 }
 
-/// An auction and who sells.
-#[derive(Debug, Clone, PartialEq, Row)]
-pub struct Sale {
-    /// The auction's number.
-    pub id: i64,
-    /// Who sells.
-    pub seller: i64,
-}
-
-/// Auctions of one category: number and seller.
-#[flowgate_sdk::transform]
-pub fn by_category(auction: Auction, config: &CategoryConfig) -> Option<Sale> {
-    (auction.category == config.category).then_some(Sale { id: auction.id, seller: auction.seller })
+/// Auctions of one category.
+#[flowgate_sdk::transform(columns)]
+pub fn by_category(auctions: Columns<'_, Auction>, config: &CategoryConfig, out: &mut Output<()>) {
+    for (row, category) in auctions.category.iter().enumerate() {
+        if *category == config.category {
+            out.select(row);
+        }
+    }
 }
 
 /// Settings of `by_state`.
@@ -47,34 +38,18 @@ pub struct StateConfig {
 /// What is read of a person.
 #[derive(Debug, Row)]
 pub struct Person<'a> {
-    /// The person's number.
-    pub id: i64,
-    /// First and last name.
-    pub name: &'a str,
-    /// Where the person lives.
-    pub city: &'a str,
-    /// The state in which the city is.
-    pub state: &'a str,
-}
-
-/// A person as a seller.
-#[derive(Debug, Clone, PartialEq, Row)]
-pub struct Seller<'a> {
-    /// The person's number.
-    pub seller: i64,
-    /// First and last name.
-    pub name: &'a str,
-    /// Where the person lives.
-    pub city: &'a str,
-    /// The state in which the city is.
+    /// The state in which the person lives.
     pub state: &'a str,
 }
 
 /// People of some states.
-#[flowgate_sdk::transform]
-pub fn by_state<'a>(person: Person<'a>, config: &StateConfig) -> Option<Seller<'a>> {
-    let Person { id, name, city, state } = person;
-    config.states.iter().any(|wanted| wanted == state).then_some(Seller { seller: id, name, city, state })
+#[flowgate_sdk::transform(columns)]
+pub fn by_state<'a>(people: Columns<'a, Person<'a>>, config: &StateConfig, out: &mut Output<()>) {
+    for (row, state) in people.state.iter().enumerate() {
+        if config.states.iter().any(|wanted| wanted == state) {
+            out.select(row);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -84,15 +59,15 @@ mod tests {
 
     #[test]
     fn auctions_of_a_category() {
-        let auctions = [(1, 10), (2, 11)].map(|(id, category)| Auction { id, seller: 7, category });
+        let auctions = [10, 11, 10].map(|category| Auction { category });
         let out = run::<by_category, _>(r#"{"category": 10}"#, auctions).unwrap();
-        assert_eq!(out.rows::<Sale>(), [Sale { id: 1, seller: 7 }]);
+        assert_eq!(out.selection(), [0, 2]);
     }
 
     #[test]
     fn people_of_states() {
-        let people = ["or", "wa", "ca"].map(|state| Person { id: 1, name: "ann", city: "bend", state });
+        let people = ["or", "wa", "ca"].map(|state| Person { state });
         let out = run::<by_state, _>(r#"{"states": ["or", "ca"]}"#, people).unwrap();
-        assert_eq!(out.rows::<Seller>().iter().map(|row| row.state).collect::<Vec<_>>(), ["or", "ca"]);
+        assert_eq!(out.selection(), [0, 2]);
     }
 }

@@ -76,6 +76,7 @@ pub fn build<'scope>(
             NodeKind::Source(spec) => builder.source(id, node, spec.event_time.as_ref(), control.clone()),
             NodeKind::Transform(spec) => builder.transform(id, node, spec),
             NodeKind::Window(spec) => builder.window(id, node, spec),
+            NodeKind::Select(spec) => builder.select(id, node, spec),
             NodeKind::Union(spec) => builder.union(id, node, spec),
             NodeKind::Process(spec) => builder.process(id, node, spec),
             NodeKind::Join(spec) => builder.join(id, node, spec),

@@ -1,13 +1,14 @@
-//! Transforms and unions in the dataflow.
+//! Transforms, selections and unions in the dataflow.
 
 use std::sync::Arc;
 
 use super::builder::Builder;
 use crate::dataflow::engine::{Edge, Route};
+use crate::dataflow::select::Select;
 use crate::dataflow::slot::Slot;
 use crate::dataflow::union::Union;
 use crate::error::Result;
-use crate::job::graph::{Node, TransformNode, UnionNode};
+use crate::job::graph::{Node, SelectNode, TransformNode, UnionNode};
 
 impl<'scope> Builder<'_, 'scope> {
     /// A plugin's transform.
@@ -21,6 +22,14 @@ impl<'scope> Builder<'_, 'scope> {
             Arc::clone(&self.job.metrics.nodes[id]),
         );
         Ok(self.operator(id, node, vec![(edge, Route::Local)], Box::new(slot), spec.event_time.as_ref()))
+    }
+
+    /// Some columns.
+    pub(super) fn select(&mut self, id: usize, node: &Node, spec: &SelectNode) -> Result<Vec<Edge<'scope>>> {
+        let (edge, _) = self.input(node, 0)?;
+        let metrics = Arc::clone(&self.job.metrics.nodes[id]);
+        let select = Select { columns: spec.columns.clone(), metrics };
+        Ok(self.operator(id, node, vec![(edge, Route::Local)], Box::new(select), spec.event_time.as_ref()))
     }
 
     /// A union.

@@ -20,6 +20,7 @@ mod own_aggregate;
 mod pair;
 mod process;
 mod reading;
+mod select;
 mod sink;
 mod source;
 mod transform;

@@ -1,7 +1,7 @@
 //! Which kind of operator it is, by the settings that it has.
 
 use super::checker::Checker;
-use super::{join, lookup, process, transform, union, window};
+use super::{join, lookup, process, select, transform, union, window};
 use crate::job::graph::{Input, Node, Output};
 use crate::job::problem::{At, Problem};
 use crate::job::spec;
@@ -12,6 +12,9 @@ pub(super) fn check_operator(checker: &mut Checker<'_>, name: &str, operator: &s
     let at = At::job().field("operators").field(name);
     if !operator.union.is_empty() {
         return union::check_union(checker, name, operator);
+    }
+    if operator.select.is_some() {
+        return select::check_select(checker, name, operator);
     }
     if operator.lookup.is_some() {
         return lookup::check_lookup(checker, name, operator);
@@ -41,7 +44,7 @@ pub(super) fn check_operator(checker: &mut Checker<'_>, name: &str, operator: &s
         (None, None) => {
             let message = format!("`{name}` has neither `plugin` nor `window`");
             let help = "a plugin's function is `plugin: NAME` and `function: NAME`; an aggregation is `window: { \
-                        tumbling: 10s }` and `aggregate: { rows: count() }`";
+                        tumbling: 10s }` and `aggregate: { rows: count() }`; some columns are `select: [COLUMN, ...]`";
             checker.error(Problem::error(at, message).on_key().help(help));
             None
         }

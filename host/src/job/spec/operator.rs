@@ -8,7 +8,7 @@ use super::{Aggregate, EventTime, JoinType, KeyColumn, LookupTable, Trigger, Win
 use crate::job::quantity::Millis;
 
 /// An operator: a plugin function (`plugin`, `function`), a window aggregation (`window`, `aggregate`), a join of two
-/// inputs (`inputs`, `key`, `join`) or with a table (`lookup`), or a union.
+/// inputs (`inputs`, `key`, `join`) or with a table (`lookup`), some columns of a stream (`select`), or a union.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Operator {
@@ -21,6 +21,9 @@ pub struct Operator {
     /// Inputs with the same columns, whose rows become one stream.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub union: Vec<String>,
+    /// The columns that go on, in this order: names, or `NEW: COLUMN` for each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub select: Option<Select>,
     /// The plugin that has the function.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plugin: Option<String>,
@@ -73,6 +76,26 @@ pub struct Operator {
     pub event_time: Option<EventTime>,
 }
 
+/// Some columns of a stream, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Select {
+    /// Under their own names.
+    Names(Vec<String>),
+    /// Under new names: `{ NEW: COLUMN }`.
+    Renamed(IndexMap<String, String>),
+}
+
+impl Select {
+    /// For each column, its name and that of the stream's column.
+    pub fn columns(&self) -> Vec<(&str, &str)> {
+        match self {
+            Select::Names(names) => names.iter().map(|name| (name.as_str(), name.as_str())).collect(),
+            Select::Renamed(names) => names.iter().map(|(new, column)| (new.as_str(), column.as_str())).collect(),
+        }
+    }
+}
+
 /// What happens to a row that a function fails or traps on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -91,6 +114,7 @@ impl Operator {
             ("input", self.input.is_some()),
             ("inputs", !self.inputs.is_empty()),
             ("union", !self.union.is_empty()),
+            ("select", self.select.is_some()),
             ("plugin", self.plugin.is_some()),
             ("function", self.function.is_some()),
             ("config", self.config.is_some()),
