@@ -38,15 +38,6 @@ impl Column {
         }
     }
 
-    /// The same values to be kept for long, gathered if they are less than half of a sharer's part of the values among which they
-    /// lie: so what `sharers` of a column keep together is at most twice what they have of it.
-    pub fn compact(&self, sharers: usize) -> Result<Self> {
-        match &self.rows {
-            Some(rows) if rows.len() * 2 * sharers < self.values.len() => Ok(self.gather()?.into()),
-            _ => Ok(self.clone()),
-        }
-    }
-
     fn slice(&self, start: usize, length: usize) -> Self {
         match &self.rows {
             None => Column { values: self.values.slice(start, length), rows: None },
@@ -174,6 +165,12 @@ impl Batch {
         }
     }
 
+    /// Among how many rows these lie in memory, as far as is known here: columns that are seen through row numbers may have more.
+    pub fn lies_among(&self) -> usize {
+        let seen = self.columns.iter().filter(|column| column.rows.is_some());
+        seen.map(|column| column.values.len()).fold(self.row_count, usize::max)
+    }
+
     /// Bytes that the rows take up, roughly; a column seen through row numbers counts with those.
     pub fn bytes(&self) -> usize {
         let of = |column: &Column| match &column.rows {
@@ -224,18 +221,13 @@ mod tests {
         column.gather().unwrap().as_primitive::<Int64Type>().values().to_vec()
     }
 
-    /// Goal: few rows do not keep many in memory; many are not copied.
     #[test]
-    fn columns_are_compact_where_little_of_them_is_kept() {
+    fn chosen_rows_lie_among_all() {
         let all = Batch::new(vec![Arc::new(Int64Array::from_iter_values(0..100))], 100);
-        let is_copied = |rows: std::ops::Range<u32>, sharers: usize| {
-            let chosen = all.select(&rows.clone().collect());
-            let kept = chosen.columns()[0].compact(sharers).unwrap();
-            assert_eq!(ints(&kept), rows.map(i64::from).collect::<Vec<_>>());
-            kept.parts().1.is_none()
-        };
-        assert_eq!([is_copied(3..52, 1), is_copied(3..53, 1)], [true, false]);
-        assert_eq!([is_copied(80..92, 4), is_copied(80..93, 4)], [true, false]);
+        let few = all.select(&vec![3, 7].into());
+        assert_eq!([all.lies_among(), few.lies_among()], [100, 100]);
+        let copied = Batch::new(few.gather().unwrap(), 2);
+        assert_eq!(copied.lies_among(), 2);
     }
 
     proptest! {

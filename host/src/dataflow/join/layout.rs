@@ -47,13 +47,12 @@ impl Layout {
         self.columns.iter().map(|c| batch.columns().get(*c).ok_or_else(missing)?.gather()).collect()
     }
 
-    /// The kept columns of a batch, to be kept for long by one of so many workers that have parts of them: those of the key are
-    /// gathered, the others if they are few of the rows in memory.
-    pub fn keep(&self, batch: &Batch, workers: usize) -> Result<Batch> {
+    /// The kept columns of a batch; those of the key are gathered, the others stay as they are.
+    pub fn keep(&self, batch: &Batch) -> Result<Batch> {
         let missing = || Error::internal("a batch lacks a column");
         let keep = |(place, column): (usize, &usize)| {
             let column = batch.columns().get(*column).ok_or_else(missing)?;
-            if self.key.contains(&place) { Ok(column.gather()?.into()) } else { column.compact(workers) }
+            if self.key.contains(&place) { Ok(column.gather()?.into()) } else { Ok(column.clone()) }
         };
         let columns = self.columns.iter().enumerate().map(keep).collect::<Result<_>>()?;
         Ok(Batch::of(columns, batch.row_count()))

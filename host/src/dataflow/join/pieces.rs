@@ -2,8 +2,7 @@
 //!
 //! A piece is a batch of rows that came together, kept as they came: no key is looked at before the window fires, since one look
 //! at all keys of a window is much faster than one at each as it comes, and columns are seen through row numbers as before, as
-//! long as the workers, which have parts of the same columns, have half of them together: only rows that come out of the join are
-//! copied. So a piece has rows of several key groups, and its own group says nothing about them: at a change of the number of
+//! long as what is kept of them is not little ([`may_be_views`]): only rows that come out of the join are copied. So a piece has rows of several key groups, and its own group says nothing about them: at a change of the number of
 //! workers its rows have to be divided by their keys.
 
 use arrow_array::{Array, ArrayRef};
@@ -30,6 +29,19 @@ fn bytes_of(piece: &Batch) -> Result<usize> {
         Ok(rows.map_or(all, |rows| all * rows.len() / values.len().max(1)))
     };
     piece.columns().iter().map(size).sum()
+}
+
+/// Which parts of a batch may be kept as views of its columns; `counts` are the rows of the parts, in the order in which those
+/// will be forgotten, `among` the rows of the columns, of which this many workers have such parts. As long as a view is left, the
+/// views of all workers that are left have at least half of the rows: so they take up at most twice the memory of their rows.
+pub fn may_be_views(counts: &[usize], among: usize, workers: usize) -> Vec<bool> {
+    let mut views = vec![false; counts.len()];
+    let mut rows = 0;
+    for (view, count) in views.iter_mut().zip(counts).rev() {
+        *view = (rows + count) * workers * 2 >= among;
+        rows += if *view { *count } else { 0 };
+    }
+    views
 }
 
 /// Some rows of a piece, by their numbers in order, without the others in memory.
@@ -228,5 +240,38 @@ impl SidePieces {
     /// To be called between batches, and while pieces are gone through: makes room where memory is short.
     pub fn settle(&mut self, now: i64) -> Result<()> {
         self.table.settle(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_small_part_that_is_kept_long_is_copied() {
+        assert_eq!(may_be_views(&[60, 40], 100, 1), [true, false]);
+        assert_eq!(may_be_views(&[40, 60], 100, 1), [true, true]);
+        assert_eq!(may_be_views(&[30, 20], 100, 2), [true, false]);
+        assert_eq!(may_be_views(&[10, 10], 100, 2), [false, false]);
+    }
+
+    proptest! {
+        /// Goal: what views keep in memory is bounded by what they have, and no part is copied that need not be. Method: parts are
+        /// forgotten one after another.
+        #[test]
+        fn views_have_half_of_the_rows_until_the_last_is_forgotten(
+            counts in prop::collection::vec(0usize..50, 1..8), others in 0usize..200, workers in 1usize..4,
+        ) {
+            let among = counts.iter().sum::<usize>() + others;
+            let views = may_be_views(&counts, among, workers);
+            let left = |from: usize| (from..counts.len()).filter(|i| views[*i]).map(|i| counts[i]).sum::<usize>();
+            for first in 0..counts.len() {
+                let is_half = |rows: usize| rows * workers * 2 >= among;
+                let views_left = views[first..].contains(&true);
+                prop_assert!(!views_left || is_half(left(first)), "behind {first}: {views:?}");
+                prop_assert!(views[first] || !is_half(left(first) + counts[first]), "{first} is copied: {views:?}");
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::grace::Matching;
 use super::layout::{Layout, nulls};
 use super::matches::{Part, match_whole};
-use super::pieces::{PieceNote, SidePieces, copied};
+use super::pieces::{PieceNote, SidePieces, copied, may_be_views};
 use super::side::{Added, JoinState, Joined, LEFT, RIGHT, gives_unmatched};
 use crate::dataflow::batch::{Batch, repeat_timestamp};
 use crate::dataflow::window::aggregate::Times;
@@ -80,9 +80,14 @@ impl WindowJoin {
         }
     }
 
-    fn add_to_pane(&mut self, side: usize, start: i64, batch: &Batch) -> Result<()> {
+    /// Keeps rows of one pane, as a view of their batch or as a copy.
+    fn add_to_pane(&mut self, side: usize, start: i64, rows: &Batch, is_view: bool) -> Result<()> {
         let layout = self.sides[side].layout();
-        let mut piece = layout.keep(batch, self.workers)?;
+        let mut piece = layout.keep(rows)?;
+        if !is_view {
+            let all = (0..piece.row_count() as u32).collect();
+            piece = Batch::new(piece.select(&all).gather()?, piece.row_count());
+        }
         if !gives_unmatched(self.join, side) {
             // Rows without a key will never come out.
             if let Some(nulls) = nulls(&layout.key_of(&piece)?) {
@@ -180,8 +185,11 @@ impl JoinState for WindowJoin {
             (WindowTime::Processing, _) => Times::One(now),
         };
         let Divided { parts, late, out_of_range } = divide(&self.shape, times, batch.row_count(), self.fired_to);
-        for (pane, part) in parts {
-            self.add_to_pane(side, pane, &part.of(batch))?;
+        // Panes are forgotten in their order.
+        let counts: Vec<usize> = parts.iter().map(|(_, part)| part.row_count(batch)).collect();
+        let views = may_be_views(&counts, batch.lies_among(), self.workers);
+        for ((pane, part), is_view) in parts.iter().zip(views) {
+            self.add_to_pane(side, *pane, &part.of(batch), is_view)?;
         }
         Ok(Added { late, out_of_range })
     }

@@ -28,6 +28,15 @@ pub enum PartTimes<'a> {
 }
 
 impl Part {
+    /// How many.
+    pub fn row_count(&self, batch: &Batch) -> usize {
+        match self {
+            Part::All => batch.row_count(),
+            Part::Range(_, length) => *length,
+            Part::Rows(rows) => rows.len(),
+        }
+    }
+
     /// The rows.
     pub fn of(&self, batch: &Batch) -> Batch {
         match self {
