@@ -6,6 +6,7 @@
 //! their keys.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::filter::Filter;
 use super::key::{Key, Keys, hash};
@@ -207,7 +208,9 @@ impl<V: Values> Table<V> {
         }
         let (live, rows) = (self.index.len(), self.index.rows());
         let filter = self.spilled.as_ref().map_or(0, |spilled| spilled.filter.bytes());
-        let all = self.index.bytes() + self.values.bytes() + self.marks.len();
+        // Each of those that share an index has a part of it.
+        let index = self.index.bytes() / Arc::strong_count(&self.index);
+        let all = index + self.values.bytes() + self.marks.len();
         let own = share(all, live, rows);
         let changed = self.spilled.as_ref().map_or(0, |spilled| spilled.changed);
         home.listing.report(live, own + filter, self.spilled_keys(), changed);
@@ -324,6 +327,7 @@ impl<V: Values> Table<V> {
             let removed = std::mem::take(&mut spilled.removed);
             spilled.file.write(records, &due, noted, removed.iter().map(Short::as_slice))?;
         }
+        let index = Arc::make_mut(index);
         for row in victims {
             let mark = std::mem::take(&mut marks[*row as usize]);
             if mark & STORED != 0 {
@@ -406,7 +410,7 @@ impl<V: Values> Table<V> {
             let mark = &mut self.marks[*row as usize];
             if *mark & (LIVE | SAME) == LIVE | SAME {
                 *mark = 0;
-                self.index.remove(*row);
+                Arc::make_mut(&mut self.index).remove(*row);
                 self.values.clear(*row);
                 spilled.loaded -= 1;
             }

@@ -14,12 +14,13 @@ use crate::error::{Error, Result};
 use crate::schema::{DataType, Field};
 
 /// Numbers keys.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct KeyIndex {
     /// For each key, its tag and its row.
     table: HashTable<(u64, u32)>,
     /// By row.
     tags: Vec<u64>,
+    /// What tags do not say of keys.
     store: Store,
     /// The row of what has no key.
     nothing: Option<u32>,
@@ -70,12 +71,13 @@ fn place(tag: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
-/// The keys, by row.
-#[derive(Debug, Default)]
+/// What keys are, by row.
+#[derive(Debug, Default, Clone)]
 enum Store {
     #[default]
     Empty,
-    Ints(Vec<i64>),
+    /// Numbers, which are their tags.
+    Ints,
     /// Key `row` is `data[starts[row]..][..lengths[row]]`.
     Bytes {
         starts: Vec<usize>,
@@ -85,11 +87,12 @@ enum Store {
 }
 
 impl Store {
+    /// The key of a row that has this tag.
     #[inline]
-    fn get(&self, row: usize) -> Key<'_> {
+    fn get(&self, row: usize, tag: u64) -> Key<'_> {
         match self {
             Store::Empty => Key::Nothing,
-            Store::Ints(values) => Key::Int(values[row]),
+            Store::Ints => Key::Int(tag as i64),
             Store::Bytes { starts, lengths, data } => Key::Bytes(&data[starts[row]..][..lengths[row] as usize]),
         }
     }
@@ -97,24 +100,20 @@ impl Store {
     /// Puts a key at a row: one that is there, or the next one.
     fn put(&mut self, row: usize, key: Key<'_>) {
         match (&mut *self, key) {
-            (Store::Ints(values), Key::Int(value)) => put_at(values, row, value),
+            (Store::Ints, _) => {}
             (Store::Bytes { starts, lengths, data }, Key::Bytes(bytes)) => {
                 put_at(starts, row, data.len());
                 put_at(lengths, row, bytes.len() as u32);
                 data.extend_from_slice(bytes);
             }
             // What has no key takes a row like any other.
-            (Store::Ints(values), _) => put_at(values, row, 0),
             (Store::Bytes { starts, lengths, data }, _) => {
                 put_at(starts, row, data.len());
                 put_at(lengths, row, 0);
             }
             (Store::Empty, Key::Nothing) => {}
             // A store that starts with the row of what has no key learns its kind from the next one.
-            (Store::Empty, Key::Int(_)) => {
-                *self = Store::Ints(vec![0; row]);
-                self.put(row, key);
-            }
+            (Store::Empty, Key::Int(_)) => *self = Store::Ints,
             (Store::Empty, Key::Bytes(_)) => {
                 *self = Store::Bytes { starts: vec![0; row], lengths: vec![0; row], data: Vec::new() };
                 self.put(row, key);
@@ -165,8 +164,7 @@ impl KeyIndex {
     pub fn bytes(&self) -> usize {
         // What vectors have in reserve is not touched, and so takes up no memory when it is much.
         let store = match &self.store {
-            Store::Empty => 0,
-            Store::Ints(values) => values.len() * 8,
+            Store::Empty | Store::Ints => 0,
             Store::Bytes { starts, data, .. } => starts.len() * 12 + data.len(),
         };
         self.table.allocation_size() + self.tags.len() * 8 + self.free.len() * 4 + store
@@ -179,7 +177,7 @@ impl KeyIndex {
 
     /// The key of a row.
     pub fn key(&self, group: u32) -> Key<'_> {
-        if self.nothing == Some(group) { Key::Nothing } else { self.store.get(group as usize) }
+        if self.nothing == Some(group) { Key::Nothing } else { self.store.get(group as usize, self.tags[group as usize]) }
     }
 
     /// The keys of these rows, in order.
@@ -193,7 +191,7 @@ impl KeyIndex {
         };
         Ok(match &self.store {
             Store::Empty => Keys::Unit(rows.len()),
-            Store::Ints(values) => Keys::Ints(rows.iter().map(|row| values[*row as usize]).collect(), nulls()),
+            Store::Ints => Keys::Ints(rows.iter().map(|row| self.tags[*row as usize] as i64).collect(), nulls()),
             Store::Bytes { .. } => {
                 let (offsets, bytes) = self.bytes_of(rows.iter().copied())?;
                 Keys::Bytes(offsets.into(), Buffer::from_vec(bytes), nulls())
@@ -270,9 +268,8 @@ impl KeyIndex {
     #[inline(never)]
     fn insert_int(&mut self, value: i64) -> u32 {
         let (row, tag) = (self.next_row(), value as u64);
-        match &mut self.store {
-            Store::Ints(values) => put_at(values, row as usize, value),
-            store => store.put(row as usize, Key::Int(value)),
+        if !matches!(self.store, Store::Ints) {
+            self.store.put(row as usize, Key::Int(value));
         }
         put_at(&mut self.tags, row as usize, tag);
         self.table.insert_unique(place(tag), (tag, row), |(tag, _)| place(*tag));
@@ -304,7 +301,7 @@ impl KeyIndex {
     #[inline(always)]
     fn find_bytes(&self, bytes: &[u8], tag: u64) -> Option<u32> {
         let is = |(known, group): &(u64, u32)| {
-            *known == tag && (tag & HASHED == 0 || self.store.get(*group as usize) == Key::Bytes(bytes))
+            *known == tag && (tag & HASHED == 0 || self.store.get(*group as usize, tag) == Key::Bytes(bytes))
         };
         self.table.find(place(tag), is).map(|(_, group)| *group)
     }
@@ -354,8 +351,7 @@ impl KeyIndex {
         self.table.clear();
         self.tags.clear();
         match &mut self.store {
-            Store::Empty => {}
-            Store::Ints(values) => values.clear(),
+            Store::Empty | Store::Ints => {}
             Store::Bytes { starts, lengths, data } => {
                 starts.clear();
                 lengths.clear();
@@ -391,9 +387,9 @@ impl KeyIndex {
         debug_assert!(self.free.is_empty(), "a free row has no key");
         match (fields, &self.store) {
             ([], _) => Ok(Vec::new()),
-            ([field], Store::Ints(values)) => {
-                let nulls = self.nothing.map(|nothing| present(values.len(), nothing as usize));
-                Ok(vec![ints(field, values.clone(), nulls)])
+            ([field], Store::Ints) => {
+                let nulls = self.nothing.map(|nothing| present(self.tags.len(), nothing as usize));
+                Ok(vec![ints(field, self.tags.iter().map(|tag| *tag as i64).collect(), nulls)])
             }
             _ => self.columns_of(fields, 0..self.rows() as u32),
         }
@@ -412,8 +408,9 @@ impl KeyIndex {
         };
         match (fields, &self.store) {
             ([], _) => Ok(Vec::new()),
-            ([field], Store::Ints(values)) => {
-                Ok(vec![ints(field, rows.clone().map(|row| values[row as usize]).collect(), nulls())])
+            ([field], Store::Ints) => {
+                let values = rows.clone().map(|row| self.tags[row as usize] as i64).collect();
+                Ok(vec![ints(field, values, nulls())])
             }
             ([field], Store::Bytes { .. }) if field.data_type != DataType::Boolean => {
                 let (offsets, bytes) = self.bytes_of(rows.clone())?;

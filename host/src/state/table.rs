@@ -2,6 +2,7 @@
 //! [`changes`](super::changes).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::index::KeyIndex;
 use super::key::{Key, KeyGroups, Keys, hash};
@@ -41,7 +42,8 @@ const KEY_GROUPS: u32 = 256;
 /// Keys with values.
 #[derive(Debug, Default)]
 pub struct Table<V> {
-    pub(super) index: KeyIndex,
+    /// Shared by tables that have the same keys in the same rows, until one of them changes it.
+    pub(super) index: Arc<KeyIndex>,
     pub(super) values: V,
     /// By row.
     pub(super) marks: Vec<u8>,
@@ -69,7 +71,7 @@ impl<V: Values> Table<V> {
     /// Without keys, over columns without rows. It stays in memory, and is not listed.
     pub fn new(values: V) -> Self {
         Table {
-            index: KeyIndex::default(),
+            index: Arc::default(),
             values,
             marks: Vec::new(),
             swept: 0,
@@ -83,13 +85,28 @@ impl<V: Values> Table<V> {
 
     /// The same, with room for so many keys in the index.
     pub fn with_room(self, keys: usize) -> Self {
-        Table { index: KeyIndex::with_room(keys), ..self }
+        Table { index: Arc::new(KeyIndex::with_room(keys)), ..self }
+    }
+
+    /// The same, with the keys of another table, all of which are in memory, in the same rows: the index is shared for as long as
+    /// neither gets or loses a key. Values are empty.
+    pub fn with_keys_of<W: Values>(mut self, other: &Table<W>) -> Self {
+        debug_assert!(other.spilled_keys() == 0, "keys in a file have no row");
+        self.index = Arc::clone(&other.index);
+        self.marks = other.marks.iter().map(|mark| if mark & LIVE != 0 { LIVE | DIRTY | USED } else { 0 }).collect();
+        self.values.grow(self.marks.len());
+        self
+    }
+
+    /// Whether a key of it has ever gone to the file.
+    pub fn has_spilled(&self) -> bool {
+        self.spilled.is_some()
     }
 
     /// Without keys again, over other values; the index keeps the memory that it has. For tables that are in no store.
     pub fn reset(&mut self, values: V) {
         debug_assert!(self.home.is_none() && self.gone.is_none(), "a table of the store is reset");
-        self.index.reset();
+        Arc::make_mut(&mut self.index).reset();
         self.marks.clear();
         self.values = values;
     }
@@ -139,7 +156,7 @@ impl<V: Values> Table<V> {
     /// # Errors
     /// The file for spilled state cannot be read: the outside world's.
     pub fn rows_of(&mut self, keys: &Keys, rows: &mut Vec<u32>) -> Result<()> {
-        self.index.of_rows(keys, rows);
+        self.number(keys, rows);
         self.grow();
         if self.spilled.is_some() {
             self.load_new(keys, rows)?;
@@ -155,6 +172,18 @@ impl<V: Values> Table<V> {
             }),
         }
         Ok(())
+    }
+
+    /// The rows of keys, new ones where a key is new.
+    fn number(&mut self, keys: &Keys, rows: &mut Vec<u32>) {
+        // A shared index is copied only if a key is new.
+        if Arc::get_mut(&mut self.index).is_none() {
+            self.index.find_rows(keys, NO_ROW, rows);
+            if !rows.contains(&NO_ROW) {
+                return;
+            }
+        }
+        Arc::make_mut(&mut self.index).of_rows(keys, rows);
     }
 
     /// The row of a key, to change it: a new one, with an empty value, if the key is new.
@@ -192,7 +221,7 @@ impl<V: Values> Table<V> {
 
     /// A new row, whose key is not there.
     pub(super) fn insert(&mut self, key: Key<'_>) -> u32 {
-        let row = self.index.of(key);
+        let row = Arc::make_mut(&mut self.index).of(key);
         self.grow();
         row
     }
@@ -254,7 +283,7 @@ impl<V: Values> Table<V> {
         if stored || self.gone.is_some() {
             self.note_removed(row, stored);
         }
-        self.index.remove(row);
+        Arc::make_mut(&mut self.index).remove(row);
         self.values.clear(row);
         self.marks[row as usize] = 0;
     }

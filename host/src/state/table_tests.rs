@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::index::KeyIndex;
 use super::key::{Key, Keys};
 use super::store::{JobStores, SlotKind, StateStore};
 use super::table::{Asker, NO_ROW, Table, Values};
@@ -262,5 +263,51 @@ fn files_have_no_names() {
     for (table, count) in tables.iter_mut().zip(1..) {
         let row = table.find(Key::Nothing).unwrap().unwrap();
         assert_eq!(table.values().0[row as usize], count);
+    }
+}
+
+/// Goal: of tables that share an index, none sees what another does, whether that copies the index or not. Method: keys come
+/// and go in both; memory for all, for some or for nothing.
+#[test]
+fn tables_that_share_an_index_do_not_see_each_other() {
+    for budget in [u64::MAX, 2_000, 0] {
+        let job = JobStores::new(budget, None, 16, 1);
+        let store = StateStore::new(&job);
+        let mut rows = Vec::new();
+        let mut one = Table::new(Counts::default());
+        one.rows_of(&ints(&(0..100).collect::<Vec<_>>()), &mut rows).unwrap();
+        rows.iter().for_each(|row| one.values_mut().0[*row as usize] = 1);
+        one.remove_key(Key::Int(7));
+        let mut other = Table::in_store(Counts::default(), &store, "other", SlotKind::Window).with_keys_of(&one);
+        assert_eq!(other.index().live().collect::<Vec<_>>(), one.index().live().collect::<Vec<_>>());
+        assert!(other.values().0.iter().all(|count| *count == 0), "values are not shared");
+        // Known keys, then a new one in the row that is free, then one less.
+        for keys in [vec![3, 4], vec![3, 500], vec![501]] {
+            other.rows_of(&ints(&keys), &mut rows).unwrap();
+            rows.iter().for_each(|row| other.values_mut().0[*row as usize] += 10);
+            other.settle(0).unwrap();
+        }
+        other.remove_key(Key::Int(4));
+        one.remove_key(Key::Int(5));
+        one.rows_of(&ints(&[600]), &mut rows).unwrap();
+        one.values_mut().0[rows[0] as usize] = 2;
+        let all = |table: &mut Table<Counts>| {
+            let mut found = BTreeMap::new();
+            let add = |index: &KeyIndex, values: &mut Counts, rows: &[u32]| {
+                for row in rows {
+                    let Key::Int(key) = index.key(*row) else { panic!("a number") };
+                    assert_eq!(found.insert(key, values.0[*row as usize]), None, "{key} is there twice");
+                }
+                Ok(())
+            };
+            table.scan(add).unwrap();
+            found
+        };
+        let mut want: BTreeMap<i64, i64> = (0..100).filter(|key| ![5, 7].contains(key)).map(|key| (key, 1)).collect();
+        want.insert(600, 2);
+        assert_eq!(all(&mut one), want);
+        let mut want: BTreeMap<i64, i64> = (0..100).filter(|key| ![4, 7].contains(key)).map(|key| (key, 0)).collect();
+        want.extend([(3, 20), (500, 10), (501, 10)]);
+        assert_eq!(all(&mut other), want, "with {budget} bytes");
     }
 }

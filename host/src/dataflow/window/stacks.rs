@@ -36,19 +36,36 @@ fn empty(plan: &Plan, store: &StateStore) -> Pane {
     Pane::in_store(Accumulated::new(plan), store, MERGED, SlotKind::Window)
 }
 
+/// Two panes put together; the later one alone, if there is no earlier one.
+fn together(plan: &mut Plan, store: &StateStore, earlier: Option<&mut Pane>, later: &mut Pane) -> Result<Pane> {
+    // Most keys are in both: the rows of the later one serve for both, and are not looked for.
+    let shares = later.spilled_keys() == 0;
+    let both = empty(plan, store);
+    let mut both = if shares { both.with_keys_of(later) } else { both.with_room(later.len().min(ROOM_MAX)) };
+    if let Some(earlier) = earlier {
+        add(plan, &mut both, earlier, |_, _| {})?;
+    }
+    // A key that has gone to the file may have come back elsewhere.
+    if !shares || both.has_spilled() {
+        add(plan, &mut both, later, |_, _| {})?;
+        return Ok(both);
+    }
+    let pairs: Vec<(u32, u32)> = later.index().live().map(|row| (row, row)).collect();
+    both.values_mut().merge(&mut plan.aggregators, later.values(), &pairs)?;
+    both.settle(0)?;
+    Ok(both)
+}
+
 impl Stacks {
     /// The panes of a stretch, with the point at its end.
     pub fn over(plan: &mut Plan, store: &StateStore, panes: &mut Panes, from: i64, to: i64) -> Result<Self> {
         let mut front: Vec<(i64, Pane)> = Vec::new();
         for (start, pane) in panes.range_mut(from..to).rev() {
-            let keys = front.last().map_or(pane.len(), |(_, later)| later.len());
-            let mut together = empty(plan, store).with_room(keys.min(ROOM_MAX));
-            // What is earlier comes first.
-            add(plan, &mut together, pane, |_, _| {})?;
-            if let Some((_, later)) = front.last_mut() {
-                add(plan, &mut together, later, |_, _| {})?;
-            }
-            front.push((*start, together));
+            let both = match front.last_mut() {
+                Some((_, later)) => together(plan, store, Some(pane), later)?,
+                None => together(plan, store, None, pane)?,
+            };
+            front.push((*start, both));
         }
         Ok(Stacks { front, back: empty(plan, store), from, to })
     }
@@ -79,13 +96,10 @@ impl Stacks {
         // What begins before the next stretch is not needed again.
         let mut merged = match self.front.pop_if(|(start, _)| *start < next) {
             Some((_, front)) => front,
-            None => {
-                let mut copy = empty(plan, store);
-                if let Some((_, front)) = self.front.last_mut() {
-                    add(plan, &mut copy, front, |_, _| {})?;
-                }
-                copy
-            }
+            None => match self.front.last_mut() {
+                Some((_, front)) => together(plan, store, None, front)?,
+                None => empty(plan, store),
+            },
         };
         add(plan, &mut merged, &mut self.back, |_, _| {})?;
         Ok(merged)
