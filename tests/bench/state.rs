@@ -1,7 +1,7 @@
 //! State: random updates of a count for each of many keys, more than there is memory for, with and without a time-to-live;
 //! and what a look-up costs where all is in memory.
 //!
-//! `STATE_KEYS` (10,000,000), `STATE_UPDATES` (as many as keys), `STATE_BUDGET_MIB` (256) make it smaller or larger.
+//! Cases take turns `STATE_RUNS` (2) times, and the best run of each counts. `STATE_KEYS` (10,000,000), `STATE_UPDATES` (as many as keys), `STATE_BUDGET_MIB` (256) make it smaller or larger.
 
 #[path = "report.rs"]
 mod report;
@@ -25,6 +25,12 @@ const FEW_KEYS: u64 = 100_000;
 
 /// A day, of which none of the measurements has as much.
 const TTL_MS: u64 = 86_400_000;
+
+/// The cases with more keys than there is memory for.
+const CASES: [&str; 2] = ["without", "with"];
+
+/// How often what is in memory is measured.
+const RUNS_IN_MEMORY: usize = 5;
 
 /// A count for each key.
 #[derive(Debug, Default)]
@@ -182,21 +188,41 @@ fn run_case(case: &str) {
     );
 }
 
+/// Runs one case in a process of its own: new keys and updates a second, keys spilled, and the most memory in MiB.
+fn run_apart(case: &str) -> [u64; 4] {
+    let program = std::env::current_exe().expect("the benchmark has a path");
+    let output = Command::new(program).env("STATE_CASE", case).output().expect("the benchmark runs again");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let line = String::from_utf8(output.stdout).expect("figures are text");
+    let figures: Vec<u64> = line.split_whitespace().map(|f| f.parse().expect("figures are numbers")).collect();
+    figures.try_into().unwrap_or_else(|_| panic!("{line}"))
+}
+
 fn main() {
     if let Ok(case) = std::env::var("STATE_CASE") {
         return run_case(&case);
     }
-    println!("in memory, {FEW_KEYS} keys: {:.1} ns/row", in_memory(Counts::default()));
-    println!("the same with time-to-live: {:.1} ns/row", in_memory(Timed::new(Counts::default(), Some(TTL_MS))));
+    // In turn, so that a machine that is slower for a while is slower for both.
+    let mut nanoseconds = [f64::MAX; 2];
+    for _ in 0..RUNS_IN_MEMORY {
+        nanoseconds[0] = nanoseconds[0].min(in_memory(Counts::default()));
+        nanoseconds[1] = nanoseconds[1].min(in_memory(Timed::new(Counts::default(), Some(TTL_MS))));
+    }
+    let [without, with] = nanoseconds;
+    println!("in memory, {FEW_KEYS} keys: {without:.1} ns/row; with time-to-live {with:.1} ns/row");
     println!("more keys than there is memory for:");
+    let mut best: [Option<[u64; 4]>; 2] = [None; 2];
+    for _ in 0..setting("STATE_RUNS", 2) {
+        for (case, best) in CASES.iter().zip(&mut best) {
+            let figures = run_apart(case);
+            if best.is_none_or(|best| figures[1] > best[1]) {
+                *best = Some(figures);
+            }
+        }
+    }
     let mut results = Vec::new();
-    for case in ["without", "with"] {
-        let program = std::env::current_exe().expect("the benchmark has a path");
-        let output = Command::new(program).env("STATE_CASE", case).output().expect("the benchmark runs again");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let line = String::from_utf8(output.stdout).expect("figures are text");
-        let figures: Vec<u64> = line.split_whitespace().map(|f| f.parse().expect("figures are numbers")).collect();
-        let [fills, updates, spilled, peak_mib] = figures[..] else { panic!("{line}") };
+    for (case, best) in CASES.iter().zip(best) {
+        let Some([fills, updates, spilled, peak_mib]) = best else { return };
         println!(
             "  {case} time-to-live: {fills} new keys/s, {updates} updates/s, {spilled} keys spilled, at most {peak_mib} MiB in memory"
         );

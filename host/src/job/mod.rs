@@ -6,6 +6,7 @@ mod describe;
 #[cfg(test)]
 mod fake;
 pub mod graph;
+mod join_nodes;
 mod joined;
 pub mod json_schema;
 pub mod load;

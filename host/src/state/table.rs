@@ -205,10 +205,10 @@ impl<V: Values> Table<V> {
     /// A row that is about to be changed: what is expired is forgotten first.
     #[inline]
     fn renew(&mut self, row: u32, until: i64) {
-        if self.marks[row as usize] & LIVE != 0 && self.values.expire(row, until) {
+        // Few rows are expired: their marks are read for those alone.
+        if self.values.renew(row, until) && self.marks[row as usize] & LIVE != 0 {
             self.values.clear(row);
         }
-        self.values.touch(row);
     }
 
     pub(super) fn grow(&mut self) {

@@ -105,6 +105,13 @@ impl<V> Timed<V> {
         &mut self.values
     }
 
+    /// A row counts as written now.
+    pub(super) fn touch(&mut self, row: u32) {
+        if let Some(written) = self.written.get_mut(row as usize) {
+            *written = self.now;
+        }
+    }
+
     /// When a row was written last.
     pub(super) fn written_ms(&self, row: u32) -> i64 {
         self.written.get(row as usize).map_or(0, |written| self.base_ms + i64::from(*written) * self.unit)
@@ -167,10 +174,8 @@ impl<V: Values> Values for Timed<V> {
     }
 
     #[inline]
-    fn touch(&mut self, row: u32) {
-        if let Some(written) = self.written.get_mut(row as usize) {
-            *written = self.now;
-        }
+    fn renew(&mut self, row: u32, _until: i64) -> bool {
+        std::mem::replace(&mut self.written[row as usize], self.now) <= self.expired
     }
 }
 
@@ -190,7 +195,7 @@ mod tests {
             let mut now_ms = 1_700_000_000_000;
             for step in 0..400 {
                 timed.set_now(now_ms);
-                timed.touch(0);
+                timed.renew(0, 0);
                 let written_ms = now_ms;
                 for later in [0, ttl_ms / 2, ttl_ms - 1] {
                     timed.set_now(written_ms + later);

@@ -55,8 +55,11 @@ pub trait Values {
         false
     }
 
-    /// A row is about to be changed, and counts as written now.
-    fn touch(&mut self, _row: u32) {}
+    /// A row, which may be a free one, is about to be changed, and counts as written now. Says whether nothing was left of it that
+    /// is seen.
+    fn renew(&mut self, row: u32, until: i64) -> bool {
+        self.expire(row, until)
+    }
 
     /// When somebody has to look at the row, whether it is in memory or not; `None`: never. A row that comes back by
     /// [`Values::decode`] is due as it was.
