@@ -6,7 +6,6 @@
 //! their keys.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use super::filter::Filter;
 use super::key::{Key, Keys, hash};
@@ -209,7 +208,7 @@ impl<V: Values> Table<V> {
         let (live, rows) = (self.index.len(), self.index.rows());
         let filter = self.spilled.as_ref().map_or(0, |spilled| spilled.filter.bytes());
         // Each of those that share an index has a part of it.
-        let index = self.index.bytes() / Arc::strong_count(&self.index);
+        let index = self.index.bytes() / self.index.sharers();
         let all = index + self.values.bytes() + self.marks.len();
         let own = share(all, live, rows);
         let changed = self.spilled.as_ref().map_or(0, |spilled| spilled.changed);
@@ -327,7 +326,7 @@ impl<V: Values> Table<V> {
             let removed = std::mem::take(&mut spilled.removed);
             spilled.file.write(records, &due, noted, removed.iter().map(Short::as_slice))?;
         }
-        let index = Arc::make_mut(index);
+        let index = index.own();
         for row in victims {
             let mark = std::mem::take(&mut marks[*row as usize]);
             if mark & STORED != 0 {
@@ -410,7 +409,7 @@ impl<V: Values> Table<V> {
             let mark = &mut self.marks[*row as usize];
             if *mark & (LIVE | SAME) == LIVE | SAME {
                 *mark = 0;
-                Arc::make_mut(&mut self.index).remove(*row);
+                self.index.own().remove(*row);
                 self.values.clear(*row);
                 spilled.loaded -= 1;
             }

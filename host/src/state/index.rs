@@ -229,7 +229,7 @@ impl KeyIndex {
                 groups.extend(values.iter().map(|value| self.of_int(*value)));
             }
             Keys::Ints(values, None) => {
-                groups.extend(values.iter().map(|value| self.likely(*value as u64)));
+                self.guess(values, groups);
                 for (group, value) in groups.iter_mut().zip(values) {
                     if !self.has_tag(*group, *value as u64) {
                         *group = self.of_int(*value);
@@ -257,7 +257,7 @@ impl KeyIndex {
                 groups.extend(values.iter().map(|value| self.find_int(*value).unwrap_or(absent)));
             }
             Keys::Ints(values, None) => {
-                groups.extend(values.iter().map(|value| self.likely(*value as u64)));
+                self.guess(values, groups);
                 for (group, value) in groups.iter_mut().zip(values) {
                     if !self.has_tag(*group, *value as u64) {
                         *group = self.find_int(*value).unwrap_or(absent);
@@ -268,11 +268,11 @@ impl KeyIndex {
         }
     }
 
-    /// The row that a key with this tag most likely has, if it has one: the tag is not looked at. Where it is not in the cache, the
+    /// The rows that numbers most likely have, if they have any: tags are not looked at. Where those are not in the cache, the
     /// look-ups of a batch so wait for memory together: first for the table, then for tags.
-    #[inline(always)]
-    fn likely(&self, tag: u64) -> u32 {
-        self.table.find(place(tag), |_| true).copied().unwrap_or(u32::MAX)
+    fn guess(&self, values: &[i64], groups: &mut Vec<u32>) {
+        let likely = |value: &i64| self.table.find(place(*value as u64), |_| true).copied().unwrap_or(u32::MAX);
+        groups.extend(values.iter().map(likely));
     }
 
     #[inline(always)]

@@ -2,10 +2,10 @@
 //! [`changes`](super::changes).
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use super::index::KeyIndex;
 use super::key::{Key, KeyGroups, Keys, hash};
+use super::shared_index::SharedIndex;
 use super::short::Short;
 use super::spill::put_key;
 use super::store::{Listing, SlotKind, StateStore};
@@ -42,8 +42,7 @@ const KEY_GROUPS: u32 = 256;
 /// Keys with values.
 #[derive(Debug, Default)]
 pub struct Table<V> {
-    /// Shared by tables that have the same keys in the same rows, until one of them changes it.
-    pub(super) index: Arc<KeyIndex>,
+    pub(super) index: SharedIndex,
     pub(super) values: V,
     /// By row.
     pub(super) marks: Vec<u8>,
@@ -71,7 +70,7 @@ impl<V: Values> Table<V> {
     /// Without keys, over columns without rows. It stays in memory, and is not listed.
     pub fn new(values: V) -> Self {
         Table {
-            index: Arc::default(),
+            index: SharedIndex::default(),
             values,
             marks: Vec::new(),
             swept: 0,
@@ -85,14 +84,14 @@ impl<V: Values> Table<V> {
 
     /// The same, with room for so many keys in the index.
     pub fn with_room(self, keys: usize) -> Self {
-        Table { index: Arc::new(KeyIndex::with_room(keys)), ..self }
+        Table { index: KeyIndex::with_room(keys).into(), ..self }
     }
 
     /// The same, with the keys of another table, all of which are in memory, in the same rows: the index is shared for as long as
     /// neither gets or loses a key. Values are empty.
-    pub fn with_keys_of<W: Values>(mut self, other: &Table<W>) -> Self {
+    pub fn with_keys_of<W: Values>(mut self, other: &mut Table<W>) -> Self {
         debug_assert!(other.spilled_keys() == 0, "keys in a file have no row");
-        self.index = Arc::clone(&other.index);
+        self.index = other.index.share();
         self.marks = other.marks.iter().map(|mark| if mark & LIVE != 0 { LIVE | DIRTY | USED } else { 0 }).collect();
         self.values.grow(self.marks.len());
         self
@@ -106,7 +105,7 @@ impl<V: Values> Table<V> {
     /// Without keys again, over other values; the index keeps the memory that it has. For tables that are in no store.
     pub fn reset(&mut self, values: V) {
         debug_assert!(self.home.is_none() && self.gone.is_none(), "a table of the store is reset");
-        Arc::make_mut(&mut self.index).reset();
+        self.index.own().reset();
         self.marks.clear();
         self.values = values;
     }
@@ -176,14 +175,14 @@ impl<V: Values> Table<V> {
 
     /// The rows of keys, new ones where a key is new.
     fn number(&mut self, keys: &Keys, rows: &mut Vec<u32>) {
-        // A shared index is copied only if a key is new.
-        if Arc::get_mut(&mut self.index).is_none() {
+        // An index that others have is copied only if a key is new.
+        if self.index.sharers() > 1 {
             self.index.find_rows(keys, NO_ROW, rows);
             if !rows.contains(&NO_ROW) {
                 return;
             }
         }
-        Arc::make_mut(&mut self.index).of_rows(keys, rows);
+        self.index.own().of_rows(keys, rows);
     }
 
     /// The row of a key, to change it: a new one, with an empty value, if the key is new.
@@ -221,7 +220,7 @@ impl<V: Values> Table<V> {
 
     /// A new row, whose key is not there.
     pub(super) fn insert(&mut self, key: Key<'_>) -> u32 {
-        let row = Arc::make_mut(&mut self.index).of(key);
+        let row = self.index.own().of(key);
         self.grow();
         row
     }
@@ -283,7 +282,7 @@ impl<V: Values> Table<V> {
         if stored || self.gone.is_some() {
             self.note_removed(row, stored);
         }
-        Arc::make_mut(&mut self.index).remove(row);
+        self.index.own().remove(row);
         self.values.clear(row);
         self.marks[row as usize] = 0;
     }

@@ -2,8 +2,9 @@
 //!
 //! A piece is a batch of rows that came together, kept as they came: no key is looked at before the window fires, since one look
 //! at all keys of a window is much faster than one at each as it comes, and columns are seen through row numbers as before, as
-//! long as what is kept of them is not little ([`may_be_views`]): only rows that come out of the join are copied. So a piece has rows of several key groups, and its own group says nothing about them: at a change of the number of
-//! workers its rows have to be divided by their keys.
+//! long as what is kept of them is not little ([`may_be_views`]): only rows that come out of the join are copied. So a piece has
+//! rows of several key groups, and its own group says nothing about them: at a change of the number of workers its rows have to
+//! be divided by their keys.
 
 use arrow_array::{Array, ArrayRef};
 

@@ -83,11 +83,12 @@ impl WindowJoin {
     /// Keeps rows of one pane, as a view of their batch or as a copy.
     fn add_to_pane(&mut self, side: usize, start: i64, rows: &Batch, is_view: bool) -> Result<()> {
         let layout = self.sides[side].layout();
-        let mut piece = layout.keep(rows)?;
-        if !is_view {
-            let all = (0..piece.row_count() as u32).collect();
-            piece = Batch::new(piece.select(&all).gather()?, piece.row_count());
-        }
+        let mut piece = if is_view {
+            layout.keep(rows)?
+        } else {
+            let all = (0..rows.row_count() as u32).collect();
+            Batch::new(layout.gather(&rows.select(&all))?, rows.row_count())
+        };
         if !gives_unmatched(self.join, side) {
             // Rows without a key will never come out.
             if let Some(nulls) = nulls(&layout.key_of(&piece)?) {
