@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use indexmap::map::Entry;
 
 use super::problem::{At, Problem};
 use super::quantity::{Bytes, Millis};
@@ -49,7 +50,8 @@ pub(super) struct Draft {
     settings: spec::Job,
     nodes: Vec<DraftNode>,
     sinks: Vec<(String, Upstream, spec::Sink)>,
-    problems: Vec<(Upstream, String)>,
+    /// With the node, the field of it, where it is one, and the message.
+    problems: Vec<(usize, Option<&'static str>, String)>,
 }
 
 /// A source or an operator.
@@ -193,14 +195,37 @@ impl JobBuilder {
         if upstream.side.is_empty() {
             change(&mut draft.nodes[upstream.node]);
         } else {
-            draft.problems.push((upstream.clone(), what.into()));
+            let message = format!("the side output `{}` cannot have {what} of its own", upstream.side);
+            draft.problems.push((upstream.node, None, message));
         }
+    }
+
+    /// An operator with what `field` of it has by name; a name that is there twice is noted.
+    pub(super) fn add_named<V>(
+        &self,
+        name: &str,
+        input: &Upstream,
+        (field, named): (&'static str, impl Iterator<Item = (String, V)>),
+        operator: impl FnOnce(IndexMap<String, V>) -> spec::Operator,
+    ) -> DataStream {
+        let (mut once, mut twice) = (IndexMap::new(), Vec::new());
+        for (name, value) in named {
+            match once.entry(name) {
+                Entry::Occupied(entry) => twice.push(format!("`{}` is given twice", entry.key())),
+                Entry::Vacant(entry) => _ = entry.insert(value),
+            }
+        }
+        let stream = self.add(name, Part::Operator(operator(once)), Some(input.clone()));
+        let problems = twice.into_iter().map(|message| (stream.upstream.node, Some(field), message));
+        self.draft.borrow_mut().problems.extend(problems);
+        stream
     }
 
     /// The job as it would stand in a job file.
     ///
     /// # Errors
-    /// Two parts have one name, or a side output was given a name or event time of its own.
+    /// Two parts have one name, two columns that an operator makes have one, or a side output was given a name or event time of
+    /// its own.
     pub fn build(&self) -> Result<spec::Job, Vec<Problem>> {
         let draft = self.draft.borrow();
         let mut job = draft.settings.clone();
@@ -210,9 +235,9 @@ impl JobBuilder {
             let name = &draft.nodes[upstream.node].name;
             if upstream.side.is_empty() { name.clone() } else { format!("{name}.{}", upstream.side) }
         };
-        for (upstream, what) in &draft.problems {
-            let at = At::job().field("operators").field(&draft.nodes[upstream.node].name);
-            let message = format!("the side output `{}` cannot have {what} of its own", upstream.side);
+        for (node, field, message) in &draft.problems {
+            let at = At::job().field("operators").field(&draft.nodes[*node].name);
+            let at = field.map_or(at.clone(), |field| at.field(field));
             problems.push(Problem::error(at, message));
         }
         let mut claim = |section: &str, name: &str| {

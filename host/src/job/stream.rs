@@ -125,18 +125,17 @@ impl DataStream {
 
     /// Some columns of the rows, in this order.
     pub fn select(&self, columns: impl IntoIterator<Item = impl Into<String>>) -> DataStream {
-        self.selected(spec::Select::Names(columns.into_iter().map(Into::into).collect()))
+        let names = columns.into_iter().map(Into::into).collect();
+        let operator = selecting(spec::Select::Names(names));
+        self.job.add("select", Part::Operator(operator), Some(self.upstream.clone()))
     }
 
     /// Some columns of the rows under new names: `[(NEW, COLUMN), ...]`.
     pub fn select_as<N: Into<String>, C: Into<String>>(&self, columns: impl IntoIterator<Item = (N, C)>) -> DataStream {
         let columns = columns.into_iter().map(|(new, column)| (new.into(), column.into()));
-        self.selected(spec::Select::Renamed(columns.collect()))
-    }
-
-    fn selected(&self, select: spec::Select) -> DataStream {
-        let operator = spec::Operator { select: Some(select), ..Default::default() };
-        self.job.add("select", Part::Operator(operator), Some(self.upstream.clone()))
+        self.job.add_named("select", &self.upstream, ("select", columns), |columns| {
+            selecting(spec::Select::Renamed(columns))
+        })
     }
 
     /// Groups rows by columns.
@@ -280,17 +279,21 @@ impl WindowedStream {
         A: Into<spec::Aggregate>,
     {
         let KeyedStream { stream, key } = self.keyed;
-        let operator = spec::Operator {
+        let results = results.into_iter().map(|(name, result)| (name.into(), result.into()));
+        stream.job.add_named("window", &stream.upstream, ("aggregate", results), |aggregate| spec::Operator {
             key: Some(key.iter().map(|k| k.as_str().into()).collect()).filter(|k: &Vec<_>| !k.is_empty()),
             window: Some(self.window),
             trigger: self.trigger,
-            aggregate: results.into_iter().map(|(name, result)| (name.into(), result.into())).collect(),
+            aggregate,
             allowed_lateness: self.allowed_lateness.map(millis),
             on_error: self.on_error,
             ..Default::default()
-        };
-        stream.job.add("window", Part::Operator(operator), Some(stream.upstream.clone()))
+        })
     }
+}
+
+fn selecting(select: spec::Select) -> spec::Operator {
+    spec::Operator { select: Some(select), ..Default::default() }
 }
 
 impl ConnectedStreams {
@@ -427,5 +430,17 @@ sinks:
         let problems: Vec<String> = job.build().unwrap_err().iter().map(|p| p.to_string()).collect();
         assert_eq!(problems.len(), 3, "{problems:?}");
         assert!(problems[0].contains("the side output `errors` cannot have a name of its own"));
+    }
+
+    #[test]
+    fn no_column_is_lost_to_another_of_its_name() {
+        let job = JobBuilder::new("columns");
+        let lines = job.file("a");
+        lines.select_as([("what", "line"), ("what", "other"), ("when", "time")]).name("few").discard("out");
+        lines.tumbling(SECOND).aggregate([("n", "count()"), ("n", "sum(size)")]).discard("counts");
+        let problems: Vec<String> = job.build().unwrap_err().iter().map(|p| p.to_string()).collect();
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(problems[0].starts_with("operators.few.select: `what` is given twice"), "{problems:?}");
+        assert!(problems[1].starts_with("operators.window.aggregate: `n` is given twice"), "{problems:?}");
     }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use super::evict::{decode, encode};
 use super::index::KeyIndex;
 use super::key::{Key, hash};
+use super::marks::{DIRTY, LIVE, Mark, RowClock, SAME, STORED, USED};
 use super::spill::read_key;
-use super::table::{DIRTY, LIVE, SAME, STORED, Table, USED, Values};
+use super::table::{Table, Values};
 use crate::error::Result;
 
 /// A record of what has changed.
@@ -69,7 +71,8 @@ impl<V: Values> Table<V> {
             if self.marks[row] & (LIVE | DIRTY) == LIVE | DIRTY {
                 self.marks[row] &= !DIRTY;
                 let key = self.index.key(row as u32);
-                give(&mut self.values, row as u32, groups.of(hash(key)), key, visit)?;
+                let written = (self.clock.as_ref(), self.marks[row]);
+                give(&mut self.values, written, row as u32, groups.of(hash(key)), key, visit)?;
             }
         }
         self.spilled_changes(visit)?;
@@ -88,14 +91,14 @@ impl<V: Values> Table<V> {
             self.marks.push(0);
             self.values.grow(scratch as usize + 1);
         }
-        let (index, values, epoch) = (&self.index, &mut self.values, self.epoch);
+        let (index, values, clock, epoch) = (&self.index, &mut self.values, self.clock.as_ref(), self.epoch);
         let result = spilled.file.changed(|bytes, changed_in, row| {
             let (key_group, key) = read_key(bytes)?;
             if changed_in != epoch || index.find(key).is_some() || spilled.removed.contains(bytes) {
                 return Ok(());
             }
-            values.decode(scratch, row)?;
-            let result = give(values, scratch, key_group, key, visit);
+            let written = decode(values, clock, scratch, row)?;
+            let result = give(values, (clock, written), scratch, key_group, key, visit);
             values.clear(scratch);
             result
         });
@@ -118,7 +121,14 @@ impl<V: Values> Table<V> {
         };
         let mark = &mut self.marks[row as usize];
         *mark = *mark & (STORED | DIRTY) | LIVE | USED;
-        self.values.restore(row, change.entry, change.value)?;
+        match (&mut self.clock, change.value) {
+            (Some(clock), Some(value)) => {
+                let (written, value) = clock.restore(value, &mut self.marks)?;
+                self.values.restore(row, change.entry, Some(value))?;
+                self.set_written(row, written);
+            }
+            (_, value) => self.values.restore(row, change.entry, value)?,
+        }
         if self.values.is_vacant(row) {
             self.remove(row);
         }
@@ -204,9 +214,21 @@ pub struct Walk {
 }
 
 /// Gives what has changed in one row.
-fn give<V: Values>(values: &mut V, row: u32, key_group: u32, key: Key<'_>, visit: ChangeVisitor<'_>) -> Result<()> {
+fn give<V: Values>(
+    values: &mut V,
+    (clock, mark): (Option<&RowClock>, Mark),
+    row: u32,
+    key_group: u32,
+    key: Key<'_>,
+    visit: ChangeVisitor<'_>,
+) -> Result<()> {
     if values.is_new(row) {
         visit(Change { key_group, key, entry: None, value: None })?;
+    }
+    if clock.is_some() {
+        let mut value = Vec::new();
+        encode(values, clock, mark, row, &mut value);
+        return visit(Change { key_group, key, entry: None, value: Some(&value) });
     }
     values.changes(row, &mut |entry, value| visit(Change { key_group, key, entry, value }))
 }

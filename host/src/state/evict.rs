@@ -9,10 +9,11 @@ use std::collections::BTreeSet;
 
 use super::filter::Filter;
 use super::key::{Key, Keys, hash};
+use super::marks::{DIRTY, LIVE, Mark, RowClock, SAME, STORED, TIME, USED};
 use super::short::Short;
 use super::spill::{DueKeys, Records, SpillTable, put_key, read_key};
 use super::store::{StateStore, share};
-use super::table::{DIRTY, LIVE, NO_ROW, SAME, STORED, TAKEN, Table, USED, Values};
+use super::table::{NO_ROW, Table, Values};
 use super::values::Asker;
 use crate::error::Result;
 
@@ -84,6 +85,21 @@ impl Spilled {
     }
 }
 
+/// Appends a row, behind its time where rows expire, in the encoding of stored state.
+pub(super) fn encode<V: Values>(values: &V, clock: Option<&RowClock>, mark: Mark, row: u32, out: &mut Vec<u8>) {
+    if let Some(clock) = clock {
+        clock.encode(mark, out);
+    }
+    values.encode(row, out);
+}
+
+/// Reads what [`encode`] wrote to an empty row; gives its time, as a mark has it.
+pub(super) fn decode<V: Values>(values: &mut V, clock: Option<&RowClock>, row: u32, bytes: &[u8]) -> Result<Mark> {
+    let (written, bytes) = clock.map_or(Ok((0, bytes)), |clock| clock.decode(bytes))?;
+    values.decode(row, bytes)?;
+    Ok(written)
+}
+
 impl<V: Values> Table<V> {
     /// How many keys are in the file alone.
     pub fn spilled_keys(&self) -> usize {
@@ -103,17 +119,17 @@ impl<V: Values> Table<V> {
                 let hash = hash(key);
                 spilled.want(&mut wanted, groups.of(hash), hash, key, *row);
             }
-            *mark = *mark & STORED | LIVE | DIRTY | USED;
+            *mark = *mark & (STORED | TIME) | LIVE | DIRTY | USED;
         }
         if wanted.is_empty() {
             return Ok(());
         }
-        let Table { values, marks, .. } = self;
+        let Table { values, marks, clock, .. } = self;
         let loaded = &mut spilled.loaded;
         spilled.file.read(&mut wanted, |row, _, bytes| {
-            marks[row as usize] |= STORED;
             *loaded += 1;
-            values.decode(row, bytes)
+            marks[row as usize] |= STORED | decode(values, clock.as_ref(), row, bytes)?;
+            Ok(())
         })
     }
 
@@ -181,9 +197,9 @@ impl<V: Values> Table<V> {
     /// Puts a copy of the file's into memory; the key is not there.
     fn place_copy(&mut self, key: Key<'_>, epoch: u32, bytes: &[u8]) -> Result<u32> {
         let row = self.insert(key);
-        self.values.decode(row, bytes)?;
+        let written = decode(&mut self.values, self.clock.as_ref(), row, bytes)?;
         let dirty = if epoch == self.epoch { DIRTY } else { 0 };
-        self.marks[row as usize] = LIVE | STORED | SAME | dirty;
+        self.marks[row as usize] = LIVE | STORED | SAME | dirty | written;
         if let Some(spilled) = &mut self.spilled {
             spilled.loaded += 1;
         }
@@ -209,7 +225,7 @@ impl<V: Values> Table<V> {
         let filter = self.spilled.as_ref().map_or(0, |spilled| spilled.filter.bytes());
         // Each of those that share an index has a part of it.
         let index = self.index.bytes() / self.index.sharers();
-        let all = index + self.values.bytes() + self.marks.len();
+        let all = index + self.values.bytes() + self.marks.len() * size_of::<Mark>();
         let own = share(all, live, rows);
         let changed = self.spilled.as_ref().map_or(0, |spilled| spilled.changed);
         home.listing.report(live, own + filter, self.spilled_keys(), changed);
@@ -277,15 +293,16 @@ impl<V: Values> Table<V> {
                 continue;
             }
             if *mark & USED == 0 {
-                *mark |= TAKEN;
                 victims.push((group, row as u32));
             }
             *mark &= !USED;
         }
         if victims.len() < count {
-            let others = marks.iter().enumerate().filter(|(_, mark)| **mark & (LIVE | TAKEN) == LIVE);
-            let missing = count - victims.len();
-            victims.extend(others.take(missing).map(|(row, _)| (group_of(row), row as u32)));
+            let mut taken = victims.iter().map(|(_, row)| *row as usize).peekable();
+            let live = marks.iter().enumerate().filter(|(_, mark)| **mark & LIVE != 0).map(|(row, _)| row);
+            let others = live.filter(|row| taken.next_if_eq(row).is_none()).take(count - victims.len());
+            let others: Vec<_> = others.map(|row| (group_of(row), row as u32)).collect();
+            victims.extend(others);
         }
         victims.sort_unstable();
         victims.into_iter().map(|(_, row)| row).collect()
@@ -304,7 +321,7 @@ impl<V: Values> Table<V> {
         let key = self.index.key(row);
         records.push_key(self.key_groups().of(hash(key)), key, row);
         let epoch = if dirty { self.epoch } else { self.epoch.wrapping_sub(1) };
-        records.put_value(epoch, |out| self.values.encode(row, out));
+        records.put_value(epoch, |out| encode(&self.values, self.clock.as_ref(), self.marks[row as usize], row, out));
     }
 
     /// Writes rows to the file and forgets victims, the rows that were written among them.
@@ -418,11 +435,11 @@ impl<V: Values> Table<V> {
 
     /// Removes some of the expired rows that are in the file alone.
     fn sweep_file(&mut self) -> Result<()> {
-        if let Some(until) = self.values.expired_until() {
+        if self.expires() {
             let mut after = self.spilled.as_mut().and_then(|spilled| spilled.swept.take());
             let (rows, more) = self.load_chunk(&mut after, SWEPT_AT_ONCE)?;
             for row in &rows {
-                if self.values.expire(*row, until) {
+                if self.has_expired(*row) {
                     self.remove(*row);
                 }
             }

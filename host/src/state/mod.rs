@@ -15,6 +15,7 @@ pub mod index;
 pub mod key;
 pub mod list;
 pub mod map;
+mod marks;
 mod shared_index;
 pub mod short;
 pub mod slots;

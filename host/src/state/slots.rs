@@ -7,10 +7,10 @@ use super::changes::Change;
 use super::key::Keys;
 use super::list::{List, Lists};
 use super::map::{Cell, Map, Maps};
+use super::marks::Mark;
 use super::short::Short;
 use super::store::{SlotKind, StateStore};
 use super::table::{NO_ROW, Table, Values};
-use super::ttl::Timed;
 use super::value::ByteValues;
 use crate::error::{Error, Result};
 
@@ -27,7 +27,8 @@ pub struct SlotSpec {
     pub name: String,
     /// Value, map or list.
     pub kind: SlotKind,
-    /// Milliseconds of processing time after the last write, for which a value, an entry or an element is seen; `None`: for ever.
+    /// Milliseconds of processing time after the last write, for which a value, an entry or an element is seen; a value for a
+    /// thousandth of that longer. `None`: for ever.
     pub ttl_ms: Option<u64>,
 }
 
@@ -54,7 +55,7 @@ struct Slot {
 
 #[derive(Debug)]
 pub(super) enum SlotTable {
-    Value(Table<Timed<ByteValues>>),
+    Value(Table<ByteValues>),
     Map(Table<Maps>),
     List(Table<Lists>),
 }
@@ -86,7 +87,7 @@ enum Noted {
 /// What was there before a write.
 #[derive(Debug)]
 enum Undo {
-    Value { slot: u32, row: u32, old: Option<Short>, written_ms: i64 },
+    Value { slot: u32, row: u32, old: Option<Short>, written: Mark },
     Entry { slot: u32, row: u32, entry: Short, old: Option<Cell> },
     Map { slot: u32, row: u32, old: Map },
     ListLength { slot: u32, row: u32, length: usize },
@@ -124,7 +125,8 @@ impl Slots {
             let (name, kind) = (&spec.name, spec.kind);
             let table = match kind {
                 SlotKind::Value => {
-                    SlotTable::Value(Table::in_store(Timed::new(ByteValues::default(), spec.ttl_ms), store, name, kind))
+                    let table = Table::in_store(ByteValues::default(), store, name, kind);
+                    SlotTable::Value(table.with_ttl(spec.ttl_ms))
                 }
                 SlotKind::Map => SlotTable::Map(Table::in_store(Maps::new(spec.ttl_ms), store, name, kind)),
                 SlotKind::List => SlotTable::List(Table::in_store(Lists::new(spec.ttl_ms), store, name, kind)),
@@ -216,7 +218,7 @@ impl Slots {
     pub fn get(&mut self, slot: u32, key: u32) -> Result<Option<&[u8]>> {
         let (slot, row, _) = self.locate(slot, key, false)?;
         let table = table_of!(slot, Value)?;
-        Ok(if row == NO_ROW { None } else { table.values().inner().get(row) })
+        Ok(if row == NO_ROW { None } else { table.values().get(row) })
     }
 
     /// Calls `visit` with the value of every key of the call, in their order.
@@ -225,7 +227,7 @@ impl Slots {
         let outside = || Error::user(format!("the function uses state slot {slot}; it has {count}"));
         let slot = self.slots.get_mut(slot as usize).ok_or_else(outside)?;
         let table = table_of!(slot, Value)?;
-        let values = table.values().inner();
+        let values = table.values();
         slot.rows.iter().for_each(|row| visit(if *row == NO_ROW { None } else { values.get(*row) }));
         Ok(())
     }
@@ -239,13 +241,12 @@ impl Slots {
         }
         let (kept, row, undo) = self.locate(slot, key, true)?;
         let table = table_of!(kept, Value)?;
-        let timed = table.values_mut();
-        let written_ms = timed.written_ms(row);
-        let old = timed.inner_mut().set(row, value.map(Short::new));
-        timed.touch(row);
+        let written = table.written(row);
+        let old = table.values_mut().set(row, value.map(Short::new));
+        table.touch(row);
         if kept.noted[key as usize] == Noted::Nothing {
             kept.noted[key as usize] = Noted::Whole;
-            undo.push(Undo::Value { slot, row, old, written_ms });
+            undo.push(Undo::Value { slot, row, old, written });
         }
         Ok(())
     }
@@ -374,9 +375,9 @@ impl Slots {
             | Undo::ListLength { slot, .. }
             | Undo::List { slot, .. }) = undo;
             match (&mut self.slots[slot as usize].table, undo) {
-                (SlotTable::Value(table), Undo::Value { row, old, written_ms, .. }) => {
-                    table.values_mut().inner_mut().set(row, old);
-                    table.values_mut().set_written_ms(row, written_ms);
+                (SlotTable::Value(table), Undo::Value { row, old, written, .. }) => {
+                    table.values_mut().set(row, old);
+                    table.set_written(row, written);
                 }
                 (SlotTable::Map(table), Undo::Entry { row, entry, old, .. }) => {
                     table.values_mut().put_back(row, entry, old);
@@ -406,7 +407,7 @@ impl Slots {
                 continue;
             }
             let is_vacant = match &slot.table {
-                SlotTable::Value(table) => table.values().inner().get(row).is_none(),
+                SlotTable::Value(table) => table.values().get(row).is_none(),
                 SlotTable::Map(table) => table.values().is_vacant(row),
                 SlotTable::List(table) => table.values().is_vacant(row),
             };

@@ -10,7 +10,7 @@ use super::spill::SpillFile;
 use crate::error::Result;
 
 /// This part of the memory is for what keeps spilled state at hand: caches and filters.
-const CACHE_PART: u64 = 8;
+const CACHE_PART: u64 = 16;
 
 /// What kind of state a slot holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::index::KeyIndex;
 use super::key::{Key, KeyGroups, Keys, hash};
+use super::marks::{DIRTY, LIVE, Mark, RowClock, STORED, TIME, USED};
 use super::shared_index::SharedIndex;
 use super::short::Short;
 use super::spill::put_key;
@@ -13,19 +14,6 @@ pub use super::values::{Asker, EntryVisitor, Values};
 use crate::error::Result;
 
 use super::evict::Spilled;
-
-/// A row has a key.
-pub(super) const LIVE: u8 = 1;
-/// A key's value has changed since the last checkpoint.
-pub(super) const DIRTY: u8 = 2;
-/// A key was used since the last look for cold ones.
-pub(super) const USED: u8 = 4;
-/// The file has a copy of the row, perhaps an old one.
-pub(super) const STORED: u8 = 8;
-/// The file's copy is like the row.
-pub(super) const SAME: u8 = 16;
-/// A row was chosen to be spilled.
-pub(super) const TAKEN: u8 = 32;
 
 /// Spilled keys that are due which should come back at once: see [`Table::load_due`].
 pub const DUE_AT_ONCE: usize = 4096;
@@ -45,7 +33,9 @@ pub struct Table<V> {
     pub(super) index: SharedIndex,
     pub(super) values: V,
     /// By row.
-    pub(super) marks: Vec<u8>,
+    pub(super) marks: Vec<Mark>,
+    /// Where rows expire.
+    pub(super) clock: Option<RowClock>,
     /// Where the sweep for what is expired goes on.
     swept: usize,
     /// The key group where the search for cold rows goes on.
@@ -73,6 +63,7 @@ impl<V: Values> Table<V> {
             index: SharedIndex::default(),
             values,
             marks: Vec::new(),
+            clock: None,
             swept: 0,
             hand: 0,
             home: None,
@@ -85,6 +76,12 @@ impl<V: Values> Table<V> {
     /// The same, with room for so many keys in the index.
     pub fn with_room(self, keys: usize) -> Self {
         Table { index: KeyIndex::with_room(keys).into(), ..self }
+    }
+
+    /// The same; a row is forgotten this many milliseconds after it was last looked up to be changed, or a thousandth of that
+    /// later. For columns of single values, without entries.
+    pub fn with_ttl(self, ttl_ms: Option<u64>) -> Self {
+        Table { clock: RowClock::new(ttl_ms), ..self }
     }
 
     /// The same, with the keys of another table, all of which are in memory, in the same rows: the index is shared for as long as
@@ -161,14 +158,34 @@ impl<V: Values> Table<V> {
             self.load_new(keys, rows)?;
         }
         let changed = LIVE | DIRTY | USED;
-        match (self.values.expired_until(), self.spilled.is_some()) {
-            (None, true) => {}
-            (None, false) => rows.iter().for_each(|row| self.marks[*row as usize] = changed),
-            (Some(until), true) => rows.iter().for_each(|row| self.renew(*row, until)),
-            (Some(until), false) => rows.iter().for_each(|row| {
-                self.renew(*row, until);
-                self.marks[*row as usize] = changed;
-            }),
+        let Table { values, marks, clock, spilled, .. } = self;
+        let marks = marks.as_mut_slice();
+        match (*clock, values.expired_until()) {
+            (Some(clock), _) => {
+                let changed = changed | clock.now;
+                let kept = if spilled.is_some() { STORED } else { 0 };
+                for row in rows {
+                    let mark = &mut marks[*row as usize];
+                    let old = *mark;
+                    *mark = old & kept | changed;
+                    if clock.has_expired(old) {
+                        values.clear(*row);
+                    }
+                }
+            }
+            (None, None) if spilled.is_some() => {}
+            (None, None) => rows.iter().for_each(|row| marks[*row as usize] = changed),
+            (None, Some(until)) => {
+                for row in rows {
+                    // Few rows are expired: their marks are read for those alone.
+                    if values.expire(*row, until) && marks[*row as usize] & LIVE != 0 {
+                        values.clear(*row);
+                    }
+                    if spilled.is_none() {
+                        marks[*row as usize] = changed;
+                    }
+                }
+            }
         }
         Ok(())
     }
@@ -194,20 +211,44 @@ impl<V: Values> Table<V> {
             Some(row) => row,
             None => self.insert(key),
         };
-        if let Some(until) = self.values.expired_until() {
-            self.renew(row, until);
+        if self.has_expired(row) && self.marks[row as usize] & LIVE != 0 {
+            self.values.clear(row);
         }
         self.mark_changed(row);
+        self.touch(row);
         Ok(row)
     }
 
-    /// A row that is about to be changed: what is expired is forgotten first.
+    /// Forgets what of a row has expired, or some of it; says whether that was all.
     #[inline]
-    fn renew(&mut self, row: u32, until: i64) {
-        // Few rows are expired: their marks are read for those alone.
-        if self.values.renew(row, until) && self.marks[row as usize] & LIVE != 0 {
-            self.values.clear(row);
+    pub(super) fn has_expired(&mut self, row: u32) -> bool {
+        match (&self.clock, self.values.expired_until()) {
+            (Some(clock), _) => clock.has_expired(self.marks[row as usize]),
+            (None, Some(until)) => self.values.expire(row, until),
+            (None, None) => false,
         }
+    }
+
+    pub(super) fn expires(&self) -> bool {
+        self.clock.is_some() || self.values.expired_until().is_some()
+    }
+
+    /// The row counts as written now.
+    pub(super) fn touch(&mut self, row: u32) {
+        if let Some(clock) = &self.clock {
+            self.set_written(row, clock.now);
+        }
+    }
+
+    /// When the row was written; until the next [`Table::settle`].
+    pub(super) fn written(&self, row: u32) -> Mark {
+        self.marks[row as usize] & TIME
+    }
+
+    /// The row counts as written when [`Table::written`] said.
+    pub(super) fn set_written(&mut self, row: u32, written: Mark) {
+        let mark = &mut self.marks[row as usize];
+        *mark = *mark & !TIME | written;
     }
 
     pub(super) fn grow(&mut self) {
@@ -244,9 +285,7 @@ impl<V: Values> Table<V> {
     }
 
     fn unless_expired(&mut self, row: u32) -> Option<u32> {
-        if let Some(until) = self.values.expired_until()
-            && self.values.expire(row, until)
-        {
+        if self.has_expired(row) {
             self.remove(row);
             return None;
         }
@@ -273,7 +312,7 @@ impl<V: Values> Table<V> {
     /// The row's value changes after it was looked up to read it.
     pub fn mark_changed(&mut self, row: u32) {
         let mark = &mut self.marks[row as usize];
-        *mark = *mark & STORED | LIVE | DIRTY | USED;
+        *mark = *mark & (STORED | TIME) | LIVE | DIRTY | USED;
     }
 
     /// Forgets a key. Its row must be there.
@@ -307,19 +346,22 @@ impl<V: Values> Table<V> {
     /// The file for spilled state cannot be written: the outside world's.
     pub fn settle(&mut self, now_ms: i64) -> Result<()> {
         self.values.set_now(now_ms);
-        if let Some(until) = self.values.expired_until() {
-            self.sweep(until);
+        if let Some(clock) = &mut self.clock {
+            clock.set_now(now_ms, &mut self.marks);
+        }
+        if self.expires() {
+            self.sweep();
         }
         if self.home.is_some() { self.make_room() } else { Ok(()) }
     }
 
-    fn sweep(&mut self, until: i64) {
+    fn sweep(&mut self) {
         for _ in 0..SWEPT_AT_ONCE.min(self.marks.len()) {
             if self.swept >= self.marks.len() {
                 self.swept = 0;
             }
             let row = self.swept as u32;
-            if self.marks[self.swept] & LIVE != 0 && self.values.expire(row, until) {
+            if self.marks[self.swept] & LIVE != 0 && self.has_expired(row) {
                 self.remove(row);
             }
             self.swept += 1;

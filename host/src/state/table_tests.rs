@@ -7,7 +7,6 @@ use proptest::prelude::*;
 use super::key::{Key, Keys};
 use super::store::{JobStores, SlotKind, StateStore};
 use super::table::{Asker, NO_ROW, Table, Values};
-use super::ttl::Timed;
 use crate::error::{Error, Result};
 
 /// A count for each key.
@@ -48,7 +47,8 @@ enum Step {
     Find(Vec<i64>),
     Remove(i64),
     RemoveUnread(i64),
-    Settle,
+    /// So many milliseconds later.
+    Settle(i64),
     Scan,
     Clear,
 }
@@ -60,7 +60,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => keys().prop_map(Step::Find),
         2 => (0i64..40).prop_map(Step::Remove),
         2 => (0i64..40).prop_map(Step::RemoveUnread),
-        3 => Just(Step::Settle),
+        3 => (0i64..1500).prop_map(Step::Settle),
         1 => Just(Step::Scan),
         1 => Just(Step::Clear),
     ]
@@ -86,23 +86,32 @@ fn contents(table: &mut Table<Counts>) -> BTreeMap<i64, i64> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
-    /// Goal: a table is a map, wherever its rows are. Method: counts of keys, against a map.
+    /// Goal: a table is a map, wherever its rows are, whether they expire or not. Method: counts of keys, against a map that
+    /// knows when each was counted last.
     #[test]
-    fn tables_are_like_maps(steps in prop::collection::vec(step(), 0..60), memory in prop_oneof![Just(u64::MAX), Just(1), Just(2500)], tracked: bool) {
+    fn tables_are_like_maps(
+        steps in prop::collection::vec(step(), 0..60),
+        memory in prop_oneof![Just(u64::MAX), Just(1), Just(2500)],
+        ttl_ms in prop::option::of(1u64..1024),
+        tracked: bool,
+    ) {
         let job = JobStores::new(memory, None, 7, 1);
-        let mut table = Table::in_store(Counts::default(), &StateStore::new(&job).of_operator("op"), "counts", SlotKind::Window);
+        let store = StateStore::new(&job).of_operator("op");
+        let mut table = Table::in_store(Counts::default(), &store, "counts", SlotKind::Window).with_ttl(ttl_ms);
         if tracked {
             table.track_changes().unwrap();
         }
-        let mut model: BTreeMap<i64, i64> = BTreeMap::new();
-        let mut rows = Vec::new();
+        let mut model: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+        let (mut rows, mut now) = (Vec::new(), 0);
         for step in steps {
+            let seen = |count: &(i64, i64)| ttl_ms.is_none_or(|ttl| now < count.1 + ttl as i64);
             match step {
                 Step::Count(keys) => {
                     table.rows_of(&ints(&keys), &mut rows).unwrap();
                     for (key, row) in keys.iter().zip(&rows) {
                         table.values_mut().0[*row as usize] += 1;
-                        *model.entry(*key).or_default() += 1;
+                        let count = model.get(key).filter(|count| seen(count)).map_or(0, |(count, _)| *count);
+                        model.insert(*key, (count + 1, now));
                     }
                 }
                 Step::Find(mut keys) => {
@@ -111,36 +120,51 @@ proptest! {
                     table.find_rows(&ints(&keys), &mut rows).unwrap();
                     for (key, row) in keys.iter().zip(&rows) {
                         let found = (*row != NO_ROW).then(|| table.values().0[*row as usize]);
-                        prop_assert_eq!(found, model.get(key).copied());
+                        prop_assert_eq!(found, model.get(key).filter(|count| seen(count)).map(|(count, _)| *count));
                     }
                 }
                 Step::Remove(key) => {
                     let row = table.find(Key::Int(key)).unwrap();
-                    prop_assert_eq!(row.is_some(), model.remove(&key).is_some());
+                    prop_assert_eq!(row.is_some(), model.remove(&key).is_some_and(|count| seen(&count)));
                     row.into_iter().for_each(|row| table.remove(row));
                 }
                 Step::RemoveUnread(key) => {
-                    if model.remove(&key).is_some() {
+                    if model.get(&key).is_some_and(seen) {
                         table.remove_key(Key::Int(key));
+                        model.remove(&key);
                     }
                 }
-                Step::Settle => {
-                    table.settle(0).unwrap();
+                Step::Settle(later) => {
+                    now += later;
+                    table.settle(now).unwrap();
                     if memory == 1 {
                         prop_assert_eq!(table.index().len(), 0, "there is memory for nothing");
                     }
-                    let figures = &job.figures()[0];
-                    prop_assert_eq!(figures.keys + figures.spilled_keys, model.len() as u64);
+                    if ttl_ms.is_none() {
+                        let figures = &job.figures()[0];
+                        prop_assert_eq!(figures.keys + figures.spilled_keys, model.len() as u64);
+                    }
                 }
                 Step::Clear => {
                     table.clear().unwrap();
                     model.clear();
                 }
-                Step::Scan => prop_assert_eq!(contents(&mut table), model.clone()),
+                Step::Scan => like(&contents(&mut table), &model, seen),
             }
-            prop_assert_eq!(table.len(), model.len());
+            if ttl_ms.is_none() {
+                prop_assert_eq!(table.len(), model.len());
+            }
         }
-        prop_assert_eq!(contents(&mut table), model);
+        like(&contents(&mut table), &model, |count| ttl_ms.is_none_or(|ttl| now < count.1 + ttl as i64));
+    }
+}
+
+/// What is seen is there; what is not may be gone or as it was.
+fn like(found: &BTreeMap<i64, i64>, model: &BTreeMap<i64, (i64, i64)>, seen: impl Fn(&(i64, i64)) -> bool) {
+    assert!(found.keys().all(|key| model.contains_key(key)), "{found:?} has more than {model:?}");
+    for (key, count) in model {
+        let known = found.get(key);
+        assert!(known == Some(&count.0) || known.is_none() && !seen(count), "{key}: {found:?}, and not {model:?}");
     }
 }
 
@@ -222,8 +246,8 @@ fn the_larger_table_makes_room() {
 fn expired_rows_are_swept() {
     for memory in [u64::MAX, 100_000] {
         let job = JobStores::new(memory, None, 256, 1);
-        let counts = Timed::new(Counts::default(), Some(1000));
-        let mut table = Table::in_store(counts, &StateStore::new(&job), "counts", SlotKind::Value);
+        let table = Table::in_store(Counts::default(), &StateStore::new(&job), "counts", SlotKind::Value);
+        let mut table = table.with_ttl(Some(1000));
         let mut rows = Vec::new();
         for batch in 0..50i64 {
             table.settle(batch).unwrap();

@@ -55,12 +55,6 @@ pub trait Values {
         false
     }
 
-    /// A row, which may be a free one, is about to be changed, and counts as written now. Says whether nothing was left of it that
-    /// is seen.
-    fn renew(&mut self, row: u32, until: i64) -> bool {
-        self.expire(row, until)
-    }
-
     /// When somebody has to look at the row, whether it is in memory or not; `None`: never. A row that comes back by
     /// [`Values::decode`] is due as it was.
     fn due(&self, _row: u32, _by: Asker) -> Option<i64> {
