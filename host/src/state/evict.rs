@@ -439,7 +439,7 @@ impl<V: Values> Table<V> {
             let mut after = self.spilled.as_mut().and_then(|spilled| spilled.swept.take());
             let (rows, more) = self.load_chunk(&mut after, SWEPT_AT_ONCE)?;
             for row in &rows {
-                if self.has_expired(*row) {
+                if self.expire(*row) {
                     self.remove(*row);
                 }
             }

@@ -211,7 +211,7 @@ impl<V: Values> Table<V> {
             Some(row) => row,
             None => self.insert(key),
         };
-        if self.has_expired(row) && self.marks[row as usize] & LIVE != 0 {
+        if self.expire(row) && self.marks[row as usize] & LIVE != 0 {
             self.values.clear(row);
         }
         self.mark_changed(row);
@@ -221,7 +221,7 @@ impl<V: Values> Table<V> {
 
     /// Forgets what of a row has expired, or some of it; says whether that was all.
     #[inline]
-    pub(super) fn has_expired(&mut self, row: u32) -> bool {
+    pub(super) fn expire(&mut self, row: u32) -> bool {
         match (&self.clock, self.values.expired_until()) {
             (Some(clock), _) => clock.has_expired(self.marks[row as usize]),
             (None, Some(until)) => self.values.expire(row, until),
@@ -285,7 +285,7 @@ impl<V: Values> Table<V> {
     }
 
     fn unless_expired(&mut self, row: u32) -> Option<u32> {
-        if self.has_expired(row) {
+        if self.expire(row) {
             self.remove(row);
             return None;
         }
@@ -361,7 +361,7 @@ impl<V: Values> Table<V> {
                 self.swept = 0;
             }
             let row = self.swept as u32;
-            if self.marks[self.swept] & LIVE != 0 && self.has_expired(row) {
+            if self.marks[self.swept] & LIVE != 0 && self.expire(row) {
                 self.remove(row);
             }
             self.swept += 1;
