@@ -27,7 +27,7 @@ pub struct SlotSpec {
     pub name: String,
     /// Value, map or list.
     pub kind: SlotKind,
-    /// Milliseconds of processing time after the last write, for which a value, an entry or an element is seen; a value for a
+    /// Milliseconds of processing time after the last write, for which a value, an entry or an element is seen; a value for up to a
     /// thousandth of that longer. `None`: for ever.
     pub ttl_ms: Option<u64>,
 }

@@ -9,7 +9,7 @@ use super::key::KeyGroups;
 use super::spill::SpillFile;
 use crate::error::Result;
 
-/// This part of the memory is for what keeps spilled state at hand: caches and filters.
+/// This part of the memory is for the caches of files. Few pages of a large file are found there; rows in memory save more.
 const CACHE_PART: u64 = 16;
 
 /// What kind of state a slot holds.
