@@ -1,16 +1,18 @@
 //! Event time: which column of a stream is its event time, and the watermarks that follow from it.
 
-use arrow_array::Array;
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
-use std::sync::Arc;
+use arrow_array::{Array, ArrayRef, TimestampMillisecondArray};
 
 use super::batch::Batch;
 use super::dead_letter::DeadLetters;
-use super::engine::{Operator, Outputs, Tick};
+use super::engine::{Operator, Outputs, Route, Tick};
 use super::job_state::JobState;
 use super::message::Message;
 use super::watermark::{BoundedOutOfOrderness, Signal};
+use super::window::shape::TIME_LIMIT_MS;
 use crate::error::Result;
 use crate::job::graph::EventTime;
 
@@ -38,27 +40,47 @@ impl Assigner {
         }
     }
 
-    /// Rows with their event time, the watermark behind them if it has advanced, and the rows that have none. `now` is
-    /// processing time.
-    pub fn assign(&mut self, batch: Batch, now: i64) -> Result<(Batch, Option<Signal>, Vec<u32>)> {
-        let times = batch.columns()[self.column].gather()?;
-        let mut without = Vec::new();
-        let (batch, times) = if times.null_count() == 0 {
-            (batch, times)
-        } else {
-            without = (0..times.len() as u32).filter(|row| times.is_null(*row as usize)).collect();
-            let with: Vec<u32> = (0..times.len() as u32).filter(|row| times.is_valid(*row as usize)).collect();
-            let kept = batch.select(&with.into());
-            let times = kept.columns()[self.column].gather()?;
-            (kept, times)
-        };
-        let was_idle = std::mem::take(&mut self.idle);
+    /// What the stream promises now.
+    pub fn signal(&self) -> Signal {
+        let watermark = self.watermarks.current();
+        if self.idle { Signal::idle(watermark) } else { Signal::active(watermark) }
+    }
+
+    /// Rows are about to come, at this processing time. Returns the signal that goes in front of them, where the stream was
+    /// idle (T4).
+    pub fn wake_up(&mut self, now: i64) -> Option<Signal> {
         self.last_rows_at = Some(now);
-        let greatest = times.as_primitive::<TimestampMillisecondType>().values().iter().max().copied();
-        let advanced = greatest.and_then(|g| self.watermarks.observe(g));
-        // A stream that was idle says that it is back even if its watermark has not moved.
-        let told = advanced.or(if was_idle { self.watermarks.current() } else { None });
-        Ok((batch.with_event_time(Some(times.into())), told.map(Signal::Watermark), without))
+        std::mem::take(&mut self.idle).then(|| self.signal())
+    }
+
+    /// Returns rows with their event time, and the rows that have none that can be used, with the reason.
+    pub fn assign(&mut self, batch: Batch) -> Result<(Batch, Vec<(u32, String)>)> {
+        let times = batch.columns()[self.column].gather()?;
+        let times = times.as_primitive::<TimestampMillisecondType>();
+        let (least, greatest) =
+            times.values().iter().fold((i64::MAX, i64::MIN), |(least, greatest), t| (least.min(*t), greatest.max(*t)));
+        if times.null_count() == 0 && least >= -TIME_LIMIT_MS && greatest <= TIME_LIMIT_MS {
+            self.watermarks.observe(greatest);
+            let times: ArrayRef = Arc::new(times.clone());
+            return Ok((batch.with_event_time(Some(times.into())), Vec::new()));
+        }
+        // A row that is refused must not advance the watermark.
+        let (mut kept, mut kept_times, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, time) in times.iter().enumerate() {
+            match time {
+                None => refused.push((row as u32, "no event time".to_string())),
+                Some(time) if !(-TIME_LIMIT_MS..=TIME_LIMIT_MS).contains(&time) => {
+                    refused.push((row as u32, "the event time is out of range".to_string()));
+                }
+                Some(time) => {
+                    kept.push(row as u32);
+                    kept_times.push(time);
+                }
+            }
+        }
+        kept_times.iter().max().into_iter().for_each(|greatest| self.watermarks.observe(*greatest));
+        let times: ArrayRef = Arc::new(TimestampMillisecondArray::from(kept_times));
+        Ok((batch.select(&kept.into()).with_event_time(Some(times.into())), refused))
     }
 
     /// When the stream becomes idle if no row comes; starts to count at the first call. `None`: never, or it is already.
@@ -70,11 +92,11 @@ impl Assigner {
         self.idle_after_ms.map(|after| since.saturating_add(after))
     }
 
-    /// Says `Idle`, once, if no row has come for long enough.
-    pub fn check_idle(&mut self, now: i64) -> Option<Signal> {
+    /// Whether the stream has become idle just now: no row has come for long enough.
+    pub fn becomes_idle(&mut self, now: i64) -> bool {
         let idle = self.idle_at(now).is_some_and(|at| at <= now);
         self.idle |= idle;
-        idle.then_some(Signal::Idle)
+        idle
     }
 }
 
@@ -104,7 +126,7 @@ impl Timed {
             inner,
             assigner,
             dead_letters,
-            inner_out: Outputs::new(output_count, worker),
+            inner_out: Outputs::new(&vec![Route::Local; output_count], worker, 1),
             output_count,
             job,
             now: 0,
@@ -113,19 +135,16 @@ impl Timed {
 
     fn hand_on(&mut self, now: i64, out: &mut Outputs) -> Result<()> {
         for output in 0..self.output_count {
-            for (_, message) in self.inner_out.take(output).0 {
-                match message {
+            for envelope in self.inner_out.take(output).0 {
+                match envelope.message {
                     Message::Batch(batch) if output == MAIN => {
-                        let (timed, watermark, without) = self.assigner.assign(batch.clone(), now)?;
+                        self.assigner.wake_up(now).into_iter().for_each(|signal| out.signal(signal));
+                        let (timed, refused) = self.assigner.assign(batch.clone())?;
                         out.give(MAIN, timed);
-                        let failures = without.into_iter().map(|row| (row, "no event time".to_string())).collect();
-                        out.give(ERRORS, self.dead_letters.of(&batch, failures)?);
-                        // Watermarks of this stream speak for its side outputs, too.
-                        watermark.into_iter().for_each(|signal| out.pass_on(signal));
+                        out.give(ERRORS, self.dead_letters.of(&batch, refused)?);
                     }
                     Message::Batch(batch) => out.give(output, batch),
-                    Message::Signal { signal: Signal::End, .. } => out.signal_to(output, 0, Signal::End),
-                    // Those of the input are replaced by this stream's own.
+                    // Operators give none: the shell passes on what is promised.
                     Message::Signal { .. } | Message::Control(_) => {}
                 }
             }
@@ -150,27 +169,33 @@ impl Operator for Timed {
 
     fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
         self.inner.signal(signal, &mut self.inner_out)?;
-        self.hand_on(self.now, out)?;
-        // A stream whose input gives no rows gives none itself.
-        if signal == Signal::Idle {
-            self.assigner.idle = true;
-            out.pass_on(Signal::Idle);
-        }
-        Ok(())
+        self.hand_on(self.now, out)
+    }
+
+    /// This stream's own watermark, for its side outputs too. It is idle by itself, or because its input is, where the
+    /// operator holds nothing that will come out.
+    fn promise(&self, inputs: Signal) -> Signal {
+        let own = self.assigner.signal();
+        let rests = (own.is_idle() || inputs.is_idle()) && self.inner.promise(Signal::idle(inputs.watermark)).is_idle();
+        if rests { Signal::idle(own.watermark) } else { Signal::active(own.watermark) }
+    }
+
+    fn flush(&mut self, out: &mut Outputs) -> Result<()> {
+        self.inner.flush(&mut self.inner_out)?;
+        self.hand_on(self.now, out)
     }
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
         self.now = self.now.max(tick as i64);
         self.inner.tick(tick, &mut self.inner_out)?;
         self.hand_on(self.now, out)?;
-        if let Some(idle) = self.assigner.check_idle(self.now) {
-            out.pass_on(idle);
-        }
+        self.assigner.becomes_idle(self.now);
         Ok(())
     }
 
-    fn end(&mut self, complete: bool, out: &mut Outputs) -> Result<()> {
-        self.inner.end(complete, &mut self.inner_out)?;
+    fn end(&mut self, complete: bool, tick: Tick, out: &mut Outputs) -> Result<()> {
+        self.now = self.now.max(tick as i64);
+        self.inner.end(complete, tick, &mut self.inner_out)?;
         self.hand_on(self.now, out)
     }
 
@@ -183,15 +208,19 @@ impl Operator for Timed {
         self.hand_on(self.now, out)
     }
 
-    fn under_way(&mut self) -> Result<Option<Tick>> {
-        self.inner.under_way()
+    fn in_flight(&mut self) -> Result<Option<Tick>> {
+        self.inner.in_flight()
+    }
+
+    fn has_room(&mut self) -> bool {
+        self.inner.has_room()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::{ArrayRef, TimestampMillisecondArray};
+    use crate::dataflow::watermark::START_OF_TIME;
 
     fn batch(times: Vec<Option<i64>>) -> Batch {
         let n = times.len();
@@ -202,21 +231,27 @@ mod tests {
     fn a_stream_without_rows_becomes_idle_once_and_comes_back() {
         let event_time = EventTime { column: 0, max_out_of_orderness_ms: 10, idle_after_ms: Some(100) };
         let mut assigner = Assigner::new(&event_time);
-        assert_eq!(assigner.check_idle(1_000), None, "time starts to count at the first look");
-        assert_eq!(assigner.check_idle(1_099), None);
-        assert_eq!(assigner.check_idle(1_100), Some(Signal::Idle));
-        assert_eq!(assigner.check_idle(1_200), None, "once");
-        let (_, signal, _) = assigner.assign(batch(vec![Some(50)]), 1_300).unwrap();
-        assert_eq!(signal, Some(Signal::Watermark(39)));
-        assert_eq!(assigner.check_idle(1_400), Some(Signal::Idle));
-        let (_, signal, _) = assigner.assign(batch(vec![Some(40)]), 1_500).unwrap();
-        assert_eq!(signal, Some(Signal::Watermark(39)), "it is back, at the watermark that it had");
+        assert!(!assigner.becomes_idle(1_000), "time starts to count at the first look");
+        assert!(!assigner.becomes_idle(1_099));
+        assert!(assigner.becomes_idle(1_100));
+        assert!(!assigner.becomes_idle(1_200), "once");
+        assert_eq!(assigner.signal(), Signal::idle(START_OF_TIME));
+        assert_eq!(assigner.wake_up(1_300), Some(Signal::active(START_OF_TIME)), "T4: in front of its rows");
+        assigner.assign(batch(vec![Some(50)])).unwrap();
+        assert_eq!(assigner.signal(), Signal::active(39));
+        assert_eq!(assigner.wake_up(1_350), None);
+        assert!(assigner.becomes_idle(1_450));
+        assert_eq!(assigner.wake_up(1_500), Some(Signal::active(39)), "it is back, at the watermark that it had");
     }
 
     #[test]
-    fn rows_without_event_time_are_set_aside() {
+    fn t3_rows_without_a_usable_event_time_are_set_aside_and_do_not_advance_the_watermark() {
         let mut assigner = Assigner::new(&EventTime { column: 0, max_out_of_orderness_ms: 0, idle_after_ms: None });
-        let (kept, signal, without) = assigner.assign(batch(vec![None, Some(7), None]), 0).unwrap();
-        assert_eq!((kept.row_count(), signal, without), (1, Some(Signal::Watermark(6)), vec![0, 2]));
+        let times = vec![None, Some(7), Some(i64::MAX), None, Some(-TIME_LIMIT_MS - 1)];
+        let (kept, refused) = assigner.assign(batch(times)).unwrap();
+        assert_eq!((kept.row_count(), assigner.signal()), (1, Signal::active(6)));
+        let refused: Vec<(u32, &str)> = refused.iter().map(|(row, reason)| (*row, reason.as_str())).collect();
+        let (none, range) = ("no event time", "the event time is out of range");
+        assert_eq!(refused, [(0, none), (2, range), (3, none), (4, range)]);
     }
 }

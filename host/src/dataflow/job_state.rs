@@ -24,6 +24,7 @@ pub struct JobState {
     failure: Mutex<Option<Error>>,
     over: AtomicBool,
     stop: AtomicBool,
+    drain: AtomicBool,
     wanted: AtomicU64,
     workers: Mutex<Vec<Thread>>,
     agenda: Mutex<Agenda>,
@@ -56,6 +57,7 @@ impl JobState {
             failure: Mutex::default(),
             over: AtomicBool::new(false),
             stop: AtomicBool::new(false),
+            drain: AtomicBool::new(false),
             wanted: AtomicU64::new(0),
             workers: Mutex::default(),
             agenda: Mutex::default(),
@@ -104,6 +106,20 @@ impl JobState {
     pub fn request_stop(&self) {
         self.stop.store(true, SeqCst);
         self.wake_workers();
+    }
+
+    /// Asks for a stop at which what operators hold comes out, as at the end of the sources: windows that are open give their
+    /// results. A stop that was asked for before goes first.
+    pub fn request_drain(&self) {
+        if !self.stop_requested() {
+            self.drain.store(true, SeqCst);
+        }
+        self.request_stop();
+    }
+
+    /// Whether what operators hold comes out at the stop.
+    pub fn drain_requested(&self) -> bool {
+        self.drain.load(SeqCst)
     }
 
     /// Whether a stop was asked for.

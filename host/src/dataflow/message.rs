@@ -1,9 +1,12 @@
 //! What flows on an edge: batches, and signals about time. Everything on an edge keeps its order.
 
+use std::sync::Arc;
+
 use timely::container::Accountable;
 use timely::dataflow::channels::ContainerBytes;
 
 use super::batch::Batch;
+use super::engine::{Load, Ticket};
 use super::watermark::Signal;
 use super::wire;
 
@@ -26,15 +29,42 @@ pub enum Message {
 /// What the control stream carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Control {
-    /// Sources give no row of this tick or later.
+    /// Sources give no row of this tick or later. Windows that are open give no result.
     Stop,
+    /// Sources end here, as if there were no further rows: what is held comes out.
+    Drain,
 }
 
-/// Messages with the worker to which each goes, where the edge leads to other workers; 0 and not looked at elsewhere.
+/// A message on its way.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    /// The worker to which it goes, where the edge leads to other workers; 0 and not looked at elsewhere.
+    pub to: u32,
+    /// What it is.
+    pub message: Message,
+    /// Counts it as in flight, until its receiver has taken it.
+    pub ticket: Option<Ticket>,
+}
+
+impl Envelope {
+    /// Addresses a message, which nobody counts so far.
+    pub fn new(to: u32, message: Message) -> Self {
+        Envelope { to, message, ticket: None }
+    }
+
+    /// Counts rows as in flight behind an output.
+    pub fn count_for(&mut self, load: &Arc<Load>) {
+        if let Message::Batch(batch) = &self.message {
+            self.ticket = Some(load.ticket(batch.bytes()));
+        }
+    }
+}
+
+/// Messages of one sender, in their order.
 ///
 /// The engine counts messages on both ends of an edge: one that goes to several workers is several messages.
 #[derive(Debug, Clone, Default)]
-pub struct Messages(pub Vec<(u32, Message)>);
+pub struct Messages(pub Vec<Envelope>);
 
 impl Accountable for Messages {
     fn record_count(&self) -> i64 {

@@ -5,7 +5,8 @@
 //! tick and holds back when too much is under way; [`assign`] gives a stream its event time; [`slot`] calls a plugin
 //! function; [`shuffle`] brings rows of a key to one worker; [`window`] aggregates; [`join`] brings two streams together;
 //! [`process`] runs functions with state and timers; [`sink`] hands rows to the outside
-//! world. [`engine`] is the only file that knows the engine's operators.
+//! world. [`engine`] has the operator's contract and shell, and the only files that know Timely; [`watermark`] is the protocol
+//! of time. Tests go through all orders of arrival in `simulation`.
 
 pub mod assign;
 pub mod batch;
@@ -32,3 +33,5 @@ pub mod worker;
 
 #[cfg(test)]
 mod job_tests;
+#[cfg(test)]
+mod simulation;

@@ -1,19 +1,15 @@
-//! Results that an operator gives some at a time, and the signals that wait behind them.
-
-use std::collections::VecDeque;
+//! Results that an operator gives some at a time.
 
 use super::engine::Outputs;
-use super::watermark::Signal;
 use crate::error::Result;
 
 /// Batches of results that are given before the rest of the dataflow gets its turn, or a few more.
 const BATCHES_AT_ONCE: usize = 8;
 
-/// What an operator has still to give.
-#[derive(Default)]
+/// Whether an operator has more results to give.
+#[derive(Debug, Default)]
 pub struct Pending {
     busy: bool,
-    signals: VecDeque<Signal>,
 }
 
 impl Pending {
@@ -22,13 +18,8 @@ impl Pending {
         self.busy
     }
 
-    /// A signal is to be passed on behind all results.
-    pub fn wait(&mut self, signal: Signal) {
-        self.signals.push_back(signal);
-    }
-
-    /// Gives results, as many as may be at once, and behind the last one the signals that waited for it. `next` gives some, and
-    /// says how many batches; `None`: there are no more. Gives whether that was all.
+    /// Gives results, as many as may be at once. `next` gives some, and returns how many batches; `None`: there are no more.
+    /// Returns whether that was all.
     pub fn give(
         &mut self,
         out: &mut Outputs,
@@ -41,7 +32,6 @@ impl Pending {
                 Some(batches) => given += batches,
                 None => {
                     self.busy = false;
-                    self.signals.drain(..).for_each(|signal| out.pass_on(signal));
                     break;
                 }
             }

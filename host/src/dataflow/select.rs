@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::batch::Batch;
 use super::engine::{Operator, Outputs, Tick};
 use super::metrics::NodeMetrics;
+use super::watermark::Signal;
 use crate::error::{Error, Result};
 
 /// A selection of columns on one worker. Event time goes on, whether or not its column does.
@@ -25,6 +26,13 @@ impl Operator for Select {
         let column = |position: &usize| batch.columns().get(*position).cloned().ok_or_else(missing);
         let columns = self.columns.iter().map(column).collect::<Result<_>>()?;
         out.give(0, batch.with_columns(columns));
+        Ok(())
+    }
+    fn promise(&self, inputs: Signal) -> Signal {
+        inputs
+    }
+
+    fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
         Ok(())
     }
 }

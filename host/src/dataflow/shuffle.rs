@@ -78,11 +78,6 @@ impl Shuffle {
         }
         Ok(())
     }
-
-    /// Gives a signal to every worker's side of an output.
-    pub fn signal_all(&self, output: usize, signal: Signal, out: &mut Outputs) {
-        (0..self.workers).for_each(|worker| out.signal_to(output, worker, signal));
-    }
 }
 
 /// Up to so many workers, one walk through all rows for each is faster than one that has a place for each worker: the place is
@@ -128,15 +123,11 @@ impl Operator for Shuffle {
         self.give(0, batch, out)
     }
 
-    fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
-        self.signal_all(0, signal, out);
-        Ok(())
+    fn promise(&self, inputs: Signal) -> Signal {
+        inputs
     }
 
-    fn end(&mut self, complete: bool, out: &mut Outputs) -> Result<()> {
-        if complete {
-            self.signal_all(0, Signal::End, out);
-        }
+    fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
         Ok(())
     }
 }
@@ -144,7 +135,8 @@ impl Operator for Shuffle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataflow::message::Message;
+    use crate::dataflow::engine::Route;
+    use crate::dataflow::message::{Envelope, Message};
     use arrow_array::cast::AsArray;
     use arrow_array::types::Int64Type;
     use arrow_array::{ArrayRef, Int64Array};
@@ -158,10 +150,10 @@ mod tests {
             let column: ArrayRef = Arc::new(Int64Array::from(values.clone()));
             let target = Target::ByKey { columns: vec![0], key_groups: 16 };
             let mut shuffle = Shuffle::new(target, workers, 0);
-            let mut out = Outputs::new(1, 0);
+            let mut out = Outputs::new(&[Route::Addressed], 0, workers);
             shuffle.batch(0, Batch::new(vec![column], values.len()), 0, &mut out).unwrap();
             let mut came: Vec<(u32, i64)> = Vec::new();
-            for (worker, message) in out.take(0).0 {
+            for Envelope { to: worker, message, .. } in out.take(0).0 {
                 let Message::Batch(batch) = message else { panic!("rows") };
                 let column = batch.columns()[0].gather().unwrap();
                 came.extend(column.as_primitive::<Int64Type>().values().iter().map(|value| (worker, *value)));

@@ -22,8 +22,12 @@ pub struct Sink {
     rows: Option<Sender<Batch>>,
     thread: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
-    /// Ticks of the batches that the thread has not written yet, in the order in which it writes them.
-    waiting: VecDeque<Tick>,
+    /// Ticks and bytes of the batches that the thread has not written yet, in the order in which it writes them.
+    waiting: VecDeque<(Tick, u64)>,
+    /// Bytes that wait.
+    bytes: u64,
+    /// No further batch is taken while this many bytes wait.
+    bytes_max: u64,
     /// How many batches have left `waiting`.
     written: u64,
     metrics: Arc<NodeMetrics>,
@@ -50,13 +54,14 @@ impl Shared {
 }
 
 impl Sink {
-    /// Starts the thread. `name` is the sink's, for errors.
+    /// Starts the thread. `name` is the sink's, for errors; `bytes_max` bounds the rows that wait for the thread.
     pub fn new(
         name: &str,
         writer: Box<dyn SinkWriter>,
         metrics: Arc<NodeMetrics>,
         job: Arc<JobState>,
         wake: &Wake,
+        bytes_max: u64,
     ) -> Self {
         let (sender, receiver) = channel();
         let shared = Arc::new(Shared {
@@ -78,7 +83,8 @@ impl Sink {
                 (theirs.wake)();
             })
             .inspect_err(|e| shared.job.fail(Error::io(format_args!("`{name}`: cannot start a thread"), e)));
-        Sink { rows: Some(sender), thread: thread.ok(), shared, waiting: VecDeque::new(), written: 0, metrics }
+        let waiting = VecDeque::new();
+        Sink { rows: Some(sender), thread: thread.ok(), shared, waiting, bytes: 0, bytes_max, written: 0, metrics }
     }
 }
 
@@ -114,36 +120,58 @@ impl Operator for Sink {
     fn batch(&mut self, _input: usize, batch: Batch, tick: Tick, _out: &mut Outputs) -> Result<()> {
         self.metrics.rows_in.fetch_add(batch.row_count() as u64, Relaxed);
         // The error says that the thread has ended with an error, which fails the job.
+        let bytes = batch.bytes() as u64;
         if self.rows.as_ref().is_some_and(|rows| rows.send(batch).is_ok()) {
-            self.waiting.push_back(tick);
+            self.waiting.push_back((tick, bytes));
+            self.bytes += bytes;
         }
         Ok(())
     }
 
-    fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
-        if let Signal::Watermark(watermark) = signal {
-            self.metrics.set_watermark(watermark);
-        }
-        out.pass_on(signal);
+    fn signal(&mut self, signal: Signal, _out: &mut Outputs) -> Result<()> {
+        signal.known_watermark().into_iter().for_each(|watermark| self.metrics.set_watermark(watermark));
         Ok(())
     }
 
-    fn end(&mut self, _complete: bool, _out: &mut Outputs) -> Result<()> {
+    fn promise(&self, inputs: Signal) -> Signal {
+        inputs
+    }
+
+    fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+
+    fn end(&mut self, _complete: bool, _tick: Tick, _out: &mut Outputs) -> Result<()> {
         self.rows = None;
         Ok(())
     }
 
-    fn under_way(&mut self) -> Result<Option<Tick>> {
+    fn has_room(&mut self) -> bool {
+        self.forget_written();
+        self.bytes < self.bytes_max
+    }
+
+    fn in_flight(&mut self) -> Result<Option<Tick>> {
         if self.rows.is_none() {
             // Ended: the last tick is held until the thread has written and closed everything.
             return Ok((!self.shared.finished.load(SeqCst)).then_some(0));
         }
+        self.forget_written();
+        // Batches of several workers do not come in the order of their ticks.
+        Ok(self.waiting.iter().map(|(tick, _)| *tick).min())
+    }
+}
+
+impl Sink {
+    /// Forgets batches that the thread has written.
+    fn forget_written(&mut self) {
         let written = self.shared.written.load(SeqCst);
-        while self.written < written && self.waiting.pop_front().is_some() {
+        while self.written < written
+            && let Some((_, bytes)) = self.waiting.pop_front()
+        {
+            self.bytes -= bytes;
             self.written += 1;
         }
-        // Batches of several workers do not come in the order of their ticks.
-        Ok(self.waiting.iter().min().copied())
     }
 }
 
@@ -172,6 +200,13 @@ impl Discard {
 impl Operator for Discard {
     fn batch(&mut self, _input: usize, batch: Batch, _tick: Tick, _out: &mut Outputs) -> Result<()> {
         self.metrics.rows_in.fetch_add(batch.row_count() as u64, Relaxed);
+        Ok(())
+    }
+    fn promise(&self, inputs: Signal) -> Signal {
+        inputs
+    }
+
+    fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
         Ok(())
     }
 }

@@ -61,18 +61,20 @@ impl Operator for Slot {
         Ok(())
     }
 
-    fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
-        if let Signal::Watermark(watermark) = signal {
-            self.watermark = Some(watermark);
-        }
-        out.pass_on(signal);
+    fn signal(&mut self, signal: Signal, _out: &mut Outputs) -> Result<()> {
+        self.watermark = signal.known_watermark();
         Ok(())
     }
 
-    fn end(&mut self, complete: bool, out: &mut Outputs) -> Result<()> {
-        if complete {
-            out.pass_on(Signal::End);
-        }
+    fn promise(&self, inputs: Signal) -> Signal {
+        inputs
+    }
+
+    fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+
+    fn end(&mut self, _complete: bool, _tick: Tick, _out: &mut Outputs) -> Result<()> {
         self.metrics.add_plugin_metrics(self.function.metrics());
         Ok(())
     }

@@ -1,26 +1,22 @@
-//! Sources: rows are read at a tick, their event time is assigned, and reading waits while too much is under way.
+//! Sources: rows are read at a tick, their event time is assigned, and reading waits while too much is in flight.
 //!
 //! A source gives rows only at ticks below the frontier of the control stream, so that every change that the control
 //! stream carries takes effect between the same two rows everywhere. It gives up its tick when it has nothing to give,
 //! and lets time pass only where somebody has something due.
+//!
+//! Invariant T7: a row's tick, its processing time, is not before the source looked for it; where the control stream has
+//! not come so far, as after a pause, the source asks for ticks and looks again. What an operator makes of a row has no
+//! earlier tick.
 
-use std::cell::Cell;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-
-use timely::dataflow::operators::generic::OutputBuilder;
-use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
-use timely::dataflow::{ProbeHandle, Scope};
 
 use super::assign::Assigner;
 use super::batch::Batch;
 use super::dead_letter::DeadLetters;
-use super::engine::{Edge, Outputs, Ports, Route, Tick, Wake, pull, settle};
+use super::engine::{Outputs, Ports, SourceSeat, Tick, Wake};
 use super::job_state::JobState;
-use super::message::{Control, Message, Messages};
 use super::metrics::NodeMetrics;
 use super::pace::Runner;
 use super::watermark::{Merge, Signal};
@@ -43,7 +39,7 @@ pub struct OpenSplit {
     pub assigner: Option<Assigner>,
 }
 
-/// How much may be under way on one worker.
+/// How much may be in flight on one worker.
 #[derive(Debug, Clone, Copy)]
 pub struct InFlight {
     /// Bytes of rows.
@@ -54,20 +50,18 @@ pub struct InFlight {
     pub batches_at_once: usize,
 }
 
-/// What has been given and is still under way.
+/// What has been given and is still in flight.
 pub struct Gate {
     limits: InFlight,
-    probe: ProbeHandle<Tick>,
+    seat: SourceSeat,
     given: VecDeque<(Tick, u64)>,
     bytes: u64,
-    /// Told to the worker's loop: wake this source when the probe moves.
-    waits: Rc<Cell<bool>>,
 }
 
 impl Gate {
-    /// Open; `waits` is set while it is shut.
-    pub fn new(limits: InFlight, probe: ProbeHandle<Tick>, waits: Rc<Cell<bool>>) -> Self {
-        Gate { limits, probe, given: VecDeque::new(), bytes: 0, waits }
+    /// Creates the gate of a source, which is open.
+    pub fn new(limits: InFlight, seat: SourceSeat) -> Self {
+        Gate { limits, seat, given: VecDeque::new(), bytes: 0 }
     }
 
     fn give(&mut self, tick: Tick, bytes: u64) {
@@ -80,13 +74,13 @@ impl Gate {
 
     fn is_open(&mut self) -> bool {
         while let Some((tick, bytes)) = self.given.front().copied()
-            && !self.probe.less_equal(&tick)
+            && !(self.seat.is_in_flight)(tick)
         {
             self.given.pop_front();
             self.bytes -= bytes;
         }
         let open = self.bytes < self.limits.bytes_max && self.given.len() <= self.limits.ticks_max;
-        self.waits.set(!open);
+        self.seat.waits.set(!open);
         open
     }
 }
@@ -101,14 +95,31 @@ pub struct SourceOperator {
     gate: Gate,
     /// Where it meets others.
     pace: Option<Runner>,
-    /// What it has told last.
-    watermark: Option<i64>,
     job: Arc<JobState>,
     wake: Wake,
     next: usize,
-    stopped: bool,
+    /// Why it ends before its splits do.
+    cut: Option<Cut>,
     /// A wake-up is under way for this time.
     wakes_at: Option<i64>,
+}
+
+/// Why a source ends before its splits do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// The job was stopped: what operators hold does not come out.
+    Stopped,
+    /// The job is drained: what operators hold comes out, as at the end of the splits.
+    Drained,
+}
+
+/// What became of a source's turn.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It may give rows at this tick or later ones.
+    Holds(Tick),
+    /// It gives nothing any more.
+    Done,
 }
 
 /// What a look at a source gave.
@@ -117,7 +128,7 @@ enum Next {
     More,
     /// Nothing before this time, or before somebody wakes it.
     Wait(Option<i64>),
-    /// Too much is under way, or the source is ahead of others: it is woken when that has changed.
+    /// Too much is in flight, or the source is ahead of others: it is woken when that has changed.
     Shut,
     /// Nothing any more.
     Done,
@@ -132,35 +143,43 @@ impl SourceOperator {
         gate: Gate,
         pace: Option<Runner>,
         job: Arc<JobState>,
-        wake: Wake,
     ) -> Self {
         SourceOperator {
+            wake: gate.seat.wake.clone(),
             time: Merge::new(splits.len()),
             splits: splits.into_iter().map(Some).collect(),
             dead_letters,
             metrics,
             gate,
             pace,
-            watermark: None,
             job,
-            wake,
             next: 0,
-            stopped: false,
+            cut: None,
             wakes_at: None,
         }
     }
 
+    /// The job was stopped: no further rows, and what operators hold does not come out.
+    pub fn stop(&mut self) {
+        self.cut.get_or_insert(Cut::Stopped);
+    }
+
+    /// The job is drained: no further rows, and what operators hold comes out.
+    pub fn drain(&mut self) {
+        self.cut.get_or_insert(Cut::Drained);
+    }
+
     /// One batch of the next split that has one.
-    fn step(&mut self, tick: Tick, out: &mut Outputs) -> Result<Next> {
-        if self.stopped || self.splits.iter().all(Option::is_none) {
+    fn step(&mut self, tick: Tick, ports: &impl Ports, out: &mut Outputs) -> Result<Next> {
+        if self.cut.is_some() || self.splits.iter().all(Option::is_none) {
             return Ok(Next::Done);
         }
-        if !self.gate.is_open() {
+        if !self.gate.is_open() || !ports.has_room(out) {
             return Ok(Next::Shut);
         }
         if self.pace.as_ref().is_some_and(Runner::is_ahead) {
             // Its ticks go on with those of others, so that what they give is not held up.
-            self.gate.waits.set(true);
+            self.gate.seat.waits.set(true);
             return Ok(Next::Shut);
         }
         let now = tick as i64;
@@ -181,30 +200,34 @@ impl SourceOperator {
                     match &mut split.assigner {
                         None => out.give(MAIN, batch),
                         Some(assigner) if batch.row_count() > 0 => {
-                            let (timed, signal, without) = assigner.assign(batch.clone(), now)?;
+                            if let Some(signal) = assigner.wake_up(now) {
+                                self.time.receive(index, signal).into_iter().for_each(|merged| out.signal(merged));
+                            }
+                            let (timed, refused) = assigner.assign(batch.clone())?;
+                            let signal = assigner.signal();
                             out.give(MAIN, timed);
-                            let failures = without.into_iter().map(|row| (row, "no event time".to_string())).collect();
-                            out.give(ERRORS, self.dead_letters.of(&batch, failures)?);
-                            signal.into_iter().for_each(|s| self.signal(index, s, out));
+                            out.give(ERRORS, self.dead_letters.of(&batch, refused)?);
+                            self.signal(index, signal, out);
                         }
                         Some(_) => {}
                     }
-                    let watermark = self.watermark;
+                    let watermark = self.time.merged().known_watermark();
                     self.pace.iter_mut().for_each(|pace| pace.moved(watermark));
                     return Ok(Next::More);
                 }
                 Poll::Pending => {}
                 Poll::PendingUntil(at) => sooner(at),
                 Poll::End => {
-                    self.splits[index] = None;
-                    self.signal(index, Signal::End, out);
+                    let ended = self.splits[index].take().and_then(|split| split.assigner);
+                    let signal = ended.map_or(Signal::START, |assigner| assigner.signal());
+                    self.signal(index, Signal::ended(signal.watermark), out);
                     continue;
                 }
             }
             if let Some(assigner) = self.splits[index].as_mut().and_then(|s| s.assigner.as_mut()) {
-                let idle = assigner.check_idle(now);
+                let idle = assigner.becomes_idle(now).then(|| assigner.signal());
                 assigner.idle_at(now).into_iter().for_each(&mut sooner);
-                idle.into_iter().for_each(|s| self.signal(index, s, out));
+                idle.into_iter().for_each(|signal| self.signal(index, signal, out));
             }
         }
         self.pace.iter().for_each(Runner::rests);
@@ -212,61 +235,68 @@ impl SourceOperator {
     }
 
     fn signal(&mut self, split: usize, signal: Signal, out: &mut Outputs) {
-        let mut told = self.time.receive(split, signal);
-        while let Some(signal) = told {
-            // `End` is told when the source is done.
-            if signal != Signal::End {
-                out.pass_on(signal);
-            }
-            if let Signal::Watermark(watermark) = signal {
-                self.watermark = Some(watermark);
-            }
-            told = self.time.further();
+        // The end is told when the source is done.
+        if let Some(merged) = self.time.receive(split, signal).filter(|merged| !merged.is_end()) {
+            out.signal(merged);
         }
     }
 
-    /// Reads as much as one scheduling may, and arranges for the next. Gives whether the source is done.
-    fn run(&mut self, granted: Option<Tick>, ports: &mut Ports, out: &mut Outputs) -> Result<bool> {
-        let held = ports.tick().unwrap_or_default();
-        let now = clock::now_ms().max(0) as Tick;
-        let Some(granted) = granted.filter(|granted| *granted > held) else {
-            // The control stream has not come so far: when it has, this source is scheduled again.
-            self.job.want_ticks(now.max(held) + LEAD_MS);
-            return Ok(self.stopped);
-        };
-        if granted < now + LEAD_MS / 2 {
-            self.job.want_ticks(now + LEAD_MS);
-        }
-        let tick = now.min(granted - 1).max(held);
-        ports.advance(tick);
+    /// Reads as much as one turn may, and arranges for the next. `granted`: the control stream has passed the ticks before this
+    /// one; `held`: the tick that the source holds.
+    ///
+    /// # Errors
+    /// What a reader returns. Rows that were read before that were sent.
+    pub fn run(
+        &mut self,
+        granted: Option<Tick>,
+        held: Tick,
+        ports: &mut impl Ports,
+        out: &mut Outputs,
+    ) -> Result<Turn> {
+        let mut tick = held;
         let mut next = Ok(Next::More);
         for _ in 0..self.gate.limits.batches_at_once {
-            next = self.step(tick, out);
+            // T7: the clock is read before the reader is asked.
+            let now = (clock::now_ms().max(0) as Tick).max(tick);
+            if self.cut.is_none() && granted.is_none_or(|granted| granted <= now) {
+                // The control stream has not come so far: when it has, this source is scheduled again.
+                self.job.want_ticks(now + LEAD_MS);
+                ports.send(out, tick);
+                return Ok(Turn::Holds(tick));
+            }
+            if now > tick {
+                ports.send(out, tick);
+                tick = now;
+            }
+            next = self.step(tick, ports, out);
             if !matches!(next, Ok(Next::More)) {
                 break;
             }
         }
         // What was read before an error is given all the same.
         ports.send(out, tick);
+        if granted.is_some_and(|granted| granted < tick + LEAD_MS / 2) {
+            self.job.want_ticks(tick + LEAD_MS);
+        }
         match next? {
             Next::More => self.wake.now(),
             Next::Wait(until) => {
-                ports.advance(tick + 1);
                 let due = self.job.next_due(tick).map(|due| due as i64);
                 if let Some(at) = until.into_iter().chain(due).min() {
-                    self.wake_at(at, now as i64);
+                    self.wake_at(at, tick as i64);
                 }
+                return Ok(Turn::Holds(tick + 1));
             }
-            Next::Shut => ports.advance(tick + 1),
+            Next::Shut => return Ok(Turn::Holds(tick + 1)),
             Next::Done => {
-                if !self.stopped {
-                    out.pass_on(Signal::End);
+                if self.cut != Some(Cut::Stopped) {
+                    out.signal(Signal::ended(self.time.merged().watermark));
                     ports.send(out, tick);
                 }
-                return Ok(true);
+                return Ok(Turn::Done);
             }
         }
-        Ok(false)
+        Ok(Turn::Holds(tick))
     }
 
     fn wake_at(&mut self, at: i64, now: i64) {
@@ -275,56 +305,4 @@ impl SourceOperator {
             self.wake.after_ms(at.saturating_sub(now).max(1) as u64);
         }
     }
-}
-
-/// Puts a source into the dataflow. Gives its main output and its dead letters.
-pub fn add<'scope>(
-    scope: &Scope<'scope, Tick>,
-    name: &str,
-    control: Edge<'scope>,
-    job: &Arc<JobState>,
-    make: impl FnOnce(Wake) -> Result<SourceOperator>,
-) -> Result<Vec<Edge<'scope>>> {
-    let mut builder = OperatorBuilder::new(name.to_string(), *scope);
-    let mut pull = pull(&mut builder, control, Route::Addressed, 0);
-    let mut outputs = Vec::new();
-    let mut streams = Vec::new();
-    for _ in [MAIN, ERRORS] {
-        // The outputs' time is the source's own, not that of the control stream.
-        let (output, stream) = builder.new_output_connection::<Messages, _>(Vec::new());
-        outputs.push(OutputBuilder::from(output));
-        streams.push(stream);
-    }
-    let wake = Wake::new(scope, &builder.operator_info().address);
-    job.register_source(wake.from_any_thread());
-    let mut source = make(wake.clone())?;
-    let mut out = Outputs::new(outputs.len(), scope.index());
-    let (job, name) = (Arc::clone(job), name.to_string());
-    wake.now();
-    builder.build(move |capabilities| {
-        let mut ports = Some(Ports::new(outputs, capabilities));
-        move |frontiers| {
-            let mut arrived = Vec::new();
-            pull(&mut arrived);
-            let stop = |messages: &Messages| {
-                messages.0.iter().any(|(_, message)| matches!(message, Message::Control(Control::Stop)))
-            };
-            source.stopped |= arrived.iter().any(|(_, _, messages)| stop(messages));
-            let Some(open) = ports.as_mut() else { return };
-            if job.is_over() {
-                ports = None;
-                return;
-            }
-            let granted = frontiers[0].frontier().first().copied();
-            match settle(catch_unwind(AssertUnwindSafe(|| source.run(granted, open, &mut out)))) {
-                Ok(false) => {}
-                Ok(true) => ports = None,
-                Err(error) => {
-                    job.fail_after_rows(error.within(format_args!("`{name}`")));
-                    ports = None;
-                }
-            }
-        }
-    });
-    Ok(streams)
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::batch::Batch;
 use super::engine::{Operator, Outputs, Tick};
 use super::metrics::NodeMetrics;
+use super::watermark::Signal;
 use crate::error::Result;
 
 /// A union on one worker. Rows stay on their worker; the shell merges the watermarks of the inputs.
@@ -17,6 +18,13 @@ impl Operator for Union {
         self.0.rows_in.fetch_add(rows, Relaxed);
         self.0.rows_out.fetch_add(rows, Relaxed);
         out.give(0, batch);
+        Ok(())
+    }
+    fn promise(&self, inputs: Signal) -> Signal {
+        inputs
+    }
+
+    fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
         Ok(())
     }
 }

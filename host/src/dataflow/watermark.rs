@@ -1,24 +1,90 @@
-//! Event time: how watermarks arise and how they are combined. Pure; no clock, no dataflow.
+//! The protocol of time: what a sender promises about the rows that it is still to send, and what a receiver concludes
+//! from the promises of several senders. Pure; no clock, no dataflow.
 //!
-//! Invariants: T1: a watermark never goes back. T2: an operator's watermark is the least of its live senders'; idle
-//! senders do not count, ended ones count as infinitely late. T3: after the watermark `w` no row with an event time
-//! `<= w` is expected; one that comes is late.
+//! Signals travel on the same first-in-first-out channels as rows, and are about the rows behind them. A checkpoint's
+//! boundary can travel on them in the same way: no signal or row overtakes another, and a sender that has ended is behind
+//! every boundary.
+//!
+//! Invariants (T7, about processing time, is at home in `source.rs`):
+//!
+//! - T1: a watermark never goes back, neither a sender's nor a receiver's.
+//! - T2: a receiver's signal follows from the last signal of each of its senders: the least watermark of the active ones;
+//!   where none is active, the greatest of all; ended where all have ended. The order in which signals of different senders
+//!   arrive makes no difference to it, unless an idle sender becomes active again behind the others.
+//! - T3: after the watermark `w` a row with an event time `<= w` is late. An operator makes no row that is late behind the
+//!   watermark that it has passed on itself, except the corrected result of a window; a row that was late already may go on.
+//! - T4: nobody is idle who holds rows that will come out, and a sender says that it is active before it sends rows.
+//! - T5: `Ended` is the last thing that a sender sends. An operator ends when all of its senders have, and passes it on
+//!   behind everything that it has still to give.
+//! - T6: every late row comes out of the side output `late` exactly once, on one worker as on many.
 
 use serde::{Deserialize, Serialize};
 
-/// What a sender says of the rows that it is still to send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Signal {
-    /// No row with an event time up to and including this one (Unix milliseconds) is expected.
-    Watermark(i64),
-    /// No rows for now: do not wait for this sender. Ends with its next watermark.
-    Idle,
-    /// No more rows at all; everything that was to come has come.
-    End,
-}
+/// The watermark before everything: nothing is known yet.
+pub const START_OF_TIME: i64 = i64::MIN;
 
 /// The watermark after everything.
 pub const END_OF_TIME: i64 = i64::MAX;
+
+/// What a sender promises about the rows behind this signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Signal {
+    /// No row with an event time up to and including this one (Unix milliseconds) is expected.
+    pub watermark: i64,
+    /// Whether to wait for the sender.
+    pub activity: Activity,
+}
+
+/// Whether a receiver waits for a sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Activity {
+    /// Rows are to be expected: the sender's watermark holds the receiver's back.
+    Active,
+    /// No rows for now: nobody waits, until a further signal says otherwise.
+    Idle,
+    /// No more rows at all.
+    Ended,
+}
+
+impl Signal {
+    /// What holds before the first signal.
+    pub const START: Signal = Signal { watermark: START_OF_TIME, activity: Activity::Active };
+
+    /// Returns the signal of an active sender at this watermark.
+    pub fn active(watermark: i64) -> Self {
+        Signal { watermark, activity: Activity::Active }
+    }
+
+    /// Returns the signal of an idle sender at this watermark.
+    pub fn idle(watermark: i64) -> Self {
+        Signal { watermark, activity: Activity::Idle }
+    }
+
+    /// Returns the signal of a sender that has ended; its last watermark was this one.
+    pub fn ended(watermark: i64) -> Self {
+        Signal { watermark, activity: Activity::Ended }
+    }
+
+    /// Whether nothing comes behind this signal.
+    pub fn is_end(&self) -> bool {
+        self.activity == Activity::Ended
+    }
+
+    /// Whether receivers do not wait for the sender.
+    pub fn is_idle(&self) -> bool {
+        self.activity == Activity::Idle
+    }
+
+    /// The same signal of a sender whose watermark lags by this many milliseconds.
+    pub fn behind_by(self, lag_ms: i64) -> Self {
+        Signal { watermark: self.watermark.saturating_sub(lag_ms), ..self }
+    }
+
+    /// The watermark, if there has been one.
+    pub fn known_watermark(&self) -> Option<i64> {
+        (self.watermark != START_OF_TIME).then_some(self.watermark)
+    }
+}
 
 /// Watermarks with bounded out-of-orderness: the greatest event time seen, less the bound, less one.
 #[derive(Debug, Clone)]
@@ -28,120 +94,70 @@ pub struct BoundedOutOfOrderness {
 }
 
 impl BoundedOutOfOrderness {
-    /// `bound_ms` is not negative.
+    /// Creates the watermark of a stream without rows. `bound_ms` is not negative.
     pub fn new(bound_ms: i64) -> Self {
         BoundedOutOfOrderness { bound_ms, greatest: None }
     }
 
-    /// Sees event times; gives the watermark if it has advanced.
-    pub fn observe(&mut self, greatest_of_batch: i64) -> Option<i64> {
-        if self.greatest.is_some_and(|g| g >= greatest_of_batch) {
-            return None;
-        }
-        self.greatest = Some(greatest_of_batch);
-        self.current()
+    /// Sees the greatest event time of a batch.
+    pub fn observe(&mut self, greatest_of_batch: i64) {
+        self.greatest = self.greatest.max(Some(greatest_of_batch));
     }
 
     /// The watermark so far.
-    pub fn current(&self) -> Option<i64> {
+    pub fn current(&self) -> i64 {
         // An event time at the very end of the range must not be taken for the end of the stream.
-        self.greatest.map(|g| g.saturating_sub(self.bound_ms).saturating_sub(1).min(END_OF_TIME - 1))
+        let watermark = |greatest: i64| greatest.saturating_sub(self.bound_ms).saturating_sub(1).min(END_OF_TIME - 1);
+        self.greatest.map_or(START_OF_TIME, watermark)
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sender {
-    Live(Option<i64>),
-    Idle(Option<i64>),
-    Ended,
-}
-
-/// Combines the signals of several senders (T1, T2).
+/// Concludes from the signals of several senders (T1, T2).
 #[derive(Debug, Clone)]
 pub struct Merge {
-    senders: Vec<Sender>,
-    /// The last that was given out.
-    given: Option<i64>,
-    given_idle: bool,
-    given_end: bool,
+    senders: Vec<Signal>,
+    merged: Signal,
 }
 
 impl Merge {
-    /// For this many senders, numbered from 0.
+    /// Creates the merge of at least one sender, numbered from 0.
     pub fn new(senders: usize) -> Self {
-        Merge { senders: vec![Sender::Live(None); senders], given: None, given_idle: false, given_end: false }
+        Merge { senders: vec![Signal::START; senders], merged: Signal::START }
     }
 
-    /// Whether there is but one sender.
-    pub fn is_single(&self) -> bool {
-        self.senders.len() == 1
+    /// What the senders promise together.
+    pub fn merged(&self) -> Signal {
+        self.merged
     }
 
-    /// The watermark of all senders together.
-    pub fn current(&self) -> Option<i64> {
-        if self.given_end { Some(END_OF_TIME) } else { self.given }
-    }
-
-    /// The sender that holds the watermark back: a live one with the least watermark. `None` where nobody is live.
+    /// The sender that holds the watermark back: an active one with the least watermark. `None` where nobody is active.
     pub fn holder(&self) -> Option<usize> {
-        let live = self.senders.iter().enumerate().filter_map(|(i, s)| match s {
-            Sender::Live(watermark) => Some((*watermark, i)),
-            Sender::Idle(_) | Sender::Ended => None,
-        });
-        live.min().map(|(_, sender)| sender)
+        let active = self.senders.iter().enumerate().filter(|(_, s)| s.activity == Activity::Active);
+        active.min_by_key(|(_, s)| s.watermark).map(|(sender, _)| sender)
     }
 
-    /// Whether every sender has ended.
-    pub fn ended(&self) -> bool {
-        self.given_end
-    }
-
-    /// Takes a signal in; gives what changed for the receiver.
+    /// Takes the next signal of a sender. Returns what the senders promise together, if that has changed.
     pub fn receive(&mut self, from: usize, signal: Signal) -> Option<Signal> {
         let sender = self.senders.get_mut(from)?;
-        *sender = match (*sender, signal) {
-            (Sender::Ended, _) | (_, Signal::End) => Sender::Ended,
-            (Sender::Live(old) | Sender::Idle(old), Signal::Watermark(new)) => Sender::Live(old.max(Some(new))),
-            (Sender::Live(old) | Sender::Idle(old), Signal::Idle) => Sender::Idle(old),
-        };
-        self.advance()
-    }
-
-    fn advance(&mut self) -> Option<Signal> {
-        if self.senders.iter().all(|s| *s == Sender::Ended) {
-            let first = !self.given_end;
-            self.given_end = true;
-            return first.then_some(Signal::End);
-        }
-        let live = self.senders.iter().filter_map(|s| match s {
-            Sender::Live(watermark) => Some(*watermark),
-            Sender::Idle(_) | Sender::Ended => None,
-        });
-        let Some(least) = live.min() else {
-            // Nobody is live: the receiver is idle too, at the watermark that the idle ones had reached.
-            let first = !self.given_idle;
-            self.given_idle = true;
-            let reached = self.senders.iter().filter_map(|s| if let Sender::Idle(w) = s { *w } else { None }).max();
-            if reached > self.given {
-                self.given = reached;
-                // The watermark goes first; the caller asks again for the rest.
-                self.given_idle = false;
-                return reached.map(Signal::Watermark);
-            }
-            return first.then_some(Signal::Idle);
-        };
-        let woke = std::mem::take(&mut self.given_idle);
-        if least > self.given {
-            self.given = least;
-        } else if !woke {
+        debug_assert!(!sender.is_end(), "T5: a signal behind the end");
+        debug_assert!(sender.watermark <= signal.watermark, "T1: {sender:?}, then {signal:?}");
+        if sender.is_end() {
             return None;
         }
-        self.given.map(Signal::Watermark)
+        *sender = Signal { watermark: signal.watermark.max(sender.watermark), ..signal };
+        let merged = self.conclude();
+        (std::mem::replace(&mut self.merged, merged) != merged).then_some(merged)
     }
 
-    /// What is still to be told after [`Merge::receive`] gave a signal.
-    pub fn further(&mut self) -> Option<Signal> {
-        self.advance()
+    fn conclude(&self) -> Signal {
+        let active = self.senders.iter().filter(|s| s.activity == Activity::Active).map(|s| s.watermark);
+        let greatest = || self.senders.iter().map(|s| s.watermark).max().unwrap_or(START_OF_TIME);
+        let (watermark, activity) = match active.min() {
+            Some(least) => (least, Activity::Active),
+            None if self.senders.iter().all(Signal::is_end) => (greatest(), Activity::Ended),
+            None => (greatest(), Activity::Idle),
+        };
+        Signal { watermark: watermark.max(self.merged.watermark), activity }
     }
 }
 
@@ -150,75 +166,129 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn signals() -> impl Strategy<Value = Vec<(usize, Signal)>> {
-        let signal = prop_oneof![
-            6 => (0i64..100).prop_map(Signal::Watermark),
-            2 => Just(Signal::Idle),
-            1 => Just(Signal::End),
-        ];
-        prop::collection::vec((0usize..3, signal), 0..60)
+    /// What one sender says, in order: watermarks that advance, idle or not, and perhaps its end.
+    fn script() -> impl Strategy<Value = Vec<Signal>> {
+        let steps = prop::collection::vec((0i64..20, prop::bool::weighted(0.3)), 0..6);
+        (steps, any::<bool>()).prop_map(|(steps, ends)| {
+            let mut watermark = START_OF_TIME;
+            let mut script = Vec::new();
+            for (step, idle) in steps {
+                watermark = if watermark == START_OF_TIME { step } else { watermark + step };
+                script.push(if idle { Signal::idle(watermark) } else { Signal::active(watermark) });
+            }
+            if ends {
+                script.push(Signal::ended(watermark));
+            }
+            script
+        })
+    }
+
+    /// The scripts mixed: each keeps its order.
+    fn mixed(scripts: &[Vec<Signal>], picks: &[usize]) -> Vec<(usize, Signal)> {
+        let mut left: Vec<_> = scripts.iter().map(|s| s.iter().copied().peekable()).collect();
+        let mut mixed = Vec::new();
+        let mut picks = picks.iter().cycle();
+        while left.iter_mut().any(|s| s.peek().is_some()) {
+            let from = picks.next().unwrap() % left.len();
+            let from = (from..).map(|i| i % scripts.len()).find(|i| left[*i].peek().is_some()).unwrap();
+            mixed.push((from, left[from].next().unwrap()));
+        }
+        mixed
+    }
+
+    fn play(senders: usize, signals: &[(usize, Signal)]) -> Merge {
+        let mut merge = Merge::new(senders);
+        signals.iter().for_each(|(from, signal)| _ = merge.receive(*from, *signal));
+        merge
     }
 
     proptest! {
-        /// Goal: T1 and T2. Method: random signals; after each, the merged watermark against a naive minimum.
+        /// Goal: T1 and T2. Method: random signals; after each, the merged signal against a naive minimum.
         #[test]
-        fn t1_t2_merged_watermark_is_the_least_of_the_live_and_never_goes_back(signals in signals()) {
-            let mut merge = Merge::new(3);
-            let mut model: Vec<(Option<i64>, bool, bool)> = vec![(None, false, false); 3]; // watermark, idle, ended
-            let mut last = None;
-            for (from, signal) in signals {
-                let mut told = Vec::new();
-                let mut next = merge.receive(from, signal);
-                while let Some(s) = next { told.push(s); next = merge.further(); }
-                prop_assert!(told.len() <= 2, "told {:?}", told);
-                let m = &mut model[from];
-                match signal {
-                    _ if m.2 => {}
-                    Signal::Watermark(w) => { m.0 = m.0.max(Some(w)); m.1 = false; }
-                    Signal::Idle => m.1 = true,
-                    Signal::End => m.2 = true,
-                }
+        fn t1_t2_the_merged_watermark_is_the_least_of_the_active_and_never_goes_back(
+            scripts in prop::collection::vec(script(), 1..4),
+            picks in prop::collection::vec(0usize..4, 1..20),
+        ) {
+            let mut merge = Merge::new(scripts.len());
+            let mut model = vec![Signal::START; scripts.len()];
+            let mut last = Signal::START;
+            for (from, signal) in mixed(&scripts, &picks) {
+                let told = merge.receive(from, signal);
+                model[from] = signal;
+                prop_assert_eq!(told.is_some(), merge.merged() != last, "told exactly if it has changed");
+                let merged = merge.merged();
+                let active: Vec<i64> =
+                    model.iter().filter(|m| m.activity == Activity::Active).map(|m| m.watermark).collect();
+                let all = model.iter().map(|m| m.watermark).max().unwrap();
+                prop_assert!(merged.watermark >= last.watermark, "T1: {:?} after {:?}", merged, last);
+                prop_assert_eq!(merged.watermark, last.watermark.max(active.iter().copied().min().unwrap_or(all)), "T2");
+                prop_assert_eq!(merged.activity == Activity::Active, !active.is_empty());
+                prop_assert_eq!(merged.is_end(), model.iter().all(Signal::is_end));
                 if let Some(holder) = merge.holder() {
-                    let m = model[holder];
-                    let least = model.iter().filter(|m| !m.1 && !m.2).map(|m| m.0).min();
-                    prop_assert_eq!((m.1, m.2, Some(m.0)), (false, false, least), "the holder is a live one, and the least");
+                    prop_assert_eq!(active.iter().min(), Some(&model[holder].watermark), "an active one, and the least");
+                    prop_assert_eq!(model[holder].activity, Activity::Active);
                 }
-                let current = merge.current();
-                prop_assert!(current >= last, "T1: {:?} after {:?}", current, last);
-                let live: Vec<_> = model.iter().filter(|m| !m.1 && !m.2).map(|m| m.0).collect();
-                if model.iter().all(|m| m.2) {
-                    prop_assert_eq!(current, Some(END_OF_TIME));
-                } else if let Some(least) = live.iter().min() {
-                    prop_assert_eq!(current, last.max(*least), "T2");
-                }
-                last = current;
+                last = merged;
             }
+        }
+
+        /// Goal: T2, the order of arrival makes no difference. Method: the same scripts, in which nobody comes back from being
+        /// idle, mixed in two ways: the last conclusion is the same.
+        #[test]
+        fn t2_the_conclusion_does_not_depend_on_the_order_of_arrival(
+            scripts in prop::collection::vec(script(), 1..4),
+            one in prop::collection::vec(0usize..4, 1..20),
+            other in prop::collection::vec(0usize..4, 1..20),
+        ) {
+            let mut scripts = scripts;
+            for script in &mut scripts {
+                let idle_from = script.iter().position(Signal::is_idle).unwrap_or(script.len());
+                let mut at = 0;
+                script.retain(|signal| {
+                    at += 1;
+                    at <= idle_from || !matches!(signal.activity, Activity::Active)
+                });
+            }
+            let conclusions = [&one, &other].map(|picks| play(scripts.len(), &mixed(&scripts, picks)).merged());
+            prop_assert_eq!(conclusions[0], conclusions[1]);
         }
     }
 
     #[test]
     fn t3_the_watermark_stays_the_bound_behind_the_greatest_event_time() {
         let mut generator = BoundedOutOfOrderness::new(5);
-        assert_eq!(generator.observe(100), Some(94));
-        assert_eq!(generator.observe(99), None);
-        assert_eq!(generator.observe(101), Some(95));
-        assert_eq!(generator.observe(i64::MAX), Some(i64::MAX - 6));
-        assert_eq!(BoundedOutOfOrderness::new(0).observe(i64::MIN), Some(i64::MIN));
+        let mut seen = |time: i64| {
+            generator.observe(time);
+            generator.current()
+        };
+        assert_eq!([seen(100), seen(99), seen(101), seen(i64::MAX)], [94, 94, 95, i64::MAX - 6]);
+        assert_eq!(BoundedOutOfOrderness::new(0).current(), START_OF_TIME);
     }
 
     #[test]
-    fn idle_senders_do_not_hold_the_watermark_back_and_come_back() {
+    fn t2_the_last_watermark_of_an_ended_sender_counts_whoever_ended_first() {
+        let (ended, idle) = ([Signal::active(10), Signal::ended(10)], [Signal::active(5), Signal::idle(5)]);
+        let [a, b] = [0, 1];
+        let orders = [
+            [(a, ended[0]), (a, ended[1]), (b, idle[0]), (b, idle[1])],
+            [(b, idle[0]), (b, idle[1]), (a, ended[0]), (a, ended[1])],
+            [(a, ended[0]), (b, idle[0]), (a, ended[1]), (b, idle[1])],
+            [(a, ended[0]), (b, idle[0]), (b, idle[1]), (a, ended[1])],
+        ];
+        for order in orders {
+            assert_eq!(play(2, &order).merged(), Signal::idle(10), "{order:?}");
+        }
+    }
+
+    #[test]
+    fn t1_an_idle_sender_that_comes_back_late_does_not_take_time_back() {
         let mut merge = Merge::new(2);
-        assert_eq!(merge.receive(0, Signal::Watermark(10)), None);
-        assert_eq!(merge.receive(1, Signal::Idle), Some(Signal::Watermark(10)));
-        assert_eq!(
-            merge.receive(1, Signal::Watermark(4)),
-            None,
-            "T1: a sender that comes back late does not take time back"
-        );
-        assert_eq!(merge.receive(0, Signal::Watermark(20)), None, "it holds the watermark again");
-        assert_eq!(merge.receive(1, Signal::Watermark(15)), Some(Signal::Watermark(15)));
-        assert_eq!(merge.receive(0, Signal::End), None);
-        assert_eq!(merge.receive(1, Signal::End), Some(Signal::End));
+        assert_eq!(merge.receive(0, Signal::active(10)), None);
+        assert_eq!(merge.receive(1, Signal::idle(START_OF_TIME)), Some(Signal::active(10)));
+        assert_eq!(merge.receive(1, Signal::active(4)), None);
+        assert_eq!(merge.receive(0, Signal::active(20)), None, "the one that came back holds the watermark");
+        assert_eq!(merge.receive(1, Signal::active(15)), Some(Signal::active(15)));
+        assert_eq!(merge.receive(0, Signal::ended(20)), None);
+        assert_eq!(merge.receive(1, Signal::ended(15)), Some(Signal::ended(20)));
     }
 }

@@ -1,12 +1,13 @@
 //! Messages between worker processes.
 //!
 //! ```text
-//! frame    := version:u8 (1)  count:u32  message*  padding to a multiple of 8 bytes
+//! frame    := version:u8 (2)  count:u32  message*  padding to a multiple of 8 bytes
 //! message  := to:u32  tag:u8  body
-//! body     := tag 0, watermark:  from:u32  time:i64
-//!           | tag 1, idle:       from:u32
-//!           | tag 2, end:        from:u32
+//! body     := tag 0, active:     from:u32  watermark:i64
+//!           | tag 1, idle:       from:u32  watermark:i64
+//!           | tag 2, ended:      from:u32  watermark:i64
 //!           | tag 4, stop
+//!           | tag 5, drain
 //!           | tag 3, batch:      row_count:u32  has_event_time:u8  length:u32  Arrow IPC stream
 //! ```
 //! Little-endian. The IPC stream holds one record batch: the columns, then event time where there is one. Where rows were read does not travel.
@@ -19,30 +20,30 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{Field, Schema};
 
 use super::batch::{Batch, Column};
-use super::message::{Control, Message, Messages};
-use super::watermark::Signal;
+use super::message::{Control, Envelope, Message, Messages};
+use super::watermark::{Activity, Signal};
 use crate::error::{Error, Result};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The bytes of a frame.
 pub fn encode(messages: &Messages) -> Vec<u8> {
     let mut out = vec![VERSION];
     out.extend_from_slice(&(messages.0.len() as u32).to_le_bytes());
-    for (to, message) in &messages.0 {
+    for Envelope { to, message, .. } in &messages.0 {
         out.extend_from_slice(&to.to_le_bytes());
         match message {
             Message::Signal { from, signal } => {
-                let (tag, time) = match signal {
-                    Signal::Watermark(time) => (0, Some(*time)),
-                    Signal::Idle => (1, None),
-                    Signal::End => (2, None),
-                };
-                out.push(tag);
+                out.push(match signal.activity {
+                    Activity::Active => 0,
+                    Activity::Idle => 1,
+                    Activity::Ended => 2,
+                });
                 out.extend_from_slice(&from.to_le_bytes());
-                out.extend(time.iter().flat_map(|t| t.to_le_bytes()));
+                out.extend_from_slice(&signal.watermark.to_le_bytes());
             }
             Message::Control(Control::Stop) => out.push(4),
+            Message::Control(Control::Drain) => out.push(5),
             Message::Batch(batch) => {
                 out.push(3);
                 out.extend_from_slice(&(batch.row_count() as u32).to_le_bytes());
@@ -87,14 +88,15 @@ pub fn decode(bytes: &[u8]) -> Result<Messages> {
     for _ in 0..count {
         let to = reader.u32()?;
         let message = match reader.u8()? {
-            0 => Message::Signal { from: reader.u32()?, signal: Signal::Watermark(reader.i64()?) },
-            1 => Message::Signal { from: reader.u32()?, signal: Signal::Idle },
-            2 => Message::Signal { from: reader.u32()?, signal: Signal::End },
+            0 => Message::Signal { from: reader.u32()?, signal: Signal::active(reader.i64()?) },
+            1 => Message::Signal { from: reader.u32()?, signal: Signal::idle(reader.i64()?) },
+            2 => Message::Signal { from: reader.u32()?, signal: Signal::ended(reader.i64()?) },
             3 => Message::Batch(reader.batch()?),
             4 => Message::Control(Control::Stop),
+            5 => Message::Control(Control::Drain),
             tag => return Err(Error::internal(format!("unknown message {tag}"))),
         };
-        messages.push((to, message));
+        messages.push(Envelope::new(to, message));
     }
     Ok(Messages(messages))
 }
@@ -157,14 +159,16 @@ mod tests {
         ];
         let batch =
             Batch::new(columns, 3).with_event_time(Some(repeat_timestamp(7, 3).into())).select(&vec![2, 0].into());
-        Messages(vec![
-            (1, Message::Signal { from: 2, signal: Signal::Watermark(-5) }),
+        let messages = [
+            (1, Message::Signal { from: 2, signal: Signal::active(-5) }),
             (0, Message::Batch(batch)),
             (3, Message::Batch(Batch::new(vec![], 4))),
-            (0, Message::Signal { from: 1, signal: Signal::Idle }),
-            (0, Message::Signal { from: 1, signal: Signal::End }),
+            (0, Message::Signal { from: 1, signal: Signal::idle(7) }),
+            (0, Message::Signal { from: 1, signal: Signal::ended(8) }),
             (2, Message::Control(Control::Stop)),
-        ])
+            (2, Message::Control(Control::Drain)),
+        ];
+        Messages(messages.into_iter().map(|(to, message)| Envelope::new(to, message)).collect())
     }
 
     #[test]
@@ -173,7 +177,7 @@ mod tests {
         assert_eq!(bytes.len() % 8, 0, "the engine aligns messages to 8 bytes");
         let back = decode(&bytes).unwrap();
         assert_eq!(encode(&back), bytes);
-        let Message::Batch(batch) = &back.0[1].1 else { panic!("a batch") };
+        let Message::Batch(batch) = &back.0[1].message else { panic!("a batch") };
         assert_eq!(batch.row_count(), 2);
         assert_eq!(batch.gather().unwrap()[1].as_string::<i32>().value(0), "ü");
     }

@@ -1,19 +1,21 @@
 //! Runs a checked graph: opens what it needs, starts the workers, and is the loop of each.
 
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use timely::communication::WorkerGuards;
 use timely::container::NoopBuilder;
-use timely::dataflow::InputHandle;
+use timely::dataflow::{InputHandle, ProbeHandle};
 use timely::worker::Worker;
 use timely::{CommunicationConfig, Config, WorkerConfig};
 
-use super::build::{Built, Opened, build, lookup_layouts};
-use super::engine::Tick;
+use super::build::{Opened, build, lookup_layouts};
+use super::engine::{Tick, TimelyStage, Wake};
 use super::job_state::JobState;
 use super::join::table::SharedTable;
-use super::message::{Control, Message, Messages};
+use super::message::{Control, Envelope, Message, Messages};
 use super::metrics::JobMetrics;
 use super::source::LEAD_MS;
 use crate::clock;
@@ -70,7 +72,8 @@ impl RunningJob {
     }
 }
 
-fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<Opened> {
+/// Opens what a job needs.
+pub(super) fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<Opened> {
     let mut opened = Opened {
         sources: HashMap::new(),
         paces: HashMap::new(),
@@ -131,13 +134,23 @@ fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<
 /// The control stream's beginning; one worker has it.
 type ControlInput = InputHandle<Tick, NoopBuilder<Messages>>;
 
+/// What the loop of a worker needs of its dataflow.
+struct Built {
+    /// Stands behind every sink.
+    probe: ProbeHandle<Tick>,
+    /// Sources, and whether each waits for the probe to move.
+    sources: Vec<(Wake, Rc<Cell<bool>>)>,
+}
+
 /// One worker, from beginning to end.
 fn work(worker: &mut Worker, graph: &JobGraph, opened: &Opened, job: &Arc<JobState>) {
     job.register_worker();
     let mut input = ControlInput::new_with_builder();
-    let built = worker.dataflow::<Tick, _, _>(|scope| {
+    let built: Result<Built> = worker.dataflow::<Tick, _, _>(|scope| {
         let control = input.to_stream(scope);
-        build(&scope, control, graph, opened, job)
+        let mut stage = TimelyStage::new(&scope, control, job, graph.in_flight_bytes);
+        build(&mut stage, graph, opened, job)?;
+        Ok(Built { probe: stage.probe, sources: stage.sources })
     });
     match built {
         Ok(built) => {
@@ -162,7 +175,8 @@ fn run(worker: &mut Worker, built: Built, mut control: Option<ControlInput>, job
         if let Some(control) = &mut control {
             if job.stop_requested() && !stopping {
                 stopping = true;
-                let stop = (0..worker.peers()).map(|to| (to as u32, Message::Control(Control::Stop))).collect();
+                let how = if job.drain_requested() { Control::Drain } else { Control::Stop };
+                let stop = (0..worker.peers()).map(|to| Envelope::new(to as u32, Message::Control(how))).collect();
                 control.send_batch(&mut Messages(stop));
                 let now = clock::now_ms().max(0) as Tick;
                 control.advance_to((now + LEAD_MS).max(control.time() + 1));

@@ -1,18 +1,14 @@
 //! What the builders of nodes share.
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::{Arc, Mutex};
-
-use timely::dataflow::{ProbeHandle, Scope};
 
 use crate::connector::sink::SinkWriter;
 use crate::connector::source::{Source, Split};
 use crate::dataflow::assign::{Assigner, Timed};
 use crate::dataflow::dead_letter::DeadLetters;
-use crate::dataflow::engine::{self, Edge, Operator, Route, Tick, Wake};
+use crate::dataflow::engine::{MakeOperator, Operator, Route, Stage};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::join::table::SharedTable;
 use crate::dataflow::pace::Pace;
@@ -39,41 +35,28 @@ pub struct Opened {
     pub tables: HashMap<usize, Arc<SharedTable>>,
 }
 
-/// What the loop of a worker needs of its dataflow.
-#[derive(Default)]
-pub struct Built {
-    /// Stands behind every sink.
-    pub probe: ProbeHandle<Tick>,
-    /// Sources, and whether each waits for the probe to move.
-    pub sources: Vec<(Wake, Rc<Cell<bool>>)>,
-}
-
 /// The dataflow so far. The files beside this one add a node each, by its kind.
-pub(super) struct Builder<'a, 'scope> {
-    pub(super) scope: &'a Scope<'scope, Tick>,
+pub(super) struct Builder<'a, S: Stage> {
+    pub(super) stage: &'a mut S,
     pub(super) graph: &'a JobGraph,
     pub(super) opened: &'a Opened,
     pub(super) job: &'a Arc<JobState>,
     /// Where this worker's operators keep their state.
     pub(super) store: StateStore,
-    pub(super) built: Built,
     /// Outputs of the nodes built so far.
-    edges: Vec<Vec<Edge<'scope>>>,
+    edges: Vec<Vec<S::Edge>>,
 }
 
 /// Builds all nodes.
-pub fn build<'scope>(
-    scope: &Scope<'scope, Tick>,
-    control: Edge<'scope>,
-    graph: &JobGraph,
-    opened: &Opened,
-    job: &Arc<JobState>,
-) -> Result<Built> {
+///
+/// # Errors
+/// A source, a sink or a plugin's function that cannot be opened.
+pub fn build<S: Stage>(stage: &mut S, graph: &JobGraph, opened: &Opened, job: &Arc<JobState>) -> Result<()> {
     let store = StateStore::new(&job.stores);
-    let mut builder = Builder { scope, graph, opened, job, store, built: Built::default(), edges: Vec::new() };
+    let mut builder = Builder { stage, graph, opened, job, store, edges: Vec::new() };
     for (id, node) in graph.nodes.iter().enumerate() {
         let edges = match &node.kind {
-            NodeKind::Source(spec) => builder.source(id, node, spec.event_time.as_ref(), control.clone()),
+            NodeKind::Source(spec) => builder.source(id, node, spec.event_time.as_ref()),
             NodeKind::Transform(spec) => builder.transform(id, node, spec),
             NodeKind::Window(spec) => builder.window(id, node, spec),
             NodeKind::Select(spec) => builder.select(id, node, spec),
@@ -85,17 +68,17 @@ pub fn build<'scope>(
         };
         builder.edges.push(edges.map_err(|e| e.within(format_args!("`{}`", node.name)))?);
     }
-    Ok(builder.built)
+    Ok(())
 }
 
-impl<'scope> Builder<'_, 'scope> {
+impl<S: Stage> Builder<'_, S> {
     /// Worker threads of the job.
     pub(super) fn workers(&self) -> usize {
-        self.scope.peers()
+        self.stage.workers()
     }
 
     /// What a node reads: the edge, and its schema.
-    pub(super) fn input(&self, node: &Node, position: usize) -> Result<(Edge<'scope>, Schema)> {
+    pub(super) fn input(&self, node: &Node, position: usize) -> Result<(S::Edge, Schema)> {
         let input = node.inputs.get(position).ok_or_else(|| Error::internal("a node without its input"))?;
         let missing = || Error::internal("a node reads an output that does not exist");
         let edge = self.edges.get(input.node.0).and_then(|outputs| outputs.get(input.output)).ok_or_else(missing)?;
@@ -104,15 +87,15 @@ impl<'scope> Builder<'_, 'scope> {
     }
 
     /// Brings the rows of an edge to the workers that are to have them.
-    pub(super) fn shuffled(&self, name: &str, edge: Edge<'scope>, target: Target) -> (Edge<'scope>, Route) {
+    pub(super) fn shuffled(&mut self, name: &str, edge: S::Edge, target: Target) -> (S::Edge, Route) {
         if self.workers() == 1 {
             return (edge, Route::Local);
         }
-        let (workers, me) = (self.workers(), self.scope.index());
-        let outputs =
-            engine::add(self.scope, &format!("{name} (shuffle)"), vec![(edge, Route::Local)], 1, self.job, |_| {
-                Box::new(Shuffle::new(target, workers, me))
-            });
+        let (workers, me) = (self.workers(), self.stage.worker());
+        let name = format!("{name} (shuffle)");
+        let shuffle = Shuffle::new(target, workers, me);
+        let make: MakeOperator<'_> = Box::new(|_| Box::new(shuffle));
+        let outputs = self.stage.add(&name, vec![(edge, Route::Local)], &[Route::Addressed], make);
         let edge = outputs.into_iter().next().expect("one output was asked for");
         (edge, Route::Addressed)
     }
@@ -150,19 +133,19 @@ impl<'scope> Builder<'_, 'scope> {
         &mut self,
         id: usize,
         node: &Node,
-        inputs: Vec<(Edge<'scope>, Route)>,
+        inputs: Vec<(S::Edge, Route)>,
         operator: Box<dyn Operator>,
         event_time: Option<&EventTime>,
-    ) -> Vec<Edge<'scope>> {
+    ) -> Vec<S::Edge> {
         let outputs = node.outputs.len();
         let operator = match event_time {
             None => operator,
             Some(event_time) => {
                 let dead_letters = self.dead_letters(id, OnError::Skip, node.outputs[0].schema.clone());
                 let (assigner, job) = (Assigner::new(event_time), Arc::clone(self.job));
-                Box::new(Timed::new(operator, assigner, dead_letters, outputs, self.scope.index(), job))
+                Box::new(Timed::new(operator, assigner, dead_letters, outputs, self.stage.worker(), job))
             }
         };
-        engine::add(self.scope, &node.name, inputs, outputs, self.job, |_| operator)
+        self.stage.add(&node.name, inputs, &vec![Route::Local; outputs], Box::new(|_| operator))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::builder::Builder;
-use crate::dataflow::engine::{Edge, Route};
+use crate::dataflow::engine::{Route, Stage};
 use crate::dataflow::join::continuous::Continuous;
 use crate::dataflow::join::layout::Layout;
 use crate::dataflow::join::lookup::LookupOperator;
@@ -16,13 +16,13 @@ use crate::dataflow::shuffle::Target;
 use crate::dataflow::window::shape::Shape;
 use crate::error::{Error, Result};
 use crate::job::graph::{JoinBound, JoinNode, LookupNode, Node, PairColumn, Read};
-use crate::job::spec::{OnError, WindowTime};
+use crate::job::spec::{JoinType, OnError, WindowTime};
 use crate::schema::{DataType, Field, Schema};
 use crate::state::store::StateStore;
 
-impl<'scope> Builder<'_, 'scope> {
+impl<S: Stage> Builder<'_, S> {
     /// A join of two inputs: both go to the owner of the key's group.
-    pub(super) fn join(&mut self, id: usize, node: &Node, spec: &JoinNode) -> Result<Vec<Edge<'scope>>> {
+    pub(super) fn join(&mut self, id: usize, node: &Node, spec: &JoinNode) -> Result<Vec<S::Edge>> {
         let (left, left_schema) = self.input(node, LEFT)?;
         let (right, right_schema) = self.input(node, RIGHT)?;
         let schemas = [&left_schema, &right_schema];
@@ -73,7 +73,7 @@ impl<'scope> Builder<'_, 'scope> {
     }
 
     /// A join with a table, which every worker has whole: rows stay where they are.
-    pub(super) fn lookup(&mut self, id: usize, node: &Node, spec: &LookupNode) -> Result<Vec<Edge<'scope>>> {
+    pub(super) fn lookup(&mut self, id: usize, node: &Node, spec: &LookupNode) -> Result<Vec<S::Edge>> {
         let (edge, schema) = self.input(node, 0)?;
         let table = self.opened.tables.get(&id).ok_or_else(|| Error::internal("a table that was not opened"))?;
         let layouts = lookup_layouts(spec);
@@ -112,10 +112,12 @@ fn state(
     }
 }
 
-/// How long after the watermark has passed them rows without a pair come out.
+/// How long after the watermark has passed them rows that wait for a pair come out.
 fn lag_ms(spec: &JoinNode) -> i64 {
     let JoinBound::Interval { before_ms, after_ms } = spec.bound else { return 0 };
-    let reach = |side: usize, ms: i64| if gives_unmatched(spec.join, side) { ms } else { 0 };
+    // A left row of a semi join comes out, at its own time, when its first right one comes.
+    let waits = |side: usize| gives_unmatched(spec.join, side) || (side == LEFT && spec.join == JoinType::Semi);
+    let reach = |side: usize, ms: i64| if waits(side) { ms } else { 0 };
     reach(LEFT, after_ms).max(reach(RIGHT, before_ms)).max(0)
 }
 

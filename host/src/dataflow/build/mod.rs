@@ -8,5 +8,5 @@ mod sink;
 mod source;
 mod window;
 
-pub use builder::{Built, Opened, build};
+pub use builder::{Opened, build};
 pub(in crate::dataflow) use join::lookup_layouts;

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use super::builder::Builder;
-use crate::dataflow::engine::{Edge, Route};
+use crate::dataflow::engine::{Route, Stage};
 use crate::dataflow::select::Select;
 use crate::dataflow::slot::Slot;
 use crate::dataflow::union::Union;
 use crate::error::Result;
 use crate::job::graph::{Node, SelectNode, TransformNode, UnionNode};
 
-impl<'scope> Builder<'_, 'scope> {
+impl<S: Stage> Builder<'_, S> {
     /// A plugin's transform.
-    pub(super) fn transform(&mut self, id: usize, node: &Node, spec: &TransformNode) -> Result<Vec<Edge<'scope>>> {
+    pub(super) fn transform(&mut self, id: usize, node: &Node, spec: &TransformNode) -> Result<Vec<S::Edge>> {
         let (edge, schema) = self.input(node, 0)?;
         let slot = Slot::new(
             self.open(node, &spec.function)?,
@@ -25,7 +25,7 @@ impl<'scope> Builder<'_, 'scope> {
     }
 
     /// Some columns.
-    pub(super) fn select(&mut self, id: usize, node: &Node, spec: &SelectNode) -> Result<Vec<Edge<'scope>>> {
+    pub(super) fn select(&mut self, id: usize, node: &Node, spec: &SelectNode) -> Result<Vec<S::Edge>> {
         let (edge, _) = self.input(node, 0)?;
         let metrics = Arc::clone(&self.job.metrics.nodes[id]);
         let select = Select { columns: spec.columns.clone(), metrics };
@@ -33,7 +33,7 @@ impl<'scope> Builder<'_, 'scope> {
     }
 
     /// A union.
-    pub(super) fn union(&mut self, id: usize, node: &Node, spec: &UnionNode) -> Result<Vec<Edge<'scope>>> {
+    pub(super) fn union(&mut self, id: usize, node: &Node, spec: &UnionNode) -> Result<Vec<S::Edge>> {
         let inputs = (0..node.inputs.len()).map(|i| Ok((self.input(node, i)?.0, Route::Local)));
         let inputs = inputs.collect::<Result<Vec<_>>>()?;
         let union = Union(Arc::clone(&self.job.metrics.nodes[id]));

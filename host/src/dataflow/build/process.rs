@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::builder::Builder;
-use crate::dataflow::engine::Edge;
+use crate::dataflow::engine::Stage;
 use crate::dataflow::process::arrangement::Arrangement;
 use crate::dataflow::process::keyed::ProcessState;
 use crate::dataflow::process::operator::{Parts, ProcessOperator, Side, timer_schema};
@@ -12,9 +12,9 @@ use crate::error::{Error, Result};
 use crate::job::graph::{Node, ProcessNode};
 use crate::schema::Field;
 
-impl<'scope> Builder<'_, 'scope> {
+impl<S: Stage> Builder<'_, S> {
     /// A plugin's process function: the rows of each input come to the owner of their key.
-    pub(super) fn process(&mut self, id: usize, node: &Node, spec: &ProcessNode) -> Result<Vec<Edge<'scope>>> {
+    pub(super) fn process(&mut self, id: usize, node: &Node, spec: &ProcessNode) -> Result<Vec<S::Edge>> {
         let function = self.open(node, &spec.function)?;
         let (mut inputs, mut sides) = (Vec::new(), Vec::new());
         let mut key_fields: Vec<Field> = Vec::new();

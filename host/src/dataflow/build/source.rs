@@ -1,14 +1,12 @@
 //! Sources in the dataflow.
 
-use std::cell::Cell;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::builder::Builder;
 use crate::dataflow::assign::Assigner;
-use crate::dataflow::engine::{self, Edge};
+use crate::dataflow::engine::{MakeSource, PassOn, Route, Stage};
 use crate::dataflow::shuffle::Target;
-use crate::dataflow::source::{self, Gate, InFlight, OpenSplit, SourceOperator};
+use crate::dataflow::source::{Gate, InFlight, OpenSplit, SourceOperator};
 use crate::error::{Error, Result};
 use crate::job::graph::{EventTime, Node, NodeId};
 use crate::job::spec::OnError;
@@ -16,20 +14,13 @@ use crate::job::spec::OnError;
 /// Batches that a source gives in one turn where it meets no other: what a turn costs is then spread over them.
 const BATCHES_AT_ONCE: usize = 4;
 
-impl<'scope> Builder<'_, 'scope> {
+impl<S: Stage> Builder<'_, S> {
     /// A source: its splits divided among the workers. Where there are fewer splits than workers, its rows are spread, unless
     /// an operator needs a split's rows in their order.
-    pub(super) fn source(
-        &mut self,
-        id: usize,
-        node: &Node,
-        event_time: Option<&EventTime>,
-        control: Edge<'scope>,
-    ) -> Result<Vec<Edge<'scope>>> {
+    pub(super) fn source(&mut self, id: usize, node: &Node, event_time: Option<&EventTime>) -> Result<Vec<S::Edge>> {
         let (source, splits) =
             self.opened.sources.get(&id).ok_or_else(|| Error::internal("a source that was not opened"))?;
-        let waits = Rc::new(Cell::new(false));
-        let (workers, me) = (self.workers(), self.scope.index());
+        let (workers, me) = (self.workers(), self.stage.worker());
         // Sources that meet take turns batch by batch.
         let pace = self.opened.paces.get(&id);
         let limits = InFlight {
@@ -37,13 +28,11 @@ impl<'scope> Builder<'_, 'scope> {
             ticks_max: self.graph.in_flight_ticks as usize,
             batches_at_once: if pace.is_none() { BATCHES_AT_ONCE } else { 1 },
         };
-        let gate = Gate::new(limits, self.built.probe.clone(), Rc::clone(&waits));
         let dead_letters = self.dead_letters(id, OnError::Skip, node.outputs[0].schema.clone());
         let metrics = Arc::clone(&self.job.metrics.nodes[id]);
         let job = Arc::clone(self.job);
-        let sources = &mut self.built.sources;
-        let edges = source::add(self.scope, &node.name, control, self.job, |wake| {
-            sources.push((wake.clone(), waits));
+        let make: MakeSource<'_> = Box::new(move |seat| {
+            let wake = seat.wake.clone();
             let mine = splits.iter().enumerate().filter(|(i, _)| i % workers == me).map(|(_, split)| {
                 let reader = source.open(split, None, wake.from_any_thread())?;
                 Ok(OpenSplit { reader, assigner: event_time.map(Assigner::new) })
@@ -51,8 +40,9 @@ impl<'scope> Builder<'_, 'scope> {
             let mine = mine.collect::<Result<Vec<_>>>()?;
             let reads = !mine.is_empty() && event_time.is_some();
             let pace = pace.filter(|_| reads).map(|pace| pace.join(me, wake.from_any_thread()));
-            Ok(SourceOperator::new(mine, dead_letters, metrics, gate, pace, job, wake))
-        })?;
+            Ok(SourceOperator::new(mine, dead_letters, metrics, Gate::new(limits, seat), pace, job))
+        });
+        let edges = self.stage.source(&node.name, make)?;
         if splits.len() >= workers || self.graph.order_counts_behind(NodeId(id)) {
             return Ok(edges);
         }
@@ -61,7 +51,7 @@ impl<'scope> Builder<'_, 'scope> {
         let main = edges.next().ok_or_else(|| Error::internal("a source without output"))?;
         let (spread, route) = self.shuffled(&node.name, main, Target::InTurn);
         let name = format!("{} (spread)", node.name);
-        let spread = engine::add(self.scope, &name, vec![(spread, route)], 1, self.job, |_| Box::new(engine::PassOn));
+        let spread = self.stage.add(&name, vec![(spread, route)], &[Route::Local], Box::new(|_| Box::new(PassOn)));
         Ok(spread.into_iter().chain(edges).collect())
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::builder::Builder;
-use crate::dataflow::engine::{self, Edge, PassOn, Route};
+use crate::dataflow::engine::{PassOn, Route, Stage};
 use crate::dataflow::shuffle::{Shuffle, Target};
 use crate::dataflow::window::aggregator::Aggregator;
 use crate::dataflow::window::by_rows::RowWindows;
@@ -21,9 +21,9 @@ use crate::schema::Schema;
 /// Position of the dead letters among the outputs of a window node.
 const ERRORS: usize = 1;
 
-impl<'scope> Builder<'_, 'scope> {
+impl<S: Stage> Builder<'_, S> {
     /// A window aggregation: with several workers, rows are added up before the shuffle where that can be done.
-    pub(super) fn window(&mut self, id: usize, node: &Node, spec: &WindowNode) -> Result<Vec<Edge<'scope>>> {
+    pub(super) fn window(&mut self, id: usize, node: &Node, spec: &WindowNode) -> Result<Vec<S::Edge>> {
         let (edge, schema) = self.input(node, 0)?;
         let mut inputs = Vec::new();
         let mut early_errors = None;
@@ -34,18 +34,20 @@ impl<'scope> Builder<'_, 'scope> {
             let dead_letters = self.dead_letters(id, spec.on_error, schema.clone());
             let metrics = Arc::clone(&self.job.metrics.nodes[id]);
             let lateness_ms = spec.allowed_lateness_ms;
-            let shuffle = |key: &[usize]| Shuffle::new(self.target(id, key), self.workers(), self.scope.index());
+            let shuffle = |key: &[usize]| Shuffle::new(self.target(id, key), self.workers(), self.stage.worker());
             let to = Shuffles { rows: shuffle(&spec.key), partials: shuffle(&key) };
             let early = PreAggregate::new(plan, spec.windows, lateness_ms, spec.time, dead_letters, metrics, to);
             let name = format!("{} (before the shuffle)", node.name);
-            let outputs = engine::add(self.scope, &name, vec![(edge, Route::Local)], 3, self.job, |_| Box::new(early));
-            let [rows, partials, errors] = <[Edge<'scope>; 3]>::try_from(outputs)
+            let routes = [Route::Addressed, Route::Addressed, Route::Local];
+            let outputs = self.stage.add(&name, vec![(edge, Route::Local)], &routes, Box::new(|_| Box::new(early)));
+            let [rows, partials, errors] = <[S::Edge; 3]>::try_from(outputs)
                 .map_err(|_| Error::internal("an operator has other outputs than were asked for"))?;
             debug_assert!([pre_aggregate::ROWS, pre_aggregate::PARTIALS, pre_aggregate::ERRORS] == [0, 1, 2]);
             inputs.extend([(rows, Route::Addressed), (partials, Route::Addressed)]);
             early_errors = Some(errors);
         } else {
-            inputs.push(self.shuffled(&node.name, edge, self.target(id, &spec.key)));
+            let target = self.target(id, &spec.key);
+            inputs.push(self.shuffled(&node.name, edge, target));
         }
         let plan = self.plan(node, spec, &schema)?;
         let store = self.store.of_operator(&node.name);
@@ -70,7 +72,7 @@ impl<'scope> Builder<'_, 'scope> {
         if let Some(early) = early_errors {
             let both = vec![(outputs[ERRORS].clone(), Route::Local), (early, Route::Local)];
             let name = format!("{} (errors)", node.name);
-            let together = engine::add(self.scope, &name, both, 1, self.job, |_| Box::new(PassOn));
+            let together = self.stage.add(&name, both, &[Route::Local], Box::new(|_| Box::new(PassOn)));
             outputs.splice(ERRORS..=ERRORS, together);
         }
         Ok(outputs)

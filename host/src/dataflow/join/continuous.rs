@@ -83,9 +83,15 @@ impl Continuous {
             false => Some(Batch::new(self.kept[1 - side].lists().gather(&found.kept)?, row_count)),
         };
         let times = probe.times.as_ref().map(|times| {
-            let later = found.new.iter().zip(&found.kept);
-            let later = later.map(|(new, kept)| times[*new as usize].max(self.kept[1 - side].lists().mark(*kept).time));
-            timestamps(later)
+            let lists = self.kept[1 - side].lists();
+            let both = found.new.iter().zip(&found.kept);
+            let both = both.map(|(new, kept)| (times[*new as usize], lists.mark(*kept).time));
+            match (self.join, self.bound) {
+                // Which right row comes first must not decide: the left one's own time does.
+                (JoinType::Semi, Bound::Interval { .. }) if side == LEFT => timestamps(both.map(|(new, _)| new)),
+                (JoinType::Semi, Bound::Interval { .. }) => timestamps(both.map(|(_, kept)| kept)),
+                _ => timestamps(both.map(|(new, kept)| new.max(kept))),
+            }
         });
         Ok(self.joined(side, [mine, other], row_count, times))
     }
@@ -294,6 +300,11 @@ impl JoinState for Continuous {
             kept.settle(self.now)?;
         }
         Ok(None)
+    }
+
+    fn holds_results(&self) -> bool {
+        let gives = |side: usize| gives_unmatched(self.join, side) && !self.kept[side].is_empty();
+        gives(LEFT) || gives(RIGHT)
     }
 
     fn next_due(&self) -> Option<i64> {

@@ -82,6 +82,11 @@ impl Kept {
         if group == NO_ROW { NONE } else { self.table.values().head(group) }
     }
 
+    /// Whether no row is kept, in memory or in the file.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     /// Notes that a row has had a pair.
     #[inline]
     pub fn set_matched(&mut self, row: u32) {

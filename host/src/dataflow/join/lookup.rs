@@ -126,20 +126,22 @@ impl Operator for LookupOperator {
         self.give(out)
     }
 
-    fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
-        if let Signal::Watermark(watermark) = signal {
-            self.metrics.set_watermark(watermark);
-        }
-        self.pending.wait(signal);
-        if self.pending.is_busy() { Ok(()) } else { self.give(out) }
+    fn signal(&mut self, signal: Signal, _out: &mut Outputs) -> Result<()> {
+        signal.known_watermark().into_iter().for_each(|watermark| self.metrics.set_watermark(watermark));
+        Ok(())
     }
 
-    fn end(&mut self, complete: bool, out: &mut Outputs) -> Result<()> {
+    fn promise(&self, inputs: Signal) -> Signal {
+        inputs
+    }
+
+    fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+
+    fn end(&mut self, _complete: bool, _tick: Tick, _out: &mut Outputs) -> Result<()> {
         self.count_failures();
-        if complete {
-            self.pending.wait(Signal::End);
-        }
-        self.give(out)
+        Ok(())
     }
 
     fn is_busy(&self) -> bool {

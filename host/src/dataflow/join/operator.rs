@@ -29,7 +29,7 @@ const LATE_RIGHT: usize = 3;
 pub struct JoinTime {
     /// Whether rows go by their event time.
     pub has_event_time: bool,
-    /// How far behind the watermark of the inputs that of the results stays: rows without a pair come out so late.
+    /// How far behind the watermark of the inputs that of the results stays: rows that wait for a pair come out so late.
     pub lag_ms: i64,
 }
 
@@ -82,7 +82,7 @@ impl JoinOperator {
         }
     }
 
-    /// Gives results, as many as may be at once; behind the last one, the signals that waited for it.
+    /// Gives results, as many as may be at once.
     fn give(&mut self, out: &mut Outputs) -> Result<()> {
         let context = CallContext { watermark: self.watermark, processing_time: self.now };
         let mut pending = std::mem::take(&mut self.pending);
@@ -143,15 +143,21 @@ impl Operator for JoinOperator {
     }
 
     fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
-        let mut told = signal;
-        if let Signal::Watermark(watermark) = signal {
+        if let Some(watermark) = signal.known_watermark() {
             self.watermark = Some(watermark);
             self.metrics.set_watermark(watermark);
             self.state.advance(watermark);
-            told = Signal::Watermark(watermark.saturating_sub(self.time.lag_ms));
         }
-        self.pending.wait(told);
-        if self.pending.is_busy() { Ok(()) } else { self.give(out) }
+        self.give(out)
+    }
+
+    fn promise(&self, inputs: Signal) -> Signal {
+        let promise = inputs.behind_by(self.time.lag_ms);
+        if self.state.holds_results() { Signal::active(promise.watermark) } else { promise }
+    }
+
+    fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
     }
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
@@ -160,12 +166,11 @@ impl Operator for JoinOperator {
         self.give(out)
     }
 
-    fn end(&mut self, complete: bool, out: &mut Outputs) -> Result<()> {
+    fn end(&mut self, complete: bool, _tick: Tick, out: &mut Outputs) -> Result<()> {
         self.ended = true;
         if complete {
             self.state.advance(END_OF_TIME);
             self.state.tick(i64::MAX);
-            self.pending.wait(Signal::End);
         }
         self.give(out)
     }

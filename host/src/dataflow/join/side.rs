@@ -67,6 +67,9 @@ pub trait JoinState {
     /// The next rows of the result, up to [`ROWS_AT_ONCE`]; `None`: that is all for now.
     fn next(&mut self) -> Result<Option<Joined>>;
 
+    /// Whether rows are held that will come out without further ones (T4).
+    fn holds_results(&self) -> bool;
+
     /// Processing time at which the join has something to give, if it has.
     fn next_due(&self) -> Option<i64>;
 

@@ -246,6 +246,10 @@ impl JoinState for WindowJoin {
         Ok(None)
     }
 
+    fn holds_results(&self) -> bool {
+        self.next_start().is_some()
+    }
+
     fn next_due(&self) -> Option<i64> {
         // A window fires when no row of its last millisecond can come any more.
         let window = (self.time == WindowTime::Processing).then(|| self.next_start())??;

@@ -75,6 +75,8 @@ pub struct ProcessOperator {
     now: i64,
     /// The due tick that the job knows of.
     due: Option<i64>,
+    /// Whether a timer is set: rows may come out without further ones.
+    has_timers: bool,
     /// The number of each row's key; kept for its memory.
     key_of_row: Vec<u32>,
     /// Of the keys of the batch under way; kept for its memory.
@@ -103,6 +105,7 @@ impl ProcessOperator {
             watermark: None,
             now: 0,
             due: None,
+            has_timers: false,
             key_of_row: Vec::new(),
             index: KeyIndex::default(),
         }
@@ -176,7 +179,9 @@ impl ProcessOperator {
 
     /// Has the job come back when the next timer of processing time fires.
     fn schedule(&mut self) -> Result<()> {
-        let next = self.state.state::<ProcessState>()?.timers().next(clock(TimerClock::ProcessingTime));
+        let timers = self.state.state::<ProcessState>()?.timers();
+        self.has_timers = timers.len() > 0;
+        let next = timers.next(clock(TimerClock::ProcessingTime));
         if next != self.due {
             self.due = next;
             // A tick is not negative, and what was due by now has fired.
@@ -217,13 +222,20 @@ impl Operator for ProcessOperator {
     }
 
     fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
-        if let Signal::Watermark(watermark) = signal {
+        if let Some(watermark) = signal.known_watermark() {
             self.watermark = Some(watermark);
             self.metrics.set_watermark(watermark);
             self.fire(TimerClock::EventTime, watermark, out)?;
             self.schedule()?;
         }
-        out.pass_on(signal);
+        Ok(())
+    }
+
+    fn promise(&self, inputs: Signal) -> Signal {
+        if self.has_timers { Signal::active(inputs.watermark) } else { inputs }
+    }
+
+    fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
         Ok(())
     }
 
@@ -232,11 +244,10 @@ impl Operator for ProcessOperator {
         self.fire_due(out)
     }
 
-    fn end(&mut self, complete: bool, out: &mut Outputs) -> Result<()> {
+    fn end(&mut self, complete: bool, _tick: Tick, out: &mut Outputs) -> Result<()> {
         if complete {
             self.watermark = Some(END_OF_TIME);
             self.fire(TimerClock::EventTime, END_OF_TIME, out)?;
-            out.pass_on(Signal::End);
         }
         self.metrics.add_plugin_metrics(self.function.metrics());
         Ok(())

@@ -18,9 +18,9 @@ use super::keyed::ProcessState;
 use super::operator::{Parts, ProcessOperator, Side, timer_schema};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::dead_letter::DeadLetters;
-use crate::dataflow::engine::{Operator, Outputs, Tick};
+use crate::dataflow::engine::{Operator, Outputs, Route, Tick};
 use crate::dataflow::job_state::JobState;
-use crate::dataflow::message::Message;
+use crate::dataflow::message::{Envelope, Message};
 use crate::dataflow::metrics::NodeMetrics;
 use crate::dataflow::watermark::Signal;
 use crate::error::Result;
@@ -159,7 +159,7 @@ impl Harness {
         };
         let job = Arc::new(JobState::new(1));
         let operator = ProcessOperator::new(parts, metrics.clone(), job.clone());
-        Harness { operator, out: Outputs::new(2, 0), job, metrics, _plugins: plugins }
+        Harness { operator, out: Outputs::new(&[Route::Local; 2], 0, 1), job, metrics, _plugins: plugins }
     }
 
     fn rows(&mut self, input: usize, rows: &[(i64, i64)], tick: Tick) {
@@ -171,11 +171,11 @@ impl Harness {
     }
 
     fn watermark(&mut self, watermark: i64) -> Result<()> {
-        self.operator.signal(Signal::Watermark(watermark), &mut self.out)
+        self.operator.signal(Signal::active(watermark), &mut self.out)
     }
 
     fn batches(&mut self, output: usize) -> Vec<Batch> {
-        let batch = |(_, message)| if let Message::Batch(batch) = message { Some(batch) } else { None };
+        let batch = |sent: Envelope| if let Message::Batch(batch) = sent.message { Some(batch) } else { None };
         self.out.take(output).0.into_iter().filter_map(batch).collect()
     }
 
@@ -273,7 +273,7 @@ proptest! {
             };
             prop_assert_eq!(harness.given(), expected);
         }
-        harness.operator.end(true, &mut harness.out).unwrap();
+        harness.operator.end(true, 0, &mut harness.out).unwrap();
         prop_assert_eq!(harness.given(), model.fire(i64::MAX));
         prop_assert!(model.set.is_empty());
     }
@@ -291,7 +291,7 @@ fn timers_of_processing_time_fire_at_their_tick_and_not_at_the_end() {
     harness.operator.tick(1_000, &mut harness.out).unwrap();
     assert_eq!(harness.given(), [(2, 900), (1, 1_000)]);
     assert_eq!(harness.job.next_due(1_000), Some(5_000));
-    harness.operator.end(true, &mut harness.out).unwrap();
+    harness.operator.end(true, 0, &mut harness.out).unwrap();
     assert_eq!(harness.given(), []);
 }
 

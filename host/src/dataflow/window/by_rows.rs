@@ -7,7 +7,7 @@ use super::aggregate::Times;
 use super::aggregator::{Accumulators, Aggregator, Columns};
 use super::measured::Measured;
 use super::pane::{Accumulated, NEVER, rows_of};
-use super::plan::{Added, Mark, NewRows, PANES, Plan, Span, Windows};
+use super::plan::{Added, Held, Mark, NewRows, PANES, Plan, Span, Windows};
 use super::rounds::rounds;
 use crate::dataflow::batch::Batch;
 use crate::error::{Error, Result};
@@ -190,6 +190,11 @@ impl Windows for RowWindows {
 
     fn next_firing(&self) -> Option<i64> {
         None
+    }
+
+    fn held(&self) -> Held {
+        // A window that is not full when the input ends gives nothing.
+        Held::Nothing
     }
 
     fn open_groups(&self) -> usize {

@@ -14,8 +14,8 @@ use super::session::SessionWindows;
 use super::test_plan::{MEMORY, Row, batch, plan, results, schema, shown, store, windows};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::dead_letter::DeadLetters;
-use crate::dataflow::engine::{Operator, Outputs};
-use crate::dataflow::message::Message;
+use crate::dataflow::engine::{Operator, Outputs, Route};
+use crate::dataflow::message::{Envelope, Message};
 use crate::dataflow::shuffle::{Shuffle, Target};
 use crate::dataflow::watermark::Signal;
 use crate::job::graph;
@@ -66,7 +66,7 @@ proptest! {
         let shuffle = || Shuffle::new(Target::One(0), 1, 0);
         let to = Shuffles { rows: shuffle(), partials: shuffle() };
         let mut early = PreAggregate::new(plan(&EARLY), kind, 0, WindowTime::Event, letters, Arc::default(), to);
-        let (mut watermark, mut out) = (i64::MIN, Outputs::new(3, 0));
+        let (mut watermark, mut out) = (i64::MIN, Outputs::new(&[Route::Addressed, Route::Addressed, Route::Local], 0, 1));
         let mut serial = 0;
         for (rows, ahead) in steps {
             let rows: Vec<Row> = rows.into_iter().map(|(key, time)| { serial += 1; (key, time * 8 + serial % 8, serial) }).collect();
@@ -75,19 +75,19 @@ proptest! {
             early.batch(0, whole.clone(), 0, &mut out).unwrap();
             if rows.len().is_multiple_of(2) { early.flush(&mut out).unwrap(); }
             let mut late_early = 0;
-            for (_, message) in out.take(ROWS).0 {
+            for Envelope { message, .. } in out.take(ROWS).0 {
                 if let Message::Batch(rows) = message { late_early += add(&mut *early_way, &mut early_plan, &rows).len(); }
             }
-            for (_, message) in out.take(PARTIALS).0 {
+            for Envelope { message, .. } in out.take(PARTIALS).0 {
                 let Message::Batch(partials) = message else { continue };
                 let (lost, _) = early_way.add_partials(&mut early_plan, &partials).unwrap();
                 prop_assert_eq!(lost, 0, "a row that is late comes as a row");
             }
             prop_assert_eq!(late_early, late.len());
             watermark = watermark.max(rows.iter().map(|r| r.1).max().unwrap() - ahead * 8);
-            early.signal(Signal::Watermark(watermark), &mut out).unwrap();
+            early.signal(Signal::active(watermark), &mut out).unwrap();
             out.take(ROWS);
-            for (_, message) in out.take(PARTIALS).0 {
+            for Envelope { message, .. } in out.take(PARTIALS).0 {
                 let Message::Batch(partials) = message else { continue };
                 let (lost, _) = early_way.add_partials(&mut early_plan, &partials).unwrap();
                 prop_assert_eq!(lost, 0, "what a watermark closes is given before it");
@@ -96,7 +96,7 @@ proptest! {
             prop_assert_eq!(advance(&mut *early_way, &mut early_plan, watermark), expected);
         }
         early.flush(&mut out).unwrap();
-        for (_, message) in out.take(PARTIALS).0 {
+        for Envelope { message, .. } in out.take(PARTIALS).0 {
             let Message::Batch(partials) = message else { continue };
             early_way.add_partials(&mut early_plan, &partials).unwrap();
         }

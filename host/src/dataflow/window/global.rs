@@ -3,7 +3,7 @@
 use super::aggregator::Columns;
 use super::pane::{Pane, rows_of, take_changed};
 use super::partial;
-use super::plan::{Added, Giving, Mark, NewRows, Plan, Span, Windows};
+use super::plan::{Added, Giving, Held, Mark, NewRows, Plan, Span, Windows};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::watermark::END_OF_TIME;
 use crate::error::Result;
@@ -80,6 +80,11 @@ impl Windows for GlobalWindow {
 
     fn next_firing(&self) -> Option<i64> {
         None
+    }
+
+    fn held(&self) -> Held {
+        // A key's result is at the time of its latest row, however long ago that was.
+        if self.pane.len() == 0 { Held::Nothing } else { Held::AtAnyTime }
     }
 
     fn open_groups(&self) -> usize {

@@ -8,15 +8,15 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 
 use super::aggregate::Times;
-use super::plan::{NewRows, Plan, Windows};
+use super::plan::{Held, NewRows, Plan, Windows};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs, Tick};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::metrics::NodeMetrics;
 use crate::dataflow::pending::Pending;
-use crate::dataflow::watermark::{END_OF_TIME, Signal};
-use crate::error::Result;
+use crate::dataflow::watermark::{END_OF_TIME, START_OF_TIME, Signal};
+use crate::error::{Error, Result};
 use crate::job::graph::Trigger;
 use crate::job::spec::WindowTime;
 use crate::plugin::CallContext;
@@ -40,6 +40,8 @@ pub struct WindowOperator {
     watermark: Option<i64>,
     /// Processing time: the greatest tick seen.
     now: i64,
+    /// Processing time up to which all rows have come; `None`: nothing is known.
+    ticked: Option<i64>,
     /// Firings in processing time that the job knows of.
     due: Option<i64>,
     /// When early results are due; `None` while nothing has changed.
@@ -93,6 +95,7 @@ impl WindowOperator {
             job,
             watermark: None,
             now: 0,
+            ticked: None,
             due: None,
             early_at: None,
             pending: Pending::default(),
@@ -105,7 +108,7 @@ impl WindowOperator {
         out.give(MAIN, batch);
     }
 
-    /// Gives results of windows that fire, as many as may be at once; behind the last one, the signals that waited for it.
+    /// Gives results of windows that fire, as many as may be at once.
     fn give_next(&mut self, out: &mut Outputs) -> Result<()> {
         let mut pending = std::mem::take(&mut self.pending);
         let all = pending.give(out, |out| {
@@ -160,7 +163,10 @@ impl Operator for WindowOperator {
         self.now = self.now.max(tick as i64);
         if input == PARTIALS {
             let (late, results) = self.windows.add_partials(&mut self.plan, &batch)?;
-            self.late(late);
+            if late > 0 {
+                // T6: the rows themselves are gone.
+                return Err(Error::internal(format!("{late} partial aggregates hold rows that may be late")));
+            }
             results.into_iter().for_each(|batch| self.give(batch, out));
             self.schedule();
             return Ok(());
@@ -183,19 +189,40 @@ impl Operator for WindowOperator {
     }
 
     fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
-        if let Signal::Watermark(watermark) = signal {
+        if let Some(watermark) = signal.known_watermark() {
             self.watermark = Some(watermark);
             self.metrics.set_watermark(watermark);
             if self.time == WindowTime::Event {
                 self.windows.advance(watermark);
             }
         }
-        self.pending.wait(signal);
-        if self.pending.is_busy() { Ok(()) } else { self.give_next(out) }
+        self.give_next(out)
+    }
+
+    fn promise(&self, inputs: Signal) -> Signal {
+        // Results are dated by the time that windows go by.
+        let inputs = match self.time {
+            WindowTime::Event => inputs,
+            WindowTime::Processing => {
+                Signal { watermark: self.ticked.map_or(START_OF_TIME, |tick| tick - 1), ..inputs }
+            }
+        };
+        match self.windows.held() {
+            Held::Nothing if self.time == WindowTime::Processing => Signal::idle(inputs.watermark),
+            Held::Nothing => inputs,
+            // Their results are at the ends of windows, which the watermark has not reached.
+            Held::Windows => Signal::active(inputs.watermark),
+            Held::AtAnyTime => Signal::START,
+        }
+    }
+
+    fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
     }
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
         self.now = self.now.max(tick as i64);
+        self.ticked = Some(tick as i64);
         if self.early_at.is_some_and(|at| at <= self.now) {
             self.early_at = None;
             self.windows.early();
@@ -207,11 +234,10 @@ impl Operator for WindowOperator {
         self.give_next(out)
     }
 
-    fn end(&mut self, complete: bool, out: &mut Outputs) -> Result<()> {
+    fn end(&mut self, complete: bool, _tick: Tick, out: &mut Outputs) -> Result<()> {
         self.ended = true;
         if complete {
             self.windows.advance(END_OF_TIME);
-            self.pending.wait(Signal::End);
         } else {
             self.metrics.open_groups.fetch_add(self.windows.open_groups() as u64, Relaxed);
         }

@@ -116,6 +116,17 @@ pub struct NewRows<'a> {
     pub context: &'a CallContext,
 }
 
+/// What windows hold that will come out without further rows (T4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// Nothing.
+    Nothing,
+    /// Results at the ends of windows that time has not reached.
+    Windows,
+    /// Results whose times may be anywhere.
+    AtAnyTime,
+}
+
 /// One kind of windows on one worker: what it keeps, and when it gives results.
 pub trait Windows {
     /// Adds rows up.
@@ -137,6 +148,9 @@ pub trait Windows {
 
     /// The watermark at which the next window fires, if there is one to fire.
     fn next_firing(&self) -> Option<i64>;
+
+    /// What is held that will come out without further rows.
+    fn held(&self) -> Held;
 
     /// Keys in windows that have not given their result.
     fn open_groups(&self) -> usize;

@@ -16,7 +16,7 @@ use super::divide::{Part, divide};
 use super::operator::BatchTimes;
 use super::pane::{Accumulated, Pane, rows_of};
 use super::plan::Plan;
-use super::sessions::{Session, Sessions};
+use super::sessions::{Session, Sessions, closes_at};
 use super::shape::{Shape, TIME_LIMIT_MS};
 use crate::dataflow::batch::{Batch, repeat_timestamp};
 use crate::dataflow::dead_letter::DeadLetters;
@@ -242,8 +242,11 @@ impl PreAggregate {
                 divided.parts
             }
             Windows::Session { gap_ms } => {
-                let earliest = self.watermark.map_or(-TIME_LIMIT_MS, |w| w.saturating_sub(gap_ms + self.lateness_ms));
-                let kept = |row: usize| times.at(row) > earliest && times.at(row) <= TIME_LIMIT_MS;
+                // By itself, the session of a row that is set aside here would be closed already.
+                let closes_at = |time: i64| closes_at(time, gap_ms, self.lateness_ms);
+                let is_late = |time: i64| self.watermark.is_some_and(|w| closes_at(time) <= w);
+                let in_range = |time: i64| (-TIME_LIMIT_MS..=TIME_LIMIT_MS).contains(&time);
+                let kept = |row: usize| in_range(times.at(row)) && !is_late(times.at(row));
                 if (0..rows).all(kept) {
                     return vec![(0, Part::All)];
                 }
@@ -253,14 +256,6 @@ impl PreAggregate {
             }
             Windows::Global | Windows::Rows { .. } => vec![(0, Part::All)],
         }
-    }
-}
-
-impl PreAggregate {
-    fn pass_on(&self, signal: Signal, out: &mut Outputs) {
-        self.to.rows.signal_all(ROWS, signal, out);
-        self.to.partials.signal_all(PARTIALS, signal, out);
-        out.signal_to(ERRORS, 0, signal);
     }
 }
 
@@ -301,33 +296,31 @@ impl Operator for PreAggregate {
     }
 
     fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
-        match (signal, self.windows) {
-            (Signal::Watermark(watermark), Windows::Time { size_ms, slide_ms }) => {
-                self.watermark = Some(watermark);
-                let shape = Shape { size_ms, slide_ms, lateness_ms: self.lateness_ms };
-                let fires = |held: &Held| shape.fires_at(shape.first_window(held.start)) <= watermark;
-                self.give(fires, out)?;
-            }
-            (Signal::Watermark(watermark), _) => self.watermark = Some(watermark),
-            (Signal::Idle, _) => {
-                self.was_idle = true;
-                self.flush(out)?;
-            }
-            (Signal::End, _) => {}
+        // T6: what is held goes in front of the watermark for which a window of it fires, and of idleness, in which the owner
+        // may go ahead of this sender. Rows behind either of these are the owner's business if they may be late.
+        self.watermark = signal.known_watermark();
+        if signal.is_idle() {
+            self.was_idle = true;
+            return self.flush(out);
         }
-        self.pass_on(signal, out);
-        Ok(())
+        match (self.watermark, self.windows) {
+            (Some(watermark), Windows::Time { size_ms, slide_ms }) => {
+                let shape = Shape { size_ms, slide_ms, lateness_ms: self.lateness_ms };
+                self.give(|held| shape.fires_at(shape.first_window(held.start)) <= watermark, out)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn promise(&self, inputs: Signal) -> Signal {
+        inputs
     }
 
     fn flush(&mut self, out: &mut Outputs) -> Result<()> {
         self.give(|_| true, out)
     }
 
-    fn end(&mut self, complete: bool, out: &mut Outputs) -> Result<()> {
-        self.flush(out)?;
-        if complete {
-            self.pass_on(Signal::End, out);
-        }
-        Ok(())
+    fn end(&mut self, _complete: bool, _tick: Tick, out: &mut Outputs) -> Result<()> {
+        self.flush(out)
     }
 }

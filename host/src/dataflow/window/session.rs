@@ -8,7 +8,7 @@ use super::aggregator::Columns;
 use super::divide::Part;
 use super::pane::{Accumulated, rows_of};
 use super::partial;
-use super::plan::{Added, Mark, NewRows, PANES, Plan, Span, Windows};
+use super::plan::{Added, Held, Mark, NewRows, PANES, Plan, Span, Windows};
 use super::sessions::{NONE, Session, Sessions};
 use super::shape::TIME_LIMIT_MS;
 use crate::dataflow::batch::Batch;
@@ -322,6 +322,11 @@ impl Windows for SessionWindows {
     fn next_firing(&self) -> Option<i64> {
         let spilled = self.table.spilled_due(Asker::Time);
         self.next_in_memory().map_or(spilled, |at| Some(spilled.map_or(at, |spilled| spilled.min(at))))
+    }
+
+    fn held(&self) -> Held {
+        // A session that has given its result is looked at once more, when it closes: it counts until then.
+        if self.next_firing().is_some() { Held::Windows } else { Held::Nothing }
     }
 
     fn open_groups(&self) -> usize {

@@ -33,6 +33,12 @@ pub struct Session {
     pub given: bool,
 }
 
+/// The watermark at which a session whose last row is at `last` is forgotten: rows that would be sessions of their own are late
+/// from then on.
+pub fn closes_at(last: i64, gap_ms: i64, lateness_ms: i64) -> i64 {
+    (last + gap_ms - 1).saturating_add(lateness_ms)
+}
+
 /// The sessions of all keys.
 ///
 /// Encoding of a key: how many sessions (4 bytes), and for each: first, last (8 bytes each), whether it has fired and whether it has
@@ -77,7 +83,7 @@ impl Sessions {
 
     /// The watermark at which it is forgotten.
     pub fn closes_at(&self, last: i64) -> i64 {
-        self.fires_at(last).saturating_add(self.lateness_ms)
+        closes_at(last, self.gap_ms, self.lateness_ms)
     }
 
     /// When a session is to be looked at next.

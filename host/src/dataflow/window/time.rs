@@ -10,7 +10,7 @@ use super::aggregator::Columns;
 use super::divide::{Divided, Part, divide};
 use super::pane::{Pane, rows_of, take_changed};
 use super::partial;
-use super::plan::{Added, Giving, Mark, NewRows, Plan, Span, Windows};
+use super::plan::{Added, Giving, Held, Mark, NewRows, Plan, Span, Windows};
 use super::running::{Changed, Panes, Running, merge_all, merge_some};
 use super::shape::Shape;
 use super::stacks::{Stacks, pays};
@@ -372,6 +372,10 @@ impl Windows for TimeWindows {
 
     fn next_firing(&self) -> Option<i64> {
         Some(self.shape.fires_at(self.next_window()?))
+    }
+
+    fn held(&self) -> Held {
+        if self.next_window().is_some() { Held::Windows } else { Held::Nothing }
     }
 
     fn open_groups(&self) -> usize {

@@ -16,7 +16,7 @@ pub struct Job {
     /// Worker threads. Default: 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<usize>,
-    /// How much may be under way between sources and sinks before sources wait.
+    /// How much may be in flight between sources and sinks before sources wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<InFlight>,
     /// Key groups: the units in which keyed state is divided among workers, fixed for the life of the job. Default: 256.
@@ -42,11 +42,12 @@ pub struct Job {
     pub sinks: IndexMap<String, Sink>,
 }
 
-/// How much may be under way between sources and sinks.
+/// How much may be in flight between sources and sinks.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct InFlight {
-    /// Bytes of rows for each worker. Default: 16MiB.
+    /// Bytes of rows on each worker: that sources have read and nobody has finished, and that are queued behind each output
+    /// of an operator, where its results are more than its rows. Default: 16MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Bytes>,
     /// Ticks (distinct milliseconds of processing time). Default: 256.

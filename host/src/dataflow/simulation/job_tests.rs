@@ -1,0 +1,171 @@
+//! Small jobs in every order of arrival: what comes out is always the same, and is what one worker gives.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::explore::{Bounds, Outcomes, Simulated};
+use super::script::{Act, Script};
+
+/// Sources `a` and `b` have a time and two numbers.
+fn job(operators: &str, sinks: &str) -> String {
+    let source = |name: &str| {
+        let column = "{ int: { min: 0, max: 9 } }";
+        let time = "{ time: { start: \"2026-01-01T00:00:00Z\", step_us: 1000 } }";
+        let columns = format!("{{ t: {time}, k: {column}, v: {column} }}");
+        format!("  {name}: {{ generator: {{ rows: 1, columns: {columns} }}, event_time: {{ column: t }} }}\n")
+    };
+    format!("job: small\nsources:\n{}{}operators:\n{operators}sinks:\n{sinks}", source("a"), source("b"))
+}
+
+/// Rows of a time and a key.
+fn rows(rows: &[(i64, i64)]) -> Act {
+    Act::Rows(rows.iter().map(|(time, key)| vec![*time, *key, 1]).collect())
+}
+
+/// All courses, or as many as a test has time for.
+fn explore(text: &str, scripts: &BTreeMap<&str, Vec<Script>>) -> Outcomes {
+    let parallelism = scripts.values().map(Vec::len).max().unwrap_or(1);
+    let bounds = Bounds { orders_max: 3_000, courses_max: 200, seed: 1 };
+    Simulated::new(text, parallelism, Path::new(".")).explore(scripts, bounds)
+}
+
+/// What one worker makes of all rows at once.
+fn at_once(text: &str, scripts: &BTreeMap<&str, Vec<Script>>) -> BTreeMap<String, Vec<String>> {
+    let together = |scripts: &Vec<Script>| {
+        let mut all: Vec<Vec<i64>> = Vec::new();
+        for act in scripts.iter().flatten() {
+            if let Act::Rows(rows) = act {
+                all.extend(rows.iter().cloned());
+            }
+        }
+        vec![vec![Act::Rows(all)]]
+    };
+    let scripts = scripts.iter().map(|(name, scripts)| (*name, together(scripts))).collect();
+    let outcomes = explore(text, &scripts);
+    let mut rows = outcomes.rows.into_iter();
+    let only = rows.next().expect("there is one");
+    assert!(outcomes.all && rows.next().is_none());
+    only
+}
+
+/// What comes out does not depend on the order of arrival.
+#[track_caller]
+fn always_the_same(operators: &str, sinks: &str, scripts: &BTreeMap<&str, Vec<Script>>, all: bool) {
+    let text = job(operators, sinks);
+    let outcomes = explore(&text, scripts);
+    println!("{} orders, all: {}", outcomes.orders, outcomes.all);
+    let expected = at_once(&text, scripts);
+    assert!(expected.values().any(|rows| !rows.is_empty()), "something comes out: {expected:?}");
+    for rows in &outcomes.rows {
+        assert_eq!(rows, &expected);
+    }
+    assert!(outcomes.all || !all, "these were all orders");
+}
+
+/// In order on each worker: two workers, or a third with one batch.
+fn two_workers() -> BTreeMap<&'static str, Vec<Script>> {
+    let first = vec![rows(&[(0, 1), (1, 2)]), rows(&[(5, 1)])];
+    let second = vec![rows(&[(2, 1), (3, 3)])];
+    BTreeMap::from([("a", vec![first, second]), ("b", vec![vec![rows(&[(1, 1), (9, 2)])], vec![]])])
+}
+
+fn three_workers() -> BTreeMap<&'static str, Vec<Script>> {
+    let script = |time: i64| vec![rows(&[(time, 1), (time + 1, 2), (time + 4, 3)])];
+    BTreeMap::from([("a", vec![script(0), vec![], script(3)]), ("b", vec![vec![], script(2), vec![]])])
+}
+
+const OUT: &str = "  out: { input: last, blackhole: {} }\n";
+const LATE: &str = "  late: { input: last.late, blackhole: {} }\n";
+
+fn with_late() -> String {
+    format!("{OUT}{LATE}")
+}
+
+#[test]
+fn a_window_over_a_window_has_no_late_rows() {
+    let operators = "  first: { input: a, key: [k], window: { tumbling: 4ms }, aggregate: { n: count() } }
+  last: { input: first, window: { tumbling: 4ms }, aggregate: { n: sum(n), rows: count() } }\n";
+    always_the_same(operators, &with_late(), &two_workers(), true);
+    always_the_same(operators, &with_late(), &three_workers(), false);
+}
+
+#[test]
+fn windows_whose_result_goes_by_the_order_of_rows_are_chained_too() {
+    let operators = "  first: { input: a, key: [k], window: { sliding: 4ms, every: 2ms }, aggregate: { n: first(v) } }
+  last: { input: first, key: [k], window: { session: 3ms }, aggregate: { n: count(), last: last(n) } }\n";
+    always_the_same(operators, &with_late(), &two_workers(), true);
+    always_the_same(operators, &with_late(), &three_workers(), false);
+}
+
+#[test]
+fn sessions_over_sessions_have_no_late_rows() {
+    let operators = "  first: { input: a, key: [k], window: { session: 2ms }, aggregate: { n: count() } }
+  last: { input: first, window: { session: 4ms }, aggregate: { n: sum(n), rows: count() } }\n";
+    always_the_same(operators, &with_late(), &two_workers(), true);
+    always_the_same(operators, &with_late(), &three_workers(), false);
+}
+
+#[test]
+fn a_window_is_joined_with_a_stream_that_goes_on() {
+    let operators = "  first: { input: a, key: [k], window: { tumbling: 4ms }, aggregate: { n: count() } }
+  chosen: { input: first, select: [k, n] }
+  last: { inputs: [chosen, b], key: [k], join: full, window: { tumbling: 8ms } }\n";
+    let late = "  late: { input: last.late, blackhole: {} }\n  late_right: { input: last.late_right, blackhole: {} }\n";
+    always_the_same(operators, &format!("{OUT}{late}"), &two_workers(), true);
+    always_the_same(operators, &format!("{OUT}{late}"), &three_workers(), false);
+}
+
+#[test]
+fn windows_of_two_streams_meet_in_a_union() {
+    let operators = "  first: { input: a, key: [k], window: { tumbling: 4ms }, aggregate: { n: count() } }
+  second: { input: b, key: [k], window: { tumbling: 2ms }, aggregate: { n: count() } }
+  both: { union: [first, second] }
+  last: { input: both, window: { tumbling: 4ms }, aggregate: { n: sum(n), rows: count() } }\n";
+    always_the_same(operators, &with_late(), &two_workers(), false);
+}
+
+#[test]
+fn two_windows_of_one_stream_are_joined() {
+    let operators = "  first: { input: a, key: [k], window: { tumbling: 2ms }, aggregate: { n: count() } }
+  second: { input: a, key: [k], window: { tumbling: 4ms }, aggregate: { m: count() } }
+  left: { input: first, select: [k, n] }
+  right: { input: second, select: [k, m] }
+  last: { inputs: [left, right], key: [k], join: left, window: { tumbling: 4ms } }\n";
+    always_the_same(operators, OUT, &two_workers(), false);
+}
+
+#[test]
+fn an_interval_join_is_in_front_of_a_window() {
+    for join in ["inner", "left", "full", "semi", "anti"] {
+        let operators = format!(
+            "  first: {{ inputs: [a, b], key: [k], join: {join}, within: {{ before: 2ms, after: 3ms }} }}
+  last: {{ input: first, window: {{ tumbling: 2ms }}, aggregate: {{ n: count() }} }}\n"
+        );
+        always_the_same(&operators, &with_late(), &two_workers(), false);
+    }
+}
+
+#[test]
+fn a_global_window_is_in_front_of_a_window_in_time() {
+    let operators = "  first: { input: a, key: [k], window: { global: {} }, aggregate: { n: count() } }
+  last: { input: first, window: { tumbling: 2ms }, aggregate: { n: sum(n), rows: count() } }\n";
+    always_the_same(operators, &with_late(), &two_workers(), true);
+    always_the_same(operators, &with_late(), &three_workers(), false);
+}
+
+#[test]
+fn the_results_of_a_window_have_their_event_time_set_anew() {
+    let operators = "  first: { input: a, key: [k], window: { tumbling: 4ms }, aggregate: { n: count() }, \
+                     event_time: { column: window_start, max_out_of_orderness: 10ms } }
+  last: { input: first, window: { tumbling: 4ms }, aggregate: { n: sum(n), rows: count() } }\n";
+    always_the_same(operators, &with_late(), &two_workers(), true);
+}
+
+#[test]
+fn nobody_waits_for_a_source_that_is_idle_and_never_comes_back() {
+    let operators = "  first: { input: a, key: [k], window: { tumbling: 4ms }, aggregate: { n: count() } }
+  last: { input: first, window: { tumbling: 4ms }, aggregate: { n: sum(n), rows: count() } }\n";
+    let mut scripts = two_workers();
+    scripts.get_mut("a").expect("it is there")[1].push(Act::Idle);
+    always_the_same(operators, &with_late(), &scripts, true);
+}
