@@ -131,6 +131,72 @@ fn results_are_the_same_at_every_parallelism_and_complete() {
     }
 }
 
+const CHAINED: &str = r#"
+job: chained
+sources:
+  rows:
+    generator:
+      rows: 20000
+      batch_rows: 256
+      columns:
+        time: { time: { start: "2026-01-01T00:00:00Z", step_us: 1000, jitter: 200ms } }
+        key: { int: { min: 0, max: 40 } }
+    event_time: { column: time, max_out_of_orderness: 200ms }
+operators:
+  counts: { input: rows, key: [key], window: { sliding: 2s, every: 500ms }, aggregate: { n: count() } }
+  sessions: { input: counts, key: [key], window: { session: 600ms }, aggregate: { n: sum(n), rows: count() } }
+  total: { input: counts, window: { tumbling: 500ms }, aggregate: { n: sum(n), rows: count() } }
+  chosen: { input: counts, select: [key, n] }
+  beside: { inputs: [chosen, rows], key: [key], join: left, window: { tumbling: 500ms } }
+  pairs: { input: beside, window: { tumbling: 1s }, aggregate: { n: count(), sum: sum(n) } }
+sinks:
+  a: { input: sessions, print: {} }
+  b: { input: total, print: {} }
+  c: { input: pairs, print: {} }
+  late_a: { input: sessions.late, print: {} }
+  late_b: { input: total.late, print: {} }
+  late_c: { input: pairs.late, print: {} }
+  late_d: { input: beside.late, print: {} }
+"#;
+
+/// Goal: T2 to T6 in whole jobs: chained and joined windows give the same at every parallelism, however threads are scheduled.
+/// Method: many runs (`FLOWGATE_TEST_RUNS`, 8 by default) while every processor is kept busy by others.
+#[test]
+fn chained_jobs_give_the_same_on_a_busy_machine() {
+    let runs = std::env::var("FLOWGATE_TEST_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(8);
+    let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    let busy: Vec<_> = (0..processors)
+        .map(|_| {
+            let over = Arc::clone(&over);
+            std::thread::spawn(move || {
+                while !over.load(Relaxed) {
+                    std::hint::spin_loop()
+                }
+            })
+        })
+        .collect();
+    let lines = |parallelism: usize| {
+        let rows = run(CHAINED, parallelism, Path::new(".")).end();
+        let mut lines: Vec<String> = rows.into_iter().map(|(_, row)| row.to_string()).collect();
+        lines.sort_unstable();
+        lines
+    };
+    let expected = lines(1);
+    for parallelism in (0..runs).flat_map(|_| [2, 3, 4]) {
+        let got = lines(parallelism);
+        let differ = got.iter().zip(&expected).find(|(got, expected)| got != expected);
+        assert!(
+            got == expected,
+            "{} lines, {} expected, at parallelism {parallelism}: {differ:?}",
+            got.len(),
+            expected.len()
+        );
+    }
+    over.store(true, Relaxed);
+    busy.into_iter().for_each(|thread| thread.join().expect("it only spins"));
+}
+
 #[test]
 fn late_rows_go_to_the_side_output_and_are_counted() {
     let folder = tempfile::tempdir().unwrap();

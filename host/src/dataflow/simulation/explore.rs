@@ -1,6 +1,6 @@
 //! Goes through the orders in which messages can arrive.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -9,12 +9,13 @@ use arrow_array::types::TimestampMillisecondType;
 
 use super::script::{self, Script};
 use super::stage::{self, Seen};
+use crate::connector::blackhole::Blackhole;
 use crate::connector::encode::json_row;
 use crate::dataflow::batch::Batch;
 use crate::dataflow::build::Opened;
 use crate::dataflow::engine::Route;
 use crate::dataflow::message::{Envelope, Message};
-use crate::dataflow::watermark::{Activity, Signal};
+use crate::dataflow::watermark::{Activity, Merge, Signal};
 use crate::dataflow::worker::open;
 use crate::error::Result;
 use crate::job::check::{Surroundings, check};
@@ -32,7 +33,7 @@ type Course = Vec<Vec<Sent>>;
 /// How far to go.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    /// Orders of arrival at one operator that are all tried; of more, as many are drawn.
+    /// Kinds of orders of arrival at one operator that are all tried; of more, as many are drawn.
     pub(super) orders_max: usize,
     /// Courses that are followed; of more, as many are drawn.
     pub(super) courses_max: usize,
@@ -68,7 +69,7 @@ impl Simulated {
         let around = Surroundings { base: base.into(), ..Surroundings::default() };
         let mut graph = check(&loaded.job.unwrap(), &around, &mut plugins).unwrap().graph;
         graph.parallelism = parallelism;
-        let opened = open(&graph, &plugins, &mut |_, _| unreachable!("a blackhole is not opened")).unwrap();
+        let opened = open(&graph, &plugins, &mut |_, _| Ok(Box::new(Blackhole))).unwrap();
         let operators = stage::operators(&graph, &opened);
         Simulated { graph, opened, operators }
     }
@@ -85,11 +86,19 @@ impl Simulated {
             courses.iter_mut().for_each(|course| course.push(Vec::new()));
             for worker in 0..self.graph.parallelism {
                 let mut further: BTreeMap<String, Course> = BTreeMap::new();
+                // Many courses do not differ in what comes to this operator.
+                let mut known: HashMap<String, Vec<Sent>> = HashMap::new();
                 for course in &courses {
-                    for sent in self.of(number, worker, course, scripts, bounds, &mut random, &mut outcomes) {
-                        self.check_channels(operator, &sent);
+                    let channels = self.channels(operator, worker, course);
+                    let arriving: Vec<String> = channels.iter().map(|(_, messages)| text_of(messages)).collect();
+                    let sent = known.entry(arriving.join("\n")).or_insert_with(|| {
+                        let at = (number, worker);
+                        let sent = self.of(at, &channels, scripts, bounds, &mut random, &mut outcomes);
+                        sent.into_iter().inspect(|sent| self.check_channels(operator, sent)).map(Rc::new).collect()
+                    });
+                    for sent in sent.iter() {
                         let mut course = course.clone();
-                        course[number].push(Rc::new(sent));
+                        course[number].push(Rc::clone(sent));
                         further.insert(fingerprint(&course), course);
                     }
                 }
@@ -107,12 +116,10 @@ impl Simulated {
     }
 
     /// What an operator may send on a worker.
-    #[allow(clippy::too_many_arguments)] // One caller.
     fn of(
         &self,
-        number: usize,
-        worker: usize,
-        course: &Course,
+        (number, worker): (usize, usize),
+        channels: &[Channel],
         scripts: &BTreeMap<&str, Vec<Script>>,
         bounds: Bounds,
         random: &mut Random,
@@ -125,15 +132,8 @@ impl Simulated {
             let script = &scripts[operator.name.as_str()][worker];
             return vec![script::messages(script, schema, spec.event_time.as_ref(), worker)];
         }
-        let channels = self.channels(operator, worker, course);
-        let lengths: Vec<usize> = channels.iter().map(|(_, messages)| messages.len()).collect();
-        let orders = match orders(&lengths, bounds.orders_max) {
-            Some(all) => all,
-            None => {
-                outcomes.all = false;
-                (0..bounds.orders_max).map(|_| random.order(&lengths)).collect()
-            }
-        };
+        let (orders, all) = orders(channels, bounds.orders_max, random);
+        outcomes.all &= all;
         outcomes.orders += orders.len();
         let mut different = BTreeMap::new();
         for order in orders {
@@ -150,7 +150,7 @@ impl Simulated {
     }
 
     /// What comes to an operator on a worker: for each channel its input, and its messages in order.
-    fn channels(&self, operator: &Seen, worker: usize, course: &Course) -> Vec<(usize, Vec<Envelope>)> {
+    fn channels(&self, operator: &Seen, worker: usize, course: &Course) -> Vec<Channel> {
         let mut channels = Vec::new();
         for (input, ((from, output), route)) in operator.inputs.iter().enumerate() {
             let sent = |sender: usize| course[*from][sender][*output].iter();
@@ -246,38 +246,56 @@ fn fingerprint(course: &Course) -> String {
     sent.map(|sent| text_of(sent)).collect::<Vec<_>>().join("\n")
 }
 
-/// All ways to take from queues of these lengths, each a sequence of queues; `None` where there are more than `most`.
-fn orders(lengths: &[usize], most: usize) -> Option<Vec<Vec<usize>>> {
-    let mut count = 1.0;
-    let mut total = 0;
-    for length in lengths {
-        for place in 1..=*length {
-            total += 1;
-            count *= f64::from(total) / place as f64;
-        }
-    }
-    if count > most as f64 + 0.5 {
-        return None;
-    }
-    let mut all = Vec::new();
-    let mut left = lengths.to_vec();
-    extend(&mut left, &mut Vec::new(), &mut all);
-    Some(all)
+/// One message sequence of a sender, as it matters for the order of arrival.
+type Channel = (usize, Vec<Envelope>);
+
+/// Where an order of arrival has come to.
+#[derive(Clone)]
+struct Place {
+    /// Messages taken, by channel.
+    taken: Vec<usize>,
+    /// What the operator has been called for: rows, by channel and place, and merged signals.
+    calls: Vec<(usize, usize, Signal)>,
+    merge: Merge,
+    /// The channels, in the order in which messages were taken.
+    order: Vec<usize>,
 }
 
-fn extend(left: &mut [usize], order: &mut Vec<usize>, all: &mut Vec<Vec<usize>>) {
-    if left.iter().all(|length| *length == 0) {
-        return all.push(order.clone());
-    }
-    for queue in 0..left.len() {
-        if left[queue] > 0 {
-            left[queue] -= 1;
-            order.push(queue);
-            extend(left, order, all);
-            order.pop();
-            left[queue] += 1;
+/// Orders of arrival, one of each kind: orders are of one kind where the operator is called for the same things in the same
+/// order, since a signal that changes nothing is not told to it. The second value says whether these are all kinds; of more than
+/// `most`, some are drawn.
+fn orders(channels: &[Channel], most: usize, random: &mut Random) -> (Vec<Vec<usize>>, bool) {
+    let total: usize = channels.iter().map(|(_, messages)| messages.len()).sum();
+    let merge = Merge::new(channels.len());
+    let mut places = vec![Place { taken: vec![0; channels.len()], calls: Vec::new(), merge, order: Vec::new() }];
+    let mut all = true;
+    for _ in 0..total {
+        let mut further: HashMap<_, Place> = HashMap::new();
+        for place in &places {
+            for (channel, (_, messages)) in channels.iter().enumerate() {
+                let at = place.taken[channel];
+                let Some(envelope) = messages.get(at) else { continue };
+                let mut next = place.clone();
+                match &envelope.message {
+                    Message::Signal { signal, .. } => {
+                        let merged = next.merge.receive(channel, *signal);
+                        next.calls.extend(merged.map(|merged| (usize::MAX, 0, merged)));
+                    }
+                    Message::Batch(_) | Message::Control(_) => next.calls.push((channel, at, Signal::START)),
+                }
+                next.taken[channel] += 1;
+                next.order.push(channel);
+                further.entry((next.taken.clone(), next.calls.clone())).or_insert(next);
+            }
+        }
+        places = further.into_values().collect();
+        places.sort_unstable_by(|a, b| a.order.cmp(&b.order));
+        while places.len() > most {
+            all = false;
+            places.swap_remove(random.below(places.len()));
         }
     }
+    (places.into_iter().map(|place| place.order).collect(), all)
 }
 
 /// A generator of numbers that are the same in every run: xorshift64 (Marsaglia, "Xorshift RNGs", 2003).
@@ -291,41 +309,20 @@ impl Random {
         self.0 ^= self.0 << 17;
         (self.0 >> 11) as usize % end
     }
-
-    /// A way to take from queues of these lengths. Queues differ in how fast they are.
-    fn order(&mut self, lengths: &[usize]) -> Vec<usize> {
-        let weights: Vec<usize> = lengths.iter().map(|_| 1 << self.below(6)).collect();
-        let mut left = lengths.to_vec();
-        let mut order = Vec::new();
-        loop {
-            let total: usize = left.iter().zip(&weights).filter(|(left, _)| **left > 0).map(|(_, weight)| weight).sum();
-            if total == 0 {
-                return order;
-            }
-            let mut at = self.below(total);
-            for queue in 0..left.len() {
-                if left[queue] == 0 {
-                    continue;
-                }
-                if at < weights[queue] {
-                    left[queue] -= 1;
-                    order.push(queue);
-                    break;
-                }
-                at -= weights[queue];
-            }
-        }
-    }
 }
 
 #[test]
-fn all_orders_are_found_or_too_many() {
-    assert_eq!(orders(&[2, 1], 3), Some(vec![vec![0, 0, 1], vec![0, 1, 0], vec![1, 0, 0]]));
-    assert_eq!(orders(&[2, 1], 2), None);
-    assert_eq!(orders(&[5, 5], 1_000).map(|all| all.len()), Some(252));
-    let mut random = Random(1);
-    assert!((0..100).all(|_| {
-        let order = random.order(&[2, 0, 3]);
-        [0, 1, 2].map(|queue| order.iter().filter(|q| **q == queue).count()) == [2, 0, 3]
-    }));
+fn orders_that_differ_in_nothing_that_is_told_are_one() {
+    let signal = |from: u32, signal: Signal| Envelope::new(0, Message::Signal { from, signal });
+    let rows = || Envelope::new(0, Message::Batch(Batch::new(vec![], 1)));
+    let channel = |from: u32| {
+        let (watermark, end) = (signal(from, Signal::active(5)), signal(from, Signal::ended(5)));
+        (0, vec![rows(), watermark, end])
+    };
+    let channels = [channel(0), channel(1)];
+    // The rows of one or of the other first, and the second's rows before or behind the end of the first: the merged watermark
+    // moves when both have told theirs.
+    let (kinds, all) = orders(&channels, 100, &mut Random(1));
+    assert_eq!((kinds.len(), all), (2, true));
+    assert_eq!(orders(&channels, 1, &mut Random(1)).1, false);
 }

@@ -37,7 +37,12 @@ fn batch(schema: &Schema, rows: &[Vec<i64>]) -> Batch {
 }
 
 /// The messages of a source on a worker, by output: rows, and dead letters.
-pub(super) fn messages(script: &Script, schema: &Schema, event_time: Option<&EventTime>, worker: usize) -> Vec<Vec<Envelope>> {
+pub(super) fn messages(
+    script: &Script,
+    schema: &Schema,
+    event_time: Option<&EventTime>,
+    worker: usize,
+) -> Vec<Vec<Envelope>> {
     let mut out = Outputs::new(&[Route::Local; 2], worker, 1);
     let mut assigner = event_time.map(|event_time| {
         // By the clock, nothing becomes idle here; the script says when.
