@@ -303,6 +303,42 @@ fn a_stop_ends_an_endless_job_and_gives_no_unfinished_window() {
 }
 
 #[test]
+fn a_drain_gives_windows_that_are_open() {
+    let text = r#"
+job: drain
+sources:
+  rows:
+    generator:
+      rate: 100000
+      columns: { time: { time: { start: "2026-01-01T00:00:00Z", step_us: 1000 } }, key: { int: { min: 0, max: 6 } } }
+    event_time: { column: time }
+operators:
+  days: { input: rows, key: [key], window: { tumbling: 1d }, aggregate: { n: count() } }
+  all: { input: days, window: { global: {} }, aggregate: { n: sum(n) } }
+sinks:
+  out: { input: all, print: {} }
+"#;
+    for parallelism in [1, 3] {
+        let run = run(text, parallelism, Path::new("."));
+        let state = Arc::clone(run.job.state());
+        let began = Instant::now();
+        while state.metrics.nodes[1].rows_in.load(Relaxed) < 1_000 {
+            assert!(began.elapsed() < PATIENCE);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        state.request_drain();
+        let rows = run.end();
+        assert_eq!(rows.len(), 1);
+        assert_eq!(
+            rows[0].1["n"].as_u64(),
+            Some(state.metrics.nodes[0].rows_out.load(Relaxed)),
+            "every row is counted"
+        );
+        assert!(state.metrics.nodes.iter().all(|node| node.open_groups.load(Relaxed) == 0));
+    }
+}
+
+#[test]
 fn a_sink_that_stops_holds_the_source_back_and_loses_nothing() {
     let text = r"
 job: backpressure

@@ -64,9 +64,11 @@ impl Distributor<Messages> for ByAddress {
     }
 }
 
+type Output = OutputBuilder<Tick, NoopBuilder<Messages>>;
+
 /// The outputs of an operator in the engine, with the capabilities that its shell holds for them.
 struct Ports {
-    outputs: Vec<(OutputBuilder<Tick, NoopBuilder<Messages>>, Arc<Load>)>,
+    outputs: Vec<(Output, Arc<Load>)>,
     held: Vec<Capability<Tick>>,
 }
 

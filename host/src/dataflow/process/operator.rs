@@ -180,7 +180,7 @@ impl ProcessOperator {
     /// Has the job come back when the next timer of processing time fires.
     fn schedule(&mut self) -> Result<()> {
         let timers = self.state.state::<ProcessState>()?.timers();
-        self.has_timers = timers.len() > 0;
+        self.has_timers = !timers.is_empty();
         let next = timers.next(clock(TimerClock::ProcessingTime));
         if next != self.due {
             self.due = next;
