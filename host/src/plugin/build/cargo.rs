@@ -149,6 +149,7 @@ mod tests {
             target_dir: "/t".into(),
             output: "/p/p.wasm".into(),
             sdk_by_version: false,
+            carries_sdk: false,
         }
     }
 
