@@ -66,8 +66,7 @@ pub fn build(order: Order<'_>) -> Result<Built> {
             env!("CARGO_PKG_VERSION")
         ));
     }
-    let module =
-        cargo::compile(&package, &toolchain, order.profile).map_err(|e| foreign::explain_failure(e, &package))?;
+    let module = cargo::compile(&package, &toolchain, order.profile)?;
     foreign::check(&module, &package)?;
     let component = component::from_module(module).map_err(|e| e.within(format_args!("package {}", package.name)))?;
     warnings.extend(print_lint::warning(&package.dir));

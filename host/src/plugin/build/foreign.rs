@@ -17,8 +17,9 @@ use crate::plugin::message::sanitise;
 const OWN: &str = "flowgate:plugin/";
 /// Crates that are nothing but a way to JavaScript: whoever uses them is at fault.
 const JAVASCRIPT: [&str; 5] = ["js-sys", "wasm-bindgen", "wasm-bindgen-futures", "web-sys", "serde-wasm-bindgen"];
-/// The crate by which others get random numbers; it refuses to compile for the sandbox, or asks JavaScript.
-const RANDOMNESS: &str = "getrandom";
+/// Crates that refuse to compile for the sandbox where they are to give random numbers; their messages tell authors to let
+/// them ask JavaScript.
+const RANDOMNESS: [&str; 2] = ["getrandom", "uuid"];
 /// Imports of one kind that a message names.
 const NAMED_MAX: usize = 3;
 
@@ -67,13 +68,10 @@ pub fn check(module: &[u8], package: &Package) -> Result<()> {
     Err(Error::user(refusal(&package.name, &imports, &Dependencies::of(package))))
 }
 
-/// Adds to the error of a plugin that does not compile what may be the reason: a crate that refuses to be compiled for the
-/// sandbox does so in its own words.
-pub fn explain_failure(error: Error, package: &Package) -> Error {
-    match randomness(&Dependencies::of(package)) {
-        Some(hint) => Error { message: format!("{}\n{hint}", error.message), ..error },
-        None => error,
-    }
+/// What to say of a plugin that does not compile, where a crate refuses to be compiled for the sandbox: it does so in its own
+/// words. `compiled` are the crates that did, as code names them.
+pub(super) fn hint(package: &Package, compiled: &BTreeSet<String>) -> Option<String> {
+    randomness(&Dependencies::of(package), compiled)
 }
 
 /// Imports that are not of the contract: names by module.
@@ -157,17 +155,18 @@ fn brought<'a>(way: &[&'a str]) -> (&'a str, String) {
     }
 }
 
-/// What to say where a plugin that does not compile has the crate for randomness.
-fn randomness(dependencies: &Dependencies) -> Option<String> {
-    let ways = dependencies.ways_to(&[RANDOMNESS]);
+/// Which crate asks for randomness in vain, and the fix.
+fn randomness(dependencies: &Dependencies, compiled: &BTreeSet<String>) -> Option<String> {
+    let refused: Vec<&str> = RANDOMNESS.into_iter().filter(|name| !compiled.contains(*name)).collect();
+    let ways = dependencies.ways_to(&refused);
     let way = ways.first()?;
-    // The crate itself says nothing that the one which uses it does not say better.
-    let (_, users) = way.split_last()?;
-    let known = users.iter().rev().find_map(|name| FIXES.iter().find(|(fixed, _)| fixed == name));
-    let (name, fix) = known.or_else(|| FIXES.iter().find(|(fixed, _)| *fixed == RANDOMNESS))?;
+    let (last, users) = way.split_last()?;
+    // The one that gives the numbers says nothing that the one which wants them does not say better.
+    let mut candidates = users.iter().rev().chain([last]);
+    let (name, fix) = candidates.find_map(|name| FIXES.iter().find(|(fixed, _)| fixed == name))?;
     Some(format!(
-        "if the errors are of `{RANDOMNESS}`: it does not compile for the sandbox, where there is no randomness; it comes by {}\n  \
-         {name}: {fix}",
+        "if the errors are of `{last}`: there is no randomness in the sandbox, and no JavaScript that would have it; it comes by \
+         {}\n  {name}: {fix}",
         way.join(" -> ")
     ))
 }
@@ -227,12 +226,20 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_that_needs_randomness_is_named_when_nothing_compiles() {
-        let crates = dependencies(&[("mine", &["uuid"]), ("uuid", &["getrandom"]), ("getrandom", &[])]);
-        let hint = randomness(&crates).unwrap();
-        assert!(hint.contains("by mine -> uuid -> getrandom\n  uuid: without its randomness"), "{hint}");
+    fn a_crate_that_needs_randomness_is_named_when_it_does_not_compile() {
+        let none = BTreeSet::new();
+        let crates =
+            dependencies(&[("mine", &["rand", "uuid"]), ("rand", &["getrandom"]), ("getrandom", &[]), ("uuid", &[])]);
+        let hint = randomness(&crates, &BTreeSet::from(["uuid".to_owned()])).unwrap();
+        assert!(hint.contains("by mine -> rand -> getrandom\n  rand: without its randomness"), "{hint}");
+        let hint = randomness(&crates, &BTreeSet::from(["getrandom".to_owned()])).unwrap();
+        assert!(
+            hint.contains("of `uuid`: there is no randomness") && hint.contains("by mine -> uuid\n  uuid: "),
+            "{hint}"
+        );
+        assert_eq!(randomness(&crates, &BTreeSet::from(["getrandom".to_owned(), "uuid".to_owned()])), None);
         let own = dependencies(&[("mine", &["getrandom"]), ("getrandom", &[])]);
-        assert!(randomness(&own).unwrap().contains("getrandom: there is no randomness"));
-        assert_eq!(randomness(&dependencies(&[("mine", &[])])), None);
+        assert!(randomness(&own, &none).unwrap().contains("getrandom: there is no randomness"));
+        assert_eq!(randomness(&dependencies(&[("mine", &[])]), &none), None);
     }
 }
