@@ -100,8 +100,9 @@ fn a_dependency_that_asks_for_javascript_is_named_with_the_fix() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     };
-    let package =
-        |name: &str| format!("[package]\nname = \"{name}\"\nversion = \"0.2.100\"\nedition = \"2024\"\n[dependencies]\n");
+    let package = |name: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"0.2.100\"\nedition = \"2024\"\n[dependencies]\n")
+    };
     write("wasm-bindgen/Cargo.toml", &package("wasm-bindgen"));
     write(
         "wasm-bindgen/src/lib.rs",
