@@ -312,6 +312,18 @@ fn floods_the_log() {
     assert_eq!(lines[0], "hostile: warn: \u{FFFD}[31mflood");
 }
 
+/// An error that is logged last is why a call traps: the row's message, and no line of the log. Where no trap follows, it is one.
+#[test]
+fn says_why_it_traps() {
+    let lines = Arc::new(Lines::default());
+    let plugins = Plugins::with(Settings { log: lines.clone(), ..settings(limits()) }).unwrap();
+    let plugin = load_bytes(&plugins, &fixture::plugin(&fixture::lines("last_words"), false)).unwrap();
+    let rows = column([12, 13]);
+    let answer = open(&plugin).unwrap().transform(&rows, 2, &CallContext::default()).unwrap();
+    assert_eq!(answer.failures, [RowFailure { row: 1, message: "said last".into() }]);
+    assert_eq!(*lines.0.lock().unwrap(), ["hostile: error: said last"], "of the call over the first row alone");
+}
+
 #[test]
 fn floods_the_metrics() {
     let lines = Arc::new(Lines::default());

@@ -59,9 +59,10 @@ fn inspect_of_what_is_no_plugin_says_so() {
 fn test_shows_rows_and_what_failed_with_its_line() {
     let folder = folder();
     let output = flowgate(folder.path(), &["plugin", "test", "f", "n.jsonl", "--plugin", "p.wasm"]);
-    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(1), "rows failed: {}", stderr(&output));
     assert_eq!(stdout(&output), "{\"y\":\"\"}\n{\"y\":\"\"}\n");
     let failures = stderr(&output);
+    assert!(failures.contains("f: failures: 2; rows that came out: 2"), "{failures}");
     assert!(failures.contains("n.jsonl:2: trapped: `unreachable` instruction executed"), "{failures}");
     assert!(failures.contains("n.jsonl:3: "), "{failures}");
 }

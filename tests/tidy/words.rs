@@ -9,6 +9,9 @@ const HERE: &str = "tests/tidy/words.rs";
 /// What is in no finished code.
 const STUBS: [&str; 3] = ["todo!", "unimplemented!", "dbg!"];
 
+/// Files about those macros in the code of plugins, where they are of use.
+const STUB_FILES: [&str; 2] = ["host/src/plugin/build/print_lint.rs", "tests/plugin_authors.rs"];
+
 /// How the wall clock is read. `Instant` is fine: it measures durations and cannot end up in a result.
 const CLOCKS: [&str; 4] = ["SystemTime::now", "Timestamp::now", "Zoned::now", "Utc::now"];
 const CLOCK_FILE: &str = "host/src/clock.rs";
@@ -34,7 +37,8 @@ pub(crate) fn check(files: &[File]) -> Vec<String> {
         let host = file.path.starts_with("host/src/");
         for (number, line) in file.code() {
             let place = format!("{}:{number}", file.path);
-            for stub in STUBS.iter().filter(|stub| has_word(line, stub)) {
+            let stub_here = STUB_FILES.contains(&file.path.as_str());
+            for stub in STUBS.iter().filter(|stub| !stub_here && has_word(line, stub)) {
                 wrong.push(format!("{place}: `{stub}`; finish it"));
             }
             for clock in CLOCKS.iter().filter(|clock| host && file.path != CLOCK_FILE && has_word(line, clock)) {
@@ -90,6 +94,7 @@ fn the_same_words_pass_where_they_do() {
         ("host/src/plugin/cache.rs", "getrandom::fill(&mut key);"),
         ("host/src/job/check.rs", "// todo! is for others"),
         ("tests/e2e.rs", "let at = SystemTime::now();"),
+        ("tests/plugin_authors.rs", "\"fn plugin() { dbg!(1) }\""),
         ("README.md", "https://flowgate.example/home/ and $work/tmp/x"),
     ];
     for (path, text) in good {

@@ -15,6 +15,7 @@ mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod timestamp;
+mod timestamp_text;
 
 #[doc(hidden)]
 pub use export::contents as __export;
@@ -167,3 +168,4 @@ pub use state::map::Map;
 pub use state::slot::State;
 pub use state::value::Value;
 pub use timestamp::Timestamp;
+pub use timestamp_text::ParseTimestampError;

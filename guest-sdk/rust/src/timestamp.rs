@@ -1,14 +1,23 @@
 //! Points in time.
 
 use std::fmt;
+use std::ops::{Add, Sub};
+use std::time::Duration;
 
 /// A point in time: signed milliseconds since 1970-01-01T00:00:00Z. The type of `timestamp` columns.
 ///
+/// It parses RFC 3339 and displays as such. A `Duration` can be added and subtracted; what is beyond the range ends at
+/// [`MIN`](Self::MIN) and [`MAX`](Self::MAX).
+///
 /// ```
 /// use flowgate_sdk::Timestamp;
+/// use std::time::Duration;
+///
 /// let time = Timestamp::from_civil(2000, 10, 10, 20, 55, 36).unwrap();
 /// assert_eq!(time.as_millis(), 971_211_336_000);
 /// assert_eq!(time.to_string(), "2000-10-10T20:55:36.000Z");
+/// assert_eq!("2000-10-10T22:55:36+02:00".parse(), Ok(time));
+/// assert_eq!((time + Duration::from_secs(60)).millis_since(time), 60_000);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(transparent)]
@@ -21,6 +30,11 @@ const EPOCH_DAYS: i64 = 719_468;
 const ERA_DAYS: i64 = 146_097;
 
 impl Timestamp {
+    /// The earliest time.
+    pub const MIN: Timestamp = Timestamp(i64::MIN);
+    /// The latest time: what the watermark is when the input has ended.
+    pub const MAX: Timestamp = Timestamp(i64::MAX);
+
     /// The time `millis` milliseconds after 1970-01-01T00:00:00Z, before it where negative.
     ///
     /// ```
@@ -37,6 +51,27 @@ impl Timestamp {
     /// ```
     pub const fn as_millis(self) -> i64 {
         self.0
+    }
+
+    /// Milliseconds from `earlier` to this time; negative where `earlier` is later. What does not fit is the nearest that does.
+    ///
+    /// ```
+    /// use flowgate_sdk::Timestamp;
+    /// assert_eq!(Timestamp::from_millis(5).millis_since(Timestamp::from_millis(7)), -2);
+    /// ```
+    pub const fn millis_since(self, earlier: Timestamp) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// The time `millis` milliseconds later, earlier where negative; at most [`MAX`](Self::MAX), at least [`MIN`](Self::MIN).
+    ///
+    /// ```
+    /// use flowgate_sdk::Timestamp;
+    /// assert_eq!(Timestamp::from_millis(5).plus_millis(-7), Timestamp::from_millis(-2));
+    /// assert_eq!(Timestamp::MAX.plus_millis(1), Timestamp::MAX);
+    /// ```
+    pub const fn plus_millis(self, millis: i64) -> Self {
+        Timestamp(self.0.saturating_add(millis))
     }
 
     /// A date and time of the proleptic Gregorian calendar, in UTC; `month` and `day` count from 1. `None` where there
@@ -88,6 +123,28 @@ impl fmt::Display for Timestamp {
         let (hour, minute, second) = (millis / 3_600_000, millis / 60_000 % 60, millis / 1000 % 60);
         write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", millis % 1000)
     }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Timestamp;
+
+    /// Parts of a millisecond are left out.
+    fn add(self, duration: Duration) -> Timestamp {
+        self.plus_millis(millis_of(duration))
+    }
+}
+
+impl Sub<Duration> for Timestamp {
+    type Output = Timestamp;
+
+    /// Parts of a millisecond are left out.
+    fn sub(self, duration: Duration) -> Timestamp {
+        Timestamp(self.0.saturating_sub(millis_of(duration)))
+    }
+}
+
+fn millis_of(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

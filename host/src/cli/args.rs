@@ -65,7 +65,7 @@ pub enum PluginCommand {
     Inspect(plugin_inspect::InspectArgs),
     /// Feed sample rows to one function and show what comes out.
     #[command(after_help = plugin_test::EXAMPLES)]
-    Test(plugin_test::TestArgs),
+    Test(Box<plugin_test::TestArgs>),
 }
 
 /// A job file and what the command line changes in it.

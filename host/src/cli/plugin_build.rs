@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::error::Result;
 use crate::plugin::binding::FunctionInfo;
-use crate::plugin::build::build::{Built, build};
+use crate::plugin::build::build::{Built, Order, build};
 use crate::plugin::build::cargo::Profile;
 use crate::plugin::{self, Limits, Settings};
 
@@ -17,7 +17,8 @@ use crate::plugin::{self, Limits, Settings};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   flowgate plugin build
-  flowgate plugin build plugins/weblog -o weblog.wasm")]
+  flowgate plugin build plugins/weblog -o weblog.wasm
+  flowgate plugin build --update-sdk")]
 pub struct BuildArgs {
     /// The folder of the plugin's Cargo.toml
     #[arg(default_value = ".")]
@@ -28,6 +29,9 @@ pub struct BuildArgs {
     /// Compile with debug information and checks for overflow, not optimised
     #[arg(long)]
     debug: bool,
+    /// Replace the SDK that the plugin carries in its folder `flowgate-sdk` by that of this program first
+    #[arg(long)]
+    update_sdk: bool,
 }
 
 /// Runs the command.
@@ -38,7 +42,11 @@ pub struct BuildArgs {
 /// be written; or the host refuses the component.
 pub(super) fn run(args: &BuildArgs) -> Result<()> {
     let profile = if args.debug { Profile::Debug } else { Profile::Release };
-    let built = build(&args.dir, args.output.as_deref(), profile)?;
+    let order = Order { dir: &args.dir, output: args.output.as_deref(), profile, update_sdk: args.update_sdk };
+    let built = build(order)?;
+    for warning in &built.warnings {
+        eprintln!("warning: {warning}");
+    }
     eprintln!("{}", summary(&built));
     // The host is the judge of what it made: whatever it would refuse in a job is better said here.
     let wall = plugin::Plugins::with(Settings::of_command(Limits::default())?)?;
@@ -74,6 +82,7 @@ mod tests {
             path: "plugins/weblog.wasm".into(),
             bytes: 84_480,
             took: std::time::Duration::from_millis(3_240),
+            warnings: Vec::new(),
         };
         assert_eq!(summary(&built), "built plugins/weblog.wasm: 82.5 KiB in 3.2 s");
     }

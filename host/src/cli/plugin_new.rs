@@ -33,6 +33,7 @@ pub(super) fn run(args: &NewArgs) -> Result<()> {
     eprintln!("started plugin {} in {shown}", args.name);
     eprintln!();
     eprintln!("  {shown}/src/lib.rs             its functions");
+    eprintln!("  {shown}/flowgate-sdk           the SDK that it is built with, part of the package");
     eprintln!("  flowgate plugin build {shown}  compiles it to {shown}/{}.wasm", args.name);
     Ok(())
 }

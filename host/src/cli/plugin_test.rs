@@ -3,18 +3,22 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum, ValueHint};
-use indexmap::IndexMap;
+use clap::{Args, ValueHint};
 use serde_json::Value;
 
 use super::diff::diff;
-use super::terminal;
+use super::log_level::LogLevelArg;
+use super::sample::{SampleArgs, text_column};
 use super::trial::{Outcome, Trial};
+use super::trial_join::{JoinTrial, SideJoin};
+use super::trial_process::ProcessTrial;
+use super::{figures, terminal};
+use crate::clock;
+use crate::connector::parse_rfc3339;
 use crate::error::{Error, Result};
-use crate::job::graph::SourceConnector;
-use crate::job::spec::{Compression, FileSource, Format, StdinSource};
-use crate::plugin::binding::FunctionInfo;
-use crate::plugin::build::package;
+use crate::job::quantity::Millis;
+use crate::plugin::binding::Kind;
+use crate::plugin::build::{freshness, package};
 use crate::plugin::{Limits, Plugin, Plugins, Settings};
 
 pub(super) const EXAMPLES: &str = "\
@@ -23,59 +27,56 @@ Examples:
   flowgate plugin test parse sample.log --expect parse.expected
   flowgate plugin test parse sample.log --expect parse.expected --update
   flowgate plugin test quantile values.csv --plugin stats.wasm --config '{ \"q\": 0.95 }'
-  head -100 access.log | flowgate plugin test parse -";
+  flowgate plugin test silent readings.jsonl --key sensor --event-time time --config '{ \"after_ms\": 60000 }'
+  flowgate plugin test remind orders.jsonl --key user:int64 --now 2026-01-01T00:00:00Z --advance 10m
+  flowgate plugin test offer bids.jsonl auctions.jsonl --key auction=id:int64 --join left
+  head -100 access.log | flowgate plugin test parse -
+
+A process function is called with batches of the input, in the order of their event time where there are two inputs with
+--event-time, else the first input before the second. Then processing time moves by --advance, and the input ends: every timer
+of event time fires, as at the end of a job.
+
+Exit code 1: a row failed; with --expect, what came out is not what the file has.";
 
 /// Arguments of `flowgate plugin test`.
 #[derive(Debug, Args)]
 pub struct TestArgs {
     /// The function.
     function: String,
-    /// Sample rows: lines of text, JSON lines or CSV; `-` is standard input.
-    #[arg(value_hint = ValueHint::FilePath)]
-    input: PathBuf,
+    #[command(flatten)]
+    sample: SampleArgs,
     /// The component, or the folder of a plugin that was built.
     #[arg(long, value_name = "FILE|DIR", default_value = ".")]
     plugin: PathBuf,
     /// The function's config: JSON, or the name of a file with JSON behind an `@`.
     #[arg(long, value_name = "JSON|@FILE", default_value = "{}")]
     config: String,
-    /// How the input becomes rows [default: by the file's name, else text].
-    #[arg(long, value_enum)]
-    format: Option<InputFormat>,
-    /// Columns and types of the input, as in `time: timestamp, size: int64?` [default: what the function declares].
-    #[arg(long, value_name = "COLUMNS")]
-    columns: Option<String>,
-    /// Compare what comes out with this file; exit code 1 where it differs.
-    #[arg(long, value_name = "FILE")]
+    /// Which rows a join function gets that have no match: those of neither side, of one, or of both.
+    #[arg(long, value_enum, default_value_t = SideJoin::Inner)]
+    join: SideJoin,
+    /// The processing time at which rows come, as in `2026-01-01T00:00:00Z` [default: now].
+    #[arg(long, value_name = "TIME", value_parser = parse_rfc3339)]
+    now: Option<i64>,
+    /// How long processing time moves on behind the last row, as in `10m`, so that timers fire.
+    #[arg(long, value_name = "DURATION")]
+    advance: Option<Millis>,
+    /// Compare what comes out, rows and failures, with this file.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     expect: Option<PathBuf>,
     /// Write what comes out to the file of `--expect`.
     #[arg(long, requires = "expect")]
     update: bool,
-}
-
-/// How the input becomes rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum InputFormat {
-    /// Lines of text: one column.
-    Text,
-    /// One JSON object a line.
-    Json,
-    /// Comma-separated values with a header line.
-    Csv,
+    #[command(flatten)]
+    log: LogLevelArg,
 }
 
 /// Shows rows on standard output and what failed on standard error, or compares both with a file.
 pub(super) fn run(args: &TestArgs) -> Result<()> {
     let config = config(&args.config)?;
-    let plugins = Plugins::with(Settings::of_command(Limits::default())?)?;
+    let plugins = Plugins::with(Settings::of_command(Limits::default())?.log_from(args.log.least()))?;
     let plugin = plugins.load(&component(&args.plugin)?)?;
-    let Some(function) = plugin.function(&args.function) else {
-        return Err(unknown_function(&plugin, &args.function));
-    };
-    let connector = connector(args, function)?;
-    let trial = Trial { plugin: &plugin, function, connector, config, text_column: text_column(function) };
-    let outcome = trial.run()?;
-    let Some(expect) = &args.expect else { return show(&outcome) };
+    let outcome = outcome(args, config, &plugins, &plugin)?;
+    let Some(expect) = &args.expect else { return show(&args.function, &outcome) };
     let found = outcome.text();
     if args.update {
         std::fs::write(expect, &found).map_err(|e| Error::io(format!("cannot write {}", expect.display()), &e))?;
@@ -98,15 +99,60 @@ pub(super) fn run(args: &TestArgs) -> Result<()> {
     }
 }
 
-fn show(outcome: &Outcome) -> Result<()> {
-    terminal::print(&outcome.rows)?;
-    terminal::message(&outcome.failures.iter().map(|line| format!("{line}\n")).collect::<String>());
-    Ok(())
+/// Calls the function as its kind asks.
+fn outcome(args: &TestArgs, config: Value, plugins: &Plugins, plugin: &Arc<Plugin>) -> Result<Outcome> {
+    let Some(function) = plugin.function(&args.function) else {
+        return Err(unknown_function(plugin, &args.function));
+    };
+    let files = args.sample.files(function)?;
+    let connectors = files.iter().enumerate().map(|(i, file)| args.sample.connector(file, i, function));
+    let mut connectors = connectors.collect::<Result<Vec<_>>>()?;
+    let now_ms = args.now.unwrap_or_else(clock::now_ms);
+    let unused =
+        |setting: &str, kinds: &str| Err(Error::user(format!("{setting} is for {kinds} functions: leave it out")));
+    if function.kind != Kind::Process && (args.sample.event_time.is_some() || args.advance.is_some()) {
+        return unused("--event-time, like --advance,", "process");
+    }
+    if function.kind != Kind::Join && args.join != SideJoin::Inner {
+        return unused("--join", "join");
+    }
+    match function.kind {
+        Kind::Transform | Kind::Aggregate => {
+            let text_column = text_column(function, 0);
+            let connector = connectors.swap_remove(0);
+            Trial { plugin, function, connector, config, text_column, now_ms }.run()
+        }
+        Kind::Join => {
+            JoinTrial { plugin, function, connectors, config, key: &args.sample.key, join: args.join, now_ms }.run()
+        }
+        Kind::Process => {
+            let advance_ms = args.advance.map_or(0, |advance| advance.0);
+            ProcessTrial { plugin, plugins, function, connectors, config, sample: &args.sample, now_ms, advance_ms }
+                .run()
+        }
+    }
 }
 
-/// The component's file: a folder has it where `plugin build` writes it.
+fn show(function: &str, outcome: &Outcome) -> Result<()> {
+    terminal::print(&outcome.rows)?;
+    terminal::message(&outcome.failures.iter().map(|line| format!("{line}\n")).collect::<String>());
+    match outcome.failures.len() {
+        0 => Ok(()),
+        failed => {
+            let (failed, rows) = (figures::whole(failed as u64), figures::whole(outcome.row_count as u64));
+            // External, because that is the exit code of what ran and did not go well.
+            Err(Error::external(format!("{function}: failures: {failed}; rows that came out: {rows}")))
+        }
+    }
+}
+
+/// The component's file: a folder has it where `plugin build` writes it. Says so where its sources are newer.
 fn component(plugin: &Path) -> Result<PathBuf> {
     if !plugin.is_dir() {
+        // A component beside its package.
+        if let Some(folder) = plugin.parent().filter(|folder| folder.join("Cargo.toml").is_file()) {
+            say_if_old(folder, plugin);
+        }
         return Ok(plugin.to_path_buf());
     }
     let output = package::read(plugin)?.output;
@@ -114,7 +160,19 @@ fn component(plugin: &Path) -> Result<PathBuf> {
         let dir = plugin.display();
         return Err(Error::user(format!("{} is not there: `flowgate plugin build {dir}` builds it", output.display())));
     }
+    say_if_old(plugin, &output);
     Ok(output)
+}
+
+fn say_if_old(folder: &Path, component: &Path) {
+    if let Some(source) = freshness::newer_source(folder, component) {
+        let name = component.file_name().unwrap_or(component.as_os_str()).to_string_lossy();
+        terminal::message(&format!(
+            "warning: {name} is older than {}: `flowgate plugin build {}` builds it anew\n",
+            source.display(),
+            folder.display()
+        ));
+    }
 }
 
 fn config(argument: &str) -> Result<Value> {
@@ -131,90 +189,4 @@ fn config(argument: &str) -> Result<Value> {
 fn unknown_function(plugin: &Arc<Plugin>, name: &str) -> Error {
     let names: Vec<&str> = plugin.functions().iter().map(|f| f.name.as_str()).collect();
     Error::user(format!("{} has no function `{name}`; it has {}", plugin.path().display(), names.join(", ")))
-}
-
-/// The one text column that a function declares: lines of text are given to it under that name.
-fn text_column(function: &FunctionInfo) -> Option<String> {
-    match function.inputs.first()?.as_slice() {
-        [field] => Some(field.name.clone()),
-        _ => None,
-    }
-}
-
-fn connector(args: &TestArgs, function: &FunctionInfo) -> Result<SourceConnector> {
-    let format = match args.format.unwrap_or_else(|| format_of(&args.input)) {
-        InputFormat::Text => Format::Text,
-        InputFormat::Json => Format::Json,
-        InputFormat::Csv => Format::Csv,
-    };
-    let columns = match (&args.columns, format) {
-        (Some(columns), _) => parse_columns(columns)?,
-        (None, Format::Text) => IndexMap::new(),
-        (None, _) => declared(function),
-    };
-    if format != Format::Text && columns.is_empty() {
-        let name = &function.name;
-        let like = "--columns 'time: timestamp, size: int64?'";
-        return Err(Error::user(format!("`{name}` does not declare the columns that it reads; name them: {like}")));
-    }
-    let (header, delimiter, batch_rows) = (true, ",".to_string(), None);
-    if args.input.as_os_str() == "-" {
-        return Ok(SourceConnector::Stdin(StdinSource { format, columns, header, delimiter, batch_rows }));
-    }
-    let base = std::env::current_dir().map_err(|e| Error::io("cannot find the current folder", &e))?;
-    // A source's path is a pattern; this one is a file.
-    let path = glob::Pattern::escape(&args.input.to_string_lossy());
-    let compression = Compression::Auto;
-    let spec = FileSource { path, format, columns, follow: false, compression, header, delimiter, batch_rows };
-    Ok(SourceConnector::File { spec, base })
-}
-
-/// By the name, under a compression's.
-fn format_of(input: &Path) -> InputFormat {
-    let name = input.to_string_lossy();
-    let name = name.trim_end_matches(".gz").trim_end_matches(".zst");
-    match name.rsplit_once('.').map(|(_, extension)| extension) {
-        Some("json" | "jsonl" | "ndjson") => InputFormat::Json,
-        Some("csv") => InputFormat::Csv,
-        _ => InputFormat::Text,
-    }
-}
-
-fn parse_columns(text: &str) -> Result<IndexMap<String, String>> {
-    let column = |part: &str| {
-        let (name, kind) = part.split_once(':')?;
-        Some((name.trim().to_string(), kind.trim().to_string()))
-    };
-    let columns: Option<IndexMap<_, _>> = text.split(',').filter(|part| !part.trim().is_empty()).map(column).collect();
-    columns.ok_or_else(|| Error::user(format!("--columns is `{text}`; write it like `time: timestamp, size: int64?`")))
-}
-
-fn declared(function: &FunctionInfo) -> IndexMap<String, String> {
-    let fields = function.inputs.first().into_iter().flatten();
-    fields.map(|field| (field.name.clone(), field.type_name())).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_format_follows_from_the_name() {
-        for (name, format) in [
-            ("a.log", InputFormat::Text),
-            ("a", InputFormat::Text),
-            ("a.jsonl", InputFormat::Json),
-            ("a.csv.gz", InputFormat::Csv),
-        ] {
-            assert_eq!(format_of(Path::new(name)), format, "{name}");
-        }
-    }
-
-    #[test]
-    fn columns_are_read() {
-        let columns = parse_columns("time: timestamp, size:int64? ,").unwrap();
-        assert_eq!(columns.get("size").map(String::as_str), Some("int64?"));
-        assert_eq!(columns.len(), 2);
-        assert!(parse_columns("size").is_err());
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::log_level::LogLevelArg;
 use super::terminal;
 use crate::error::Result;
 use crate::job::check::PluginCatalog;
@@ -15,16 +16,24 @@ pub(crate) struct Plugins {
     wall: Option<(spec::Limits, plugin::Plugins)>,
     /// That compiled plugins cannot be kept was said.
     noted: bool,
+    /// How much of what they log is shown.
+    log_level: LogLevelArg,
 }
 
 impl Plugins {
+    /// Shows what plugins log from this level upwards.
+    pub(crate) fn logging(log_level: LogLevelArg) -> Self {
+        Plugins { log_level, ..Plugins::default() }
+    }
+
     /// The wall with these limits.
     pub(crate) fn wall(&mut self, limits: &spec::Limits) -> Result<&plugin::Plugins> {
         if self.wall.as_ref().is_some_and(|(known, _)| known != limits) {
             self.wall = None;
         }
         if self.wall.is_none() {
-            let wall = plugin::Plugins::with(Settings::of_command(Limits::of_job(limits))?)?;
+            let settings = Settings::of_command(Limits::of_job(limits))?.log_from(self.log_level.least());
+            let wall = plugin::Plugins::with(settings)?;
             self.wall = Some((limits.clone(), wall));
         }
         self.wall.as_ref().map(|(_, wall)| wall).ok_or_else(|| crate::error::Error::internal("the wall is gone"))

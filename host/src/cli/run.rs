@@ -10,6 +10,7 @@ use signal_hook::iterator::Signals;
 
 use super::args::JobArgs;
 use super::job_file::checked_graph;
+use super::log_level::LogLevelArg;
 use super::plugins::Plugins;
 use super::status::{Screen, Status};
 use super::{dump, summary, terminal};
@@ -29,6 +30,7 @@ Examples:
   flowgate run job.yaml -p 4 --set sources.lines.file.path=other.log
   flowgate run job.yaml | jq .path
   tail -F access.log | flowgate run -q job-from-stdin.yaml
+  flowgate run job.yaml --log-level debug
 
 Ctrl-C ends the job cleanly: sources stop, rows under way are finished; windows that are still open give no result.
 Ctrl-C again ends it at once. `kill -USR1` shows rows and state of every operator.";
@@ -45,10 +47,13 @@ pub struct RunArgs {
     /// No status line and no summary.
     #[arg(long, short)]
     pub quiet: bool,
+    /// How much of what plugins log is shown.
+    #[command(flatten)]
+    pub log: LogLevelArg,
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<()> {
-    let mut plugins = Plugins::default();
+    let mut plugins = Plugins::logging(args.log);
     let graph = checked_graph(&args.job, &mut plugins)?;
     let screen = Arc::new(Screen::new(!args.quiet && std::io::stderr().is_terminal()));
     let summary_of = graph.clone();

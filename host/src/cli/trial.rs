@@ -1,13 +1,12 @@
-//! One function over the rows of one input, without a job.
+//! One transform or aggregate over the rows of one input, without a job; and what comes out of any trial.
 
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, UInt32Array};
 
-use crate::clock;
 use crate::connector::encode::encode_json_lines;
 use crate::connector::open_source;
-use crate::connector::source::{Origin, Poll, SourceRows};
+use crate::connector::source::{DecodeFailure, Origin, Poll, Source, SourceRows};
 use crate::error::{Error, Result};
 use crate::job::graph::SourceConnector;
 use crate::plugin::binding::{FunctionInfo, Kind, OpenRequest, OutputBinding};
@@ -22,6 +21,8 @@ pub(super) struct Trial<'a> {
     pub(super) config: serde_json::Value,
     /// The name under which the function sees lines of text.
     pub(super) text_column: Option<String>,
+    /// Processing time, Unix milliseconds.
+    pub(super) now_ms: i64,
 }
 
 /// What came out.
@@ -46,7 +47,7 @@ impl Trial<'_> {
     /// Reads, calls and collects everything.
     pub(super) fn run(self) -> Result<Outcome> {
         let source = open_source(&self.connector)?;
-        let schema = self.offered(&source.schema());
+        let schema = offered(&self.connector, &source.schema(), self.text_column.as_ref());
         let request = OpenRequest {
             operator: self.function.name.clone(),
             function: self.function.name.clone(),
@@ -55,42 +56,28 @@ impl Trial<'_> {
             files: Default::default(),
         };
         let mut function = Function::open(self.plugin, request).map_err(|problems| Error::user(problems.join("\n")))?;
-        let reads = columns_read(&function, &schema)?;
+        let reads = columns_read(&function, 0, &schema)?;
         let mut outcome = Outcome::default();
         let mut groups = VarValues::empty(1);
-        for split in source.splits(1)? {
-            let mut reader = source.open(&split, None, Arc::new(unpark(std::thread::current())))?;
-            loop {
-                let rows = match reader.poll()? {
-                    Poll::Rows(rows) => rows,
-                    Poll::Pending | Poll::PendingUntil(_) => {
-                        std::thread::park();
-                        continue;
-                    }
-                    Poll::End => break,
-                };
-                let decoded = rows.failures.iter();
-                let failed = |f: &crate::connector::source::DecodeFailure| {
-                    format!("{}:{}: {}", rows.origin.name, f.position, f.message)
-                };
-                outcome.failures.extend(decoded.map(failed));
-                let input: Vec<ArrayRef> = reads.iter().filter_map(|i| rows.columns.get(*i).cloned()).collect();
-                let context = CallContext { watermark: None, processing_time: clock::now_ms() };
-                let failures = match self.function.kind {
-                    Kind::Aggregate => {
-                        let to = vec![0; rows.row_count];
-                        let updated = function.update(groups, &to, &input, rows.row_count, &context)?;
-                        groups = updated.accumulators;
-                        updated.failures
-                    }
-                    _ => {
-                        let answer = function.transform(&input, rows.row_count, &context)?;
-                        outcome.add(&function.binding().outputs, &schema, &rows, &answer)?;
-                        answer.failures
-                    }
-                };
-                outcome.failures.extend(failures.iter().map(|failure| failure_line(&rows.origin, failure)));
-            }
+        for rows in read_all(&*source)? {
+            outcome.undecoded(&rows);
+            let input: Vec<ArrayRef> = reads.iter().filter_map(|i| rows.columns.get(*i).cloned()).collect();
+            let context = CallContext { watermark: None, processing_time: self.now_ms };
+            let failures = match self.function.kind {
+                Kind::Aggregate => {
+                    let to = vec![0; rows.row_count];
+                    let updated = function.update(groups, &to, &input, rows.row_count, &context)?;
+                    groups = updated.accumulators;
+                    updated.failures
+                }
+                _ => {
+                    let answer = function.transform(&input, rows.row_count, &context)?;
+                    let given = Given { schema: &schema, columns: &rows.columns, row_count: rows.row_count };
+                    outcome.add(&function.binding().outputs, &given, &answer)?;
+                    answer.failures
+                }
+            };
+            outcome.failures.extend(failures.iter().map(|failure| failure_line(&rows.origin, failure)));
         }
         if self.function.kind == Kind::Aggregate {
             let columns = function.finish(&groups)?;
@@ -99,33 +86,53 @@ impl Trial<'_> {
         }
         Ok(outcome)
     }
+}
 
-    /// The source's columns, under the names by which the function sees them.
-    fn offered(&self, schema: &Schema) -> Schema {
-        let mut schema = schema.clone();
-        let is_text = match &self.connector {
-            SourceConnector::File { spec, .. } => spec.columns.is_empty(),
-            SourceConnector::Stdin(spec) => spec.columns.is_empty(),
-            SourceConnector::Generator(_) | SourceConnector::Nexmark { .. } | SourceConnector::System(_) => false,
-        };
-        if is_text && let (Some(name), Some(field)) = (&self.text_column, schema.fields.first_mut()) {
-            field.name.clone_from(name);
-        }
-        schema
+/// The source's columns, under the names by which the function sees them.
+pub(super) fn offered(connector: &SourceConnector, schema: &Schema, text_column: Option<&String>) -> Schema {
+    let mut schema = schema.clone();
+    let is_text = match connector {
+        SourceConnector::File { spec, .. } => spec.columns.is_empty(),
+        SourceConnector::Stdin(spec) => spec.columns.is_empty(),
+        SourceConnector::Generator(_) | SourceConnector::Nexmark { .. } | SourceConnector::System(_) => false,
+    };
+    if is_text && let (Some(name), Some(field)) = (text_column, schema.fields.first_mut()) {
+        field.name.clone_from(name);
     }
+    schema
+}
+
+/// The rows with which a function was called.
+pub(super) struct Given<'a> {
+    pub(super) schema: &'a Schema,
+    pub(super) columns: &'a [ArrayRef],
+    pub(super) row_count: usize,
 }
 
 impl Outcome {
     /// Adds the rows of each output.
-    fn add(&mut self, outputs: &[OutputBinding], input: &Schema, rows: &SourceRows, answer: &Answer) -> Result<()> {
-        for (output, given) in outputs.iter().zip(&answer.outputs) {
-            let (schema, columns, row_count) = put_together(output, given, input, rows)?;
+    pub(super) fn add(&mut self, outputs: &[OutputBinding], given: &Given<'_>, answer: &Answer) -> Result<()> {
+        for (output, rows) in outputs.iter().zip(&answer.outputs) {
+            let (schema, columns, row_count) = put_together(output, rows, given)?;
             self.encode(&output.name, &schema, &columns, row_count)?;
         }
         Ok(())
     }
 
-    fn encode(&mut self, output: &str, schema: &Schema, columns: &[ArrayRef], row_count: usize) -> Result<()> {
+    /// Adds the rows of a file that did not decode.
+    pub(super) fn undecoded(&mut self, rows: &SourceRows) {
+        let line = |f: &DecodeFailure| format!("{}:{}: {}", rows.origin.name, f.position, f.message);
+        self.failures.extend(rows.failures.iter().map(line));
+    }
+
+    /// Adds rows of an output: the main one has no name.
+    pub(super) fn encode(
+        &mut self,
+        output: &str,
+        schema: &Schema,
+        columns: &[ArrayRef],
+        row_count: usize,
+    ) -> Result<()> {
         let mut lines = Vec::new();
         encode_json_lines(schema, columns, row_count, &mut lines);
         let lines = String::from_utf8(lines).map_err(|e| Error::internal(e.to_string()))?;
@@ -142,24 +149,19 @@ impl Outcome {
 }
 
 /// An output's rows as a job has them: with what passes through, in which a made column takes the place of its name.
-fn put_together(
-    output: &OutputBinding,
-    given: &RowsOut,
-    input: &Schema,
-    rows: &SourceRows,
-) -> Result<(Schema, Vec<ArrayRef>, usize)> {
-    let selected = match &given.selection {
+fn put_together(output: &OutputBinding, rows: &RowsOut, given: &Given<'_>) -> Result<(Schema, Vec<ArrayRef>, usize)> {
+    let selected = match &rows.selection {
         Selection::All => None,
         Selection::Rows(selected) => Some(UInt32Array::from(selected.clone())),
     };
-    let row_count = selected.as_ref().map_or(rows.row_count, arrow_array::Array::len);
+    let row_count = selected.as_ref().map_or(given.row_count, arrow_array::Array::len);
     let mut fields = Vec::new();
     let mut columns = Vec::new();
     let made = |name: &str| output.columns.iter().position(|field| field.name == name);
     if output.passthrough {
-        for (field, column) in input.fields.iter().zip(&rows.columns) {
+        for (field, column) in given.schema.fields.iter().zip(given.columns) {
             if let Some((own, new)) =
-                made(&field.name).and_then(|i| Some((output.columns.get(i)?, given.columns.get(i)?)))
+                made(&field.name).and_then(|i| Some((output.columns.get(i)?, rows.columns.get(i)?)))
             {
                 fields.push(own.clone());
                 columns.push(new.clone());
@@ -174,7 +176,7 @@ fn put_together(
             });
         }
     }
-    for (field, column) in output.columns.iter().zip(&given.columns) {
+    for (field, column) in output.columns.iter().zip(&rows.columns) {
         if !fields.iter().any(|f| f.name == field.name) {
             fields.push(field.clone());
             columns.push(column.clone());
@@ -183,8 +185,25 @@ fn put_together(
     Ok((Schema::new(fields), columns, row_count))
 }
 
-fn columns_read(function: &Function, schema: &Schema) -> Result<Vec<usize>> {
-    let reads = function.binding().inputs.first();
+/// Everything that a source has.
+pub(super) fn read_all(source: &dyn Source) -> Result<Vec<SourceRows>> {
+    let mut all = Vec::new();
+    for split in source.splits(1)? {
+        let mut reader = source.open(&split, None, Arc::new(unpark(std::thread::current())))?;
+        loop {
+            match reader.poll()? {
+                Poll::Rows(rows) => all.push(rows),
+                Poll::Pending | Poll::PendingUntil(_) => std::thread::park(),
+                Poll::End => break,
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Positions of the columns that a function reads of an input.
+pub(super) fn columns_read(function: &Function, input: usize, schema: &Schema) -> Result<Vec<usize>> {
+    let reads = function.binding().inputs.get(input);
     let position = |name: &str| schema.index_of(name).ok_or_else(|| Error::internal("a bound column is not there"));
     reads.into_iter().flatten().map(|field| position(&field.name)).collect()
 }

@@ -26,4 +26,5 @@ mod test_reading;
 mod webhook;
 
 pub use file::{TableFile, TableRows, TableWatch, table_schema};
+pub(crate) use instant::parse_rfc3339;
 pub use open::{open_sink, open_source, sink_problems, source_schema};

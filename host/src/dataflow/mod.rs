@@ -6,7 +6,7 @@
 //! function; [`shuffle`] brings rows of a key to one worker; [`window`] aggregates; [`join`] brings two streams together;
 //! [`process`] runs functions with state and timers; [`sink`] hands rows to the outside
 //! world. [`engine`] has the operator's contract and shell, and the only files that know Timely; [`watermark`] is the protocol
-//! of time. Tests go through all orders of arrival in `simulation`.
+//! of time. Tests go through all orders of arrival in `simulation`. [`solo`] runs one process function without the engine.
 
 pub mod assign;
 pub mod batch;
@@ -24,6 +24,7 @@ pub mod select;
 pub mod shuffle;
 pub mod sink;
 pub mod slot;
+pub mod solo;
 pub mod source;
 pub mod union;
 pub mod watermark;

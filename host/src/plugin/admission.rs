@@ -61,23 +61,26 @@ fn broken(error: &wasmparser::BinaryReaderError) -> String {
 /// Makes a component of a core module that says in a custom section what component it is.
 fn componentize(module: &[u8]) -> Result<Vec<u8>, String> {
     let mut has_type = false;
-    let mut wasi = None;
+    let mut refused = None;
     for payload in Parser::new(0).parse_all(module) {
         match payload.map_err(|e| broken(&e))? {
             Payload::CustomSection(section) => has_type |= section.name().starts_with("component-type"),
             Payload::ImportSection(imports) => {
                 for import in imports.into_imports() {
                     let import = import.map_err(|e| broken(&e))?;
+                    let name = format!("{}.{}", import.module, import.name);
                     if import.module.starts_with("wasi") {
-                        wasi = Some(format!("{}.{}", import.module, import.name));
+                        refused = refused.or_else(|| Some(wasi_refused(&name)));
+                    } else if import.module.starts_with("__wbindgen") {
+                        refused = refused.or_else(|| Some(javascript_refused(&name)));
                     }
                 }
             }
             _ => {}
         }
     }
-    if let Some(import) = wasi {
-        return Err(wasi_refused(&import));
+    if let Some(refused) = refused {
+        return Err(refused);
     }
     if !has_type {
         return Err(
@@ -99,6 +102,14 @@ fn wasi_refused(import: &str) -> String {
     format!(
         "imports `{}`, but there is no WASI in the sandbox: build for wasm32-unknown-unknown, or put a module into the \
          component that answers its WASI imports",
+        sanitise(import, 200)
+    )
+}
+
+fn javascript_refused(import: &str) -> String {
+    format!(
+        "imports `{}`, but there is no JavaScript in the sandbox: a dependency has brought wasm-bindgen; `flowgate plugin \
+         build` names the dependency and what to change",
         sanitise(import, 200)
     )
 }
@@ -219,6 +230,13 @@ mod tests {
         assert!(message.contains("`wasi:cli/environment@0.2.0`") && message.contains("wasm32-unknown-unknown"));
         let message = error(r#"(module (import "wasi_snapshot_preview1" "fd_write" (func)))"#);
         assert!(message.contains("`wasi_snapshot_preview1.fd_write`"), "{message}");
+    }
+
+    #[test]
+    fn javascript_is_named_with_the_way_out() {
+        let message = error(r#"(module (import "__wbindgen_placeholder__" "__wbindgen_describe" (func)))"#);
+        assert!(message.contains("`__wbindgen_placeholder__.__wbindgen_describe`"), "{message}");
+        assert!(message.contains("wasm-bindgen") && message.contains("flowgate plugin build"), "{message}");
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub(super) struct HostState {
     pub(super) refusal: Option<String>,
     /// State and timers, while a process function is called.
     pub(super) keyed: Option<KeyedCall>,
+    /// A line of the level `error` that is not in the log yet: the reason of the trap that may follow.
+    last_words: Option<String>,
     memory_bytes: usize,
     table_elements: usize,
 }
@@ -43,9 +45,32 @@ impl HostState {
             services,
             refusal: None,
             keyed: None,
+            last_words: None,
             memory_bytes: 0,
             table_elements: 0,
         }
+    }
+
+    /// Takes a line for the log. One of the level `error` is held back until something else happens: a guest that panics says
+    /// why and traps, and what it said belongs to the row, not to the log.
+    pub(super) fn log(&mut self, level: LogLevel, message: &str) {
+        self.log_last_words();
+        match level {
+            LogLevel::Error => self.last_words = Some(sanitise(message, self.services.limits.message_bytes_max)),
+            _ => self.services.log(level, message),
+        }
+    }
+
+    /// Writes the line that was held back: no trap has followed it.
+    pub(super) fn log_last_words(&mut self) {
+        if let Some(line) = self.last_words.take() {
+            self.services.log(LogLevel::Error, &line);
+        }
+    }
+
+    /// The line that was held back, where a trap has followed it.
+    pub(super) fn take_last_words(&mut self) -> Option<String> {
+        self.last_words.take()
     }
 
     /// Traps for this reason. A denied growth traps at once, too: an allocator that is told `no` would abort a moment

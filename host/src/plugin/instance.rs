@@ -34,7 +34,10 @@ impl Instance {
             plugin.pre.instantiate(&mut store).and_then(|instance| Guest::load(&plugin.exports, &mut store, &instance));
         drop(running);
         match guest {
-            Ok(guest) => Ok(Instance { store, guest }),
+            Ok(guest) => {
+                store.data_mut().log_last_words();
+                Ok(Instance { store, guest })
+            }
             Err(error) => {
                 let trapped = trapped(&mut store, plugin, &error, limits.open_deadline());
                 Err((Box::new(store.into_data().services), trapped))
@@ -55,7 +58,10 @@ impl Instance {
         let running = ticker.run();
         let answer = call(&self.guest, &mut self.store);
         drop(running);
-        answer.map_err(|error| trapped(&mut self.store, plugin, &error, deadline))
+        let answer = answer.map_err(|error| trapped(&mut self.store, plugin, &error, deadline));
+        // What is still held back was not the reason of a trap.
+        self.store.data_mut().log_last_words();
+        answer
     }
 
     /// Data that further calls may give back; by default the limit of a batch.
@@ -81,6 +87,11 @@ impl Instance {
 fn trapped(store: &mut Store<HostState>, plugin: &Plugin, error: &wasmtime::Error, deadline: Duration) -> Trapped {
     if let Some(refusal) = store.data_mut().refusal.take() {
         return Trapped(refusal);
+    }
+    let unreachable = matches!(error.downcast_ref::<Trap>(), Some(Trap::UnreachableCodeReached));
+    if unreachable && let Some(why) = store.data_mut().take_last_words() {
+        // What a guest says before it gives up tells more than where in its code that was.
+        return Trapped(why);
     }
     let place = error
         .downcast_ref::<WasmBacktrace>()

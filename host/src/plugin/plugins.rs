@@ -60,6 +60,11 @@ impl Settings {
         }
         Ok(settings)
     }
+
+    /// Shows what plugins log from this level upwards, on standard error.
+    pub fn log_from(self, least: LogLevel) -> Self {
+        Settings { log: Arc::new(StderrLog { least }), ..self }
+    }
 }
 
 /// Loads plugins; one for each process and set of limits.

@@ -5,6 +5,7 @@ use quote::{ToTokens, quote};
 use syn::{Error, FnArg, Index, ItemFn, LitStr, Result, Signature, Type, ext::IdentExt, parse::Parser, parse2};
 
 use crate::arguments::{Problems, doc, function_name, own_name};
+use crate::print;
 use crate::transform::{Parameters, check_signature, further_parameter};
 
 const EXAMPLE: &str =
@@ -20,7 +21,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
         Ok(())
     });
     parser.parse2(arguments)?;
-    let function: ItemFn = parse2(item).map_err(|error| {
+    let mut function: ItemFn = parse2(item).map_err(|error| {
         Error::new(
             error.span(),
             "`#[join]` goes above a function: `fn pair<'a>(left: Left<'a>, right: Right<'a>) -> Pair<'a>`",
@@ -33,6 +34,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
         Some(name) => name,
         None => own_name(&signature.ident.unraw().to_string(), signature.ident.span())?,
     };
+    print::to_log(&mut function.block);
     Ok(implementation(&function, &name, &parameters))
 }
 

@@ -6,6 +6,7 @@ mod config;
 mod join;
 mod parts;
 mod plugin;
+mod print;
 mod process;
 mod row;
 mod state;
@@ -30,7 +31,8 @@ pub fn derive_row(input: TokenStream) -> TokenStream {
 /// `#[transform(columns)]` is for functions over whole columns: `Columns` of a row, perhaps `&Config`, and one
 /// `&mut Output<Row>` for each output. `#[transform(name = "...")]` names the function otherwise than in the code.
 ///
-/// The function stays as it is, to be called in tests. For the other macros a type of the same name stands beside it.
+/// The function stays as it is, to be called in tests, but that `println!`, `eprintln!` and `dbg!` in it are those of
+/// `flowgate_sdk::log`: there is no standard output in the sandbox. For the other macros a type of the same name stands beside it.
 #[proc_macro_attribute]
 pub fn transform(arguments: TokenStream, item: TokenStream) -> TokenStream {
     answer(transform::expand(arguments.into(), item.into()))

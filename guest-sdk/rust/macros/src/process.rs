@@ -9,6 +9,7 @@ use syn::{
 
 use crate::aggregate::snake_case;
 use crate::arguments::{Problems, doc, function_name, own_name};
+use crate::print;
 
 const TYPES: [&str; 7] = ["Row", "Other", "Key", "State", "Tag", "Output", "Sides"];
 const FUNCTIONS: [&str; 8] =
@@ -35,6 +36,11 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
     let two_inputs = has("Other");
     let prefetches = present.iter().any(|name| name.starts_with("prefetch"));
     fill_in(&mut item, &has);
+    for part in &mut item.items {
+        if let ImplItem::Fn(function) = part {
+            print::to_log(&mut function.block);
+        }
+    }
     let doc = doc(&item.attrs);
     let self_type = &item.self_ty;
     item.items.push(parse_quote!(const TWO_INPUTS: bool = #two_inputs;));

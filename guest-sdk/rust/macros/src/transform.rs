@@ -8,6 +8,7 @@ use syn::{
 };
 
 use crate::arguments::{Problems, doc, function_name, own_name};
+use crate::print;
 
 /// What stands in the attribute's parentheses.
 #[derive(Default)]
@@ -27,7 +28,7 @@ pub(crate) struct Parameters {
 
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let arguments = arguments_of(arguments)?;
-    let function: ItemFn = parse2(item).map_err(|error| {
+    let mut function: ItemFn = parse2(item).map_err(|error| {
         Error::new(error.span(), "`#[transform]` goes above a function: `fn parse<'a>(line: Line<'a>) -> Request<'a>`")
     })?;
     let signature = &function.sig;
@@ -37,6 +38,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
         Some(name) => name,
         None => own_name(&signature.ident.unraw().to_string(), signature.ident.span())?,
     };
+    print::to_log(&mut function.block);
     Ok(implementation(&function, arguments.columns, &name, &parameters))
 }
 

@@ -3,7 +3,8 @@
 use crate::host::imports;
 use crate::timestamp::Timestamp;
 
-/// The operator's watermark: no row with an earlier event time is expected; `None` before the first. Constant within a call.
+/// The operator's watermark: no row with this event time or an earlier one is expected; `None` before the first,
+/// `Timestamp::MAX` when the input has ended. It moves between batches: constant within a call.
 ///
 /// ```
 /// use flowgate_sdk::{Timestamp, context, testing::Host};

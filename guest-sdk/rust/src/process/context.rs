@@ -82,7 +82,8 @@ impl<'c, P: Process> Context<'c, P> {
         }
     }
 
-    /// The operator's watermark: no row with an earlier event time is expected; `None` before the first. Constant within a call.
+    /// The operator's watermark: no row with this event time or an earlier one is expected; `None` before the first,
+    /// `Timestamp::MAX` when the input has ended. It moves between batches: constant within a call.
     #[inline(always)]
     pub fn watermark(&self) -> Option<Timestamp> {
         *self.watermark.get_or_init(context::watermark)

@@ -27,56 +27,51 @@ const STORM: usize = 10_000;
 /// Runs a process function without a host: rows and time go in, rows, failures and state can be looked at.
 ///
 /// ```
-/// use flowgate_sdk::{Context, Failure, Process, Row, State, Timer, Timestamp, Value, testing::ProcessHarness};
+/// use flowgate_sdk::{Context, Failure, Map, Process, Row, State, Timer, Timestamp, testing::ProcessHarness};
 ///
 /// #[derive(Row)]
 /// struct Click { time: Timestamp }
 ///
 /// #[derive(Row, Debug, PartialEq)]
-/// struct Session { clicks: i64 }
+/// struct Second { clicks: i64 }
 ///
 /// #[derive(State)]
-/// struct Open { clicks: Value<i64>, ends: Value<Timestamp> }
+/// struct Open { clicks: Map<Timestamp, i64> }
 ///
 /// #[flowgate_sdk::config]
-/// struct Sessions;
+/// struct Seconds;
 ///
-/// /// Counts clicks until none comes for a second.
+/// /// Counts the clicks of each second.
 /// #[flowgate_sdk::process]
-/// impl Process for Sessions {
+/// impl Process for Seconds {
 ///     type Row<'a> = Click;
 ///     type State = Open;
-///     type Output = Session;
+///     type Output = Second;
 ///
 ///     fn on_row(&self, row: Click, ctx: &mut Context<'_, Self>) -> Result<(), Failure> {
-///         let ends = Timestamp::from_millis(row.time.as_millis() + 1_000);
-///         if let Some(before) = ctx.state.ends.get().copied() {
-///             ctx.timers.clear(Timer::event_time(before, 0));
-///         }
-///         ctx.timers.set(Timer::event_time(ends, 0));
-///         ctx.state.ends.set(ends);
-///         ctx.state.clicks.update(|clicks| clicks.unwrap_or(0) + 1);
+///         let last = Timestamp::from_millis(row.time.as_millis().div_euclid(1_000) * 1_000 + 999);
+///         let clicks = ctx.state.clicks.get(&last).copied().unwrap_or(0);
+///         ctx.state.clicks.insert(last, clicks + 1);
+///         ctx.timers.set(Timer::event_time(last, 0));
 ///         Ok(())
 ///     }
 ///
-///     fn on_timer(&self, _timer: Timer, ctx: &mut Context<'_, Self>) -> Result<(), Failure> {
-///         let clicks = ctx.state.clicks.get().copied().unwrap_or(0);
-///         ctx.emit(Session { clicks });
-///         ctx.state.clicks.clear();
-///         ctx.state.ends.clear();
+///     fn on_timer(&self, timer: Timer, ctx: &mut Context<'_, Self>) -> Result<(), Failure> {
+///         let clicks = ctx.state.clicks.get(&timer.time).copied().unwrap_or(0);
+///         ctx.emit(Second { clicks });
+///         ctx.state.clicks.remove(&timer.time);
 ///         Ok(())
 ///     }
 /// }
 ///
 /// let at = Timestamp::from_millis;
-/// let mut harness = ProcessHarness::<Sessions>::open("{}").unwrap();
-/// harness.row("ada", Click { time: at(0) });
-/// harness.row("ada", Click { time: at(900) });
-/// harness.advance_watermark(at(1_899));
-/// assert!(harness.rows::<Session>().is_empty());
-/// harness.advance_watermark(at(1_900));
-/// assert_eq!(harness.rows::<Session>(), [Session { clicks: 2 }]);
-/// assert!(harness.state("ada", |state| state.clicks.get().is_none()));
+/// let mut harness = ProcessHarness::<Seconds>::open("{}").unwrap();
+/// harness.batch(0, [0, 900, 1_500].map(|time| ("ada", Click { time: at(time) }))).unwrap();
+/// harness.advance_watermark(at(998));
+/// assert!(harness.rows::<Second>().is_empty());
+/// harness.advance_watermark(at(999));
+/// assert_eq!(harness.rows::<Second>(), [Second { clicks: 2 }]);
+/// assert!(harness.state("ada", |state| state.clicks.get(&at(1_999)).is_some()));
 /// ```
 pub struct ProcessHarness<P: Process> {
     function: Box<dyn OpenedProcess>,

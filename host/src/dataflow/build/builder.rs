@@ -110,22 +110,7 @@ impl<S: Stage> Builder<'_, S> {
     pub(super) fn open(&self, node: &Node, spec: &PluginFunction) -> Result<Function> {
         let plugin =
             self.opened.plugins.get(&spec.path).ok_or_else(|| Error::internal("a plugin that was not loaded"))?;
-        let inputs = spec.inputs.iter().map(|i| Schema::new(i.offered.iter().map(|o| o.field.clone()).collect()));
-        let request = OpenRequest {
-            operator: node.name.clone(),
-            function: spec.function.clone(),
-            config: spec.config.clone(),
-            inputs: inputs.collect(),
-            files: spec.files.clone(),
-        };
-        let function = Function::open(plugin, request).map_err(|problems| Error::user(problems.join("\n")))?;
-        if function.binding() != &spec.binding {
-            return Err(Error::user(format!(
-                "plugin `{}` binds `{}` to other columns than when the job was checked; is the file being replaced?",
-                spec.plugin, spec.function
-            )));
-        }
-        Ok(function)
+        open(plugin, node, spec)
     }
 
     /// Puts an operator behind its inputs, with its event time assigned anew if the job says so.
@@ -148,4 +133,24 @@ impl<S: Stage> Builder<'_, S> {
         };
         self.stage.add(&node.name, inputs, &vec![Route::Local; outputs], Box::new(|_| operator))
     }
+}
+
+/// Opens a plugin's function for a node; it must bind what it bound when the job was checked.
+pub(in crate::dataflow) fn open(plugin: &Arc<Plugin>, node: &Node, spec: &PluginFunction) -> Result<Function> {
+    let inputs = spec.inputs.iter().map(|i| Schema::new(i.offered.iter().map(|o| o.field.clone()).collect()));
+    let request = OpenRequest {
+        operator: node.name.clone(),
+        function: spec.function.clone(),
+        config: spec.config.clone(),
+        inputs: inputs.collect(),
+        files: spec.files.clone(),
+    };
+    let function = Function::open(plugin, request).map_err(|problems| Error::user(problems.join("\n")))?;
+    if function.binding() != &spec.binding {
+        return Err(Error::user(format!(
+            "plugin `{}` binds `{}` to other columns than when the job was checked; is the file being replaced?",
+            spec.plugin, spec.function
+        )));
+    }
+    Ok(function)
 }

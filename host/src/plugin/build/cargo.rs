@@ -1,5 +1,6 @@
 //! Runs Cargo for WebAssembly and takes the module that it made.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::process::Stdio;
 
 use serde::Deserialize;
 
+use super::foreign;
 use super::package::{self, Package};
 use super::toolchain::{TARGET, Toolchain};
 use crate::error::{Error, Result};
@@ -48,14 +50,31 @@ struct Message {
     #[serde(default)]
     manifest_path: Option<PathBuf>,
     #[serde(default)]
+    target: Option<Target>,
+    #[serde(default)]
     filenames: Vec<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+/// What Cargo said that it made.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Made {
+    /// The last module of the package.
+    module: Option<PathBuf>,
+    /// Every crate that compiled, as its code names it.
+    crates: BTreeSet<String>,
 }
 
 /// Compiles the package and returns the bytes of its module. Cargo's own output goes to standard error as it comes.
 ///
 /// # Errors
 ///
-/// The package does not compile (the compiler's messages were shown), or Cargo cannot be run.
+/// The package does not compile (the compiler's messages were shown, and the error says why a dependency may not), or Cargo
+/// cannot be run.
 pub fn compile(package: &Package, toolchain: &Toolchain, profile: Profile) -> Result<Vec<u8>> {
     let target_dir = toolchain.target_dir(&package.target_dir);
     let _lock = lock(package, &target_dir)?;
@@ -80,12 +99,16 @@ pub fn compile(package: &Package, toolchain: &Toolchain, profile: Profile) -> Re
         .spawn()
         .map_err(|e| package::no_cargo(&e))?;
     let stdout = child.stdout.take().expect("standard output was asked for as a pipe");
-    let module = find_module(BufReader::new(stdout), package);
+    let made = read_messages(BufReader::new(stdout), package);
     let status = child.wait().map_err(|e| Error::io("cannot wait for cargo", &e))?;
     if !status.success() {
-        return Err(Error::user(format!("package {} does not compile (see above)", package.name)));
+        let mut message = format!("package {} does not compile (see above)", package.name);
+        if let Some(hint) = foreign::hint(package, &made.unwrap_or_default().crates) {
+            message = format!("{message}\n{hint}");
+        }
+        return Err(Error::user(message));
     }
-    let module = module?.ok_or_else(|| {
+    let module = made?.module.ok_or_else(|| {
         Error::user(format!(
             "cargo made no WebAssembly module of package {}: is `crate-type` in `[lib]`?",
             package.name
@@ -94,20 +117,23 @@ pub fn compile(package: &Package, toolchain: &Toolchain, profile: Profile) -> Re
     std::fs::read(&module).map_err(|e| Error::io(format!("cannot read {}", module.display()), &e))
 }
 
-/// The last module that Cargo says it made of the package.
-fn find_module(messages: impl BufRead, package: &Package) -> Result<Option<PathBuf>> {
+fn read_messages(messages: impl BufRead, package: &Package) -> Result<Made> {
     let manifest = package.dir.join("Cargo.toml");
-    let mut module = None;
+    let mut made = Made::default();
     for line in messages.lines() {
         let line = line.map_err(|e| Error::io("cannot read what cargo prints", &e))?;
         // Lines that are no messages are what build scripts and procedural macros print.
         let Ok(message) = serde_json::from_str::<Message>(&line) else { continue };
-        if message.reason == "compiler-artifact" && message.manifest_path.as_deref() == Some(manifest.as_path()) {
+        if message.reason != "compiler-artifact" {
+            continue;
+        }
+        made.crates.extend(message.target.map(|target| target.name.replace('-', "_")));
+        if message.manifest_path.as_deref() == Some(manifest.as_path()) {
             let is_module = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "wasm");
-            module = message.filenames.into_iter().find(is_module).or(module);
+            made.module = message.filenames.into_iter().find(is_module).or(made.module);
         }
     }
-    Ok(module)
+    Ok(made)
 }
 
 /// Takes the target folder for this build alone, and sees to it that Cargo does not take another package's module for
@@ -149,6 +175,7 @@ mod tests {
             target_dir: "/t".into(),
             output: "/p/p.wasm".into(),
             sdk_by_version: false,
+            carries_sdk: false,
         }
     }
 
@@ -156,20 +183,24 @@ mod tests {
     fn the_module_of_the_package_is_found_among_other_messages() {
         let messages = concat!(
             "a procedural macro says hello\n",
-            r#"{"reason":"compiler-artifact","manifest_path":"/sdk/Cargo.toml","filenames":["/t/sdk.wasm"]}"#,
+            r#"{"reason":"compiler-artifact","manifest_path":"/sdk/Cargo.toml","target":{"name":"the-sdk"},"filenames":["/t/sdk.wasm"]}"#,
             "\n",
             r#"{"reason":"compiler-artifact","manifest_path":"/p/Cargo.toml","filenames":["/t/p.rlib","/t/p.wasm"]}"#,
             "\n",
             r#"{"reason":"build-finished","success":true}"#,
             "\n",
         );
-        assert_eq!(find_module(messages.as_bytes(), &package()), Ok(Some("/t/p.wasm".into())));
+        let crates = BTreeSet::from(["the_sdk".to_owned()]);
+        assert_eq!(
+            read_messages(messages.as_bytes(), &package()),
+            Ok(Made { module: Some("/t/p.wasm".into()), crates })
+        );
     }
 
     #[test]
     fn a_build_without_a_module_is_noticed() {
         let messages = r#"{"reason":"compiler-artifact","manifest_path":"/p/Cargo.toml","filenames":["/t/p.rlib"]}"#;
-        assert_eq!(find_module(messages.as_bytes(), &package()), Ok(None));
+        assert_eq!(read_messages(messages.as_bytes(), &package()), Ok(Made::default()));
     }
 
     #[test]

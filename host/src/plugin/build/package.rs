@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-use super::home;
+use super::{home, sdk};
 use crate::error::{Error, Result};
 
 /// A plugin's package.
@@ -23,6 +23,8 @@ pub struct Package {
     pub output: PathBuf,
     /// Whether it takes the SDK by version, which no registry has: [`super::sdk`] then says where it is.
     pub sdk_by_version: bool,
+    /// Whether it carries the SDK in a folder of its own, as [`super::sdk::carry`] writes it.
+    pub carries_sdk: bool,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +52,7 @@ struct MetadataTarget {
 struct MetadataDependency {
     name: String,
     source: Option<String>,
+    path: Option<PathBuf>,
 }
 
 /// The program `cargo`, as Cargo itself names it to what it runs.
@@ -128,6 +131,9 @@ fn choose(metadata: Metadata, dir: PathBuf) -> Result<Package> {
             dependency.name == "flowgate-sdk"
                 && dependency.source.as_deref().is_some_and(|source| source.starts_with("registry+"))
         }),
+        carries_sdk: package.dependencies.iter().any(|dependency| {
+            dependency.name == "flowgate-sdk" && dependency.path.as_ref() == Some(&dir.join(sdk::FOLDER))
+        }),
         name: package.name,
         dir,
     })
@@ -157,7 +163,7 @@ mod tests {
         assert_eq!(package.target_dir, Path::new("/ws/target/plugin-build"));
         assert_eq!(package.output, Path::new("/ws/target/plugins/my-plugin.wasm"));
         assert_eq!(package.artifact, "my_plugin");
-        assert!(package.sdk_by_version);
+        assert!(package.sdk_by_version && !package.carries_sdk);
     }
 
     #[test]

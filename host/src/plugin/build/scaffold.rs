@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use super::{home, sdk};
+use super::sdk;
 use crate::error::{Error, Result};
 
 /// Bytes of a plugin's name at the most: names are shown in tables and used as file names.
@@ -78,8 +78,7 @@ pub fn scaffold(name: &str, dir: &Path) -> Result<()> {
     check_name(name)?;
     check_empty(dir)?;
     write(name, dir, sdk::template())?;
-    sdk::provide(dir)?;
-    ignore_config(dir)
+    sdk::carry(dir).map(drop)
 }
 
 fn write(name: &str, dir: &Path, template: &[(&str, &[u8])]) -> Result<()> {
@@ -130,23 +129,6 @@ fn check_empty(dir: &Path) -> Result<()> {
         }
         Err(e) => Err(Error::io(format!("cannot open {}", dir.display()), &e)),
     }
-}
-
-/// Keeps `.cargo/config.toml` out of Git: it holds a path of this machine, and a build on another one makes it anew.
-fn ignore_config(dir: &Path) -> Result<()> {
-    const LINE: &str = "/.cargo/config.toml";
-    let path = dir.join(".gitignore");
-    let mut text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(e) => return Err(Error::io(format!("cannot read {}", path.display()), &e)),
-    };
-    if !text.lines().any(|line| line == LINE) {
-        text.push_str(LINE);
-        text.push('\n');
-        home::write_whole(&path, text.as_bytes())?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -200,15 +182,5 @@ mod tests {
         write("my-plugin", dir.path(), &template).unwrap();
         assert_eq!(std::fs::read_to_string(dir.path().join("Cargo.toml")).unwrap(), "name = \"my-plugin\"\n");
         assert_eq!(std::fs::read_to_string(dir.path().join("src/lib.rs")).unwrap(), "//! my_plugin my-plugin\n");
-    }
-
-    #[test]
-    fn the_config_with_a_path_of_this_machine_is_kept_out_of_git() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join(".gitignore"), "/target\n").unwrap();
-        ignore_config(dir.path()).unwrap();
-        ignore_config(dir.path()).unwrap();
-        let text = std::fs::read_to_string(dir.path().join(".gitignore")).unwrap();
-        assert_eq!(text, "/target\n/.cargo/config.toml\n");
     }
 }

@@ -1,7 +1,10 @@
 //! The Rust SDK that this program carries, put where Cargo finds it.
 //!
-//! A plugin asks for `flowgate-sdk` by version, as it would if a registry had it. Its `.cargo/config.toml` says where it
-//! is instead, so that `cargo test` and editors see what `flowgate plugin build` sees.
+//! No registry has the SDK, so a new plugin has its sources in a folder of its own, [`FOLDER`]: whoever clones the plugin
+//! has all that `cargo test` needs, without Flowgate on the machine.
+//!
+//! A plugin may ask for `flowgate-sdk` by version instead, as it would if a registry had it. Its `.cargo/config.toml` then
+//! says where the SDK is on this machine, so that `cargo test` and editors see what `flowgate plugin build` sees.
 
 use std::path::{Path, PathBuf};
 
@@ -23,6 +26,38 @@ const PREAMBLE: &str = "\
 # Where Flowgate keeps the SDK on this machine. `flowgate plugin build` keeps it up to date; another path that exists,
 # such as a checkout of Flowgate, is left as it is.
 ";
+
+/// The folder of the SDK within a plugin that carries it.
+pub const FOLDER: &str = "flowgate-sdk";
+
+/// Writes the SDK into the plugin in `dir`, in the place of another version that may be there. Returns its folder.
+///
+/// # Errors
+///
+/// A folder or file cannot be written; what was there before is then still there.
+pub fn carry(dir: &Path) -> Result<PathBuf> {
+    if SDK.is_empty() {
+        return Err(Error::internal("this program was built without the SDK"));
+    }
+    let folder = dir.join(FOLDER);
+    let beside = |what: &str| dir.join(format!(".{FOLDER}.{}.{what}", std::process::id()));
+    let (new, old) = (beside("new"), beside("old"));
+    write_all(&new, SDK)?;
+    let is_there = folder.exists();
+    let moved = if is_there { std::fs::rename(&folder, &old) } else { Ok(()) };
+    moved
+        .and_then(|()| std::fs::rename(&new, &folder))
+        .map_err(|e| Error::io(format!("cannot write {}", folder.display()), &e))?;
+    if is_there {
+        std::fs::remove_dir_all(&old).map_err(|e| Error::io(format!("cannot remove {}", old.display()), &e))?;
+    }
+    Ok(folder)
+}
+
+/// Whether the SDK that a plugin carries in this folder is the one of this program, file by file.
+pub fn is_current(folder: &Path) -> bool {
+    SDK.iter().all(|(path, content)| std::fs::read(folder.join(path)).is_ok_and(|found| found == *content))
+}
 
 /// Unpacks the SDK unless it is there, and points the plugin in `dir` at it. Returns the SDK's folder.
 ///
@@ -166,6 +201,20 @@ mod tests {
     fn a_path_with_odd_characters_is_read_back_as_it_was() {
         let text = patched("", Path::new("/cache/a \"b\" \\c"), STALE).unwrap();
         assert_eq!(patched(&text, Path::new("/cache/a \"b\" \\c"), STALE), None, "{text}");
+    }
+
+    #[test]
+    fn a_plugin_carries_the_sdk_of_this_program_and_another_one_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = carry(dir.path()).unwrap();
+        assert!(is_current(&folder));
+        std::fs::write(folder.join("src/lib.rs"), "// another version").unwrap();
+        std::fs::write(folder.join("src/gone.rs"), "").unwrap();
+        assert!(!is_current(&folder));
+        carry(dir.path()).unwrap();
+        assert!(is_current(&folder));
+        assert!(!folder.join("src/gone.rs").exists(), "a file of the other version was left");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "something was left beside the folder");
     }
 
     #[test]

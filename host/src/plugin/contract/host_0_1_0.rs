@@ -20,7 +20,7 @@ impl log::Host for HostState {
             log::Level::Warn => LogLevel::Warn,
             log::Level::Error => LogLevel::Error,
         };
-        self.services.log(level, &message);
+        HostState::log(self, level, &message);
         Ok(())
     }
 }

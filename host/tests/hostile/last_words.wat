@@ -1,0 +1,19 @@
+;; Logs an error in every call, then traps when the batch has a row whose x is 13; gives y = "" for others.
+(import "flowgate:plugin/log@0.1.0" "log" (func $log (param i32 i32 i32)))
+(data (i32.const 2048) "said\0alast")
+(func $apply (param $rows i32) (param $columns i32) (param i32) (result i32)
+  (local $i i32) (local $x i32)
+  (call $log (i32.const 4) (i32.const 2048) (i32.const 9))
+  ;; column: values' case at 0, pointer at 4
+  (local.set $x (i32.load offset=4 (local.get $columns)))
+  (block $end
+    (loop $next
+      (br_if $end (i32.ge_u (local.get $i) (local.get $rows)))
+      (if (i64.eq (i64.load (i32.add (local.get $x) (i32.shl (local.get $i) (i32.const 3)))) (i64.const 13))
+        (then unreachable))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br $next)))
+  (memory.fill (i32.const 4096) (i32.const 0) (i32.const 4096))
+  (i32.store (i32.const 328) (i32.add (local.get $rows) (i32.const 1)))
+  (global.set $top (i32.const 8192))
+  (i32.const 256))
