@@ -148,6 +148,27 @@ impl Batch {
         if rows.len() == self.row_count { self.clone() } else { self.select(rows) }
     }
 
+    /// The rows of batches of the same columns, of which there is at least one, one behind another, copied. Where they were read is
+    /// forgotten.
+    ///
+    /// # Errors
+    /// They do not fit into a column: the user's.
+    pub fn concat(parts: &[Batch]) -> Result<Self> {
+        let column = |of: &dyn Fn(&Batch) -> Option<Result<ArrayRef>>| {
+            let arrays = parts.iter().filter_map(of).collect::<Result<Vec<_>>>()?;
+            let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
+            arrow_select::concat::concat(&arrays)
+                .map_err(|e| Error::user(format!("rows of several batches do not fit into a column: {e}")))
+        };
+        let columns = (0..parts[0].columns.len()).map(|i| column(&|part| part.columns.get(i).map(Column::gather)));
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        let whole = Batch::new(columns, parts.iter().map(Batch::row_count).sum());
+        Ok(match parts[0].event_time {
+            Some(_) => whole.with_event_time(Some(column(&|part| part.event_time().map(Column::gather))?.into())),
+            None => whole,
+        })
+    }
+
     /// Rows `start..start + length`. Copies nothing.
     pub fn slice(&self, start: usize, length: usize) -> Self {
         let origin = self.origin.as_ref().map(|view| OriginView {

@@ -32,3 +32,5 @@ pub mod worker;
 
 #[cfg(test)]
 mod job_tests;
+#[cfg(test)]
+mod memory_tests;

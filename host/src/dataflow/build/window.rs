@@ -52,7 +52,7 @@ impl<'scope> Builder<'_, 'scope> {
         let lateness_ms = spec.allowed_lateness_ms;
         let windows: Box<dyn plan::Windows> = match spec.windows {
             Windows::Time { size_ms, slide_ms } => {
-                Box::new(TimeWindows::new(Shape { size_ms, slide_ms, lateness_ms }, &store))
+                Box::new(TimeWindows::new(Shape { size_ms, slide_ms, lateness_ms }, &plan, &store))
             }
             Windows::Session { gap_ms } => Box::new(SessionWindows::new(&plan, &store, gap_ms, lateness_ms)),
             Windows::Global => Box::new(GlobalWindow::new(&plan, &store)),

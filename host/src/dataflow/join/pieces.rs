@@ -18,6 +18,10 @@ use crate::state::key::Key;
 use crate::state::store::{SlotKind, StateStore};
 use crate::state::table::{Table, Values};
 
+/// Bytes that a column takes up beside its values: an array, its buffers, and what counts who has them. Of pieces of few rows that
+/// is most of their memory.
+const COLUMN_BYTES: usize = 192;
+
 /// Bytes that rows take up, whatever else is in the memory that they share with others. Of columns that are seen through row
 /// numbers, the part that goes with these.
 fn bytes_of(piece: &Batch) -> Result<usize> {
@@ -29,7 +33,7 @@ fn bytes_of(piece: &Batch) -> Result<usize> {
             .map_err(|e| Error::internal(format!("the rows of a join have no size: {e}")))?;
         Ok(rows.map_or(all, |rows| all * rows.len() / values.len().max(1)))
     };
-    piece.columns().iter().map(size).sum()
+    piece.columns().iter().map(|column| Ok(size(column)? + COLUMN_BYTES)).sum()
 }
 
 /// Which parts of a batch may be kept as views of its columns; `counts` are the rows of the parts, in the order in which those

@@ -30,7 +30,8 @@ struct State {
 impl State {
     fn new(shape: Shape, subtracts: bool, memory: u64) -> State {
         let third = if subtracts { "sum" } else { "max" };
-        State { windows: TimeWindows::new(shape, &store(memory)), plan: plan(&["count", "sum", third]) }
+        let plan = plan(&["count", "sum", third]);
+        State { windows: TimeWindows::new(shape, &plan, &store(memory)), plan }
     }
 
     fn add(&mut self, batch: &Batch, times: &[i64]) -> Added {
