@@ -305,7 +305,6 @@ sinks:
         let job = load(document, &[], &|_| None).job.unwrap();
         let mut graph = check(&job, &Surroundings::default(), &mut plugins).unwrap().graph;
         graph.parallelism = parallelism;
-        graph.state.memory_bytes_max = memory_bytes.unwrap_or(graph.state.memory_bytes_max);
         let running = start(graph, &plugins, &mut |_, _| Ok(Box::new(Broken))).unwrap();
         assert_eq!(running.wait().unwrap_err(), Error::external("`out`: the disk is full"));
     }

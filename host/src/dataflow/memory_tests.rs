@@ -99,9 +99,9 @@ fn sessions_of_many_keys() {
 fn one_window_for_everything() {
     check(
         "global",
-        "input: a, key: [k], window: global, aggregate: { n: count(), d: distinct(v), m: \"top_k(v, v, k=5)\" }",
+        "input: a, key: [k], window: { global: {} }, aggregate: { n: count(), d: distinct(v), m: \"top_k(v, v, k=5)\" }",
     );
-    check("one key", "input: a, window: global, aggregate: { d: distinct(v) }");
+    check("one key", "input: a, window: { global: {} }, aggregate: { d: distinct(v) }");
 }
 
 #[test]

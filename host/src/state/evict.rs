@@ -197,13 +197,17 @@ impl<V: Values> Table<V> {
 
     fn report_own(&mut self, own: usize) {
         let Some(home) = &self.home else { return };
-        let (keys, mut now) = (self.index.len(), Report::default());
+        let keys = self.index.len();
+        // Of many tables, what each takes up besides its rows counts as well.
+        let besides = if home.shared.is_some() { size_of::<Self>() } else { 0 };
+        let mut now = Report { keys, bytes: own + besides, ..Report::default() };
         if let Some(spilled) = &mut self.spilled {
             let filter = spilled.filter_bytes();
-            (now.bytes, now.pinned) = (filter, filter + spilled.held.bytes(own));
+            now.bytes += filter;
+            now.pinned = filter + spilled.held.bytes(own, keys);
             (now.spilled, now.dirty) = (spilled.copies - spilled.loaded, spilled.changed);
         }
-        home.listing.report(Report { keys, bytes: now.bytes + own, ..now });
+        home.listing.report(now);
     }
 
     /// Spills cold rows that take up so much memory, or a little more; within a transaction of the space that the table shares

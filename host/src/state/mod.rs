@@ -1,8 +1,9 @@
 //! Keyed state: everything that operators keep between batches.
 //!
 //! [`key`] says what the bytes, the hash and the key group of a key are; [`index`] numbers keys; [`table`] is an index with
-//! columns of values, in which every key knows whether it has changed and was used of late; [`tables`] are many small ones. [`slots`] are the tables of a
-//! process function, [`timers`] its timers. [`store`] knows how much memory there is, and lists everything.
+//! columns of values, in which every key knows whether it has changed and was used of late; [`tables`] are many of one slot.
+//! [`slots`] are the tables of a process function, [`timers`] its timers. [`store`] knows how much memory there is, and lists
+//! everything.
 //! [`bytes`], [`cell`] and [`codec`] are the encoding.
 
 pub mod bytes;

@@ -234,12 +234,16 @@ impl Held {
         self.rows.remove(&row);
     }
 
-    /// Bytes of memory that they take up in a table of this size. What is known of them is forgotten when the table has twice
+    /// Bytes of memory that they take up in a table of this size and so many rows in memory. What is known of them is forgotten when the table has twice
     /// the size: so what is looked at in search of it is at most twice what there is.
-    pub(super) fn bytes(&mut self, own: usize) -> usize {
+    pub(super) fn bytes(&mut self, own: usize, live: usize) -> usize {
         if own > 2 * self.own || self.rows.is_empty() {
             *self = Held::default();
         }
-        (self.rows.values().sum::<usize>() * MEMORY_PER_ENCODED).min(own)
+        match self.rows.len() {
+            0 => 0,
+            held if held >= live => own,
+            _ => (self.rows.values().sum::<usize>() * MEMORY_PER_ENCODED).min(own),
+        }
     }
 }

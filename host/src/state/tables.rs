@@ -2,7 +2,7 @@
 //!
 //! Where memory is short, tables go to the file as wholes, many with one write: first those that were not used of late, from the
 //! last number on, since tables are done with in the order of their numbers; then the others. Small ones share a place in the file
-//! ([`SpillSpace`](super::spill_table::SpillSpace)), so that one costs no more there than the bytes of its rows, and 80 bytes or so
+//! ([`SpillSpace`](super::spill_table::SpillSpace)), so that one costs no more there than the bytes of its rows, and some 100 bytes
 //! in memory. A large table goes in part, as one that stands alone does. What is noted of memory is noted table by table as they
 //! are used: a batch costs as much as the tables that have rows of it, however many there are.
 
@@ -156,6 +156,7 @@ impl<V: Prototype> Tables<V> {
             // Its rows go with it.
             drop(Spilled::unfold(folded, space));
         }
+        self.report_notes();
         Some(keys)
     }
 

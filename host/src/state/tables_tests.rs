@@ -99,9 +99,8 @@ proptest! {
                     prop_assert_eq!(found, model.get(&at).map(|keys| keys.contains_key(&key)));
                 }
                 Step::RemoveKey(at, key) => {
-                    if let Some(table) = tables.get(at).unwrap() {
-                        table.remove_key(Key::Int(key));
-                        model.get_mut(&at).unwrap().remove(&key);
+                    if model.get_mut(&at).is_some_and(|keys| keys.remove(&key).is_some()) {
+                        tables.get(at).unwrap().unwrap().remove_key(Key::Int(key));
                     }
                 }
                 Step::Remove(at) => {

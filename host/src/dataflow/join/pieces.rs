@@ -9,7 +9,7 @@
 use arrow_array::{Array, ArrayRef};
 
 use super::layout::Layout;
-use crate::dataflow::batch::{Batch, Column, Rows};
+use crate::dataflow::batch::{Batch, COLUMN_BYTES, Column, Rows};
 use crate::error::{Error, Result};
 use crate::schema::DataType;
 use crate::state::bytes::{at_end, take_count};
@@ -17,10 +17,6 @@ use crate::state::cell::{self, ColumnBuilder};
 use crate::state::key::Key;
 use crate::state::store::{SlotKind, StateStore};
 use crate::state::table::{Table, Values};
-
-/// Bytes that a column takes up beside its values: an array, its buffers, and what counts who has them. Of pieces of few rows that
-/// is most of their memory.
-const COLUMN_BYTES: usize = 192;
 
 /// Bytes that rows take up, whatever else is in the memory that they share with others. Of columns that are seen through row
 /// numbers, the part that goes with these.

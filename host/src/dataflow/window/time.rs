@@ -195,7 +195,10 @@ impl TimeWindows {
     /// The next results of a window; `None`: it has given all.
     fn give(&mut self, plan: &mut Plan, firing: &mut Firing) -> Result<Option<Vec<Batch>>> {
         let pane = match &mut firing.of {
-            Of::Pane(start) => self.panes.get(*start)?,
+            Of::Pane(start) => {
+                let results = self.panes.visit_one(*start, |pane| plan.next_results(pane, &mut firing.giving))?;
+                return Ok(results.flatten());
+            }
             Of::Running => self.running.as_mut().map(Running::pane),
             Of::Merged(pane) => Some(&mut **pane),
         };
@@ -223,7 +226,9 @@ impl TimeWindows {
                 }
             };
         }
-        self.fired_to = self.fired_to.max(Some(self.shape.fires_at(firing.window)));
+        let fired = self.shape.fires_at(firing.window);
+        self.fired_to = self.fired_to.max(Some(fired));
+        self.close(fired);
         Ok(())
     }
 
