@@ -44,15 +44,11 @@ impl<V: Values> Table<V> {
             }
             let (row, was_used) = (row as u32, *mark & USED != 0);
             *mark &= !USED;
-            let held = spilled.as_mut().map(|spilled| &mut spilled.held);
-            match (was_used, held) {
-                (false, held) => {
-                    held.into_iter().for_each(|held| held.forget(row));
-                    victims.push(Victim { group, row, was_used });
-                }
-                (true, Some(held)) if held.has(row) => {}
-                (true, _) if found < count => others.push(Victim { group, row, was_used }),
-                (true, _) => {}
+            match was_used {
+                _ if spilled.as_ref().is_some_and(|spilled| spilled.held.has(row)) => {}
+                false => victims.push(Victim { group, row, was_used }),
+                true if found < count => others.push(Victim { group, row, was_used }),
+                true => {}
             }
         }
         others.truncate(count.saturating_sub(victims.len()));

@@ -188,8 +188,16 @@ impl<V: Values> Table<V> {
         share(all, self.index.len(), self.index.rows())
     }
 
-    /// Reports what there is; gives the memory that the rows take up.
+    /// Whether large rows are not spilled, since they were used.
+    pub(super) fn holds_rows(&self) -> bool {
+        self.spilled.as_ref().is_some_and(|spilled| !spilled.held.is_empty())
+    }
+
+    /// Reports what there is, once for each batch; gives the memory that the rows take up.
     pub(super) fn report(&mut self) -> usize {
+        if let Some(spilled) = &mut self.spilled {
+            spilled.held.refresh(&mut self.marks);
+        }
         let own = self.own_bytes();
         self.report_own(own);
         own

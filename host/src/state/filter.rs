@@ -44,7 +44,7 @@ impl Filter {
     pub(super) fn insert(&mut self, hash: u64) {
         if self.layers.last().is_none_or(|layer| layer.room == 0) {
             let at = self.layers.len();
-            let keys = FIRST_KEYS.get(at).copied().unwrap_or(FIRST_KEYS[2] << (at - 2));
+            let keys = FIRST_KEYS.get(at).copied().unwrap_or_else(|| FIRST_KEYS[2] << (at - 2));
             self.layers.push(Layer { blocks: vec![[0; 8]; keys / KEYS_PER_BLOCK + 1], room: keys });
         }
         let layer = self.layers.last_mut().expect("a layer was added");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::evict::NEXT_KEYS;
 use super::filter::Filter;
 use super::key::{Key, hash};
+use super::marks::{LIVE, Mark, USED};
 use super::short::Short;
 use super::spill::{Records, SpillFile, put_key, read_key};
 use super::spill_table::{SpillSpace, SpillTable};
@@ -224,14 +225,23 @@ impl Held {
         bytes > HELD_ROW_BYTES
     }
 
-    /// Whether a row that has been used again is known to be large.
+    /// Whether a row is known to be large, and was used.
     pub(super) fn has(&self, row: u32) -> bool {
         self.rows.contains_key(&row)
     }
 
-    /// The row was not used, or is gone.
-    pub(super) fn forget(&mut self, row: u32) {
-        self.rows.remove(&row);
+    /// Forgets rows that were not used since the last call, by their marks.
+    pub(super) fn refresh(&mut self, marks: &mut [Mark]) {
+        self.rows.retain(|row, _| {
+            let used = marks[*row as usize] & (LIVE | USED) == LIVE | USED;
+            marks[*row as usize] &= !USED;
+            used
+        });
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
 
     /// Bytes of memory that they take up in a table of this size and so many rows in memory. What is known of them is forgotten when the table has twice

@@ -45,6 +45,8 @@ pub struct Tables<V> {
     folded_keys: usize,
     /// Numbers of tables that were used since the last [`Tables::settle`].
     used: Vec<i64>,
+    /// Numbers of tables with rows that stay in memory for as long as they are used.
+    holding: Vec<i64>,
 }
 
 impl<V: Prototype> Tables<V> {
@@ -60,6 +62,7 @@ impl<V: Prototype> Tables<V> {
             folded_bytes: 0,
             folded_keys: 0,
             used: Vec::new(),
+            holding: Vec::new(),
         }
     }
 
@@ -247,10 +250,18 @@ impl<V: Prototype> Tables<V> {
         used.sort_unstable();
         used.dedup();
         let mut growth = 0;
+        for number in std::mem::take(&mut self.holding) {
+            if used.binary_search(&number).is_err()
+                && let Some(table) = self.open.get_mut(&number)
+            {
+                table.report();
+            }
+        }
         for number in &used {
             if let Some(table) = self.open.get_mut(number) {
                 table.report();
                 growth += table.index.growth_bytes(NEXT_KEYS);
+                self.holding.extend(table.holds_rows().then_some(*number));
             }
         }
         self.report_notes();
@@ -291,8 +302,10 @@ impl<V: Prototype> Tables<V> {
         {
             table.spill_bytes(bytes, None)?;
         }
-        // What goes back into memory counts as used again.
-        self.used.clear();
+        for number in std::mem::take(&mut self.used).into_iter().chain(part.map(|(number, _)| number)) {
+            let holds = self.open.get(&number).is_some_and(Table::holds_rows);
+            self.holding.extend(holds.then_some(number));
+        }
         self.report_notes();
         Ok(())
     }

@@ -212,5 +212,5 @@ fn windows_that_are_far_apart_do_not_cost_time() {
     let mut state = State::new(Shape { size_ms: 1, slide_ms: 1, lateness_ms: 0 }, true, u64::MAX);
     let (batch, times) = batch(&[(1, 0, 1), (1, 1_000_000_000_000, 1)]);
     state.add(&batch, &times);
-    assert_eq!(state.advance(i64::MAX).len(), 2);
+    assert_eq!(state.advance(i64::MAX).iter().map(Batch::row_count).sum::<usize>(), 2);
 }
