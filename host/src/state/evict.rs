@@ -195,10 +195,10 @@ impl<V: Values> Table<V> {
 
     /// Reports what there is, once for each batch; gives the memory that the rows take up.
     pub(super) fn report(&mut self) -> usize {
-        if let Some(spilled) = &mut self.spilled {
-            spilled.held.refresh(&mut self.marks);
-        }
         let own = self.own_bytes();
+        if let Some(spilled) = &mut self.spilled {
+            spilled.held.refresh(&mut self.marks, own);
+        }
         self.report_own(own);
         own
     }

@@ -230,8 +230,12 @@ impl Held {
         self.rows.contains_key(&row)
     }
 
-    /// Forgets rows that were not used since the last call, by their marks.
-    pub(super) fn refresh(&mut self, marks: &mut [Mark]) {
+    /// Forgets rows that were not used since the last call, by their marks; of a table that has twice the size by now, all: these
+    /// are looked at again, so that what is looked at is at most twice what there is.
+    pub(super) fn refresh(&mut self, marks: &mut [Mark], own: usize) {
+        if own > 2 * self.own {
+            *self = Held::default();
+        }
         self.rows.retain(|row, _| {
             let used = marks[*row as usize] & (LIVE | USED) == LIVE | USED;
             marks[*row as usize] &= !USED;
@@ -244,12 +248,8 @@ impl Held {
         self.rows.is_empty()
     }
 
-    /// Bytes of memory that they take up in a table of this size and so many rows in memory. What is known of them is forgotten when the table has twice
-    /// the size: so what is looked at in search of it is at most twice what there is.
-    pub(super) fn bytes(&mut self, own: usize, live: usize) -> usize {
-        if own > 2 * self.own || self.rows.is_empty() {
-            *self = Held::default();
-        }
+    /// Bytes of memory that they take up in a table of this size and so many rows in memory.
+    pub(super) fn bytes(&self, own: usize, live: usize) -> usize {
         match self.rows.len() {
             0 => 0,
             held if held >= live => own,
