@@ -11,6 +11,9 @@ use arrow_buffer::ScalarBuffer;
 use crate::connector::source::Origin;
 use crate::error::{Error, Result};
 
+/// Memory that a column takes up besides its values, about: an array, its buffers, and what counts who has them.
+pub const COLUMN_BYTES: usize = 192;
+
 /// Row numbers into a column; shared by the columns that have gone the same way.
 pub type Rows = ScalarBuffer<u32>;
 
@@ -148,6 +151,27 @@ impl Batch {
         if rows.len() == self.row_count { self.clone() } else { self.select(rows) }
     }
 
+    /// The rows of batches of the same columns, of which there is at least one, one behind another, copied. Where they were read is
+    /// forgotten.
+    ///
+    /// # Errors
+    /// They do not fit into a column: the user's.
+    pub fn concat(parts: &[Batch]) -> Result<Self> {
+        let column = |of: &dyn Fn(&Batch) -> Option<Result<ArrayRef>>| {
+            let arrays = parts.iter().filter_map(of).collect::<Result<Vec<_>>>()?;
+            let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
+            arrow_select::concat::concat(&arrays)
+                .map_err(|e| Error::user(format!("rows of several batches do not fit into a column: {e}")))
+        };
+        let columns = (0..parts[0].columns.len()).map(|i| column(&|part| part.columns.get(i).map(Column::gather)));
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        let whole = Batch::new(columns, parts.iter().map(Batch::row_count).sum());
+        Ok(match parts[0].event_time {
+            Some(_) => whole.with_event_time(Some(column(&|part| part.event_time().map(Column::gather))?.into())),
+            None => whole,
+        })
+    }
+
     /// Rows `start..start + length`. Copies nothing.
     pub fn slice(&self, start: usize, length: usize) -> Self {
         let origin = self.origin.as_ref().map(|view| OriginView {
@@ -171,13 +195,20 @@ impl Batch {
         seen.map(|column| column.values.len()).fold(self.row_count, usize::max)
     }
 
-    /// Bytes that the rows take up, roughly; a column seen through row numbers counts with those.
+    /// Bytes of memory that go with the rows, about: of a column that is a part of a larger one, or is seen through row numbers, the
+    /// part of its values that these are, with the numbers; and what a batch and its columns take up besides, which is most of a
+    /// batch of few rows.
     pub fn bytes(&self) -> usize {
-        let of = |column: &Column| match &column.rows {
-            None => column.values.get_array_memory_size(),
-            Some(rows) => rows.len() * size_of::<u32>(),
+        let of = |column: &Column| {
+            let data = column.values.to_data();
+            let all = data.get_slice_memory_size().unwrap_or_else(|_| column.values.get_array_memory_size());
+            let part = column.rows.as_ref().map_or(all, |rows| {
+                let part = all as u128 * rows.len() as u128 / column.values.len().max(1) as u128;
+                part as usize + rows.len() * size_of::<u32>()
+            });
+            part + COLUMN_BYTES
         };
-        self.columns.iter().chain(&self.event_time).map(of).sum::<usize>()
+        size_of::<Self>() + self.columns.iter().chain(&self.event_time).map(of).sum::<usize>()
     }
 }
 
@@ -228,6 +259,20 @@ mod tests {
         assert_eq!([all.lies_among(), few.lies_among()], [100, 100]);
         let copied = Batch::new(few.gather().unwrap(), 2);
         assert_eq!(copied.lies_among(), 2);
+    }
+
+    /// Goal: the parts of a batch take up what the batch takes up, whether they are slices or rows by number, and batches of one row
+    /// what their columns cost.
+    #[test]
+    fn parts_have_the_bytes_of_the_whole() {
+        let whole = Batch::new(vec![Arc::new(Int64Array::from_iter_values(0..10_000)) as ArrayRef; 2], 10_000);
+        let values = 10_000 * 8 * 2;
+        assert!((values..values + 2 * COLUMN_BYTES + 500).contains(&whole.bytes()), "{}", whole.bytes());
+        let slices: usize = (0..10).map(|i| whole.slice(i * 1000, 1000).bytes()).sum();
+        assert!((values..values + 10 * (2 * COLUMN_BYTES + 500)).contains(&slices), "{slices}");
+        let views: usize = (0..10).map(|i| whole.select(&(i * 1000..(i + 1) * 1000).collect()).bytes()).sum();
+        assert!((values..values * 2 + 10 * (2 * COLUMN_BYTES + 500)).contains(&views), "{views}");
+        assert!(whole.slice(0, 1).bytes() > 2 * COLUMN_BYTES);
     }
 
     proptest! {

@@ -55,6 +55,11 @@ pub(super) struct Run {
 
 /// Starts a job; all of its sinks (their connectors do not matter) collect, under the name of their input's columns.
 pub(super) fn run(text: &str, parallelism: usize, base: &Path) -> Run {
+    run_within(text, parallelism, base, None)
+}
+
+/// The same, with this much memory for state, if it is given: less than a job file may say.
+pub(super) fn run_within(text: &str, parallelism: usize, base: &Path, memory_bytes: Option<u64>) -> Run {
     let document = Document { name: "job.yaml".into(), text: text.into(), language: Language::Yaml, base: base.into() };
     let loaded = load(document, &[], &|_| None);
     assert!(loaded.problems.is_empty(), "{}", loaded.report(&[], false));
@@ -62,6 +67,7 @@ pub(super) fn run(text: &str, parallelism: usize, base: &Path) -> Run {
     let around = Surroundings { base: base.into(), ..Surroundings::default() };
     let mut graph = check(&loaded.job.unwrap(), &around, &mut plugins).unwrap().graph;
     graph.parallelism = parallelism;
+    graph.state.memory_bytes_max = memory_bytes.unwrap_or(graph.state.memory_bytes_max);
     let (sender, rows) = channel();
     let gate = Arc::new(Mutex::new(()));
     let mut open_sink = |_: &crate::job::graph::SinkNode, schema: &Schema| {

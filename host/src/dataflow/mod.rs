@@ -35,4 +35,6 @@ pub mod worker;
 #[cfg(test)]
 mod job_tests;
 #[cfg(test)]
+mod memory_tests;
+#[cfg(test)]
 mod simulation;

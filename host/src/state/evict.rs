@@ -5,14 +5,17 @@
 //! not change, it can go again without being written. Rows with changes that no checkpoint has may go as well: the file notes
 //! their keys.
 
-use std::collections::BTreeSet;
+use redb::WriteTransaction;
 
-use super::filter::Filter;
+use super::cold::Victim;
 use super::key::{Key, Keys, hash};
 use super::marks::{DIRTY, LIVE, Mark, RowClock, SAME, STORED, TIME, USED};
+use super::shared_index::SharedIndex;
 use super::short::Short;
-use super::spill::{DueKeys, Records, SpillTable, put_key, read_key};
-use super::store::{StateStore, share};
+use super::spill::{Records, put_key, read_key};
+use super::spill_table::DueKeys;
+use super::spilled::{Folded, Spilled};
+use super::store::{Report, share};
 use super::table::{NO_ROW, Table, Values};
 use super::values::Asker;
 use crate::error::Result;
@@ -29,61 +32,8 @@ pub(super) const NEXT_KEYS: usize = 16 << 10;
 /// Spilled rows that are looked at in search of expired ones whenever rows are spilled.
 const SWEPT_AT_ONCE: usize = 1024;
 
-/// What a table has in the file.
-#[derive(Debug)]
-pub(super) struct Spilled {
-    pub(super) file: SpillTable,
-    filter: Filter,
-    /// Keys in the file that count as removed.
-    pub(super) removed: BTreeSet<Short>,
-    /// Keys in the file that count.
-    copies: usize,
-    /// Those of them that are in memory as well.
-    loaded: usize,
-    /// Keys that are noted as changed in the file.
-    pub(super) changed: usize,
-    /// Behind this key the sweep for what is expired goes on.
-    swept: Option<Vec<u8>>,
-    /// When the first of the keys in the file is due, by [`Asker`].
-    due: [Option<i64>; 2],
-}
-
-impl Spilled {
-    fn new(store: &StateStore) -> Result<Self> {
-        Ok(Spilled {
-            file: SpillTable::new(&store.spill_file()?),
-            filter: Filter::default(),
-            removed: BTreeSet::new(),
-            copies: 0,
-            loaded: 0,
-            changed: 0,
-            swept: None,
-            due: [None; 2],
-        })
-    }
-
-    /// The key of a row in memory, which has a copy, is removed.
-    pub(super) fn note_removed(&mut self, key: Short) {
-        self.removed.insert(key);
-        self.copies -= 1;
-        self.loaded -= 1;
-    }
-
-    /// Adds a key to those that are looked up, unless it cannot be there.
-    fn want(&self, wanted: &mut Records, group: u32, hash: u64, key: Key<'_>, number: u32) {
-        if !self.filter.may_have(hash) {
-            return;
-        }
-        if !self.removed.is_empty() {
-            let mut bytes = Vec::new();
-            put_key(group, key, &mut bytes);
-            if self.removed.contains(bytes.as_slice()) {
-                return;
-            }
-        }
-        wanted.push_key(group, key, number);
-    }
-}
+/// Bytes of spilled rows that are loaded at once, or those of one row.
+const LOADED_BYTES_AT_ONCE: usize = 4 << 20;
 
 /// Appends a row, behind its time where rows expire, in the encoding of stored state.
 pub(super) fn encode<V: Values>(values: &V, clock: Option<&RowClock>, mark: Mark, row: u32, out: &mut Vec<u8>) {
@@ -117,7 +67,7 @@ impl<V: Values> Table<V> {
             if *mark & LIVE == 0 && spilled.copies > spilled.loaded {
                 let key = keys.get(i);
                 let hash = hash(key);
-                spilled.want(&mut wanted, groups.of(hash), hash, key, *row);
+                spilled.want(&mut wanted, groups.of(hash), hash, key, *row)?;
             }
             *mark = *mark & (STORED | TIME) | LIVE | DIRTY | USED;
         }
@@ -142,7 +92,7 @@ impl<V: Values> Table<V> {
         for i in (0..rows.len()).filter(|i| rows[*i] == NO_ROW) {
             let key = keys.get(i);
             let hash = hash(key);
-            spilled.want(&mut wanted, groups.of(hash), hash, key, i as u32);
+            spilled.want(&mut wanted, groups.of(hash), hash, key, i as u32)?;
         }
         let mut found = Vec::new();
         spilled.file.read(&mut wanted, |i, epoch, bytes| {
@@ -162,7 +112,7 @@ impl<V: Values> Table<V> {
         let Some(spilled) = &mut self.spilled else { return Ok(None) };
         let (mut wanted, mut found) = (Records::default(), None);
         let hash = hash(key);
-        spilled.want(&mut wanted, groups.of(hash), hash, key, 0);
+        spilled.want(&mut wanted, groups.of(hash), hash, key, 0)?;
         if wanted.is_empty() {
             return Ok(None);
         }
@@ -209,7 +159,6 @@ impl<V: Values> Table<V> {
     /// Reports what there is; spills cold rows if that is too much.
     #[inline]
     pub(super) fn make_room(&mut self) -> Result<()> {
-        let Some(home) = &self.home else { return Ok(()) };
         if let Some(spilled) = &mut self.spilled
             && spilled.removed.len() >= REMOVED_AT_ONCE
         {
@@ -221,100 +170,133 @@ impl<V: Values> Table<V> {
                 removed.iter().map(Short::as_slice),
             )?;
         }
-        let (live, rows) = (self.index.len(), self.index.rows());
-        let filter = self.spilled.as_ref().map_or(0, |spilled| spilled.filter.bytes());
-        // Each of those that share an index has a part of it.
-        let index = self.index.bytes() / self.index.sharers();
-        let all = index + self.values.bytes() + self.marks.len() * size_of::<Mark>();
-        let own = share(all, live, rows);
-        let changed = self.spilled.as_ref().map_or(0, |spilled| spilled.changed);
-        home.listing.report(live, own + filter, self.spilled_keys(), changed);
+        let own = self.report();
+        let Some(home) = &self.home else { return Ok(()) };
         let excess = home.listing.excess(own, self.index.growth_bytes(NEXT_KEYS));
-        if excess == 0 || live == 0 {
+        if excess == 0 || self.index.is_empty() {
             return Ok(());
         }
-        let row_bytes = (own / live).max(1);
-        self.spill_rows((excess / row_bytes + 1).min(live))?;
-        // The next batch would report it; until then others may look.
-        if let Some(home) = &self.home {
-            let own = own * self.index.len() / live;
-            home.listing.report(self.index.len(), own + filter, self.spilled_keys(), changed);
-        }
+        self.spill_bytes(excess, None)?;
         self.sweep_file()
     }
 
-    /// Spills so many rows, or a few more.
-    fn spill_rows(&mut self, count: usize) -> Result<()> {
-        if let (None, Some(home)) = (&self.spilled, &self.home) {
-            self.spilled = Some(Box::new(Spilled::new(&home.store)?));
+    /// Memory that the rows take up, about.
+    fn own_bytes(&self) -> usize {
+        // Each of those that share an index has a part of it.
+        let index = self.index.bytes() / self.index.sharers();
+        let all = index + self.values.bytes() + self.marks.len() * size_of::<Mark>();
+        share(all, self.index.len(), self.index.rows())
+    }
+
+    /// Whether large rows are not spilled, since they were used.
+    pub(super) fn holds_rows(&self) -> bool {
+        self.spilled.as_ref().is_some_and(|spilled| !spilled.held.is_empty())
+    }
+
+    /// Reports what there is, once for each batch; gives the memory that the rows take up.
+    pub(super) fn report(&mut self) -> usize {
+        let own = self.own_bytes();
+        if let Some(spilled) = &mut self.spilled {
+            spilled.held.refresh(&mut self.marks, own);
         }
+        self.report_own(own);
+        own
+    }
+
+    fn report_own(&mut self, own: usize) {
+        let Some(home) = &self.home else { return };
+        let keys = self.index.len();
+        // Of many tables, what each takes up besides its rows counts as well.
+        let besides = if home.shared.is_some() { size_of::<Self>() } else { 0 };
+        let mut now = Report { keys, bytes: own + besides, ..Report::default() };
+        if let Some(spilled) = &mut self.spilled {
+            let filter = spilled.filter_bytes();
+            now.bytes += filter;
+            now.pinned = filter + spilled.held.bytes(own, keys);
+            (now.spilled, now.dirty) = (spilled.copies - spilled.loaded, spilled.changed);
+        }
+        home.listing.report(now);
+    }
+
+    /// Spills cold rows that take up so much memory, or a little more; within a transaction of the space that the table shares
+    /// with others, if it is given and the table does.
+    pub(super) fn spill_bytes(&mut self, bytes: usize, transaction: Option<&WriteTransaction>) -> Result<()> {
+        let (live, own) = (self.index.len(), self.own_bytes());
+        if live == 0 {
+            return Ok(());
+        }
+        let row_bytes = (own / live).max(1);
+        self.spill_rows((bytes / row_bytes).saturating_add(1).min(live), own, transaction)?;
+        // The next batch would report it; until then others may look.
+        self.report_own((own as u128 * self.index.len() as u128 / live as u128) as usize);
+        Ok(())
+    }
+
+    /// Whether what it spills goes to a space of its own, and so not with the same write as that of others.
+    pub(super) fn spills_alone(&self) -> bool {
+        match &self.spilled {
+            Some(spilled) => !spilled.file.is_shared(),
+            None => !Spilled::shares(self.index.len()),
+        }
+    }
+
+    /// A table all of whose rows are in the file, as a note.
+    #[allow(clippy::result_large_err)] // The table goes back to where it was: a box would be an allocation for nothing.
+    pub(super) fn fold(self) -> std::result::Result<Folded, Self> {
+        debug_assert!(self.gone.is_none() && self.clock.is_none(), "a note has no changes and no clock");
+        match self.spilled {
+            Some(spilled) if self.index.is_empty() => Ok(spilled.fold()),
+            spilled => Err(Table { spilled, ..self }),
+        }
+    }
+
+    /// What the table has in the file; so many rows are about to go there.
+    fn spilled_for(&mut self, rows: usize) -> Result<()> {
+        if let (None, Some(home)) = (&self.spilled, &self.home) {
+            let file = home.store.spill_file()?;
+            let shared = home.shared.as_ref().map(|shared| shared.space(&file));
+            self.spilled = Some(Box::new(Spilled::new(&file, shared, rows)));
+        }
+        self.spilled.as_mut().map_or(Ok(()), |spilled| spilled.expect(rows))
+    }
+
+    /// Spills so many rows, or a few more.
+    fn spill_rows(&mut self, count: usize, own: usize, transaction: Option<&WriteTransaction>) -> Result<()> {
+        self.spilled_for(count)?;
         let (mut records, mut written) = (Records::default(), Vec::new());
-        for row in self.cold_rows(count) {
+        for Victim { row, was_used, .. } in self.cold_rows(count) {
             let mark = self.marks[row as usize];
-            if mark & SAME == 0 {
+            if mark & SAME == 0 || was_used {
                 self.encode_row(row, mark & DIRTY != 0, &mut records);
+            }
+            if was_used {
+                let bytes = records.last_bytes();
+                let held = self.spilled.as_mut().is_some_and(|spilled| spilled.held.holds(row, bytes, own));
+                if held || mark & SAME != 0 {
+                    records.pop();
+                }
+                if held {
+                    continue;
+                }
             }
             written.push(row);
             if records.bytes() > WRITTEN_AT_ONCE {
-                self.write(&mut records, &written)?;
+                self.write(&mut records, &written, transaction)?;
                 records = Records::default();
                 written.clear();
             }
         }
-        self.write(&mut records, &written)
-    }
-
-    /// So many rows, or a few more, that were not used since the search last came by; if there are not so many, others as
-    /// well. In the order of their key groups.
-    ///
-    /// The search goes around the key groups, and takes all it finds in some rather than a few in each: rows of one group are
-    /// neighbours in the file, and a page that is written for one row costs as much as for all of its rows.
-    fn cold_rows(&mut self, count: usize) -> Vec<u32> {
-        let Table { index, marks, .. } = self;
-        let groups = match &self.home {
-            Some(home) => home.store.key_groups(),
-            None => return Vec::new(),
-        };
-        let group_of = |row: usize| groups.of(hash(index.key(row as u32)));
-        let mut cold = vec![0usize; groups.count() as usize];
-        for (row, _) in marks.iter().enumerate().filter(|(_, mark)| **mark & (LIVE | USED) == LIVE) {
-            cold[group_of(row) as usize] += 1;
-        }
-        let (first, mut found, mut width) = (self.hand, 0, 0);
-        while found < count && width < groups.count() {
-            found += cold[((first + width) % groups.count()) as usize];
-            width += 1;
-        }
-        self.hand = (first + width) % groups.count();
-        let mut victims = Vec::with_capacity(count);
-        for (row, mark) in marks.iter_mut().enumerate().filter(|(_, mark)| **mark & LIVE != 0) {
-            let group = group_of(row);
-            if (group + groups.count() - first) % groups.count() >= width {
-                continue;
-            }
-            if *mark & USED == 0 {
-                victims.push((group, row as u32));
-            }
-            *mark &= !USED;
-        }
-        if victims.len() < count {
-            let mut taken = victims.iter().map(|(_, row)| *row as usize).peekable();
-            let live = marks.iter().enumerate().filter(|(_, mark)| **mark & LIVE != 0).map(|(row, _)| row);
-            let others = live.filter(|row| taken.next_if_eq(row).is_none()).take(count - victims.len());
-            let others: Vec<_> = others.map(|row| (group_of(row), row as u32)).collect();
-            victims.extend(others);
-        }
-        victims.sort_unstable();
-        victims.into_iter().map(|(_, row)| row).collect()
+        self.write(&mut records, &written, transaction)
     }
 
     /// Spills these rows.
     pub(super) fn spill_these(&mut self, rows: &[u32]) -> Result<()> {
+        self.spilled_for(rows.len())?;
         let mut records = Records::default();
         for row in rows {
             self.encode_row(*row, self.marks[*row as usize] & DIRTY != 0, &mut records);
         }
-        self.write(&mut records, rows)
+        self.write(&mut records, rows, None)
     }
 
     fn encode_row(&self, row: u32, dirty: bool, records: &mut Records) {
@@ -325,7 +307,7 @@ impl<V: Values> Table<V> {
     }
 
     /// Writes rows to the file and forgets victims, the rows that were written among them.
-    fn write(&mut self, records: &mut Records, victims: &[u32]) -> Result<()> {
+    fn write(&mut self, records: &mut Records, victims: &[u32], transaction: Option<&WriteTransaction>) -> Result<()> {
         let groups = self.key_groups();
         let Table { index, values, marks, spilled: Some(spilled), .. } = self else { return Ok(()) };
         let mut due = DueKeys::default();
@@ -341,22 +323,30 @@ impl<V: Values> Table<V> {
             let noted = |row: u32| tracked && marks[row as usize] & DIRTY != 0;
             // A key that was removed and has come again is removed before it is written.
             let removed = std::mem::take(&mut spilled.removed);
-            spilled.file.write(records, &due, noted, removed.iter().map(Short::as_slice))?;
+            let removed = removed.iter().map(Short::as_slice);
+            match transaction.filter(|_| spilled.file.is_shared()) {
+                Some(transaction) => spilled.file.write_in(transaction, records, &due, noted, removed)?,
+                None => spilled.file.write(records, &due, noted, removed)?,
+            }
         }
-        let index = index.own();
         for row in victims {
             let mark = std::mem::take(&mut marks[*row as usize]);
             if mark & STORED != 0 {
                 spilled.loaded -= 1;
             } else {
-                spilled.copies += 1;
-                spilled.filter.insert(hash(index.key(*row)));
+                spilled.note_copy(hash(index.key(*row)));
             }
             if self.gone.is_some() && mark & (DIRTY | SAME) == DIRTY {
                 spilled.changed += 1;
             }
-            index.remove(*row);
             values.clear(*row);
+        }
+        if victims.len() == index.len() && index.sharers() > 1 {
+            // What others have as well is not copied to be emptied.
+            *index = SharedIndex::default();
+        } else {
+            let index = index.own();
+            victims.iter().for_each(|row| index.remove(*row));
         }
         Ok(())
     }
@@ -381,7 +371,7 @@ impl<V: Values> Table<V> {
         for (i, bytes) in keys.iter().enumerate() {
             let (group, key) = read_key(bytes)?;
             if self.index.find(key).is_none() {
-                spilled.want(&mut wanted, group, hash(key), key, i as u32);
+                spilled.want(&mut wanted, group, hash(key), key, i as u32)?;
             }
         }
         spilled.file.read(&mut wanted, |i, epoch, row| {
@@ -400,7 +390,7 @@ impl<V: Values> Table<V> {
 
     /// Loads up to `limit` rows that are in the file alone, from `after` on. Whether there are more.
     pub(super) fn load_chunk(&mut self, after: &mut Option<Vec<u8>>, limit: usize) -> Result<(Vec<u32>, bool)> {
-        let (mut rows, mut seen) = (Vec::new(), Vec::new());
+        let (mut rows, mut seen, mut size) = (Vec::new(), Vec::new(), 0);
         let Some(spilled) = &self.spilled else { return Ok((rows, false)) };
         let (index, mut last) = (&self.index, after.take());
         let from = last.clone();
@@ -408,9 +398,10 @@ impl<V: Values> Table<V> {
             let (_, known) = read_key(key)?;
             if index.find(known).is_none() && !spilled.removed.contains(key) {
                 seen.push((key.to_vec(), epoch, bytes.to_vec()));
+                size += bytes.len();
             }
             last = Some(key.to_vec());
-            Ok(seen.len() < limit)
+            Ok(seen.len() < limit && size < LOADED_BYTES_AT_ONCE)
         })?;
         *after = last;
         for (key, epoch, bytes) in seen {

@@ -1,9 +1,10 @@
 //! A filter against look-ups of what was never there: it says "no" for certain, and "perhaps" else.
 //!
-//! Bloom filters whose bits for one key lie in 64 bytes. When one is full, another of twice its size is put beside it.
+//! Bloom filters whose bits for one key lie in 64 bytes. When one is full, a larger one is put beside it: a filter of few keys is
+//! a small one, and one of many keys has few layers to look at.
 
-/// Keys of the first layer.
-const FIRST_KEYS: usize = 16 << 10;
+/// Keys of the first layers; each further one has twice as many as the one before it.
+const FIRST_KEYS: [usize; 3] = [512, 8 << 10, 16 << 10];
 
 /// Blocks of 512 bits for so many keys: 12 bits a key, which lets about one in a hundred strange keys through.
 const KEYS_PER_BLOCK: usize = 42;
@@ -42,7 +43,8 @@ impl Filter {
     /// Adds a hash.
     pub(super) fn insert(&mut self, hash: u64) {
         if self.layers.last().is_none_or(|layer| layer.room == 0) {
-            let keys = FIRST_KEYS << self.layers.len();
+            let at = self.layers.len();
+            let keys = FIRST_KEYS.get(at).copied().unwrap_or_else(|| FIRST_KEYS[2] << (at - 2));
             self.layers.push(Layer { blocks: vec![[0; 8]; keys / KEYS_PER_BLOCK + 1], room: keys });
         }
         let layer = self.layers.last_mut().expect("a layer was added");

@@ -1,14 +1,16 @@
 //! Keyed state: everything that operators keep between batches.
 //!
 //! [`key`] says what the bytes, the hash and the key group of a key are; [`index`] numbers keys; [`table`] is an index with
-//! columns of values, in which every key knows whether it has changed and was used of late. [`slots`] are the tables of a
-//! process function, [`timers`] its timers. [`store`] knows how much memory there is, and lists everything.
+//! columns of values, in which every key knows whether it has changed and was used of late; [`tables`] are many of one slot.
+//! [`slots`] are the tables of a process function, [`timers`] its timers. [`store`] knows how much memory there is, and lists
+//! everything.
 //! [`bytes`], [`cell`] and [`codec`] are the encoding.
 
 pub mod bytes;
 pub mod cell;
 pub mod changes;
 pub mod codec;
+mod cold;
 mod evict;
 mod filter;
 pub mod index;
@@ -20,8 +22,11 @@ mod shared_index;
 pub mod short;
 pub mod slots;
 mod spill;
+mod spill_table;
+mod spilled;
 pub mod store;
 pub mod table;
+pub mod tables;
 mod timer_file;
 mod timer_log;
 mod timer_name;
@@ -35,3 +40,5 @@ pub mod values;
 mod slots_tests;
 #[cfg(test)]
 mod table_tests;
+#[cfg(test)]
+mod tables_tests;

@@ -1,15 +1,17 @@
 //! The file of one worker to which state goes for which there is no memory.
 //!
 //! It is scratch: never synced, without a name from the moment it is open, so that it is gone when the process is, whatever
-//! ends it. Every table of ours is one of redb's, named by a number, so that dropping it frees its pages at once.
+//! ends it. A table of ours is one of redb's, named by a number, so that dropping it frees its pages at once. Small tables of one
+//! slot, of which there may be many, share one of redb's ([`SpillSpace`](super::spill_table::SpillSpace)): there a table costs no page, but the bytes of its rows.
 //!
 //! ```text
-//! key:    key group, 4 bytes, big-endian | 0: no key; 1: 8 bytes of an integer; 2: bytes | the key
+//! key:    number of the table, 8 bytes, big-endian, where a space is shared | key group, 4 bytes, big-endian
+//!         | 0: no key; 1: 8 bytes of an integer; 2: bytes | the key
 //! value:  a frame (see `codec`) of: epoch, 4 bytes, little-endian | the row as its columns encode it
 //! ```
 //!
-//! Further tables of redb's have the keys that somebody has to look at, by time: the time, 8 bytes, big-endian with the sign
-//! turned round, and the key as above; no values.
+//! Further tables of redb's have the keys that somebody has to look at, by time: the number of the table as above, the time, 8
+//! bytes, big-endian with the sign turned round, and the rest of the key as above; no values.
 //!
 //! Keys of one group are together, so that ranges are scanned by key group. The epoch is that of the last change: when it is
 //! the table's current one, the row has changed since the last look at changes. What timers have in the file is drawn in
@@ -21,14 +23,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use redb::{
-    Database, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError,
-    WriteTransaction,
-};
+use redb::{Database, ReadOnlyTable, ReadableDatabase, StorageBackend, TableDefinition, TableError, WriteTransaction};
 
 use super::codec;
 use super::key::Key;
-use super::values::Asker;
+use super::store::JobStores;
 use crate::error::{Error, Result};
 
 /// Told apart by this number, files of several workers may lie in one folder.
@@ -74,11 +73,13 @@ impl StorageBackend for Scratch {
 pub(super) struct SpillFile {
     database: Database,
     tables: AtomicU64,
+    /// Counts what is written and read.
+    pub(super) job: Arc<JobStores>,
 }
 
 impl SpillFile {
     /// A new file in this folder, which is made if it is not there; in the system's for temporary files, if there is none.
-    pub(super) fn create(folder: Option<&Path>, cache_bytes: usize) -> Result<Self> {
+    pub(super) fn create(folder: Option<&Path>, cache_bytes: usize, job: &Arc<JobStores>) -> Result<Self> {
         let temporary = std::env::temp_dir();
         let folder = folder.unwrap_or(&temporary);
         std::fs::create_dir_all(folder)
@@ -92,7 +93,7 @@ impl SpillFile {
             .set_cache_size(cache_bytes.max(CACHE_BYTES_MIN))
             .create_with_backend(Scratch(file))
             .map_err(failed)?;
-        Ok(SpillFile { database, tables: AtomicU64::new(0) })
+        Ok(SpillFile { database, tables: AtomicU64::new(0), job: Arc::clone(job) })
     }
 
     /// A number that no table has in its name.
@@ -105,6 +106,7 @@ impl SpillFile {
         let transaction = self.database.begin_write().map_err(failed)?;
         let result = change(&transaction)?;
         transaction.commit().map_err(failed)?;
+        self.job.note_write();
         Ok(result)
     }
 
@@ -132,26 +134,26 @@ impl SpillFile {
 /// Rows to be written, or keys to be looked up, in one piece of memory.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    bytes: Vec<u8>,
-    entries: Vec<Record>,
+    pub(super) bytes: Vec<u8>,
+    pub(super) entries: Vec<Record>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Record {
+pub(super) struct Record {
     /// Where the key, the value (empty for a look-up), and the record end and begin.
     key: u32,
     value: u32,
     end: u32,
     /// One that the caller chose.
-    number: u32,
+    pub(super) number: u32,
 }
 
 impl Record {
-    fn key(self, bytes: &[u8]) -> &[u8] {
+    pub(super) fn key(self, bytes: &[u8]) -> &[u8] {
         &bytes[self.key as usize..self.value as usize]
     }
 
-    fn value(self, bytes: &[u8]) -> &[u8] {
+    pub(super) fn value(self, bytes: &[u8]) -> &[u8] {
         &bytes[self.value as usize..self.end as usize]
     }
 }
@@ -174,7 +176,19 @@ impl Records {
         self.entries.last_mut().expect("a key was added").end = self.bytes.len() as u32;
     }
 
-    fn sort(&mut self) {
+    /// Bytes of the last record.
+    pub(super) fn last_bytes(&self) -> usize {
+        self.entries.last().map_or(0, |last| (last.end - last.key) as usize)
+    }
+
+    /// Takes the last record out again.
+    pub(super) fn pop(&mut self) {
+        if let Some(last) = self.entries.pop() {
+            self.bytes.truncate(last.key as usize);
+        }
+    }
+
+    pub(super) fn sort(&mut self) {
         let Records { bytes, entries } = self;
         entries.sort_unstable_by(|a, b| a.key(bytes).cmp(b.key(bytes)));
     }
@@ -218,7 +232,7 @@ pub(super) fn read_key(bytes: &[u8]) -> Result<(u32, Key<'_>)> {
 }
 
 /// The epoch and the row of a value.
-fn read_value(frame: &[u8]) -> Result<(u32, &[u8])> {
+pub(super) fn read_value(frame: &[u8]) -> Result<(u32, &[u8])> {
     let payload = codec::unframe(frame)?;
     let (epoch, row) = payload
         .split_first_chunk::<4>()
@@ -229,34 +243,6 @@ fn read_value(frame: &[u8]) -> Result<(u32, &[u8])> {
 /// A table of redb's by its name.
 pub(super) type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 
-/// The part of one table in the file.
-#[derive(Debug)]
-pub(super) struct SpillTable {
-    file: Arc<SpillFile>,
-    rows: String,
-    /// Keys of rows that were spilled before changes had been looked at.
-    changed: String,
-    /// Keys that are due at a time, by [`Asker`].
-    due: [String; 2],
-}
-
-/// Keys, each with the time when it is due; for each [`Asker`] its own.
-#[derive(Debug, Default)]
-pub(super) struct DueKeys([Vec<Vec<u8>>; 2]);
-
-impl DueKeys {
-    /// Adds a key.
-    pub(super) fn push(&mut self, by: Asker, at: i64, key_group: u32, key: Key<'_>) {
-        let mut bytes = ordered(at).to_vec();
-        put_key(key_group, key, &mut bytes);
-        self.0[by as usize].push(bytes);
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.iter().all(Vec::is_empty)
-    }
-}
-
 /// A time as bytes that have its order.
 pub(super) fn ordered(at: i64) -> [u8; 8] {
     (at as u64 ^ 1 << 63).to_be_bytes()
@@ -265,148 +251,4 @@ pub(super) fn ordered(at: i64) -> [u8; 8] {
 /// The time of what [`ordered`] made.
 pub(super) fn read_ordered(bytes: [u8; 8]) -> i64 {
     (u64::from_be_bytes(bytes) ^ 1 << 63) as i64
-}
-
-/// The time and the key of what [`DueKeys::push`] wrote.
-fn read_due(bytes: &[u8]) -> Result<(i64, &[u8])> {
-    let wrong = || Error::internal("the time of spilled state cannot be read");
-    let (at, key) = bytes.split_first_chunk::<8>().ok_or_else(wrong)?;
-    Ok((read_ordered(*at), key))
-}
-
-impl SpillTable {
-    pub(super) fn new(file: &Arc<SpillFile>) -> Self {
-        let number = file.next_number();
-        let name = |part: &str| format!("{part}-{number}");
-        SpillTable {
-            file: Arc::clone(file),
-            rows: name("rows"),
-            changed: name("changed"),
-            due: Asker::ALL.map(|by| name(&format!("due-{}", by as usize))),
-        }
-    }
-
-    /// Writes rows, over those that have their keys; with `tracked`, they are noted as changed. Removes other keys. Notes keys
-    /// that are due.
-    pub(super) fn write<'k>(
-        &self,
-        records: &mut Records,
-        due: &DueKeys,
-        tracked: impl Fn(u32) -> bool,
-        remove: impl Iterator<Item = &'k [u8]>,
-    ) -> Result<()> {
-        records.sort();
-        self.file.write(|transaction| {
-            let mut table = transaction.open_table(Definition::new(&self.rows)).map_err(failed)?;
-            for key in remove {
-                table.remove(key).map_err(failed)?;
-            }
-            for record in &records.entries {
-                table.insert(record.key(&records.bytes), record.value(&records.bytes)).map_err(failed)?;
-            }
-            let mut noted = None;
-            for record in &records.entries {
-                if tracked(record.number) {
-                    if noted.is_none() {
-                        noted = Some(transaction.open_table(Definition::new(&self.changed)).map_err(failed)?);
-                    }
-                    let noted = noted.as_mut().expect("the table was opened");
-                    noted.insert(record.key(&records.bytes), &[][..]).map_err(failed)?;
-                }
-            }
-            for (keys, name) in due.0.iter().zip(&self.due).filter(|(keys, _)| !keys.is_empty()) {
-                let mut table = transaction.open_table(Definition::new(name)).map_err(failed)?;
-                for key in keys {
-                    table.insert(key.as_slice(), &[][..]).map_err(failed)?;
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// Looks keys up: calls `found` with the number, the epoch and the row of each that is there.
-    pub(super) fn read(
-        &self,
-        records: &mut Records,
-        mut found: impl FnMut(u32, u32, &[u8]) -> Result<()>,
-    ) -> Result<()> {
-        records.sort();
-        let Some(table) = self.file.open(&self.rows)? else { return Ok(()) };
-        for record in &records.entries {
-            if let Some(value) = table.get(record.key(&records.bytes)).map_err(failed)? {
-                let (epoch, row) = read_value(value.value())?;
-                found(record.number, epoch, row)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes out up to `limit` keys that are due at `until` or earlier, and says when the next one is due.
-    pub(super) fn take_due(&self, by: Asker, until: i64, limit: usize) -> Result<(Vec<Vec<u8>>, Option<i64>)> {
-        self.file.write(|transaction| {
-            let (mut keys, mut next) = (Vec::new(), None);
-            let mut table = transaction.open_table(Definition::new(&self.due[by as usize])).map_err(failed)?;
-            let mut entries = Vec::new();
-            for entry in table.range::<&[u8]>(..).map_err(failed)? {
-                let (entry, _) = entry.map_err(failed)?;
-                let (at, key) = read_due(entry.value())?;
-                if at > until || keys.len() == limit {
-                    next = Some(at);
-                    break;
-                }
-                keys.push(key.to_vec());
-                entries.push(entry.value().to_vec());
-            }
-            for entry in entries {
-                table.remove(entry.as_slice()).map_err(failed)?;
-            }
-            Ok((keys, next))
-        })
-    }
-
-    /// Calls `visit` with the key, the epoch and the row of entries behind `after`, in the order of their keys, until it says
-    /// that it has enough. Whether there are more.
-    pub(super) fn scan(
-        &self,
-        after: Option<&[u8]>,
-        mut visit: impl FnMut(&[u8], u32, &[u8]) -> Result<bool>,
-    ) -> Result<bool> {
-        let Some(table) = self.file.open(&self.rows)? else { return Ok(false) };
-        let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-        for entry in table.range::<&[u8]>((from, std::ops::Bound::Unbounded)).map_err(failed)? {
-            let (key, value) = entry.map_err(failed)?;
-            let (epoch, row) = read_value(value.value())?;
-            if !visit(key.value(), epoch, row)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Calls `visit` with the key, the epoch and the row of what was noted as changed.
-    pub(super) fn changed(&self, mut visit: impl FnMut(&[u8], u32, &[u8]) -> Result<()>) -> Result<()> {
-        let (Some(changed), Some(rows)) = (self.file.open(&self.changed)?, self.file.open(&self.rows)?) else {
-            return Ok(());
-        };
-        for entry in changed.range::<&[u8]>(..).map_err(failed)? {
-            let (key, _) = entry.map_err(failed)?;
-            if let Some(value) = rows.get(key.value()).map_err(failed)? {
-                let (epoch, row) = read_value(value.value())?;
-                visit(key.value(), epoch, row)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Nothing is noted as changed any more.
-    pub(super) fn forget_changed(&self) -> Result<()> {
-        self.file.drop_tables(&[&self.changed])
-    }
-}
-
-impl Drop for SpillTable {
-    fn drop(&mut self) {
-        // Its pages are then used for others. What cannot be freed goes with the file.
-        let _ = self.file.drop_tables(&[&self.rows, &self.changed, &self.due[0], &self.due[1]]);
-    }
 }

@@ -9,11 +9,11 @@ use super::marks::{DIRTY, LIVE, Mark, RowClock, STORED, TIME, USED};
 use super::shared_index::SharedIndex;
 use super::short::Short;
 use super::spill::put_key;
+use super::spill_table::SharedSpace;
+use super::spilled::Spilled;
 use super::store::{Listing, SlotKind, StateStore};
 pub use super::values::{Asker, EntryVisitor, Values};
 use crate::error::Result;
-
-use super::evict::Spilled;
 
 /// Spilled keys that are due which should come back at once: see [`Table::load_due`].
 pub const DUE_AT_ONCE: usize = 4096;
@@ -37,7 +37,7 @@ pub struct Table<V> {
     /// Where rows expire.
     pub(super) clock: Option<RowClock>,
     /// Where the sweep for what is expired goes on.
-    swept: usize,
+    pub(super) swept: usize,
     /// The key group where the search for cold rows goes on.
     pub(super) hand: u32,
     pub(super) home: Option<Home>,
@@ -54,6 +54,15 @@ pub struct Table<V> {
 pub(super) struct Home {
     pub(super) store: StateStore,
     pub(super) listing: Listing,
+    /// Of small tables.
+    pub(super) shared: Option<SharedSpace>,
+}
+
+impl Home {
+    /// As a slot of the store's operator.
+    pub(super) fn new(store: &StateStore, slot: &str, kind: SlotKind) -> Self {
+        Home { store: store.clone(), listing: store.list(slot, kind), shared: None }
+    }
 }
 
 impl<V: Values> Table<V> {
@@ -109,8 +118,7 @@ impl<V: Values> Table<V> {
 
     /// Without keys, as a slot of the store's operator: it is listed, and spilled when memory is short.
     pub fn in_store(values: V, store: &StateStore, slot: &str, kind: SlotKind) -> Self {
-        let home = Home { store: store.clone(), listing: store.list(slot, kind) };
-        Table { home: Some(home), ..Table::new(values) }
+        Table { home: Some(Home::new(store, slot, kind)), ..Table::new(values) }
     }
 
     /// The keys that are in memory.

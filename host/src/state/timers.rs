@@ -5,7 +5,7 @@ use super::evict::NEXT_KEYS;
 use super::index::KeyIndex;
 use super::key::Key;
 use super::short::Short;
-use super::store::{SlotKind, StateStore, share};
+use super::store::{Report, SlotKind, StateStore, share};
 use super::table::Home;
 use super::timer_file::{AtOnce, Ranked, TimerFile};
 use super::timer_log::TimerLog;
@@ -71,7 +71,7 @@ pub struct Due {
 impl Timers {
     /// Without timers, as a slot of the store's operator.
     pub fn new(store: &StateStore) -> Self {
-        let home = Home { store: store.clone(), listing: store.list("timers", SlotKind::Timers) };
+        let home = Home::new(store, "timers", SlotKind::Timers);
         Timers { home: Some(home), ..Timers::default() }
     }
 
@@ -259,7 +259,8 @@ impl Timers {
     fn report(&self) {
         if let Some(home) = &self.home {
             let filter = self.file.as_ref().map_or(0, |file| file.bytes());
-            home.listing.report(self.kept(), self.bytes() + filter, self.spilled(), 0);
+            let (keys, bytes, spilled) = (self.kept(), self.bytes() + filter, self.spilled());
+            home.listing.report(Report { keys, bytes, pinned: filter, spilled, dirty: 0 });
         }
     }
 

@@ -54,7 +54,7 @@ impl<S: Stage> Builder<'_, S> {
         let lateness_ms = spec.allowed_lateness_ms;
         let windows: Box<dyn plan::Windows> = match spec.windows {
             Windows::Time { size_ms, slide_ms } => {
-                Box::new(TimeWindows::new(Shape { size_ms, slide_ms, lateness_ms }, &store))
+                Box::new(TimeWindows::new(Shape { size_ms, slide_ms, lateness_ms }, &plan, &store))
             }
             Windows::Session { gap_ms } => Box::new(SessionWindows::new(&plan, &store, gap_ms, lateness_ms)),
             Windows::Global => Box::new(GlobalWindow::new(&plan, &store)),

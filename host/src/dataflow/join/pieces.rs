@@ -9,7 +9,7 @@
 use arrow_array::{Array, ArrayRef};
 
 use super::layout::Layout;
-use crate::dataflow::batch::{Batch, Column, Rows};
+use crate::dataflow::batch::{Batch, COLUMN_BYTES, Column, Rows};
 use crate::error::{Error, Result};
 use crate::schema::DataType;
 use crate::state::bytes::{at_end, take_count};
@@ -29,7 +29,7 @@ fn bytes_of(piece: &Batch) -> Result<usize> {
             .map_err(|e| Error::internal(format!("the rows of a join have no size: {e}")))?;
         Ok(rows.map_or(all, |rows| all * rows.len() / values.len().max(1)))
     };
-    piece.columns().iter().map(size).sum()
+    piece.columns().iter().map(|column| Ok(size(column)? + COLUMN_BYTES)).sum()
 }
 
 /// Which parts of a batch may be kept as views of its columns; `counts` are the rows of the parts, in the order in which those

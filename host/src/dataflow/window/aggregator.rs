@@ -54,6 +54,14 @@ impl Accumulators {
         Error::internal("accumulators of another aggregate")
     }
 
+    /// The same of no group.
+    pub fn fresh(&self) -> Self {
+        match self {
+            Accumulators::Own(own) => Accumulators::Own(own.fresh()),
+            Accumulators::Plugin(_) => Accumulators::Plugin(Vec::new()),
+        }
+    }
+
     /// Makes room for this many groups.
     pub fn grow(&mut self, groups: usize) {
         match self {

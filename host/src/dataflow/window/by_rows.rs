@@ -1,30 +1,40 @@
 //! Windows by number of rows of a key, tumbling and sliding.
 //!
-//! A pane is `gcd(size, slide)` rows of a key; a key keeps a ring of the panes of one window. A window that is not full when
+//! A pane is the rows of a key between two at which windows begin or end: `slide`, or in turns `slide - size mod slide` and
+//! `size mod slide`, where that is not 0. A key keeps a ring of the panes of one window. A window that is not full when
 //! the input ends gives no result; a sliding one gives results from its first `slide` rows on, of as many as there are.
 
 use super::aggregate::Times;
 use super::aggregator::{Accumulators, Aggregator, Columns};
+use super::gathered::Gathered;
 use super::measured::Measured;
 use super::pane::{Accumulated, NEVER, rows_of};
 use super::plan::{Added, Held, Mark, NewRows, PANES, Plan, Span, Windows};
-use super::rounds::rounds;
+use super::rounds::{Every, rounds};
+use crate::connector::limits::BATCH_ROWS_DEFAULT;
 use crate::dataflow::batch::Batch;
 use crate::error::{Error, Result};
 use crate::state::bytes::{at_end, take_array, take_int};
 use crate::state::store::{SlotKind, StateStore};
 use crate::state::table::{Table, Values};
+use crate::state::tables::Prototype;
+
+/// Memory of accumulators of results beyond which these are given: those of one key may be large.
+const RESULT_BYTES_MAX: usize = 4 << 20;
+
+/// The memory is looked at again for so many more results.
+const RESULTS_BETWEEN_LOOKS: usize = 64;
 
 /// The panes of a key: accumulators `key * ring + place`.
 ///
-/// Encoding: how many panes there were (8 bytes), the rows in the current one (8 bytes), the time of the latest row (8 bytes),
+/// Encoding: how many panes there were (8 bytes), the rows since the last result (8 bytes), the time of the latest row (8 bytes),
 /// and each place's accumulators.
 struct Rings {
     aggregates: Vec<Accumulators>,
     ring: usize,
     /// By key: panes that are full, since the beginning.
     panes: Vec<u64>,
-    /// By key: rows in the current pane.
+    /// By key: rows since the last result.
     since: Vec<u64>,
     latest: Vec<i64>,
     measured: Measured,
@@ -83,8 +93,8 @@ impl Values for Rings {
 
 /// Windows by number of rows on one worker.
 pub struct RowWindows {
-    /// Rows of a pane.
-    pane: u64,
+    /// Where panes end.
+    every: Every,
     /// Panes between results.
     slide: u64,
     table: Table<Rings>,
@@ -94,69 +104,109 @@ pub struct RowWindows {
 impl RowWindows {
     /// Without keys; `size` and `slide` are rows, not 0, and `slide` is not greater.
     pub fn new(plan: &Plan, store: &StateStore, size: u64, slide: u64) -> Self {
-        let (mut pane, mut rest) = (size, slide);
-        while rest != 0 {
-            (pane, rest) = (rest, pane % rest);
-        }
+        let (slides, rest) = (size / slide, size % slide);
+        let (every, panes, ring) = match rest {
+            0 => (Every { rows: slide, cut: 0 }, 1, slides),
+            // The window begins with the last part of a slide.
+            rest => (Every { rows: slide, cut: slide - rest }, 2, 2 * slides + 1),
+        };
         let aggregates = plan.aggregators.iter().map(Aggregator::accumulators).collect();
-        let ring = (size / pane) as usize;
         let rings = Rings {
             aggregates,
-            ring,
+            ring: ring as usize,
             panes: Vec::new(),
             since: Vec::new(),
             latest: Vec::new(),
             measured: Measured::default(),
         };
         RowWindows {
-            pane,
-            slide: slide / pane,
+            every,
+            slide: panes,
             table: Table::in_store(rings, store, PANES, SlotKind::Window),
             scratch: Vec::new(),
         }
     }
 
-    /// The results of keys whose current pane is full, and the beginning of the next.
-    fn full(&mut self, plan: &mut Plan, keys: &[u32]) -> Result<Vec<Batch>> {
-        let (index, rings) = self.table.parts_mut();
+    /// Notes the results of keys whose current pane is full, and begins the next.
+    fn full(&mut self, plan: &mut Plan, keys: &[u32], results: &mut Results) -> Result<()> {
+        let (_, rings) = self.table.parts_mut();
         keys.iter().for_each(|key| rings.panes[*key as usize] += 1);
         let due: Vec<u32> =
             keys.iter().copied().filter(|key| rings.panes[*key as usize].is_multiple_of(self.slide)).collect();
-        let mut results = Vec::new();
         if !due.is_empty() {
-            let mut merged = Accumulated::new(plan);
-            merged.grow(due.len());
+            let first = results.keys.len() as u32;
+            results.keys.extend(&due);
+            results.latest.extend(due.iter().map(|key| rings.latest[*key as usize]));
+            results.merged.grow(results.keys.len());
             // From the oldest pane to the latest.
             for back in (0..rings.ring).rev() {
-                let pairs = due.iter().enumerate().filter_map(|(group, key)| {
+                let pairs = due.iter().zip(first..).filter_map(|(key, group)| {
                     let pane = rings.panes[*key as usize].checked_sub(1 + back as u64)?;
                     let place = *key as usize * rings.ring + (pane % rings.ring as u64) as usize;
-                    Some((place as u32, group as u32))
+                    Some((place as u32, group))
                 });
                 let pairs: Vec<(u32, u32)> = pairs.collect();
                 for (i, aggregator) in plan.aggregators.iter_mut().enumerate() {
-                    aggregator.merge(&mut merged.aggregates[i], &rings.aggregates[i], &pairs)?;
+                    aggregator.merge(&mut results.merged.aggregates[i], &rings.aggregates[i], &pairs)?;
                 }
             }
-            merged.latest = due.iter().map(|key| rings.latest[*key as usize]).collect();
-            results = plan.results_of(index, &merged, Some(&due), None, Span::Latest, Mark::Final)?;
         }
         // The place of the oldest pane is that of the next one.
         for key in keys {
             let place = rings.place(*key);
             rings.aggregates.iter_mut().for_each(|a| a.clear(place));
         }
-        Ok(results)
+        Ok(())
+    }
+
+    /// Gives the results that were noted.
+    fn give(&self, plan: &mut Plan, results: &mut Results, given: &mut Gathered) -> Result<()> {
+        let empty = results.merged.fresh();
+        let mut merged = std::mem::replace(&mut results.merged, empty);
+        merged.latest = std::mem::take(&mut results.latest);
+        let keys = std::mem::take(&mut results.keys);
+        results.looked_at = 0;
+        given.push(plan.results_of(self.table.index(), &merged, Some(&keys), None, Span::Latest, Mark::Final)?)
+    }
+}
+
+/// Results of the rows of a batch that are to be given together.
+struct Results {
+    /// What was added up for each.
+    merged: Accumulated,
+    /// Their keys.
+    keys: Vec<u32>,
+    /// When the latest row of each was.
+    latest: Vec<i64>,
+    /// Of how many the memory was looked at.
+    looked_at: usize,
+}
+
+impl Results {
+    fn new(plan: &Plan) -> Self {
+        Results { merged: Accumulated::new(plan), keys: Vec::new(), latest: Vec::new(), looked_at: 0 }
+    }
+
+    /// Whether they are as many as should be given at once, or take up as much memory.
+    fn are_many(&mut self) -> bool {
+        if self.keys.len() >= BATCH_ROWS_DEFAULT as usize {
+            return true;
+        }
+        if self.keys.len() < self.looked_at + RESULTS_BETWEEN_LOOKS {
+            return false;
+        }
+        self.looked_at = self.keys.len();
+        self.merged.aggregates.iter().map(Accumulators::bytes).sum::<usize>() > RESULT_BYTES_MAX
     }
 }
 
 impl Windows for RowWindows {
     fn add(&mut self, plan: &mut Plan, rows: &NewRows<'_>) -> Result<Added> {
-        let mut added = Added::default();
+        let (mut added, mut results, mut given) = (Added::default(), Results::new(plan), Gathered::default());
         let mut columns = Columns::of(rows.batch);
         let mut keys_of_rows = std::mem::take(&mut self.scratch);
         rows_of(&mut self.table, &mut columns, &plan.key, rows.batch.row_count(), &mut keys_of_rows)?;
-        for round in rounds(&keys_of_rows, &mut self.table.values_mut().since, self.pane) {
+        for round in rounds(&keys_of_rows, &mut self.table.values_mut().since, self.every) {
             let rings = self.table.values_mut();
             rings.measured.note(round.rows.len());
             let some = round.of(rows, &keys_of_rows);
@@ -169,11 +219,15 @@ impl Windows for RowWindows {
                 let failed = aggregator.update(accumulators, &places, &mut columns, times, rows.context)?;
                 added.failures.extend(round.outside(failed));
             }
-            added.results.extend(self.full(plan, &round.full)?);
+            self.full(plan, &round.full, &mut results)?;
+            if results.are_many() {
+                self.give(plan, &mut results, &mut given)?;
+            }
         }
+        self.give(plan, &mut results, &mut given)?;
         self.scratch = keys_of_rows;
         self.table.settle(0)?;
-        Ok(added)
+        Ok(Added { results: given.finish()?, ..added })
     }
 
     fn add_partials(&mut self, _plan: &mut Plan, _partials: &Batch) -> Result<(usize, Vec<Batch>)> {

@@ -105,7 +105,6 @@ pub fn divide(shape: &Shape, times: Times<'_>, row_count: usize, fired_to: Optio
         divided.parts.push((shape.pane_of(least), Part::All));
         return divided;
     }
-    let length = shape.pane_ms();
     // For each pane, stretches of rows: start and length.
     let mut stretches: BTreeMap<i64, Vec<(usize, usize)>> = BTreeMap::new();
     let mut row = 0;
@@ -122,10 +121,10 @@ pub fn divide(shape: &Shape, times: Times<'_>, row_count: usize, fired_to: Optio
             continue;
         }
         // Times of neighbouring rows are mostly in the same pane, which is late for all or for none.
-        let pane = shape.pane_of(time);
+        let (pane, end) = shape.pane(time);
         let start = row;
         row += 1;
-        while row < row_count && (pane..pane + length).contains(&times.at(row)) {
+        while row < row_count && (pane..end).contains(&times.at(row)) {
             row += 1;
         }
         stretches.entry(pane).or_default().push((start, row - start));

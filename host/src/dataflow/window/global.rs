@@ -1,6 +1,7 @@
 //! One window for everything. Its results come by a trigger, and when the input ends.
 
 use super::aggregator::Columns;
+use super::gathered::Gathered;
 use super::pane::{Pane, rows_of, take_changed};
 use super::partial;
 use super::plan::{Added, Giving, Held, Mark, NewRows, Plan, Span, Windows};
@@ -32,14 +33,13 @@ impl Windows for GlobalWindow {
         let mut columns = Columns::of(rows.batch);
         let mut groups = std::mem::take(&mut self.scratch);
         rows_of(&mut self.pane, &mut columns, &plan.key, rows.batch.row_count(), &mut groups)?;
-        let mut results = Vec::new();
+        let mut results = Gathered::default();
         let failures = plan.add(&mut self.pane, rows, &groups, &mut columns, &mut |plan, pane, full| {
-            results.extend(plan.results(pane, Some(full), Span::Latest, Mark::Early)?);
-            Ok(())
+            results.push(plan.results(pane, Some(full), Span::Latest, Mark::Early)?)
         })?;
         self.scratch = groups;
         self.pane.settle(0)?;
-        Ok(Added { failures, results, ..Added::default() })
+        Ok(Added { failures, results: results.finish()?, ..Added::default() })
     }
 
     fn add_partials(&mut self, plan: &mut Plan, partials: &Batch) -> Result<(usize, Vec<Batch>)> {

@@ -3,7 +3,10 @@
 use std::cell::Cell;
 
 /// Keys for which the memory is looked at each time.
-const KEYS_MIN: usize = 1024;
+const KEYS_MIN: usize = 64;
+
+/// Keys for which it is looked at for a quarter of as many rows.
+const SOME_KEYS: usize = 1024;
 
 /// The memory of accumulators as it was when it was looked at last: some aggregates have to look at each key for that. It is done
 /// once for as many rows as there are keys; in between it is taken to be the same for each key.
@@ -24,7 +27,8 @@ impl Measured {
 
     /// The memory of so many keys, which `look` looks at.
     pub fn bytes(&self, keys: usize, look: impl FnOnce() -> usize) -> usize {
-        if keys <= KEYS_MIN || self.rows.get() >= keys {
+        let rows = self.rows.get();
+        if keys <= KEYS_MIN || rows >= keys || keys <= SOME_KEYS && rows * 4 >= keys {
             self.bytes.set(look());
             self.keys.set(keys);
             self.rows.set(0);

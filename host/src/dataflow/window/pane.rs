@@ -16,6 +16,7 @@ use crate::plugin::{CallContext, RowFailure};
 use crate::state::bytes::{at_end, take_array, take_int};
 use crate::state::key::Keys;
 use crate::state::table::{Asker, Table, Values};
+use crate::state::tables::Prototype;
 
 /// No row yet.
 pub const NEVER: i64 = i64::MIN;
@@ -55,6 +56,21 @@ impl Accumulated {
             notes_latest: plan.dated_by_rows,
             counts: matches!(plan.trigger, Some(Trigger::Count(_))),
             notes_changes: matches!(plan.trigger, Some(Trigger::Every(_))),
+            measured: Measured::default(),
+        }
+    }
+
+    /// Of no key, of the same aggregates and with the same notes.
+    fn as_empty(&self) -> Self {
+        Accumulated {
+            aggregates: self.aggregates.iter().map(Accumulators::fresh).collect(),
+            rows: 0,
+            latest: Vec::new(),
+            counter: Vec::new(),
+            changed: Vec::new(),
+            notes_latest: self.notes_latest,
+            counts: self.counts,
+            notes_changes: self.notes_changes,
             measured: Measured::default(),
         }
     }
@@ -228,6 +244,12 @@ impl Values for Accumulated {
     fn due(&self, row: u32, by: Asker) -> Option<i64> {
         let changed = || self.changed.get(row as usize) == Some(&true);
         (by == Asker::Early && changed()).then_some(NEVER)
+    }
+}
+
+impl Prototype for Accumulated {
+    fn fresh(&self) -> Self {
+        self.as_empty()
     }
 }
 

@@ -7,7 +7,7 @@ use arrow_array::{ArrayRef, StringArray, TimestampMillisecondArray};
 use super::aggregate::{Times, chosen};
 use super::aggregator::{Aggregator, Columns};
 use super::pane::{Accumulated, Pane};
-use super::rounds::rounds;
+use super::rounds::{Every, rounds};
 use crate::connector::limits::BATCH_ROWS_DEFAULT;
 use crate::dataflow::batch::{Batch, repeat_timestamp};
 use crate::error::Result;
@@ -190,7 +190,7 @@ impl Plan {
             return pane.values_mut().update(&mut self.aggregators, groups, columns, rows.times, rows.context);
         };
         let mut failures = Vec::new();
-        for round in rounds(groups, &mut pane.values_mut().counter, n) {
+        for round in rounds(groups, &mut pane.values_mut().counter, Every { rows: n, cut: 0 }) {
             let some = round.of(rows, groups);
             let (mut columns, times) = (Columns::of(&some.batch), Times::Each(&some.times));
             let values = pane.values_mut();

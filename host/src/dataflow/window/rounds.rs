@@ -41,9 +41,18 @@ impl Round {
     }
 }
 
-/// Divides the rows of a batch: row `i` belongs to key `keys[i]`, of which `since` counts the rows since its last result.
-/// `since` is brought up to date. A key that comes often is in several rounds.
-pub fn rounds(keys: &[u32], since: &mut [u64], n: u64) -> Vec<Round> {
+/// Where rounds end for a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Every {
+    /// Behind so many rows, and then again.
+    pub rows: u64,
+    /// Behind so many of those as well, which are fewer; 0: not so.
+    pub cut: u64,
+}
+
+/// Divides the rows of a batch: row `i` belongs to key `keys[i]`, of which `since` counts the rows since it was full last, cuts left
+/// aside. `since` is brought up to date. A key that comes often is in several rounds.
+pub fn rounds(keys: &[u32], since: &mut [u64], every: Every) -> Vec<Round> {
     let mut rounds: Vec<Round> = Vec::new();
     // By key: the round that its next row belongs to. Keys of one batch are few: those that gave a result are fewer.
     let mut next: BTreeMap<u32, usize> = BTreeMap::new();
@@ -56,8 +65,10 @@ pub fn rounds(keys: &[u32], since: &mut [u64], n: u64) -> Vec<Round> {
         round.rows.push(row as u32);
         let count = &mut since[*key as usize];
         *count += 1;
-        if *count >= n {
-            *count = 0;
+        if *count >= every.rows || *count == every.cut {
+            if *count >= every.rows {
+                *count = 0;
+            }
             round.full.push(*key);
             next.insert(*key, at + 1);
         }
@@ -71,11 +82,15 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Goal: each key gives a result behind each of its `n`th rows, and no row is lost or moved. Method: against counting.
+        /// Goal: each key gives a result behind each of its `n`th rows, and behind cuts, and no row is lost or moved. Method: against
+        /// counting.
         #[test]
-        fn results_come_behind_every_nth_row(keys in prop::collection::vec(0u32..4, 0..60), n in 1u64..5, before in 0u64..4) {
+        fn results_come_behind_every_nth_row(
+            keys in prop::collection::vec(0u32..4, 0..60), n in 1u64..5, cut in 0u64..4, before in 0u64..4,
+        ) {
+            let cut = if cut < n { cut } else { 0 };
             let mut since = vec![before.min(n - 1); 4];
-            let rounds = rounds(&keys, &mut since, n);
+            let rounds = rounds(&keys, &mut since, Every { rows: n, cut });
             let mut all: Vec<u32> = rounds.iter().flat_map(|r| r.rows.clone()).collect();
             all.sort_unstable();
             prop_assert_eq!(all, (0..keys.len() as u32).collect::<Vec<_>>());
@@ -84,8 +99,10 @@ mod tests {
                 let mut results = Vec::new();
                 for (row, _) in keys.iter().enumerate().filter(|(_, k)| **k == key) {
                     count += 1;
-                    if count == n {
+                    if count == n || count == cut {
                         results.push(row as u32);
+                    }
+                    if count == n {
                         count = 0;
                     }
                 }

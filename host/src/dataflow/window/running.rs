@@ -2,7 +2,7 @@
 //!
 //! Panes may be spilled in part, and so may what comes of them: keys go from one to the other some at a time.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::pane::{Accumulated, Pane};
 use super::plan::Plan;
@@ -10,19 +10,18 @@ use crate::error::Result;
 use crate::state::key::Keys;
 use crate::state::store::{SlotKind, StateStore};
 use crate::state::table::NO_ROW;
+use crate::state::tables::Tables;
 
 /// The slot of panes that are put together.
 pub(super) const MERGED: &str = "merged";
 
 /// Panes by their starts.
-pub type Panes = BTreeMap<i64, Pane>;
+pub type Panes = Tables<Accumulated>;
 
-/// All panes put together.
-pub fn merge_all<'a>(plan: &mut Plan, store: &StateStore, panes: impl Iterator<Item = &'a mut Pane>) -> Result<Pane> {
+/// All panes of a window put together.
+pub fn merge_all(plan: &mut Plan, store: &StateStore, panes: &mut Panes, window: Range<i64>) -> Result<Pane> {
     let mut merged = Pane::in_store(Accumulated::new(plan), store, MERGED, SlotKind::Window);
-    for pane in panes {
-        add(plan, &mut merged, pane, |_, _| {})?;
-    }
+    panes.visit(window, |_, pane| add(plan, &mut merged, pane, |_, _| {}))?;
     Ok(merged)
 }
 
@@ -47,24 +46,19 @@ pub(super) fn add(
 pub type Changed = Vec<(i64, Keys)>;
 
 /// The keys that have changed in some panes, put together from all panes of a window.
-pub fn merge_some(
-    plan: &mut Plan,
-    panes: &mut Panes,
-    window: std::ops::Range<i64>,
-    changed: &[(i64, Keys)],
-) -> Result<Pane> {
+pub fn merge_some(plan: &mut Plan, panes: &mut Panes, window: Range<i64>, changed: &[(i64, Keys)]) -> Result<Pane> {
     let (mut merged, mut rows) = (plan.pane(), Vec::new());
     for (_, keys) in changed.iter().filter(|(start, _)| window.contains(start)) {
         merged.rows_of(keys, &mut rows)?;
     }
     let all: Vec<u32> = merged.index().live().collect();
     let keys = merged.index().keys_of(&all)?;
-    for (_, pane) in panes.range_mut(window) {
+    panes.visit(window, |_, pane| {
         pane.find_rows(&keys, &mut rows)?;
         let pairs = rows.iter().copied().zip(all.iter().copied());
         let pairs: Vec<(u32, u32)> = pairs.filter(|(theirs, _)| *theirs != NO_ROW).collect();
-        merged.values_mut().merge(&mut plan.aggregators, pane.values(), &pairs)?;
-    }
+        merged.values_mut().merge(&mut plan.aggregators, pane.values(), &pairs)
+    })?;
     Ok(merged)
 }
 
@@ -102,11 +96,11 @@ impl Running {
 
     /// Adds the panes up to here.
     pub fn extend(&mut self, plan: &mut Plan, panes: &mut Panes, to: i64) -> Result<()> {
-        for (_, pane) in panes.range_mut(self.to..to.max(self.to)) {
+        panes.visit(self.to..to.max(self.to), |_, pane| {
             add(plan, &mut self.pane, pane, |values, rows| {
                 rows.iter().for_each(|row| values.counter[*row as usize] += 1);
-            })?;
-        }
+            })
+        })?;
         self.to = self.to.max(to);
         Ok(())
     }
@@ -114,7 +108,7 @@ impl Running {
     /// Takes out the panes before here.
     pub fn leave(&mut self, panes: &mut Panes, from: i64) -> Result<()> {
         let (running, mut ours) = (&mut self.pane, Vec::new());
-        for (_, pane) in panes.range_mut(self.from..from) {
+        panes.visit(self.from..from, |_, pane| {
             pane.scan(|index, values, rows| {
                 running.rows_of(&index.keys_of(rows)?, &mut ours)?;
                 let pairs: Vec<(u32, u32)> = rows.iter().copied().zip(ours.iter().copied()).collect();
@@ -127,8 +121,8 @@ impl Running {
                     }
                 }
                 running.settle(0)
-            })?;
-        }
+            })
+        })?;
         self.from = from;
         Ok(())
     }

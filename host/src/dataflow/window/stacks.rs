@@ -11,7 +11,7 @@
 use super::pane::{Accumulated, Pane};
 use super::plan::{Plan, ROOM_MAX};
 use super::running::{MERGED, Panes, add};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::state::store::{SlotKind, StateStore};
 
 /// A pane has at least one in so many of the keys of a window, on average.
@@ -19,8 +19,8 @@ const SPARSE: usize = 4;
 
 /// The stretch.
 pub struct Stacks {
-    /// From the start of a pane to the point; the earliest is the last.
-    front: Vec<(i64, Pane)>,
+    /// From the start of a pane to the point, by that start.
+    front: Panes,
     /// From the point on.
     back: Pane,
     from: i64,
@@ -36,11 +36,10 @@ fn empty(plan: &Plan, store: &StateStore) -> Pane {
     Pane::in_store(Accumulated::new(plan), store, MERGED, SlotKind::Window)
 }
 
-/// Two panes put together; the later one alone, if there is no earlier one.
-fn together(plan: &mut Plan, store: &StateStore, earlier: Option<&mut Pane>, later: &mut Pane) -> Result<Pane> {
+/// Puts two panes together, the later one alone if there is no earlier one, in a pane without keys.
+fn together(plan: &mut Plan, both: Pane, earlier: Option<&mut Pane>, later: &mut Pane) -> Result<Pane> {
     // Most keys are in both: the rows of the later one serve for both, and are not looked for.
     let shares = later.spilled_keys() == 0;
-    let both = empty(plan, store);
     let mut both = if shares { both.with_keys_of(later) } else { both.with_room(later.len().min(ROOM_MAX)) };
     if let Some(earlier) = earlier {
         add(plan, &mut both, earlier, |_, _| {})?;
@@ -59,13 +58,18 @@ fn together(plan: &mut Plan, store: &StateStore, earlier: Option<&mut Pane>, lat
 impl Stacks {
     /// The panes of a stretch, with the point at its end.
     pub fn over(plan: &mut Plan, store: &StateStore, panes: &mut Panes, from: i64, to: i64) -> Result<Self> {
-        let mut front: Vec<(i64, Pane)> = Vec::new();
-        for (start, pane) in panes.range_mut(from..to).rev() {
-            let both = match front.last_mut() {
-                Some((_, later)) => together(plan, store, Some(pane), later)?,
-                None => together(plan, store, None, pane)?,
-            };
-            front.push((*start, both));
+        let mut front = Panes::new(Accumulated::new(plan), store, MERGED, SlotKind::Window);
+        let mut later: Option<i64> = None;
+        for start in panes.numbers(from..to).into_iter().rev() {
+            let both = front.make();
+            let later_pane = later.map_or(Ok(None), |later| front.get(later))?;
+            let both = panes.visit_one(start, |pane| match later_pane {
+                Some(later) => together(plan, both, Some(pane), later),
+                None => together(plan, both, None, pane),
+            })?;
+            front.insert(start, both.ok_or_else(|| Error::internal("a pane of a window is gone"))?);
+            front.settle()?;
+            later = Some(start);
         }
         Ok(Stacks { front, back: empty(plan, store), from, to })
     }
@@ -89,15 +93,16 @@ impl Stacks {
         to: i64,
         next: i64,
     ) -> Result<Pane> {
-        for (_, pane) in panes.range_mut(self.to..to.max(self.to)) {
-            add(plan, &mut self.back, pane, |_, _| {})?;
-        }
+        panes.visit(self.to..to.max(self.to), |_, pane| add(plan, &mut self.back, pane, |_, _| {}))?;
         self.to = self.to.max(to);
         // What begins before the next stretch is not needed again.
-        let mut merged = match self.front.pop_if(|(start, _)| *start < next) {
-            Some((_, front)) => front,
-            None => match self.front.last_mut() {
-                Some((_, front)) => together(plan, store, None, front)?,
+        let mut merged = match self.front.pop_before(next)? {
+            Some(front) => front,
+            None => match self.front.first_from(i64::MIN) {
+                Some(first) => {
+                    let front = self.front.visit_one(first, |front| together(plan, empty(plan, store), None, front))?;
+                    front.ok_or_else(|| Error::internal("a part of a window is gone"))?
+                }
                 None => empty(plan, store),
             },
         };
@@ -107,14 +112,14 @@ impl Stacks {
 
     /// Takes out the panes before here. `None`: it does not pay any more.
     pub fn leave(mut self, plan: &mut Plan, store: &StateStore, panes: &mut Panes, from: i64) -> Result<Option<Self>> {
-        while self.front.last().is_some_and(|(start, _)| *start < from) {
-            self.front.pop();
+        while let Some(first) = self.front.first_from(i64::MIN).filter(|first| *first < from) {
+            self.front.remove(first);
         }
         self.from = from;
         if !self.front.is_empty() {
             return Ok(Some(self));
         }
-        let (count, keys) = panes.range(from..self.to).fold((0, 0), |(n, keys), (_, pane)| (n + 1, keys + pane.len()));
+        let (count, keys) = panes.sizes(from..self.to);
         // All of the panes that are left are in what was put together behind the point.
         if count == 0 || !pays(count, keys, self.back.len()) {
             return Ok(None);
@@ -124,7 +129,7 @@ impl Stacks {
 
     /// Makes room where memory is short.
     pub fn settle(&mut self) -> Result<()> {
-        self.front.iter_mut().try_for_each(|(_, pane)| pane.settle(0))?;
+        self.front.settle()?;
         self.back.settle(0)
     }
 }

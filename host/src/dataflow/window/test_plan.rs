@@ -74,7 +74,7 @@ pub(super) fn store(memory: u64) -> StateStore {
 pub(super) fn windows(kind: graph::Windows, lateness_ms: i64, plan: &Plan, store: &StateStore) -> Box<dyn Windows> {
     match kind {
         graph::Windows::Time { size_ms, slide_ms } => {
-            Box::new(TimeWindows::new(Shape { size_ms, slide_ms, lateness_ms }, store))
+            Box::new(TimeWindows::new(Shape { size_ms, slide_ms, lateness_ms }, plan, store))
         }
         graph::Windows::Session { gap_ms } => Box::new(SessionWindows::new(plan, store, gap_ms, lateness_ms)),
         graph::Windows::Global => Box::new(GlobalWindow::new(plan, store)),

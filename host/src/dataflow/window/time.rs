@@ -4,13 +4,15 @@
 //! when the watermark reaches its last millisecond, and a corrected one for the keys of each batch that changes it within
 //! the allowed lateness. W3: a pane is kept exactly as long as one of its windows is open.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::ops::Range;
 
 use super::aggregator::Columns;
 use super::divide::{Divided, Part, divide};
-use super::pane::{Pane, rows_of, take_changed};
+use super::gathered::Gathered;
+use super::pane::{Accumulated, Pane, rows_of, take_changed};
 use super::partial;
-use super::plan::{Added, Giving, Held, Mark, NewRows, Plan, Span, Windows};
+use super::plan::{Added, Giving, Held, Mark, NewRows, PANES, Plan, ROOM_MAX, Span, Windows};
 use super::running::{Changed, Panes, Running, merge_all, merge_some};
 use super::shape::Shape;
 use super::stacks::{Stacks, pays};
@@ -18,8 +20,14 @@ use crate::dataflow::batch::Batch;
 use crate::error::Result;
 use crate::plugin::RowFailure;
 use crate::state::key::Keys;
-use crate::state::store::StateStore;
+use crate::state::store::{SlotKind, StateStore};
 use crate::state::table::{Asker, DUE_AT_ONCE};
+
+/// Results of so many rows, or of so many windows, are given at once, or more where a window has them: small windows that fire
+/// together give theirs in one batch.
+const GATHERED_ROWS: usize = 1024;
+/// See [`GATHERED_ROWS`].
+const GATHERED_WINDOWS: usize = 256;
 
 /// The panes of tumbling or sliding windows on one worker.
 pub struct TimeWindows {
@@ -64,17 +72,19 @@ struct Early {
     /// What they are of.
     changed: Changed,
     windows: VecDeque<i64>,
+    /// The pane with which the search for changed keys goes on.
+    from: Option<i64>,
     /// No further keys have changed.
     done: bool,
 }
 
 impl TimeWindows {
     /// Without panes.
-    pub fn new(shape: Shape, store: &StateStore) -> Self {
+    pub fn new(shape: Shape, plan: &Plan, store: &StateStore) -> Self {
         TimeWindows {
             shape,
             store: store.clone(),
-            panes: BTreeMap::new(),
+            panes: Panes::new(Accumulated::new(plan), store, PANES, SlotKind::Window),
             running: None,
             stacks: None,
             fired_to: None,
@@ -100,34 +110,34 @@ impl TimeWindows {
         rows: &NewRows<'_>,
         part: &Part,
         added: &mut Added,
+        results: &mut Gathered,
     ) -> Result<()> {
         let mut columns = Columns::of(rows.batch);
-        let pane = self.panes.entry(start).or_insert_with(|| plan.kept_pane(&self.store, self.keys));
+        let pane = self.panes.entry(start, self.keys.min(ROOM_MAX))?;
         let mut groups = std::mem::take(&mut self.scratch);
         rows_of(pane, &mut columns, &plan.key, rows.batch.row_count(), &mut groups)?;
         let size_ms = self.shape.size_ms;
-        let results = &mut added.results;
         let failed = plan.add(pane, rows, &groups, &mut columns, &mut |plan, pane, full| {
-            results.extend(plan.results(pane, Some(full), Span::One(start, start + size_ms), Mark::Early)?);
-            Ok(())
+            results.push(plan.results(pane, Some(full), Span::One(start, start + size_ms), Mark::Early)?)
         })?;
         // Rows are known outside by their place in the whole batch.
         added.failures.extend(failed.into_iter().map(|f| RowFailure { row: part.outside(f.row), ..f }));
-        self.touched(plan, start, &groups, added)?;
+        self.touched(plan, start, &groups, results)?;
         self.scratch = groups;
         Ok(())
     }
 
     /// What follows from rows in a pane whose windows may have fired already.
-    fn touched(&mut self, plan: &mut Plan, start: i64, groups: &[u32], added: &mut Added) -> Result<()> {
+    fn touched(&mut self, plan: &mut Plan, start: i64, groups: &[u32], given: &mut Gathered) -> Result<()> {
         if self.running.as_ref().is_some_and(|running| running.covers(start)) {
             self.running = None;
         }
         if self.stacks.as_ref().is_some_and(|stacks| stacks.covers(start)) {
             self.stacks = None;
         }
-        if let (Some(watermark), Some(pane)) = (self.fired_to, self.panes.get(&start))
+        if let Some(watermark) = self.fired_to
             && self.shape.fires_at(self.shape.first_window(start)) <= watermark
+            && let Some(pane) = self.panes.get(start)?
         {
             let mut rows = groups.to_vec();
             rows.sort_unstable();
@@ -136,20 +146,17 @@ impl TimeWindows {
             for window in shape.windows(start) {
                 if shape.fires_at(window) <= watermark && watermark < shape.closes_at(window) {
                     let results = self.some_results(plan, window, &changed, Mark::Corrected)?;
-                    added.results.extend(results);
+                    given.push(results)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Behind a batch: makes room where memory is short, in panes that had rows, or in all.
-    fn settle(&mut self, starts: impl Iterator<Item = i64>) -> Result<()> {
-        for start in starts {
-            self.panes.get_mut(&start).map_or(Ok(()), |pane| pane.settle(0))?;
-        }
+    /// Behind a batch: makes room where memory is short.
+    fn settle(&mut self) -> Result<()> {
+        self.panes.settle()?;
         if self.store.is_short() {
-            self.panes.values_mut().try_for_each(|pane| pane.settle(0))?;
             self.running.as_mut().map_or(Ok(()), |running| running.pane().settle(0))?;
             self.stacks.as_mut().map_or(Ok(()), Stacks::settle)?;
         }
@@ -160,12 +167,9 @@ impl TimeWindows {
     fn fire(&mut self, plan: &mut Plan, window: i64) -> Result<Firing> {
         let shape = self.shape;
         let end = window + shape.size_ms;
-        let mut panes = self.panes.range_mut(window..end);
-        let of = if let (Some((start, _)), None) = (panes.next(), panes.next())
-            && self.running.is_none()
-            && self.stacks.is_none()
-        {
-            Of::Pane(*start)
+        let only = self.only_pane(window..end).filter(|_| self.running.is_none() && self.stacks.is_none());
+        let of = if let Some(start) = only {
+            Of::Pane(start)
         } else if shape.slide_ms < shape.size_ms && plan.subtracts() {
             let running = self.running.take().filter(|running| running.starts_at(window));
             let mut running = running.unwrap_or_else(|| Running::new(plan, &self.store, window));
@@ -176,16 +180,25 @@ impl TimeWindows {
             self.stacks = self.stacks.take().filter(|stacks| stacks.starts_at(window));
             Of::Merged(Box::new(match &mut self.stacks {
                 Some(stacks) => stacks.merged(plan, &self.store, &mut self.panes, end, window + shape.slide_ms)?,
-                None => merge_all(plan, &self.store, self.panes.range_mut(window..end).map(|(_, pane)| pane))?,
+                None => merge_all(plan, &self.store, &mut self.panes, window..end)?,
             }))
         };
         Ok(Firing { window, of, giving: Giving::new(Span::One(window, end), Mark::Final) })
     }
 
+    /// The start of the pane of a window, where it has but one.
+    fn only_pane(&self, window: Range<i64>) -> Option<i64> {
+        let first = self.panes.first_from(window.start).filter(|first| *first < window.end)?;
+        self.panes.first_from(first + 1).is_none_or(|second| second >= window.end).then_some(first)
+    }
+
     /// The next results of a window; `None`: it has given all.
     fn give(&mut self, plan: &mut Plan, firing: &mut Firing) -> Result<Option<Vec<Batch>>> {
         let pane = match &mut firing.of {
-            Of::Pane(start) => self.panes.get_mut(start),
+            Of::Pane(start) => {
+                let results = self.panes.visit_one(*start, |pane| plan.next_results(pane, &mut firing.giving))?;
+                return Ok(results.flatten());
+            }
             Of::Running => self.running.as_mut().map(Running::pane),
             Of::Merged(pane) => Some(&mut **pane),
         };
@@ -205,8 +218,7 @@ impl TimeWindows {
             self.stacks = match self.stacks.take() {
                 Some(stacks) => stacks.leave(plan, &self.store, &mut self.panes, next)?,
                 None => {
-                    let panes = self.panes.range(next..end);
-                    let (count, keys) = panes.fold((0, 0), |(n, keys), (_, pane)| (n + 1, keys + pane.len()));
+                    let (count, keys) = self.panes.sizes(next..end.max(next));
                     match count > 1 && pays(count, keys, merged.len()) {
                         true => Some(Stacks::over(plan, &self.store, &mut self.panes, next, end)?),
                         false => None,
@@ -214,17 +226,18 @@ impl TimeWindows {
                 }
             };
         }
-        self.fired_to = self.fired_to.max(Some(self.shape.fires_at(firing.window)));
+        let fired = self.shape.fires_at(firing.window);
+        self.fired_to = self.fired_to.max(Some(fired));
+        self.close(fired);
         Ok(())
     }
 
     /// Forgets panes that are closed (W3).
     fn close(&mut self, watermark: i64) {
-        while let Some(entry) = self.panes.first_entry() {
-            if self.shape.closes_at(self.shape.last_window(*entry.key())) > watermark {
-                break;
-            }
-            self.keys = entry.remove().len();
+        while let Some(first) = self.panes.first_from(i64::MIN)
+            && self.shape.closes_at(self.shape.last_window(first)) <= watermark
+        {
+            self.keys = self.panes.remove(first).unwrap_or(self.keys);
         }
     }
 
@@ -232,8 +245,8 @@ impl TimeWindows {
     fn next_window(&self) -> Option<i64> {
         let from = self.fired_to.map_or(i64::MIN, |fired| self.shape.first_unfired(fired));
         // Only windows that have a pane are looked at, however far apart they are.
-        let (pane, _) = self.panes.range(from..).next()?;
-        Some(from.max(self.shape.first_window(*pane)))
+        let pane = self.panes.first_from(from)?;
+        Some(from.max(self.shape.first_window(pane)))
     }
 
     /// The result of a window for those keys alone that have changed in some of its panes.
@@ -246,10 +259,11 @@ impl TimeWindows {
     ) -> Result<Vec<Batch>> {
         let range = window..window + self.shape.size_ms;
         let span = Span::One(range.start, range.end);
-        let mut panes = self.panes.range_mut(range.clone());
-        if let (Some((start, pane)), None) = (panes.next(), panes.next()) {
+        if let Some(start) = self.only_pane(range.clone())
+            && let Some(pane) = self.panes.get(start)?
+        {
             let mut rows = Vec::new();
-            for (_, keys) in changed.iter().filter(|(of, _)| of == start) {
+            for (_, keys) in changed.iter().filter(|(of, _)| *of == start) {
                 pane.find_rows(keys, &mut rows)?;
             }
             return plan.results(pane, Some(&rows), span, mark);
@@ -266,17 +280,11 @@ impl TimeWindows {
                 return self.some_results(plan, window, &early.changed, Mark::Early).map(Some);
             }
             early.changed.clear();
-            if std::mem::replace(&mut early.done, true) {
+            self.settle()?;
+            if early.done {
                 return Ok(None);
             }
-            for (start, pane) in &mut self.panes {
-                early.done &= !pane.load_due(Asker::Early, i64::MAX, DUE_AT_ONCE)?;
-                let rows = take_changed(pane);
-                if !rows.is_empty() {
-                    early.changed.push((*start, pane.index().keys_of(&rows)?));
-                }
-                pane.settle(0)?;
-            }
+            self.take_changed(early)?;
             let shape = self.shape;
             let unfired = self.fired_to.map_or(i64::MIN, |fired| shape.first_unfired(fired));
             let mut windows: Vec<i64> = early.changed.iter().flat_map(|(start, _)| shape.windows(*start)).collect();
@@ -288,45 +296,68 @@ impl TimeWindows {
     }
 }
 
+impl TimeWindows {
+    /// Notes keys that have changed in some panes, which is done when these are all.
+    fn take_changed(&mut self, early: &mut Early) -> Result<()> {
+        let mut count = 0;
+        let mut starts = self.panes.may_be_due(Asker::Early).into_iter().filter(|start| Some(*start) >= early.from);
+        for start in starts.by_ref() {
+            let Some(pane) = self.panes.get(start)? else { continue };
+            let more = pane.load_due(Asker::Early, i64::MAX, DUE_AT_ONCE)?;
+            let rows = take_changed(pane);
+            count += rows.len();
+            if !rows.is_empty() {
+                early.changed.push((start, pane.index().keys_of(&rows)?));
+            }
+            if more || count >= DUE_AT_ONCE && self.store.is_short() {
+                early.from = Some(if more { start } else { start + 1 });
+                return Ok(());
+            }
+        }
+        early.done = true;
+        Ok(())
+    }
+}
+
 impl Windows for TimeWindows {
     fn add(&mut self, plan: &mut Plan, rows: &NewRows<'_>) -> Result<Added> {
         let Divided { parts, late, out_of_range } =
             divide(&self.shape, rows.times, rows.batch.row_count(), self.fired_to);
         let mut added = Added { late, out_of_range, ..Added::default() };
+        let mut results = Gathered::default();
         for (start, part) in &parts {
             let (batch, times) = (part.of(rows.batch), part.times(rows.times));
             let some = NewRows { batch: &batch, times: times.as_times(rows.times), context: rows.context };
-            self.add_to_pane(plan, *start, &some, part, &mut added)?;
+            self.add_to_pane(plan, *start, &some, part, &mut added, &mut results)?;
         }
-        self.settle(parts.iter().map(|(start, _)| *start))?;
-        Ok(added)
+        self.settle()?;
+        Ok(Added { results: results.finish()?, ..added })
     }
 
     fn add_partials(&mut self, plan: &mut Plan, partials: &Batch) -> Result<(usize, Vec<Batch>)> {
-        let mut added = Added::default();
+        let mut results = Gathered::default();
         let mut late = 0;
         let columns = partial::Columns::of(partials, plan.key.len(), 1)?;
         let starts = columns.times(0);
-        let (mut from, mut had_rows) = (0, Vec::new());
+        let mut from = 0;
         while from < starts.len() {
             let start = starts[from];
             let to = from + starts[from..].iter().take_while(|s| **s == start).count();
             if self.fired_to.is_some_and(|w| self.shape.is_late(start, w)) {
                 late += to - from;
             } else {
-                let pane = self.panes.entry(start).or_insert_with(|| plan.kept_pane(&self.store, self.keys));
+                let pane = self.panes.entry(start, self.keys.min(ROOM_MAX))?;
                 let mut groups = std::mem::take(&mut self.scratch);
                 pane.rows_of(&columns.keys(from, to)?, &mut groups)?;
                 let accumulated = columns.accumulated(from, to);
                 pane.values_mut().merge_columns(&mut plan.aggregators, &groups, &accumulated)?;
-                self.touched(plan, start, &groups, &mut added)?;
+                self.touched(plan, start, &groups, &mut results)?;
                 self.scratch = groups;
-                had_rows.push(start);
             }
             from = to;
         }
-        self.settle(had_rows.into_iter())?;
-        Ok((late, added.results))
+        self.settle()?;
+        Ok((late, results.finish()?))
     }
 
     fn advance(&mut self, watermark: i64) {
@@ -340,25 +371,33 @@ impl Windows for TimeWindows {
     }
 
     fn next(&mut self, plan: &mut Plan) -> Result<Option<Vec<Batch>>> {
-        loop {
+        let mut results = Gathered::default();
+        let mut windows = 0;
+        while results.row_count() < GATHERED_ROWS && windows < GATHERED_WINDOWS {
             if let Some(mut early) = self.early.take() {
-                if let Some(results) = self.next_early(plan, &mut early)? {
+                if let Some(some) = self.next_early(plan, &mut early)? {
                     self.early = Some(early);
-                    return Ok(Some(results));
+                    results.push(some)?;
+                    windows += 1;
                 }
                 continue;
             }
             if let Some(mut firing) = self.firing.take() {
                 match self.give(plan, &mut firing)? {
-                    Some(results) => {
+                    Some(some) => {
                         self.firing = Some(firing);
-                        return Ok(Some(results));
+                        results.push(some)?;
                     }
-                    None => self.fired(plan, &firing)?,
+                    None => {
+                        self.fired(plan, &firing)?;
+                        windows += 1;
+                    }
                 }
                 continue;
             }
-            let Some(target) = self.target else { return Ok(None) };
+            let Some(target) = self.target else {
+                return if windows == 0 { Ok(None) } else { results.finish().map(Some) };
+            };
             match self.next_window().filter(|window| self.shape.fires_at(*window) <= target) {
                 Some(window) => self.firing = Some(self.fire(plan, window)?),
                 None => {
@@ -368,6 +407,7 @@ impl Windows for TimeWindows {
                 }
             }
         }
+        results.finish().map(Some)
     }
 
     fn next_firing(&self) -> Option<i64> {
@@ -380,6 +420,6 @@ impl Windows for TimeWindows {
 
     fn open_groups(&self) -> usize {
         let from = self.fired_to.map_or(i64::MIN, |fired| self.shape.first_unfired(fired));
-        self.panes.range(from..).map(|(_, pane)| pane.len()).sum()
+        self.panes.sizes(from..i64::MAX).1
     }
 }

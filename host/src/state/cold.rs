@@ -1,0 +1,59 @@
+//! Which rows of a table go to the file.
+
+use super::key::hash;
+use super::marks::{LIVE, USED};
+use super::table::{Table, Values};
+
+/// A row that is to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Victim {
+    group: u32,
+    pub(super) row: u32,
+    /// It was used since the search last came by: there were not enough others.
+    pub(super) was_used: bool,
+}
+
+impl<V: Values> Table<V> {
+    /// So many rows, or a few more, that were not used since the search last came by; if there are not so many, others as
+    /// well, but for large ones that are held. In the order of their key groups.
+    ///
+    /// The search goes around the key groups, and takes all it finds in some rather than a few in each: rows of one group are
+    /// neighbours in the file, and a page that is written for one row costs as much as for all of its rows.
+    pub(super) fn cold_rows(&mut self, count: usize) -> Vec<Victim> {
+        let Table { index, marks, spilled, .. } = self;
+        let groups = match &self.home {
+            Some(home) => home.store.key_groups(),
+            None => return Vec::new(),
+        };
+        let group_of = |row: usize| groups.of(hash(index.key(row as u32)));
+        let mut cold = vec![0usize; groups.count() as usize];
+        for (row, _) in marks.iter().enumerate().filter(|(_, mark)| **mark & (LIVE | USED) == LIVE) {
+            cold[group_of(row) as usize] += 1;
+        }
+        let (first, mut found, mut width) = (self.hand, 0, 0);
+        while found < count && width < groups.count() {
+            found += cold[((first + width) % groups.count()) as usize];
+            width += 1;
+        }
+        self.hand = (first + width) % groups.count();
+        let (mut victims, mut others) = (Vec::with_capacity(count), Vec::new());
+        for (row, mark) in marks.iter_mut().enumerate().filter(|(_, mark)| **mark & LIVE != 0) {
+            let group = group_of(row);
+            if (group + groups.count() - first) % groups.count() >= width {
+                continue;
+            }
+            let (row, was_used) = (row as u32, *mark & USED != 0);
+            *mark &= !USED;
+            match was_used {
+                _ if spilled.as_ref().is_some_and(|spilled| spilled.held.has(row)) => {}
+                false => victims.push(Victim { group, row, was_used }),
+                true if found < count => others.push(Victim { group, row, was_used }),
+                true => {}
+            }
+        }
+        others.truncate(count.saturating_sub(victims.len()));
+        victims.extend(others);
+        victims.sort_unstable();
+        victims
+    }
+}
