@@ -157,6 +157,7 @@ fn connector(args: &TestArgs, function: &FunctionInfo) -> Result<SourceConnector
         let like = "--columns 'time: timestamp, size: int64?'";
         return Err(Error::user(format!("`{name}` does not declare the columns that it reads; name them: {like}")));
     }
+    let columns = columns.into_iter().map(|(name, type_name)| (name, type_name.into())).collect();
     let (header, delimiter, batch_rows) = (true, ",".to_string(), None);
     if args.input.as_os_str() == "-" {
         return Ok(SourceConnector::Stdin(StdinSource { format, columns, header, delimiter, batch_rows }));
