@@ -361,3 +361,46 @@ sinks:
         }
     }
 }
+
+/// Each window gives one final result for a key, and then corrected ones that replace it: on any number of workers, the last ones
+/// have every row that was not late. Rows come far behind the watermark, one in a batch.
+#[test]
+fn results_are_final_once_and_then_corrected() {
+    for window in ["tumbling: 50ms", "sliding: 60ms, every: 20ms", "session: 15ms"] {
+        let folder = Folder::with_job(&format!(
+            "job: corrected\nsources:\n  s:\n    file: {{ path: s.jsonl, format: json, columns: {{ t: timestamp, k: int64? }}, batch_rows: 1 }}\n    \
+             event_time: {{ column: t }}\noperators:\n  \
+             w: {{ input: s, key: [k], window: {{ {window} }}, allowed_lateness: 200ms, aggregate: {{ n: count() }} }}\nsinks:\n  \
+             out: {{ input: w, print: {{ format: json }} }}\n  late: {{ input: w.late, file: {{ path: late.jsonl }} }}\n"
+        ));
+        let mut input = String::new();
+        for (at, random) in numbers(7).take(600).enumerate() {
+            // Mostly in order; every fourth row is up to 400 ms behind.
+            let time = 2 * at as u64 + 400 - if random % 4 == 0 { random / 4 % 400 } else { 0 };
+            let key = ["null", "0", "1"][random as usize / 1_600 % 3];
+            writeln!(input, "{{\"t\":{time},\"k\":{key}}}").unwrap();
+        }
+        folder.write("s.jsonl", input);
+        for parallelism in PARALLELISM {
+            let mut table: Vec<(Value, String, String, u64)> = Vec::new();
+            let mut corrected = 0;
+            for row in rows(&folder, parallelism) {
+                let text = |name: &str| row[name].as_str().unwrap().to_string();
+                let new = (row["k"].clone(), text("window_start"), text("window_end"), row["n"].as_u64().unwrap());
+                // A window of a fixed length lies within itself alone.
+                let replaced = |old: &(Value, String, String, u64)| old.0 == new.0 && new.1 <= old.1 && old.2 <= new.2;
+                let is_corrected = row["window_result"] == "corrected";
+                assert_eq!(table.iter().any(replaced), is_corrected, "{window}, {parallelism} workers: {row}");
+                corrected += usize::from(is_corrected);
+                table.retain(|old| !replaced(old));
+                table.push(new);
+            }
+            assert!(corrected > 0, "{window}, {parallelism} workers");
+            let late = folder.read("late.jsonl").lines().count();
+            if !window.contains("sliding") {
+                let counted: u64 = table.iter().map(|row| row.3).sum();
+                assert_eq!(counted as usize + late, 600, "{window}, {parallelism} workers");
+            }
+        }
+    }
+}

@@ -65,6 +65,8 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
         worker::start(graph, plugins.wall(&limits)?, &mut open_sink)?
     };
     let state = Arc::clone(job.state());
+    let told_on = Arc::clone(&screen);
+    state.tell_warnings(move |warning| told_on.message(&format!("warning: {warning}\n")));
     listen_to_signals(summary_of.clone(), Arc::clone(&state))?;
     let status = Status::start(&screen, &summary_of, Arc::clone(&state));
     let result = job.wait();

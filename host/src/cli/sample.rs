@@ -132,6 +132,7 @@ impl SampleArgs {
             let like = "--columns 'time: timestamp, size: int64?'";
             return Err(Error::user(format!("`{name}` does not declare the columns that it reads; name them: {like}")));
         }
+        let columns = columns.into_iter().map(|(name, type_name)| (name, type_name.into())).collect();
         let (header, delimiter, batch_rows) = (true, ",".to_string(), self.batch_rows);
         if file.as_os_str() == "-" {
             return Ok(SourceConnector::Stdin(StdinSource { format, columns, header, delimiter, batch_rows }));

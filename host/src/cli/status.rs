@@ -37,6 +37,12 @@ impl Screen {
         ScreenWriter(Arc::clone(self))
     }
 
+    /// Writes a message to standard error, above the status line.
+    pub(super) fn message(&self, text: &str) {
+        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        put(&if line.is_empty() { text.into() } else { format!("{ERASE}{text}{line}") });
+    }
+
     fn draw(&self, text: String) {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         if *line != text {

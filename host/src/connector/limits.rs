@@ -20,6 +20,10 @@ pub const CHUNK_BYTES: usize = 256 << 10;
 /// Chunks that the thread reading a pipe may be ahead of the worker.
 pub const PIPE_CHUNKS_AHEAD: usize = 4;
 
+/// The window of a zstd frame at the most, as the power of two of its bytes: 128 MiB, what zstd itself reads without being told to
+/// take more. It is memory of each file that is read.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+
 /// Bytes of a failed row that are kept for its dead letter.
 pub const FAILURE_RAW_BYTES_MAX: usize = 1_024;
 

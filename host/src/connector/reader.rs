@@ -200,6 +200,11 @@ impl<I: Input> SplitReader for DecodingReader<I> {
         }
     }
 
+    fn take_warning(&mut self) -> Option<String> {
+        let warning = self.decoder.take_warning()?;
+        Some(format!("{}: {warning}", self.name))
+    }
+
     fn position(&self) -> Position {
         let kept = KeptPosition { cursor: self.cursor.clone(), file_id: self.input.file_id() };
         // Numbers, booleans and texts only: always representable.

@@ -92,6 +92,11 @@ pub trait SplitReader: Send {
     /// The next rows: at most the source's batch size.
     fn poll(&mut self) -> Result<Poll>;
 
+    /// Something that the job's author should know of what was read since the last call.
+    fn take_warning(&mut self) -> Option<String> {
+        None
+    }
+
     /// Where the next poll goes on: a reader opened at this position gives exactly the rows that this one has not given.
     fn position(&self) -> Position;
 }

@@ -1,6 +1,6 @@
 //! What the workers of one job in one process share with each other and with whoever runs the job.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
@@ -28,7 +28,19 @@ pub struct JobState {
     wanted: AtomicU64,
     workers: Mutex<Vec<Thread>>,
     agenda: Mutex<Agenda>,
+    warnings: Mutex<Warnings>,
 }
+
+/// What the job's author should know while the job runs.
+#[derive(Default)]
+struct Warnings {
+    /// By the node that they are about: the first one of each.
+    first: BTreeMap<String, String>,
+    tell: Option<Tell>,
+}
+
+/// Tells a person of a warning.
+type Tell = Box<dyn FnMut(&str) + Send>;
 
 /// Ticks at which something happens even if no row comes.
 #[derive(Default)]
@@ -61,6 +73,7 @@ impl JobState {
             wanted: AtomicU64::new(0),
             workers: Mutex::default(),
             agenda: Mutex::default(),
+            warnings: Mutex::default(),
         }
     }
 
@@ -100,6 +113,24 @@ impl JobState {
     /// Whether the job has failed: operators are not called any more.
     pub fn is_over(&self) -> bool {
         self.over.load(SeqCst)
+    }
+
+    /// A node has something to tell the job's author. Only the first of each node is told.
+    pub fn warn(&self, node: &str, warning: String) {
+        let mut warnings = lock(&self.warnings);
+        if warnings.first.contains_key(node) {
+            return;
+        }
+        let Warnings { first, tell } = &mut *warnings;
+        tell.iter_mut().for_each(|tell| tell(&format!("`{node}`: {warning}")));
+        first.insert(node.into(), warning);
+    }
+
+    /// Has warnings told, those too that were given before.
+    pub fn tell_warnings(&self, mut tell: impl FnMut(&str) + Send + 'static) {
+        let mut warnings = lock(&self.warnings);
+        warnings.first.iter().for_each(|(node, warning)| tell(&format!("`{node}`: {warning}")));
+        warnings.tell = Some(Box::new(tell));
     }
 
     /// Asks for a stop: a boundary that all sources take at the same tick.

@@ -3,11 +3,13 @@
 use indexmap::IndexMap;
 
 use super::spec::{
-    Aggregate, Compression, Empty, FileSink, FileSource, Format, Generator, Nexmark, NexmarkTable, OnError,
+    Aggregate, ColumnType, Compression, Empty, FileSink, FileSource, Format, Generator, Nexmark, NexmarkTable, OnError,
     PluginAggregate, Print, Sink, Source, StdinSource, System, Webhook, WebhookFormat,
 };
 
-fn typed<N: Into<String>, T: Into<String>>(columns: impl IntoIterator<Item = (N, T)>) -> IndexMap<String, String> {
+fn typed<N: Into<String>, T: Into<ColumnType>>(
+    columns: impl IntoIterator<Item = (N, T)>,
+) -> IndexMap<String, ColumnType> {
     columns.into_iter().map(|(name, data_type)| (name.into(), data_type.into())).collect()
 }
 
@@ -26,8 +28,8 @@ impl FileSource {
         }
     }
 
-    /// One JSON object a line; `columns` are names and types, as `("size", "int64?")`.
-    pub fn json<N: Into<String>, T: Into<String>>(
+    /// One JSON object a line; `columns` are names and types, as `("size", "int64?")` or `("at", ColumnType::timestamp(TimeUnit::Us))`.
+    pub fn json<N: Into<String>, T: Into<ColumnType>>(
         path: impl Into<String>,
         columns: impl IntoIterator<Item = (N, T)>,
     ) -> FileSource {
@@ -35,7 +37,7 @@ impl FileSource {
     }
 
     /// Comma-separated values whose first line names the columns; `columns` are names and types.
-    pub fn csv<N: Into<String>, T: Into<String>>(
+    pub fn csv<N: Into<String>, T: Into<ColumnType>>(
         path: impl Into<String>,
         columns: impl IntoIterator<Item = (N, T)>,
     ) -> FileSource {
@@ -56,12 +58,12 @@ impl StdinSource {
     }
 
     /// One JSON object a line; `columns` are names and types, as `("size", "int64?")`.
-    pub fn json<N: Into<String>, T: Into<String>>(columns: impl IntoIterator<Item = (N, T)>) -> StdinSource {
+    pub fn json<N: Into<String>, T: Into<ColumnType>>(columns: impl IntoIterator<Item = (N, T)>) -> StdinSource {
         StdinSource { format: Format::Json, columns: typed(columns), ..StdinSource::text() }
     }
 
     /// Comma-separated values whose first line names the columns; `columns` are names and types.
-    pub fn csv<N: Into<String>, T: Into<String>>(columns: impl IntoIterator<Item = (N, T)>) -> StdinSource {
+    pub fn csv<N: Into<String>, T: Into<ColumnType>>(columns: impl IntoIterator<Item = (N, T)>) -> StdinSource {
         StdinSource { format: Format::Csv, columns: typed(columns), ..StdinSource::text() }
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BinaryArray, Int64Array, StringArray, TimestampMillisecondArray};
-use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -189,10 +189,7 @@ impl KeyIndex {
     /// # Errors
     /// They do not fit into a buffer.
     pub fn keys_of(&self, rows: &[u32]) -> Result<Keys> {
-        let nulls = || {
-            let at = rows.iter().position(|row| self.nothing == Some(*row))?;
-            Some(present(rows.len(), at))
-        };
+        let nulls = || self.nulls_of(rows.iter().copied());
         Ok(match &self.store {
             Store::Empty => Keys::Unit(rows.len()),
             Store::Ints => Keys::Ints(rows.iter().map(|row| self.tags[*row as usize] as i64).collect(), nulls()),
@@ -201,6 +198,15 @@ impl KeyIndex {
                 Keys::Bytes(offsets.into(), Buffer::from_vec(bytes), nulls())
             }
         })
+    }
+
+    /// Which of these rows have a key, where one of them has none. A row may be among them several times.
+    fn nulls_of(&self, rows: impl ExactSizeIterator<Item = u32> + Clone) -> Option<NullBuffer> {
+        let nothing = self.nothing?;
+        if rows.clone().all(|row| row != nothing) {
+            return None;
+        }
+        Some(NullBuffer::new(rows.map(|row| row != nothing).collect()))
     }
 
     /// The keys of these rows, one behind another, and where they begin and end; of a store of bytes.
@@ -429,7 +435,7 @@ impl KeyIndex {
         match (fields, &self.store) {
             ([], _) => Ok(Vec::new()),
             ([field], Store::Ints) => {
-                let nulls = self.nothing.map(|nothing| present(self.tags.len(), nothing as usize));
+                let nulls = self.nulls_of(0..self.rows() as u32);
                 Ok(vec![ints(field, self.tags.iter().map(|tag| *tag as i64).collect(), nulls)])
             }
             _ => self.columns_of(fields, 0..self.rows() as u32),
@@ -442,11 +448,7 @@ impl KeyIndex {
         fields: &[Field],
         rows: impl ExactSizeIterator<Item = u32> + Clone,
     ) -> Result<Vec<ArrayRef>> {
-        let count = rows.len();
-        let nulls = || {
-            let at = rows.clone().position(|row| self.nothing == Some(row))?;
-            Some(present(count, at))
-        };
+        let nulls = || self.nulls_of(rows.clone());
         match (fields, &self.store) {
             ([], _) => Ok(Vec::new()),
             ([field], Store::Ints) => {
@@ -468,11 +470,6 @@ impl KeyIndex {
             }
         }
     }
-}
-
-/// All rows but one have a value.
-fn present(rows: usize, nothing: usize) -> NullBuffer {
-    NullBuffer::new(BooleanBuffer::collect_bool(rows, |row| row != nothing))
 }
 
 fn ints(field: &Field, values: Vec<i64>, nulls: Option<NullBuffer>) -> ArrayRef {

@@ -133,3 +133,51 @@ fn negative_numbers_are_keys_like_others() {
     let keys = [-1, i64::MIN, i64::MAX, 0, -1];
     assert_eq!(keys.map(|k| groups.of(Key::Int(k))), [0, 1, 2, 3, 0]);
 }
+
+proptest! {
+    /// Goal: a null key stays null, however often and where its row is asked for. Method: keys of every type with many nulls, and
+    /// rows in any order, some of them several times, back as keys, as columns, and as keys of another index.
+    #[test]
+    fn null_keys_stay_null(
+        rows in prop::collection::vec((prop::option::of(-1i64..2), prop::option::of("[a]{0,9}"), prop::option::of(any::<bool>())), 1..20),
+        picks in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
+    ) {
+        let (int, text, truth) = (
+            Arc::new(rows.iter().map(|r| r.0).collect::<Int64Array>()) as ArrayRef,
+            Arc::new(rows.iter().map(|r| r.1.as_deref()).collect::<StringArray>()) as ArrayRef,
+            Arc::new(rows.iter().map(|r| r.2).collect::<BooleanArray>()) as ArrayRef,
+        );
+        let time = Arc::new(rows.iter().map(|r| r.0).collect::<TimestampMillisecondArray>()) as ArrayRef;
+        let bytes = Arc::new(rows.iter().map(|r| r.1.as_ref().map(String::as_bytes)).collect::<BinaryArray>()) as ArrayRef;
+        for (columns, types) in [
+            (vec![int.clone()], vec![DataType::Int64]),
+            (vec![time], vec![DataType::Timestamp]),
+            (vec![text.clone()], vec![DataType::Text]),
+            (vec![bytes], vec![DataType::Bytes]),
+            (vec![truth], vec![DataType::Boolean]),
+            (vec![int, text], vec![DataType::Int64, DataType::Text]),
+        ] {
+            let fields: Vec<Field> = types.into_iter().map(|of| Field::nullable("k", of)).collect();
+            let keys = Keys::of(&columns, rows.len()).unwrap();
+            let (mut index, mut groups) = (KeyIndex::default(), Vec::new());
+            index.of_rows(&keys, &mut groups);
+            let picked: Vec<usize> = picks.iter().map(|pick| pick.index(rows.len())).collect();
+            let asked: Vec<u32> = picked.iter().map(|row| groups[*row]).collect();
+            let back = index.keys_of(&asked).unwrap();
+            for (at, row) in picked.iter().enumerate() {
+                prop_assert_eq!(back.get(at), keys.get(*row), "{:?}", &fields);
+            }
+            let take = arrow_array::UInt32Array::from_iter_values(picked.iter().map(|row| *row as u32));
+            let got = index.columns_of(&fields, asked.iter().copied()).unwrap();
+            for (got, column) in got.iter().zip(&columns) {
+                let want = arrow_select::take::take(column, &take, None).unwrap();
+                prop_assert_eq!(got, &want);
+            }
+            let (mut other, mut theirs) = (KeyIndex::default(), Vec::new());
+            other.of_rows(&back, &mut theirs);
+            for (at, row) in picked.iter().enumerate() {
+                prop_assert_eq!(other.key(theirs[at]), keys.get(*row));
+            }
+        }
+    }
+}

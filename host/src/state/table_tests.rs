@@ -67,15 +67,31 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Keys of integers; 0 stands for null.
 fn ints(keys: &[i64]) -> Keys {
-    Keys::Ints(keys.to_vec().into(), None)
+    Keys::Ints(keys.to_vec().into(), Some(keys.iter().map(|key| *key != 0).collect::<Vec<_>>().into()))
+}
+
+fn int(key: i64) -> Key<'static> {
+    if key == 0 { Key::Nothing } else { Key::Int(key) }
+}
+
+/// Back from [`int`].
+fn of(key: Key<'_>) -> i64 {
+    match key {
+        Key::Nothing => 0,
+        Key::Int(key) if key != 0 => key,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn contents(table: &mut Table<Counts>) -> BTreeMap<i64, i64> {
     let mut all = BTreeMap::new();
     let visit = |index: &super::index::KeyIndex, counts: &mut Counts, rows: &[u32]| {
-        for row in rows {
-            let Key::Int(key) = index.key(*row) else { panic!("keys are integers") };
+        let keys = index.keys_of(rows)?;
+        for (at, row) in rows.iter().enumerate() {
+            let key = of(index.key(*row));
+            assert_eq!(keys.get(at), int(key));
             assert_eq!(all.insert(key, counts.0[*row as usize]), None, "a key comes once");
         }
         Ok(())
@@ -109,7 +125,7 @@ proptest! {
             match step {
                 Step::Count(keys) => {
                     match keys[..] {
-                        [key] => rows = vec![table.row_of(Key::Int(key)).unwrap()],
+                        [key] => rows = vec![table.row_of(int(key)).unwrap()],
                         _ => table.rows_of(&ints(&keys), &mut rows).unwrap(),
                     }
                     for (key, row) in keys.iter().zip(&rows) {
@@ -128,13 +144,13 @@ proptest! {
                     }
                 }
                 Step::Remove(key) => {
-                    let row = table.find(Key::Int(key)).unwrap();
+                    let row = table.find(int(key)).unwrap();
                     prop_assert_eq!(row.is_some(), model.remove(&key).is_some_and(|count| seen(&count)));
                     row.into_iter().for_each(|row| table.remove(row));
                 }
                 Step::RemoveUnread(key) => {
                     if model.get(&key).is_some_and(seen) {
-                        table.remove_key(Key::Int(key));
+                        table.remove_key(int(key));
                         model.remove(&key);
                     }
                 }
@@ -184,7 +200,7 @@ proptest! {
         let mut model: BTreeMap<i64, i64> = BTreeMap::new();
         for (changes, until) in steps {
             for (key, at) in changes {
-                let row = table.row_of(Key::Int(key)).unwrap();
+                let row = table.row_of(int(key)).unwrap();
                 table.values_mut().0[row as usize] = at;
                 model.insert(key, at);
             }
@@ -197,14 +213,11 @@ proptest! {
                 prop_assert!(table.index().len() <= limit, "few at a time");
                 let index = table.index();
                 let keys = index.live().map(|row| index.key(row));
-                let due = keys.filter_map(|key| match key {
-                    Key::Int(key) => model.get_key_value(&key).and_then(is_due),
-                    _ => None,
-                });
+                let due = keys.filter_map(|key| model.get_key_value(&of(key)).and_then(is_due));
                 seen.extend(due);
                 // What came back is looked at, and is due no more.
                 for key in &seen {
-                    if let Some(row) = table.find(Key::Int(*key)).unwrap() {
+                    if let Some(row) = table.find(int(*key)).unwrap() {
                         table.mark_changed(row);
                         table.values_mut().0[row as usize] = 0;
                         model.insert(*key, 0);
@@ -265,7 +278,7 @@ fn expired_rows_are_swept() {
             table.rows_of(&ints(&(fresh..fresh + 50).collect::<Vec<_>>()), &mut rows).unwrap();
         }
         assert_eq!(table.len(), 10_000, "with {memory} bytes");
-        assert!(table.find(Key::Int(0)).unwrap().is_none());
+        assert!(table.find(int(0)).unwrap().is_none());
     }
 }
 
@@ -304,7 +317,7 @@ fn tables_that_share_an_index_do_not_see_each_other() {
         let mut one = Table::new(Counts::default());
         one.rows_of(&ints(&(0..100).collect::<Vec<_>>()), &mut rows).unwrap();
         rows.iter().for_each(|row| one.values_mut().0[*row as usize] = 1);
-        one.remove_key(Key::Int(7));
+        one.remove_key(int(7));
         let mut other = Table::in_store(Counts::default(), &store, "other", SlotKind::Window).with_keys_of(&mut one);
         assert_eq!(other.index().live().collect::<Vec<_>>(), one.index().live().collect::<Vec<_>>());
         assert!(other.values().0.iter().all(|count| *count == 0), "values are not shared");
@@ -314,8 +327,8 @@ fn tables_that_share_an_index_do_not_see_each_other() {
             rows.iter().for_each(|row| other.values_mut().0[*row as usize] += 10);
             other.settle(0).unwrap();
         }
-        other.remove_key(Key::Int(4));
-        one.remove_key(Key::Int(5));
+        other.remove_key(int(4));
+        one.remove_key(int(5));
         one.rows_of(&ints(&[600]), &mut rows).unwrap();
         one.values_mut().0[rows[0] as usize] = 2;
         let mut want: BTreeMap<i64, i64> = (0..100).filter(|key| ![5, 7].contains(key)).map(|key| (key, 1)).collect();

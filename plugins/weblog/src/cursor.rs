@@ -53,6 +53,23 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// What stands before the first blank and brackets that `read` takes, by their content and what is behind them, and what it
+    /// makes of them; goes over both. Goes nowhere where there are no such brackets.
+    pub(crate) fn before_brackets<T>(&mut self, read: impl Fn(&str, &str) -> Option<T>) -> Option<(&'a str, T)> {
+        let rest = self.rest();
+        let mut from = 0;
+        loop {
+            let open = from + rest.get(from..)?.find(" [")?;
+            let inside = &rest[open + 2..];
+            let close = inside.find(']')?;
+            if let Some(value) = read(&inside[..close], &inside[close + 1..]) {
+                self.at += open + 2 + close + 1;
+                return Some((&rest[..open], value));
+            }
+            from = open + 1;
+        }
+    }
+
     /// What stands before the next blank or the end of the line; stays in front of the blank. Not empty.
     pub(crate) fn word(&mut self, expected: &str) -> Result<&'a str, Failure> {
         let len = self.rest().bytes().position(|byte| byte == b' ').unwrap_or(self.rest().len());

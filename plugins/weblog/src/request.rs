@@ -62,7 +62,7 @@ pub struct Request<'a> {
 
 /// Parses one line of the combined log format, which nginx and Apache write; the common log format, too.
 ///
-/// A field that the server wrote as `-` has no value, and escapes (`\x22`, `\"`) are undone. What follows the agent is not
+/// A field that the server wrote as `-`, or as nothing, has no value, and escapes (`\x22`, `\"`) are undone. What follows the agent is not
 /// looked at. A line that cannot be parsed fails with what was expected where; so does one whose request is not
 /// `METHOD path protocol`, as port scanners send them.
 #[flowgate_sdk::transform]
@@ -70,13 +70,7 @@ pub fn parse<'a>(line: Line<'a>, config: &ParseConfig) -> Result<Request<'a>, Fa
     let mut cursor = Cursor::new(line.text.trim_ascii_end());
     let ip = cursor.until(b' ', "the client's address")?;
     cursor.until(b' ', "the identity (mostly `-`)")?;
-    let user = cursor.until(b' ', "the user (or `-`)")?;
-    cursor.expect(b'[', "the time in brackets")?;
-    let written = cursor.until(b']', "the time, closed by `]`")?;
-    let Some(time) = time::parse(written) else {
-        let cursor = cursor.back(written.len() + 1);
-        return Err(cursor.failure("a time like `10/Oct/2000:13:55:36 -0700`"));
-    };
+    let (user, time) = user_and_time(&mut cursor)?;
     cursor.expect(b' ', "a blank and the request in quotes")?;
     let request = cursor.quoted("the request in quotes")?;
     let (method, path, protocol) = request_parts(request)?;
@@ -110,7 +104,26 @@ pub fn parse<'a>(line: Line<'a>, config: &ParseConfig) -> Result<Request<'a>, Fa
         _ => path,
     };
     let path = escapes::unescape(path);
-    Ok(Request { time, ip, user: optional(user), method, path, protocol, status, size, referrer, agent })
+    // Apache writes an empty name in quotes.
+    let user = optional(if user == "\"\"" { "" } else { user });
+    Ok(Request { time, ip, user, method, path, protocol, status, size, referrer, agent })
+}
+
+/// The user and the time behind it. The user may have blanks or brackets in it, or be missing: it ends where a time in brackets
+/// begins.
+fn user_and_time<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a str, Timestamp), Failure> {
+    // Servers escape quotes in a user's name: no name can look like the time and the request.
+    let before_request = |inside: &str, after: &str| time::parse(inside).filter(|_| after.starts_with(" \""));
+    let found = cursor.before_brackets(before_request);
+    if let Some(found) = found.or_else(|| cursor.before_brackets(|inside, _| time::parse(inside))) {
+        return Ok(found);
+    }
+    // There is no time in brackets: what is there instead of it, if the user is one word.
+    cursor.until(b' ', "the user (or `-`)")?;
+    cursor.expect(b'[', "the time in brackets")?;
+    let written = cursor.until(b']', "the time, closed by `]`")?;
+    let cursor = cursor.back(written.len() + 1);
+    Err(cursor.failure("a time like `10/Oct/2000:13:55:36 -0700`"))
 }
 
 /// Method, path and protocol of `METHOD path protocol`. A path with blanks, as careless clients send it, is one path.
@@ -140,5 +153,5 @@ fn request_parts(request: &str) -> Result<(&str, &str, Option<&str>), Failure> {
 
 /// A field that may be missing.
 fn optional(field: &str) -> Option<Cow<'_, str>> {
-    (field != "-").then(|| escapes::unescape(field))
+    (!matches!(field, "" | "-")).then(|| escapes::unescape(field))
 }

@@ -59,6 +59,60 @@ fn escapes_are_undone() {
 }
 
 #[test]
+fn users_are_names_of_any_form() {
+    let user = |written: &str| {
+        let line =
+            format!(r#"192.0.2.7 - {written} [03/Oct/2023:21:59:42 +0200] "GET /a HTTP/1.1" 200 742 "-" "curl/8.4.0""#);
+        let request = parsed(&line).unwrap();
+        assert_eq!((request.path.as_ref(), request.size), ("/a", Some(742)), "{written}");
+        request.user.map(|user| user.into_owned())
+    };
+    assert_eq!(user("jane doe").as_deref(), Some("jane doe"));
+    assert_eq!(user(" jane  doe ").as_deref(), Some(" jane  doe "), "as it was logged");
+    assert_eq!(user("DOMAIN\\\\jane [admin]").as_deref(), Some("DOMAIN\\jane [admin]"));
+    assert_eq!(user("jane\\x20\\x22doe\\x22").as_deref(), Some("jane \"doe\""));
+    assert_eq!(user("[01/Jan]").as_deref(), Some("[01/Jan]"));
+    let forged = "x [10/Oct/2000:13:55:36 -0700] \\x22GET";
+    assert_eq!(user(forged).as_deref(), Some("x [10/Oct/2000:13:55:36 -0700] \"GET"));
+    for none in ["-", "", "\"\""] {
+        assert_eq!(user(none), None, "{none:?}");
+    }
+}
+
+#[test]
+fn quotes_and_escapes_of_servers() {
+    for (line, path, referrer, agent) in [
+        // nginx.
+        (
+            r#"198.51.100.4 - - [12/Mar/2024:06:25:01 +0000] "GET /search?q=\x22a b\x22 HTTP/1.1" 200 512 "https://example.org/?q=\x22x\x22" "Mozilla/5.0 \x5Cx\x5C""#,
+            "/search",
+            Some("https://example.org/?q=\"x\""),
+            Some("Mozilla/5.0 \\x\\"),
+        ),
+        // Apache.
+        (
+            r#"198.51.100.4 - ada [12/Mar/2024:06:25:01 +0000] "GET /a\"b\" HTTP/1.1" 404 196 "-" "\"quoted\" \\ agent\\""#,
+            "/a\"b\"",
+            None,
+            Some("\"quoted\" \\ agent\\"),
+        ),
+        // A browser's name with brackets, and a referrer that is nothing.
+        (
+            r#"2001:db8::7 - - [12/Mar/2024:06:25:01 +0000] "POST /login HTTP/2.0" 302 0 "" "App/1 [en] (X; \xC3\xA9)""#,
+            "/login",
+            None,
+            Some("App/1 [en] (X; é)"),
+        ),
+    ] {
+        let request = parsed(line).unwrap();
+        assert_eq!(
+            (request.path.as_ref(), request.referrer.as_deref(), request.agent.as_deref()),
+            (path, referrer, agent)
+        );
+    }
+}
+
+#[test]
 fn failures_say_what_was_expected_where() {
     let time = r#"::1 - - [01/Jan/2024:00:00:00 +0000] "#;
     assert_eq!(reason(""), "expected the client's address at character 1, found the end of the line");
@@ -151,7 +205,7 @@ proptest! {
     fn what_is_formatted_is_parsed(
         seconds in 0i64..4_000_000_000,
         zone_minutes in -720i32..=840,
-        user in prop::option::of("[a-zé\"\\\\]{2,5}"),
+        user in prop::option::of("[a-zé\"\\\\][a-zé\"\\\\ \\[\\]]{0,8}[a-zé]"),
         method in "[A-Z]{3,7}",
         path in "/[ -~é]{0,20}[a-z]",
         version in prop::option::of("[0-9]\\.[0-9]"),

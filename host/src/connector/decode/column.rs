@@ -6,6 +6,8 @@ use arrow_array::types::{Float64Type, Int64Type, TimestampMillisecondType};
 use arrow_array::{ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, StringArray};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 
+use super::epoch::{self, Epoch};
+use super::number::exact_integer;
 use crate::connector::instant;
 use crate::error::{Error, Result};
 use crate::schema::{DataType, Field};
@@ -13,6 +15,8 @@ use crate::schema::{DataType, Field};
 /// One column under construction.
 pub(super) struct Column {
     field: Field,
+    /// Of a timestamp column: what integers count, and the first that gave a time which is hardly meant.
+    epoch: Epoch,
     values: Values,
     /// Of a nullable column: whether each row has a value.
     valid: Vec<bool>,
@@ -40,11 +44,26 @@ impl Column {
             DataType::Timestamp => Values::Timestamp(Vec::new()),
             DataType::Text | DataType::Bytes | DataType::Json => Values::Var { offsets: vec![0], data: Vec::new() },
         };
-        Column { field, values, valid: Vec::new(), rows: 0 }
+        Column { field, epoch: Epoch::default(), values, valid: Vec::new(), rows: 0 }
+    }
+
+    /// The same; integers in a timestamp column count this.
+    pub(super) fn counting(self, epoch: Epoch) -> Self {
+        Column { epoch, ..self }
     }
 
     pub(super) fn field(&self) -> &Field {
         &self.field
+    }
+
+    /// The first integer, since the last call, that gave a time which is hardly meant.
+    pub(super) fn take_odd_time(&mut self) -> Option<epoch::Odd> {
+        self.epoch.take_odd()
+    }
+
+    /// Whether it takes integers alone, exactly: int64 and timestamp.
+    pub(super) fn is_integral(&self) -> bool {
+        matches!(self.values, Values::Int64(_) | Values::Timestamp(_))
     }
 
     /// Rows so far.
@@ -100,10 +119,15 @@ impl Column {
         true
     }
 
-    /// An integer: for int64, float64 and timestamp (milliseconds).
+    /// An integer: for int64, float64 (the nearest float) and timestamp (in the column's unit; false where the time is beyond
+    /// 64 bits of milliseconds).
     pub(super) fn push_integer(&mut self, value: i64) -> bool {
         match &mut self.values {
-            Values::Int64(v) | Values::Timestamp(v) => v.push(value),
+            Values::Int64(v) => v.push(value),
+            Values::Timestamp(v) => match self.epoch.millis(value) {
+                Some(ms) => v.push(ms),
+                None => return false,
+            },
             Values::Float64(v) => v.push(value as f64),
             _ => return false,
         }
@@ -111,18 +135,33 @@ impl Column {
         true
     }
 
-    /// For float64; for int64 and timestamp where it is a whole number that a double holds exactly.
+    /// For float64 alone: an integer that went through a float may be another one.
     pub(super) fn push_float(&mut self, value: f64) -> bool {
-        const EXACT: f64 = 9_007_199_254_740_992.0;
-        match &mut self.values {
-            Values::Float64(v) => v.push(value),
-            Values::Int64(v) | Values::Timestamp(v) if value.fract() == 0.0 && value.abs() <= EXACT => {
-                v.push(value as i64);
-            }
-            _ => return false,
-        }
+        let Values::Float64(v) = &mut self.values else { return false };
+        v.push(value);
         self.pushed(true);
         true
+    }
+
+    /// A number as it is written, where [`Column::is_integral`]; what is wrong with it.
+    pub(super) fn push_written(&mut self, text: &str) -> std::result::Result<(), String> {
+        match exact_integer(text) {
+            Some(value) if self.push_integer(value) => Ok(()),
+            _ => Err(self.refused(text)),
+        }
+    }
+
+    /// What is said of a number that the column cannot hold.
+    pub(super) fn refused(&self, number: impl std::fmt::Display) -> String {
+        let number = number.to_string();
+        let is_large = number.parse::<f64>().is_ok_and(|value| value.abs() >= i64::MAX as f64);
+        let why = if is_large { ", which needs more than 64 bits with a sign" } else { "" };
+        let unit = self.epoch.unit_name();
+        let expected = match self.field.data_type {
+            DataType::Timestamp => format!("timestamp (a number of {unit}, or RFC 3339)"),
+            other => other.to_string(),
+        };
+        format!("expected {expected}, found the number {}{why}", short(&number))
     }
 
     /// A text as JSON has it: for text, timestamp (RFC 3339) and bytes (base64).
@@ -147,17 +186,26 @@ impl Column {
         let wrong = |data_type: DataType| format!("expected {data_type}, found `{}`", short(text));
         let pushed = match self.field.data_type {
             DataType::Text | DataType::Bytes => return self.push_text(text),
-            DataType::Timestamp => match text.parse() {
-                Ok(ms) => self.push_integer(ms),
-                Err(_) => return self.push_text(text),
+            DataType::Timestamp => match text.parse().ok().or_else(|| exact_integer(text)) {
+                Some(value) if self.push_integer(value) => true,
+                Some(value) => return Err(self.refused(value)),
+                None => return self.push_text(text),
             },
             DataType::Boolean => match text {
                 "true" => self.push_boolean(true),
                 "false" => self.push_boolean(false),
                 _ => return Err(wrong(DataType::Boolean)),
             },
-            DataType::Int64 => self.push_integer(text.parse().map_err(|_| wrong(DataType::Int64))?),
-            DataType::Float64 => self.push_float(text.parse().map_err(|_| wrong(DataType::Float64))?),
+            DataType::Int64 => match text.parse().ok().or_else(|| exact_integer(text)) {
+                Some(value) => self.push_integer(value),
+                None => false,
+            },
+            DataType::Float64 => match text.parse::<f64>() {
+                // The infinities have names; a number that became one does not fit.
+                Ok(value) if value.is_infinite() && text.contains(|c: char| c.is_ascii_digit()) => false,
+                Ok(value) => self.push_float(value),
+                Err(_) => false,
+            },
             DataType::Json => {
                 serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|_| wrong(DataType::Json))?;
                 self.push_raw(text.as_bytes());
@@ -178,8 +226,8 @@ impl Column {
 
     /// The rows so far as an array; the column is empty again.
     pub(super) fn take(&mut self) -> Result<ArrayRef> {
-        let fresh = Column::new(self.field.clone());
-        let Column { field, values, valid, rows: _ } = std::mem::replace(self, fresh);
+        let fresh = Column::new(self.field.clone()).counting(std::mem::take(&mut self.epoch));
+        let Column { field, values, valid, .. } = std::mem::replace(self, fresh);
         let nulls = field.nullable.then(|| NullBuffer::from(valid));
         let broken = |e| Error::internal(format!("column `{}`: {e}", field.name));
         Ok(match values {

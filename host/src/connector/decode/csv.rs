@@ -4,13 +4,14 @@ use arrow_array::ArrayRef;
 
 use super::column::Column;
 use super::csv_record::{Found, Record};
+use super::epoch;
 use super::line::{self, Line};
 use super::{Batch, Cursor, DecodeSettings, Decoder};
 use crate::connector::limits;
 use crate::error::{Error, Result};
 use crate::schema::DataType;
 
-/// Records of RFC 4180. A header names the columns, in any order, and may name others; without one, fields are columns in
+/// Records of RFC 4180. A header names each column once, in any order, and may name others; without one, fields are columns in
 /// their order. An empty field is no value (an empty text, where the column is text and must have a value); `""` is an
 /// empty text. Empty lines are skipped. A record that is not CSV, or longer than a line may be, fails up to the end of
 /// its first line.
@@ -34,9 +35,8 @@ struct Layout {
 impl CsvDecoder {
     /// `name` is the input's, for messages.
     pub(crate) fn new(settings: &DecodeSettings, name: &str) -> Self {
-        let columns: Vec<Column> = settings.schema.fields.iter().cloned().map(Column::new).collect();
         CsvDecoder {
-            columns,
+            columns: settings.columns(),
             delimiter: settings.delimiter,
             has_header: settings.header,
             name: name.into(),
@@ -60,6 +60,16 @@ impl CsvDecoder {
                 "{}: the header has no column `{}`; it has {}. Without a header line, set `header: false`",
                 self.name,
                 missing.join("`, `"),
+                header.join(", "),
+            )));
+        }
+        let twice = |column: &&Column| header.iter().filter(|h| **h == column.field().name).count() > 1;
+        if let Some(column) = self.columns.iter().find(twice) {
+            return Err(Error::user(format!(
+                "{}: the header has the column `{}` twice; it has {}. Name the fields differently, or set `header: false` and give \
+                 all of them in `columns`",
+                self.name,
+                column.field().name,
                 header.join(", "),
             )));
         }
@@ -182,5 +192,9 @@ impl Decoder for CsvDecoder {
 
     fn take_columns(&mut self) -> Result<Vec<ArrayRef>> {
         self.columns.iter_mut().map(Column::take).collect()
+    }
+
+    fn take_warning(&mut self) -> Option<String> {
+        epoch::warning(&mut self.columns)
     }
 }

@@ -57,4 +57,9 @@ pub(crate) trait Decoder: Send {
 
     /// The columns of the rows decoded since the last call.
     fn take_columns(&mut self) -> Result<Vec<ArrayRef>>;
+
+    /// Something that the job's author should know of what was decoded since the last call.
+    fn take_warning(&mut self) -> Option<String> {
+        None
+    }
 }

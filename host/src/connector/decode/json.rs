@@ -1,21 +1,23 @@
 //! JSON lines: one object a line.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use arrow_array::ArrayRef;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::column::Column;
+use super::epoch;
 use super::json_span;
 use super::line;
 use super::{Batch, Cursor, Decoder};
 use crate::error::Result;
-use crate::schema::{DataType, Schema};
+use crate::schema::DataType;
 
 /// Fields by name, in any order; fields that are no column are ignored, lines of white space skipped. A missing field
-/// and `null` are both no value. int64 takes integral numbers only, timestamp RFC 3339 text or milliseconds, bytes
-/// base64 text, and json any value, whose text is kept as it stands. A field given twice fails the row.
+/// and `null` are both no value. int64 takes integers alone, however they are written (`1000`, `1e3`, `1000.0`), timestamp
+/// RFC 3339 text or an integer in its unit, bytes base64 text, and json any value, whose text is kept as it stands. A field
+/// given twice fails the row.
 ///
 /// Values go straight into the columns: no document is built.
 pub(crate) struct JsonDecoder {
@@ -26,9 +28,9 @@ pub(crate) struct JsonDecoder {
 }
 
 impl JsonDecoder {
-    pub(crate) fn new(schema: &Schema) -> Self {
-        let columns: Vec<Column> = schema.fields.iter().cloned().map(Column::new).collect();
-        let has_json = schema.fields.iter().any(|f| f.data_type == DataType::Json);
+    /// Of these columns.
+    pub(super) fn new(columns: Vec<Column>) -> Self {
+        let has_json = columns.iter().any(|column| column.field().data_type == DataType::Json);
         JsonDecoder { seen: vec![false; columns.len()], columns, has_json }
     }
 
@@ -45,16 +47,18 @@ impl JsonDecoder {
 
     fn fields(&mut self, text: &str, rows: usize) -> std::result::Result<(), String> {
         self.seen.fill(false);
-        let problem = RefCell::new(None);
-        let visitor = RowVisitor { columns: &mut self.columns, seen: &mut self.seen, problem: &problem };
+        let (problem, left_out) = (RefCell::new(None), Cell::new(self.has_json));
+        let seen = &mut self.seen;
+        let visitor = RowVisitor { columns: &mut self.columns, seen, problem: &problem, left_out: &left_out };
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let parsed = deserializer.deserialize_map(visitor).and_then(|()| deserializer.end());
         if let Err(error) = parsed {
-            let syntax = || format!("not a JSON object: {error}").replace(" at line 1 column ", " at character ");
-            return Err(problem.into_inner().unwrap_or_else(syntax));
+            let error = error.to_string().replace(" at line 1 column ", " at character ");
+            let what = if error.starts_with("number out of range") { "" } else { "not a JSON object: " };
+            return Err(problem.into_inner().unwrap_or_else(|| format!("{what}{error}")));
         }
-        if self.has_json {
-            self.json_columns(text)?;
+        if left_out.get() {
+            self.as_written(text, rows)?;
         }
         for column in &mut self.columns {
             if column.len() == rows && !column.push_null() {
@@ -68,11 +72,16 @@ impl JsonDecoder {
         Ok(())
     }
 
-    /// The texts of the json columns, which the visitor has only checked.
-    fn json_columns(&mut self, text: &str) -> std::result::Result<(), String> {
+    /// Values whose text counts, which the visitor has only checked: those of json columns, and integers that are written as
+    /// other numbers are (`1e3`), which a float would not hold exactly.
+    fn as_written(&mut self, text: &str, rows: usize) -> std::result::Result<(), String> {
         for (name, value) in json_span::members(text) {
             let Some(column) = self.columns.iter_mut().find(|c| c.field().name == name) else { continue };
-            if column.field().data_type != DataType::Json || value == "null" {
+            if column.len() > rows || value == "null" {
+                continue;
+            }
+            if column.is_integral() {
+                column.push_written(value).map_err(|what| format!("column `{name}`: {what}"))?;
                 continue;
             }
             if json_span::depth(value) > crate::connector::limits::JSON_DEPTH_MAX {
@@ -95,6 +104,10 @@ impl Decoder for JsonDecoder {
     fn take_columns(&mut self) -> Result<Vec<ArrayRef>> {
         self.columns.iter_mut().map(Column::take).collect()
     }
+
+    fn take_warning(&mut self) -> Option<String> {
+        epoch::warning(&mut self.columns)
+    }
 }
 
 /// Takes the fields of one object. What is wrong with a value is left in `problem`: serde_json's error would carry a
@@ -103,6 +116,7 @@ struct RowVisitor<'a> {
     columns: &'a mut [Column],
     seen: &'a mut [bool],
     problem: &'a RefCell<Option<String>>,
+    left_out: &'a Cell<bool>,
 }
 
 impl<'de> Visitor<'de> for RowVisitor<'_> {
@@ -129,7 +143,7 @@ impl<'de> Visitor<'de> for RowVisitor<'_> {
             if column.field().data_type == DataType::Json {
                 map.next_value::<IgnoredAny>()?;
             } else {
-                map.next_value_seed(ValueSeed { column, problem: self.problem })?;
+                map.next_value_seed(ValueSeed { column, problem: self.problem, left_out: Some(self.left_out) })?;
             }
         }
         Ok(())
@@ -169,6 +183,8 @@ impl Visitor<'_> for NameSeed<'_> {
 pub(super) struct ValueSeed<'a> {
     pub(super) column: &'a mut Column,
     pub(super) problem: &'a RefCell<Option<String>>,
+    /// Set where a number for an integral column is not written as an integer, and so left out. `None`: it is refused.
+    pub(super) left_out: Option<&'a Cell<bool>>,
 }
 
 impl ValueSeed<'_> {
@@ -202,21 +218,26 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> std::result::Result<(), E> {
-        if self.column.push_integer(value) { Ok(()) } else { Err(self.unexpected(format_args!("the number {value}"))) }
+        if self.column.push_integer(value) { Ok(()) } else { Err(self.wrong(self.column.refused(value))) }
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> std::result::Result<(), E> {
         match i64::try_from(value) {
             Ok(value) => self.visit_i64(value),
             Err(_) if self.column.field().data_type == DataType::Float64 => self.visit_f64(value as f64),
-            Err(_) => {
-                Err(self.unexpected(format_args!("the number {value}, which needs more than 64 bits with a sign")))
-            }
+            Err(_) => Err(self.wrong(self.column.refused(value))),
         }
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> std::result::Result<(), E> {
-        if self.column.push_float(value) { Ok(()) } else { Err(self.unexpected(format_args!("the number {value}"))) }
+        match self.left_out {
+            Some(left_out) if self.column.is_integral() => {
+                left_out.set(true);
+                Ok(())
+            }
+            _ if self.column.push_float(value) => Ok(()),
+            _ => Err(self.wrong(self.column.refused(value))),
+        }
     }
 
     fn visit_str<E: de::Error>(self, value: &str) -> std::result::Result<(), E> {

@@ -5,10 +5,12 @@ mod column;
 mod csv;
 mod csv_record;
 mod decoder;
+mod epoch;
 mod json;
 mod json_span;
 mod line;
 mod nexmark;
+mod number;
 mod settings;
 mod text;
 

@@ -308,8 +308,10 @@ impl<'de> Visitor<'de> for RowSeed<'_> {
                 return Err(de::Error::custom("twice"));
             }
             match column.field().data_type {
-                DataType::Timestamp => map.next_value_seed(TimeSeed(ValueSeed { column, problem: self.problem }))?,
-                _ => map.next_value_seed(ValueSeed { column, problem: self.problem })?,
+                DataType::Timestamp => {
+                    map.next_value_seed(TimeSeed(ValueSeed { column, problem: self.problem, left_out: None }))?
+                }
+                _ => map.next_value_seed(ValueSeed { column, problem: self.problem, left_out: None })?,
             }
         }
         Ok(true)

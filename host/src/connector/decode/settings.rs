@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::column::Column;
 use super::csv::CsvDecoder;
 use super::decoder::{Decoder, Decoding};
+use super::epoch::Epoch;
 use super::json::JsonDecoder;
 use super::text::TextDecoder;
 use crate::connector::limits;
-use crate::job::spec::{FileSource, Format, LookupTable, StdinSource};
+use crate::job::spec::{ColumnType, FileSource, Format, LookupTable, StdinSource, TimeUnit};
 use crate::schema::{DataType, Field, Schema, SchemaRef};
 
 /// How bytes become rows: what `file` and `stdin` have in common.
@@ -17,6 +19,8 @@ use crate::schema::{DataType, Field, Schema, SchemaRef};
 pub(crate) struct DecodeSettings {
     pub(crate) format: Format,
     pub(crate) schema: SchemaRef,
+    /// By column: what integers count, where it is a timestamp.
+    units: Vec<TimeUnit>,
     /// CSV.
     pub(crate) header: bool,
     /// CSV.
@@ -45,14 +49,14 @@ impl DecodeSettings {
 
     fn check(
         format: Format,
-        columns: &IndexMap<String, String>,
+        columns: &IndexMap<String, ColumnType>,
         header: bool,
         delimiter: &str,
         batch_rows: Option<u32>,
     ) -> Result<Self, Vec<String>> {
         let mut wrong = Vec::new();
         let fields = match format {
-            Format::Text if columns.is_empty() => vec![Field::new("text", DataType::Text)],
+            Format::Text if columns.is_empty() => vec![(Field::new("text", DataType::Text), TimeUnit::Ms)],
             Format::Text => {
                 wrong.push("`columns` goes with format json or csv; format text has the one column `text`".into());
                 Vec::new()
@@ -75,14 +79,21 @@ impl DecodeSettings {
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        Ok(DecodeSettings { format, schema: Arc::new(Schema::new(fields)), header, delimiter, batch_rows })
+        let (fields, units) = fields.into_iter().unzip();
+        Ok(DecodeSettings { format, schema: Arc::new(Schema::new(fields)), units, header, delimiter, batch_rows })
+    }
+
+    /// Its columns, without rows.
+    pub(super) fn columns(&self) -> Vec<Column> {
+        let column = |(field, unit): (&Field, &TimeUnit)| Column::new(field.clone()).counting(Epoch::of(*unit));
+        self.schema.fields.iter().zip(&self.units).map(column).collect()
     }
 
     /// A decoder of these settings; `name` is the input's, for messages.
     pub(crate) fn decoder(&self, name: &str) -> Box<dyn Decoder> {
         match self.format {
             Format::Text => Box::new(TextDecoder::new()),
-            Format::Json => Box::new(JsonDecoder::new(&self.schema)),
+            Format::Json => Box::new(JsonDecoder::new(self.columns())),
             Format::Csv => Box::new(CsvDecoder::new(self, name)),
         }
     }
@@ -111,28 +122,32 @@ pub(crate) fn checked_batch_rows(batch_rows: Option<u32>, wrong: &mut Vec<String
     rows.clamp(1, limits::BATCH_ROWS_MAX) as usize
 }
 
-fn declared(columns: &IndexMap<String, String>, wrong: &mut Vec<String>) -> Vec<Field> {
+/// The columns with their types, and what integers in them count.
+fn declared(columns: &IndexMap<String, ColumnType>, wrong: &mut Vec<String>) -> Vec<(Field, TimeUnit)> {
     if columns.is_empty() {
         let like = "{ time: timestamp, path: text, size: int64? }";
         wrong.push(format!("`columns` is missing: formats json and csv need the columns and their types, like {like}"));
     }
     let mut fields = Vec::new();
-    for (name, type_name) in columns {
+    for (name, column) in columns {
         if name.is_empty() || name.len() > 255 {
             wrong.push(format!("column name `{name}` must have 1 to 255 bytes"));
         }
+        let type_name = column.type_name();
         let text = type_name.trim();
         let (bare, nullable) = text.strip_suffix('?').map_or((text, false), |bare| (bare, true));
-        match DataType::ALL.into_iter().find(|t| t.name() == bare) {
-            Some(data_type) => fields.push(Field { name: name.clone(), data_type, nullable }),
-            None => {
-                let known: Vec<&str> = DataType::ALL.iter().map(|t| t.name()).collect();
-                wrong.push(format!(
-                    "column `{name}` has the unknown type `{type_name}`; types are {}, with `?` behind one that may be missing",
-                    known.join(", ")
-                ));
-            }
+        let Some(data_type) = DataType::ALL.into_iter().find(|t| t.name() == bare) else {
+            let known: Vec<&str> = DataType::ALL.iter().map(|t| t.name()).collect();
+            wrong.push(format!(
+                "column `{name}` has the unknown type `{type_name}`; types are {}, with `?` behind one that may be missing",
+                known.join(", ")
+            ));
+            continue;
+        };
+        if column.unit().is_some() && data_type != DataType::Timestamp {
+            wrong.push(format!("column `{name}` is {data_type}; `unit` goes with the type timestamp"));
         }
+        fields.push((Field { name: name.clone(), data_type, nullable }, column.unit().unwrap_or_default()));
     }
     fields
 }

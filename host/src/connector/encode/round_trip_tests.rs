@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 use super::{CsvEncoder, encode_json_lines};
 use crate::connector::decode::{Batch, Cursor, DecodeSettings};
+use crate::connector::instant;
 use crate::job::spec::{Format, StdinSource};
 use crate::schema::{DataType, Field, Schema};
 
@@ -18,7 +19,7 @@ type Row = (bool, Option<i64>, Option<f64>, Option<String>, Vec<u8>, Option<i64>
 fn rows() -> impl Strategy<Value = Vec<Row>> {
     let any_text = || prop_oneof!["\\PC{0,8}", "[a,\"\n\r\t\\\\]{0,6}", any::<String>()];
     let float = any::<f64>().prop_filter("JSON has no NaN", |f| f.is_finite());
-    let time = -62_135_596_800_000i64..253_402_200_000_000;
+    let time = instant::FIRST_MS..=instant::LAST_MS;
     let json = any_text().prop_map(|s| serde_json::json!({ "k": [s, null, 1.5] }).to_string());
     let row = (
         any::<bool>(),
@@ -57,7 +58,7 @@ fn columns(rows: &[Row]) -> Vec<ArrayRef> {
 }
 
 fn decode(format: Format, bytes: &[u8]) -> (Vec<ArrayRef>, usize) {
-    let columns: IndexMap<_, _> = schema().fields.iter().map(|f| (f.name.clone(), f.type_name())).collect();
+    let columns: IndexMap<_, _> = schema().fields.iter().map(|f| (f.name.clone(), f.type_name().into())).collect();
     let (header, delimiter) = (true, ",".into());
     let settings =
         DecodeSettings::of_stdin(&StdinSource { format, columns, header, delimiter, batch_rows: None }).unwrap();

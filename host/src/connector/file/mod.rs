@@ -1,5 +1,6 @@
 //! Files: a path or a glob of them, each a split; plain, gzip or zstd; to the end, or followed.
 
+mod decompress;
 mod follow;
 mod source;
 mod table;

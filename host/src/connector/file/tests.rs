@@ -105,6 +105,49 @@ fn compressed_files_of_several_parts() {
     }
 }
 
+/// What follows the members of gzip and the frames of zstd: padding and skippable frames are gone over, all else is an error that
+/// says what it is, behind the rows before it.
+#[test]
+fn what_follows_compressed_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let zstd = |content: &[u8]| zstd::encode_all(content, 1).unwrap();
+    let skippable = [&0x184D_2A50u32.to_le_bytes()[..], &3u32.to_le_bytes(), b"abc"].concat();
+    let zeros = vec![0; 300_000];
+    let read = |name: &str, parts: &[&[u8]]| {
+        std::fs::write(folder.path().join(name), parts.concat()).unwrap();
+        read_split(&source(folder.path(), serde_json::json!({ "path": name })), name, None)
+    };
+    let (one, two) = (gzip(b"one\n"), gzip(b"two\n"));
+    for parts in [
+        &[&one[..], &two][..],
+        &[&one, &two, &[0]],
+        &[&one, &two, &zeros],
+        &[&one, &zeros, &two],
+        &[&one, &gzip(b""), &two, &zeros],
+    ] {
+        let outcome = read("f.gz", parts);
+        assert_eq!((outcome.rows, outcome.error), (vec![row(1, "one"), row(2, "two")], None));
+    }
+    let outcome = read("f.zst", &[&skippable, &zstd(b"one\n"), &skippable, &zstd(b"two\n"), &skippable]);
+    assert_eq!((outcome.rows, outcome.error), (vec![row(1, "one"), row(2, "two")], None));
+
+    let refused = |outcome: crate::connector::test_reading::Outcome, told: &str| {
+        assert_eq!(outcome.rows, [row(1, "one")]);
+        let error = outcome.error.unwrap();
+        assert!(error.message.contains(told) && error.message.contains("after 4 decompressed bytes"), "{error}");
+    };
+    refused(read("f.gz", &[&one, b"more"]), "bytes follow that are neither gzip nor padding");
+    refused(read("f.gz", &[&one, &zeros, b"more"]), "bytes follow that are neither gzip nor padding");
+    refused(read("f.gz", &[&one, &two[..9]]), "is not whole gzip");
+    refused(read("f.zst", &[&zstd(b"one\n"), b"more, and more"]), "bytes follow that are no zstd frame");
+
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(28).unwrap();
+    std::io::Write::write_all(&mut encoder, b"two\n").unwrap();
+    let wide = encoder.finish().unwrap();
+    refused(read("f.zst", &[&zstd(b"one\n"), &wide]), "needs a window of more than 128 MiB");
+}
+
 /// What stands before the break is read; then the job fails with the file's name and the place.
 #[test]
 fn a_compressed_file_that_breaks_off() {

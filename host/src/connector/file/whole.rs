@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use super::decompress::{GzipMembers, ZstdFrames, is_told};
 use crate::connector::limits;
 use crate::connector::reader::{Buffer, Fill, Input, read_into};
 use crate::error::{Error, Result};
 use crate::job::spec::Compression;
 
-/// The bytes of one file, decompressed. gzip may have several members and zstd several frames, one after another. A
-/// compressed file that breaks off gives what came before the break, then an error.
+/// The bytes of one file, decompressed. gzip may have several members and zstd several frames, one after another, and
+/// zeros may follow gzip. A compressed file that breaks off gives what came before the break, then an error.
 pub(super) struct WholeFile {
     name: String,
     read: Box<dyn Read + Send>,
@@ -27,11 +28,8 @@ impl WholeFile {
         let cannot = |e: &std::io::Error| Error::io(format_args!("cannot read {name}"), e);
         let buffered = |file| BufReader::with_capacity(limits::CHUNK_BYTES, file);
         let (read, compressed): (Box<dyn Read + Send>, _) = match resolve(compression, path) {
-            Compression::Gzip => (Box::new(flate2::bufread::MultiGzDecoder::new(buffered(file))), Some("gzip")),
-            Compression::Zstd => {
-                let decoder = zstd::stream::read::Decoder::with_buffer(buffered(file)).map_err(|e| cannot(&e))?;
-                (Box::new(decoder), Some("zstd"))
-            }
+            Compression::Gzip => (Box::new(GzipMembers::new(buffered(file))), Some("gzip")),
+            Compression::Zstd => (Box::new(ZstdFrames::new(buffered(file)).map_err(|e| cannot(&e))?), Some("zstd")),
             Compression::Auto | Compression::None => {
                 file.seek(SeekFrom::Start(offset)).map_err(|e| cannot(&e))?;
                 (Box::new(file) as Box<dyn Read + Send>, None)
@@ -64,6 +62,9 @@ impl WholeFile {
     fn broken(&self, error: &std::io::Error) -> Error {
         let (name, offset) = (&self.name, self.offset);
         match self.compressed {
+            Some(_) if is_told(error) => Error::external(format!(
+                "cannot read {name} after {offset} decompressed bytes: {error} (what comes before was read)"
+            )),
             Some(format) => Error::external(format!(
                 "{name} is not whole {format}: after {offset} decompressed bytes: {error} (truncated or damaged; what comes \
                  before was read)"
@@ -101,8 +102,8 @@ pub(super) fn resolve(compression: Compression, path: &Path) -> Compression {
 /// A file as a reader of bytes, for pipes, which have a thread of their own.
 pub(super) fn pipe_reader(file: File, path: &Path, compression: Compression) -> std::io::Result<Box<dyn Read + Send>> {
     Ok(match resolve(compression, path) {
-        Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(file)),
-        Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(file)?),
+        Compression::Gzip => Box::new(GzipMembers::new(BufReader::new(file))),
+        Compression::Zstd => Box::new(ZstdFrames::new(BufReader::new(file))?),
         Compression::Auto | Compression::None => Box::new(file),
     })
 }

@@ -122,6 +122,24 @@ impl ColumnMaker {
         }
     }
 
+    /// What is wrong with so many rows: the last of them is beyond the column's type.
+    pub(super) fn beyond(&self, rows: u64) -> Option<String> {
+        let last = i128::from(rows.saturating_sub(1));
+        match self.kind {
+            Kind::Sequence { start, step } => {
+                let value = last.saturating_mul(step.into()).saturating_add(start.into());
+                let fits = i64::try_from(value).is_ok();
+                (!fits).then(|| format!("`sequence` comes to {value} in {rows} rows, which int64 cannot hold"))
+            }
+            Kind::Time { start_us, step_us, .. } => {
+                let ms = last.saturating_mul(step_us.into()).saturating_add(start_us.into()) / 1_000;
+                (ms > instant::LAST_MS.into())
+                    .then(|| format!("`time` comes to the end of the year 9999 before {rows} rows"))
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn data_type(&self) -> DataType {
         match self.kind {
             Kind::Sequence { .. } | Kind::Int { .. } => DataType::Int64,
@@ -144,7 +162,7 @@ impl ColumnMaker {
     pub(super) fn make(&self, rows: Range<u64>) -> ArrayRef {
         let random = self.random;
         match &self.kind {
-            // Casts between u64 and i64 here keep the bits: sequences wrap around.
+            // Casts between u64 and i64 here keep the bits: sequences without an end wrap around.
             Kind::Sequence { start, step } => {
                 integers(rows.map(|r| start.wrapping_add((r as i64).wrapping_mul(*step))).collect())
             }

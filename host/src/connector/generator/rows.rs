@@ -39,6 +39,8 @@ impl Generator {
         for (position, (name, column)) in spec.columns.iter().enumerate() {
             match ColumnMaker::new(column, spec.seed, position as u64) {
                 Ok(maker) => {
+                    let beyond = spec.rows.and_then(|rows| maker.beyond(rows));
+                    wrong.extend(beyond.map(|what| format!("column `{name}`: {what}")));
                     fields.push(Field::new(name, maker.data_type()));
                     makers.push(maker);
                 }

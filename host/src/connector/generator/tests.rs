@@ -181,3 +181,19 @@ fn what_is_wrong_is_said_at_once() {
     told("column `e`: `today` is not a timestamp");
     told("`rate` is 0");
 }
+
+#[test]
+fn sequences_end_before_their_type_does() {
+    let wrong = |rows: u64, column: serde_json::Value| {
+        let settings = serde_json::json!({ "rows": rows, "columns": { "n": column } });
+        Generator::new(&spec(settings)).err().map(|wrong| wrong.join("\n"))
+    };
+    let near_the_end = || serde_json::json!({ "sequence": { "start": i64::MAX - 2 } });
+    assert_eq!(wrong(3, near_the_end()), None);
+    let told = wrong(4, near_the_end()).unwrap();
+    assert_eq!(told, "column `n`: `sequence` comes to 9223372036854775808 in 4 rows, which int64 cannot hold");
+    assert!(wrong(u64::MAX, serde_json::json!({ "sequence": { "start": 0, "step": i64::MIN } })).is_some());
+    let time = |start: &str| serde_json::json!({ "time": { "start": start, "step_us": 1_000_000 } });
+    assert_eq!(wrong(60, time("9999-12-31T23:59:00Z")), None);
+    assert!(wrong(61, time("9999-12-31T23:59:00Z")).unwrap().contains("the end of the year 9999"));
+}

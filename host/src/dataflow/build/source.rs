@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::builder::Builder;
+use crate::connector::source::{Poll, Position, SplitReader};
 use crate::dataflow::assign::Assigner;
 use crate::dataflow::engine::{MakeSource, PassOn, Route, Stage};
+use crate::dataflow::job_state::JobState;
 use crate::dataflow::shuffle::Target;
 use crate::dataflow::source::{Gate, InFlight, OpenSplit, SourceOperator};
 use crate::error::{Error, Result};
@@ -13,6 +15,25 @@ use crate::job::spec::OnError;
 
 /// Batches that a source gives in one turn where it meets no other: what a turn costs is then spread over them.
 const BATCHES_AT_ONCE: usize = 4;
+
+/// A reader whose warnings the job hears of.
+struct Warning {
+    reader: Box<dyn SplitReader>,
+    node: String,
+    job: Arc<JobState>,
+}
+
+impl SplitReader for Warning {
+    fn poll(&mut self) -> Result<Poll> {
+        let poll = self.reader.poll();
+        self.reader.take_warning().into_iter().for_each(|warning| self.job.warn(&self.node, warning));
+        poll
+    }
+
+    fn position(&self) -> Position {
+        self.reader.position()
+    }
+}
 
 impl<S: Stage> Builder<'_, S> {
     /// A source: its splits divided among the workers. Where there are fewer splits than workers, its rows are spread, unless
@@ -35,6 +56,7 @@ impl<S: Stage> Builder<'_, S> {
             let wake = seat.wake.clone();
             let mine = splits.iter().enumerate().filter(|(i, _)| i % workers == me).map(|(_, split)| {
                 let reader = source.open(split, None, wake.from_any_thread())?;
+                let reader = Box::new(Warning { reader, node: node.name.clone(), job: Arc::clone(&job) });
                 Ok(OpenSplit { reader, assigner: event_time.map(Assigner::new) })
             });
             let mine = mine.collect::<Result<Vec<_>>>()?;

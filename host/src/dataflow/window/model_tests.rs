@@ -30,7 +30,7 @@ struct State {
 impl State {
     fn new(shape: Shape, subtracts: bool, memory: u64) -> State {
         let third = if subtracts { "sum" } else { "max" };
-        let plan = plan(&["count", "sum", third]);
+        let plan = Plan { marks_results: true, ..plan(&["count", "sum", third]) };
         State { windows: TimeWindows::new(shape, &plan, &store(memory)), plan }
     }
 
@@ -52,11 +52,23 @@ fn batch(rows: &[(i64, i64, i64)]) -> (Batch, Vec<i64>) {
     (Batch::new(vec![column(|r| r.0), column(|r| r.2)], rows.len()), rows.iter().map(|r| r.1).collect())
 }
 
+/// Checks which result of its window and key each is: the first one is final, every further one corrected.
+fn check_marks(given: &mut BTreeSet<(i64, i64)>, batches: &[Batch]) {
+    for batch in batches {
+        let columns = batch.gather().unwrap();
+        let marks = columns[3].as_string::<i32>();
+        for (row, result) in results(batch).iter().enumerate() {
+            let expected = if given.insert((result.1, result.0)) { "final" } else { "corrected" };
+            assert_eq!(marks.value(row), expected, "{result:?}");
+        }
+    }
+}
+
 fn results(batch: &Batch) -> Vec<Result> {
     let columns = batch.gather().unwrap();
     let int = |c: usize| columns[c].as_primitive::<Int64Type>().values().to_vec();
     let time = |c: usize| columns[c].as_primitive::<TimestampMillisecondType>().values().to_vec();
-    let (keys, starts, ends, counts, sums, greatest) = (int(0), time(1), time(2), int(3), int(4), int(5));
+    let (keys, starts, ends, counts, sums, greatest) = (int(0), time(1), time(2), int(4), int(5), int(6));
     let event_times = batch.event_time().unwrap().gather().unwrap();
     (0..batch.row_count())
         .map(|i| {
@@ -172,18 +184,22 @@ proptest! {
         memory in prop::sample::select(&MEMORY[..]),
     ) {
         let (mut state, mut model) = (State::new(shape, subtracts, memory), Model { subtracts, ..Model::default() });
+        let mut given = BTreeSet::new();
         for step in steps {
             match step {
                 Step::Rows(rows) => {
                     let (batch, times) = batch(&rows);
                     let added = state.add(&batch, &times);
+                    check_marks(&mut given, &added.results);
                     let (late, corrected) = model.rows(&shape, &rows);
                     prop_assert_eq!(added.late, late);
                     let got: Vec<Result> = added.results.iter().flat_map(results).collect();
                     prop_assert_eq!(last_of_each(got), sorted(corrected));
                 }
                 Step::Watermark(watermark) => {
-                    let got: Vec<Result> = state.advance(watermark).iter().flat_map(results).collect();
+                    let fired = state.advance(watermark);
+                    check_marks(&mut given, &fired);
+                    let got: Vec<Result> = fired.iter().flat_map(results).collect();
                     prop_assert!(got.is_sorted_by_key(|r| r.2), "windows fire in the order of their ends");
                     prop_assert_eq!(sorted(got), sorted(model.watermark(&shape, watermark)));
                 }

@@ -27,14 +27,14 @@ const KEYS_AT_ONCE: usize = 256 << 10;
 /// Keys for which a new pane has room at the most: beyond that, growing is not what costs.
 pub const ROOM_MAX: usize = 16 << 10;
 
-/// Which result of a window it is; the column `window_result`.
+/// Which result of a window and key it is; the column `window_result`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// More rows are to come.
+    /// Before the watermark has reached the window's end.
     Early,
-    /// No row is expected any more.
+    /// The first one from then on.
     Final,
-    /// A row has come all the same.
+    /// Every further one: it replaces the one before. That of a session that others became part of replaces theirs.
     Corrected,
 }
 

@@ -46,8 +46,8 @@ impl SessionWindows {
         self.table.values().kept()
     }
 
-    /// Puts the sessions in `found` (one for each row) in order: sessions that became one are put together, new ones are to
-    /// be looked at when they end.
+    /// Puts the sessions in `found` (one for each row) in order: sessions that became one are put together; these and new ones
+    /// are to be looked at when they end.
     fn settle(&mut self, plan: &mut Plan, merged: &[(u32, u32)], new: &[u32], found: &mut [u32]) -> Result<()> {
         // One after another: a session that took one in may go into a third.
         for pair in merged {
@@ -55,7 +55,8 @@ impl SessionWindows {
         }
         let sessions = self.table.values_mut();
         sessions.settle(found);
-        for number in new {
+        // One that others became part of may end, and so fire, at another time than it is in the schedule for.
+        for number in new.iter().chain(merged.iter().map(|(_, into)| into)) {
             if sessions.all[*number as usize].key != NONE {
                 sessions.schedule(*number);
             }
@@ -336,3 +337,7 @@ impl Windows for SessionWindows {
         (0..sessions.all.len() as u32).filter(|number| sessions.is_open(*number)).count() + spilled
     }
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

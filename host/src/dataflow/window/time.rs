@@ -1,8 +1,8 @@
 //! Tumbling and sliding windows in time.
 //!
-//! Invariants: W1: a row is added up exactly once, in its pane, unless it is late. W2: a window gives its final result once,
-//! when the watermark reaches its last millisecond, and a corrected one for the keys of each batch that changes it within
-//! the allowed lateness. W3: a pane is kept exactly as long as one of its windows is open.
+//! Invariants: W1: a row is added up exactly once, in its pane, unless it is late. W2: a window gives its result once,
+//! when the watermark reaches its last millisecond, and one for the keys of each batch that changes it within the allowed
+//! lateness; the first one of a key is final, every further one corrected. W3: a pane is kept exactly as long as one of its windows is open.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::aggregator::Columns;
 use super::divide::{Divided, Part, divide};
 use super::gathered::Gathered;
-use super::pane::{Accumulated, Pane, rows_of, take_changed};
+use super::pane::{Accumulated, Pane, take_changed};
 use super::partial;
 use super::plan::{Added, Giving, Held, Mark, NewRows, PANES, Plan, ROOM_MAX, Span, Windows};
 use super::running::{Changed, Panes, Running, merge_all, merge_some};
@@ -19,9 +19,10 @@ use super::stacks::{Stacks, pays};
 use crate::dataflow::batch::Batch;
 use crate::error::Result;
 use crate::plugin::RowFailure;
+use crate::state::index::KeyIndex;
 use crate::state::key::Keys;
 use crate::state::store::{SlotKind, StateStore};
-use crate::state::table::{Asker, DUE_AT_ONCE};
+use crate::state::table::{Asker, DUE_AT_ONCE, NO_ROW};
 
 /// Results of so many rows, or of so many windows, are given at once, or more where a window has them: small windows that fire
 /// together give theirs in one batch.
@@ -64,6 +65,14 @@ enum Of {
     Running,
     /// In panes put together for it alone.
     Merged(Box<Pane>),
+}
+
+/// Windows of a pane that have fired and take rows, and which keys have given results in each.
+#[derive(Default)]
+struct Given {
+    keys: KeyIndex,
+    /// By the number of the key.
+    windows: Vec<(i64, Vec<bool>)>,
 }
 
 /// Early results that are to be given.
@@ -113,41 +122,83 @@ impl TimeWindows {
         results: &mut Gathered,
     ) -> Result<()> {
         let mut columns = Columns::of(rows.batch);
+        let key = plan.key.iter().map(|column| columns.get(*column)).collect::<Result<Vec<_>>>()?;
+        let keys = Keys::of(&key, rows.batch.row_count())?;
+        let given = self.given(start, &keys)?;
         let pane = self.panes.entry(start, self.keys.min(ROOM_MAX))?;
         let mut groups = std::mem::take(&mut self.scratch);
-        rows_of(pane, &mut columns, &plan.key, rows.batch.row_count(), &mut groups)?;
-        let size_ms = self.shape.size_ms;
+        pane.rows_of(&keys, &mut groups)?;
+        let (size_ms, is_open) = (self.shape.size_ms, given.windows.is_empty());
         let failed = plan.add(pane, rows, &groups, &mut columns, &mut |plan, pane, full| {
+            // Behind its end, a window gives one result for all rows that come together.
+            if !is_open {
+                return Ok(());
+            }
             results.push(plan.results(pane, Some(full), Span::One(start, start + size_ms), Mark::Early)?)
         })?;
         // Rows are known outside by their place in the whole batch.
         added.failures.extend(failed.into_iter().map(|f| RowFailure { row: part.outside(f.row), ..f }));
-        self.touched(plan, start, &groups, results)?;
+        self.touched(plan, start, &groups, &given, results)?;
         self.scratch = groups;
         Ok(())
     }
 
+    /// Which of these keys have given results in windows of a pane that have fired and take rows, before the rows of these
+    /// keys are added: those that have rows in any pane of the window.
+    fn given(&mut self, start: i64, keys: &Keys) -> Result<Given> {
+        let (shape, mut given) = (self.shape, Given::default());
+        let Some(watermark) = self.fired_to.filter(|w| shape.fires_at(shape.first_window(start)) <= *w) else {
+            return Ok(given);
+        };
+        let late = |window: &i64| shape.fires_at(*window) <= watermark && watermark < shape.closes_at(*window);
+        let mut rows = Vec::new();
+        for window in shape.windows(start).filter(late) {
+            if given.windows.is_empty() {
+                given.keys.of_rows(keys, &mut rows);
+            }
+            let all: Vec<u32> = (0..given.keys.rows() as u32).collect();
+            let (keys, mut has) = (given.keys.keys_of(&all)?, vec![false; all.len()]);
+            self.panes.visit(window..window + shape.size_ms, |_, pane| {
+                pane.find_rows(&keys, &mut rows)?;
+                has.iter_mut().zip(&rows).for_each(|(has, row)| *has |= *row != NO_ROW);
+                Ok(())
+            })?;
+            given.windows.push((window, has));
+        }
+        Ok(given)
+    }
+
     /// What follows from rows in a pane whose windows may have fired already.
-    fn touched(&mut self, plan: &mut Plan, start: i64, groups: &[u32], given: &mut Gathered) -> Result<()> {
+    fn touched(
+        &mut self,
+        plan: &mut Plan,
+        start: i64,
+        groups: &[u32],
+        given: &Given,
+        results: &mut Gathered,
+    ) -> Result<()> {
         if self.running.as_ref().is_some_and(|running| running.covers(start)) {
             self.running = None;
         }
         if self.stacks.as_ref().is_some_and(|stacks| stacks.covers(start)) {
             self.stacks = None;
         }
-        if let Some(watermark) = self.fired_to
-            && self.shape.fires_at(self.shape.first_window(start)) <= watermark
-            && let Some(pane) = self.panes.get(start)?
-        {
+        for (window, has_given) in &given.windows {
+            let Some(pane) = self.panes.get(start)? else { break };
             let mut rows = groups.to_vec();
             rows.sort_unstable();
             rows.dedup();
-            let (changed, shape) = ([(start, pane.index().keys_of(&rows)?)], self.shape);
-            for window in shape.windows(start) {
-                if shape.fires_at(window) <= watermark && watermark < shape.closes_at(window) {
-                    let results = self.some_results(plan, window, &changed, Mark::Corrected)?;
-                    given.push(results)?;
+            let is_further =
+                |row: &u32| given.keys.find(pane.index().key(*row)).is_some_and(|key| has_given[key as usize]);
+            let (further, first): (Vec<u32>, Vec<u32>) = rows.into_iter().partition(is_further);
+            let mut changed = Vec::new();
+            for (rows, mark) in [(first, Mark::Final), (further, Mark::Corrected)] {
+                if !rows.is_empty() {
+                    changed.push(([(start, pane.index().keys_of(&rows)?)], mark));
                 }
+            }
+            for (changed, mark) in changed {
+                results.push(self.some_results(plan, *window, &changed, mark)?)?;
             }
         }
         Ok(())
@@ -346,12 +397,14 @@ impl Windows for TimeWindows {
             if self.fired_to.is_some_and(|w| self.shape.is_late(start, w)) {
                 late += to - from;
             } else {
+                let keys = columns.keys(from, to)?;
+                let given = self.given(start, &keys)?;
                 let pane = self.panes.entry(start, self.keys.min(ROOM_MAX))?;
                 let mut groups = std::mem::take(&mut self.scratch);
-                pane.rows_of(&columns.keys(from, to)?, &mut groups)?;
+                pane.rows_of(&keys, &mut groups)?;
                 let accumulated = columns.accumulated(from, to);
                 pane.values_mut().merge_columns(&mut plan.aggregators, &groups, &accumulated)?;
-                self.touched(plan, start, &groups, &mut results)?;
+                self.touched(plan, start, &groups, &given, &mut results)?;
                 self.scratch = groups;
             }
             from = to;

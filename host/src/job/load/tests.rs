@@ -160,7 +160,9 @@ fn scalars_follow_the_core_schema_of_yaml() {
     for text in ["", "~", "null"] {
         assert_eq!(plain(text), Tree::Null);
     }
-    for text in ["yes", "no", "on", "1s", "1_000", "0x", "-", ".", "e5", "1.2.3", "+-1", "2026-01-01", "nan"] {
+    for text in
+        ["yes", "no", "on", "1s", "1_000", "0x", "0x+5", "0xG", "-", ".", "e5", "1.2.3", "+-1", "2026-01-01", "nan"]
+    {
         assert_eq!(plain(text), Tree::Text(text.into()), "{text}");
     }
     for (text, number) in [("0", 0), ("-1", -1), ("+7", 7), ("0x1F", 31), ("0o17", 15), ("010", 10)] {
@@ -168,6 +170,10 @@ fn scalars_follow_the_core_schema_of_yaml() {
     }
     assert_eq!(plain("18446744073709551615"), Tree::Number(u64::MAX.into()));
     assert!(matches!(plain("1e3"), Tree::Number(n) if n.as_f64() == Some(1000.0)));
+    for text in ["18446744073709551616", "-9223372036854775809", "123456789012345678901", "0x10000000000000000"] {
+        let wrong = super::yaml::plain(text).unwrap_err();
+        assert!(wrong.contains(&format!("the number {text} needs more than 64 bits")), "{wrong}");
+    }
     assert!(super::yaml::plain(".inf").is_err() && super::yaml::plain("1e999").is_err());
 }
 

@@ -160,11 +160,13 @@ pub(crate) fn plain(value: &str) -> Result<Tree, String> {
 
 fn number(value: &str) -> Result<Option<Number>, String> {
     let digits = value.strip_prefix(['-', '+']).unwrap_or(value);
-    if let Some(hex) = value.strip_prefix("0x") {
-        return Ok(u64::from_str_radix(hex, 16).ok().map(Number::from));
-    }
-    if let Some(octal) = value.strip_prefix("0o") {
-        return Ok(u64::from_str_radix(octal, 8).ok().map(Number::from));
+    let too_large = || format!("the number {value} needs more than 64 bits; in quotes it is text");
+    for (prefix, radix) in [("0x", 16), ("0o", 8)] {
+        let Some(digits) = value.strip_prefix(prefix) else { continue };
+        if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
+            return Ok(None);
+        }
+        return u64::from_str_radix(digits, radix).map(|n| Some(n.into())).map_err(|_| too_large());
     }
     if [".inf", ".Inf", ".INF"].contains(&digits) || [".nan", ".NaN", ".NAN"].contains(&value) {
         return Err(format!("`{value}` is not a number that a job can have; in quotes it is text"));
@@ -181,6 +183,10 @@ fn number(value: &str) -> Result<Option<Number>, String> {
     }
     if let Ok(n) = unsigned.parse::<i64>() {
         return Ok(Some(n.into()));
+    }
+    // Through a float it would be another number.
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(too_large());
     }
     match unsigned.parse::<f64>() {
         Ok(n) => match Number::from_f64(n) {

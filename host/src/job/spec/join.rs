@@ -4,8 +4,8 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Format;
-use super::source::{column_types, comma, yes};
+use super::source::{comma, yes};
+use super::{ColumnType, Format};
 use crate::job::quantity::Millis;
 
 /// A column by which rows are grouped or joined.
@@ -98,8 +98,7 @@ pub struct LookupTable {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
     /// Columns and their types, the key's among them: `{ item: text, cost: int64? }`.
-    #[schemars(schema_with = "column_types")]
-    pub columns: IndexMap<String, String>,
+    pub columns: IndexMap<String, ColumnType>,
     /// CSV: whether the first line names the columns. Default: true.
     #[serde(default = "yes")]
     pub header: bool,
@@ -110,7 +109,7 @@ pub struct LookupTable {
 
 impl LookupTable {
     /// A CSV file whose first line names the columns.
-    pub fn csv<N: Into<String>, T: Into<String>>(
+    pub fn csv<N: Into<String>, T: Into<ColumnType>>(
         path: impl Into<String>,
         columns: impl IntoIterator<Item = (N, T)>,
     ) -> Self {

@@ -2,6 +2,7 @@
 //!
 //! The doc comments here are the descriptions in the JSON Schema that `flowgate schema` prints.
 
+mod column;
 mod job;
 mod join;
 mod nexmark;
@@ -12,6 +13,7 @@ mod system;
 mod webhook;
 mod window;
 
+pub use column::*;
 pub use job::*;
 pub use join::*;
 pub use nexmark::*;

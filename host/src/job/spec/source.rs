@@ -1,12 +1,11 @@
 //! Sources, and the event time of a stream.
 
 use indexmap::IndexMap;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Empty, Nexmark, System};
+use super::{ColumnType, Empty, Nexmark, System};
 use crate::job::quantity::Millis;
-use crate::schema::DataType;
 
 /// A source: exactly one connector (`file`, `stdin`, `generator`, `nexmark` or `system`).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -69,10 +68,10 @@ pub struct FileSource {
     /// How lines become rows. Default: text.
     #[serde(default)]
     pub format: Format,
-    /// Columns and their types, for `json` and `csv`: `{ time: timestamp, path: text, size: int64? }`.
+    /// Columns and their types, for `json` and `csv`: `{ time: timestamp, path: text, size: int64? }`. Where the integers of a
+    /// timestamp are not milliseconds: `{ type: timestamp, unit: us }`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    #[schemars(schema_with = "column_types")]
-    pub columns: IndexMap<String, String>,
+    pub columns: IndexMap<String, ColumnType>,
     /// Whether to go on reading when the end is reached, as `tail -F` does. Default: false.
     #[serde(default)]
     pub follow: bool,
@@ -98,12 +97,6 @@ pub(super) fn comma() -> String {
     ",".into()
 }
 
-/// Column names to types: `text`, or `text?` where a row may have no value.
-pub(super) fn column_types(_: &mut SchemaGenerator) -> Schema {
-    let types: Vec<String> = DataType::ALL.iter().flat_map(|t| [t.to_string(), format!("{t}?")]).collect();
-    json_schema!({ "type": "object", "additionalProperties": { "type": "string", "enum": types } })
-}
-
 /// Reads standard input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -113,8 +106,7 @@ pub struct StdinSource {
     pub format: Format,
     /// Columns and their types, for `json` and `csv`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    #[schemars(schema_with = "column_types")]
-    pub columns: IndexMap<String, String>,
+    pub columns: IndexMap<String, ColumnType>,
     /// CSV: whether the first line names the columns. Default: true.
     #[serde(default = "yes")]
     pub header: bool,

@@ -1,7 +1,7 @@
 //! Single values of columns of any type, for aggregates that keep some of them.
 //!
-//! A value of 8 bytes or less is an integer of the same order; so are floats, with NaN greater than every number and -0 less
-//! than 0. Texts and bytes are bytes.
+//! A value of 8 bytes or less is an integer of the same order; so are floats, with NaN greater than every number, and one NaN
+//! and one zero of each. Texts and bytes are bytes.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, TimestampMillisecondType};
@@ -13,9 +13,10 @@ use crate::schema::DataType;
 use crate::state::bytes::{put_sized, take_array, take_int, take_sized};
 use crate::state::cell::{ColumnBuilder, Value};
 
-/// f64 to an integer of the same order: that of IEEE 754's totalOrder, with one NaN.
+/// f64 to an integer of the same order: that of IEEE 754's totalOrder, with one NaN and one zero.
 pub(super) fn float_order(value: f64) -> i64 {
-    let value = if value.is_nan() { f64::NAN } else { value };
+    // -0 and 0 is 0.
+    let value = if value.is_nan() { f64::NAN } else { value + 0.0 };
     let bits = value.to_bits() as i64;
     bits ^ (((bits >> 63) as u64) >> 1) as i64
 }

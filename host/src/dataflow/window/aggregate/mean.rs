@@ -1,4 +1,4 @@
-//! Means. Encoding: the number of values (8 bytes) and the sum (16 bytes of an integer, 8 of a float).
+//! Means. Encoding: of integers, the number of values (8 bytes) and the sum (16 bytes); of floats, that of their sum.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Float64Array};
 
 use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, same};
-use super::sum::Sums;
+use super::sum::{HALF_CARRY, Sums};
 use crate::error::Result;
 use crate::state::bytes::take_array;
 
@@ -85,7 +85,7 @@ impl Accumulate for IntMeans {
     }
 }
 
-/// Means of float64 values: sums that are divided at the end.
+/// Means of float64 values: sums that are divided at the end. Of finite values the mean is finite.
 #[derive(Debug, Default)]
 pub(super) struct FloatMeans(Sums<f64>);
 
@@ -130,7 +130,10 @@ impl Accumulate for FloatMeans {
     fn finish(&self, groups: Option<&[u32]>) -> Result<ArrayRef> {
         let mean = |group: usize| {
             let (sum, n) = (self.0.sums[group], self.0.counts[group]);
-            (n > 0).then(|| sum / n as f64)
+            (n > 0).then(|| match self.0.carry(group) {
+                0 => sum / n as f64,
+                carry => mean_beyond(sum, carry, n as f64),
+            })
         };
         Ok(Arc::new(each_group(self.0.sums.len(), groups).map(mean).collect::<Float64Array>()))
     }
@@ -142,4 +145,16 @@ impl Accumulate for FloatMeans {
     fn fresh(&self) -> Box<dyn Accumulate> {
         Box::new(FloatMeans::default())
     }
+}
+
+/// The mean of values whose sum is beyond what a float can hold.
+fn mean_beyond(sum: f64, carry: i64, n: f64) -> f64 {
+    if !sum.is_finite() {
+        return sum;
+    }
+    // The whole sum of up to 2^64 values, scaled down; as it is large, nothing that counts is lost.
+    const SCALE: f64 = 1.0 / (1u128 << 64) as f64;
+    let mean = (carry as f64 * (HALF_CARRY * SCALE * 2.0) + sum * SCALE) / n / SCALE;
+    // The mean lies among the values, however it was rounded.
+    mean.clamp(f64::MIN, f64::MAX)
 }
