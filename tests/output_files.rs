@@ -39,7 +39,8 @@ fn wait_until(what: &str, it_is_so: impl Fn() -> bool) {
 fn what_the_job_reads_is_not_written() {
     let source = "sources: { s: { file: { path: data.jsonl, format: json, columns: { k: text } } } }";
     let globbed = "sources: { s: { file: { path: 'd*.jsonl', format: json, columns: { k: text } } } }";
-    let lookup = "operators: { r: { input: s, key: [k], join: left, lookup: { path: t.csv, columns: { k: text, v: text } } } }";
+    let lookup =
+        "operators: { r: { input: s, key: [k], join: left, lookup: { path: t.csv, columns: { k: text, v: text } } } }";
     let sink = |path: &str| format!("sinks: {{ o: {{ input: s, file: {{ path: {path} }} }} }}");
     let cases = [
         (vec![source, ""], "data.jsonl", "it is the source `s`"),
@@ -84,6 +85,17 @@ fn what_goes_to_standard_output_is_not_read() {
     }
 }
 
+/// `flowgate run job.yaml <data.jsonl` reads a file, too.
+#[test]
+fn what_comes_from_standard_input_is_not_written() {
+    let folder = job(&["sources: { s: { stdin: {} } }", "sinks: { o: { input: s, file: { path: data.log } } }"]);
+    folder.write("data.log", "one\n");
+    let stdin = fs::File::open(folder.join("data.log")).unwrap();
+    let ended = Flowgate::new(folder.path(), &["run", "job.yaml"]).stdin(stdin).run().expect(2);
+    ended.saying("`s`: cannot read standard input: the sink `o` of this job writes to its file");
+    assert_eq!((folder.read("data.log"), names(&folder)), ("one\n".to_string(), vec!["data.log".to_string()]));
+}
+
 /// Two sinks that lead to one file, where one of them goes through a link to where nothing is yet.
 #[test]
 fn two_sinks_do_not_write_one_file() {
@@ -106,7 +118,11 @@ fn a_job_that_does_not_start_leaves_its_files() {
     let cases = [
         ("file: { path: no.log }".to_string(), String::new(), "there is no such file"),
         (rows.to_string(), ", bad: { input: s, file: { path: no/such } }".into(), "does not exist; create it first"),
-        ("generator: { columns: { n: { sequence: {} } } }".into(), ", bad: { input: s, file: { path: no/such } }".into(), "create it first"),
+        (
+            "generator: { columns: { n: { sequence: {} } } }".into(),
+            ", bad: { input: s, file: { path: no/such } }".into(),
+            "create it first",
+        ),
         ("file: { path: 'link*' }".into(), String::new(), "it is a link to nowhere, which does not exist"),
     ];
     for (source, more, told) in cases {
@@ -124,6 +140,33 @@ fn a_job_that_does_not_start_leaves_its_files() {
     }
 }
 
+/// The same where a worker cannot open what it needs: here, the readers of more files than the process may have open.
+#[test]
+fn a_job_whose_workers_do_not_start_leaves_its_files() {
+    let folder = job(&[
+        "sources: { s: { file: { path: 'f*.log', follow: true } } }",
+        "sinks: { out: { input: s, file: { path: out.jsonl } }, new: { input: s, file: { path: new.jsonl } } }",
+    ]);
+    for i in 0..100 {
+        folder.write(&format!("f{i}.log"), "1\n");
+    }
+    folder.write("out.jsonl", "old\n");
+    for parallelism in ["1", "2"] {
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", "ulimit -n 60 && exec \"$0\" run -q job.yaml -p $1"])
+            .arg(harness::program())
+            .arg(parallelism);
+        let ended = shell.current_dir(folder.path()).output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        assert!(said.starts_with("error: `s`: cannot read f") && said.contains("Too many open files"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert_eq!(folder.read("out.jsonl"), "old\n");
+        assert!(!folder.join("new.jsonl").exists());
+    }
+}
+
 /// A job that fails on the way has not replaced its file, and says where the rows are.
 #[test]
 fn a_job_that_fails_on_the_way_leaves_its_file() {
@@ -138,7 +181,9 @@ fn a_job_that_fails_on_the_way_leaves_its_file() {
     let whole = gz.finish().unwrap();
     folder.write("in.log.gz", &whole[..whole.len() / 2]);
     let ended = Flowgate::new(folder.path(), &["run", "-q", "job.yaml"]).run().expect(1);
-    ended.saying("in.log.gz is not whole gzip").saying("out.jsonl is as it was before; the rows written so far are in ");
+    ended
+        .saying("in.log.gz is not whole gzip")
+        .saying("out.jsonl is as it was before; the rows written so far are in ");
     assert_eq!(folder.read("out.jsonl"), "old\n");
     let partial = folder.read(".out.jsonl.partial");
     assert!(partial.lines().count() > 1_000 && partial.starts_with("{\"text\":\"line 0 0\"}\n"), "{}", partial.len());
@@ -223,7 +268,8 @@ fn a_reader_that_goes_away_costs_the_others_nothing() {
         ]);
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let running = Flowgate::new(folder.path(), &["run", "-q", "job.yaml", "-p", parallelism]).stdout(writer).start();
+        let running =
+            Flowgate::new(folder.path(), &["run", "-q", "job.yaml", "-p", parallelism]).stdout(writer).start();
         assert_eq!(running.wait().expect(0).stderr, "");
         assert_eq!(folder.read("all.jsonl").lines().count(), 300_000);
     }

@@ -50,6 +50,7 @@ pub struct RunArgs {
 
 pub(super) fn run(args: &RunArgs) -> Result<()> {
     connector::on_notice(terminal::message);
+    raise_open_files();
     let mut plugins = Plugins::default();
     let graph = checked_graph(&args.job, &mut plugins)?;
     let screen = Arc::new(Screen::new(!args.quiet && std::io::stderr().is_terminal()));
@@ -74,6 +75,15 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
         terminal::message(&format!("note: {note}\n"));
     }
     result
+}
+
+/// Lets the process open as many files as the system allows it to: each followed file is open, and what shells set at first
+/// (often 1,024) is for programs that cannot have more.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // With the old limit fewer files can be followed, and the error says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 fn open_sink(

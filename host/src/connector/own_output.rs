@@ -63,14 +63,25 @@ fn standard_streams() -> [(Option<bool>, Option<FileId>, &'static str); 2] {
     ]
 }
 
+fn stream_id(stream: impl Stream) -> Option<FileId> {
+    stream_metadata(stream).filter(Metadata::is_file).as_ref().and_then(FileId::of)
+}
+
+/// A standard stream.
 #[cfg(unix)]
-fn stream_id(stream: impl std::os::fd::AsFd) -> Option<FileId> {
+pub(super) use std::os::fd::AsFd as Stream;
+
+/// What a standard stream is connected to, where the system says so.
+#[cfg(unix)]
+pub(super) fn stream_metadata(stream: impl Stream) -> Option<Metadata> {
     let owned = stream.as_fd().try_clone_to_owned().ok()?;
-    let metadata = std::fs::File::from(owned).metadata().ok()?;
-    FileId::of(&metadata).filter(|_| metadata.is_file())
+    std::fs::File::from(owned).metadata().ok()
 }
 
 #[cfg(not(unix))]
-fn stream_id<T>(_: T) -> Option<FileId> {
+pub(super) use std::io::IsTerminal as Stream;
+
+#[cfg(not(unix))]
+pub(super) fn stream_metadata(_: impl Stream) -> Option<Metadata> {
     None
 }
