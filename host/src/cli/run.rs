@@ -16,7 +16,7 @@ use super::status::{Screen, Status};
 use super::{dump, summary, terminal};
 use crate::connector;
 use crate::connector::print::{PrintLayout, PrintSink};
-use crate::connector::sink::SinkWriter;
+use crate::connector::sink::{Boundedness, SinkWriter};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::worker;
 use crate::error::{Error, Result};
@@ -33,6 +33,7 @@ Examples:
   flowgate run job.yaml --log-level debug
 
 Ctrl-C ends the job cleanly: sources stop, rows under way are finished; windows that are still open give no result.
+A webhook that fails is tried for five more seconds. A file that was to be replaced at the end stays as it was.
 Ctrl-C again ends it at once. `kill -USR1` shows rows and state of every operator.";
 
 /// The exit code of a process that was interrupted twice.
@@ -53,6 +54,8 @@ pub struct RunArgs {
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<()> {
+    connector::on_notice(terminal::message);
+    raise_open_files();
     let mut plugins = Plugins::logging(args.log);
     let graph = checked_graph(&args.job, &mut plugins)?;
     let screen = Arc::new(Screen::new(!args.quiet && std::io::stderr().is_terminal()));
@@ -61,7 +64,7 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     let job = {
         let screen = Arc::clone(&screen);
         let limits = graph.limits.clone();
-        let mut open_sink = move |sink: &SinkNode, schema: &Schema| open_sink(&screen, sink, schema);
+        let mut open_sink = move |sink: &SinkNode, schema: &Schema, ends| open_sink(&screen, sink, schema, ends);
         worker::start(graph, plugins.wall(&limits)?, &mut open_sink)?
     };
     let state = Arc::clone(job.state());
@@ -74,10 +77,28 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     if !args.quiet && !result.as_ref().is_err_and(|e| e.closed_pipe) {
         terminal::message(&summary::of(&summary_of, &state, started.elapsed(), result.is_ok()));
     }
+    // Not part of the summary: where rows are that are not in their file must be known with `-q`, too.
+    for note in state.sinks.notes() {
+        terminal::message(&format!("note: {note}\n"));
+    }
     result
 }
 
-fn open_sink(screen: &Arc<Screen>, sink: &SinkNode, schema: &Schema) -> Result<Box<dyn SinkWriter>> {
+/// Lets the process open as many files as the system allows it to: each followed file is open, and what shells set at first
+/// (often 1,024) is for programs that cannot have more.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // With the old limit fewer files can be followed, and the error says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+fn open_sink(
+    screen: &Arc<Screen>,
+    sink: &SinkNode,
+    schema: &Schema,
+    boundedness: Boundedness,
+) -> Result<Box<dyn SinkWriter>> {
     match &sink.connector {
         SinkConnector::Print(print) if std::io::stdout().is_terminal() => {
             let layout = match print.format {
@@ -86,7 +107,7 @@ fn open_sink(screen: &Arc<Screen>, sink: &SinkNode, schema: &Schema) -> Result<B
             };
             Ok(Box::new(PrintSink::new(Box::new(screen.stdout()), layout, schema)))
         }
-        connector => connector::open_sink(connector, schema),
+        connector => connector::open_sink(connector, schema, boundedness),
     }
 }
 

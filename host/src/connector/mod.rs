@@ -14,17 +14,26 @@ pub mod generator;
 mod instant;
 pub mod limits;
 mod nexmark;
+mod notice;
 mod open;
+mod output_file;
+mod own_output;
+mod place;
 pub mod print;
 mod reader;
 pub mod sink;
 pub mod source;
 mod stdin;
+pub mod stop;
 mod system;
 #[cfg(test)]
 mod test_reading;
 mod webhook;
 
-pub use file::{TableFile, TableRows, TableWatch, table_schema};
+pub use file::{TableFile, TableRows, TableWatch, pattern_matches, table_schema};
 pub(crate) use instant::parse_rfc3339;
+pub use notice::on_notice;
 pub use open::{open_sink, open_source, sink_problems, source_schema};
+pub use output_file::partial_path;
+pub use own_output::OwnOutputs;
+pub use place::{FileId, FileIdentity, resolved};

@@ -1,8 +1,20 @@
 //! What the dataflow asks of a sink.
 
+use std::sync::Arc;
+
 use arrow_array::ArrayRef;
 
+use super::stop::Stop;
 use crate::error::Result;
+
+/// Whether a job ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boundedness {
+    /// All of its sources end.
+    Bounded,
+    /// One of its sources goes on until the job is stopped, or may.
+    Unbounded,
+}
 
 /// Rows that a sink gave up.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,7 +34,15 @@ impl Dropped {
 }
 
 /// Writes the rows of one sink. Runs on a thread of its own: it may block. The dataflow bounds what waits for it.
+///
+/// A job that does not start calls nothing; the writer is dropped and must have changed nothing outside.
 pub trait SinkWriter: Send {
+    /// The first call: all of the job has been opened. What was there before may be given up from here on. `stop` says when
+    /// the job is asked to stop: a writer that waits for the outside world must not wait much longer then.
+    fn start(&mut self, _stop: &Arc<Stop>) -> Result<()> {
+        Ok(())
+    }
+
     /// Writes rows: columns in the order of the schema that the sink was opened with, each of `row_count` rows.
     fn write(&mut self, columns: &[ArrayRef], row_count: usize) -> Result<()>;
 
@@ -35,8 +55,16 @@ pub trait SinkWriter: Send {
         Dropped::default()
     }
 
-    /// The last call: everything is written and closed.
+    /// The last call, where all rows of the job have come: everything is written and closed.
     fn finish(&mut self) -> Result<()> {
         self.flush()
+    }
+
+    /// The last call, where not all rows have come: the job was stopped, or has failed. What came is written. Gives what the
+    /// user is to know about it, in a sentence without its full stop.
+    fn abandon(&mut self) -> Option<String> {
+        // What cannot be written now is lost with the rest.
+        let _ = self.flush();
+        None
     }
 }

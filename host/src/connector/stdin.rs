@@ -1,10 +1,12 @@
 //! Standard input, and pipes: what may block for ever is read on a thread of its own.
 
 use std::io::Read;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 use super::decode::{Cursor, DecodeSettings};
 use super::limits;
+use super::own_output::{OwnOutputs, stream_metadata};
 use super::reader::{Buffer, DecodingReader, Fill, Input};
 use super::source::{Position, Source, Split, SplitReader, Waker};
 use crate::error::{Error, Result};
@@ -15,12 +17,13 @@ use crate::schema::SchemaRef;
 #[derive(Debug)]
 pub(crate) struct StdinSource {
     settings: DecodeSettings,
+    outputs: Arc<OwnOutputs>,
 }
 
 impl StdinSource {
     /// The source of a spec; everything that is wrong with it at once.
     pub(crate) fn new(spec: &Spec) -> std::result::Result<Self, Vec<String>> {
-        Ok(StdinSource { settings: DecodeSettings::of_stdin(spec)? })
+        Ok(StdinSource { settings: DecodeSettings::of_stdin(spec)?, outputs: Arc::default() })
     }
 }
 
@@ -29,7 +32,22 @@ impl Source for StdinSource {
         self.settings.schema.clone()
     }
 
+    /// A file that is redirected to it has an end.
+    fn ends(&self) -> bool {
+        stream_metadata(std::io::stdin()).is_some_and(|stdin| stdin.is_file())
+    }
+
+    fn avoid(&mut self, outputs: &Arc<OwnOutputs>) {
+        self.outputs = Arc::clone(outputs);
+    }
+
     fn splits(&self, _parallelism: usize) -> Result<Vec<Split>> {
+        if let Some(writer) = stream_metadata(std::io::stdin()).and_then(|stdin| self.outputs.writer_of(&stdin)) {
+            let help = "write elsewhere, or read another file";
+            return Err(Error::user(format!(
+                "cannot read standard input: {writer} of this job writes to its file; {help}"
+            )));
+        }
         Ok(vec![Split("stdin".into())])
     }
 

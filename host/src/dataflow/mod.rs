@@ -5,7 +5,7 @@
 //! tick and holds back when too much is under way; [`assign`] gives a stream its event time; [`slot`] calls a plugin
 //! function; [`shuffle`] brings rows of a key to one worker; [`window`] aggregates; [`join`] brings two streams together;
 //! [`process`] runs functions with state and timers; [`sink`] hands rows to the outside
-//! world. [`engine`] has the operator's contract and shell, and the only files that know Timely; [`watermark`] is the protocol
+//! world, and [`sinks`] is what all sinks of a job share. [`engine`] has the operator's contract and shell, and the only files that know Timely; [`watermark`] is the protocol
 //! of time. Tests go through all orders of arrival in `simulation`. [`solo`] runs one process function without the engine.
 
 pub mod assign;
@@ -23,6 +23,7 @@ pub mod process;
 pub mod select;
 pub mod shuffle;
 pub mod sink;
+pub mod sinks;
 pub mod slot;
 pub mod solo;
 pub mod source;

@@ -36,6 +36,8 @@ pub struct Sink {
 /// What the writing thread tells its operator.
 struct Shared {
     written: AtomicU64,
+    /// All rows of the job have come.
+    complete: AtomicBool,
     finished: AtomicBool,
     wake: Waker,
     job: Arc<JobState>,
@@ -66,6 +68,7 @@ impl Sink {
         let (sender, receiver) = channel();
         let shared = Arc::new(Shared {
             written: AtomicU64::new(0),
+            complete: AtomicBool::new(false),
             finished: AtomicBool::new(false),
             wake: wake.from_any_thread(),
             job,
@@ -73,23 +76,49 @@ impl Sink {
             name: name.to_string(),
         });
         let theirs = Arc::clone(&shared);
+        shared.job.sinks.add();
         let thread = std::thread::Builder::new()
             .name(format!("sink {name}"))
             .spawn(move || {
-                if let Err(error) = write_all(writer, &receiver, &theirs) {
-                    theirs.job.fail(error.within(format_args!("`{}`", theirs.name)));
-                }
+                let note = write_until_end(writer, &receiver, &theirs);
+                theirs.job.sinks.thread_has_ended(note);
                 theirs.finished.store(true, SeqCst);
                 (theirs.wake)();
             })
-            .inspect_err(|e| shared.job.fail(Error::io(format_args!("`{name}`: cannot start a thread"), e)));
+            .inspect_err(|e| {
+                shared.job.sinks.thread_has_ended(None);
+                shared.job.fail(Error::io(format_args!("`{name}`: cannot start a thread"), e));
+            });
         let waiting = VecDeque::new();
         Sink { rows: Some(sender), thread: thread.ok(), shared, waiting, bytes: 0, bytes_max, written: 0, metrics }
     }
 }
 
-/// The writing thread: writes what comes, flushes when nothing waits.
-fn write_all(mut writer: Box<dyn SinkWriter>, rows: &Receiver<Batch>, shared: &Shared) -> Result<()> {
+/// The writing thread, from the start of the job to its end. Gives what the user is to be told.
+fn write_until_end(mut writer: Box<dyn SinkWriter>, rows: &Receiver<Batch>, shared: &Shared) -> Option<String> {
+    let sinks = &shared.job.sinks;
+    if !sinks.wait_for_start() {
+        return None;
+    }
+    let written = writer.start(&sinks.stop).and_then(|()| write_all(&mut *writer, rows, shared));
+    let abandons = written.is_err() || !shared.complete.load(SeqCst);
+    match written {
+        Ok(()) => {}
+        // `| head` has what it wanted: the others are to have all of theirs.
+        Err(error) if error.closed_pipe && sinks.lose_reader() => {
+            while rows.recv().is_ok() {
+                shared.written.fetch_add(1, SeqCst);
+                (shared.wake)();
+            }
+            return None;
+        }
+        Err(error) => shared.job.fail(error.within(format_args!("`{}`", shared.name))),
+    }
+    abandons.then(|| writer.abandon()).flatten()
+}
+
+/// Writes what comes, flushes when nothing waits.
+fn write_all(writer: &mut dyn SinkWriter, rows: &Receiver<Batch>, shared: &Shared) -> Result<()> {
     let mut flushed = true;
     loop {
         let next = match rows.try_recv() {
@@ -98,18 +127,18 @@ fn write_all(mut writer: Box<dyn SinkWriter>, rows: &Receiver<Batch>, shared: &S
             Err(TryRecvError::Empty) => {
                 if !flushed {
                     writer.flush()?;
-                    shared.count_dropped(&mut *writer);
+                    shared.count_dropped(writer);
                 }
                 rows.recv().ok()
             }
         };
         let Some(batch) = next else {
-            writer.finish()?;
-            shared.count_dropped(&mut *writer);
-            return Ok(());
+            let closed = if shared.complete.load(SeqCst) { writer.finish() } else { writer.flush() };
+            shared.count_dropped(writer);
+            return closed;
         };
         writer.write(&batch.gather()?, batch.row_count())?;
-        shared.count_dropped(&mut *writer);
+        shared.count_dropped(writer);
         flushed = false;
         shared.written.fetch_add(1, SeqCst);
         (shared.wake)();
@@ -141,7 +170,8 @@ impl Operator for Sink {
         Ok(())
     }
 
-    fn end(&mut self, _complete: bool, _tick: Tick, _out: &mut Outputs) -> Result<()> {
+    fn end(&mut self, complete: bool, _tick: Tick, _out: &mut Outputs) -> Result<()> {
+        self.shared.complete.store(complete, SeqCst);
         self.rows = None;
         Ok(())
     }

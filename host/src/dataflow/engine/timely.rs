@@ -232,7 +232,14 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
         self.sources.push((wake.clone(), Rc::clone(&waits)));
         let probe = self.probe.clone();
         let is_in_flight = Rc::new(move |tick: Tick| probe.less_equal(&tick));
-        let mut source = make(SourceSeat { wake: wake.clone(), is_in_flight, waits })?;
+        let mut source = match make(SourceSeat { wake: wake.clone(), is_in_flight, waits }) {
+            Ok(source) => source,
+            Err(error) => {
+                // The engine panics where an operator is left half made.
+                builder.build(|_| |_| {});
+                return Err(error);
+            }
+        };
         let mut out = Outputs::new(&outputs, self.worker(), self.workers());
         let (job, name) = (Arc::clone(self.job), name.to_string());
         wake.now();
