@@ -24,6 +24,7 @@ pub struct JobState {
     failure: Mutex<Option<Error>>,
     over: AtomicBool,
     stop: AtomicBool,
+    drain: AtomicBool,
     wanted: AtomicU64,
     workers: Mutex<Vec<Thread>>,
     agenda: Mutex<Agenda>,
@@ -56,6 +57,7 @@ impl JobState {
             failure: Mutex::default(),
             over: AtomicBool::new(false),
             stop: AtomicBool::new(false),
+            drain: AtomicBool::new(false),
             wanted: AtomicU64::new(0),
             workers: Mutex::default(),
             agenda: Mutex::default(),
@@ -104,6 +106,17 @@ impl JobState {
     pub fn request_stop(&self) {
         self.stop.store(true, SeqCst);
         self.wake_workers();
+    }
+
+    /// Asks for a stop at which windows that are open emit the results that they have.
+    pub fn request_drain(&self) {
+        self.drain.store(true, SeqCst);
+        self.request_stop();
+    }
+
+    /// Whether the stop that was asked for is one at which open windows emit their results.
+    pub fn drain_requested(&self) -> bool {
+        self.drain.load(SeqCst)
     }
 
     /// Whether a stop was asked for.
