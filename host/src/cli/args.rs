@@ -74,7 +74,8 @@ pub struct JobArgs {
     /// The job file: YAML, or by its name JSON or TOML; `-` is standard input.
     #[arg(value_hint = ValueHint::FilePath)]
     pub job: PathBuf,
-    /// Set a field of the job, as in `--set sources.lines.file.path=other.log`. The value is YAML.
+    /// Set a field of the job, as in `--set sources.lines.file.path=other.log`. The value is YAML. A source or a sink gets
+    /// another connector by `--set sinks.out='print: {}'`; its other fields stay.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = Override::parse)]
     pub set: Vec<Override>,
     /// Worker threads, whatever the job file says.

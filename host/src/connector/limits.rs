@@ -70,6 +70,3 @@ pub const WEBHOOK_ANSWER_BYTES_MAX: u64 = 512;
 
 /// Bytes of output that are collected before they are written, and after a longer batch given back.
 pub const OUTPUT_BUFFER_BYTES: usize = 256 << 10;
-
-/// The widest column of a printed table, in terminal cells.
-pub const TABLE_COLUMN_CELLS_MAX: usize = 200;

@@ -16,6 +16,8 @@ pub mod limits;
 mod nexmark;
 mod open;
 pub mod print;
+#[cfg(test)]
+mod progress_tests;
 mod reader;
 pub mod sink;
 pub mod source;

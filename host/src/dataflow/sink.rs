@@ -7,15 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use super::batch::Batch;
 use super::engine::{Operator, Outputs, Tick, Wake};
 use super::job_state::JobState;
 use super::metrics::NodeMetrics;
 use super::watermark::Signal;
-use crate::connector::sink::SinkWriter;
+use crate::connector::sink::{Deliveries, SinkWriter};
 use crate::connector::source::Waker;
 use crate::error::{Error, Result};
+
+/// While rows keep coming, what was written shows outside after this long.
+const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
 /// Writes rows of the worker on a thread of its own.
 pub struct Sink {
@@ -59,6 +63,9 @@ impl Sink {
         wake: &Wake,
     ) -> Self {
         let (sender, receiver) = channel();
+        let own = writer.deliveries();
+        let counted = if own.is_none() { Some(Arc::<Deliveries>::default()) } else { None };
+        own.or_else(|| counted.clone()).into_iter().for_each(|deliveries| metrics.watch(deliveries));
         let shared = Arc::new(Shared {
             written: AtomicU64::new(0),
             finished: AtomicBool::new(false),
@@ -71,7 +78,7 @@ impl Sink {
         let thread = std::thread::Builder::new()
             .name(format!("sink {name}"))
             .spawn(move || {
-                if let Err(error) = write_all(writer, &receiver, &theirs) {
+                if let Err(error) = write_all(writer, &receiver, &theirs, counted.as_deref()) {
                     theirs.job.fail(error.within(format_args!("`{}`", theirs.name)));
                 }
                 theirs.finished.store(true, SeqCst);
@@ -82,29 +89,42 @@ impl Sink {
     }
 }
 
-/// The writing thread: writes what comes, flushes when nothing waits.
-fn write_all(mut writer: Box<dyn SinkWriter>, rows: &Receiver<Batch>, shared: &Shared) -> Result<()> {
-    let mut flushed = true;
+/// The writing thread: writes what comes, flushes when nothing waits, and at intervals while something does. `counted` are the
+/// deliveries of a writer that does not count them.
+fn write_all(
+    mut writer: Box<dyn SinkWriter>,
+    rows: &Receiver<Batch>,
+    shared: &Shared,
+    counted: Option<&Deliveries>,
+) -> Result<()> {
+    // Rows that were written since the last flush, and when that was.
+    let mut unflushed = 0;
+    let mut flushed_at = Instant::now();
+    let delivered = |rows: &mut u64| counted.into_iter().for_each(|of| of.add_delivered(std::mem::take(rows)));
+    let mut wrote = false;
     loop {
-        let next = match rows.try_recv() {
+        let next = rows.try_recv();
+        if wrote && (matches!(next, Err(TryRecvError::Empty)) || flushed_at.elapsed() > FLUSH_AFTER) {
+            writer.flush()?;
+            delivered(&mut unflushed);
+            shared.count_dropped(&mut *writer);
+            flushed_at = Instant::now();
+        }
+        let next = match next {
             Ok(batch) => Some(batch),
             Err(TryRecvError::Disconnected) => None,
-            Err(TryRecvError::Empty) => {
-                if !flushed {
-                    writer.flush()?;
-                    shared.count_dropped(&mut *writer);
-                }
-                rows.recv().ok()
-            }
+            Err(TryRecvError::Empty) => rows.recv().ok(),
         };
         let Some(batch) = next else {
             writer.finish()?;
+            delivered(&mut unflushed);
             shared.count_dropped(&mut *writer);
             return Ok(());
         };
         writer.write(&batch.gather()?, batch.row_count())?;
+        unflushed += batch.row_count() as u64;
         shared.count_dropped(&mut *writer);
-        flushed = false;
+        wrote = true;
         shared.written.fetch_add(1, SeqCst);
         (shared.wake)();
     }

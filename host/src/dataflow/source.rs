@@ -23,6 +23,7 @@ use super::job_state::JobState;
 use super::message::{Control, Message, Messages};
 use super::metrics::NodeMetrics;
 use super::pace::Runner;
+use super::progress::SplitProgress;
 use super::watermark::{Merge, Signal};
 use crate::clock;
 use crate::connector::source::{Poll, SplitReader};
@@ -98,6 +99,7 @@ pub struct SourceOperator {
     time: Merge,
     dead_letters: DeadLetters,
     metrics: Arc<NodeMetrics>,
+    progress: SplitProgress,
     gate: Gate,
     /// Where it meets others.
     pace: Option<Runner>,
@@ -136,6 +138,7 @@ impl SourceOperator {
     ) -> Self {
         SourceOperator {
             time: Merge::new(splits.len()),
+            progress: SplitProgress::of(&splits, &metrics),
             splits: splits.into_iter().map(Some).collect(),
             dead_letters,
             metrics,
@@ -172,6 +175,7 @@ impl SourceOperator {
             let Some(split) = &mut self.splits[index] else { continue };
             match split.reader.poll()? {
                 Poll::Rows(rows) => {
+                    self.progress.note(index, split.reader.progress());
                     self.metrics.rows_in.fetch_add((rows.row_count + rows.failures.len()) as u64, Relaxed);
                     self.metrics.rows_out.fetch_add(rows.row_count as u64, Relaxed);
                     let undecoded = self.dead_letters.undecoded(&rows.origin, &rows.failures);
@@ -196,6 +200,7 @@ impl SourceOperator {
                 Poll::Pending => {}
                 Poll::PendingUntil(at) => sooner(at),
                 Poll::End => {
+                    self.progress.note_end(index);
                     self.splits[index] = None;
                     self.signal(index, Signal::End, out);
                     continue;

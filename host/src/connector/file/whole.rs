@@ -3,9 +3,12 @@
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::connector::limits;
 use crate::connector::reader::{Buffer, Fill, Input, read_into};
+use crate::connector::source::Progress;
 use crate::error::{Error, Result};
 use crate::job::spec::Compression;
 
@@ -17,6 +20,23 @@ pub(super) struct WholeFile {
     compressed: Option<&'static str>,
     /// Decompressed bytes so far.
     offset: u64,
+    /// Bytes of the file so far, and all that it had when it was opened.
+    stored: Arc<AtomicU64>,
+    stored_total: u64,
+}
+
+/// Counts the bytes that are read.
+struct Counted {
+    file: File,
+    count: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.count.fetch_add(count as u64, Relaxed);
+        Ok(count)
+    }
 }
 
 impl WholeFile {
@@ -25,7 +45,10 @@ impl WholeFile {
     pub(super) fn open(path: &Path, name: &str, compression: Compression, offset: u64) -> Result<Self> {
         let mut file = super::source::open_file(path, name)?;
         let cannot = |e: &std::io::Error| Error::io(format_args!("cannot read {name}"), e);
-        let buffered = |file| BufReader::with_capacity(limits::CHUNK_BYTES, file);
+        let stored_total = file.metadata().map_err(|e| cannot(&e))?.len();
+        let stored = Arc::new(AtomicU64::new(0));
+        let counted = |file| Counted { file, count: Arc::clone(&stored) };
+        let buffered = |file| BufReader::with_capacity(limits::CHUNK_BYTES, counted(file));
         let (read, compressed): (Box<dyn Read + Send>, _) = match resolve(compression, path) {
             Compression::Gzip => (Box::new(flate2::bufread::MultiGzDecoder::new(buffered(file))), Some("gzip")),
             Compression::Zstd => {
@@ -34,10 +57,11 @@ impl WholeFile {
             }
             Compression::Auto | Compression::None => {
                 file.seek(SeekFrom::Start(offset)).map_err(|e| cannot(&e))?;
-                (Box::new(file) as Box<dyn Read + Send>, None)
+                stored.store(offset, Relaxed);
+                (Box::new(counted(file)) as Box<dyn Read + Send>, None)
             }
         };
-        let mut input = WholeFile { name: name.into(), read, compressed, offset };
+        let mut input = WholeFile { name: name.into(), read, compressed, offset, stored, stored_total };
         if compressed.is_some() {
             input.offset = 0;
             input.skip(offset)?;
@@ -83,6 +107,12 @@ impl Input for WholeFile {
             }
             Err(e) => Err(self.broken(&e)),
         }
+    }
+
+    /// A file that has grown since it was opened is as long as what was read of it.
+    fn progress(&self) -> Option<Progress> {
+        let done = self.stored.load(Relaxed);
+        Some(Progress { done, total: self.stored_total.max(done) })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Collects rows and delivers them.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::endpoint::Endpoint;
 use super::outcome::Outcome;
 use crate::connector::encode::JsonEncoder;
 use crate::connector::limits;
-use crate::connector::sink::{Dropped, SinkWriter};
+use crate::connector::sink::{Deliveries, Dropped, SinkWriter};
 use crate::error::{Error, Result};
 use crate::job::spec::{OnError, WebhookFormat};
 use crate::schema::Schema;
@@ -25,13 +26,15 @@ pub(crate) struct WebhookSink {
     body: Vec<u8>,
     rows: usize,
     dropped: Dropped,
+    deliveries: Arc<Deliveries>,
 }
 
 impl WebhookSink {
     /// Opens no connection before there are rows.
     pub(crate) fn new(endpoint: Endpoint, schema: &Schema) -> Self {
         let (agent, encoder) = (endpoint.agent(), JsonEncoder::new(schema));
-        WebhookSink { endpoint, agent, encoder, body: Vec::new(), rows: 0, dropped: Dropped::default() }
+        let dropped = Dropped::default();
+        WebhookSink { endpoint, agent, encoder, body: Vec::new(), rows: 0, dropped, deliveries: Arc::default() }
     }
 
     /// Sends what has been collected.
@@ -44,7 +47,12 @@ impl WebhookSink {
         if self.endpoint.format == WebhookFormat::Array {
             body = array(&body);
         }
-        let Err(why) = self.deliver(&body) else { return Ok(()) };
+        let delivered = self.deliver(&body, rows as u64);
+        self.deliveries.retry_ended();
+        let Err(why) = delivered else {
+            self.deliveries.add_delivered(rows as u64);
+            return Ok(());
+        };
         let message = format!("cannot deliver rows to {}: {why}", self.endpoint.shown);
         match self.endpoint.on_error {
             OnError::Fail => Err(Error::external(message)),
@@ -56,7 +64,7 @@ impl WebhookSink {
     }
 
     /// One request, as often as it has to be sent; why it cannot be delivered.
-    fn deliver(&self, body: &[u8]) -> std::result::Result<(), String> {
+    fn deliver(&self, body: &[u8], rows: u64) -> std::result::Result<(), String> {
         let mut attempt = 1;
         loop {
             let mut request = self.agent.post(&self.endpoint.url);
@@ -73,6 +81,7 @@ impl WebhookSink {
                     });
                 }
                 Outcome::Again { after_ms, .. } => {
+                    self.deliveries.retry(rows);
                     let wait_ms = self.endpoint.wait_ms(attempt, after_ms);
                     thread::sleep(Duration::from_millis(wait_ms.unsigned_abs()));
                     attempt += 1;
@@ -100,6 +109,10 @@ impl SinkWriter for WebhookSink {
 
     fn take_dropped(&mut self) -> Dropped {
         std::mem::take(&mut self.dropped)
+    }
+
+    fn deliveries(&self) -> Option<Arc<Deliveries>> {
+        Some(Arc::clone(&self.deliveries))
     }
 }
 
