@@ -11,6 +11,9 @@ pub mod encode;
 mod file;
 pub mod file_sink;
 pub mod generator;
+pub mod infer;
+#[cfg(test)]
+mod infer_tests;
 mod instant;
 pub mod limits;
 mod nexmark;
@@ -27,5 +30,6 @@ mod system;
 mod test_reading;
 mod webhook;
 
+pub(crate) use file::reader_of_file;
 pub use file::{TableFile, TableRows, TableWatch, table_schema};
 pub use open::{open_sink, open_source, sink_problems, source_schema};

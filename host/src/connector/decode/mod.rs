@@ -5,6 +5,7 @@ mod column;
 mod csv;
 mod csv_record;
 mod decoder;
+mod guess;
 mod json;
 mod json_span;
 mod line;
@@ -19,5 +20,6 @@ mod lines_tests;
 
 pub(crate) use batch::Batch;
 pub(crate) use decoder::{Cursor, Decoder, Decoding};
+pub(crate) use guess::{Guess, csv_header, json_names};
 pub(crate) use nexmark::{NexmarkLines, schema_of as nexmark_schema};
 pub(crate) use settings::{DecodeSettings, checked_batch_rows};

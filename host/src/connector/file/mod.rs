@@ -12,3 +12,4 @@ mod tests;
 
 pub(crate) use source::FileSource;
 pub use table::{TableFile, TableRows, TableWatch, table_schema};
+pub(crate) use whole::reader_of_file;

@@ -136,3 +136,8 @@ pub(super) fn pipe_reader(file: File, path: &Path, compression: Compression) -> 
         Compression::Auto | Compression::None => Box::new(file),
     })
 }
+
+/// A file as a reader of its decompressed bytes, by its name.
+pub(crate) fn reader_of_file(file: File, path: &Path) -> std::io::Result<Box<dyn Read>> {
+    Ok(pipe_reader(file, path, Compression::Auto)?)
+}
