@@ -92,6 +92,21 @@ fn a_limit_ends_a_job_without_end() {
         assert!(ended.stderr.contains("out   10 delivered\n"), "{}", ended.stderr);
         assert!(ended.stderr.contains("all   10 delivered\n"), "{}", ended.stderr);
     }
+    // Of a job with an end, a file is replaced when it is whole: with its first rows it is.
+    let folder = Folder::with_job(
+        "\
+job: bounded
+sources: { rows: { file: { path: in.log } } }
+sinks: { out: { input: rows, file: { path: out.jsonl } }, bad: { input: rows.errors, file: { path: bad.jsonl } } }
+",
+    );
+    folder.write("in.log", format!("x\n{}", "line\n".repeat(100_000)));
+    for name in ["out.jsonl", "bad.jsonl"] {
+        folder.write(name, "of an earlier run\n");
+    }
+    run(&folder, &["run", "job.yaml", "--limit", "2"]).expect(0);
+    assert_eq!(folder.read("out.jsonl"), "{\"text\":\"x\"}\n{\"text\":\"line\"}\n");
+    assert_eq!(folder.read("bad.jsonl"), "");
     // Dead letters may never come: the job does not wait for them. A sink that takes everything has no first rows.
     let folder = endless("out: { input: rows, print: {} }, bad: { input: rows.errors, print: {} }");
     assert_eq!(

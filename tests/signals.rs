@@ -212,3 +212,30 @@ fn a_stopped_job_ends_when_its_output_is_read() {
     lines.next(PATIENCE);
     running.wait().expect(0).saying("late: stopped, ");
 }
+
+/// A webhook whose server is out of order for long does not keep a stopped job: what was not delivered is counted, and the other
+/// sink has all of its rows.
+#[test]
+fn a_stop_does_not_wait_for_a_server_that_is_out_of_order() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap();
+    // Nobody listens there any more.
+    drop(server);
+    let folder = Folder::with_job(&format!(
+        "\
+job: hook
+sources: {{ rows: {{ generator: {{ rows: 3, columns: {{ n: {{ sequence: {{}} }} }} }} }} }}
+sinks:
+  hook: {{ input: rows, webhook: {{ url: 'http://{address}/', retries: 1000, batch_rows: 1 }} }}
+  all: {{ input: rows, file: {{ path: all.jsonl }} }}
+"
+    ));
+    let running = Flowgate::new(folder.path(), &["run", "job.yaml"]).start();
+    running.wait_until_it_handles(Signal::TERM);
+    std::thread::sleep(Duration::from_millis(500));
+    running.signal(Signal::TERM);
+    let ended = running.wait().expect(1);
+    assert!(ended.took < Duration::from_secs(20), "{:?}", ended.took);
+    ended.saying("the job was stopped, 3 rows were not delivered").saying("0 delivered, 3 dropped");
+    assert_eq!(folder.read("all.jsonl").lines().count(), 3);
+}

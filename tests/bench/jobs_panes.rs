@@ -49,7 +49,7 @@ pub(crate) fn measure(rows: u64, runs: usize, graph: impl Fn(&str) -> JobGraph, 
 
 fn seconds(graph: &JobGraph, plugins: &Plugins) -> f64 {
     let start = Instant::now();
-    let mut open_sink = |sink: &SinkNode, schema: &_| connector::open_sink(&sink.connector, schema);
+    let mut open_sink = |sink: &SinkNode, schema: &_, ends| connector::open_sink(&sink.connector, schema, ends);
     let running = worker::start(graph.clone(), plugins, &mut open_sink).expect("the job starts");
     running.wait().expect("the job ends well");
     start.elapsed().as_secs_f64()

@@ -53,7 +53,7 @@ impl Job {
     /// Runs it. Gives what it took, and how many rows its sources gave.
     pub(crate) fn run(&self, plugins: &Plugins) -> (Cost, u64) {
         let meter = Meter::start();
-        let mut open_sink = |sink: &SinkNode, schema: &_| connector::open_sink(&sink.connector, schema);
+        let mut open_sink = |sink: &SinkNode, schema: &_, ends| connector::open_sink(&sink.connector, schema, ends);
         let running = worker::start(self.graph.clone(), plugins, &mut open_sink).expect("the job starts");
         let state = running.state().clone();
         running.wait().expect("the job ends well");

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 pub struct Lines(Receiver<(Instant, String)>);
 
 impl Lines {
-    pub(crate) fn of(pipe: impl Read + Send + 'static) -> Self {
+    /// Begins to read a pipe.
+    pub fn of(pipe: impl Read + Send + 'static) -> Self {
         let (sender, lines) = channel();
         std::thread::spawn(move || {
             for line in BufReader::new(pipe).lines().map_while(Result::ok) {

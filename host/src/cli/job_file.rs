@@ -18,6 +18,8 @@ pub(crate) fn checked_graph(args: &JobArgs, plugins: &mut Plugins) -> Result<Job
     // Without it only the plugins that come with Flowgate are not found, and the message says where was looked.
     let executable = std::env::current_exe().ok();
     let mut around = Surroundings::of(&document.base, search_path.as_deref(), executable.as_deref());
+    // Paths in the job are relative to its folder, this one is to where we are; `-` is no file.
+    around.job_file = std::path::absolute(&args.job).ok().filter(|path| path.is_file());
     let mut overrides = args.set.clone();
     if let Some(parallelism) = args.parallelism {
         overrides.push(Override {

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use arrow_array::{Array, ArrayRef};
 
 use crate::connector::sink::{Deliveries, Dropped, SinkWriter};
+use crate::connector::stop::Stop;
 use crate::dataflow::job_state::JobState;
 use crate::error::{Error, Result};
 use crate::job::graph::{JobGraph, NodeKind, SinkConnector, SinkNode};
@@ -46,8 +47,8 @@ impl Limit {
     pub(super) fn over(self: &Arc<Self>, sink: &SinkNode, writer: Box<dyn SinkWriter>) -> Box<dyn SinkWriter> {
         let own = writer.deliveries().is_none();
         let deliveries = writer.deliveries().unwrap_or_default();
-        let limit = counts(sink).then(|| Arc::clone(self));
-        Box::new(Limited { writer, left: self.rows, limit, deliveries, own, unflushed: 0 })
+        let (limit, counts) = (Arc::clone(self), counts(sink));
+        Box::new(Limited { writer, left: self.rows, limit, counts, deliveries, own, unflushed: 0 })
     }
 
     fn one_has_its_rows(&self) {
@@ -57,6 +58,10 @@ impl Limit {
             job.request_stop();
         }
     }
+
+    fn all_have_their_rows(&self) -> bool {
+        self.lacking.load(SeqCst) == 0
+    }
 }
 
 /// Whether the job goes on until this sink has its rows. Dead letters and late rows may never come.
@@ -64,11 +69,12 @@ fn counts(sink: &SinkNode) -> bool {
     !sink.reads_side_output && sink.connector != SinkConnector::Blackhole
 }
 
+/// A sink that is whole when it has its first rows, and closed then.
 struct Limited {
     writer: Box<dyn SinkWriter>,
     left: u64,
-    /// Of a sink that counts, until it has its rows.
-    limit: Option<Arc<Limit>>,
+    limit: Arc<Limit>,
+    counts: bool,
     deliveries: Arc<Deliveries>,
     /// Whether the writer does not count what it delivers.
     own: bool,
@@ -76,29 +82,37 @@ struct Limited {
 }
 
 impl SinkWriter for Limited {
+    fn start(&mut self, stop: &Arc<Stop>) -> Result<()> {
+        self.writer.start(stop)
+    }
+
     fn write(&mut self, columns: &[ArrayRef], row_count: usize) -> Result<()> {
         let count = self.left.min(row_count as u64);
         self.deliveries.add_beyond_limit(row_count as u64 - count);
-        if count > 0 {
-            self.left -= count;
-            self.unflushed += count;
-            // At most `row_count`.
-            let count = count as usize;
-            let first: Vec<ArrayRef> = columns.iter().map(|column| column.slice(0, count)).collect();
-            self.writer.write(&first, count)?;
+        if count == 0 {
+            return Ok(());
         }
-        if self.left == 0
-            && let Some(limit) = self.limit.take()
-        {
-            self.flush()?;
-            limit.one_has_its_rows();
+        self.left -= count;
+        self.unflushed += count;
+        // At most `row_count`.
+        let count = count as usize;
+        let first: Vec<ArrayRef> = columns.iter().map(|column| column.slice(0, count)).collect();
+        self.writer.write(&first, count)?;
+        if self.left == 0 {
+            self.writer.finish()?;
+            self.flushed();
+            if self.counts {
+                self.limit.one_has_its_rows();
+            }
         }
         Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.writer.flush()?;
-        self.flushed();
+        if self.left > 0 {
+            self.writer.flush()?;
+            self.flushed();
+        }
         Ok(())
     }
 
@@ -111,9 +125,20 @@ impl SinkWriter for Limited {
     }
 
     fn finish(&mut self) -> Result<()> {
-        self.writer.finish()?;
-        self.flushed();
+        if self.left > 0 {
+            self.writer.finish()?;
+            self.flushed();
+        }
         Ok(())
+    }
+
+    /// A job that has all that it was to have has ended well, also for the sinks that were not waited for.
+    fn abandon(&mut self) -> Option<String> {
+        match self.left {
+            0 => None,
+            _ if self.limit.all_have_their_rows() => self.finish().err().map(|error| error.to_string()),
+            _ => self.writer.abandon(),
+        }
     }
 }
 

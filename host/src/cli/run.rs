@@ -15,7 +15,7 @@ use super::status::{Screen, Status};
 use super::{summary, terminal};
 use crate::connector;
 use crate::connector::print::{PrintLayout, PrintSink, TapSink};
-use crate::connector::sink::SinkWriter;
+use crate::connector::sink::{Boundedness, SinkWriter};
 use crate::dataflow::worker;
 use crate::error::{Error, Result};
 use crate::job::graph::{SinkConnector, SinkNode};
@@ -33,8 +33,9 @@ Examples:
   tail -F access.log | flowgate run -q job-from-stdin.yaml
 
 Ctrl-C, SIGTERM and SIGHUP stop the job cleanly: sources stop, and rows in flight reach their sinks. Windows that are \
-still open emit nothing, unless `--drain` is given. Ctrl-C or SIGTERM again ends the job at once. SIGUSR1 (`kill -USR1 PID`) \
-shows rows and state of every operator.";
+still open emit nothing, unless `--drain` is given. A webhook that fails is tried for five more seconds. A file that was to be \
+replaced at the end stays as it was. Ctrl-C or SIGTERM again ends the job at once. SIGUSR1 (`kill -USR1 PID`) shows rows and \
+state of every operator.";
 
 /// Arguments of `flowgate run`.
 #[derive(Debug, Args)]
@@ -59,6 +60,7 @@ pub struct RunArgs {
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<()> {
+    connector::on_notice(terminal::message);
     let mut plugins = Plugins::default();
     let mut graph = checked_graph(&args.job, &mut plugins)?;
     for output in &args.tap {
@@ -72,8 +74,8 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
         let screen = Arc::clone(&screen);
         let limits = graph.limits.clone();
         let limit = limit.clone();
-        let mut open_sink = move |sink: &SinkNode, schema: &Schema| {
-            let writer = open_sink(&screen, sink, schema)?;
+        let mut open_sink = move |sink: &SinkNode, schema: &Schema, ends| {
+            let writer = open_sink(&screen, sink, schema, ends)?;
             Ok(match &limit {
                 Some(limit) => limit.over(sink, writer),
                 None => writer,
@@ -94,10 +96,19 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     if !args.quiet && !result.as_ref().is_err_and(|e| e.closed_pipe) {
         terminal::message(&summary::of(&summary_of, &state, started.elapsed(), result.is_ok()));
     }
+    // Not part of the summary: where rows are that are not in their file must be known with `-q`, too.
+    for note in state.sinks.notes() {
+        terminal::message(&format!("note: {note}\n"));
+    }
     result
 }
 
-fn open_sink(screen: &Arc<Screen>, sink: &SinkNode, schema: &Schema) -> Result<Box<dyn SinkWriter>> {
+fn open_sink(
+    screen: &Arc<Screen>,
+    sink: &SinkNode,
+    schema: &Schema,
+    boundedness: Boundedness,
+) -> Result<Box<dyn SinkWriter>> {
     match &sink.connector {
         SinkConnector::Print(print) if std::io::stdout().is_terminal() => {
             let layout = match print.format {
@@ -107,6 +118,6 @@ fn open_sink(screen: &Arc<Screen>, sink: &SinkNode, schema: &Schema) -> Result<B
             Ok(Box::new(PrintSink::new(Box::new(screen.stdout()), layout, schema)))
         }
         SinkConnector::Tap { output } => Ok(Box::new(TapSink::new(Box::new(screen.stderr()), output, schema))),
-        connector => connector::open_sink(connector, schema),
+        connector => connector::open_sink(connector, schema, boundedness),
     }
 }

@@ -84,6 +84,10 @@ impl<B: Blocks> Source for BlockSource<B> {
         self.blocks.schema()
     }
 
+    fn ends(&self) -> bool {
+        self.blocks.blocks().is_some()
+    }
+
     fn splits(&self, parallelism: usize) -> Result<Vec<Split>> {
         self.blocks.prepare()?;
         let count = parallelism.max(1);

@@ -26,6 +26,20 @@ pub const FAILURE_RAW_BYTES_MAX: usize = 1_024;
 /// How deep JSON may be nested: what serde_json takes as well.
 pub const JSON_DEPTH_MAX: usize = 127;
 
+/// Time between two looks at every followed file and table that the system has not told about, in milliseconds: what `tail -F`
+/// takes, and not noticed in the processor's time.
+pub const LOOK_EVERY_MS: u64 = 1_000;
+
+/// Looks at files in a second at the most, so that many files that are followed cost a few thousandths of a processor.
+pub const LOOKS_PER_SECOND_MAX: u64 = 1_000;
+
+/// How long a file that has appeared under a followed pattern is kept open after its path has come to name nothing, in
+/// milliseconds: who writes it has then let go of it.
+pub const GONE_FILE_KEPT_MS: i64 = 60_000;
+
+/// Share of a worker's time that listing the files of a followed pattern may take: one part in this many.
+pub const LISTING_SHARE: u64 = 10;
+
 /// Words in one generated text.
 pub const GENERATED_WORDS_MAX: u32 = 1_000;
 
@@ -64,6 +78,10 @@ pub const WEBHOOK_RETRY_AFTER_MS_MAX: i64 = 60_000;
 
 /// Time of one attempt of a webhook where the job does not say, in milliseconds.
 pub const WEBHOOK_TIMEOUT_MS_DEFAULT: i64 = 10_000;
+
+/// How long a request of a webhook is tried again after the job was asked to stop, in milliseconds: what runs containers
+/// waits ten seconds before it kills.
+pub const WEBHOOK_STOP_MS: u64 = 5_000;
 
 /// Bytes of a refusing answer that are shown.
 pub const WEBHOOK_ANSWER_BYTES_MAX: u64 = 512;

@@ -17,7 +17,11 @@ mod infer_tests;
 mod instant;
 pub mod limits;
 mod nexmark;
+mod notice;
 mod open;
+mod output_file;
+mod own_output;
+mod place;
 pub mod print;
 #[cfg(test)]
 mod progress_tests;
@@ -25,11 +29,16 @@ mod reader;
 pub mod sink;
 pub mod source;
 mod stdin;
+pub mod stop;
 mod system;
 #[cfg(test)]
 mod test_reading;
 mod webhook;
 
 pub(crate) use file::reader_of_file;
-pub use file::{TableFile, TableRows, TableWatch, table_schema};
+pub use file::{TableFile, TableRows, TableWatch, pattern_matches, table_schema};
+pub use notice::on_notice;
 pub use open::{open_sink, open_source, sink_problems, source_schema};
+pub use output_file::partial_path;
+pub use own_output::OwnOutputs;
+pub use place::{FileId, FileIdentity, resolved};

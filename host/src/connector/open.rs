@@ -1,7 +1,6 @@
 //! From a job's settings to sources and sinks.
 
 use std::io::IsTerminal;
-use std::path::Path;
 
 use super::blackhole::Blackhole;
 use super::file::FileSource;
@@ -9,7 +8,7 @@ use super::file_sink::FileSink;
 use super::generator::GeneratorSource;
 use super::nexmark;
 use super::print::{PrintLayout, PrintSink, TapSink};
-use super::sink::SinkWriter;
+use super::sink::{Boundedness, SinkWriter};
 use super::source::Source;
 use super::stdin::StdinSource;
 use super::system::SystemSource;
@@ -40,9 +39,9 @@ fn build(connector: &SourceConnector) -> std::result::Result<Box<dyn Source>, Ve
     })
 }
 
-/// Opens a sink for rows of this schema. A file is created, or emptied, at once. `print` writes to standard output; to have
-/// it write elsewhere, use [`PrintSink::new`].
-pub fn open_sink(connector: &SinkConnector, schema: &Schema) -> Result<Box<dyn SinkWriter>> {
+/// Opens a sink for rows of this schema, of a job that ends by itself or does not. Nothing outside is changed before
+/// [`SinkWriter::start`]. `print` writes to standard output; to have it write elsewhere, use [`PrintSink::new`].
+pub fn open_sink(connector: &SinkConnector, schema: &Schema, boundedness: Boundedness) -> Result<Box<dyn SinkWriter>> {
     Ok(match connector {
         SinkConnector::Print(print) => {
             let stdout = std::io::stdout();
@@ -54,7 +53,7 @@ pub fn open_sink(connector: &SinkConnector, schema: &Schema) -> Result<Box<dyn S
             };
             Box::new(PrintSink::new(Box::new(stdout), layout, schema))
         }
-        SinkConnector::File { path, format } => Box::new(FileSink::create(Path::new(path), *format, schema)?),
+        SinkConnector::File { path, format } => Box::new(FileSink::open(path, *format, schema, boundedness)?),
         SinkConnector::Webhook(spec) => {
             let endpoint = Endpoint::new(spec).map_err(|wrong| Error::user(wrong.join("\n")))?;
             Box::new(WebhookSink::new(endpoint, schema))
@@ -101,7 +100,8 @@ mod tests {
         let columns: [ArrayRef; 1] = [Arc::new(Int64Array::from(vec![1, 2]))];
         for connector in [SinkConnector::File { path: path.clone(), format: SinkFormat::Csv }, SinkConnector::Blackhole]
         {
-            let mut sink = open_sink(&connector, &schema).unwrap();
+            let mut sink = open_sink(&connector, &schema, Boundedness::Bounded).unwrap();
+            sink.start(&Arc::default()).unwrap();
             sink.write(&columns, 2).unwrap();
             sink.finish().unwrap();
         }

@@ -131,6 +131,11 @@ impl<I: Input> DecodingReader<I> {
         DecodingReader { name, input, decoder, buffer: Buffer::new(), cursor, batch, ending: None, broken: None }
     }
 
+    /// Where its bytes come from.
+    pub(crate) fn input(&self) -> &I {
+        &self.input
+    }
+
     /// Decodes what is in the buffer, up to a full batch.
     fn decode(&mut self) -> Result<()> {
         const BOM: &[u8] = b"\xef\xbb\xbf";

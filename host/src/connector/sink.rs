@@ -5,7 +5,17 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use arrow_array::ArrayRef;
 
+use super::stop::Stop;
 use crate::error::Result;
+
+/// Whether a job ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boundedness {
+    /// All of its sources end.
+    Bounded,
+    /// One of its sources goes on until the job is stopped, or may.
+    Unbounded,
+}
 
 /// Rows that a sink gave up.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,8 +50,12 @@ impl Deliveries {
     }
 
     /// Delivery of these rows has failed and will be tried again.
-    pub fn retry(&self, rows: u64) {
+    pub fn will_retry(&self, rows: u64) {
         self.retrying.store(rows, Relaxed);
+    }
+
+    /// It is being tried again now.
+    pub fn retries_now(&self) {
         self.retries.fetch_add(1, Relaxed);
     }
 
@@ -77,7 +91,15 @@ impl Deliveries {
 }
 
 /// Writes the rows of one sink. Runs on a thread of its own: it may block. The dataflow bounds what waits for it.
+///
+/// A job that does not start calls nothing; the writer is dropped and must have changed nothing outside.
 pub trait SinkWriter: Send {
+    /// The first call: all of the job has been opened. What was there before may be given up from here on. `stop` says when
+    /// the job is asked to stop: a writer that waits for the outside world must not wait much longer then.
+    fn start(&mut self, _stop: &Arc<Stop>) -> Result<()> {
+        Ok(())
+    }
+
     /// Writes rows: columns in the order of the schema that the sink was opened with, each of `row_count` rows.
     fn write(&mut self, columns: &[ArrayRef], row_count: usize) -> Result<()>;
 
@@ -96,8 +118,16 @@ pub trait SinkWriter: Send {
         None
     }
 
-    /// The last call: everything is written and closed.
+    /// The last call, where all rows of the job have come: everything is written and closed.
     fn finish(&mut self) -> Result<()> {
         self.flush()
+    }
+
+    /// The last call, where not all rows have come: the job was stopped, or has failed. What came is written. Gives what the
+    /// user is to know about it, in a sentence without its full stop.
+    fn abandon(&mut self) -> Option<String> {
+        // What cannot be written now is lost with the rest.
+        let _ = self.flush();
+        None
     }
 }

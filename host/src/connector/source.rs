@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use serde::{Deserialize, Serialize};
 
+use super::own_output::OwnOutputs;
 use crate::error::Result;
 use crate::schema::SchemaRef;
 
@@ -114,6 +115,12 @@ pub trait SplitReader: Send {
 pub trait Source: Send + Sync {
     /// The columns of its rows.
     fn schema(&self) -> SchemaRef;
+
+    /// Whether it ends by itself. What depends on the outside (a pipe) is taken for endless.
+    fn ends(&self) -> bool;
+
+    /// Told before the splits are asked for: what the job writes itself, which must not be read.
+    fn avoid(&mut self, _outputs: &Arc<OwnOutputs>) {}
 
     /// Its splits; a split is read by one worker. `parallelism` is how many workers there are, for sources that can
     /// divide themselves freely.

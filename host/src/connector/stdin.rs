@@ -29,6 +29,10 @@ impl Source for StdinSource {
         self.settings.schema.clone()
     }
 
+    fn ends(&self) -> bool {
+        false
+    }
+
     fn splits(&self, _parallelism: usize) -> Result<Vec<Split>> {
         Ok(vec![Split("stdin".into())])
     }

@@ -7,6 +7,7 @@ use std::thread::Thread;
 
 use super::engine::Tick;
 use super::metrics::JobMetrics;
+use super::sinks::Sinks;
 use crate::connector::source::Waker;
 use crate::error::{Error, Fault};
 use crate::job::graph::JobGraph;
@@ -21,6 +22,8 @@ pub struct JobState {
     pub metrics: JobMetrics,
     /// What the job's operators keep.
     pub stores: Arc<JobStores>,
+    /// What the job's sinks share.
+    pub sinks: Sinks,
     failure: Mutex<Option<Error>>,
     over: AtomicBool,
     stop: AtomicBool,
@@ -46,7 +49,7 @@ impl JobState {
     pub fn of(graph: &JobGraph) -> Self {
         let (place, workers) = (&graph.state, graph.parallelism as u32);
         let stores = JobStores::new(place.memory_bytes_max, place.spill.clone(), graph.key_groups, workers);
-        JobState { stores, ..JobState::new(graph.nodes.len()) }
+        JobState { stores, sinks: Sinks::new(graph.parallelism), ..JobState::new(graph.nodes.len()) }
     }
 
     /// For a graph of this many nodes, with all the memory there is.
@@ -54,6 +57,7 @@ impl JobState {
         JobState {
             metrics: JobMetrics::new(nodes),
             stores: JobStores::new(u64::MAX, None, 1, 1),
+            sinks: Sinks::default(),
             failure: Mutex::default(),
             over: AtomicBool::new(false),
             stop: AtomicBool::new(false),
@@ -79,6 +83,7 @@ impl JobState {
     pub fn fail(&self, error: Error) {
         lock(&self.failure).get_or_insert(error);
         self.over.store(true, SeqCst);
+        self.sinks.job_has_failed();
         self.wake_workers();
     }
 
@@ -89,7 +94,7 @@ impl JobState {
             return self.fail(error);
         }
         lock(&self.failure).get_or_insert(error);
-        self.request_stop();
+        self.stop_sources();
     }
 
     /// What the job failed with.
@@ -102,8 +107,14 @@ impl JobState {
         self.over.load(SeqCst)
     }
 
-    /// Asks for a stop: a boundary that all sources take at the same tick.
+    /// Asks for a stop: a boundary that all sources take at the same tick. Sinks that wait for the outside world are not
+    /// patient any more.
     pub fn request_stop(&self) {
+        self.sinks.stop.ask();
+        self.stop_sources();
+    }
+
+    fn stop_sources(&self) {
         self.stop.store(true, SeqCst);
         self.wake_workers();
     }

@@ -64,7 +64,7 @@ pub(super) fn run(text: &str, parallelism: usize, base: &Path) -> Run {
     graph.parallelism = parallelism;
     let (sender, rows) = channel();
     let gate = Arc::new(Mutex::new(()));
-    let mut open_sink = |_: &crate::job::graph::SinkNode, schema: &Schema| {
+    let mut open_sink = |_: &crate::job::graph::SinkNode, schema: &Schema, _| {
         let name = if schema.index_of("window_end").is_some() { "results" } else { "rows" };
         let (rows, gate) = (sender.clone(), Arc::clone(&gate));
         Ok(Box::new(Collector { schema: schema.clone(), name: name.into(), rows, gate }) as Box<dyn SinkWriter>)
@@ -299,7 +299,7 @@ sinks:
         let job = load(document, &[], &|_| None).job.unwrap();
         let mut graph = check(&job, &Surroundings::default(), &mut plugins).unwrap().graph;
         graph.parallelism = parallelism;
-        let running = start(graph, &plugins, &mut |_, _| Ok(Box::new(Broken))).unwrap();
+        let running = start(graph, &plugins, &mut |_, _, _| Ok(Box::new(Broken))).unwrap();
         assert_eq!(running.wait().unwrap_err(), Error::external("`out`: the disk is full"));
     }
 }

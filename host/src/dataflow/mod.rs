@@ -5,7 +5,7 @@
 //! tick and holds back when too much is under way; [`assign`] gives a stream its event time; [`slot`] calls a plugin
 //! function; [`shuffle`] brings rows of a key to one worker; [`window`] aggregates; [`join`] brings two streams together;
 //! [`process`] runs functions with state and timers; [`sink`] hands rows to the outside
-//! world. [`engine`] is the only file that knows the engine's operators.
+//! world, and [`sinks`] is what all sinks of a job share. [`engine`] is the only file that knows the engine's operators.
 
 pub mod assign;
 pub mod batch;
@@ -23,6 +23,7 @@ mod progress;
 pub mod select;
 pub mod shuffle;
 pub mod sink;
+pub mod sinks;
 pub mod slot;
 pub mod source;
 pub mod union;

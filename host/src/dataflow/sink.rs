@@ -36,6 +36,8 @@ pub struct Sink {
 /// What the writing thread tells its operator.
 struct Shared {
     written: AtomicU64,
+    /// All rows of the job have come.
+    complete: AtomicBool,
     finished: AtomicBool,
     wake: Waker,
     job: Arc<JobState>,
@@ -68,6 +70,7 @@ impl Sink {
         own.or_else(|| counted.clone()).into_iter().for_each(|deliveries| metrics.watch(deliveries));
         let shared = Arc::new(Shared {
             written: AtomicU64::new(0),
+            complete: AtomicBool::new(false),
             finished: AtomicBool::new(false),
             wake: wake.from_any_thread(),
             job,
@@ -75,24 +78,56 @@ impl Sink {
             name: name.to_string(),
         });
         let theirs = Arc::clone(&shared);
+        shared.job.sinks.add();
         let thread = std::thread::Builder::new()
             .name(format!("sink {name}"))
             .spawn(move || {
-                if let Err(error) = write_all(writer, &receiver, &theirs, counted.as_deref()) {
-                    theirs.job.fail(error.within(format_args!("`{}`", theirs.name)));
-                }
+                let note = write_until_end(writer, &receiver, &theirs, counted.as_deref());
+                theirs.job.sinks.thread_has_ended(note);
                 theirs.finished.store(true, SeqCst);
                 (theirs.wake)();
             })
-            .inspect_err(|e| shared.job.fail(Error::io(format_args!("`{name}`: cannot start a thread"), e)));
+            .inspect_err(|e| {
+                shared.job.sinks.thread_has_ended(None);
+                shared.job.fail(Error::io(format_args!("`{name}`: cannot start a thread"), e));
+            });
         Sink { rows: Some(sender), thread: thread.ok(), shared, waiting: VecDeque::new(), written: 0, metrics }
     }
 }
 
-/// The writing thread: writes what comes, flushes when nothing waits, and at intervals while something does. `counted` are the
-/// deliveries of a writer that does not count them.
-fn write_all(
+/// The writing thread, from the start of the job to its end. `counted` are the deliveries of a writer that does not count them.
+/// Gives what the user is to be told.
+fn write_until_end(
     mut writer: Box<dyn SinkWriter>,
+    rows: &Receiver<Batch>,
+    shared: &Shared,
+    counted: Option<&Deliveries>,
+) -> Option<String> {
+    let sinks = &shared.job.sinks;
+    if !sinks.wait_for_start() {
+        return None;
+    }
+    let written = writer.start(&sinks.stop).and_then(|()| write_all(&mut *writer, rows, shared, counted));
+    let abandons = written.is_err() || !shared.complete.load(SeqCst);
+    match written {
+        Ok(()) => {}
+        // `| head` has what it wanted: the others are to have all of theirs.
+        Err(error) if error.closed_pipe && sinks.lose_reader() => {
+            while rows.recv().is_ok() {
+                shared.written.fetch_add(1, SeqCst);
+                (shared.wake)();
+            }
+            shared.metrics.dead_letters(shared.metrics.waiting() as usize, || error.message);
+            return None;
+        }
+        Err(error) => shared.job.fail(error.within(format_args!("`{}`", shared.name))),
+    }
+    abandons.then(|| writer.abandon()).flatten()
+}
+
+/// Writes what comes, flushes when nothing waits, and at intervals while something does.
+fn write_all(
+    writer: &mut dyn SinkWriter,
     rows: &Receiver<Batch>,
     shared: &Shared,
     counted: Option<&Deliveries>,
@@ -107,7 +142,7 @@ fn write_all(
         if wrote && (matches!(next, Err(TryRecvError::Empty)) || flushed_at.elapsed() > FLUSH_AFTER) {
             writer.flush()?;
             delivered(&mut unflushed);
-            shared.count_dropped(&mut *writer);
+            shared.count_dropped(writer);
             flushed_at = Instant::now();
         }
         let next = match next {
@@ -116,14 +151,13 @@ fn write_all(
             Err(TryRecvError::Empty) => rows.recv().ok(),
         };
         let Some(batch) = next else {
-            writer.finish()?;
-            delivered(&mut unflushed);
-            shared.count_dropped(&mut *writer);
-            return Ok(());
+            let closed = if shared.complete.load(SeqCst) { writer.finish() } else { writer.flush() };
+            shared.count_dropped(writer);
+            return closed.inspect(|()| delivered(&mut unflushed));
         };
         writer.write(&batch.gather()?, batch.row_count())?;
         unflushed += batch.row_count() as u64;
-        shared.count_dropped(&mut *writer);
+        shared.count_dropped(writer);
         wrote = true;
         shared.written.fetch_add(1, SeqCst);
         (shared.wake)();
@@ -148,7 +182,8 @@ impl Operator for Sink {
         Ok(())
     }
 
-    fn end(&mut self, _complete: bool, _out: &mut Outputs) -> Result<()> {
+    fn end(&mut self, complete: bool, _out: &mut Outputs) -> Result<()> {
+        self.shared.complete.store(complete, SeqCst);
         self.rows = None;
         Ok(())
     }

@@ -302,7 +302,14 @@ pub fn add<'scope>(
     }
     let wake = Wake::new(scope, &builder.operator_info().address);
     job.register_source(wake.from_any_thread());
-    let mut source = make(wake.clone())?;
+    let mut source = match make(wake.clone()) {
+        Ok(source) => source,
+        Err(error) => {
+            // The engine panics where an operator is left half made.
+            builder.build(|_| |_| {});
+            return Err(error);
+        }
+    };
     let mut out = Outputs::new(outputs.len(), scope.index());
     let (job, name) = (Arc::clone(job), name.to_string());
     wake.now();

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use timely::communication::WorkerGuards;
 use timely::container::NoopBuilder;
@@ -17,8 +18,8 @@ use super::message::{Control, Message, Messages};
 use super::metrics::JobMetrics;
 use super::source::LEAD_MS;
 use crate::clock;
-use crate::connector::sink::SinkWriter;
-use crate::connector::{self, TableFile};
+use crate::connector::sink::{Boundedness, SinkWriter};
+use crate::connector::{self, OwnOutputs, TableFile};
 use crate::error::{Error, Result};
 use crate::job::graph::{Aggregate, JobGraph, NodeId, NodeKind, PluginFunction, SinkNode};
 use crate::plugin::Plugins;
@@ -31,7 +32,10 @@ pub struct RunningJob {
 }
 
 /// Opens a sink; the command line gives its own, so that rows and the status line share the terminal.
-pub type OpenSink<'a> = &'a mut dyn FnMut(&SinkNode, &Schema) -> Result<Box<dyn SinkWriter>>;
+pub type OpenSink<'a> = &'a mut dyn FnMut(&SinkNode, &Schema, Boundedness) -> Result<Box<dyn SinkWriter>>;
+
+/// How long the end of a failed job waits for its sinks: they write what they have, unless nobody reads it.
+const SINKS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Starts a job. Sources and sinks are opened first, so that what cannot be opened is an error here.
 pub fn start(graph: JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<RunningJob> {
@@ -66,6 +70,7 @@ impl RunningJob {
                 self.state.fail(Error::internal(format!("a worker has ended: {panic}")));
             }
         }
+        self.state.sinks.wait_for_threads(SINKS_PATIENCE);
         self.state.failure().map_or(Ok(()), Err)
     }
 }
@@ -78,6 +83,8 @@ fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<
         plugins: HashMap::new(),
         tables: HashMap::new(),
     };
+    let own_outputs = Arc::new(OwnOutputs::of(graph));
+    let mut boundedness = Boundedness::Bounded;
     let mut sinks = HashMap::new();
     for (id, node) in graph.nodes.iter().enumerate() {
         let within = |e: Error| e.within(format_args!("`{}`", node.name));
@@ -89,8 +96,13 @@ fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<
         };
         match &node.kind {
             NodeKind::Source(spec) => {
-                let source = connector::open_source(&spec.connector).map_err(within)?;
+                let mut source = connector::open_source(&spec.connector).map_err(within)?;
+                source.avoid(&own_outputs);
                 let splits = source.splits(graph.parallelism).map_err(within)?;
+                // All sources come before all sinks.
+                if !source.ends() {
+                    boundedness = Boundedness::Unbounded;
+                }
                 opened.sources.insert(id, (source, splits));
                 if let Some(first) = graph.sources_that_meet(NodeId(id)).first() {
                     let pace = opened.paces.entry(first.0).or_default().clone();
@@ -120,7 +132,7 @@ fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<
             NodeKind::Sink(spec) => {
                 let input = node.inputs.first().ok_or_else(|| Error::internal("a sink without input"))?;
                 let schema = &graph.nodes[input.node.0].outputs[input.output].schema;
-                sinks.insert(id, open_sink(spec, schema).map_err(within)?);
+                sinks.insert(id, open_sink(spec, schema, boundedness).map_err(within)?);
             }
         }
     }
@@ -141,6 +153,7 @@ fn work(worker: &mut Worker, graph: &JobGraph, opened: &Opened, job: &Arc<JobSta
     });
     match built {
         Ok(built) => {
+            job.sinks.worker_is_built();
             // The others let go of the control stream: it advances with the first worker alone.
             let control = (worker.index() == 0).then_some(input);
             run(worker, built, control, job);

@@ -2,7 +2,8 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::FileSource;
@@ -89,16 +90,32 @@ fn an_idle_reader_is_left_alone() {
 #[test]
 fn the_old_file_is_read_again_when_the_new_one_is_seen() {
     let followed = Followed::new("");
-    let (mut file, _) = FollowedFile::open(&followed.path, "app.log", None, followed.alarm.waker()).unwrap();
+    let (mut file, _) = FollowedFile::open(&followed.path, "app.log", None, None, followed.alarm.waker()).unwrap();
     let mut buffer = Buffer::new();
     let mut old = OpenOptions::new().append(true).open(&followed.path).unwrap();
     assert_eq!(file.look(&mut buffer).unwrap(), Fill::Wait);
     followed.rotate();
-    File::create_new(&followed.path).unwrap();
-    assert!(file.find_successor().unwrap());
+    std::fs::write(&followed.path, "new\n").unwrap();
+    assert!(file.find_successor());
     old.write_all(b"late\n").unwrap();
     assert_eq!(file.look(&mut buffer).unwrap(), Fill::Bytes);
     assert_eq!(file.look(&mut buffer).unwrap(), Fill::NewFile);
+}
+
+/// Who rotates makes the new file before the writer has moved to it: while it is empty, the old one goes on.
+#[test]
+fn the_old_file_goes_on_until_the_new_one_has_something() {
+    let followed = Followed::new("one\n");
+    let mut reader = followed.open(None);
+    assert_eq!(followed.rows(&mut *reader, 1), [row(1, "one")]);
+    let mut old = OpenOptions::new().append(true).open(&followed.path).unwrap();
+    followed.rotate();
+    File::create_new(&followed.path).unwrap();
+    assert!(matches!(reader.poll().unwrap(), Poll::Pending));
+    old.write_all(b"two\n").unwrap();
+    assert_eq!(followed.rows(&mut *reader, 1), [row(2, "two")]);
+    followed.append("three\n");
+    assert_eq!(followed.rows(&mut *reader, 1), [row(1, "three")]);
 }
 
 /// A line that is written at any moment of a rotation comes, once and in order. The reader is never more than one file
@@ -197,4 +214,81 @@ fn another_name_for_the_file_is_followed_too() {
     assert!(matches!(reader.poll().unwrap(), Poll::Pending));
     followed.append("two\n");
     assert_eq!(followed.rows(&mut *reader, 1), [row(2, "two")]);
+}
+
+/// Goal: whatever is replaced on the way to a file, the new file is read, once and from its beginning; and so is what is
+/// appended to it then. Method: real folders and links; each case is what people do with log folders.
+#[test]
+fn whatever_is_replaced_on_the_way_is_seen() {
+    type Replace = fn(&Path);
+    let cases: [(&str, &str, Replace); 6] = [
+        ("a link's target is rotated", "link.log", |base| {
+            std::fs::rename(base.join("v1/log/a.log"), base.join("v1/log/a.log.1")).unwrap();
+            std::fs::write(base.join("v1/log/a.log"), "2\n").unwrap();
+        }),
+        ("a link is switched", "link.log", |base| {
+            std::fs::write(base.join("other.log"), "2\n").unwrap();
+            symlink("other.log", base.join("fresh")).unwrap();
+            std::fs::rename(base.join("fresh"), base.join("link.log")).unwrap();
+        }),
+        ("a link to a folder is switched", "current/log/a.log", |base| {
+            std::fs::create_dir_all(base.join("v2/log")).unwrap();
+            std::fs::write(base.join("v2/log/a.log"), "2\n").unwrap();
+            symlink("v2", base.join("fresh")).unwrap();
+            std::fs::rename(base.join("fresh"), base.join("current")).unwrap();
+        }),
+        ("a folder is made again", "v1/log/a.log", |base| {
+            std::fs::remove_dir_all(base.join("v1/log")).unwrap();
+            std::fs::create_dir(base.join("v1/log")).unwrap();
+            std::fs::write(base.join("v1/log/a.log"), "2\n").unwrap();
+        }),
+        ("a folder above is moved away", "v1/log/a.log", |base| {
+            std::fs::rename(base.join("v1"), base.join("old")).unwrap();
+            std::fs::create_dir_all(base.join("v1/log")).unwrap();
+            std::fs::write(base.join("v1/log/a.log"), "2\n").unwrap();
+        }),
+        ("another file is moved over it", "v1/log/a.log", |base| {
+            std::fs::write(base.join("fresh"), "2\n").unwrap();
+            std::fs::rename(base.join("fresh"), base.join("v1/log/a.log")).unwrap();
+        }),
+    ];
+    for (case, path, replace) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path();
+        std::fs::create_dir_all(base.join("v1/log")).unwrap();
+        std::fs::write(base.join("v1/log/a.log"), "1\n").unwrap();
+        symlink("v1", base.join("current")).unwrap();
+        symlink("v1/log/a.log", base.join("link.log")).unwrap();
+        let spec = serde_json::from_value(serde_json::json!({ "path": path, "follow": true })).unwrap();
+        let source = FileSource::new(&spec, base).unwrap();
+        let alarm = Alarm::new();
+        let mut reader = source.open(&Split(path.into()), None, alarm.waker()).unwrap();
+        assert_eq!(alarm.next(&mut *reader), [row(1, "1")], "{case}");
+        assert!(matches!(reader.poll().unwrap(), Poll::Pending));
+        replace(base);
+        assert_eq!(alarm.next(&mut *reader), [row(1, "2")], "{case}");
+        let full = base.join(path).canonicalize().unwrap();
+        OpenOptions::new().append(true).open(&full).unwrap().write_all(b"3\n").unwrap();
+        assert_eq!(alarm.next(&mut *reader), [row(2, "3")], "{case}");
+        // Told by the system again, not only seen at the next look.
+        assert!(super::hub::folder_is_watched(full.parent().unwrap()), "{case}");
+    }
+}
+
+/// A file that takes the place of another and must not be read yet does not end the job.
+#[test]
+fn a_new_file_without_permission_is_tried_again() {
+    let followed = Followed::new("one\n");
+    let mut reader = followed.open(None);
+    assert_eq!(followed.rows(&mut *reader, 1), [row(1, "one")]);
+    followed.rotate();
+    std::fs::write(&followed.path, "two\n").unwrap();
+    std::fs::set_permissions(&followed.path, std::fs::Permissions::from_mode(0)).unwrap();
+    if File::open(&followed.path).is_ok() {
+        eprintln!("SKIPPED: root reads everything");
+        return;
+    }
+    assert!(matches!(reader.poll().unwrap(), Poll::Pending));
+    std::fs::set_permissions(&followed.path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(followed.rows(&mut *reader, 1), [row(1, "two")]);
 }

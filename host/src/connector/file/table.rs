@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use arrow_array::{Array, ArrayRef};
 
-use super::follow::watch;
+use super::watch::{FileSubject, Watch};
 use super::whole::WholeFile;
 use crate::connector::decode::{Cursor, DecodeSettings};
 use crate::connector::reader::DecodingReader;
@@ -32,7 +31,7 @@ pub struct TableRows {
 
 /// Ends when dropped.
 pub struct TableWatch {
-    _watcher: notify::RecommendedWatcher,
+    _watch: Watch,
 }
 
 /// The columns of a table, or everything that is wrong with its settings, one message each. Does not touch the disk.
@@ -84,6 +83,6 @@ impl TableFile {
 
     /// Calls the waker whenever something may have happened to the file.
     pub fn watch(&self, waker: Waker) -> Result<TableWatch> {
-        Ok(TableWatch { _watcher: watch(&self.path, &self.name, Arc::new(AtomicBool::new(false)), waker)? })
+        Ok(TableWatch { _watch: Watch::new(FileSubject::new(&self.path), waker)? })
     }
 }

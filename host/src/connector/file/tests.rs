@@ -62,6 +62,9 @@ fn what_cannot_be_read_is_said_before_the_job_starts() {
         error("access.log"),
         format!("cannot read access.log: there is no such file (tried {})", tried("access.log"))
     );
+    std::os::unix::fs::symlink("gone", folder.path().join("b.log")).unwrap();
+    let link = format!("cannot read b.log: it is a link to gone, which does not exist (tried {})", tried("b.log"));
+    assert_eq!((error("b.log"), error("*.log")), (link.clone(), link));
     assert_eq!(error("logs"), "cannot read logs: it is a folder; its files would be logs/*");
     assert_eq!(error("logs/*.log"), format!("no file matches logs/*.log (looked for {})", tried("logs/*.log")));
 }

@@ -91,6 +91,10 @@ impl Source for SystemSource {
         self.schema.clone()
     }
 
+    fn ends(&self) -> bool {
+        self.samples.is_some()
+    }
+
     fn splits(&self, _parallelism: usize) -> Result<Vec<Split>> {
         Ok(vec![Split("system".into())])
     }

@@ -21,7 +21,7 @@ pub(crate) struct Endpoint {
     pub(super) headers: HeaderMap,
     pub(super) attempts: u32,
     pub(super) backoff_ms: i64,
-    timeout: Duration,
+    pub(super) timeout: Duration,
     pub(super) on_error: OnError,
     is_local: bool,
 }

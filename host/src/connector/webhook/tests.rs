@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::test_server::{OK, Reply, Server};
 use super::{Endpoint, WebhookSink};
 use crate::connector::sink::SinkWriter;
+use crate::connector::stop::Stop;
 use crate::error::{Fault, Result};
 use crate::job::spec::shown_url;
 use crate::schema::{DataType, Field, Schema};
@@ -73,6 +74,44 @@ fn a_failing_server_is_asked_again() {
         let got = bodies(&server);
         assert_eq!(got, ["{\"n\":1}\n", "{\"n\":1}\n", "{\"n\":1}\n", "{\"n\":2}\n"], "{trouble:?}");
     }
+}
+
+/// Goal: a job that is stopped does not wait for a server that is out of order, and says what was not delivered. Method: the stop
+/// comes while the first request waits for its next attempt; two requests are behind it.
+#[test]
+fn a_stop_ends_the_attempts() {
+    for (policy, fails) in [("fail", true), ("skip", false)] {
+        let server = Server::start(&[BUSY]);
+        let settings = serde_json::json!({ "batch_rows": 2, "retries": 1000, "backoff": "1m", "on_error": policy });
+        let (mut sink, stop) = (open(&server.url(), settings), Arc::new(Stop::default()));
+        sink.start(&stop).unwrap();
+        let start = Instant::now();
+        let result = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(100));
+                stop.ask();
+            });
+            deliver(&mut sink, &[vec![1, 2, 3, 4, 5]])
+        });
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+        let dropped = sink.take_dropped();
+        let why = format!("cannot deliver rows to {}: the answer was 503 Service Unavailable: so busy", server.url());
+        assert_eq!((dropped.rows, &dropped.first), (5, &Some(why.clone())));
+        assert_eq!(server.requests().len(), 1, "rows behind the first request were tried");
+        let told = format!("{why}; the job was stopped, 5 rows were not delivered");
+        assert_eq!(result.map_err(|e| e.message), if fails { Err(told) } else { Ok(()) });
+    }
+}
+
+/// A stop costs nothing where the server answers well.
+#[test]
+fn a_stop_does_not_drop_what_can_be_delivered() {
+    let server = Server::start(&[BUSY, OK]);
+    let (mut sink, stop) = (open(&server.url(), serde_json::json!({ "batch_rows": 1 })), Arc::new(Stop::default()));
+    sink.start(&stop).unwrap();
+    stop.ask();
+    deliver(&mut sink, &[vec![1, 2, 3]]).unwrap();
+    assert_eq!(bodies(&server), ["{\"n\":1}\n", "{\"n\":1}\n", "{\"n\":2}\n", "{\"n\":3}\n"]);
 }
 
 #[test]

@@ -41,6 +41,8 @@ impl PluginCatalog for Plugins {
 pub struct Surroundings {
     /// The folder to which the job's paths are relative, absolute.
     pub base: PathBuf,
+    /// The job file, if the job is in one.
+    pub job_file: Option<PathBuf>,
     /// Folders in which plugins are looked for that the job does not list, the first one first.
     pub plugin_folders: Vec<PathBuf>,
     /// Names of sources, operators and sinks that are known to be broken and not in the job.
@@ -62,7 +64,7 @@ impl Surroundings {
                 folders.push(prefix.join("lib/flowgate/plugins"));
             }
         }
-        Surroundings { base: base.to_path_buf(), plugin_folders: folders, broken: BTreeSet::new() }
+        Surroundings { base: base.to_path_buf(), job_file: None, plugin_folders: folders, broken: BTreeSet::new() }
     }
 
     /// The component of a plugin, or every path where it was looked for.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::catalog::{PluginCatalog, Surroundings};
 use super::reading::{self, Reading};
-use super::{operator, sink, source};
+use super::{operator, sink, source, written};
 use crate::job::graph::{Input, JobGraph, Node, NodeId, Output, StatePlace};
 use crate::job::problem::{At, Problem, Severity, suggestion};
 use crate::job::quantity::Bytes;
@@ -66,6 +66,7 @@ pub fn check(job: &Job, around: &Surroundings, plugins: &mut dyn PluginCatalog) 
         }
     }
     sink::check_sinks(&mut checker);
+    written::check_written(&mut checker);
     let Checker { mut problems, nodes, .. } = checker;
     if problems.iter().any(|p| p.severity == Severity::Error) || !around.broken.is_empty() {
         return Err(problems);
@@ -147,7 +148,7 @@ pub(super) struct Checker<'a> {
     pub(super) around: &'a Surroundings,
     pub(super) plugins: &'a mut dyn PluginCatalog,
     pub(super) problems: Vec<Problem>,
-    nodes: Vec<Node>,
+    pub(super) nodes: Vec<Node>,
     node_of: BTreeMap<String, NodeId>,
     functions: HashMap<PathBuf, Result<Vec<FunctionInfo>, String>>,
 }

@@ -26,6 +26,7 @@ mod source;
 mod transform;
 mod union;
 mod window;
+mod written;
 
 #[cfg(test)]
 mod tests;

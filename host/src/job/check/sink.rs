@@ -1,7 +1,6 @@
-//! Sinks: exactly one connector each, and no two that write one file.
+//! Sinks: exactly one connector each.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::checker::Checker;
 use super::source::place;
@@ -12,16 +11,9 @@ use crate::job::spec;
 
 /// Adds every sink that is right.
 pub(super) fn check_sinks(checker: &mut Checker<'_>) {
-    let mut written: BTreeMap<PathBuf, &str> = BTreeMap::new();
     for (name, sink) in &checker.job.sinks {
         let at = At::job().field("sinks").field(name);
         let connector = connector(checker, sink, name, &at);
-        if let Some(SinkConnector::File { path, .. }) = &connector
-            && let Some(other) = written.insert(path.clone(), name)
-        {
-            let message = format!("`{other}` writes this file already");
-            checker.error(Problem::error(at.field("file").field("path"), message));
-        }
         let input = checker.input(&sink.input, at.field("input"));
         if let (Some(connector), Some((input, _))) = (connector, input) {
             let kind = NodeKind::Sink(SinkNode { connector, reads_side_output: input.output > 0 });

@@ -69,7 +69,7 @@ pub enum Compression {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileSource {
-    /// A path, or a glob (`logs/*.log`), relative to the job file.
+    /// A path, or a glob (`logs/*.log`), relative to the job file. The job must not write a file that it reads.
     pub path: String,
     /// How lines become rows. Default: text.
     #[serde(default)]
@@ -78,7 +78,9 @@ pub struct FileSource {
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     #[schemars(schema_with = "column_types")]
     pub columns: IndexMap<String, String>,
-    /// Whether to go on reading when the end is reached, as `tail -F` does. Default: false.
+    /// Whether to go on reading when the end is reached, as `tail -F` does: through rotation, replaced links and folders. Files
+    /// that appear under a glob later are read from their beginning. At least one file must be there at the start.
+    /// Default: false.
     #[serde(default)]
     pub follow: bool,
     /// Compression. Default: auto.

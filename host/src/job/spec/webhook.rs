@@ -25,7 +25,7 @@ pub struct Webhook {
     /// Further headers of the requests, as `{ Authorization: "Bearer ${TOKEN}" }`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub headers: IndexMap<String, String>,
-    /// How often a request is tried again. Default: 5.
+    /// How often a request is tried again. A job that is stopped gives up after 5s. Default: 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<u32>,
     /// Before the first further attempt; doubled for each one after it, up to 30s. A longer `Retry-After` of the server, up
