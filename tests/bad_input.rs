@@ -188,5 +188,8 @@ fn dead_letters_that_nobody_reads_are_pointed_out() {
         "job: input\nsources: { rows: { file: { path: in.log } } }\nsinks: { out: { input: rows, print: {} } }\n",
     );
     folder.write("in.log", b"\xff\nfine\n\xfe\n");
-    run(&folder).expect(0).saying("2 errors (dropped; read `rows.errors`)").saying("first error: in.log:1: not UTF-8");
+    run(&folder)
+        .expect(0)
+        .saying("2 errors (dropped: nothing reads `rows.errors`)")
+        .saying("first error: in.log:1: not UTF-8");
 }

@@ -63,7 +63,7 @@ fn a_webhook_delivers_every_row() {
     let (address, accepted) = server(3);
     let folder = webhook(address, "batch_rows: 100");
     let ended = Flowgate::new(folder.path(), &["run", "job.yaml"]).env("TOKEN", "secret").run().expect(0);
-    assert!(ended.stderr.contains("hook  250 taken\n"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("hook  250 delivered (3 retries)\n"), "{}", ended.stderr);
     let bodies = accepted.lock().unwrap().clone();
     assert_eq!(bodies.iter().map(|body| body.lines().count()).collect::<Vec<_>>(), [100, 100, 50]);
     let rows: Vec<String> = bodies.iter().flat_map(|body| body.lines()).map(String::from).collect();
@@ -77,9 +77,10 @@ fn a_webhook_that_cannot_deliver() {
     let told = format!(
         "cannot deliver rows to http://{address}/hook: the answer was 503 Service Unavailable (after 3 attempts)"
     );
-    for (policy, code, part) in
-        [("fail", 1, format!("error: `hook`: {told}\n")), ("skip", 0, "250 taken, 250 errors (dropped)".to_string())]
-    {
+    for (policy, code, part) in [
+        ("fail", 1, format!("error: `hook`: {told}\n")),
+        ("skip", 0, "0 delivered, 250 dropped (6 retries)".to_string()),
+    ] {
         let folder = webhook(address, &format!("retries: 2\n      on_error: {policy}"));
         let ended = Flowgate::new(folder.path(), &["run", "job.yaml"]).env("TOKEN", "secret").run().expect(code);
         assert!(ended.stderr.contains(&told) && ended.stderr.contains(&part), "{}", ended.stderr);

@@ -65,6 +65,43 @@ fn the_rust_shown_builds_the_same_job() {
     assert_eq!(block(&read("README.md"), "JobBuilder::new"), code);
 }
 
+/// Goal: the number of aggregates that the README tells is how many there are, and each has a row in the documentation.
+#[test]
+fn the_aggregates_are_counted() {
+    const NUMBERS: [&str; 20] = [
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
+        "twenty",
+    ];
+    let names: Vec<&str> = flowgate::job::check::aggregate_names().collect();
+    let told = format!("{} aggregates of the host's own", NUMBERS[names.len() - 1]);
+    assert!(read("README.md").contains(&told), "the README does not say: {told}");
+    let operators = read("docs/operators.md");
+    for name in names {
+        assert!(
+            operators.contains(&format!("| {} | `", name.replace('_', "-"))),
+            "{name} has no row in docs/operators.md"
+        );
+    }
+}
+
 #[test]
 fn the_plugin_shown_is_the_template() {
     let template = read("guest-sdk/rust/template/src/lib.rs");

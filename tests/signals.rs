@@ -1,9 +1,9 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C, SIGTERM and SIGHUP.
 #![cfg(target_os = "linux")]
 
 use std::time::Duration;
 
-use harness::{Flowgate, Folder, Running, Signal, what_is_left};
+use harness::{Flowgate, Folder, OnTerminal, Running, Signal, what_is_left};
 
 /// A few seconds on a machine that does much else; alone it takes 100 ms.
 const SOON: Duration = Duration::from_secs(10);
@@ -67,6 +67,82 @@ fn one_interrupt_ends_cleanly() {
 #[test]
 fn one_termination_ends_cleanly() {
     ends_cleanly(Signal::TERM);
+}
+
+#[test]
+fn one_hangup_ends_cleanly() {
+    ends_cleanly(Signal::HUP);
+}
+
+/// A terminal that is closed sends SIGHUP more than once: that does not end a job at once, and Ctrl-C after it does.
+#[test]
+fn further_hangups_are_nothing() {
+    let folder = Folder::with_job(
+        "job: stuck\nsources: { rows: { generator: { columns: { n: { sequence: {} } } } } }\nsinks: { out: { input: rows, \
+         print: {} } }\n",
+    );
+    let mut running = start(&folder, "1");
+    running.wait_until_unread(PIPE_BYTES);
+    running.wait_until_it_handles(Signal::HUP);
+    running.signal(Signal::HUP);
+    running.wait_until_said("stopping");
+    for _ in 0..2 {
+        running.signal(Signal::HUP);
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(!running.has_ended(), "{}", running.said());
+    }
+    running.signal(Signal::INT);
+    running.wait().expect(130);
+}
+
+/// Goal: closing the terminal loses nothing of what a job writes elsewhere. Method: rows go to the terminal and to a file; the
+/// terminal is closed; the file has whole rows, without a gap, and as many as were read before.
+#[test]
+fn a_closed_terminal_stops_a_job() {
+    let folder = Folder::with_job(
+        "\
+job: closed
+sources: { rows: { generator: { rate: 20000, columns: { n: { sequence: {} } } } } }
+sinks: { out: { input: rows, file: { path: out.jsonl } }, seen: { input: rows, print: { format: json } } }
+",
+    );
+    let mut terminal = OnTerminal::start(folder.path(), &["run", "job.yaml"], 80, SOON);
+    terminal.wait_until_shown("{\"n\":1000}");
+    terminal.close();
+    assert_eq!(terminal.wait().code(), Some(0));
+    let written = folder.read("out.jsonl");
+    for (n, line) in written.lines().enumerate() {
+        assert_eq!(line, format!("{{\"n\":{n}}}"));
+    }
+    assert!(written.ends_with("}\n") && written.lines().count() > 1000);
+}
+
+/// Under `nohup`, SIGHUP is ignored from the start, and stays so.
+#[test]
+fn a_job_under_nohup_outlives_its_terminal() {
+    let folder = endless();
+    let mut running = Flowgate::under("nohup", folder.path(), &["run", "job.yaml"]).deadline(SOON).start();
+    let lines = running.lines();
+    lines.next(PATIENCE);
+    running.wait_until_it_handles(Signal::INT);
+    running.signal(Signal::HUP);
+    // Rows keep coming.
+    for _ in 0..3 {
+        lines.next(PATIENCE);
+    }
+    running.signal(Signal::INT);
+    running.wait().expect(0).saying("endless: stopped, ");
+}
+
+/// With `--drain` the job says what it does with open windows, and ends cleanly.
+#[test]
+fn a_drained_job_ends_cleanly() {
+    let folder = endless();
+    let mut running = Flowgate::new(folder.path(), &["run", "job.yaml", "--drain"]).deadline(SOON).start();
+    running.lines().next(PATIENCE);
+    running.wait_until_it_handles(Signal::TERM);
+    running.signal(Signal::TERM);
+    running.wait().expect(0).saying("open windows emit their results").saying("endless: stopped, ");
 }
 
 /// Rows that were read before a stop are written: what comes out is a prefix of the input, and the summary counts it.
@@ -160,6 +236,6 @@ sinks:
     running.signal(Signal::TERM);
     let ended = running.wait().expect(1);
     assert!(ended.took < Duration::from_secs(20), "{:?}", ended.took);
-    ended.saying("the job was stopped, 3 rows were not delivered").saying("3 taken, 3 errors (dropped)");
+    ended.saying("the job was stopped, 3 rows were not delivered").saying("0 delivered, 3 dropped");
     assert_eq!(folder.read("all.jsonl").lines().count(), 3);
 }

@@ -6,6 +6,7 @@ mod kernel;
 mod lines;
 mod process;
 mod program;
+mod terminal;
 
 pub use folder::{Appender, Folder};
 pub use kernel::{children, cpu_ticks, resident_kib, threads, what_is_left};
@@ -13,3 +14,4 @@ pub use lines::Lines;
 pub use process::{Ended, Flowgate, Running};
 pub use program::{plugin, program, repository, seconds};
 pub use rustix::process::Signal;
+pub use terminal::OnTerminal;

@@ -34,6 +34,21 @@ impl Flowgate {
         Flowgate { command, captures_stdout: true, deadline: DEADLINE }
     }
 
+    /// The program started by another one, which becomes it: `nohup`.
+    pub fn under(other: &str, folder: &Path, arguments: &[&str]) -> Self {
+        let inner = Flowgate::new(folder, arguments);
+        let mut command = Command::new(other);
+        command.arg(inner.command.get_program()).args(inner.command.get_args()).current_dir(folder).process_group(0);
+        for (name, value) in inner.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Flowgate { command, ..inner }
+    }
+
     /// Sets an environment variable.
     pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.command.env(name, value);

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
-use super::{check, completions, graph, plugin_build, plugin_inspect, plugin_new, plugin_test, run, schema};
+use super::{
+    check, completions, graph, infer, new_job, plugin_build, plugin_inspect, plugin_new, plugin_test, run, schema,
+};
 use crate::error::Result;
 use crate::job::load::Override;
 
@@ -42,6 +44,12 @@ pub enum Command {
     /// Show a job's graph. Nothing runs.
     #[command(after_help = graph::EXAMPLES)]
     Graph(graph::GraphArgs),
+    /// Start a job.
+    #[command(subcommand)]
+    New(NewCommand),
+    /// Describe a file as a source: print the columns and types of a sample of JSON lines or CSV.
+    #[command(after_help = infer::EXAMPLES)]
+    Infer(infer::InferArgs),
     /// Make plugins.
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -51,6 +59,14 @@ pub enum Command {
     /// Print a completion script for a shell.
     #[command(after_help = completions::EXAMPLES)]
     Completions(completions::CompletionsArgs),
+}
+
+/// What can be started.
+#[derive(Debug, Subcommand)]
+pub enum NewCommand {
+    /// Write a job that runs at once, to be changed.
+    #[command(after_help = new_job::EXAMPLES)]
+    Job(new_job::NewJobArgs),
 }
 
 /// What can be done with plugins.
@@ -74,7 +90,8 @@ pub struct JobArgs {
     /// The job file: YAML, or by its name JSON or TOML; `-` is standard input.
     #[arg(value_hint = ValueHint::FilePath)]
     pub job: PathBuf,
-    /// Set a field of the job, as in `--set sources.lines.file.path=other.log`. The value is YAML.
+    /// Set a field of the job, as in `--set sources.lines.file.path=other.log`. The value is YAML. A source or a sink gets
+    /// another connector by `--set sinks.out='print: {}'`; its other fields stay.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = Override::parse)]
     pub set: Vec<Override>,
     /// Worker threads, whatever the job file says.
@@ -92,6 +109,8 @@ impl Command {
             Command::Run(args) => run::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Graph(args) => graph::run(&args),
+            Command::New(NewCommand::Job(args)) => new_job::run(&args),
+            Command::Infer(args) => infer::run(&args),
             Command::Plugin(PluginCommand::New(args)) => plugin_new::run(&args),
             Command::Plugin(PluginCommand::Build(args)) => plugin_build::run(&args),
             Command::Plugin(PluginCommand::Inspect(args)) => plugin_inspect::run(&args),

@@ -50,6 +50,18 @@ pub(super) fn lag(ms: i64) -> String {
     }
 }
 
+/// How long something will take: `12s`, `3m 20s`, `5h 10m`, `12d`.
+pub(super) fn left(seconds: f64) -> String {
+    // What is longer than a few years is not known to the second either.
+    let seconds = seconds.ceil().clamp(0.0, 1e9) as u64;
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3_600..172_800 => format!("{}h {}m", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +77,7 @@ mod tests {
             [-5, 340, 12_500, 200_000, 7_200_000, 10 * 86_400_000].map(lag),
             ["0ms", "340ms", "12.5s", "3m", "2h", "10d"]
         );
+        assert_eq!([0.1, 59.9, 200.0, 18_600.0, 2e6].map(left), ["1s", "1m 0s", "3m 20s", "5h 10m", "23d"]);
         assert_eq!(time(0), "1970-01-01 00:00:00Z");
     }
 }

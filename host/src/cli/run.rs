@@ -5,23 +5,23 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
-use signal_hook::iterator::Signals;
 
 use super::args::JobArgs;
 use super::job_file::checked_graph;
+use super::limit::Limit;
 use super::log_level::LogLevelArg;
 use super::plugins::Plugins;
+use super::signals::{self, OpenWindows};
 use super::status::{Screen, Status};
-use super::{dump, summary, terminal};
+use super::{summary, terminal};
 use crate::connector;
-use crate::connector::print::{PrintLayout, PrintSink};
+use crate::connector::print::{PrintLayout, PrintSink, TapSink};
 use crate::connector::sink::{Boundedness, SinkWriter};
-use crate::dataflow::job_state::JobState;
 use crate::dataflow::worker;
 use crate::error::{Error, Result};
-use crate::job::graph::{JobGraph, SinkConnector, SinkNode};
+use crate::job::graph::{SinkConnector, SinkNode};
 use crate::job::spec::PrintFormat;
+use crate::job::tap;
 use crate::schema::Schema;
 
 pub(super) const EXAMPLES: &str = "\
@@ -29,15 +29,15 @@ Examples:
   flowgate run job.yaml
   flowgate run job.yaml -p 4 --set sources.lines.file.path=other.log
   flowgate run job.yaml | jq .path
+  flowgate run job.yaml --limit 10 --set sinks.out='print: {}'
+  flowgate run job.yaml --tap requests --tap requests.errors 2> tapped.jsonl
   tail -F access.log | flowgate run -q job-from-stdin.yaml
   flowgate run job.yaml --log-level debug
 
-Ctrl-C ends the job cleanly: sources stop, rows under way are finished; windows that are still open give no result.
-A webhook that fails is tried for five more seconds. A file that was to be replaced at the end stays as it was.
-Ctrl-C again ends it at once. `kill -USR1` shows rows and state of every operator.";
-
-/// The exit code of a process that was interrupted twice.
-const INTERRUPTED: i32 = 130;
+Ctrl-C, SIGTERM and SIGHUP stop the job cleanly: sources stop, and rows in flight reach their sinks. Windows that are \
+still open emit nothing, unless `--drain` is given. A webhook that fails is tried for five more seconds. A file that was to be \
+replaced at the end stays as it was. Ctrl-C or SIGTERM again ends the job at once. SIGUSR1 (`kill -USR1 PID`) shows rows and \
+state of every operator.";
 
 /// Arguments of `flowgate run`.
 #[derive(Debug, Args)]
@@ -51,26 +51,53 @@ pub struct RunArgs {
     /// How much of what plugins log is shown.
     #[command(flatten)]
     pub log: LogLevelArg,
+    /// End the job when each sink has written N rows. Sinks of side outputs (`x.errors`, `x.late`) write N rows at most, but
+    /// are not waited for.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+    /// Print what leaves a source or an operator to standard error, as JSON lines, beside the job's own sinks: `requests`, or
+    /// a side output, `requests.errors`. May be given several times.
+    #[arg(long, value_name = "OPERATOR")]
+    pub tap: Vec<String>,
+    /// When the job is stopped, windows that are open emit the results that they have so far. Without it they emit none.
+    #[arg(long)]
+    pub drain: bool,
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<()> {
     connector::on_notice(terminal::message);
     raise_open_files();
     let mut plugins = Plugins::logging(args.log);
-    let graph = checked_graph(&args.job, &mut plugins)?;
+    let mut graph = checked_graph(&args.job, &mut plugins)?;
+    for output in &args.tap {
+        tap::add(&mut graph, output).map_err(|wrong| Error::user(format!("--tap {output}: {wrong}")))?;
+    }
+    let limit = args.limit.map(|rows| Limit::new(rows, &graph)).transpose()?;
     let screen = Arc::new(Screen::new(!args.quiet && std::io::stderr().is_terminal()));
     let summary_of = graph.clone();
     let started = Instant::now();
     let job = {
         let screen = Arc::clone(&screen);
         let limits = graph.limits.clone();
-        let mut open_sink = move |sink: &SinkNode, schema: &Schema, ends| open_sink(&screen, sink, schema, ends);
+        let limit = limit.clone();
+        let mut open_sink = move |sink: &SinkNode, schema: &Schema, ends| {
+            let writer = open_sink(&screen, sink, schema, ends)?;
+            Ok(match &limit {
+                Some(limit) => limit.over(sink, writer),
+                None => writer,
+            })
+        };
         worker::start(graph, plugins.wall(&limits)?, &mut open_sink)?
     };
     let state = Arc::clone(job.state());
     let told_on = Arc::clone(&screen);
     state.tell_warnings(move |warning| told_on.message(&format!("warning: {warning}\n")));
-    listen_to_signals(summary_of.clone(), Arc::clone(&state))?;
+    screen.attach(&state);
+    if let Some(limit) = &limit {
+        limit.attach(&state);
+    }
+    let windows = if args.drain { OpenWindows::Drained } else { OpenWindows::Dropped };
+    signals::listen(summary_of.clone(), Arc::clone(&state), windows)?;
     let status = Status::start(&screen, &summary_of, Arc::clone(&state));
     let result = job.wait();
     drop(status);
@@ -107,28 +134,7 @@ fn open_sink(
             };
             Ok(Box::new(PrintSink::new(Box::new(screen.stdout()), layout, schema)))
         }
+        SinkConnector::Tap { output } => Ok(Box::new(TapSink::new(Box::new(screen.stderr()), output, schema))),
         connector => connector::open_sink(connector, schema, boundedness),
     }
-}
-
-/// The first signal stops the job, the second ends the process; SIGUSR1 shows how the job does.
-fn listen_to_signals(graph: JobGraph, state: Arc<JobState>) -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1]).map_err(|e| Error::io("cannot handle signals", &e))?;
-    let handle = move || {
-        let mut stops = 0;
-        for signal in signals.forever() {
-            if signal == SIGUSR1 {
-                terminal::message(&dump::of(&graph, &state));
-                continue;
-            }
-            stops += 1;
-            if stops > 1 {
-                std::process::exit(INTERRUPTED);
-            }
-            terminal::message("\nstopping; Ctrl-C again ends the job at once\n");
-            state.request_stop();
-        }
-    };
-    let thread = std::thread::Builder::new().name("flowgate-signals".into()).spawn(handle);
-    thread.map(drop).map_err(|e| Error::io("cannot start a thread for signals", &e))
 }

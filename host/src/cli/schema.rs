@@ -8,8 +8,8 @@ pub(super) const EXAMPLES: &str = "\
 Example:
   flowgate schema > job.schema.json
 
-An editor with the YAML language server (VS Code: the extension `YAML` by Red Hat) completes and checks a job file
-whose first line is:
+An editor with the YAML language server (VS Code: the extension `YAML` by Red Hat) completes and checks a job \
+file whose first line is:
   # yaml-language-server: $schema=job.schema.json";
 
 pub(super) fn run() -> Result<()> {

@@ -1,22 +1,17 @@
 //! The status line: drawn on standard error below the rows, while a job runs on a terminal.
 
 use std::io::{self, Write};
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::figures;
-use crate::clock;
+use super::status_line::Line;
 use crate::dataflow::job_state::JobState;
-use crate::job::graph::{JobGraph, NodeKind};
+use crate::job::graph::JobGraph;
 
 /// How often it is drawn.
 const INTERVAL: Duration = Duration::from_millis(250);
-
-/// Rows a second are those of about this long.
-const RATE_OVER: Duration = Duration::from_secs(2);
 
 /// Erases the line on which the cursor is.
 const ERASE: &str = "\r\x1b[2K";
@@ -25,16 +20,34 @@ const ERASE: &str = "\r\x1b[2K";
 pub(super) struct Screen {
     shows_status: bool,
     line: Mutex<String>,
+    job: OnceLock<Arc<JobState>>,
 }
 
 impl Screen {
     pub(super) fn new(shows_status: bool) -> Self {
-        Screen { shows_status, line: Mutex::default() }
+        Screen { shows_status, line: Mutex::default(), job: OnceLock::new() }
+    }
+
+    /// The job whose rows are shown.
+    pub(super) fn attach(&self, job: &Arc<JobState>) {
+        self.job.get_or_init(|| Arc::clone(job));
+    }
+
+    /// Whether an error says that the terminal has been closed. The job is stopped then, and does not fail: what it writes
+    /// elsewhere is written.
+    fn is_closed(&self, error: &io::Error) -> bool {
+        let gone = error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
+        gone && self.job.get().inspect(|job| job.request_stop()).is_some()
     }
 
     /// Standard output; the status line makes way for what is written.
     pub(super) fn stdout(self: &Arc<Self>) -> impl Write + Send + use<> {
-        ScreenWriter(Arc::clone(self))
+        ScreenWriter { screen: Arc::clone(self), to: io::stdout() }
+    }
+
+    /// Standard error, likewise.
+    pub(super) fn stderr(self: &Arc<Self>) -> impl Write + Send + use<> {
+        ScreenWriter { screen: Arc::clone(self), to: io::stderr() }
     }
 
     /// Writes a message to standard error, above the status line.
@@ -58,28 +71,33 @@ fn put(text: &str) {
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
-struct ScreenWriter(Arc<Screen>);
+struct ScreenWriter<W> {
+    screen: Arc<Screen>,
+    to: W,
+}
 
-impl Write for ScreenWriter {
+impl<W: Write> Write for ScreenWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.write_all(bytes).map(|()| bytes.len())
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let line = self.0.line.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = self.screen.line.lock().unwrap_or_else(PoisonError::into_inner);
         if !line.is_empty() {
             put(ERASE);
         }
-        let mut stdout = io::stdout().lock();
-        let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+        let written = self.to.write_all(bytes).and_then(|()| self.to.flush());
         if !line.is_empty() {
             put(&line);
         }
-        written
+        match written {
+            Err(error) if self.screen.is_closed(&error) => Ok(()),
+            written => written,
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stdout().flush()
+        self.to.flush()
     }
 }
 
@@ -97,7 +115,7 @@ impl Status {
             return status;
         }
         let (stop, stopped) = channel();
-        let mut line = Line::new(graph, job);
+        let mut line = Line::new(graph.clone(), job);
         let screen = Arc::clone(screen);
         let draw = move || {
             while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
@@ -119,67 +137,5 @@ impl Drop for Status {
             let _ = thread.join();
             self.screen.draw(String::new());
         }
-    }
-}
-
-/// What the line says.
-struct Line {
-    name: String,
-    sources: Vec<usize>,
-    sinks: Vec<usize>,
-    job: Arc<JobState>,
-    /// When there were how many rows, over the last while.
-    past: Vec<(Instant, u64)>,
-}
-
-impl Line {
-    fn new(graph: &JobGraph, job: Arc<JobState>) -> Self {
-        let of = |wanted: fn(&NodeKind) -> bool| {
-            (0..graph.nodes.len()).filter(|i| wanted(&graph.nodes[*i].kind)).collect::<Vec<_>>()
-        };
-        Line {
-            name: graph.name.clone(),
-            sources: of(|kind| matches!(kind, NodeKind::Source(_))),
-            sinks: of(|kind| matches!(kind, NodeKind::Sink(_))),
-            job,
-            past: vec![(Instant::now(), 0)],
-        }
-    }
-
-    fn rows_in(&self, nodes: &[usize]) -> u64 {
-        nodes.iter().map(|n| self.job.metrics.nodes[*n].rows_in.load(Relaxed)).sum()
-    }
-
-    fn text(&mut self) -> String {
-        let (now, rows) = (Instant::now(), self.rows_in(&self.sources));
-        while self.past.len() > 1 && now - self.past[0].0 > RATE_OVER {
-            self.past.remove(0);
-        }
-        let (then, before) = self.past[0];
-        let rate = (rows - before) as f64 / (now - then).as_secs_f64().max(0.001);
-        self.past.push((now, rows));
-        let mut text = format!(
-            "{}  {} rows/s  {} in  {} out",
-            self.name,
-            figures::short(rate),
-            figures::short(rows as f64),
-            figures::short(self.rows_in(&self.sinks) as f64)
-        );
-        if let Some(watermark) = self.job.metrics.watermark() {
-            let lag = clock::now_ms().saturating_sub(watermark);
-            text += &format!("  watermark {}  lag {}", figures::time(watermark), figures::lag(lag));
-        }
-        let total = |of: fn(&crate::dataflow::metrics::NodeMetrics) -> u64| -> u64 {
-            self.job.metrics.nodes.iter().map(|n| of(n)).sum()
-        };
-        for (count, what) in [(total(|n| n.errors.load(Relaxed)), "errors"), (total(|n| n.late.load(Relaxed)), "late")]
-        {
-            if count > 0 {
-                text += &format!("  {} {what}", figures::short(count as f64));
-            }
-        }
-        // A line that wraps could not be erased.
-        let width = super::terminal::stderr_width().unwrap_or(80).saturating_sub(1) as usize;
-        text.chars().take(width).collect()
     }
 }

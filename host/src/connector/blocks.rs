@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::source::{Poll, Position, Source, SourceRows, Split, SplitReader, Waker};
+use super::source::{Poll, Position, Progress, Source, SourceRows, Split, SplitReader, Waker};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::schema::SchemaRef;
@@ -156,5 +156,12 @@ impl<B: Blocks> SplitReader for BlockReader<B> {
         let kept = Kept { block: self.block, block_size: self.blocks.block_size() };
         // Two numbers: always representable.
         Position(serde_json::to_value(kept).unwrap_or_default())
+    }
+
+    /// In blocks of this split: `index`, `index + step` and on.
+    fn progress(&self) -> Option<Progress> {
+        let index = self.block % self.step;
+        let total = self.blocks.blocks()?.saturating_add(self.step - 1 - index) / self.step;
+        Some(Progress { done: (self.block / self.step).min(total), total })
     }
 }

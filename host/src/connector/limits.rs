@@ -93,5 +93,8 @@ pub const WEBHOOK_ANSWER_BYTES_MAX: u64 = 512;
 /// Bytes of output that are collected before they are written, and after a longer batch given back.
 pub const OUTPUT_BUFFER_BYTES: usize = 256 << 10;
 
-/// The widest column of a printed table, in terminal cells.
-pub const TABLE_COLUMN_CELLS_MAX: usize = 200;
+/// Bytes of a sample from which columns are inferred: it is held in memory, and shows enough rows.
+pub const INFER_BYTES_MAX: usize = 16 << 20;
+
+/// Columns that are inferred: objects with more have keys that are data.
+pub const INFER_COLUMNS_MAX: usize = 1_000;

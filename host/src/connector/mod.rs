@@ -11,6 +11,10 @@ pub mod encode;
 mod file;
 pub mod file_sink;
 pub mod generator;
+mod guess;
+pub mod infer;
+#[cfg(test)]
+mod infer_tests;
 mod instant;
 pub mod limits;
 mod nexmark;
@@ -20,6 +24,8 @@ mod output_file;
 mod own_output;
 mod place;
 pub mod print;
+#[cfg(test)]
+mod progress_tests;
 mod reader;
 pub mod sink;
 pub mod source;
@@ -30,6 +36,7 @@ mod system;
 mod test_reading;
 mod webhook;
 
+pub(crate) use file::reader_of_file;
 pub use file::{TableFile, TableRows, TableWatch, pattern_matches, table_schema};
 pub(crate) use instant::parse_rfc3339;
 pub use notice::on_notice;

@@ -7,7 +7,7 @@ use super::file::FileSource;
 use super::file_sink::FileSink;
 use super::generator::GeneratorSource;
 use super::nexmark;
-use super::print::{PrintLayout, PrintSink};
+use super::print::{PrintLayout, PrintSink, TapSink};
 use super::sink::{Boundedness, SinkWriter};
 use super::source::Source;
 use super::stdin::StdinSource;
@@ -58,6 +58,7 @@ pub fn open_sink(connector: &SinkConnector, schema: &Schema, boundedness: Bounde
             let endpoint = Endpoint::new(spec).map_err(|wrong| Error::user(wrong.join("\n")))?;
             Box::new(WebhookSink::new(endpoint, schema))
         }
+        SinkConnector::Tap { output } => Box::new(TapSink::new(Box::new(std::io::stderr()), output, schema)),
         SinkConnector::Blackhole => Box::new(Blackhole),
     })
 }
@@ -69,7 +70,9 @@ pub fn sink_problems(connector: &SinkConnector) -> Vec<String> {
             Ok(_) => Vec::new(),
             Err(wrong) => wrong,
         },
-        SinkConnector::Print(_) | SinkConnector::File { .. } | SinkConnector::Blackhole => Vec::new(),
+        SinkConnector::Print(_) | SinkConnector::File { .. } | SinkConnector::Tap { .. } | SinkConnector::Blackhole => {
+            Vec::new()
+        }
     }
 }
 

@@ -29,7 +29,8 @@ impl OwnOutputs {
                         outputs.files.push((format!("the sink `{}`", node.name), path.clone()));
                     }
                     SinkConnector::Print(_) => outputs.prints = true,
-                    SinkConnector::Webhook(_) | SinkConnector::Blackhole => {}
+                    // Standard error is taken for used in any case.
+                    SinkConnector::Webhook(_) | SinkConnector::Tap { .. } | SinkConnector::Blackhole => {}
                 },
                 _ => continue,
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::decode::{Batch, Cursor, Decoder};
 use super::limits;
-use super::source::{Origin, Poll, Position, SourceRows, SplitReader};
+use super::source::{Origin, Poll, Position, Progress, SourceRows, SplitReader};
 use crate::error::{Error, Result};
 
 /// What an input gave.
@@ -27,6 +27,11 @@ pub(crate) trait Input: Send {
 
     /// Which file is being read, for positions that must not be taken for another's.
     fn file_id(&self) -> Option<u64> {
+        None
+    }
+
+    /// How much of it has been read, in bytes as they are stored; `None` where no end is known.
+    fn progress(&self) -> Option<Progress> {
         None
     }
 }
@@ -214,5 +219,8 @@ impl<I: Input> SplitReader for DecodingReader<I> {
         let kept = KeptPosition { cursor: self.cursor.clone(), file_id: self.input.file_id() };
         // Numbers, booleans and texts only: always representable.
         Position(serde_json::to_value(kept).unwrap_or_default())
+    }
+    fn progress(&self) -> Option<Progress> {
+        self.input.progress()
     }
 }

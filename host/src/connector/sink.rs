@@ -1,6 +1,7 @@
 //! What the dataflow asks of a sink.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use arrow_array::ArrayRef;
 
@@ -33,6 +34,62 @@ impl Dropped {
     }
 }
 
+/// What has become of the rows of one sink so far. Its thread counts, whoever watches the job reads.
+#[derive(Debug, Default)]
+pub struct Deliveries {
+    delivered: AtomicU64,
+    retrying: AtomicU64,
+    retries: AtomicU64,
+    beyond_limit: AtomicU64,
+}
+
+impl Deliveries {
+    /// The outside has acknowledged these rows.
+    pub fn add_delivered(&self, rows: u64) {
+        self.delivered.fetch_add(rows, Relaxed);
+    }
+
+    /// Delivery of these rows has failed and will be tried again.
+    pub fn will_retry(&self, rows: u64) {
+        self.retrying.store(rows, Relaxed);
+    }
+
+    /// It is being tried again now.
+    pub fn retries_now(&self) {
+        self.retries.fetch_add(1, Relaxed);
+    }
+
+    /// What was tried again is decided: its rows have been delivered or dropped.
+    pub fn retry_ended(&self) {
+        self.retrying.store(0, Relaxed);
+    }
+
+    /// These rows came after as many as were wanted.
+    pub fn add_beyond_limit(&self, rows: u64) {
+        self.beyond_limit.fetch_add(rows, Relaxed);
+    }
+
+    /// Rows that the outside has acknowledged: that are written, or were answered for.
+    pub fn delivered(&self) -> u64 {
+        self.delivered.load(Relaxed)
+    }
+
+    /// Rows whose delivery has failed and is being tried again.
+    pub fn retrying(&self) -> u64 {
+        self.retrying.load(Relaxed)
+    }
+
+    /// How often a delivery was tried again.
+    pub fn retries(&self) -> u64 {
+        self.retries.load(Relaxed)
+    }
+
+    /// Rows that came after as many as were wanted.
+    pub fn beyond_limit(&self) -> u64 {
+        self.beyond_limit.load(Relaxed)
+    }
+}
+
 /// Writes the rows of one sink. Runs on a thread of its own: it may block. The dataflow bounds what waits for it.
 ///
 /// A job that does not start calls nothing; the writer is dropped and must have changed nothing outside.
@@ -53,6 +110,12 @@ pub trait SinkWriter: Send {
     /// flush.
     fn take_dropped(&mut self) -> Dropped {
         Dropped::default()
+    }
+
+    /// The figures that the writer keeps of its rows. `None`: rows count as delivered when a flush behind them has gone well. A
+    /// writer that drops rows, tries again or delivers within `write` keeps its own.
+    fn deliveries(&self) -> Option<Arc<Deliveries>> {
+        None
     }
 
     /// The last call, where all rows of the job have come: everything is written and closed.

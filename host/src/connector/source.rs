@@ -87,6 +87,15 @@ pub enum Poll {
     End,
 }
 
+/// How far a reader has come, in a unit of its own: bytes of a file, blocks of a generator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// At most `total`.
+    pub done: u64,
+    /// All that there is to read, as far as it is known now.
+    pub total: u64,
+}
+
 /// Reads one split. Runs on a worker thread: a poll does not block for longer than it takes to read and decode one
 /// batch. What can block for ever (stdin, a pipe) reads on a thread of its own and wakes.
 pub trait SplitReader: Send {
@@ -100,6 +109,11 @@ pub trait SplitReader: Send {
 
     /// Where the next poll goes on: a reader opened at this position gives exactly the rows that this one has not given.
     fn position(&self) -> Position;
+
+    /// How far it has come; `None` where no end is known. Asked for after each poll that gave rows.
+    fn progress(&self) -> Option<Progress> {
+        None
+    }
 }
 
 /// A source of rows.

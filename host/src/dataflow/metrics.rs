@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use crate::connector::sink::Deliveries;
+use crate::connector::source::Progress;
 use crate::plugin::Metric;
 
 const NO_WATERMARK: i64 = i64::MIN;
@@ -21,6 +23,12 @@ pub struct NodeMetrics {
     pub late: AtomicU64,
     /// Groups in windows that a stop left open.
     pub open_groups: AtomicU64,
+    /// Of a sink that writes.
+    deliveries: OnceLock<Arc<Deliveries>>,
+    /// Of a source: how far its splits have come, and how many of them have no end.
+    done: AtomicU64,
+    total: AtomicU64,
+    endless_splits: AtomicU64,
     watermark: AtomicI64,
     first_error: Mutex<Option<String>>,
     /// What the plugin counted.
@@ -35,6 +43,10 @@ impl Default for NodeMetrics {
             errors: AtomicU64::new(0),
             late: AtomicU64::new(0),
             open_groups: AtomicU64::new(0),
+            deliveries: OnceLock::new(),
+            done: AtomicU64::new(0),
+            total: AtomicU64::new(0),
+            endless_splits: AtomicU64::new(0),
             watermark: AtomicI64::new(NO_WATERMARK),
             first_error: Mutex::default(),
             plugin: Mutex::default(),
@@ -58,6 +70,47 @@ impl NodeMetrics {
     /// The first dead letter: position and reason.
     pub fn first_error(&self) -> Option<String> {
         self.first_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The figures of a sink's deliveries are these.
+    pub fn watch(&self, deliveries: Arc<Deliveries>) {
+        // One worker writes, and says so once.
+        self.deliveries.get_or_init(|| deliveries);
+    }
+
+    /// Of a sink: what has become of its rows. `None` where it takes rows and forgets them.
+    pub fn deliveries(&self) -> Option<&Deliveries> {
+        self.deliveries.get().map(|deliveries| &**deliveries)
+    }
+
+    /// Of a sink: rows that the outside has acknowledged.
+    pub fn delivered(&self) -> u64 {
+        self.deliveries().map_or_else(|| self.rows_in.load(Relaxed), Deliveries::delivered)
+    }
+
+    /// Of a sink: rows that it has taken, and neither delivered nor dropped yet.
+    pub fn waiting(&self) -> u64 {
+        let beyond_limit = self.deliveries().map_or(0, Deliveries::beyond_limit);
+        let decided = self.delivered() + self.errors.load(Relaxed) + beyond_limit;
+        self.rows_in.load(Relaxed).saturating_sub(decided)
+    }
+
+    /// Of a source: one of its splits has come from `before` to `now`.
+    pub fn moved(&self, before: Progress, now: Progress) {
+        // Wrapping arithmetic: a difference may be negative, the sum over all is not.
+        self.done.fetch_add(now.done.wrapping_sub(before.done), Relaxed);
+        self.total.fetch_add(now.total.wrapping_sub(before.total), Relaxed);
+    }
+
+    /// Of a source: one of its splits has no end.
+    pub fn is_endless(&self) {
+        self.endless_splits.fetch_add(1, Relaxed);
+    }
+
+    /// Of a source: how far it has come; `None` where no end is known.
+    pub fn progress(&self) -> Option<Progress> {
+        let (done, total) = (self.done.load(Relaxed), self.total.load(Relaxed));
+        (self.endless_splits.load(Relaxed) == 0).then_some(Progress { done, total })
     }
 
     /// Adds a plugin's own figures: counters of several workers add up, of a gauge the last is kept.

@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod pace;
 pub mod pending;
 pub mod process;
+mod progress;
 pub mod select;
 pub mod shuffle;
 pub mod sink;

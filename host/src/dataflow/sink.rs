@@ -7,15 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use super::batch::Batch;
 use super::engine::{Operator, Outputs, Tick, Wake};
 use super::job_state::JobState;
 use super::metrics::NodeMetrics;
 use super::watermark::Signal;
-use crate::connector::sink::SinkWriter;
+use crate::connector::sink::{Deliveries, SinkWriter};
 use crate::connector::source::Waker;
 use crate::error::{Error, Result};
+
+/// While rows keep coming, what was written shows outside after this long.
+const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
 /// Writes rows of the worker on a thread of its own.
 pub struct Sink {
@@ -66,6 +70,9 @@ impl Sink {
         bytes_max: u64,
     ) -> Self {
         let (sender, receiver) = channel();
+        let own = writer.deliveries();
+        let counted = if own.is_none() { Some(Arc::<Deliveries>::default()) } else { None };
+        own.or_else(|| counted.clone()).into_iter().for_each(|deliveries| metrics.watch(deliveries));
         let shared = Arc::new(Shared {
             written: AtomicU64::new(0),
             complete: AtomicBool::new(false),
@@ -80,7 +87,7 @@ impl Sink {
         let thread = std::thread::Builder::new()
             .name(format!("sink {name}"))
             .spawn(move || {
-                let note = write_until_end(writer, &receiver, &theirs);
+                let note = write_until_end(writer, &receiver, &theirs, counted.as_deref());
                 theirs.job.sinks.thread_has_ended(note);
                 theirs.finished.store(true, SeqCst);
                 (theirs.wake)();
@@ -94,13 +101,19 @@ impl Sink {
     }
 }
 
-/// The writing thread, from the start of the job to its end. Gives what the user is to be told.
-fn write_until_end(mut writer: Box<dyn SinkWriter>, rows: &Receiver<Batch>, shared: &Shared) -> Option<String> {
+/// The writing thread, from the start of the job to its end. `counted` are the deliveries of a writer that does not count them.
+/// Gives what the user is to be told.
+fn write_until_end(
+    mut writer: Box<dyn SinkWriter>,
+    rows: &Receiver<Batch>,
+    shared: &Shared,
+    counted: Option<&Deliveries>,
+) -> Option<String> {
     let sinks = &shared.job.sinks;
     if !sinks.wait_for_start() {
         return None;
     }
-    let written = writer.start(&sinks.stop).and_then(|()| write_all(&mut *writer, rows, shared));
+    let written = writer.start(&sinks.stop).and_then(|()| write_all(&mut *writer, rows, shared, counted));
     let abandons = written.is_err() || !shared.complete.load(SeqCst);
     match written {
         Ok(()) => {}
@@ -110,6 +123,7 @@ fn write_until_end(mut writer: Box<dyn SinkWriter>, rows: &Receiver<Batch>, shar
                 shared.written.fetch_add(1, SeqCst);
                 (shared.wake)();
             }
+            shared.metrics.dead_letters(shared.metrics.waiting() as usize, || error.message);
             return None;
         }
         Err(error) => shared.job.fail(error.within(format_args!("`{}`", shared.name))),
@@ -117,29 +131,40 @@ fn write_until_end(mut writer: Box<dyn SinkWriter>, rows: &Receiver<Batch>, shar
     abandons.then(|| writer.abandon()).flatten()
 }
 
-/// Writes what comes, flushes when nothing waits.
-fn write_all(writer: &mut dyn SinkWriter, rows: &Receiver<Batch>, shared: &Shared) -> Result<()> {
-    let mut flushed = true;
+/// Writes what comes, flushes when nothing waits, and at intervals while something does.
+fn write_all(
+    writer: &mut dyn SinkWriter,
+    rows: &Receiver<Batch>,
+    shared: &Shared,
+    counted: Option<&Deliveries>,
+) -> Result<()> {
+    // Rows that were written since the last flush, and when that was.
+    let mut unflushed = 0;
+    let mut flushed_at = Instant::now();
+    let delivered = |rows: &mut u64| counted.into_iter().for_each(|of| of.add_delivered(std::mem::take(rows)));
+    let mut wrote = false;
     loop {
-        let next = match rows.try_recv() {
+        let next = rows.try_recv();
+        if wrote && (matches!(next, Err(TryRecvError::Empty)) || flushed_at.elapsed() > FLUSH_AFTER) {
+            writer.flush()?;
+            delivered(&mut unflushed);
+            shared.count_dropped(writer);
+            flushed_at = Instant::now();
+        }
+        let next = match next {
             Ok(batch) => Some(batch),
             Err(TryRecvError::Disconnected) => None,
-            Err(TryRecvError::Empty) => {
-                if !flushed {
-                    writer.flush()?;
-                    shared.count_dropped(writer);
-                }
-                rows.recv().ok()
-            }
+            Err(TryRecvError::Empty) => rows.recv().ok(),
         };
         let Some(batch) = next else {
             let closed = if shared.complete.load(SeqCst) { writer.finish() } else { writer.flush() };
             shared.count_dropped(writer);
-            return closed;
+            return closed.inspect(|()| delivered(&mut unflushed));
         };
         writer.write(&batch.gather()?, batch.row_count())?;
+        unflushed += batch.row_count() as u64;
         shared.count_dropped(writer);
-        flushed = false;
+        wrote = true;
         shared.written.fetch_add(1, SeqCst);
         (shared.wake)();
     }

@@ -19,6 +19,7 @@ use super::engine::{Outputs, Ports, SourceSeat, Tick, Wake};
 use super::job_state::JobState;
 use super::metrics::NodeMetrics;
 use super::pace::Runner;
+use super::progress::SplitProgress;
 use super::watermark::{Merge, Signal};
 use crate::clock;
 use crate::connector::source::{Poll, SplitReader};
@@ -92,6 +93,7 @@ pub struct SourceOperator {
     time: Merge,
     dead_letters: DeadLetters,
     metrics: Arc<NodeMetrics>,
+    progress: SplitProgress,
     gate: Gate,
     /// Where it meets others.
     pace: Option<Runner>,
@@ -147,6 +149,7 @@ impl SourceOperator {
         SourceOperator {
             wake: gate.seat.wake.clone(),
             time: Merge::new(splits.len()),
+            progress: SplitProgress::of(&splits, &metrics),
             splits: splits.into_iter().map(Some).collect(),
             dead_letters,
             metrics,
@@ -191,6 +194,7 @@ impl SourceOperator {
             let Some(split) = &mut self.splits[index] else { continue };
             match split.reader.poll()? {
                 Poll::Rows(rows) => {
+                    self.progress.note(index, split.reader.progress());
                     self.metrics.rows_in.fetch_add((rows.row_count + rows.failures.len()) as u64, Relaxed);
                     self.metrics.rows_out.fetch_add(rows.row_count as u64, Relaxed);
                     let undecoded = self.dead_letters.undecoded(&rows.origin, &rows.failures);
@@ -218,6 +222,7 @@ impl SourceOperator {
                 Poll::Pending => {}
                 Poll::PendingUntil(at) => sooner(at),
                 Poll::End => {
+                    self.progress.note_end(index);
                     let ended = self.splits[index].take().and_then(|split| split.assigner);
                     let signal = ended.map_or(Signal::START, |assigner| assigner.signal());
                     self.signal(index, Signal::ended(signal.watermark), out);

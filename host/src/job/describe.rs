@@ -64,6 +64,7 @@ pub(super) fn describe(node: &Node) -> String {
                 format!("file {}", path.file_name().unwrap_or(path.as_os_str()).to_string_lossy())
             }
             SinkConnector::Webhook(webhook) => format!("webhook {}", shown_url(&webhook.url)),
+            SinkConnector::Tap { .. } => "standard error".into(),
             SinkConnector::Blackhole => "blackhole".into(),
         },
     }

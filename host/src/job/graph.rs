@@ -384,6 +384,8 @@ pub struct UnionNode {
 pub struct SinkNode {
     /// Where rows go.
     pub connector: SinkConnector,
+    /// Whether it reads a side output: what the job is for does not come there.
+    pub reads_side_output: bool,
 }
 
 /// Where rows go.
@@ -400,6 +402,11 @@ pub enum SinkConnector {
     },
     /// A URL.
     Webhook(spec::Webhook),
+    /// Standard error, beside the job's own sinks: what leaves an operator (`flowgate run --tap`).
+    Tap {
+        /// The output, as a job names it: `requests`, `requests.errors`.
+        output: String,
+    },
     /// Nowhere.
     Blackhole,
 }

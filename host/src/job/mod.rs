@@ -18,6 +18,7 @@ mod process;
 pub mod quantity;
 pub mod spec;
 mod stream;
+pub mod tap;
 
 pub use builder::JobBuilder;
 pub use joined::{JoinedStreams, LookupStream};

@@ -9,6 +9,7 @@ mod epoch;
 mod json;
 mod json_span;
 mod line;
+mod names;
 mod nexmark;
 mod number;
 mod settings;
@@ -21,5 +22,6 @@ mod lines_tests;
 
 pub(crate) use batch::Batch;
 pub(crate) use decoder::{Cursor, Decoder, Decoding};
+pub(crate) use names::{csv_header, json_names};
 pub(crate) use nexmark::{NexmarkLines, schema_of as nexmark_schema};
 pub(crate) use settings::{DecodeSettings, checked_batch_rows};

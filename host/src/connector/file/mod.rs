@@ -23,3 +23,4 @@ mod tests;
 pub use pattern::pattern_matches;
 pub(crate) use source::FileSource;
 pub use table::{TableFile, TableRows, TableWatch, table_schema};
+pub(crate) use whole::reader_of_file;

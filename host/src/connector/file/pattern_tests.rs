@@ -99,7 +99,10 @@ impl Followed {
 fn outputs(paths: Vec<PathBuf>) -> Arc<OwnOutputs> {
     let node = |path| Node {
         name: "out".into(),
-        kind: NodeKind::Sink(SinkNode { connector: SinkConnector::File { path, format: SinkFormat::Json } }),
+        kind: NodeKind::Sink(SinkNode {
+            connector: SinkConnector::File { path, format: SinkFormat::Json },
+            reads_side_output: false,
+        }),
         inputs: Vec::new(),
         outputs: Vec::new(),
     };

@@ -3,10 +3,13 @@
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::decompress::{GzipMembers, ZstdFrames, is_told};
 use crate::connector::limits;
 use crate::connector::reader::{Buffer, Fill, Input, read_into};
+use crate::connector::source::Progress;
 use crate::error::{Error, Result};
 use crate::job::spec::Compression;
 
@@ -18,6 +21,23 @@ pub(super) struct WholeFile {
     compressed: Option<&'static str>,
     /// Decompressed bytes so far.
     offset: u64,
+    /// Bytes of the file so far, and all that it had when it was opened.
+    stored: Arc<AtomicU64>,
+    stored_total: u64,
+}
+
+/// Counts the bytes that are read.
+struct Counted {
+    file: File,
+    count: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.count.fetch_add(count as u64, Relaxed);
+        Ok(count)
+    }
 }
 
 impl WholeFile {
@@ -26,16 +46,20 @@ impl WholeFile {
     pub(super) fn open(path: &Path, name: &str, compression: Compression, offset: u64) -> Result<Self> {
         let mut file = super::source::open_file(path, name)?;
         let cannot = |e: &std::io::Error| Error::io(format_args!("cannot read {name}"), e);
-        let buffered = |file| BufReader::with_capacity(limits::CHUNK_BYTES, file);
+        let stored_total = file.metadata().map_err(|e| cannot(&e))?.len();
+        let stored = Arc::new(AtomicU64::new(0));
+        let counted = |file| Counted { file, count: Arc::clone(&stored) };
+        let buffered = |file| BufReader::with_capacity(limits::CHUNK_BYTES, counted(file));
         let (read, compressed): (Box<dyn Read + Send>, _) = match resolve(compression, path) {
             Compression::Gzip => (Box::new(GzipMembers::new(buffered(file))), Some("gzip")),
             Compression::Zstd => (Box::new(ZstdFrames::new(buffered(file)).map_err(|e| cannot(&e))?), Some("zstd")),
             Compression::Auto | Compression::None => {
                 file.seek(SeekFrom::Start(offset)).map_err(|e| cannot(&e))?;
-                (Box::new(file) as Box<dyn Read + Send>, None)
+                stored.store(offset, Relaxed);
+                (Box::new(counted(file)) as Box<dyn Read + Send>, None)
             }
         };
-        let mut input = WholeFile { name: name.into(), read, compressed, offset };
+        let mut input = WholeFile { name: name.into(), read, compressed, offset, stored, stored_total };
         if compressed.is_some() {
             input.offset = 0;
             input.skip(offset)?;
@@ -85,6 +109,12 @@ impl Input for WholeFile {
             Err(e) => Err(self.broken(&e)),
         }
     }
+
+    /// A file that has grown since it was opened is as long as what was read of it.
+    fn progress(&self) -> Option<Progress> {
+        let done = self.stored.load(Relaxed);
+        Some(Progress { done, total: self.stored_total.max(done) })
+    }
 }
 
 /// What `auto` means for this file.
@@ -106,4 +136,9 @@ pub(super) fn pipe_reader(file: File, path: &Path, compression: Compression) -> 
         Compression::Zstd => Box::new(ZstdFrames::new(BufReader::new(file))?),
         Compression::Auto | Compression::None => Box::new(file),
     })
+}
+
+/// A file as a reader of its decompressed bytes, by its name.
+pub(crate) fn reader_of_file(file: File, path: &Path) -> std::io::Result<Box<dyn Read>> {
+    Ok(pipe_reader(file, path, Compression::Auto)?)
 }

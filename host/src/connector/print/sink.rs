@@ -1,13 +1,14 @@
 //! Writes rows for people or for the next program of a pipe.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 
 use super::table::Table;
 use crate::connector::encode::JsonEncoder;
 use crate::connector::limits;
-use crate::connector::sink::SinkWriter;
+use crate::connector::sink::{Deliveries, SinkWriter};
 use crate::error::{Error, Result};
 use crate::schema::Schema;
 
@@ -29,6 +30,9 @@ pub struct PrintSink {
     writer: Box<dyn Write + Send>,
     layout: Layout,
     buffer: Vec<u8>,
+    /// Rows in the buffer.
+    buffered_rows: u64,
+    deliveries: Arc<Deliveries>,
 }
 
 enum Layout {
@@ -43,14 +47,16 @@ impl PrintSink {
             PrintLayout::Table { width } => Layout::Table(Table::new(schema, width)),
             PrintLayout::JsonLines => Layout::Json(JsonEncoder::new(schema)),
         };
-        PrintSink { writer, layout, buffer: Vec::new() }
+        PrintSink { writer, layout, buffer: Vec::new(), buffered_rows: 0, deliveries: Arc::default() }
     }
 
     fn write_out(&mut self) -> Result<()> {
         let written = self.writer.write_all(&self.buffer).and_then(|()| self.writer.flush());
         self.buffer.clear();
         self.buffer.shrink_to(2 * limits::OUTPUT_BUFFER_BYTES);
-        written.map_err(|e| Error::io("cannot write to standard output", &e))
+        written.map_err(|e| Error::io("cannot write to standard output", &e))?;
+        self.deliveries.add_delivered(std::mem::take(&mut self.buffered_rows));
+        Ok(())
     }
 }
 
@@ -60,10 +66,14 @@ impl SinkWriter for PrintSink {
             Layout::Table(table) => table.rows(columns, row_count, &mut self.buffer),
             Layout::Json(json) => json.encode(columns, 0..row_count, &mut self.buffer),
         }
+        self.buffered_rows += row_count as u64;
         if self.buffer.len() >= limits::OUTPUT_BUFFER_BYTES { self.write_out() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<()> {
         if self.buffer.is_empty() { Ok(()) } else { self.write_out() }
+    }
+    fn deliveries(&self) -> Option<Arc<Deliveries>> {
+        Some(Arc::clone(&self.deliveries))
     }
 }

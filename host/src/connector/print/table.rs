@@ -1,43 +1,44 @@
-//! A table that is printed while its rows come in.
+//! A table that is printed while its rows come in, and records where a table cannot be read.
 
 use std::fmt::Write as _;
 
 use arrow_array::ArrayRef;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
+use super::cell::{shown, wrapped};
+use super::fit::{Column, widths};
+use super::record;
 use crate::connector::encode::Cells;
-use crate::connector::limits::TABLE_COLUMN_CELLS_MAX;
 use crate::schema::{DataType, Schema};
 
 /// Between two columns.
 const GAP: &str = "  ";
 
-/// Prints the header once, then rows. Columns are as wide as the widest value so far: the first batch sets the table up,
-/// later rows may widen it. Numbers stand to the right. What does not fit into the terminal is cut, the widest columns
-/// first, and ends in `…`.
+/// Prints a header once, then rows. Columns are as wide as the widest value so far: the first batch sets the table up, later
+/// rows may widen it. Numbers stand to the right.
+///
+/// Every value is shown whole. Where a line of the terminal does not hold all columns, texts are wrapped within theirs; where
+/// that would leave the columns too narrow to be read, each row becomes a record: a line for each of its columns. Once rows
+/// are records, the later ones are, too.
 pub(super) struct Table {
+    names: Vec<String>,
+    data_types: Vec<DataType>,
     columns: Vec<Column>,
-    width: Option<usize>,
+    /// Cells in a line of the terminal.
+    line_cells: Option<usize>,
     header_printed: bool,
-}
-
-struct Column {
-    name: String,
-    data_type: DataType,
-    /// Cells of the widest value so far.
-    widest: usize,
+    /// Rows printed so far.
+    rows: u64,
+    has_records: bool,
 }
 
 impl Table {
-    pub(super) fn new(schema: &Schema, width: Option<u16>) -> Self {
-        let column = |field: &crate::schema::Field| {
-            let mut name = String::new();
-            escape(&field.name, &mut name);
-            let widest = name.width().min(TABLE_COLUMN_CELLS_MAX);
-            Column { name, data_type: field.data_type, widest }
-        };
-        let columns = schema.fields.iter().map(column).collect();
-        Table { columns, width: width.map(usize::from), header_printed: false }
+    pub(super) fn new(schema: &Schema, line_cells: Option<u16>) -> Self {
+        let names: Vec<String> = schema.fields.iter().map(|field| shown(field.name.as_bytes())).collect();
+        let data_types: Vec<DataType> = schema.fields.iter().map(|field| field.data_type).collect();
+        let columns = names.iter().zip(&data_types).map(|(name, t)| Column::new(name.width(), *t)).collect();
+        let line_cells = line_cells.map(usize::from);
+        Table { names, data_types, columns, line_cells, header_printed: false, rows: 0, has_records: false }
     }
 
     /// Appends these rows as lines, the first time behind a header.
@@ -46,110 +47,62 @@ impl Table {
             return;
         }
         let mut texts: Vec<Vec<String>> = Vec::with_capacity(columns.len());
-        for (column, array) in self.columns.iter_mut().zip(columns) {
-            let cells = Cells::new(column.data_type, array);
-            let column_texts: Vec<String> = (0..row_count).map(|row| shown(&cells, row)).collect();
-            let widest = column_texts.iter().map(|t| t.width()).max().unwrap_or(0).min(TABLE_COLUMN_CELLS_MAX);
-            column.widest = column.widest.max(widest);
+        for ((column, data_type), array) in self.columns.iter_mut().zip(&self.data_types).zip(columns) {
+            let cells = Cells::new(*data_type, array);
+            let mut plain = Vec::new();
+            let text = |row| {
+                plain.clear();
+                cells.plain(row, &mut plain);
+                shown(&plain)
+            };
+            let column_texts: Vec<String> = (0..row_count).map(text).collect();
+            column.widen(column_texts.iter().map(|text| text.width()).max().unwrap_or(0));
             texts.push(column_texts);
         }
-        let wanted: Vec<usize> = self.columns.iter().map(|c| c.widest).collect();
-        let widths = fit(&wanted, self.width);
-        if !self.header_printed {
-            self.header_printed = true;
-            self.line(&widths, |i| &self.columns[i].name, out);
-            let rules: Vec<String> = widths.iter().map(|w| "─".repeat(*w)).collect();
-            self.line(&widths, |i| &rules[i], out);
-        }
-        let mut columns: Vec<_> = texts.iter().map(|texts| texts.iter()).collect();
-        for _ in 0..row_count {
-            let row: Vec<&String> = columns.iter_mut().filter_map(Iterator::next).collect();
-            self.line(&widths, |i| row[i], out);
-        }
-    }
-
-    fn line<'a>(&self, widths: &[usize], text: impl Fn(usize) -> &'a str, out: &mut Vec<u8>) {
-        let mut line = String::new();
-        for (i, &width) in widths.iter().enumerate() {
-            if i > 0 {
-                line.push_str(GAP);
+        let widths = if self.has_records { None } else { widths(&self.columns, GAP.len(), self.line_cells) };
+        let mut texts: Vec<_> = texts.iter().map(|texts| texts.iter()).collect();
+        let rows = (0..row_count).map(|_| texts.iter_mut().filter_map(Iterator::next).map(String::as_str).collect());
+        match widths {
+            Some(widths) => {
+                self.header(&widths, out);
+                rows.for_each(|row: Vec<&str>| self.lines(&widths, &row, out));
             }
-            let cut = cut(text(i), width);
-            let pad = width.saturating_sub(cut.width());
-            if matches!(self.columns[i].data_type, DataType::Int64 | DataType::Float64) {
-                let _ = write!(line, "{:pad$}{cut}", "");
-            } else {
-                let _ = write!(line, "{cut}{:pad$}", "");
+            None => {
+                self.has_records = true;
+                let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+                for (row, number) in rows.zip(self.rows + 1..) {
+                    record::print(number, &names, &row, self.line_cells, out);
+                }
             }
         }
-        out.extend_from_slice(line.trim_end().as_bytes());
-        out.push(b'\n');
+        self.rows += row_count as u64;
     }
-}
 
-/// A value as the table shows it: nothing where there is none.
-fn shown(cells: &Cells<'_>, row: usize) -> String {
-    let mut plain = Vec::new();
-    cells.plain(row, &mut plain);
-    // Of a long text, only the head can be seen.
-    plain.truncate(8 * TABLE_COLUMN_CELLS_MAX);
-    let mut text = String::new();
-    escape(&String::from_utf8_lossy(&plain), &mut text);
-    text
-}
+    fn header(&mut self, widths: &[usize], out: &mut Vec<u8>) {
+        if !std::mem::replace(&mut self.header_printed, true) {
+            let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+            let rules: Vec<String> = widths.iter().map(|cells| "─".repeat(*cells)).collect();
+            self.lines(widths, &names, out);
+            self.lines(widths, &rules.iter().map(String::as_str).collect::<Vec<_>>(), out);
+        }
+    }
 
-/// Takes the power from characters that would move the cursor, change colours or turn the direction of the text.
-fn escape(text: &str, out: &mut String) {
-    for c in text.chars() {
-        match c {
-            '\n' | '\r' | '\t' => out.extend(c.escape_default()),
-            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                out.extend(c.escape_unicode())
+    /// One row: as many lines as its longest value needs.
+    fn lines(&self, widths: &[usize], texts: &[&str], out: &mut Vec<u8>) {
+        let cells: Vec<Vec<&str>> = texts.iter().zip(widths).map(|(text, width)| wrapped(text, *width)).collect();
+        for number in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
+            let mut line = String::new();
+            for ((cell, width), data_type) in cells.iter().zip(widths).zip(&self.data_types) {
+                let piece = cell.get(number).copied().unwrap_or_default();
+                let pad = width.saturating_sub(piece.width());
+                // Writing to a string cannot fail.
+                let _ = match data_type {
+                    DataType::Int64 | DataType::Float64 => write!(line, "{:pad$}{piece}{GAP}", ""),
+                    _ => write!(line, "{piece}{:pad$}{GAP}", ""),
+                };
             }
-            c if c.is_control() => out.extend(c.escape_unicode()),
-            c => out.push(c),
+            out.extend_from_slice(line.trim_end().as_bytes());
+            out.push(b'\n');
         }
     }
-}
-
-/// At most `width` cells of a text.
-fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.into();
-    }
-    let mut left = width.saturating_sub(1);
-    let mut cut = String::new();
-    for c in text.chars() {
-        let cells = c.width().unwrap_or(0);
-        if cells > left {
-            break;
-        }
-        left -= cells;
-        cut.push(c);
-    }
-    if width > 0 {
-        cut.push('…');
-    }
-    cut
-}
-
-/// Widths that fit into a line: the widest columns give way first, down to a common width.
-fn fit(wanted: &[usize], line: Option<usize>) -> Vec<usize> {
-    let total: usize = wanted.iter().sum();
-    let gaps = GAP.len() * wanted.len().saturating_sub(1);
-    let Some(room) = line.map(|line| line.saturating_sub(gaps)).filter(|room| total > *room) else {
-        return wanted.to_vec();
-    };
-    let mut ascending = wanted.to_vec();
-    ascending.sort_unstable();
-    let mut left = room;
-    let mut cap = 0;
-    for (i, &want) in ascending.iter().enumerate() {
-        cap = left / (ascending.len() - i);
-        if want > cap {
-            break;
-        }
-        left -= want;
-    }
-    wanted.iter().map(|want| (*want).min(cap)).collect()
 }

@@ -63,15 +63,90 @@ path  size
     assert_eq!(table, expected);
 }
 
+/// Rows of texts, as a terminal of so many cells shows them.
+fn texts(width: u16, names: &[&str], rows: &[&[&str]]) -> String {
+    let screen = Screen::default();
+    let schema = Schema::new(names.iter().map(|name| Field::new(*name, DataType::Text)).collect());
+    let mut sink = PrintSink::new(Box::new(screen.clone()), PrintLayout::Table { width: Some(width) }, &schema);
+    let column = |i: usize| Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row[i]))) as ArrayRef;
+    let columns: Vec<ArrayRef> = (0..names.len()).map(column).collect();
+    sink.write(&columns, rows.len()).unwrap();
+    sink.finish().unwrap();
+    let bytes = screen.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[track_caller]
+fn fits(text: &str, width: usize) {
+    for line in text.lines() {
+        assert!(unicode_width::UnicodeWidthStr::width(line) <= width, "{line}");
+    }
+}
+
 #[test]
-fn a_table_is_no_wider_than_the_terminal() {
-    let rows: &[(&str, Option<i64>)] = &[("/a/very/long/path", Some(12_345_678)), ("漢字漢字漢字漢字", Some(1))];
-    let table = printed(PrintLayout::Table { width: Some(20) }, &[rows]);
+fn long_values_are_wrapped_within_their_column() {
+    let rows: &[(&str, Option<i64>)] =
+        &[("/a/very/long/path/to/the/first", Some(12_345_678)), ("漢字漢字漢字漢字漢字漢字", Some(1))];
+    let table = printed(PrintLayout::Table { width: Some(30) }, &[rows]);
     let expected = "\
-path            size
-──────────  ────────
-/a/very/l…  12345678
-漢字漢字…          1
+path                      size
+────────────────────  ────────
+/a/very/long/path/to  12345678
+/the/first
+漢字漢字漢字漢字漢字         1
+漢字
+";
+    assert_eq!(table, expected);
+}
+
+/// Goal: two rows that differ can be told apart, wherever they differ.
+#[test]
+fn what_differs_is_shown() {
+    let (a, b) = (format!("{}a", "x".repeat(5_000)), format!("{}b", "x".repeat(5_000)));
+    let table = texts(80, &["url", "by"], &[&[&a, "me"], &[&b, "me"]]);
+    fits(&table, 80);
+    assert!(table.contains("xa  ") || table.contains("xa\n"), "{table}");
+    assert!(table.contains("xb  ") || table.contains("xb\n"), "{table}");
+    assert!(!table.contains('…'));
+}
+
+/// Goal: a row of forty columns can be read on a terminal of 80 cells: each column has a line with its name.
+#[test]
+fn many_columns_become_records() {
+    let names: Vec<String> = (1..=40).map(|n| format!("column_{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let long = "v".repeat(100);
+    let mut row = vec!["value"; 40];
+    row[39] = &long;
+    let records = texts(80, &names, &[&row, &row]);
+    fits(&records, 80);
+    let lines: Vec<&str> = records.lines().collect();
+    assert_eq!(lines.len(), 2 * (1 + 39 + 2));
+    assert!(lines[0].starts_with("── row 1 ──") && lines[42].starts_with("── row 2 ──"), "{records}");
+    assert_eq!(lines[1], "column_1   value");
+    assert_eq!(lines[40], format!("column_40  {}", "v".repeat(69)));
+    assert_eq!(lines[41], format!("           {}", "v".repeat(31)));
+}
+
+/// Goal: a value that widens a column too much turns the rest into records, and no row is lost.
+#[test]
+fn a_table_that_no_longer_fits_goes_on_as_records() {
+    let short: &[(&str, Option<i64>)] = &[("/", Some(1))];
+    let long: &[(&str, Option<i64>)] = &[("/a/very/long/path", Some(i64::MAX)), ("/", None)];
+    let table = printed(PrintLayout::Table { width: Some(30) }, &[short, long, short]);
+    let expected = "\
+path  size
+────  ────
+/        1
+── row 2 ─────────────────────
+path  /a/very/long/path
+size  9223372036854775807
+── row 3 ─────────────────────
+path  /
+size
+── row 4 ─────────────────────
+path  /
+size  1
 ";
     assert_eq!(table, expected);
 }
@@ -79,7 +154,7 @@ path            size
 #[test]
 fn a_narrow_terminal_still_gets_every_row() {
     let table = printed(PrintLayout::Table { width: Some(1) }, &[&[("/abc", Some(1))]]);
-    assert_eq!(table.lines().count(), 3);
+    assert!(table.contains("path  /abc\n") && table.contains("size  1\n"), "{table}");
 }
 
 /// A row cannot move the cursor, ring the bell or break its line.

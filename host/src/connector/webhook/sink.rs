@@ -10,7 +10,7 @@ use super::endpoint::Endpoint;
 use super::outcome::Outcome;
 use crate::connector::encode::JsonEncoder;
 use crate::connector::limits;
-use crate::connector::sink::{Dropped, SinkWriter};
+use crate::connector::sink::{Deliveries, Dropped, SinkWriter};
 use crate::connector::stop::Stop;
 use crate::error::{Error, Result};
 use crate::job::spec::{OnError, WebhookFormat};
@@ -29,6 +29,7 @@ pub(crate) struct WebhookSink {
     body: Vec<u8>,
     rows: usize,
     dropped: Dropped,
+    deliveries: Arc<Deliveries>,
     stop: Arc<Stop>,
     /// Rows that were given up because the job was stopped, and why the first of them.
     given_up: Dropped,
@@ -45,8 +46,17 @@ impl WebhookSink {
     /// Opens no connection before there are rows.
     pub(crate) fn new(endpoint: Endpoint, schema: &Schema) -> Self {
         let (agent, encoder) = (endpoint.agent(), JsonEncoder::new(schema));
-        let (dropped, given_up) = (Dropped::default(), Dropped::default());
-        WebhookSink { endpoint, agent, encoder, body: Vec::new(), rows: 0, dropped, stop: Arc::default(), given_up }
+        WebhookSink {
+            endpoint,
+            agent,
+            encoder,
+            body: Vec::new(),
+            rows: 0,
+            dropped: Dropped::default(),
+            deliveries: Arc::default(),
+            stop: Arc::default(),
+            given_up: Dropped::default(),
+        }
     }
 
     /// Sends what has been collected.
@@ -63,9 +73,11 @@ impl WebhookSink {
             self.give_up(rows as u64, why);
             return Ok(());
         }
-        let undelivered = match self.deliver(&body) {
-            Ok(()) => return Ok(()),
-            Err(undelivered) => undelivered,
+        let delivered = self.deliver(&body, rows as u64);
+        self.deliveries.retry_ended();
+        let Err(undelivered) = delivered else {
+            self.deliveries.add_delivered(rows as u64);
+            return Ok(());
         };
         let message = |why: &str| format!("cannot deliver rows to {}: {why}", self.endpoint.shown);
         match (undelivered, self.endpoint.on_error) {
@@ -82,7 +94,7 @@ impl WebhookSink {
     }
 
     /// One request, as often as it has to be sent; why it cannot be delivered.
-    fn deliver(&self, body: &[u8]) -> std::result::Result<(), Undelivered> {
+    fn deliver(&self, body: &[u8], rows: u64) -> std::result::Result<(), Undelivered> {
         let grace = Duration::from_millis(limits::WEBHOOK_STOP_MS);
         let mut attempt = 1;
         loop {
@@ -109,10 +121,12 @@ impl WebhookSink {
                     return Err(Undelivered::Failed(attempts(why)));
                 }
                 Outcome::Again { why, after_ms } => {
+                    self.deliveries.will_retry(rows);
                     let wait_ms = self.endpoint.wait_ms(attempt, after_ms);
                     if !self.stop.sleep(Duration::from_millis(wait_ms.unsigned_abs()), grace) {
                         return Err(Undelivered::Stopped(attempts(why)));
                     }
+                    self.deliveries.retries_now();
                     attempt += 1;
                 }
             }
@@ -159,6 +173,10 @@ impl SinkWriter for WebhookSink {
 
     fn take_dropped(&mut self) -> Dropped {
         std::mem::take(&mut self.dropped)
+    }
+
+    fn deliveries(&self) -> Option<Arc<Deliveries>> {
+        Some(Arc::clone(&self.deliveries))
     }
 }
 

@@ -16,7 +16,10 @@ impl<S: Stage> Builder<'_, S> {
         let metrics = Arc::clone(&self.job.metrics.nodes[id]);
         let (input, make): (_, MakeOperator<'_>) = match connector {
             SinkConnector::Blackhole => ((edge, Route::Local), Box::new(|_| Box::new(Discard::new(metrics)))),
-            SinkConnector::Print(_) | SinkConnector::File { .. } | SinkConnector::Webhook(_) => {
+            SinkConnector::Print(_)
+            | SinkConnector::File { .. }
+            | SinkConnector::Webhook(_)
+            | SinkConnector::Tap { .. } => {
                 // One worker writes: a file and a terminal have one end, and a webhook gets its rows one after another.
                 let writer_at = id % self.workers();
                 let input = self.shuffled(&node.name, edge, Target::One(writer_at));

@@ -33,3 +33,4 @@ mod tests;
 
 pub use catalog::{PluginCatalog, Surroundings};
 pub use checker::{Checked, check};
+pub use own_aggregate::aggregate_names;

@@ -27,6 +27,11 @@ const FORMS: [Form; 13] = [
     ("top_k", "two columns: a value, and that by which it is chosen", 2, 2, Some("k")),
 ];
 
+/// The names of the host's own aggregates.
+pub fn aggregate_names() -> impl Iterator<Item = &'static str> {
+    FORMS.iter().map(|form| form.0)
+}
+
 /// `k` of `top_k` at the most: a group keeps as many values.
 const K_MAX: u64 = 1_000;
 

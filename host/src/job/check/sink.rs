@@ -16,7 +16,7 @@ pub(super) fn check_sinks(checker: &mut Checker<'_>) {
         let connector = connector(checker, sink, name, &at);
         let input = checker.input(&sink.input, at.field("input"));
         if let (Some(connector), Some((input, _))) = (connector, input) {
-            let kind = NodeKind::Sink(SinkNode { connector });
+            let kind = NodeKind::Sink(SinkNode { connector, reads_side_output: input.output > 0 });
             checker.add(Node { name: name.clone(), kind, inputs: vec![input], outputs: Vec::new() });
         }
     }

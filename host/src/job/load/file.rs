@@ -4,21 +4,11 @@ use std::collections::BTreeSet;
 
 use super::document::{Document, Language};
 use super::env::{self, Environment};
-use super::tree::{Key, Node, Place, Places, Tree};
+use super::setting::Override;
+use super::tree::{Node, Place, Places};
 use super::{shape, toml, yaml};
 use crate::job::problem::{At, Problem};
 use crate::job::{json_schema, spec};
-
-/// A setting from the command line: `--set sources.lines.file.path=other.log`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Override {
-    /// The way to the field: `sources`, `lines`, `file`, `path`.
-    pub steps: Vec<String>,
-    /// A YAML value.
-    pub value: String,
-    /// How the user wrote it, for messages.
-    pub argument: String,
-}
 
 /// A job file that has been parsed, and everything that is wrong with its shape.
 #[derive(Debug, Clone)]
@@ -92,7 +82,7 @@ impl Loaded {
         env::fill(&mut root, &At::job(), env, problems);
         let mut broken: Vec<At> = problems[filled_from..].iter().map(|p| p.at.clone()).collect();
         self.places = Places::of(&root);
-        broken.extend(shape::compare(&mut root, json_schema::cached(), problems));
+        broken.extend(shape::compare(&mut root, json_schema::derived(), problems));
         self.places.extend(Places::of(&root));
         self.drop_broken(&mut root, &broken);
         match serde_json::from_value(root.value()) {
@@ -119,52 +109,5 @@ impl Loaded {
                 _ => {}
             }
         }
-    }
-}
-
-impl Override {
-    /// Reads `KEY=VALUE`.
-    ///
-    /// # Errors
-    /// There is no `=`, or nothing before it.
-    pub fn parse(argument: &str) -> Result<Override, String> {
-        match argument.split_once('=') {
-            Some((key, value)) if !key.is_empty() && !key.split('.').any(str::is_empty) => Ok(Override {
-                steps: key.split('.').map(str::to_string).collect(),
-                value: value.to_string(),
-                argument: format!("--set {argument}"),
-            }),
-            _ => Err("expected KEY=VALUE, as in sources.lines.file.path=access.log".into()),
-        }
-    }
-
-    /// Sets the field, making those around it where they are not there.
-    fn apply(&self, root: &mut Node) -> Result<(), String> {
-        let place = Place::Argument(self.argument.as_str().into());
-        let mut wrong = Vec::new();
-        let mut value = match yaml::parse(&self.value, &mut wrong) {
-            Ok(node) if wrong.is_empty() => node,
-            // `--set path=` sets an empty text.
-            _ if self.value.trim().is_empty() => Node { place: place.clone(), tree: Tree::Text(String::new()) },
-            Ok(_) | Err(_) => return Err("the value is not valid YAML; quotes make it text".into()),
-        };
-        value.move_to(&place);
-        let mut node = root;
-        for step in &self.steps {
-            if matches!(node.tree, Tree::Null) {
-                node.tree = Tree::Map(Vec::new());
-            }
-            let Tree::Map(entries) = &mut node.tree else {
-                return Err(format!("there are no fields over `{step}`"));
-            };
-            let found = entries.iter().position(|(k, _)| k.name == *step).unwrap_or_else(|| {
-                let key = Key { name: step.clone(), place: place.clone() };
-                entries.push((key, Node { place: place.clone(), tree: Tree::Map(Vec::new()) }));
-                entries.len() - 1
-            });
-            node = &mut entries[found].1;
-        }
-        *node = value;
-        Ok(())
     }
 }

@@ -3,6 +3,7 @@ mod document;
 pub mod env;
 mod file;
 mod report;
+mod setting;
 mod shape;
 mod toml;
 mod tree;
@@ -12,4 +13,7 @@ mod yaml;
 mod tests;
 
 pub use document::{Document, Language};
-pub use file::{Loaded, Override, load};
+pub use file::{Loaded, load};
+pub use setting::Override;
+#[cfg(test)]
+pub(crate) use yaml::value_of_yaml;

@@ -63,7 +63,7 @@ fn the_walk_knows_every_keyword_of_the_schema() {
             }
         }
     }
-    walk(&json_schema::json_schema(), "");
+    walk(json_schema::derived(), "");
 }
 
 /// The schema that editors use is the one in the repository. `UPDATE_GOLDEN=1 cargo test` writes it anew.
@@ -139,6 +139,40 @@ fn settings_from_the_command_line_go_over_those_of_the_file() {
     for wrong in ["", "x", "=1", "a..b=1", ".a=1"] {
         assert!(Override::parse(wrong).is_err(), "{wrong}");
     }
+}
+
+/// A job whose sink and source were set on the command line, as JSON.
+fn set(arguments: &[&str]) -> serde_json::Value {
+    let text = "job: x\nsources: { s: { file: { path: in, follow: true }, event_time: { column: t } } }\n\
+                sinks: { out: { input: s, file: { path: out, format: csv } } }";
+    let document = Document { name: "job".into(), text: text.into(), language: Language::Yaml, base: "/".into() };
+    let set: Vec<Override> = arguments.iter().map(|s| Override::parse(s).unwrap()).collect();
+    let loaded = load(document, &set, &|_| None);
+    assert!(loaded.problems.is_empty(), "{arguments:?}: {}", loaded.report(&[], false));
+    let job = loaded.job.unwrap();
+    serde_json::json!([job.sources["s"], job.sinks["out"]])
+}
+
+/// Goal: the command line can give a source or a sink another connector, whole or by one of its settings.
+#[test]
+fn a_setting_replaces_a_connector() {
+    let before = set(&[]);
+    let print = serde_json::json!({ "input": "s", "print": { "format": "auto" } });
+    for arguments in [&["sinks.out=print: {}"][..], &["sinks.out.print={}"], &["sinks.out={print: {}, input: s}"]] {
+        assert_eq!(set(arguments)[1], print, "{arguments:?}");
+        assert_eq!(set(arguments)[0], before[0]);
+    }
+    // What is not named stays: the input, the event time, the other settings of the same connector.
+    assert_eq!(set(&["sinks.out.file.path=other"])[1]["file"]["format"], "csv");
+    assert_eq!(set(&["sinks.out=file: { path: other }"])[1]["file"], serde_json::json!({ "path": "other" }));
+    assert_eq!(set(&["sinks.out=input: s.errors"])[1]["file"], before[1]["file"]);
+    let source = &set(&["sources.s=stdin: {}"])[0];
+    assert!(
+        source["stdin"].is_object() && source["file"].is_null() && source["event_time"]["column"] == "t",
+        "{source}"
+    );
+    // The last one counts.
+    assert_eq!(set(&["sinks.out.blackhole={}", "sinks.out=print: {}"])[1], print);
 }
 
 #[test]

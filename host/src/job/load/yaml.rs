@@ -119,6 +119,14 @@ pub(crate) fn parse(text: &str, wrong: &mut Vec<Wrong>) -> Result<Node, Wrong> {
     root.ok_or_else(|| Wrong { span: None, message: "the job file is empty".into(), help: None })
 }
 
+/// The value of a text, its variables as they are written.
+#[cfg(test)]
+pub(crate) fn value_of_yaml(text: &str) -> Result<serde_json::Value, String> {
+    let mut wrong = Vec::new();
+    let node = parse(text, &mut wrong).map_err(|e| e.message)?;
+    if wrong.is_empty() { Ok(node.value()) } else { Err(wrong.swap_remove(0).message) }
+}
+
 fn duplicate(key: &Key, first_line: usize) -> Wrong {
     let span = if let Place::Text(span) = &key.place { Some(*span) } else { None };
     Wrong { span, message: format!("`{}` is given twice; the first one is in line {first_line}", key.name), help: None }

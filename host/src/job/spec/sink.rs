@@ -25,6 +25,11 @@ pub struct Sink {
     pub blackhole: Option<Empty>,
 }
 
+impl Sink {
+    /// The fields that are connectors.
+    pub const CONNECTORS: [&str; 4] = ["print", "file", "webhook", "blackhole"];
+}
+
 /// How rows are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

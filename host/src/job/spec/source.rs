@@ -31,6 +31,11 @@ pub struct Source {
     pub event_time: Option<EventTime>,
 }
 
+impl Source {
+    /// The fields that are connectors.
+    pub const CONNECTORS: [&str; 5] = ["file", "stdin", "generator", "nexmark", "system"];
+}
+
 /// How bytes become rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

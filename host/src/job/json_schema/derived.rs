@@ -1,10 +1,10 @@
-//! The JSON Schema of the job file: what `flowgate schema` prints, and what a job file is compared with.
+//! The schema of the structures.
 
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-use super::spec;
+use crate::job::spec;
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     let mut derived = schemars::schema_for!(spec::Job).to_value();
@@ -20,11 +20,7 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     Value::Object(schema)
 });
 
-/// The schema (draft 2020-12), derived from the structures in [`spec`].
-pub fn json_schema() -> Value {
-    SCHEMA.clone()
-}
-
-pub(crate) fn cached() -> &'static Value {
+/// The schema (draft 2020-12) of a job whose variables have been filled in, derived from the structures in [`spec`].
+pub(crate) fn derived() -> &'static Value {
     &SCHEMA
 }

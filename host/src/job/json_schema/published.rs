@@ -1,0 +1,82 @@
+//! The schema of a job file as it is written: what can be known of it without its variables and plugins.
+
+use serde_json::{Map, Value, json};
+
+use super::derived;
+use crate::job::spec;
+
+/// The variable of a value that is nothing else.
+const VARIABLE: &str = "Variable";
+/// A text with a variable in it.
+const TEXT_WITH_VARIABLE: &str = "TextWithVariable";
+
+/// The schema (draft 2020-12) that `flowgate schema` prints. Beyond [`derived`]:
+///
+/// - `${NAME}` and `${NAME:-default}` may stand for a number, `true` or `false`; a text that must have a certain form
+///   (a duration, one of several words) may contain them;
+/// - a source and a sink have exactly one connector; a job has at least one of each.
+pub fn json_schema() -> Value {
+    let mut schema = derived().clone();
+    accept_variables(&mut schema);
+    let definitions = &mut schema["$defs"];
+    definitions["Source"]["oneOf"] = exactly_one(&spec::Source::CONNECTORS);
+    definitions["Sink"]["oneOf"] = exactly_one(&spec::Sink::CONNECTORS);
+    definitions["GeneratorColumn"]["minProperties"] = 1.into();
+    definitions["GeneratorColumn"]["maxProperties"] = 1.into();
+    let variable = r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}";
+    definitions[VARIABLE] = json!({
+        "description": "An environment variable: `${NAME}`, or `${NAME:-default}`.",
+        "type": "string",
+        "pattern": format!("^{variable}$"),
+    });
+    definitions[TEXT_WITH_VARIABLE] = json!({
+        "description": "A text with an environment variable: `${NAME}`, or `${NAME:-default}`.",
+        "type": "string",
+        "pattern": variable,
+    });
+    for section in ["sources", "sinks"] {
+        schema["properties"][section]["minProperties"] = 1.into();
+    }
+    schema
+}
+
+/// One case for each field: it is there, and has settings (`null` stands for a field that is not there).
+fn exactly_one(fields: &[&str]) -> Value {
+    fields.iter().map(|field| json!({ "required": [field], "properties": { *field: { "type": "object" } } })).collect()
+}
+
+/// Adds the case of a variable to each value of this schema that would refuse its text.
+fn accept_variables(schema: &mut Value) {
+    let Some(fields) = schema.as_object_mut() else { return };
+    if let Some(case) = case_of_variables(fields) {
+        // What describes the value stays where editors look for it.
+        let (about, value): (Map<_, _>, Map<_, _>) =
+            std::mem::take(fields).into_iter().partition(|(name, _)| ["description", "default"].contains(&&name[..]));
+        *fields = about;
+        fields.insert("anyOf".into(), json!([value, { "$ref": format!("#/$defs/{case}") }]));
+        return;
+    }
+    for (keyword, value) in fields {
+        match (keyword.as_str(), value) {
+            ("properties" | "$defs", Value::Object(named)) => named.values_mut().for_each(accept_variables),
+            ("anyOf", Value::Array(cases)) => cases.iter_mut().for_each(accept_variables),
+            ("items" | "additionalProperties", value) => accept_variables(value),
+            _ => {}
+        }
+    }
+}
+
+/// The definition that has to be added to the schema of one value; none where it takes every text, or no scalar at all.
+fn case_of_variables(schema: &Map<String, Value>) -> Option<&'static str> {
+    let is_word = schema.contains_key("enum") || schema.contains_key("oneOf");
+    if is_word || schema.contains_key("pattern") {
+        return Some(TEXT_WITH_VARIABLE);
+    }
+    let types: Vec<&str> = match schema.get("type")? {
+        Value::String(one) => vec![one],
+        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
+        _ => return None,
+    };
+    let is_scalar = types.iter().any(|name| ["integer", "number", "boolean"].contains(name));
+    (is_scalar && !types.contains(&"string")).then_some(VARIABLE)
+}
