@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::builder::Builder;
-use crate::connector::source::{Poll, Position, SplitReader};
+use crate::connector::source::{Poll, Position, Progress, SplitReader};
 use crate::dataflow::assign::Assigner;
 use crate::dataflow::engine::{MakeSource, PassOn, Route, Stage};
 use crate::dataflow::job_state::JobState;
@@ -32,6 +32,10 @@ impl SplitReader for Warning {
 
     fn position(&self) -> Position {
         self.reader.position()
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        self.reader.progress()
     }
 }
 
