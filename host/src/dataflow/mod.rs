@@ -18,6 +18,7 @@ pub mod message;
 pub mod metrics;
 pub mod pace;
 pub mod pending;
+pub mod portions;
 pub mod process;
 pub mod select;
 pub mod shuffle;
