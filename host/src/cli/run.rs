@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::job::graph::{JobGraph, SinkConnector, SinkNode};
 use crate::job::spec::PrintFormat;
 use crate::schema::Schema;
+use crate::{shown, standard_error};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -64,6 +65,7 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     let status = Status::start(&screen, &summary_of, Arc::clone(&state));
     let result = job.wait();
     drop(status);
+    standard_error::flush();
     if !args.quiet && !result.as_ref().is_err_and(|e| e.closed_pipe) {
         terminal::message(&summary::of(&summary_of, &state, started.elapsed(), result.is_ok()));
     }
@@ -89,16 +91,17 @@ fn listen_to_signals(graph: JobGraph, state: Arc<JobState>) -> Result<()> {
     let handle = move || {
         let mut stops = 0;
         for signal in signals.forever() {
+            // This thread waits for nobody: whoever reads standard error may have stopped reading.
             if signal == SIGUSR1 {
-                terminal::message(&dump::of(&graph, &state));
+                standard_error::line(shown::lines(dump::of(&graph, &state).trim_end()));
                 continue;
             }
             stops += 1;
             if stops > 1 {
                 std::process::exit(INTERRUPTED);
             }
-            terminal::message("\nstopping; Ctrl-C again ends the job at once\n");
             state.request_stop();
+            standard_error::line("\nstopping; Ctrl-C again ends the job at once");
         }
     };
     let thread = std::thread::Builder::new().name("flowgate-signals".into()).spawn(handle);

@@ -11,6 +11,7 @@ use super::figures;
 use crate::clock;
 use crate::dataflow::job_state::JobState;
 use crate::job::graph::{JobGraph, NodeKind};
+use crate::shown;
 
 /// How often it is drawn.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -65,7 +66,9 @@ impl Write for ScreenWriter {
             put(ERASE);
         }
         let mut stdout = io::stdout().lock();
-        let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+        // Tables are safe to show already; JSON is not, where a terminal reads it.
+        let text = shown::json(&String::from_utf8_lossy(bytes));
+        let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         if !line.is_empty() {
             put(&line);
         }

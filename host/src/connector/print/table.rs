@@ -8,6 +8,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use crate::connector::encode::Cells;
 use crate::connector::limits::TABLE_COLUMN_CELLS_MAX;
 use crate::schema::{DataType, Schema};
+use crate::shown::has_power;
 
 /// Between two columns.
 const GAP: &str = "  ";
@@ -103,10 +104,7 @@ fn escape(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
             '\n' | '\r' | '\t' => out.extend(c.escape_default()),
-            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                out.extend(c.escape_unicode())
-            }
-            c if c.is_control() => out.extend(c.escape_unicode()),
+            c if has_power(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
     }
