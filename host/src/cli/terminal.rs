@@ -11,9 +11,10 @@ pub(crate) fn stderr_has_colour() -> bool {
     !no_colour && std::io::stderr().is_terminal()
 }
 
-/// Writes a result to standard output.
+/// Writes a result to standard output. Where that is a terminal, the text has no power over it.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
+    let text = if out.is_terminal() { shown::lines(text) } else { text.into() };
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| Error::io("cannot write to stdout", &e))
 }
 

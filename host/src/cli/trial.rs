@@ -86,6 +86,9 @@ impl Trial<'_> {
                     _ => {
                         let answer = function.transform(&input, rows.row_count, &context)?;
                         outcome.add(&function.binding().outputs, &schema, &rows, &answer)?;
+                        if let Some(error) = answer.gave_up {
+                            return Err(error);
+                        }
                         answer.failures
                     }
                 };

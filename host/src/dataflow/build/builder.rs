@@ -142,7 +142,8 @@ impl<'scope> Builder<'_, 'scope> {
                 spec.plugin, spec.function
             )));
         }
-        Ok(function)
+        let job = Arc::clone(self.job);
+        Ok(function.stop_when(move || job.stop_requested() || job.is_over()))
     }
 
     /// Puts an operator behind its inputs, with its event time assigned anew if the job says so.
