@@ -12,6 +12,8 @@ pub mod error;
 pub mod job;
 pub mod plugin;
 pub mod schema;
+pub mod shown;
+pub mod standard_error;
 pub mod state;
 
 /// Rows are made on one worker and dropped on another, all the time. glibc's allocator takes a lock for that, which costs two

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flowgate::error::{Fault, Result};
-use flowgate::plugin::{CompileIn, Limits, Plugin, Plugins, Settings};
+use flowgate::plugin::binding::OpenRequest;
+use flowgate::plugin::{CompileIn, Function, Limits, Plugin, Plugins, Settings};
+use flowgate::schema::{DataType, Field, Schema};
 
 fn flowgate() -> CompileIn {
     CompileIn::Child(PathBuf::from(env!("CARGO_BIN_EXE_flowgate")))
@@ -73,7 +75,7 @@ fn an_executable_that_is_not_there_is_not_the_plugins_fault() {
     let settings = Settings { compile_in, cache: None, ..Settings::new(Limits::default()) };
     let error = load(settings, &fixture::plugin("", false)).err().unwrap();
     assert_eq!(error.fault, Fault::External);
-    assert!(error.message.contains("cannot compile with /nowhere/flowgate"), "{error}");
+    assert!(error.message.contains("cannot run /nowhere/flowgate"), "{error}");
 }
 
 #[test]
@@ -83,9 +85,7 @@ fn a_compiled_plugin_comes_from_the_cache_and_a_damaged_one_is_compiled_again() 
     let settings = |compile_in| Settings { compile_in, cache: Some(cache.clone()), ..Settings::new(Limits::default()) };
     let wasm = fixture::plugin("", false);
     load(settings(flowgate()), &wasm).unwrap();
-    // Nothing could compile now.
-    let nowhere = CompileIn::Child("/nowhere/flowgate".into());
-    load(settings(nowhere.clone()), &wasm).unwrap();
+    load(settings(nowhere()), &wasm).unwrap();
     for entry in std::fs::read_dir(&cache).unwrap() {
         let path = entry.unwrap().path();
         if !path.ends_with("key") {
@@ -95,7 +95,7 @@ fn a_compiled_plugin_comes_from_the_cache_and_a_damaged_one_is_compiled_again() 
             std::fs::write(&path, bytes).unwrap();
         }
     }
-    assert!(load(settings(nowhere), &wasm).is_err(), "damaged machine code must not be loaded");
+    assert!(load(settings(nowhere()), &wasm).is_err(), "damaged machine code must not be loaded");
     load(settings(flowgate()), &wasm).unwrap();
 }
 
@@ -107,4 +107,81 @@ fn without_a_cache_folder_it_works_and_says_so() {
     let settings = Settings { cache: Some(file.join("compiled")), ..without_cache(Limits::default()) };
     let plugin = load(settings, &fixture::plugin("", false)).unwrap();
     assert!(plugin.cache_note().unwrap().contains("compiled plugins are not kept"));
+}
+
+/// Nothing could compile or judge now.
+fn nowhere() -> CompileIn {
+    CompileIn::Child("/nowhere/flowgate".into())
+}
+
+#[test]
+fn a_refusal_is_remembered_and_compiled_again_within_other_limits() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings =
+        |compile_in, limits| Settings { compile_in, cache: Some(folder.path().into()), ..Settings::new(limits) };
+    let (large, strict) = (large(), Limits { compile_cpu_s_max: 1, ..Limits::default() });
+    let first = load(settings(flowgate(), strict.clone()), &large).err().unwrap();
+    assert!(first.message.contains("1 s of processor time"), "{first}");
+    let again = load(settings(nowhere(), strict), &large).err().unwrap();
+    assert!(again.fault == Fault::User && again.message.contains("1 s of processor time"), "{again}");
+    let within_others = load(settings(nowhere(), Limits::default()), &large).err().unwrap();
+    assert_eq!(within_others.fault, Fault::External, "{within_others}");
+}
+
+#[test]
+fn a_plugin_that_was_refused_is_refused_again_without_another_try() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("guest.wasm");
+    std::fs::write(&path, b"garbage").unwrap();
+    let plugins = Plugins::with(without_cache(Limits::default())).unwrap();
+    let (first, again) = (plugins.load(&path).err().unwrap(), plugins.load(&path).err().unwrap());
+    assert_eq!(first, again);
+    std::fs::write(&path, fixture::plugin("", false)).unwrap();
+    plugins.load(&path).unwrap();
+}
+
+/// A guest whose function `f` has this config schema.
+fn with_schema(schema: &serde_json::Value) -> Vec<u8> {
+    let schema = schema.to_string();
+    let escaped: String = schema.bytes().map(|b| format!("\\{b:02x}")).collect();
+    let length: String = (schema.len() as u32).to_le_bytes().map(|b| format!("\\{b:02x}")).concat();
+    fixture::plugin(
+        &format!(
+            "(data (i32.const 132) \"\\01\\00\\00\\00\\00\\00\\01\\00{length}\") (data (i32.const 65536) \"{escaped}\")"
+        ),
+        false,
+    )
+}
+
+fn open_with(plugin: &Arc<Plugin>, config: serde_json::Value) -> std::result::Result<Function, Vec<String>> {
+    let inputs = vec![Schema::new(vec![Field::new("x", DataType::Int64)])];
+    Function::open(
+        plugin,
+        OpenRequest { operator: "o".into(), function: "f".into(), config, inputs, ..Default::default() },
+    )
+}
+
+#[test]
+fn a_config_is_judged_in_a_child() {
+    let schema = serde_json::json!({ "properties": { "n": { "type": "integer" } } });
+    let plugin = load(without_cache(Limits::default()), &with_schema(&schema)).unwrap();
+    open_with(&plugin, serde_json::json!({ "n": 1 })).unwrap();
+    let problems = open_with(&plugin, serde_json::json!({ "n": "x" })).err().unwrap();
+    assert!(problems[0].starts_with("config at /n: "), "{problems:?}");
+    let wrong = serde_json::json!({ "type": "nonsense" });
+    let error = load(without_cache(Limits::default()), &with_schema(&wrong)).err().unwrap();
+    assert!(error.message.contains("describes `f` wrongly: its config schema is not a JSON Schema"), "{error}");
+}
+
+/// Goal: a schema that makes a validator work without end is given up. Method: a type that refers to itself twice for the
+/// same member, so that each level of the config doubles the work, which the look at references cannot know.
+#[test]
+fn a_schema_that_takes_too_long_for_a_config_is_given_up() {
+    let twice = serde_json::json!({ "allOf": [{ "$ref": "#/$defs/t" }, { "$ref": "#/$defs/t" }] });
+    let schema = serde_json::json!({ "$ref": "#/$defs/t", "$defs": { "t": { "properties": { "a": twice } } } });
+    let limits = Limits { judge_cpu_s_max: 1, ..Limits::default() };
+    let plugin = load(without_cache(limits), &with_schema(&schema)).unwrap();
+    let config = (0..50).fold(serde_json::json!({}), |config, _| serde_json::json!({ "a": config }));
+    let problems = open_with(&plugin, config).err().unwrap();
+    assert!(problems[0].contains("judging its config schema takes more than 1 s of processor time"), "{problems:?}");
 }

@@ -97,6 +97,11 @@ impl KeyedState for Naive {
         self.now.lists.remove(&(slot, key));
         Ok(())
     }
+    /// Of a list whose elements are of one size.
+    fn bytes(&mut self, slot: u32, key: u32) -> Result<usize> {
+        let list = self.now.lists.get(&(slot, key));
+        Ok(list.map_or(0, |list| list.len() * list.last().map_or(0, Vec::len)))
+    }
     fn set_timer(&mut self, timer: Timer) -> Result<()> {
         self.now.timers.insert(timer);
         Ok(())
@@ -135,7 +140,11 @@ struct Guest {
 
 impl Guest {
     fn new(lines: &str) -> Self {
-        let limits = Limits { deadline_ms: 2_000, ..Limits::default() };
+        // What is over a limit ends before; on a busy machine, too.
+        Guest::within(Limits { deadline_ms: 60_000, ..Limits::default() }, lines)
+    }
+
+    fn within(limits: Limits, lines: &str) -> Self {
         let settings = Settings { compile_in: CompileIn::ThisProcess, cache: None, ..Settings::new(limits) };
         let plugins = Plugins::with(settings).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -154,11 +163,7 @@ impl Guest {
 
     /// A guest that does this for each batch.
     fn doing(what: &str) -> Self {
-        Guest::new(&format!(
-            "(func $batch (param i32 i32 i32 i32) (param $keys i32) (param i32) (param $rows i32) (param $columns i32) (param i32)
-                (result i32) (local $i i32)
-                {what} (call $all (local.get $rows)))"
-        ))
+        Guest::new(&doing(what))
     }
 
     fn batch(&mut self, rows: &[i64]) -> Answer {
@@ -174,6 +179,15 @@ impl Guest {
     fn kept(&mut self) -> &Naive {
         self.state.state::<Naive>().unwrap()
     }
+}
+
+/// Lines of a guest that does this for each batch.
+fn doing(what: &str) -> String {
+    format!(
+        "(func $batch (param i32 i32 i32 i32) (param $keys i32) (param i32) (param $rows i32) (param $columns i32) (param i32)
+            (result i32) (local $i i32)
+            {what} (call $all (local.get $rows)))"
+    )
 }
 
 /// A guest that is refused on every row fails every row with this message, and leaves nothing behind.
@@ -233,6 +247,37 @@ fn too_much_traps() {
     is_refused(&format!("(loop $again {SET} (br $again))"), "64MiB of state at the most");
     let timers = "(loop $again (call $set_timers (i32.const 65536) (i32.const 1000)) (br $again))";
     is_refused(timers, "262144 timers at the most");
+}
+
+/// An import that takes 400,000 keys, with an element of no bytes for each.
+const MANY_APPENDS: &str = "(call $append (i32.const 2) (i32.const 65536) (i32.const 400000) (i32.const 1700000) \
+                            (i32.const 400001) (i32.const 0) (i32.const 0))";
+
+#[test]
+fn what_one_key_keeps_is_bounded_and_the_setting_is_named() {
+    let limits = Limits { key_state_bytes_max: 1_000, ..Limits::default() };
+    // An element of 64 bytes.
+    let append = "(i32.store (i32.const 516) (i32.const 64)) \
+                  (call $append (i32.const 2) (i32.const 1024) (i32.const 1) (i32.const 512) (i32.const 2) (i32.const 0) \
+                  (i32.const 64))";
+    let mut guest = Guest::within(limits, &doing(append));
+    (0..15).for_each(|_| assert!(guest.batch(&[1]).failures.is_empty()));
+    let answer = guest.batch(&[1]);
+    let message = &answer.failures[0].message;
+    assert!(message.contains("slot `l` of one key has more than 1000") && message.contains("key_state"), "{message}");
+    assert_eq!(guest.kept().now.lists[&(2, 0)].len(), 15, "the write that was refused is undone");
+}
+
+/// The host's work for a call counts as the call's, although no wasm code runs that the deadline could interrupt.
+#[test]
+fn one_import_with_many_entries_ends_at_the_deadline() {
+    let mut guest = Guest::doing(MANY_APPENDS);
+    assert!(guest.batch(&[1]).failures.is_empty(), "with time enough it goes well");
+    assert_eq!(guest.kept().now.lists[&(2, 0)].len(), 400_000);
+    let mut guest = Guest::within(Limits { deadline_ms: 1, ..Limits::default() }, &doing(MANY_APPENDS));
+    let answer = guest.batch(&[1]);
+    assert!(answer.failures[0].message.contains("no time left: the call's deadline is over"), "{answer:?}");
+    assert_eq!(guest.kept().now, Kept::default());
 }
 
 #[test]

@@ -5,15 +5,18 @@ use std::collections::BTreeSet;
 use crate::repository::File;
 
 /// A module, what it may import besides itself, and why not more. `job::quantity` allows a part of a module.
-const MAY_IMPORT: [(&str, &[&str], &str); 7] = [
+const MAY_IMPORT: [(&str, &[&str], &str); 9] = [
     ("clock", &[], "it is the bottom"),
     ("error", &[], "it is the bottom"),
+    ("shown", &[], "it is the bottom"),
+    ("standard_error", &["clock"], "it is the bottom"),
     ("schema", &["error"], "the words of all others"),
     (
         "job",
         &[
             "error",
             "schema",
+            "shown",
             "plugin::binding",
             "plugin::Function",
             "plugin::Plugins",
@@ -29,12 +32,12 @@ const MAY_IMPORT: [(&str, &[&str], &str); 7] = [
     ),
     (
         "connector",
-        &["error", "schema", "clock", "job::spec", "job::graph", "job::quantity"],
+        &["error", "schema", "shown", "clock", "job::spec", "job::graph", "job::quantity"],
         "a source or sink knows nothing of who reads it or feeds it",
     ),
     (
         "plugin",
-        &["error", "schema", "clock", "job::spec", "job::quantity"],
+        &["error", "schema", "shown", "standard_error", "clock", "job::spec", "job::quantity"],
         "the wall does not know where the rows come from",
     ),
     ("state", &["error", "schema"], "it keeps bytes and columns by key, and does not know for whom"),

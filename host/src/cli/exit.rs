@@ -1,5 +1,6 @@
 //! How a process ends.
 
+use super::terminal;
 use crate::error::{Error, Fault};
 
 /// The exit code of a command that ended with this error.
@@ -14,13 +15,11 @@ pub fn exit_code(error: &Error) -> u8 {
 
 /// Says on standard error what ended the command; nothing where the reader of our output went away.
 pub fn say(error: &Error) {
-    use std::io::Write;
     if !error.closed_pipe {
         let text = error.to_string();
         let text = text.trim_end();
         // Reports of a job's problems have their own labels.
         let label = if text.contains('\n') { "" } else { "error: " };
-        // Where standard error is closed there is nobody to tell.
-        let _ = writeln!(std::io::stderr().lock(), "{label}{text}");
+        terminal::message(&format!("{label}{text}\n"));
     }
 }

@@ -11,6 +11,10 @@ use crate::error::{Error, Result};
 use crate::plugin::binding::FunctionInfo;
 use crate::plugin::{Limits, Plugin, Plugins, Settings};
 use crate::schema::Field;
+use crate::shown;
+
+/// A property in the text; `--json` has all of it.
+const CONFIG_LINE_BYTES_MAX: usize = 4_096;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -36,9 +40,10 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
     }
     if args.json {
         let text = serde_json::to_string_pretty(&as_json(&plugin)).map_err(|e| Error::internal(e.to_string()))?;
-        return terminal::print(&format!("{text}\n"));
+        return terminal::print(&format!("{}\n", shown::json(&text)));
     }
-    terminal::print(&as_text(&plugin))
+    // All of it is the plugin's word for it.
+    terminal::print(&shown::lines(&as_text(&plugin)))
 }
 
 fn as_json(plugin: &Plugin) -> Value {
@@ -103,7 +108,7 @@ fn signature(inputs: &[Vec<Field>]) -> String {
 /// One line for each property: name, type, whether it is required, its description.
 fn config_lines(schema: &Value) -> Vec<String> {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
-        return vec![schema.to_string()];
+        return vec![shown::one_line(&schema.to_string(), CONFIG_LINE_BYTES_MAX)];
     };
     let required = schema.get("required").and_then(Value::as_array);
     let is_required = |name: &str| required.is_some_and(|r| r.iter().any(|v| v.as_str() == Some(name)));
@@ -118,7 +123,9 @@ fn config_lines(schema: &Value) -> Vec<String> {
             let required = if is_required(name) { ", required" } else { "" };
             let default = property.get("default").map(|d| format!(", default {d}")).unwrap_or_default();
             let doc = property.get("description").and_then(Value::as_str).unwrap_or_default();
-            format!("{name}: {kind}{required}{default}  {doc}").trim_end().to_string()
+            // A line break would make a line of its own, of which nobody knows who says it.
+            let text = format!("{name}: {kind}{required}{default}  {doc}");
+            shown::one_line(text.trim_end(), CONFIG_LINE_BYTES_MAX)
         })
         .collect()
 }
@@ -153,5 +160,22 @@ quantile(value: float64?)  aggregate
       k: any, default 200
 ";
         assert_eq!(function_text(&function), expected);
+    }
+
+    #[test]
+    fn what_a_plugin_says_has_no_power_over_the_terminal() {
+        let function = FunctionInfo {
+            name: "f".into(),
+            kind: Kind::Transform,
+            doc: "harmless".into(),
+            config_schema: Some(json!({
+                "properties": { "a\u{9b}": { "type": "string", "description": "x\u{1b}]0;title\u{7}\nforged: line" } },
+            })),
+            inputs: Vec::new(),
+        };
+        let text = shown::lines(&function_text(&function)).into_owned();
+        assert!(!text.chars().any(|c| shown::has_power(c) && c != '\n'), "{text:?}");
+        assert!(!text.lines().any(|line| line.starts_with("forged")), "{text}");
+        assert!(text.contains("a\\u{9b}: string  x\\u{1b}]0;title\\u{7} forged: line"), "{text}");
     }
 }

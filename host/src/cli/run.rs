@@ -23,6 +23,7 @@ use crate::job::graph::{SinkConnector, SinkNode};
 use crate::job::spec::PrintFormat;
 use crate::job::tap;
 use crate::schema::Schema;
+use crate::standard_error;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -101,6 +102,7 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     let status = Status::start(&screen, &summary_of, Arc::clone(&state));
     let result = job.wait();
     drop(status);
+    standard_error::flush();
     if !args.quiet && !result.as_ref().is_err_and(|e| e.closed_pipe) {
         terminal::message(&summary::of(&summary_of, &state, started.elapsed(), result.is_ok()));
     }

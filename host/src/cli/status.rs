@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::status_line::Line;
 use crate::dataflow::job_state::JobState;
 use crate::job::graph::JobGraph;
+use crate::shown;
 
 /// How often it is drawn.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -86,7 +87,9 @@ impl<W: Write> Write for ScreenWriter<W> {
         if !line.is_empty() {
             put(ERASE);
         }
-        let written = self.to.write_all(bytes).and_then(|()| self.to.flush());
+        // Tables are safe to show already; JSON is not, where a terminal reads it.
+        let text = shown::json(&String::from_utf8_lossy(bytes));
+        let written = self.to.write_all(text.as_bytes()).and_then(|()| self.to.flush());
         if !line.is_empty() {
             put(&line);
         }

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use crate::error::{Error, Result};
+use crate::{shown, standard_error};
 
 /// Whether messages on standard error are coloured: on a terminal, unless NO_COLOR says no.
 pub(crate) fn stderr_has_colour() -> bool {
@@ -10,16 +11,18 @@ pub(crate) fn stderr_has_colour() -> bool {
     !no_colour && std::io::stderr().is_terminal()
 }
 
-/// Writes a result to standard output.
+/// Writes a result to standard output. Where that is a terminal, the text has no power over it.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
+    let text = if out.is_terminal() { shown::lines(text) } else { text.into() };
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| Error::io("cannot write to stdout", &e))
 }
 
-/// Writes a message to standard error.
+/// Writes a message to standard error. What plugins and data have put into it has no power over the terminal.
 pub(crate) fn message(text: &str) {
+    standard_error::flush();
     // Where standard error is closed there is nobody to tell.
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    let _ = std::io::stderr().lock().write_all(shown::painted(text).as_bytes());
 }
 
 /// Cells in a line of standard output's terminal, if it is one.

@@ -74,6 +74,9 @@ impl Trial<'_> {
                     let answer = function.transform(&input, rows.row_count, &context)?;
                     let given = Given { schema: &schema, columns: &rows.columns, row_count: rows.row_count };
                     outcome.add(&function.binding().outputs, &given, &answer)?;
+                    if let Some(error) = answer.gave_up {
+                        return Err(error);
+                    }
                     answer.failures
                 }
             };

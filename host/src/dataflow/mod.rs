@@ -19,6 +19,7 @@ pub mod message;
 pub mod metrics;
 pub mod pace;
 pub mod pending;
+pub mod portions;
 pub mod process;
 mod progress;
 pub mod select;

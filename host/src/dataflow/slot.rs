@@ -10,7 +10,9 @@ use arrow_array::types::Int64Type;
 use super::batch::{Batch, Column};
 use super::dead_letter::DeadLetters;
 use super::engine::{Operator, Outputs, Tick};
+use super::job_state::JobState;
 use super::metrics::NodeMetrics;
+use super::portions::Portions;
 use super::watermark::Signal;
 use crate::error::{Error, Result};
 use crate::job::graph::{ColumnOrigin, Read, TransformOutput};
@@ -26,7 +28,11 @@ pub struct Slot {
     outputs: Vec<TransformOutput>,
     dead_letters: DeadLetters,
     metrics: Arc<NodeMetrics>,
+    job: Arc<JobState>,
     watermark: Option<i64>,
+    portions: Portions,
+    /// The job has failed behind rows that were done: what comes yet is not.
+    gave_up: bool,
 }
 
 impl Slot {
@@ -37,13 +43,18 @@ impl Slot {
         outputs: Vec<TransformOutput>,
         dead_letters: DeadLetters,
         metrics: Arc<NodeMetrics>,
+        job: Arc<JobState>,
     ) -> Self {
-        Slot { function, reads, outputs, dead_letters, metrics, watermark: None }
+        let portions = Portions::default();
+        Slot { function, reads, outputs, dead_letters, metrics, job, watermark: None, portions, gave_up: false }
     }
 }
 
 impl Operator for Slot {
     fn batch(&mut self, _input: usize, batch: Batch, tick: Tick, out: &mut Outputs) -> Result<()> {
+        if self.gave_up {
+            return Ok(());
+        }
         let row_count = batch.row_count();
         self.metrics.rows_in.fetch_add(row_count as u64, Relaxed);
         let input = columns_for(&self.reads, |c| gather(&batch, c))?;
@@ -54,10 +65,23 @@ impl Operator for Slot {
             if shape.output == 0 {
                 self.metrics.rows_out.fetch_add(given.row_count() as u64, Relaxed);
             }
-            out.give(shape.output, given);
+            self.portions.give(out, shape.output, given);
         }
         let failures = answer.failures.into_iter().map(|f| (f.row, f.message)).collect();
-        out.give(ERRORS, self.dead_letters.of(&batch, failures)?);
+        self.portions.give(out, ERRORS, self.dead_letters.of(&batch, failures)?);
+        if let Some(error) = answer.gave_up {
+            self.gave_up = true;
+            self.job.fail_after_rows(error.within(format_args!("`{}`", self.dead_letters.operator())));
+        }
+        Ok(())
+    }
+
+    fn is_busy(&self) -> bool {
+        self.portions.is_busy()
+    }
+
+    fn resume(&mut self, out: &mut Outputs) -> Result<()> {
+        self.portions.resume(out);
         Ok(())
     }
 

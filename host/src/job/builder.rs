@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use indexmap::map::Entry;
 
 use super::problem::{At, Problem};
-use super::quantity::{Bytes, Millis};
+use super::quantity::{Bytes, DURATION_MS_MAX, Millis};
 use super::spec;
 use super::stream::DataStream;
 
@@ -93,7 +93,7 @@ pub(super) struct Upstream {
 
 /// A duration in the whole milliseconds of a job; one that is too long becomes the longest.
 pub(super) fn millis(duration: Duration) -> Millis {
-    Millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+    Millis(i64::try_from(duration.as_millis()).unwrap_or(DURATION_MS_MAX).min(DURATION_MS_MAX))
 }
 
 impl JobBuilder {

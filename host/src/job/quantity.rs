@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Millis(pub i64);
 
+/// The longest duration: a hundred thousand years. Sums of a few, and of a time within the reach of windows, do not overflow.
+pub const DURATION_MS_MAX: i64 = 100_000 * 365 * 86_400_000;
+
 /// A number of bytes: `65536`, `64KiB`, `16MiB`, `1GiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "NumberOrText", into = "String")]
@@ -161,7 +164,9 @@ impl FromStr for Millis {
                 _ => return Err(wrong()),
             };
             let part = i64::try_from(number).ok().and_then(|n| n.checked_mul(scale));
-            total = part.and_then(|p| total.checked_add(p)).ok_or_else(|| format!("`{text}` is too long"))?;
+            let sum = part.and_then(|part| total.checked_add(part)).filter(|sum| *sum <= DURATION_MS_MAX);
+            total =
+                sum.ok_or_else(|| format!("`{text}` is too long; at most {} are possible", Millis(DURATION_MS_MAX)))?;
         }
         Ok(Millis(total))
     }
@@ -172,6 +177,9 @@ impl fmt::Display for Millis {
         let Millis(mut rest) = *self;
         if rest == 0 {
             return f.write_str("0s");
+        }
+        if rest < 0 {
+            return write!(f, "{rest}ms");
         }
         for (scale, unit) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")] {
             if rest / scale > 0 {
@@ -269,7 +277,11 @@ mod tests {
         for text in ["", "10", "s", "-1s", "1.5s", "10 sec", "1w", "ten seconds", "1s,2s"] {
             assert!(text.parse::<Millis>().unwrap_err().contains("is not a duration"), "{text}");
         }
-        assert_eq!("9223372036854775807d".parse::<Millis>(), Err("`9223372036854775807d` is too long".into()));
+        for text in ["9223372036854775807d", "9223372036854775807ms", "36500001d", "36500000d1ms"] {
+            let error = text.parse::<Millis>().unwrap_err();
+            assert_eq!(error, format!("`{text}` is too long; at most 36500000d are possible"));
+        }
+        assert_eq!("36500000d".parse(), Ok(Millis(DURATION_MS_MAX)));
     }
 
     #[test]
@@ -285,8 +297,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_shown_duration_reads_back(ms in 0..=i64::MAX) {
+        fn a_shown_duration_reads_back(ms in 0..=DURATION_MS_MAX) {
             prop_assert_eq!(Millis(ms).to_string().parse(), Ok(Millis(ms)));
+        }
+
+        /// Goal: no text makes the arithmetic overflow. Method: numbers of any length, with any unit.
+        #[test]
+        fn no_quantity_overflows(text in "([0-9]{1,25} ?(ms|s|m|min|h|d|B|KiB|GiB|GB|rows)? ?){1,3}", ms: i64) {
+            if let Ok(Millis(ms)) = text.parse() {
+                prop_assert!((0..=DURATION_MS_MAX).contains(&ms));
+            }
+            let _ = (text.parse::<Bytes>(), text.parse::<Extent>());
+            prop_assert!(!Millis(ms).to_string().is_empty());
         }
 
         #[test]

@@ -7,8 +7,8 @@ use wasmparser::{Encoding, Parser, Payload};
 
 use super::contract::{IMPORTS, VERSIONS};
 use super::limits::Limits;
-use super::message::sanitise;
 use crate::job::quantity::Bytes;
+use crate::shown::one_line;
 
 const PACKAGE: &str = "flowgate:plugin/";
 
@@ -55,7 +55,7 @@ fn encoding(bytes: &[u8]) -> Result<Encoding, String> {
 }
 
 fn broken(error: &wasmparser::BinaryReaderError) -> String {
-    format!("is broken WebAssembly: {} at byte {}", sanitise(error.message(), 500), error.offset())
+    format!("is broken WebAssembly: {} at byte {}", one_line(error.message(), 500), error.offset())
 }
 
 /// Makes a component of a core module that says in a custom section what component it is.
@@ -95,14 +95,14 @@ fn componentize(module: &[u8]) -> Result<Vec<u8>, String> {
 
 /// An error and its causes in one line.
 fn chain(error: &impl std::fmt::Display) -> String {
-    sanitise(&format!("{error:#}"), 2_000)
+    one_line(&format!("{error:#}"), 2_000)
 }
 
 fn wasi_refused(import: &str) -> String {
     format!(
         "imports `{}`, but there is no WASI in the sandbox: build for wasm32-unknown-unknown, or put a module into the \
          component that answers its WASI imports",
-        sanitise(import, 200)
+        one_line(import, 200)
     )
 }
 
@@ -110,7 +110,7 @@ fn javascript_refused(import: &str) -> String {
     format!(
         "imports `{}`, but there is no JavaScript in the sandbox: a dependency has brought wasm-bindgen; `flowgate plugin \
          build` names the dependency and what to change",
-        sanitise(import, 200)
+        one_line(import, 200)
     )
 }
 
@@ -155,7 +155,7 @@ fn of_contract(name: &str) -> Option<(&str, &str)> {
 
 fn unknown_version(version: &str) -> String {
     let known = VERSIONS.join(", ");
-    let version = sanitise(version, 50);
+    let version = one_line(version, 50);
     format!("was built for version {version} of the plugin contract; this host knows {known}")
 }
 
@@ -168,7 +168,7 @@ fn judge_imports(imports: &[String]) -> Result<(), String> {
             None => {
                 return Err(format!(
                     "imports `{}`, which no host of plugins has; a plugin may import {} of `flowgate:plugin`",
-                    sanitise(name, 200),
+                    one_line(name, 200),
                     IMPORTS.join(", ")
                 ));
             }
@@ -176,7 +176,7 @@ fn judge_imports(imports: &[String]) -> Result<(), String> {
             Some((interface, version)) if !IMPORTS.contains(&interface) => {
                 return Err(format!(
                     "imports `{}`, which version {version} of the plugin contract does not have; it has {}",
-                    sanitise(name, 200),
+                    one_line(name, 200),
                     IMPORTS.join(", ")
                 ));
             }

@@ -1,25 +1,31 @@
-//! Compiled components, kept between runs.
+//! What became of components, kept between runs: their machine code, or why they were refused.
 //!
-//! Loading machine code is loading code: every file carries an HMAC-SHA256 under a key that only this user can read.
-//! File: 32 bytes of MAC over the file's name and the artifact, then the artifact. A file that is not right is as good
-//! as none. S3: machine code is loaded only if this user's host wrote it.
+//! Loading machine code is loading code: every file carries an HMAC-SHA256 under a key that only this user can read, in a
+//! folder that only this user can write ([`PrivateFolder`]).
+//! File: 32 bytes of MAC over the file's name and the content, then the content. A file that is not right is as good
+//! as none. S4: machine code is loaded only if this user's host wrote it.
 
-use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use super::private_folder::{PrivateFolder, Readable};
+
 /// Files kept; the ones written longest ago go first.
 const FILES_MAX: usize = 256;
+/// Bytes of all files kept: a Python plugin has about 150 MiB of machine code.
+const BYTES_MAX: u64 = 4 << 30;
 const MAC_BYTES: usize = 32;
+const KEY_FILE: &str = "key";
 
-/// A folder of compiled components.
+/// A folder of what became of components.
 pub(super) struct Cache {
-    folder: PathBuf,
+    folder: PrivateFolder,
     key: [u8; MAC_BYTES],
+    files_max: usize,
+    bytes_max: u64,
 }
 
 /// The folder of this user: in FLOWGATE_HOME, else in XDG_CACHE_HOME, else in `~/.cache`.
@@ -33,65 +39,64 @@ pub(super) fn folder_of_user() -> Option<PathBuf> {
 
 impl Cache {
     /// Opens the folder, and makes it and its key where they are not there.
+    ///
+    /// # Errors
+    /// As [`PrivateFolder::open`]; or the key is not one that only this user can have made and read.
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let key = read_or_make_key(&folder.join("key"))?;
-        Ok(Cache { folder: folder.to_path_buf(), key })
+        let folder = PrivateFolder::open(folder)?;
+        let key = read_or_make_key(&folder)?;
+        Ok(Cache { folder, key, files_max: FILES_MAX, bytes_max: BYTES_MAX })
     }
 
-    /// The artifact of this name, if it is there and ours.
+    /// The content of this name, if it is there and ours.
     pub(super) fn get(&self, name: &str) -> Option<Vec<u8>> {
-        let mut bytes = fs::read(self.folder.join(name)).ok()?;
-        let (mac, artifact) = bytes.split_first_chunk::<MAC_BYTES>()?;
-        self.mac(name, artifact).verify_slice(mac).ok()?;
+        let mut bytes = Vec::new();
+        self.folder.read(name, Readable::ByAnybody).ok()?.take(self.bytes_max).read_to_end(&mut bytes).ok()?;
+        let (mac, content) = bytes.split_first_chunk::<MAC_BYTES>()?;
+        self.mac(name, content).verify_slice(mac).ok()?;
         bytes.drain(..MAC_BYTES);
         Some(bytes)
     }
 
-    /// Keeps an artifact. Others see all of it or nothing.
-    pub(super) fn put(&self, name: &str, artifact: &[u8]) -> io::Result<()> {
-        let mac = self.mac(name, artifact).finalize().into_bytes();
-        let temporary = self.folder.join(format!("{name}.{}.part", random_suffix()?));
-        let written = create_new(&temporary)
-            .and_then(|mut file| {
-                file.write_all(&mac)?;
-                file.write_all(artifact)
-            })
-            .and_then(|()| fs::rename(&temporary, self.folder.join(name)));
+    /// Keeps a content. Others see all of it or nothing.
+    pub(super) fn put(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let mac = self.mac(name, content).finalize().into_bytes();
+        let temporary = format!("{name}.{}.part", random_suffix()?);
+        let mut file = self.folder.create_new(&temporary)?;
+        let written = file
+            .write_all(&mac)
+            .and_then(|()| file.write_all(content))
+            .and_then(|()| self.folder.rename(&temporary, name));
         if written.is_err() {
-            // It may not even be there.
-            let _ = fs::remove_file(&temporary);
+            // What is left over goes with the oldest.
+            let _ = self.folder.remove(temporary.as_ref());
         }
         written?;
         self.forget_oldest()
     }
 
-    fn mac(&self, name: &str, artifact: &[u8]) -> Hmac<Sha256> {
+    fn mac(&self, name: &str, content: &[u8]) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of any length");
         mac.update(&(name.len() as u64).to_le_bytes());
         mac.update(name.as_bytes());
-        mac.update(artifact);
+        mac.update(content);
         mac
     }
 
     fn forget_oldest(&self) -> io::Result<()> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            if entry.file_name() != "key" {
-                files.push((entry.metadata()?.modified()?, entry.path()));
+        let mut files = self.folder.entries()?;
+        files.retain(|file| file.name != KEY_FILE);
+        files.sort_by(|a, b| (b.modified, &b.name).cmp(&(a.modified, &a.name)));
+        let (mut count, mut bytes) = (0, 0_u64);
+        for file in files {
+            count += 1;
+            bytes = bytes.saturating_add(file.bytes);
+            if count > self.files_max || bytes > self.bytes_max {
+                self.folder.remove(&file.name)?;
             }
-        }
-        files.sort();
-        for (_, path) in files.iter().take(files.len().saturating_sub(FILES_MAX)) {
-            fs::remove_file(path)?;
         }
         Ok(())
     }
-}
-
-fn create_new(path: &Path) -> io::Result<fs::File> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 fn random_suffix() -> io::Result<String> {
@@ -102,41 +107,37 @@ fn random_suffix() -> io::Result<String> {
 
 /// The key; made whole and then linked to its name, so that of two processes that start at once one makes it and both
 /// read the same.
-fn read_or_make_key(path: &Path) -> io::Result<[u8; MAC_BYTES]> {
-    match read_key(path) {
+fn read_or_make_key(folder: &PrivateFolder) -> io::Result<[u8; MAC_BYTES]> {
+    match read_key(folder) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
         read => return read,
     }
     let mut key = [0; MAC_BYTES];
     getrandom::fill(&mut key).map_err(|e| io::Error::other(e.to_string()))?;
-    let temporary = path.with_file_name(format!("key.{}.part", random_suffix()?));
-    let mut file = create_new(&temporary)?;
-    let linked = file.write_all(&key).and_then(|()| match fs::hard_link(&temporary, path) {
+    let temporary = format!("{KEY_FILE}.{}.part", random_suffix()?);
+    let mut file = folder.create_new(&temporary)?;
+    let linked = file.write_all(&key).and_then(|()| match folder.link(&temporary, KEY_FILE) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         linked => linked,
     });
-    fs::remove_file(&temporary)?;
+    folder.remove(temporary.as_ref())?;
     linked?;
-    read_key(path)
+    read_key(folder)
 }
 
-fn read_key(path: &Path) -> io::Result<[u8; MAC_BYTES]> {
-    let mut file = fs::File::open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.mode() & 0o077 != 0 || metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err(io::Error::other(format!(
-            "{} can be read by others; remove it, and a new one is made",
-            path.display()
-        )));
-    }
-    let mut key = [0; MAC_BYTES];
-    file.read_exact(&mut key)?;
-    Ok(key)
+/// Exactly the bytes that we write: the first ones of some other file of this user's are known to everybody.
+fn read_key(folder: &PrivateFolder) -> io::Result<[u8; MAC_BYTES]> {
+    let mut bytes = Vec::new();
+    folder.read(KEY_FILE, Readable::ByUsAlone)?.take(MAC_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    bytes
+        .try_into()
+        .map_err(|_| io::Error::other(format!("`{KEY_FILE}` is not a key; remove it, and a new one is made")))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 
@@ -179,6 +180,21 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_is_a_link_or_another_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("secret");
+        fs::write(&secret, "-----BEGIN OPENSSH PRIVATE KEY-----\nxxxxxxxxxxxxxxxx").unwrap();
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+        let cache = folder.path().join("compiled");
+        fs::create_dir(&cache).unwrap();
+        symlink(&secret, cache.join("key")).unwrap();
+        assert!(Cache::open(&cache).err().unwrap().to_string().contains("is a link"));
+        fs::remove_file(cache.join("key")).unwrap();
+        fs::hard_link(&secret, cache.join("key")).unwrap();
+        assert!(Cache::open(&cache).err().unwrap().to_string().contains("is not a key"));
+    }
+
+    #[test]
     fn the_oldest_files_go() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(folder.path()).unwrap();
@@ -186,5 +202,17 @@ mod tests {
             cache.put(&format!("{i}"), b"code").unwrap();
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), FILES_MAX + 1);
+    }
+
+    #[test]
+    fn the_oldest_go_too_when_there_are_too_many_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache { bytes_max: 3 * (MAC_BYTES as u64 + 100), ..Cache::open(folder.path()).unwrap() };
+        for name in ["a", "b", "c", "d"] {
+            cache.put(name, &[0; 100]).unwrap();
+        }
+        let kept = ["a", "b", "c", "d"].map(|name| cache.get(name).is_some());
+        assert_eq!(kept.iter().filter(|kept| **kept).count(), 3);
+        assert!(kept[3], "the newest stays");
     }
 }

@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, StringArray, TimestampMillisecondArray,
+    Array, ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, StringArray, TimestampMillisecondArray,
 };
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 
-use super::message::sanitise;
 use super::wire::{AnswerRaw, ColumnOut, RowFailure, RowsOutRaw, UpdatedRaw, ValuesOut, VarValues};
+use crate::error::Error;
 use crate::schema::{DataType, Field};
+use crate::shown::one_line;
 
 /// What a plugin did wrong; treated like a trap.
 pub(super) type Lie = String;
@@ -43,6 +44,31 @@ pub struct Answer {
     pub outputs: Vec<RowsOut>,
     /// In the order of their rows.
     pub failures: Vec<RowFailure>,
+    /// The operator must not go on; the last of the rows were not tried. What is here counts all the same.
+    pub gave_up: Option<Error>,
+}
+
+impl Answer {
+    /// What the host holds of it: rows of all outputs, and bytes of the columns that were made.
+    pub(super) fn size(&self) -> AnswerSize {
+        let mut size = AnswerSize::default();
+        for output in &self.outputs {
+            if let Selection::Rows(rows) = &output.selection {
+                size.rows = size.rows.saturating_add(rows.len());
+                size.bytes = size.bytes.saturating_add(size_of_val(&rows[..]));
+            }
+            let bytes = output.columns.iter().map(|column| column.get_buffer_memory_size());
+            size.bytes = bytes.fold(size.bytes, usize::saturating_add);
+        }
+        size
+    }
+}
+
+/// See [`Answer::size`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct AnswerSize {
+    pub(super) rows: usize,
+    pub(super) bytes: usize,
 }
 
 /// The answer to an update of accumulators.
@@ -65,18 +91,15 @@ pub(super) fn answer(
     if raw.outputs.len() != outputs.len() {
         return Err(format!("returned {} outputs where its binding has {}", raw.outputs.len(), outputs.len()));
     }
-    let mut total = 0_usize;
+    // Before anything is made of them.
+    let rows_of = |rows: &RowsOutRaw| rows.rows.as_ref().map_or(row_count, Vec::len);
+    let total = raw.outputs.iter().map(rows_of).fold(0, usize::saturating_add);
+    if total > rows_max.max(row_count) {
+        return Err(format!("returned {total} rows; {rows_max} is the most for one call"));
+    }
     let mut checked = Vec::with_capacity(outputs.len());
     for (rows, fields) in raw.outputs.into_iter().zip(outputs) {
-        let rows = rows_out(rows, fields, row_count)?;
-        total += match &rows.selection {
-            Selection::All => row_count,
-            Selection::Rows(rows) => rows.len(),
-        };
-        checked.push(rows);
-    }
-    if total > rows_max {
-        return Err(format!("returned {total} rows; {rows_max} is the most for one call"));
+        checked.push(rows_out(rows, fields, row_count)?);
     }
     let failures = failures(raw.failures, row_count, message_bytes_max)?;
     if !failures.is_empty() {
@@ -84,7 +107,7 @@ pub(super) fn answer(
             failed_and_selected(&failures, &rows.selection, row_count)?;
         }
     }
-    Ok(Answer { outputs: checked, failures })
+    Ok(Answer { outputs: checked, failures, gave_up: None })
 }
 
 /// Checks updated accumulators.
@@ -150,7 +173,7 @@ fn failures(mut failures: Vec<RowFailure>, row_count: usize, bytes_max: usize) -
         return Err(format!("failed row {} twice", twice[0].row));
     }
     for failure in &mut failures {
-        failure.message = sanitise(&failure.message, bytes_max);
+        failure.message = one_line(&failure.message, bytes_max);
     }
     Ok(failures)
 }

@@ -2,36 +2,33 @@
 
 use std::collections::HashSet;
 
-use jsonschema::Validator;
-use serde_json::Value;
-
 use super::binding::{Binding, FunctionInfo, Kind, OpenRequest, OutputBinding, StateSlot};
 use super::contract::{Bound, Described};
+use super::judge::values_in;
 use super::limits::Limits;
-use super::message::sanitise;
-use super::schema_guard;
 use crate::schema::{Field, Schema};
+use crate::shown::{self, has_power, one_line};
 
 const NAME_BYTES_MAX: usize = 64;
 const FIELD_NAME_BYTES_MAX: usize = 255;
 
-/// A function and the schema that judges its config.
-pub(super) struct Function {
-    pub(super) info: FunctionInfo,
-    pub(super) config: Option<Validator>,
-}
-
-/// Judges all functions of a plugin; `served` says whether the interface of a kind is exported.
+/// Judges all functions of a plugin; `served` says whether the interface of a kind is exported. What their config schemas
+/// say is judged elsewhere.
 pub(super) fn functions(
     described: Vec<Described>,
     limits: &Limits,
     served: impl Fn(Kind) -> bool,
-) -> Result<Vec<Function>, String> {
+) -> Result<Vec<FunctionInfo>, String> {
     if described.is_empty() {
         return Err("describes no function".into());
     }
     if described.len() > limits.functions_max {
         return Err(format!("describes {} functions; {} is the most", described.len(), limits.functions_max));
+    }
+    let values: usize = described.iter().filter_map(|f| f.config_schema.as_deref()).map(values_in).sum();
+    if values > limits.schema_values_max {
+        let max = limits.schema_values_max;
+        return Err(format!("describes config schemas of about {values} JSON values; {max} is the most for a plugin"));
     }
     let mut names = HashSet::new();
     let mut functions = Vec::with_capacity(described.len());
@@ -50,7 +47,7 @@ pub(super) fn functions(
     Ok(functions)
 }
 
-fn judge(function: Described, limits: &Limits) -> Result<Function, String> {
+fn judge(function: Described, limits: &Limits) -> Result<FunctionInfo, String> {
     let inputs_max = *function.kind.inputs().end();
     if function.inputs.len() > inputs_max {
         return Err(format!("it has {} inputs; {inputs_max} is the most for its kind", function.inputs.len()));
@@ -58,42 +55,15 @@ fn judge(function: Described, limits: &Limits) -> Result<Function, String> {
     for fields in &function.inputs {
         check_fields(fields, limits)?;
     }
-    let (config_schema, config) = match function.config_schema {
-        None => (None, None),
-        Some(text) => {
-            let schema = serde_json::from_str(&text).map_err(|e| format!("its config schema is not JSON: {e}"))?;
-            let validator = schema_guard::compile(&schema)?;
-            (Some(schema), Some(validator))
-        }
-    };
-    let info = FunctionInfo {
+    let parse = |text: String| serde_json::from_str(&text).map_err(|e| format!("its config schema is not JSON: {e}"));
+    Ok(FunctionInfo {
         name: function.name,
         kind: function.kind,
-        doc: sanitise_lines(&function.doc),
-        config_schema,
+        // Documentation keeps its lines.
+        doc: shown::lines(&function.doc).into_owned(),
+        config_schema: function.config_schema.map(parse).transpose()?,
         inputs: function.inputs,
-    };
-    Ok(Function { info, config })
-}
-
-/// Documentation keeps its lines.
-fn sanitise_lines(doc: &str) -> String {
-    doc.lines().map(|line| sanitise(line, line.len())).collect::<Vec<_>>().join("\n")
-}
-
-/// Judges a config; a problem is `at /words/0: "x" is not of type "integer"`.
-pub(super) fn check_config(function: &Function, config: &Value, limits: &Limits) -> Vec<String> {
-    let Some(validator) = &function.config else {
-        let empty = config.is_null() || config.as_object().is_some_and(serde_json::Map::is_empty);
-        return if empty { Vec::new() } else { vec![format!("`{}` takes no config", function.info.name)] };
-    };
-    let mut problems: Vec<String> = Vec::new();
-    for error in validator.iter_errors(config).take(limits.problems_max) {
-        let path = error.instance_path().to_string();
-        let place = if path.is_empty() { "config".to_string() } else { format!("config at {path}") };
-        problems.push(sanitise(&format!("{place}: {error}"), limits.message_bytes_max));
-    }
-    problems
+    })
 }
 
 /// Judges a binding against what was asked.
@@ -158,7 +128,7 @@ fn check_output_name(position: usize, name: &str) -> Result<(), String> {
         return if name.is_empty() {
             Ok(())
         } else {
-            Err(format!("names its main output `{}`; the first output has no name", sanitise(name, NAME_BYTES_MAX)))
+            Err(format!("names its main output `{}`; the first output has no name", one_line(name, NAME_BYTES_MAX)))
         };
     }
     check_name(name).map_err(|e| format!("binds an output whose name {e}"))?;
@@ -184,7 +154,7 @@ fn check_name(name: &str) -> Result<(), String> {
     if valid && (1..=NAME_BYTES_MAX).contains(&name.len()) {
         return Ok(());
     }
-    let shown = sanitise(name, NAME_BYTES_MAX);
+    let shown = one_line(name, NAME_BYTES_MAX);
     Err(format!("is `{shown}`; a name has 1 to {NAME_BYTES_MAX} letters, digits, `-` and `_`"))
 }
 
@@ -195,8 +165,8 @@ fn check_fields(fields: &[Field], limits: &Limits) -> Result<(), String> {
     let mut names = HashSet::new();
     for field in fields {
         let name = &field.name;
-        if !(1..=FIELD_NAME_BYTES_MAX).contains(&name.len()) || name.chars().any(char::is_control) {
-            let shown = sanitise(name, FIELD_NAME_BYTES_MAX);
+        if !(1..=FIELD_NAME_BYTES_MAX).contains(&name.len()) || name.chars().any(has_power) {
+            let shown = one_line(name, FIELD_NAME_BYTES_MAX);
             return Err(format!(
                 "has a column `{shown}`; a name has 1 to {FIELD_NAME_BYTES_MAX} bytes, none a control"
             ));

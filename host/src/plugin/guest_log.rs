@@ -1,6 +1,6 @@
 //! Where log lines of plugins go.
 
-use std::io::Write;
+use crate::standard_error;
 
 /// How important a plugin thinks a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +37,7 @@ pub trait GuestLog: Send + Sync {
     fn line(&self, operator: &str, level: LogLevel, message: &str);
 }
 
-/// Writes `operator: level: message` to standard error, from `least` upwards.
+/// Writes `operator: level: message` to standard error, from `least` upwards, without waiting for who reads it.
 pub struct StderrLog {
     /// Lines under this level are dropped.
     pub least: LogLevel,
@@ -46,8 +46,7 @@ pub struct StderrLog {
 impl GuestLog for StderrLog {
     fn line(&self, operator: &str, level: LogLevel, message: &str) {
         if level >= self.least {
-            // A log that cannot be written is no reason to stop.
-            let _ = writeln!(std::io::stderr().lock(), "{operator}: {}: {message}", level.name());
+            standard_error::line(format!("{operator}: {}: {message}", level.name()));
         }
     }
 }

@@ -11,9 +11,9 @@ use wasmtime::{ResourceLimiter, Result, format_err};
 use super::guest_log::{GuestLog, LogLevel};
 use super::keyed_call::KeyedCall;
 use super::limits::Limits;
-use super::message::sanitise;
 use crate::clock;
 use crate::job::quantity::Bytes;
+use crate::shown::one_line;
 
 /// The time in which a call takes place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,7 +56,7 @@ impl HostState {
     pub(super) fn log(&mut self, level: LogLevel, message: &str) {
         self.log_last_words();
         match level {
-            LogLevel::Error => self.last_words = Some(sanitise(message, self.services.limits.message_bytes_max)),
+            LogLevel::Error => self.last_words = Some(one_line(message, self.services.limits.message_bytes_max)),
             _ => self.services.log(level, message),
         }
     }
@@ -138,9 +138,19 @@ pub(super) struct Services {
     /// The second for which lines are counted.
     log_second: i64,
     log_lines: u32,
+    /// The line that was logged last, and how often it has come again since.
+    last_line: Option<(LogLevel, String)>,
+    repeats: u64,
     metrics: BTreeMap<String, Metric>,
     metric_refused: bool,
     files: BTreeMap<String, (File, u64)>,
+}
+
+impl Drop for Services {
+    /// What was counted is told, at the latest at the end.
+    fn drop(&mut self) {
+        self.tell_dropped();
+    }
 }
 
 impl Services {
@@ -175,6 +185,8 @@ impl Services {
             log,
             log_second: 0,
             log_lines: 0,
+            last_line: None,
+            repeats: 0,
             metrics: BTreeMap::new(),
             metric_refused: false,
             files: open,
@@ -187,19 +199,41 @@ impl Services {
     }
 
     pub(super) fn log(&mut self, level: LogLevel, message: &str) {
+        let message = one_line(message, self.limits.message_bytes_max);
         let second = clock::now_ms().div_euclid(1_000);
         if second != self.log_second {
-            let dropped = self.log_lines.saturating_sub(self.limits.log_lines_per_s_max);
-            if dropped > 0 {
-                self.log.line(&self.operator, LogLevel::Warn, &format!("{dropped} log lines were dropped"));
-            }
+            self.tell_dropped();
             self.log_second = second;
             self.log_lines = 0;
         }
+        // A function that fails each row says so each time: once is enough to know.
+        if self.last_line.as_ref().is_some_and(|(last, text)| *last == level && *text == message) {
+            self.repeats += 1;
+            return;
+        }
+        self.tell_repeats();
         self.log_lines = self.log_lines.saturating_add(1);
         if self.log_lines <= self.limits.log_lines_per_s_max {
-            let message = sanitise(message, self.limits.message_bytes_max);
             self.log.line(&self.operator, level, &message);
+            self.last_line = Some((level, message));
+        }
+    }
+
+    /// Of the second that is over.
+    fn tell_dropped(&mut self) {
+        self.tell_repeats();
+        let dropped = self.log_lines.saturating_sub(self.limits.log_lines_per_s_max);
+        if dropped > 0 {
+            self.log.line(&self.operator, LogLevel::Warn, &format!("{dropped} log lines were dropped"));
+            self.last_line = None;
+        }
+    }
+
+    fn tell_repeats(&mut self) {
+        let repeats = std::mem::take(&mut self.repeats);
+        if let (1.., Some((level, _))) = (repeats, &self.last_line) {
+            let times = if repeats == 1 { "time" } else { "times" };
+            self.log.line(&self.operator, *level, &format!("the last line came {repeats} {times} more"));
         }
     }
 
@@ -223,7 +257,7 @@ impl Services {
             if !valid || self.metrics.len() >= self.limits.metric_names_max {
                 if !self.metric_refused {
                     self.metric_refused = true;
-                    let name = sanitise(name, 64);
+                    let name = one_line(name, 64);
                     let max = self.limits.metric_names_max;
                     self.log(
                         LogLevel::Warn,

@@ -6,9 +6,9 @@ use wasmtime::{Store, Trap, WasmBacktrace};
 
 use super::contract::Guest;
 use super::host_state::{HostState, Services};
-use super::message::sanitise;
 use super::plugins::Plugin;
 use crate::job::quantity::{Bytes, Millis};
+use crate::shown::one_line;
 
 /// Memory of an instance, and what is left of the host when it ends.
 pub(super) struct Instance {
@@ -95,7 +95,7 @@ fn trapped(store: &mut Store<HostState>, plugin: &Plugin, error: &wasmtime::Erro
     }
     let place = error
         .downcast_ref::<WasmBacktrace>()
-        .and_then(|trace| trace.frames().iter().find_map(|frame| frame.func_name().map(|name| sanitise(name, 200))));
+        .and_then(|trace| trace.frames().iter().find_map(|frame| frame.func_name().map(|name| one_line(name, 200))));
     let place = place.map(|name| format!(" in {name}")).unwrap_or_default();
     let message = match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => {
@@ -117,5 +117,5 @@ fn trapped(store: &mut Store<HostState>, plugin: &Plugin, error: &wasmtime::Erro
             }
         }
     };
-    Trapped(sanitise(&message, plugin.wall.limits.message_bytes_max))
+    Trapped(one_line(&message, plugin.wall.limits.message_bytes_max))
 }

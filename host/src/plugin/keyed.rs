@@ -69,6 +69,9 @@ pub trait KeyedState: Any + Send {
     /// Empties a key's list.
     fn list_clear(&mut self, slot: u32, key: u32) -> Result<()>;
 
+    /// Bytes that a key has in a slot.
+    fn bytes(&mut self, slot: u32, key: u32) -> Result<usize>;
+
     /// Sets a timer, unless it is set already.
     fn set_timer(&mut self, timer: Timer) -> Result<()>;
     /// Clears a timer, if it is set.

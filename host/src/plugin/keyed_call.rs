@@ -2,6 +2,7 @@
 //! them the operator's [`KeyedState`].
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::binding::{StateKind, StateSlot};
 use super::columns_out::offsets_hold;
@@ -9,6 +10,7 @@ use super::host_state::HostState;
 use super::keyed::{KeyedState, Timer};
 use super::limits::Limits;
 use super::wire::{OptionalValues, VarValues};
+use crate::clock;
 use crate::error::Error;
 use crate::job::quantity::Bytes;
 
@@ -23,6 +25,10 @@ pub(super) struct KeyedCall {
     part: Option<Vec<u32>>,
     written_bytes: usize,
     timers_set: usize,
+    /// When the call has had its time. The host's work for it is no wasm code, which the deadline would interrupt.
+    until: Option<Instant>,
+    /// Entries served since the clock was read.
+    served: u32,
     /// The state could not be read or written: not the function's fault, whose call ends all the same.
     pub(super) failure: Option<Error>,
 }
@@ -43,6 +49,12 @@ impl From<Error> for Refusal {
 
 type Served<T> = Result<T, Refusal>;
 
+/// Entries of one import after which the clock is read: some ten microseconds.
+const ENTRIES_BETWEEN_CLOCKS: u32 = 256;
+
+/// What each write takes, however short it is: the note that undoes it.
+const WRITE_BYTES: usize = 128;
+
 fn refuse<T>(why: impl Into<String>) -> Served<T> {
     Err(Refusal::Function(why.into()))
 }
@@ -58,7 +70,7 @@ impl HostState {
             let why = "which only process functions may use, and only within `on-batch` and `on-timers`";
             return self.refuse(format!("called `{import}`, {why}"));
         };
-        match serve(call, &self.services.limits) {
+        match call.in_time().and_then(|()| serve(call, &self.services.limits)) {
             Ok(answer) => Ok(answer),
             Err(Refusal::Function(why)) => self.refuse(format!("called `{import}` {why}")),
             Err(Refusal::State(error)) => {
@@ -76,8 +88,39 @@ impl KeyedCall {
         slots: Arc<[StateSlot]>,
         key_count: u32,
         part: Option<Vec<u32>>,
+        deadline: Duration,
     ) -> Self {
-        KeyedCall { state, slots, key_count, part, written_bytes: 0, timers_set: 0, failure: None }
+        let until = clock::monotonic().checked_add(deadline);
+        KeyedCall { state, slots, key_count, part, written_bytes: 0, timers_set: 0, until, served: 0, failure: None }
+    }
+
+    fn in_time(&self) -> Served<()> {
+        match self.until {
+            Some(until) if clock::monotonic() > until => refuse("and had no time left: the call's deadline is over"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts an entry of an import that takes many.
+    fn serve_entry(&mut self) -> Served<()> {
+        self.served += 1;
+        if self.served < ENTRIES_BETWEEN_CLOCKS {
+            return Ok(());
+        }
+        self.served = 0;
+        self.in_time()
+    }
+
+    /// Judges what a key has after a write.
+    fn key_fits(&mut self, slot: u32, key: u32, limits: &Limits) -> Served<()> {
+        if self.state.bytes(slot, key)? > limits.key_state_bytes_max {
+            let name = self.slots.get(slot as usize).map_or("", |slot| slot.name.as_str());
+            let max = Bytes(limits.key_state_bytes_max as u64);
+            return refuse(format!(
+                "so that slot `{name}` of one key has more than {max}; `limits: {{ key_state: ... }}` allows more"
+            ));
+        }
+        Ok(())
     }
 
     fn slot(&self, slot: u32, kind: StateKind) -> Served<()> {
@@ -114,8 +157,8 @@ impl KeyedCall {
 
     /// Counts what a call writes: it is kept beside the state until the call has ended well.
     fn count_written(&mut self, bytes: usize, limits: &Limits) -> Served<()> {
-        // Each write takes memory, however short it is.
-        self.written_bytes = self.written_bytes.saturating_add(bytes).saturating_add(32);
+        self.serve_entry()?;
+        self.written_bytes = self.written_bytes.saturating_add(bytes).saturating_add(WRITE_BYTES);
         if self.written_bytes > limits.state_written_bytes_max {
             let max = Bytes(limits.state_written_bytes_max as u64);
             return refuse(format!("once too often: a call writes {max} of state at the most"));
@@ -179,6 +222,7 @@ impl KeyedCall {
         values_hold(entries, keys.len())?;
         let mut given = Given::new(keys.len(), limits);
         for (key, entry) in keys.iter().zip(entries.iter()) {
+            self.serve_entry()?;
             let key = self.key(*key)?;
             given.push(self.state.map_get(slot, key, entry)?)?;
         }
@@ -202,6 +246,7 @@ impl KeyedCall {
             Self::fits(value.unwrap_or_default(), limits)?;
             self.count_written(entry.len() + value.map_or(0, <[u8]>::len), limits)?;
             self.state.map_set(slot, key, entry, value)?;
+            self.key_fits(slot, key, limits)?;
         }
         Ok(())
     }
@@ -246,6 +291,7 @@ impl KeyedCall {
             Self::fits(element, limits)?;
             self.count_written(element.len(), limits)?;
             self.state.list_append(slot, key, element)?;
+            self.key_fits(slot, key, limits)?;
         }
         Ok(())
     }
@@ -288,6 +334,7 @@ impl KeyedCall {
             return refuse(format!("once too often: a call sets {} timers at the most", limits.timers_per_call_max));
         }
         for timer in timers {
+            self.serve_entry()?;
             let key = self.key(timer.key)?;
             self.state.set_timer(Timer { key, ..*timer })?;
         }

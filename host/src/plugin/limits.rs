@@ -26,6 +26,15 @@ pub struct Limits {
     /// Machine code of one component; bounds what the parent reads from the child.
     pub machine_code_bytes_max: usize,
 
+    /// Address space of the child that judges config schemas, and configs by them.
+    pub judge_memory_bytes_max: u64,
+    /// Processor time of that child. A schema of a thousand lines takes a few milliseconds.
+    pub judge_cpu_s_max: u64,
+    /// Wall-clock time of that child; more than its processor time, for a machine that is busy.
+    pub judge_wall_s_max: u64,
+    /// JSON values in all config schemas of a plugin: each takes up to 700 bytes when it is parsed.
+    pub schema_values_max: usize,
+
     /// Linear memory of one instance. Enough for a batch of 8,192 rows several times over.
     pub memory_bytes_max: usize,
     /// Entries of all tables of one instance: function pointers, of which large plugins have about 15,000.
@@ -50,9 +59,13 @@ pub struct Limits {
     pub input_bytes_max: usize,
     /// Data that a call gives back. Bounds the host's copy of it.
     pub output_bytes_max: usize,
-    /// Rows that a call gives back in all its outputs, for each row that it was given: what a flat-map may make of a
-    /// small batch when it returns no columns, whose bytes would count.
+    /// Rows that a call gives back in all its outputs: 120 for each row of a full batch. A few bytes of row numbers can
+    /// stand for rows of any size, which whoever reads them has to handle one by one.
     pub output_rows_max: usize,
+    /// Rows that the answers to one batch have together, where it is cut or searched in many calls.
+    pub batch_rows_max: usize,
+    /// Data of those answers, in `output_bytes_max`: the host holds all of it until the batch is done.
+    pub batch_outputs_max: usize,
     /// What `describe` gives back: documentation, schemas, signatures.
     pub describe_bytes_max: usize,
     /// Functions of one plugin.
@@ -70,24 +83,28 @@ pub struct Limits {
     pub state_entries_max: usize,
     /// Bytes of state that one import gives at once: as much as the columns of a call.
     pub state_read_bytes_max: usize,
-    /// Bytes of state that one call writes, with 32 for each write: they lie beside the state until the call has ended.
+    /// Bytes of state that one call writes, with 128 for each write: they lie beside the state until the call has ended.
+    /// 64 writes for each row of a batch.
     pub state_written_bytes_max: usize,
+    /// One map or list of one key. It is in memory as a whole while its key is in a batch, whatever the budget of state.
+    pub key_state_bytes_max: usize,
     /// Timers that one call sets: 32 for each row of a batch.
     pub timers_per_call_max: usize,
     /// State slots of one function. Each has tables of its own on every worker.
     pub state_slots_max: usize,
 
-    /// Traps for which one batch is searched for poison rows; with more, the operator fails. One row among 8,192
-    /// takes 14 traps to find.
+    /// Traps for which one batch is searched for poison rows; with more, the job fails behind what was found. One row
+    /// among 8,192 takes 14 traps to find, all of them 16,383.
     pub traps_per_batch_max: u32,
-    /// Time for which one batch is searched for poison rows.
+    /// Time for which one batch is searched for poison rows; with more, the job fails behind what was found.
     pub search_ms_max: u64,
 
     /// A message to people (a failed row, a log line, an error of `open`). What is longer is cut.
     pub message_bytes_max: usize,
     /// Messages in the list of problems that `open` returns. The rest is counted.
     pub problems_max: usize,
-    /// Log lines of one function on one worker. What is over is counted and dropped.
+    /// Log lines of one function on one worker; a line that repeats the one before counts once. What is over is counted
+    /// and dropped.
     pub log_lines_per_s_max: u32,
     /// Names of metrics of one function.
     pub metric_names_max: usize,
@@ -105,6 +122,11 @@ impl Default for Limits {
             compile_wall_s_max: 120,
             machine_code_bytes_max: 512 * MIB,
 
+            judge_memory_bytes_max: 512 * MIB as u64,
+            judge_cpu_s_max: 5,
+            judge_wall_s_max: 20,
+            schema_values_max: 50_000,
+
             memory_bytes_max: 64 * MIB,
             table_elements_max: 50_000,
             core_instances_max: 100,
@@ -117,7 +139,9 @@ impl Default for Limits {
             deadline_tick_ms: 10,
             input_bytes_max: 16 * MIB,
             output_bytes_max: 64 * MIB,
-            output_rows_max: 16_000_000,
+            output_rows_max: 1_000_000,
+            batch_rows_max: 4_000_000,
+            batch_outputs_max: 4,
             describe_bytes_max: 4 * MIB,
             functions_max: 1_000,
             columns_max: 1_000,
@@ -128,15 +152,16 @@ impl Default for Limits {
             state_entries_max: 65_536,
             state_read_bytes_max: 16 * MIB,
             state_written_bytes_max: 64 * MIB,
+            key_state_bytes_max: 256 * MIB,
             timers_per_call_max: 262_144,
             state_slots_max: 64,
 
-            traps_per_batch_max: 1_000,
+            traps_per_batch_max: 20_000,
             search_ms_max: 30_000,
 
             message_bytes_max: 4_096,
             problems_max: 100,
-            log_lines_per_s_max: 1_000,
+            log_lines_per_s_max: 100,
             metric_names_max: 100,
             file_read_bytes_max: 16 * MIB,
         }
@@ -158,7 +183,15 @@ impl Limits {
         if let Some(Bytes(bytes)) = job.output {
             limits.output_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
         }
+        if let Some(Bytes(bytes)) = job.key_state {
+            limits.key_state_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
+        }
         limits
+    }
+
+    /// Data that the answers to one batch have together.
+    pub fn batch_bytes_max(&self) -> usize {
+        self.output_bytes_max.saturating_mul(self.batch_outputs_max)
     }
 
     /// How long a call may take.

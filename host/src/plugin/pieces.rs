@@ -6,6 +6,7 @@ use std::ops::Range;
 use arrow_array::{Array, ArrayRef, UInt32Array, new_empty_array};
 
 use super::columns_out::{Answer, RowsOut, Selection};
+use super::search::Searched;
 use super::wire::{RowFailure, VarValues};
 use crate::error::{Error, Result};
 use crate::schema::Field;
@@ -44,16 +45,21 @@ pub(super) fn shifted(failures: Vec<RowFailure>, by: usize) -> impl Iterator<Ite
 pub(super) fn empty_answer(outputs: &[Vec<Field>]) -> Answer {
     let columns = |fields: &Vec<Field>| fields.iter().map(|f| new_empty_array(&f.data_type.arrow())).collect();
     let outputs = outputs.iter().map(|fields| RowsOut { selection: Selection::All, columns: columns(fields) });
-    Answer { outputs: outputs.collect(), failures: Vec::new() }
+    Answer { outputs: outputs.collect(), failures: Vec::new(), gave_up: None }
 }
 
-/// The answers to pieces in row order, as the answer to the batch; `failed` are rows in no piece.
-pub(super) fn join(pieces: Vec<Piece>, failed: Vec<RowFailure>, outputs: &[Vec<Field>]) -> Result<Answer> {
+/// The answers to pieces in row order, as the answer to the batch; what was searched is in no piece.
+pub(super) fn join(mut pieces: Vec<Piece>, searched: Searched, outputs: &[Vec<Field>]) -> Result<Answer> {
+    let Searched { failures: failed, mut gave_up } = searched;
+    for piece in &mut pieces {
+        gave_up = gave_up.or(piece.answer.gave_up.take());
+    }
     let mut joined = Vec::with_capacity(outputs.len());
     for (i, fields) in outputs.iter().enumerate() {
         let parts: Vec<(&Range<usize>, &RowsOut)> =
             pieces.iter().filter_map(|piece| Some((&piece.rows, piece.answer.outputs.get(i)?))).collect();
-        let whole = failed.is_empty() && parts.iter().all(|(_, rows)| rows.selection == Selection::All);
+        let whole =
+            failed.is_empty() && gave_up.is_none() && parts.iter().all(|(_, rows)| rows.selection == Selection::All);
         let selection = if whole { Selection::All } else { Selection::Rows(selected(&parts)) };
         let columns: Vec<Vec<ArrayRef>> = parts.iter().map(|(_, rows)| rows.columns.clone()).collect();
         joined.push(RowsOut { selection, columns: concat(&columns, fields)? });
@@ -63,7 +69,7 @@ pub(super) fn join(pieces: Vec<Piece>, failed: Vec<RowFailure>, outputs: &[Vec<F
         failures.extend(shifted(piece.answer.failures, piece.rows.start));
     }
     failures.sort_by_key(|failure| failure.row);
-    Ok(Answer { outputs: joined, failures })
+    Ok(Answer { outputs: joined, failures, gave_up })
 }
 
 fn selected(parts: &[(&Range<usize>, &RowsOut)]) -> Vec<u32> {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
@@ -14,16 +15,20 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use super::admission::{Manifest, too_large};
 use super::binding::FunctionInfo;
 use super::cache::{self, Cache};
-use super::compile::{Artifact, CompileIn, compile};
+use super::compile::{Artifact, CompileIn, NotCompiled, compile};
 use super::contract::{self, Exports};
 use super::describe;
 use super::engine;
 use super::guest_log::{GuestLog, LogLevel, StderrLog};
 use super::host_state::{HostState, Services};
 use super::instance::Instance;
+use super::judge::{self, Case};
 use super::limits::Limits;
 use super::ticker::Ticker;
 use crate::error::{Error, Fault, Result};
+
+/// What the cache's names of refusals end in.
+const REFUSED: &str = ".refused";
 
 /// How plugins are compiled and what they may take.
 #[derive(Clone)]
@@ -85,16 +90,22 @@ pub(super) struct Wall {
     cache: Option<PathBuf>,
 }
 
-/// Plugins that were loaded, by path and content. A job is checked, opened and run with the same few.
-type Loaded = Mutex<HashMap<(PathBuf, String), Arc<Plugin>>>;
+/// Plugins that were loaded or refused, by path and content. A job is checked, opened and run with the same few.
+type Loaded = Mutex<HashMap<(PathBuf, String), Result<Arc<Plugin>>>>;
+
+/// Configs that were judged: as many as a job has operators, or a few more.
+const JUDGED_MAX: usize = 1_000;
+
+/// What is wrong with configs that were judged, by function and config.
+type Judged = Mutex<HashMap<(String, String), Vec<String>>>;
 
 /// A compiled component.
 pub struct Plugin {
     pub(super) wall: Arc<Wall>,
     pub(super) pre: InstancePre<HostState>,
     pub(super) exports: Exports,
-    pub(super) described: Vec<describe::Function>,
     functions: Vec<FunctionInfo>,
+    judged: Judged,
     path: PathBuf,
     digest: String,
     size_bytes: u64,
@@ -142,13 +153,15 @@ impl Plugins {
     fn load_content(&self, path: &Path) -> Result<Arc<Plugin>> {
         let component = self.wall.read(path)?;
         let key = (path.to_path_buf(), hex(&Sha256::digest(&component)));
-        if let Some(plugin) = self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Ok(plugin.clone());
+        if let Some(known) = self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return known.clone();
         }
         // Not under the lock: two threads may load a plugin twice, none waits for a compilation of another.
-        let plugin = Arc::new(self.wall.load(path, &component, &key.1)?);
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).insert(key, plugin.clone());
-        Ok(plugin)
+        let loaded = self.wall.load(path, &component, &key.1).map(Arc::new);
+        if !loaded.as_ref().is_err_and(|error| error.fault != Fault::User) {
+            self.loaded.lock().unwrap_or_else(PoisonError::into_inner).insert(key, loaded.clone());
+        }
+        loaded
     }
 }
 
@@ -167,10 +180,33 @@ impl Wall {
     }
 
     fn load(self: &Arc<Self>, path: &Path, component: &[u8], digest: &str) -> Result<Plugin> {
-        let (artifact, cache_note) = self.artifact(component, digest)?;
+        let mut kept = Kept::open(self.cache.as_deref(), self.cache_name(digest));
+        let known = kept.artifact()?;
+        let is_new = known.is_none();
+        let mut artifact = match known {
+            Some(artifact) => artifact,
+            None => compile(component, &self.limits, &self.compile_in).map_err(|not| match not {
+                NotCompiled::Refused(why) => kept.refuse(Error::user(why)),
+                NotCompiled::Failed(error) => error,
+            })?,
+        };
+        let described = self.described(path, component, digest, &artifact);
+        let judged = match &described {
+            Ok(plugin) => self.judge_schemas(&plugin.functions, &artifact).map_err(|error| kept.refuse(error))?,
+            Err(_) => None,
+        };
+        if is_new || judged.is_some() {
+            artifact.schemas_judged = judged.or(artifact.schemas_judged);
+            kept.put(&artifact);
+        }
+        Ok(Plugin { cache_note: kept.note, ..described? })
+    }
+
+    /// Loads machine code and asks the plugin for its functions.
+    fn described(self: &Arc<Self>, path: &Path, component: &[u8], digest: &str, artifact: &Artifact) -> Result<Plugin> {
         // SAFETY: the machine code was made by our compiler from a component that it validated: either just now, in
         // this process or in a child that we started, or earlier, and then its MAC proves that this user's host wrote
-        // it (S3). It was made for this engine: the cache's names contain the engine's hash, and wasmtime checks again.
+        // it (S4). It was made for this engine: the cache's names contain the engine's hash, and wasmtime checks again.
         let loaded = unsafe { Component::deserialize(&self.engine, &artifact.machine_code) };
         // It is whole, so it was made for this engine and only a limit can be in its way.
         let loaded = loaded.map_err(|e| Error::user(format!("does not fit the limits: {}", e.root_cause())))?;
@@ -181,40 +217,34 @@ impl Wall {
             wall: self.clone(),
             pre,
             exports,
-            described: Vec::new(),
             functions: Vec::new(),
+            judged: Judged::default(),
             path: path.to_path_buf(),
             digest: digest.to_string(),
             size_bytes: component.len() as u64,
-            manifest: artifact.manifest,
-            cache_note,
+            manifest: artifact.manifest.clone(),
+            cache_note: None,
         };
-        plugin.described = plugin.describe()?;
-        plugin.functions = plugin.described.iter().map(|f| f.info.clone()).collect();
+        plugin.functions = plugin.describe()?;
         Ok(plugin)
     }
 
-    /// From the cache, or compiled. The note says why the cache could not be used.
-    fn artifact(&self, component: &[u8], digest: &str) -> Result<(Artifact, Option<String>)> {
-        let mut note = None;
-        let cache = self.cache.as_ref().and_then(|folder| match Cache::open(folder) {
-            Ok(cache) => Some(cache),
-            Err(e) => {
-                note = Some(format!("compiled plugins are not kept: {}: {e}", folder.display()));
-                None
-            }
-        });
-        let name = self.cache_name(digest);
-        if let Some(artifact) = cache.as_ref().and_then(|c| c.get(&name)).and_then(|b| Artifact::from_bytes(&b)) {
-            return Ok((artifact, note));
+    /// Judges the config schemas, unless these are known to be right. Gives their digest where they were judged now.
+    fn judge_schemas(&self, functions: &[FunctionInfo], artifact: &Artifact) -> Result<Option<String>> {
+        let schema = |function: &FunctionInfo| Some((function.name.clone(), function.config_schema.clone()?));
+        let (names, schemas): (Vec<String>, Vec<_>) = functions.iter().filter_map(schema).unzip();
+        if schemas.is_empty() {
+            return Ok(None);
         }
-        let artifact = compile(component, &self.limits, &self.compile_in)?;
-        if let Some(cache) = cache
-            && let Err(e) = cache.put(&name, &artifact.to_bytes())
-        {
-            note = Some(format!("the compiled plugin is not kept: {e}"));
+        let cases: Vec<Case> = schemas.into_iter().map(|schema| Case { schema, config: None }).collect();
+        let digest = hex(&Sha256::digest(serde_json::to_vec(&cases).map_err(|e| Error::internal(e.to_string()))?));
+        if artifact.schemas_judged.as_ref() == Some(&digest) {
+            return Ok(None);
         }
-        Ok((artifact, note))
+        for (name, verdict) in names.iter().zip(judge::judge(&cases, &self.limits, &self.compile_in)?) {
+            verdict.map_err(|why| Error::user(format!("describes `{name}` wrongly: {why}")))?;
+        }
+        Ok(Some(digest))
     }
 
     /// Of the component, of all that the machine code depends on, and of the rules of admission (our version).
@@ -226,8 +256,61 @@ impl Wall {
         name.update(digest);
         name.update(hasher.finish().to_le_bytes());
         name.update(env!("CARGO_PKG_VERSION"));
-        name.update(self.limits.nested_modules_max.to_le_bytes());
+        let limits = &self.limits;
+        for limit in [limits.nested_modules_max, limits.machine_code_bytes_max, limits.component_bytes_max] {
+            name.update(limit.to_le_bytes());
+        }
+        for limit in [limits.compile_memory_bytes_max, limits.compile_cpu_s_max] {
+            name.update(limit.to_le_bytes());
+        }
         hex(&name.finalize())
+    }
+}
+
+/// What the cache has of one component.
+struct Kept {
+    cache: Option<Cache>,
+    name: String,
+    /// Why the cache could not be used.
+    note: Option<String>,
+}
+
+impl Kept {
+    fn open(folder: Option<&Path>, name: String) -> Self {
+        let mut note = None;
+        let cache = folder.and_then(|folder| {
+            let opened = Cache::open(folder);
+            opened.map_err(|e| note = Some(format!("compiled plugins are not kept: {}: {e}", folder.display()))).ok()
+        });
+        Kept { cache, name, note }
+    }
+
+    /// The artifact, if there is one; the error is an earlier refusal.
+    fn artifact(&self) -> Result<Option<Artifact>> {
+        let Some(cache) = &self.cache else { return Ok(None) };
+        if let Some(artifact) = cache.get(&self.name).and_then(|bytes| Artifact::from_bytes(&bytes)) {
+            return Ok(Some(artifact));
+        }
+        match cache.get(&format!("{}{REFUSED}", self.name)) {
+            Some(why) => Err(Error::user(String::from_utf8_lossy(&why))),
+            None => Ok(None),
+        }
+    }
+
+    fn put(&mut self, artifact: &Artifact) {
+        let kept = self.cache.as_ref().map_or(Ok(()), |cache| cache.put(&self.name, &artifact.to_bytes()));
+        if let Err(e) = kept {
+            self.note = Some(format!("the compiled plugin is not kept: {e}"));
+        }
+    }
+
+    /// Remembers a refusal, if it is the plugin's fault: it would be every time.
+    fn refuse(&self, error: Error) -> Error {
+        if let (Fault::User, Some(cache)) = (error.fault, &self.cache) {
+            // It is found anew where it cannot be kept.
+            let _ = cache.put(&format!("{}{REFUSED}", self.name), error.message.as_bytes());
+        }
+        error
     }
 }
 
@@ -267,7 +350,29 @@ impl Plugin {
         self.cache_note.as_deref()
     }
 
-    fn describe(&self) -> Result<Vec<describe::Function>> {
+    /// Judges a config for one of the functions; the same one is judged once.
+    pub(super) fn check_config(&self, function: &FunctionInfo, config: &Value) -> Vec<String> {
+        let Some(schema) = &function.config_schema else {
+            let empty = config.is_null() || config.as_object().is_some_and(serde_json::Map::is_empty);
+            return if empty { Vec::new() } else { vec![format!("`{}` takes no config", function.name)] };
+        };
+        let key = (function.name.clone(), config.to_string());
+        if let Some(problems) = self.judged.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return problems.clone();
+        }
+        let case = Case { schema: schema.clone(), config: Some(config.clone()) };
+        let verdict = judge::judge(&[case], &self.wall.limits, &self.wall.compile_in)
+            .and_then(|verdicts| verdicts.into_iter().next().ok_or_else(|| Error::internal("no verdict")))
+            .and_then(|verdict| verdict.map_err(Error::user));
+        let problems = verdict.unwrap_or_else(|error| vec![format!("`{}`: {error}", function.name)]);
+        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        if judged.len() < JUDGED_MAX {
+            judged.insert(key, problems.clone());
+        }
+        problems
+    }
+
+    fn describe(&self) -> Result<Vec<FunctionInfo>> {
         let limits = &self.wall.limits;
         let services = Services::open(limits.clone(), "describe", self.wall.log.clone(), &Default::default())
             .map_err(|problems| Error::internal(problems.join("; ")))?;

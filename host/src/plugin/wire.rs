@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use crate::error::{Error, Result};
+
 /// The values of one column on the way in.
 pub(super) enum ValuesIn<'a> {
     /// Packed bits.
@@ -137,10 +139,18 @@ impl VarValues {
     }
 
     /// Appends all of `other`.
-    pub(super) fn append(&mut self, other: &VarValues) {
+    ///
+    /// # Errors
+    /// All values together would be 4 GiB or more: the user's fault.
+    pub(super) fn append(&mut self, other: &VarValues) -> Result<()> {
         let base = *self.offsets.last().unwrap_or(&0);
+        let end = other.offsets.last().copied().unwrap_or(0);
+        if base.checked_add(end).is_none() {
+            return Err(Error::user("the accumulators of one batch of groups are 4 GiB or more"));
+        }
         self.offsets.extend(other.offsets.iter().skip(1).map(|o| base + o));
         self.data.extend_from_slice(&other.data);
+        Ok(())
     }
 }
 

@@ -104,6 +104,12 @@ impl Lists {
         })
     }
 
+    /// Bytes of a list, expired elements included.
+    pub fn bytes_of(&self, row: u32) -> usize {
+        let list = &self.rows[row as usize];
+        list.data.len() + list.ends.len() * 4 + list.written_ms.len() * 8
+    }
+
     /// How many elements there are, expired ones included: for [`Lists::truncate`].
     pub fn stored_len(&self, row: u32) -> usize {
         self.rows[row as usize].len()

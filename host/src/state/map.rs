@@ -22,6 +22,8 @@ pub struct Maps {
 #[derive(Debug, Default)]
 pub struct Map {
     entries: BTreeMap<Short, Cell>,
+    /// Of the entries.
+    bytes: usize,
     /// No entry was written before this.
     oldest_ms: i64,
     /// Entries that have changed since the last look at changes; `None`: all of them, those that are gone included.
@@ -40,12 +42,6 @@ const ENTRY_BYTES: usize = (size_of::<Short>() + size_of::<Cell>()) * 3 / 2;
 
 fn entry_bytes(name: &Short, cell: &Cell) -> usize {
     ENTRY_BYTES + name.heap_bytes() + cell.value.heap_bytes()
-}
-
-impl Map {
-    fn heap_bytes(&self) -> usize {
-        self.entries.iter().map(|(name, cell)| entry_bytes(name, cell)).sum()
-    }
 }
 
 impl Maps {
@@ -80,10 +76,13 @@ impl Maps {
                 map.oldest_ms =
                     if map.entries.is_empty() { cell.written_ms } else { map.oldest_ms.min(cell.written_ms) };
                 self.heap_bytes += bytes_of(&cell);
+                map.bytes += bytes_of(&cell);
                 map.entries.insert(entry, cell)
             }
         };
-        self.heap_bytes -= old.as_ref().map_or(0, bytes_of);
+        let gone = old.as_ref().map_or(0, bytes_of);
+        self.heap_bytes -= gone;
+        map.bytes -= gone;
         old
     }
 
@@ -96,6 +95,11 @@ impl Maps {
         }
     }
 
+    /// Bytes of a map in memory, expired entries included.
+    pub fn bytes_of(&self, row: u32) -> usize {
+        self.rows[row as usize].bytes
+    }
+
     /// Empties a map; gives what it was.
     pub fn take(&mut self, row: u32) -> Map {
         self.replace(row, Map::default())
@@ -103,9 +107,9 @@ impl Maps {
 
     /// Sets a map to what it was.
     pub fn replace(&mut self, row: u32, map: Map) -> Map {
-        self.heap_bytes += map.heap_bytes();
+        self.heap_bytes += map.bytes;
         let old = std::mem::replace(&mut self.rows[row as usize], map);
-        self.heap_bytes -= old.heap_bytes();
+        self.heap_bytes -= old.bytes;
         old
     }
 
@@ -139,8 +143,9 @@ impl Values for Maps {
         let cell = |(name, value, written_ms): (&[u8], &[u8], i64)| {
             (Short::new(name), Cell { value: Short::new(value), written_ms })
         };
-        let entries = entries.into_iter().map(cell).collect();
-        self.replace(row, Map { entries, oldest_ms, changed: None });
+        let entries: BTreeMap<Short, Cell> = entries.into_iter().map(cell).collect();
+        let bytes = entries.iter().map(|(name, cell)| entry_bytes(name, cell)).sum();
+        self.replace(row, Map { entries, bytes, oldest_ms, changed: None });
         Ok(())
     }
 
@@ -175,6 +180,7 @@ impl Values for Maps {
             is_seen
         });
         map.oldest_ms = oldest_ms;
+        map.bytes -= gone;
         self.heap_bytes -= gone;
         map.entries.is_empty()
     }

@@ -359,6 +359,17 @@ impl Slots {
         Ok(())
     }
 
+    /// Bytes that a key has in a slot: of its value, its map or its list.
+    pub fn bytes(&mut self, slot: u32, key: u32) -> Result<usize> {
+        let (slot, row, _) = self.locate(slot, key, false)?;
+        Ok(match &slot.table {
+            _ if row == NO_ROW => 0,
+            SlotTable::Value(table) => table.values().get(row).map_or(0, <[u8]>::len),
+            SlotTable::Map(table) => table.values().bytes_of(row),
+            SlotTable::List(table) => table.values().bytes_of(row),
+        })
+    }
+
     /// Keeps what the call wrote.
     pub fn commit(&mut self) -> Result<()> {
         self.undo.clear();

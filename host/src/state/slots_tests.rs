@@ -310,3 +310,61 @@ fn what_a_function_cannot_mean_is_an_error() {
     assert!(slots.list_clear(VALUE, 0).is_err());
     assert!(slots.get_all(LIST, |_| ()).is_err());
 }
+
+/// Goal: no time-to-live and no time overflows, and what is written is seen at once. Method: the greatest and the least of each.
+#[test]
+fn extreme_times_and_times_to_live() {
+    let store = StateStore::new(&JobStores::new(u64::MAX, None, 256, 1));
+    let of = |name: &str, kind, ttl_ms| SlotSpec { name: name.into(), kind, ttl_ms };
+    for ttl_ms in [1, 2, 1 << 60, (1 << 60) + 1, i64::MAX as u64, u64::MAX] {
+        let kinds = [("v", SlotKind::Value), ("m", SlotKind::Map), ("l", SlotKind::List)];
+        let specs = kinds.map(|(name, kind)| of(name, kind, Some(ttl_ms)));
+        for times in [[0, i64::MAX], [i64::MIN, i64::MAX], [i64::MAX, i64::MIN], [1, i64::MAX - 1]] {
+            let mut slots = Slots::new(&specs, &store).unwrap();
+            for now_ms in times {
+                let key: ArrayRef = Arc::new(Int64Array::from(vec![7]));
+                slots.begin(&Keys::of(&[key], 1).unwrap(), now_ms).unwrap();
+                slots.set(VALUE, 0, Some(b"v")).unwrap();
+                slots.map_set(MAP, 0, b"e", Some(b"v")).unwrap();
+                slots.list_append(LIST, 0, b"v").unwrap();
+                slots.commit().unwrap();
+                assert_eq!(slots.get(VALUE, 0).unwrap(), Some(&b"v"[..]), "{ttl_ms} {now_ms}");
+                assert_eq!(slots.map_get(MAP, 0, b"e").unwrap(), Some(&b"v"[..]), "{ttl_ms} {now_ms}");
+                let mut seen = 0;
+                slots.list_elements(LIST, 0, 0, 9, |_| seen += 1).unwrap();
+                assert!(seen > 0, "{ttl_ms} {now_ms}");
+            }
+        }
+    }
+}
+
+/// Goal: what a key has is counted as it comes and goes, with undo. Method: bytes of a key after each step, against what there was.
+#[test]
+fn bytes_of_a_key_follow_what_it_has() {
+    let store = StateStore::new(&JobStores::new(u64::MAX, None, 256, 1));
+    let of = |name: &str, kind| SlotSpec { name: name.into(), kind, ttl_ms: None };
+    let specs = [of("v", SlotKind::Value), of("m", SlotKind::Map), of("l", SlotKind::List)];
+    let mut slots = Slots::new(&specs, &store).unwrap();
+    let key: ArrayRef = Arc::new(Int64Array::from(vec![7]));
+    slots.begin(&Keys::of(&[key], 1).unwrap(), 0).unwrap();
+    let bytes = |slots: &mut Slots| [VALUE, MAP, LIST].map(|slot| slots.bytes(slot, 0).unwrap());
+    assert_eq!(bytes(&mut slots), [0; 3]);
+    let large = vec![1; 1_000];
+    slots.set(VALUE, 0, Some(&large)).unwrap();
+    slots.map_set(MAP, 0, b"a", Some(&large)).unwrap();
+    slots.list_append(LIST, 0, &large).unwrap();
+    slots.commit().unwrap();
+    let one = bytes(&mut slots);
+    assert!(one.iter().all(|bytes| (1_000..1_300).contains(bytes)), "{one:?}");
+    slots.map_set(MAP, 0, b"b", Some(&large)).unwrap();
+    slots.map_set(MAP, 0, b"a", None).unwrap();
+    slots.list_append(LIST, 0, &large).unwrap();
+    let two = bytes(&mut slots);
+    assert_eq!([two[0], two[1]], [one[0], one[1]]);
+    assert!(two[2] > 2_000);
+    slots.map_clear(MAP, 0).unwrap();
+    slots.list_clear(LIST, 0).unwrap();
+    assert_eq!(bytes(&mut slots)[1..], [0, 0]);
+    slots.rollback();
+    assert_eq!(bytes(&mut slots), one);
+}

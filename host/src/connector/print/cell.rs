@@ -2,6 +2,8 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::shown::has_power;
+
 /// A value's text, from which characters that would move the cursor, change colours or turn the direction of the text have
 /// lost their power.
 pub(super) fn shown(plain: &[u8]) -> String {
@@ -9,10 +11,7 @@ pub(super) fn shown(plain: &[u8]) -> String {
     for c in String::from_utf8_lossy(plain).chars() {
         match c {
             '\n' | '\r' | '\t' => text.extend(c.escape_default()),
-            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                text.extend(c.escape_unicode());
-            }
-            c if c.is_control() => text.extend(c.escape_unicode()),
+            c if has_power(c) => text.extend(c.escape_unicode()),
             c => text.push(c),
         }
     }

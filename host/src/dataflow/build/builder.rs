@@ -110,7 +110,8 @@ impl<S: Stage> Builder<'_, S> {
     pub(super) fn open(&self, node: &Node, spec: &PluginFunction) -> Result<Function> {
         let plugin =
             self.opened.plugins.get(&spec.path).ok_or_else(|| Error::internal("a plugin that was not loaded"))?;
-        open(plugin, node, spec)
+        let job = Arc::clone(self.job);
+        Ok(open(plugin, node, spec)?.stop_when(move || job.stop_requested() || job.is_over()))
     }
 
     /// Puts an operator behind its inputs, with its event time assigned anew if the job says so.

@@ -20,6 +20,7 @@ impl<S: Stage> Builder<'_, S> {
             spec.outputs.clone(),
             self.dead_letters(id, spec.on_error, schema),
             Arc::clone(&self.job.metrics.nodes[id]),
+            Arc::clone(self.job),
         );
         Ok(self.operator(id, node, vec![(edge, Route::Local)], Box::new(slot), spec.event_time.as_ref()))
     }

@@ -230,6 +230,8 @@ impl Shell {
         }
         let signal = match self.ended {
             Some(End::Stopped) => return,
+            // Rows are missing that the operator gave up: those behind it are not to take theirs for all.
+            Some(End::Complete) if self.job.failure().is_some() => return,
             Some(End::Complete) => Signal::ended(self.told.watermark),
             None => self.operator.promise(self.time.merged()),
         };

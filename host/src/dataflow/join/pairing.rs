@@ -6,6 +6,7 @@ use super::layout::Layout;
 use super::side::{Joined, LEFT, RIGHT};
 use crate::dataflow::batch::{Batch, Column, repeat_timestamp};
 use crate::dataflow::dead_letter::DeadLetters;
+use crate::dataflow::portions;
 use crate::dataflow::slot::columns_for;
 use crate::error::{Error, Result};
 use crate::job::graph::{PairColumn, PairOutput, Read};
@@ -134,7 +135,8 @@ impl Pairing {
                 }
             };
             let columns = self.columns_of(&shape.columns, &chosen, &rows.columns)?;
-            given.push(Given { output: shape.output, rows: frame(&chosen).with_columns(columns) });
+            let rows = frame(&chosen).with_columns(columns);
+            given.extend(portions::cut(rows).into_iter().map(|(rows, _)| Given { output: shape.output, rows }));
         }
         let failures: Vec<(u32, String)> = answer.failures.into_iter().map(|f| (f.row, f.message)).collect();
         let letters = match failures.is_empty() {

@@ -21,7 +21,7 @@ use crate::state::table::{Table, Values};
 /// Bytes that rows take up, whatever else is in the memory that they share with others. Of columns that are seen through row
 /// numbers, the part that goes with these.
 fn bytes_of(piece: &Batch) -> Result<usize> {
-    let size = |column: &Column| {
+    let size = |column: &Column| -> Result<usize> {
         let (values, rows) = column.parts();
         let all = values
             .to_data()

@@ -117,6 +117,10 @@ impl KeyedState for ProcessState {
         self.slots.list_clear(slot, key)
     }
 
+    fn bytes(&mut self, slot: u32, key: u32) -> Result<usize> {
+        self.slots.bytes(slot, key)
+    }
+
     fn set_timer(&mut self, timer: Timer) -> Result<()> {
         self.changes.push((true, timer));
         Ok(())

@@ -4,6 +4,9 @@
 //! reaches them, before it is passed on (P2); those of processing time at the tick that reaches them. Both fire in
 //! the order of their times; a timer that is set while others fire comes after those of the same call. At the end of the input, every timer of
 //! event time fires and none of processing time, as in Flink.
+//!
+//! Firing goes on a few calls at a time ([`Operator::resume`]): results are taken before there are more of them, and a job that
+//! is stopped or has failed does not wait for timers that set each other.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,6 +21,7 @@ use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs, Tick};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::metrics::NodeMetrics;
+use crate::dataflow::portions::Portions;
 use crate::dataflow::slot::columns_for;
 use crate::dataflow::watermark::{END_OF_TIME, Signal};
 use crate::error::{Error, Result};
@@ -30,6 +34,9 @@ use crate::state::timers::Due;
 
 /// Position of the dead letters among the outputs.
 const ERRORS: usize = 1;
+
+/// Calls for timers before the rest of the dataflow has its turn.
+const CALLS_AT_ONCE: usize = 16;
 
 /// One input.
 pub struct Side {
@@ -81,6 +88,16 @@ pub struct ProcessOperator {
     key_of_row: Vec<u32>,
     /// Of the keys of the batch under way; kept for its memory.
     index: KeyIndex,
+    portions: Portions,
+    /// Timers are due, or were when it was last looked.
+    is_firing: bool,
+    /// How the timers of each clock fire that are due at this moment.
+    firing: [Option<Firing>; 2],
+    /// The watermark that has been passed on: that behind which no timer fires any more.
+    told: Option<i64>,
+    has_ended: bool,
+    /// The job has failed behind rows that were done: what comes yet is not.
+    gave_up: bool,
 }
 
 /// How a timer appears in a dead letter: its key, and what it was set with.
@@ -108,6 +125,12 @@ impl ProcessOperator {
             has_timers: false,
             key_of_row: Vec::new(),
             index: KeyIndex::default(),
+            portions: Portions::default(),
+            is_firing: false,
+            firing: [None, None],
+            told: None,
+            has_ended: false,
+            gave_up: false,
         }
     }
 
@@ -122,26 +145,65 @@ impl ProcessOperator {
             if arrangement.output == 0 {
                 self.metrics.rows_out.fetch_add(batch.row_count() as u64, Relaxed);
             }
-            out.give(arrangement.output, batch);
+            self.portions.give(out, arrangement.output, batch);
+        }
+        if let Some(error) = answer.gave_up {
+            self.gave_up = true;
+            self.job.fail_after_rows(error.within(format_args!("`{}`", self.timer_letters.operator())));
         }
         Ok(answer.failures.into_iter().map(|failure| (failure.row, failure.message)).collect())
     }
 
-    /// Fires every timer of this clock whose time has come, those too that are set meanwhile.
+    /// The clock of which a timer is due, and up to when its timers are.
+    fn next_due(&mut self) -> Result<Option<(TimerClock, i64)>> {
+        let processing_time = (!self.has_ended).then_some((TimerClock::ProcessingTime, self.now));
+        let event_time = self.watermark.map(|watermark| (TimerClock::EventTime, watermark));
+        let timers = self.state.state::<ProcessState>()?.timers();
+        let is_due = |(by, up_to): &(TimerClock, i64)| timers.next(clock(*by)).is_some_and(|next| next <= *up_to);
+        Ok([event_time, processing_time].into_iter().flatten().find(is_due))
+    }
+
+    /// Calls the function for timers of this clock that are due, those too that were set meanwhile.
     fn fire(&mut self, by: TimerClock, up_to: i64, out: &mut Outputs) -> Result<()> {
-        let mut firing: Option<Firing> = None;
-        loop {
-            let timers = self.state.state::<ProcessState>()?.timers();
-            if timers.next(clock(by)).is_none_or(|next| next > up_to) {
+        let timers = self.state.state::<ProcessState>()?.timers();
+        let firing = &mut self.firing[clock(by) as usize];
+        if firing.as_ref().is_none_or(|firing| firing.up_to() != up_to) {
+            *firing = Some(Firing::new(up_to, timers.len()));
+        }
+        let due = timers.due(clock(by), up_to, TIMERS_PER_CALL)?;
+        if let (Some(firing), Some(time), Some(tag)) = (firing, due.times.last(), due.tags.last()) {
+            firing.fires(due.times.len(), *time, *tag)?;
+        }
+        self.call_timers(by, due, out)
+    }
+
+    /// Fires what is due, some calls at a time.
+    fn go_on(&mut self, out: &mut Outputs) -> Result<()> {
+        self.is_firing = true;
+        for _ in 0..CALLS_AT_ONCE {
+            if self.portions.is_busy() {
                 return Ok(());
             }
-            let firing = firing.get_or_insert_with(|| Firing::new(up_to, timers.len()));
-            let due = timers.due(clock(by), up_to, TIMERS_PER_CALL)?;
-            if let (Some(time), Some(tag)) = (due.times.last(), due.tags.last()) {
-                firing.fires(due.times.len(), *time, *tag)?;
+            // Who stops a job does not wait for timers that are set anew each time.
+            let chained = self.job.stop_requested() && self.firing.iter().flatten().any(Firing::is_chained);
+            let due = if self.gave_up || chained { None } else { self.next_due()? };
+            match due {
+                Some((by, up_to)) => self.fire(by, up_to, out)?,
+                None => return self.has_fired(),
             }
-            self.call_timers(by, due, out)?;
         }
+        Ok(())
+    }
+
+    fn has_fired(&mut self) -> Result<()> {
+        self.is_firing = false;
+        self.firing = [None, None];
+        if self.has_ended {
+            self.metrics.add_plugin_metrics(self.function.metrics());
+            return Ok(());
+        }
+        self.told = self.watermark;
+        self.schedule()
     }
 
     fn call_timers(&mut self, by: TimerClock, due: Due, out: &mut Outputs) -> Result<()> {
@@ -154,27 +216,22 @@ impl ProcessOperator {
         let keys = KeyColumns { fields: &self.key_fields, columns: &columns, count };
         let context = self.context();
         let answer = self.function.on_timers(keys, &timers, &mut self.state, &context)?;
+        // T3: what a timer gives that was set for a time that has passed is not late for that.
+        let earliest = self.told.map_or(i64::MIN, |told| told.saturating_add(1));
+        let dated = due.times.iter().map(|time| *time.max(&earliest));
+        let dated: ArrayRef = Arc::new(TimestampMillisecondArray::from_iter_values(dated));
         let times: ArrayRef = Arc::new(TimestampMillisecondArray::from(due.times));
         let keys = Batch::new(columns, count).select(&due.key_of.into());
-        let given = keys.with_event_time(self.has_event_time.then(|| Column::from(times.clone())));
+        let given = keys.with_event_time(self.has_event_time.then(|| Column::from(dated)));
         let failures = self.give(Given::Timers(&given), answer, out)?;
         if !failures.is_empty() {
             // A tag has all 64 bits; a column of the job's types has one less, and a sign.
             let tags: ArrayRef = Arc::new(Int64Array::from_iter_values(due.tags.iter().map(|tag| *tag as i64)));
             let own = [Column::from(times), Column::from(tags)];
             let timers = given.with_columns(given.columns().iter().cloned().chain(own).collect());
-            out.give(ERRORS, self.timer_letters.of(&timers, failures)?);
+            self.portions.give(out, ERRORS, self.timer_letters.of(&timers, failures)?);
         }
         Ok(())
-    }
-
-    /// Timers in the past fire at once.
-    fn fire_due(&mut self, out: &mut Outputs) -> Result<()> {
-        if let Some(watermark) = self.watermark {
-            self.fire(TimerClock::EventTime, watermark, out)?;
-        }
-        self.fire(TimerClock::ProcessingTime, self.now, out)?;
-        self.schedule()
     }
 
     /// Has the job come back when the next timer of processing time fires.
@@ -195,6 +252,9 @@ impl ProcessOperator {
 
 impl Operator for ProcessOperator {
     fn batch(&mut self, input: usize, batch: Batch, tick: Tick, out: &mut Outputs) -> Result<()> {
+        if self.gave_up {
+            return Ok(());
+        }
         let row_count = batch.row_count();
         self.now = self.now.max(tick as i64);
         self.metrics.rows_in.fetch_add(row_count as u64, Relaxed);
@@ -217,18 +277,17 @@ impl Operator for ProcessOperator {
         let context = self.context();
         let answer = self.function.on_batch(&rows, &mut self.state, &context)?;
         let failures = self.give(Given::Rows(input, &batch), answer, out)?;
-        out.give(ERRORS, self.sides[input].dead_letters.of(&batch, failures)?);
-        self.fire_due(out)
+        self.portions.give(out, ERRORS, self.sides[input].dead_letters.of(&batch, failures)?);
+        // Timers in the past fire at once.
+        self.go_on(out)
     }
 
     fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
         if let Some(watermark) = signal.known_watermark() {
             self.watermark = Some(watermark);
             self.metrics.set_watermark(watermark);
-            self.fire(TimerClock::EventTime, watermark, out)?;
-            self.schedule()?;
         }
-        Ok(())
+        self.go_on(out)
     }
 
     fn promise(&self, inputs: Signal) -> Signal {
@@ -241,15 +300,25 @@ impl Operator for ProcessOperator {
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
         self.now = self.now.max(tick as i64);
-        self.fire_due(out)
+        self.go_on(out)
     }
 
-    fn end(&mut self, complete: bool, _tick: Tick, out: &mut Outputs) -> Result<()> {
-        if complete {
-            self.watermark = Some(END_OF_TIME);
-            self.fire(TimerClock::EventTime, END_OF_TIME, out)?;
+    fn end(&mut self, complete: bool, tick: Tick, out: &mut Outputs) -> Result<()> {
+        self.now = self.now.max(tick as i64);
+        self.has_ended = true;
+        if !complete {
+            return self.has_fired();
         }
-        self.metrics.add_plugin_metrics(self.function.metrics());
-        Ok(())
+        self.watermark = Some(END_OF_TIME);
+        self.go_on(out)
+    }
+
+    fn is_busy(&self) -> bool {
+        self.is_firing || self.portions.is_busy()
+    }
+
+    fn resume(&mut self, out: &mut Outputs) -> Result<()> {
+        self.portions.resume(out);
+        if self.is_firing { self.go_on(out) } else { Ok(()) }
     }
 }

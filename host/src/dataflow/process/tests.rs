@@ -168,10 +168,30 @@ impl Harness {
         let times: ArrayRef = Arc::new(TimestampMillisecondArray::from_value(7, rows.len()));
         let batch = Batch::new(vec![first, second], rows.len()).with_event_time(Some(times.into()));
         self.operator.batch(input, batch, tick, &mut self.out).unwrap();
+        self.settle().unwrap();
     }
 
     fn watermark(&mut self, watermark: i64) -> Result<()> {
-        self.operator.signal(Signal::active(watermark), &mut self.out)
+        self.operator.signal(Signal::active(watermark), &mut self.out)?;
+        self.settle()
+    }
+
+    fn tick(&mut self, tick: Tick) {
+        self.operator.tick(tick, &mut self.out).unwrap();
+        self.settle().unwrap();
+    }
+
+    fn end(&mut self) {
+        self.operator.end(true, 0, &mut self.out).unwrap();
+        self.settle().unwrap();
+    }
+
+    /// As the shell does, until the operator has given all.
+    fn settle(&mut self) -> Result<()> {
+        while self.operator.is_busy() {
+            self.operator.resume(&mut self.out)?;
+        }
+        Ok(())
     }
 
     fn batches(&mut self, output: usize) -> Vec<Batch> {
@@ -262,7 +282,9 @@ proptest! {
                             model.set((time, key, tag));
                         }
                     }
-                    watermark.map(|watermark| model.fire(watermark)).unwrap_or_default()
+                    // T3: behind the watermark, at the first time that is not late.
+                    let fired = watermark.map(|watermark| model.fire(watermark)).unwrap_or_default();
+                    fired.into_iter().map(|(key, time)| (key, time.max(watermark.unwrap_or(time) + 1))).collect()
                 }
                 Step::Watermark(by) => {
                     let next = watermark.unwrap_or(0) + by;
@@ -273,7 +295,7 @@ proptest! {
             };
             prop_assert_eq!(harness.given(), expected);
         }
-        harness.operator.end(true, 0, &mut harness.out).unwrap();
+        harness.end();
         prop_assert_eq!(harness.given(), model.fire(i64::MAX));
         prop_assert!(model.set.is_empty());
     }
@@ -286,12 +308,12 @@ fn timers_of_processing_time_fire_at_their_tick_and_not_at_the_end() {
     harness.rows(0, &[(1, set(1_000)), (2, set(900)), (3, set(5_000)), (4, set(500))], 600);
     assert_eq!(harness.given(), [(4, 500)], "in the past: at once");
     assert_eq!(harness.job.next_due(600), Some(900));
-    harness.operator.tick(899, &mut harness.out).unwrap();
+    harness.tick(899);
     assert_eq!(harness.given(), []);
-    harness.operator.tick(1_000, &mut harness.out).unwrap();
+    harness.tick(1_000);
     assert_eq!(harness.given(), [(2, 900), (1, 1_000)]);
     assert_eq!(harness.job.next_due(1_000), Some(5_000));
-    harness.operator.end(true, 0, &mut harness.out).unwrap();
+    harness.end();
     assert_eq!(harness.given(), []);
 }
 
@@ -312,6 +334,50 @@ fn timers_that_set_each_other_without_end_fail_the_job() {
     harness.rows(0, &[(1, 1)], 1);
     let error = harness.watermark(10).unwrap_err();
     assert!(error.message.contains(&format!("{FIRINGS_MAX} have fired, and time does not go on")), "{error}");
+}
+
+/// Each timer sets the next one, a millisecond later, from the time 0 on.
+const LATER_AND_LATER: &str = r#"
+    (import "flowgate:plugin/timers@0.1.0" "set" (func $set (param i32 i32)))
+    (memory $memory 100)
+    (func $batch (param i32 i32 i32 i32) (param $keys i32) (param i32) (param $rows i32) (param i32 i32) (result i32)
+        (i64.store (i32.const 512) (i64.const 0)) (i64.store (i32.const 520) (i64.const 0))
+        (call $set (i32.const 512) (i32.const 1))
+        (call $all (local.get $rows)))
+    (func $timers (param i32 i32 i32) (param $due i32) (param $count i32) (result i32)
+        (i64.store offset=8 (local.get $due) (i64.add (i64.load offset=8 (local.get $due)) (i64.const 1)))
+        (call $set (local.get $due) (local.get $count))
+        (call $all (local.get $count)))
+"#;
+
+#[test]
+fn results_of_timers_are_taken_before_there_are_more() {
+    let mut harness = Harness::new(LATER_AND_LATER, 1);
+    harness.rows(0, &[(1, 1)], 1);
+    harness.given();
+    harness.operator.signal(Signal::active(99), &mut harness.out).unwrap();
+    let (mut turns, mut rows) = (1, harness.given().len());
+    assert!(rows < 100, "{rows} rows at once");
+    while harness.operator.is_busy() {
+        harness.operator.resume(&mut harness.out).unwrap();
+        rows += harness.given().len();
+        turns += 1;
+    }
+    assert_eq!(rows, 100);
+    assert!(turns > 5, "{turns}");
+}
+
+#[test]
+fn a_job_that_is_stopped_does_not_wait_for_timers_that_set_each_other() {
+    let mut harness = Harness::new(LATER_AND_LATER, 1);
+    harness.rows(0, &[(1, 1)], 1);
+    harness.operator.signal(Signal::active(i64::MAX / 2), &mut harness.out).unwrap();
+    assert!(harness.operator.is_busy());
+    harness.job.request_stop();
+    harness.operator.resume(&mut harness.out).unwrap();
+    assert!(!harness.operator.is_busy());
+    harness.operator.end(false, 0, &mut harness.out).unwrap();
+    assert!(!harness.operator.is_busy());
 }
 
 #[test]

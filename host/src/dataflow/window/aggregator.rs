@@ -241,10 +241,10 @@ impl Aggregator {
     pub fn finish(&mut self, accumulators: &Accumulators, groups: Option<&[u32]>) -> Result<Vec<ArrayRef>> {
         match (self, accumulators) {
             (Aggregator::Own { .. }, Accumulators::Own(own)) => Ok(vec![own.finish(groups)?]),
-            (Aggregator::Plugin(plugin), Accumulators::Plugin(bytes)) => plugin.function.finish(&match groups {
-                None => VarValues::from_iter(bytes.iter().map(Vec::as_slice)),
-                Some(groups) => VarValues::from_iter(groups.iter().map(|group| bytes[*group as usize].as_slice())),
-            }),
+            (Aggregator::Plugin(plugin), Accumulators::Plugin(bytes)) => match groups {
+                None => plugin.finish(bytes.iter().map(Vec::as_slice).collect()),
+                Some(groups) => plugin.finish(groups.iter().map(|group| bytes[*group as usize].as_slice()).collect()),
+            },
             _ => Err(Accumulators::of_another_aggregate()),
         }
     }
@@ -295,14 +295,35 @@ impl PluginAggregator {
     /// Adds accumulators of others to ours, each to a group of its own.
     fn merge<'a>(&mut self, ours: &mut [Vec<u8>], theirs: impl Iterator<Item = (&'a [u8], u32)>) -> Result<()> {
         let (right, groups): (Vec<&[u8]>, Vec<u32>) = theirs.unzip();
-        let left = VarValues::from_iter(groups.iter().map(|group| ours[*group as usize].as_slice()));
-        let merged = self.function.merge(&left, &VarValues::from_iter(right))?;
-        for (value, group) in merged.iter().zip(&groups) {
-            ours[*group as usize] = value.to_vec();
+        for (right, groups) in right.chunks(ACCUMULATORS_AT_ONCE).zip(groups.chunks(ACCUMULATORS_AT_ONCE)) {
+            let left = VarValues::from_iter(groups.iter().map(|group| ours[*group as usize].as_slice()));
+            let merged = self.function.merge(&left, &VarValues::from_iter(right.iter().copied()))?;
+            for (value, group) in merged.iter().zip(groups) {
+                ours[*group as usize] = value.to_vec();
+            }
         }
         Ok(())
     }
+
+    /// The result columns for these accumulators.
+    fn finish(&mut self, accumulators: Vec<&[u8]>) -> Result<Vec<ArrayRef>> {
+        let mut parts = Vec::new();
+        for chunk in accumulators.chunks(ACCUMULATORS_AT_ONCE) {
+            parts.push(self.function.finish(&VarValues::from_iter(chunk.iter().copied()))?);
+        }
+        if parts.len() < 2 {
+            return parts.pop().map_or_else(|| self.function.finish(&VarValues::default()), Ok);
+        }
+        let column = |position: usize| {
+            let arrays: Vec<&dyn Array> = parts.iter().filter_map(|part| Some(part.get(position)?.as_ref())).collect();
+            arrow_select::concat::concat(&arrays).map_err(|e| Error::internal(e.to_string()))
+        };
+        (0..parts[0].len()).map(column).collect()
+    }
 }
+
+/// Accumulators that are put together for the wall: of the largest, 512 MiB.
+const ACCUMULATORS_AT_ONCE: usize = 8_192;
 
 /// Divides rows so that no part has two of one group: row `i` belongs to group `groups[i]`.
 fn once_each(groups: &[u32]) -> Vec<Vec<u32>> {

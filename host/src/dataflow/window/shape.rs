@@ -76,6 +76,7 @@ impl Shape {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::quantity::DURATION_MS_MAX;
     use proptest::prelude::*;
 
     fn shapes() -> impl Strategy<Value = Shape> {
@@ -103,6 +104,24 @@ mod tests {
                 .filter(|s: &i64| s.rem_euclid(shape.slide_ms) == 0 && *s <= time && time < s + shape.size_ms)
                 .collect();
             prop_assert_eq!(shape.windows(time).collect::<Vec<_>>(), naive);
+        }
+
+        /// Goal: nothing overflows. Method: the longest durations that a job may have, and any time that is not refused; any
+        /// watermark.
+        #[test]
+        fn nothing_overflows(
+            lengths in [1..=DURATION_MS_MAX, 1..=DURATION_MS_MAX, 0..=DURATION_MS_MAX],
+            time in prop_oneof![Just(-TIME_LIMIT_MS), Just(TIME_LIMIT_MS), -TIME_LIMIT_MS..=TIME_LIMIT_MS],
+            watermark in prop_oneof![Just(i64::MIN), Just(i64::MAX), any::<i64>()],
+        ) {
+            let [a, b, lateness_ms] = lengths;
+            let shape = Shape { size_ms: a.max(b), slide_ms: a.min(b), lateness_ms };
+            let (first, last) = (shape.first_window(time), shape.last_window(time));
+            prop_assert!(first <= last && last <= time && time <= shape.fires_at(first));
+            prop_assert!(shape.fires_at(last) <= shape.closes_at(last) && shape.pane_of(time) <= time);
+            let unfired = shape.first_unfired(watermark);
+            prop_assert_eq!(shape.is_late(time, watermark), shape.closes_at(last) <= watermark);
+            prop_assert!(watermark.abs_diff(0) > TIME_LIMIT_MS as u64 || shape.fires_at(unfired) > watermark);
         }
 
         /// Goal: all times of a pane are in the same windows, and panes are as long as can be.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::file::Loaded;
 use super::tree::{Place, Span};
 use crate::job::problem::{Problem, Severity};
+use crate::shown;
 
 /// Problems that are shown: nobody reads more at once.
 const SHOWN_MAX: usize = 100;
@@ -49,7 +50,7 @@ impl Loaded {
             Severity::Error => paint.wrap("1;31", "error"),
             Severity::Warning => paint.wrap("1;33", "warning"),
         };
-        let message = paint.wrap("1", &problem.message);
+        let message = paint.wrap("1", &shown::lines(&problem.message));
         let name = &self.document.name;
         match place {
             Some(Place::Text(span)) => {
@@ -67,7 +68,7 @@ impl Loaded {
         }
         for line in problem.help.iter().flat_map(|h| h.lines()) {
             let label = if line.starts_with(' ') { "     ".to_string() } else { paint.wrap("36", "help:") };
-            let _ = writeln!(out, "   {label} {line}");
+            let _ = writeln!(out, "   {label} {}", shown::lines(line));
         }
     }
 
@@ -76,7 +77,7 @@ impl Loaded {
         // Long lines (a whole job as one line of JSON) are cut around the mark.
         let start = column.saturating_sub(60);
         let shown: String = line.chars().skip(start).take(110).map(|c| if c == '\t' { ' ' } else { c }).collect();
-        let shown: String = shown.chars().filter(|c| !c.is_control()).collect();
+        let shown: String = shown.chars().filter(|c| !shown::has_power(*c)).collect();
         let before: String = shown.chars().take(column - 1 - start).collect();
         let left = shown.chars().count().saturating_sub(column - 1 - start).max(1);
         let marks = "^".repeat(width.min(left));

@@ -226,3 +226,32 @@ fn a_large_wrong_file_is_refused_quickly() {
     }
     assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
 }
+
+#[test]
+fn what_needs_quotes_is_told_with_the_way_out() {
+    let help = |text: &str| {
+        let loaded = loaded(text, Language::Yaml);
+        assert!(!loaded.problems.is_empty(), "{text}");
+        loaded.problems.into_iter().filter_map(|p| p.help).collect::<Vec<_>>().join("; ")
+    };
+    for (text, expected) in [
+        ("job: t\nsources: { s: { file: { path: *.log } } }", "begins with `*`"),
+        ("job: t\nsources:\n  s:\n    file:\n      path: *.log\n", "begins with `*`"),
+        ("job: t\nsources: { s: { file: { path: a, columns: { @timestamp: timestamp } } } }", "begins with `@`"),
+        ("job: `t`", "begins with `@` or a backtick"),
+        ("job: %t", "begins with `%`"),
+        ("job: !secret t", "begins with `!`"),
+        ("job: t\nsources: !all { s: {} }", "begins with `!`"),
+        ("job: &a t\nx: *a", "begins with `*`"),
+    ] {
+        assert!(help(text).contains(expected) && help(text).contains("quotes"), "{text}: {}", help(text));
+    }
+}
+
+#[test]
+fn a_tag_that_says_nothing_is_refused_and_yamls_own_are_not() {
+    assert_eq!(messages("job: !secret t"), ["the YAML tag `!secret` means nothing in a job file"]);
+    assert!(messages("job: !!binary dA==")[0].contains("means nothing"));
+    let spec = "sources: { s: { file: { path: !!str 7 } } }\nsinks: { o: { input: s, print: {} } }";
+    assert_eq!(messages(&format!("job: ! t\n{spec}")), Vec::<String>::new());
+}

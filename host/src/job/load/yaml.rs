@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span as Marks};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span as Marks, Tag};
 use serde_json::Number;
 
 use super::tree::{Key, Node, Place, Span, Tree};
@@ -63,12 +63,21 @@ pub(crate) fn parse(text: &str, wrong: &mut Vec<Wrong>) -> Result<Node, Wrong> {
             let marker = e.marker();
             let at = Span { line: marker.line(), column: marker.col() + 1, width: 1, text_from: None };
             let line = text.lines().nth(marker.line().saturating_sub(1)).unwrap_or_default();
-            let help = line.contains("${").then_some("inside `{ }`, a text with `${...}` needs quotes");
-            Wrong { help, ..Wrong::new(at, format!("not valid YAML: {}", e.info())) }
+            Wrong { help: quotes_needed(line), ..Wrong::new(at, format!("not valid YAML: {}", e.info())) }
         })?;
         let (at, raw) = span(marks, &chars);
         let done = match event {
-            Event::Alias(_) => return Err(Wrong::new(at, "YAML aliases (`*name`) are not taken in job files")),
+            Event::Alias(_) => {
+                let help = Some("a text that begins with `*`, such as a pattern of files, needs quotes");
+                return Err(Wrong { help, ..Wrong::new(at, "YAML aliases (`*name`) are not taken in job files") });
+            }
+            Event::Scalar(.., Some(tag)) | Event::SequenceStart(_, Some(tag)) | Event::MappingStart(_, Some(tag))
+                if !is_known(&tag) =>
+            {
+                let help = Some("a text that begins with `!` needs quotes");
+                let message = format!("the YAML tag `{}{}` means nothing in a job file", tag.handle, tag.suffix);
+                return Err(Wrong { help, ..Wrong::new(at, message) });
+            }
             Event::DocumentStart(_) if root.is_some() => {
                 return Err(Wrong::new(at, "a job file is one YAML document; this begins a second one"));
             }
@@ -125,6 +134,30 @@ pub(crate) fn value_of_yaml(text: &str) -> Result<serde_json::Value, String> {
     let mut wrong = Vec::new();
     let node = parse(text, &mut wrong).map_err(|e| e.message)?;
     if wrong.is_empty() { Ok(node.value()) } else { Err(wrong.swap_remove(0).message) }
+}
+
+/// The tags of YAML itself say what a value is anyway.
+fn is_known(tag: &Tag) -> bool {
+    let of_yaml = ["str", "int", "float", "bool", "null", "seq", "map"];
+    (tag.is_yaml_core_schema() && of_yaml.contains(&tag.suffix.as_str()))
+        || (tag.handle.is_empty() && tag.suffix == "!")
+}
+
+/// What is meant, probably, where a line cannot be parsed: a character that begins something in YAML, unless it is in quotes.
+fn quotes_needed(line: &str) -> Option<&'static str> {
+    if line.contains("${") {
+        return Some("inside `{ }`, a text with `${...}` needs quotes");
+    }
+    // A value or a name begins there, and is not in quotes.
+    let begins = |at: usize| line[..at].chars().next_back().is_none_or(|before| " \t[{,".contains(before));
+    let first = line.char_indices().find(|(at, c)| "*&@`%!".contains(*c) && begins(*at));
+    first.map(|(_, c)| match c {
+        '*' => "a text that begins with `*`, such as a pattern of files, needs quotes",
+        '&' => "a text that begins with `&` needs quotes",
+        '@' | '`' => "a text or a name that begins with `@` or a backtick needs quotes",
+        '%' => "a text that begins with `%` needs quotes",
+        _ => "a text that begins with `!` needs quotes",
+    })
 }
 
 fn duplicate(key: &Key, first_line: usize) -> Wrong {

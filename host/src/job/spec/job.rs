@@ -78,7 +78,10 @@ pub struct Limits {
     /// Time of one call before it is ended. Default: 1s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Millis>,
-    /// Data that one call may return. Default: 64MiB.
+    /// Data that one call may return; the calls over one batch may return four times as much together. Default: 64MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<Bytes>,
+    /// One map or list that a process function keeps for one key; a write that makes it larger fails. Default: 256MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_state: Option<Bytes>,
 }

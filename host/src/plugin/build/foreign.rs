@@ -11,7 +11,7 @@ use wasmparser::{Parser, Payload};
 use super::dependencies::Dependencies;
 use super::package::Package;
 use crate::error::{Error, Result};
-use crate::plugin::message::sanitise;
+use crate::shown::one_line;
 
 /// What the contract's imports begin with.
 const OWN: &str = "flowgate:plugin/";
@@ -99,11 +99,11 @@ fn imports(module: &[u8]) -> Result<BTreeMap<String, Vec<String>>> {
 fn refusal(name: &str, imports: &BTreeMap<String, Vec<String>>, dependencies: &Dependencies) -> String {
     let mut text = format!("package {name} asks for what is not in the sandbox:");
     for (module, names) in imports {
-        let named: Vec<String> = names.iter().take(NAMED_MAX).map(|name| format!("`{}`", sanitise(name, 80))).collect();
+        let named: Vec<String> = names.iter().take(NAMED_MAX).map(|name| format!("`{}`", one_line(name, 80))).collect();
         let more = names.len().saturating_sub(NAMED_MAX);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         // Writing to a string cannot fail.
-        let _ = write!(text, "\n  {} of `{}`{more}: {}", named.join(", "), sanitise(module, 80), kind(module));
+        let _ = write!(text, "\n  {} of `{}`{more}: {}", named.join(", "), one_line(module, 80), kind(module));
     }
     let javascript = imports.keys().any(|module| is_javascript(module));
     let ways = if javascript { dependencies.ways_to(&JAVASCRIPT) } else { Vec::new() };

@@ -38,12 +38,13 @@ impl Function {
         }
         let message = match self.update_once(&accumulators, groups, input, row_count, context, limits.deadline()) {
             Ok(updated) => return Ok(updated),
-            Err(Stop::Operator(error)) => return Err(error),
+            Err(Stop::Operator(error) | Stop::GaveUp(error)) => return Err(error),
             Err(Stop::Trapped(message)) => message,
         };
         let mut accumulators = accumulators;
         let mut failed = Vec::new();
-        let trapped = search(row_count, &limits, message, |rows, deadline| {
+        let is_stopping = std::sync::Arc::clone(&self.is_stopping);
+        let searched = search(row_count, &limits, message, &*is_stopping, |rows, deadline| {
             let part = pieces::slice(input, &rows);
             let groups = groups.get(rows.clone()).unwrap_or_default();
             let updated = self.update_once(&accumulators, groups, &part, rows.len(), context, deadline)?;
@@ -51,7 +52,10 @@ impl Function {
             failed.extend(pieces::shifted(updated.failures, rows.start));
             Ok(())
         })?;
-        failed.extend(trapped);
+        if let Some(error) = searched.gave_up {
+            return Err(error);
+        }
+        failed.extend(searched.failures);
         failed.sort_by_key(|failure| failure.row);
         Ok(Updated { accumulators, failures: failed })
     }
@@ -68,7 +72,7 @@ impl Function {
             let raw = self.call(limits.deadline(), &CallContext::default(), |guest, store| guest.merge(store, &l, &r));
             let values = raw
                 .and_then(|raw| self.believe(columns_out::accumulators(raw, part.len(), limits.accumulator_bytes_max)));
-            merged.append(&values.map_err(|stop| self.stopped("merge accumulators", stop))?);
+            merged.append(&values.map_err(|stop| self.stopped("merge accumulators", stop))?)?;
         }
         Ok(merged)
     }
@@ -130,7 +134,7 @@ impl Function {
                 .collect();
             let columns = pieces::take(input, &rows)?;
             let updated = self.update(accumulators.slice(part.start, part.end), &own, &columns, rows.len(), context)?;
-            all.accumulators.append(&updated.accumulators);
+            all.accumulators.append(&updated.accumulators)?;
             for mut failure in updated.failures {
                 failure.row = rows.get(failure.row as usize).copied().unwrap_or(failure.row);
                 all.failures.push(failure);

@@ -15,10 +15,10 @@ use crate::plugin::host_state::{CallContext, HostState, Metric, Services};
 use crate::plugin::instance::Instance;
 use crate::plugin::keyed_call::KeyedCall;
 use crate::plugin::limits::Limits;
-use crate::plugin::message::sanitise;
 use crate::plugin::plugins::Plugin;
-use crate::plugin::search::Stop;
+use crate::plugin::search::{IsStopping, Stop};
 use crate::schema::Field;
+use crate::shown::one_line;
 
 /// A function that was opened for an operator, with an instance of its own. It belongs to one worker: it can be sent
 /// to another thread, not shared. After a trap the next call runs in a new instance.
@@ -35,6 +35,7 @@ pub struct Function {
     /// State slots, as in the binding.
     pub(super) slots: Arc<[StateSlot]>,
     slot: Option<Slot>,
+    pub(super) is_stopping: Arc<IsStopping>,
 }
 
 /// An instance, or what is left between a trap and the next call.
@@ -51,15 +52,15 @@ impl Function {
         let Some(position) = plugin.functions().iter().position(|f| f.name == request.function) else {
             return Err(vec![unknown_function(plugin, &request.function)]);
         };
-        let described = plugin.described.get(position).ok_or_else(Vec::new)?;
-        let kind = described.info.kind;
+        let info = plugin.functions().get(position).ok_or_else(Vec::new)?;
+        let kind = info.kind;
         let (name, given) = (&request.function, request.inputs.len());
         if !kind.inputs().contains(&given) {
             let takes = kind.inputs();
             let takes = if takes.start() == takes.end() { format!("{}", takes.end()) } else { "1 or 2".into() };
             return Err(vec![format!("`{name}` is of kind {}: inputs {takes}, {given} given", kind.name())]);
         }
-        let problems = describe::check_config(described, &request.config, &limits);
+        let problems = plugin.check_config(info, &request.config);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -77,7 +78,7 @@ impl Function {
             .map_err(|e| vec![format!("`{}` cannot be opened: {}", request.function, e.0)])?
             .map_err(|problems| guest_problems(problems, &limits))?;
         let binding = describe::binding(bound, kind, &request, &limits)
-            .map_err(|lie| vec![format!("`{}` {}", request.function, sanitise(&lie, limits.message_bytes_max))])?;
+            .map_err(|lie| vec![format!("`{}` {}", request.function, one_line(&lie, limits.message_bytes_max))])?;
         Ok(Function {
             plugin: plugin.clone(),
             position,
@@ -88,7 +89,14 @@ impl Function {
             makes: binding.outputs.iter().map(|o| o.columns.clone()).collect(),
             binding,
             slot: Some(Slot::Open(Box::new(instance))),
+            is_stopping: Arc::new(|| false),
         })
+    }
+
+    /// Where rows that trap are searched for, this says whether the job is being stopped: a search then ends soon.
+    pub fn stop_when(mut self, is_stopping: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.is_stopping = Arc::new(is_stopping);
+        self
     }
 
     /// What it reads and writes.
@@ -141,7 +149,7 @@ impl Function {
         match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(message)) => {
-                let message = sanitise(&message, self.plugin.wall.limits.message_bytes_max);
+                let message = one_line(&message, self.plugin.wall.limits.message_bytes_max);
                 Err(Stop::Operator(Error::user(format!("function `{}` gave up: {message}", self.name()))))
             }
             Err(trapped) => {
@@ -158,7 +166,7 @@ impl Function {
     ) -> std::result::Result<T, Stop> {
         checked.map_err(|lie| {
             self.close();
-            Stop::Trapped(sanitise(&lie, self.plugin.wall.limits.message_bytes_max))
+            Stop::Trapped(one_line(&lie, self.plugin.wall.limits.message_bytes_max))
         })
     }
 
@@ -211,7 +219,7 @@ impl Function {
 
     pub(super) fn stopped(&self, what: &str, stop: Stop) -> Error {
         match stop {
-            Stop::Operator(error) => error,
+            Stop::Operator(error) | Stop::GaveUp(error) => error,
             Stop::Trapped(message) => Error::user(format!("function `{}` cannot {what}: {message}", self.name())),
         }
     }
@@ -221,14 +229,19 @@ impl Function {
     }
 }
 
+/// Functions that are listed where the one that was asked for is not there.
+const NAMES_LISTED_MAX: usize = 30;
+
 fn unknown_function(plugin: &Plugin, name: &str) -> String {
     let names: Vec<&str> = plugin.functions().iter().map(|f| f.name.as_str()).collect();
+    let listed = names.iter().take(NAMES_LISTED_MAX).copied().collect::<Vec<_>>().join(", ");
+    let listed = if names.len() > NAMES_LISTED_MAX { format!("{listed}, ...") } else { listed };
     let nearest = names.iter().max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
     let hint = match nearest {
         Some(nearest) if strsim::jaro(nearest, name) > 0.7 => format!("; did you mean `{nearest}`?"),
         _ => String::new(),
     };
-    format!("the plugin has no function `{name}`; it has {}{hint}", names.join(", "))
+    format!("the plugin has no function `{name}`; it has {listed}{hint}")
 }
 
 fn guest_problems(problems: Vec<String>, limits: &Limits) -> Vec<String> {
@@ -236,7 +249,7 @@ fn guest_problems(problems: Vec<String>, limits: &Limits) -> Vec<String> {
     let mut shown: Vec<String> = problems
         .into_iter()
         .take(limits.problems_max)
-        .map(|problem| sanitise(&problem, limits.message_bytes_max))
+        .map(|problem| one_line(&problem, limits.message_bytes_max))
         .collect();
     if count > shown.len() {
         shown.push(format!("and {} problems more", count - shown.len()));

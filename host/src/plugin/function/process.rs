@@ -119,7 +119,7 @@ impl Function {
         call: impl FnOnce(&Guest, &mut Store<HostState>) -> wasmtime::Result<std::result::Result<AnswerRaw, String>>,
     ) -> std::result::Result<Answer, Stop> {
         let keys = row_number(part.count)?;
-        let mut keyed = Some(KeyedCall::new(state.take()?, self.slots.clone(), keys, part.numbers.clone()));
+        let mut keyed = Some(KeyedCall::new(state.take()?, self.slots.clone(), keys, part.numbers.clone(), deadline));
         let raw = self.call_with(&mut keyed, deadline, context, call);
         if let Some(keyed) = keyed {
             state.put_back(keyed.state);

@@ -2,17 +2,20 @@
 //! for every kind that answers with rows.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::ArrayRef;
 
 use super::opened::Function;
 use crate::error::{Error, Result};
+use crate::job::quantity::Bytes;
 use crate::plugin::columns_in::{bytes_in, columns_in};
 use crate::plugin::columns_out::{self, Answer};
 use crate::plugin::host_state::CallContext;
+use crate::plugin::limits::Limits;
 use crate::plugin::pieces::{self, Piece};
-use crate::plugin::search::{Stop, search};
+use crate::plugin::search::{Searched, Stop, search};
 use crate::plugin::wire::{AnswerRaw, RowFailure};
 use crate::schema::Field;
 
@@ -48,21 +51,36 @@ impl Function {
         let of_side =
             |side: &[ArrayRef], rows: &Range<usize>| bytes_in(&pieces::part(side, rows, row_count), rows.len());
         let bytes = |rows: &Range<usize>| of_side(left, rows) + of_side(right, rows);
-        self.answer(0..row_count, &bytes, &mut |function, rows, deadline| {
+        let answer = self.answer(0..row_count, &bytes, &mut |function, rows, deadline| {
             let count = row_number(rows.len())?;
             let (left, right) = (pieces::part(left, &rows, row_count), pieces::part(right, &rows, row_count));
             let left = columns_in(&left, function.reads_of(0), rows.len())?;
             let right = columns_in(&right, function.reads_of(1), rows.len())?;
             let raw = function.call(deadline, context, |guest, store| guest.join(store, count, &left, &right))?;
             function.believe_answer(raw, rows.len())
-        })
+        })?;
+        match answer.gave_up {
+            Some(error) => Err(error),
+            None => Ok(answer),
+        }
     }
 
     /// The answer to `rows`, in as many calls as it takes: `bytes` says what rows weigh, `once` calls the function over
     /// some of them. Rows that are too heavy for one call are cut in two; where a call traps, the rows at fault are
-    /// searched for, and fail. Calls come in row order.
+    /// searched for, and fail. Calls come in row order. Where the answers are too much for one batch, it gives up.
     pub(super) fn answer(
         &mut self,
+        rows: Range<usize>,
+        bytes: &dyn Fn(&Range<usize>) -> usize,
+        once: CallSome<'_>,
+    ) -> Result<Answer> {
+        let mut room = Room::of(&self.plugin.wall.limits);
+        self.answer_within(&mut room, rows, bytes, once)
+    }
+
+    fn answer_within(
+        &mut self,
+        room: &mut Room,
         rows: Range<usize>,
         bytes: &dyn Fn(&Range<usize>) -> usize,
         once: CallSome<'_>,
@@ -74,29 +92,39 @@ impl Function {
         }
         if bytes(&rows) <= limits.input_bytes_max {
             let message = match once(self, rows.clone(), limits.deadline()) {
-                Ok(answer) => return Ok(answer),
-                Err(Stop::Operator(error)) => return Err(error),
+                Ok(mut answer) => {
+                    answer.gave_up = room.take(&answer).err();
+                    return Ok(answer);
+                }
+                Err(Stop::Operator(error) | Stop::GaveUp(error)) => return Err(error),
                 Err(Stop::Trapped(message)) => message,
             };
             let mut answered = Vec::new();
-            let failures = search(rows.len(), &limits, message, |part, deadline| {
+            let is_stopping = Arc::clone(&self.is_stopping);
+            let searched = search(rows.len(), &limits, message, &*is_stopping, |part, deadline| {
                 let answer = once(self, start + part.start..start + part.end, deadline)?;
+                let taken = room.take(&answer);
                 answered.push(Piece { rows: part, answer });
-                Ok(())
+                taken.map_err(Stop::GaveUp)
             })?;
-            return pieces::join(answered, failures, &self.makes);
+            return pieces::join(answered, searched, &self.makes);
         }
         if rows.len() == 1 {
             let max = limits.input_bytes_max;
             let message = format!("the row has more than {max} bytes, which is the most for one call");
-            return pieces::join(Vec::new(), vec![RowFailure { row: 0, message }], &self.makes);
+            let failures = vec![RowFailure { row: 0, message }];
+            return pieces::join(Vec::new(), Searched { failures, gave_up: None }, &self.makes);
         }
         let mut answered = Vec::with_capacity(2);
         for part in [0..rows.len() / 2, rows.len() / 2..rows.len()] {
-            let answer = self.answer(start + part.start..start + part.end, bytes, once)?;
+            let answer = self.answer_within(room, start + part.start..start + part.end, bytes, once)?;
+            let gave_up = answer.gave_up.is_some();
             answered.push(Piece { rows: part, answer });
+            if gave_up {
+                break;
+            }
         }
-        pieces::join(answered, Vec::new(), &self.makes)
+        pieces::join(answered, Searched { failures: Vec::new(), gave_up: None }, &self.makes)
     }
 
     /// Checks an answer to this many given rows.
@@ -109,6 +137,34 @@ impl Function {
     /// The columns that the function reads of an input.
     pub(super) fn reads_of(&self, input: usize) -> &[Field] {
         self.reads.get(input).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What the answers to one batch may still take, however many calls they come from.
+struct Room {
+    rows: usize,
+    bytes: usize,
+    limits: Arc<Limits>,
+}
+
+impl Room {
+    fn of(limits: &Arc<Limits>) -> Self {
+        Room { rows: limits.batch_rows_max, bytes: limits.batch_bytes_max(), limits: Arc::clone(limits) }
+    }
+
+    /// Takes what the host holds of an answer. The error says that this was too much.
+    fn take(&mut self, answer: &Answer) -> Result<()> {
+        let size = answer.size();
+        let left = self.rows.checked_sub(size.rows).zip(self.bytes.checked_sub(size.bytes));
+        let Some((rows, bytes)) = left else {
+            let (rows, bytes) = (self.limits.batch_rows_max, Bytes(self.limits.batch_bytes_max() as u64));
+            return Err(Error::user(format!(
+                "its answers to one batch have more than {rows} rows or {bytes}; smaller batches (`batch_rows` of the \
+                 source) have smaller answers, and `limits: {{ output: ... }}` allows larger ones"
+            )));
+        };
+        (self.rows, self.bytes) = (rows, bytes);
+        Ok(())
     }
 }
 

@@ -1,0 +1,11 @@
+;; Traps unless it is called for a single row, which it answers with a text of 60,000,000 bytes.
+(memory $memory 1000)
+(func $apply (param $rows i32) (param i32 i32) (result i32)
+  (if (i32.gt_u (local.get $rows) (i32.const 1)) (then unreachable))
+  (i32.store (i32.const 4096) (i32.const 0))
+  (i32.store (i32.const 4100) (i32.const 60000000))
+  (i32.store (i32.const 328) (i32.const 2))
+  (i32.store (i32.const 332) (i32.const 1048576))
+  (i32.store (i32.const 336) (i32.const 60000000))
+  (global.set $top (i32.const 8192))
+  (i32.const 256))
