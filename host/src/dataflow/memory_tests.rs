@@ -11,7 +11,7 @@ use crate::state::store::SpillWork;
 
 /// Rows that a source gives, and little memory for them.
 fn sizes() -> (u64, u64) {
-    if std::env::var_os("FLOWGATE_TEST_LARGE").is_some() { (80_000, 256 << 10) } else { (4_000, 50_000) }
+    if std::env::var_os("FLOWGATE_TEST_LARGE").is_some() { (80_000, 100_000) } else { (4_000, 50_000) }
 }
 
 /// Enough memory.
