@@ -240,14 +240,15 @@ impl<V: Values> Table<V> {
         }
     }
 
+    /// Whether all of its rows are in the file, so that [`Table::fold`] makes a note of it.
+    pub(super) fn is_foldable(&self) -> bool {
+        self.spilled.is_some() && self.index.is_empty()
+    }
+
     /// A table all of whose rows are in the file, as a note.
-    #[allow(clippy::result_large_err)] // The table goes back to where it was: a box would be an allocation for nothing.
-    pub(super) fn fold(self) -> std::result::Result<Folded, Self> {
+    pub(super) fn fold(self) -> Option<Folded> {
         debug_assert!(self.gone.is_none() && self.clock.is_none(), "a note has no changes and no clock");
-        match self.spilled {
-            Some(spilled) if self.index.is_empty() => Ok(spilled.fold()),
-            spilled => Err(Table { spilled, ..self }),
-        }
+        self.spilled.map(|spilled| spilled.fold())
     }
 
     /// What the table has in the file; so many rows are about to go there.

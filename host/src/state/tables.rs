@@ -207,12 +207,11 @@ impl<V: Prototype> Tables<V> {
     }
 
     fn put_back(&mut self, number: i64, table: Table<V>) {
-        match table.fold() {
-            Ok(folded) => self.note(number, folded),
-            Err(table) => {
-                self.used.push(number);
-                self.open.insert(number, table);
-            }
+        if !table.is_foldable() {
+            self.used.push(number);
+            self.open.insert(number, table);
+        } else if let Some(folded) = table.fold() {
+            self.note(number, folded);
         }
     }
 
