@@ -12,7 +12,7 @@ workspace  := --workspace
 PREFIX     ?= $(HOME)/.local
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build plugins demo test install bench nexmark lint fmt lint-tools
+.PHONY: help setup build plugins demo test soak install bench nexmark lint fmt lint-tools
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,11 @@ demo: plugins ## Run the main job on what a web server logged
 
 test: setup lint plugins ## Format, lints, unit, doc and end-to-end tests, and the tidy test
 	cargo test $(flags) $(workspace)
+
+soak: plugins ## Long batteries: chained jobs 510 times on a busy machine, state with hardly any memory, idle jobs for a minute
+	FLOWGATE_TEST_RUNS=170 cargo test $(flags) -p flowgate --lib chained_jobs_give_the_same
+	FLOWGATE_TEST_LARGE=1 cargo test $(flags) -p flowgate --lib memory_tests
+	FLOWGATE_TEST_SECONDS=60 cargo test $(flags) -p flowgate-tests --test resources -- --nocapture
 
 install: plugins ## Install the program and its plugins to PREFIX, ~/.local where it is not set
 	install -D $(flowgate) $(PREFIX)/bin/flowgate
