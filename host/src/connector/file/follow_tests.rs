@@ -283,7 +283,7 @@ fn a_new_file_without_permission_is_tried_again() {
     assert_eq!(followed.rows(&mut *reader, 1), [row(1, "one")]);
     followed.rotate();
     std::fs::write(&followed.path, "two\n").unwrap();
-    std::fs::set_permissions(&followed.path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&followed.path, std::fs::Permissions::from_mode(0o000)).unwrap();
     if File::open(&followed.path).is_ok() {
         eprintln!("SKIPPED: root reads everything");
         return;

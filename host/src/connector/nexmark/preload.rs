@@ -16,7 +16,7 @@ use crate::schema::SchemaRef;
 /// Where the rows come from, the first time.
 pub(super) enum Supply {
     Made(Box<Events>),
-    Files(FileSource),
+    Files(Box<FileSource>),
 }
 
 /// What preloaded rows follow from.

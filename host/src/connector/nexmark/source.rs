@@ -20,7 +20,7 @@ pub(crate) fn source(spec: &spec::Nexmark, base: &Path) -> Result<Box<dyn Source
             let lines = NexmarkLines { table: spec.table, batch_rows };
             let files =
                 FileSource::decoded(&spec::FileSource::text(path), base, Ok(Arc::new(lines) as Arc<dyn Decoding>))?;
-            Supply::Files(files)
+            Supply::Files(Box::new(files))
         }
         None => Supply::Made(Box::new(Events::new(spec.table, spec.events, spec.rate, spec.batch_rows))),
     };
@@ -35,7 +35,7 @@ pub(crate) fn source(spec: &spec::Nexmark, base: &Path) -> Result<Box<dyn Source
             Box::new(BlockSource::new(Replay::new(key, supply), spec.rate))
         }
         Supply::Made(events) => Box::new(BlockSource::new(*events, spec.rate)),
-        Supply::Files(files) => Box::new(files),
+        Supply::Files(files) => files,
     })
 }
 
