@@ -127,15 +127,14 @@ fn names_of_fields(
     if no_header {
         return (1..=first.len()).map(|n| format!("column_{n}")).collect();
     }
-    let mut names: IndexMap<String, ()> = IndexMap::new();
+    let mut names: IndexMap<String, usize> = IndexMap::new();
     for name in first {
-        if names.contains_key(&name) {
-            left_out.push((name, "the header has it more than once"));
-        } else {
-            names.insert(name, ());
-        }
+        *names.entry(name).or_default() += 1;
     }
-    usable(names.into_keys(), left_out)
+    // A source that reads one of these is refused: which of them is meant?
+    let (once, often): (Vec<_>, Vec<_>) = names.into_iter().partition(|(_, count)| *count == 1);
+    left_out.extend(often.into_iter().map(|(name, _)| (name, "the header has it more than once")));
+    usable(once.into_iter().map(|(name, _)| name), left_out)
 }
 
 /// Those that can be columns of a source.
