@@ -198,3 +198,30 @@ fn early_results_are_of_the_keys_that_have_changed() {
 fn plan_of_rows() -> Plan {
     Plan { marks_results: true, trigger: Some(graph::Trigger::Every(1_000)), ..plan(&["count"]) }
 }
+
+/// T6: the owner alone knows what is late, and of a partial aggregate it can no longer say which rows are. A row that would be
+/// late by exactly nothing goes to it as a row.
+#[test]
+fn rows_that_are_late_by_nothing_are_not_added_up_early() {
+    let shuffle = || Shuffle::new(Target::One(0), 1, 0);
+    for (kind, lateness_ms) in [
+        (graph::Windows::Session { gap_ms: 10 }, 0),
+        (graph::Windows::Session { gap_ms: 6 }, 4),
+        (graph::Windows::Time { size_ms: 10, slide_ms: 10 }, 2),
+    ] {
+        let letters = DeadLetters::new("w", OnError::Skip, schema(), Arc::default());
+        let to = Shuffles { rows: shuffle(), partials: shuffle() };
+        let mut early =
+            PreAggregate::new(plan(&["count"]), kind, lateness_ms, WindowTime::Event, letters, Arc::default(), to);
+        let mut out = Outputs::new(&[Route::Addressed, Route::Addressed, Route::Local], 0, 1);
+        early.signal(Signal::active(100), &mut out).unwrap();
+        early.batch(0, batch(&[(1, 89, 1), (2, 90, 1), (3, 91, 1), (4, 92, 1)]), 0, &mut out).unwrap();
+        early.flush(&mut out).unwrap();
+        let mut rows = |output: usize| -> usize {
+            let count = |sent: Envelope| if let Message::Batch(rows) = sent.message { rows.row_count() } else { 0 };
+            out.take(output).0.into_iter().map(count).sum()
+        };
+        let late = if matches!(kind, graph::Windows::Session { .. }) { 3 } else { 1 };
+        assert_eq!([rows(ROWS), rows(PARTIALS)], [late, if late == 3 { 1 } else { 3 }], "{kind:?}");
+    }
+}
