@@ -3,11 +3,13 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use harness::{Flowgate, Folder, Lines, Signal, cpu_ticks, seconds, threads};
+use rustix::process::{Pid, kill_process_group};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -80,7 +82,6 @@ sinks: { o: { input: r, print: {} } }
     assert!(lines.next(PATIENCE).1.contains("\"v\":\"1\""));
     symlink("..2", folder.join("mount/..fresh")).unwrap();
     fs::rename(folder.join("mount/..fresh"), folder.join("mount/..data")).unwrap();
-    fs::remove_dir_all(folder.join("mount/..1")).unwrap();
     let mut input = folder.appender("in.jsonl");
     for tries in 0.. {
         assert!(tries < 100, "the table is the old one");
@@ -103,7 +104,12 @@ impl Shell {
         let shell = |script: &str| {
             let mut command = Command::new("unshare");
             command.args(["--map-root-user", "--mount", "sh", "-c", script]).arg(harness::program());
-            command.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command
+                .process_group(0)
+                .current_dir(folder)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
             command
         };
         let probe = "echo 100 >/proc/sys/user/max_inotify_instances";
@@ -117,7 +123,8 @@ impl Shell {
 
 impl Drop for Shell {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        // Also what it has started.
+        let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
         let _ = self.0.wait();
     }
 }
