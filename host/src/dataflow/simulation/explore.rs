@@ -32,17 +32,17 @@ type Course = Vec<Vec<Sent>>;
 
 /// How far to go.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
+pub(in crate::dataflow) struct Bounds {
     /// Kinds of orders of arrival at one operator that are all tried; of more, as many are drawn.
-    pub(super) orders_max: usize,
+    pub(in crate::dataflow) orders_max: usize,
     /// Courses that are followed; of more, as many are drawn.
-    pub(super) courses_max: usize,
+    pub(in crate::dataflow) courses_max: usize,
     /// What draws.
-    pub(super) seed: u64,
+    pub(in crate::dataflow) seed: u64,
 }
 
 /// A job that is simulated.
-pub(super) struct Simulated {
+pub(in crate::dataflow) struct Simulated {
     graph: JobGraph,
     opened: Opened,
     operators: Vec<Seen>,
@@ -50,18 +50,18 @@ pub(super) struct Simulated {
 
 /// What came out, over all courses.
 #[derive(Debug, Default)]
-pub(super) struct Outcomes {
+pub(in crate::dataflow) struct Outcomes {
     /// The rows of each sink, sorted; each course's once.
-    pub(super) rows: BTreeSet<BTreeMap<String, Vec<String>>>,
+    pub(in crate::dataflow) rows: BTreeSet<BTreeMap<String, Vec<String>>>,
     /// Orders of arrival that were tried.
-    pub(super) orders: usize,
+    pub(in crate::dataflow) orders: usize,
     /// Whether these were all that there are.
-    pub(super) all: bool,
+    pub(in crate::dataflow) all: bool,
 }
 
 impl Simulated {
     /// Checks a job and opens it. Its sources follow scripts; their connectors do not matter. Sinks are blackholes.
-    pub(super) fn new(text: &str, parallelism: usize, base: &Path) -> Self {
+    pub(in crate::dataflow) fn new(text: &str, parallelism: usize, base: &Path) -> Self {
         let (name, language) = ("job.yaml".into(), Language::Yaml);
         let loaded = load(Document { name, text: text.into(), language, base: base.into() }, &[], &|_| None);
         assert!(loaded.problems.is_empty(), "{}", loaded.report(&[], false));
@@ -78,7 +78,7 @@ impl Simulated {
     ///
     /// # Panics
     /// Where an invariant of the protocol of time does not hold on a channel.
-    pub(super) fn explore(&self, scripts: &BTreeMap<&str, Vec<Script>>, bounds: Bounds) -> Outcomes {
+    pub(in crate::dataflow) fn explore(&self, scripts: &BTreeMap<&str, Vec<Script>>, bounds: Bounds) -> Outcomes {
         let mut outcomes = Outcomes { all: true, ..Outcomes::default() };
         let mut random = Random(bounds.seed | 1);
         let mut courses: Vec<Course> = vec![Vec::new()];
@@ -299,11 +299,11 @@ fn orders(channels: &[Channel], most: usize, random: &mut Random) -> (Vec<Vec<us
 }
 
 /// A generator of numbers that are the same in every run: xorshift64 (Marsaglia, "Xorshift RNGs", 2003).
-pub(super) struct Random(pub u64);
+pub(in crate::dataflow) struct Random(pub u64);
 
 impl Random {
     /// A number below this one, which is not 0.
-    pub(super) fn below(&mut self, end: usize) -> usize {
+    pub(in crate::dataflow) fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -5,8 +5,8 @@
 //! orders for each. Operators, shells and the merging of signals are the real ones; only [`stage`], the engine, and the
 //! sources, which follow a script, are made for it.
 
-mod explore;
+pub(super) mod explore;
 mod job_tests;
 mod random_tests;
-mod script;
+pub(super) mod script;
 mod stage;

@@ -14,7 +14,7 @@ use crate::schema::{DataType, Schema};
 
 /// One thing that a source does.
 #[derive(Debug, Clone)]
-pub(super) enum Act {
+pub(in crate::dataflow) enum Act {
     /// Gives rows: a batch of values, int64 or timestamps, in the order of the schema.
     Rows(Vec<Vec<i64>>),
     /// Becomes idle.
@@ -22,7 +22,7 @@ pub(super) enum Act {
 }
 
 /// What a source does on one worker, until it ends.
-pub(super) type Script = Vec<Act>;
+pub(in crate::dataflow) type Script = Vec<Act>;
 
 /// A batch of rows.
 fn batch(schema: &Schema, rows: &[Vec<i64>]) -> Batch {
@@ -37,7 +37,7 @@ fn batch(schema: &Schema, rows: &[Vec<i64>]) -> Batch {
 }
 
 /// The messages of a source on a worker, by output: rows, and dead letters.
-pub(super) fn messages(
+pub(in crate::dataflow) fn messages(
     script: &Script,
     schema: &Schema,
     event_time: Option<&EventTime>,
