@@ -203,6 +203,24 @@ fn chained_jobs_give_the_same_on_a_busy_machine() {
     busy.into_iter().for_each(|thread| thread.join().expect("it only spins"));
 }
 
+/// Goal: bounded channels stop no job for good, whichever operators share a source. Method: the same job with room for one batch
+/// behind each output, beside one with room for all.
+#[test]
+fn jobs_end_with_hardly_anything_in_flight() {
+    let few = CHAINED.replace("rows: 20000", "rows: 5000");
+    let tight = few.replace("\nsources:", "\nin_flight: { bytes: 1, ticks: 1 }\nsources:");
+    assert_ne!(few, tight);
+    for parallelism in [1, 2, 4] {
+        let [roomy, tight] = [&few, &tight].map(|text| {
+            let mut rows: Vec<String> =
+                run(text, parallelism, Path::new(".")).end().into_iter().map(|(_, row)| row.to_string()).collect();
+            rows.sort_unstable();
+            rows
+        });
+        assert!(roomy == tight && !tight.is_empty(), "at parallelism {parallelism}");
+    }
+}
+
 #[test]
 fn late_rows_go_to_the_side_output_and_are_counted() {
     let folder = tempfile::tempdir().unwrap();
