@@ -208,7 +208,7 @@ fn a_log_that_nobody_reads_keeps_nobody_waiting() {
             (global.set $top (i32.const 8192))
             (i32.const 256))";
     let job = format!(
-        "job: logs\nplugins: {{ p: ./p.wasm }}\nsources: {{ {SOURCE} }}\noperators: {{ op: {{ input: s, plugin: p, function: f }} }}\n\
+        "job: logs\nplugins: {{ p: ./p.wasm }}\nlimits: {{ deadline: 30s }}\nsources: {{ {SOURCE} }}\noperators: {{ op: {{ input: s, plugin: p, function: f }} }}\n\
          sinks: {{ out: {{ input: op, file: {{ path: out.jsonl }} }} }}\n"
     );
     let folder = folder(&fixture::plugin(log, false), "{\"x\":1,\"k\":\"a\"}\n", &job);
