@@ -13,15 +13,15 @@ use std::time::Instant;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMillisecondType};
-use flowgate::connector;
-use flowgate::connector::generator::Generator;
-use flowgate::connector::source::SourceRows;
 use flowgate::dataflow::worker;
 use flowgate::job::check::{Surroundings, check};
 use flowgate::job::graph::JobGraph;
 use flowgate::job::load::{Document, Language, load};
 use flowgate::job::spec;
-use flowgate::plugin::{Limits, Plugins};
+use flowgate_connect as connector;
+use flowgate_connect::generator::Generator;
+use flowgate_connect::source::SourceRows;
+use flowgate_wall::{Limits, Plugins};
 use hashbrown::HashMap;
 use serde_json::json;
 

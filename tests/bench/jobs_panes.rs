@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use flowgate::connector;
 use flowgate::dataflow::worker;
 use flowgate::job::graph::{JobGraph, SinkNode};
-use flowgate::plugin::Plugins;
+use flowgate_connect as connector;
+use flowgate_wall::Plugins;
 use serde_json::json;
 
 use crate::report;

@@ -19,7 +19,7 @@ mod nexmark_skew;
 mod report;
 
 use comfy_table::Table;
-use flowgate::plugin::{Limits, Plugins};
+use flowgate_wall::{Limits, Plugins};
 use serde_json::json;
 
 use nexmark_case::{Bound, CASES, Events, Native};

@@ -2,12 +2,12 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use flowgate::connector;
 use flowgate::dataflow::worker;
 use flowgate::job::check::{Surroundings, check};
 use flowgate::job::graph::{JobGraph, NodeKind, SinkNode};
 use flowgate::job::load::{Document, Language, Override, load};
-use flowgate::plugin::Plugins;
+use flowgate_connect as connector;
+use flowgate_wall::Plugins;
 
 use crate::nexmark_cost::{Cost, Meter};
 use crate::report;

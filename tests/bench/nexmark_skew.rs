@@ -1,6 +1,6 @@
 //! A key that half of the rows have, against keys that are spread: what a second worker is worth for each.
 
-use flowgate::plugin::Plugins;
+use flowgate_wall::Plugins;
 use serde_json::json;
 
 use crate::nexmark_job::Job;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// The top of the repository.
 pub(crate) fn repository() -> &'static Path {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().unwrap_or(manifest)
+    manifest.ancestors().nth(2).unwrap_or(manifest)
 }
 
 /// The repository's target folder, where plugins are and results go.

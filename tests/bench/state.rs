@@ -10,11 +10,11 @@ mod report;
 use std::process::Command;
 use std::time::Instant;
 
-use flowgate::error::{Error, Result};
-use flowgate::state::index::KeyIndex;
-use flowgate::state::key::{Key, Keys};
-use flowgate::state::store::{JobStores, SlotKind, StateStore};
-use flowgate::state::table::{Table, Values};
+use flowgate_base::error::{Error, Result};
+use flowgate_state::index::KeyIndex;
+use flowgate_state::key::{Key, Keys};
+use flowgate_state::store::{JobStores, SlotKind, StateStore};
+use flowgate_state::table::{Table, Values};
 use serde_json::json;
 
 /// Rows of a batch.

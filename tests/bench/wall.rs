@@ -13,9 +13,9 @@ use std::time::Instant;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array, StringArray};
-use flowgate::plugin::binding::OpenRequest;
-use flowgate::plugin::{CallContext, Function, Limits, Plugin, Plugins, VarValues};
-use flowgate::schema::{DataType, Field, Schema};
+use flowgate_base::schema::{DataType, Field, Schema};
+use flowgate_wall::binding::OpenRequest;
+use flowgate_wall::{CallContext, Function, Limits, Plugin, Plugins, VarValues};
 use serde_json::json;
 
 const ROWS_PER_CALL: [usize; 5] = [1, 16, 128, 1_024, 8_192];

@@ -1,0 +1,8 @@
+//! What every part of Flowgate uses: errors, data types and schemas, the clock, quantities, and text made safe to show.
+
+pub mod clock;
+pub mod error;
+pub mod quantity;
+pub mod schema;
+pub mod shown;
+pub mod standard_error;

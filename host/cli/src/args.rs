@@ -1,0 +1,143 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+use super::{
+    check, completions, graph, infer, new_job, plugin_build, plugin_inspect, plugin_new, plugin_test, run, schema,
+};
+use flowgate::job::load::Override;
+use flowgate_base::error::Result;
+
+/// Exit codes, for every command.
+const AFTER_HELP: &str = "\
+Exit codes:
+  0    all went well; also where the reader of our output went away (`| head`)
+  1    the job failed: a file, a disk, the network
+  2    wrong usage, or a job or plugin that is wrong
+  3    a mistake in Flowgate
+  130  interrupted twice
+
+Environment:
+  FLOWGATE_PLUGIN_PATH  folders with plugins, separated as in PATH
+  NO_COLOR              no colours";
+
+/// Stream processing whose functions are sandboxed WebAssembly components.
+#[derive(Debug, Parser)]
+#[command(name = "flowgate", version, about, after_help = AFTER_HELP, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a job until its sources end, or until Ctrl-C.
+    #[command(after_help = run::EXAMPLES)]
+    Run(run::RunArgs),
+    /// Check a job: its file, its plugins, the type of every edge. Nothing runs.
+    #[command(after_help = check::EXAMPLES)]
+    Check(check::CheckArgs),
+    /// Show a job's graph. Nothing runs.
+    #[command(after_help = graph::EXAMPLES)]
+    Graph(graph::GraphArgs),
+    /// Start a job.
+    #[command(subcommand)]
+    New(NewCommand),
+    /// Describe a file as a source: print the columns and types of a sample of JSON lines or CSV.
+    #[command(after_help = infer::EXAMPLES)]
+    Infer(infer::InferArgs),
+    /// Make plugins.
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Print the JSON Schema of the job file, with which editors complete and check it.
+    #[command(after_help = schema::EXAMPLES)]
+    Schema,
+    /// Print a completion script for a shell.
+    #[command(after_help = completions::EXAMPLES)]
+    Completions(completions::CompletionsArgs),
+}
+
+/// What can be started.
+#[derive(Debug, Subcommand)]
+pub(crate) enum NewCommand {
+    /// Write a job that runs at once, to be changed.
+    #[command(after_help = new_job::EXAMPLES)]
+    Job(new_job::NewJobArgs),
+}
+
+/// What can be done with plugins.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Start a plugin in Rust.
+    New(plugin_new::NewArgs),
+    /// Compile a plugin in Rust to a component.
+    Build(plugin_build::BuildArgs),
+    /// Show what a plugin has: functions, columns, config, imports.
+    #[command(after_help = plugin_inspect::EXAMPLES)]
+    Inspect(plugin_inspect::InspectArgs),
+    /// Feed sample rows to one function and show what comes out.
+    #[command(after_help = plugin_test::EXAMPLES)]
+    Test(Box<plugin_test::TestArgs>),
+}
+
+/// A job file and what the command line changes in it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct JobArgs {
+    /// The job file: YAML, or by its name JSON or TOML; `-` is standard input.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub job: PathBuf,
+    /// Set a field of the job, as in `--set sources.lines.file.path=other.log`. The value is YAML. A source or a sink gets
+    /// another connector by `--set sinks.out='print: {}'`; its other fields stay.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = Override::parse)]
+    pub set: Vec<Override>,
+    /// Worker threads, whatever the job file says.
+    #[arg(long, short = 'p', value_name = "N")]
+    pub parallelism: Option<usize>,
+}
+
+impl Command {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What ends it; [`super::exit_code`] says how the process ends then.
+    pub(crate) fn run(self) -> Result<()> {
+        match self {
+            Command::Run(args) => run::run(&args),
+            Command::Check(args) => check::run(&args),
+            Command::Graph(args) => graph::run(&args),
+            Command::New(NewCommand::Job(args)) => new_job::run(&args),
+            Command::Infer(args) => infer::run(&args),
+            Command::Plugin(PluginCommand::New(args)) => plugin_new::run(&args),
+            Command::Plugin(PluginCommand::Build(args)) => plugin_build::run(&args),
+            Command::Plugin(PluginCommand::Inspect(args)) => plugin_inspect::run(&args),
+            Command::Plugin(PluginCommand::Test(args)) => plugin_test::run(&args),
+            Command::Schema => schema::run(),
+            Command::Completions(args) => completions::run(&args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn settings_are_read() {
+        let cli = Cli::try_parse_from(["flowgate", "check", "job.yaml", "--set", "a.b=c=d", "-p", "4"]).unwrap();
+        let Command::Check(args) = cli.command else { panic!() };
+        assert_eq!(args.job.parallelism, Some(4));
+        assert_eq!((args.job.set[0].steps.join("/"), args.job.set[0].value.as_str()), ("a/b".into(), "c=d"));
+        assert!(Cli::try_parse_from(["flowgate", "check", "job.yaml", "--set", "x"]).is_err());
+    }
+}

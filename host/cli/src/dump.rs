@@ -1,0 +1,30 @@
+//! What `flowgate run` shows on SIGUSR1: rows of every node, and what its operators keep.
+
+use super::{figures, rows};
+use flowgate::dataflow::job_state::JobState;
+use flowgate::job::graph::JobGraph;
+
+/// Lines of text, each ended.
+pub(super) fn of(graph: &JobGraph, job: &JobState) -> String {
+    let mut text = format!("\n{}\nrows\n", graph.name);
+    for (id, metrics) in job.metrics.nodes.iter().enumerate() {
+        text += &format!("  {}: {}\n", graph.nodes[id].name, rows::of_node(graph, id, metrics));
+    }
+    text += "state\n";
+    let slots = job.stores.figures();
+    if slots.is_empty() {
+        text += "  none\n";
+    }
+    for slot in slots {
+        text += &format!(
+            "  {}.{} ({}): {} keys in {} bytes of memory, {} keys in files\n",
+            slot.operator,
+            slot.slot,
+            slot.kind.name(),
+            slot.keys,
+            figures::short(slot.memory_bytes as f64),
+            slot.spilled_keys
+        );
+    }
+    text
+}

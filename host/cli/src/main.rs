@@ -1,0 +1,57 @@
+//! The `flowgate` program: reads the command line, runs one command, says how it ended. One file for each command.
+//!
+//! Results go to standard output, messages to standard error.
+
+mod args;
+mod check;
+mod completions;
+mod diff;
+mod dump;
+mod exit;
+mod figures;
+mod graph;
+mod infer;
+mod job_file;
+mod limit;
+mod log_level;
+mod new_job;
+mod plugin_build;
+mod plugin_inspect;
+mod plugin_new;
+mod plugin_test;
+mod plugins;
+mod rows;
+mod run;
+mod sample;
+mod schema;
+mod signals;
+mod status;
+mod status_line;
+mod summary;
+mod terminal;
+mod trial;
+mod trial_join;
+mod trial_process;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Rows are made on one worker and dropped on another, all the time. glibc's allocator takes a lock for that, which costs two
+/// workers more than the second one brings.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // The hidden command with which the wall compiles a component in a limited child.
+    if std::env::args_os().nth(1).is_some_and(|a| a == flowgate_wall::CHILD_ARGUMENT) {
+        return flowgate_wall::child_main();
+    }
+    match args::Cli::parse().command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            exit::say(&error);
+            ExitCode::from(exit::exit_code(&error))
+        }
+    }
+}

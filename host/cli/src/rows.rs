@@ -1,0 +1,95 @@
+//! What has become of the rows of a job, in words that mean one thing each; `docs/running.md` defines them.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::figures::whole;
+use flowgate::dataflow::metrics::{JobMetrics, NodeMetrics};
+use flowgate::job::graph::{JobGraph, NodeId, NodeKind};
+use flowgate_connect::sink::Deliveries;
+
+/// The rows of one node.
+pub(super) fn of_node(graph: &JobGraph, id: usize, metrics: &NodeMetrics) -> String {
+    let node = &graph.nodes[id];
+    let (rows_in, rows_out) = (metrics.rows_in.load(Relaxed), metrics.rows_out.load(Relaxed));
+    let (errors, late) = (metrics.errors.load(Relaxed), metrics.late.load(Relaxed));
+    let mut text = match &node.kind {
+        NodeKind::Source(_) => format!("{} read", whole(rows_in)),
+        NodeKind::Sink(_) => {
+            let deliveries = metrics.deliveries();
+            let mut text = format!("{} delivered", whole(metrics.delivered()));
+            for (count, what) in [
+                (metrics.waiting(), "waiting"),
+                (deliveries.map_or(0, Deliveries::retrying), "retrying"),
+                (errors, "dropped"),
+            ] {
+                text += &some(count, what);
+            }
+            match deliveries.map_or(0, Deliveries::retries) {
+                0 => {}
+                1 => text += " (1 retry)",
+                retries => text += &format!(" ({} retries)", whole(retries)),
+            }
+            return text;
+        }
+        _ => format!("{} in, {} out", whole(rows_in), whole(rows_out)),
+    };
+    for (output, count) in [("errors", errors), ("late", late)] {
+        text += &some(count, output);
+        if count > 0 && !is_read(graph, id, output) {
+            text += &format!(" (dropped: nothing reads `{}.{output}`)", node.name);
+        }
+    }
+    text += &some(metrics.open_groups.load(Relaxed), "groups in open windows dropped");
+    text
+}
+
+fn some(count: u64, what: &str) -> String {
+    if count > 0 { format!(", {} {what}", whole(count)) } else { String::new() }
+}
+
+/// The rows of a job.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rows {
+    pub(super) read: u64,
+    pub(super) delivered: u64,
+    pub(super) waiting: u64,
+    pub(super) retrying: u64,
+    pub(super) errors: u64,
+    pub(super) late: u64,
+    pub(super) dropped: u64,
+}
+
+impl Rows {
+    /// Of all nodes together. Rows that failed or were late count as dropped too, where nobody reads them.
+    pub(super) fn of(graph: &JobGraph, metrics: &JobMetrics) -> Rows {
+        let mut rows = Rows::default();
+        for (id, (node, of_node)) in graph.nodes.iter().zip(&metrics.nodes).enumerate() {
+            let (errors, late) = (of_node.errors.load(Relaxed), of_node.late.load(Relaxed));
+            match &node.kind {
+                NodeKind::Sink(_) => {
+                    rows.delivered += of_node.delivered();
+                    rows.waiting += of_node.waiting();
+                    rows.retrying += of_node.deliveries().map_or(0, Deliveries::retrying);
+                    rows.dropped += errors;
+                    continue;
+                }
+                NodeKind::Source(_) => rows.read += of_node.rows_in.load(Relaxed),
+                _ => {}
+            }
+            rows.errors += errors;
+            rows.late += late;
+            for (output, count) in [("errors", errors), ("late", late)] {
+                if count > 0 && !is_read(graph, id, output) {
+                    rows.dropped += count;
+                }
+            }
+        }
+        rows
+    }
+}
+
+/// Whether some node reads this output.
+fn is_read(graph: &JobGraph, id: usize, output: &str) -> bool {
+    let Some(position) = graph.nodes[id].outputs.iter().position(|o| o.name == output) else { return false };
+    graph.nodes.iter().flat_map(|n| &n.inputs).any(|i| i.node == NodeId(id) && i.output == position)
+}

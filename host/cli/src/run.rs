@@ -1,0 +1,141 @@
+//! `flowgate run`.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args;
+
+use super::args::JobArgs;
+use super::job_file::checked_graph;
+use super::limit::Limit;
+use super::log_level::LogLevelArg;
+use super::plugins::Plugins;
+use super::signals::{self, OpenWindows};
+use super::status::{Screen, Status};
+use super::{summary, terminal};
+use flowgate::dataflow::worker;
+use flowgate::job::graph::{SinkConnector, SinkNode};
+use flowgate::job::spec::PrintFormat;
+use flowgate::job::tap;
+use flowgate_base::error::{Error, Result};
+use flowgate_base::schema::Schema;
+use flowgate_base::standard_error;
+use flowgate_connect::print::{PrintLayout, PrintSink, TapSink};
+use flowgate_connect::sink::{Boundedness, SinkWriter};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  flowgate run job.yaml
+  flowgate run job.yaml -p 4 --set sources.lines.file.path=other.log
+  flowgate run job.yaml | jq .path
+  flowgate run job.yaml --limit 10 --set sinks.out='print: {}'
+  flowgate run job.yaml --tap requests --tap requests.errors 2> tapped.jsonl
+  tail -F access.log | flowgate run -q job-from-stdin.yaml
+  flowgate run job.yaml --log-level debug
+
+Ctrl-C, SIGTERM and SIGHUP stop the job cleanly: sources stop, and rows in flight reach their sinks. Windows that are \
+still open emit nothing, unless `--drain` is given. A webhook that fails is tried for five more seconds. A file that was to be \
+replaced at the end stays as it was. Ctrl-C or SIGTERM again ends the job at once. SIGUSR1 (`kill -USR1 PID`) shows rows and \
+state of every operator.";
+
+/// Arguments of `flowgate run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The job.
+    #[command(flatten)]
+    pub job: JobArgs,
+    /// No status line and no summary.
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// How much of what plugins log is shown.
+    #[command(flatten)]
+    pub log: LogLevelArg,
+    /// End the job when each sink has written N rows. Sinks of side outputs (`x.errors`, `x.late`) write N rows at most, but
+    /// are not waited for.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+    /// Print what leaves a source or an operator to standard error, as JSON lines, beside the job's own sinks: `requests`, or
+    /// a side output, `requests.errors`. May be given several times.
+    #[arg(long, value_name = "OPERATOR")]
+    pub tap: Vec<String>,
+    /// When the job is stopped, windows that are open emit the results that they have so far. Without it they emit none.
+    #[arg(long)]
+    pub drain: bool,
+}
+
+pub(super) fn run(args: &RunArgs) -> Result<()> {
+    flowgate_connect::on_notice(terminal::message);
+    raise_open_files();
+    let mut plugins = Plugins::logging(args.log);
+    let mut graph = checked_graph(&args.job, &mut plugins)?;
+    for output in &args.tap {
+        tap::add(&mut graph, output).map_err(|wrong| Error::user(format!("--tap {output}: {wrong}")))?;
+    }
+    let limit = args.limit.map(|rows| Limit::new(rows, &graph)).transpose()?;
+    let screen = Arc::new(Screen::new(!args.quiet && std::io::stderr().is_terminal()));
+    let summary_of = graph.clone();
+    let started = Instant::now();
+    let job = {
+        let screen = Arc::clone(&screen);
+        let limits = graph.limits.clone();
+        let limit = limit.clone();
+        let mut open_sink = move |sink: &SinkNode, schema: &Schema, ends| {
+            let writer = open_sink(&screen, sink, schema, ends)?;
+            Ok(match &limit {
+                Some(limit) => limit.over(sink, writer),
+                None => writer,
+            })
+        };
+        worker::start(graph, plugins.wall(&limits)?, &mut open_sink)?
+    };
+    let state = Arc::clone(job.state());
+    let told_on = Arc::clone(&screen);
+    state.tell_warnings(move |warning| told_on.message(&format!("warning: {warning}\n")));
+    screen.attach(&state);
+    if let Some(limit) = &limit {
+        limit.attach(&state);
+    }
+    let windows = if args.drain { OpenWindows::Drained } else { OpenWindows::Dropped };
+    signals::listen(summary_of.clone(), Arc::clone(&state), windows)?;
+    let status = Status::start(&screen, &summary_of, Arc::clone(&state));
+    let result = job.wait();
+    drop(status);
+    standard_error::flush();
+    if !args.quiet && !result.as_ref().is_err_and(|e| e.closed_pipe) {
+        terminal::message(&summary::of(&summary_of, &state, started.elapsed(), result.is_ok()));
+    }
+    // Not part of the summary: where rows are that are not in their file must be known with `-q`, too.
+    for note in state.sinks.notes() {
+        terminal::message(&format!("note: {note}\n"));
+    }
+    result
+}
+
+/// Lets the process open as many files as the system allows it to: each followed file is open, and what shells set at first
+/// (often 1,024) is for programs that cannot have more.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // With the old limit fewer files can be followed, and the error says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+fn open_sink(
+    screen: &Arc<Screen>,
+    sink: &SinkNode,
+    schema: &Schema,
+    boundedness: Boundedness,
+) -> Result<Box<dyn SinkWriter>> {
+    match &sink.connector {
+        SinkConnector::Print(print) if std::io::stdout().is_terminal() => {
+            let layout = match print.format {
+                PrintFormat::Auto | PrintFormat::Table => PrintLayout::Table { width: terminal::width() },
+                PrintFormat::Json => PrintLayout::JsonLines,
+            };
+            Ok(Box::new(PrintSink::new(Box::new(screen.stdout()), layout, schema)))
+        }
+        SinkConnector::Tap { output } => Ok(Box::new(TapSink::new(Box::new(screen.stderr()), output, schema))),
+        connector => flowgate_connect::open_sink(connector, schema, boundedness),
+    }
+}

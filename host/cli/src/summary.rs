@@ -1,0 +1,43 @@
+//! What a job did, told at its end.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::figures::{short, whole};
+use super::rows::{self, Rows};
+use flowgate::dataflow::job_state::JobState;
+use flowgate::job::graph::{JobGraph, NodeKind};
+use flowgate_wall::Metric;
+
+/// A line for the job, one for each node, and what became of rows that nobody reads.
+pub(super) fn of(graph: &JobGraph, state: &JobState, took: Duration, finished: bool) -> String {
+    let seconds = took.as_secs_f64();
+    let end = if !finished {
+        "failed"
+    } else if state.stop_requested() {
+        "stopped"
+    } else {
+        "done"
+    };
+    let read = Rows::of(graph, &state.metrics).read;
+    let rate = short(read as f64 / seconds.max(0.001));
+    let mut text = format!("{}: {end}, {} rows in {seconds:.2} s ({rate} rows/s)\n", graph.name, whole(read));
+    let width = graph.nodes.iter().map(|n| n.name.chars().count()).max().unwrap_or(0);
+    for (id, (node, metrics)) in graph.nodes.iter().zip(&state.metrics.nodes).enumerate() {
+        let mut line = format!("  {:width$}  {}", node.name, rows::of_node(graph, id, metrics));
+        for (name, value) in metrics.plugin_metrics() {
+            match value {
+                Metric::Counter(n) => line += &format!(", {name} {}", whole(n)),
+                Metric::Gauge(v) => line += &format!(", {name} {v}"),
+            }
+        }
+        text += &line;
+        text.push('\n');
+        if let Some(first) = metrics.first_error() {
+            let what = if matches!(node.kind, NodeKind::Sink(_)) { "dropped" } else { "error" };
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "  {:width$}  first {what}: {first}", "");
+        }
+    }
+    text
+}

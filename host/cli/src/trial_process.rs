@@ -1,0 +1,171 @@
+//! One process function over sample rows, without a job: the operator of a job, with a clock that the command moves.
+
+use std::path::Path;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
+use serde_json::{Map, Value, json};
+
+use super::sample::{SampleArgs, text_column};
+use super::trial::{Outcome, read_all};
+use flowgate::dataflow::engine::Tick;
+use flowgate::dataflow::solo::{Solo, SoloRows};
+use flowgate::job::check::{Surroundings, check};
+use flowgate::job::graph::{JobGraph, NodeKind, Output, SourceConnector};
+use flowgate::job::spec;
+use flowgate_base::error::{Error, Result};
+use flowgate_connect::open_source;
+use flowgate_connect::source::SourceRows;
+use flowgate_wall::binding::FunctionInfo;
+use flowgate_wall::{Plugin, Plugins};
+
+/// Position of the dead letters among the outputs.
+const ERRORS: usize = 1;
+/// Names of the sources in the job that the trial stands for.
+const SOURCES: [&str; 2] = ["first_input", "second_input"];
+
+/// What is tried.
+pub(super) struct ProcessTrial<'a> {
+    pub(super) plugin: &'a Plugin,
+    pub(super) plugins: &'a Plugins,
+    pub(super) function: &'a FunctionInfo,
+    pub(super) connectors: Vec<SourceConnector>,
+    pub(super) config: Value,
+    pub(super) sample: &'a SampleArgs,
+    /// Processing time, Unix milliseconds.
+    pub(super) now_ms: i64,
+    /// How far it moves behind the last row, milliseconds.
+    pub(super) advance_ms: i64,
+}
+
+impl ProcessTrial<'_> {
+    /// Hands in all rows, moves the clocks and collects what comes out.
+    pub(super) fn run(self) -> Result<Outcome> {
+        let graph = self.graph()?;
+        let process = graph.nodes.iter().find(|node| matches!(node.kind, NodeKind::Process(_)));
+        let outputs = &process.ok_or_else(|| Error::internal("a job without its operator"))?.outputs;
+        let now = Tick::try_from(self.now_ms).map_err(|_| Error::user("--now is before 1970"))?;
+        let mut solo = Solo::new(&graph, self.plugins, now)?;
+        let mut outcome = Outcome::default();
+        let mut batches = self.batches(&graph)?;
+        let mut left = [0, 1].map(|input| batches.iter().filter(|(of, _)| *of == input).count());
+        for (input, rows) in batches.drain(..) {
+            outcome.undecoded(&rows);
+            outcome.collect(outputs, solo.rows(input, &rows)?)?;
+            left[input] -= 1;
+            if left[input] == 0 {
+                outcome.collect(outputs, solo.end_of_input(input)?)?;
+            }
+        }
+        let later = now.saturating_add(Tick::try_from(self.advance_ms).unwrap_or(0));
+        outcome.collect(outputs, solo.advance(later)?)?;
+        outcome.collect(outputs, solo.end()?)?;
+        Ok(outcome)
+    }
+
+    /// The batches of all inputs in the order in which they are handed in: by their event time, else input by input.
+    fn batches(&self, graph: &JobGraph) -> Result<Vec<(usize, SourceRows)>> {
+        let mut batches = Vec::new();
+        for (input, name) in SOURCES.iter().enumerate() {
+            let source = graph.nodes.iter().find_map(|node| match &node.kind {
+                NodeKind::Source(source) if node.name == *name => Some(source),
+                _ => None,
+            });
+            let Some(source) = source else { continue };
+            let column = source.event_time.as_ref().map(|event_time| event_time.column);
+            for rows in read_all(&*open_source(&source.connector)?)? {
+                let times =
+                    column.and_then(|column| rows.columns.get(column)?.as_primitive_opt::<TimestampMillisecondType>());
+                let earliest = times.and_then(|times| times.iter().flatten().min());
+                batches.push((earliest, input, rows));
+            }
+        }
+        // Stable: those of an input stay in their order where times are equal or there are none.
+        if self.connectors.len() > 1 {
+            batches.sort_by_key(|(earliest, ..)| *earliest);
+        }
+        Ok(batches.into_iter().map(|(_, input, rows)| (input, rows)).collect())
+    }
+
+    /// The checked job that has nothing but sources and the function.
+    fn graph(&self) -> Result<JobGraph> {
+        let base = std::env::current_dir().map_err(|e| Error::io("cannot find the current folder", &e))?;
+        let job = self.job(&base)?;
+        let around = Surroundings::of(&base, None, None);
+        let checked = check(&job, &around, &mut self.plugins.clone())
+            .map_err(|problems| Error::user(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+        Ok(checked.graph)
+    }
+
+    fn job(&self, base: &Path) -> Result<spec::Job> {
+        let mut sources = Map::new();
+        for (connector, name) in self.connectors.iter().zip(SOURCES) {
+            let mut source = match connector {
+                SourceConnector::File { spec, .. } => json!({ "file": spec }),
+                SourceConnector::Stdin(spec) => json!({ "stdin": spec }),
+                _ => return Err(Error::internal("sample rows come from files")),
+            };
+            if let Some(column) = &self.sample.event_time {
+                source["event_time"] = json!({ "column": column });
+                if let Some(bound) = self.sample.max_out_of_orderness {
+                    source["event_time"]["max_out_of_orderness"] = json!(bound);
+                }
+            }
+            sources.insert(name.into(), source);
+        }
+        let two = self.connectors.len() == 2;
+        let key = |key: &super::sample::KeyArg| match &key.columns {
+            [left, right] if two => json!({ "left": left, "right": right }),
+            [name, _] => json!(name),
+        };
+        let mut operator = json!({
+            "plugin": "tested",
+            "function": self.function.name,
+            "config": self.config,
+            "key": self.sample.key.iter().map(key).collect::<Vec<_>>(),
+        });
+        if two {
+            operator["inputs"] = json!(SOURCES);
+        } else {
+            operator["input"] = json!(SOURCES[0]);
+        }
+        // Lines of text are one column, which the function may know by another name.
+        let is_text = matches!(&self.connectors[..], [SourceConnector::File { spec, .. }] if spec.columns.is_empty());
+        if let Some(name) = text_column(self.function, 0).filter(|name| is_text && name != "text") {
+            operator["columns"] = json!({ name: "text" });
+        }
+        let name = &self.function.name;
+        let job = json!({
+            "job": "plugin-test",
+            "plugins": { "tested": base.join(self.plugin.path()) },
+            "sources": sources,
+            "operators": { name: operator },
+            "sinks": { "tested_rows": { "input": name, "blackhole": {} } },
+        });
+        serde_json::from_value(job).map_err(|e| Error::internal(format!("a job for a test: {e}")))
+    }
+}
+
+impl Outcome {
+    /// Adds what the operator gave: rows of its outputs, and dead letters as failures.
+    fn collect(&mut self, outputs: &[Output], given: Vec<SoloRows>) -> Result<()> {
+        for SoloRows { output, rows } in given {
+            let of = outputs.get(output).ok_or_else(|| Error::internal("rows of an output that is not there"))?;
+            let columns = rows.gather()?;
+            if output != ERRORS {
+                self.encode(&of.name, &of.schema, &columns, rows.row_count())?;
+                continue;
+            }
+            let text = |column: usize, row: usize| {
+                let texts = columns.get(column)?.as_string_opt::<i32>()?;
+                arrow_array::Array::is_valid(texts, row).then(|| texts.value(row))
+            };
+            for row in 0..rows.row_count() {
+                // Timers were read nowhere: their key, time and tag are shown.
+                let place = text(1, row).or_else(|| text(3, row)).unwrap_or_default();
+                self.failures.push(format!("{place}: {}", text(2, row).unwrap_or_default()));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,20 @@
+//! The sink that forgets.
+
+use arrow_array::ArrayRef;
+
+use super::sink::SinkWriter;
+use flowgate_base::error::Result;
+
+/// Takes rows and forgets them.
+#[derive(Debug, Clone, Copy)]
+pub struct Blackhole;
+
+impl SinkWriter for Blackhole {
+    fn write(&mut self, _columns: &[ArrayRef], _row_count: usize) -> Result<()> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}

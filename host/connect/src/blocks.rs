@@ -1,0 +1,167 @@
+//! Sources whose rows are numbered blocks, each of which can be made without those before it.
+
+use std::sync::{Arc, OnceLock};
+
+use serde::{Deserialize, Serialize};
+
+use super::source::{Poll, Position, Progress, Source, SourceRows, Split, SplitReader, Waker};
+use flowgate_base::clock;
+use flowgate_base::error::{Error, Result};
+use flowgate_base::schema::SchemaRef;
+
+/// Rows by the number of their block: the same ones whenever they are asked for, on whatever thread.
+pub(crate) trait Blocks: Send + Sync + 'static {
+    /// The connector's name in a job file.
+    const NAME: &'static str;
+    /// What a block is measured in and a rate counts: `rows`.
+    const UNIT: &'static str;
+
+    /// The columns.
+    fn schema(&self) -> SchemaRef;
+
+    /// Does what has to be done before the first block is asked for. Called often; the first call may take long.
+    fn prepare(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// How much every block but the last has; at least 1.
+    fn block_size(&self) -> u64;
+
+    /// How many blocks there are, if there is an end.
+    fn blocks(&self) -> Option<u64>;
+
+    /// The rows of a block; `None` behind the last one.
+    fn fill(&self, block: u64) -> Option<SourceRows>;
+}
+
+/// Deals blocks out. Split `i` of `n` gives blocks `i`, `i + n`, `i + 2n` and on, so that splits that are equally fast keep
+/// the order of the rows roughly.
+///
+/// With a `rate`, block `b` is due `b` blocks' time after the start: rows that were not taken in time are not given up but
+/// come as fast as they are taken.
+#[derive(Debug)]
+pub(crate) struct BlockSource<B> {
+    blocks: Arc<B>,
+    /// A second, at least 1.
+    rate: Option<u64>,
+    /// When the first reader was opened: all splits count from there.
+    start_ms: OnceLock<i64>,
+}
+
+/// Where a reader stands.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Kept {
+    block: u64,
+    #[serde(rename = "block_rows")]
+    block_size: u64,
+}
+
+impl<B: Blocks> BlockSource<B> {
+    /// A source of these blocks, as fast as they are taken or at this many units a second.
+    pub(crate) fn new(blocks: B, rate: Option<u64>) -> Self {
+        BlockSource { blocks: Arc::new(blocks), rate, start_ms: OnceLock::new() }
+    }
+
+    fn kept_block(&self, position: &Position) -> Result<u64> {
+        let kept: Kept = serde_json::from_value(position.0.clone())
+            .map_err(|e| Error::internal(format!("{} is not a position of a {} source: {e}", position.0, B::NAME)))?;
+        let now = self.blocks.block_size();
+        if kept.block_size != now {
+            return Err(Error::user(format!(
+                "the {} source had blocks of {} {unit} and now has blocks of {now}: it cannot go on where it stood; \
+                 `batch_rows` and `rate` must stay",
+                B::NAME,
+                kept.block_size,
+                unit = B::UNIT,
+            )));
+        }
+        Ok(kept.block)
+    }
+}
+
+impl<B: Blocks> Source for BlockSource<B> {
+    fn schema(&self) -> SchemaRef {
+        self.blocks.schema()
+    }
+
+    fn ends(&self) -> bool {
+        self.blocks.blocks().is_some()
+    }
+
+    fn splits(&self, parallelism: usize) -> Result<Vec<Split>> {
+        self.blocks.prepare()?;
+        let count = parallelism.max(1);
+        Ok((0..count).map(|i| Split(format!("{i}/{count}"))).collect())
+    }
+
+    fn open(&self, split: &Split, position: Option<&Position>, _waker: Waker) -> Result<Box<dyn SplitReader>> {
+        self.blocks.prepare()?;
+        let share = split.0.split_once('/').and_then(|(i, n)| Some((i.parse::<u64>().ok()?, n.parse::<u64>().ok()?)));
+        let Some((index, count)) = share.filter(|(i, n)| i < n) else {
+            return Err(Error::internal(format!("`{}` is not a split of a {} source", split.0, B::NAME)));
+        };
+        let block = position.map_or(Ok(index), |position| self.kept_block(position))?;
+        let pace = self.rate.map(|rate| Pace {
+            start_ms: *self.start_ms.get_or_init(clock::now_ms),
+            first_block: block - block % count,
+            block_size: self.blocks.block_size(),
+            rate,
+        });
+        Ok(Box::new(BlockReader { blocks: self.blocks.clone(), block, step: count, pace }))
+    }
+}
+
+/// When blocks are due.
+#[derive(Debug)]
+struct Pace {
+    start_ms: i64,
+    /// Due at the start.
+    first_block: u64,
+    block_size: u64,
+    rate: u64,
+}
+
+impl Pace {
+    fn due_ms(&self, block: u64) -> i64 {
+        let units = u128::from(block - self.first_block) * u128::from(self.block_size);
+        let after_ms = units * 1_000 / u128::from(self.rate);
+        self.start_ms.saturating_add(i64::try_from(after_ms).unwrap_or(i64::MAX))
+    }
+}
+
+struct BlockReader<B> {
+    blocks: Arc<B>,
+    /// The next one.
+    block: u64,
+    step: u64,
+    pace: Option<Pace>,
+}
+
+impl<B: Blocks> SplitReader for BlockReader<B> {
+    fn poll(&mut self) -> Result<Poll> {
+        if let Some(pace) = &self.pace
+            && self.blocks.blocks().is_none_or(|blocks| self.block < blocks)
+        {
+            let due_ms = pace.due_ms(self.block);
+            if clock::now_ms() < due_ms {
+                return Ok(Poll::PendingUntil(due_ms));
+            }
+        }
+        let Some(rows) = self.blocks.fill(self.block) else { return Ok(Poll::End) };
+        self.block = self.block.saturating_add(self.step);
+        Ok(Poll::Rows(rows))
+    }
+
+    fn position(&self) -> Position {
+        let kept = Kept { block: self.block, block_size: self.blocks.block_size() };
+        // Two numbers: always representable.
+        Position(serde_json::to_value(kept).unwrap_or_default())
+    }
+
+    /// In blocks of this split: `index`, `index + step` and on.
+    fn progress(&self) -> Option<Progress> {
+        let index = self.block % self.step;
+        let total = self.blocks.blocks()?.saturating_add(self.step - 1 - index) / self.step;
+        Some(Progress { done: (self.block / self.step).min(total), total })
+    }
+}

@@ -1,0 +1,133 @@
+//! Files that appear under a followed pattern while the job runs.
+
+use std::sync::Arc;
+
+use super::follow::FollowedFile;
+use super::pattern::{FollowedPattern, PatternSubject};
+use super::watch::Watch;
+use crate::limits;
+use crate::notice::notice;
+use crate::reader::DecodingReader;
+use crate::source::{Poll, Position, SplitReader, Waker};
+use flowgate_base::clock;
+use flowgate_base::error::Result;
+
+/// A reader of one followed file.
+pub(super) type FollowedReader = DecodingReader<FollowedFile>;
+
+/// Opens the file of this name.
+pub(super) type OpenFile = Box<dyn Fn(&str) -> Result<FollowedReader> + Send>;
+
+/// The last split of a followed pattern: its own file, and all files that appear later. A file that appears is read from its
+/// beginning, by this one reader: files that appear share the watermark of the last split. Where each new file goes on where
+/// the one before it ends (`app-2026-11-28.log`), that is the order of time.
+///
+/// A file that has been gone for [`limits::GONE_FILE_KEPT_MS`] is closed; one that comes to its name is a new one.
+///
+/// The position is that of the split's own file: for a job that starts again, files that have appeared are splits of their
+/// own.
+pub(super) struct AppearingFiles {
+    /// Ends with a pipe only.
+    own: Option<Box<dyn SplitReader>>,
+    own_position: Position,
+    appeared: Vec<FollowedReader>,
+    pattern: Arc<FollowedPattern>,
+    watch: Watch,
+    open: OpenFile,
+    /// Whose turn it is: 0 is the split's own file.
+    next: usize,
+    /// Folders are not listed again before this time, in Unix milliseconds.
+    lists_at_ms: i64,
+    /// That a file cannot be read was told.
+    has_said: bool,
+}
+
+impl AppearingFiles {
+    /// Files that appear from now on are read.
+    pub(super) fn new(
+        own: Box<dyn SplitReader>,
+        pattern: &Arc<FollowedPattern>,
+        open: OpenFile,
+        waker: Waker,
+    ) -> Result<Self> {
+        let watch = Watch::new(PatternSubject::new(Arc::clone(pattern)), waker)?;
+        let (own_position, pattern) = (own.position(), Arc::clone(pattern));
+        let appeared = Vec::new();
+        Ok(AppearingFiles {
+            own: Some(own),
+            own_position,
+            appeared,
+            pattern,
+            watch,
+            open,
+            next: 0,
+            lists_at_ms: 0,
+            has_said: false,
+        })
+    }
+
+    /// Opens what has appeared, closes what has gone. Gives the time until which it waits to look, if it does.
+    fn list(&mut self) -> Result<Option<i64>> {
+        if !self.watch.take_change() {
+            return Ok(None);
+        }
+        let now_ms = clock::now_ms();
+        if now_ms < self.lists_at_ms {
+            self.watch.note_change();
+            return Ok(Some(self.lists_at_ms));
+        }
+        let start = clock::monotonic();
+        let kept_since = now_ms - limits::GONE_FILE_KEPT_MS;
+        self.appeared.retain(|reader| reader.input().gone_since_ms().is_none_or(|since| since > kept_since));
+        for name in self.pattern.appeared()? {
+            match (self.open)(&name) {
+                Ok(reader) => self.appeared.push(reader),
+                // It has gone again, or must not be read yet: it is tried when something happens in the folder.
+                Err(e) => {
+                    self.pattern.releases(&name);
+                    if !std::mem::replace(&mut self.has_said, true) {
+                        notice(&format!("{}; it is tried again when files come or go", e.message));
+                    }
+                }
+            }
+        }
+        let took_ms = i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.lists_at_ms = now_ms.saturating_add(took_ms.saturating_mul(limits::LISTING_SHARE as i64));
+        Ok(None)
+    }
+
+    fn poll_one(&mut self, index: usize) -> Result<Poll> {
+        match (index.checked_sub(1), &mut self.own) {
+            (Some(appeared), _) => self.appeared[appeared].poll(),
+            (None, Some(own)) => own.poll(),
+            (None, None) => Ok(Poll::Pending),
+        }
+    }
+}
+
+impl SplitReader for AppearingFiles {
+    fn poll(&mut self) -> Result<Poll> {
+        let mut until = self.list()?;
+        let readers = self.appeared.len() + 1;
+        for _ in 0..readers {
+            let index = self.next % readers;
+            self.next = (index + 1) % readers;
+            match self.poll_one(index)? {
+                Poll::Rows(rows) => return Ok(Poll::Rows(rows)),
+                Poll::Pending => {}
+                Poll::PendingUntil(at) => until = Some(until.map_or(at, |until| until.min(at))),
+                // Only a pipe ends.
+                Poll::End => {
+                    if let Some(own) = self.own.take_if(|_| index == 0) {
+                        self.own_position = own.position();
+                    }
+                }
+            }
+        }
+        Ok(until.map_or(Poll::Pending, Poll::PendingUntil))
+    }
+
+    fn position(&self) -> Position {
+        self.own.as_ref().map_or_else(|| self.own_position.clone(), |own| own.position())
+    }
+}

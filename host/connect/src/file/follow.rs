@@ -1,0 +1,210 @@
+//! A file that is followed as `tail -F` does.
+
+use std::fs::{File, Metadata};
+use std::io::{ErrorKind, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::pattern::FollowedPattern;
+use super::source::open_file;
+use super::watch::{FileSubject, Watch};
+use crate::decode::Cursor;
+use crate::notice::notice;
+use crate::place::FileId;
+use crate::reader::{Buffer, Fill, Input, KeptPosition, read_into};
+use crate::source::Waker;
+use flowgate_base::clock;
+use flowgate_base::error::{Error, Result};
+
+/// The bytes of a file, and what is appended to it. The last line waits for its line end.
+///
+/// - **Rotation**: when the path comes to lead to another file, by whatever is renamed, removed, linked or mounted, the old one
+///   is read to its end (its last line then is a row even without a line end) and the new one from its beginning, with line
+///   numbers from 1. As long as the new file is empty, or there is none, the old one goes on: who writes it has not moved
+///   yet. What is written to the old file later is not read.
+/// - **Truncation**: when the file gets shorter than what was read of it, it is read from its beginning; a last line
+///   without line end becomes a row. A file that is truncated and has grown beyond that point before anybody looked
+///   cannot be told from one that was appended to.
+/// - **A job that starts again** at a position goes on there if the path still names the same file and it is not shorter;
+///   otherwise it begins at the start of what is there. What was not read of a file rotated in the meantime is not read.
+/// - **Of a pattern**: a file that has been read under another name of the pattern is not read again.
+pub(super) struct FollowedFile {
+    path: PathBuf,
+    name: String,
+    file: Arc<File>,
+    id: Option<FileId>,
+    offset: u64,
+    /// The file that the path names now: next, when this one was read to its end.
+    successor: Option<File>,
+    /// The pattern to which the path belongs.
+    pattern: Option<Arc<FollowedPattern>>,
+    /// Since when the path has named nothing, in Unix milliseconds.
+    gone_since_ms: Option<i64>,
+    /// What cannot be opened was told.
+    has_said: bool,
+    watch: Watch,
+    /// The watch looks at this one.
+    watched: Arc<Mutex<Option<Arc<File>>>>,
+}
+
+impl FollowedFile {
+    /// Opens the file where an earlier reader left it, if it is still that file.
+    pub(super) fn open(
+        path: &Path,
+        name: &str,
+        kept: Option<KeptPosition>,
+        pattern: Option<Arc<FollowedPattern>>,
+        waker: Waker,
+    ) -> Result<(Self, Cursor)> {
+        let subject = FileSubject::new(path);
+        let watched = subject.read();
+        // Watched before it is opened and read: no change falls between.
+        let watch = Watch::new(subject, waker)?;
+        let mut file = open_file(path, name)?;
+        let cannot = |e: &std::io::Error| Error::io(format_args!("cannot read {name}"), e);
+        let metadata = file.metadata().map_err(|e| cannot(&e))?;
+        let id = FileId::of(&metadata);
+        let same = |kept: &KeptPosition| kept.file_id == id.map(FileId::inode) && kept.cursor.offset <= metadata.len();
+        let cursor = kept.filter(same).map_or_else(Cursor::start, |kept| kept.cursor);
+        file.seek(SeekFrom::Start(cursor.offset)).map_err(|e| cannot(&e))?;
+        if let Some(pattern) = &pattern {
+            pattern.reads(name, &metadata, None);
+        }
+        let file = Arc::new(file);
+        set(&watched, &file);
+        let followed = FollowedFile {
+            path: path.to_path_buf(),
+            name: name.to_string(),
+            file,
+            id,
+            offset: cursor.offset,
+            successor: None,
+            pattern,
+            gone_since_ms: None,
+            has_said: false,
+            watch,
+            watched,
+        };
+        Ok((followed, cursor))
+    }
+
+    /// One step: what there is to read, or what happened to the file.
+    pub(super) fn look(&mut self, buffer: &mut Buffer) -> Result<Fill> {
+        if self.read(buffer)? {
+            return Ok(Fill::Bytes);
+        }
+        if let Some(file) = self.successor.take() {
+            self.switch_to(file);
+            return Ok(Fill::NewFile);
+        }
+        if self.is_truncated() {
+            let cannot =
+                |e: std::io::Error| Error::io(format_args!("cannot read {} again from its start", self.name), &e);
+            (&*self.file).seek(SeekFrom::Start(0)).map_err(cannot)?;
+            self.offset = 0;
+            return Ok(Fill::NewFile);
+        }
+        // The old file may have grown between the read and its renaming: it is read again before the new one.
+        if self.find_successor() { self.look(buffer) } else { Ok(Fill::Wait) }
+    }
+
+    fn read(&mut self, buffer: &mut Buffer) -> Result<bool> {
+        match read_into(&mut &*self.file, buffer) {
+            Ok(Some(count)) => {
+                self.offset += count as u64;
+                Ok(true)
+            }
+            Ok(None) => Ok(false),
+            Err(e) => Err(Error::io(format_args!("cannot read {} at byte {}", self.name, self.offset), &e)),
+        }
+    }
+
+    fn switch_to(&mut self, file: File) {
+        let metadata = file.metadata().ok();
+        if let (Some(pattern), Some(metadata)) = (&self.pattern, &metadata) {
+            pattern.reads(&self.name, metadata, self.file.metadata().ok().as_ref());
+        }
+        self.id = metadata.as_ref().and_then(FileId::of);
+        self.file = Arc::new(file);
+        self.offset = 0;
+        set(&self.watched, &self.file);
+    }
+
+    /// Opens the file that the path names now, if it is another one that is to be read; true where it is.
+    pub(super) fn find_successor(&mut self) -> bool {
+        let now = match self.path.metadata() {
+            Ok(now) => now,
+            // Between the two steps of a rotation the path names nothing.
+            Err(_) => {
+                self.gone_since_ms.get_or_insert_with(clock::now_ms);
+                return false;
+            }
+        };
+        self.gone_since_ms = None;
+        if FileId::of(&now) == self.id || !self.is_next(&now) {
+            return false;
+        }
+        match File::open(&self.path) {
+            // It may be yet another one than what was looked at.
+            Ok(file) if file.metadata().is_ok_and(|opened| self.is_next(&opened)) => self.successor = Some(file),
+            Ok(_) => {}
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            // As when it has not come yet: permissions may be given to it later.
+            Err(e) => {
+                if !std::mem::replace(&mut self.has_said, true) {
+                    notice(&format!(
+                        "{} was replaced by a file that cannot be read ({e}); it is tried again",
+                        self.name
+                    ));
+                }
+            }
+        }
+        self.successor.is_some()
+    }
+
+    /// Whether a file at the path is to be read after this one.
+    fn is_next(&self, file: &Metadata) -> bool {
+        let is_new = self.pattern.as_ref().is_none_or(|pattern| pattern.is_new(file));
+        file.is_file() && file.len() > 0 && is_new
+    }
+
+    fn is_truncated(&self) -> bool {
+        self.file.metadata().is_ok_and(|now| now.len() < self.offset)
+    }
+
+    /// Since when the path has named nothing, in Unix milliseconds; `None` where it names a file, or the file has grown.
+    pub(super) fn gone_since_ms(&self) -> Option<i64> {
+        let is_read = self.file.metadata().is_ok_and(|now| now.len() <= self.offset);
+        self.gone_since_ms.filter(|_| is_read)
+    }
+}
+
+fn set(watched: &Mutex<Option<Arc<File>>>, file: &Arc<File>) {
+    *watched.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(file));
+}
+
+impl Input for FollowedFile {
+    fn fill(&mut self, buffer: &mut Buffer) -> Result<Fill> {
+        // Cleared before looking: a change from here on sets it again and wakes.
+        if !self.watch.take_change() {
+            return Ok(Fill::Wait);
+        }
+        let found = self.look(buffer)?;
+        if found != Fill::Wait {
+            self.watch.note_change();
+        }
+        Ok(found)
+    }
+
+    fn file_id(&self) -> Option<u64> {
+        self.id.map(FileId::inode)
+    }
+}
+
+impl Drop for FollowedFile {
+    fn drop(&mut self) {
+        if let Some(pattern) = &self.pattern {
+            pattern.releases(&self.name);
+        }
+    }
+}

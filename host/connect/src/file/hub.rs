@@ -1,0 +1,292 @@
+//! One watcher for all files of the process: it is told by the system what changes, and looks itself now and then.
+//!
+//! The system tells what happens in a folder that it has been asked to watch. It does not tell of files on many network file
+//! systems, of a file over which another is mounted, of a folder above that is renamed; and it lends few watches. So all
+//! files are looked at once in a while as well, which alone is enough, only slower.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+
+use super::watch::{Spot, Watched};
+use crate::limits;
+use crate::notice::notice;
+use crate::place::FileId;
+use flowgate_base::clock;
+use flowgate_base::error::{Error, Result};
+
+/// The process's own, while something is watched.
+static HUB: Mutex<Weak<Hub>> = Mutex::new(Weak::new());
+
+/// Whether the user knows already that files are looked at instead of watched.
+static HAS_SAID: AtomicBool = AtomicBool::new(false);
+
+/// Watches for all.
+pub(super) struct Hub {
+    table: Mutex<Table>,
+    /// Held while folders are added or removed. None where the system has no watcher left to lend.
+    watcher: Mutex<Option<RecommendedWatcher>>,
+    next_id: AtomicU64,
+    /// Keeps the thread alive that looks, where there is no watcher.
+    _tell: Sender<Told>,
+}
+
+#[derive(Default)]
+struct Table {
+    watched: HashMap<u64, Arc<Watched>>,
+    /// By path, without links in it.
+    folders: HashMap<PathBuf, Folder>,
+    /// The folders and names of each, as in `folders`.
+    spots: HashMap<u64, Vec<Spot>>,
+}
+
+#[derive(Default)]
+struct Folder {
+    /// The folder that the system watches for us under this path.
+    is: Option<FileId>,
+    /// Who waits for a name in it; without a name, for any name that comes or goes.
+    waiting: HashMap<Option<OsString>, Vec<u64>>,
+}
+
+type Told = notify::Result<Event>;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Hub {
+    /// The one of this process; the first one who asks makes it.
+    pub(super) fn get() -> Result<Arc<Hub>> {
+        let mut current = lock(&HUB);
+        if let Some(hub) = current.upgrade() {
+            return Ok(hub);
+        }
+        let (tell, told) = channel();
+        let hub = Arc::new(Hub {
+            table: Mutex::default(),
+            watcher: Mutex::new(watcher(tell.clone())),
+            next_id: AtomicU64::new(0),
+            _tell: tell,
+        });
+        let weak = Arc::downgrade(&hub);
+        std::thread::Builder::new()
+            .name("file-watch".into())
+            .spawn(move || listen(&weak, &told))
+            .map_err(|e| Error::io("cannot start a thread to follow files", &e))?;
+        *current = Arc::downgrade(&hub);
+        Ok(hub)
+    }
+
+    /// Watches for one more. What happens from here on is told.
+    pub(super) fn add(&self, watched: &Arc<Watched>) -> u64 {
+        let id = self.next_id.fetch_add(1, Relaxed);
+        lock(&self.table).watched.insert(id, Arc::clone(watched));
+        self.place(id, watched.spots());
+        watched.look();
+        id
+    }
+
+    /// Watches no more.
+    pub(super) fn remove(&self, id: u64) {
+        lock(&self.table).watched.remove(&id);
+        self.place(id, Vec::new());
+    }
+
+    /// Has the system watch the folders of these spots, and no longer those that nobody waits for.
+    fn place(&self, id: u64, spots: Vec<Spot>) {
+        let mut watcher = lock(&self.watcher);
+        let mut table = lock(&self.table);
+        let before = if spots.is_empty() { table.spots.remove(&id) } else { table.spots.insert(id, spots.clone()) };
+        let before = before.unwrap_or_default();
+        for spot in &before {
+            if let Some(folder) = table.folders.get_mut(&spot.folder)
+                && let Some(ids) = folder.waiting.get_mut(&spot.name)
+            {
+                ids.retain(|other| *other != id);
+                if ids.is_empty() {
+                    folder.waiting.remove(&spot.name);
+                }
+            }
+        }
+        for spot in &spots {
+            let folder = table.folders.entry(spot.folder.clone()).or_default();
+            folder.waiting.entry(spot.name.clone()).or_default().push(id);
+        }
+        let mut stale = Vec::new();
+        let mut fresh = Vec::new();
+        for path in before.iter().chain(&spots).map(|spot| &spot.folder) {
+            let Some(folder) = table.folders.get(path) else { continue };
+            if folder.waiting.is_empty() {
+                stale.extend(folder.is.map(|_| path.clone()));
+                table.folders.remove(path);
+                continue;
+            }
+            let now = path.metadata().ok().filter(|m| m.is_dir()).as_ref().and_then(FileId::of);
+            if folder.is != now || now.is_none() {
+                stale.extend(folder.is.map(|_| path.clone()));
+                fresh.push((path.clone(), now));
+            }
+        }
+        drop(table);
+        let Some(watcher) = watcher.as_mut() else { return };
+        for path in &stale {
+            // It has gone, and its watch with it.
+            let _ = watcher.unwatch(path);
+        }
+        for (path, now) in fresh {
+            let is_watched = match watcher.watch(&path, RecursiveMode::NonRecursive) {
+                Ok(()) => true,
+                Err(e) => {
+                    say(&e);
+                    false
+                }
+            };
+            if let Some(folder) = lock(&self.table).folders.get_mut(&path) {
+                folder.is = now.filter(|_| is_watched);
+            }
+        }
+    }
+
+    /// Wakes whom an event concerns.
+    fn tell(&self, event: &Event) {
+        // Names come or go: what a path leads to may be another file now.
+        let moves = matches!(
+            event.kind,
+            EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) | EventKind::Any
+        ) || event.need_rescan();
+        let mut concerned: Vec<u64> = Vec::new();
+        let mut table = lock(&self.table);
+        if event.need_rescan() || event.paths.is_empty() {
+            concerned.extend(table.watched.keys());
+        }
+        for path in &event.paths {
+            if let (Some(folder), Some(name)) = (path.parent(), path.file_name())
+                && let Some(folder) = table.folders.get(folder)
+            {
+                concerned.extend(folder.waiting.get(&Some(name.to_os_string())).into_iter().flatten());
+                if moves {
+                    concerned.extend(folder.waiting.get(&None).into_iter().flatten());
+                }
+            }
+            if moves {
+                // A folder that has gone or moved: its watch does not speak of its path any more.
+                for (_, folder) in table.folders.iter_mut().filter(|(folder, _)| folder.starts_with(path)) {
+                    folder.is = None;
+                    concerned.extend(folder.waiting.values().flatten());
+                }
+            }
+        }
+        concerned.sort_unstable();
+        concerned.dedup();
+        let concerned: Vec<(u64, Arc<Watched>)> =
+            concerned.into_iter().filter_map(|id| Some((id, Arc::clone(table.watched.get(&id)?)))).collect();
+        drop(table);
+        for (id, watched) in concerned {
+            if moves {
+                self.follow(id, &watched);
+            }
+            watched.wake();
+        }
+    }
+
+    /// Watches what the path leads to now.
+    fn follow(&self, id: u64, watched: &Watched) {
+        self.place(id, watched.spots());
+        if !lock(&self.table).watched.contains_key(&id) {
+            // It was removed meanwhile.
+            self.place(id, Vec::new());
+        }
+    }
+
+    /// Looks at everything.
+    fn look(&self) {
+        let all: Vec<(u64, Arc<Watched>)> =
+            lock(&self.table).watched.iter().map(|(id, w)| (*id, Arc::clone(w))).collect();
+        for (id, watched) in all {
+            if watched.look() {
+                self.follow(id, &watched);
+                watched.wake();
+            }
+        }
+    }
+
+    /// The time until the next look.
+    fn pause(&self) -> Duration {
+        let files = lock(&self.table).watched.len() as u64;
+        Duration::from_millis(limits::LOOK_EVERY_MS.max(files * 1_000 / limits::LOOKS_PER_SECOND_MAX))
+    }
+}
+
+/// The thread that tells and looks. Ends with the hub.
+fn listen(hub: &Weak<Hub>, told: &Receiver<Told>) {
+    let mut next_look = clock::monotonic() + Duration::from_millis(limits::LOOK_EVERY_MS);
+    loop {
+        let event = match told.recv_timeout(next_look.saturating_duration_since(clock::monotonic())) {
+            Ok(event) => Some(event),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let Some(hub) = hub.upgrade() else { return };
+        match event {
+            Some(Ok(event)) => hub.tell(&event),
+            // Something may have been missed.
+            Some(Err(_)) => hub.look(),
+            None => {}
+        }
+        if next_look <= clock::monotonic() {
+            hub.look();
+            next_look = clock::monotonic() + hub.pause();
+        }
+    }
+}
+
+/// The system's watcher. It only passes on what it hears: its thread must not wait for us while we wait for it.
+fn watcher(tell: Sender<Told>) -> Option<RecommendedWatcher> {
+    let hears = move |event: Told| {
+        let is_change = match event.as_ref().map(|event| event.kind) {
+            // Opening and reading, also our own.
+            Ok(EventKind::Access(kind)) => kind == AccessKind::Close(AccessMode::Write),
+            _ => true,
+        };
+        if is_change {
+            // The error says that the hub goes.
+            let _ = tell.send(event);
+        }
+    };
+    notify::recommended_watcher(hears).inspect_err(say).ok()
+}
+
+/// Says once that files are not watched.
+fn say(error: &notify::Error) {
+    let why = match &error.kind {
+        ErrorKind::PathNotFound | ErrorKind::WatchNotFound => return,
+        ErrorKind::Io(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            return;
+        }
+        ErrorKind::MaxFilesWatch => "no watch is left (fs.inotify.max_user_watches)".to_string(),
+        #[cfg(unix)]
+        ErrorKind::Io(e) if e.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) => {
+            "no watcher is left (fs.inotify.max_user_instances)".to_string()
+        }
+        _ => error.to_string(),
+    };
+    if !HAS_SAID.swap(true, Relaxed) {
+        let every = Duration::from_millis(limits::LOOK_EVERY_MS);
+        notice(&format!(
+            "the system does not watch all files that are followed: {why}; they are looked at every {every:?}"
+        ));
+    }
+}
+
+#[cfg(test)]
+pub(super) fn folder_is_watched(path: &std::path::Path) -> bool {
+    let hub = lock(&HUB).upgrade();
+    hub.is_some_and(|hub| lock(&hub.table).folders.get(path).is_some_and(|folder| folder.is.is_some()))
+}

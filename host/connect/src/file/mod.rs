@@ -1,0 +1,26 @@
+//! Files: a path or a glob of them, each a split; plain, gzip or zstd; to the end, or followed.
+//!
+//! `source` lists the files and opens their readers: `whole` reads to the end, `follow` as `tail -F` does, `appearing` those that
+//! come later. `hub` is the one watcher of the process, `watch` what it offers. `table` reads table files.
+
+mod appearing;
+mod decompress;
+mod follow;
+mod hub;
+mod pattern;
+mod source;
+mod table;
+mod watch;
+mod whole;
+
+#[cfg(test)]
+mod follow_tests;
+#[cfg(test)]
+mod pattern_tests;
+#[cfg(test)]
+mod tests;
+
+pub use pattern::pattern_matches;
+pub(crate) use source::FileSource;
+pub use table::{TableFile, TableRows, TableWatch, table_schema};
+pub use whole::reader_of_file;

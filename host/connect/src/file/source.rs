@@ -1,0 +1,219 @@
+//! The `file` source: its splits and how they are opened.
+
+use std::fs::{File, Metadata};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use super::appearing::{AppearingFiles, FollowedReader, OpenFile};
+use super::follow::FollowedFile;
+use super::pattern::{FollowedPattern, Match, Pattern, is_pattern};
+use super::whole::{self, WholeFile};
+use crate::decode::{Cursor, DecodeSettings, Decoding};
+use crate::own_output::OwnOutputs;
+use crate::reader::{DecodingReader, KeptPosition};
+use crate::settings as spec;
+use crate::settings::Compression;
+use crate::source::{Position, Source, Split, SplitReader, Waker};
+use crate::stdin::PipeInput;
+use flowgate_base::error::{Error, Result};
+use flowgate_base::schema::SchemaRef;
+
+/// Reads files. Each file is a split, named by its path as the job has it.
+///
+/// The files of a glob are in the order of their names. Files that appear later are read where files are followed, by the reader
+/// of the last split.
+#[derive(Debug)]
+pub(crate) struct FileSource {
+    spec: spec::FileSource,
+    base: PathBuf,
+    decoding: Arc<dyn Decoding>,
+    outputs: Arc<OwnOutputs>,
+    /// Of a followed glob, once its splits were asked for.
+    followed: OnceLock<Followed>,
+}
+
+#[derive(Debug)]
+struct Followed {
+    pattern: Arc<FollowedPattern>,
+    last: Split,
+}
+
+impl FileSource {
+    /// The source of a spec; everything that is wrong with it at once. Does not touch the disk.
+    pub(crate) fn new(spec: &spec::FileSource, base: &Path) -> std::result::Result<Self, Vec<String>> {
+        Self::decoded(spec, base, DecodeSettings::of_file(spec).map(|settings| Arc::new(settings) as Arc<dyn Decoding>))
+    }
+
+    /// Files whose bytes are read in another way than the spec's `format` says.
+    pub(crate) fn decoded(
+        spec: &spec::FileSource,
+        base: &Path,
+        decoding: std::result::Result<Arc<dyn Decoding>, Vec<String>>,
+    ) -> std::result::Result<Self, Vec<String>> {
+        let mut wrong = Vec::new();
+        if spec.path.is_empty() {
+            wrong.push("`path` is empty".into());
+        }
+        if is_pattern(&spec.path)
+            && let Err(e) = glob::Pattern::new(&spec.path)
+        {
+            wrong.push(format!("`path` is not a glob: {} at character {}", e.msg, e.pos + 1));
+        }
+        let compressed = whole::resolve(spec.compression, Path::new(&spec.path));
+        if spec.follow && matches!(compressed, Compression::Gzip | Compression::Zstd) {
+            wrong.push("`follow` goes with files that are not compressed".into());
+        }
+        match decoding {
+            Ok(decoding) if wrong.is_empty() => Ok(FileSource {
+                spec: spec.clone(),
+                base: base.into(),
+                decoding,
+                outputs: Arc::default(),
+                followed: OnceLock::new(),
+            }),
+            Ok(_) => Err(wrong),
+            Err(more) => {
+                wrong.extend(more);
+                Err(wrong)
+            }
+        }
+    }
+
+    /// The pattern of the path, if it is one.
+    fn pattern(&self) -> Option<Pattern> {
+        let path = &self.spec.path;
+        // A file may have `[` in its name.
+        (is_pattern(path) && !self.base.join(path).exists()).then(|| Pattern::new(path, &self.base))
+    }
+
+    /// The files of a pattern.
+    fn matches(&self, pattern: &Pattern) -> Result<Vec<String>> {
+        let mut found = pattern.list()?;
+        if self.spec.follow {
+            let outputs = Arc::clone(&self.outputs);
+            let followed = Arc::new(FollowedPattern::new(pattern.clone(), self.spec.compression, outputs));
+            found.retain(|found: &Match| followed.is_followed(found));
+            found.iter().for_each(|found| followed.claim(&found.name));
+            if let Some(last) = found.last() {
+                // Splits that are asked for again are those of the first time.
+                let _ = self.followed.set(Followed { pattern: followed, last: Split(last.name.clone()) });
+            }
+        }
+        if found.is_empty() {
+            let (path, tried) = (&self.spec.path, self.base.join(&self.spec.path));
+            return Err(Error::external(format!("no file matches {path} (looked for {})", tried.display())));
+        }
+        Ok(found.into_iter().map(|found| found.name).collect())
+    }
+
+    /// What opens followed files of a pattern; `waker` wakes whoever reads them.
+    fn opens(&self, pattern: &Arc<FollowedPattern>, waker: &Waker) -> OpenFile {
+        let (base, decoding) = (self.base.clone(), Arc::clone(&self.decoding));
+        let (pattern, waker) = (Arc::clone(pattern), Arc::clone(waker));
+        Box::new(move |name| {
+            let pattern = Some(Arc::clone(&pattern));
+            let (input, cursor) = FollowedFile::open(&base.join(name), name, None, pattern, Arc::clone(&waker))?;
+            let (decoder, rows) = (decoding.decoder(name), decoding.batch_rows());
+            Ok(FollowedReader::new(name.into(), input, decoder, cursor, rows))
+        })
+    }
+
+    /// The reader of one split alone.
+    fn reader(&self, split: &Split, position: Option<&Position>, waker: Waker) -> Result<Box<dyn SplitReader>> {
+        let name: Arc<str> = split.0.as_str().into();
+        let path = self.base.join(&split.0);
+        let kept = position.map(|p| KeptPosition::of(p, &name)).transpose()?;
+        let decoder = self.decoding.decoder(&name);
+        let rows = self.decoding.batch_rows();
+        if !metadata(&path, &name)?.is_file() {
+            if position.is_some() {
+                return Err(Error::user(format!("{name} is a pipe: it cannot be read again from where it was left")));
+            }
+            let (attempt, compression) = (path.display().to_string(), self.spec.compression);
+            let open = move || File::open(&path).and_then(|file| whole::pipe_reader(file, &path, compression));
+            let input = PipeInput::spawn(attempt, open, waker)?;
+            return Ok(Box::new(DecodingReader::new(name, input, decoder, Cursor::start(), rows)));
+        }
+        if self.spec.follow {
+            let pattern = self.followed.get().map(|followed| Arc::clone(&followed.pattern));
+            let (input, cursor) = FollowedFile::open(&path, &name, kept, pattern, waker)?;
+            return Ok(Box::new(DecodingReader::new(name, input, decoder, cursor, rows)));
+        }
+        let cursor = kept.map_or_else(Cursor::start, |kept| kept.cursor);
+        let input = WholeFile::open(&path, &name, self.spec.compression, cursor.offset)?;
+        Ok(Box::new(DecodingReader::new(name, input, decoder, cursor, rows)))
+    }
+}
+
+impl Source for FileSource {
+    fn schema(&self) -> SchemaRef {
+        self.decoding.schema()
+    }
+
+    fn ends(&self) -> bool {
+        let is_pipe = || self.base.join(&self.spec.path).metadata().is_ok_and(|there| !there.is_file());
+        !self.spec.follow && (self.pattern().is_some() || !is_pipe())
+    }
+
+    fn avoid(&mut self, outputs: &Arc<OwnOutputs>) {
+        self.outputs = Arc::clone(outputs);
+    }
+
+    /// One for each file. All of them are looked at, so that a missing one is known before the job starts.
+    fn splits(&self, _parallelism: usize) -> Result<Vec<Split>> {
+        let paths = match self.pattern() {
+            Some(pattern) => self.matches(&pattern)?,
+            None => vec![self.spec.path.clone()],
+        };
+        for path in &paths {
+            let full = self.base.join(path);
+            let metadata = metadata(&full, path)?;
+            if let Some(writer) = self.outputs.writer_of(&metadata) {
+                let help = "write elsewhere, or read other files";
+                return Err(Error::user(format!("cannot read {path}: {writer} of this job writes to it; {help}")));
+            }
+            if metadata.is_file() {
+                open_file(&full, path)?;
+            }
+        }
+        Ok(paths.into_iter().map(Split).collect())
+    }
+
+    fn open(&self, split: &Split, position: Option<&Position>, waker: Waker) -> Result<Box<dyn SplitReader>> {
+        let own = self.reader(split, position, Arc::clone(&waker))?;
+        match self.followed.get().filter(|followed| followed.last == *split) {
+            None => Ok(own),
+            Some(Followed { pattern, .. }) => {
+                let open = self.opens(pattern, &waker);
+                Ok(Box::new(AppearingFiles::new(own, pattern, open, waker)?))
+            }
+        }
+    }
+}
+
+/// What is there; a folder and what is not there are errors.
+fn metadata(path: &Path, name: &str) -> Result<Metadata> {
+    let metadata = path.metadata().map_err(|e| cannot_read(path, name, &e))?;
+    if metadata.is_dir() {
+        return Err(Error::external(format!("cannot read {name}: it is a folder; its files would be {name}/*")));
+    }
+    Ok(metadata)
+}
+
+/// Opens a file for reading; the error names the job's path and the one that was tried.
+pub(super) fn open_file(path: &Path, name: &str) -> Result<File> {
+    File::open(path).map_err(|e| cannot_read(path, name, &e))
+}
+
+fn cannot_read(path: &Path, name: &str, error: &std::io::Error) -> Error {
+    let why = match error.kind() {
+        std::io::ErrorKind::NotFound if let Ok(target) = path.read_link() => {
+            format!("it is a link to {}, which does not exist", target.display())
+        }
+        std::io::ErrorKind::NotFound => "there is no such file".to_string(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_string(),
+        _ => error.to_string(),
+    };
+    let tried = if path == Path::new(name) { String::new() } else { format!(" (tried {})", path.display()) };
+    Error::external(format!("cannot read {name}: {why}{tried}"))
+}

@@ -1,0 +1,88 @@
+//! A table in a file: read whole, and watched.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef};
+
+use super::watch::{FileSubject, Watch};
+use super::whole::WholeFile;
+use crate::decode::{Cursor, DecodeSettings};
+use crate::reader::DecodingReader;
+use crate::settings::{Compression, LookupTable};
+use crate::source::{Poll, SplitReader, Waker};
+use flowgate_base::error::{Error, Result};
+use flowgate_base::schema::Schema;
+
+/// A table file with its settings. The path of the settings is absolute.
+pub struct TableFile {
+    path: PathBuf,
+    name: String,
+    settings: DecodeSettings,
+}
+
+/// The rows of a table.
+pub struct TableRows {
+    /// In the order of the table's schema.
+    pub columns: Vec<ArrayRef>,
+    /// How many rows.
+    pub row_count: usize,
+}
+
+/// Ends when dropped.
+pub struct TableWatch {
+    _watch: Watch,
+}
+
+/// The columns of a table, or everything that is wrong with its settings, one message each. Does not touch the disk.
+pub fn table_schema(table: &LookupTable) -> std::result::Result<Schema, Vec<String>> {
+    DecodeSettings::of_table(table).map(|settings| Schema::clone(&settings.schema))
+}
+
+impl TableFile {
+    /// By its settings.
+    pub fn new(table: &LookupTable) -> Result<Self> {
+        let settings = DecodeSettings::of_table(table).map_err(|wrong| Error::user(wrong.join("\n")))?;
+        Ok(TableFile { path: PathBuf::from(&table.path), name: table.path.clone(), settings })
+    }
+
+    /// All rows.
+    ///
+    /// # Errors
+    /// The file cannot be read, or a line of it is not a row: the error names the line.
+    pub fn read(&self) -> Result<TableRows> {
+        let input = WholeFile::open(&self.path, &self.name, Compression::Auto, 0)?;
+        let decoder = self.settings.decoder(&self.name);
+        let name: Arc<str> = Arc::from(self.name.as_str());
+        let mut reader = DecodingReader::new(name, input, decoder, Cursor::start(), self.settings.batch_rows);
+        let mut parts: Vec<Vec<ArrayRef>> = Vec::new();
+        loop {
+            match reader.poll()? {
+                Poll::Rows(rows) => {
+                    if let Some(failure) = rows.failures.first() {
+                        return Err(Error::user(format!("{}:{}: {}", self.name, failure.position, failure.message)));
+                    }
+                    parts.push(rows.columns);
+                }
+                Poll::End => break,
+                Poll::Pending | Poll::PendingUntil(_) => return Err(Error::internal("a whole file waits for more")),
+            }
+        }
+        let row_count = parts.iter().map(|part| part.first().map_or(0, |column| column.len())).sum();
+        let column = |i: usize| -> Result<ArrayRef> {
+            let parts: Vec<&dyn Array> = parts.iter().map(|part| part[i].as_ref()).collect();
+            match parts[..] {
+                [] => Ok(arrow_array::new_empty_array(&self.settings.schema.fields[i].data_type.arrow())),
+                _ => arrow_select::concat::concat(&parts)
+                    .map_err(|e| Error::user(format!("{} does not fit into memory as a table: {e}", self.name))),
+            }
+        };
+        let columns = (0..self.settings.schema.fields.len()).map(column).collect::<Result<Vec<_>>>()?;
+        Ok(TableRows { columns, row_count })
+    }
+
+    /// Calls the waker whenever something may have happened to the file.
+    pub fn watch(&self, waker: Waker) -> Result<TableWatch> {
+        Ok(TableWatch { _watch: Watch::new(FileSubject::new(&self.path), waker)? })
+    }
+}

@@ -1,0 +1,144 @@
+//! A file that is read from its beginning to its end, perhaps decompressed.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::decompress::{GzipMembers, ZstdFrames, is_told};
+use crate::limits;
+use crate::reader::{Buffer, Fill, Input, read_into};
+use crate::settings::Compression;
+use crate::source::Progress;
+use flowgate_base::error::{Error, Result};
+
+/// The bytes of one file, decompressed. gzip may have several members and zstd several frames, one after another, and
+/// zeros may follow gzip. A compressed file that breaks off gives what came before the break, then an error.
+pub(super) struct WholeFile {
+    name: String,
+    read: Box<dyn Read + Send>,
+    compressed: Option<&'static str>,
+    /// Decompressed bytes so far.
+    offset: u64,
+    /// Bytes of the file so far, and all that it had when it was opened.
+    stored: Arc<AtomicU64>,
+    stored_total: u64,
+}
+
+/// Counts the bytes that are read.
+struct Counted {
+    file: File,
+    count: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.count.fetch_add(count as u64, Relaxed);
+        Ok(count)
+    }
+}
+
+impl WholeFile {
+    /// Opens `path`; the first byte given is the one at `offset` of the decompressed content. `name` is the path as the
+    /// job has it.
+    pub(super) fn open(path: &Path, name: &str, compression: Compression, offset: u64) -> Result<Self> {
+        let mut file = super::source::open_file(path, name)?;
+        let cannot = |e: &std::io::Error| Error::io(format_args!("cannot read {name}"), e);
+        let stored_total = file.metadata().map_err(|e| cannot(&e))?.len();
+        let stored = Arc::new(AtomicU64::new(0));
+        let counted = |file| Counted { file, count: Arc::clone(&stored) };
+        let buffered = |file| BufReader::with_capacity(limits::CHUNK_BYTES, counted(file));
+        let (read, compressed): (Box<dyn Read + Send>, _) = match resolve(compression, path) {
+            Compression::Gzip => (Box::new(GzipMembers::new(buffered(file))), Some("gzip")),
+            Compression::Zstd => (Box::new(ZstdFrames::new(buffered(file)).map_err(|e| cannot(&e))?), Some("zstd")),
+            Compression::Auto | Compression::None => {
+                file.seek(SeekFrom::Start(offset)).map_err(|e| cannot(&e))?;
+                stored.store(offset, Relaxed);
+                (Box::new(counted(file)) as Box<dyn Read + Send>, None)
+            }
+        };
+        let mut input = WholeFile { name: name.into(), read, compressed, offset, stored, stored_total };
+        if compressed.is_some() {
+            input.offset = 0;
+            input.skip(offset)?;
+        }
+        Ok(input)
+    }
+
+    /// Reads over the first `count` bytes: compressed files have no other way.
+    fn skip(&mut self, count: u64) -> Result<()> {
+        let skipped = std::io::copy(&mut (&mut self.read).take(count), &mut std::io::sink());
+        match skipped {
+            Ok(skipped) => self.offset = skipped,
+            Err(e) => return Err(self.broken(&e)),
+        }
+        if self.offset == count {
+            return Ok(());
+        }
+        let (name, has) = (&self.name, self.offset);
+        Err(Error::external(format!(
+            "{name} has {has} bytes, but {count} were read of it before: it is another file now"
+        )))
+    }
+
+    fn broken(&self, error: &std::io::Error) -> Error {
+        let (name, offset) = (&self.name, self.offset);
+        match self.compressed {
+            Some(_) if is_told(error) => Error::external(format!(
+                "cannot read {name} after {offset} decompressed bytes: {error} (what comes before was read)"
+            )),
+            Some(format) => Error::external(format!(
+                "{name} is not whole {format}: after {offset} decompressed bytes: {error} (truncated or damaged; what comes \
+                 before was read)"
+            )),
+            None => Error::io(format_args!("cannot read {name} at byte {offset}"), error),
+        }
+    }
+}
+
+impl Input for WholeFile {
+    fn fill(&mut self, buffer: &mut Buffer) -> Result<Fill> {
+        match read_into(&mut self.read, buffer) {
+            Ok(None) => Ok(Fill::End),
+            Ok(Some(count)) => {
+                self.offset += count as u64;
+                Ok(Fill::Bytes)
+            }
+            Err(e) => Err(self.broken(&e)),
+        }
+    }
+
+    /// A file that has grown since it was opened is as long as what was read of it.
+    fn progress(&self) -> Option<Progress> {
+        let done = self.stored.load(Relaxed);
+        Some(Progress { done, total: self.stored_total.max(done) })
+    }
+}
+
+/// What `auto` means for this file.
+pub(super) fn resolve(compression: Compression, path: &Path) -> Compression {
+    match compression {
+        Compression::Auto => match path.extension().and_then(|e| e.to_str()) {
+            Some(e) if e.eq_ignore_ascii_case("gz") => Compression::Gzip,
+            Some(e) if e.eq_ignore_ascii_case("zst") => Compression::Zstd,
+            _ => Compression::None,
+        },
+        other => other,
+    }
+}
+
+/// A file as a reader of bytes, for pipes, which have a thread of their own.
+pub(super) fn pipe_reader(file: File, path: &Path, compression: Compression) -> std::io::Result<Box<dyn Read + Send>> {
+    Ok(match resolve(compression, path) {
+        Compression::Gzip => Box::new(GzipMembers::new(BufReader::new(file))),
+        Compression::Zstd => Box::new(ZstdFrames::new(BufReader::new(file))?),
+        Compression::Auto | Compression::None => Box::new(file),
+    })
+}
+
+/// A file as a reader of its decompressed bytes, by its name.
+pub fn reader_of_file(file: File, path: &Path) -> std::io::Result<Box<dyn Read>> {
+    Ok(pipe_reader(file, path, Compression::Auto)?)
+}

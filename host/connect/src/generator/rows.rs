@@ -1,0 +1,91 @@
+//! Blocks of generated rows.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+
+use super::column::ColumnMaker;
+use crate::decode::checked_batch_rows;
+use crate::limits;
+use crate::settings as spec;
+use crate::source::{Origin, Positions, SourceRows};
+use flowgate_base::schema::{Field, Schema, SchemaRef};
+
+/// Makes rows by number: what a row holds follows from the seed, the column's position and the row's number alone (and the
+/// clock, for `now` columns), so that rows are the same however they are divided.
+#[derive(Debug)]
+pub struct Generator {
+    schema: SchemaRef,
+    makers: Vec<ColumnMaker>,
+    rows: Option<u64>,
+    block_rows: u64,
+    name: Arc<str>,
+}
+
+impl Generator {
+    /// The generator of a spec; everything that is wrong with it at once.
+    ///
+    /// A block has `batch_rows` rows, but not more than come in 10 ms, where a `rate` is set, and not more than make
+    /// 16 MiB of text in one column.
+    pub fn new(spec: &spec::Generator) -> Result<Self, Vec<String>> {
+        let mut wrong = Vec::new();
+        let mut fields = Vec::new();
+        let mut makers = Vec::new();
+        if spec.columns.is_empty() {
+            wrong
+                .push("`columns` is empty: a generator needs at least one column, like { n: { sequence: {} } }".into());
+        }
+        for (position, (name, column)) in spec.columns.iter().enumerate() {
+            match ColumnMaker::new(column, spec.seed, position as u64) {
+                Ok(maker) => {
+                    let beyond = spec.rows.and_then(|rows| maker.beyond(rows));
+                    wrong.extend(beyond.map(|what| format!("column `{name}`: {what}")));
+                    fields.push(Field::new(name, maker.data_type()));
+                    makers.push(maker);
+                }
+                Err(what) => wrong.push(format!("column `{name}`: {what}")),
+            }
+        }
+        if spec.rate == Some(0) {
+            wrong.push("`rate` is 0; it must be at least 1 row a second".into());
+        }
+        let batch_rows = checked_batch_rows(spec.batch_rows, &mut wrong) as u64;
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let row_bytes = makers.iter().map(ColumnMaker::text_bytes_max).max().unwrap_or(0).max(1);
+        let batch_rows = batch_rows.min(limits::GENERATED_BLOCK_BYTES_MAX / row_bytes).max(1);
+        let block_rows = spec.rate.map_or(batch_rows, |rate| (rate / 100).clamp(1, batch_rows));
+        let schema = Arc::new(Schema::new(fields));
+        Ok(Generator { schema, makers, rows: spec.rows, block_rows, name: "generator".into() })
+    }
+
+    /// The columns.
+    pub fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    /// Rows in every block but the last.
+    pub fn block_rows(&self) -> u64 {
+        self.block_rows
+    }
+
+    /// How many blocks there are, if there is an end.
+    pub fn blocks(&self) -> Option<u64> {
+        self.rows.map(|rows| rows.div_ceil(self.block_rows))
+    }
+
+    /// The rows of a block: rows `block * block_rows` and on. `None` behind the last one.
+    pub fn fill(&self, block: u64) -> Option<SourceRows> {
+        let first = block.checked_mul(self.block_rows)?;
+        let end = first.checked_add(self.block_rows)?.min(self.rows.unwrap_or(u64::MAX));
+        (first < end).then(|| self.range(first..end))
+    }
+
+    fn range(&self, rows: Range<u64>) -> SourceRows {
+        let columns: Vec<ArrayRef> = self.makers.iter().map(|maker| maker.make(rows.clone())).collect();
+        let origin = Origin { name: self.name.clone(), positions: Positions::From(rows.start) };
+        SourceRows { columns, row_count: (rows.end - rows.start) as usize, origin, failures: Vec::new() }
+    }
+}

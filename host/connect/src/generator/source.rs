@@ -1,0 +1,38 @@
+//! The `generator` source: blocks of rows, dealt out to its splits in turn.
+
+use super::rows::Generator;
+use crate::blocks::{BlockSource, Blocks};
+use crate::settings as spec;
+use crate::source::SourceRows;
+use flowgate_base::schema::SchemaRef;
+
+/// Makes rows, as fast as they are taken or at a rate.
+pub(crate) type GeneratorSource = BlockSource<Generator>;
+
+impl GeneratorSource {
+    /// The source of a spec; everything that is wrong with it at once.
+    pub(crate) fn of_spec(spec: &spec::Generator) -> Result<Self, Vec<String>> {
+        Ok(BlockSource::new(Generator::new(spec)?, spec.rate))
+    }
+}
+
+impl Blocks for Generator {
+    const NAME: &'static str = "generator";
+    const UNIT: &'static str = "rows";
+
+    fn schema(&self) -> SchemaRef {
+        self.schema()
+    }
+
+    fn block_size(&self) -> u64 {
+        self.block_rows()
+    }
+
+    fn blocks(&self) -> Option<u64> {
+        self.blocks()
+    }
+
+    fn fill(&self, block: u64) -> Option<SourceRows> {
+        self.fill(block)
+    }
+}

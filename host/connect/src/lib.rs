@@ -1,0 +1,48 @@
+//! The outside world: one file or folder for each source or sink, behind the traits in [`source`] and [`sink`].
+//!
+//! Bytes become rows in `decode`, whatever they come from (`file`, `stdin`); rows become text in [`encode`], wherever
+//! they go ([`print`], [`file_sink`], `webhook`). [`generator`] and `nexmark` make rows of nothing,
+//! in `blocks`; `system` reads figures of the machine.
+
+pub mod blackhole;
+mod blocks;
+pub mod connector;
+mod decode;
+pub mod encode;
+mod file;
+pub mod file_sink;
+pub mod generator;
+mod guess;
+pub mod infer;
+#[cfg(test)]
+mod infer_tests;
+mod instant;
+pub mod limits;
+mod nexmark;
+mod notice;
+mod open;
+mod output_file;
+mod own_output;
+mod place;
+pub mod print;
+#[cfg(test)]
+mod progress_tests;
+mod reader;
+pub mod settings;
+pub mod sink;
+pub mod source;
+mod stdin;
+pub mod stop;
+mod system;
+#[cfg(test)]
+mod test_reading;
+mod webhook;
+
+pub use file::reader_of_file;
+pub use file::{TableFile, TableRows, TableWatch, pattern_matches, table_schema};
+pub use instant::parse_rfc3339;
+pub use notice::on_notice;
+pub use open::{open_sink, open_source, sink_problems, source_schema};
+pub use output_file::partial_path;
+pub use own_output::OwnOutputs;
+pub use place::{FileId, FileIdentity, resolved};

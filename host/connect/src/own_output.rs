@@ -1,0 +1,83 @@
+//! What a job writes itself, so that its sources do not read it.
+
+use std::collections::HashMap;
+use std::fs::Metadata;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use super::place::FileId;
+use crate::connector::SinkConnector;
+
+/// The files that a job writes: those of its sinks, and the files to which its standard output and error go.
+#[derive(Debug, Default)]
+pub struct OwnOutputs {
+    /// How a message names the writer, and the path.
+    files: Vec<(String, PathBuf)>,
+    prints: bool,
+    /// All that were ever seen, so that a file that is renamed while it is written is still known.
+    seen: Mutex<HashMap<FileId, String>>,
+}
+
+impl OwnOutputs {
+    /// Those of a job's sinks, with their names.
+    pub fn of<'a>(sinks: impl IntoIterator<Item = (&'a str, &'a SinkConnector)>) -> Self {
+        let mut outputs = OwnOutputs::default();
+        for (name, connector) in sinks {
+            match connector {
+                SinkConnector::File { path, .. } => outputs.files.push((format!("the sink `{name}`"), path.clone())),
+                SinkConnector::Print(_) => outputs.prints = true,
+                // Standard error is taken for used in any case.
+                SinkConnector::Webhook(_) | SinkConnector::Tap { .. } | SinkConnector::Blackhole => {}
+            }
+        }
+        outputs
+    }
+
+    /// Who of the job writes a file, if somebody does.
+    pub(crate) fn writer_of(&self, metadata: &Metadata) -> Option<String> {
+        let wanted = FileId::of(metadata).filter(|_| metadata.is_file())?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for (writer, path) in &self.files {
+            if let Some(id) = path.metadata().ok().as_ref().and_then(FileId::of) {
+                seen.insert(id, writer.clone());
+            }
+        }
+        for (is_used, id, name) in standard_streams() {
+            if let Some(id) = id.filter(|_| is_used.unwrap_or(self.prints)) {
+                seen.entry(id).or_insert_with(|| name.to_string());
+            }
+        }
+        seen.get(&wanted).cloned()
+    }
+}
+
+/// Standard output and error: whether they are used (standard output: where something prints), and their files.
+fn standard_streams() -> [(Option<bool>, Option<FileId>, &'static str); 2] {
+    [
+        (None, stream_id(std::io::stdout()), "standard output"),
+        (Some(true), stream_id(std::io::stderr()), "standard error"),
+    ]
+}
+
+fn stream_id(stream: impl Stream) -> Option<FileId> {
+    stream_metadata(stream).filter(Metadata::is_file).as_ref().and_then(FileId::of)
+}
+
+/// A standard stream.
+#[cfg(unix)]
+pub(super) use std::os::fd::AsFd as Stream;
+
+/// What a standard stream is connected to, where the system says so.
+#[cfg(unix)]
+pub(super) fn stream_metadata(stream: impl Stream) -> Option<Metadata> {
+    let owned = stream.as_fd().try_clone_to_owned().ok()?;
+    std::fs::File::from(owned).metadata().ok()
+}
+
+#[cfg(not(unix))]
+pub(super) use std::io::IsTerminal as Stream;
+
+#[cfg(not(unix))]
+pub(super) fn stream_metadata(_: impl Stream) -> Option<Metadata> {
+    None
+}

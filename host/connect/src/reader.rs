@@ -1,0 +1,226 @@
+//! Reads the rows of one split out of bytes, wherever the bytes come from.
+
+use std::sync::Arc;
+
+use super::decode::{Batch, Cursor, Decoder};
+use super::limits;
+use super::source::{Origin, Poll, Position, Progress, SourceRows, SplitReader};
+use flowgate_base::error::{Error, Result};
+
+/// What an input gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fill {
+    /// At least one byte.
+    Bytes,
+    /// Nothing now; the waker will be called.
+    Wait,
+    /// Nothing any more.
+    End,
+    /// What was read so far is all; further bytes are a new file's, from its beginning.
+    NewFile,
+}
+
+/// Where bytes come from.
+pub(crate) trait Input: Send {
+    /// Reads what there is, up to the space of the buffer. Does not block for longer than reading takes.
+    fn fill(&mut self, buffer: &mut Buffer) -> Result<Fill>;
+
+    /// Which file is being read, for positions that must not be taken for another's.
+    fn file_id(&self) -> Option<u64> {
+        None
+    }
+
+    /// How much of it has been read, in bytes as they are stored; `None` where no end is known.
+    fn progress(&self) -> Option<Progress> {
+        None
+    }
+}
+
+/// Bytes that were read and not decoded yet.
+pub(crate) struct Buffer {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Buffer {
+    pub(crate) fn new() -> Self {
+        Buffer { bytes: Vec::new(), start: 0, end: 0 }
+    }
+
+    fn content(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.start += count;
+    }
+
+    /// Room for a chunk behind the content. The content moves to the front, where it is the beginning of one record; it is
+    /// never longer than a record may be, so neither is the buffer much.
+    pub(crate) fn space(&mut self) -> &mut [u8] {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+        if self.bytes.len() - self.end < limits::CHUNK_BYTES / 2 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+            if self.bytes.len() - self.end < limits::CHUNK_BYTES / 2 {
+                self.bytes.resize(self.end + limits::CHUNK_BYTES, 0);
+            }
+        }
+        &mut self.bytes[self.end..]
+    }
+
+    /// The first `count` bytes of the space are content now.
+    pub(crate) fn fed(&mut self, count: usize) {
+        self.end += count;
+    }
+}
+
+/// Reads what is there now; `Ok(None)` at the end. Interruptions by signals are not the caller's business.
+pub(crate) fn read_into(read: &mut dyn std::io::Read, buffer: &mut Buffer) -> std::io::Result<Option<usize>> {
+    loop {
+        match read.read(buffer.space()) {
+            Ok(0) => return Ok(None),
+            Ok(count) => {
+                buffer.fed(count);
+                return Ok(Some(count));
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// A position as it is kept: the cursor, and the file's id where an input has one.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(crate) struct KeptPosition {
+    #[serde(flatten)]
+    pub(crate) cursor: Cursor,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) file_id: Option<u64>,
+}
+
+impl KeptPosition {
+    /// Reads a position back.
+    pub(crate) fn of(position: &Position, name: &str) -> Result<Self> {
+        serde_json::from_value(position.0.clone())
+            .map_err(|e| Error::internal(format!("{name}: the position {} is not one of this source: {e}", position.0)))
+    }
+}
+
+/// Decodes an input's bytes, batch by batch.
+pub(crate) struct DecodingReader<I> {
+    name: Arc<str>,
+    input: I,
+    decoder: Box<dyn Decoder>,
+    buffer: Buffer,
+    cursor: Cursor,
+    batch: Batch,
+    /// `End` or `NewFile` once the input said so: what is in the buffer is all that is left.
+    ending: Option<Fill>,
+    /// An error that waits until the rows before it were given.
+    broken: Option<Error>,
+}
+
+impl<I: Input> DecodingReader<I> {
+    /// A reader of an input that stands at `cursor`.
+    pub(crate) fn new(name: Arc<str>, input: I, decoder: Box<dyn Decoder>, cursor: Cursor, batch_rows: usize) -> Self {
+        let batch = Batch::new(batch_rows);
+        DecodingReader { name, input, decoder, buffer: Buffer::new(), cursor, batch, ending: None, broken: None }
+    }
+
+    /// Where its bytes come from.
+    pub(crate) fn input(&self) -> &I {
+        &self.input
+    }
+
+    /// Decodes what is in the buffer, up to a full batch.
+    fn decode(&mut self) -> Result<()> {
+        const BOM: &[u8] = b"\xef\xbb\xbf";
+        let at_end = self.ending.is_some();
+        if self.cursor.offset == 0 {
+            let content = self.buffer.content();
+            if content.starts_with(BOM) {
+                self.buffer.consume(BOM.len());
+                self.cursor.offset = BOM.len() as u64;
+            } else if BOM.starts_with(content) && !at_end {
+                return Ok(());
+            }
+        }
+        let content = self.buffer.content();
+        if content.is_empty() && !at_end {
+            return Ok(());
+        }
+        let done = self.decoder.decode(content, at_end, &mut self.cursor, &mut self.batch)?;
+        self.buffer.consume(done);
+        self.cursor.offset += done as u64;
+        Ok(())
+    }
+
+    /// Fills the batch; true where there is nothing more to wait for.
+    fn advance(&mut self) -> Result<bool> {
+        loop {
+            self.decode()?;
+            if self.batch.is_full() {
+                return Ok(false);
+            }
+            match self.ending {
+                Some(Fill::NewFile) => {
+                    self.cursor = Cursor::start();
+                    self.ending = None;
+                }
+                Some(_) => return Ok(true),
+                None => {}
+            }
+            match self.input.fill(&mut self.buffer)? {
+                Fill::Bytes => {}
+                Fill::Wait => return Ok(false),
+                ending => self.ending = Some(ending),
+            }
+        }
+    }
+
+    fn rows(&mut self) -> Result<SourceRows> {
+        let (row_count, positions, failures) = self.batch.take();
+        let columns = self.decoder.take_columns()?;
+        Ok(SourceRows { columns, row_count, origin: Origin { name: self.name.clone(), positions }, failures })
+    }
+}
+
+impl<I: Input> SplitReader for DecodingReader<I> {
+    fn poll(&mut self) -> Result<Poll> {
+        if let Some(error) = &self.broken {
+            return Err(error.clone());
+        }
+        let ended = self.advance();
+        // A batch is full without a row where all of a long stretch of input is of no interest.
+        if !self.batch.is_empty() || self.batch.is_full() {
+            self.broken = ended.err();
+            return self.rows().map(Poll::Rows);
+        }
+        match ended {
+            Ok(true) => Ok(Poll::End),
+            Ok(false) => Ok(Poll::Pending),
+            Err(error) => {
+                self.broken = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    fn take_warning(&mut self) -> Option<String> {
+        let warning = self.decoder.take_warning()?;
+        Some(format!("{}: {warning}", self.name))
+    }
+
+    fn position(&self) -> Position {
+        let kept = KeptPosition { cursor: self.cursor.clone(), file_id: self.input.file_id() };
+        // Numbers, booleans and texts only: always representable.
+        Position(serde_json::to_value(kept).unwrap_or_default())
+    }
+    fn progress(&self) -> Option<Progress> {
+        self.input.progress()
+    }
+}

@@ -1,0 +1,190 @@
+//! Collects rows and delivers them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::ArrayRef;
+use ureq::Agent;
+
+use super::endpoint::Endpoint;
+use super::outcome::Outcome;
+use crate::encode::JsonEncoder;
+use crate::limits;
+use crate::settings::{OnError, WebhookFormat};
+use crate::sink::{Deliveries, Dropped, SinkWriter};
+use crate::stop::Stop;
+use flowgate_base::error::{Error, Result};
+use flowgate_base::schema::Schema;
+
+/// Posts rows, at most `batch_rows` in a request; what waits is sent when nothing more comes at once. Rows are delivered in
+/// order: a request is not sent before the one before it was delivered or given up.
+///
+/// When the job is asked to stop, a request that fails is tried again for [`limits::WEBHOOK_STOP_MS`] at most. Once one was
+/// given up for that reason, the rows behind it are dropped without an attempt, and counted.
+pub(crate) struct WebhookSink {
+    endpoint: Endpoint,
+    agent: Agent,
+    encoder: JsonEncoder,
+    /// The rows of the next request as JSON lines.
+    body: Vec<u8>,
+    rows: usize,
+    dropped: Dropped,
+    deliveries: Arc<Deliveries>,
+    stop: Arc<Stop>,
+    /// Rows that were given up because the job was stopped, and why the first of them.
+    given_up: Dropped,
+}
+
+/// Why a request was not delivered.
+enum Undelivered {
+    Failed(String),
+    /// It might have been, but the job was stopped.
+    Stopped(String),
+}
+
+impl WebhookSink {
+    /// Opens no connection before there are rows.
+    pub(crate) fn new(endpoint: Endpoint, schema: &Schema) -> Self {
+        let (agent, encoder) = (endpoint.agent(), JsonEncoder::new(schema));
+        WebhookSink {
+            endpoint,
+            agent,
+            encoder,
+            body: Vec::new(),
+            rows: 0,
+            dropped: Dropped::default(),
+            deliveries: Arc::default(),
+            stop: Arc::default(),
+            given_up: Dropped::default(),
+        }
+    }
+
+    /// Sends what has been collected.
+    fn send(&mut self) -> Result<()> {
+        let rows = std::mem::take(&mut self.rows);
+        let mut body = std::mem::take(&mut self.body);
+        if rows == 0 {
+            return Ok(());
+        }
+        if self.endpoint.format == WebhookFormat::Array {
+            body = array(&body);
+        }
+        if let Some(why) = self.given_up.first.clone() {
+            self.give_up(rows as u64, why);
+            return Ok(());
+        }
+        let delivered = self.deliver(&body, rows as u64);
+        self.deliveries.retry_ended();
+        let Err(undelivered) = delivered else {
+            self.deliveries.add_delivered(rows as u64);
+            return Ok(());
+        };
+        let message = |why: &str| format!("cannot deliver rows to {}: {why}", self.endpoint.shown);
+        match (undelivered, self.endpoint.on_error) {
+            (Undelivered::Stopped(why), _) => self.give_up(rows as u64, message(&why)),
+            (Undelivered::Failed(why), OnError::Fail) => return Err(Error::external(message(&why))),
+            (Undelivered::Failed(why), OnError::Skip) => self.dropped.add(rows as u64, message(&why)),
+        }
+        Ok(())
+    }
+
+    fn give_up(&mut self, rows: u64, why: String) {
+        self.given_up.add(rows, why.clone());
+        self.dropped.add(rows, why);
+    }
+
+    /// One request, as often as it has to be sent; why it cannot be delivered.
+    fn deliver(&self, body: &[u8], rows: u64) -> std::result::Result<(), Undelivered> {
+        let grace = Duration::from_millis(limits::WEBHOOK_STOP_MS);
+        let mut attempt = 1;
+        loop {
+            let mut request = self.agent.post(&self.endpoint.url);
+            if let Some(headers) = request.headers_mut() {
+                headers.extend(self.endpoint.headers.clone());
+            }
+            // What is begun after a stop ends soon, whatever the server does.
+            let request = match self.stop.left_of(grace) {
+                Some(left) => {
+                    let timeout = self.endpoint.timeout.min(left.max(grace / 5));
+                    request.config().timeout_global(Some(timeout)).build()
+                }
+                None => request,
+            };
+            let attempts = |why: String| match attempt {
+                1 => why,
+                _ => format!("{why} (after {attempt} attempts)"),
+            };
+            match Outcome::of(request.send(body)) {
+                Outcome::Delivered => return Ok(()),
+                Outcome::Refused(why) => return Err(Undelivered::Failed(why)),
+                Outcome::Again { why, .. } if attempt == self.endpoint.attempts => {
+                    return Err(Undelivered::Failed(attempts(why)));
+                }
+                Outcome::Again { why, after_ms } => {
+                    self.deliveries.will_retry(rows);
+                    let wait_ms = self.endpoint.wait_ms(attempt, after_ms);
+                    if !self.stop.sleep(Duration::from_millis(wait_ms.unsigned_abs()), grace) {
+                        return Err(Undelivered::Stopped(attempts(why)));
+                    }
+                    self.deliveries.retries_now();
+                    attempt += 1;
+                }
+            }
+        }
+    }
+
+    /// Rows that were given up fail a job that must not lose any.
+    fn close(&mut self) -> Result<()> {
+        self.send()?;
+        match (&self.given_up.first, self.endpoint.on_error) {
+            (Some(why), OnError::Fail) => {
+                let rows = self.given_up.rows;
+                Err(Error::external(format!("{why}; the job was stopped, {rows} rows were not delivered")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl SinkWriter for WebhookSink {
+    fn start(&mut self, stop: &Arc<Stop>) -> Result<()> {
+        self.stop = Arc::clone(stop);
+        Ok(())
+    }
+
+    fn write(&mut self, columns: &[ArrayRef], row_count: usize) -> Result<()> {
+        for row in 0..row_count {
+            self.encoder.encode(columns, row..row + 1, &mut self.body);
+            self.rows += 1;
+            if self.rows == self.endpoint.batch_rows || self.body.len() >= limits::WEBHOOK_BODY_BYTES_MAX {
+                self.send()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.send()
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.close()
+    }
+
+    fn take_dropped(&mut self) -> Dropped {
+        std::mem::take(&mut self.dropped)
+    }
+
+    fn deliveries(&self) -> Option<Arc<Deliveries>> {
+        Some(Arc::clone(&self.deliveries))
+    }
+}
+
+/// JSON lines as one array. Within a line there are no line ends: JSON texts have them escaped.
+fn array(lines: &[u8]) -> Vec<u8> {
+    let mut array = vec![b'['];
+    array.extend_from_slice(lines.strip_suffix(b"\n").unwrap_or(lines));
+    array.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b',');
+    array.push(b']');
+    array
+}

@@ -1,0 +1,257 @@
+//! Event time: which column of a stream is its event time, and the watermarks that follow from it.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{Array, ArrayRef, TimestampMillisecondArray};
+
+use super::batch::Batch;
+use super::dead_letter::DeadLetters;
+use super::engine::{Operator, Outputs, Route, Tick};
+use super::job_state::JobState;
+use super::message::Message;
+use super::watermark::{BoundedOutOfOrderness, Signal};
+use super::window::shape::TIME_LIMIT_MS;
+use crate::job::graph::EventTime;
+use flowgate_base::error::Result;
+
+const MAIN: usize = 0;
+const ERRORS: usize = 1;
+
+/// Gives the rows of one stream, or of one split of a source, their event time.
+pub struct Assigner {
+    column: usize,
+    watermarks: BoundedOutOfOrderness,
+    idle_after_ms: Option<i64>,
+    last_rows_at: Option<i64>,
+    idle: bool,
+}
+
+impl Assigner {
+    /// As the job says.
+    pub fn new(event_time: &EventTime) -> Self {
+        Assigner {
+            column: event_time.column,
+            watermarks: BoundedOutOfOrderness::new(event_time.max_out_of_orderness_ms),
+            idle_after_ms: event_time.idle_after_ms,
+            last_rows_at: None,
+            idle: false,
+        }
+    }
+
+    /// What the stream promises now.
+    pub fn signal(&self) -> Signal {
+        let watermark = self.watermarks.current();
+        if self.idle { Signal::idle(watermark) } else { Signal::active(watermark) }
+    }
+
+    /// Rows are about to come, at this processing time. Returns the signal that goes in front of them, where the stream was
+    /// idle (T4).
+    pub fn wake_up(&mut self, now: i64) -> Option<Signal> {
+        self.last_rows_at = Some(now);
+        std::mem::take(&mut self.idle).then(|| self.signal())
+    }
+
+    /// Returns rows with their event time, and the rows that have none that can be used, with the reason.
+    pub fn assign(&mut self, batch: Batch) -> Result<(Batch, Vec<(u32, String)>)> {
+        let times = batch.columns()[self.column].gather()?;
+        let times = times.as_primitive::<TimestampMillisecondType>();
+        let (least, greatest) =
+            times.values().iter().fold((i64::MAX, i64::MIN), |(least, greatest), t| (least.min(*t), greatest.max(*t)));
+        if times.null_count() == 0 && least >= -TIME_LIMIT_MS && greatest <= TIME_LIMIT_MS {
+            self.watermarks.observe(greatest);
+            let times: ArrayRef = Arc::new(times.clone());
+            return Ok((batch.with_event_time(Some(times.into())), Vec::new()));
+        }
+        // A row that is refused must not advance the watermark.
+        let (mut kept, mut kept_times, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, time) in times.iter().enumerate() {
+            match time {
+                None => refused.push((row as u32, "no event time".to_string())),
+                Some(time) if !(-TIME_LIMIT_MS..=TIME_LIMIT_MS).contains(&time) => {
+                    refused.push((row as u32, "the event time is out of range".to_string()));
+                }
+                Some(time) => {
+                    kept.push(row as u32);
+                    kept_times.push(time);
+                }
+            }
+        }
+        kept_times.iter().max().into_iter().for_each(|greatest| self.watermarks.observe(*greatest));
+        let times: ArrayRef = Arc::new(TimestampMillisecondArray::from(kept_times));
+        Ok((batch.select(&kept.into()).with_event_time(Some(times.into())), refused))
+    }
+
+    /// When the stream becomes idle if no row comes; starts to count at the first call. `None`: never, or it is already.
+    pub fn idle_at(&mut self, now: i64) -> Option<i64> {
+        if self.idle {
+            return None;
+        }
+        let since = *self.last_rows_at.get_or_insert(now);
+        self.idle_after_ms.map(|after| since.saturating_add(after))
+    }
+
+    /// Whether the stream has become idle just now: no row has come for long enough.
+    pub fn becomes_idle(&mut self, now: i64) -> bool {
+        let idle = self.idle_at(now).is_some_and(|at| at <= now);
+        self.idle |= idle;
+        idle
+    }
+}
+
+/// An operator whose main output gets its event time from a column.
+pub struct Timed {
+    inner: Box<dyn Operator>,
+    assigner: Assigner,
+    dead_letters: DeadLetters,
+    inner_out: Outputs,
+    output_count: usize,
+    job: Arc<JobState>,
+    /// Processing time: the greatest tick seen.
+    now: i64,
+}
+
+impl Timed {
+    /// Around an operator with this many outputs; the second takes the rows without event time.
+    pub fn new(
+        inner: Box<dyn Operator>,
+        assigner: Assigner,
+        dead_letters: DeadLetters,
+        output_count: usize,
+        worker: usize,
+        job: Arc<JobState>,
+    ) -> Self {
+        Timed {
+            inner,
+            assigner,
+            dead_letters,
+            inner_out: Outputs::new(&vec![Route::Local; output_count], worker, 1),
+            output_count,
+            job,
+            now: 0,
+        }
+    }
+
+    fn hand_on(&mut self, now: i64, out: &mut Outputs) -> Result<()> {
+        for output in 0..self.output_count {
+            for envelope in self.inner_out.take(output).0 {
+                match envelope.message {
+                    Message::Batch(batch) if output == MAIN => {
+                        self.assigner.wake_up(now).into_iter().for_each(|signal| out.signal(signal));
+                        let (timed, refused) = self.assigner.assign(batch.clone())?;
+                        out.give(MAIN, timed);
+                        out.give(ERRORS, self.dead_letters.of(&batch, refused)?);
+                    }
+                    Message::Batch(batch) => out.give(output, batch),
+                    // Operators give none: the shell passes on what is promised.
+                    Message::Signal { .. } | Message::Control(_) => {}
+                }
+            }
+        }
+        self.watch_idleness(now);
+        Ok(())
+    }
+
+    fn watch_idleness(&mut self, now: i64) {
+        if let Some(at) = self.assigner.idle_at(now) {
+            self.job.due_at(at.max(now + 1) as Tick);
+        }
+    }
+}
+
+impl Operator for Timed {
+    fn batch(&mut self, input: usize, batch: Batch, tick: Tick, out: &mut Outputs) -> Result<()> {
+        self.now = self.now.max(tick as i64);
+        self.inner.batch(input, batch, tick, &mut self.inner_out)?;
+        self.hand_on(self.now, out)
+    }
+
+    fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
+        self.inner.signal(signal, &mut self.inner_out)?;
+        self.hand_on(self.now, out)
+    }
+
+    /// This stream's own watermark, for its side outputs too. It is idle by itself, or because its input is, where the
+    /// operator holds nothing that will come out.
+    fn promise(&self, inputs: Signal) -> Signal {
+        let own = self.assigner.signal();
+        let rests = (own.is_idle() || inputs.is_idle()) && self.inner.promise(Signal::idle(inputs.watermark)).is_idle();
+        if rests { Signal::idle(own.watermark) } else { Signal::active(own.watermark) }
+    }
+
+    fn flush(&mut self, out: &mut Outputs) -> Result<()> {
+        self.inner.flush(&mut self.inner_out)?;
+        self.hand_on(self.now, out)
+    }
+
+    fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
+        self.now = self.now.max(tick as i64);
+        self.inner.tick(tick, &mut self.inner_out)?;
+        self.hand_on(self.now, out)?;
+        self.assigner.becomes_idle(self.now);
+        Ok(())
+    }
+
+    fn end(&mut self, complete: bool, tick: Tick, out: &mut Outputs) -> Result<()> {
+        self.now = self.now.max(tick as i64);
+        self.inner.end(complete, tick, &mut self.inner_out)?;
+        self.hand_on(self.now, out)
+    }
+
+    fn is_busy(&self) -> bool {
+        self.inner.is_busy()
+    }
+
+    fn resume(&mut self, out: &mut Outputs) -> Result<()> {
+        self.inner.resume(&mut self.inner_out)?;
+        self.hand_on(self.now, out)
+    }
+
+    fn in_flight(&mut self) -> Result<Option<Tick>> {
+        self.inner.in_flight()
+    }
+
+    fn has_room(&mut self) -> bool {
+        self.inner.has_room()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataflow::watermark::START_OF_TIME;
+
+    fn batch(times: Vec<Option<i64>>) -> Batch {
+        let n = times.len();
+        Batch::new(vec![Arc::new(TimestampMillisecondArray::from(times)) as ArrayRef], n)
+    }
+
+    #[test]
+    fn a_stream_without_rows_becomes_idle_once_and_comes_back() {
+        let event_time = EventTime { column: 0, max_out_of_orderness_ms: 10, idle_after_ms: Some(100) };
+        let mut assigner = Assigner::new(&event_time);
+        assert!(!assigner.becomes_idle(1_000), "time starts to count at the first look");
+        assert!(!assigner.becomes_idle(1_099));
+        assert!(assigner.becomes_idle(1_100));
+        assert!(!assigner.becomes_idle(1_200), "once");
+        assert_eq!(assigner.signal(), Signal::idle(START_OF_TIME));
+        assert_eq!(assigner.wake_up(1_300), Some(Signal::active(START_OF_TIME)), "T4: in front of its rows");
+        assigner.assign(batch(vec![Some(50)])).unwrap();
+        assert_eq!(assigner.signal(), Signal::active(39));
+        assert_eq!(assigner.wake_up(1_350), None);
+        assert!(assigner.becomes_idle(1_450));
+        assert_eq!(assigner.wake_up(1_500), Some(Signal::active(39)), "it is back, at the watermark that it had");
+    }
+
+    #[test]
+    fn t3_rows_without_a_usable_event_time_are_set_aside_and_do_not_advance_the_watermark() {
+        let mut assigner = Assigner::new(&EventTime { column: 0, max_out_of_orderness_ms: 0, idle_after_ms: None });
+        let times = vec![None, Some(7), Some(i64::MAX), None, Some(-TIME_LIMIT_MS - 1)];
+        let (kept, refused) = assigner.assign(batch(times)).unwrap();
+        assert_eq!((kept.row_count(), assigner.signal()), (1, Signal::active(6)));
+        let refused: Vec<(u32, &str)> = refused.iter().map(|(row, reason)| (*row, reason.as_str())).collect();
+        let (none, range) = ("no event time", "the event time is out of range");
+        assert_eq!(refused, [(0, none), (2, range), (3, none), (4, range)]);
+    }
+}

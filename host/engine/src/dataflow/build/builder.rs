@@ -1,0 +1,157 @@
+//! What the builders of nodes share.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use crate::dataflow::assign::{Assigner, Timed};
+use crate::dataflow::dead_letter::DeadLetters;
+use crate::dataflow::engine::{MakeOperator, Operator, Route, Stage};
+use crate::dataflow::job_state::JobState;
+use crate::dataflow::join::table::SharedTable;
+use crate::dataflow::pace::Pace;
+use crate::dataflow::shuffle::{Shuffle, Target};
+use crate::job::graph::{EventTime, JobGraph, Node, NodeKind, PluginFunction};
+use crate::job::spec::OnError;
+use flowgate_base::error::{Error, Result};
+use flowgate_base::schema::Schema;
+use flowgate_connect::sink::SinkWriter;
+use flowgate_connect::source::{Source, Split};
+use flowgate_state::store::StateStore;
+use flowgate_wall::binding::OpenRequest;
+use flowgate_wall::{Function, Plugin};
+
+/// What has been opened before workers start.
+pub struct Opened {
+    /// By node.
+    pub sources: HashMap<usize, (Box<dyn Source>, Vec<Split>)>,
+    /// By node; taken by the worker that writes.
+    pub sinks: Mutex<HashMap<usize, Box<dyn SinkWriter>>>,
+    /// Of sources that meet others, by node.
+    pub paces: HashMap<usize, Arc<Pace>>,
+    /// By file.
+    pub plugins: HashMap<PathBuf, Arc<Plugin>>,
+    /// Tables of lookup joins, by node.
+    pub tables: HashMap<usize, Arc<SharedTable>>,
+}
+
+/// The dataflow so far. The files beside this one add a node each, by its kind.
+pub(super) struct Builder<'a, S: Stage> {
+    pub(super) stage: &'a mut S,
+    pub(super) graph: &'a JobGraph,
+    pub(super) opened: &'a Opened,
+    pub(super) job: &'a Arc<JobState>,
+    /// Where this worker's operators keep their state.
+    pub(super) store: StateStore,
+    /// Outputs of the nodes built so far.
+    edges: Vec<Vec<S::Edge>>,
+}
+
+/// Builds all nodes.
+///
+/// # Errors
+/// A source, a sink or a plugin's function that cannot be opened.
+pub fn build<S: Stage>(stage: &mut S, graph: &JobGraph, opened: &Opened, job: &Arc<JobState>) -> Result<()> {
+    let store = StateStore::new(&job.stores);
+    let mut builder = Builder { stage, graph, opened, job, store, edges: Vec::new() };
+    for (id, node) in graph.nodes.iter().enumerate() {
+        let edges = match &node.kind {
+            NodeKind::Source(spec) => builder.source(id, node, spec.event_time.as_ref()),
+            NodeKind::Transform(spec) => builder.transform(id, node, spec),
+            NodeKind::Window(spec) => builder.window(id, node, spec),
+            NodeKind::Select(spec) => builder.select(id, node, spec),
+            NodeKind::Union(spec) => builder.union(id, node, spec),
+            NodeKind::Process(spec) => builder.process(id, node, spec),
+            NodeKind::Join(spec) => builder.join(id, node, spec),
+            NodeKind::Lookup(spec) => builder.lookup(id, node, spec),
+            NodeKind::Sink(spec) => builder.sink(id, node, &spec.connector),
+        };
+        builder.edges.push(edges.map_err(|e| e.within(format_args!("`{}`", node.name)))?);
+    }
+    Ok(())
+}
+
+impl<S: Stage> Builder<'_, S> {
+    /// Worker threads of the job.
+    pub(super) fn workers(&self) -> usize {
+        self.stage.workers()
+    }
+
+    /// What a node reads: the edge, and its schema.
+    pub(super) fn input(&self, node: &Node, position: usize) -> Result<(S::Edge, Schema)> {
+        let input = node.inputs.get(position).ok_or_else(|| Error::internal("a node without its input"))?;
+        let missing = || Error::internal("a node reads an output that does not exist");
+        let edge = self.edges.get(input.node.0).and_then(|outputs| outputs.get(input.output)).ok_or_else(missing)?;
+        let output = self.graph.nodes[input.node.0].outputs.get(input.output).ok_or_else(missing)?;
+        Ok((edge.clone(), output.schema.clone()))
+    }
+
+    /// Brings the rows of an edge to the workers that are to have them.
+    pub(super) fn shuffled(&mut self, name: &str, edge: S::Edge, target: Target) -> (S::Edge, Route) {
+        if self.workers() == 1 {
+            return (edge, Route::Local);
+        }
+        let (workers, me) = (self.workers(), self.stage.worker());
+        let name = format!("{name} (shuffle)");
+        let shuffle = Shuffle::new(target, workers, me);
+        let make: MakeOperator<'_> = Box::new(|_| Box::new(shuffle));
+        let outputs = self.stage.add(&name, vec![(edge, Route::Local)], &[Route::Addressed], make);
+        let edge = outputs.into_iter().next().expect("one output was asked for");
+        (edge, Route::Addressed)
+    }
+
+    /// The maker of a node's dead letters.
+    pub(super) fn dead_letters(&self, id: usize, on_error: OnError, schema: Schema) -> DeadLetters {
+        let name = &self.graph.nodes[id].name;
+        DeadLetters::new(name, on_error, schema, Arc::clone(&self.job.metrics.nodes[id]))
+    }
+
+    /// Opens a plugin's function for a node.
+    pub(super) fn open(&self, node: &Node, spec: &PluginFunction) -> Result<Function> {
+        let plugin =
+            self.opened.plugins.get(&spec.path).ok_or_else(|| Error::internal("a plugin that was not loaded"))?;
+        let job = Arc::clone(self.job);
+        Ok(open(plugin, node, spec)?.stop_when(move || job.stop_requested() || job.is_over()))
+    }
+
+    /// Puts an operator behind its inputs, with its event time assigned anew if the job says so.
+    pub(super) fn operator(
+        &mut self,
+        id: usize,
+        node: &Node,
+        inputs: Vec<(S::Edge, Route)>,
+        operator: Box<dyn Operator>,
+        event_time: Option<&EventTime>,
+    ) -> Vec<S::Edge> {
+        let outputs = node.outputs.len();
+        let operator = match event_time {
+            None => operator,
+            Some(event_time) => {
+                let dead_letters = self.dead_letters(id, OnError::Skip, node.outputs[0].schema.clone());
+                let (assigner, job) = (Assigner::new(event_time), Arc::clone(self.job));
+                Box::new(Timed::new(operator, assigner, dead_letters, outputs, self.stage.worker(), job))
+            }
+        };
+        self.stage.add(&node.name, inputs, &vec![Route::Local; outputs], Box::new(|_| operator))
+    }
+}
+
+/// Opens a plugin's function for a node; it must bind what it bound when the job was checked.
+pub(in crate::dataflow) fn open(plugin: &Arc<Plugin>, node: &Node, spec: &PluginFunction) -> Result<Function> {
+    let inputs = spec.inputs.iter().map(|i| Schema::new(i.offered.iter().map(|o| o.field.clone()).collect()));
+    let request = OpenRequest {
+        operator: node.name.clone(),
+        function: spec.function.clone(),
+        config: spec.config.clone(),
+        inputs: inputs.collect(),
+        files: spec.files.clone(),
+    };
+    let function = Function::open(plugin, request).map_err(|problems| Error::user(problems.join("\n")))?;
+    if function.binding() != &spec.binding {
+        return Err(Error::user(format!(
+            "plugin `{}` binds `{}` to other columns than when the job was checked; is the file being replaced?",
+            spec.plugin, spec.function
+        )));
+    }
+    Ok(function)
+}

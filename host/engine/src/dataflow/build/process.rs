@@ -1,0 +1,74 @@
+//! Process functions in the dataflow.
+
+use std::sync::Arc;
+
+use super::builder::Builder;
+use crate::dataflow::dead_letter::DeadLetters;
+use crate::dataflow::engine::Stage;
+use crate::dataflow::job_state::JobState;
+use crate::dataflow::process::arrangement::Arrangement;
+use crate::dataflow::process::keyed::ProcessState;
+use crate::dataflow::process::operator::{Parts, ProcessOperator, Side, timer_schema};
+use crate::dataflow::shuffle::Target;
+use crate::job::graph::{JobGraph, Node, ProcessNode};
+use flowgate_base::error::{Error, Result};
+use flowgate_base::schema::{Field, Schema};
+use flowgate_state::store::StateStore;
+use flowgate_wall::Function;
+
+impl<S: Stage> Builder<'_, S> {
+    /// A plugin's process function: the rows of each input come to the owner of their key.
+    pub(super) fn process(&mut self, id: usize, node: &Node, spec: &ProcessNode) -> Result<Vec<S::Edge>> {
+        let function = self.open(node, &spec.function)?;
+        let mut inputs = Vec::new();
+        for (i, key) in spec.keys.iter().enumerate() {
+            let (edge, _) = self.input(node, i)?;
+            let target = Target::ByKey { columns: key.clone(), key_groups: self.graph.key_groups };
+            inputs.push(self.shuffled(&node.name, edge, target));
+        }
+        let operator = process_operator(self.graph, id, spec, function, &self.store, self.job)?;
+        Ok(self.operator(id, node, inputs, Box::new(operator), spec.event_time.as_ref()))
+    }
+}
+
+/// The operator of a node, by itself.
+pub(in crate::dataflow) fn process_operator(
+    graph: &JobGraph,
+    id: usize,
+    spec: &ProcessNode,
+    function: Function,
+    store: &StateStore,
+    job: &Arc<JobState>,
+) -> Result<ProcessOperator> {
+    let node = &graph.nodes[id];
+    let letters =
+        |schema: Schema| DeadLetters::new(&node.name, spec.on_error, schema, Arc::clone(&job.metrics.nodes[id]));
+    let mut sides = Vec::new();
+    let mut key_fields: Vec<Field> = Vec::new();
+    for ((key, input), from) in spec.keys.iter().zip(&spec.function.inputs).zip(&node.inputs) {
+        let output = graph.nodes.get(from.node.0).and_then(|read| read.outputs.get(from.output));
+        let schema = &output.ok_or_else(|| Error::internal("a node reads an output that does not exist"))?.schema;
+        for (position, column) in key.iter().enumerate() {
+            let field = schema.fields.get(*column).ok_or_else(|| Error::internal("a key without its column"))?;
+            match key_fields.get_mut(position) {
+                Some(known) => known.nullable |= field.nullable,
+                None => key_fields.push(field.clone()),
+            }
+        }
+        sides.push(Side { reads: input.reads.clone(), key: key.clone(), dead_letters: letters(schema.clone()) });
+    }
+    let arrange = |output: &crate::job::graph::PairOutput| {
+        let of_node = node.outputs.get(output.output).ok_or_else(|| Error::internal("an output is not there"))?;
+        Arrangement::new(output, &of_node.schema, &spec.keys)
+    };
+    let parts = Parts {
+        state: ProcessState::new(&spec.function.binding.state, &store.of_operator(&node.name))?,
+        function,
+        sides,
+        outputs: spec.outputs.iter().map(arrange).collect::<Result<_>>()?,
+        has_event_time: node.outputs.first().is_some_and(|o| o.has_event_time),
+        timer_letters: letters(timer_schema(&key_fields)),
+        key_fields,
+    };
+    Ok(ProcessOperator::new(parts, Arc::clone(&job.metrics.nodes[id]), Arc::clone(job)))
+}

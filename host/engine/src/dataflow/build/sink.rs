@@ -1,0 +1,43 @@
+//! Sinks in the dataflow.
+
+use std::sync::{Arc, PoisonError};
+
+use super::builder::Builder;
+use crate::dataflow::engine::{MakeOperator, Route, Stage};
+use crate::dataflow::shuffle::Target;
+use crate::dataflow::sink::{Discard, Sink};
+use crate::job::graph::{Node, SinkConnector};
+use flowgate_base::error::{Error, Result};
+
+impl<S: Stage> Builder<'_, S> {
+    /// A sink.
+    pub(super) fn sink(&mut self, id: usize, node: &Node, connector: &SinkConnector) -> Result<Vec<S::Edge>> {
+        let (edge, _) = self.input(node, 0)?;
+        let metrics = Arc::clone(&self.job.metrics.nodes[id]);
+        let (input, make): (_, MakeOperator<'_>) = match connector {
+            SinkConnector::Blackhole => ((edge, Route::Local), Box::new(|_| Box::new(Discard::new(metrics)))),
+            SinkConnector::Print(_)
+            | SinkConnector::File { .. }
+            | SinkConnector::Webhook(_)
+            | SinkConnector::Tap { .. } => {
+                // One worker writes: a file and a terminal have one end, and a webhook gets its rows one after another.
+                let writer_at = id % self.workers();
+                let input = self.shuffled(&node.name, edge, Target::One(writer_at));
+                if self.stage.worker() == writer_at {
+                    let writer = self.opened.sinks.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+                    let writer = writer.ok_or_else(|| Error::internal("a sink that was not opened"))?;
+                    let job = Arc::clone(self.job);
+                    let name = node.name.clone();
+                    let bytes_max = self.graph.in_flight_bytes;
+                    (input, Box::new(move |wake| Box::new(Sink::new(&name, writer, metrics, job, &wake, bytes_max))))
+                } else {
+                    (input, Box::new(|_| Box::new(Discard::new(metrics))))
+                }
+            }
+        };
+        for done in self.stage.add(&node.name, vec![input], &[Route::Local], make) {
+            self.stage.finish(&done);
+        }
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,83 @@
+//! Sources in the dataflow.
+
+use std::sync::Arc;
+
+use super::builder::Builder;
+use crate::dataflow::assign::Assigner;
+use crate::dataflow::engine::{MakeSource, PassOn, Route, Stage};
+use crate::dataflow::job_state::JobState;
+use crate::dataflow::shuffle::Target;
+use crate::dataflow::source::{Gate, InFlight, OpenSplit, SourceOperator};
+use crate::job::graph::{EventTime, Node, NodeId};
+use crate::job::spec::OnError;
+use flowgate_base::error::{Error, Result};
+use flowgate_connect::source::{Poll, Position, Progress, SplitReader};
+
+/// Batches that a source gives in one turn where it meets no other: what a turn costs is then spread over them.
+const BATCHES_AT_ONCE: usize = 4;
+
+/// A reader whose warnings the job hears of.
+struct Warning {
+    reader: Box<dyn SplitReader>,
+    node: String,
+    job: Arc<JobState>,
+}
+
+impl SplitReader for Warning {
+    fn poll(&mut self) -> Result<Poll> {
+        let poll = self.reader.poll();
+        self.reader.take_warning().into_iter().for_each(|warning| self.job.warn(&self.node, warning));
+        poll
+    }
+
+    fn position(&self) -> Position {
+        self.reader.position()
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        self.reader.progress()
+    }
+}
+
+impl<S: Stage> Builder<'_, S> {
+    /// A source: its splits divided among the workers. Where there are fewer splits than workers, its rows are spread, unless
+    /// an operator needs a split's rows in their order.
+    pub(super) fn source(&mut self, id: usize, node: &Node, event_time: Option<&EventTime>) -> Result<Vec<S::Edge>> {
+        let (source, splits) =
+            self.opened.sources.get(&id).ok_or_else(|| Error::internal("a source that was not opened"))?;
+        let (workers, me) = (self.workers(), self.stage.worker());
+        // Sources that meet take turns batch by batch.
+        let pace = self.opened.paces.get(&id);
+        let limits = InFlight {
+            bytes_max: self.graph.in_flight_bytes,
+            ticks_max: self.graph.in_flight_ticks as usize,
+            batches_at_once: if pace.is_none() { BATCHES_AT_ONCE } else { 1 },
+        };
+        let dead_letters = self.dead_letters(id, OnError::Skip, node.outputs[0].schema.clone());
+        let metrics = Arc::clone(&self.job.metrics.nodes[id]);
+        let job = Arc::clone(self.job);
+        let make: MakeSource<'_> = Box::new(move |seat| {
+            let wake = seat.wake.clone();
+            let mine = splits.iter().enumerate().filter(|(i, _)| i % workers == me).map(|(_, split)| {
+                let reader = source.open(split, None, wake.from_any_thread())?;
+                let reader = Box::new(Warning { reader, node: node.name.clone(), job: Arc::clone(&job) });
+                Ok(OpenSplit { reader, assigner: event_time.map(Assigner::new) })
+            });
+            let mine = mine.collect::<Result<Vec<_>>>()?;
+            let reads = !mine.is_empty() && event_time.is_some();
+            let pace = pace.filter(|_| reads).map(|pace| pace.join(me, wake.from_any_thread()));
+            Ok(SourceOperator::new(mine, dead_letters, metrics, Gate::new(limits, seat), pace, job))
+        });
+        let edges = self.stage.source(&node.name, make)?;
+        if splits.len() >= workers || self.graph.order_counts_behind(NodeId(id)) {
+            return Ok(edges);
+        }
+        // Fewer splits than workers: the others get their share of the rows.
+        let mut edges = edges.into_iter();
+        let main = edges.next().ok_or_else(|| Error::internal("a source without output"))?;
+        let (spread, route) = self.shuffled(&node.name, main, Target::InTurn);
+        let name = format!("{} (spread)", node.name);
+        let spread = self.stage.add(&name, vec![(spread, route)], &[Route::Local], Box::new(|_| Box::new(PassOn)));
+        Ok(spread.into_iter().chain(edges).collect())
+    }
+}

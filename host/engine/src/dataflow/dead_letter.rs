@@ -1,0 +1,144 @@
+//! Dead letters: rows that could not be handled, with where they came from and why.
+
+use std::sync::Arc;
+
+use arrow_array::builder::StringBuilder;
+use arrow_array::{ArrayRef, StringArray};
+
+use super::batch::Batch;
+use super::metrics::NodeMetrics;
+use crate::job::spec::OnError;
+use flowgate_base::error::{Error, Result};
+use flowgate_base::schema::Schema;
+use flowgate_connect::encode::json_row;
+use flowgate_connect::source::{DecodeFailure, Origin};
+
+/// Bytes of a dead letter's row as JSON: as much as a row of a log can reasonably have. What is longer is cut.
+pub const TEXT_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes of the rows of all dead letters of a batch: where they are many, each may have less.
+pub const TEXTS_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes of a row that are left however many there are.
+const TEXT_BYTES_MIN: usize = 128;
+
+/// What follows a text that was cut.
+const CUT: &str = "... (cut)";
+
+/// Makes the `errors` output of one operator; its columns are those of [`errors_schema`](crate::job::graph::errors_schema).
+pub struct DeadLetters {
+    operator: String,
+    on_error: OnError,
+    /// Of the rows that come in.
+    schema: Schema,
+    metrics: Arc<NodeMetrics>,
+}
+
+impl DeadLetters {
+    /// For an operator that reads rows of this schema.
+    pub fn new(operator: &str, on_error: OnError, schema: Schema, metrics: Arc<NodeMetrics>) -> Self {
+        DeadLetters { operator: operator.to_string(), on_error, schema, metrics }
+    }
+
+    /// The operator's name.
+    pub fn operator(&self) -> &str {
+        &self.operator
+    }
+
+    /// Dead letters for these rows of a batch, with a message each. An error if the job is to fail on them.
+    pub fn of(&self, batch: &Batch, failures: Vec<(u32, String)>) -> Result<Batch> {
+        let Some((row, message)) = failures.first() else { return Ok(Batch::default()) };
+        let place = |row: usize| batch.position(row).map(|p| format!("{p}: ")).unwrap_or_default();
+        if self.on_error == OnError::Fail {
+            return Err(Error::user(format!(
+                "{}{message} (on_error: skip sends such rows to `{}.errors` instead)",
+                place(*row as usize),
+                self.operator
+            )));
+        }
+        self.metrics.dead_letters(failures.len(), || format!("{}{message}", place(*row as usize)));
+        // Only the failed rows are gathered.
+        let rows = batch.select(&failures.iter().map(|(row, _)| *row).collect::<Vec<_>>().into());
+        let columns = rows.gather()?;
+        let mut positions = StringBuilder::new();
+        let mut texts = StringBuilder::new();
+        let most = text_bytes_max(failures.len());
+        for i in 0..failures.len() {
+            positions.append_option(rows.position(i));
+            texts.append_value(cut(json_row(&self.schema, &columns, i), most));
+        }
+        let messages: StringArray = failures.iter().map(|(_, message)| Some(message.as_str())).collect();
+        Ok(self.letters(positions, messages, texts).with_event_time(rows.event_time().cloned()))
+    }
+
+    /// Dead letters for rows that a source could not decode.
+    pub fn undecoded(&self, origin: &Origin, failures: &[DecodeFailure]) -> Batch {
+        let Some(first) = failures.first() else { return Batch::default() };
+        self.metrics.dead_letters(failures.len(), || format!("{}:{}: {}", origin.name, first.position, first.message));
+        let mut positions = StringBuilder::new();
+        let mut texts = StringBuilder::new();
+        for failure in failures {
+            positions.append_value(format!("{}:{}", origin.name, failure.position));
+            texts.append_value(&failure.raw);
+        }
+        let messages: StringArray = failures.iter().map(|f| Some(f.message.as_str())).collect();
+        self.letters(positions, messages, texts)
+    }
+
+    fn letters(&self, mut positions: StringBuilder, messages: StringArray, mut texts: StringBuilder) -> Batch {
+        let row_count = arrow_array::Array::len(&messages);
+        let operator = StringArray::from_iter_values(std::iter::repeat_n(&self.operator, row_count));
+        let columns: Vec<ArrayRef> =
+            vec![Arc::new(operator), Arc::new(positions.finish()), Arc::new(messages), Arc::new(texts.finish())];
+        Batch::new(columns, row_count)
+    }
+}
+
+/// Bytes of each text, where there are this many in a batch.
+fn text_bytes_max(count: usize) -> usize {
+    (TEXTS_BYTES_MAX / count.max(1)).clamp(TEXT_BYTES_MIN, TEXT_BYTES_MAX)
+}
+
+fn cut(mut text: String, bytes_max: usize) -> String {
+    if text.len() > bytes_max {
+        text.truncate(text.floor_char_boundary(bytes_max.saturating_sub(CUT.len())));
+        text += CUT;
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::Array;
+    use arrow_array::cast::AsArray;
+
+    use super::*;
+    use flowgate_base::schema::{DataType, Field};
+
+    fn texts(lengths: &[usize], failed: usize) -> Vec<String> {
+        let schema = Schema::new(vec![Field::new("a", DataType::Text)]);
+        let letters = DeadLetters::new("op", OnError::Skip, schema, Arc::default());
+        let values: StringArray = lengths.iter().map(|length| Some("é".repeat(length / 2))).collect();
+        let rows = lengths.len();
+        let batch = Batch::new(vec![Arc::new(values)], rows);
+        let failures = (0..failed).map(|row| ((row % rows) as u32, "no".to_string())).collect();
+        let letters = letters.of(&batch, failures).unwrap().gather().unwrap();
+        let texts = letters[3].as_string::<i32>();
+        (0..texts.len()).map(|row| texts.value(row).to_string()).collect()
+    }
+
+    #[test]
+    fn a_long_row_is_cut_with_a_word_and_a_short_one_is_whole() {
+        let texts = texts(&[3 << 20, 4], 2);
+        assert!(texts[0].len() <= TEXT_BYTES_MAX && texts[0].len() > TEXT_BYTES_MAX - 16);
+        assert!(texts[0].starts_with("{\"a\":\"éé") && texts[0].ends_with("é... (cut)"));
+        assert_eq!(texts[1], "{\"a\":\"éé\"}");
+    }
+
+    #[test]
+    fn many_rows_share_what_there_is() {
+        let texts = texts(&[20_000], 8_192);
+        assert!(texts.iter().map(String::len).sum::<usize>() <= TEXTS_BYTES_MAX);
+        assert!(texts.iter().all(|text| text.len() > 8_000 && text.ends_with("... (cut)")));
+    }
+}

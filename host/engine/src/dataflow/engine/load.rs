@@ -1,0 +1,114 @@
+//! How much is queued behind an output: what bounds the memory of channels.
+//!
+//! Every batch that leaves an operator carries a ticket until its receiver has taken it. While the tickets of an output
+//! add up to more than its bound, its operator is not called, so that what it would produce waits as state or input, and so
+//! on up to the source. Operators form no circle and none waits for a particular input: the last ones always go on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
+use flowgate_connect::source::Waker;
+
+/// What a batch takes in memory beside its columns, in bytes: many small batches must not count as nothing.
+const BATCH_BYTES: u64 = 512;
+
+/// Bytes in flight behind one output of one worker's operator, at all of its receivers.
+pub struct Load {
+    bytes: AtomicU64,
+    bytes_max: u64,
+    waits: AtomicBool,
+    waker: Waker,
+}
+
+impl Load {
+    /// Creates the load of an output whose operator `waker` wakes, bounded by `bytes_max` and at most one call's output more.
+    pub fn new(bytes_max: u64, waker: Waker) -> Arc<Self> {
+        Arc::new(Load { bytes: AtomicU64::new(0), bytes_max, waits: AtomicBool::new(false), waker })
+    }
+
+    /// Counts a batch of this many bytes until the ticket is dropped.
+    pub fn ticket(self: &Arc<Self>, bytes: usize) -> Ticket {
+        Ticket::new(Arc::clone(self), bytes as u64 + BATCH_BYTES)
+    }
+
+    /// Whether there is room, where this many bytes more are about to be sent. If not, the operator is woken when there is.
+    pub fn has_room(&self, more: u64) -> bool {
+        let fits = || self.bytes.load(SeqCst) + more < self.bytes_max;
+        if fits() {
+            return true;
+        }
+        self.waits.store(true, SeqCst);
+        // A receiver may have made room in between, and have seen nobody wait. What was not sent yet, nobody will take.
+        fits()
+    }
+}
+
+/// Counts a batch as in flight.
+pub struct Ticket {
+    load: Arc<Load>,
+    bytes: u64,
+}
+
+impl Ticket {
+    fn new(load: Arc<Load>, bytes: u64) -> Self {
+        load.bytes.fetch_add(bytes, SeqCst);
+        Ticket { load, bytes }
+    }
+}
+
+impl Clone for Ticket {
+    /// A batch that goes to several receivers is in flight until all of them have taken it.
+    fn clone(&self) -> Self {
+        Ticket::new(Arc::clone(&self.load), self.bytes)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let left = self.load.bytes.fetch_sub(self.bytes, SeqCst) - self.bytes;
+        // Half of it at once: waking for every batch would cost more than it brings.
+        if left <= self.load.bytes_max / 2 && self.load.waits.swap(false, SeqCst) {
+            (self.load.waker)();
+        }
+    }
+}
+
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ticket({} bytes)", self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    #[test]
+    fn a_full_output_waits_until_half_of_it_was_taken_by_all_receivers() {
+        let woken = Arc::new(AtomicUsize::new(0));
+        let theirs = Arc::clone(&woken);
+        let load = Load::new(10_000, Arc::new(move || _ = theirs.fetch_add(1, SeqCst)));
+        assert!(load.has_room(0) && !load.has_room(10_000));
+        let tickets: Vec<Ticket> = (0..4).map(|_| load.ticket(2_500)).collect();
+        let copy = tickets[0].clone();
+        assert!(!load.has_room(0));
+        let mut tickets = tickets.into_iter();
+        drop(tickets.next());
+        drop(tickets.next());
+        assert_eq!(woken.load(SeqCst), 0, "more than half is left: a receiver still has a copy");
+        drop(copy);
+        drop(tickets.next());
+        assert_eq!(woken.load(SeqCst), 1);
+        assert!(load.has_room(0));
+        drop(tickets.next());
+        assert_eq!(woken.load(SeqCst), 1, "nobody waits any more");
+    }
+
+    #[test]
+    fn batches_without_columns_count_too() {
+        let load = Load::new(1_000, Arc::new(|| ()));
+        let _two = [load.ticket(0), load.ticket(0)];
+        assert!(!load.has_room(0));
+    }
+}

@@ -1,0 +1,315 @@
+//! The engine: Timely Dataflow. Nothing else but the worker's loop knows it.
+//!
+//! A shell holds a capability for each output at the input frontier, so that its operator can give rows whenever time
+//! moves, and lets go of it when the operator is done. An error or a panic of an operator fails the job; nothing unwinds
+//! through the engine, and a failed job's operators are not called again.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use timely::communication::Push;
+use timely::container::NoopBuilder;
+use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
+use timely::dataflow::channels::pushers::exchange::Distributor;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::{Capability, Probe};
+use timely::dataflow::{ProbeHandle, Scope, Stream};
+use timely::progress::Stamp;
+
+use super::load::Load;
+use super::operator::{Route, Tick};
+use super::outputs::Outputs;
+use super::shell::{self, Arrived, Next, Seat, Shell};
+use super::stage::{MakeOperator, MakeSource, SourceSeat, Stage};
+use super::wake::Wake;
+use crate::dataflow::job_state::JobState;
+use crate::dataflow::message::{Control, Message, Messages};
+use crate::dataflow::source::Turn;
+use flowgate_base::error::{Error, Result};
+
+/// A stream of messages.
+pub(super) type Edge<'scope> = Stream<'scope, Tick, Messages>;
+
+/// Sends each message to the worker to which it is addressed, those to one worker in their order.
+struct ByAddress;
+
+impl Distributor<Messages> for ByAddress {
+    fn partition<T: Clone, P: Push<timely::dataflow::channels::Message<T, Messages>>>(
+        &mut self,
+        messages: &mut Messages,
+        stamp: &Stamp<T>,
+        pushers: &mut [P],
+    ) {
+        // The engine counts what is in flight by containers, on every worker: each worker gets one of these, not one a message.
+        let mut shares: Vec<Messages> = pushers.iter().map(|_| Messages::default()).collect();
+        for envelope in messages.0.drain(..) {
+            shares[envelope.to as usize].0.push(envelope);
+        }
+        for (share, pusher) in shares.iter_mut().zip(pushers) {
+            if !share.0.is_empty() {
+                timely::dataflow::channels::Message::push_at(share, stamp.clone(), pusher);
+            }
+        }
+    }
+
+    fn flush<T: Clone, P: Push<timely::dataflow::channels::Message<T, Messages>>>(
+        &mut self,
+        _stamp: &Stamp<T>,
+        _pushers: &mut [P],
+    ) {
+    }
+}
+
+type Output = OutputBuilder<Tick, NoopBuilder<Messages>>;
+
+/// The outputs of an operator in the engine, with the capabilities that its shell holds for them.
+struct Ports {
+    outputs: Vec<(Output, Arc<Load>)>,
+    held: Vec<Capability<Tick>>,
+}
+
+impl Ports {
+    /// The tick that is held.
+    fn tick(&self) -> Tick {
+        self.held.first().map(|c| *c.time()).unwrap_or_default()
+    }
+
+    /// Lets go of the ticks before this one.
+    fn advance(&mut self, tick: Tick) {
+        for held in &mut self.held {
+            if *held.time() < tick {
+                held.downgrade(&tick);
+            }
+        }
+    }
+}
+
+impl shell::Ports for Ports {
+    fn send(&mut self, out: &mut Outputs, tick: Tick) {
+        for (i, ((output, load), held)) in self.outputs.iter_mut().zip(&self.held).enumerate() {
+            let mut messages = out.take(i);
+            if !messages.0.is_empty() {
+                for envelope in &mut messages.0 {
+                    envelope.count_for(load);
+                }
+                let at = held.delayed(&tick.max(*held.time()));
+                output.activate().session_with_builder(&at).give_container(&mut messages);
+            }
+        }
+    }
+
+    fn has_room(&self, out: &Outputs) -> bool {
+        // All are asked, so that each of them will wake the operator.
+        let rooms = self.outputs.iter().enumerate().map(|(i, (_, load))| load.has_room(out.bytes(i)));
+        rooms.fold(true, |all, room| all & room)
+    }
+}
+
+/// The dataflow of one worker.
+pub struct TimelyStage<'a, 'scope> {
+    scope: &'a Scope<'scope, Tick>,
+    control: Edge<'scope>,
+    job: &'a Arc<JobState>,
+    /// Bytes behind each output.
+    in_flight_bytes: u64,
+    /// Stands behind every sink.
+    pub probe: ProbeHandle<Tick>,
+    /// Sources, and whether each waits for the probe to move.
+    pub sources: Vec<(Wake, Rc<Cell<bool>>)>,
+}
+
+impl<'a, 'scope> TimelyStage<'a, 'scope> {
+    /// Creates the stage of a worker, on which `control` carries changes to sources. What is queued behind each output of an
+    /// operator is bounded by `in_flight_bytes`.
+    pub fn new(
+        scope: &'a Scope<'scope, Tick>,
+        control: Edge<'scope>,
+        job: &'a Arc<JobState>,
+        in_flight_bytes: u64,
+    ) -> Self {
+        TimelyStage { scope, control, job, in_flight_bytes, probe: ProbeHandle::new(), sources: Vec::new() }
+    }
+
+    fn wake(&self, address: &Rc<[usize]>) -> Wake {
+        let worker = self.scope.worker();
+        let here = worker.activator_for(Rc::clone(address));
+        let anywhere = worker.sync_activator_for(address.to_vec());
+        let here = move |delay_ms: Option<u64>| match delay_ms {
+            None => here.activate(),
+            Some(delay_ms) => here.activate_after(Duration::from_millis(delay_ms)),
+        };
+        // An error says that the worker has gone: nobody is left to wake.
+        let anywhere = move || _ = anywhere.activate();
+        Wake::new(Rc::new(here), Arc::new(anywhere))
+    }
+
+    fn loads(&self, outputs: usize, wake: &Wake) -> Vec<Arc<Load>> {
+        (0..outputs).map(|_| Load::new(self.in_flight_bytes, wake.from_any_thread())).collect()
+    }
+}
+
+impl<'scope> Stage for TimelyStage<'_, 'scope> {
+    type Edge = Edge<'scope>;
+
+    fn workers(&self) -> usize {
+        self.scope.peers()
+    }
+
+    fn worker(&self) -> usize {
+        self.scope.index()
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        inputs: Vec<(Edge<'scope>, Route)>,
+        outputs: &[Route],
+        make: MakeOperator<'_>,
+    ) -> Vec<Edge<'scope>> {
+        let mut builder = OperatorBuilder::new(name.to_string(), *self.scope);
+        let routes: Vec<Route> = inputs.iter().map(|(_, route)| *route).collect();
+        let pulls = inputs.into_iter().enumerate();
+        let mut pulls: Vec<Pull> = pulls.map(|(i, (edge, route))| pull(&mut builder, edge, route, i)).collect();
+        let (mut builders, mut streams) = (Vec::new(), Vec::new());
+        for _ in outputs {
+            let (output, stream) = builder.new_output::<Messages>();
+            builders.push(OutputBuilder::from(output));
+            streams.push(stream);
+        }
+        let wake = self.wake(&builder.operator_info().address);
+        let outs = builders.into_iter().zip(self.loads(outputs.len(), &wake)).collect();
+        let seat = Seat { job: self.job, worker: self.worker(), workers: self.workers() };
+        let out = Outputs::new(outputs, seat.worker, seat.workers);
+        let mut shell = Shell::new(make(wake.clone()), name, &routes, out, seat);
+        let job = Arc::clone(self.job);
+        builder.build(move |held| {
+            let mut ports = Some(Ports { outputs: outs, held });
+            move |frontiers| {
+                let mut arrived = Arrived::new();
+                for pull in &mut pulls {
+                    pull(&mut arrived);
+                }
+                let Some(open) = ports.as_mut() else { return };
+                if job.is_over() {
+                    ports = None;
+                    return;
+                }
+                let frontier = frontiers.iter().filter_map(|f| f.frontier().first().copied()).min();
+                match settle(catch_unwind(AssertUnwindSafe(|| shell.run(arrived, frontier, open)))) {
+                    Ok(Next::Wait(tick)) => open.advance(tick),
+                    Ok(Next::Again) => wake.now(),
+                    Ok(Next::Full) => {}
+                    Ok(Next::Done) => ports = None,
+                    Err(error) => {
+                        job.fail(error.within(format_args!("`{}`", shell.name())));
+                        ports = None;
+                    }
+                }
+            }
+        });
+        streams
+    }
+
+    fn source(&mut self, name: &str, make: MakeSource<'_>) -> Result<Vec<Edge<'scope>>> {
+        let mut builder = OperatorBuilder::new(name.to_string(), *self.scope);
+        let mut pull = pull(&mut builder, self.control.clone(), Route::Addressed, 0);
+        let outputs = [Route::Local; 2];
+        let (mut builders, mut streams) = (Vec::new(), Vec::new());
+        for _ in outputs {
+            // The outputs' time is the source's own, not that of the control stream.
+            let (output, stream) = builder.new_output_connection::<Messages, _>(Vec::new());
+            builders.push(OutputBuilder::from(output));
+            streams.push(stream);
+        }
+        let wake = self.wake(&builder.operator_info().address);
+        let outs = builders.into_iter().zip(self.loads(outputs.len(), &wake)).collect();
+        self.job.register_source(wake.from_any_thread());
+        let waits = Rc::new(Cell::new(false));
+        self.sources.push((wake.clone(), Rc::clone(&waits)));
+        let probe = self.probe.clone();
+        let is_in_flight = Rc::new(move |tick: Tick| probe.less_equal(&tick));
+        let mut source = match make(SourceSeat { wake: wake.clone(), is_in_flight, waits }) {
+            Ok(source) => source,
+            Err(error) => {
+                // The engine panics where an operator is left half made.
+                builder.build(|_| |_| {});
+                return Err(error);
+            }
+        };
+        let mut out = Outputs::new(&outputs, self.worker(), self.workers());
+        let (job, name) = (Arc::clone(self.job), name.to_string());
+        wake.now();
+        builder.build(move |held| {
+            let mut ports = Some(Ports { outputs: outs, held });
+            move |frontiers| {
+                let mut arrived = Arrived::new();
+                pull(&mut arrived);
+                for envelope in arrived.iter().flat_map(|(_, _, messages)| &messages.0) {
+                    match envelope.message {
+                        Message::Control(Control::Stop) => source.stop(),
+                        Message::Control(Control::Drain) => source.drain(),
+                        Message::Batch(_) | Message::Signal { .. } => {}
+                    }
+                }
+                let Some(open) = ports.as_mut() else { return };
+                if job.is_over() {
+                    ports = None;
+                    return;
+                }
+                let granted = frontiers[0].frontier().first().copied();
+                let held = open.tick();
+                let turn = settle(catch_unwind(AssertUnwindSafe(|| source.run(granted, held, open, &mut out))));
+                match turn {
+                    Ok(Turn::Holds(tick)) => open.advance(tick),
+                    Ok(Turn::Done) => ports = None,
+                    Err(error) => {
+                        job.fail_after_rows(error.within(format_args!("`{name}`")));
+                        ports = None;
+                    }
+                }
+            }
+        });
+        Ok(streams)
+    }
+
+    fn finish(&mut self, edge: &Edge<'scope>) {
+        edge.clone().probe_with(&self.probe);
+    }
+}
+
+type Pull = Box<dyn FnMut(&mut Arrived)>;
+
+/// Connects an input: takes over what has arrived, with its tick.
+fn pull<'scope>(builder: &mut OperatorBuilder<'scope, Tick>, edge: Edge<'scope>, route: Route, index: usize) -> Pull {
+    match route {
+        Route::Local => {
+            let mut input = builder.new_input(edge, Pipeline);
+            Box::new(move |arrived| {
+                input.for_each(|at, messages| arrived.push((index, tick_of(at.stamp()), std::mem::take(messages))));
+            })
+        }
+        Route::Addressed => {
+            let mut input = builder.new_input(edge, DistributorPact(|_| ByAddress));
+            Box::new(move |arrived| {
+                input.for_each(|at, messages| arrived.push((index, tick_of(at.stamp()), std::mem::take(messages))));
+            })
+        }
+    }
+}
+
+/// The tick of a message; ours have exactly one.
+fn tick_of(stamp: &Stamp<Tick>) -> Tick {
+    stamp.least().copied().unwrap_or_default()
+}
+
+/// An operator's panic is our mistake, and becomes an error like any other.
+fn settle<T>(guarded: std::thread::Result<Result<T>>) -> Result<T> {
+    guarded.unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        Err(Error::internal(format!("panic: {}", said.unwrap_or("without a message"))))
+    })
+}

@@ -1,0 +1,336 @@
+//! Joins rows as they come: within an interval of event time, or without a bound. No dataflow, no clock.
+//!
+//! Invariants: J1: each matching pair is given exactly once, when the later of its rows comes. J2: a row without a pair is
+//! given exactly once, when no pair can come any more. J3: a row is kept exactly as long as a pair can come: by the
+//! watermark, until it has had the one that it waited for (semi and anti), or for its time to live.
+
+use std::collections::VecDeque;
+
+use arrow_array::{Array, ArrayRef, TimestampMillisecondArray, UInt32Array};
+
+use super::kept::{Kept, NewRows};
+use super::layout::Layout;
+use super::lists::MATCHED;
+#[cfg(test)]
+use super::lists::RowMark;
+use super::probe::{Bound, Found, Probe};
+use super::side::{Added, JoinState, Joined, LEFT, NONE, RIGHT, ROWS_AT_ONCE, gives_unmatched};
+use crate::dataflow::batch::Batch;
+use crate::dataflow::watermark::END_OF_TIME;
+use crate::dataflow::window::shape::TIME_LIMIT_MS;
+use crate::job::spec::JoinType;
+use flowgate_base::error::{Error, Result};
+use flowgate_base::schema::DataType;
+use flowgate_state::store::StateStore;
+
+/// The rows that both sides of a join have kept on one worker.
+pub struct Continuous {
+    join: JoinType,
+    bound: Bound,
+    kept: [Kept; 2],
+    watermark: Option<i64>,
+    /// Whether rows may have expired at the watermark that were not looked at.
+    expires: bool,
+    /// Processing time.
+    now: i64,
+    parts: VecDeque<Part>,
+}
+
+/// Work that is still to be done, in order.
+enum Part {
+    /// New rows go through what is kept of the other side, then are kept themselves.
+    Probe(Probe, i64),
+    /// New rows without a pair.
+    Alone { side: usize, rows: Batch, times: Option<ArrayRef>, given: usize },
+    /// Kept rows without a pair, to be given and forgotten.
+    Expired { side: usize, rows: Vec<u32>, given: usize },
+}
+
+impl Continuous {
+    /// Without rows. Joins without a bound are inner or semi ones. `types` are those of the sides' layouts; rows for which
+    /// there is no memory go to files.
+    pub fn new(
+        join: JoinType,
+        bound: Bound,
+        layouts: [Layout; 2],
+        types: [Vec<DataType>; 2],
+        store: &StateStore,
+    ) -> Self {
+        let ([left, right], [left_types, right_types]) = (layouts, types);
+        let kept = [
+            Kept::new(left, left_types, bound.reach_ms(LEFT), store, "left"),
+            Kept::new(right, right_types, bound.reach_ms(RIGHT), store, "right"),
+        ];
+        Continuous { join, bound, kept, watermark: None, expires: false, now: 0, parts: VecDeque::new() }
+    }
+
+    fn joined(&self, side: usize, rows: [Option<Batch>; 2], row_count: usize, times: Option<ArrayRef>) -> Joined {
+        let [mine, other] = rows;
+        let (left, right) = if side == LEFT { (mine, other) } else { (other, mine) };
+        Joined { left, right, row_count, event_time: times, window: None }
+    }
+
+    /// The rows of pairs; of a semi join, the left ones.
+    fn pairs(&self, probe: &Probe, found: &Found) -> Result<Joined> {
+        let (side, row_count) = (probe.side, found.new.len());
+        let left_only = self.join == JoinType::Semi;
+        let mine = (!left_only || side == LEFT).then(|| {
+            let rows = Batch::new(probe.columns.clone(), probe.matched.len());
+            rows.select(&found.new.clone().into())
+        });
+        let other = match left_only && side == LEFT {
+            true => None,
+            false => Some(Batch::new(self.kept[1 - side].lists().gather(&found.kept)?, row_count)),
+        };
+        let times = probe.times.as_ref().map(|times| {
+            let lists = self.kept[1 - side].lists();
+            let both = found.new.iter().zip(&found.kept);
+            let both = both.map(|(new, kept)| (times[*new as usize], lists.mark(*kept).time));
+            match (self.join, self.bound) {
+                // Which right row comes first must not decide: the left one's own time does.
+                (JoinType::Semi, Bound::Interval { .. }) if side == LEFT => timestamps(both.map(|(new, _)| new)),
+                (JoinType::Semi, Bound::Interval { .. }) => timestamps(both.map(|(_, kept)| kept)),
+                _ => timestamps(both.map(|(new, kept)| new.max(kept))),
+            }
+        });
+        Ok(self.joined(side, [mine, other], row_count, times))
+    }
+
+    /// Keeps the new rows that can still have a pair; those that cannot, and had none, come out.
+    fn keep(&mut self, probe: Probe, now: i64) -> Result<()> {
+        let side = probe.side;
+        let reach_ms = self.bound.reach_ms(side);
+        let waits_once = side == LEFT && matches!(self.join, JoinType::Semi | JoinType::Anti);
+        let can_wait = |row: usize| {
+            let open = match (reach_ms, self.watermark) {
+                (Some(reach), Some(watermark)) => probe.time(row).saturating_add(reach) > watermark,
+                _ => true,
+            };
+            open && !(waits_once && probe.matched[row])
+        };
+        let mut stay: Vec<u32> = (0..probe.matched.len() as u32).filter(|row| can_wait(*row as usize)).collect();
+        if stay.len() < probe.matched.len() && gives_unmatched(self.join, side) {
+            let alone = (0..probe.matched.len()).filter(|row| !probe.matched[*row] && !can_wait(*row));
+            let alone: Vec<u32> = alone.map(|row| row as u32).collect();
+            self.alone(side, &probe.columns, probe.times.as_deref(), alone);
+        }
+        if side == RIGHT && self.join == JoinType::Semi && self.bound == (Bound::Unbounded { ttl_ms: None }) {
+            // One row of a key is enough to say that it is there.
+            let mut fresh = Vec::with_capacity(stay.len());
+            let groups = self.kept[RIGHT].groups_of(&probe.keys)?;
+            for row in stay {
+                if self.kept[RIGHT].head(groups[row as usize]) == NONE {
+                    fresh.push(row);
+                }
+            }
+            stay = fresh;
+        }
+        let all = stay.len() == probe.matched.len();
+        let Probe { columns, keys, times, matched, .. } = probe;
+        if all {
+            let rows = NewRows { columns, keys: &keys, times: times.as_deref(), matched: &matched, now };
+            return self.kept[side].insert(rows);
+        }
+        if stay.is_empty() {
+            return Ok(());
+        }
+        let columns = take(&columns, &stay)?;
+        let keys = self.kept[side].layout().keys(&columns, stay.len())?;
+        let times: Option<Vec<i64>> = times.map(|times| stay.iter().map(|row| times[*row as usize]).collect());
+        let matched: Vec<bool> = stay.iter().map(|row| matched[*row as usize]).collect();
+        let rows = NewRows { columns, keys: &keys, times: times.as_deref(), matched: &matched, now };
+        self.kept[side].insert(rows)
+    }
+
+    /// New rows that have no pair are to be given, if there are any.
+    fn alone(&mut self, side: usize, columns: &[ArrayRef], times: Option<&[i64]>, rows: Vec<u32>) {
+        if rows.is_empty() {
+            return;
+        }
+        let times = times.map(|times| timestamps(rows.iter().map(|row| times[*row as usize])));
+        let whole = Batch::new(columns.to_vec(), columns.first().map_or(0, |column| column.len()));
+        self.parts.push_back(Part::Alone { side, rows: whole.select(&rows.into()), times, given: 0 });
+    }
+
+    /// Looks for rows that have expired: those in memory, then some of those in files, so that not all of them are in memory
+    /// at once. Gives whether there may be more.
+    fn expire(&mut self) -> Result<bool> {
+        let Some(watermark) = self.watermark.filter(|_| self.expires) else { return Ok(false) };
+        for side in [LEFT, RIGHT] {
+            let (gives, kept) = (gives_unmatched(self.join, side), &mut self.kept[side]);
+            if watermark == END_OF_TIME && !gives {
+                kept.forget_all()?;
+                continue;
+            }
+            let mut rows = kept.expired(watermark);
+            rows.retain(|row| {
+                let given = gives && kept.lists().mark(*row).flags & MATCHED == 0;
+                if !given {
+                    kept.forget(*row);
+                }
+                given
+            });
+            if !rows.is_empty() {
+                self.parts.push_back(Part::Expired { side, rows, given: 0 });
+            }
+        }
+        if self.parts.is_empty() {
+            self.expires = false;
+            for kept in &mut self.kept {
+                self.expires |= kept.load_expired(watermark, self.now)?;
+            }
+        }
+        Ok(self.expires)
+    }
+
+    /// Does some of what a part of the work has to do, and puts the rest back. Gives what came out.
+    fn give(&mut self, part: Part) -> Result<Option<Joined>> {
+        match part {
+            Part::Probe(mut probe, now) => {
+                let found = probe.next(self.join, &self.bound, &mut self.kept[1 - probe.side])?;
+                let joined = if found.new.is_empty() { None } else { Some(self.pairs(&probe, &found)?) };
+                found.settled.iter().for_each(|row| self.kept[1 - probe.side].forget(*row));
+                match joined {
+                    Some(_) => self.parts.push_front(Part::Probe(probe, now)),
+                    None => self.keep(probe, now)?,
+                }
+                Ok(joined)
+            }
+            Part::Alone { side, rows, times, given } => {
+                let count = (rows.row_count() - given).min(ROWS_AT_ONCE);
+                if count == 0 {
+                    return Ok(None);
+                }
+                let part = rows.slice(given, count);
+                let part_times = times.as_ref().map(|times| times.slice(given, count));
+                self.parts.push_front(Part::Alone { side, rows, times, given: given + count });
+                Ok(Some(self.joined(side, [Some(part), None], count, part_times)))
+            }
+            Part::Expired { side, rows, given } => {
+                let part = &rows[given..(given + ROWS_AT_ONCE).min(rows.len())];
+                if part.is_empty() {
+                    return Ok(None);
+                }
+                let (count, kept) = (part.len(), &mut self.kept[side]);
+                let columns = kept.lists().gather(part)?;
+                let times = timestamps(part.iter().map(|row| kept.lists().mark(*row).time));
+                part.iter().for_each(|row| kept.forget(*row));
+                self.parts.push_front(Part::Expired { side, rows, given: given + count });
+                let batch = Batch::new(columns, count);
+                Ok(Some(self.joined(side, [Some(batch), None], count, Some(times))))
+            }
+        }
+    }
+}
+
+impl JoinState for Continuous {
+    fn add(&mut self, side: usize, batch: &Batch, times: Option<&[i64]>, now: i64) -> Result<Added> {
+        let mut added = Added::default();
+        let mut batch = batch.clone();
+        let mut own = None;
+        if let Bound::Interval { .. } = self.bound {
+            let times = times.ok_or_else(|| Error::internal("an interval join over rows without event time"))?;
+            let mut taken = Vec::with_capacity(times.len());
+            for (row, time) in times.iter().enumerate() {
+                if !(-TIME_LIMIT_MS..=TIME_LIMIT_MS).contains(time) {
+                    added.out_of_range.push(row as u32);
+                } else if self.watermark.is_some_and(|watermark| self.bound.is_late(*time, watermark)) {
+                    added.late.push(row as u32);
+                } else {
+                    taken.push(row as u32);
+                }
+            }
+            own = Some(taken.iter().map(|row| times[*row as usize]).collect::<Vec<i64>>());
+            if taken.len() < times.len() {
+                batch = batch.select(&taken.into());
+            }
+        } else if let Some(times) = times {
+            own = Some(times.to_vec());
+        }
+        self.tick(now);
+        let layout = self.kept[side].layout();
+        let mut columns = layout.gather(&batch)?;
+        let mut keys = layout.keys(&columns, batch.row_count())?;
+        if let Some((with, without)) = keys.divide() {
+            if gives_unmatched(self.join, side) {
+                self.alone(side, &columns, own.as_deref(), without);
+            }
+            columns = take(&columns, &with)?;
+            keys = self.kept[side].layout().keys(&columns, with.len())?;
+            own = own.map(|times| with.iter().map(|row| times[*row as usize]).collect());
+        }
+        if !keys.keys.is_empty() {
+            self.parts.push_back(Part::Probe(Probe::new(side, columns, keys, own), now));
+        }
+        Ok(added)
+    }
+
+    fn advance(&mut self, watermark: i64) {
+        if self.watermark.is_some_and(|w| w >= watermark) {
+            return;
+        }
+        self.watermark = Some(watermark);
+        // Without a bound in time, the watermark changes nothing.
+        self.expires = matches!(self.bound, Bound::Interval { .. });
+    }
+
+    fn tick(&mut self, now: i64) {
+        self.now = self.now.max(now);
+        if let Bound::Unbounded { ttl_ms: Some(ttl) } = self.bound {
+            for kept in &mut self.kept {
+                kept.forget_until(now.saturating_sub(ttl));
+                kept.sweep();
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Joined>> {
+        loop {
+            match self.parts.pop_front() {
+                Some(part) => {
+                    if let Some(joined) = self.give(part)? {
+                        return Ok(Some(joined));
+                    }
+                }
+                None if self.expire()? => {}
+                None => break,
+            }
+        }
+        for kept in &mut self.kept {
+            kept.settle(self.now)?;
+        }
+        Ok(None)
+    }
+
+    fn holds_results(&self) -> bool {
+        let gives = |side: usize| gives_unmatched(self.join, side) && !self.kept[side].is_empty();
+        gives(LEFT) || gives(RIGHT)
+    }
+
+    fn next_due(&self) -> Option<i64> {
+        None
+    }
+
+    #[cfg(test)]
+    fn kept_rows(&mut self) -> usize {
+        self.kept.iter_mut().map(Kept::count).sum()
+    }
+
+    #[cfg(test)]
+    fn memory_bytes(&self) -> usize {
+        self.kept.iter().map(|kept| kept.lists().alive() * size_of::<RowMark>()).sum()
+    }
+}
+
+fn timestamps(times: impl Iterator<Item = i64>) -> ArrayRef {
+    std::sync::Arc::new(TimestampMillisecondArray::from_iter_values(times))
+}
+
+fn take(columns: &[ArrayRef], rows: &[u32]) -> Result<Vec<ArrayRef>> {
+    let rows = UInt32Array::from(rows.to_vec());
+    let take = |column| arrow_select::take::take(column, &rows, None);
+    columns
+        .iter()
+        .map(|column| take(column).map_err(|e| Error::internal(format!("cannot gather a column: {e}"))))
+        .collect()
+}

@@ -1,0 +1,115 @@
+//! Which columns of a side a join keeps: those of its results, and the key.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMillisecondType};
+use arrow_array::{Array, ArrayRef};
+use arrow_buffer::NullBuffer;
+
+use crate::dataflow::batch::Batch;
+use flowgate_base::error::{Error, Result};
+use flowgate_base::schema::{DataType, Schema};
+use flowgate_state::key::Keys;
+
+/// The columns of one side that are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// Positions in the side's schema.
+    columns: Vec<usize>,
+    /// For each key column, its position in `columns`.
+    key: Vec<usize>,
+}
+
+impl Layout {
+    /// Of the columns that results are made of, and those of the key; positions in the side's schema.
+    pub fn new(wanted: impl IntoIterator<Item = usize>, key: &[usize]) -> Self {
+        let mut columns: Vec<usize> = wanted.into_iter().chain(key.iter().copied()).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        // They are in order, and the key's are among them.
+        let place = |column: &usize| columns.partition_point(|kept| kept < column);
+        let key = key.iter().map(place).collect();
+        Layout { columns, key }
+    }
+
+    /// Where a column of the schema is among those that are kept.
+    pub fn place(&self, column: usize) -> Result<usize> {
+        self.columns.binary_search(&column).map_err(|_| Error::internal("a join does not keep a column that it gives"))
+    }
+
+    /// The types of the kept columns.
+    pub fn types(&self, schema: &Schema) -> Vec<DataType> {
+        self.columns.iter().filter_map(|column| schema.fields.get(*column)).map(|field| field.data_type).collect()
+    }
+
+    /// The kept columns of a batch, gathered.
+    pub fn gather(&self, batch: &Batch) -> Result<Vec<ArrayRef>> {
+        let missing = || Error::internal("a batch lacks a column");
+        self.columns.iter().map(|c| batch.columns().get(*c).ok_or_else(missing)?.gather()).collect()
+    }
+
+    /// The kept columns of a batch; those of the key are gathered, the others stay as they are.
+    pub fn keep(&self, batch: &Batch) -> Result<Batch> {
+        let missing = || Error::internal("a batch lacks a column");
+        let keep = |(place, column): (usize, &usize)| {
+            let column = batch.columns().get(*column).ok_or_else(missing)?;
+            if self.key.contains(&place) { Ok(column.gather()?.into()) } else { Ok(column.clone()) }
+        };
+        let columns = self.columns.iter().enumerate().map(keep).collect::<Result<_>>()?;
+        Ok(Batch::of(columns, batch.row_count()))
+    }
+
+    /// The keys of rows of kept columns.
+    pub fn keys(&self, columns: &[ArrayRef], row_count: usize) -> Result<RowKeys> {
+        let key: Vec<ArrayRef> = self.key.iter().map(|column| columns[*column].clone()).collect();
+        RowKeys::of(&key, row_count, &[])
+    }
+
+    /// The key columns of rows of kept columns.
+    pub fn key_of(&self, rows: &Batch) -> Result<Vec<ArrayRef>> {
+        self.key.iter().map(|column| rows.columns()[*column].gather()).collect()
+    }
+}
+
+/// Which rows have a key of these columns; `None`: all.
+pub fn nulls(key: &[ArrayRef]) -> Option<NullBuffer> {
+    let nulls = key.iter().map(|column| column.nulls());
+    nulls.fold(None, |all, nulls| NullBuffer::union(all.as_ref(), nulls)).filter(|nulls| nulls.null_count() > 0)
+}
+
+/// The values of a column, if they are whole numbers or times and all there.
+pub fn numbers(column: &ArrayRef) -> Option<&[i64]> {
+    if column.null_count() > 0 {
+        return None;
+    }
+    let ints = column.as_primitive_opt::<Int64Type>().map(|ints| &ints.values()[..]);
+    ints.or_else(|| column.as_primitive_opt::<TimestampMillisecondType>().map(|times| &times.values()[..]))
+}
+
+/// The keys of rows, and which rows have none: a null in any key column matches nothing.
+#[derive(Debug, Clone)]
+pub struct RowKeys {
+    /// Of rows without a key, something that is not looked at.
+    pub keys: Keys,
+    nulls: Option<NullBuffer>,
+}
+
+impl RowKeys {
+    /// Of these columns without some of them, by their positions.
+    pub fn of(key: &[ArrayRef], row_count: usize, but: &[usize]) -> Result<Self> {
+        let wanted = key.iter().enumerate().filter(|(i, _)| !but.contains(i));
+        let wanted: Vec<ArrayRef> = wanted.map(|(_, column)| column.clone()).collect();
+        Ok(RowKeys { keys: Keys::of(&wanted, row_count)?, nulls: nulls(key) })
+    }
+
+    /// Whether a row has a key.
+    #[inline]
+    pub fn has_key(&self, row: usize) -> bool {
+        self.nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row))
+    }
+
+    /// The rows with a key and those without one; `None` where all have one.
+    pub fn divide(&self) -> Option<(Vec<u32>, Vec<u32>)> {
+        self.nulls.as_ref()?;
+        Some((0..self.keys.len() as u32).partition(|row| self.has_key(*row as usize)))
+    }
+}

@@ -1,0 +1,387 @@
+//! Rows that wait for a match: columns in chunks, and for each key a list of row numbers through them.
+//!
+//! Rows are appended and forgotten; a forgotten row stays where it is until its whole chunk is forgotten, or until more rows
+//! are forgotten than kept: then the kept ones are written anew. So each row is moved a bounded number of times, and memory
+//! is at most about twice that of the rows that are kept.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use arrow_array::{Array, ArrayRef, UInt32Array};
+
+use super::side::NONE;
+use flowgate_base::error::{Error, Result};
+use flowgate_base::schema::DataType;
+use flowgate_state::bytes::{take_array, take_int};
+use flowgate_state::cell;
+use flowgate_state::cell::ColumnBuilder;
+use flowgate_state::values::{Asker, Values};
+
+/// Small chunks are put together up to this many rows.
+pub const CHUNK_ROWS: usize = 8_192;
+/// Forgotten rows beyond as many as are kept, before the kept ones are written anew.
+const SLACK_ROWS: usize = 32_768;
+
+/// A row has had a pair.
+pub const MATCHED: u8 = 1;
+const DEAD: u8 = 2;
+
+/// What is known of a row beside its columns.
+#[derive(Debug, Clone, Copy)]
+pub struct RowMark {
+    /// Event time; 0 where there is none.
+    pub time: i64,
+    /// When it came, in processing time.
+    pub came: i64,
+    /// The next row of the key.
+    next: u32,
+    /// The key's row in the table.
+    pub group: u32,
+    /// [`MATCHED`].
+    pub flags: u8,
+}
+
+impl RowMark {
+    /// Of a row of a key.
+    pub fn new(group: u32, time: i64, came: i64, flags: u8) -> Self {
+        RowMark { time, came, next: NONE, group, flags }
+    }
+
+    /// The watermark from which on the row can have no pair.
+    fn expires(&self, reach_ms: i64) -> i64 {
+        self.time.saturating_add(reach_ms)
+    }
+}
+
+/// Columns of rows with consecutive numbers.
+#[derive(Debug)]
+struct Chunk {
+    first: u32,
+    row_count: usize,
+    alive: usize,
+    bytes: usize,
+    columns: Vec<ArrayRef>,
+}
+
+impl Chunk {
+    fn new(first: u32, row_count: usize, alive: usize, columns: Vec<ArrayRef>) -> Self {
+        let bytes = columns.iter().map(|column| column.get_array_memory_size()).sum();
+        Chunk { first, row_count, alive, bytes, columns }
+    }
+
+    /// Of the rows that are kept.
+    fn live_bytes(&self) -> usize {
+        self.bytes * self.alive / self.row_count.max(1)
+    }
+}
+
+/// The rows, by number. Encoding of a key's: of each row when it came and its event time (8 bytes each, little-endian), its flags
+/// (1 byte), and a [`cell`] for each column. A key is due when the first of its rows expires. Numbers change in [`RowLists::tidy`] alone.
+#[derive(Debug, Default)]
+pub struct RowLists {
+    types: Vec<DataType>,
+    /// By the key's row in the table: the first and the last row of its list.
+    heads: Vec<u32>,
+    tails: Vec<u32>,
+    rows: Vec<RowMark>,
+    chunks: Vec<Chunk>,
+    alive: usize,
+    live_bytes: usize,
+    /// How long after its event time a row can have a pair; `None`: the event time does not say.
+    reach_ms: Option<i64>,
+    /// Watermarks at which rows in memory can be forgotten, and their numbers. A row that is gone, or has left memory, stays
+    /// here until its time comes or the rows are written anew.
+    expiry: BinaryHeap<Reverse<(i64, u32)>>,
+    /// Rows that came at this time or earlier are forgotten, whether they have been cleared away or not.
+    pub expired_until: Option<i64>,
+}
+
+impl RowLists {
+    /// Without rows; `types` are those of the columns, for rows that come back from files. With `reach_ms`, a row can be
+    /// forgotten so long after its event time.
+    pub fn new(types: Vec<DataType>, reach_ms: Option<i64>) -> Self {
+        RowLists { types, reach_ms, ..RowLists::default() }
+    }
+
+    /// How many rows are kept in memory.
+    pub fn alive(&self) -> usize {
+        self.alive
+    }
+
+    /// The number of the next row.
+    pub fn end(&self) -> u32 {
+        self.rows.len() as u32
+    }
+
+    /// The first row of a key.
+    #[inline]
+    pub fn head(&self, group: u32) -> u32 {
+        self.heads[group as usize]
+    }
+
+    /// The rows of a key that are in its list.
+    pub fn list(&self, group: u32) -> impl Iterator<Item = u32> {
+        let there = |row: u32| (row != NONE).then_some(row);
+        std::iter::successors(there(self.head(group)), move |row| there(self.next(*row)))
+    }
+
+    /// The row behind this one in its key's list.
+    #[inline]
+    pub fn next(&self, row: u32) -> u32 {
+        self.rows[row as usize].next
+    }
+
+    /// What is known of a row.
+    #[inline]
+    pub fn mark(&self, row: u32) -> &RowMark {
+        &self.rows[row as usize]
+    }
+
+    /// Notes that a row has had a pair.
+    #[inline]
+    pub fn set_matched(&mut self, row: u32) {
+        self.rows[row as usize].flags |= MATCHED;
+    }
+
+    /// Whether a row was forgotten and cleared away.
+    #[inline]
+    pub fn is_dead(&self, row: u32) -> bool {
+        self.rows[row as usize].flags & DEAD != 0
+    }
+
+    /// Whether a row that is in a list is still kept.
+    #[inline]
+    pub fn is_alive(&self, row: u32) -> bool {
+        let mark = &self.rows[row as usize];
+        mark.flags & DEAD == 0 && self.expired_until.is_none_or(|until| mark.came > until)
+    }
+
+    /// Appends rows, each to the list of its key, with their columns.
+    pub fn append(&mut self, marks: impl ExactSizeIterator<Item = RowMark>, columns: Vec<ArrayRef>) -> Result<()> {
+        let (first, row_count) = (self.end(), marks.len());
+        if row_count == 0 {
+            return Ok(());
+        }
+        if self.rows.len() + row_count >= NONE as usize {
+            return Err(Error::user("a join keeps more than 4 billion rows of one input on one worker"));
+        }
+        marks.for_each(|mark| self.link(mark));
+        let RowLists { rows, expiry, .. } = self;
+        if let Some(reach) = self.reach_ms {
+            expiry
+                .extend((first..).zip(&rows[first as usize..]).map(|(row, mark)| Reverse((mark.expires(reach), row))));
+        }
+        self.alive += row_count;
+        self.push_chunk(Chunk::new(first, row_count, row_count, columns))
+    }
+
+    fn link(&mut self, mark: RowMark) {
+        let (number, group) = (self.end(), mark.group as usize);
+        self.rows.push(RowMark { next: NONE, ..mark });
+        if self.heads[group] == NONE {
+            self.heads[group] = number;
+        } else {
+            self.rows[self.tails[group] as usize].next = number;
+        }
+        self.tails[group] = number;
+    }
+
+    /// Chunks that are small are put together with their neighbour of like size, so that there are few.
+    fn push_chunk(&mut self, chunk: Chunk) -> Result<()> {
+        self.live_bytes += chunk.live_bytes();
+        self.chunks.push(chunk);
+        while let [.., before, last] = &self.chunks[..] {
+            let adjoin = before.first as usize + before.row_count == last.first as usize;
+            if !adjoin || before.row_count > last.row_count * 2 || before.row_count + last.row_count > CHUNK_ROWS {
+                break;
+            }
+            let column = |i: usize| {
+                let parts = [before.columns[i].as_ref(), last.columns[i].as_ref()];
+                arrow_select::concat::concat(&parts).map_err(cannot_gather)
+            };
+            let columns = (0..before.columns.len()).map(column).collect::<Result<Vec<_>>>()?;
+            let (row_count, alive) = (before.row_count + last.row_count, before.alive + last.alive);
+            let together = Chunk::new(before.first, row_count, alive, columns);
+            self.live_bytes += together.live_bytes();
+            self.live_bytes -= before.live_bytes() + last.live_bytes();
+            self.chunks.truncate(self.chunks.len() - 2);
+            self.chunks.push(together);
+        }
+        Ok(())
+    }
+
+    fn chunk_of(&self, row: u32) -> usize {
+        self.chunks.partition_point(|chunk| chunk.first <= row) - 1
+    }
+
+    /// The columns of these rows, which are kept.
+    pub fn gather(&self, rows: &[u32]) -> Result<Vec<ArrayRef>> {
+        let (Some(least), Some(greatest)) = (rows.iter().min(), rows.iter().max()) else {
+            return Err(Error::internal("no rows to gather"));
+        };
+        let (first, last) = (self.chunk_of(*least), self.chunk_of(*greatest));
+        if first == last {
+            let chunk = &self.chunks[first];
+            let rows = UInt32Array::from_iter_values(rows.iter().map(|row| row - chunk.first));
+            let take = |column: &ArrayRef| arrow_select::take::take(column, &rows, None).map_err(cannot_gather);
+            return chunk.columns.iter().map(take).collect();
+        }
+        // Only chunks that have one of the rows take part.
+        let mut place = vec![NONE; last - first + 1];
+        let mut used: Vec<&Chunk> = Vec::new();
+        let mut current = first;
+        let at: Vec<(usize, usize)> = rows
+            .iter()
+            .map(|row| {
+                let chunk = &self.chunks[current];
+                if !(chunk.first..chunk.first + chunk.row_count as u32).contains(row) {
+                    current = self.chunk_of(*row);
+                }
+                let place = &mut place[current - first];
+                if *place == NONE {
+                    *place = used.len() as u32;
+                    used.push(&self.chunks[current]);
+                }
+                (*place as usize, (row - self.chunks[current].first) as usize)
+            })
+            .collect();
+        let columns = self.chunks[first].columns.len();
+        (0..columns)
+            .map(|i| {
+                let parts: Vec<&dyn Array> = used.iter().map(|chunk| chunk.columns[i].as_ref()).collect();
+                arrow_select::interleave::interleave(&parts, &at).map_err(cannot_gather)
+            })
+            .collect()
+    }
+
+    /// Forgets a row. Gives whether it was the last of its key.
+    pub fn forget(&mut self, row: u32) -> bool {
+        let mark = &mut self.rows[row as usize];
+        if mark.flags & DEAD != 0 {
+            return false;
+        }
+        mark.flags |= DEAD;
+        let group = mark.group as usize;
+        // Lists begin with a row that is kept, so that a key whose rows go in order costs nothing.
+        while let Some(head) = self.rows.get(self.heads[group] as usize)
+            && head.flags & DEAD != 0
+        {
+            self.heads[group] = head.next;
+        }
+        self.alive -= 1;
+        let at = self.chunk_of(row);
+        let chunk = &mut self.chunks[at];
+        let before = chunk.live_bytes();
+        chunk.alive -= 1;
+        self.live_bytes -= before - chunk.live_bytes();
+        if chunk.alive == 0 {
+            self.chunks.remove(at);
+        }
+        self.heads[group] == NONE
+    }
+
+    /// The rows in memory whose reach ends at this watermark, and which were not given before; they are kept until they are
+    /// forgotten.
+    pub fn expired(&mut self, watermark: i64) -> Vec<u32> {
+        let mut expired = Vec::new();
+        while let Some(Reverse((at, row))) = self.expiry.peek()
+            && *at <= watermark
+        {
+            if self.is_alive(*row) {
+                expired.push(*row);
+            }
+            self.expiry.pop();
+        }
+        expired
+    }
+
+    /// Writes the kept rows anew where too many are forgotten. Row numbers change: gives the old numbers of the rows, in
+    /// the order of their new ones.
+    pub fn tidy(&mut self) -> Result<Option<Vec<u32>>> {
+        if self.rows.len() - self.alive <= self.alive + SLACK_ROWS {
+            return Ok(None);
+        }
+        let kept: Vec<u32> = (0..self.end()).filter(|row| self.rows[*row as usize].flags & DEAD == 0).collect();
+        let empty = RowLists::new(self.types.clone(), self.reach_ms);
+        let mut fresh = RowLists { expired_until: self.expired_until, ..empty };
+        fresh.grow(self.heads.len());
+        for part in kept.chunks(CHUNK_ROWS) {
+            let columns = self.gather(part)?;
+            fresh.append(part.iter().map(|row| self.rows[*row as usize]), columns)?;
+        }
+        *self = fresh;
+        Ok(Some(kept))
+    }
+}
+
+impl Values for RowLists {
+    fn grow(&mut self, rows: usize) {
+        self.heads.resize(rows, NONE);
+        self.tails.resize(rows, NONE);
+    }
+
+    fn clear(&mut self, row: u32) {
+        let mut at = self.heads[row as usize];
+        while at != NONE {
+            let next = self.next(at);
+            self.forget(at);
+            at = next;
+        }
+        self.heads[row as usize] = NONE;
+    }
+
+    fn encode(&self, row: u32, out: &mut Vec<u8>) {
+        let mut at = self.heads[row as usize];
+        while at != NONE {
+            let mark = &self.rows[at as usize];
+            if self.is_alive(at) {
+                out.extend_from_slice(&mark.came.to_le_bytes());
+                out.extend_from_slice(&mark.time.to_le_bytes());
+                out.push(mark.flags);
+                let chunk = &self.chunks[self.chunk_of(at)];
+                chunk.columns.iter().for_each(|column| cell::put(column, (at - chunk.first) as usize, out));
+            }
+            at = mark.next;
+        }
+    }
+
+    fn decode(&mut self, row: u32, mut bytes: &[u8]) -> Result<()> {
+        let mut columns: Vec<ColumnBuilder> =
+            self.types.iter().map(|data_type| ColumnBuilder::new(*data_type)).collect();
+        let mut marks = Vec::new();
+        while !bytes.is_empty() {
+            let (came, time) = (take_int(&mut bytes)?, take_int(&mut bytes)?);
+            let [flags] = take_array(&mut bytes)?;
+            let keep = self.expired_until.is_none_or(|until| came > until);
+            for (column, data_type) in columns.iter_mut().zip(&self.types) {
+                let value = cell::take(*data_type, &mut bytes)?;
+                if keep {
+                    column.push(value)?;
+                }
+            }
+            if keep {
+                marks.push(RowMark::new(row, time, came, flags & MATCHED));
+            }
+        }
+        self.append(marks.into_iter(), columns.into_iter().map(ColumnBuilder::finish).collect())
+    }
+
+    fn bytes(&self) -> usize {
+        let schedule = self.expiry.len() * size_of::<(i64, u32)>();
+        self.live_bytes + self.rows.len() * size_of::<RowMark>() + self.heads.len() * 8 + schedule
+    }
+
+    fn due(&self, row: u32, by: Asker) -> Option<i64> {
+        let reach = self.reach_ms.filter(|_| by == Asker::Time)?;
+        let kept = self.list(row).filter(|at| self.is_alive(*at));
+        kept.map(|at| self.mark(at).expires(reach)).min()
+    }
+
+    fn is_vacant(&self, row: u32) -> bool {
+        self.heads[row as usize] == NONE
+    }
+}
+
+fn cannot_gather(error: arrow_schema::ArrowError) -> Error {
+    Error::user(format!("rows that a join keeps do not fit into a column: {error}"))
+}

@@ -1,0 +1,185 @@
+//! Joins of two inputs in the dataflow.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
+
+use super::pairing::Pairing;
+use super::side::{JoinState, LEFT};
+use crate::dataflow::batch::Batch;
+use crate::dataflow::dead_letter::DeadLetters;
+use crate::dataflow::engine::{Operator, Outputs, Tick};
+use crate::dataflow::job_state::JobState;
+use crate::dataflow::metrics::NodeMetrics;
+use crate::dataflow::pending::Pending;
+use crate::dataflow::watermark::{END_OF_TIME, Signal};
+use flowgate_base::error::Result;
+use flowgate_wall::CallContext;
+
+/// Positions of the outputs of a join node.
+const MAIN: usize = 0;
+const ERRORS: usize = 1;
+const LATE: usize = 2;
+const LATE_RIGHT: usize = 3;
+
+/// How event time goes through a join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JoinTime {
+    /// Whether rows go by their event time.
+    pub has_event_time: bool,
+    /// How far behind the watermark of the inputs that of the results stays: rows that wait for a pair come out so late.
+    pub lag_ms: i64,
+}
+
+/// Makers of dead letters.
+pub struct JoinLetters {
+    /// For rows of the left and of the right.
+    pub sides: [DeadLetters; 2],
+    /// For pairs.
+    pub pairs: DeadLetters,
+}
+
+/// A join on one worker.
+pub struct JoinOperator {
+    state: Box<dyn JoinState>,
+    time: JoinTime,
+    pairing: Pairing,
+    letters: JoinLetters,
+    metrics: Arc<NodeMetrics>,
+    job: Arc<JobState>,
+    watermark: Option<i64>,
+    now: i64,
+    /// The due tick that the job knows of.
+    due: Option<i64>,
+    pending: Pending,
+    ended: bool,
+}
+
+impl JoinOperator {
+    /// Over this state.
+    pub fn new(
+        state: Box<dyn JoinState>,
+        time: JoinTime,
+        pairing: Pairing,
+        letters: JoinLetters,
+        metrics: Arc<NodeMetrics>,
+        job: Arc<JobState>,
+    ) -> Self {
+        JoinOperator {
+            state,
+            time,
+            pairing,
+            letters,
+            metrics,
+            job,
+            watermark: None,
+            now: 0,
+            due: None,
+            pending: Pending::default(),
+            ended: false,
+        }
+    }
+
+    /// Gives results, as many as may be at once.
+    fn give(&mut self, out: &mut Outputs) -> Result<()> {
+        let context = CallContext { watermark: self.watermark, processing_time: self.now };
+        let mut pending = std::mem::take(&mut self.pending);
+        let all = pending.give(out, |out| {
+            let Some(joined) = self.state.next()? else { return Ok(None) };
+            let (given, letters) = self.pairing.put_together(joined, &context, &self.letters.pairs)?;
+            for given in given {
+                if given.output == MAIN {
+                    self.metrics.rows_out.fetch_add(given.rows.row_count() as u64, Relaxed);
+                }
+                out.give(given.output, given.rows);
+            }
+            out.give(ERRORS, letters);
+            Ok(Some(1))
+        })?;
+        self.pending = pending;
+        if all {
+            self.schedule();
+            if let Some(function) = self.pairing.function().filter(|_| self.ended) {
+                self.metrics.add_plugin_metrics(function.metrics());
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the job come back when something is due in processing time.
+    fn schedule(&mut self) {
+        let due = self.state.next_due();
+        if due != self.due {
+            self.due = due;
+            if let Some(due) = due {
+                self.job.due_at(due as Tick);
+            }
+        }
+    }
+}
+
+impl Operator for JoinOperator {
+    fn batch(&mut self, input: usize, batch: Batch, tick: Tick, out: &mut Outputs) -> Result<()> {
+        self.metrics.rows_in.fetch_add(batch.row_count() as u64, Relaxed);
+        self.now = self.now.max(tick as i64);
+        let times = match batch.event_time() {
+            Some(times) if self.time.has_event_time => Some(times.gather()?),
+            _ => None,
+        };
+        let times = times.as_ref().map(|times| &times.as_primitive::<TimestampMillisecondType>().values()[..]);
+        let added = self.state.add(input, &batch, times, tick as i64)?;
+        if !added.late.is_empty() {
+            self.metrics.late.fetch_add(added.late.len() as u64, Relaxed);
+            out.give(if input == LEFT { LATE } else { LATE_RIGHT }, batch.select(&added.late.into()));
+        }
+        if !added.out_of_range.is_empty() {
+            let failures =
+                added.out_of_range.into_iter().map(|row| (row, "the event time is out of range".to_string()));
+            out.give(ERRORS, self.letters.sides[input].of(&batch, failures.collect())?);
+        }
+        self.give(out)
+    }
+
+    fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
+        if let Some(watermark) = signal.known_watermark() {
+            self.watermark = Some(watermark);
+            self.metrics.set_watermark(watermark);
+            self.state.advance(watermark);
+        }
+        self.give(out)
+    }
+
+    fn promise(&self, inputs: Signal) -> Signal {
+        let promise = inputs.behind_by(self.time.lag_ms);
+        if self.state.holds_results() { Signal::active(promise.watermark) } else { promise }
+    }
+
+    fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+
+    fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
+        self.now = self.now.max(tick as i64);
+        self.state.tick(tick as i64);
+        self.give(out)
+    }
+
+    fn end(&mut self, complete: bool, _tick: Tick, out: &mut Outputs) -> Result<()> {
+        self.ended = true;
+        if complete {
+            self.state.advance(END_OF_TIME);
+            self.state.tick(i64::MAX);
+        }
+        self.give(out)
+    }
+
+    fn is_busy(&self) -> bool {
+        self.pending.is_busy()
+    }
+
+    fn resume(&mut self, out: &mut Outputs) -> Result<()> {
+        self.give(out)
+    }
+}

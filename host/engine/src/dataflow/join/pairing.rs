@@ -1,0 +1,175 @@
+//! Puts the rows of a join's results together, or has a plugin's function do so.
+
+use arrow_array::{ArrayRef, new_null_array};
+
+use super::layout::Layout;
+use super::side::{Joined, LEFT, RIGHT};
+use crate::dataflow::batch::{Batch, Column, repeat_timestamp};
+use crate::dataflow::dead_letter::DeadLetters;
+use crate::dataflow::portions;
+use crate::dataflow::slot::columns_for;
+use crate::job::graph::{PairColumn, PairOutput, Read};
+use flowgate_base::error::{Error, Result};
+use flowgate_base::schema::{DataType, Schema};
+use flowgate_wall::{CallContext, Function, Selection};
+
+/// What result rows are made of. Positions in it are those of the sides' layouts.
+pub struct Pairing {
+    columns: Vec<PairColumn>,
+    /// For each side, the types of its layout's columns.
+    types: [Vec<DataType>; 2],
+    /// Length of a window.
+    size_ms: i64,
+    function: Option<PairFunction>,
+}
+
+/// A plugin's function over pairs.
+struct PairFunction {
+    function: Function,
+    reads: [Vec<Read>; 2],
+    outputs: Vec<PairOutput>,
+}
+
+/// Rows for one output of the node.
+pub struct Given {
+    /// Position among the node's outputs.
+    pub output: usize,
+    /// The rows.
+    pub rows: Batch,
+}
+
+/// The layout of both sides for results of these columns. `reads` are the columns that a function reads, by side.
+pub fn layouts(columns: &[&[PairColumn]], reads: [&[Read]; 2], keys: &[(usize, usize)]) -> [Layout; 2] {
+    let all = || columns.iter().flat_map(|columns| columns.iter());
+    let left = all().filter_map(|column| match column {
+        PairColumn::Left(l) | PairColumn::Key(l, _) => Some(*l),
+        _ => None,
+    });
+    let right = all().filter_map(|column| match column {
+        PairColumn::Right(r) | PairColumn::Key(_, r) => Some(*r),
+        _ => None,
+    });
+    let read = |side: usize| reads[side].iter().map(|read| read.column);
+    let key = |side: usize| keys.iter().map(|(l, r)| if side == LEFT { *l } else { *r }).collect::<Vec<_>>();
+    [Layout::new(left.chain(read(LEFT)), &key(LEFT)), Layout::new(right.chain(read(RIGHT)), &key(RIGHT))]
+}
+
+fn placed(columns: &[PairColumn], layouts: &[Layout; 2]) -> Result<Vec<PairColumn>> {
+    let place = |column: &PairColumn| {
+        Ok(match column {
+            PairColumn::Left(l) => PairColumn::Left(layouts[LEFT].place(*l)?),
+            PairColumn::Right(r) => PairColumn::Right(layouts[RIGHT].place(*r)?),
+            PairColumn::Key(l, r) => PairColumn::Key(layouts[LEFT].place(*l)?, layouts[RIGHT].place(*r)?),
+            other => *other,
+        })
+    };
+    columns.iter().map(place).collect()
+}
+
+impl Pairing {
+    /// Of results with these columns. Positions are those of the sides' schemas; `size_ms` is the length of a window.
+    pub fn new(columns: &[PairColumn], layouts: &[Layout; 2], schemas: [&Schema; 2], size_ms: i64) -> Result<Self> {
+        let types = [LEFT, RIGHT].map(|side| layouts[side].types(schemas[side]));
+        Ok(Pairing { columns: placed(columns, layouts)?, types, size_ms, function: None })
+    }
+
+    /// Has a function make the results.
+    pub fn with_function(
+        mut self,
+        function: Function,
+        reads: [&[Read]; 2],
+        outputs: &[PairOutput],
+        layouts: &[Layout; 2],
+    ) -> Result<Self> {
+        let place = |side: usize| {
+            let read = |read: &Read| Ok(Read { column: layouts[side].place(read.column)?, ..*read });
+            reads[side].iter().map(read).collect::<Result<Vec<_>>>()
+        };
+        let outputs = outputs
+            .iter()
+            .map(|output| Ok(PairOutput { output: output.output, columns: placed(&output.columns, layouts)? }))
+            .collect::<Result<Vec<_>>>()?;
+        self.function = Some(PairFunction { function, reads: [place(LEFT)?, place(RIGHT)?], outputs });
+        Ok(self)
+    }
+
+    /// The function, where there is one.
+    pub fn function(&self) -> Option<&Function> {
+        self.function.as_ref().map(|f| &f.function)
+    }
+
+    /// Result rows, and dead letters for those that a function fails.
+    pub fn put_together(
+        &mut self,
+        joined: Joined,
+        context: &CallContext,
+        dead_letters: &DeadLetters,
+    ) -> Result<(Vec<Given>, Batch)> {
+        let frame = |joined: &Joined| {
+            let times = joined.event_time.clone().map(Column::from);
+            Batch::new(Vec::new(), joined.row_count).with_event_time(times)
+        };
+        let Some(pairs) = &mut self.function else {
+            let rows = frame(&joined).with_columns(self.columns_of(&self.columns, &joined, &[])?);
+            return Ok((vec![Given { output: 0, rows }], Batch::default()));
+        };
+        let mut inputs = Vec::with_capacity(2);
+        for (side, rows) in [(LEFT, &joined.left), (RIGHT, &joined.right)] {
+            inputs.push(columns_for(&pairs.reads[side], |column| match rows {
+                Some(rows) => rows.columns()[column].gather(),
+                None => Ok(new_null_array(&self.types[side][column].arrow(), joined.row_count)),
+            })?);
+        }
+        let answer = pairs.function.join(&inputs[LEFT], &inputs[RIGHT], joined.row_count, context)?;
+        let pairs = self.function.as_ref().ok_or_else(|| Error::internal("a function that has gone"))?;
+        let mut given = Vec::new();
+        for (rows, shape) in answer.outputs.into_iter().zip(&pairs.outputs) {
+            let chosen = match rows.selection {
+                Selection::All => joined.clone(),
+                Selection::Rows(selected) => {
+                    let rows = selected.into();
+                    let select = |side: &Option<Batch>| side.as_ref().map(|batch| batch.select(&rows));
+                    let event_time = frame(&joined).select(&rows).event_time().map(Column::gather).transpose()?;
+                    let (left, right) = (select(&joined.left), select(&joined.right));
+                    Joined { left, right, row_count: rows.len(), event_time, window: joined.window }
+                }
+            };
+            let columns = self.columns_of(&shape.columns, &chosen, &rows.columns)?;
+            let rows = frame(&chosen).with_columns(columns);
+            given.extend(portions::cut(rows).into_iter().map(|(rows, _)| Given { output: shape.output, rows }));
+        }
+        let failures: Vec<(u32, String)> = answer.failures.into_iter().map(|f| (f.row, f.message)).collect();
+        let letters = match failures.is_empty() {
+            true => Batch::default(),
+            false => {
+                let pairs = frame(&joined).with_columns(self.columns_of(&self.columns, &joined, &[])?);
+                dead_letters.of(&pairs, failures)?
+            }
+        };
+        Ok((given, letters))
+    }
+
+    fn columns_of(&self, columns: &[PairColumn], joined: &Joined, made: &[ArrayRef]) -> Result<Vec<Column>> {
+        let missing = || Error::internal("a join lacks a column of its result");
+        let of = |side: usize, rows: &Option<Batch>, column: usize| match rows {
+            Some(rows) => rows.columns().get(column).cloned().ok_or_else(missing),
+            None => Ok(new_null_array(&self.types[side][column].arrow(), joined.row_count).into()),
+        };
+        let time = |offset: i64| {
+            let window = joined.window.ok_or_else(missing)?;
+            Ok(Column::from(repeat_timestamp(window.saturating_add(offset), joined.row_count)))
+        };
+        columns
+            .iter()
+            .map(|column| match column {
+                PairColumn::Left(l) => of(LEFT, &joined.left, *l),
+                PairColumn::Right(r) => of(RIGHT, &joined.right, *r),
+                PairColumn::Key(l, _) if joined.left.is_some() => of(LEFT, &joined.left, *l),
+                PairColumn::Key(_, r) => of(RIGHT, &joined.right, *r),
+                PairColumn::Made(m) => made.get(*m).cloned().map(Column::from).ok_or_else(missing),
+                PairColumn::WindowStart => time(0),
+                PairColumn::WindowEnd => time(self.size_ms),
+            })
+            .collect()
+    }
+}

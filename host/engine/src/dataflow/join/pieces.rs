@@ -1,0 +1,279 @@
+//! The rows of one side of a window join: pieces, by a running number.
+//!
+//! A piece is a batch of rows that came together, kept as they came: no key is looked at before the window fires, since one look
+//! at all keys of a window is much faster than one at each as it comes, and columns are seen through row numbers as before, as
+//! long as what is kept of them is not little ([`may_be_views`]): only rows that come out of the join are copied. So a piece has
+//! rows of several key groups, and its own group says nothing about them: at a change of the number of workers its rows have to
+//! be divided by their keys.
+
+use arrow_array::{Array, ArrayRef};
+
+use super::layout::Layout;
+use crate::dataflow::batch::{Batch, COLUMN_BYTES, Column, Rows};
+use flowgate_base::error::{Error, Result};
+use flowgate_base::schema::DataType;
+use flowgate_state::bytes::{at_end, take_count};
+use flowgate_state::cell;
+use flowgate_state::cell::ColumnBuilder;
+use flowgate_state::key::Key;
+use flowgate_state::store::{SlotKind, StateStore};
+use flowgate_state::table::{Table, Values};
+
+/// Bytes that rows take up, whatever else is in the memory that they share with others. Of columns that are seen through row
+/// numbers, the part that goes with these.
+fn bytes_of(piece: &Batch) -> Result<usize> {
+    let size = |column: &Column| -> Result<usize> {
+        let (values, rows) = column.parts();
+        let all = values
+            .to_data()
+            .get_slice_memory_size()
+            .map_err(|e| Error::internal(format!("the rows of a join have no size: {e}")))?;
+        Ok(rows.map_or(all, |rows| all * rows.len() / values.len().max(1)))
+    };
+    piece.columns().iter().map(|column| Ok(size(column)? + COLUMN_BYTES)).sum()
+}
+
+/// Which parts of a batch may be kept as views of its columns; `counts` are the rows of the parts, in the order in which those
+/// will be forgotten, `among` the rows of the columns, of which this many workers have such parts. As long as a view is left, the
+/// views of all workers that are left have at least half of the rows: so they take up at most twice the memory of their rows.
+pub fn may_be_views(counts: &[usize], among: usize, workers: usize) -> Vec<bool> {
+    let mut views = vec![false; counts.len()];
+    let mut rows = 0;
+    for (view, count) in views.iter_mut().zip(counts).rev() {
+        *view = (rows + count) * workers * 2 >= among;
+        rows += if *view { *count } else { 0 };
+    }
+    views
+}
+
+/// Some rows of a piece, by their numbers in order, without the others in memory.
+pub fn copied(piece: &Batch, rows: &Rows) -> Result<Batch> {
+    Ok(Batch::new(piece.choose(rows).gather()?, rows.len()))
+}
+
+/// How many rows several pieces have.
+///
+/// # Errors
+/// They are more than fit into a column: the user's.
+pub fn row_count_of(pieces: &[Batch]) -> Result<usize> {
+    let row_count: usize = pieces.iter().map(Batch::row_count).sum();
+    if row_count >= u32::MAX as usize {
+        return Err(Error::user("one window of a join has more than 4 billion rows on one worker"));
+    }
+    Ok(row_count)
+}
+
+/// A column of several pieces as one.
+///
+/// # Errors
+/// It does not fit into a column: the user's.
+fn column_of(parts: &[ArrayRef]) -> Result<ArrayRef> {
+    if let [one] = parts {
+        return Ok(one.clone());
+    }
+    let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+    arrow_select::concat::concat(&parts)
+        .map_err(|e| Error::user(format!("the rows of one window of a join do not fit into a column: {e}")))
+}
+
+/// Rows of several pieces, of which there is at least one, as one piece.
+///
+/// # Errors
+/// As [`row_count_of`].
+pub fn together(pieces: Vec<Batch>) -> Result<Batch> {
+    if let [one] = &pieces[..] {
+        return Ok(one.clone());
+    }
+    let row_count = row_count_of(&pieces)?;
+    let column = |i: usize| {
+        let parts = pieces.iter().map(|piece| piece.columns()[i].gather()).collect::<Result<Vec<_>>>()?;
+        column_of(&parts)
+    };
+    Ok(Batch::new((0..pieces[0].columns().len()).map(column).collect::<Result<_>>()?, row_count))
+}
+
+/// The key columns of several pieces, of which there is at least one, as those of one.
+///
+/// # Errors
+/// As [`row_count_of`].
+pub fn keys_together(layout: &Layout, pieces: &[Batch]) -> Result<Vec<ArrayRef>> {
+    let keys = pieces.iter().map(|piece| layout.key_of(piece)).collect::<Result<Vec<_>>>()?;
+    let column = |i: usize| column_of(&keys.iter().map(|key| key[i].clone()).collect::<Vec<_>>());
+    (0..keys[0].len()).map(column).collect()
+}
+
+/// Pieces that are in memory. Encoding: the number of rows (4 bytes, little-endian), then row by row a [`cell`] for each column.
+#[derive(Debug, Default)]
+struct Pieces {
+    types: Vec<DataType>,
+    /// By the table's row: the piece, and its size in bytes.
+    rows: Vec<Option<(Batch, usize)>>,
+    /// Of all pieces.
+    bytes: usize,
+}
+
+impl Pieces {
+    /// Puts a piece at a row that is empty; gives its size in bytes.
+    fn put(&mut self, row: u32, piece: Batch) -> Result<usize> {
+        let bytes = bytes_of(&piece)?;
+        self.bytes += bytes;
+        self.rows[row as usize] = Some((piece, bytes));
+        Ok(bytes)
+    }
+
+    fn get(&self, row: u32) -> Option<&Batch> {
+        self.rows.get(row as usize)?.as_ref().map(|(piece, _)| piece)
+    }
+}
+
+impl Values for Pieces {
+    fn grow(&mut self, rows: usize) {
+        self.rows.resize(rows, None);
+    }
+
+    fn clear(&mut self, row: u32) {
+        let gone = self.rows[row as usize].take();
+        self.bytes -= gone.map_or(0, |(_, bytes)| bytes);
+    }
+
+    fn encode(&self, row: u32, out: &mut Vec<u8>) {
+        let Some(piece) = self.get(row) else { return out.extend_from_slice(&[0; 4]) };
+        out.extend_from_slice(&(piece.row_count() as u32).to_le_bytes());
+        let columns: Vec<_> = piece.columns().iter().map(Column::parts).collect();
+        for row in 0..piece.row_count() {
+            for (values, rows) in &columns {
+                cell::put(values, rows.map_or(row, |rows| rows[row] as usize), out);
+            }
+        }
+    }
+
+    fn decode(&mut self, row: u32, mut bytes: &[u8]) -> Result<()> {
+        let row_count = take_count(&mut bytes)? as usize;
+        let mut columns: Vec<ColumnBuilder> =
+            self.types.iter().map(|data_type| ColumnBuilder::new(*data_type)).collect();
+        for _ in 0..row_count {
+            for (column, data_type) in columns.iter_mut().zip(&self.types) {
+                column.push(cell::take(*data_type, &mut bytes)?)?;
+            }
+        }
+        at_end(bytes)?;
+        let mut columns: Vec<ArrayRef> = columns.into_iter().map(ColumnBuilder::finish).collect();
+        // Builders take memory for many rows.
+        columns.iter_mut().for_each(|column| column.shrink_to_fit());
+        self.put(row, Batch::new(columns, row_count))?;
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes + self.rows.len() * size_of::<Option<(Batch, usize)>>()
+    }
+}
+
+/// What is known of a piece that is kept, wherever it is.
+#[derive(Debug, Clone, Copy)]
+pub struct PieceNote {
+    /// The running number.
+    pub number: i64,
+    /// How many rows it has.
+    pub row_count: usize,
+    /// Memory that they take up, in bytes.
+    pub bytes: usize,
+}
+
+/// The pieces of one side on one worker, in memory and in the file.
+#[derive(Debug)]
+pub struct SidePieces {
+    layout: Layout,
+    table: Table<Pieces>,
+    /// The number of the next piece.
+    next: i64,
+}
+
+impl SidePieces {
+    /// Without pieces; what is over the store's budget goes to files. `types` are those of the layout.
+    pub fn new(layout: Layout, types: Vec<DataType>, store: &StateStore, slot: &str) -> Self {
+        let pieces = Pieces { types, ..Pieces::default() };
+        SidePieces { layout, table: Table::in_store(pieces, store, slot, SlotKind::Join), next: 0 }
+    }
+
+    /// The columns.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Keeps a piece.
+    pub fn insert(&mut self, piece: Batch) -> Result<PieceNote> {
+        let (number, row_count) = (self.next, piece.row_count());
+        self.next += 1;
+        let row = self.table.row_of(Key::Int(number))?;
+        let bytes = self.table.values_mut().put(row, piece)?;
+        Ok(PieceNote { number, row_count, bytes })
+    }
+
+    /// Whether no file needs to be read for these pieces.
+    pub fn are_in_memory(&self, notes: &[PieceNote]) -> bool {
+        let is = |note: &PieceNote| self.table.index().find(Key::Int(note.number)).is_some();
+        self.table.spilled_keys() == 0 || notes.iter().all(is)
+    }
+
+    /// A piece that is kept. One that was in the file is in memory until [`SidePieces::settle`] finds no room for it.
+    pub fn get(&mut self, note: &PieceNote) -> Result<Batch> {
+        let row = self.table.find(Key::Int(note.number))?;
+        let piece = row.and_then(|row| self.table.values().get(row));
+        piece.cloned().ok_or_else(|| Error::internal("rows of a window join are gone"))
+    }
+
+    /// Several pieces that are kept.
+    pub fn get_all(&mut self, notes: &[PieceNote]) -> Result<Vec<Batch>> {
+        notes.iter().map(|note| self.get(note)).collect()
+    }
+
+    /// Forgets a piece that is kept.
+    pub fn forget(&mut self, note: &PieceNote) {
+        self.table.remove_key(Key::Int(note.number));
+    }
+
+    /// Bytes of the pieces that are in memory.
+    #[cfg(test)]
+    pub fn memory_bytes(&self) -> usize {
+        self.table.values().bytes
+    }
+
+    /// To be called between batches, and while pieces are gone through: makes room where memory is short.
+    pub fn settle(&mut self, now: i64) -> Result<()> {
+        self.table.settle(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_small_part_that_is_kept_long_is_copied() {
+        assert_eq!(may_be_views(&[60, 40], 100, 1), [true, false]);
+        assert_eq!(may_be_views(&[40, 60], 100, 1), [true, true]);
+        assert_eq!(may_be_views(&[30, 20], 100, 2), [true, false]);
+        assert_eq!(may_be_views(&[10, 10], 100, 2), [false, false]);
+    }
+
+    proptest! {
+        /// Goal: what views keep in memory is bounded by what they have, and no part is copied that need not be. Method: parts are
+        /// forgotten one after another.
+        #[test]
+        fn views_have_half_of_the_rows_until_the_last_is_forgotten(
+            counts in prop::collection::vec(0usize..50, 1..8), others in 0usize..200, workers in 1usize..4,
+        ) {
+            let among = counts.iter().sum::<usize>() + others;
+            let views = may_be_views(&counts, among, workers);
+            let left = |from: usize| (from..counts.len()).filter(|i| views[*i]).map(|i| counts[i]).sum::<usize>();
+            for first in 0..counts.len() {
+                let is_half = |rows: usize| rows * workers * 2 >= among;
+                let views_left = views[first..].contains(&true);
+                prop_assert!(!views_left || is_half(left(first)), "behind {first}: {views:?}");
+                prop_assert!(views[first] || !is_half(left(first) + counts[first]), "{first} is copied: {views:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A table in a file, shared by the workers of a job, and read again when its file changes.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use super::key_lists::KeyLists;
+use super::layout::Layout;
+use crate::dataflow::batch::Batch;
+use flowgate_base::error::{Error, Result};
+use flowgate_connect::{TableFile, TableWatch};
+
+/// A file that is being written is read when nothing has happened to it for so long.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// The rows of a table by key.
+pub struct Table {
+    /// Of the table's layout.
+    pub rows: Batch,
+    /// All keys that have rows; several rows may have one key.
+    pub lists: KeyLists,
+}
+
+/// What the workers share.
+pub struct SharedTable {
+    file: TableFile,
+    layout: Layout,
+    current: Mutex<Arc<Table>>,
+    /// Why the file could not be read again.
+    failures: Mutex<Vec<String>>,
+    /// Ends when dropped, and with it the thread that reads.
+    watch: Mutex<Option<TableWatch>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl SharedTable {
+    /// Reads the table, and again from now on when its file changes.
+    ///
+    /// # Errors
+    /// The file cannot be read, or a line of it is not a row of the table.
+    pub fn open(file: TableFile, layout: Layout) -> Result<Arc<Self>> {
+        let (changes, changed) = channel();
+        // Watched before it is read: no change falls between.
+        let watch = watch(&file, changes)?;
+        let table = read(&file, &layout)?;
+        let shared = Arc::new(SharedTable {
+            file,
+            layout,
+            current: Mutex::new(Arc::new(table)),
+            failures: Mutex::default(),
+            watch: Mutex::new(Some(watch)),
+        });
+        let theirs = Arc::downgrade(&shared);
+        std::thread::Builder::new()
+            .name("table".into())
+            .spawn(move || reload(&theirs, &changed))
+            .map_err(|e| Error::io("cannot start a thread", &e))?;
+        Ok(shared)
+    }
+
+    /// The columns that are kept of it.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The table as it was read last.
+    pub fn current(&self) -> Arc<Table> {
+        Arc::clone(&lock(&self.current))
+    }
+
+    /// Why the file could not be read again, since the last call. The table is as it was before.
+    pub fn take_failures(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.failures))
+    }
+}
+
+impl Drop for SharedTable {
+    fn drop(&mut self) {
+        lock(&self.watch).take();
+    }
+}
+
+fn watch(file: &TableFile, changes: Sender<()>) -> Result<TableWatch> {
+    // The error says that nobody reads any more.
+    file.watch(Arc::new(move || {
+        let _ = changes.send(());
+    }))
+}
+
+fn read(file: &TableFile, layout: &Layout) -> Result<Table> {
+    let rows = file.read()?;
+    let columns = layout.gather(&rows_of(rows.columns, rows.row_count))?;
+    let lists = KeyLists::new(&layout.keys(&columns, rows.row_count)?);
+    Ok(Table { rows: rows_of(columns, rows.row_count), lists })
+}
+
+fn rows_of(columns: Vec<arrow_array::ArrayRef>, row_count: usize) -> Batch {
+    Batch::new(columns, row_count)
+}
+
+/// The reading thread: one read for changes that follow one another. Ends with the watch.
+fn reload(table: &Weak<SharedTable>, changed: &Receiver<()>) {
+    while changed.recv().is_ok() {
+        loop {
+            match changed.recv_timeout(QUIET) {
+                Ok(()) => {}
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+        let Some(table) = table.upgrade() else { return };
+        match read(&table.file, &table.layout) {
+            Ok(fresh) => *lock(&table.current) = Arc::new(fresh),
+            Err(e) => lock(&table.failures).push(format!("the table stays as it was: {}", e.message)),
+        }
+    }
+}

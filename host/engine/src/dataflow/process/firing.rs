@@ -1,0 +1,119 @@
+//! Timers that set timers: how long that may go on.
+
+use crate::dataflow::watermark::END_OF_TIME;
+use flowgate_base::error::{Error, Result};
+
+/// Timers in one call of a function: as many as a batch has rows.
+pub const TIMERS_PER_CALL: usize = 8_192;
+
+/// Timers that fire without time going on, beyond those that were set before. A function that answers each timer with
+/// another one that is due at once would keep its worker for ever.
+pub const FIRINGS_MAX: usize = 1_000_000;
+
+/// Timers that fire at one moment beyond those that were set before, although they are later and later: one for each second of
+/// three years, or for each millisecond of a day. From the beginning of time, it would take them longer than anybody waits.
+pub const CHAINED_MAX: usize = 100_000_000;
+
+/// The firing of everything that is due at one moment.
+///
+/// Firing comes to its end by itself where the timers that are set while it goes on are later and later, up to the moment,
+/// unless that is far. Not so at the end of time, which nothing reaches: there, only the count ends it.
+pub struct Firing {
+    up_to: i64,
+    /// Timers that were set before.
+    owed: usize,
+    /// The greatest time of a timer that has fired.
+    furthest: i64,
+    /// Timers fired beyond those, since then.
+    idle: usize,
+    /// Timers fired beyond those that were set before.
+    chained: usize,
+}
+
+impl Firing {
+    /// Of what is due at `up_to`, when so many timers are set.
+    pub fn new(up_to: i64, set: usize) -> Self {
+        Firing { up_to, owed: set, furthest: i64::MIN, idle: 0, chained: 0 }
+    }
+
+    /// The moment.
+    pub fn up_to(&self) -> i64 {
+        self.up_to
+    }
+
+    /// Whether timers fire that were set by others that fired at this moment.
+    pub fn is_chained(&self) -> bool {
+        self.chained > 0
+    }
+
+    /// Notes that timers fire, the last of which has this time and tag.
+    ///
+    /// # Errors
+    /// It does not come to an end.
+    pub fn fires(&mut self, timers: usize, last_time: i64, last_tag: u64) -> Result<()> {
+        if last_time > self.furthest {
+            self.furthest = last_time;
+            if self.up_to != END_OF_TIME {
+                self.idle = 0;
+            }
+        }
+        let beyond = timers.saturating_sub(self.owed);
+        self.owed -= timers - beyond;
+        self.idle += beyond;
+        self.chained += beyond;
+        if self.idle <= FIRINGS_MAX && self.chained <= CHAINED_MAX {
+            return Ok(());
+        }
+        if self.idle <= FIRINGS_MAX {
+            return Err(Error::user(format!(
+                "its timers set timers that are due at once, and time goes on too slowly: {CHAINED_MAX} have fired for the \
+                 watermark or tick {}; the last has the time {last_time} and the tag {last_tag}",
+                self.up_to
+            )));
+        }
+        let when = if self.up_to == END_OF_TIME {
+            "at the end of the input (there, the watermark is the greatest timestamp: a function that sets its next \
+             timer in each timer must stop then)"
+        } else {
+            "and time does not go on"
+        };
+        Err(Error::user(format!(
+            "its timers set timers that are due at once, without end: {FIRINGS_MAX} have fired, {when}; the last has the \
+             time {last_time} and the tag {last_tag}"
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_set_before_may_be_any_number() {
+        let mut firing = Firing::new(5, 3 * FIRINGS_MAX);
+        for _ in 0..3 {
+            firing.fires(FIRINGS_MAX, 5, 0).unwrap();
+        }
+        firing.fires(FIRINGS_MAX, 5, 0).unwrap();
+        let error = firing.fires(1, 5, 7).unwrap_err();
+        assert!(error.message.contains("without end") && error.message.contains("tag 7"), "{error}");
+    }
+
+    #[test]
+    fn timers_that_are_later_and_later_may_go_on_but_not_at_the_end_of_time() {
+        let mut firing = Firing::new(3 * FIRINGS_MAX as i64, 1);
+        (0..3 * FIRINGS_MAX as i64).for_each(|time| firing.fires(1, time, 0).unwrap());
+        let mut firing = Firing::new(END_OF_TIME, 1);
+        let ended = (0..3 * FIRINGS_MAX as i64).find_map(|time| firing.fires(1, time, 0).err());
+        assert!(ended.unwrap().message.contains("at the end of the input"));
+    }
+
+    #[test]
+    fn timers_that_are_a_little_later_each_time_do_not_go_on_for_ever() {
+        let mut firing = Firing::new(i64::MAX / 2, 1);
+        let step = 1_000;
+        let ended = (0..).map(|i| i64::MIN + i).find_map(|time| firing.fires(step, time, 3).err()).unwrap();
+        assert!(ended.message.contains("time goes on too slowly") && ended.message.contains("tag 3"), "{ended}");
+        assert!(firing.is_chained());
+    }
+}

@@ -1,0 +1,149 @@
+//! State and timers of one operator on one worker, for the keys of a call.
+
+use flowgate_base::error::Result;
+use flowgate_state::key::Keys;
+use flowgate_state::slots::{SlotSpec, Slots};
+use flowgate_state::store::{SlotKind, StateStore};
+use flowgate_state::timers::{Clock, Timers};
+use flowgate_wall::binding::{StateKind, StateSlot};
+use flowgate_wall::{KeyedState, Timer, TimerClock};
+
+/// What a process function keeps. The timers that a call sets and clears are held back until it has ended well.
+pub struct ProcessState {
+    slots: Slots,
+    timers: Timers,
+    /// Of the call.
+    keys: Keys,
+    /// In the order of the call; whether it is set.
+    changes: Vec<(bool, Timer)>,
+}
+
+/// The clock of a timer, as the state knows it.
+pub fn clock(clock: TimerClock) -> Clock {
+    match clock {
+        TimerClock::EventTime => Clock::EventTime,
+        TimerClock::ProcessingTime => Clock::ProcessingTime,
+    }
+}
+
+impl ProcessState {
+    /// Without keys; slots as in the function's binding.
+    pub fn new(slots: &[StateSlot], store: &StateStore) -> Result<Self> {
+        let spec = |slot: &StateSlot| SlotSpec {
+            name: slot.name.clone(),
+            kind: match slot.kind {
+                StateKind::Value => SlotKind::Value,
+                StateKind::Map => SlotKind::Map,
+                StateKind::List => SlotKind::List,
+            },
+            ttl_ms: slot.ttl_ms,
+        };
+        let specs: Vec<SlotSpec> = slots.iter().map(spec).collect();
+        Ok(ProcessState {
+            slots: Slots::new(&specs, store)?,
+            timers: Timers::new(store),
+            keys: Keys::Unit(0),
+            changes: Vec::new(),
+        })
+    }
+
+    /// Begins the calls of a batch: its keys are the rows of `keys`, each of them once; `now` is processing time.
+    pub fn begin(&mut self, keys: Keys, now: i64) -> Result<()> {
+        self.changes.clear();
+        self.slots.begin(&keys, now)?;
+        self.timers.settle()?;
+        self.keys = keys;
+        Ok(())
+    }
+
+    /// The timers that are set.
+    pub fn timers(&mut self) -> &mut Timers {
+        &mut self.timers
+    }
+}
+
+impl KeyedState for ProcessState {
+    fn get(&mut self, slot: u32, key: u32) -> Result<Option<&[u8]>> {
+        self.slots.get(slot, key)
+    }
+
+    fn get_all(&mut self, slot: u32, give: &mut dyn FnMut(Option<&[u8]>)) -> Result<()> {
+        self.slots.get_all(slot, give)
+    }
+
+    fn set(&mut self, slot: u32, key: u32, value: Option<&[u8]>) -> Result<()> {
+        self.slots.set(slot, key, value)
+    }
+
+    fn map_get(&mut self, slot: u32, key: u32, entry: &[u8]) -> Result<Option<&[u8]>> {
+        self.slots.map_get(slot, key, entry)
+    }
+
+    fn map_set(&mut self, slot: u32, key: u32, entry: &[u8], value: Option<&[u8]>) -> Result<()> {
+        self.slots.map_set(slot, key, entry, value)
+    }
+
+    fn map_entries(
+        &mut self,
+        slot: u32,
+        key: u32,
+        after: Option<&[u8]>,
+        limit: usize,
+        give: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<()> {
+        self.slots.map_entries(slot, key, after, limit, give)
+    }
+
+    fn map_clear(&mut self, slot: u32, key: u32) -> Result<()> {
+        self.slots.map_clear(slot, key)
+    }
+
+    fn list_append(&mut self, slot: u32, key: u32, element: &[u8]) -> Result<()> {
+        self.slots.list_append(slot, key, element)
+    }
+
+    fn list_elements(
+        &mut self,
+        slot: u32,
+        key: u32,
+        start: usize,
+        limit: usize,
+        give: &mut dyn FnMut(&[u8]),
+    ) -> Result<()> {
+        self.slots.list_elements(slot, key, start, limit, give)
+    }
+
+    fn list_clear(&mut self, slot: u32, key: u32) -> Result<()> {
+        self.slots.list_clear(slot, key)
+    }
+
+    fn bytes(&mut self, slot: u32, key: u32) -> Result<usize> {
+        self.slots.bytes(slot, key)
+    }
+
+    fn set_timer(&mut self, timer: Timer) -> Result<()> {
+        self.changes.push((true, timer));
+        Ok(())
+    }
+
+    fn clear_timer(&mut self, timer: Timer) -> Result<()> {
+        self.changes.push((false, timer));
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        for (is_set, timer) in self.changes.drain(..) {
+            let key = self.keys.get(timer.key as usize);
+            match is_set {
+                true => self.timers.set(key, clock(timer.clock), timer.time, timer.tag)?,
+                false => self.timers.clear(key, clock(timer.clock), timer.time, timer.tag)?,
+            }
+        }
+        self.slots.commit()
+    }
+
+    fn roll_back(&mut self) {
+        self.changes.clear();
+        self.slots.rollback();
+    }
+}

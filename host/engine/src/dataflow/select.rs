@@ -1,0 +1,38 @@
+//! Some columns of a stream. No row is touched: what is left out is let go of, as soon as nobody else has it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::batch::Batch;
+use super::engine::{Operator, Outputs, Tick};
+use super::metrics::NodeMetrics;
+use super::watermark::Signal;
+use flowgate_base::error::{Error, Result};
+
+/// A selection of columns on one worker. Event time goes on, whether or not its column does.
+pub struct Select {
+    /// Their positions in the input's schema.
+    pub columns: Vec<usize>,
+    /// Of the node.
+    pub metrics: Arc<NodeMetrics>,
+}
+
+impl Operator for Select {
+    fn batch(&mut self, _input: usize, batch: Batch, _tick: Tick, out: &mut Outputs) -> Result<()> {
+        let rows = batch.row_count() as u64;
+        self.metrics.rows_in.fetch_add(rows, Relaxed);
+        self.metrics.rows_out.fetch_add(rows, Relaxed);
+        let missing = || Error::internal("a batch lacks a column");
+        let column = |position: &usize| batch.columns().get(*position).cloned().ok_or_else(missing);
+        let columns = self.columns.iter().map(column).collect::<Result<_>>()?;
+        out.give(0, batch.with_columns(columns));
+        Ok(())
+    }
+    fn promise(&self, inputs: Signal) -> Signal {
+        inputs
+    }
+
+    fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,173 @@
+//! Brings rows to the worker that is to have them. In one process no column is copied: each worker gets row numbers into
+//! the same columns.
+
+use super::batch::{Batch, Rows};
+use super::engine::{Operator, Outputs, Tick};
+use super::watermark::Signal;
+use flowgate_base::error::{Error, Result};
+use flowgate_state::key::{KeyGroups, Keys, owner};
+
+/// Which worker gets a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The owner of its key's group.
+    ByKey {
+        /// Positions of the key columns.
+        columns: Vec<usize>,
+        /// Key groups of the job.
+        key_groups: u32,
+    },
+    /// Each in turn, a batch at a time.
+    InTurn,
+    /// Always this one.
+    One(usize),
+}
+
+/// The sending side of a shuffle on one worker.
+pub struct Shuffle {
+    target: Target,
+    workers: usize,
+    /// Worker of each key group.
+    owners: Vec<u32>,
+    next: usize,
+}
+
+impl Shuffle {
+    /// To this many workers, from worker `me`.
+    pub fn new(target: Target, workers: usize, me: usize) -> Self {
+        let owners = match &target {
+            Target::ByKey { key_groups, .. } => {
+                (0..*key_groups).map(|group| owner(group, *key_groups, workers) as u32).collect()
+            }
+            _ => Vec::new(),
+        };
+        // Workers start with different neighbours, so that several sources do not all begin with the first.
+        Shuffle { target, workers, owners, next: me }
+    }
+
+    /// The rows of each worker, among those with these keys.
+    pub fn divide(&self, keys: &Keys) -> Vec<Rows> {
+        if let Target::One(worker) = self.target {
+            let mut rows = vec![Rows::default(); self.workers];
+            rows[worker] = (0..keys.len() as u32).collect();
+            return rows;
+        }
+        let groups = KeyGroups::new(self.owners.len() as u32);
+        // Hashes do not go along: the receiver tells keys apart by tags of its own.
+        let owners: Vec<u32> = keys.hashes().iter().map(|hash| self.owners[groups.of(*hash) as usize]).collect();
+        rows_by_owner(&owners, self.workers)
+    }
+
+    /// Gives rows to an output, each to its worker.
+    pub fn give(&mut self, output: usize, batch: Batch, out: &mut Outputs) -> Result<()> {
+        match &self.target {
+            Target::One(worker) => out.give_to(output, *worker, batch),
+            Target::InTurn => {
+                out.give_to(output, self.next % self.workers, batch);
+                self.next += 1;
+            }
+            Target::ByKey { columns, .. } => {
+                let column = |c: &usize| {
+                    batch.columns().get(*c).ok_or_else(|| Error::internal("a batch lacks a column"))?.gather()
+                };
+                let keys = columns.iter().map(column).collect::<Result<Vec<_>>>()?;
+                for (worker, rows) in self.divide(&Keys::of(&keys, batch.row_count())?).into_iter().enumerate() {
+                    out.give_to(output, worker, batch.choose(&rows));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Up to so many workers, one walk through all rows for each is faster than one that has a place for each worker: the place is
+/// then in a register, and not in memory that was written for the row before.
+const WALKS_MAX: usize = 4;
+
+/// The rows of each owner, in order. Nothing branches on an owner, which nobody can guess.
+fn rows_by_owner(owners: &[u32], workers: usize) -> Vec<Rows> {
+    // The last place takes what is written for rows of others.
+    let mut rows = vec![0u32; owners.len() + 1];
+    let mut ends = Vec::with_capacity(workers);
+    if workers <= WALKS_MAX {
+        let mut place = 0;
+        for worker in 0..workers as u32 {
+            for (row, owner) in owners.iter().enumerate() {
+                rows[place] = row as u32;
+                place += usize::from(*owner == worker);
+            }
+            ends.push(place);
+        }
+    } else {
+        let mut places = vec![0; workers];
+        owners.iter().for_each(|owner| places[*owner as usize] += 1);
+        let mut end = 0;
+        for place in &mut places {
+            let first = end;
+            end += std::mem::replace(place, first);
+        }
+        for (row, owner) in owners.iter().enumerate() {
+            let place = &mut places[*owner as usize];
+            rows[*place] = row as u32;
+            *place += 1;
+        }
+        ends = places;
+    }
+    let rows = Rows::from(rows);
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    starts.zip(&ends).map(|(start, end)| rows.slice(start, end - start)).collect()
+}
+
+impl Operator for Shuffle {
+    fn batch(&mut self, _input: usize, batch: Batch, _tick: Tick, out: &mut Outputs) -> Result<()> {
+        self.give(0, batch, out)
+    }
+
+    fn promise(&self, inputs: Signal) -> Signal {
+        inputs
+    }
+
+    fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataflow::engine::Route;
+    use crate::dataflow::message::{Envelope, Message};
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
+    use arrow_array::{ArrayRef, Int64Array};
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    proptest! {
+        /// Goal: no row is lost or doubled, and rows of a key go to one worker.
+        #[test]
+        fn rows_of_a_key_go_to_one_worker(values in prop::collection::vec(0i64..20, 1..200), workers in 1usize..8) {
+            let column: ArrayRef = Arc::new(Int64Array::from(values.clone()));
+            let target = Target::ByKey { columns: vec![0], key_groups: 16 };
+            let mut shuffle = Shuffle::new(target, workers, 0);
+            let mut out = Outputs::new(&[Route::Addressed], 0, workers);
+            shuffle.batch(0, Batch::new(vec![column], values.len()), 0, &mut out).unwrap();
+            let mut came: Vec<(u32, i64)> = Vec::new();
+            for Envelope { to: worker, message, .. } in out.take(0).0 {
+                let Message::Batch(batch) = message else { panic!("rows") };
+                let column = batch.columns()[0].gather().unwrap();
+                came.extend(column.as_primitive::<Int64Type>().values().iter().map(|value| (worker, *value)));
+            }
+            let mut sorted: Vec<i64> = came.iter().map(|c| c.1).collect();
+            sorted.sort_unstable();
+            let mut want = values.clone();
+            want.sort_unstable();
+            prop_assert_eq!(sorted, want);
+            for value in 0..20 {
+                let mut at: Vec<u32> = came.iter().filter(|c| c.1 == value).map(|c| c.0).collect();
+                at.dedup();
+                prop_assert!(at.len() <= 1, "key {} is at {:?}", value, at);
+            }
+        }
+    }
+}

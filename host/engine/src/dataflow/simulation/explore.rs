@@ -1,0 +1,328 @@
+//! Goes through the orders in which messages can arrive.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::rc::Rc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
+
+use super::script::{self, Script};
+use super::stage::{self, Seen};
+use crate::dataflow::batch::Batch;
+use crate::dataflow::build::Opened;
+use crate::dataflow::engine::Route;
+use crate::dataflow::message::{Envelope, Message};
+use crate::dataflow::watermark::{Activity, Merge, Signal};
+use crate::dataflow::worker::open;
+use crate::job::check::{Surroundings, check};
+use crate::job::graph::{JobGraph, NodeKind};
+use crate::job::load::{Document, Language, load};
+use flowgate_base::error::Result;
+use flowgate_base::schema::Schema;
+use flowgate_connect::blackhole::Blackhole;
+use flowgate_connect::encode::json_row;
+use flowgate_wall::{Limits, Plugins};
+
+/// What an operator sent on a worker, by output.
+type Sent = Rc<Vec<Vec<Envelope>>>;
+
+/// What was sent so far, by operator and worker: one of the courses that things can take.
+type Course = Vec<Vec<Sent>>;
+
+/// How far to go.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::dataflow) struct Bounds {
+    /// Kinds of orders of arrival at one operator that are all tried; of more, as many are drawn.
+    pub(in crate::dataflow) orders_max: usize,
+    /// Courses that are followed; of more, as many are drawn.
+    pub(in crate::dataflow) courses_max: usize,
+    /// What draws.
+    pub(in crate::dataflow) seed: u64,
+}
+
+/// A job that is simulated.
+pub(in crate::dataflow) struct Simulated {
+    graph: JobGraph,
+    opened: Opened,
+    operators: Vec<Seen>,
+}
+
+/// What came out, over all courses.
+#[derive(Debug, Default)]
+pub(in crate::dataflow) struct Outcomes {
+    /// The rows of each sink, sorted; each course's once.
+    pub(in crate::dataflow) rows: BTreeSet<BTreeMap<String, Vec<String>>>,
+    /// Orders of arrival that were tried.
+    pub(in crate::dataflow) orders: usize,
+    /// Whether these were all that there are.
+    pub(in crate::dataflow) all: bool,
+}
+
+impl Simulated {
+    /// Checks a job and opens it. Its sources follow scripts; their connectors do not matter. Sinks are blackholes.
+    pub(in crate::dataflow) fn new(text: &str, parallelism: usize, base: &Path) -> Self {
+        let (name, language) = ("job.yaml".into(), Language::Yaml);
+        let loaded = load(Document { name, text: text.into(), language, base: base.into() }, &[], &|_| None);
+        assert!(loaded.problems.is_empty(), "{}", loaded.report(&[], false));
+        let mut plugins = Plugins::new(Limits::default()).unwrap();
+        let around = Surroundings { base: base.into(), ..Surroundings::default() };
+        let mut graph = check(&loaded.job.unwrap(), &around, &mut plugins).unwrap().graph;
+        graph.parallelism = parallelism;
+        let opened = open(&graph, &plugins, &mut |_, _, _| Ok(Box::new(Blackhole))).unwrap();
+        let operators = stage::operators(&graph, &opened);
+        Simulated { graph, opened, operators }
+    }
+
+    /// The rows of the sinks, in every course that things can take, within bounds. `scripts`: by source, one for each worker.
+    ///
+    /// # Panics
+    /// Where an invariant of the protocol of time does not hold on a channel.
+    pub(in crate::dataflow) fn explore(&self, scripts: &BTreeMap<&str, Vec<Script>>, bounds: Bounds) -> Outcomes {
+        let mut outcomes = Outcomes { all: true, ..Outcomes::default() };
+        let mut random = Random(bounds.seed | 1);
+        let mut courses: Vec<Course> = vec![Vec::new()];
+        for (number, operator) in self.operators.iter().enumerate() {
+            courses.iter_mut().for_each(|course| course.push(Vec::new()));
+            for worker in 0..self.graph.parallelism {
+                let mut further: BTreeMap<String, Course> = BTreeMap::new();
+                // Many courses do not differ in what comes to this operator.
+                let mut known: HashMap<String, Vec<Sent>> = HashMap::new();
+                for course in &courses {
+                    let channels = self.channels(operator, worker, course);
+                    let arriving: Vec<String> = channels.iter().map(|(_, messages)| text_of(messages)).collect();
+                    let sent = known.entry(arriving.join("\n")).or_insert_with(|| {
+                        let at = (number, worker);
+                        let sent = self.of(at, &channels, scripts, bounds, &mut random, &mut outcomes);
+                        sent.into_iter().inspect(|sent| self.check_channels(operator, sent)).map(Rc::new).collect()
+                    });
+                    for sent in sent.iter() {
+                        let mut course = course.clone();
+                        course[number].push(Rc::clone(sent));
+                        further.insert(fingerprint(&course), course);
+                    }
+                }
+                courses = further.into_values().collect();
+                while courses.len() > bounds.courses_max {
+                    outcomes.all = false;
+                    courses.swap_remove(random.below(courses.len()));
+                }
+            }
+        }
+        for course in &courses {
+            outcomes.rows.insert(self.rows(course).expect("rows can be written"));
+        }
+        outcomes
+    }
+
+    /// What an operator may send on a worker.
+    fn of(
+        &self,
+        (number, worker): (usize, usize),
+        channels: &[Channel],
+        scripts: &BTreeMap<&str, Vec<Script>>,
+        bounds: Bounds,
+        random: &mut Random,
+        outcomes: &mut Outcomes,
+    ) -> Vec<Vec<Vec<Envelope>>> {
+        let operator = &self.operators[number];
+        if let Some(node) = operator.source {
+            let NodeKind::Source(spec) = &self.graph.nodes[node].kind else { unreachable!("a source") };
+            let schema = &self.graph.nodes[node].outputs[0].schema;
+            let script = &scripts[operator.name.as_str()][worker];
+            return vec![script::messages(script, schema, spec.event_time.as_ref(), worker)];
+        }
+        let (orders, all) = orders(channels, bounds.orders_max, random);
+        outcomes.all &= all;
+        outcomes.orders += orders.len();
+        let mut different = BTreeMap::new();
+        for order in orders {
+            let mut next = vec![0; channels.len()];
+            let arriving = order.into_iter().map(|channel| {
+                let (input, messages) = &channels[channel];
+                next[channel] += 1;
+                (*input, messages[next[channel] - 1].clone())
+            });
+            let sent = stage::run(&self.graph, &self.opened, (number, worker), arriving);
+            different.entry(sent.iter().map(|sent| text_of(sent)).collect::<Vec<_>>()).or_insert(sent);
+        }
+        different.into_values().collect()
+    }
+
+    /// What comes to an operator on a worker: for each channel its input, and its messages in order.
+    fn channels(&self, operator: &Seen, worker: usize, course: &Course) -> Vec<Channel> {
+        let mut channels = Vec::new();
+        for (input, ((from, output), route)) in operator.inputs.iter().enumerate() {
+            let sent = |sender: usize| course[*from][sender][*output].iter();
+            match route {
+                Route::Local => channels.push((input, sent(worker).cloned().collect())),
+                Route::Addressed => {
+                    let to_me =
+                        |sender| sent(sender).filter(|envelope| envelope.to as usize == worker).cloned().collect();
+                    channels.extend((0..self.graph.parallelism).map(|sender| (input, to_me(sender))));
+                }
+            }
+        }
+        channels
+    }
+
+    /// T1, T3, T4 and T5, on each channel of what an operator has sent.
+    fn check_channels(&self, operator: &Seen, sent: &[Vec<Envelope>]) {
+        // These make rows; others pass rows on, which may have been late already.
+        let makes = |kind: &NodeKind| match kind {
+            NodeKind::Window(spec) => !spec.marks_results,
+            NodeKind::Join(_) => true,
+            _ => false,
+        };
+        let node = self.graph.nodes.iter().find(|node| node.name == operator.name);
+        let makes_rows = node.is_some_and(|node| makes(&node.kind));
+        for (output, (route, sent)) in operator.outputs.iter().zip(sent).enumerate() {
+            let receivers = if *route == Route::Addressed { self.graph.parallelism } else { 1 };
+            for to in 0..receivers {
+                let mut last = Signal::START;
+                for envelope in sent.iter().filter(|envelope| receivers == 1 || envelope.to as usize == to) {
+                    let at = format!("`{}` output {output}: {}", operator.name, text_of(sent));
+                    assert!(!last.is_end(), "T5: behind the end: {at}");
+                    match &envelope.message {
+                        Message::Signal { signal, .. } => {
+                            assert!(signal.watermark >= last.watermark, "T1: {at}");
+                            last = *signal;
+                        }
+                        Message::Batch(batch) => {
+                            assert_eq!(last.activity, Activity::Active, "T4: {at}");
+                            if makes_rows && output == 0 {
+                                let behind = times(batch).into_iter().any(|time| time <= last.watermark);
+                                assert!(!behind, "T3: {at}");
+                            }
+                        }
+                        Message::Control(_) => {}
+                    }
+                }
+                assert!(last.is_end(), "T5: `{}` has not ended", operator.name);
+            }
+        }
+    }
+
+    /// The rows of each sink, sorted.
+    fn rows(&self, course: &Course) -> Result<BTreeMap<String, Vec<String>>> {
+        let mut rows: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for node in self.graph.nodes.iter().filter(|node| matches!(node.kind, NodeKind::Sink(_))) {
+            let schema: &Schema = &self.graph.nodes[node.inputs[0].node.0].outputs[node.inputs[0].output].schema;
+            let of = rows.entry(node.name.clone()).or_default();
+            let number = self.operators.iter().position(|operator| operator.name == node.name).expect("it was built");
+            for envelope in course[number].iter().flat_map(|sent| &sent[0]) {
+                if let Message::Batch(batch) = &envelope.message {
+                    let columns = batch.gather()?;
+                    of.extend((0..batch.row_count()).map(|row| json_row(schema, &columns, row)));
+                }
+            }
+            of.sort_unstable();
+        }
+        Ok(rows)
+    }
+}
+
+fn times(batch: &Batch) -> Vec<i64> {
+    let times = batch.event_time().map(|times| times.gather().expect("it can be read"));
+    times.map_or_else(Vec::new, |times| times.as_primitive::<TimestampMillisecondType>().values().to_vec())
+}
+
+/// What tells sequences of messages apart.
+fn text_of(messages: &[Envelope]) -> String {
+    let text = |envelope: &Envelope| match &envelope.message {
+        Message::Signal { signal, .. } => format!("[{:?} {}]", signal.activity, signal.watermark),
+        Message::Batch(batch) => {
+            let columns = batch.gather().expect("columns can be read");
+            let rows = columns.iter().map(|column| format!("{column:?}").split_whitespace().collect::<String>());
+            format!("{}{:?}", rows.collect::<Vec<_>>().join("|"), times(batch))
+        }
+        Message::Control(control) => format!("{control:?}"),
+    };
+    messages.iter().map(|envelope| format!("{}:{}", envelope.to, text(envelope))).collect::<Vec<_>>().join(" ")
+}
+
+fn fingerprint(course: &Course) -> String {
+    let sent = course.iter().flatten().flat_map(|sent| sent.iter());
+    sent.map(|sent| text_of(sent)).collect::<Vec<_>>().join("\n")
+}
+
+/// One message sequence of a sender, as it matters for the order of arrival.
+type Channel = (usize, Vec<Envelope>);
+
+/// Where an order of arrival has come to.
+#[derive(Clone)]
+struct Place {
+    /// Messages taken, by channel.
+    taken: Vec<usize>,
+    /// What the operator has been called for: rows, by channel and place, and merged signals.
+    calls: Vec<(usize, usize, Signal)>,
+    merge: Merge,
+    /// The channels, in the order in which messages were taken.
+    order: Vec<usize>,
+}
+
+/// Orders of arrival, one of each kind: orders are of one kind where the operator is called for the same things in the same
+/// order, since a signal that changes nothing is not told to it. The second value says whether these are all kinds; of more than
+/// `most`, some are drawn.
+fn orders(channels: &[Channel], most: usize, random: &mut Random) -> (Vec<Vec<usize>>, bool) {
+    let total: usize = channels.iter().map(|(_, messages)| messages.len()).sum();
+    let merge = Merge::new(channels.len());
+    let mut places = vec![Place { taken: vec![0; channels.len()], calls: Vec::new(), merge, order: Vec::new() }];
+    let mut all = true;
+    for _ in 0..total {
+        let mut further: HashMap<_, Place> = HashMap::new();
+        for place in &places {
+            for (channel, (_, messages)) in channels.iter().enumerate() {
+                let at = place.taken[channel];
+                let Some(envelope) = messages.get(at) else { continue };
+                let mut next = place.clone();
+                match &envelope.message {
+                    Message::Signal { signal, .. } => {
+                        let merged = next.merge.receive(channel, *signal);
+                        next.calls.extend(merged.map(|merged| (usize::MAX, 0, merged)));
+                    }
+                    Message::Batch(_) | Message::Control(_) => next.calls.push((channel, at, Signal::START)),
+                }
+                next.taken[channel] += 1;
+                next.order.push(channel);
+                further.entry((next.taken.clone(), next.calls.clone())).or_insert(next);
+            }
+        }
+        places = further.into_values().collect();
+        places.sort_unstable_by(|a, b| a.order.cmp(&b.order));
+        while places.len() > most {
+            all = false;
+            places.swap_remove(random.below(places.len()));
+        }
+    }
+    (places.into_iter().map(|place| place.order).collect(), all)
+}
+
+/// A generator of numbers that are the same in every run: xorshift64 (Marsaglia, "Xorshift RNGs", 2003).
+pub(in crate::dataflow) struct Random(pub u64);
+
+impl Random {
+    /// A number below this one, which is not 0.
+    pub(in crate::dataflow) fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % end
+    }
+}
+
+#[test]
+fn orders_that_differ_in_nothing_that_is_told_are_one() {
+    let signal = |from: u32, signal: Signal| Envelope::new(0, Message::Signal { from, signal });
+    let rows = || Envelope::new(0, Message::Batch(Batch::new(vec![], 1)));
+    let channel = |from: u32| {
+        let (watermark, end) = (signal(from, Signal::active(5)), signal(from, Signal::ended(5)));
+        (0, vec![rows(), watermark, end])
+    };
+    let channels = [channel(0), channel(1)];
+    // The rows of one or of the other first, and the second's rows before or behind the end of the first: the merged watermark
+    // moves when both have told theirs.
+    let (kinds, all) = orders(&channels, 100, &mut Random(1));
+    assert_eq!((kinds.len(), all), (2, true));
+    assert!(!orders(&channels, 1, &mut Random(1)).1);
+}

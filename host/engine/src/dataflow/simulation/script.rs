@@ -1,0 +1,78 @@
+//! What a source of a simulated job gives, in order, on each worker.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array, TimestampMillisecondArray};
+
+use crate::dataflow::assign::Assigner;
+use crate::dataflow::batch::Batch;
+use crate::dataflow::engine::{Outputs, Route};
+use crate::dataflow::message::Envelope;
+use crate::dataflow::watermark::Signal;
+use crate::job::graph::EventTime;
+use flowgate_base::schema::{DataType, Schema};
+
+/// One thing that a source does.
+#[derive(Debug, Clone)]
+pub(in crate::dataflow) enum Act {
+    /// Gives rows: a batch of values, int64 or timestamps, in the order of the schema.
+    Rows(Vec<Vec<i64>>),
+    /// Becomes idle.
+    Idle,
+}
+
+/// What a source does on one worker, until it ends.
+pub(in crate::dataflow) type Script = Vec<Act>;
+
+/// A batch of rows.
+fn batch(schema: &Schema, rows: &[Vec<i64>]) -> Batch {
+    let column = |(at, field): (usize, &flowgate_base::schema::Field)| -> ArrayRef {
+        let values = rows.iter().map(|row| row[at]);
+        match field.data_type {
+            DataType::Timestamp => Arc::new(TimestampMillisecondArray::from_iter_values(values)),
+            _ => Arc::new(Int64Array::from_iter_values(values)),
+        }
+    };
+    Batch::new(schema.fields.iter().enumerate().map(column).collect(), rows.len())
+}
+
+/// The messages of a source on a worker, by output: rows, and dead letters.
+pub(in crate::dataflow) fn messages(
+    script: &Script,
+    schema: &Schema,
+    event_time: Option<&EventTime>,
+    worker: usize,
+) -> Vec<Vec<Envelope>> {
+    let mut out = Outputs::new(&[Route::Local; 2], worker, 1);
+    let mut assigner = event_time.map(|event_time| {
+        // By the clock, nothing becomes idle here; the script says when.
+        Assigner::new(&EventTime { idle_after_ms: Some(1), ..event_time.clone() })
+    });
+    let mut last = Signal::START;
+    for (step, act) in script.iter().enumerate() {
+        let now = step as i64 * 10;
+        match act {
+            Act::Rows(rows) => {
+                let mut rows = batch(schema, rows);
+                if let Some(assigner) = &mut assigner {
+                    assigner.wake_up(now).into_iter().for_each(|signal| out.signal(signal));
+                    rows = assigner.assign(rows).expect("the column is there").0;
+                }
+                out.give(0, rows);
+            }
+            Act::Idle => {
+                if let Some(assigner) = &mut assigner {
+                    assigner.becomes_idle(now);
+                    assigner.becomes_idle(now + 5);
+                }
+            }
+        }
+        let signal = assigner.as_ref().map_or(Signal::START, Assigner::signal);
+        if signal != last {
+            out.signal(signal);
+            last = signal;
+        }
+    }
+    out.signal(Signal::ended(last.watermark));
+    (0..2).map(|output| out.take(output).0).collect()
+}

@@ -1,0 +1,133 @@
+//! The engine's place taken: builds one operator of a job on one worker, and runs it over messages in a given order.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::dataflow::build::{Opened, build};
+use crate::dataflow::engine::{
+    MakeOperator, MakeSource, Next, Outputs, PassOn, Ports, Route, Seat, Shell, Stage, Tick, Wake,
+};
+use crate::dataflow::job_state::JobState;
+use crate::dataflow::message::{Envelope, Messages};
+use crate::job::graph::{JobGraph, NodeKind};
+use flowgate_base::error::Result;
+
+/// The tick of everything: processing time stands still.
+pub(super) const TICK: Tick = 1_000;
+
+/// A stream: an operator's number, and which of its outputs.
+pub(super) type Edge = (usize, usize);
+
+/// What there is to know of an operator.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    pub(super) name: String,
+    pub(super) inputs: Vec<(Edge, Route)>,
+    pub(super) outputs: Vec<Route>,
+    /// The node, of a source.
+    pub(super) source: Option<usize>,
+}
+
+/// Goes through a job's operators on a worker, and makes one of them.
+struct OneOperator<'a> {
+    graph: &'a JobGraph,
+    job: &'a Arc<JobState>,
+    worker: usize,
+    wanted: usize,
+    seen: Vec<Seen>,
+    shell: Option<Shell>,
+}
+
+impl Stage for OneOperator<'_> {
+    type Edge = Edge;
+
+    fn workers(&self) -> usize {
+        self.graph.parallelism
+    }
+
+    fn worker(&self) -> usize {
+        self.worker
+    }
+
+    fn add(&mut self, name: &str, inputs: Vec<(Edge, Route)>, outputs: &[Route], make: MakeOperator<'_>) -> Vec<Edge> {
+        let number = self.seen.len();
+        if number == self.wanted {
+            let is_sink = |node: &crate::job::graph::Node| node.name == name && matches!(node.kind, NodeKind::Sink(_));
+            let wake = Wake::new(Rc::new(|_| ()), Arc::new(|| ()));
+            // What comes to a sink is looked at by the test.
+            let operator = if self.graph.nodes.iter().any(is_sink) { Box::new(PassOn) } else { make(wake) };
+            let routes: Vec<Route> = inputs.iter().map(|(_, route)| *route).collect();
+            let seat = Seat { job: self.job, worker: self.worker, workers: self.workers() };
+            let out = Outputs::new(outputs, self.worker, self.workers());
+            self.shell = Some(Shell::new(operator, name, &routes, out, seat));
+        }
+        self.seen.push(Seen { name: name.to_string(), inputs, outputs: outputs.to_vec(), source: None });
+        (0..outputs.len()).map(|output| (number, output)).collect()
+    }
+
+    fn source(&mut self, name: &str, _make: MakeSource<'_>) -> Result<Vec<Edge>> {
+        let number = self.seen.len();
+        let source = self.graph.nodes.iter().position(|node| node.name == name);
+        let outputs = vec![Route::Local; 2];
+        self.seen.push(Seen { name: name.to_string(), inputs: Vec::new(), outputs, source });
+        Ok(vec![(number, 0), (number, 1)])
+    }
+
+    fn finish(&mut self, _edge: &Edge) {}
+}
+
+/// The operators of a job, in an order in which none is in front of one whose rows it takes.
+pub(super) fn operators(graph: &JobGraph, opened: &Opened) -> Vec<Seen> {
+    one(graph, opened, 0, usize::MAX).0
+}
+
+fn one(graph: &JobGraph, opened: &Opened, worker: usize, wanted: usize) -> (Vec<Seen>, Option<Shell>) {
+    let job = Arc::new(JobState::of(graph));
+    let mut stage = OneOperator { graph, job: &job, worker, wanted, seen: Vec::new(), shell: None };
+    build(&mut stage, graph, opened, &job).expect("the job was checked");
+    (stage.seen, stage.shell)
+}
+
+/// Collects what is sent, by output.
+struct Collect(Vec<Vec<Envelope>>);
+
+impl Ports for Collect {
+    fn send(&mut self, out: &mut Outputs, _tick: Tick) {
+        for (output, sent) in self.0.iter_mut().enumerate() {
+            sent.extend(out.take(output).0);
+        }
+    }
+
+    fn has_room(&self, _out: &Outputs) -> bool {
+        true
+    }
+}
+
+/// Runs an operator over messages, one by one, each with the input at which it arrives. Returns what it sends, by output.
+pub(super) fn run(
+    graph: &JobGraph,
+    opened: &Opened,
+    (operator, worker): (usize, usize),
+    messages: impl Iterator<Item = (usize, Envelope)>,
+) -> Vec<Vec<Envelope>> {
+    let (seen, shell) = one(graph, opened, worker, operator);
+    let mut shell = shell.expect("the operator is there");
+    let mut sent = Collect(vec![Vec::new(); seen[operator].outputs.len()]);
+    let mut done = false;
+    for (input, envelope) in messages {
+        assert!(!done, "T5: {} gets a message behind the end", shell.name());
+        let mut arrived = vec![(input, TICK, Messages(vec![envelope]))];
+        loop {
+            match shell.run(std::mem::take(&mut arrived), Some(TICK), &mut sent).expect("no operator fails") {
+                Next::Again => {}
+                Next::Done => {
+                    done = true;
+                    break;
+                }
+                Next::Wait(_) | Next::Full => break,
+            }
+        }
+    }
+    assert!(done, "T5: {} has not ended, though all of its senders have", shell.name());
+    sent.0
+}

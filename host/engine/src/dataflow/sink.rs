@@ -1,0 +1,267 @@
+//! Sinks: rows go to a thread that writes them, so that a slow or stopped reader outside never stops a worker.
+//!
+//! Rows that are not written yet count as under way: their tick is held, and so sources wait when there are too many.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::batch::Batch;
+use super::engine::{Operator, Outputs, Tick, Wake};
+use super::job_state::JobState;
+use super::metrics::NodeMetrics;
+use super::watermark::Signal;
+use flowgate_base::error::{Error, Result};
+use flowgate_connect::sink::{Deliveries, SinkWriter};
+use flowgate_connect::source::Waker;
+
+/// While rows keep coming, what was written shows outside after this long.
+const FLUSH_AFTER: Duration = Duration::from_secs(1);
+
+/// Writes rows of the worker on a thread of its own.
+pub struct Sink {
+    rows: Option<Sender<Batch>>,
+    thread: Option<JoinHandle<()>>,
+    shared: Arc<Shared>,
+    /// Ticks and bytes of the batches that the thread has not written yet, in the order in which it writes them.
+    waiting: VecDeque<(Tick, u64)>,
+    /// Bytes that wait.
+    bytes: u64,
+    /// No further batch is taken while this many bytes wait.
+    bytes_max: u64,
+    /// How many batches have left `waiting`.
+    written: u64,
+    metrics: Arc<NodeMetrics>,
+}
+
+/// What the writing thread tells its operator.
+struct Shared {
+    written: AtomicU64,
+    /// All rows of the job have come.
+    complete: AtomicBool,
+    finished: AtomicBool,
+    wake: Waker,
+    job: Arc<JobState>,
+    metrics: Arc<NodeMetrics>,
+    name: String,
+}
+
+impl Shared {
+    /// Counts what the sink gave up.
+    fn count_dropped(&self, writer: &mut dyn SinkWriter) {
+        let dropped = writer.take_dropped();
+        if let Some(first) = dropped.first {
+            self.metrics.dead_letters(dropped.rows as usize, || first);
+        }
+    }
+}
+
+impl Sink {
+    /// Starts the thread. `name` is the sink's, for errors; `bytes_max` bounds the rows that wait for the thread.
+    pub fn new(
+        name: &str,
+        writer: Box<dyn SinkWriter>,
+        metrics: Arc<NodeMetrics>,
+        job: Arc<JobState>,
+        wake: &Wake,
+        bytes_max: u64,
+    ) -> Self {
+        let (sender, receiver) = channel();
+        let own = writer.deliveries();
+        let counted = if own.is_none() { Some(Arc::<Deliveries>::default()) } else { None };
+        own.or_else(|| counted.clone()).into_iter().for_each(|deliveries| metrics.watch(deliveries));
+        let shared = Arc::new(Shared {
+            written: AtomicU64::new(0),
+            complete: AtomicBool::new(false),
+            finished: AtomicBool::new(false),
+            wake: wake.from_any_thread(),
+            job,
+            metrics: Arc::clone(&metrics),
+            name: name.to_string(),
+        });
+        let theirs = Arc::clone(&shared);
+        shared.job.sinks.add();
+        let thread = std::thread::Builder::new()
+            .name(format!("sink {name}"))
+            .spawn(move || {
+                let note = write_until_end(writer, &receiver, &theirs, counted.as_deref());
+                theirs.job.sinks.thread_has_ended(note);
+                theirs.finished.store(true, SeqCst);
+                (theirs.wake)();
+            })
+            .inspect_err(|e| {
+                shared.job.sinks.thread_has_ended(None);
+                shared.job.fail(Error::io(format_args!("`{name}`: cannot start a thread"), e));
+            });
+        let waiting = VecDeque::new();
+        Sink { rows: Some(sender), thread: thread.ok(), shared, waiting, bytes: 0, bytes_max, written: 0, metrics }
+    }
+}
+
+/// The writing thread, from the start of the job to its end. `counted` are the deliveries of a writer that does not count them.
+/// Gives what the user is to be told.
+fn write_until_end(
+    mut writer: Box<dyn SinkWriter>,
+    rows: &Receiver<Batch>,
+    shared: &Shared,
+    counted: Option<&Deliveries>,
+) -> Option<String> {
+    let sinks = &shared.job.sinks;
+    if !sinks.wait_for_start() {
+        return None;
+    }
+    let written = writer.start(&sinks.stop).and_then(|()| write_all(&mut *writer, rows, shared, counted));
+    let abandons = written.is_err() || !shared.complete.load(SeqCst);
+    match written {
+        Ok(()) => {}
+        // `| head` has what it wanted: the others are to have all of theirs.
+        Err(error) if error.closed_pipe && sinks.lose_reader() => {
+            while rows.recv().is_ok() {
+                shared.written.fetch_add(1, SeqCst);
+                (shared.wake)();
+            }
+            shared.metrics.dead_letters(shared.metrics.waiting() as usize, || error.message);
+            return None;
+        }
+        Err(error) => shared.job.fail(error.within(format_args!("`{}`", shared.name))),
+    }
+    abandons.then(|| writer.abandon()).flatten()
+}
+
+/// Writes what comes, flushes when nothing waits, and at intervals while something does.
+fn write_all(
+    writer: &mut dyn SinkWriter,
+    rows: &Receiver<Batch>,
+    shared: &Shared,
+    counted: Option<&Deliveries>,
+) -> Result<()> {
+    // Rows that were written since the last flush, and when that was.
+    let mut unflushed = 0;
+    let mut flushed_at = Instant::now();
+    let delivered = |rows: &mut u64| counted.into_iter().for_each(|of| of.add_delivered(std::mem::take(rows)));
+    let mut wrote = false;
+    loop {
+        let next = rows.try_recv();
+        if wrote && (matches!(next, Err(TryRecvError::Empty)) || flushed_at.elapsed() > FLUSH_AFTER) {
+            writer.flush()?;
+            delivered(&mut unflushed);
+            shared.count_dropped(writer);
+            flushed_at = Instant::now();
+        }
+        let next = match next {
+            Ok(batch) => Some(batch),
+            Err(TryRecvError::Disconnected) => None,
+            Err(TryRecvError::Empty) => rows.recv().ok(),
+        };
+        let Some(batch) = next else {
+            let closed = if shared.complete.load(SeqCst) { writer.finish() } else { writer.flush() };
+            shared.count_dropped(writer);
+            return closed.inspect(|()| delivered(&mut unflushed));
+        };
+        writer.write(&batch.gather()?, batch.row_count())?;
+        unflushed += batch.row_count() as u64;
+        shared.count_dropped(writer);
+        wrote = true;
+        shared.written.fetch_add(1, SeqCst);
+        (shared.wake)();
+    }
+}
+
+impl Operator for Sink {
+    fn batch(&mut self, _input: usize, batch: Batch, tick: Tick, _out: &mut Outputs) -> Result<()> {
+        self.metrics.rows_in.fetch_add(batch.row_count() as u64, Relaxed);
+        // The error says that the thread has ended with an error, which fails the job.
+        let bytes = batch.bytes() as u64;
+        if self.rows.as_ref().is_some_and(|rows| rows.send(batch).is_ok()) {
+            self.waiting.push_back((tick, bytes));
+            self.bytes += bytes;
+        }
+        Ok(())
+    }
+
+    fn signal(&mut self, signal: Signal, _out: &mut Outputs) -> Result<()> {
+        signal.known_watermark().into_iter().for_each(|watermark| self.metrics.set_watermark(watermark));
+        Ok(())
+    }
+
+    fn promise(&self, inputs: Signal) -> Signal {
+        inputs
+    }
+
+    fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+
+    fn end(&mut self, complete: bool, _tick: Tick, _out: &mut Outputs) -> Result<()> {
+        self.shared.complete.store(complete, SeqCst);
+        self.rows = None;
+        Ok(())
+    }
+
+    fn has_room(&mut self) -> bool {
+        self.forget_written();
+        self.bytes < self.bytes_max
+    }
+
+    fn in_flight(&mut self) -> Result<Option<Tick>> {
+        if self.rows.is_none() {
+            // Ended: the last tick is held until the thread has written and closed everything.
+            return Ok((!self.shared.finished.load(SeqCst)).then_some(0));
+        }
+        self.forget_written();
+        // Batches of several workers do not come in the order of their ticks.
+        Ok(self.waiting.iter().map(|(tick, _)| *tick).min())
+    }
+}
+
+impl Sink {
+    /// Forgets batches that the thread has written.
+    fn forget_written(&mut self) {
+        let written = self.shared.written.load(SeqCst);
+        while self.written < written
+            && let Some((_, bytes)) = self.waiting.pop_front()
+        {
+            self.bytes -= bytes;
+            self.written += 1;
+        }
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.rows = None;
+        // After a failure the thread may be stuck in a write that nobody reads: it ends with the process.
+        if let Some(thread) = self.thread.take().filter(|_| !self.shared.job.is_over()) {
+            drop(thread.join());
+        }
+    }
+}
+
+/// Takes rows and forgets them.
+pub struct Discard {
+    metrics: Arc<NodeMetrics>,
+}
+
+impl Discard {
+    /// Counts what it forgets.
+    pub fn new(metrics: Arc<NodeMetrics>) -> Self {
+        Discard { metrics }
+    }
+}
+
+impl Operator for Discard {
+    fn batch(&mut self, _input: usize, batch: Batch, _tick: Tick, _out: &mut Outputs) -> Result<()> {
+        self.metrics.rows_in.fetch_add(batch.row_count() as u64, Relaxed);
+        Ok(())
+    }
+    fn promise(&self, inputs: Signal) -> Signal {
+        inputs
+    }
+
+    fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! The operator slot: where a plugin's transform meets the stream.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+
+use super::batch::{Batch, Column};
+use super::dead_letter::DeadLetters;
+use super::engine::{Operator, Outputs, Tick};
+use super::job_state::JobState;
+use super::metrics::NodeMetrics;
+use super::portions::Portions;
+use super::watermark::Signal;
+use crate::job::graph::{ColumnOrigin, Read, TransformOutput};
+use flowgate_base::error::{Error, Result};
+use flowgate_wall::{CallContext, Function, RowsOut, Selection};
+
+/// Position of the dead letters among the outputs of a transform.
+const ERRORS: usize = 1;
+
+/// A plugin's transform on one worker.
+pub struct Slot {
+    function: Function,
+    reads: Vec<Read>,
+    outputs: Vec<TransformOutput>,
+    dead_letters: DeadLetters,
+    metrics: Arc<NodeMetrics>,
+    job: Arc<JobState>,
+    watermark: Option<i64>,
+    portions: Portions,
+    /// The job has failed behind rows that were done: what comes yet is not.
+    gave_up: bool,
+}
+
+impl Slot {
+    /// For an opened function.
+    pub fn new(
+        function: Function,
+        reads: Vec<Read>,
+        outputs: Vec<TransformOutput>,
+        dead_letters: DeadLetters,
+        metrics: Arc<NodeMetrics>,
+        job: Arc<JobState>,
+    ) -> Self {
+        let portions = Portions::default();
+        Slot { function, reads, outputs, dead_letters, metrics, job, watermark: None, portions, gave_up: false }
+    }
+}
+
+impl Operator for Slot {
+    fn batch(&mut self, _input: usize, batch: Batch, tick: Tick, out: &mut Outputs) -> Result<()> {
+        if self.gave_up {
+            return Ok(());
+        }
+        let row_count = batch.row_count();
+        self.metrics.rows_in.fetch_add(row_count as u64, Relaxed);
+        let input = columns_for(&self.reads, |c| gather(&batch, c))?;
+        let context = CallContext { watermark: self.watermark, processing_time: tick as i64 };
+        let answer = self.function.transform(&input, row_count, &context)?;
+        for (rows, shape) in answer.outputs.into_iter().zip(&self.outputs) {
+            let given = put_together(&batch, rows, &shape.columns)?;
+            if shape.output == 0 {
+                self.metrics.rows_out.fetch_add(given.row_count() as u64, Relaxed);
+            }
+            self.portions.give(out, shape.output, given);
+        }
+        let failures = answer.failures.into_iter().map(|f| (f.row, f.message)).collect();
+        self.portions.give(out, ERRORS, self.dead_letters.of(&batch, failures)?);
+        if let Some(error) = answer.gave_up {
+            self.gave_up = true;
+            self.job.fail_after_rows(error.within(format_args!("`{}`", self.dead_letters.operator())));
+        }
+        Ok(())
+    }
+
+    fn is_busy(&self) -> bool {
+        self.portions.is_busy()
+    }
+
+    fn resume(&mut self, out: &mut Outputs) -> Result<()> {
+        self.portions.resume(out);
+        Ok(())
+    }
+
+    fn signal(&mut self, signal: Signal, _out: &mut Outputs) -> Result<()> {
+        self.watermark = signal.known_watermark();
+        Ok(())
+    }
+
+    fn promise(&self, inputs: Signal) -> Signal {
+        inputs
+    }
+
+    fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+
+    fn end(&mut self, _complete: bool, _tick: Tick, _out: &mut Outputs) -> Result<()> {
+        self.metrics.add_plugin_metrics(self.function.metrics());
+        Ok(())
+    }
+}
+
+/// Output rows: what passes through along the selection, and what was made.
+fn put_together(batch: &Batch, rows: RowsOut, shape: &[ColumnOrigin]) -> Result<Batch> {
+    let kept = match rows.selection {
+        Selection::All => batch.clone(),
+        Selection::Rows(selected) => batch.select(&selected.into()),
+    };
+    let columns = shape
+        .iter()
+        .map(|origin| match origin {
+            ColumnOrigin::Input(column) => kept.columns().get(*column).cloned(),
+            ColumnOrigin::Made(column) => rows.columns.get(*column).cloned().map(Column::from),
+        })
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(|| Error::internal("an output lacks a column"))?;
+    Ok(kept.with_columns(columns))
+}
+
+fn gather(batch: &Batch, column: usize) -> Result<ArrayRef> {
+    batch.columns().get(column).ok_or_else(|| Error::internal("a batch lacks a column"))?.gather()
+}
+
+/// The columns that cross into a plugin.
+pub fn columns_for(reads: &[Read], mut get: impl FnMut(usize) -> Result<ArrayRef>) -> Result<Vec<ArrayRef>> {
+    reads
+        .iter()
+        .map(|read| {
+            let column = get(read.column)?;
+            if !read.widen {
+                return Ok(column);
+            }
+            let ints = column.as_primitive_opt::<Int64Type>().ok_or_else(|| Error::internal("only int64 widens"))?;
+            Ok(Arc::new(ints.unary::<_, arrow_array::types::Float64Type>(|v| v as f64)) as ArrayRef)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{Array, Float64Array, Int64Array};
+
+    #[test]
+    fn int64_is_widened_where_the_function_wants_float64() {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![Some(3), None]));
+        let read = [Read { column: 0, widen: true }];
+        let out = columns_for(&read, |_| Ok(column.clone())).unwrap();
+        let floats = out[0].as_any().downcast_ref::<Float64Array>().unwrap();
+        assert_eq!((floats.value(0), floats.is_null(1)), (3.0, true));
+    }
+}

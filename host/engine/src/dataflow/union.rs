@@ -1,0 +1,30 @@
+//! The rows of several inputs, as they come.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::batch::Batch;
+use super::engine::{Operator, Outputs, Tick};
+use super::metrics::NodeMetrics;
+use super::watermark::Signal;
+use flowgate_base::error::Result;
+
+/// A union on one worker. Rows stay on their worker; the shell merges the watermarks of the inputs.
+pub struct Union(pub Arc<NodeMetrics>);
+
+impl Operator for Union {
+    fn batch(&mut self, _input: usize, batch: Batch, _tick: Tick, out: &mut Outputs) -> Result<()> {
+        let rows = batch.row_count() as u64;
+        self.0.rows_in.fetch_add(rows, Relaxed);
+        self.0.rows_out.fetch_add(rows, Relaxed);
+        out.give(0, batch);
+        Ok(())
+    }
+    fn promise(&self, inputs: Signal) -> Signal {
+        inputs
+    }
+
+    fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,260 @@
+//! Windows by number of rows of a key, tumbling and sliding.
+//!
+//! A pane is the rows of a key between two at which windows begin or end: `slide`, or in turns `slide - size mod slide` and
+//! `size mod slide`, where that is not 0. A key keeps a ring of the panes of one window. A window that is not full when
+//! the input ends gives no result; a sliding one gives results from its first `slide` rows on, of as many as there are.
+
+use super::aggregate::Times;
+use super::aggregator::{Accumulators, Aggregator, Columns};
+use super::gathered::Gathered;
+use super::measured::Measured;
+use super::pane::{Accumulated, NEVER, rows_of};
+use super::plan::{Added, Held, Mark, NewRows, PANES, Plan, Span, Windows};
+use super::rounds::{Every, rounds};
+use crate::dataflow::batch::Batch;
+use flowgate_base::error::{Error, Result};
+use flowgate_connect::limits::BATCH_ROWS_DEFAULT;
+use flowgate_state::bytes::{at_end, take_array, take_int};
+use flowgate_state::store::{SlotKind, StateStore};
+use flowgate_state::table::{Table, Values};
+use flowgate_state::tables::Prototype;
+
+/// Memory of accumulators of results beyond which these are given: those of one key may be large.
+const RESULT_BYTES_MAX: usize = 4 << 20;
+
+/// The memory is looked at again for so many more results.
+const RESULTS_BETWEEN_LOOKS: usize = 64;
+
+/// The panes of a key: accumulators `key * ring + place`.
+///
+/// Encoding: how many panes there were (8 bytes), the rows since the last result (8 bytes), the time of the latest row (8 bytes),
+/// and each place's accumulators.
+struct Rings {
+    aggregates: Vec<Accumulators>,
+    ring: usize,
+    /// By key: panes that are full, since the beginning.
+    panes: Vec<u64>,
+    /// By key: rows since the last result.
+    since: Vec<u64>,
+    latest: Vec<i64>,
+    measured: Measured,
+}
+
+impl Rings {
+    /// Where the current pane of a key is.
+    fn place(&self, key: u32) -> usize {
+        key as usize * self.ring + (self.panes[key as usize] % self.ring as u64) as usize
+    }
+}
+
+impl Values for Rings {
+    fn grow(&mut self, rows: usize) {
+        self.aggregates.iter_mut().for_each(|a| a.grow(rows * self.ring));
+        self.panes.resize(rows, 0);
+        self.since.resize(rows, 0);
+        self.latest.resize(rows, NEVER);
+    }
+
+    fn clear(&mut self, row: u32) {
+        let row = row as usize;
+        for place in row * self.ring..(row + 1) * self.ring {
+            self.aggregates.iter_mut().for_each(|a| a.clear(place));
+        }
+        (self.panes[row], self.since[row], self.latest[row]) = (0, 0, NEVER);
+    }
+
+    fn encode(&self, row: u32, out: &mut Vec<u8>) {
+        let row = row as usize;
+        out.extend_from_slice(&self.panes[row].to_le_bytes());
+        out.extend_from_slice(&self.since[row].to_le_bytes());
+        out.extend_from_slice(&self.latest[row].to_le_bytes());
+        for place in row * self.ring..(row + 1) * self.ring {
+            self.aggregates.iter().for_each(|a| a.encode(place, out));
+        }
+    }
+
+    fn decode(&mut self, row: u32, mut bytes: &[u8]) -> Result<()> {
+        let row = row as usize;
+        self.measured.note(1);
+        self.panes[row] = u64::from_le_bytes(take_array(&mut bytes)?);
+        self.since[row] = u64::from_le_bytes(take_array(&mut bytes)?);
+        self.latest[row] = take_int(&mut bytes)?;
+        for place in row * self.ring..(row + 1) * self.ring {
+            self.aggregates.iter_mut().try_for_each(|a| a.decode(place, &mut bytes))?;
+        }
+        at_end(bytes)
+    }
+
+    fn bytes(&self) -> usize {
+        let aggregates = || self.aggregates.iter().map(Accumulators::bytes).sum();
+        self.measured.bytes(self.panes.len(), aggregates) + self.panes.capacity() * 24
+    }
+}
+
+/// Windows by number of rows on one worker.
+pub struct RowWindows {
+    /// Where panes end.
+    every: Every,
+    /// Panes between results.
+    slide: u64,
+    table: Table<Rings>,
+    scratch: Vec<u32>,
+}
+
+impl RowWindows {
+    /// Without keys; `size` and `slide` are rows, not 0, and `slide` is not greater.
+    pub fn new(plan: &Plan, store: &StateStore, size: u64, slide: u64) -> Self {
+        let (slides, rest) = (size / slide, size % slide);
+        let (every, panes, ring) = match rest {
+            0 => (Every { rows: slide, cut: 0 }, 1, slides),
+            // The window begins with the last part of a slide.
+            rest => (Every { rows: slide, cut: slide - rest }, 2, 2 * slides + 1),
+        };
+        let aggregates = plan.aggregators.iter().map(Aggregator::accumulators).collect();
+        let rings = Rings {
+            aggregates,
+            ring: ring as usize,
+            panes: Vec::new(),
+            since: Vec::new(),
+            latest: Vec::new(),
+            measured: Measured::default(),
+        };
+        RowWindows {
+            every,
+            slide: panes,
+            table: Table::in_store(rings, store, PANES, SlotKind::Window),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Notes the results of keys whose current pane is full, and begins the next.
+    fn full(&mut self, plan: &mut Plan, keys: &[u32], results: &mut Results) -> Result<()> {
+        let (_, rings) = self.table.parts_mut();
+        keys.iter().for_each(|key| rings.panes[*key as usize] += 1);
+        let due: Vec<u32> =
+            keys.iter().copied().filter(|key| rings.panes[*key as usize].is_multiple_of(self.slide)).collect();
+        if !due.is_empty() {
+            let first = results.keys.len() as u32;
+            results.keys.extend(&due);
+            results.latest.extend(due.iter().map(|key| rings.latest[*key as usize]));
+            results.merged.grow(results.keys.len());
+            // From the oldest pane to the latest.
+            for back in (0..rings.ring).rev() {
+                let pairs = due.iter().zip(first..).filter_map(|(key, group)| {
+                    let pane = rings.panes[*key as usize].checked_sub(1 + back as u64)?;
+                    let place = *key as usize * rings.ring + (pane % rings.ring as u64) as usize;
+                    Some((place as u32, group))
+                });
+                let pairs: Vec<(u32, u32)> = pairs.collect();
+                for (i, aggregator) in plan.aggregators.iter_mut().enumerate() {
+                    aggregator.merge(&mut results.merged.aggregates[i], &rings.aggregates[i], &pairs)?;
+                }
+            }
+        }
+        // The place of the oldest pane is that of the next one.
+        for key in keys {
+            let place = rings.place(*key);
+            rings.aggregates.iter_mut().for_each(|a| a.clear(place));
+        }
+        Ok(())
+    }
+
+    /// Gives the results that were noted.
+    fn give(&self, plan: &mut Plan, results: &mut Results, given: &mut Gathered) -> Result<()> {
+        let empty = results.merged.fresh();
+        let mut merged = std::mem::replace(&mut results.merged, empty);
+        merged.latest = std::mem::take(&mut results.latest);
+        let keys = std::mem::take(&mut results.keys);
+        results.looked_at = 0;
+        given.push(plan.results_of(self.table.index(), &merged, Some(&keys), None, Span::Latest, Mark::Final)?)
+    }
+}
+
+/// Results of the rows of a batch that are to be given together.
+struct Results {
+    /// What was added up for each.
+    merged: Accumulated,
+    /// Their keys.
+    keys: Vec<u32>,
+    /// When the latest row of each was.
+    latest: Vec<i64>,
+    /// Of how many the memory was looked at.
+    looked_at: usize,
+}
+
+impl Results {
+    fn new(plan: &Plan) -> Self {
+        Results { merged: Accumulated::new(plan), keys: Vec::new(), latest: Vec::new(), looked_at: 0 }
+    }
+
+    /// Whether they are as many as should be given at once, or take up as much memory.
+    fn are_many(&mut self) -> bool {
+        if self.keys.len() >= BATCH_ROWS_DEFAULT as usize {
+            return true;
+        }
+        if self.keys.len() < self.looked_at + RESULTS_BETWEEN_LOOKS {
+            return false;
+        }
+        self.looked_at = self.keys.len();
+        self.merged.aggregates.iter().map(Accumulators::bytes).sum::<usize>() > RESULT_BYTES_MAX
+    }
+}
+
+impl Windows for RowWindows {
+    fn add(&mut self, plan: &mut Plan, rows: &NewRows<'_>) -> Result<Added> {
+        let (mut added, mut results, mut given) = (Added::default(), Results::new(plan), Gathered::default());
+        let mut columns = Columns::of(rows.batch);
+        let mut keys_of_rows = std::mem::take(&mut self.scratch);
+        rows_of(&mut self.table, &mut columns, &plan.key, rows.batch.row_count(), &mut keys_of_rows)?;
+        for round in rounds(&keys_of_rows, &mut self.table.values_mut().since, self.every) {
+            let rings = self.table.values_mut();
+            rings.measured.note(round.rows.len());
+            let some = round.of(rows, &keys_of_rows);
+            let places: Vec<u32> = some.keys.iter().map(|key| rings.place(*key) as u32).collect();
+            for (key, time) in some.keys.iter().zip(&some.times) {
+                rings.latest[*key as usize] = rings.latest[*key as usize].max(*time);
+            }
+            let (mut columns, times) = (Columns::of(&some.batch), Times::Each(&some.times));
+            for (aggregator, accumulators) in plan.aggregators.iter_mut().zip(&mut rings.aggregates) {
+                let failed = aggregator.update(accumulators, &places, &mut columns, times, rows.context)?;
+                added.failures.extend(round.outside(failed));
+            }
+            self.full(plan, &round.full, &mut results)?;
+            if results.are_many() {
+                self.give(plan, &mut results, &mut given)?;
+            }
+        }
+        self.give(plan, &mut results, &mut given)?;
+        self.scratch = keys_of_rows;
+        self.table.settle(0)?;
+        Ok(Added { results: given.finish()?, ..added })
+    }
+
+    fn add_partials(&mut self, _plan: &mut Plan, _partials: &Batch) -> Result<(usize, Vec<Batch>)> {
+        Err(Error::internal("windows by number of rows take no partial aggregates"))
+    }
+
+    fn advance(&mut self, _watermark: i64) {}
+
+    fn early(&mut self) {}
+
+    fn next(&mut self, _plan: &mut Plan) -> Result<Option<Vec<Batch>>> {
+        Ok(None)
+    }
+
+    fn next_firing(&self) -> Option<i64> {
+        None
+    }
+
+    fn held(&self) -> Held {
+        // A window that is not full when the input ends gives nothing.
+        Held::Nothing
+    }
+
+    fn open_groups(&self) -> usize {
+        let since = &self.table.values().since;
+        let open = self.table.index().live().filter(|key| since[*key as usize] > 0).count();
+        // What is spilled is not looked at: a key that is there has had rows, and mostly not just as many as a pane has.
+        open + self.table.spilled_keys()
+    }
+}

@@ -1,0 +1,254 @@
+//! Windows in the dataflow.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
+
+use super::aggregate::Times;
+use super::plan::{Held, NewRows, Plan, Windows};
+use crate::dataflow::batch::Batch;
+use crate::dataflow::dead_letter::DeadLetters;
+use crate::dataflow::engine::{Operator, Outputs, Tick};
+use crate::dataflow::job_state::JobState;
+use crate::dataflow::metrics::NodeMetrics;
+use crate::dataflow::pending::Pending;
+use crate::dataflow::watermark::{END_OF_TIME, START_OF_TIME, Signal};
+use crate::job::graph::Trigger;
+use crate::job::spec::WindowTime;
+use flowgate_base::error::{Error, Result};
+use flowgate_wall::CallContext;
+
+/// Positions of the outputs of a window node.
+const MAIN: usize = 0;
+const ERRORS: usize = 1;
+const LATE: usize = 2;
+
+/// Inputs: rows, and what other workers have added up.
+const PARTIALS: usize = 1;
+
+/// A window operator on one worker.
+pub struct WindowOperator {
+    windows: Box<dyn Windows>,
+    plan: Plan,
+    time: WindowTime,
+    dead_letters: DeadLetters,
+    metrics: Arc<NodeMetrics>,
+    job: Arc<JobState>,
+    watermark: Option<i64>,
+    /// Processing time: the greatest tick seen.
+    now: i64,
+    /// Processing time up to which all rows have come; `None`: nothing is known.
+    ticked: Option<i64>,
+    /// Firings in processing time that the job knows of.
+    due: Option<i64>,
+    /// When early results are due; `None` while nothing has changed.
+    early_at: Option<i64>,
+    pending: Pending,
+    ended: bool,
+}
+
+/// The times of the rows of a batch.
+pub enum BatchTimes {
+    /// All at one.
+    One(i64),
+    /// A timestamp column.
+    Each(ArrayRef),
+}
+
+impl BatchTimes {
+    /// By the rows' event time, where windows go by it and the stream has it, else by the tick.
+    pub fn of(batch: &Batch, time: WindowTime, tick: Tick) -> Result<Self> {
+        match (time, batch.event_time()) {
+            (WindowTime::Event, Some(times)) => Ok(BatchTimes::Each(times.gather()?)),
+            _ => Ok(BatchTimes::One(tick as i64)),
+        }
+    }
+
+    /// As times.
+    pub fn as_times(&self) -> Times<'_> {
+        match self {
+            BatchTimes::One(time) => Times::One(*time),
+            BatchTimes::Each(times) => Times::Each(times.as_primitive::<TimestampMillisecondType>().values()),
+        }
+    }
+}
+
+impl WindowOperator {
+    /// Over these windows.
+    pub fn new(
+        windows: Box<dyn Windows>,
+        plan: Plan,
+        time: WindowTime,
+        dead_letters: DeadLetters,
+        metrics: Arc<NodeMetrics>,
+        job: Arc<JobState>,
+    ) -> Self {
+        WindowOperator {
+            windows,
+            plan,
+            time,
+            dead_letters,
+            metrics,
+            job,
+            watermark: None,
+            now: 0,
+            ticked: None,
+            due: None,
+            early_at: None,
+            pending: Pending::default(),
+            ended: false,
+        }
+    }
+
+    fn give(&mut self, batch: Batch, out: &mut Outputs) {
+        self.metrics.rows_out.fetch_add(batch.row_count() as u64, Relaxed);
+        out.give(MAIN, batch);
+    }
+
+    /// Gives results of windows that fire, as many as may be at once.
+    fn give_next(&mut self, out: &mut Outputs) -> Result<()> {
+        let mut pending = std::mem::take(&mut self.pending);
+        let all = pending.give(out, |out| {
+            let Some(results) = self.windows.next(&mut self.plan)? else { return Ok(None) };
+            let count = results.len();
+            results.into_iter().for_each(|batch| self.give(batch, out));
+            Ok(Some(count))
+        })?;
+        self.pending = pending;
+        if !all {
+            return Ok(());
+        }
+        self.schedule_firing();
+        if self.ended {
+            for aggregator in &self.plan.aggregators {
+                self.metrics.add_plugin_metrics(aggregator.plugin_metrics());
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the job come back when a window fires in processing time.
+    fn schedule_firing(&mut self) {
+        if self.time == WindowTime::Processing && !self.ended {
+            // A window fires when no row of its last millisecond can come any more.
+            let due = self.windows.next_firing().map(|last| last + 1);
+            if due != self.due {
+                self.due = due;
+                due.into_iter().for_each(|due| self.job.due_at(due as Tick));
+            }
+        }
+    }
+
+    /// Has the job come back when something is due, now that rows have come.
+    fn schedule(&mut self) {
+        self.schedule_firing();
+        if let (Some(Trigger::Every(every)), None) = (self.plan.trigger, self.early_at) {
+            // At multiples of the interval, so that all workers give theirs at the same ticks.
+            let at = (self.now.div_euclid(every) + 1) * every;
+            self.early_at = Some(at);
+            self.job.due_at(at as Tick);
+        }
+    }
+
+    fn late(&self, rows: usize) {
+        self.metrics.late.fetch_add(rows as u64, Relaxed);
+    }
+}
+
+impl Operator for WindowOperator {
+    fn batch(&mut self, input: usize, batch: Batch, tick: Tick, out: &mut Outputs) -> Result<()> {
+        self.now = self.now.max(tick as i64);
+        if input == PARTIALS {
+            let (late, results) = self.windows.add_partials(&mut self.plan, &batch)?;
+            if late > 0 {
+                // T6: the rows themselves are gone.
+                return Err(Error::internal(format!("{late} partial aggregates hold rows that may be late")));
+            }
+            results.into_iter().for_each(|batch| self.give(batch, out));
+            self.schedule();
+            return Ok(());
+        }
+        self.metrics.rows_in.fetch_add(batch.row_count() as u64, Relaxed);
+        let context = CallContext { watermark: self.watermark, processing_time: tick as i64 };
+        let times = BatchTimes::of(&batch, self.time, tick)?;
+        let rows = NewRows { batch: &batch, times: times.as_times(), context: &context };
+        let added = self.windows.add(&mut self.plan, &rows)?;
+        if !added.late.is_empty() {
+            self.late(added.late.len());
+            out.give(LATE, batch.select(&added.late.into()));
+        }
+        let out_of_range = added.out_of_range.iter().map(|row| (*row, "the event time is out of range".to_string()));
+        let failed = added.failures.into_iter().map(|failure| (failure.row, failure.message));
+        out.give(ERRORS, self.dead_letters.of(&batch, out_of_range.chain(failed).collect())?);
+        added.results.into_iter().for_each(|batch| self.give(batch, out));
+        self.schedule();
+        Ok(())
+    }
+
+    fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
+        if let Some(watermark) = signal.known_watermark() {
+            self.watermark = Some(watermark);
+            self.metrics.set_watermark(watermark);
+            if self.time == WindowTime::Event {
+                self.windows.advance(watermark);
+            }
+        }
+        self.give_next(out)
+    }
+
+    fn promise(&self, inputs: Signal) -> Signal {
+        // Results are dated by the time that windows go by.
+        let inputs = match self.time {
+            WindowTime::Event => inputs,
+            WindowTime::Processing => {
+                Signal { watermark: self.ticked.map_or(START_OF_TIME, |tick| tick - 1), ..inputs }
+            }
+        };
+        match self.windows.held() {
+            Held::Nothing if self.time == WindowTime::Processing => Signal::idle(inputs.watermark),
+            Held::Nothing => inputs,
+            // Their results are at the ends of windows, which the watermark has not reached.
+            Held::Windows => Signal::active(inputs.watermark),
+            Held::AtAnyTime => Signal::START,
+        }
+    }
+
+    fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+
+    fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
+        self.now = self.now.max(tick as i64);
+        self.ticked = Some(tick as i64);
+        if self.early_at.is_some_and(|at| at <= self.now) {
+            self.early_at = None;
+            self.windows.early();
+        }
+        if self.time == WindowTime::Processing {
+            self.windows.advance(tick as i64 - 1);
+            self.due = None;
+        }
+        self.give_next(out)
+    }
+
+    fn end(&mut self, complete: bool, _tick: Tick, out: &mut Outputs) -> Result<()> {
+        self.ended = true;
+        if complete {
+            self.windows.advance(END_OF_TIME);
+        } else {
+            self.metrics.open_groups.fetch_add(self.windows.open_groups() as u64, Relaxed);
+        }
+        self.give_next(out)
+    }
+
+    fn is_busy(&self) -> bool {
+        self.pending.is_busy()
+    }
+
+    fn resume(&mut self, out: &mut Outputs) -> Result<()> {
+        self.give_next(out)
+    }
+}

@@ -1,0 +1,273 @@
+//! A pane: what has been added up for the keys of one stretch of time or of rows.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, Int64Array};
+
+use super::aggregate::{Times, chosen};
+use super::aggregator::{Accumulators, Aggregator, Columns};
+use super::measured::Measured;
+use super::plan::Plan;
+use crate::job::graph::Trigger;
+use flowgate_base::error::{Error, Result};
+use flowgate_state::bytes::{at_end, take_array, take_int};
+use flowgate_state::key::Keys;
+use flowgate_state::table::{Asker, Table, Values};
+use flowgate_state::tables::Prototype;
+use flowgate_wall::{CallContext, RowFailure};
+
+/// No row yet.
+pub const NEVER: i64 = i64::MIN;
+
+/// What has been added up, by key.
+///
+/// Encoding: where they are noted, the time of the latest row (8 bytes), the counter (8 bytes) and whether the key has changed
+/// (1 byte); then the accumulators one after another.
+pub struct Accumulated {
+    pub(super) aggregates: Vec<Accumulators>,
+    rows: usize,
+    /// The time of the latest row; [`NEVER`] where there is none. Only of windows that do not end at a time.
+    pub(super) latest: Vec<i64>,
+    /// Rows since the last result by count, where there are such; in panes put together that are to come apart again, how many of
+    /// them have the key.
+    pub(super) counter: Vec<u64>,
+    /// Whether a key has changed since the last early result, where those are at an interval.
+    changed: Vec<bool>,
+    notes_latest: bool,
+    counts: bool,
+    notes_changes: bool,
+    measured: Measured,
+}
+
+/// Keys and what has been added up for them.
+pub type Pane = Table<Accumulated>;
+
+impl Accumulated {
+    /// Of no key.
+    pub fn new(plan: &Plan) -> Self {
+        Accumulated {
+            aggregates: plan.aggregators.iter().map(Aggregator::accumulators).collect(),
+            rows: 0,
+            latest: Vec::new(),
+            counter: Vec::new(),
+            changed: Vec::new(),
+            notes_latest: plan.dated_by_rows,
+            counts: matches!(plan.trigger, Some(Trigger::Count(_))),
+            notes_changes: matches!(plan.trigger, Some(Trigger::Every(_))),
+            measured: Measured::default(),
+        }
+    }
+
+    /// Of no key, of the same aggregates and with the same notes.
+    fn as_empty(&self) -> Self {
+        Accumulated {
+            aggregates: self.aggregates.iter().map(Accumulators::fresh).collect(),
+            rows: 0,
+            latest: Vec::new(),
+            counter: Vec::new(),
+            changed: Vec::new(),
+            notes_latest: self.notes_latest,
+            counts: self.counts,
+            notes_changes: self.notes_changes,
+            measured: Measured::default(),
+        }
+    }
+
+    /// Of no key, for panes that are put together and come apart again.
+    pub fn counting(plan: &Plan) -> Self {
+        Accumulated { counts: true, notes_changes: false, ..Accumulated::new(plan) }
+    }
+
+    /// Adds rows: row `i` belongs to key `groups[i]`. Gives the rows that a plugin failed.
+    pub fn update(
+        &mut self,
+        aggregators: &mut [Aggregator],
+        groups: &[u32],
+        columns: &mut Columns<'_>,
+        times: Times<'_>,
+        context: &CallContext,
+    ) -> Result<Vec<RowFailure>> {
+        let mut failures = Vec::new();
+        for (aggregator, accumulators) in aggregators.iter_mut().zip(&mut self.aggregates) {
+            failures.extend(aggregator.update(accumulators, groups, columns, times, context)?);
+        }
+        if self.notes_latest {
+            for (row, group) in groups.iter().enumerate() {
+                let latest = &mut self.latest[*group as usize];
+                *latest = times.at(row).max(*latest);
+            }
+        }
+        self.note_changes(groups);
+        Ok(failures)
+    }
+
+    fn note_changes(&mut self, groups: &[u32]) {
+        self.measured.note(groups.len());
+        if self.notes_changes {
+            groups.iter().for_each(|group| self.changed[*group as usize] = true);
+        }
+    }
+
+    /// The keys that have changed since the last call, in order.
+    pub fn take_changed(&mut self) -> Vec<u32> {
+        let changed = (0..self.changed.len() as u32).filter(|row| self.changed[*row as usize]).collect();
+        self.changed.fill(false);
+        changed
+    }
+
+    /// Adds what was added up elsewhere: `pairs` are their groups and ours.
+    pub fn merge(&mut self, aggregators: &mut [Aggregator], from: &Accumulated, pairs: &[(u32, u32)]) -> Result<()> {
+        for (i, aggregator) in aggregators.iter_mut().enumerate() {
+            aggregator.merge(&mut self.aggregates[i], &from.aggregates[i], pairs)?;
+        }
+        if self.notes_latest {
+            for (theirs, ours) in pairs {
+                let latest = &mut self.latest[*ours as usize];
+                *latest = from.latest[*theirs as usize].max(*latest);
+            }
+        }
+        self.measured.note(pairs.len());
+        Ok(())
+    }
+
+    /// Adds a key's to that of another key.
+    pub fn merge_within(&mut self, aggregators: &mut [Aggregator], (from, into): (u32, u32)) -> Result<()> {
+        let mut encoded = Vec::new();
+        self.aggregates.iter().for_each(|a| a.encode(from as usize, &mut encoded));
+        let mut cursors = [&encoded[..]];
+        for (aggregator, accumulators) in aggregators.iter_mut().zip(&mut self.aggregates) {
+            aggregator.merge_encoded(accumulators, &[into], &mut cursors)?;
+        }
+        let latest = self.latest.get(from as usize).copied();
+        if let (Some(from), Some(into)) = (latest, self.latest.get_mut(into as usize)) {
+            *into = from.max(*into);
+        }
+        if self.notes_changes {
+            self.changed[into as usize] |= self.changed[from as usize];
+        }
+        Ok(())
+    }
+
+    /// Takes out what was merged before. The counters are left as they are.
+    pub fn subtract(&mut self, from: &Accumulated, pairs: &[(u32, u32)]) -> Result<()> {
+        for (ours, theirs) in self.aggregates.iter_mut().zip(&from.aggregates) {
+            ours.subtract(theirs, pairs)?;
+        }
+        Ok(())
+    }
+
+    /// What was added up for these keys, as columns for another worker.
+    pub fn columns(&self, groups: &[u32]) -> Vec<ArrayRef> {
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        if self.notes_latest {
+            columns.push(Arc::new(Int64Array::from(chosen(&self.latest, Some(groups)))));
+        }
+        columns.extend(self.aggregates.iter().flat_map(|a| a.columns(groups)));
+        columns
+    }
+
+    /// Adds what [`Accumulated::columns`] gave: row `i` to key `groups[i]`.
+    pub fn merge_columns(
+        &mut self,
+        aggregators: &mut [Aggregator],
+        groups: &[u32],
+        mut columns: &[ArrayRef],
+    ) -> Result<()> {
+        let lacking = || Error::internal("partial aggregates lack a column");
+        if self.notes_latest {
+            let (latest, rest) = columns.split_first().ok_or_else(lacking)?;
+            columns = rest;
+            for (group, latest) in groups.iter().zip(latest.as_primitive::<Int64Type>().values()) {
+                let ours = &mut self.latest[*group as usize];
+                *ours = (*latest).max(*ours);
+            }
+        }
+        for (aggregator, accumulators) in aggregators.iter_mut().zip(&mut self.aggregates) {
+            let (own, rest) = columns.split_at_checked(accumulators.column_count()).ok_or_else(lacking)?;
+            columns = rest;
+            aggregator.merge_columns(accumulators, groups, own)?;
+        }
+        self.note_changes(groups);
+        Ok(())
+    }
+}
+
+impl Values for Accumulated {
+    fn grow(&mut self, rows: usize) {
+        self.rows = rows;
+        self.aggregates.iter_mut().for_each(|a| a.grow(rows));
+        let room = |noted: bool| if noted { rows } else { 0 };
+        self.latest.resize(room(self.notes_latest), NEVER);
+        self.counter.resize(room(self.counts), 0);
+        self.changed.resize(room(self.notes_changes), false);
+    }
+
+    fn clear(&mut self, row: u32) {
+        let row = row as usize;
+        self.aggregates.iter_mut().for_each(|a| a.clear(row));
+        self.latest.get_mut(row).into_iter().for_each(|latest| *latest = NEVER);
+        self.counter.get_mut(row).into_iter().for_each(|counter| *counter = 0);
+        self.changed.get_mut(row).into_iter().for_each(|changed| *changed = false);
+    }
+
+    fn encode(&self, row: u32, out: &mut Vec<u8>) {
+        let row = row as usize;
+        self.latest.get(row).into_iter().for_each(|latest| out.extend_from_slice(&latest.to_le_bytes()));
+        self.counter.get(row).into_iter().for_each(|counter| out.extend_from_slice(&counter.to_le_bytes()));
+        self.changed.get(row).into_iter().for_each(|changed| out.push(u8::from(*changed)));
+        self.aggregates.iter().for_each(|a| a.encode(row, out));
+    }
+
+    fn decode(&mut self, row: u32, mut bytes: &[u8]) -> Result<()> {
+        let row = row as usize;
+        if self.notes_latest {
+            self.latest[row] = take_int(&mut bytes)?;
+        }
+        if self.counts {
+            self.counter[row] = u64::from_le_bytes(take_array(&mut bytes)?);
+        }
+        if self.notes_changes {
+            self.changed[row] = take_array::<1>(&mut bytes)? != [0];
+        }
+        self.measured.note(1);
+        self.aggregates.iter_mut().try_for_each(|a| a.decode(row, &mut bytes))?;
+        at_end(bytes)
+    }
+
+    fn bytes(&self) -> usize {
+        let aggregates = self.measured.bytes(self.rows, || self.aggregates.iter().map(Accumulators::bytes).sum());
+        aggregates + self.latest.capacity() * 8 + self.counter.capacity() * 8 + self.changed.capacity()
+    }
+
+    fn due(&self, row: u32, by: Asker) -> Option<i64> {
+        let changed = || self.changed.get(row as usize) == Some(&true);
+        (by == Asker::Early && changed()).then_some(NEVER)
+    }
+}
+
+impl Prototype for Accumulated {
+    fn fresh(&self) -> Self {
+        self.as_empty()
+    }
+}
+
+/// The keys of a pane in memory that have changed since the last early results.
+pub fn take_changed(pane: &mut Pane) -> Vec<u32> {
+    let rows = pane.values_mut().take_changed();
+    rows.iter().for_each(|row| pane.mark_changed(*row));
+    rows
+}
+
+/// The rows of keys in a table; keys that are new get one.
+pub fn rows_of<V: Values>(
+    table: &mut Table<V>,
+    columns: &mut Columns<'_>,
+    key: &[usize],
+    count: usize,
+    rows: &mut Vec<u32>,
+) -> Result<()> {
+    let keys = key.iter().map(|c| columns.get(*c)).collect::<Result<Vec<_>>>()?;
+    table.rows_of(&Keys::of(&keys, count)?, rows)
+}

@@ -1,0 +1,129 @@
+//! Panes put together: all of a window's, some keys of them, or those of overlapping windows as they move on.
+//!
+//! Panes may be spilled in part, and so may what comes of them: keys go from one to the other some at a time.
+
+use std::ops::Range;
+
+use super::pane::{Accumulated, Pane};
+use super::plan::Plan;
+use flowgate_base::error::Result;
+use flowgate_state::key::Keys;
+use flowgate_state::store::{SlotKind, StateStore};
+use flowgate_state::table::NO_ROW;
+use flowgate_state::tables::Tables;
+
+/// The slot of panes that are put together.
+pub(super) const MERGED: &str = "merged";
+
+/// Panes by their starts.
+pub type Panes = Tables<Accumulated>;
+
+/// All panes of a window put together.
+pub fn merge_all(plan: &mut Plan, store: &StateStore, panes: &mut Panes, window: Range<i64>) -> Result<Pane> {
+    let mut merged = Pane::in_store(Accumulated::new(plan), store, MERGED, SlotKind::Window);
+    panes.visit(window, |_, pane| add(plan, &mut merged, pane, |_, _| {}))?;
+    Ok(merged)
+}
+
+/// Adds a pane's keys; `added` is called with the rows that they have.
+pub(super) fn add(
+    plan: &mut Plan,
+    into: &mut Pane,
+    pane: &mut Pane,
+    added: fn(&mut Accumulated, &[u32]),
+) -> Result<()> {
+    let mut ours = Vec::new();
+    pane.scan(|index, values, rows| {
+        into.rows_of(&index.keys_of(rows)?, &mut ours)?;
+        let pairs: Vec<(u32, u32)> = rows.iter().copied().zip(ours.iter().copied()).collect();
+        into.values_mut().merge(&mut plan.aggregators, values, &pairs)?;
+        added(into.values_mut(), &ours);
+        into.settle(0)
+    })
+}
+
+/// Keys that have changed, by pane.
+pub type Changed = Vec<(i64, Keys)>;
+
+/// The keys that have changed in some panes, put together from all panes of a window.
+pub fn merge_some(plan: &mut Plan, panes: &mut Panes, window: Range<i64>, changed: &[(i64, Keys)]) -> Result<Pane> {
+    let (mut merged, mut rows) = (plan.pane(), Vec::new());
+    for (_, keys) in changed.iter().filter(|(start, _)| window.contains(start)) {
+        merged.rows_of(keys, &mut rows)?;
+    }
+    let all: Vec<u32> = merged.index().live().collect();
+    let keys = merged.index().keys_of(&all)?;
+    panes.visit(window, |_, pane| {
+        pane.find_rows(&keys, &mut rows)?;
+        let pairs = rows.iter().copied().zip(all.iter().copied());
+        let pairs: Vec<(u32, u32)> = pairs.filter(|(theirs, _)| *theirs != NO_ROW).collect();
+        merged.values_mut().merge(&mut plan.aggregators, pane.values(), &pairs)
+    })?;
+    Ok(merged)
+}
+
+/// The panes of a stretch of time put together, which moves on by adding panes at its end and taking them out at its
+/// beginning: each pane is added once and taken out once, however many windows it is in. For aggregates that subtract.
+///
+/// The counter of a key says in how many panes of the stretch it is.
+pub struct Running {
+    pane: Pane,
+    from: i64,
+    to: i64,
+}
+
+impl Running {
+    /// Nothing yet, from `from` on.
+    pub fn new(plan: &Plan, store: &StateStore, from: i64) -> Self {
+        let pane = Pane::in_store(Accumulated::counting(plan), store, MERGED, SlotKind::Window);
+        Running { pane, from, to: from }
+    }
+
+    /// The panes put together.
+    pub fn pane(&mut self) -> &mut Pane {
+        &mut self.pane
+    }
+
+    /// Whether the stretch starts here.
+    pub fn starts_at(&self, from: i64) -> bool {
+        self.from == from
+    }
+
+    /// Whether a pane is added already.
+    pub fn covers(&self, pane: i64) -> bool {
+        (self.from..self.to).contains(&pane)
+    }
+
+    /// Adds the panes up to here.
+    pub fn extend(&mut self, plan: &mut Plan, panes: &mut Panes, to: i64) -> Result<()> {
+        panes.visit(self.to..to.max(self.to), |_, pane| {
+            add(plan, &mut self.pane, pane, |values, rows| {
+                rows.iter().for_each(|row| values.counter[*row as usize] += 1);
+            })
+        })?;
+        self.to = self.to.max(to);
+        Ok(())
+    }
+
+    /// Takes out the panes before here.
+    pub fn leave(&mut self, panes: &mut Panes, from: i64) -> Result<()> {
+        let (running, mut ours) = (&mut self.pane, Vec::new());
+        panes.visit(self.from..from, |_, pane| {
+            pane.scan(|index, values, rows| {
+                running.rows_of(&index.keys_of(rows)?, &mut ours)?;
+                let pairs: Vec<(u32, u32)> = rows.iter().copied().zip(ours.iter().copied()).collect();
+                running.values_mut().subtract(values, &pairs)?;
+                for row in &ours {
+                    let held = &mut running.values_mut().counter[*row as usize];
+                    *held -= 1;
+                    if *held == 0 {
+                        running.remove(*row);
+                    }
+                }
+                running.settle(0)
+            })
+        })?;
+        self.from = from;
+        Ok(())
+    }
+}

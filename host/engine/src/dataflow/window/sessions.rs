@@ -1,0 +1,290 @@
+//! The sessions of keys: which session a row belongs to, and which sessions become one. Pure.
+//!
+//! A session of a key is from its first row to its last one and a gap; rows less than a gap apart are of one session.
+//! Invariant W4: the sessions of a key lie more than a gap apart; each is in the list of exactly one key.
+
+use std::collections::BTreeMap;
+
+use super::pane::Accumulated;
+use flowgate_base::error::Result;
+use flowgate_state::bytes::{at_end, put_sized, take_array, take_count, take_int, take_sized};
+use flowgate_state::table::{Asker, Values};
+
+/// No further session.
+pub const NONE: u32 = u32::MAX;
+
+/// Sessions for which accumulators are made at once: every aggregate is asked for them.
+const ROOM_AT_ONCE: usize = 256;
+
+/// One session. Its number is that of its group in the accumulators.
+#[derive(Debug, Clone, Copy)]
+pub struct Session {
+    /// The times of its first and its last row.
+    pub first: i64,
+    /// The last row.
+    pub last: i64,
+    /// The next session of the key, in no order.
+    pub next: u32,
+    /// The key's row; `NONE` where there is no session any more.
+    pub key: u32,
+    /// Whether it has given its result, and has not become longer than that since.
+    pub fired: bool,
+    /// Whether it has ever given its result: a further one is a corrected one.
+    pub given: bool,
+}
+
+/// The watermark at which a session whose last row is at `last` is forgotten: rows that would be sessions of their own are late
+/// from then on.
+pub fn closes_at(last: i64, gap_ms: i64, lateness_ms: i64) -> i64 {
+    (last + gap_ms - 1).saturating_add(lateness_ms)
+}
+
+/// The sessions of all keys.
+///
+/// Encoding of a key: how many sessions (4 bytes), and for each: first, last (8 bytes each), whether it has fired and whether it has
+/// given a result (1 byte), a length (4 bytes) and its accumulators.
+pub struct Sessions {
+    pub(super) gap_ms: i64,
+    lateness_ms: i64,
+    /// By key: its first session.
+    heads: Vec<u32>,
+    pub(super) all: Vec<Session>,
+    free: Vec<u32>,
+    pub(super) accumulated: Accumulated,
+    /// For so many sessions there are accumulators.
+    room: usize,
+    /// Sessions to look at when the watermark reaches a time: to fire, or to be forgotten. A number may be that of a later session by
+    /// then, which is looked at once too often.
+    pub(super) schedule: BTreeMap<i64, Vec<u32>>,
+    /// For the batch under way: where a session that became part of another one is now.
+    moved: Vec<(u32, u32)>,
+}
+
+impl Sessions {
+    /// Of no key.
+    pub fn new(gap_ms: i64, lateness_ms: i64, accumulated: Accumulated) -> Self {
+        Sessions {
+            gap_ms,
+            lateness_ms,
+            heads: Vec::new(),
+            all: Vec::new(),
+            free: Vec::new(),
+            accumulated,
+            room: 0,
+            schedule: BTreeMap::new(),
+            moved: Vec::new(),
+        }
+    }
+
+    /// The watermark at which a session whose last row is at `last` fires.
+    pub fn fires_at(&self, last: i64) -> i64 {
+        last + self.gap_ms - 1
+    }
+
+    /// The watermark at which it is forgotten.
+    pub fn closes_at(&self, last: i64) -> i64 {
+        closes_at(last, self.gap_ms, self.lateness_ms)
+    }
+
+    /// When a session is to be looked at next.
+    fn next_look(&self, session: &Session) -> i64 {
+        if session.fired { self.closes_at(session.last) } else { self.fires_at(session.last) }
+    }
+
+    /// Has a session looked at when it is time for it.
+    pub fn schedule(&mut self, number: u32) {
+        let at = self.next_look(&self.all[number as usize]);
+        self.schedule.entry(at).or_default().push(number);
+    }
+
+    /// The session of a key that a stretch of time from `first` to `last` belongs to: one that is there and is made longer, or
+    /// a new one. Sessions that it brings together become one: `merged` gets pairs of the one that is gone and the one that
+    /// remains. The second value says whether the session is new.
+    #[inline]
+    pub fn find(&mut self, key: u32, first: i64, last: i64, merged: &mut Vec<(u32, u32)>) -> (u32, bool) {
+        let head = self.heads[key as usize];
+        if head != NONE {
+            let session = &mut self.all[head as usize];
+            // Mostly a key has one session, and the row is near it.
+            if session.next == NONE && first < session.last + self.gap_ms && last > session.first - self.gap_ms {
+                session.first = session.first.min(first);
+                session.last = session.last.max(last);
+                return (head, false);
+            }
+        }
+        self.find_slowly(key, first, last, merged)
+    }
+
+    fn find_slowly(&mut self, key: u32, first: i64, last: i64, merged: &mut Vec<(u32, u32)>) -> (u32, bool) {
+        let mut found = NONE;
+        let (mut first, mut last) = (first, last);
+        let mut at = self.heads[key as usize];
+        let mut before = NONE;
+        while at != NONE {
+            let session = self.all[at as usize];
+            let near = first < session.last + self.gap_ms && last > session.first - self.gap_ms;
+            if near {
+                (first, last) = (first.min(session.first), last.max(session.last));
+            }
+            if near && found == NONE {
+                found = at;
+                before = at;
+            } else if near {
+                // A second one: it becomes part of the first.
+                self.all[before as usize].next = session.next;
+                // One of both that has not fired makes the whole one that has not.
+                self.all[found as usize].fired &= session.fired;
+                self.all[found as usize].given |= session.given;
+                merged.push((at, found));
+                self.moved.push((at, found));
+            } else {
+                before = at;
+            }
+            at = session.next;
+        }
+        if found != NONE {
+            let session = &mut self.all[found as usize];
+            (session.first, session.last) = (first, last);
+            return (found, false);
+        }
+        let session = Session { first, last, next: self.heads[key as usize], key, fired: false, given: false };
+        let number = self.new_session(session);
+        self.heads[key as usize] = number;
+        (number, true)
+    }
+
+    fn new_session(&mut self, session: Session) -> u32 {
+        match self.free.pop() {
+            Some(number) => {
+                self.all[number as usize] = session;
+                number
+            }
+            None => {
+                if self.all.len() == self.room {
+                    self.room += ROOM_AT_ONCE;
+                    self.accumulated.grow(self.room);
+                }
+                self.all.push(session);
+                self.all.len() as u32 - 1
+            }
+        }
+    }
+
+    /// Where the sessions of rows are, now that all rows of the batch have theirs: some became part of others. Frees those.
+    pub fn settle(&mut self, sessions: &mut [u32]) {
+        if self.moved.is_empty() {
+            return;
+        }
+        let moved: BTreeMap<u32, u32> = self.moved.iter().copied().collect();
+        for session in sessions {
+            while let Some(now) = moved.get(session) {
+                *session = *now;
+            }
+        }
+        for (gone, _) in std::mem::take(&mut self.moved) {
+            self.free_session(gone);
+        }
+    }
+
+    fn free_session(&mut self, number: u32) {
+        self.accumulated.clear(number);
+        self.all[number as usize].key = NONE;
+        self.free.push(number);
+    }
+
+    /// Forgets a session. Gives whether its key has none any more.
+    pub fn remove(&mut self, number: u32) -> bool {
+        let Session { next, key, .. } = self.all[number as usize];
+        if self.heads[key as usize] == number {
+            self.heads[key as usize] = next;
+        } else {
+            let mut at = self.heads[key as usize];
+            while self.all[at as usize].next != number {
+                at = self.all[at as usize].next;
+            }
+            self.all[at as usize].next = next;
+        }
+        self.free_session(number);
+        self.heads[key as usize] == NONE
+    }
+
+    /// The sessions of a key.
+    pub fn of_key(&self, key: u32) -> impl Iterator<Item = (u32, &Session)> {
+        let mut at = self.heads[key as usize];
+        std::iter::from_fn(move || {
+            let session = self.all.get(at as usize)?;
+            let number = at;
+            at = session.next;
+            Some((number, session))
+        })
+    }
+
+    /// Whether a session is there and is still to give its result.
+    pub fn is_open(&self, number: u32) -> bool {
+        let session = &self.all[number as usize];
+        session.key != NONE && !session.fired
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub fn kept(&self) -> usize {
+        self.all.len() - self.free.len()
+    }
+}
+
+impl Values for Sessions {
+    fn grow(&mut self, rows: usize) {
+        self.heads.resize(rows, NONE);
+    }
+
+    fn clear(&mut self, row: u32) {
+        while self.heads[row as usize] != NONE {
+            self.remove(self.heads[row as usize]);
+        }
+    }
+
+    fn encode(&self, row: u32, out: &mut Vec<u8>) {
+        let sessions: Vec<(u32, &Session)> = self.of_key(row).collect();
+        out.extend_from_slice(&(sessions.len() as u32).to_le_bytes());
+        for (number, session) in sessions {
+            out.extend_from_slice(&session.first.to_le_bytes());
+            out.extend_from_slice(&session.last.to_le_bytes());
+            out.push(u8::from(session.fired) | u8::from(session.given) << 1);
+            let mut encoded = Vec::new();
+            self.accumulated.encode(number, &mut encoded);
+            put_sized(&encoded, out);
+        }
+    }
+
+    fn decode(&mut self, row: u32, mut bytes: &[u8]) -> Result<()> {
+        for _ in 0..take_count(&mut bytes)? {
+            let (first, last) = (take_int(&mut bytes)?, take_int(&mut bytes)?);
+            let [flags] = take_array(&mut bytes)?;
+            let number = self.new_session(Session {
+                first,
+                last,
+                next: self.heads[row as usize],
+                key: row,
+                fired: flags & 1 != 0,
+                given: flags & 2 != 0,
+            });
+            self.accumulated.decode(number, take_sized(&mut bytes)?)?;
+            self.heads[row as usize] = number;
+            self.schedule(number);
+        }
+        at_end(bytes)
+    }
+
+    fn bytes(&self) -> usize {
+        let sessions = self.all.capacity() * (size_of::<Session>() + size_of::<u32>());
+        self.accumulated.bytes() + sessions + self.heads.capacity() * 4
+    }
+
+    fn due(&self, row: u32, by: Asker) -> Option<i64> {
+        let of = |(number, session)| match by {
+            Asker::Time => Some(self.next_look(session)),
+            Asker::Early => self.accumulated.due(number, by),
+        };
+        self.of_key(row).filter_map(of).min()
+    }
+}

@@ -1,0 +1,167 @@
+//! Which windows and panes a time falls into. Pure arithmetic; all times are Unix milliseconds.
+//!
+//! A window is `[start, start + size)`, its starts are the multiples of the slide. A pane is the longest stretch of time
+//! that lies in the same windows throughout: it ends where a window begins or ends. So a slide has one pane, or two where it does
+//! not divide the size: up to the end of earlier windows, `size mod slide` long, and the rest (the pairs of Krishnamurthy, Wu and
+//! Franklin, "On-the-fly sharing for streamed aggregation", 2006). Rows are added up once, in their pane; a window is put together
+//! from its panes.
+
+/// Times beyond this (about 73 million years from 1970) are refused, so that no sum of times overflows.
+pub const TIME_LIMIT_MS: i64 = i64::MAX / 4;
+
+/// The windows of an operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Length of a window.
+    pub size_ms: i64,
+    /// Time between the starts of windows, at most `size_ms`.
+    pub slide_ms: i64,
+    /// How long after its end a window takes further rows.
+    pub lateness_ms: i64,
+}
+
+impl Shape {
+    /// Start and end of the pane of a time.
+    pub fn pane(&self, time: i64) -> (i64, i64) {
+        let start = self.last_window(time);
+        // Where earlier windows end; where a window ends at the start of another, that start itself.
+        let cut = start + self.size_ms % self.slide_ms;
+        if time < cut { (start, cut) } else { (cut, start + self.slide_ms) }
+    }
+
+    /// Start of the pane of a time.
+    pub fn pane_of(&self, time: i64) -> i64 {
+        self.pane(time).0
+    }
+
+    /// Start of the earliest window that has this time.
+    pub fn first_window(&self, time: i64) -> i64 {
+        ((time - self.size_ms).div_euclid(self.slide_ms) + 1) * self.slide_ms
+    }
+
+    /// Start of the latest window that has this time.
+    pub fn last_window(&self, time: i64) -> i64 {
+        time.div_euclid(self.slide_ms) * self.slide_ms
+    }
+
+    /// Starts of the windows that have this time, in order.
+    pub fn windows(&self, time: i64) -> impl Iterator<Item = i64> + use<> {
+        let (last, slide) = (self.last_window(time), self.slide_ms);
+        std::iter::successors(Some(self.first_window(time)), move |s| Some(s + slide)).take_while(move |s| *s <= last)
+    }
+
+    /// The watermark at which a window gives its result: its last millisecond has passed.
+    pub fn fires_at(&self, window: i64) -> i64 {
+        window + self.size_ms - 1
+    }
+
+    /// The watermark at which a window takes no further rows.
+    pub fn closes_at(&self, window: i64) -> i64 {
+        self.fires_at(window).saturating_add(self.lateness_ms)
+    }
+
+    /// Whether a row of this time is late at this watermark: all of its windows are closed.
+    pub fn is_late(&self, time: i64, watermark: i64) -> bool {
+        self.closes_at(self.last_window(time)) <= watermark
+    }
+
+    /// The first window start after which windows fire beyond this watermark.
+    pub fn first_unfired(&self, watermark: i64) -> i64 {
+        // Windows fire at start + size - 1 > watermark.
+        let start_above = watermark.saturating_sub(self.size_ms - 1);
+        start_above.div_euclid(self.slide_ms).saturating_add(1).saturating_mul(self.slide_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flowgate_base::quantity::DURATION_MS_MAX;
+    use proptest::prelude::*;
+
+    fn shapes() -> impl Strategy<Value = Shape> {
+        (1i64..50, 1i64..50, 0i64..30).prop_map(|(a, b, lateness_ms)| Shape {
+            size_ms: a.max(b),
+            slide_ms: a.min(b),
+            lateness_ms,
+        })
+    }
+
+    #[test]
+    fn at_the_end_of_time_nothing_is_left_to_fire() {
+        for (size_ms, slide_ms) in [(1, 1), (10, 3), (7, 7)] {
+            let shape = Shape { size_ms, slide_ms, lateness_ms: 0 };
+            assert!(shape.first_unfired(i64::MAX) > TIME_LIMIT_MS);
+            assert!(shape.first_unfired(i64::MIN) < -TIME_LIMIT_MS);
+        }
+    }
+
+    proptest! {
+        /// Goal: a time is in exactly the windows that the definition says. Method: try every start near it.
+        #[test]
+        fn a_time_is_in_exactly_its_windows(shape in shapes(), time in -300i64..300) {
+            let naive: Vec<i64> = (-400..400)
+                .filter(|s: &i64| s.rem_euclid(shape.slide_ms) == 0 && *s <= time && time < s + shape.size_ms)
+                .collect();
+            prop_assert_eq!(shape.windows(time).collect::<Vec<_>>(), naive);
+        }
+
+        /// Goal: nothing overflows. Method: the longest durations that a job may have, and any time that is not refused; any
+        /// watermark.
+        #[test]
+        fn nothing_overflows(
+            lengths in [1..=DURATION_MS_MAX, 1..=DURATION_MS_MAX, 0..=DURATION_MS_MAX],
+            time in prop_oneof![Just(-TIME_LIMIT_MS), Just(TIME_LIMIT_MS), -TIME_LIMIT_MS..=TIME_LIMIT_MS],
+            watermark in prop_oneof![Just(i64::MIN), Just(i64::MAX), any::<i64>()],
+        ) {
+            let [a, b, lateness_ms] = lengths;
+            let shape = Shape { size_ms: a.max(b), slide_ms: a.min(b), lateness_ms };
+            let (first, last) = (shape.first_window(time), shape.last_window(time));
+            prop_assert!(first <= last && last <= time && time <= shape.fires_at(first));
+            prop_assert!(shape.fires_at(last) <= shape.closes_at(last) && shape.pane_of(time) <= time);
+            let unfired = shape.first_unfired(watermark);
+            prop_assert_eq!(shape.is_late(time, watermark), shape.closes_at(last) <= watermark);
+            prop_assert!(watermark.abs_diff(0) > TIME_LIMIT_MS as u64 || shape.fires_at(unfired) > watermark);
+        }
+
+        /// Goal: all times of a pane are in the same windows, and panes are as long as can be.
+        #[test]
+        fn a_pane_lies_in_the_same_windows_throughout(shape in shapes(), time in -300i64..300) {
+            let windows = |time: i64| shape.windows(time).collect::<Vec<_>>();
+            let (start, end) = shape.pane(time);
+            prop_assert!(start <= time && time < end);
+            for inside in start..end {
+                prop_assert_eq!(shape.pane(inside), (start, end));
+                prop_assert_eq!(windows(inside), windows(time));
+            }
+            prop_assert_ne!(windows(start - 1), windows(time));
+            prop_assert_ne!(windows(end), windows(time));
+        }
+
+        /// Goal: a window has at most two panes for each slide, whatever the slide, and consists of whole panes. Method: from pane
+        /// to pane through a window, sizes of an hour and more among them.
+        #[test]
+        fn a_window_has_at_most_two_panes_for_each_slide(
+            a in 1i64..4_000_000, slides in 1i64..60, rest in 0i64..4_000_000, window in -5i64..5,
+        ) {
+            let shape = Shape { size_ms: a * slides + rest % a, slide_ms: a, lateness_ms: 0 };
+            let (start, mut panes) = (window * shape.slide_ms, 0);
+            let mut at = start;
+            while at < start + shape.size_ms {
+                prop_assert_eq!(shape.pane_of(at), at);
+                at = shape.pane(at).1;
+                panes += 1;
+            }
+            prop_assert_eq!(at, start + shape.size_ms);
+            prop_assert!(panes <= 2 * slides + 1, "{panes} panes for {slides} slides");
+        }
+
+        /// Goal: the first unfired window is the least whose firing time is beyond the watermark.
+        #[test]
+        fn the_first_unfired_window_is_the_least(shape in shapes(), watermark in -300i64..300) {
+            let naive = (-500i64..500)
+                .find(|s| s.rem_euclid(shape.slide_ms) == 0 && shape.fires_at(*s) > watermark);
+            prop_assert_eq!(Some(shape.first_unfired(watermark)), naive);
+        }
+    }
+}

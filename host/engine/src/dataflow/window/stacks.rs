@@ -1,0 +1,135 @@
+//! Panes of overlapping windows put together where aggregates do not subtract: two stacks.
+//!
+//! The panes of a stretch are divided at a point. Before it, what lies between the start of each pane and the point is put
+//! together; behind it, everything is. A window is then two of these put together, however many panes it has: the stretch
+//! moves on by forgetting the earliest start, and when there is none left, the point moves to its end. Each pane is so
+//! put together three times, and not once for each window that it is in.
+//!
+//! The parts before the point take up memory: as much as the panes, where most keys are in most panes. Where they are not, panes
+//! are few keys each, and putting all of them together for each window costs less than the window's results.
+
+use super::pane::{Accumulated, Pane};
+use super::plan::{Plan, ROOM_MAX};
+use super::running::{MERGED, Panes, add};
+use flowgate_base::error::{Error, Result};
+use flowgate_state::store::{SlotKind, StateStore};
+
+/// A pane has at least one in so many of the keys of a window, on average.
+const SPARSE: usize = 4;
+
+/// The stretch.
+pub struct Stacks {
+    /// From the start of a pane to the point, by that start.
+    front: Panes,
+    /// From the point on.
+    back: Pane,
+    from: i64,
+    to: i64,
+}
+
+/// Whether it pays for panes with so many keys, all together, of a window with so many.
+pub fn pays(panes: usize, keys_of_panes: usize, keys: usize) -> bool {
+    keys_of_panes * SPARSE >= panes * keys
+}
+
+fn empty(plan: &Plan, store: &StateStore) -> Pane {
+    Pane::in_store(Accumulated::new(plan), store, MERGED, SlotKind::Window)
+}
+
+/// Puts two panes together, the later one alone if there is no earlier one, in a pane without keys.
+fn together(plan: &mut Plan, both: Pane, earlier: Option<&mut Pane>, later: &mut Pane) -> Result<Pane> {
+    // Most keys are in both: the rows of the later one serve for both, and are not looked for.
+    let shares = later.spilled_keys() == 0;
+    let mut both = if shares { both.with_keys_of(later) } else { both.with_room(later.len().min(ROOM_MAX)) };
+    if let Some(earlier) = earlier {
+        add(plan, &mut both, earlier, |_, _| {})?;
+    }
+    // A key that has gone to the file may have come back elsewhere.
+    if !shares || both.has_spilled() {
+        add(plan, &mut both, later, |_, _| {})?;
+        return Ok(both);
+    }
+    let pairs: Vec<(u32, u32)> = later.index().live().map(|row| (row, row)).collect();
+    both.values_mut().merge(&mut plan.aggregators, later.values(), &pairs)?;
+    both.settle(0)?;
+    Ok(both)
+}
+
+impl Stacks {
+    /// The panes of a stretch, with the point at its end.
+    pub fn over(plan: &mut Plan, store: &StateStore, panes: &mut Panes, from: i64, to: i64) -> Result<Self> {
+        let mut front = Panes::new(Accumulated::new(plan), store, MERGED, SlotKind::Window);
+        let mut later: Option<i64> = None;
+        for start in panes.numbers(from..to).into_iter().rev() {
+            let both = front.make();
+            let later_pane = later.map_or(Ok(None), |later| front.get(later))?;
+            let both = panes.visit_one(start, |pane| match later_pane {
+                Some(later) => together(plan, both, Some(pane), later),
+                None => together(plan, both, None, pane),
+            })?;
+            front.insert(start, both.ok_or_else(|| Error::internal("a pane of a window is gone"))?);
+            front.settle()?;
+            later = Some(start);
+        }
+        Ok(Stacks { front, back: empty(plan, store), from, to })
+    }
+
+    /// Whether the stretch starts here.
+    pub fn starts_at(&self, from: i64) -> bool {
+        self.from == from
+    }
+
+    /// Whether a pane is in it already.
+    pub fn covers(&self, pane: i64) -> bool {
+        (self.from..self.to).contains(&pane)
+    }
+
+    /// Adds the panes up to here, and gives all of the stretch put together; the next one begins at `next`.
+    pub fn merged(
+        &mut self,
+        plan: &mut Plan,
+        store: &StateStore,
+        panes: &mut Panes,
+        to: i64,
+        next: i64,
+    ) -> Result<Pane> {
+        panes.visit(self.to..to.max(self.to), |_, pane| add(plan, &mut self.back, pane, |_, _| {}))?;
+        self.to = self.to.max(to);
+        // What begins before the next stretch is not needed again.
+        let mut merged = match self.front.pop_before(next)? {
+            Some(front) => front,
+            None => match self.front.first_from(i64::MIN) {
+                Some(first) => {
+                    let front = self.front.visit_one(first, |front| together(plan, empty(plan, store), None, front))?;
+                    front.ok_or_else(|| Error::internal("a part of a window is gone"))?
+                }
+                None => empty(plan, store),
+            },
+        };
+        add(plan, &mut merged, &mut self.back, |_, _| {})?;
+        Ok(merged)
+    }
+
+    /// Takes out the panes before here. `None`: it does not pay any more.
+    pub fn leave(mut self, plan: &mut Plan, store: &StateStore, panes: &mut Panes, from: i64) -> Result<Option<Self>> {
+        while let Some(first) = self.front.first_from(i64::MIN).filter(|first| *first < from) {
+            self.front.remove(first);
+        }
+        self.from = from;
+        if !self.front.is_empty() {
+            return Ok(Some(self));
+        }
+        let (count, keys) = panes.sizes(from..self.to);
+        // All of the panes that are left are in what was put together behind the point.
+        if count == 0 || !pays(count, keys, self.back.len()) {
+            return Ok(None);
+        }
+        Stacks::over(plan, store, panes, from, self.to).map(Some)
+    }
+
+    /// Makes room where memory is short.
+    pub fn settle(&mut self) -> Result<()> {
+        self.front.settle()?;
+        self.back.settle(0)
+    }
+}

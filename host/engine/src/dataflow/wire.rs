@@ -1,0 +1,193 @@
+//! Messages between worker processes.
+//!
+//! ```text
+//! frame    := version:u8 (2)  count:u32  message*  padding to a multiple of 8 bytes
+//! message  := to:u32  tag:u8  body
+//! body     := tag 0, active:     from:u32  watermark:i64
+//!           | tag 1, idle:       from:u32  watermark:i64
+//!           | tag 2, ended:      from:u32  watermark:i64
+//!           | tag 4, stop
+//!           | tag 5, drain
+//!           | tag 3, batch:      row_count:u32  has_event_time:u8  length:u32  Arrow IPC stream
+//! ```
+//! Little-endian. The IPC stream holds one record batch: the columns, then event time where there is one. Where rows were read does not travel.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_ipc::reader::StreamReader;
+use arrow_ipc::writer::StreamWriter;
+use arrow_schema::{Field, Schema};
+
+use super::batch::{Batch, Column};
+use super::message::{Control, Envelope, Message, Messages};
+use super::watermark::{Activity, Signal};
+use flowgate_base::error::{Error, Result};
+
+const VERSION: u8 = 2;
+
+/// The bytes of a frame.
+pub fn encode(messages: &Messages) -> Vec<u8> {
+    let mut out = vec![VERSION];
+    out.extend_from_slice(&(messages.0.len() as u32).to_le_bytes());
+    for Envelope { to, message, .. } in &messages.0 {
+        out.extend_from_slice(&to.to_le_bytes());
+        match message {
+            Message::Signal { from, signal } => {
+                out.push(match signal.activity {
+                    Activity::Active => 0,
+                    Activity::Idle => 1,
+                    Activity::Ended => 2,
+                });
+                out.extend_from_slice(&from.to_le_bytes());
+                out.extend_from_slice(&signal.watermark.to_le_bytes());
+            }
+            Message::Control(Control::Stop) => out.push(4),
+            Message::Control(Control::Drain) => out.push(5),
+            Message::Batch(batch) => {
+                out.push(3);
+                out.extend_from_slice(&(batch.row_count() as u32).to_le_bytes());
+                out.push(batch.event_time().is_some().into());
+                let at = out.len();
+                out.extend_from_slice(&[0; 4]);
+                // The columns are ours and in memory: the only way to fail is a mistake here.
+                write_columns(batch, &mut out).unwrap_or_else(|e| panic!("a batch does not encode: {e}"));
+                let length = (out.len() - at - 4) as u32;
+                out[at..at + 4].copy_from_slice(&length.to_le_bytes());
+            }
+        }
+    }
+    out.resize(out.len().next_multiple_of(8), 0);
+    out
+}
+
+fn write_columns(batch: &Batch, out: &mut Vec<u8>) -> Result<()> {
+    let wrong = |e: arrow_schema::ArrowError| Error::internal(e.to_string());
+    let mut columns = batch.gather()?;
+    if let Some(event_time) = batch.event_time() {
+        columns.push(event_time.gather()?);
+    }
+    let fields: Vec<_> =
+        columns.iter().enumerate().map(|(i, c)| Field::new(i.to_string(), c.data_type().clone(), true)).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.row_count()));
+    let record = RecordBatch::try_new_with_options(schema.clone(), columns, &options).map_err(wrong)?;
+    let mut writer = StreamWriter::try_new(out, &schema).map_err(wrong)?;
+    writer.write(&record).and_then(|()| writer.finish()).map_err(wrong)
+}
+
+/// The messages of a frame.
+pub fn decode(bytes: &[u8]) -> Result<Messages> {
+    let mut reader = Reader(bytes);
+    let version = reader.u8()?;
+    if version != VERSION {
+        return Err(Error::internal(format!("frame of version {version}, this build has {VERSION}")));
+    }
+    let count = reader.u32()?;
+    let mut messages = Vec::new();
+    for _ in 0..count {
+        let to = reader.u32()?;
+        let message = match reader.u8()? {
+            0 => Message::Signal { from: reader.u32()?, signal: Signal::active(reader.i64()?) },
+            1 => Message::Signal { from: reader.u32()?, signal: Signal::idle(reader.i64()?) },
+            2 => Message::Signal { from: reader.u32()?, signal: Signal::ended(reader.i64()?) },
+            3 => Message::Batch(reader.batch()?),
+            4 => Message::Control(Control::Stop),
+            5 => Message::Control(Control::Drain),
+            tag => return Err(Error::internal(format!("unknown message {tag}"))),
+        };
+        messages.push(Envelope::new(to, message));
+    }
+    Ok(Messages(messages))
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length).ok_or_else(|| Error::internal("frame is cut off"))?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N)?);
+        Ok(array)
+    }
+
+    fn u8(&mut self) -> Result<u8> {
+        Ok(u8::from_le_bytes(self.array()?))
+    }
+
+    fn u32(&mut self) -> Result<u32> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    fn i64(&mut self) -> Result<i64> {
+        Ok(i64::from_le_bytes(self.array()?))
+    }
+
+    fn batch(&mut self) -> Result<Batch> {
+        let wrong = |e: arrow_schema::ArrowError| Error::internal(e.to_string());
+        let missing = || Error::internal("a batch lacks a column");
+        let row_count = self.u32()? as usize;
+        let has_event_time = self.u8()? != 0;
+        let length = self.u32()? as usize;
+        let mut stream = StreamReader::try_new(self.take(length)?, None).map_err(wrong)?;
+        let record = stream.next().ok_or_else(missing)?.map_err(wrong)?;
+        if record.num_rows() != row_count {
+            return Err(Error::internal("a batch has another number of rows than it says"));
+        }
+        let mut columns: Vec<ArrayRef> = record.columns().to_vec();
+        let event_time = if has_event_time { Some(columns.pop().ok_or_else(missing)?) } else { None };
+        Ok(Batch::new(columns, row_count).with_event_time(event_time.map(Column::from)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataflow::batch::repeat_timestamp;
+    use arrow_array::cast::AsArray;
+    use arrow_array::{Int64Array, StringArray};
+
+    fn sample() -> Messages {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::from(vec![Some(1), None, Some(3)])),
+            Arc::new(StringArray::from(vec!["a", "", "ü"])),
+        ];
+        let batch =
+            Batch::new(columns, 3).with_event_time(Some(repeat_timestamp(7, 3).into())).select(&vec![2, 0].into());
+        let messages = [
+            (1, Message::Signal { from: 2, signal: Signal::active(-5) }),
+            (0, Message::Batch(batch)),
+            (3, Message::Batch(Batch::new(vec![], 4))),
+            (0, Message::Signal { from: 1, signal: Signal::idle(7) }),
+            (0, Message::Signal { from: 1, signal: Signal::ended(8) }),
+            (2, Message::Control(Control::Stop)),
+            (2, Message::Control(Control::Drain)),
+        ];
+        Messages(messages.into_iter().map(|(to, message)| Envelope::new(to, message)).collect())
+    }
+
+    #[test]
+    fn messages_come_back_as_they_went() {
+        let bytes = encode(&sample());
+        assert_eq!(bytes.len() % 8, 0, "the engine aligns messages to 8 bytes");
+        let back = decode(&bytes).unwrap();
+        assert_eq!(encode(&back), bytes);
+        let Message::Batch(batch) = &back.0[1].message else { panic!("a batch") };
+        assert_eq!(batch.row_count(), 2);
+        assert_eq!(batch.gather().unwrap()[1].as_string::<i32>().value(0), "ü");
+    }
+
+    #[test]
+    fn a_frame_that_is_cut_off_anywhere_is_an_error() {
+        let bytes = encode(&sample());
+        let whole = bytes.len() - 7; // at most this much is padding
+        for length in 0..whole {
+            assert!(decode(&bytes[..length]).is_err(), "cut at {length}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Runs a checked graph: opens what it needs, starts the workers, and is the loop of each.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use timely::communication::WorkerGuards;
+use timely::container::NoopBuilder;
+use timely::dataflow::{InputHandle, ProbeHandle};
+use timely::worker::Worker;
+use timely::{CommunicationConfig, Config, WorkerConfig};
+
+use super::build::{Opened, build, lookup_layouts};
+use super::engine::{Tick, TimelyStage, Wake};
+use super::job_state::JobState;
+use super::join::table::SharedTable;
+use super::message::{Control, Envelope, Message, Messages};
+use super::metrics::JobMetrics;
+use super::source::LEAD_MS;
+use crate::job::graph::{Aggregate, JobGraph, NodeId, NodeKind, PluginFunction, SinkNode};
+use flowgate_base::clock;
+use flowgate_base::error::{Error, Result};
+use flowgate_base::schema::Schema;
+use flowgate_connect::sink::{Boundedness, SinkWriter};
+use flowgate_connect::{OwnOutputs, TableFile};
+use flowgate_wall::Plugins;
+
+/// A job that runs.
+pub struct RunningJob {
+    state: Arc<JobState>,
+    workers: WorkerGuards<()>,
+}
+
+/// Opens a sink; the command line gives its own, so that rows and the status line share the terminal.
+pub type OpenSink<'a> = &'a mut dyn FnMut(&SinkNode, &Schema, Boundedness) -> Result<Box<dyn SinkWriter>>;
+
+/// How long the end of a failed job waits for its sinks: they write what they have, unless nobody reads it.
+const SINKS_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Starts a job. Sources and sinks are opened first, so that what cannot be opened is an error here.
+pub fn start(graph: JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<RunningJob> {
+    let opened = open(&graph, plugins, open_sink)?;
+    let state = Arc::new(JobState::of(&graph));
+    let communication = match graph.parallelism {
+        1 => CommunicationConfig::Thread,
+        n => CommunicationConfig::Process(n),
+    };
+    let config = Config { communication, worker: WorkerConfig::default() };
+    let theirs = Arc::clone(&state);
+    let workers = timely::execute(config, move |worker| work(worker, &graph, &opened, &theirs))
+        .map_err(|e| Error::external(format!("cannot start the workers: {e}")))?;
+    Ok(RunningJob { state, workers })
+}
+
+impl RunningJob {
+    /// The job's figures.
+    pub fn metrics(&self) -> &JobMetrics {
+        &self.state.metrics
+    }
+
+    /// What the job shares with its workers: for threads that stop it or show how it does.
+    pub fn state(&self) -> &Arc<JobState> {
+        &self.state
+    }
+
+    /// Waits until the job has ended: all sources have, or a stop was asked for, or it has failed.
+    pub fn wait(self) -> Result<()> {
+        for result in self.workers.join() {
+            if let Err(panic) = result {
+                self.state.fail(Error::internal(format!("a worker has ended: {panic}")));
+            }
+        }
+        self.state.sinks.wait_for_threads(SINKS_PATIENCE);
+        self.state.failure().map_or(Ok(()), Err)
+    }
+}
+
+/// Opens what a job needs.
+pub(super) fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<Opened> {
+    let mut opened = Opened {
+        sources: HashMap::new(),
+        paces: HashMap::new(),
+        sinks: Mutex::default(),
+        plugins: HashMap::new(),
+        tables: HashMap::new(),
+    };
+    let own_outputs = Arc::new(OwnOutputs::of(graph.sinks()));
+    let mut boundedness = Boundedness::Bounded;
+    let mut sinks = HashMap::new();
+    for (id, node) in graph.nodes.iter().enumerate() {
+        let within = |e: Error| e.within(format_args!("`{}`", node.name));
+        let mut load = |function: &PluginFunction| -> Result<()> {
+            if !opened.plugins.contains_key(&function.path) {
+                opened.plugins.insert(function.path.clone(), plugins.load(&function.path)?);
+            }
+            Ok(())
+        };
+        match &node.kind {
+            NodeKind::Source(spec) => {
+                let mut source = flowgate_connect::open_source(&spec.connector).map_err(within)?;
+                source.avoid(&own_outputs);
+                let splits = source.splits(graph.parallelism).map_err(within)?;
+                // All sources come before all sinks.
+                if !source.ends() {
+                    boundedness = Boundedness::Unbounded;
+                }
+                opened.sources.insert(id, (source, splits));
+                if let Some(first) = graph.sources_that_meet(NodeId(id)).first() {
+                    let pace = opened.paces.entry(first.0).or_default().clone();
+                    opened.paces.insert(id, pace);
+                }
+            }
+            NodeKind::Transform(spec) => load(&spec.function).map_err(within)?,
+            NodeKind::Window(spec) => {
+                for aggregate in &spec.aggregates {
+                    if let Aggregate::Plugin(function) = &aggregate.aggregate {
+                        load(function).map_err(within)?;
+                    }
+                }
+            }
+            NodeKind::Join(spec) => {
+                if let Some((function, _)) = &spec.function {
+                    load(function).map_err(within)?;
+                }
+            }
+            NodeKind::Process(spec) => load(&spec.function).map_err(within)?,
+            NodeKind::Lookup(spec) => {
+                let [_, layout] = lookup_layouts(spec);
+                let table = TableFile::new(&spec.table).and_then(|file| SharedTable::open(file, layout));
+                opened.tables.insert(id, table.map_err(within)?);
+            }
+            NodeKind::Select(_) | NodeKind::Union(_) => {}
+            NodeKind::Sink(spec) => {
+                let input = node.inputs.first().ok_or_else(|| Error::internal("a sink without input"))?;
+                let schema = &graph.nodes[input.node.0].outputs[input.output].schema;
+                sinks.insert(id, open_sink(spec, schema, boundedness).map_err(within)?);
+            }
+        }
+    }
+    opened.sinks = Mutex::new(sinks);
+    Ok(opened)
+}
+
+/// The control stream's beginning; one worker has it.
+type ControlInput = InputHandle<Tick, NoopBuilder<Messages>>;
+
+/// What the loop of a worker needs of its dataflow.
+struct Built {
+    /// Stands behind every sink.
+    probe: ProbeHandle<Tick>,
+    /// Sources, and whether each waits for the probe to move.
+    sources: Vec<(Wake, Rc<Cell<bool>>)>,
+}
+
+/// One worker, from beginning to end.
+fn work(worker: &mut Worker, graph: &JobGraph, opened: &Opened, job: &Arc<JobState>) {
+    job.register_worker();
+    let mut input = ControlInput::new_with_builder();
+    let built: Result<Built> = worker.dataflow::<Tick, _, _>(|scope| {
+        let control = input.to_stream(scope);
+        let mut stage = TimelyStage::new(&scope, control, job, graph.in_flight_bytes);
+        build(&mut stage, graph, opened, job)?;
+        Ok(Built { probe: stage.probe, sources: stage.sources })
+    });
+    match built {
+        Ok(built) => {
+            job.sinks.worker_is_built();
+            // The others let go of the control stream: it advances with the first worker alone.
+            let control = (worker.index() == 0).then_some(input);
+            run(worker, built, control, job);
+        }
+        Err(error) => job.fail(error),
+    }
+    if job.is_over() {
+        for dataflow in worker.installed_dataflows() {
+            worker.drop_dataflow(dataflow);
+        }
+    }
+}
+
+/// The loop: grants ticks, steps the dataflow, wakes sources that waited for room, and parks when there is nothing to do.
+fn run(worker: &mut Worker, built: Built, mut control: Option<ControlInput>, job: &JobState) {
+    let mut frontier = Vec::new();
+    let mut stopping = false;
+    while !job.is_over() {
+        if let Some(control) = &mut control {
+            if job.stop_requested() && !stopping {
+                stopping = true;
+                let how = if job.drain_requested() { Control::Drain } else { Control::Stop };
+                let stop = (0..worker.peers()).map(|to| Envelope::new(to as u32, Message::Control(how))).collect();
+                control.send_batch(&mut Messages(stop));
+                let now = clock::now_ms().max(0) as Tick;
+                control.advance_to((now + LEAD_MS).max(control.time() + 1));
+            }
+            let wanted = job.wanted_ticks();
+            if wanted > *control.time() {
+                control.advance_to(wanted);
+            }
+        }
+        if built.probe.done() {
+            break;
+        }
+        worker.step_or_park(None);
+        if built.sources.iter().any(|(_, waits)| waits.get()) {
+            let moved = built.probe.with_frontier(|f| {
+                let moved = frontier[..] != f[..];
+                frontier.clear();
+                frontier.extend_from_slice(&f);
+                moved
+            });
+            if moved {
+                built.sources.iter().filter(|(_, waits)| waits.get()).for_each(|(wake, _)| wake.now());
+            }
+        }
+    }
+}

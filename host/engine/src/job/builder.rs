@@ -1,0 +1,274 @@
+//! Builds a job in Rust: the same structures as a job file gives.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use indexmap::map::Entry;
+
+use super::problem::{At, Problem};
+use super::spec;
+use super::stream::DataStream;
+use flowgate_base::quantity::{Bytes, DURATION_MS_MAX, Millis};
+
+/// A job that is being built. Its streams refer to it; a clone is the same job.
+///
+/// ```
+/// use std::time::Duration;
+/// use flowgate::job::JobBuilder;
+///
+/// let job = JobBuilder::new("weblog").parallelism(2);
+/// let requests = job
+///     .file("access.log")
+///     .transform("weblog", "parse")
+///     .event_time("time", Duration::from_secs(5));
+/// requests
+///     .key_by(["path"])
+///     .sliding(Duration::from_secs(10), Duration::from_secs(5))
+///     .aggregate([("views", "count()"), ("bytes", "sum(size)")])
+///     .print("out");
+/// requests.errors().write("bad", "bad.jsonl");
+///
+/// let job = job.build().unwrap();
+/// assert_eq!(job.operators["parse"].input.as_deref(), Some("file"));
+/// assert_eq!(job.operators["window"].input.as_deref(), Some("parse"));
+/// assert_eq!(job.sinks["bad"].input, "parse.errors");
+/// ```
+///
+/// [`check`](super::check::check) then finds the types of its edges, as for a job file. What is wrong is named by its
+/// place in the job, `operators.parse.event_time.column`, and the message names the column.
+#[derive(Debug, Clone)]
+pub struct JobBuilder {
+    pub(super) draft: Rc<RefCell<Draft>>,
+}
+
+/// What has been said of a job so far. Streams know their node by its position, so that it can be renamed.
+#[derive(Debug)]
+pub(super) struct Draft {
+    settings: spec::Job,
+    nodes: Vec<DraftNode>,
+    sinks: Vec<(String, Upstream, spec::Sink)>,
+    /// With the node, the field of it, where it is one, and the message.
+    problems: Vec<(usize, Option<&'static str>, String)>,
+}
+
+/// A source or an operator.
+#[derive(Debug)]
+pub(super) struct DraftNode {
+    pub(super) name: String,
+    pub(super) part: Part,
+    inputs: Vec<Upstream>,
+    reading: Reading,
+}
+
+/// How an operator names what it reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// `input`; nothing where it is a source.
+    Input,
+    /// `inputs`: left and right.
+    Inputs,
+    /// `union`.
+    Union,
+}
+
+/// What a node is.
+#[derive(Debug)]
+// A job has few of these: a box would only be in the way.
+#[allow(clippy::large_enum_variant)]
+pub(super) enum Part {
+    Source(spec::Source),
+    Operator(spec::Operator),
+}
+
+/// An output of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Upstream {
+    pub(super) node: usize,
+    /// Empty for the main output.
+    pub(super) side: String,
+}
+
+/// A duration in the whole milliseconds of a job; one that is too long becomes the longest.
+pub(super) fn millis(duration: Duration) -> Millis {
+    Millis(i64::try_from(duration.as_millis()).unwrap_or(DURATION_MS_MAX).min(DURATION_MS_MAX))
+}
+
+impl JobBuilder {
+    /// An empty job.
+    pub fn new(name: impl Into<String>) -> JobBuilder {
+        let settings = spec::Job {
+            job: name.into(),
+            parallelism: None,
+            in_flight: None,
+            key_groups: None,
+            plugins: IndexMap::new(),
+            limits: None,
+            state: None,
+            sources: IndexMap::new(),
+            operators: IndexMap::new(),
+            sinks: IndexMap::new(),
+        };
+        let draft = Draft { settings, nodes: Vec::new(), sinks: Vec::new(), problems: Vec::new() };
+        JobBuilder { draft: Rc::new(RefCell::new(draft)) }
+    }
+
+    fn set(self, change: impl FnOnce(&mut spec::Job)) -> JobBuilder {
+        change(&mut self.draft.borrow_mut().settings);
+        self
+    }
+
+    /// Worker threads.
+    pub fn parallelism(self, workers: usize) -> JobBuilder {
+        self.set(|job| job.parallelism = Some(workers))
+    }
+
+    /// Units in which keyed state is divided among workers.
+    pub fn key_groups(self, groups: u32) -> JobBuilder {
+        self.set(|job| job.key_groups = Some(groups))
+    }
+
+    /// Bytes and ticks under way before sources wait.
+    pub fn in_flight(self, bytes: u64, ticks: u32) -> JobBuilder {
+        self.set(|job| job.in_flight = Some(spec::InFlight { bytes: Some(Bytes(bytes)), ticks: Some(ticks) }))
+    }
+
+    /// Limits of plugin calls.
+    pub fn limits(self, limits: spec::Limits) -> JobBuilder {
+        self.set(|job| job.limits = Some(limits))
+    }
+
+    /// Where a plugin is; one that is not listed is looked for as in a job file.
+    pub fn plugin(self, name: impl Into<String>, path: impl Into<String>) -> JobBuilder {
+        self.set(|job| {
+            job.plugins.insert(name.into(), path.into());
+        })
+    }
+
+    /// The lines of text files: a path, or a glob. Its one column is `text`.
+    pub fn file(&self, path: impl Into<String>) -> DataStream {
+        self.source(spec::FileSource::text(path))
+    }
+
+    /// A stream of rows from outside. [`spec::FileSource`], [`spec::StdinSource`], [`spec::Generator`], [`spec::Nexmark`]
+    /// and [`spec::System`] are sources.
+    pub fn source(&self, source: impl Into<spec::Source>) -> DataStream {
+        let source = source.into();
+        let name = match &source {
+            spec::Source { file: Some(_), .. } => "file",
+            spec::Source { stdin: Some(_), .. } => "stdin",
+            spec::Source { generator: Some(_), .. } => "generator",
+            spec::Source { nexmark: Some(_), .. } => "nexmark",
+            spec::Source { system: Some(_), .. } => "system",
+            _ => "source",
+        };
+        self.add(name, Part::Source(source), None)
+    }
+
+    pub(super) fn add(&self, name: &str, part: Part, input: Option<Upstream>) -> DataStream {
+        self.add_reading(name, part, input.into_iter().collect(), Reading::Input)
+    }
+
+    pub(super) fn add_reading(&self, name: &str, part: Part, inputs: Vec<Upstream>, reading: Reading) -> DataStream {
+        let mut draft = self.draft.borrow_mut();
+        let taken = |name: &str| draft.nodes.iter().any(|n| n.name == name);
+        let mut free = name.to_string();
+        let mut n = 2;
+        while taken(&free) {
+            free = format!("{name}_{n}");
+            n += 1;
+        }
+        draft.nodes.push(DraftNode { name: free, part, inputs, reading });
+        let upstream = Upstream { node: draft.nodes.len() - 1, side: String::new() };
+        DataStream::new(self.clone(), upstream)
+    }
+
+    pub(super) fn add_sink(&self, name: String, input: Upstream, sink: spec::Sink) {
+        self.draft.borrow_mut().sinks.push((name, input, sink));
+    }
+
+    /// Changes a node, or notes that `what` cannot be said of a side output.
+    pub(super) fn change(&self, upstream: &Upstream, what: &str, change: impl FnOnce(&mut DraftNode)) {
+        let mut draft = self.draft.borrow_mut();
+        if upstream.side.is_empty() {
+            change(&mut draft.nodes[upstream.node]);
+        } else {
+            let message = format!("the side output `{}` cannot have {what} of its own", upstream.side);
+            draft.problems.push((upstream.node, None, message));
+        }
+    }
+
+    /// An operator with what `field` of it has by name; a name that is there twice is noted.
+    pub(super) fn add_named<V>(
+        &self,
+        name: &str,
+        input: &Upstream,
+        (field, named): (&'static str, impl Iterator<Item = (String, V)>),
+        operator: impl FnOnce(IndexMap<String, V>) -> spec::Operator,
+    ) -> DataStream {
+        let (mut once, mut twice) = (IndexMap::new(), Vec::new());
+        for (name, value) in named {
+            match once.entry(name) {
+                Entry::Occupied(entry) => twice.push(format!("`{}` is given twice", entry.key())),
+                Entry::Vacant(entry) => _ = entry.insert(value),
+            }
+        }
+        let stream = self.add(name, Part::Operator(operator(once)), Some(input.clone()));
+        let problems = twice.into_iter().map(|message| (stream.upstream.node, Some(field), message));
+        self.draft.borrow_mut().problems.extend(problems);
+        stream
+    }
+
+    /// The job as it would stand in a job file.
+    ///
+    /// # Errors
+    /// Two parts have one name, two columns that an operator makes have one, or a side output was given a name or event time of
+    /// its own.
+    pub fn build(&self) -> Result<spec::Job, Vec<Problem>> {
+        let draft = self.draft.borrow();
+        let mut job = draft.settings.clone();
+        let mut problems = Vec::new();
+        let mut names = BTreeSet::new();
+        let reference = |upstream: &Upstream| {
+            let name = &draft.nodes[upstream.node].name;
+            if upstream.side.is_empty() { name.clone() } else { format!("{name}.{}", upstream.side) }
+        };
+        for (node, field, message) in &draft.problems {
+            let at = At::job().field("operators").field(&draft.nodes[*node].name);
+            let at = field.map_or(at.clone(), |field| at.field(field));
+            problems.push(Problem::error(at, message));
+        }
+        let mut claim = |section: &str, name: &str| {
+            if !names.insert(name.to_string()) {
+                let at = At::job().field(section).field(name);
+                problems.push(Problem::error(at, format!("`{name}` is the name of another part already")));
+            }
+        };
+        for node in &draft.nodes {
+            match &node.part {
+                Part::Source(source) => {
+                    claim("sources", &node.name);
+                    job.sources.insert(node.name.clone(), source.clone());
+                }
+                Part::Operator(operator) => {
+                    claim("operators", &node.name);
+                    let mut operator = operator.clone();
+                    let names: Vec<String> = node.inputs.iter().map(reference).collect();
+                    match node.reading {
+                        Reading::Input => operator.input = names.into_iter().next(),
+                        Reading::Inputs => operator.inputs = names,
+                        Reading::Union => operator.union = names,
+                    }
+                    job.operators.insert(node.name.clone(), operator);
+                }
+            }
+        }
+        for (name, input, sink) in &draft.sinks {
+            claim("sinks", name);
+            job.sinks.insert(name.clone(), spec::Sink { input: reference(input), ..sink.clone() });
+        }
+        if problems.is_empty() { Ok(job) } else { Err(problems) }
+    }
+}

@@ -1,0 +1,81 @@
+//! Where a job's plugins are, and what is asked of them.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::job::spec;
+use flowgate_wall::binding::{Binding, FunctionInfo, OpenRequest};
+use flowgate_wall::{Function, Plugins};
+
+/// Loads plugins to see what they have. The wall implements it; tests have one of their own.
+pub trait PluginCatalog {
+    /// The functions of the component in this file. Their config schemas are safe to use: they refer to nothing outside
+    /// of themselves, and to themselves only around a smaller value.
+    ///
+    /// # Errors
+    /// Why it is not a plugin that can be used, for the job's author.
+    fn functions(&mut self, plugin: &Path) -> Result<Vec<FunctionInfo>, String>;
+
+    /// Opens one function for an operator, within the job's limits.
+    ///
+    /// # Errors
+    /// Everything that the function finds wrong with its config or columns, one message each.
+    fn open(&mut self, plugin: &Path, request: &OpenRequest, limits: &spec::Limits) -> Result<Binding, Vec<String>>;
+}
+
+/// The wall itself; its limits are those that it was made with.
+impl PluginCatalog for Plugins {
+    fn functions(&mut self, plugin: &Path) -> Result<Vec<FunctionInfo>, String> {
+        Ok(self.load(plugin).map_err(|e| e.to_string())?.functions().to_vec())
+    }
+
+    fn open(&mut self, plugin: &Path, request: &OpenRequest, _: &spec::Limits) -> Result<Binding, Vec<String>> {
+        let plugin = self.load(plugin).map_err(|e| vec![e.to_string()])?;
+        Ok(Function::open(&plugin, request.clone())?.binding().clone())
+    }
+}
+
+/// What a job is checked in.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// The folder to which the job's paths are relative, absolute.
+    pub base: PathBuf,
+    /// The job file, if the job is in one.
+    pub job_file: Option<PathBuf>,
+    /// Folders in which plugins are looked for that the job does not list, the first one first.
+    pub plugin_folders: Vec<PathBuf>,
+    /// Names of sources, operators and sinks that are known to be broken and not in the job.
+    pub broken: BTreeSet<String>,
+}
+
+impl Surroundings {
+    /// The plugin folders of this machine: `base`, `base/plugins`, the folders of `search_path`
+    /// (FLOWGATE_PLUGIN_PATH), and those that come with the `executable`.
+    pub fn of(base: &Path, search_path: Option<&OsStr>, executable: Option<&Path>) -> Surroundings {
+        let mut folders = vec![base.to_path_buf(), base.join("plugins")];
+        // An empty entry would stand for the current folder, which is not `base`.
+        let listed = search_path.into_iter().flat_map(std::env::split_paths).filter(|f| !f.as_os_str().is_empty());
+        folders.extend(listed.map(|f| base.join(f)));
+        if let Some(beside) = executable.and_then(Path::parent) {
+            folders.push(beside.join("plugins"));
+            if let Some(prefix) = beside.parent() {
+                folders.push(prefix.join("plugins"));
+                folders.push(prefix.join("lib/flowgate/plugins"));
+            }
+        }
+        Surroundings { base: base.to_path_buf(), job_file: None, plugin_folders: folders, broken: BTreeSet::new() }
+    }
+
+    /// The component of a plugin, or every path where it was looked for.
+    pub(super) fn find_plugin(&self, name: &str, listed: Option<&String>) -> Result<PathBuf, Vec<PathBuf>> {
+        let candidates: Vec<PathBuf> = match listed {
+            Some(path) => vec![self.base.join(path)],
+            None => self.plugin_folders.iter().map(|f| f.join(format!("{name}.wasm"))).collect(),
+        };
+        match candidates.iter().find(|c| c.is_file()) {
+            Some(found) => Ok(found.clone()),
+            None => Err(candidates),
+        }
+    }
+}

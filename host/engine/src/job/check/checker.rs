@@ -1,0 +1,201 @@
+//! The check from beginning to end.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use super::catalog::{PluginCatalog, Surroundings};
+use super::reading::{self, Reading};
+use super::{operator, sink, source, written};
+use crate::job::graph::{Input, JobGraph, Node, NodeId, Output, StatePlace};
+use crate::job::problem::{At, Problem, Severity, suggestion};
+use crate::job::spec;
+use crate::job::spec::Job;
+use flowgate_base::quantity::Bytes;
+use flowgate_wall::binding::FunctionInfo;
+
+/// A job that can run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checked {
+    /// What runs.
+    pub graph: JobGraph,
+    /// What its author should look at all the same.
+    pub warnings: Vec<Problem>,
+}
+
+/// Default of `parallelism`.
+const PARALLELISM: usize = 1;
+/// Worker threads of one process at the most: more would be a slip, and each costs memory in every exchange.
+const PARALLELISM_MAX: usize = 256;
+/// Default of `key_groups`.
+const KEY_GROUPS: u32 = 256;
+/// Key groups at the most: each has its own entry in every snapshot.
+const KEY_GROUPS_MAX: u32 = 32_768;
+/// Default of `in_flight.bytes`.
+const IN_FLIGHT_BYTES: u64 = 16 << 20;
+/// Default of `in_flight.ticks`.
+const IN_FLIGHT_TICKS: u32 = 256;
+
+/// Default of `state.memory`.
+const STATE_MEMORY_BYTES: u64 = 1 << 30;
+/// Least of `state.memory`: below it, the buffers of the files alone would not fit.
+const STATE_MEMORY_BYTES_MIN: u64 = 1 << 20;
+
+/// Checks a job. Nothing of it runs, but its plugins are loaded and their functions opened.
+///
+/// # Errors
+/// Everything that is wrong with the job.
+pub fn check(job: &Job, around: &Surroundings, plugins: &mut dyn PluginCatalog) -> Result<Checked, Vec<Problem>> {
+    let mut checker = Checker {
+        job,
+        around,
+        plugins,
+        problems: Vec::new(),
+        nodes: Vec::new(),
+        node_of: BTreeMap::new(),
+        functions: HashMap::new(),
+    };
+    let mut broken = around.broken.clone();
+    settings(job, around, &mut checker.problems);
+    reading::check_names(job, &mut checker.problems);
+    reading::check_inputs(job, &mut broken, &mut checker.problems);
+    let order = reading::order(job, &mut broken, &mut checker.problems);
+    source::check_sources(&mut checker);
+    for name in order {
+        let node = operator::check_operator(&mut checker, name, &job.operators[name]);
+        if let Some(node) = node {
+            checker.add(node);
+        }
+    }
+    sink::check_sinks(&mut checker);
+    written::check_written(&mut checker);
+    let Checker { mut problems, nodes, .. } = checker;
+    if problems.iter().any(|p| p.severity == Severity::Error) || !around.broken.is_empty() {
+        return Err(problems);
+    }
+    reading::check_unread(job, &mut problems);
+    Ok(Checked { graph: graph(job, around, nodes), warnings: problems })
+}
+
+fn graph(job: &Job, around: &Surroundings, nodes: Vec<Node>) -> JobGraph {
+    // A section that is left out has none of its settings, which have their defaults below.
+    let in_flight = job.in_flight.clone().unwrap_or_default();
+    let state = job.state.clone().unwrap_or_default();
+    JobGraph {
+        name: job.job.clone(),
+        parallelism: job.parallelism.unwrap_or(PARALLELISM),
+        key_groups: job.key_groups.unwrap_or(KEY_GROUPS),
+        in_flight_bytes: in_flight.bytes.map_or(IN_FLIGHT_BYTES, |b| b.0),
+        in_flight_ticks: in_flight.ticks.unwrap_or(IN_FLIGHT_TICKS),
+        limits: job.limits.clone().unwrap_or_default(),
+        state: StatePlace {
+            memory_bytes_max: state.memory.map_or(STATE_MEMORY_BYTES, |b| b.0),
+            spill: state.spill.map(|folder| around.base.join(folder)),
+        },
+        nodes,
+    }
+}
+
+fn settings(job: &Job, around: &Surroundings, problems: &mut Vec<Problem>) {
+    let top = At::job();
+    let mut range = |at: At, value: Option<u64>, least: u64, most: u64, show: fn(u64) -> String| {
+        if let Some(value) = value
+            && !(least..=most).contains(&value)
+        {
+            let least = show(least);
+            let bounds =
+                if most == u64::MAX { format!("at least {least}") } else { format!("{least} to {}", show(most)) };
+            problems.push(Problem::error(at, format!("expected {bounds}, found {}", show(value))));
+        }
+    };
+    let number = |n: u64| n.to_string();
+    let bytes = |n: u64| Bytes(n).to_string();
+    range(top.field("parallelism"), job.parallelism.map(|p| p as u64), 1, PARALLELISM_MAX as u64, number);
+    range(top.field("key_groups"), job.key_groups.map(u64::from), 1, KEY_GROUPS_MAX.into(), number);
+    if let Some(in_flight) = &job.in_flight {
+        let at = top.field("in_flight");
+        range(at.field("bytes"), in_flight.bytes.map(|b| b.0), 1, u64::MAX, bytes);
+        range(at.field("ticks"), in_flight.ticks.map(u64::from), 1, u64::MAX, number);
+    }
+    if let Some(state) = &job.state {
+        range(top.field("state").field("memory"), state.memory.map(|b| b.0), STATE_MEMORY_BYTES_MIN, u64::MAX, bytes);
+    }
+    if let Some(limits) = &job.limits {
+        let at = top.field("limits");
+        range(at.field("memory"), limits.memory.map(|b| b.0), 64 << 10, 4 << 30, bytes);
+        range(at.field("output"), limits.output.map(|b| b.0), 1, 4 << 30, bytes);
+        if limits.deadline.is_some_and(|d| d.0 <= 0) {
+            problems.push(Problem::error(at.field("deadline"), "a deadline must be longer than nothing"));
+        }
+    }
+    let groups = job.key_groups.unwrap_or(KEY_GROUPS) as usize;
+    if let Some(parallelism) = job.parallelism
+        && parallelism > groups
+        && parallelism <= PARALLELISM_MAX
+    {
+        let message = format!("{parallelism} workers cannot share {groups} key groups");
+        problems.push(Problem::error(top.field("parallelism"), message).help("raise `key_groups`"));
+    }
+    for (section, empty) in [("sources", job.sources.is_empty()), ("sinks", job.sinks.is_empty())] {
+        if empty && around.broken.is_empty() {
+            let problem = Problem::error(top.field(section), format!("a job needs {section}")).on_key();
+            problems.push(problem);
+        }
+    }
+}
+
+/// What the checks of the parts share.
+pub(super) struct Checker<'a> {
+    pub(super) job: &'a Job,
+    pub(super) around: &'a Surroundings,
+    pub(super) plugins: &'a mut dyn PluginCatalog,
+    pub(super) problems: Vec<Problem>,
+    pub(super) nodes: Vec<Node>,
+    node_of: BTreeMap<String, NodeId>,
+    functions: HashMap<PathBuf, Result<Vec<FunctionInfo>, String>>,
+}
+
+impl Checker<'_> {
+    /// Adds a node that is right.
+    pub(super) fn add(&mut self, node: Node) {
+        self.node_of.insert(node.name.clone(), NodeId(self.nodes.len()));
+        self.nodes.push(node);
+    }
+
+    /// The output that `input` names; none where it is broken, or is not there (which is noted at `at`).
+    pub(super) fn input(&mut self, input: &str, at: At) -> Option<(Input, Output)> {
+        let Reading { name, side } = Reading::parse(input);
+        let id = *self.node_of.get(name)?;
+        let node = &self.nodes[id.0];
+        match node.outputs.iter().position(|o| o.name == side && (side.is_empty() || !o.name.is_empty())) {
+            Some(output) => Some((Input { node: id, output }, node.outputs[output].clone())),
+            None => {
+                let others: Vec<&str> =
+                    node.outputs.iter().map(|o| o.name.as_str()).filter(|n| !n.is_empty()).collect();
+                let message = format!("`{name}` has no output `{side}`");
+                let help = suggestion(side, "its outputs beside the main one", others.iter().copied());
+                self.problems.push(Problem::error(at, message).help(help));
+                None
+            }
+        }
+    }
+
+    /// The functions of a plugin; loaded once, whatever came of it.
+    pub(super) fn functions(&mut self, plugin: &Path) -> Result<Vec<FunctionInfo>, String> {
+        if let Some(known) = self.functions.get(plugin) {
+            return known.clone();
+        }
+        let functions = self.plugins.functions(plugin);
+        self.functions.insert(plugin.to_path_buf(), functions.clone());
+        functions
+    }
+
+    /// The job's limits of plugin calls.
+    pub(super) fn limits(&self) -> spec::Limits {
+        self.job.limits.clone().unwrap_or_default()
+    }
+
+    /// Notes an error.
+    pub(super) fn error(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+}

@@ -1,0 +1,25 @@
+//! What a user writes: the job file ([`load`]), the checked graph ([`check`]), and the [`DataStream`] builder.
+mod builder;
+pub mod check;
+mod connector_spec;
+mod describe;
+#[cfg(test)]
+mod fake;
+pub mod graph;
+mod join_nodes;
+mod joined;
+pub mod json_schema;
+pub mod load;
+mod meet;
+mod order;
+pub mod picture;
+pub mod problem;
+mod process;
+pub mod spec;
+mod stream;
+pub mod tap;
+
+pub use builder::JobBuilder;
+pub use joined::{JoinedStreams, LookupStream};
+pub use process::Process;
+pub use stream::{ConnectedStreams, DataStream, KeyedStream, Transform, WindowedStream};

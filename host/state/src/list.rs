@@ -1,0 +1,251 @@
+//! State slots that hold a list a key: elements in the order in which they were appended, each with its own time-to-live.
+
+use super::codec;
+use super::table::{EntryVisitor, Values};
+use super::ttl::Ttl;
+use flowgate_base::error::{Error, Result};
+
+/// Bytes of all elements of one list.
+pub const LIST_BYTES_MAX: usize = 1 << 30;
+
+/// The lists of all keys.
+#[derive(Debug, Default)]
+pub struct Lists {
+    rows: Vec<List>,
+    ttl: Ttl,
+    heap_bytes: usize,
+}
+
+/// The list of one key. Elements are numbered from the first that was ever appended, so that a number means the same
+/// element while those before it expire.
+#[derive(Debug, Default)]
+pub struct List {
+    /// The number of the first element.
+    first: u64,
+    /// Where each element ends in `data`.
+    ends: Vec<u32>,
+    data: Vec<u8>,
+    /// When each element was written; without elements where nothing expires. It never goes back.
+    written_ms: Vec<i64>,
+    /// The numbers of the elements that the last look at changes saw; `None`: there was none.
+    saved: Option<(u64, u64)>,
+}
+
+impl List {
+    fn heap_bytes(&self) -> usize {
+        self.ends.capacity() * 4 + self.data.capacity() + self.written_ms.capacity() * 8
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn start_of(&self, at: usize) -> usize {
+        if at == 0 { 0 } else { self.ends[at - 1] as usize }
+    }
+
+    fn element(&self, at: usize) -> &[u8] {
+        &self.data[self.start_of(at)..self.ends[at] as usize]
+    }
+
+    /// Where the elements begin that are still seen.
+    fn seen_from(&self, ttl: &Ttl) -> usize {
+        ttl.expired_until().map_or(0, |until| self.written_ms.partition_point(|written_ms| *written_ms <= until))
+    }
+
+    fn drop_first(&mut self, count: usize) {
+        let bytes = self.start_of(count);
+        self.data.drain(..bytes);
+        self.ends.drain(..count);
+        self.ends.iter_mut().for_each(|end| *end -= bytes as u32);
+        self.written_ms.drain(..count.min(self.written_ms.len()));
+        self.first += count as u64;
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.data.truncate(self.start_of(len));
+        self.ends.truncate(len);
+        self.written_ms.truncate(len);
+    }
+
+    fn push(&mut self, element: &[u8], written_ms: Option<i64>) {
+        self.data.extend_from_slice(element);
+        self.ends.push(self.data.len() as u32);
+        self.written_ms.extend(written_ms);
+    }
+}
+
+impl Lists {
+    /// Whose elements are forgotten this many milliseconds after they were appended.
+    pub fn new(ttl_ms: Option<u64>) -> Self {
+        Lists { ttl: Ttl::new(ttl_ms), ..Lists::default() }
+    }
+
+    /// Changes one list and keeps count of its memory.
+    fn change<T>(&mut self, row: u32, change: impl FnOnce(&mut List, &Ttl) -> T) -> T {
+        let list = &mut self.rows[row as usize];
+        let before = list.heap_bytes();
+        let result = change(list, &self.ttl);
+        self.heap_bytes = self.heap_bytes + list.heap_bytes() - before;
+        result
+    }
+
+    /// Appends an element.
+    ///
+    /// # Errors
+    /// The list would be larger than [`LIST_BYTES_MAX`]: the user's fault.
+    pub fn append(&mut self, row: u32, element: &[u8]) -> Result<()> {
+        self.change(row, |list, ttl| {
+            if list.data.len() + element.len() > LIST_BYTES_MAX {
+                return Err(Error::user(format!("the list of one key would be larger than {LIST_BYTES_MAX} bytes")));
+            }
+            list.push(element, ttl.expired_until().map(|_| ttl.now_ms()));
+            Ok(())
+        })
+    }
+
+    /// Bytes of a list, expired elements included.
+    pub fn bytes_of(&self, row: u32) -> usize {
+        let list = &self.rows[row as usize];
+        list.data.len() + list.ends.len() * 4 + list.written_ms.len() * 8
+    }
+
+    /// How many elements there are, expired ones included: for [`Lists::truncate`].
+    pub fn stored_len(&self, row: u32) -> usize {
+        self.rows[row as usize].len()
+    }
+
+    /// Forgets the elements behind the first `len` of those that are stored.
+    pub fn truncate(&mut self, row: u32, len: usize) {
+        self.change(row, |list, _| list.truncate(len));
+    }
+
+    /// Calls `visit` with up to `limit` elements from position `start` on.
+    pub fn elements(&self, row: u32, start: usize, limit: usize, visit: impl FnMut(&[u8])) {
+        let list = &self.rows[row as usize];
+        let from = list.seen_from(&self.ttl).saturating_add(start);
+        (from..list.len()).take(limit).map(|at| list.element(at)).for_each(visit);
+    }
+
+    /// Empties a list; gives what it was.
+    pub fn take(&mut self, row: u32) -> List {
+        let old = &self.rows[row as usize];
+        let first = old.first + old.len() as u64;
+        let saved = old.saved;
+        self.replace(row, List { first, saved, ..List::default() })
+    }
+
+    /// Sets a list to what it was.
+    pub fn replace(&mut self, row: u32, list: List) -> List {
+        self.change(row, |old, _| std::mem::replace(old, list))
+    }
+}
+
+/// What is stored of a list: the number of its first element, lengths, data, times.
+type Stored<'a> = (u64, Vec<u32>, &'a [u8], Vec<i64>);
+
+impl Values for Lists {
+    fn grow(&mut self, rows: usize) {
+        self.rows.resize_with(rows, List::default);
+    }
+
+    fn clear(&mut self, row: u32) {
+        self.replace(row, List::default());
+    }
+
+    fn encode(&self, row: u32, out: &mut Vec<u8>) {
+        let list = &self.rows[row as usize];
+        let lengths: Vec<u32> = (0..list.len()).map(|at| list.element(at).len() as u32).collect();
+        codec::encode(&(list.first, lengths, list.data.as_slice(), list.written_ms.as_slice()), out);
+    }
+
+    fn decode(&mut self, row: u32, bytes: &[u8]) -> Result<()> {
+        let (first, lengths, data, written_ms): Stored<'_> = codec::decode(bytes)?;
+        let mut end = 0u64;
+        let mut ends = Vec::with_capacity(lengths.len());
+        for length in lengths {
+            end += u64::from(length);
+            ends.push(end as u32);
+        }
+        let times = if self.ttl.expired_until().is_some() { ends.len() } else { 0 };
+        if end != data.len() as u64 || data.len() > LIST_BYTES_MAX || written_ms.len() != times {
+            return Err(Error::internal("a stored list has other lengths than elements"));
+        }
+        self.replace(row, List { first, ends, data: data.into(), written_ms, saved: None });
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.rows.len() * size_of::<List>() + self.heap_bytes
+    }
+
+    fn set_now(&mut self, now_ms: i64) {
+        self.ttl.set_now(now_ms);
+    }
+
+    fn expired_until(&self) -> Option<i64> {
+        self.ttl.expired_until()
+    }
+
+    fn expire(&mut self, row: u32, _until: i64) -> bool {
+        self.change(row, |list, ttl| {
+            let expired = list.seen_from(ttl);
+            // The rest is moved; so it is done when at least as much goes.
+            if expired > 0 && expired * 2 >= list.len() {
+                list.drop_first(expired);
+            }
+            list.len() == 0
+        })
+    }
+
+    fn changes(&mut self, row: u32, visit: EntryVisitor<'_>) -> Result<()> {
+        let list = &mut self.rows[row as usize];
+        let (first, end) = (list.first, list.first + list.len() as u64);
+        let (old_first, old_end) = list.saved.unwrap_or((first, first));
+        for number in old_first..old_end.min(first) {
+            visit(Some(&number.to_be_bytes()), None)?;
+        }
+        let mut record = Vec::new();
+        for number in old_end.max(first)..end {
+            let at = (number - first) as usize;
+            record.clear();
+            codec::encode_prefix(&list.written_ms.get(at).copied().unwrap_or_default(), &mut record);
+            record.extend_from_slice(list.element(at));
+            visit(Some(&number.to_be_bytes()), Some(&record))?;
+        }
+        list.saved = Some((first, end));
+        Ok(())
+    }
+
+    fn is_new(&self, row: u32) -> bool {
+        self.rows[row as usize].saved.is_none()
+    }
+
+    fn restore(&mut self, row: u32, entry: Option<&[u8]>, value: Option<&[u8]>) -> Result<()> {
+        let wrong = || Error::internal("stored state of a list has an element without a number in its order");
+        let number = entry.and_then(|entry| entry.try_into().ok()).map(u64::from_be_bytes).ok_or_else(wrong)?;
+        self.change(row, |list, ttl| {
+            let end = list.first + list.len() as u64;
+            match value {
+                None if number < list.first || list.len() == 0 => Ok(()),
+                None if number == list.first && number < end => {
+                    list.drop_first(1);
+                    Ok(())
+                }
+                Some(record) if list.len() == 0 || number == end => {
+                    if list.len() == 0 {
+                        list.first = number;
+                    }
+                    let (written_ms, element) = codec::decode_prefix(record)?;
+                    list.push(element, ttl.expired_until().map(|_| written_ms));
+                    Ok(())
+                }
+                _ => Err(wrong()),
+            }
+        })
+    }
+
+    fn is_vacant(&self, row: u32) -> bool {
+        self.rows[row as usize].len() == 0
+    }
+}

@@ -1,0 +1,229 @@
+//! State slots that hold a map a key: entries in the order of their bytes, each with its own time-to-live.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use super::codec;
+use super::short::Short;
+use super::table::{EntryVisitor, Values};
+use super::ttl::Ttl;
+use flowgate_base::error::{Error, Result};
+
+/// The maps of all keys.
+#[derive(Debug, Default)]
+pub struct Maps {
+    rows: Vec<Map>,
+    ttl: Ttl,
+    heap_bytes: usize,
+    tracked: bool,
+}
+
+/// The map of one key.
+#[derive(Debug, Default)]
+pub struct Map {
+    entries: BTreeMap<Short, Cell>,
+    /// Of the entries.
+    bytes: usize,
+    /// No entry was written before this.
+    oldest_ms: i64,
+    /// Entries that have changed since the last look at changes; `None`: all of them, those that are gone included.
+    changed: Option<BTreeSet<Short>>,
+}
+
+/// The value of an entry.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    value: Short,
+    written_ms: i64,
+}
+
+/// Bytes of an entry in a tree that is two thirds full.
+const ENTRY_BYTES: usize = (size_of::<Short>() + size_of::<Cell>()) * 3 / 2;
+
+fn entry_bytes(name: &Short, cell: &Cell) -> usize {
+    ENTRY_BYTES + name.heap_bytes() + cell.value.heap_bytes()
+}
+
+impl Maps {
+    /// Whose entries are forgotten this many milliseconds after they were written.
+    pub fn new(ttl_ms: Option<u64>) -> Self {
+        Maps { ttl: Ttl::new(ttl_ms), ..Maps::default() }
+    }
+
+    /// The value of an entry.
+    pub fn get(&self, row: u32, entry: &[u8]) -> Option<&[u8]> {
+        let cell = self.rows[row as usize].entries.get(entry)?;
+        self.ttl.is_seen(cell.written_ms).then(|| cell.value.as_slice())
+    }
+
+    /// Sets an entry, or removes it; gives the old one, for [`Maps::put_back`].
+    pub fn set(&mut self, row: u32, entry: &[u8], value: Option<&[u8]>) -> Option<Cell> {
+        let cell = value.map(|value| Cell { value: Short::new(value), written_ms: self.ttl.now_ms() });
+        self.put_back(row, Short::new(entry), cell)
+    }
+
+    /// Sets an entry to what it was.
+    pub fn put_back(&mut self, row: u32, entry: Short, cell: Option<Cell>) -> Option<Cell> {
+        let map = &mut self.rows[row as usize];
+        if let Some(changed) = &mut map.changed {
+            changed.insert(entry.clone());
+        }
+        let names = entry.heap_bytes();
+        let bytes_of = |cell: &Cell| ENTRY_BYTES + names + cell.value.heap_bytes();
+        let old = match cell {
+            None => map.entries.remove(entry.as_slice()),
+            Some(cell) => {
+                map.oldest_ms =
+                    if map.entries.is_empty() { cell.written_ms } else { map.oldest_ms.min(cell.written_ms) };
+                self.heap_bytes += bytes_of(&cell);
+                map.bytes += bytes_of(&cell);
+                map.entries.insert(entry, cell)
+            }
+        };
+        let gone = old.as_ref().map_or(0, bytes_of);
+        self.heap_bytes -= gone;
+        map.bytes -= gone;
+        old
+    }
+
+    /// Calls `visit` with up to `limit` entries and their values, in the order of the entries' bytes, those after `after`.
+    pub fn entries(&self, row: u32, after: Option<&[u8]>, limit: usize, mut visit: impl FnMut(&[u8], &[u8])) {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let entries = self.rows[row as usize].entries.range::<[u8], _>((from, Bound::Unbounded));
+        for (name, cell) in entries.filter(|(_, cell)| self.ttl.is_seen(cell.written_ms)).take(limit) {
+            visit(name.as_slice(), cell.value.as_slice());
+        }
+    }
+
+    /// Bytes of a map in memory, expired entries included.
+    pub fn bytes_of(&self, row: u32) -> usize {
+        self.rows[row as usize].bytes
+    }
+
+    /// Empties a map; gives what it was.
+    pub fn take(&mut self, row: u32) -> Map {
+        self.replace(row, Map::default())
+    }
+
+    /// Sets a map to what it was.
+    pub fn replace(&mut self, row: u32, map: Map) -> Map {
+        self.heap_bytes += map.bytes;
+        let old = std::mem::replace(&mut self.rows[row as usize], map);
+        self.heap_bytes -= old.bytes;
+        old
+    }
+
+    /// Whether a map has no entries.
+    pub fn is_empty(&self, row: u32) -> bool {
+        self.rows[row as usize].entries.is_empty()
+    }
+}
+
+impl Values for Maps {
+    fn grow(&mut self, rows: usize) {
+        self.rows.resize_with(rows, Map::default);
+    }
+
+    fn clear(&mut self, row: u32) {
+        self.take(row);
+    }
+
+    fn encode(&self, row: u32, out: &mut Vec<u8>) {
+        let entries: Vec<(&[u8], &[u8], i64)> = self.rows[row as usize]
+            .entries
+            .iter()
+            .map(|(name, cell)| (name.as_slice(), cell.value.as_slice(), cell.written_ms))
+            .collect();
+        codec::encode(&entries, out);
+    }
+
+    fn decode(&mut self, row: u32, bytes: &[u8]) -> Result<()> {
+        let entries: Vec<(&[u8], &[u8], i64)> = codec::decode(bytes)?;
+        let oldest_ms = entries.iter().map(|(.., written_ms)| *written_ms).min().unwrap_or_default();
+        let cell = |(name, value, written_ms): (&[u8], &[u8], i64)| {
+            (Short::new(name), Cell { value: Short::new(value), written_ms })
+        };
+        let entries: BTreeMap<Short, Cell> = entries.into_iter().map(cell).collect();
+        let bytes = entries.iter().map(|(name, cell)| entry_bytes(name, cell)).sum();
+        self.replace(row, Map { entries, bytes, oldest_ms, changed: None });
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.rows.len() * size_of::<Map>() + self.heap_bytes
+    }
+
+    fn set_now(&mut self, now_ms: i64) {
+        self.ttl.set_now(now_ms);
+    }
+
+    fn expired_until(&self) -> Option<i64> {
+        self.ttl.expired_until()
+    }
+
+    fn expire(&mut self, row: u32, until: i64) -> bool {
+        let (map, tracked) = (&mut self.rows[row as usize], self.tracked);
+        if map.entries.is_empty() || map.oldest_ms > until {
+            return map.entries.is_empty();
+        }
+        let (mut gone, mut oldest_ms) = (0, i64::MAX);
+        map.entries.retain(|name, cell| {
+            let is_seen = cell.written_ms > until;
+            if is_seen {
+                oldest_ms = oldest_ms.min(cell.written_ms);
+            } else {
+                gone += entry_bytes(name, cell);
+                if let (true, Some(changed)) = (tracked, &mut map.changed) {
+                    changed.insert(name.clone());
+                }
+            }
+            is_seen
+        });
+        map.oldest_ms = oldest_ms;
+        map.bytes -= gone;
+        self.heap_bytes -= gone;
+        map.entries.is_empty()
+    }
+
+    fn track(&mut self) {
+        self.tracked = true;
+    }
+
+    fn changes(&mut self, row: u32, visit: EntryVisitor<'_>) -> Result<()> {
+        let map = &mut self.rows[row as usize];
+        let mut record = Vec::new();
+        let mut give = |name: &Short, cell: Option<&Cell>| {
+            let Some(cell) = cell else { return visit(Some(name.as_slice()), None) };
+            record.clear();
+            codec::encode_prefix(&cell.written_ms, &mut record);
+            record.extend_from_slice(cell.value.as_slice());
+            visit(Some(name.as_slice()), Some(&record))
+        };
+        match map.changed.replace(BTreeSet::new()) {
+            Some(changed) => changed.iter().try_for_each(|name| give(name, map.entries.get(name)))?,
+            None => map.entries.iter().try_for_each(|(name, cell)| give(name, Some(cell)))?,
+        }
+        Ok(())
+    }
+
+    fn is_new(&self, row: u32) -> bool {
+        self.rows[row as usize].changed.is_none()
+    }
+
+    fn restore(&mut self, row: u32, entry: Option<&[u8]>, value: Option<&[u8]>) -> Result<()> {
+        let entry = entry.ok_or_else(|| Error::internal("stored state of a map has no entry"))?;
+        let cell = match value {
+            None => None,
+            Some(record) => {
+                let (written_ms, value) = codec::decode_prefix(record)?;
+                Some(Cell { value: Short::new(value), written_ms })
+            }
+        };
+        self.put_back(row, Short::new(entry), cell);
+        Ok(())
+    }
+
+    fn is_vacant(&self, row: u32) -> bool {
+        self.is_empty(row)
+    }
+}

@@ -1,0 +1,212 @@
+//! What a table notes of each row, in two bytes: five marks, and when the row was written last, where rows expire.
+//!
+//! ```text
+//! bits 0 to 4:    marks, below
+//! bits 5 to 15:   the time, in units after a base that follows the clock; 0: then or earlier, or nothing expires
+//! ```
+//!
+//! Time-to-live so takes no memory of its own, and no access to memory beside that of the marks. A unit is a thousandth of the
+//! time-to-live, about, and at least a millisecond; times are rounded up to units. So a row is seen at least for its
+//! time-to-live, and at most for a unit longer.
+
+use super::codec;
+use super::ttl::Ttl;
+use flowgate_base::error::Result;
+
+/// The marks and the time of a row.
+pub(super) type Mark = u16;
+
+/// A row has a key.
+pub(super) const LIVE: Mark = 1;
+/// A key's value has changed since the last checkpoint.
+pub(super) const DIRTY: Mark = 2;
+/// A key was used since the last look for cold ones.
+pub(super) const USED: Mark = 4;
+/// The file has a copy of the row, perhaps an old one.
+pub(super) const STORED: Mark = 8;
+/// The file's copy is like the row.
+pub(super) const SAME: Mark = 16;
+
+/// Behind the marks is the time.
+const TIME_SHIFT: u32 = 5;
+/// The bits of the time.
+pub(super) const TIME: Mark = Mark::MAX << TIME_SHIFT;
+/// The last unit that can be noted.
+const UNITS_MAX: i64 = (Mark::MAX >> TIME_SHIFT) as i64;
+
+/// A time-to-live has at most so many units.
+const UNITS_PER_TTL: i64 = 1024;
+
+/// Units between the base and now when the base was moved: what was written before is expired.
+const UNITS_BEFORE_NOW: i64 = UNITS_PER_TTL + 2;
+
+/// What is longer, in milliseconds, is for ever: some 36 million years.
+const TTL_MS_MAX: u64 = 1 << 60;
+
+/// The clock of a table whose rows expire.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowClock {
+    ttl: Ttl,
+    /// Milliseconds.
+    unit: i64,
+    /// Milliseconds; a multiple of the unit.
+    base_ms: i64,
+    /// The time of a row that is written now, as a mark has it.
+    pub(super) now: Mark,
+    /// A row with a lower mark has expired, if it has a key.
+    seen_from: Mark,
+}
+
+impl RowClock {
+    /// Rows are seen for this many milliseconds after they were written last; `None`: for ever, and without a clock.
+    pub(super) fn new(ttl_ms: Option<u64>) -> Option<Self> {
+        let ttl_ms = ttl_ms.filter(|ms| *ms <= TTL_MS_MAX)?;
+        let unit = ttl_ms.div_ceil(UNITS_PER_TTL as u64).max(1) as i64;
+        let base_ms = -UNITS_BEFORE_NOW * unit;
+        let mut clock = RowClock { ttl: Ttl::new(Some(ttl_ms)), unit, base_ms, now: 0, seen_from: 0 };
+        clock.read();
+        Some(clock)
+    }
+
+    /// The time goes on; it does not go back. Times of these marks are kept true.
+    pub(super) fn set_now(&mut self, now_ms: i64, marks: &mut [Mark]) {
+        self.ttl.set_now(now_ms);
+        if self.units(self.ttl.now_ms()) > UNITS_MAX {
+            self.move_base(marks);
+        }
+        self.read();
+    }
+
+    /// A time in units after the base, rounded up.
+    fn units(&self, ms: i64) -> i64 {
+        let after = ms.saturating_sub(self.base_ms);
+        after / self.unit + i64::from(after % self.unit > 0)
+    }
+
+    fn read(&mut self) {
+        self.now = self.time(self.ttl.now_ms());
+        // Rounded down: a unit that is not over yet is not expired.
+        let until = self.ttl.expired_until().unwrap_or(i64::MIN).saturating_sub(self.base_ms).max(0) / self.unit;
+        self.seen_from = ((until.min(UNITS_MAX - 1) + 1) as Mark) << TIME_SHIFT;
+    }
+
+    /// The base follows the time: once in two thirds of a time-to-live.
+    #[cold]
+    fn move_base(&mut self, marks: &mut [Mark]) {
+        let shift = self.units(self.ttl.now_ms()) - UNITS_BEFORE_NOW;
+        self.base_ms += shift * self.unit;
+        let shift = shift.min(UNITS_MAX) as Mark;
+        for mark in marks {
+            let time = (*mark >> TIME_SHIFT).saturating_sub(shift);
+            *mark = *mark & !TIME | time << TIME_SHIFT;
+        }
+    }
+
+    /// A time as a mark has it.
+    fn time(&self, ms: i64) -> Mark {
+        (self.units(ms).clamp(0, UNITS_MAX) as Mark) << TIME_SHIFT
+    }
+
+    /// Whether the row has expired; one without a key has not.
+    #[inline(always)]
+    pub(super) fn has_expired(&self, mark: Mark) -> bool {
+        // One comparison for both: the mark of a row without a key is 0, which becomes the largest of all.
+        mark.wrapping_sub(1) < self.seen_from - 1
+    }
+
+    /// Appends the time of a mark in the encoding of stored state.
+    pub(super) fn encode(&self, mark: Mark, out: &mut Vec<u8>) {
+        codec::encode_prefix(&(self.base_ms + i64::from(mark >> TIME_SHIFT) * self.unit), out);
+    }
+
+    /// The time that [`RowClock::encode`] wrote, as a mark has it, and what is behind it.
+    pub(super) fn decode<'a>(&self, bytes: &'a [u8]) -> Result<(Mark, &'a [u8])> {
+        let (written_ms, rest) = codec::decode_prefix(bytes)?;
+        debug_assert!(written_ms <= self.ttl.now_ms() + self.unit, "a row comes from the future");
+        Ok((self.time(written_ms), rest))
+    }
+
+    /// The same of what another clock wrote, which may be ahead of this one: then this one follows.
+    pub(super) fn restore<'a>(&mut self, bytes: &'a [u8], marks: &mut [Mark]) -> Result<(Mark, &'a [u8])> {
+        self.set_now(codec::decode_prefix(bytes)?.0, marks);
+        self.decode(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const DAY_MS: i64 = 86_400_000;
+
+    /// Goal: a row is seen for its time-to-live and hardly longer, over years, marks are kept, and so are times that are
+    /// encoded meanwhile. Method: a row written at each of many times, with jumps of the clock that move the base, and none.
+    #[test]
+    fn times_stay_true_over_years() {
+        for ttl_ms in [1, 999, 1024, DAY_MS, 365 * DAY_MS] {
+            let mut clock = RowClock::new(Some(ttl_ms as u64)).unwrap();
+            assert!(clock.unit <= 1 + ttl_ms / 1024);
+            let mut now_ms = 1_700_000_000_000;
+            for step in 0..400 {
+                let mut marks = [LIVE | STORED, 0];
+                clock.set_now(now_ms, &mut marks);
+                marks[0] |= clock.now;
+                let mut written = Vec::new();
+                clock.encode(marks[0], &mut written);
+                for later in [0, ttl_ms / 2, ttl_ms - 1] {
+                    clock.set_now(now_ms + later, &mut marks);
+                    assert!(!clock.has_expired(marks[0]), "{later} ms after it was written");
+                    assert_eq!(clock.decode(&written).unwrap().0, marks[0] & TIME);
+                }
+                clock.set_now(now_ms + ttl_ms + clock.unit - 1, &mut marks);
+                assert!(clock.has_expired(marks[0]), "in step {step} of {ttl_ms} ms");
+                now_ms += ttl_ms + clock.unit + step * step * 100_000;
+                clock.set_now(now_ms, &mut marks);
+                assert!(clock.has_expired(marks[0]));
+                assert!(clock.has_expired(LIVE | clock.decode(&written).unwrap().0));
+                assert_eq!((marks[0] & !TIME, marks[1]), (LIVE | STORED, 0));
+                assert!(!clock.has_expired(marks[1]), "a row without a key");
+            }
+        }
+    }
+
+    /// Goal: what is put back into a table that has not been told the time yet is seen as long as it would have been.
+    #[test]
+    fn a_clock_that_is_behind_follows() {
+        const NOW_MS: i64 = 1_700_000_000_000;
+        let (mut ahead, mut behind) = (RowClock::new(Some(5000)).unwrap(), RowClock::new(Some(5000)).unwrap());
+        ahead.set_now(NOW_MS, &mut []);
+        let mut bytes = Vec::new();
+        ahead.encode(LIVE | ahead.now, &mut bytes);
+        bytes.push(7);
+        let (written, rest) = behind.restore(&bytes, &mut []).unwrap();
+        assert_eq!(rest, [7]);
+        let mut marks = [LIVE | written];
+        behind.set_now(NOW_MS + 4999, &mut marks);
+        assert!(!behind.has_expired(marks[0]));
+        behind.set_now(NOW_MS + 5000 + behind.unit, &mut marks);
+        assert!(behind.has_expired(marks[0]));
+    }
+
+    proptest! {
+        /// Goal: no time and no time-to-live is too large for the arithmetic.
+        #[test]
+        fn any_time_is_taken(ttl_ms: u64, times in prop::collection::vec(any::<i64>(), 1..5)) {
+            if let Some(mut clock) = RowClock::new(Some(ttl_ms)) {
+                let mut marks = [LIVE];
+                for now_ms in times {
+                    clock.set_now(now_ms, &mut marks);
+                    marks[0] = LIVE | clock.now;
+                    prop_assert!(ttl_ms == 0 || !clock.has_expired(marks[0]));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_longer_than_history_is_for_ever() {
+        assert!(RowClock::new(None).is_none() && RowClock::new(Some(u64::MAX)).is_none());
+        assert!(RowClock::new(Some(TTL_MS_MAX)).is_some());
+    }
+}

@@ -1,0 +1,254 @@
+//! The file of one worker to which state goes for which there is no memory.
+//!
+//! It is scratch: never synced, without a name from the moment it is open, so that it is gone when the process is, whatever
+//! ends it. A table of ours is one of redb's, named by a number, so that dropping it frees its pages at once. Small tables of one
+//! slot, of which there may be many, share one of redb's ([`SpillSpace`](super::spill_table::SpillSpace)): there a table costs no page, but the bytes of its rows.
+//!
+//! ```text
+//! key:    number of the table, 8 bytes, big-endian, where a space is shared | key group, 4 bytes, big-endian
+//!         | 0: no key; 1: 8 bytes of an integer; 2: bytes | the key
+//! value:  a frame (see `codec`) of: epoch, 4 bytes, little-endian | the row as its columns encode it
+//! ```
+//!
+//! Further tables of redb's have the keys that somebody has to look at, by time: the number of the table as above, the time, 8
+//! bytes, big-endian with the sign turned round, and the rest of the key as above; no values.
+//!
+//! Keys of one group are together, so that ranges are scanned by key group. The epoch is that of the last change: when it is
+//! the table's current one, the row has changed since the last look at changes. What timers have in the file is drawn in
+//! [`timer_file`](super::timer_file).
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use redb::{Database, ReadOnlyTable, ReadableDatabase, StorageBackend, TableDefinition, TableError, WriteTransaction};
+
+use super::codec;
+use super::key::Key;
+use super::store::JobStores;
+use flowgate_base::error::{Error, Result};
+
+/// Told apart by this number, files of several workers may lie in one folder.
+static FILES: AtomicU64 = AtomicU64::new(0);
+
+/// redb's cache has at least so many bytes.
+const CACHE_BYTES_MIN: usize = 1 << 20;
+
+/// What redb says is wrong.
+pub(super) fn failed(e: impl std::fmt::Display) -> Error {
+    Error::external(format!("cannot use the file for state that is over the memory budget: {e}"))
+}
+
+/// A file without a name.
+#[derive(Debug)]
+struct Scratch(File);
+
+impl StorageBackend for Scratch {
+    fn len(&self) -> std::io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        self.0.read_exact_at(out, offset)
+    }
+
+    fn set_len(&self, len: u64) -> std::io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> std::io::Result<()> {
+        // Nobody reads it after a crash.
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+        self.0.write_all_at(data, offset)
+    }
+}
+
+/// The file of one worker.
+#[derive(Debug)]
+pub(super) struct SpillFile {
+    database: Database,
+    tables: AtomicU64,
+    /// Counts what is written and read.
+    pub(super) job: Arc<JobStores>,
+}
+
+impl SpillFile {
+    /// A new file in this folder, which is made if it is not there; in the system's for temporary files, if there is none.
+    pub(super) fn create(folder: Option<&Path>, cache_bytes: usize, job: &Arc<JobStores>) -> Result<Self> {
+        let temporary = std::env::temp_dir();
+        let folder = folder.unwrap_or(&temporary);
+        std::fs::create_dir_all(folder)
+            .map_err(|e| Error::io(format_args!("cannot make folder {}", folder.display()), &e))?;
+        let name = format!("flowgate-{}-{}.spill", std::process::id(), FILES.fetch_add(1, Relaxed));
+        let path = folder.join(name);
+        let cannot = |e: std::io::Error| Error::io(format_args!("cannot create {}", path.display()), &e);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(cannot)?;
+        std::fs::remove_file(&path).map_err(cannot)?;
+        let database = Database::builder()
+            .set_cache_size(cache_bytes.max(CACHE_BYTES_MIN))
+            .create_with_backend(Scratch(file))
+            .map_err(failed)?;
+        Ok(SpillFile { database, tables: AtomicU64::new(0), job: Arc::clone(job) })
+    }
+
+    /// A number that no table has in its name.
+    pub(super) fn next_number(&self) -> u64 {
+        self.tables.fetch_add(1, Relaxed)
+    }
+
+    /// Changes tables, all of them or, where `change` fails, none.
+    pub(super) fn write<T>(&self, change: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
+        let transaction = self.database.begin_write().map_err(failed)?;
+        let result = change(&transaction)?;
+        transaction.commit().map_err(failed)?;
+        self.job.note_write();
+        Ok(result)
+    }
+
+    /// A table as it is now, if it has ever been written.
+    pub(super) fn open(&self, name: &str) -> Result<Option<ReadOnlyTable<&'static [u8], &'static [u8]>>> {
+        let transaction = self.database.begin_read().map_err(failed)?;
+        match transaction.open_table(Definition::new(name)) {
+            Ok(table) => Ok(Some(table)),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(e) => Err(failed(e)),
+        }
+    }
+
+    /// Frees the pages of tables.
+    pub(super) fn drop_tables(&self, names: &[&str]) -> Result<()> {
+        self.write(|transaction| {
+            for name in names {
+                transaction.delete_table(Definition::new(name)).map_err(failed)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Rows to be written, or keys to be looked up, in one piece of memory.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    pub(super) bytes: Vec<u8>,
+    pub(super) entries: Vec<Record>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Record {
+    /// Where the key, the value (empty for a look-up), and the record end and begin.
+    key: u32,
+    value: u32,
+    end: u32,
+    /// One that the caller chose.
+    pub(super) number: u32,
+}
+
+impl Record {
+    pub(super) fn key(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.key as usize..self.value as usize]
+    }
+
+    pub(super) fn value(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.value as usize..self.end as usize]
+    }
+}
+
+impl Records {
+    /// Adds a key.
+    pub(super) fn push_key(&mut self, key_group: u32, key: Key<'_>, number: u32) {
+        let start = self.bytes.len() as u32;
+        put_key(key_group, key, &mut self.bytes);
+        let end = self.bytes.len() as u32;
+        self.entries.push(Record { key: start, value: end, end, number });
+    }
+
+    /// Gives the last key a value.
+    pub(super) fn put_value(&mut self, epoch: u32, write: impl FnOnce(&mut Vec<u8>)) {
+        codec::frame(&mut self.bytes, |out| {
+            out.extend_from_slice(&epoch.to_le_bytes());
+            write(out);
+        });
+        self.entries.last_mut().expect("a key was added").end = self.bytes.len() as u32;
+    }
+
+    /// Bytes of the last record.
+    pub(super) fn last_bytes(&self) -> usize {
+        self.entries.last().map_or(0, |last| (last.end - last.key) as usize)
+    }
+
+    /// Takes the last record out again.
+    pub(super) fn pop(&mut self) {
+        if let Some(last) = self.entries.pop() {
+            self.bytes.truncate(last.key as usize);
+        }
+    }
+
+    pub(super) fn sort(&mut self) {
+        let Records { bytes, entries } = self;
+        entries.sort_unstable_by(|a, b| a.key(bytes).cmp(b.key(bytes)));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len() + self.entries.len() * size_of::<Record>()
+    }
+}
+
+/// Appends a key as the file has it.
+pub(super) fn put_key(key_group: u32, key: Key<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(&key_group.to_be_bytes());
+    match key {
+        Key::Nothing => out.push(0),
+        Key::Int(value) => {
+            out.push(1);
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+        Key::Bytes(bytes) => {
+            out.push(2);
+            out.extend_from_slice(bytes);
+        }
+    }
+}
+
+/// What [`put_key`] wrote.
+pub(super) fn read_key(bytes: &[u8]) -> Result<(u32, Key<'_>)> {
+    let wrong = || Error::internal("a key of spilled state cannot be read");
+    let (group, rest) = bytes.split_first_chunk::<4>().ok_or_else(wrong)?;
+    let key = match rest.split_first().ok_or_else(wrong)? {
+        (0, []) => Key::Nothing,
+        (1, value) => Key::Int(i64::from_le_bytes(value.try_into().map_err(|_| wrong())?)),
+        (2, bytes) => Key::Bytes(bytes),
+        _ => return Err(wrong()),
+    };
+    Ok((u32::from_be_bytes(*group), key))
+}
+
+/// The epoch and the row of a value.
+pub(super) fn read_value(frame: &[u8]) -> Result<(u32, &[u8])> {
+    let payload = codec::unframe(frame)?;
+    let (epoch, row) = payload
+        .split_first_chunk::<4>()
+        .ok_or_else(|| Error::internal("spilled state has a value without an epoch"))?;
+    Ok((u32::from_le_bytes(*epoch), row))
+}
+
+/// A table of redb's by its name.
+pub(super) type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
+
+/// A time as bytes that have its order.
+pub(super) fn ordered(at: i64) -> [u8; 8] {
+    (at as u64 ^ 1 << 63).to_be_bytes()
+}
+
+/// The time of what [`ordered`] made.
+pub(super) fn read_ordered(bytes: [u8; 8]) -> i64 {
+    (u64::from_be_bytes(bytes) ^ 1 << 63) as i64
+}

@@ -1,0 +1,358 @@
+//! What tables have in the file of their worker: how the rows of one are written, looked up, and gone through.
+
+use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use redb::{ReadableTable, WriteTransaction};
+
+use super::key::Key;
+use super::spill::{Definition, Record, Records, SpillFile, failed, ordered, put_key, read_ordered, read_value};
+use super::values::Asker;
+use flowgate_base::error::{Error, Result};
+
+/// The tables of redb's that a table of ours has for itself, or that small tables of one slot share.
+#[derive(Debug)]
+pub(super) struct SpillSpace {
+    file: Arc<SpillFile>,
+    rows: String,
+    /// Keys of rows that were spilled before changes had been looked at.
+    changed: String,
+    /// Keys that are due at a time, by [`Asker`].
+    due: [String; 2],
+    /// Whether there is anything beside rows.
+    has_notes: AtomicBool,
+    /// The number of the next table that shares it.
+    next: AtomicU64,
+    /// Tables that shared it and are gone; their rows go with the next change.
+    gone: Mutex<Vec<u64>>,
+}
+
+impl SpillSpace {
+    /// Without rows.
+    pub(super) fn new(file: &Arc<SpillFile>) -> Arc<Self> {
+        let number = file.next_number();
+        let name = |part: &str| format!("{part}-{number}");
+        Arc::new(SpillSpace {
+            file: Arc::clone(file),
+            rows: name("rows"),
+            changed: name("changed"),
+            due: Asker::ALL.map(|by| name(&format!("due-{}", by as usize))),
+            has_notes: AtomicBool::new(false),
+            next: AtomicU64::new(0),
+            gone: Mutex::default(),
+        })
+    }
+
+    fn names(&self) -> [&str; 4] {
+        [&self.rows, &self.changed, &self.due[0], &self.due[1]]
+    }
+
+    /// Changes the tables, all of them or none.
+    pub(super) fn write<T>(&self, change: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
+        self.file.write(|transaction| {
+            self.remove_gone(transaction)?;
+            change(transaction)
+        })
+    }
+
+    /// Removes the rows of tables that are gone: those of neighbours together.
+    fn remove_gone(&self, transaction: &WriteTransaction) -> Result<()> {
+        let mut gone = std::mem::take(&mut *self.gone.lock().unwrap_or_else(PoisonError::into_inner));
+        if gone.is_empty() {
+            return Ok(());
+        }
+        gone.sort_unstable();
+        let names = self.names();
+        let tables = if self.has_notes.load(Relaxed) { &names[..] } else { &names[..1] };
+        for name in tables {
+            let mut table = transaction.open_table(Definition::new(name)).map_err(failed)?;
+            for run in gone.chunk_by(|a, b| a + 1 == *b) {
+                let (from, to) = (run[0].to_be_bytes(), (run[run.len() - 1] + 1).to_be_bytes());
+                table.retain_in::<&[u8], _>(&from[..]..&to[..], |_, _| false).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for SpillSpace {
+    fn drop(&mut self) {
+        // Its pages are then used for others. What cannot be freed goes with the file.
+        let _ = self.file.drop_tables(&self.names());
+    }
+}
+
+/// The space that the tables of a slot share, made when the first of them needs it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SharedSpace(Arc<OnceLock<Arc<SpillSpace>>>);
+
+impl SharedSpace {
+    /// The space, in the worker's file.
+    pub(super) fn space(&self, file: &Arc<SpillFile>) -> &Arc<SpillSpace> {
+        self.0.get_or_init(|| SpillSpace::new(file))
+    }
+
+    /// The space, if a table has needed it.
+    pub(super) fn get(&self) -> Option<&Arc<SpillSpace>> {
+        self.0.get()
+    }
+}
+
+/// The part of one table in the file.
+#[derive(Debug)]
+pub(super) struct SpillTable {
+    space: Arc<SpillSpace>,
+    /// Its number, where others have the space as well.
+    number: Option<u64>,
+}
+
+/// Keys, each with the time when it is due; for each [`Asker`] its own.
+#[derive(Debug, Default)]
+pub(super) struct DueKeys([Vec<Vec<u8>>; 2]);
+
+impl DueKeys {
+    /// Adds a key.
+    pub(super) fn push(&mut self, by: Asker, at: i64, key_group: u32, key: Key<'_>) {
+        let mut bytes = ordered(at).to_vec();
+        put_key(key_group, key, &mut bytes);
+        self.0[by as usize].push(bytes);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(Vec::is_empty)
+    }
+}
+
+/// The time and the key of what [`DueKeys::push`] wrote.
+fn read_due(bytes: &[u8]) -> Result<(i64, &[u8])> {
+    let wrong = || Error::internal("the time of spilled state cannot be read");
+    let (at, key) = bytes.split_first_chunk::<8>().ok_or_else(wrong)?;
+    Ok((read_ordered(*at), key))
+}
+
+/// Bytes of the number before a key in a shared space.
+const NUMBER_BYTES: usize = size_of::<u64>();
+
+impl SpillTable {
+    /// With a space of its own.
+    pub(super) fn new(file: &Arc<SpillFile>) -> Self {
+        SpillTable { space: SpillSpace::new(file), number: None }
+    }
+
+    /// In a space that others have as well.
+    pub(super) fn sharing(space: &Arc<SpillSpace>) -> Self {
+        SpillTable { space: Arc::clone(space), number: Some(space.next.fetch_add(1, Relaxed)) }
+    }
+
+    /// The number by which [`SpillTable::sharing_as`] gives it again; the rows stay. `None`: it has a space of its own.
+    pub(super) fn into_number(mut self) -> std::result::Result<u64, Self> {
+        // Without its number, nothing is removed.
+        self.number.take().ok_or(self)
+    }
+
+    /// The table in a shared space that had this number.
+    pub(super) fn sharing_as(space: &Arc<SpillSpace>, number: u64) -> Self {
+        SpillTable { space: Arc::clone(space), number: Some(number) }
+    }
+
+    /// Whether others have the space as well.
+    pub(super) fn is_shared(&self) -> bool {
+        self.number.is_some()
+    }
+
+    /// A key as the space has it; `buffer` is for one that is made longer.
+    fn inside<'a>(&self, key: &'a [u8], buffer: &'a mut Vec<u8>) -> &'a [u8] {
+        let Some(number) = self.number else { return key };
+        buffer.clear();
+        buffer.extend_from_slice(&number.to_be_bytes());
+        buffer.extend_from_slice(key);
+        buffer
+    }
+
+    /// A key of the space as the table has it.
+    fn outside<'a>(&self, key: &'a [u8]) -> &'a [u8] {
+        if self.number.is_some() { key.get(NUMBER_BYTES..).unwrap_or_default() } else { key }
+    }
+
+    /// The keys of the space that are the table's, from behind one of them on: two bounds, the second of which is empty where there
+    /// is none.
+    fn range(&self, after: Option<&[u8]>) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+        let prefix = |number: u64| number.to_be_bytes().to_vec();
+        let from = match (after, self.number) {
+            (Some(after), _) => {
+                let mut buffer = Vec::new();
+                Bound::Excluded(self.inside(after, &mut buffer).to_vec())
+            }
+            (None, Some(number)) => Bound::Included(prefix(number)),
+            (None, None) => Bound::Unbounded,
+        };
+        (from, self.number.map_or(Bound::Unbounded, |number| Bound::Excluded(prefix(number + 1))))
+    }
+
+    /// Writes rows, over those that have their keys; with `tracked`, they are noted as changed. Removes other keys. Notes keys
+    /// that are due.
+    pub(super) fn write<'k>(
+        &self,
+        records: &mut Records,
+        due: &DueKeys,
+        tracked: impl Fn(u32) -> bool,
+        remove: impl Iterator<Item = &'k [u8]>,
+    ) -> Result<()> {
+        self.space.write(|transaction| self.write_in(transaction, records, due, tracked, remove))
+    }
+
+    /// The same within a transaction of [`SpillSpace::write`].
+    pub(super) fn write_in<'k>(
+        &self,
+        transaction: &WriteTransaction,
+        records: &mut Records,
+        due: &DueKeys,
+        tracked: impl Fn(u32) -> bool,
+        remove: impl Iterator<Item = &'k [u8]>,
+    ) -> Result<()> {
+        records.sort();
+        let mut buffer = Vec::new();
+        let mut table = transaction.open_table(Definition::new(&self.space.rows)).map_err(failed)?;
+        for key in remove {
+            table.remove(self.inside(key, &mut buffer)).map_err(failed)?;
+        }
+        for record in &records.entries {
+            let key = self.inside(record.key(&records.bytes), &mut buffer);
+            table.insert(key, record.value(&records.bytes)).map_err(failed)?;
+        }
+        self.space.file.job.note_written(records.entries.len(), records.bytes.len());
+        let noted: Vec<&Record> = records.entries.iter().filter(|record| tracked(record.number)).collect();
+        if !noted.is_empty() {
+            self.space.has_notes.store(true, Relaxed);
+            let mut table = transaction.open_table(Definition::new(&self.space.changed)).map_err(failed)?;
+            for record in noted {
+                table.insert(self.inside(record.key(&records.bytes), &mut buffer), &[][..]).map_err(failed)?;
+            }
+        }
+        for (keys, name) in due.0.iter().zip(&self.space.due).filter(|(keys, _)| !keys.is_empty()) {
+            self.space.has_notes.store(true, Relaxed);
+            let mut table = transaction.open_table(Definition::new(name)).map_err(failed)?;
+            for key in keys {
+                table.insert(self.inside(key, &mut buffer), &[][..]).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks keys up: calls `found` with the number, the epoch and the row of each that is there.
+    pub(super) fn read(
+        &self,
+        records: &mut Records,
+        mut found: impl FnMut(u32, u32, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        records.sort();
+        let Some(table) = self.space.file.open(&self.space.rows)? else { return Ok(()) };
+        let (mut buffer, mut rows, mut bytes) = (Vec::new(), 0, 0);
+        for record in &records.entries {
+            let key = self.inside(record.key(&records.bytes), &mut buffer);
+            if let Some(value) = table.get(key).map_err(failed)? {
+                let (epoch, row) = read_value(value.value())?;
+                (rows, bytes) = (rows + 1, bytes + row.len());
+                found(record.number, epoch, row)?;
+            }
+        }
+        self.space.file.job.note_read(rows, bytes);
+        Ok(())
+    }
+
+    /// Takes out up to `limit` keys that are due at `until` or earlier, and says when the next one is due.
+    pub(super) fn take_due(&self, by: Asker, until: i64, limit: usize) -> Result<(Vec<Vec<u8>>, Option<i64>)> {
+        self.space.write(|transaction| {
+            let (mut keys, mut next) = (Vec::new(), None);
+            let mut table = transaction.open_table(Definition::new(&self.space.due[by as usize])).map_err(failed)?;
+            let mut entries = Vec::new();
+            for entry in within(&table, &self.range(None))? {
+                let (entry, _) = entry.map_err(failed)?;
+                let (at, key) = read_due(self.outside(entry.value()))?;
+                if at > until || keys.len() == limit {
+                    next = Some(at);
+                    break;
+                }
+                keys.push(key.to_vec());
+                entries.push(entry.value().to_vec());
+            }
+            for entry in entries {
+                table.remove(entry.as_slice()).map_err(failed)?;
+            }
+            Ok((keys, next))
+        })
+    }
+
+    /// Calls `visit` with the key, the epoch and the row of entries behind `after`, in the order of their keys, until it says
+    /// that it has enough. Whether there are more.
+    pub(super) fn scan(
+        &self,
+        after: Option<&[u8]>,
+        mut visit: impl FnMut(&[u8], u32, &[u8]) -> Result<bool>,
+    ) -> Result<bool> {
+        let Some(table) = self.space.file.open(&self.space.rows)? else { return Ok(false) };
+        let (mut rows, mut bytes, mut more) = (0, 0, false);
+        for entry in within(&table, &self.range(after))? {
+            let (key, value) = entry.map_err(failed)?;
+            let (epoch, row) = read_value(value.value())?;
+            (rows, bytes) = (rows + 1, bytes + row.len());
+            if !visit(self.outside(key.value()), epoch, row)? {
+                more = true;
+                break;
+            }
+        }
+        self.space.file.job.note_read(rows, bytes);
+        Ok(more)
+    }
+
+    /// Calls `visit` with the key, the epoch and the row of what was noted as changed.
+    pub(super) fn changed(&self, mut visit: impl FnMut(&[u8], u32, &[u8]) -> Result<()>) -> Result<()> {
+        let file = &self.space.file;
+        let (Some(changed), Some(rows)) = (file.open(&self.space.changed)?, file.open(&self.space.rows)?) else {
+            return Ok(());
+        };
+        for entry in within(&changed, &self.range(None))? {
+            let (key, _) = entry.map_err(failed)?;
+            if let Some(value) = rows.get(key.value()).map_err(failed)? {
+                let (epoch, row) = read_value(value.value())?;
+                visit(self.outside(key.value()), epoch, row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing is noted as changed any more.
+    pub(super) fn forget_changed(&self) -> Result<()> {
+        if self.number.is_none() {
+            return self.space.file.drop_tables(&[&self.space.changed]);
+        }
+        self.space.write(|transaction| {
+            let mut table = transaction.open_table(Definition::new(&self.space.changed)).map_err(failed)?;
+            let (from, to) = self.range(None);
+            let range = (from.as_ref().map(Vec::as_slice), to.as_ref().map(Vec::as_slice));
+            table.retain_in::<&[u8], _>(range, |_, _| false).map_err(failed)
+        })
+    }
+}
+
+/// The entries of a table of redb's between two bounds.
+fn within<'t>(
+    table: &'t impl ReadableTable<&'static [u8], &'static [u8]>,
+    (from, to): &(Bound<Vec<u8>>, Bound<Vec<u8>>),
+) -> Result<redb::Range<'t, &'static [u8], &'static [u8]>> {
+    let bounds = (from.as_ref().map(Vec::as_slice), to.as_ref().map(Vec::as_slice));
+    table.range::<&[u8]>(bounds).map_err(failed)
+}
+
+impl Drop for SpillTable {
+    fn drop(&mut self) {
+        // What has a space of its own goes with it.
+        if let Some(number) = self.number {
+            self.space.gone.lock().unwrap_or_else(PoisonError::into_inner).push(number);
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! What a table notes of its rows in the file: how many there are, which keys are worth a look there, and which rows are not to go
+//! there although memory is short.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::evict::NEXT_KEYS;
+use super::filter::Filter;
+use super::key::{Key, hash};
+use super::marks::{LIVE, Mark, USED};
+use super::short::Short;
+use super::spill::{Records, SpillFile, put_key, read_key};
+use super::spill_table::{SpillSpace, SpillTable};
+use flowgate_base::error::Result;
+
+/// A table with so few keys in the file has no filter in memory: it is made again when somebody looks for a key.
+const UNFILTERED_KEYS_MAX: usize = 64;
+
+/// A table that begins with this many rows in the file has a space for itself: it is dropped at once, and not row by row.
+const SHARING_ROWS_MAX: usize = NEXT_KEYS / 4;
+
+/// What a table has in the file.
+#[derive(Debug)]
+pub(super) struct Spilled {
+    pub(super) file: SpillTable,
+    /// `None`: of few keys.
+    filter: Option<Filter>,
+    /// Keys in the file that count as removed.
+    pub(super) removed: BTreeSet<Short>,
+    /// Keys in the file that count.
+    pub(super) copies: usize,
+    /// Those of them that are in memory as well.
+    pub(super) loaded: usize,
+    /// Keys that are noted as changed in the file.
+    pub(super) changed: usize,
+    /// Behind this key the sweep for what is expired goes on.
+    pub(super) swept: Option<Vec<u8>>,
+    /// When the first of the keys in the file is due, by [`Asker`](super::values::Asker).
+    pub(super) due: [Option<i64>; 2],
+    pub(super) held: Held,
+}
+
+/// What is left of a table all of whose rows are in the file.
+#[derive(Debug)]
+pub(super) enum Folded {
+    /// In a shared space, few rows: a note of some bytes.
+    Small {
+        /// Of the table in the space.
+        number: u64,
+        /// Keys.
+        copies: u32,
+        /// As that of [`Spilled`].
+        due: [Option<i64>; 2],
+    },
+    /// Any.
+    Large(Box<Spilled>),
+}
+
+impl Spilled {
+    /// Of a table that is about to put so many rows into the file, in this space, if it is to be shared.
+    pub(super) fn new(file: &Arc<SpillFile>, shared: Option<&Arc<SpillSpace>>, rows: usize) -> Self {
+        let shared = shared.filter(|_| Spilled::shares(rows));
+        Spilled::of(shared.map_or_else(|| SpillTable::new(file), SpillTable::sharing), 0, [None; 2])
+    }
+
+    /// Whether a table that is about to put so many rows into the file has a space with others.
+    pub(super) fn shares(rows: usize) -> bool {
+        rows <= SHARING_ROWS_MAX
+    }
+
+    fn of(file: SpillTable, copies: usize, due: [Option<i64>; 2]) -> Self {
+        Spilled {
+            file,
+            filter: None,
+            removed: BTreeSet::new(),
+            copies,
+            loaded: 0,
+            changed: 0,
+            swept: None,
+            due,
+            held: Held::default(),
+        }
+    }
+
+    /// As it is kept while no row of the table is in memory.
+    pub(super) fn fold(mut self: Box<Self>) -> Folded {
+        let is_small = self.filter.is_none() && self.removed.is_empty() && self.changed == 0;
+        self.held = Held::default();
+        let Some(copies) = u32::try_from(self.copies).ok().filter(|_| is_small) else { return Folded::Large(self) };
+        let due = self.due;
+        match self.file.into_number() {
+            Ok(number) => Folded::Small { number, copies, due },
+            Err(file) => Folded::Large(Box::new(Spilled::of(file, copies as usize, due))),
+        }
+    }
+
+    /// What [`Spilled::fold`] made; `shared` is the space in which it was.
+    pub(super) fn unfold(folded: Folded, shared: &Arc<SpillSpace>) -> Box<Self> {
+        match folded {
+            Folded::Small { number, copies, due } => {
+                Box::new(Spilled::of(SpillTable::sharing_as(shared, number), copies as usize, due))
+            }
+            Folded::Large(spilled) => spilled,
+        }
+    }
+
+    /// Bytes of memory that the filter takes up.
+    pub(super) fn filter_bytes(&self) -> usize {
+        self.filter.as_ref().map_or(0, Filter::bytes)
+    }
+
+    /// The key of a row in memory, which has a copy, is removed.
+    pub(super) fn note_removed(&mut self, key: Short) {
+        self.removed.insert(key);
+        self.copies -= 1;
+        self.loaded -= 1;
+    }
+
+    /// So many more keys are about to be written.
+    pub(super) fn expect(&mut self, keys: usize) -> Result<()> {
+        if self.filter.is_none() && self.copies + keys > UNFILTERED_KEYS_MAX {
+            self.make_filter()?;
+        }
+        Ok(())
+    }
+
+    /// A key without a copy is written.
+    pub(super) fn note_copy(&mut self, hash: u64) {
+        self.copies += 1;
+        if let Some(filter) = &mut self.filter {
+            filter.insert(hash);
+        }
+    }
+
+    /// A filter of the keys that are there, which are few or none.
+    fn make_filter(&mut self) -> Result<()> {
+        let mut filter = Filter::default();
+        if self.copies > 0 {
+            self.file.scan(None, |bytes, _, _| {
+                filter.insert(hash(read_key(bytes)?.1));
+                Ok(true)
+            })?;
+        }
+        self.filter = Some(filter);
+        Ok(())
+    }
+
+    /// Adds a key to those that are looked up, unless it cannot be there.
+    pub(super) fn want(
+        &mut self,
+        wanted: &mut Records,
+        group: u32,
+        hash: u64,
+        key: Key<'_>,
+        number: u32,
+    ) -> Result<()> {
+        if self.filter.is_none() {
+            self.make_filter()?;
+        }
+        if !self.filter.as_ref().is_some_and(|filter| filter.may_have(hash)) {
+            return Ok(());
+        }
+        if !self.removed.is_empty() {
+            let mut bytes = Vec::new();
+            put_key(group, key, &mut bytes);
+            if self.removed.contains(bytes.as_slice()) {
+                return Ok(());
+            }
+        }
+        wanted.push_key(group, key, number);
+        Ok(())
+    }
+}
+
+impl Folded {
+    /// Keys.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Folded::Small { copies, .. } => *copies as usize,
+            Folded::Large(spilled) => spilled.copies,
+        }
+    }
+
+    /// As that of [`Spilled`].
+    pub(super) fn due(&self) -> [Option<i64>; 2] {
+        match self {
+            Folded::Small { due, .. } => *due,
+            Folded::Large(spilled) => spilled.due,
+        }
+    }
+
+    /// Bytes of memory beside its own.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Folded::Small { .. } => 0,
+            Folded::Large(spilled) => size_of::<Spilled>() + spilled.filter_bytes(),
+        }
+    }
+}
+
+/// A row that takes more bytes than this in the file, and was used since memory was short last, stays in memory: with the next
+/// batch it would come back, and to write and read all of it for a few rows of input costs more than anything else that is done
+/// with them. It takes up no more memory than while it was used.
+const HELD_ROW_BYTES: usize = 4 << 10;
+
+/// A row takes up so much more in memory than in the file, about.
+const MEMORY_PER_ENCODED: usize = 3;
+
+/// Large rows that stay in memory for as long as they are used.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// Their bytes in the file when it was looked at.
+    rows: BTreeMap<u32, usize>,
+    /// Bytes of the table then.
+    own: usize,
+}
+
+impl Held {
+    /// Whether a row that has been used, and is as large as this in the file, is to stay.
+    pub(super) fn holds(&mut self, row: u32, bytes: usize, own: usize) -> bool {
+        if bytes > HELD_ROW_BYTES {
+            self.rows.insert(row, bytes);
+            self.own = self.own.max(own);
+        }
+        bytes > HELD_ROW_BYTES
+    }
+
+    /// Whether a row is known to be large, and was used.
+    pub(super) fn has(&self, row: u32) -> bool {
+        self.rows.contains_key(&row)
+    }
+
+    /// Forgets rows that were not used since the last call, by their marks; of a table that has twice the size by now, all: these
+    /// are looked at again, so that what is looked at is at most twice what there is.
+    pub(super) fn refresh(&mut self, marks: &mut [Mark], own: usize) {
+        if own > 2 * self.own {
+            *self = Held::default();
+        }
+        self.rows.retain(|row, _| {
+            let used = marks[*row as usize] & (LIVE | USED) == LIVE | USED;
+            marks[*row as usize] &= !USED;
+            used
+        });
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Bytes of memory that they take up in a table of this size and so many rows in memory.
+    pub(super) fn bytes(&self, own: usize, live: usize) -> usize {
+        match self.rows.len() {
+            0 => 0,
+            held if held >= live => own,
+            _ => (self.rows.values().sum::<usize>() * MEMORY_PER_ENCODED).min(own),
+        }
+    }
+}

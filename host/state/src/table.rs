@@ -1,0 +1,378 @@
+//! A table: keys, and a row of columns for each. What is done with it between batches is in [`evict`](super::evict) and
+//! [`changes`](super::changes).
+
+use std::collections::BTreeSet;
+
+use super::index::KeyIndex;
+use super::key::{Key, KeyGroups, Keys, hash};
+use super::marks::{DIRTY, LIVE, Mark, RowClock, STORED, TIME, USED};
+use super::shared_index::SharedIndex;
+use super::short::Short;
+use super::spill::put_key;
+use super::spill_table::SharedSpace;
+use super::spilled::Spilled;
+use super::store::{Listing, SlotKind, StateStore};
+pub use super::values::{Asker, EntryVisitor, Values};
+use flowgate_base::error::Result;
+
+/// Spilled keys that are due which should come back at once: see [`Table::load_due`].
+pub const DUE_AT_ONCE: usize = 4096;
+
+/// In place of the row of a key that is not there.
+pub const NO_ROW: u32 = u32::MAX;
+
+/// Rows that one [`Table::settle`] looks at in search of expired ones.
+const SWEPT_AT_ONCE: usize = 256;
+
+/// Key groups of a table that is in no store.
+const KEY_GROUPS: u32 = 256;
+
+/// Keys with values.
+#[derive(Debug, Default)]
+pub struct Table<V> {
+    pub(super) index: SharedIndex,
+    pub(super) values: V,
+    /// By row.
+    pub(super) marks: Vec<Mark>,
+    /// Where rows expire.
+    pub(super) clock: Option<RowClock>,
+    /// Where the sweep for what is expired goes on.
+    pub(super) swept: usize,
+    /// The key group where the search for cold rows goes on.
+    pub(super) hand: u32,
+    pub(super) home: Option<Home>,
+    /// What has ever been spilled.
+    pub(super) spilled: Option<Box<Spilled>>,
+    /// Keys that were removed since the last look at changes, as the file has them; `None`: nobody looks.
+    pub(super) gone: Option<BTreeSet<Short>>,
+    /// How often changes were looked at.
+    pub(super) epoch: u32,
+}
+
+/// A place in the store, of a table or of timers.
+#[derive(Debug)]
+pub(super) struct Home {
+    pub(super) store: StateStore,
+    pub(super) listing: Listing,
+    /// Of small tables.
+    pub(super) shared: Option<SharedSpace>,
+}
+
+impl Home {
+    /// As a slot of the store's operator.
+    pub(super) fn new(store: &StateStore, slot: &str, kind: SlotKind) -> Self {
+        Home { store: store.clone(), listing: store.list(slot, kind), shared: None }
+    }
+}
+
+impl<V: Values> Table<V> {
+    /// Without keys, over columns without rows. It stays in memory, and is not listed.
+    pub fn new(values: V) -> Self {
+        Table {
+            index: SharedIndex::default(),
+            values,
+            marks: Vec::new(),
+            clock: None,
+            swept: 0,
+            hand: 0,
+            home: None,
+            spilled: None,
+            gone: None,
+            epoch: 0,
+        }
+    }
+
+    /// The same, with room for so many keys in the index.
+    pub fn with_room(self, keys: usize) -> Self {
+        Table { index: KeyIndex::with_room(keys).into(), ..self }
+    }
+
+    /// The same; a row is forgotten this many milliseconds after it was last looked up to be changed, or a thousandth of that
+    /// later. For columns of single values, without entries.
+    pub fn with_ttl(self, ttl_ms: Option<u64>) -> Self {
+        Table { clock: RowClock::new(ttl_ms), ..self }
+    }
+
+    /// The same, with the keys of another table, all of which are in memory, in the same rows: the index is shared for as long as
+    /// neither gets or loses a key. Values are empty.
+    pub fn with_keys_of<W: Values>(mut self, other: &mut Table<W>) -> Self {
+        debug_assert!(other.spilled_keys() == 0, "keys in a file have no row");
+        self.index = other.index.share();
+        self.marks = other.marks.iter().map(|mark| if mark & LIVE != 0 { LIVE | DIRTY | USED } else { 0 }).collect();
+        self.values.grow(self.marks.len());
+        self
+    }
+
+    /// Whether a key of it has ever gone to the file.
+    pub fn has_spilled(&self) -> bool {
+        self.spilled.is_some()
+    }
+
+    /// Without keys again, over other values; the index keeps the memory that it has. For tables that are in no store.
+    pub fn reset(&mut self, values: V) {
+        debug_assert!(self.home.is_none() && self.gone.is_none(), "a table of the store is reset");
+        self.index.own().reset();
+        self.marks.clear();
+        self.values = values;
+    }
+
+    /// Without keys, as a slot of the store's operator: it is listed, and spilled when memory is short.
+    pub fn in_store(values: V, store: &StateStore, slot: &str, kind: SlotKind) -> Self {
+        Table { home: Some(Home::new(store, slot, kind)), ..Table::new(values) }
+    }
+
+    /// The keys that are in memory.
+    pub fn index(&self) -> &KeyIndex {
+        &self.index
+    }
+
+    /// How many keys there are, in memory and spilled.
+    pub fn len(&self) -> usize {
+        self.index.len() + self.spilled_keys()
+    }
+
+    /// Whether there are no keys.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The values.
+    pub fn values(&self) -> &V {
+        &self.values
+    }
+
+    /// The values, to change those of rows that were looked up for it.
+    pub fn values_mut(&mut self) -> &mut V {
+        &mut self.values
+    }
+
+    /// Keys and values together.
+    pub fn parts_mut(&mut self) -> (&KeyIndex, &mut V) {
+        (&self.index, &mut self.values)
+    }
+
+    pub(super) fn key_groups(&self) -> KeyGroups {
+        self.home.as_ref().map_or(KeyGroups::new(KEY_GROUPS), |home| home.store.key_groups())
+    }
+
+    /// The rows of keys, to change them: new ones, with empty values, where a key is new.
+    ///
+    /// # Errors
+    /// The file for spilled state cannot be read: the outside world's.
+    pub fn rows_of(&mut self, keys: &Keys, rows: &mut Vec<u32>) -> Result<()> {
+        self.number(keys, rows);
+        self.grow();
+        if self.spilled.is_some() {
+            self.load_new(keys, rows)?;
+        }
+        let changed = LIVE | DIRTY | USED;
+        let Table { values, marks, clock, spilled, .. } = self;
+        let marks = marks.as_mut_slice();
+        match (*clock, values.expired_until()) {
+            (Some(clock), _) => {
+                let changed = changed | clock.now;
+                let kept = if spilled.is_some() { STORED } else { 0 };
+                for row in rows {
+                    let mark = &mut marks[*row as usize];
+                    let old = *mark;
+                    *mark = old & kept | changed;
+                    if clock.has_expired(old) {
+                        values.clear(*row);
+                    }
+                }
+            }
+            (None, None) if spilled.is_some() => {}
+            (None, None) => rows.iter().for_each(|row| marks[*row as usize] = changed),
+            (None, Some(until)) => {
+                for row in rows {
+                    // Few rows are expired: their marks are read for those alone.
+                    if values.expire(*row, until) && marks[*row as usize] & LIVE != 0 {
+                        values.clear(*row);
+                    }
+                    if spilled.is_none() {
+                        marks[*row as usize] = changed;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of keys, new ones where a key is new.
+    fn number(&mut self, keys: &Keys, rows: &mut Vec<u32>) {
+        // An index that others have is copied only if a key is new.
+        if self.index.sharers() > 1 {
+            self.index.find_rows(keys, NO_ROW, rows);
+            if !rows.contains(&NO_ROW) {
+                return;
+            }
+        }
+        self.index.own().of_rows(keys, rows);
+    }
+
+    /// The row of a key, to change it: a new one, with an empty value, if the key is new.
+    ///
+    /// # Errors
+    /// As [`Table::rows_of`].
+    pub fn row_of(&mut self, key: Key<'_>) -> Result<u32> {
+        let row = match self.lookup(key)? {
+            Some(row) => row,
+            None => self.insert(key),
+        };
+        if self.expire(row) && self.marks[row as usize] & LIVE != 0 {
+            self.values.clear(row);
+        }
+        self.mark_changed(row);
+        self.touch(row);
+        Ok(row)
+    }
+
+    /// Forgets what of a row has expired, or some of it; says whether that was all.
+    #[inline]
+    pub(super) fn expire(&mut self, row: u32) -> bool {
+        match (&self.clock, self.values.expired_until()) {
+            (Some(clock), _) => clock.has_expired(self.marks[row as usize]),
+            (None, Some(until)) => self.values.expire(row, until),
+            (None, None) => false,
+        }
+    }
+
+    pub(super) fn expires(&self) -> bool {
+        self.clock.is_some() || self.values.expired_until().is_some()
+    }
+
+    /// The row counts as written now.
+    pub(super) fn touch(&mut self, row: u32) {
+        if let Some(clock) = &self.clock {
+            self.set_written(row, clock.now);
+        }
+    }
+
+    /// When the row was written; until the next [`Table::settle`].
+    pub(super) fn written(&self, row: u32) -> Mark {
+        self.marks[row as usize] & TIME
+    }
+
+    /// The row counts as written when [`Table::written`] said.
+    pub(super) fn set_written(&mut self, row: u32, written: Mark) {
+        let mark = &mut self.marks[row as usize];
+        *mark = *mark & !TIME | written;
+    }
+
+    pub(super) fn grow(&mut self) {
+        let rows = self.index.rows();
+        if rows > self.marks.len() {
+            self.marks.resize(rows, 0);
+            self.values.grow(rows);
+        }
+    }
+
+    /// A new row, whose key is not there.
+    pub(super) fn insert(&mut self, key: Key<'_>) -> u32 {
+        let row = self.index.own().of(key);
+        self.grow();
+        row
+    }
+
+    /// The row of a key, wherever it is, expired or not.
+    pub(super) fn lookup(&mut self, key: Key<'_>) -> Result<Option<u32>> {
+        match self.index.find(key) {
+            None if self.spilled_keys() > 0 => self.load_one(key),
+            found => Ok(found),
+        }
+    }
+
+    /// The row of a key, to read it.
+    ///
+    /// # Errors
+    /// As [`Table::rows_of`].
+    pub fn find(&mut self, key: Key<'_>) -> Result<Option<u32>> {
+        let Some(row) = self.lookup(key)? else { return Ok(None) };
+        self.marks[row as usize] |= USED;
+        Ok(self.unless_expired(row))
+    }
+
+    fn unless_expired(&mut self, row: u32) -> Option<u32> {
+        if self.expire(row) {
+            self.remove(row);
+            return None;
+        }
+        Some(row)
+    }
+
+    /// The rows of keys, to read them; [`NO_ROW`] where a key is not there. No key may be there twice, unless nothing is
+    /// spilled and nothing expires.
+    ///
+    /// # Errors
+    /// As [`Table::rows_of`].
+    pub fn find_rows(&mut self, keys: &Keys, rows: &mut Vec<u32>) -> Result<()> {
+        self.index.find_rows(keys, NO_ROW, rows);
+        if self.spilled_keys() > 0 {
+            self.load_missing(keys, rows)?;
+        }
+        for row in rows.iter_mut().filter(|row| **row != NO_ROW) {
+            self.marks[*row as usize] |= USED;
+            *row = self.unless_expired(*row).unwrap_or(NO_ROW);
+        }
+        Ok(())
+    }
+
+    /// The row's value changes after it was looked up to read it.
+    pub fn mark_changed(&mut self, row: u32) {
+        let mark = &mut self.marks[row as usize];
+        *mark = *mark & (STORED | TIME) | LIVE | DIRTY | USED;
+    }
+
+    /// Forgets a key. Its row must be there.
+    pub fn remove(&mut self, row: u32) {
+        let stored = self.marks[row as usize] & STORED != 0;
+        if stored || self.gone.is_some() {
+            self.note_removed(row, stored);
+        }
+        self.index.own().remove(row);
+        self.values.clear(row);
+        self.marks[row as usize] = 0;
+    }
+
+    fn note_removed(&mut self, row: u32, stored: bool) {
+        let mut bytes = Vec::new();
+        let key = self.index.key(row);
+        put_key(self.key_groups().of(hash(key)), key, &mut bytes);
+        let key = Short::new(&bytes);
+        if let Some(gone) = &mut self.gone {
+            gone.insert(key.clone());
+        }
+        if let (true, Some(spilled)) = (stored, &mut self.spilled) {
+            spilled.note_removed(key);
+        }
+    }
+
+    /// To be called between batches, with the processing time: forgets some of what is expired, and makes room where memory
+    /// is short. Rows that were given out before are no longer valid.
+    ///
+    /// # Errors
+    /// The file for spilled state cannot be written: the outside world's.
+    pub fn settle(&mut self, now_ms: i64) -> Result<()> {
+        self.values.set_now(now_ms);
+        if let Some(clock) = &mut self.clock {
+            clock.set_now(now_ms, &mut self.marks);
+        }
+        if self.expires() {
+            self.sweep();
+        }
+        if self.home.is_some() { self.make_room() } else { Ok(()) }
+    }
+
+    fn sweep(&mut self) {
+        for _ in 0..SWEPT_AT_ONCE.min(self.marks.len()) {
+            if self.swept >= self.marks.len() {
+                self.swept = 0;
+            }
+            let row = self.swept as u32;
+            if self.marks[self.swept] & LIVE != 0 && self.expire(row) {
+                self.remove(row);
+            }
+            self.swept += 1;
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Many tables of one slot, each with a number (a time): those that are in use in memory, of the others a note each.
+//!
+//! Where memory is short, tables go to the file as wholes, many with one write: first those that were not used of late, from the
+//! last number on, since tables are done with in the order of their numbers; then the others. Small ones share a place in the file
+//! ([`SpillSpace`](super::spill_table::SpillSpace)), so that one costs no more there than the bytes of its rows, and some 100 bytes
+//! in memory. A large table goes in part, as one that stands alone does. What is noted of memory is noted table by table as they
+//! are used: a batch costs as much as the tables that have rows of it, however many there are.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::evict::NEXT_KEYS;
+use super::spill_table::SharedSpace;
+use super::spilled::{Folded, Spilled};
+use super::store::{Report, SlotKind, StateStore};
+use super::table::{Asker, Home, Table, Values};
+use flowgate_base::error::{Error, Result};
+
+/// A table that takes up no more bytes than this goes to the file as a whole, even if less is to be freed.
+const WHOLE_BYTES: usize = 64 << 10;
+
+/// Memory of a note, with its place in the tree of notes.
+const NOTE_BYTES: usize = size_of::<(i64, Folded)>() * 3 / 2;
+
+/// Values that others of the same kind can be made from.
+pub trait Prototype: Values {
+    /// The same columns without rows.
+    fn fresh(&self) -> Self;
+}
+
+/// Tables by number.
+#[derive(Debug)]
+pub struct Tables<V> {
+    prototype: V,
+    home: Home,
+    shared: SharedSpace,
+    /// Those that have rows in memory, or have had some lately.
+    open: BTreeMap<i64, Table<V>>,
+    /// Those all of whose rows are in the file.
+    folded: BTreeMap<i64, Folded>,
+    /// Memory that notes take up beside their own.
+    folded_bytes: usize,
+    /// Keys of which notes are.
+    folded_keys: usize,
+    /// Numbers of tables that were used since the last [`Tables::settle`].
+    used: Vec<i64>,
+    /// Numbers of tables with rows that stay in memory for as long as they are used.
+    holding: Vec<i64>,
+}
+
+impl<V: Prototype> Tables<V> {
+    /// Without tables, as a slot of the store's operator. Values are made as those of the prototype.
+    pub fn new(prototype: V, store: &StateStore, slot: &str, kind: SlotKind) -> Self {
+        let shared = SharedSpace::default();
+        Tables {
+            prototype,
+            home: Home::new(store, slot, kind),
+            shared,
+            open: BTreeMap::new(),
+            folded: BTreeMap::new(),
+            folded_bytes: 0,
+            folded_keys: 0,
+            used: Vec::new(),
+            holding: Vec::new(),
+        }
+    }
+
+    /// How many tables there are.
+    pub fn len(&self) -> usize {
+        self.open.len() + self.folded.len()
+    }
+
+    /// Whether there is no table.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A table without keys that is listed with the others, and has no number yet.
+    pub fn make(&self) -> Table<V> {
+        let (listing, shared) = (self.home.listing.sibling(), Some(self.shared.clone()));
+        let home = Home { store: self.home.store.clone(), listing, shared };
+        Table { home: Some(home), ..Table::new(self.prototype.fresh()) }
+    }
+
+    /// Gives a table that was made a number, which none has.
+    pub fn insert(&mut self, number: i64, table: Table<V>) {
+        self.used.push(number);
+        self.open.insert(number, table);
+    }
+
+    /// The table of a number; a new one, with room for so many keys, if there is none.
+    ///
+    /// # Errors
+    /// See [`Tables::get`].
+    pub fn entry(&mut self, number: i64, room: usize) -> Result<&mut Table<V>> {
+        self.note_used(number);
+        if !self.open.contains_key(&number) {
+            let table = match self.unfold(number)? {
+                Some(table) => table,
+                None if room == 0 => self.make(),
+                None => self.make().with_room(room),
+            };
+            self.open.insert(number, table);
+        }
+        self.open.get_mut(&number).ok_or_else(|| Error::internal("a table is gone"))
+    }
+
+    /// The table of a number, if there is one. Its rows may be in the file.
+    ///
+    /// # Errors
+    /// There is a note of a table, and no file: our mistake.
+    pub fn get(&mut self, number: i64) -> Result<Option<&mut Table<V>>> {
+        if let Some(table) = self.unfold(number)? {
+            self.open.insert(number, table);
+        }
+        self.note_used(number);
+        Ok(self.open.get_mut(&number))
+    }
+
+    /// The first number from here on that a table has.
+    pub fn first_from(&self, from: i64) -> Option<i64> {
+        let open = self.open.range(from..).next().map(|(number, _)| *number);
+        let folded = self.folded.range(from..).next().map(|(number, _)| *number);
+        open.into_iter().chain(folded).min()
+    }
+
+    /// The numbers of tables in a range, in order.
+    pub fn numbers(&self, range: Range<i64>) -> Vec<i64> {
+        let mut numbers: Vec<i64> = self.open.range(range.clone()).map(|(number, _)| *number).collect();
+        numbers.extend(self.folded.range(range).map(|(number, _)| *number));
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// How many tables there are in a range, and how many keys these have.
+    pub fn sizes(&self, range: Range<i64>) -> (usize, usize) {
+        let open = self.open.range(range.clone()).map(|(_, table)| table.len());
+        let folded = self.folded.range(range).map(|(_, folded)| folded.len());
+        open.chain(folded).fold((0, 0), |(tables, keys), more| (tables + 1, keys + more))
+    }
+
+    /// Numbers of tables with keys that are due, in memory or in the file, as far as is known without a look at them: all tables
+    /// in memory are among them.
+    pub fn may_be_due(&self, by: Asker) -> Vec<i64> {
+        let folded = self.folded.iter().filter(|(_, folded)| folded.due()[by as usize].is_some());
+        let mut numbers: Vec<i64> = self.open.keys().chain(folded.map(|(number, _)| number)).copied().collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// Forgets the table of a number; gives how many keys it had.
+    pub fn remove(&mut self, number: i64) -> Option<usize> {
+        let Some(folded) = self.forget_note(number) else {
+            return self.open.remove(&number).map(|table| table.len());
+        };
+        let keys = folded.len();
+        if let Some(space) = self.shared.get() {
+            // Its rows go with it.
+            drop(Spilled::unfold(folded, space));
+        }
+        self.report_notes();
+        Some(keys)
+    }
+
+    /// Takes out the first table, if its number is less than this.
+    ///
+    /// # Errors
+    /// See [`Tables::get`].
+    pub fn pop_before(&mut self, end: i64) -> Result<Option<Table<V>>> {
+        let Some(first) = self.first_from(i64::MIN).filter(|first| *first < end) else { return Ok(None) };
+        match self.unfold(first)? {
+            Some(table) => Ok(Some(table)),
+            None => Ok(self.open.remove(&first)),
+        }
+    }
+
+    /// Calls `visit` with the table of a number, if there is one: as [`Tables::visit`].
+    ///
+    /// # Errors
+    /// As [`Tables::visit`].
+    pub fn visit_one<T>(&mut self, number: i64, visit: impl FnOnce(&mut Table<V>) -> Result<T>) -> Result<Option<T>> {
+        if let Some(mut table) = self.unfold(number)? {
+            let result = visit(&mut table)?;
+            self.put_back(number, table);
+            return Ok(Some(result));
+        }
+        self.open.get_mut(&number).map(visit).transpose()
+    }
+
+    /// Calls `visit` with every table in a range, in order. Those that are not in memory are there for the call alone, unless it
+    /// leaves rows in memory.
+    ///
+    /// # Errors
+    /// What `visit` says; see [`Tables::get`].
+    pub fn visit(&mut self, range: Range<i64>, mut visit: impl FnMut(i64, &mut Table<V>) -> Result<()>) -> Result<()> {
+        for number in self.numbers(range) {
+            self.visit_one(number, |table| visit(number, table))?;
+        }
+        Ok(())
+    }
+
+    fn note_used(&mut self, number: i64) {
+        if self.used.last() != Some(&number) {
+            self.used.push(number);
+        }
+    }
+
+    fn put_back(&mut self, number: i64, table: Table<V>) {
+        if !table.is_foldable() {
+            self.used.push(number);
+            self.open.insert(number, table);
+        } else if let Some(folded) = table.fold() {
+            self.note(number, folded);
+        }
+    }
+
+    fn note(&mut self, number: i64, folded: Folded) {
+        self.folded_bytes += folded.bytes();
+        self.folded_keys += folded.len();
+        self.folded.insert(number, folded);
+    }
+
+    fn forget_note(&mut self, number: i64) -> Option<Folded> {
+        let folded = self.folded.remove(&number)?;
+        self.folded_bytes -= folded.bytes();
+        self.folded_keys -= folded.len();
+        Some(folded)
+    }
+
+    /// The table of which there is a note.
+    fn unfold(&mut self, number: i64) -> Result<Option<Table<V>>> {
+        let Some(folded) = self.forget_note(number) else { return Ok(None) };
+        let spilled = match (folded, self.shared.get()) {
+            (Folded::Large(spilled), _) => spilled,
+            (folded, Some(space)) => Spilled::unfold(folded, space),
+            (_, None) => return Err(Error::internal("a table was spilled without a file")),
+        };
+        Ok(Some(Table { spilled: Some(spilled), ..self.make() }))
+    }
+
+    /// To be called between batches: reports what the tables that were used take up, and makes room where memory is short. Rows that
+    /// were given out before are no longer valid.
+    ///
+    /// # Errors
+    /// The file for spilled state cannot be written: the outside world's.
+    pub fn settle(&mut self) -> Result<()> {
+        let mut used = std::mem::take(&mut self.used);
+        used.sort_unstable();
+        used.dedup();
+        let mut growth = 0;
+        for number in std::mem::take(&mut self.holding) {
+            if used.binary_search(&number).is_err()
+                && let Some(table) = self.open.get_mut(&number)
+            {
+                table.report();
+            }
+        }
+        for number in &used {
+            if let Some(table) = self.open.get_mut(number) {
+                table.report();
+                growth += table.index.growth_bytes(NEXT_KEYS);
+                self.holding.extend(table.holds_rows().then_some(*number));
+            }
+        }
+        self.report_notes();
+        let listing = &self.home.listing;
+        let excess = listing.excess(listing.slot_bytes(), growth);
+        if excess > 0 && !self.open.is_empty() { self.spill(excess, &used) } else { Ok(()) }
+    }
+
+    fn report_notes(&self) {
+        let bytes = self.folded.len() * NOTE_BYTES + self.folded_bytes;
+        let spilled = self.folded_keys;
+        self.home.listing.report(Report { bytes, pinned: bytes, spilled, ..Report::default() });
+    }
+
+    /// Frees so much memory, or a little more.
+    fn spill(&mut self, excess: usize, used: &[i64]) -> Result<()> {
+        let Victims { sharing, alone, part } = self.victims(excess, used);
+        if !sharing.is_empty() {
+            let file = self.home.store.spill_file()?;
+            let (space, open) = (Arc::clone(self.shared.space(&file)), &mut self.open);
+            space.write(|transaction| {
+                sharing.iter().try_for_each(|number| match open.get_mut(number) {
+                    Some(table) => table.spill_bytes(usize::MAX, Some(transaction)),
+                    None => Ok(()),
+                })
+            })?;
+        }
+        for number in &alone {
+            self.open.get_mut(number).map_or(Ok(()), |table| table.spill_bytes(usize::MAX, None))?;
+        }
+        for number in sharing.into_iter().chain(alone) {
+            if let Some(table) = self.open.remove(&number) {
+                self.put_back(number, table);
+            }
+        }
+        if let Some((number, bytes)) = part
+            && let Some(table) = self.open.get_mut(&number)
+        {
+            table.spill_bytes(bytes, None)?;
+        }
+        for number in std::mem::take(&mut self.used).into_iter().chain(part.map(|(number, _)| number)) {
+            let holds = self.open.get(&number).is_some_and(Table::holds_rows);
+            self.holding.extend(holds.then_some(number));
+        }
+        self.report_notes();
+        Ok(())
+    }
+
+    /// Tables that free so much memory when they go to the file: those that were used last, and the first ones, at last.
+    fn victims(&self, excess: usize, used: &[i64]) -> Victims {
+        let (mut victims, mut left) = (Victims::default(), excess);
+        let others = self.open.iter().rev().filter(|(number, _)| used.binary_search(number).is_err());
+        let used = used.iter().rev().filter_map(|number| self.open.get_key_value(number));
+        let all = others.map(|other| (other, false)).chain(used.map(|used| (used, true)));
+        for ((number, table), was_used) in all.filter(|((_, table), _)| !table.index.is_empty()) {
+            if left == 0 {
+                break;
+            }
+            let reported = table.home.as_ref().map(|home| home.listing.reported()).unwrap_or_default();
+            // What is pinned stays while it is used.
+            let bytes = reported.bytes - if was_used { reported.pinned } else { 0 };
+            if bytes > left.max(WHOLE_BYTES) {
+                victims.part = Some((*number, left));
+                break;
+            }
+            left = left.saturating_sub(bytes);
+            if bytes > 0 {
+                let to = if table.spills_alone() { &mut victims.alone } else { &mut victims.sharing };
+                to.push(*number);
+            }
+        }
+        victims
+    }
+}
+
+/// Numbers of tables that go to the file.
+#[derive(Debug, Default)]
+struct Victims {
+    /// As wholes, with one write.
+    sharing: Vec<i64>,
+    /// As wholes, each with a write of its own.
+    alone: Vec<i64>,
+    /// In part, so many bytes of it.
+    part: Option<(i64, usize)>,
+}

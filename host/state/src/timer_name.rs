@@ -1,0 +1,74 @@
+//! A timer as bytes, by which the log of changes and the file know it.
+//!
+//! ```text
+//! name:   entry | the key, as the file has it (see `spill`), in place of its key group 0
+//! entry:  clock, 1 byte (0: event time, 1: processing time) | time, 8 bytes | tag, 8 bytes; big-endian
+//! ```
+
+use super::key::Key;
+use super::spill::{put_key, read_key};
+use super::timers::Clock;
+use flowgate_base::error::{Error, Result};
+
+/// Bytes of an entry.
+pub(super) const ENTRY: usize = 17;
+
+/// A timer of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Named<'a> {
+    pub(super) key: Key<'a>,
+    pub(super) clock: Clock,
+    pub(super) time: i64,
+    pub(super) tag: u64,
+}
+
+impl Named<'_> {
+    /// Appends its name.
+    pub(super) fn put(self, out: &mut Vec<u8>) {
+        out.push(self.clock as u8);
+        out.extend_from_slice(&self.time.to_be_bytes());
+        out.extend_from_slice(&self.tag.to_be_bytes());
+        // The group follows from the key, and is found again where it is needed.
+        put_key(0, self.key, out);
+    }
+}
+
+/// The timer of a name.
+pub(super) fn read_name(name: &[u8]) -> Result<Named<'_>> {
+    let (entry, key) = name.split_at_checked(ENTRY).ok_or_else(no_timer)?;
+    read_entry(read_key(key)?.1, entry)
+}
+
+/// The timer of a key and an entry.
+pub(super) fn read_entry<'k>(key: Key<'k>, entry: &[u8]) -> Result<Named<'k>> {
+    let entry: &[u8; ENTRY] = entry.try_into().map_err(|_| no_timer())?;
+    let clock = *Clock::ALL.get(usize::from(entry[0])).ok_or_else(no_timer)?;
+    let eight = |at: usize| entry[at..].first_chunk::<8>().copied().ok_or_else(no_timer);
+    Ok(Named { key, clock, time: i64::from_be_bytes(eight(1)?), tag: u64::from_be_bytes(eight(9)?) })
+}
+
+/// What is said where bytes are not those of a timer.
+pub(super) fn no_timer() -> Error {
+    Error::internal("stored state of timers has an entry that is no timer")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_and_what_is_none_is_refused() {
+        for key in [Key::Nothing, Key::Int(-1), Key::Bytes(b"")] {
+            for clock in Clock::ALL {
+                let timer = Named { key, clock, time: i64::MIN, tag: u64::MAX };
+                let mut name = Vec::new();
+                timer.put(&mut name);
+                assert_eq!(read_name(&name).unwrap(), timer);
+                assert!(read_entry(key, &name[..ENTRY - 1]).is_err());
+                assert!(read_name(&name[..ENTRY]).is_err());
+                name[0] = 2;
+                assert!(read_name(&name).is_err());
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The timers of one clock that are in memory.
+//!
+//! Timers of the same time hang together in a list, in the order in which they were set; a tree has the lists by time, a
+//! hash table the timers by key, time and tag. Adding and removing one is O(log n).
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::timers::Rank;
+use flowgate_base::error::{Error, Result};
+
+/// In place of a timer, the end of a list.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// Timers of one clock.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    timers: Vec<Timer>,
+    /// Places in `timers` that are free.
+    free: Vec<u32>,
+    /// Places, by key, time and tag.
+    set: HashTable<u32>,
+    /// By time, the first and the last timer.
+    times: BTreeMap<i64, (u32, u32)>,
+}
+
+/// A timer in memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timer {
+    pub(super) time: i64,
+    /// So many were set before it, and one more.
+    pub(super) sequence: u64,
+    pub(super) tag: u64,
+    /// The row of its key.
+    pub(super) key: u32,
+    /// Its neighbours of the same time.
+    before: u32,
+    after: u32,
+}
+
+impl Timer {
+    /// In no list.
+    pub(super) fn new(key: u32, (time, sequence): Rank, tag: u64) -> Self {
+        Timer { time, sequence, tag, key, before: NONE, after: NONE }
+    }
+
+    /// When it fires.
+    pub(super) fn rank(&self) -> Rank {
+        (self.time, self.sequence)
+    }
+
+    fn hash(&self) -> u64 {
+        hash(self.key, self.time, self.tag)
+    }
+}
+
+fn hash(key: u32, time: i64, tag: u64) -> u64 {
+    let mut bytes = [0; 20];
+    bytes[..4].copy_from_slice(&key.to_le_bytes());
+    bytes[4..12].copy_from_slice(&time.to_le_bytes());
+    bytes[12..].copy_from_slice(&tag.to_le_bytes());
+    xxh3_64(&bytes)
+}
+
+impl Queue {
+    /// The place of a timer.
+    pub(super) fn find(&self, key: u32, time: i64, tag: u64) -> Option<u32> {
+        let is = |at: &u32| {
+            let timer = &self.timers[*at as usize];
+            (timer.key, timer.time, timer.tag) == (key, time, tag)
+        };
+        self.set.find(hash(key, time, tag), is).copied()
+    }
+
+    /// Adds a timer that was set after all others.
+    pub(super) fn push(&mut self, timer: Timer) {
+        self.link(timer, None);
+    }
+
+    /// Adds a timer that was set at some time before, and gives its place. `behind` is a place where the search among those
+    /// of its time may begin, that of the timer put back last; `NONE`: there is none.
+    pub(super) fn put_back(&mut self, timer: Timer, behind: u32) -> u32 {
+        self.link(timer, Some(behind))
+    }
+
+    fn link(&mut self, timer: Timer, behind: Option<u32>) -> u32 {
+        let at = self.free.pop().unwrap_or(self.timers.len() as u32);
+        let (first, last) = self.times.entry(timer.time).or_insert((NONE, NONE));
+        let mut before = match behind {
+            None => *last,
+            Some(behind) if behind != NONE && self.timers[behind as usize].time == timer.time => behind,
+            Some(_) => NONE,
+        };
+        let mut after = if before == NONE { *first } else { self.timers[before as usize].after };
+        while after != NONE && self.timers[after as usize].sequence < timer.sequence {
+            (before, after) = (after, self.timers[after as usize].after);
+        }
+        match before {
+            NONE => *first = at,
+            before => self.timers[before as usize].after = at,
+        }
+        match after {
+            NONE => *last = at,
+            after => self.timers[after as usize].before = at,
+        }
+        let hash = timer.hash();
+        let timer = Timer { before, after, ..timer };
+        match self.timers.get_mut(at as usize) {
+            Some(place) => *place = timer,
+            None => self.timers.push(timer),
+        }
+        let timers = &self.timers;
+        self.set.insert_unique(hash, at, |at| timers[*at as usize].hash());
+        at
+    }
+
+    /// Takes the timer of a place out.
+    ///
+    /// # Errors
+    /// None is set there: our mistake.
+    pub(super) fn remove(&mut self, at: u32) -> Result<Timer> {
+        let timer = self.timers[at as usize];
+        let set = self.set.find_entry(timer.hash(), |other| *other == at);
+        let (Ok(set), Entry::Occupied(mut ends)) = (set, self.times.entry(timer.time)) else {
+            return Err(Error::internal("a timer that is to go is not set"));
+        };
+        set.remove();
+        match (timer.before, timer.after) {
+            (NONE, NONE) => {
+                ends.remove();
+            }
+            (before, after) => {
+                match before {
+                    NONE => ends.get_mut().0 = after,
+                    before => self.timers[before as usize].after = after,
+                }
+                match after {
+                    NONE => ends.get_mut().1 = before,
+                    after => self.timers[after as usize].before = before,
+                }
+            }
+        }
+        self.free.push(at);
+        Ok(timer)
+    }
+
+    /// The time and the place of the timer that fires first.
+    pub(super) fn first(&self) -> Option<(i64, u32)> {
+        self.times.first_key_value().map(|(time, (first, _))| (*time, *first))
+    }
+
+    /// The place of the timer that fires last.
+    pub(super) fn last(&self) -> Option<u32> {
+        self.times.last_key_value().map(|(_, (_, last))| *last)
+    }
+
+    /// When the timer of a place fires.
+    pub(super) fn rank(&self, at: u32) -> Rank {
+        self.timers[at as usize].rank()
+    }
+
+    /// All timers, in the order in which they fire.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = &Timer> {
+        let timer = |at: u32| self.timers.get(at as usize);
+        self.times
+            .values()
+            .flat_map(move |(first, _)| std::iter::successors(timer(*first), move |before| timer(before.after)))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.set.len()
+    }
+
+    /// How many timers there is room for, more or less.
+    pub(super) fn places(&self) -> usize {
+        self.timers.len()
+    }
+
+    /// Bytes of memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        // A node of the tree is two thirds full, about.
+        self.timers.capacity() * size_of::<Timer>()
+            + self.set.capacity() * 6
+            + self.times.len() * 24
+            + self.free.capacity() * 4
+    }
+
+    /// Bytes that it takes up at once when this many timers come; 0 if there is room for them.
+    pub(super) fn growth_bytes(&self, timers: usize) -> usize {
+        if self.set.len() + timers > self.set.capacity() { self.set.allocation_size() } else { 0 }
+    }
+}

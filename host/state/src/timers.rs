@@ -1,0 +1,322 @@
+//! The timers of an operator on one worker: in memory, and where that is short, those that fire last in the worker's file
+//! (K2: nobody sees the difference).
+
+use super::evict::NEXT_KEYS;
+use super::index::KeyIndex;
+use super::key::Key;
+use super::short::Short;
+use super::store::{Report, SlotKind, StateStore, share};
+use super::table::Home;
+use super::timer_file::{AtOnce, Ranked, TimerFile};
+use super::timer_log::TimerLog;
+use super::timer_name::{Named, read_name};
+use super::timer_queue::{NONE, Queue, Timer};
+use flowgate_base::error::Result;
+
+/// Bytes of names that are written to the file at once, about.
+const SPILLED_BYTES_AT_ONCE: usize = 1 << 20;
+
+/// Places without a timer that are kept for the next ones, however few there are.
+const FREE_PLACES: usize = 16 << 10;
+
+/// The clock by which a timer fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Clock {
+    /// The operator's watermark.
+    EventTime,
+    /// The job's processing time.
+    ProcessingTime,
+}
+
+impl Clock {
+    /// Both.
+    pub const ALL: [Clock; 2] = [Clock::EventTime, Clock::ProcessingTime];
+}
+
+/// When a timer fires among those of its clock: its time, and a number that grows with every timer that is set.
+pub(super) type Rank = (i64, u64);
+
+/// Timers of one operator on one worker.
+#[derive(Debug, Default)]
+pub struct Timers {
+    /// Of the timers in memory.
+    keys: KeyIndex,
+    /// By row of a key, how many timers it has in memory.
+    uses: Vec<u32>,
+    /// By clock.
+    queues: [Queue; 2],
+    /// The sequence number of the timer that was set last.
+    sequence: u64,
+    pub(super) home: Option<Home>,
+    at_once: AtOnce,
+    /// Timers that are not in memory, once there were any.
+    file: Option<Box<TimerFile>>,
+    /// What has changed; `None`: nobody looks.
+    pub(super) log: Option<TimerLog>,
+}
+
+/// Timers that were due, in the order of their time, then in that in which they were set.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// Their keys, each of them once.
+    pub keys: KeyIndex,
+    /// By timer, the row of its key in `keys`.
+    pub key_of: Vec<u32>,
+    /// By timer, milliseconds since 1970.
+    pub times: Vec<i64>,
+    /// By timer, the function's own.
+    pub tags: Vec<u64>,
+}
+
+impl Timers {
+    /// Without timers, as a slot of the store's operator.
+    pub fn new(store: &StateStore) -> Self {
+        let home = Home::new(store, "timers", SlotKind::Timers);
+        Timers { home: Some(home), ..Timers::default() }
+    }
+
+    /// Sets a timer. One that is set already stays where it is: it fires once.
+    ///
+    /// # Errors
+    /// The file for spilled state cannot be read: the outside world's.
+    pub fn set(&mut self, key: Key<'_>, clock: Clock, time: i64, tag: u64) -> Result<()> {
+        let row = self.hold(key);
+        let is_set = self.queues[clock as usize].find(row, time, tag).is_some()
+            || match &mut self.file {
+                Some(file) => file.has(Named { key, clock, time, tag })?,
+                None => false,
+            };
+        if is_set {
+            self.release(row);
+            return Ok(());
+        }
+        self.sequence += 1;
+        self.queues[clock as usize].push(Timer::new(row, (time, self.sequence), tag));
+        if let Some(log) = &mut self.log {
+            log.set(key, clock, time, tag);
+        }
+        Ok(())
+    }
+
+    /// Clears a timer; one that is not set does not matter.
+    ///
+    /// # Errors
+    /// As [`Timers::set`].
+    pub fn clear(&mut self, key: Key<'_>, clock: Clock, time: i64, tag: u64) -> Result<()> {
+        let queue = &mut self.queues[clock as usize];
+        let row = self.keys.find(key);
+        if let Some((row, at)) = row.and_then(|row| Some((row, queue.find(row, time, tag)?))) {
+            queue.remove(at)?;
+            self.release(row);
+        } else {
+            let Some(file) = &mut self.file else { return Ok(()) };
+            if !file.clear(Named { key, clock, time, tag })? {
+                return Ok(());
+            }
+        }
+        if let Some(log) = &mut self.log {
+            log.gone(key, clock, time, tag);
+        }
+        Ok(())
+    }
+
+    /// The row of a key that gets a timer.
+    fn hold(&mut self, key: Key<'_>) -> u32 {
+        let row = self.keys.of(key);
+        if self.uses.len() <= row as usize {
+            self.uses.resize(row as usize + 1, 0);
+        }
+        self.uses[row as usize] += 1;
+        row
+    }
+
+    /// A key has one timer less.
+    fn release(&mut self, row: u32) {
+        let uses = &mut self.uses[row as usize];
+        *uses -= 1;
+        if *uses == 0 {
+            self.keys.remove(row);
+        }
+    }
+
+    /// Takes up to `limit` timers whose time is `up_to` or earlier, those first whose time is earliest, and of the same time
+    /// those that were set first. They are no longer set.
+    ///
+    /// # Errors
+    /// As [`Timers::set`].
+    pub fn due(&mut self, clock: Clock, up_to: i64, limit: usize) -> Result<Due> {
+        let mut due = Due::default();
+        while due.times.len() < limit {
+            if self.file.is_some() {
+                self.load_first(clock, up_to)?;
+            }
+            let queue = &mut self.queues[clock as usize];
+            let Some((_, first)) = queue.first().filter(|(time, _)| *time <= up_to) else { break };
+            let timer = queue.remove(first)?;
+            let key = self.keys.key(timer.key);
+            if let Some(log) = &mut self.log {
+                log.gone(key, clock, timer.time, timer.tag);
+            }
+            due.key_of.push(due.keys.of(key));
+            due.times.push(timer.time);
+            due.tags.push(timer.tag);
+            self.release(timer.key);
+        }
+        Ok(due)
+    }
+
+    /// Brings timers back from the file if one of them fires next, and that at `up_to` or earlier.
+    fn load_first(&mut self, clock: Clock, up_to: i64) -> Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let Some(first) = file.first(clock).filter(|(time, _)| *time <= up_to) else { return Ok(()) };
+        let queue = &self.queues[clock as usize];
+        if queue.first().is_some_and(|(_, at)| queue.rank(at) < first) {
+            return Ok(());
+        }
+        let mut behind = NONE;
+        for (rank, name) in file.take(clock, up_to)? {
+            let Named { key, tag, .. } = read_name(name.as_slice())?;
+            let timer = Timer::new(self.hold(key), rank, tag);
+            behind = self.queues[clock as usize].put_back(timer, behind);
+        }
+        Ok(())
+    }
+
+    /// The time of the next timer.
+    pub fn next(&self, clock: Clock) -> Option<i64> {
+        let kept = self.queues[clock as usize].first().map(|(time, _)| time);
+        let spilled = self.file.as_ref().and_then(|file| file.first(clock)).map(|(time, _)| time);
+        kept.into_iter().chain(spilled).min()
+    }
+
+    /// Calls `visit` with every timer of a clock, in the order in which they fire.
+    pub(super) fn each(&self, clock: Clock, mut visit: impl FnMut(Key<'_>, i64, u64)) -> Result<()> {
+        let mut kept = self.queues[clock as usize].in_order().peekable();
+        if let Some(file) = &self.file {
+            file.each(clock, |rank, name| {
+                while let Some(timer) = kept.next_if(|timer| timer.rank() < rank) {
+                    visit(self.keys.key(timer.key), timer.time, timer.tag);
+                }
+                let Named { key, time, tag, .. } = read_name(name)?;
+                visit(key, time, tag);
+                Ok(())
+            })?;
+        }
+        kept.for_each(|timer| visit(self.keys.key(timer.key), timer.time, timer.tag));
+        Ok(())
+    }
+
+    /// How many timers are set.
+    pub fn len(&self) -> usize {
+        self.kept() + self.spilled()
+    }
+
+    /// Whether no timer is set.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many timers are in memory.
+    fn kept(&self) -> usize {
+        self.queues.iter().map(Queue::len).sum()
+    }
+
+    /// How many timers are in the file.
+    fn spilled(&self) -> usize {
+        self.file.as_ref().map_or(0, |file| file.len())
+    }
+
+    /// Bytes of memory that the timers in it take up, about.
+    pub fn bytes(&self) -> usize {
+        let keys = self.keys.bytes() + self.uses.capacity() * 4;
+        // What is free is taken by the next ones.
+        let of_queue = |queue: &Queue| share(queue.bytes(), queue.len(), queue.places());
+        share(keys, self.keys.len(), self.keys.rows()) + self.queues.iter().map(of_queue).sum::<usize>()
+    }
+
+    /// To be called between batches: what the list of state shows. Makes room where memory is short.
+    ///
+    /// # Errors
+    /// The file for spilled state cannot be written: the outside world's.
+    pub fn settle(&mut self) -> Result<()> {
+        if let Some(file) = &mut self.file {
+            file.settle()?;
+        }
+        let Some(home) = &self.home else { return Ok(()) };
+        self.report();
+        let (own, kept) = (self.bytes(), self.kept());
+        let growth = self.queues.iter().map(|queue| queue.growth_bytes(NEXT_KEYS)).sum::<usize>();
+        let excess = home.listing.excess(own, growth + self.keys.growth_bytes(NEXT_KEYS));
+        if excess == 0 || kept == 0 {
+            return Ok(());
+        }
+        self.spill((excess / (own / kept).max(1) + 1).min(kept))?;
+        self.shrink();
+        self.report();
+        Ok(())
+    }
+
+    fn report(&self) {
+        if let Some(home) = &self.home {
+            let filter = self.file.as_ref().map_or(0, |file| file.bytes());
+            let (keys, bytes, spilled) = (self.kept(), self.bytes() + filter, self.spilled());
+            home.listing.report(Report { keys, bytes, pinned: filter, spilled, dirty: 0 });
+        }
+    }
+
+    /// Spills so many timers, or a few more: those that fire last, of each clock as large a part of them as of the other.
+    fn spill(&mut self, count: usize) -> Result<()> {
+        let kept = self.kept();
+        if let (None, Some(home)) = (&self.file, &self.home) {
+            self.file = Some(Box::new(TimerFile::new(&home.store, self.at_once)?));
+        }
+        for clock in Clock::ALL {
+            let mut left = (self.queues[clock as usize].len() * count).div_ceil(kept);
+            while left > 0 {
+                let mut piece = self.take_last(clock, left)?;
+                left -= piece.len();
+                if let Some(file) = &mut self.file {
+                    file.write(clock, &mut piece)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes up to `limit` timers out of memory that fire last, as many as are written at once. There must be as many.
+    fn take_last(&mut self, clock: Clock, limit: usize) -> Result<Vec<Ranked>> {
+        let (mut taken, mut bytes, mut name) = (Vec::new(), 0, Vec::new());
+        while taken.len() < limit.min(self.at_once.spilled)
+            && bytes < SPILLED_BYTES_AT_ONCE
+            && let Some(last) = self.queues[clock as usize].last()
+        {
+            let timer = self.queues[clock as usize].remove(last)?;
+            name.clear();
+            Named { key: self.keys.key(timer.key), clock, time: timer.time, tag: timer.tag }.put(&mut name);
+            taken.push((timer.rank(), Short::new(&name)));
+            bytes += name.len();
+            self.release(timer.key);
+        }
+        Ok(taken)
+    }
+
+    /// Gives memory back that has become free, if that is most of it.
+    fn shrink(&mut self) {
+        let places: usize = self.queues.iter().map(Queue::places).sum();
+        if places < 4 * self.kept() + FREE_PLACES {
+            return;
+        }
+        let (keys, queues) = (std::mem::take(&mut self.keys), std::mem::take(&mut self.queues));
+        self.uses = Vec::new();
+        for clock in Clock::ALL {
+            for timer in queues[clock as usize].in_order() {
+                let row = self.hold(keys.key(timer.key));
+                self.queues[clock as usize].push(Timer::new(row, timer.rank(), timer.tag));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "timers_tests.rs"]
+mod tests;

@@ -1,0 +1,10 @@
+//! What `wit/0.1.0` says, as Rust. Named by the adapter beside it and by nothing else.
+#![allow(missing_docs, unreachable_pub)]
+
+wasmtime::component::bindgen!({
+    path: "../../wit/0.1.0",
+    world: "plugin",
+    ownership: Borrowing { duplicate_if_necessary: true },
+    imports: { default: trappable },
+    with: {},
+});

@@ -1,0 +1,271 @@
+//! One opened function on one worker: the slot's side of the wall.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::Store;
+
+use crate::binding::{Binding, FunctionInfo, OpenRequest, StateSlot};
+use crate::columns_out;
+use crate::contract::Guest;
+use crate::describe;
+use crate::host_state::{CallContext, HostState, Metric, Services};
+use crate::instance::Instance;
+use crate::keyed_call::KeyedCall;
+use crate::limits::Limits;
+use crate::plugins::Plugin;
+use crate::search::{IsStopping, Stop};
+use flowgate_base::error::{Error, Result};
+use flowgate_base::schema::Field;
+use flowgate_base::shown::one_line;
+
+/// A function that was opened for an operator, with an instance of its own. It belongs to one worker: it can be sent
+/// to another thread, not shared. After a trap the next call runs in a new instance.
+pub struct Function {
+    pub(super) plugin: Arc<Plugin>,
+    /// Position in the plugin's functions.
+    position: usize,
+    config: String,
+    offered: Vec<Vec<Field>>,
+    binding: Binding,
+    /// Columns that each input gives and each output has, as in the binding.
+    pub(super) reads: Arc<[Vec<Field>]>,
+    pub(super) makes: Arc<[Vec<Field>]>,
+    /// State slots, as in the binding.
+    pub(super) slots: Arc<[StateSlot]>,
+    slot: Option<Slot>,
+    pub(super) is_stopping: Arc<IsStopping>,
+}
+
+/// An instance, or what is left between a trap and the next call.
+enum Slot {
+    Open(Box<Instance>),
+    Closed(Box<Services>),
+}
+
+impl Function {
+    /// Opens a function. The error lists all problems, for the author of the job: the config is judged against the
+    /// function's schema first, then the plugin judges config and columns.
+    pub fn open(plugin: &Arc<Plugin>, request: OpenRequest) -> std::result::Result<Function, Vec<String>> {
+        let limits = plugin.wall.limits.clone();
+        let Some(position) = plugin.functions().iter().position(|f| f.name == request.function) else {
+            return Err(vec![unknown_function(plugin, &request.function)]);
+        };
+        let info = plugin.functions().get(position).ok_or_else(Vec::new)?;
+        let kind = info.kind;
+        let (name, given) = (&request.function, request.inputs.len());
+        if !kind.inputs().contains(&given) {
+            let takes = kind.inputs();
+            let takes = if takes.start() == takes.end() { format!("{}", takes.end()) } else { "1 or 2".into() };
+            return Err(vec![format!("`{name}` is of kind {}: inputs {takes}, {given} given", kind.name())]);
+        }
+        let problems = plugin.check_config(info, &request.config);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let services = Services::open(limits.clone(), &request.operator, plugin.wall.log.clone(), &request.files)?;
+        let config = match &request.config {
+            serde_json::Value::Null => "{}".to_string(),
+            config => config.to_string(),
+        };
+        let offered: Vec<Vec<Field>> = request.inputs.iter().map(|schema| schema.fields.clone()).collect();
+        let mut instance = Instance::new(plugin, services).map_err(|(_, e)| vec![e.0])?;
+        let bound = instance
+            .call(plugin, limits.open_deadline(), |guest, store| {
+                guest.open(store, &request.function, &config, &offered)
+            })
+            .map_err(|e| vec![format!("`{}` cannot be opened: {}", request.function, e.0)])?
+            .map_err(|problems| guest_problems(problems, &limits))?;
+        let binding = describe::binding(bound, kind, &request, &limits)
+            .map_err(|lie| vec![format!("`{}` {}", request.function, one_line(&lie, limits.message_bytes_max))])?;
+        Ok(Function {
+            plugin: plugin.clone(),
+            position,
+            config,
+            offered,
+            slots: binding.state.clone().into(),
+            reads: binding.inputs.clone().into(),
+            makes: binding.outputs.iter().map(|o| o.columns.clone()).collect(),
+            binding,
+            slot: Some(Slot::Open(Box::new(instance))),
+            is_stopping: Arc::new(|| false),
+        })
+    }
+
+    /// Where rows that trap are searched for, this says whether the job is being stopped: a search then ends soon.
+    pub fn stop_when(mut self, is_stopping: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.is_stopping = Arc::new(is_stopping);
+        self
+    }
+
+    /// What it reads and writes.
+    pub fn binding(&self) -> &Binding {
+        &self.binding
+    }
+
+    /// How its plugin describes it.
+    pub fn info(&self) -> Option<&FunctionInfo> {
+        self.plugin.functions().get(self.position)
+    }
+
+    /// The metrics that it has published so far, by name.
+    pub fn metrics(&self) -> BTreeMap<String, Metric> {
+        match &self.slot {
+            Some(Slot::Open(instance)) => instance.services().metrics().clone(),
+            Some(Slot::Closed(services)) => services.metrics().clone(),
+            None => BTreeMap::new(),
+        }
+    }
+
+    /// One call without state. After a trap the instance is gone.
+    pub(super) fn call<R>(
+        &mut self,
+        deadline: Duration,
+        context: &CallContext,
+        call: impl FnOnce(&Guest, &mut Store<HostState>) -> wasmtime::Result<std::result::Result<R, String>>,
+    ) -> std::result::Result<R, Stop> {
+        self.call_with(&mut None, deadline, context, call)
+    }
+
+    /// One call in which there is this state; it comes back whatever happens.
+    pub(super) fn call_with<R>(
+        &mut self,
+        keyed: &mut Option<KeyedCall>,
+        deadline: Duration,
+        context: &CallContext,
+        call: impl FnOnce(&Guest, &mut Store<HostState>) -> wasmtime::Result<std::result::Result<R, String>>,
+    ) -> std::result::Result<R, Stop> {
+        if !matches!(self.slot, Some(Slot::Open(_))) {
+            self.reopen().map_err(Stop::Operator)?;
+        }
+        let Some(Slot::Open(instance)) = &mut self.slot else {
+            return Err(Stop::Operator(Error::internal("a function has no instance")));
+        };
+        instance.state().context = *context;
+        instance.state().keyed = keyed.take();
+        let answer = instance.call(&self.plugin, deadline, call);
+        *keyed = instance.state().keyed.take();
+        match answer {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(message)) => {
+                let message = one_line(&message, self.plugin.wall.limits.message_bytes_max);
+                Err(Stop::Operator(Error::user(format!("function `{}` gave up: {message}", self.name()))))
+            }
+            Err(trapped) => {
+                self.close();
+                Err(Stop::Trapped(trapped.0))
+            }
+        }
+    }
+
+    /// An answer that is not valid ends the instance as a trap does.
+    pub(super) fn believe<T>(
+        &mut self,
+        checked: std::result::Result<T, columns_out::Lie>,
+    ) -> std::result::Result<T, Stop> {
+        checked.map_err(|lie| {
+            self.close();
+            Stop::Trapped(one_line(&lie, self.plugin.wall.limits.message_bytes_max))
+        })
+    }
+
+    fn close(&mut self) {
+        if let Some(Slot::Open(instance)) = self.slot.take() {
+            self.slot = Some(Slot::Closed(Box::new(instance.into_services())));
+        }
+    }
+
+    /// A new instance, opened as the first one; it must answer as the first one did.
+    fn reopen(&mut self) -> Result<()> {
+        let Some(Slot::Closed(services)) = self.slot.take() else {
+            return Err(Error::internal("a function has neither an instance nor its services"));
+        };
+        let failed =
+            |what: &str| Error::user(format!("function `{}` cannot start again after a trap: {what}", self.name()));
+        let mut instance = match Instance::new(&self.plugin, *services) {
+            Ok(instance) => instance,
+            Err((services, trapped)) => {
+                let error = failed(&trapped.0);
+                self.slot = Some(Slot::Closed(services));
+                return Err(error);
+            }
+        };
+        let deadline = self.plugin.wall.limits.open_deadline();
+        let name = self.name();
+        let bound = instance
+            .call(&self.plugin, deadline, |guest, store| guest.open(store, name, &self.config, &self.offered))
+            .map_err(|trapped| failed(&trapped.0))
+            .and_then(|bound| {
+                let limits = &self.plugin.wall.limits;
+                bound.map_err(|problems| failed(&guest_problems(problems, limits).join("; ")))
+            });
+        let same = bound.and_then(|bound| {
+            let outputs = self.binding.outputs.iter().map(|o| (&o.name, &o.columns, o.passthrough));
+            let same = bound.inputs == self.binding.inputs
+                && bound.state == self.binding.state
+                && bound.outputs.iter().map(|(name, columns, pass)| (name, columns, *pass)).eq(outputs);
+            if same { Ok(()) } else { Err(failed("it binds other columns than before")) }
+        });
+        self.slot = Some(match same {
+            Ok(()) => Slot::Open(Box::new(instance)),
+            Err(error) => {
+                self.slot = Some(Slot::Closed(Box::new(instance.into_services())));
+                return Err(error);
+            }
+        });
+        Ok(())
+    }
+
+    pub(super) fn stopped(&self, what: &str, stop: Stop) -> Error {
+        match stop {
+            Stop::Operator(error) | Stop::GaveUp(error) => error,
+            Stop::Trapped(message) => Error::user(format!("function `{}` cannot {what}: {message}", self.name())),
+        }
+    }
+
+    fn name(&self) -> &str {
+        self.info().map_or("", |info| info.name.as_str())
+    }
+}
+
+/// Functions that are listed where the one that was asked for is not there.
+const NAMES_LISTED_MAX: usize = 30;
+
+fn unknown_function(plugin: &Plugin, name: &str) -> String {
+    let names: Vec<&str> = plugin.functions().iter().map(|f| f.name.as_str()).collect();
+    let listed = names.iter().take(NAMES_LISTED_MAX).copied().collect::<Vec<_>>().join(", ");
+    let listed = if names.len() > NAMES_LISTED_MAX { format!("{listed}, ...") } else { listed };
+    let nearest = names.iter().max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
+    let hint = match nearest {
+        Some(nearest) if strsim::jaro(nearest, name) > 0.7 => format!("; did you mean `{nearest}`?"),
+        _ => String::new(),
+    };
+    format!("the plugin has no function `{name}`; it has {listed}{hint}")
+}
+
+fn guest_problems(problems: Vec<String>, limits: &Limits) -> Vec<String> {
+    let count = problems.len();
+    let mut shown: Vec<String> = problems
+        .into_iter()
+        .take(limits.problems_max)
+        .map(|problem| one_line(&problem, limits.message_bytes_max))
+        .collect();
+    if count > shown.len() {
+        shown.push(format!("and {} problems more", count - shown.len()));
+    }
+    if shown.is_empty() {
+        shown.push("it refuses to open and does not say why".into());
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    /// A function is opened on one thread and may be used on another.
+    #[test]
+    fn functions_can_be_sent() {
+        fn is_send<T: Send>() {}
+        is_send::<super::Function>();
+    }
+}

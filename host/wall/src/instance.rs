@@ -1,0 +1,121 @@
+//! One instance of a component: a store, its exports, and calls with a deadline.
+
+use std::time::Duration;
+
+use wasmtime::{Store, Trap, WasmBacktrace};
+
+use super::contract::Guest;
+use super::host_state::{HostState, Services};
+use super::plugins::Plugin;
+use flowgate_base::quantity::{Bytes, Millis};
+use flowgate_base::shown::one_line;
+
+/// Memory of an instance, and what is left of the host when it ends.
+pub(super) struct Instance {
+    store: Store<HostState>,
+    guest: Guest,
+}
+
+/// A call ended without an answer: why, for people. The instance must not be used again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trapped(pub(super) String);
+
+impl Instance {
+    /// A new instance. The services come back where it does not start.
+    pub(super) fn new(plugin: &Plugin, services: Services) -> Result<Self, (Box<Services>, Trapped)> {
+        let limits = &plugin.wall.limits;
+        let mut store = Store::new(&plugin.wall.engine, HostState::new(services));
+        store.limiter(|state| state);
+        store.set_hostcall_fuel(limits.output_bytes_max);
+        store.set_max_component_handles(limits.component_handles_max);
+        store.set_epoch_deadline(plugin.wall.ticker.ticks(limits.open_deadline()));
+        let running = plugin.wall.ticker.run();
+        let guest =
+            plugin.pre.instantiate(&mut store).and_then(|instance| Guest::load(&plugin.exports, &mut store, &instance));
+        drop(running);
+        match guest {
+            Ok(guest) => {
+                store.data_mut().log_last_words();
+                Ok(Instance { store, guest })
+            }
+            Err(error) => {
+                let trapped = trapped(&mut store, plugin, &error, limits.open_deadline());
+                Err((Box::new(store.into_data().services), trapped))
+            }
+        }
+    }
+
+    /// Calls one of the exports. After an error the instance must be dropped: a trap leaves its memory as it was in
+    /// the middle of the call.
+    pub(super) fn call<R>(
+        &mut self,
+        plugin: &Plugin,
+        deadline: Duration,
+        call: impl FnOnce(&Guest, &mut Store<HostState>) -> wasmtime::Result<R>,
+    ) -> Result<R, Trapped> {
+        let ticker = &plugin.wall.ticker;
+        self.store.set_epoch_deadline(ticker.ticks(deadline));
+        let running = ticker.run();
+        let answer = call(&self.guest, &mut self.store);
+        drop(running);
+        let answer = answer.map_err(|error| trapped(&mut self.store, plugin, &error, deadline));
+        // What is still held back was not the reason of a trap.
+        self.store.data_mut().log_last_words();
+        answer
+    }
+
+    /// Data that further calls may give back; by default the limit of a batch.
+    pub(super) fn limit_output(&mut self, bytes_max: usize) {
+        self.store.set_hostcall_fuel(bytes_max);
+    }
+
+    pub(super) fn state(&mut self) -> &mut HostState {
+        self.store.data_mut()
+    }
+
+    pub(super) fn services(&self) -> &Services {
+        &self.store.data().services
+    }
+
+    /// Ends the instance.
+    pub(super) fn into_services(self) -> Services {
+        self.store.into_data().services
+    }
+}
+
+/// Says in a person's words why a call ended.
+fn trapped(store: &mut Store<HostState>, plugin: &Plugin, error: &wasmtime::Error, deadline: Duration) -> Trapped {
+    if let Some(refusal) = store.data_mut().refusal.take() {
+        return Trapped(refusal);
+    }
+    let unreachable = matches!(error.downcast_ref::<Trap>(), Some(Trap::UnreachableCodeReached));
+    if unreachable && let Some(why) = store.data_mut().take_last_words() {
+        // What a guest says before it gives up tells more than where in its code that was.
+        return Trapped(why);
+    }
+    let place = error
+        .downcast_ref::<WasmBacktrace>()
+        .and_then(|trace| trace.frames().iter().find_map(|frame| frame.func_name().map(|name| one_line(name, 200))));
+    let place = place.map(|name| format!(" in {name}")).unwrap_or_default();
+    let message = match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => {
+            let deadline = Millis(i64::try_from(deadline.as_millis()).unwrap_or(i64::MAX));
+            return Trapped(format!("did not finish within {deadline}"));
+        }
+        Some(trap) => {
+            let trap = trap.to_string();
+            let trap = trap.trim_start_matches("wasm trap: ").trim_start_matches("wasm ");
+            format!("trapped: {trap}{place}")
+        }
+        None => {
+            let cause = error.root_cause().to_string();
+            if cause.contains("fuel allocated for hostcalls has been exhausted") {
+                let max = Bytes(plugin.wall.limits.output_bytes_max as u64);
+                format!("returned more than {max} of data")
+            } else {
+                format!("trapped: {cause}{place}")
+            }
+        }
+    };
+    Trapped(one_line(&message, plugin.wall.limits.message_bytes_max))
+}

@@ -1,0 +1,390 @@
+//! Loading: from a file to a compiled component whose functions are known.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre, Linker};
+
+use super::admission::{Manifest, too_large};
+use super::binding::FunctionInfo;
+use super::cache::{self, Cache};
+use super::compile::{Artifact, CompileIn, NotCompiled, compile};
+use super::contract::{self, Exports};
+use super::guest_log::{GuestLog, LogLevel, StderrLog};
+use super::host_state::{HostState, Services};
+use super::instance::Instance;
+use super::judge::{self, Case};
+use super::limits::Limits;
+use super::ticker::Ticker;
+use super::{describe, engine};
+use flowgate_base::error::{Error, Fault, Result};
+
+/// What the cache's names of refusals end in.
+const REFUSED: &str = ".refused";
+
+/// How plugins are compiled and what they may take.
+#[derive(Clone)]
+pub struct Settings {
+    /// What plugins may take.
+    pub limits: Limits,
+    /// Where components are compiled.
+    pub compile_in: CompileIn,
+    /// Where compiled components are kept between runs; `None` keeps none.
+    pub cache: Option<PathBuf>,
+    /// Takes the plugins' log lines.
+    pub log: Arc<dyn GuestLog>,
+}
+
+impl Settings {
+    /// The settings of a program that embeds Flowgate: compiles in this process, unless FLOWGATE_EXE names a `flowgate`
+    /// to do it in a child; keeps compiled components in the user's cache folder; logs to standard error.
+    pub fn new(limits: Limits) -> Self {
+        let exe = std::env::var_os("FLOWGATE_EXE").filter(|v| !v.is_empty());
+        Settings {
+            limits,
+            compile_in: exe.map_or(CompileIn::ThisProcess, |exe| CompileIn::Child(exe.into())),
+            cache: cache::folder_of_user(),
+            log: Arc::new(StderrLog { least: LogLevel::Info }),
+        }
+    }
+
+    /// The settings of the `flowgate` command: as [`Settings::new`], but compiles in a child of this executable.
+    pub fn of_command(limits: Limits) -> Result<Self> {
+        let mut settings = Settings::new(limits);
+        if settings.compile_in == CompileIn::ThisProcess {
+            let exe = std::env::current_exe().map_err(|e| Error::io("cannot find this executable", &e))?;
+            settings.compile_in = CompileIn::Child(exe);
+        }
+        Ok(settings)
+    }
+
+    /// Shows what plugins log from this level upwards, on standard error.
+    pub fn log_from(self, least: LogLevel) -> Self {
+        Settings { log: Arc::new(StderrLog { least }), ..self }
+    }
+}
+
+/// Loads plugins; one for each process and set of limits.
+#[derive(Clone)]
+pub struct Plugins {
+    wall: Arc<Wall>,
+    loaded: Arc<Loaded>,
+}
+
+/// What all plugins of a process share.
+pub(super) struct Wall {
+    pub(super) engine: Engine,
+    pub(super) limits: Arc<Limits>,
+    pub(super) ticker: Ticker,
+    pub(super) log: Arc<dyn GuestLog>,
+    linker: Linker<HostState>,
+    compile_in: CompileIn,
+    cache: Option<PathBuf>,
+}
+
+/// Plugins that were loaded or refused, by path and content. A job is checked, opened and run with the same few.
+type Loaded = Mutex<HashMap<(PathBuf, String), Result<Arc<Plugin>>>>;
+
+/// Configs that were judged: as many as a job has operators, or a few more.
+const JUDGED_MAX: usize = 1_000;
+
+/// What is wrong with configs that were judged, by function and config.
+type Judged = Mutex<HashMap<(String, String), Vec<String>>>;
+
+/// A compiled component.
+pub struct Plugin {
+    pub(super) wall: Arc<Wall>,
+    pub(super) pre: InstancePre<HostState>,
+    pub(super) exports: Exports,
+    functions: Vec<FunctionInfo>,
+    judged: Judged,
+    path: PathBuf,
+    digest: String,
+    size_bytes: u64,
+    manifest: Manifest,
+    cache_note: Option<String>,
+}
+
+impl Plugins {
+    /// Plugins with these limits and otherwise the settings of [`Settings::new`].
+    pub fn new(limits: Limits) -> Result<Self> {
+        Plugins::with(Settings::new(limits))
+    }
+
+    /// Plugins with these settings.
+    pub fn with(settings: Settings) -> Result<Self> {
+        let engine = engine::to_run(&settings.limits)?;
+        let mut linker = Linker::new(&engine);
+        contract::add_to_linker(&mut linker).map_err(|e| Error::internal(format!("{e:#}")))?;
+        let of_ticker = engine.clone();
+        let interval = Duration::from_millis(settings.limits.deadline_tick_ms.max(1));
+        let ticker = Ticker::start(interval, move || of_ticker.increment_epoch())?;
+        let wall = Wall {
+            engine,
+            limits: Arc::new(settings.limits),
+            ticker,
+            log: settings.log,
+            linker,
+            compile_in: settings.compile_in,
+            cache: settings.cache,
+        };
+        Ok(Plugins { wall: Arc::new(wall), loaded: Arc::default() })
+    }
+
+    /// The limits of all plugins that are loaded here.
+    pub fn limits(&self) -> &Limits {
+        &self.wall.limits
+    }
+
+    /// Reads, admits and compiles a plugin, or takes it from the cache, and asks it for its functions. An error names
+    /// the file.
+    pub fn load(&self, path: &Path) -> Result<Arc<Plugin>> {
+        self.load_content(path).map_err(|e| e.within(format!("plugin {}", path.display())))
+    }
+
+    fn load_content(&self, path: &Path) -> Result<Arc<Plugin>> {
+        let component = self.wall.read(path)?;
+        let key = (path.to_path_buf(), hex(&Sha256::digest(&component)));
+        if let Some(known) = self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return known.clone();
+        }
+        // Not under the lock: two threads may load a plugin twice, none waits for a compilation of another.
+        let loaded = self.wall.load(path, &component, &key.1).map(Arc::new);
+        if !loaded.as_ref().is_err_and(|error| error.fault != Fault::User) {
+            self.loaded.lock().unwrap_or_else(PoisonError::into_inner).insert(key, loaded.clone());
+        }
+        loaded
+    }
+}
+
+impl Wall {
+    fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        let cannot = |e| Error { fault: Fault::User, ..Error::io("cannot be read", &e) };
+        let mut file = File::open(path).map_err(cannot)?;
+        let max = self.limits.component_bytes_max as u64;
+        let mut component = Vec::new();
+        file.by_ref().take(max + 1).read_to_end(&mut component).map_err(cannot)?;
+        if component.len() as u64 > max {
+            let bytes = file.metadata().map_or(max + 1, |m| m.len());
+            return Err(Error::user(too_large(bytes, &self.limits)));
+        }
+        Ok(component)
+    }
+
+    fn load(self: &Arc<Self>, path: &Path, component: &[u8], digest: &str) -> Result<Plugin> {
+        let mut kept = Kept::open(self.cache.as_deref(), self.cache_name(digest));
+        let known = kept.artifact()?;
+        let is_new = known.is_none();
+        let mut artifact = match known {
+            Some(artifact) => artifact,
+            None => compile(component, &self.limits, &self.compile_in).map_err(|not| match not {
+                NotCompiled::Refused(why) => kept.refuse(Error::user(why)),
+                NotCompiled::Failed(error) => error,
+            })?,
+        };
+        let described = self.described(path, component, digest, &artifact);
+        let judged = match &described {
+            Ok(plugin) => self.judge_schemas(&plugin.functions, &artifact).map_err(|error| kept.refuse(error))?,
+            Err(_) => None,
+        };
+        if is_new || judged.is_some() {
+            artifact.schemas_judged = judged.or(artifact.schemas_judged);
+            kept.put(&artifact);
+        }
+        Ok(Plugin { cache_note: kept.note, ..described? })
+    }
+
+    /// Loads machine code and asks the plugin for its functions.
+    fn described(self: &Arc<Self>, path: &Path, component: &[u8], digest: &str, artifact: &Artifact) -> Result<Plugin> {
+        // SAFETY: the machine code was made by our compiler from a component that it validated: either just now, in
+        // this process or in a child that we started, or earlier, and then its MAC proves that this user's host wrote
+        // it (S4). It was made for this engine: the cache's names contain the engine's hash, and wasmtime checks again.
+        let loaded = unsafe { Component::deserialize(&self.engine, &artifact.machine_code) };
+        // It is whole, so it was made for this engine and only a limit can be in its way.
+        let loaded = loaded.map_err(|e| Error::user(format!("does not fit the limits: {}", e.root_cause())))?;
+        let misfit = |e: wasmtime::Error| Error::user(format!("does not fit the plugin contract: {e:#}"));
+        let pre = self.linker.instantiate_pre(&loaded).map_err(misfit)?;
+        let exports = Exports::of(&pre).map_err(misfit)?;
+        let mut plugin = Plugin {
+            wall: self.clone(),
+            pre,
+            exports,
+            functions: Vec::new(),
+            judged: Judged::default(),
+            path: path.to_path_buf(),
+            digest: digest.to_string(),
+            size_bytes: component.len() as u64,
+            manifest: artifact.manifest.clone(),
+            cache_note: None,
+        };
+        plugin.functions = plugin.describe()?;
+        Ok(plugin)
+    }
+
+    /// Judges the config schemas, unless these are known to be right. Gives their digest where they were judged now.
+    fn judge_schemas(&self, functions: &[FunctionInfo], artifact: &Artifact) -> Result<Option<String>> {
+        let schema = |function: &FunctionInfo| Some((function.name.clone(), function.config_schema.clone()?));
+        let (names, schemas): (Vec<String>, Vec<_>) = functions.iter().filter_map(schema).unzip();
+        if schemas.is_empty() {
+            return Ok(None);
+        }
+        let cases: Vec<Case> = schemas.into_iter().map(|schema| Case { schema, config: None }).collect();
+        let digest = hex(&Sha256::digest(serde_json::to_vec(&cases).map_err(|e| Error::internal(e.to_string()))?));
+        if artifact.schemas_judged.as_ref() == Some(&digest) {
+            return Ok(None);
+        }
+        for (name, verdict) in names.iter().zip(judge::judge(&cases, &self.limits, &self.compile_in)?) {
+            verdict.map_err(|why| Error::user(format!("describes `{name}` wrongly: {why}")))?;
+        }
+        Ok(Some(digest))
+    }
+
+    /// Of the component, of all that the machine code depends on, and of the rules of admission (our version).
+    fn cache_name(&self, digest: &str) -> String {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        self.engine.precompile_compatibility_hash().hash(&mut hasher);
+        let mut name = Sha256::new();
+        name.update(digest);
+        name.update(hasher.finish().to_le_bytes());
+        name.update(env!("CARGO_PKG_VERSION"));
+        let limits = &self.limits;
+        for limit in [limits.nested_modules_max, limits.machine_code_bytes_max, limits.component_bytes_max] {
+            name.update(limit.to_le_bytes());
+        }
+        for limit in [limits.compile_memory_bytes_max, limits.compile_cpu_s_max] {
+            name.update(limit.to_le_bytes());
+        }
+        hex(&name.finalize())
+    }
+}
+
+/// What the cache has of one component.
+struct Kept {
+    cache: Option<Cache>,
+    name: String,
+    /// Why the cache could not be used.
+    note: Option<String>,
+}
+
+impl Kept {
+    fn open(folder: Option<&Path>, name: String) -> Self {
+        let mut note = None;
+        let cache = folder.and_then(|folder| {
+            let opened = Cache::open(folder);
+            opened.map_err(|e| note = Some(format!("compiled plugins are not kept: {}: {e}", folder.display()))).ok()
+        });
+        Kept { cache, name, note }
+    }
+
+    /// The artifact, if there is one; the error is an earlier refusal.
+    fn artifact(&self) -> Result<Option<Artifact>> {
+        let Some(cache) = &self.cache else { return Ok(None) };
+        if let Some(artifact) = cache.get(&self.name).and_then(|bytes| Artifact::from_bytes(&bytes)) {
+            return Ok(Some(artifact));
+        }
+        match cache.get(&format!("{}{REFUSED}", self.name)) {
+            Some(why) => Err(Error::user(String::from_utf8_lossy(&why))),
+            None => Ok(None),
+        }
+    }
+
+    fn put(&mut self, artifact: &Artifact) {
+        let kept = self.cache.as_ref().map_or(Ok(()), |cache| cache.put(&self.name, &artifact.to_bytes()));
+        if let Err(e) = kept {
+            self.note = Some(format!("the compiled plugin is not kept: {e}"));
+        }
+    }
+
+    /// Remembers a refusal, if it is the plugin's fault: it would be every time.
+    fn refuse(&self, error: Error) -> Error {
+        if let (Fault::User, Some(cache)) = (error.fault, &self.cache) {
+            // It is found anew where it cannot be kept.
+            let _ = cache.put(&format!("{}{REFUSED}", self.name), error.message.as_bytes());
+        }
+        error
+    }
+}
+
+impl Plugin {
+    /// What it says that it has; asked once, when it was loaded.
+    pub fn functions(&self) -> &[FunctionInfo] {
+        &self.functions
+    }
+
+    /// The function of this name.
+    pub fn function(&self, name: &str) -> Option<&FunctionInfo> {
+        self.functions.iter().find(|f| f.name == name)
+    }
+
+    /// The file that it was loaded from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// SHA-256 of the file, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The size of the file.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// Contract version, imports and exports.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Why the cache of compiled plugins could not be used, if so: worth a warning.
+    pub fn cache_note(&self) -> Option<&str> {
+        self.cache_note.as_deref()
+    }
+
+    /// Judges a config for one of the functions; the same one is judged once.
+    pub(super) fn check_config(&self, function: &FunctionInfo, config: &Value) -> Vec<String> {
+        let Some(schema) = &function.config_schema else {
+            let empty = config.is_null() || config.as_object().is_some_and(serde_json::Map::is_empty);
+            return if empty { Vec::new() } else { vec![format!("`{}` takes no config", function.name)] };
+        };
+        let key = (function.name.clone(), config.to_string());
+        if let Some(problems) = self.judged.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return problems.clone();
+        }
+        let case = Case { schema: schema.clone(), config: Some(config.clone()) };
+        let verdict = judge::judge(&[case], &self.wall.limits, &self.wall.compile_in)
+            .and_then(|verdicts| verdicts.into_iter().next().ok_or_else(|| Error::internal("no verdict")))
+            .and_then(|verdict| verdict.map_err(Error::user));
+        let problems = verdict.unwrap_or_else(|error| vec![format!("`{}`: {error}", function.name)]);
+        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        if judged.len() < JUDGED_MAX {
+            judged.insert(key, problems.clone());
+        }
+        problems
+    }
+
+    fn describe(&self) -> Result<Vec<FunctionInfo>> {
+        let limits = &self.wall.limits;
+        let services = Services::open(limits.clone(), "describe", self.wall.log.clone(), &Default::default())
+            .map_err(|problems| Error::internal(problems.join("; ")))?;
+        let said = |what: &str, why: &str| Error::user(format!("{what}: {why}"));
+        let mut instance = Instance::new(self, services).map_err(|(_, e)| said("does not start", &e.0))?;
+        instance.limit_output(limits.describe_bytes_max);
+        let described = instance
+            .call(self, limits.open_deadline(), |guest, store| guest.describe(store))
+            .map_err(|e| said("cannot say which functions it has", &e.0))?;
+        describe::functions(described, limits, |kind| self.exports.serve(kind)).map_err(Error::user)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

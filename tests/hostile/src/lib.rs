@@ -1,0 +1,207 @@
+//! Makes a plugin of a few lines of core WebAssembly text: what the lines do not define is added, so that each hostile
+//! guest shows its trick and nothing else.
+//!
+//! The parts, by name: `$memory`, `$realloc`, `$describe`, `$open`, `$apply`, for aggregates `$update`, `$merge` and
+//! `$finish`, for process functions `$batch` and `$timers`. As they are added, they make a good plugin: one function `f`,
+//! which reads `x: int64` and makes `y: text`, empty for every row (as an aggregate: hands accumulators back; as a process
+//! function: for every row and timer, with the state slots `v`, a value, `m`, a map, and `l`, a list). The answer's parts are at fixed places
+//! (see `DATA`), for hostile guests to bend.
+
+use std::path::{Path, PathBuf};
+
+use wit_component::{StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+/// The usual worlds, which may import anything.
+const WORLDS: &str = "package test:fixture;
+    world transformer {
+        include flowgate:plugin/transformer@0.1.0;
+        import flowgate:plugin/state@0.1.0;
+        import flowgate:plugin/timers@0.1.0;
+    }
+    world aggregator { include flowgate:plugin/aggregator@0.1.0; }
+    world processor { include flowgate:plugin/processor@0.1.0; }";
+
+/// Address and little-endian words of what the good plugin returns. Strings: `f` at 16, `x` at 17, `y` at 18.
+const DATA: &[(u32, &[u32])] = &[
+    (32, &[17, 1, 1]),                        // field x: int64
+    (48, &[18, 1, 3]),                        // field y: text
+    (64, &[32, 1]),                           // inputs: [[x]]
+    (80, &[0, 0, 48, 1, 0]),                  // output: "", [y], no passthrough
+    (112, &[16, 1, 0, 0, 0, 0, 0, 0, 64, 1]), // function: f, transform, "", no schema, inputs
+    (160, &[112, 1]),                         // describe: [function]
+    (176, &[0, 64, 1, 80, 1, 0, 0]),          // open: ok, inputs, outputs, no state
+    (256, &[0, 288, 1, 0, 0]),                // apply: ok, outputs, no failures
+    (288, &[0, 0, 0, 320, 1]),                // rows-out: all, columns
+    (320, &[3, 4096, 0, 0, 0, 0, 0, 0]),      // column: texts, offsets, data, no validity
+    (416, &[20, 1, 0, 1, 0, 0, 0, 0]),        // slot v: value
+    (448, &[21, 1, 1, 1, 0, 0, 0, 0]),        // slot m: map
+    (480, &[22, 1, 2, 1, 0, 0, 0, 0]),        // slot l: list
+    (384, &[0, 0, 0, 0, 0, 0, 0]),            // update, merge and finish write their answers here
+];
+
+const PARTS: &[(&str, &str)] = &[
+    ("(memory $memory", r#"(memory $memory 4)"#),
+    ("(global $top", "(global $top (mut i32) (i32.const 8192))"),
+    (
+        "(func $realloc",
+        "(func $realloc (param i32 i32 i32 i32) (result i32)
+            (global.set $top (i32.and (i32.add (global.get $top) (i32.const 15)) (i32.const -16)))
+            (global.get $top)
+            (global.set $top (i32.add (global.get $top) (local.get 3))))",
+    ),
+    ("(func $describe", "(func $describe (result i32) (i32.const 160))"),
+    ("(func $open", "(func $open (param i32 i32 i32 i32 i32 i32) (result i32) (i32.const 176))"),
+    (
+        "(func $apply",
+        "(func $apply (param $rows i32) (param i32 i32) (result i32)
+            (memory.fill (i32.const 4096) (i32.const 0) (i32.const 4096))
+            (i32.store (i32.const 328) (i32.add (local.get $rows) (i32.const 1)))
+            (global.set $top (i32.const 8192))
+            (i32.const 256))",
+    ),
+];
+
+const PROCESS_PARTS: &[(&str, &str)] = &[
+    (
+        "(func $batch",
+        "(func $batch (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (call $all (local.get 6)))",
+    ),
+    ("(func $timers", "(func $timers (param i32 i32 i32 i32 i32) (result i32) (call $all (local.get 4)))"),
+    (
+        "(func $all",
+        "(func $all (param $rows i32) (result i32)
+            (memory.fill (i32.const 1024) (i32.const 0) (i32.const 6144))
+            (i32.store (i32.const 324) (i32.const 1024))
+            (i32.store (i32.const 328) (i32.add (local.get $rows) (i32.const 1)))
+            (global.set $top (i32.const 8192))
+            (i32.const 256))",
+    ),
+];
+
+const AGGREGATE_PARTS: &[(&str, &str)] = &[
+    (
+        "(func $update",
+        "(func $update (param $offsets i32) (param $count i32) (param $data i32) (param $bytes i32)
+            (param i32 i32 i32 i32 i32) (result i32)
+            (call $accumulators (local.get $offsets) (local.get $count) (local.get $data) (local.get $bytes)))",
+    ),
+    (
+        "(func $merge",
+        "(func $merge (param $offsets i32) (param $count i32) (param $data i32) (param $bytes i32)
+            (param i32 i32 i32 i32) (result i32)
+            (call $accumulators (local.get $offsets) (local.get $count) (local.get $data) (local.get $bytes)))",
+    ),
+    (
+        "(func $finish",
+        "(func $finish (param i32) (param $count i32) (param i32 i32) (result i32)
+            (memory.fill (i32.const 4096) (i32.const 0) (i32.const 4096))
+            (i32.store (i32.const 328) (local.get $count))
+            (i32.store (i32.const 388) (i32.const 320))
+            (i32.store (i32.const 392) (i32.const 1))
+            (global.set $top (i32.const 8192))
+            (i32.const 384))",
+    ),
+    (
+        "(func $accumulators",
+        "(func $accumulators (param i32 i32 i32 i32) (result i32)
+            (i32.store (i32.const 388) (local.get 0)) (i32.store (i32.const 392) (local.get 1))
+            (i32.store (i32.const 396) (local.get 2)) (i32.store (i32.const 400) (local.get 3))
+            (global.set $top (i32.const 8192))
+            (i32.const 384))",
+    ),
+];
+
+/// What the one function is.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Transform,
+    Aggregate,
+    Process,
+}
+
+/// Core WebAssembly text of a whole plugin. `lines` come first, because imports must.
+fn module(lines: &str, kind: Kind) -> String {
+    let mut text = format!("(module\n{lines}\n");
+    let own: &[(&str, &str)] = match kind {
+        Kind::Transform => &[],
+        Kind::Aggregate => AGGREGATE_PARTS,
+        Kind::Process => PROCESS_PARTS,
+    };
+    for (mark, part) in PARTS.iter().chain(own) {
+        if !lines.contains(mark) {
+            text.push_str(part);
+        }
+    }
+    let mut data = vec![(16, b"fxy".to_vec()), (20, b"vml".to_vec())];
+    for (address, words) in DATA {
+        data.push((*address, words.iter().flat_map(|w| w.to_le_bytes()).collect()));
+    }
+    match kind {
+        Kind::Transform => {}
+        Kind::Aggregate => data.push((120, vec![1])),
+        Kind::Process => data.extend([(120, vec![3]), (196, vec![160, 1, 0, 0, 3, 0, 0, 0])]),
+    }
+    // Before the lines' own data, which may overwrite it.
+    let mut segments = String::new();
+    for (address, bytes) in data {
+        let escaped: String = bytes.iter().map(|b| format!("\\{b:02x}")).collect();
+        segments.push_str(&format!("(data (i32.const {address}) \"{escaped}\")\n"));
+    }
+    let text = text.replacen("(module\n", &format!("(module\n{segments}"), 1);
+    let mut text = text;
+    let mut exports = vec![("memory", "memory $memory"), ("cabi_realloc", "func $realloc")];
+    exports.push(("flowgate:plugin/operator@0.1.0#describe", "func $describe"));
+    exports.push(("flowgate:plugin/operator@0.1.0#open", "func $open"));
+    exports.extend_from_slice(match kind {
+        Kind::Transform => &[("flowgate:plugin/transform@0.1.0#apply", "func $apply")],
+        Kind::Aggregate => &[
+            ("flowgate:plugin/aggregate@0.1.0#update", "func $update"),
+            ("flowgate:plugin/aggregate@0.1.0#merge", "func $merge"),
+            ("flowgate:plugin/aggregate@0.1.0#finish", "func $finish"),
+        ],
+        Kind::Process => &[
+            ("flowgate:plugin/process@0.1.0#on-batch", "func $batch"),
+            ("flowgate:plugin/process@0.1.0#on-timers", "func $timers"),
+        ],
+    });
+    for (name, item) in exports {
+        text.push_str(&format!("(export \"{name}\" ({item}))\n"));
+    }
+    text.push(')');
+    text
+}
+
+/// A core module with embedded component type, as toolchains make it.
+pub fn plugin(lines: &str, aggregate: bool) -> Vec<u8> {
+    component(lines, if aggregate { Kind::Aggregate } else { Kind::Transform })
+}
+
+/// The same, of a process function.
+pub fn process_plugin(lines: &str) -> Vec<u8> {
+    component(lines, Kind::Process)
+}
+
+fn component(lines: &str, kind: Kind) -> Vec<u8> {
+    let text = module(lines, kind);
+    let mut wasm = wat::parse_str(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    let mut resolve = Resolve::default();
+    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/0.1.0");
+    resolve.push_dir(wit).expect("the contract parses");
+    let package = resolve.push_str("fixture.wit", WORLDS).expect("the worlds parse");
+    let world = match kind {
+        Kind::Transform => "transformer",
+        Kind::Aggregate => "aggregator",
+        Kind::Process => "processor",
+    };
+    let world = resolve.select_world(&[package], Some(world)).expect("there is this world");
+    embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8, false)
+        .expect("the type can be embedded");
+    wasm
+}
+
+/// The lines of `tests/hostile/components/NAME.wat`.
+pub fn lines(name: &str) -> String {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "components", &format!("{name}.wat")].iter().collect();
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
