@@ -1,53 +1,69 @@
-//! One error type: whose fault it is, and what to do about it.
+//! The error that crosses crates: a code, the operator, and a message for people.
+//!
+//! A crate has an enum of its own errors (`thiserror`) that implements [`Coded`]; `?` makes an [`Error`] of it.
 
 use std::fmt;
+use std::io::ErrorKind;
 
-/// Whose fault an error is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The job, its config or its plugin: trying again gives the same error.
-    User,
-    /// The world outside (a file, a socket, a disk): trying again may help.
-    External,
-    /// Ours.
-    Internal,
-}
+pub use crate::code::{Code, Fault, Retry};
+use crate::code::{INTERNAL, IO, NO_SPACE, NOT_ALLOWED, NOT_FOUND, READER_GONE};
 
-/// An error that ends a command or a job. The message says what was attempted, what went wrong, and, where it is known,
-/// what to do about it.
+/// An error that ends a command or a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
-    /// Whose fault it is.
-    pub fault: Fault,
-    /// One line or more, without a trailing full stop.
+    /// Which kind of error; whose fault it is and whether to retry follow from it.
+    pub code: &'static Code,
+    /// The operator in which it happened, by its name in the job, where there is one.
+    pub operator: Option<String>,
+    /// What was attempted, what went wrong and, where it is known, what to do about it. One line or more, without a trailing
+    /// full stop.
     pub message: String,
-    /// The reader of our output went away (`| head`): the job ends quietly.
-    pub closed_pipe: bool,
 }
 
 /// Shorthand for results with [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// An error that has a code: one of a crate's own.
+pub trait Coded: std::error::Error {
+    /// Returns the code.
+    fn code(&self) -> &'static Code;
+}
+
+impl<E: Coded> From<E> for Error {
+    fn from(error: E) -> Error {
+        Error::new(error.code(), error.to_string())
+    }
+}
+
 impl Error {
-    /// The job's author or the plugin's author has to change something.
-    pub fn user(message: impl Into<String>) -> Self {
-        Error { fault: Fault::User, message: message.into(), closed_pipe: false }
+    /// Creates an error of no particular operator.
+    pub fn new(code: &'static Code, message: impl Into<String>) -> Self {
+        Error { code, operator: None, message: message.into() }
     }
 
-    /// Something outside of the job failed.
-    pub fn external(message: impl Into<String>) -> Self {
-        Error { fault: Fault::External, message: message.into(), closed_pipe: false }
-    }
-
-    /// A mistake in Flowgate.
+    /// Creates the error of a broken invariant: a mistake in Flowgate.
     pub fn internal(message: impl Into<String>) -> Self {
-        Error { fault: Fault::Internal, message: message.into(), closed_pipe: false }
+        Error::new(&INTERNAL, message)
     }
 
-    /// An I/O error with what was attempted, as in `cannot read access.log: permission denied`.
+    /// Creates an I/O error with what was attempted, as in `cannot read access.log: permission denied`.
     pub fn io(attempt: impl fmt::Display, source: &std::io::Error) -> Self {
-        let closed_pipe = source.kind() == std::io::ErrorKind::BrokenPipe;
-        Error { fault: Fault::External, message: format!("{attempt}: {source}"), closed_pipe }
+        Error::new(io_code(source.kind()), format!("{attempt}: {source}"))
+    }
+
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        self.code.fault
+    }
+
+    /// Whether the same attempt may succeed later.
+    pub fn retry(&self) -> Retry {
+        self.code.retry
+    }
+
+    /// Whether the reader of our output went away (`| head`).
+    pub fn is_reader_gone(&self) -> bool {
+        self.code == &READER_GONE
     }
 
     /// Puts `context: ` before the message.
@@ -55,11 +71,27 @@ impl Error {
         self.message = format!("{context}: {}", self.message);
         self
     }
+
+    /// Sets the operator, unless one is set already: the first to know it is nearest to the fault.
+    pub fn of_operator(mut self, operator: &str) -> Self {
+        self.operator.get_or_insert_with(|| operator.into());
+        self
+    }
+}
+
+fn io_code(kind: ErrorKind) -> &'static Code {
+    match kind {
+        ErrorKind::NotFound => &NOT_FOUND,
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => &NOT_ALLOWED,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => &NO_SPACE,
+        ErrorKind::BrokenPipe => &READER_GONE,
+        _ => &IO,
+    }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.fault {
+        match self.fault() {
             Fault::Internal => write!(f, "internal error: {} (a mistake in Flowgate; please report it)", self.message),
             _ => f.write_str(&self.message),
         }
@@ -67,3 +99,49 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::CODES;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot have {wanted}")]
+    struct Wanting {
+        wanted: u32,
+    }
+
+    static WANTING: Code = Code::user(42, "wanting");
+
+    impl Coded for Wanting {
+        fn code(&self) -> &'static Code {
+            &WANTING
+        }
+    }
+
+    #[test]
+    fn an_error_of_a_crate_keeps_its_code_and_gets_context() {
+        let fails = || -> Result<()> { Err(Wanting { wanted: 3 })? };
+        let error = fails().unwrap_err().within("`s`").of_operator("inner").of_operator("outer");
+        assert_eq!((error.to_string().as_str(), error.code.to_string().as_str()), ("`s`: cannot have 3", "FG0042"));
+        assert_eq!(
+            (error.fault(), error.retry(), error.operator.as_deref()),
+            (Fault::User, Retry::Never, Some("inner"))
+        );
+    }
+
+    #[test]
+    fn what_the_system_says_chooses_the_code() {
+        let of = |kind: ErrorKind| Error::io("cannot write a", &kind.into()).code.number;
+        let kinds = [ErrorKind::NotFound, ErrorKind::PermissionDenied, ErrorKind::StorageFull, ErrorKind::BrokenPipe];
+        assert_eq!(kinds.map(of), [2, 3, 4, 5]);
+        assert_eq!(of(ErrorKind::TimedOut), 6);
+    }
+
+    #[test]
+    fn numbers_are_unique_and_in_the_range_of_the_crate() {
+        for (i, code) in CODES.iter().enumerate() {
+            assert_eq!(usize::from(code.number), i + 1);
+        }
+    }
+}

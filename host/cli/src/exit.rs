@@ -5,8 +5,8 @@ use flowgate_base::error::{Error, Fault};
 
 /// The exit code of a command that ended with this error.
 pub(crate) fn exit_code(error: &Error) -> u8 {
-    match error.fault {
-        _ if error.closed_pipe => 0,
+    match error.fault() {
+        _ if error.is_reader_gone() => 0,
         Fault::External => 1,
         Fault::User => 2,
         Fault::Internal => 3,
@@ -15,7 +15,7 @@ pub(crate) fn exit_code(error: &Error) -> u8 {
 
 /// Says on standard error what ended the command; nothing where the reader of our output went away.
 pub(crate) fn say(error: &Error) {
-    if !error.closed_pipe {
+    if !error.is_reader_gone() {
         let text = error.to_string();
         let text = text.trim_end();
         // Reports of a job's problems have their own labels.

@@ -27,7 +27,8 @@ impl Limit {
         let sinks = graph.nodes.iter().filter(|node| matches!(&node.kind, NodeKind::Sink(sink) if counts(sink)));
         let lacking = AtomicUsize::new(sinks.count());
         if lacking.load(SeqCst) == 0 {
-            return Err(Error::user(
+            return Err(Error::new(
+                &crate::code::USER,
                 "--limit has no rows to count: no sink writes the main output of a source or an operator; `--tap OPERATOR` \
                  adds one",
             ));

@@ -4,6 +4,7 @@
 
 mod args;
 mod check;
+mod code;
 mod completions;
 mod diff;
 mod dump;

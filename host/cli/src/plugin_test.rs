@@ -94,7 +94,10 @@ pub(super) fn run(args: &TestArgs) -> Result<()> {
         Some(difference) => {
             terminal::print(&format!("--- {}\n+++ {}\n{difference}\n", expect.display(), args.function))?;
             // External, because that is the exit code of what ran and did not go well.
-            Err(Error::external(format!("{} gives other rows than {} has", args.function, expect.display())))
+            Err(Error::new(
+                &crate::code::EXTERNAL,
+                format!("{} gives other rows than {} has", args.function, expect.display()),
+            ))
         }
     }
 }
@@ -108,8 +111,9 @@ fn outcome(args: &TestArgs, config: Value, plugins: &Plugins, plugin: &Arc<Plugi
     let connectors = files.iter().enumerate().map(|(i, file)| args.sample.connector(file, i, function));
     let mut connectors = connectors.collect::<Result<Vec<_>>>()?;
     let now_ms = args.now.unwrap_or_else(clock::now_ms);
-    let unused =
-        |setting: &str, kinds: &str| Err(Error::user(format!("{setting} is for {kinds} functions: leave it out")));
+    let unused = |setting: &str, kinds: &str| {
+        Err(Error::new(&crate::code::USER, format!("{setting} is for {kinds} functions: leave it out")))
+    };
     if function.kind != Kind::Process && (args.sample.event_time.is_some() || args.advance.is_some()) {
         return unused("--event-time, like --advance,", "process");
     }
@@ -141,7 +145,10 @@ fn show(function: &str, outcome: &Outcome) -> Result<()> {
         failed => {
             let (failed, rows) = (figures::whole(failed as u64), figures::whole(outcome.row_count as u64));
             // External, because that is the exit code of what ran and did not go well.
-            Err(Error::external(format!("{function}: failures: {failed}; rows that came out: {rows}")))
+            Err(Error::new(
+                &crate::code::EXTERNAL,
+                format!("{function}: failures: {failed}; rows that came out: {rows}"),
+            ))
         }
     }
 }
@@ -158,7 +165,10 @@ fn component(plugin: &Path) -> Result<PathBuf> {
     let output = package::read(plugin)?.output;
     if !output.is_file() {
         let dir = plugin.display();
-        return Err(Error::user(format!("{} is not there: `flowgate plugin build {dir}` builds it", output.display())));
+        return Err(Error::new(
+            &crate::code::USER,
+            format!("{} is not there: `flowgate plugin build {dir}` builds it", output.display()),
+        ));
     }
     say_if_old(plugin, &output);
     Ok(output)
@@ -183,10 +193,13 @@ fn config(argument: &str) -> Result<Value> {
         }
         None => (argument.to_string(), "--config".to_string()),
     };
-    serde_json::from_str(&text).map_err(|e| Error::user(format!("{place} is not JSON: {e}")))
+    serde_json::from_str(&text).map_err(|e| Error::new(&crate::code::USER, format!("{place} is not JSON: {e}")))
 }
 
 fn unknown_function(plugin: &Arc<Plugin>, name: &str) -> Error {
     let names: Vec<&str> = plugin.functions().iter().map(|f| f.name.as_str()).collect();
-    Error::user(format!("{} has no function `{name}`; it has {}", plugin.path().display(), names.join(", ")))
+    Error::new(
+        &crate::code::USER,
+        format!("{} has no function `{name}`; it has {}", plugin.path().display(), names.join(", ")),
+    )
 }

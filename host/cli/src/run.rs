@@ -70,7 +70,8 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     let mut plugins = Plugins::logging(args.log);
     let mut graph = checked_graph(&args.job, &mut plugins)?;
     for output in &args.tap {
-        tap::add(&mut graph, output).map_err(|wrong| Error::user(format!("--tap {output}: {wrong}")))?;
+        tap::add(&mut graph, output)
+            .map_err(|wrong| Error::new(&crate::code::USER, format!("--tap {output}: {wrong}")))?;
     }
     let limit = args.limit.map(|rows| Limit::new(rows, &graph)).transpose()?;
     let screen = Arc::new(Screen::new(!args.quiet && std::io::stderr().is_terminal()));
@@ -102,7 +103,7 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     let result = job.wait();
     drop(status);
     standard_error::flush();
-    if !args.quiet && !result.as_ref().is_err_and(|e| e.closed_pipe) {
+    if !args.quiet && !result.as_ref().is_err_and(|e| e.is_reader_gone()) {
         terminal::message(&summary::of(&summary_of, &state, started.elapsed(), result.is_ok()));
     }
     // Not part of the summary: where rows are that are not in their file must be known with `-q`, too.

@@ -55,7 +55,8 @@ impl Trial<'_> {
             inputs: vec![schema.clone()],
             files: Default::default(),
         };
-        let mut function = Function::open(self.plugin, request).map_err(|problems| Error::user(problems.join("\n")))?;
+        let mut function = Function::open(self.plugin, request)
+            .map_err(|problems| Error::new(&crate::code::USER, problems.join("\n")))?;
         let reads = columns_read(&function, 0, &schema)?;
         let mut outcome = Outcome::default();
         let mut groups = VarValues::empty(1);

@@ -80,10 +80,13 @@ impl JoinTrial<'_> {
             let [l, r] = [&left, &right].map(|side| &side.schema);
             let types = [l.field(&key.columns[LEFT]), r.field(&key.columns[RIGHT])].map(|f| f.map(|f| f.data_type));
             if types[LEFT] != types[RIGHT] {
-                return Err(Error::user(format!(
-                    "the key `{}` has another type in the first file than `{}` in the second",
-                    key.columns[LEFT], key.columns[RIGHT]
-                )));
+                return Err(Error::new(
+                    &crate::code::USER,
+                    format!(
+                        "the key `{}` has another type in the first file than `{}` in the second",
+                        key.columns[LEFT], key.columns[RIGHT]
+                    ),
+                ));
             }
         }
         let schemas = [self.seen(&left, LEFT), self.seen(&right, RIGHT)];
@@ -94,7 +97,8 @@ impl JoinTrial<'_> {
             inputs: schemas.to_vec(),
             files: Default::default(),
         };
-        let mut function = Function::open(self.plugin, request).map_err(|problems| Error::user(problems.join("\n")))?;
+        let mut function = Function::open(self.plugin, request)
+            .map_err(|problems| Error::new(&crate::code::USER, problems.join("\n")))?;
         let reads = [columns_read(&function, LEFT, &schemas[LEFT])?, columns_read(&function, RIGHT, &schemas[RIGHT])?];
         let pairs = pairs(&left.keys, &right.keys, self.join);
         let context = CallContext { watermark: None, processing_time: self.now_ms };
@@ -143,7 +147,10 @@ impl JoinTrial<'_> {
             let name = &key.columns[side];
             let position = schema.index_of(name).ok_or_else(|| {
                 let names: Vec<&str> = schema.fields.iter().map(|field| field.name.as_str()).collect();
-                Error::user(format!("there is no column `{name}` for the key; the rows have {}", names.join(", ")))
+                Error::new(
+                    &crate::code::USER,
+                    format!("there is no column `{name}` for the key; the rows have {}", names.join(", ")),
+                )
             })?;
             key_columns.push(columns[position].clone());
         }

@@ -44,7 +44,7 @@ impl ProcessTrial<'_> {
         let graph = self.graph()?;
         let process = graph.nodes.iter().find(|node| matches!(node.kind, NodeKind::Process(_)));
         let outputs = &process.ok_or_else(|| Error::internal("a job without its operator"))?.outputs;
-        let now = Tick::try_from(self.now_ms).map_err(|_| Error::user("--now is before 1970"))?;
+        let now = Tick::try_from(self.now_ms).map_err(|_| Error::new(&crate::code::USER, "--now is before 1970"))?;
         let mut solo = Solo::new(&graph, self.plugins, now)?;
         let mut outcome = Outcome::default();
         let mut batches = self.batches(&graph)?;
@@ -92,8 +92,9 @@ impl ProcessTrial<'_> {
         let base = std::env::current_dir().map_err(|e| Error::io("cannot find the current folder", &e))?;
         let job = self.job(&base)?;
         let around = Surroundings::of(&base, None, None);
-        let checked = check(&job, &around, &mut self.plugins.clone())
-            .map_err(|problems| Error::user(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+        let checked = check(&job, &around, &mut self.plugins.clone()).map_err(|problems| {
+            Error::new(&crate::code::USER, problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        })?;
         Ok(checked.graph)
     }
 

@@ -34,7 +34,7 @@ fn a_good_guest_is_compiled_in_a_child() {
 #[test]
 fn what_the_child_refuses_is_told() {
     let error = load(without_cache(Limits::default()), b"garbage").err().unwrap();
-    assert_eq!(error.fault, Fault::User);
+    assert_eq!(error.fault(), Fault::User);
     assert!(error.message.ends_with("is not WebAssembly: it does not begin with `\\0asm`"), "{error}");
 }
 
@@ -53,7 +53,7 @@ fn a_component_that_takes_too_long_is_given_up() {
     let large = large();
     let limits = Limits { compile_cpu_s_max: 1, ..Limits::default() };
     let error = load(without_cache(limits), &large).err().unwrap();
-    assert_eq!(error.fault, Fault::User);
+    assert_eq!(error.fault(), Fault::User);
     assert!(error.message.contains("more than 1 s of processor time to compile"), "{error}");
 }
 
@@ -62,7 +62,7 @@ fn a_component_that_takes_too_much_memory_is_given_up() {
     // Less than the program has taken before it sets its limit.
     let limits = Limits { compile_memory_bytes_max: 16 << 20, ..Limits::default() };
     let error = load(without_cache(limits), &flowgate_hostile::plugin("", false)).err().unwrap();
-    assert_eq!(error.fault, Fault::User);
+    assert_eq!(error.fault(), Fault::User);
     assert!(error.message.contains("more than 16MiB of memory to compile"), "{error}");
 }
 
@@ -71,7 +71,7 @@ fn an_executable_that_is_not_there_is_not_the_plugins_fault() {
     let compile_in = CompileIn::Child(Path::new("/nowhere/flowgate").into());
     let settings = Settings { compile_in, cache: None, ..Settings::new(Limits::default()) };
     let error = load(settings, &flowgate_hostile::plugin("", false)).err().unwrap();
-    assert_eq!(error.fault, Fault::External);
+    assert_eq!(error.fault(), Fault::External);
     assert!(error.message.contains("cannot run /nowhere/flowgate"), "{error}");
 }
 
@@ -120,9 +120,9 @@ fn a_refusal_is_remembered_and_compiled_again_within_other_limits() {
     let first = load(settings(flowgate(), strict.clone()), &large).err().unwrap();
     assert!(first.message.contains("1 s of processor time"), "{first}");
     let again = load(settings(nowhere(), strict), &large).err().unwrap();
-    assert!(again.fault == Fault::User && again.message.contains("1 s of processor time"), "{again}");
+    assert!(again.fault() == Fault::User && again.message.contains("1 s of processor time"), "{again}");
     let within_others = load(settings(nowhere(), Limits::default()), &large).err().unwrap();
-    assert_eq!(within_others.fault, Fault::External, "{within_others}");
+    assert_eq!(within_others.fault(), Fault::External, "{within_others}");
 }
 
 #[test]

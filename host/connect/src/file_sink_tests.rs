@@ -169,7 +169,7 @@ fn a_full_disk_is_an_error_that_names_the_file() {
     let columns = [Arc::new(Int64Array::from(vec![1])) as ArrayRef];
     sink.write(&columns, 1).unwrap();
     let error = sink.flush().unwrap_err();
-    assert!(error.message.starts_with("cannot write /dev/full: ") && !error.closed_pipe, "{error}");
+    assert!(error.message.starts_with("cannot write /dev/full: ") && !error.is_reader_gone(), "{error}");
 }
 
 /// What somebody else has opened, and hands on as `/dev/fd/7`, is written behind what is there.

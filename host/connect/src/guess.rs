@@ -116,7 +116,7 @@ pub(super) fn settings(format: Format, columns: &[Field], header: bool, delimite
         spec["delimiter"] = char::from(delimiter).to_string().into();
     }
     let spec: StdinSource = serde_json::from_value(spec).map_err(|e| Error::internal(e.to_string()))?;
-    DecodeSettings::of_stdin(&spec).map_err(|wrong| Error::user(wrong.join("\n")))
+    DecodeSettings::of_stdin(&spec).map_err(|wrong| Error::new(&crate::code::USER, wrong.join("\n")))
 }
 
 fn is_not_finite(text: &str) -> bool {

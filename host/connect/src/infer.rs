@@ -64,7 +64,7 @@ pub fn infer(sample: &[u8], settings: &SampleSettings) -> Result<Inferred> {
         Format::Csv => names_of_fields(sample, delimiter, settings.no_header, &mut inferred.left_out),
     };
     if names.is_empty() {
-        return Err(Error::user("there are no rows to infer columns from"));
+        return Err(Error::new(&crate::code::USER, "there are no rows to infer columns from"));
     }
     inferred.learn(sample, names, !settings.no_header)?;
     Ok(inferred)

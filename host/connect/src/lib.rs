@@ -6,6 +6,7 @@
 
 pub mod blackhole;
 mod blocks;
+pub mod code;
 pub mod connector;
 mod decode;
 pub mod encode;

@@ -20,7 +20,7 @@ use flowgate_base::schema::Schema;
 
 /// Opens a source. What the outside world has to do with it (whether a file is there) shows in [`Source::splits`].
 pub fn open_source(connector: &SourceConnector) -> Result<Box<dyn Source>> {
-    build(connector).map_err(|wrong| Error::user(wrong.join("\n")))
+    build(connector).map_err(|wrong| Error::new(&crate::code::USER, wrong.join("\n")))
 }
 
 /// The columns of a source's rows, or everything that is wrong with its settings, one message each, without the source's
@@ -55,7 +55,7 @@ pub fn open_sink(connector: &SinkConnector, schema: &Schema, boundedness: Bounde
         }
         SinkConnector::File { path, format } => Box::new(FileSink::open(path, *format, schema, boundedness)?),
         SinkConnector::Webhook(spec) => {
-            let endpoint = Endpoint::new(spec).map_err(|wrong| Error::user(wrong.join("\n")))?;
+            let endpoint = Endpoint::new(spec).map_err(|wrong| Error::new(&crate::code::USER, wrong.join("\n")))?;
             Box::new(WebhookSink::new(endpoint, schema))
         }
         SinkConnector::Tap { output } => Box::new(TapSink::new(Box::new(std::io::stderr()), output, schema)),

@@ -125,7 +125,7 @@ impl OutputFile {
     /// Writes bytes behind those before them.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         // A named pipe whose reader went away is not `| head`: rows are lost that the job was to write.
-        self.file.write_all(bytes).map_err(|e| Error { closed_pipe: false, ..cannot_write(&self.path, &e) })
+        self.file.write_all(bytes).map_err(|e| Error { code: &flowgate_base::code::IO, ..cannot_write(&self.path, &e) })
     }
 
     /// All is written: it becomes visible as a whole.
@@ -191,7 +191,7 @@ fn is_locked(file: &File) -> bool {
 }
 
 fn is_being_written(path: &Path) -> Error {
-    Error::external(format!("cannot write {}: another job is writing it", path.display()))
+    Error::new(&crate::code::EXTERNAL, format!("cannot write {}: another job is writing it", path.display()))
 }
 
 #[cfg(unix)]
@@ -213,11 +213,11 @@ fn copy_over(from: &Path, to: &Path) -> io::Result<()> {
 fn cannot_write(path: &Path, error: &io::Error) -> Error {
     let shown = path.display();
     match place::resolved(path).parent() {
-        Some(folder) if error.kind() == ErrorKind::NotFound && !folder.exists() => Error::external(format!(
-            "cannot write {shown}: the folder {} does not exist; create it first",
-            folder.display()
-        )),
-        _ if path.is_dir() => Error::external(format!("cannot write {shown}: it is a folder")),
+        Some(folder) if error.kind() == ErrorKind::NotFound && !folder.exists() => Error::new(
+            &crate::code::EXTERNAL,
+            format!("cannot write {shown}: the folder {} does not exist; create it first", folder.display()),
+        ),
+        _ if path.is_dir() => Error::new(&crate::code::EXTERNAL, format!("cannot write {shown}: it is a folder")),
         _ => Error::io(format_args!("cannot write {shown}"), error),
     }
 }

@@ -77,10 +77,13 @@ pub fn frame(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
 /// # Errors
 /// Another version, or damage.
 pub fn unframe(frame: &[u8]) -> Result<&[u8]> {
-    let damaged = || Error::external("stored state is damaged: its checksum is wrong");
+    let damaged = || Error::new(&crate::code::EXTERNAL, "stored state is damaged: its checksum is wrong");
     let (head, payload) = frame.split_at_checked(HEAD).ok_or_else(damaged)?;
     if head[0] != VERSION {
-        return Err(Error::external(format!("stored state has version {}; this Flowgate reads {VERSION}", head[0])));
+        return Err(Error::new(
+            &crate::code::EXTERNAL,
+            format!("stored state has version {}; this Flowgate reads {VERSION}", head[0]),
+        ));
     }
     if head[1..] != xxh3_64(payload).to_le_bytes() {
         return Err(damaged());

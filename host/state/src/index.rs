@@ -217,7 +217,7 @@ impl KeyIndex {
             if let (Store::Bytes { starts, lengths, data }, false) = (&self.store, self.nothing == Some(row)) {
                 bytes.extend_from_slice(&data[starts[row as usize]..][..lengths[row as usize] as usize]);
             }
-            let too_long = |_| Error::user("the keys of one result take up more than 2 GiB");
+            let too_long = |_| Error::new(&crate::code::USER, "the keys of one result take up more than 2 GiB");
             offsets.push(i32::try_from(bytes.len()).map_err(too_long)?);
         }
         Ok((offsets, bytes))

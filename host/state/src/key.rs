@@ -151,8 +151,8 @@ fn encode(columns: &[ArrayRef], row_count: usize) -> Result<Keys> {
     offsets.push(0i32);
     for row in 0..row_count {
         columns.iter().for_each(|column| cell::put(column, row, &mut data));
-        let end =
-            i32::try_from(data.len()).map_err(|_| Error::user("the keys of one batch take up more than 2 GiB"))?;
+        let end = i32::try_from(data.len())
+            .map_err(|_| Error::new(&crate::code::USER, "the keys of one batch take up more than 2 GiB"))?;
         offsets.push(end);
     }
     Ok(Keys::Bytes(offsets.into(), Buffer::from_vec(data), None))

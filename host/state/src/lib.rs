@@ -9,6 +9,7 @@
 pub mod bytes;
 pub mod cell;
 pub mod changes;
+pub mod code;
 pub mod codec;
 mod cold;
 mod evict;

@@ -97,7 +97,10 @@ impl Lists {
     pub fn append(&mut self, row: u32, element: &[u8]) -> Result<()> {
         self.change(row, |list, ttl| {
             if list.data.len() + element.len() > LIST_BYTES_MAX {
-                return Err(Error::user(format!("the list of one key would be larger than {LIST_BYTES_MAX} bytes")));
+                return Err(Error::new(
+                    &crate::code::USER,
+                    format!("the list of one key would be larger than {LIST_BYTES_MAX} bytes"),
+                ));
             }
             list.push(element, ttl.expired_until().map(|_| ttl.now_ms()));
             Ok(())

@@ -99,18 +99,20 @@ macro_rules! table_of {
     ($slot:expr, $kind:ident) => {
         match &mut $slot.table {
             SlotTable::$kind(table) => Ok(table),
-            _ => Err(Error::user(format!(
-                "state slot `{}` is not a {}; the function uses it as one",
-                $slot.name,
-                SlotKind::$kind.name()
-            ))),
+            _ => Err(Error::new(
+                &crate::code::USER,
+                format!("state slot `{}` is not a {}; the function uses it as one", $slot.name, SlotKind::$kind.name()),
+            )),
         }
     };
 }
 
 fn check_size(what: &str, bytes: &[u8], most: usize) -> Result<()> {
     if bytes.len() > most {
-        return Err(Error::user(format!("{what} has {} bytes; at most {most} are possible", bytes.len())));
+        return Err(Error::new(
+            &crate::code::USER,
+            format!("{what} has {} bytes; at most {most} are possible", bytes.len()),
+        ));
     }
     Ok(())
 }
@@ -190,13 +192,16 @@ impl Slots {
     /// The slot, and the row of a key in it; a new one, if `create` says so and there is none.
     fn locate(&mut self, slot: u32, key: u32, create: bool) -> Result<(&mut Slot, u32, &mut Vec<Undo>)> {
         let count = self.slots.len();
-        let outside = || Error::user(format!("the function uses state slot {slot}; it has {count}"));
+        let outside = || Error::new(&crate::code::USER, format!("the function uses state slot {slot}; it has {count}"));
         let position = slot as usize;
         let Slots { slots, keys, undo, written } = self;
         let slot = slots.get_mut(position).ok_or_else(outside)?;
         let at = key as usize;
         let Some(row) = slot.rows.get_mut(at) else {
-            return Err(Error::user(format!("the function uses state of key {key}; the call has {}", keys.len())));
+            return Err(Error::new(
+                &crate::code::USER,
+                format!("the function uses state of key {key}; the call has {}", keys.len()),
+            ));
         };
         if *row == NOT_LOOKED_UP {
             *row = each_kind!(&mut slot.table, table => table.find(keys.get(at))?).unwrap_or(NO_ROW);
@@ -224,7 +229,7 @@ impl Slots {
     /// Calls `visit` with the value of every key of the call, in their order.
     pub fn get_all(&mut self, slot: u32, mut visit: impl FnMut(Option<&[u8]>)) -> Result<()> {
         let count = self.slots.len();
-        let outside = || Error::user(format!("the function uses state slot {slot}; it has {count}"));
+        let outside = || Error::new(&crate::code::USER, format!("the function uses state slot {slot}; it has {count}"));
         let slot = self.slots.get_mut(slot as usize).ok_or_else(outside)?;
         let table = table_of!(slot, Value)?;
         let values = table.values();

@@ -38,7 +38,7 @@ const CACHE_BYTES_MIN: usize = 1 << 20;
 
 /// What redb says is wrong.
 pub(super) fn failed(e: impl std::fmt::Display) -> Error {
-    Error::external(format!("cannot use the file for state that is over the memory budget: {e}"))
+    Error::new(&crate::code::EXTERNAL, format!("cannot use the file for state that is over the memory budget: {e}"))
 }
 
 /// A file without a name.

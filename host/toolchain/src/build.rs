@@ -51,11 +51,14 @@ pub fn build(order: Order<'_>) -> Result<Built> {
         sdk::provide(&package.dir)?;
     }
     if order.update_sdk && !package.carries_sdk {
-        return Err(Error::user(format!(
-            "package {} does not carry the SDK: its Cargo.toml has no `flowgate-sdk = {{ path = \"{}\" }}`",
-            package.name,
-            sdk::FOLDER
-        )));
+        return Err(Error::new(
+            &crate::code::USER,
+            format!(
+                "package {} does not carry the SDK: its Cargo.toml has no `flowgate-sdk = {{ path = \"{}\" }}`",
+                package.name,
+                sdk::FOLDER
+            ),
+        ));
     }
     if package.carries_sdk && (order.update_sdk || !carried.exists()) {
         sdk::carry(&package.dir)?;

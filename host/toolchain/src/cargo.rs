@@ -106,13 +106,13 @@ pub fn compile(package: &Package, toolchain: &Toolchain, profile: Profile) -> Re
         if let Some(hint) = foreign::hint(package, &made.unwrap_or_default().crates) {
             message = format!("{message}\n{hint}");
         }
-        return Err(Error::user(message));
+        return Err(Error::new(&crate::code::USER, message));
     }
     let module = made?.module.ok_or_else(|| {
-        Error::user(format!(
-            "cargo made no WebAssembly module of package {}: is `crate-type` in `[lib]`?",
-            package.name
-        ))
+        Error::new(
+            &crate::code::USER,
+            format!("cargo made no WebAssembly module of package {}: is `crate-type` in `[lib]`?", package.name),
+        )
     })?;
     std::fs::read(&module).map_err(|e| Error::io(format!("cannot read {}", module.display()), &e))
 }

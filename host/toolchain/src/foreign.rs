@@ -65,7 +65,7 @@ pub fn check(module: &[u8], package: &Package) -> Result<()> {
     if imports.is_empty() {
         return Ok(());
     }
-    Err(Error::user(refusal(&package.name, &imports, &Dependencies::of(package))))
+    Err(Error::new(&crate::code::USER, refusal(&package.name, &imports, &Dependencies::of(package))))
 }
 
 /// What to say of a plugin that does not compile, where a crate refuses to be compiled for the sandbox: it does so in its own
@@ -76,7 +76,7 @@ pub(super) fn hint(package: &Package, compiled: &BTreeSet<String>) -> Option<Str
 
 /// Imports that are not of the contract: names by module.
 fn imports(module: &[u8]) -> Result<BTreeMap<String, Vec<String>>> {
-    let broken = |e: wasmparser::BinaryReaderError| Error::user(format!("not WebAssembly: {e}"));
+    let broken = |e: wasmparser::BinaryReaderError| Error::new(&crate::code::USER, format!("not WebAssembly: {e}"));
     let mut foreign: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for payload in Parser::new(0).parse_all(module) {
         match payload.map_err(broken)? {

@@ -21,7 +21,7 @@ pub fn home() -> Result<PathBuf> {
     let folder = set("FLOWGATE_HOME")
         .or_else(|| set("XDG_CACHE_HOME").map(|cache| cache.join("flowgate")))
         .or_else(|| set("HOME").map(|home| home.join(".cache/flowgate")))
-        .ok_or_else(|| Error::user("there is no folder for caches: set FLOWGATE_HOME (or HOME)"))?;
+        .ok_or_else(|| Error::new(&crate::code::USER, "there is no folder for caches: set FLOWGATE_HOME (or HOME)"))?;
     std::path::absolute(&folder).map_err(|e| Error::io(format!("cannot use {} as FLOWGATE_HOME", folder.display()), &e))
 }
 

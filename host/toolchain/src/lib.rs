@@ -8,6 +8,7 @@
 #[allow(clippy::module_inception)]
 pub mod build;
 pub mod cargo;
+pub mod code;
 pub mod component;
 mod dependencies;
 pub mod foreign;

@@ -101,7 +101,8 @@ fn fill(text: &str, name: &str) -> String {
 }
 
 fn check_name(name: &str) -> Result<()> {
-    let bad = |why: &str| Err(Error::user(format!("`{name}` cannot be the name of a plugin: {why}")));
+    let bad =
+        |why: &str| Err(Error::new(&crate::code::USER, format!("`{name}` cannot be the name of a plugin: {why}")));
     if name.len() > NAME_BYTES_MAX {
         return bad(&format!("it is longer than {NAME_BYTES_MAX} bytes"));
     }
@@ -121,11 +122,14 @@ fn check_empty(dir: &Path) -> Result<()> {
     match std::fs::read_dir(dir) {
         Ok(mut entries) => match entries.next() {
             None => Ok(()),
-            Some(_) => Err(Error::user(format!("{} is not empty: choose another folder with --path", dir.display()))),
+            Some(_) => Err(Error::new(
+                &crate::code::USER,
+                format!("{} is not empty: choose another folder with --path", dir.display()),
+            )),
         },
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(e) if e.kind() == std::io::ErrorKind::NotADirectory => {
-            Err(Error::user(format!("{} is a file: choose a folder with --path", dir.display())))
+            Err(Error::new(&crate::code::USER, format!("{} is a file: choose a folder with --path", dir.display())))
         }
         Err(e) => Err(Error::io(format!("cannot open {}", dir.display()), &e)),
     }

@@ -84,10 +84,13 @@ fn built(folder: &Path, env: &str) -> Result<Toolchain> {
 }
 
 fn missing(why: &str) -> Error {
-    Error::user(format!(
-        "no Rust compiler here can compile for {TARGET}: {why}run `rustup target add {TARGET}`, \
+    Error::new(
+        &crate::code::USER,
+        format!(
+            "no Rust compiler here can compile for {TARGET}: {why}run `rustup target add {TARGET}`, \
          or `make setup` in the Flowgate repository, which also works without rustup"
-    ))
+        ),
+    )
 }
 
 /// Whether a compiler's folder holds the standard library for [`TARGET`].
@@ -103,14 +106,15 @@ fn has_target(sysroot: &Path) -> bool {
 /// What a compiler prints, without the last line break.
 fn ask(rustc: &Path, args: &[&str], dir: &Path) -> Result<String> {
     let output = Command::new(rustc).args(args).current_dir(dir).output().map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => {
-            Error::user("Rust is not installed: `rustc` was not found (https://rustup.rs says how to install it)")
-        }
+        std::io::ErrorKind::NotFound => Error::new(
+            &crate::code::USER,
+            "Rust is not installed: `rustc` was not found (https://rustup.rs says how to install it)",
+        ),
         _ => Error::io(format!("cannot run {}", rustc.display()), &e),
     })?;
     if !output.status.success() {
         let reason = String::from_utf8_lossy(&output.stderr);
-        return Err(Error::external(format!("{} failed: {}", rustc.display(), reason.trim())));
+        return Err(Error::new(&crate::code::EXTERNAL, format!("{} failed: {}", rustc.display(), reason.trim())));
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }

@@ -144,5 +144,5 @@ fn a_flat_map_without_columns_is_bounded() {
 fn a_column_of_another_type_is_our_mistake() {
     let array: ArrayRef = Arc::new(Int64Array::from(vec![1]));
     let error = columns_in(&[array], &[Field::new("t", DataType::Text)], 1).err().unwrap();
-    assert_eq!(error.fault, flowgate_base::error::Fault::Internal);
+    assert_eq!(error.fault(), flowgate_base::error::Fault::Internal);
 }

@@ -63,7 +63,7 @@ pub(super) enum NotCompiled {
 impl From<NotCompiled> for Error {
     fn from(not: NotCompiled) -> Self {
         match not {
-            NotCompiled::Refused(message) => Error::user(message),
+            NotCompiled::Refused(message) => Error::new(&crate::code::USER, message),
             NotCompiled::Failed(error) => error,
         }
     }
@@ -139,10 +139,17 @@ fn in_child(component: &[u8], limits: &Limits, exe: &Path) -> std::result::Resul
         Ended::TooLarge => refused(format!("compiles to more than {} of machine code", Bytes(answer_max))),
         Ended::Crashed(how) => refused(format!("makes the compiler crash ({how})")),
         // Another time the machine may be less busy.
-        Ended::WallTime => failed(Error::user(format!("took longer than {} s to compile", limits.compile_wall_s_max))),
-        Ended::Killed => failed(Error::external("the process that compiles was killed, perhaps for lack of memory")),
-        Ended::Silent(code) => {
-            failed(Error::external(format!("the process that compiles ended without an answer (exit code {code:?})")))
-        }
+        Ended::WallTime => failed(Error::new(
+            &crate::code::USER,
+            format!("took longer than {} s to compile", limits.compile_wall_s_max),
+        )),
+        Ended::Killed => failed(Error::new(
+            &crate::code::EXTERNAL,
+            "the process that compiles was killed, perhaps for lack of memory",
+        )),
+        Ended::Silent(code) => failed(Error::new(
+            &crate::code::EXTERNAL,
+            format!("the process that compiles ended without an answer (exit code {code:?})"),
+        )),
     }
 }

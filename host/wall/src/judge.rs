@@ -74,25 +74,33 @@ pub(super) fn judge(cases: &[Case], limits: &Limits, compile_in: &CompileIn) -> 
         cpu_s_max: limits.judge_cpu_s_max,
     };
     let wall = Duration::from_secs(limits.judge_wall_s_max);
-    let too_much = |what: String| Err(Error::user(format!("judging its config schema takes more than {what}")));
+    let too_much =
+        |what: String| Err(Error::new(&crate::code::USER, format!("judging its config schema takes more than {what}")));
     match limited_child::run(exe, &order, &input, wall, answer_max)? {
         Ended::Answered(verdicts) => match serde_json::from_slice::<Vec<Verdict>>(&verdicts) {
             Ok(verdicts) if verdicts.len() == cases.len() => Ok(verdicts),
             _ => Err(Error::internal("the judge of schemas gave a broken answer")),
         },
-        Ended::Refused(message) => Err(Error::user(format!("its config schema {message}"))),
+        Ended::Refused(message) => Err(Error::new(&crate::code::USER, format!("its config schema {message}"))),
         Ended::ProcessorTime => too_much(format!("{} s of processor time", limits.judge_cpu_s_max)),
         // Another time the machine may be less busy.
-        Ended::WallTime => {
-            Err(Error::external(format!("judging its config schema takes more than {} s", limits.judge_wall_s_max)))
-        }
+        Ended::WallTime => Err(Error::new(
+            &crate::code::EXTERNAL,
+            format!("judging its config schema takes more than {} s", limits.judge_wall_s_max),
+        )),
         Ended::Memory => too_much(format!("{} of memory", Bytes(limits.judge_memory_bytes_max))),
         Ended::TooLarge => too_much(format!("{} of messages", Bytes(answer_max))),
-        Ended::Crashed(how) => Err(Error::user(format!("its config schema makes the validator crash ({how})"))),
-        Ended::Killed => Err(Error::external("the process that judges schemas was killed, perhaps for lack of memory")),
-        Ended::Silent(code) => Err(Error::external(format!(
-            "the process that judges schemas ended without an answer (exit code {code:?})"
-        ))),
+        Ended::Crashed(how) => {
+            Err(Error::new(&crate::code::USER, format!("its config schema makes the validator crash ({how})")))
+        }
+        Ended::Killed => Err(Error::new(
+            &crate::code::EXTERNAL,
+            "the process that judges schemas was killed, perhaps for lack of memory",
+        )),
+        Ended::Silent(code) => Err(Error::new(
+            &crate::code::EXTERNAL,
+            format!("the process that judges schemas ended without an answer (exit code {code:?})"),
+        )),
     }
 }
 

@@ -11,6 +11,7 @@
 mod admission;
 pub mod binding;
 mod cache;
+pub mod code;
 mod columns_in;
 mod columns_out;
 #[cfg(test)]

@@ -157,7 +157,7 @@ impl Plugins {
         }
         // Not under the lock: two threads may load a plugin twice, none waits for a compilation of another.
         let loaded = self.wall.load(path, &component, &key.1).map(Arc::new);
-        if !loaded.as_ref().is_err_and(|error| error.fault != Fault::User) {
+        if !loaded.as_ref().is_err_and(|error| error.fault() != Fault::User) {
             self.loaded.lock().unwrap_or_else(PoisonError::into_inner).insert(key, loaded.clone());
         }
         loaded
@@ -166,14 +166,14 @@ impl Plugins {
 
 impl Wall {
     fn read(&self, path: &Path) -> Result<Vec<u8>> {
-        let cannot = |e| Error { fault: Fault::User, ..Error::io("cannot be read", &e) };
+        let cannot = |e| Error { code: &crate::code::USER, ..Error::io("cannot be read", &e) };
         let mut file = File::open(path).map_err(cannot)?;
         let max = self.limits.component_bytes_max as u64;
         let mut component = Vec::new();
         file.by_ref().take(max + 1).read_to_end(&mut component).map_err(cannot)?;
         if component.len() as u64 > max {
             let bytes = file.metadata().map_or(max + 1, |m| m.len());
-            return Err(Error::user(too_large(bytes, &self.limits)));
+            return Err(Error::new(&crate::code::USER, too_large(bytes, &self.limits)));
         }
         Ok(component)
     }
@@ -185,7 +185,7 @@ impl Wall {
         let mut artifact = match known {
             Some(artifact) => artifact,
             None => compile(component, &self.limits, &self.compile_in).map_err(|not| match not {
-                NotCompiled::Refused(why) => kept.refuse(Error::user(why)),
+                NotCompiled::Refused(why) => kept.refuse(Error::new(&crate::code::USER, why)),
                 NotCompiled::Failed(error) => error,
             })?,
         };
@@ -208,8 +208,10 @@ impl Wall {
         // it (S4). It was made for this engine: the cache's names contain the engine's hash, and wasmtime checks again.
         let loaded = unsafe { Component::deserialize(&self.engine, &artifact.machine_code) };
         // It is whole, so it was made for this engine and only a limit can be in its way.
-        let loaded = loaded.map_err(|e| Error::user(format!("does not fit the limits: {}", e.root_cause())))?;
-        let misfit = |e: wasmtime::Error| Error::user(format!("does not fit the plugin contract: {e:#}"));
+        let loaded = loaded
+            .map_err(|e| Error::new(&crate::code::USER, format!("does not fit the limits: {}", e.root_cause())))?;
+        let misfit =
+            |e: wasmtime::Error| Error::new(&crate::code::USER, format!("does not fit the plugin contract: {e:#}"));
         let pre = self.linker.instantiate_pre(&loaded).map_err(misfit)?;
         let exports = Exports::of(&pre).map_err(misfit)?;
         let mut plugin = Plugin {
@@ -241,7 +243,7 @@ impl Wall {
             return Ok(None);
         }
         for (name, verdict) in names.iter().zip(judge::judge(&cases, &self.limits, &self.compile_in)?) {
-            verdict.map_err(|why| Error::user(format!("describes `{name}` wrongly: {why}")))?;
+            verdict.map_err(|why| Error::new(&crate::code::USER, format!("describes `{name}` wrongly: {why}")))?;
         }
         Ok(Some(digest))
     }
@@ -291,7 +293,7 @@ impl Kept {
             return Ok(Some(artifact));
         }
         match cache.get(&format!("{}{REFUSED}", self.name)) {
-            Some(why) => Err(Error::user(String::from_utf8_lossy(&why))),
+            Some(why) => Err(Error::new(&crate::code::USER, String::from_utf8_lossy(&why))),
             None => Ok(None),
         }
     }
@@ -305,7 +307,7 @@ impl Kept {
 
     /// Remembers a refusal, if it is the plugin's fault: it would be every time.
     fn refuse(&self, error: Error) -> Error {
-        if let (Fault::User, Some(cache)) = (error.fault, &self.cache) {
+        if let (Fault::User, Some(cache)) = (error.fault(), &self.cache) {
             // It is found anew where it cannot be kept.
             let _ = cache.put(&format!("{}{REFUSED}", self.name), error.message.as_bytes());
         }
@@ -362,7 +364,7 @@ impl Plugin {
         let case = Case { schema: schema.clone(), config: Some(config.clone()) };
         let verdict = judge::judge(&[case], &self.wall.limits, &self.wall.compile_in)
             .and_then(|verdicts| verdicts.into_iter().next().ok_or_else(|| Error::internal("no verdict")))
-            .and_then(|verdict| verdict.map_err(Error::user));
+            .and_then(|verdict| verdict.map_err(|message| Error::new(&crate::code::USER, message)));
         let problems = verdict.unwrap_or_else(|error| vec![format!("`{}`: {error}", function.name)]);
         let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
         if judged.len() < JUDGED_MAX {
@@ -375,13 +377,14 @@ impl Plugin {
         let limits = &self.wall.limits;
         let services = Services::open(limits.clone(), "describe", self.wall.log.clone(), &Default::default())
             .map_err(|problems| Error::internal(problems.join("; ")))?;
-        let said = |what: &str, why: &str| Error::user(format!("{what}: {why}"));
+        let said = |what: &str, why: &str| Error::new(&crate::code::USER, format!("{what}: {why}"));
         let mut instance = Instance::new(self, services).map_err(|(_, e)| said("does not start", &e.0))?;
         instance.limit_output(limits.describe_bytes_max);
         let described = instance
             .call(self, limits.open_deadline(), |guest, store| guest.describe(store))
             .map_err(|e| said("cannot say which functions it has", &e.0))?;
-        describe::functions(described, limits, |kind| self.exports.serve(kind)).map_err(Error::user)
+        describe::functions(described, limits, |kind| self.exports.serve(kind))
+            .map_err(|message| Error::new(&crate::code::USER, message))
     }
 }
 

@@ -66,7 +66,10 @@ impl Budget<'_> {
         } else {
             return Ok(());
         };
-        Err(Error::user(format!("too many rows fail: the search for them in one batch ended after {spent}; {message}")))
+        Err(Error::new(
+            &crate::code::USER,
+            format!("too many rows fail: the search for them in one batch ended after {spent}; {message}"),
+        ))
     }
 }
 

@@ -146,7 +146,7 @@ impl VarValues {
         let base = *self.offsets.last().unwrap_or(&0);
         let end = other.offsets.last().copied().unwrap_or(0);
         if base.checked_add(end).is_none() {
-            return Err(Error::user("the accumulators of one batch of groups are 4 GiB or more"));
+            return Err(Error::new(&crate::code::USER, "the accumulators of one batch of groups are 4 GiB or more"));
         }
         self.offsets.extend(other.offsets.iter().skip(1).map(|o| base + o));
         self.data.extend_from_slice(&other.data);

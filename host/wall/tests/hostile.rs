@@ -47,7 +47,7 @@ fn load_bytes(plugins: &Plugins, wasm: &[u8]) -> Result<Arc<Plugin>, String> {
     let path = folder.path().join("guest.wasm");
     std::fs::write(&path, wasm).unwrap();
     plugins.load(&path).map_err(|e| {
-        assert_eq!(e.fault, flowgate_base::error::Fault::User, "a plugin's mistake is the user's: {e:?}");
+        assert_eq!(e.fault(), flowgate_base::error::Fault::User, "a plugin's mistake is the user's: {e:?}");
         let prefix = format!("plugin {}: ", path.display());
         e.message.strip_prefix(&prefix).expect("the message names the file").to_string()
     })
@@ -292,7 +292,7 @@ fn gives_up() {
     let plugin = load_bytes(&plugins, &flowgate_hostile::plugin(&flowgate_hostile::lines("gives_up"), false)).unwrap();
     let mut function = open(&plugin).unwrap();
     let error = function.transform(&column(0..2), 2, &CallContext::default()).unwrap_err();
-    assert_eq!(error.fault, flowgate_base::error::Fault::User);
+    assert_eq!(error.fault(), flowgate_base::error::Fault::User);
     assert_eq!(error.message, "function `f` gave up: no\\u{1b}[2J luck ");
     assert_host_is_well(&plugins);
 }
@@ -403,7 +403,7 @@ fn more_traps_than_the_search_may_take_end_the_operator_behind_what_was_found() 
     let plugin = load_bytes(&plugins, &flowgate_hostile::plugin(&flowgate_hostile::lines("trap"), false)).unwrap();
     let answer = open(&plugin).unwrap().transform(&column(0..1000), 1000, &CallContext::default()).unwrap();
     let error = answer.gave_up.expect("it gives up");
-    assert_eq!(error.fault, flowgate_base::error::Fault::User);
+    assert_eq!(error.fault(), flowgate_base::error::Fault::User);
     assert!(error.message.contains("too many rows fail") && error.message.contains("unreachable"), "{error}");
     assert!(answer.failures.len() > 40, "{} rows were found", answer.failures.len());
 }

@@ -60,7 +60,8 @@ impl Pattern {
 
     /// The files that match now, in the order of their names. Folders are none.
     pub(super) fn list(&self) -> Result<Vec<Match>> {
-        let wrong = |e: glob::PatternError| Error::user(format!("`{}` is not a glob: {}", self.text, e.msg));
+        let wrong =
+            |e: glob::PatternError| Error::new(&crate::code::USER, format!("`{}` is not a glob: {}", self.text, e.msg));
         let relative = Path::new(&self.text).is_relative();
         let mut found = Vec::new();
         for entry in glob::glob_with(&self.absolute(), OPTIONS).map_err(wrong)? {
@@ -71,7 +72,7 @@ impl Pattern {
             }
             let named = path.strip_prefix(&self.base).ok().filter(|_| relative).unwrap_or(&path);
             let Some(name) = named.to_str() else {
-                return Err(Error::external(format!("the path {} is not UTF-8", named.display())));
+                return Err(Error::new(&crate::code::EXTERNAL, format!("the path {} is not UTF-8", named.display())));
             };
             found.push(Match { name: name.to_string(), metadata: metadata.map_err(|e| e.kind()) });
         }

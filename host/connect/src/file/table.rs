@@ -42,7 +42,8 @@ pub fn table_schema(table: &LookupTable) -> std::result::Result<Schema, Vec<Stri
 impl TableFile {
     /// By its settings.
     pub fn new(table: &LookupTable) -> Result<Self> {
-        let settings = DecodeSettings::of_table(table).map_err(|wrong| Error::user(wrong.join("\n")))?;
+        let settings =
+            DecodeSettings::of_table(table).map_err(|wrong| Error::new(&crate::code::USER, wrong.join("\n")))?;
         Ok(TableFile { path: PathBuf::from(&table.path), name: table.path.clone(), settings })
     }
 
@@ -60,7 +61,10 @@ impl TableFile {
             match reader.poll()? {
                 Poll::Rows(rows) => {
                     if let Some(failure) = rows.failures.first() {
-                        return Err(Error::user(format!("{}:{}: {}", self.name, failure.position, failure.message)));
+                        return Err(Error::new(
+                            &crate::code::USER,
+                            format!("{}:{}: {}", self.name, failure.position, failure.message),
+                        ));
                     }
                     parts.push(rows.columns);
                 }
@@ -73,8 +77,9 @@ impl TableFile {
             let parts: Vec<&dyn Array> = parts.iter().map(|part| part[i].as_ref()).collect();
             match parts[..] {
                 [] => Ok(arrow_array::new_empty_array(&self.settings.schema.fields[i].data_type.arrow())),
-                _ => arrow_select::concat::concat(&parts)
-                    .map_err(|e| Error::user(format!("{} does not fit into memory as a table: {e}", self.name))),
+                _ => arrow_select::concat::concat(&parts).map_err(|e| {
+                    Error::new(&crate::code::USER, format!("{} does not fit into memory as a table: {e}", self.name))
+                }),
             }
         };
         let columns = (0..self.settings.schema.fields.len()).map(column).collect::<Result<Vec<_>>>()?;

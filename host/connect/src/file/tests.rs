@@ -54,7 +54,7 @@ fn what_cannot_be_read_is_said_before_the_job_starts() {
     std::fs::create_dir(folder.path().join("logs")).unwrap();
     let error = |path: &str| {
         let error = source(folder.path(), serde_json::json!({ "path": path })).splits(1).unwrap_err();
-        assert_eq!(error.fault, Fault::External);
+        assert_eq!(error.fault(), Fault::External);
         error.message
     };
     let tried = |name: &str| folder.path().join(name).display().to_string();
@@ -164,7 +164,7 @@ fn a_compressed_file_that_breaks_off() {
             assert_eq!((*line, text), (row(*line, expected).0, &row(*line, expected).1));
         }
         let error = outcome.error.unwrap();
-        assert_eq!(error.fault, Fault::External);
+        assert_eq!(error.fault(), Fault::External);
         assert!(error.message.starts_with(&format!("{name} is not whole ")), "{error}");
         assert!(error.message.contains(" decompressed bytes: "), "{error}");
     }

@@ -137,7 +137,10 @@ fn load(supply: &Supply) -> Result<Vec<SourceRows>> {
 
 fn too_many() -> Error {
     let most = limits::PRELOAD_BYTES_MAX >> 30;
-    Error::user(format!("the preloaded rows need more than {most} GiB; fewer `events`, or no `preload`"))
+    Error::new(
+        &crate::code::USER,
+        format!("the preloaded rows need more than {most} GiB; fewer `events`, or no `preload`"),
+    )
 }
 
 /// All blocks, made by as many threads as there are processors.

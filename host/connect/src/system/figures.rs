@@ -33,7 +33,7 @@ pub(super) struct Machine {
 impl Machine {
     /// Takes a first reading, for the rates of the next.
     pub(super) fn new(wanted: &BTreeSet<&'static str>) -> Result<Self> {
-        let cannot = |what: &str| Error::external(format!("cannot read the {what} of this machine"));
+        let cannot = |what: &str| Error::new(&crate::code::EXTERNAL, format!("cannot read the {what} of this machine"));
         let has = |group: &str| wanted.iter().any(|name| name.starts_with(group));
         let mut machine = Machine {
             wanted: wanted.clone(),

@@ -82,7 +82,7 @@ impl WebhookSink {
         let message = |why: &str| format!("cannot deliver rows to {}: {why}", self.endpoint.shown);
         match (undelivered, self.endpoint.on_error) {
             (Undelivered::Stopped(why), _) => self.give_up(rows as u64, message(&why)),
-            (Undelivered::Failed(why), OnError::Fail) => return Err(Error::external(message(&why))),
+            (Undelivered::Failed(why), OnError::Fail) => return Err(Error::new(&crate::code::EXTERNAL, message(&why))),
             (Undelivered::Failed(why), OnError::Skip) => self.dropped.add(rows as u64, message(&why)),
         }
         Ok(())
@@ -139,7 +139,10 @@ impl WebhookSink {
         match (&self.given_up.first, self.endpoint.on_error) {
             (Some(why), OnError::Fail) => {
                 let rows = self.given_up.rows;
-                Err(Error::external(format!("{why}; the job was stopped, {rows} rows were not delivered")))
+                Err(Error::new(
+                    &crate::code::EXTERNAL,
+                    format!("{why}; the job was stopped, {rows} rows were not delivered"),
+                ))
             }
             _ => Ok(()),
         }

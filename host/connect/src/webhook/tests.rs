@@ -119,7 +119,7 @@ fn a_server_that_stays_busy_fails_the_job_or_costs_the_rows() {
     let server = Server::start(&[BUSY]);
     let url = server.url().replace("http://", "http://me:secret@") + "?token=secret";
     let error = deliver(&mut open(&url, serde_json::json!({ "retries": 2 })), &[vec![1]]).unwrap_err();
-    assert_eq!(error.fault, Fault::External);
+    assert_eq!(error.fault(), Fault::External);
     let why = "the answer was 503 Service Unavailable: so busy (after 3 attempts)";
     assert_eq!(error.message, format!("cannot deliver rows to {}: {why}", server.url()));
     assert_eq!(server.requests().len(), 3);

@@ -160,8 +160,9 @@ impl Batch {
         let column = |of: &dyn Fn(&Batch) -> Option<Result<ArrayRef>>| {
             let arrays = parts.iter().filter_map(of).collect::<Result<Vec<_>>>()?;
             let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
-            arrow_select::concat::concat(&arrays)
-                .map_err(|e| Error::user(format!("rows of several batches do not fit into a column: {e}")))
+            arrow_select::concat::concat(&arrays).map_err(|e| {
+                Error::new(&crate::code::USER, format!("rows of several batches do not fit into a column: {e}"))
+            })
         };
         let columns = (0..parts[0].columns.len()).map(|i| column(&|part| part.columns.get(i).map(Column::gather)));
         let columns = columns.collect::<Result<Vec<_>>>()?;

@@ -50,11 +50,14 @@ impl DeadLetters {
         let Some((row, message)) = failures.first() else { return Ok(Batch::default()) };
         let place = |row: usize| batch.position(row).map(|p| format!("{p}: ")).unwrap_or_default();
         if self.on_error == OnError::Fail {
-            return Err(Error::user(format!(
-                "{}{message} (on_error: skip sends such rows to `{}.errors` instead)",
-                place(*row as usize),
-                self.operator
-            )));
+            return Err(Error::new(
+                &crate::code::USER,
+                format!(
+                    "{}{message} (on_error: skip sends such rows to `{}.errors` instead)",
+                    place(*row as usize),
+                    self.operator
+                ),
+            ));
         }
         self.metrics.dead_letters(failures.len(), || format!("{}{message}", place(*row as usize)));
         // Only the failed rows are gathered.

@@ -103,7 +103,7 @@ impl JobState {
     /// The job fails with this error of a source, but rows that sources have given already are finished, as after a
     /// stop. Where the mistake is ours, nothing goes on.
     pub fn fail_after_rows(&self, error: Error) {
-        if error.fault == Fault::Internal {
+        if error.fault() == Fault::Internal {
             return self.fail(error);
         }
         lock(&self.failure).get_or_insert(error);

@@ -401,7 +401,7 @@ struct Broken;
 
 impl SinkWriter for Broken {
     fn write(&mut self, _: &[ArrayRef], _: usize) -> Result<()> {
-        Err(Error::external("the disk is full"))
+        Err(Error::new(&crate::code::EXTERNAL, "the disk is full"))
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -426,7 +426,7 @@ sinks:
         let mut graph = check(&job, &Surroundings::default(), &mut plugins).unwrap().graph;
         graph.parallelism = parallelism;
         let running = start(graph, &plugins, &mut |_, _, _| Ok(Box::new(Broken))).unwrap();
-        assert_eq!(running.wait().unwrap_err(), Error::external("`out`: the disk is full"));
+        assert_eq!(running.wait().unwrap_err(), Error::new(&crate::code::EXTERNAL, "`out`: the disk is full"));
     }
 }
 

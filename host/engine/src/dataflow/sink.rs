@@ -118,7 +118,7 @@ fn write_until_end(
     match written {
         Ok(()) => {}
         // `| head` has what it wanted: the others are to have all of theirs.
-        Err(error) if error.closed_pipe && sinks.lose_reader() => {
+        Err(error) if error.is_reader_gone() && sinks.lose_reader() => {
             while rows.recv().is_ok() {
                 shared.written.fetch_add(1, SeqCst);
                 (shared.wake)();

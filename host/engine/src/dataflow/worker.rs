@@ -50,7 +50,7 @@ pub fn start(graph: JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Res
     let config = Config { communication, worker: WorkerConfig::default() };
     let theirs = Arc::clone(&state);
     let workers = timely::execute(config, move |worker| work(worker, &graph, &opened, &theirs))
-        .map_err(|e| Error::external(format!("cannot start the workers: {e}")))?;
+        .map_err(|e| Error::new(&crate::code::EXTERNAL, format!("cannot start the workers: {e}")))?;
     Ok(RunningJob { state, workers })
 }
 

@@ -150,7 +150,10 @@ impl Function {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(message)) => {
                 let message = one_line(&message, self.plugin.wall.limits.message_bytes_max);
-                Err(Stop::Operator(Error::user(format!("function `{}` gave up: {message}", self.name()))))
+                Err(Stop::Operator(Error::new(
+                    &crate::code::USER,
+                    format!("function `{}` gave up: {message}", self.name()),
+                )))
             }
             Err(trapped) => {
                 self.close();
@@ -181,8 +184,12 @@ impl Function {
         let Some(Slot::Closed(services)) = self.slot.take() else {
             return Err(Error::internal("a function has neither an instance nor its services"));
         };
-        let failed =
-            |what: &str| Error::user(format!("function `{}` cannot start again after a trap: {what}", self.name()));
+        let failed = |what: &str| {
+            Error::new(
+                &crate::code::USER,
+                format!("function `{}` cannot start again after a trap: {what}", self.name()),
+            )
+        };
         let mut instance = match Instance::new(&self.plugin, *services) {
             Ok(instance) => instance,
             Err((services, trapped)) => {
@@ -220,7 +227,9 @@ impl Function {
     pub(super) fn stopped(&self, what: &str, stop: Stop) -> Error {
         match stop {
             Stop::Operator(error) | Stop::GaveUp(error) => error,
-            Stop::Trapped(message) => Error::user(format!("function `{}` cannot {what}: {message}", self.name())),
+            Stop::Trapped(message) => {
+                Error::new(&crate::code::USER, format!("function `{}` cannot {what}: {message}", self.name()))
+            }
         }
     }
 

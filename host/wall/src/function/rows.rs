@@ -160,10 +160,13 @@ impl Room {
         let left = self.rows.checked_sub(size.rows).zip(self.bytes.checked_sub(size.bytes));
         let Some((rows, bytes)) = left else {
             let (rows, bytes) = (self.limits.batch_rows_max, Bytes(self.limits.batch_bytes_max() as u64));
-            return Err(Error::user(format!(
-                "its answers to one batch have more than {rows} rows or {bytes}; smaller batches (`batch_rows` of the \
+            return Err(Error::new(
+                &crate::code::USER,
+                format!(
+                    "its answers to one batch have more than {rows} rows or {bytes}; smaller batches (`batch_rows` of the \
                  source) have smaller answers, and `limits: {{ output: ... }}` allows larger ones"
-            )));
+                ),
+            ));
         };
         (self.rows, self.bytes) = (rows, bytes);
         Ok(())

@@ -146,12 +146,16 @@ pub(in crate::dataflow) fn open(plugin: &Arc<Plugin>, node: &Node, spec: &Plugin
         inputs: inputs.collect(),
         files: spec.files.clone(),
     };
-    let function = Function::open(plugin, request).map_err(|problems| Error::user(problems.join("\n")))?;
+    let function =
+        Function::open(plugin, request).map_err(|problems| Error::new(&crate::code::USER, problems.join("\n")))?;
     if function.binding() != &spec.binding {
-        return Err(Error::user(format!(
-            "plugin `{}` binds `{}` to other columns than when the job was checked; is the file being replaced?",
-            spec.plugin, spec.function
-        )));
+        return Err(Error::new(
+            &crate::code::USER,
+            format!(
+                "plugin `{}` binds `{}` to other columns than when the job was checked; is the file being replaced?",
+                spec.plugin, spec.function
+            ),
+        ));
     }
     Ok(function)
 }

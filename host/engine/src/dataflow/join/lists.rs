@@ -163,7 +163,10 @@ impl RowLists {
             return Ok(());
         }
         if self.rows.len() + row_count >= NONE as usize {
-            return Err(Error::user("a join keeps more than 4 billion rows of one input on one worker"));
+            return Err(Error::new(
+                &crate::code::USER,
+                "a join keeps more than 4 billion rows of one input on one worker",
+            ));
         }
         marks.for_each(|mark| self.link(mark));
         let RowLists { rows, expiry, .. } = self;
@@ -383,5 +386,5 @@ impl Values for RowLists {
 }
 
 fn cannot_gather(error: arrow_schema::ArrowError) -> Error {
-    Error::user(format!("rows that a join keeps do not fit into a column: {error}"))
+    Error::new(&crate::code::USER, format!("rows that a join keeps do not fit into a column: {error}"))
 }

@@ -58,7 +58,7 @@ pub fn copied(piece: &Batch, rows: &Rows) -> Result<Batch> {
 pub fn row_count_of(pieces: &[Batch]) -> Result<usize> {
     let row_count: usize = pieces.iter().map(Batch::row_count).sum();
     if row_count >= u32::MAX as usize {
-        return Err(Error::user("one window of a join has more than 4 billion rows on one worker"));
+        return Err(Error::new(&crate::code::USER, "one window of a join has more than 4 billion rows on one worker"));
     }
     Ok(row_count)
 }
@@ -72,8 +72,9 @@ fn column_of(parts: &[ArrayRef]) -> Result<ArrayRef> {
         return Ok(one.clone());
     }
     let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
-    arrow_select::concat::concat(&parts)
-        .map_err(|e| Error::user(format!("the rows of one window of a join do not fit into a column: {e}")))
+    arrow_select::concat::concat(&parts).map_err(|e| {
+        Error::new(&crate::code::USER, format!("the rows of one window of a join do not fit into a column: {e}"))
+    })
 }
 
 /// Rows of several pieces, of which there is at least one, as one piece.

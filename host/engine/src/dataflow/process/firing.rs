@@ -65,11 +65,14 @@ impl Firing {
             return Ok(());
         }
         if self.idle <= FIRINGS_MAX {
-            return Err(Error::user(format!(
-                "its timers set timers that are due at once, and time goes on too slowly: {CHAINED_MAX} have fired for the \
+            return Err(Error::new(
+                &crate::code::USER,
+                format!(
+                    "its timers set timers that are due at once, and time goes on too slowly: {CHAINED_MAX} have fired for the \
                  watermark or tick {}; the last has the time {last_time} and the tag {last_tag}",
-                self.up_to
-            )));
+                    self.up_to
+                ),
+            ));
         }
         let when = if self.up_to == END_OF_TIME {
             "at the end of the input (there, the watermark is the greatest timestamp: a function that sets its next \
@@ -77,10 +80,13 @@ impl Firing {
         } else {
             "and time does not go on"
         };
-        Err(Error::user(format!(
-            "its timers set timers that are due at once, without end: {FIRINGS_MAX} have fired, {when}; the last has the \
+        Err(Error::new(
+            &crate::code::USER,
+            format!(
+                "its timers set timers that are due at once, without end: {FIRINGS_MAX} have fired, {when}; the last has the \
              time {last_time} and the tag {last_tag}"
-        )))
+            ),
+        ))
     }
 }
 

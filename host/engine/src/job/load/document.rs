@@ -42,7 +42,7 @@ impl Document {
         let name = if is_stdin { "stdin".to_string() } else { path.display().to_string() };
         let failed = |e: &std::io::Error| {
             // A job file that is not there is the user's mistake, not a failure of the world.
-            Error::user(Error::io(format_args!("cannot read the job file {name}"), e).message)
+            Error::new(&crate::code::USER, Error::io(format_args!("cannot read the job file {name}"), e).message)
         };
         let mut bytes = Vec::new();
         let read = if is_stdin {
@@ -53,11 +53,14 @@ impl Document {
         };
         read.map_err(|e| failed(&e))?;
         if bytes.len() as u64 > FILE_BYTES_MAX {
-            return Err(Error::user(format!("the job file {name} is larger than {FILE_BYTES_MAX} bytes")));
+            return Err(Error::new(
+                &crate::code::USER,
+                format!("the job file {name} is larger than {FILE_BYTES_MAX} bytes"),
+            ));
         }
         let text = String::from_utf8(bytes).map_err(|e| {
             let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
-            Error::user(format!("{name}:{line}: the job file is not UTF-8"))
+            Error::new(&crate::code::USER, format!("{name}:{line}: the job file is not UTF-8"))
         })?;
         let folder = if is_stdin { None } else { path.parent() };
         let base = std::path::absolute(folder.filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new(".")))

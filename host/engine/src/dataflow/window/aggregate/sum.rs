@@ -58,7 +58,7 @@ impl Number for i64 {
         }
         let sum = i128::from(self) + (i128::from(carry) << 64);
         let message = format!("a sum of int64 values is {sum}, which int64 cannot hold");
-        Err(Error::user(format!("{message}; sum them up as float64, or in shorter windows")))
+        Err(Error::new(&crate::code::USER, format!("{message}; sum them up as float64, or in shorter windows")))
     }
     fn to_bytes(self) -> [u8; 8] {
         self.to_le_bytes()
