@@ -1,79 +1,88 @@
-//! Who may know whom in `host/src`. A module that is not named here may import anything.
+//! Who may know whom. Between the crates under `host/`, Cargo enforces what their manifests say, and this rule says what the
+//! manifests may say. Within the crate `flowgate`, this rule looks at the imports, and at who knows Timely.
 
 use std::collections::BTreeSet;
 
 use crate::repository::File;
 
-/// A module, what it may import besides itself, and why not more. `job::quantity` allows a part of a module.
-const MAY_IMPORT: [(&str, &[&str], &str); 9] = [
-    ("clock", &[], "it is the bottom"),
-    ("error", &[], "it is the bottom"),
-    ("shown", &[], "it is the bottom"),
-    ("standard_error", &["clock"], "it is the bottom"),
-    ("schema", &["error"], "the words of all others"),
-    (
-        "job",
-        &[
-            "error",
-            "schema",
-            "shown",
-            "plugin::binding",
-            "plugin::Function",
-            "plugin::Plugins",
-            "connector::source_schema",
-            "connector::sink_problems",
-            "connector::table_schema",
-            "connector::FileIdentity",
-            "connector::partial_path",
-            "connector::pattern_matches",
-            "connector::resolved",
-        ],
-        "what a user writes is judged by asking plugins and connectors for types, without running anything",
-    ),
-    (
-        "connector",
-        &["error", "schema", "shown", "clock", "job::spec", "job::graph", "job::quantity"],
-        "a source or sink knows nothing of who reads it or feeds it",
-    ),
-    (
-        "plugin",
-        &["error", "schema", "shown", "standard_error", "clock", "job::spec", "job::quantity"],
-        "the wall does not know where the rows come from",
-    ),
-    ("state", &["error", "schema"], "it keeps bytes and columns by key, and does not know for whom"),
+/// A crate under `host/`, and which others it may depend on.
+const MAY_DEPEND: [(&str, &[&str]); 8] = [
+    ("base", &[]),
+    ("sketch", &[]),
+    ("state", &["flowgate-base"]),
+    ("wall", &["flowgate-base"]),
+    ("connect", &["flowgate-base"]),
+    ("toolchain", &["flowgate-base"]),
+    ("engine", &["flowgate-base", "flowgate-state", "flowgate-wall", "flowgate-connect", "flowgate-sketch"]),
+    ("cli", &["flowgate", "flowgate-base", "flowgate-connect", "flowgate-toolchain", "flowgate-wall"]),
 ];
 
-/// What `dataflow` may not import: it is given what it needs, and told what to do by records.
-const ABOVE_DATAFLOW: [&str; 2] = ["control", "cli"];
+/// Within the crate `flowgate`: a folder, what it may not import, and why.
+const MAY_NOT_IMPORT: [(&str, &[&str], &str); 2] = [
+    ("host/engine/src/job/", &["dataflow"], "what a user writes is checked without running anything"),
+    ("host/engine/src/dataflow/", &["submit"], "what starts a job speaks to it by records of its control stream"),
+];
+
+/// The files that know Timely.
+const KNOWS_TIMELY: [&str; 3] = [
+    "host/engine/src/dataflow/engine/timely.rs",
+    "host/engine/src/dataflow/message.rs",
+    "host/engine/src/dataflow/worker.rs",
+];
 
 pub(crate) fn check(files: &[File]) -> Vec<String> {
     let mut wrong = Vec::new();
-    for file in files.iter().filter(|file| file.is_rust()) {
-        let Some(module) = file.path.strip_prefix("host/src/").and_then(|path| path.split(['/', '.']).next()) else {
-            continue;
-        };
-        let rule = MAY_IMPORT.iter().find(|(name, ..)| *name == module);
-        for (number, statement) in statements(file) {
-            for import in imports(&statement) {
-                let own = starts_with(&import, module);
-                let (allowed, why) = match rule {
-                    Some((_, allowed, why)) => (own || allowed.iter().any(|part| starts_with(&import, part)), *why),
-                    None if module == "dataflow" => (
-                        !ABOVE_DATAFLOW.iter().any(|above| starts_with(&import, above)),
-                        "what is above the dataflow speaks to it by records of its control stream",
-                    ),
-                    None => (true, ""),
-                };
-                if !allowed {
-                    wrong.push(format!(
-                        "{}:{number}: `{module}` may not import `{import}` ({why}); hand the value in, or move what both need down",
-                        file.path
-                    ));
-                }
-            }
+    for file in files {
+        if let Some(name) = file.path.strip_prefix("host/").and_then(|path| path.strip_suffix("/Cargo.toml")) {
+            wrong.extend(dependencies(name, file));
+        }
+        if file.is_rust() && file.path.starts_with("host/engine/src/") {
+            wrong.extend(imports_of(file));
         }
     }
     wrong
+}
+
+/// What a manifest depends on and may not. Dependencies of tests may be anything.
+fn dependencies(name: &str, manifest: &File) -> Vec<String> {
+    let Some((_, allowed)) = MAY_DEPEND.iter().find(|(known, _)| *known == name) else {
+        return vec![format!("{}: the crate `{name}` is unknown; add it to MAY_DEPEND in {}", manifest.path, file!())];
+    };
+    let section = manifest.lines().skip_while(|(_, line)| line.trim() != "[dependencies]").skip(1);
+    let entries = section.take_while(|(_, line)| !line.starts_with('['));
+    let own = entries.filter_map(|(number, line)| {
+        let dependency = line.split(['.', '=', ' ']).next().unwrap_or(line);
+        (dependency.starts_with("flowgate") && !allowed.contains(&dependency)).then(|| {
+            format!(
+                "{}:{number}: `{name}` may not depend on `{dependency}`; hand the value in, or move what both need down",
+                manifest.path
+            )
+        })
+    });
+    own.collect()
+}
+
+fn imports_of(file: &File) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (number, statement) in statements(file) {
+        for (folder, forbidden, why) in &MAY_NOT_IMPORT {
+            if !file.path.starts_with(folder) {
+                continue;
+            }
+            for import in imports(&statement).iter().filter(|import| forbidden.contains(&first(import))) {
+                wrong.push(format!("{}:{number}: `{import}` may not be imported here ({why})", file.path));
+            }
+        }
+        let timely = statement.contains("timely::") && !["super::timely::", "pub use timely::"].iter().any(|own| statement.contains(own));
+        if timely && !KNOWS_TIMELY.contains(&file.path.as_str()) {
+            wrong.push(format!("{}:{number}: Timely is known in {} alone", file.path, KNOWS_TIMELY.join(", ")));
+        }
+    }
+    wrong
+}
+
+fn first(path: &str) -> &str {
+    path.split("::").next().unwrap_or(path)
 }
 
 /// Lines of code; a `use` that goes over several is one.
@@ -91,70 +100,45 @@ fn statements(file: &File) -> Vec<(usize, String)> {
     statements
 }
 
-fn starts_with(path: &str, prefix: &str) -> bool {
-    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-}
-
-/// The paths after `crate::` in a line, down to the second name. Of `crate::{a::b, c}`, each.
+/// The first names of the paths after `crate::` in a line; of `crate::{a::b, c}`, each.
 fn imports(line: &str) -> BTreeSet<String> {
+    let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     let mut found = BTreeSet::new();
-    for (at, _) in line.match_indices("crate::") {
-        let named = |c: char| c.is_alphanumeric() || c == '_';
-        if line[..at].ends_with(named) || line[..at].ends_with('$') {
+    for (at, mark) in line.match_indices("crate::") {
+        if line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$') {
             continue;
         }
-        let rest = &line[at + "crate::".len()..];
-        match rest.strip_prefix('{') {
-            None => found.extend(names(rest)),
-            Some(list) => {
-                let mut depth = 0;
-                let mut start = 0;
-                for (end, c) in list.char_indices().chain([(list.len(), ',')]) {
-                    match c {
-                        '{' => depth += 1,
-                        '}' => depth -= 1,
-                        _ => {}
-                    }
-                    if (c == ',' && depth == 0) || depth < 0 || end == list.len() {
-                        found.extend(names(list[start..end].trim()));
-                        start = (end + 1).min(list.len());
-                    }
-                    if depth < 0 {
-                        break;
-                    }
+        let rest = &line[at + mark.len()..];
+        let Some(list) = rest.strip_prefix('{') else {
+            found.insert(name(rest));
+            continue;
+        };
+        let mut depth = 0;
+        let mut item = String::new();
+        for c in list.chars() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => {
+                    found.insert(name(std::mem::take(&mut item).trim()));
                 }
+                c => item.push(c),
             }
         }
+        found.insert(name(item.trim()));
     }
+    found.remove("");
     found
-}
-
-/// The first two names of a path, as one or more paths: `a::{b, c}` is `a::b` and `a::c`.
-fn names(path: &str) -> Vec<String> {
-    let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
-    let first = name(path);
-    if first.is_empty() {
-        return Vec::new();
-    }
-    match path[first.len()..].strip_prefix("::") {
-        Some(rest) if rest.starts_with('{') => {
-            let list = rest[1..].split('}').next().unwrap_or(rest);
-            list.split(',').map(|item| format!("{first}::{}", name(item.trim()))).collect()
-        }
-        Some(rest) if !name(rest).is_empty() => vec![format!("{first}::{}", name(rest))],
-        _ => vec![first],
-    }
 }
 
 #[test]
 fn paths_are_found_in_every_form() {
     let cases = [
-        ("use crate::error::{Error, Result};", vec!["error::Error", "error::Result"]),
-        ("use crate::{error::Result, schema};", vec!["error::Result", "schema"]),
-        ("use crate::job::{graph::Node, spec};", vec!["job::graph", "job::spec"]),
-        ("let x = crate::clock::now_ms();", vec!["clock::now_ms"]),
-        ("use crate::cli;", vec!["cli"]),
-        ("use crate::{    cli,    job::spec,};", vec!["cli", "job::spec"]),
+        ("use crate::job::{Error, Result};", vec!["job"]),
+        ("use crate::{dataflow::{a, b}, job};", vec!["dataflow", "job"]),
+        ("let x = crate::clock::now_ms();", vec!["clock"]),
+        ("use crate::{    cli,    job::spec,};", vec!["cli", "job"]),
         ("use my_crate::cli;", vec![]),
         ("use super::cli;", vec![]),
     ];
@@ -166,23 +150,24 @@ fn paths_are_found_in_every_form() {
 #[test]
 fn an_import_upwards_is_found() {
     let bad = [
-        ("host/src/dataflow/slot.rs", "use crate::cli::run;"),
-        ("host/src/dataflow/slot.rs", "use crate::{error::Result, control::node};"),
-        ("host/src/plugin/instance.rs", "use crate::dataflow::batch::Batch;"),
-        ("host/src/plugin/instance.rs", "use crate::job::graph::Node;"),
-        ("host/src/connector/file.rs", "use crate::dataflow::batch;"),
-        ("host/src/job/check.rs", "use crate::plugin::instance;"),
-        ("host/src/dataflow/slot.rs", "use crate::{\n    cli,\n    error::Result,\n};\n"),
-        ("host/src/clock.rs", "use crate::error::Result;"),
-        ("host/src/state/store.rs", "use crate::job::graph::StatePlace;"),
+        ("host/engine/src/job/check.rs", "use crate::dataflow::batch;"),
+        ("host/engine/src/job/check.rs", "use crate::{\n    dataflow,\n    job::spec,\n};\n"),
+        ("host/engine/src/dataflow/sink.rs", "use timely::dataflow::Scope;"),
+        ("host/state/Cargo.toml", "[dependencies]\nflowgate-wall.workspace = true\n"),
+        ("host/base/Cargo.toml", "[dependencies]\nflowgate-state = { path = \"../state\" }\n"),
+        ("host/node/Cargo.toml", "[dependencies]\n"),
     ];
     for (path, line) in bad {
         assert_eq!(check(&[File::new(path, line)]).len(), 1, "{path}: {line}");
     }
     let good = [
-        ("host/src/dataflow/slot.rs", "use crate::plugin::instance; // crate::cli"),
-        ("host/src/plugin/instance.rs", "use crate::plugin::cache;"),
-        ("host/src/job/check.rs", "use crate::plugin::binding::Kind;"),
+        ("host/engine/src/dataflow/slot.rs", "use crate::job::graph; // crate::submit"),
+        ("host/engine/src/dataflow/worker.rs", "use timely::dataflow::Scope;"),
+        ("host/engine/src/dataflow/engine/mod.rs", "pub use super::timely::Graph;"),
+        (
+            "host/state/Cargo.toml",
+            "[dependencies]\nflowgate-base.workspace = true\n\n[dev-dependencies]\nflowgate.workspace = true\n",
+        ),
     ];
     for (path, line) in good {
         assert_eq!(check(&[File::new(path, line)]), Vec::<String>::new(), "{path}: {line}");

@@ -5,7 +5,10 @@
 
 mod dependencies;
 mod direction;
+mod invariants;
 mod links;
+mod paths;
+mod phrases;
 mod repository;
 mod shape;
 mod words;
@@ -41,4 +44,19 @@ fn every_dependency_has_a_reason() {
 #[test]
 fn links_in_markdown_lead_somewhere() {
     assert_tidy(links::check);
+}
+
+#[test]
+fn invariants_have_a_home_that_cites_them() {
+    assert_tidy(invariants::check);
+}
+
+#[test]
+fn paths_in_markdown_exist() {
+    assert_tidy(paths::check);
+}
+
+#[test]
+fn banned_phrases_are_not_written() {
+    assert_tidy(phrases::check);
 }

@@ -10,15 +10,15 @@ const HERE: &str = "tests/tidy/words.rs";
 const STUBS: [&str; 3] = ["todo!", "unimplemented!", "dbg!"];
 
 /// Files about those macros in the code of plugins, where they are of use.
-const STUB_FILES: [&str; 2] = ["host/src/plugin/build/print_lint.rs", "tests/plugin_authors.rs"];
+const STUB_FILES: [&str; 2] = ["host/toolchain/src/print_lint.rs", "tests/plugin_authors.rs"];
 
 /// How the wall clock is read. `Instant` is fine: it measures durations and cannot end up in a result.
 const CLOCKS: [&str; 4] = ["SystemTime::now", "Timestamp::now", "Zoned::now", "Utc::now"];
-const CLOCK_FILE: &str = "host/src/clock.rs";
+const CLOCK_FILE: &str = "host/base/src/clock.rs";
 
 /// How randomness is read: in one file, so that a test can be told the seed.
 const RANDOMNESS: [&str; 3] = ["getrandom::", "RandomState", "thread_rng"];
-const RANDOMNESS_FILES: [&str; 2] = ["host/src/clock.rs", "host/src/plugin/cache"];
+const RANDOMNESS_FILES: [&str; 2] = ["host/base/src/clock.rs", "host/wall/src/cache"];
 
 /// The beginnings of paths that exist on one machine.
 const MACHINE_PATHS: [&str; 4] = ["/root/", "/tmp/", "/home/", "/Users/"];
@@ -34,7 +34,7 @@ pub(crate) fn check(files: &[File]) -> Vec<String> {
         if !file.is_rust() {
             continue;
         }
-        let host = file.path.starts_with("host/src/");
+        let host = file.path.starts_with("host/") && file.path.contains("/src/");
         for (number, line) in file.code() {
             let place = format!("{}:{number}", file.path);
             let stub_here = STUB_FILES.contains(&file.path.as_str());
@@ -72,12 +72,12 @@ fn has_path(line: &str, beginning: &str) -> bool {
 fn each_word_is_found_where_it_does_not_belong() {
     let bad = [
         ("plugins/text/src/lib.rs", "fn f() { todo!() }"),
-        ("host/src/job/check.rs", "    unimplemented!(\"later\")"),
+        ("host/engine/src/job/check.rs", "    unimplemented!(\"later\")"),
         ("tests/e2e.rs", "dbg!(x);"),
-        ("host/src/dataflow/worker.rs", "let t = std::time::SystemTime::now();"),
-        ("host/src/connector/instant.rs", "let t = jiff::Timestamp::now();"),
-        ("host/src/dataflow/key.rs", "use std::hash::RandomState;"),
-        ("host/src/plugin/admission.rs", "getrandom::fill(&mut key);"),
+        ("host/engine/src/dataflow/worker.rs", "let t = std::time::SystemTime::now();"),
+        ("host/engine/src/connector/instant.rs", "let t = jiff::Timestamp::now();"),
+        ("host/engine/src/dataflow/key.rs", "use std::hash::RandomState;"),
+        ("host/wall/src/admission.rs", "getrandom::fill(&mut key);"),
         ("README.md", "see /root/notes"),
         ("examples/a/job.yaml", "path: '/home/ada/in.log'"),
         ("scripts/setup.sh", "cd \"/home/main\""),
@@ -90,9 +90,9 @@ fn each_word_is_found_where_it_does_not_belong() {
 #[test]
 fn the_same_words_pass_where_they_do() {
     let good = [
-        ("host/src/clock.rs", "SystemTime::now()"),
-        ("host/src/plugin/cache.rs", "getrandom::fill(&mut key);"),
-        ("host/src/job/check.rs", "// todo! is for others"),
+        ("host/base/src/clock.rs", "SystemTime::now()"),
+        ("host/wall/src/cache.rs", "getrandom::fill(&mut key);"),
+        ("host/engine/src/job/check.rs", "// todo! is for others"),
         ("tests/e2e.rs", "let at = SystemTime::now();"),
         ("tests/plugin_authors.rs", "\"fn plugin() { dbg!(1) }\""),
         ("README.md", "https://flowgate.example/home/ and $work/tmp/x"),
