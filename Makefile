@@ -12,7 +12,7 @@ workspace  := --workspace
 PREFIX     ?= $(HOME)/.local
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build plugins demo test soak install bench nexmark lint fmt lint-tools
+.PHONY: help setup build plugins demo test tidy soak install bench nexmark lint fmt lint-tools
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,19 +21,28 @@ setup: ## Make this machine able to compile plugins to WebAssembly
 	@scripts/setup.sh $(if $(filter setup,$(MAKECMDGOALS)),,--quiet)
 
 build: ## Build the program, target/release/flowgate
-	cargo build $(flags) $(workspace)
+	cargo build $(flags) -p flowgate-cli
 
 plugins: setup build ## Compile the plugins that come with Flowgate, where the program finds them
-	@for dir in plugins/*/; do \
-		name=$$(basename $$dir) && \
-		$(flowgate) plugin build $$dir -o $(target_dir)/plugins/$$name.wasm || exit 1; \
-	done
+	@$(MAKE) --no-print-directory $(foreach dir,$(wildcard plugins/*/),plugin-$(notdir $(patsubst %/,%,$(dir))))
 
-demo: plugins ## Run the main job on what a web server logged
-	$(flowgate) run examples/weblog/job.yaml
+plugin-%:
+	@$(flowgate) plugin build plugins/$* -o $(target_dir)/plugins/$*.wasm
+
+# The program and the two plugins of that job alone.
+demo: setup ## Run the main job on what a web server logged
+	@echo "demo: 1 of 3: the program; Cargo says how many of its parts are built"
+	@$(MAKE) --no-print-directory build
+	@echo "demo: 2 of 3: the job's plugins"
+	@$(MAKE) --no-print-directory plugin-weblog plugin-stats
+	@echo "demo: 3 of 3: flowgate run examples/weblog/job.yaml"
+	@$(flowgate) run examples/weblog/job.yaml
 
 test: setup lint plugins ## Format, lints, unit, doc and end-to-end tests, and the tidy test
 	cargo test $(flags) $(workspace)
+
+tidy: ## The tidy test alone: it compiles nothing else
+	cargo test $(flags) -p flowgate-tidy
 
 soak: plugins ## Long batteries: chained jobs 510 times on a busy machine, state with hardly any memory, idle jobs for a minute
 	FLOWGATE_TEST_RUNS=170 cargo test $(flags) -p flowgate --lib chained_jobs_give_the_same
