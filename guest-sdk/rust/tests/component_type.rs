@@ -21,7 +21,7 @@ fn component_types_are_those_of_the_contract() {
     for world in WORLDS {
         let id = resolve.select_world(&[package], Some(world)).expect("the world is there");
         let encoded =
-            wit_component::metadata::encode(&resolve, id, StringEncoding::UTF8, None, false).expect("it encodes");
+            wit_component::metadata::encode(&resolve, id, StringEncoding::UTF8, None).expect("it encodes");
         let file = sdk.join(format!("src/export/{world}.bin"));
         if std::env::var_os("BLESS").is_some() {
             std::fs::write(&file, &encoded).expect("the file is written");

@@ -20,7 +20,7 @@ pub fn from_module(bytes: Vec<u8>) -> Result<Vec<u8>> {
         Kind::Typed => ComponentEncoder::default()
             .validate(true)
             .module(&bytes)
-            .and_then(|encoder| encoder.encode())
+            .and_then(|mut encoder| encoder.encode())
             .map_err(|e| {
                 Error::new(&crate::code::USER, format!("the compiled module does not fit its component type: {e:#}"))
             }),
@@ -61,7 +61,7 @@ mod tests {
         let text = "package test:test; world w { export answer: func() -> u32; }";
         let package = resolve.push_str("w.wit", text).unwrap();
         let world = resolve.select_world(&[package], Some("w")).unwrap();
-        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
+        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
         module
     }
 
