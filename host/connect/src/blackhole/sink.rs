@@ -1,13 +1,13 @@
-//! The sink that forgets.
+//! Forgets rows.
 
 use arrow_array::ArrayRef;
 
-use super::sink::SinkWriter;
+use crate::sink::SinkWriter;
 use flowgate_base::error::Result;
 
 /// Takes rows and forgets them.
 #[derive(Debug, Clone, Copy)]
-pub struct Blackhole;
+pub(super) struct Blackhole;
 
 impl SinkWriter for Blackhole {
     fn write(&mut self, _columns: &[ArrayRef], _row_count: usize) -> Result<()> {

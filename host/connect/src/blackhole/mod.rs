@@ -1,0 +1,4 @@
+//! The `blackhole` sink, which forgets.
+
+pub(crate) mod settings;
+mod sink;
