@@ -55,7 +55,7 @@ pub(super) fn object(description: String, properties: Map<String, Value>, requir
 }
 
 /// The names as a sentence has them: `` `file`, `stdin` or `system` ``.
-pub(super) fn listed<K: Kind>(last: &str, quoted: impl Fn(&Entry<K>) -> String) -> String {
+pub(in crate::job) fn listed<K: Kind>(last: &str, quoted: impl Fn(&Entry<K>) -> String) -> String {
     let all: Vec<String> = K::LISTED.iter().map(quoted).collect();
     match all.split_last() {
         Some((end, [])) => end.clone(),

@@ -11,7 +11,7 @@ mod source;
 mod window;
 
 pub use connectors::Connectors;
-pub(super) use connectors::listed as listed_connectors;
+pub(in crate::job) use connectors::listed as listed_connectors;
 pub use flowgate_connect::settings::*;
 pub use flowgate_wall::LimitSettings as Limits;
 pub use job::*;
