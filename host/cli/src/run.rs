@@ -23,6 +23,7 @@ use flowgate_base::schema::Schema;
 use flowgate_base::standard_error;
 use flowgate_connect::print::{PrintLayout, PrintSink};
 use flowgate_connect::sink::{Boundedness, SinkWriter};
+use flowgate_connect::tap::TapSink;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:

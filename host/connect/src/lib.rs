@@ -4,7 +4,7 @@
 //! they go ([`print`], [`file_sink`], `webhook`). [`generator`] and `nexmark` make rows of nothing,
 //! in `blocks`; `system` reads figures of the machine.
 
-mod blackhole;
+pub mod blackhole;
 mod blocks;
 pub mod code;
 mod connector;

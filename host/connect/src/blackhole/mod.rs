@@ -2,3 +2,5 @@
 
 pub(crate) mod settings;
 mod sink;
+
+pub use sink::Blackhole;

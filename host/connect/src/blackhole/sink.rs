@@ -7,7 +7,7 @@ use flowgate_base::error::Result;
 
 /// Takes rows and forgets them.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Blackhole;
+pub struct Blackhole;
 
 impl SinkWriter for Blackhole {
     fn write(&mut self, _columns: &[ArrayRef], _row_count: usize) -> Result<()> {
