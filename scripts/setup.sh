@@ -46,7 +46,7 @@ die() {
     exit 1
 }
 
-# within SECONDS COMMAND...: runs it for so long at the most, where the system can do that.
+# within SECONDS COMMAND...: runs it for at most SECONDS, where the system can do that.
 within() {
     seconds=$1
     shift

@@ -239,7 +239,7 @@ fn an_idle_input_does_not_hold_the_other() {
     assert_eq!(lines.rest(), [""; 0], "held by the input that does not advance");
 }
 
-/// A key that every row has: its product is many times what may be under way, comes out whole, and does not fill memory.
+/// A key that every row has: its product is many times what may be in flight, comes out whole, and does not fill memory.
 #[test]
 fn the_product_of_a_hot_key_comes_out() {
     let hot =

@@ -91,7 +91,7 @@ fn the_aggregates_are_counted() {
         "twenty",
     ];
     let names: Vec<&str> = flowgate::job::check::aggregate_names().collect();
-    let told = format!("{} aggregates of the host's own", NUMBERS[names.len() - 1]);
+    let told = format!("{} built-in aggregates", NUMBERS[names.len() - 1]);
     assert!(read("README.md").contains(&told), "the README does not say: {told}");
     let operators = read("docs/operators.md");
     for name in names {

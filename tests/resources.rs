@@ -36,7 +36,7 @@ fn memory_is_flat(job: &str, parallelism: &str, is_row: impl Fn(usize, &str) -> 
     println!("memory while the sink is stopped: {} MiB, then {} MiB", settled >> 10, later >> 10);
     assert!(later.abs_diff(settled) <= 64 << 10, "{settled} KiB became {later} KiB");
     let lines = running.lines();
-    // Much more than was under way.
+    // Much more than was in flight.
     for n in 0..400_000 {
         let line = lines.next(PATIENCE).1;
         assert!(is_row(n, &line), "row {n} is {line}");

@@ -201,7 +201,7 @@ fn two_interrupts_end_a_job_that_is_stuck() {
         running.signal(Signal::INT);
         running.wait_until_said("stopping; Ctrl-C again ends the job at once");
         std::thread::sleep(Duration::from_millis(300));
-        assert!(!running.has_ended(), "rows under way were dropped: {}", running.said());
+        assert!(!running.has_ended(), "rows in flight were dropped: {}", running.said());
         let group = running.pid();
         running.signal(second);
         let ended = running.wait().expect(130);

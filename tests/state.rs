@@ -132,7 +132,7 @@ sinks:
     folder.write("rows.jsonl", (0..50_000).map(line).collect::<String>());
     let mut running = Flowgate::new(folder.path(), &["run", "job.yaml"]).deadline(PATIENCE).start();
     running.lines().until(PATIENCE, |line| line.contains("49999"));
-    // Operators report behind each batch; the last may still be under way.
+    // Operators report behind each batch; the last may still be in flight.
     let shown = (0..100).find_map(|_| {
         running.signal(Signal::USR1);
         std::thread::sleep(Duration::from_millis(200));

@@ -362,7 +362,7 @@ sinks:
     }
 }
 
-/// Each window gives one final result for a key, and then corrected ones that replace it: on any number of workers, the last ones
+/// Each window emits one final result for a key, and then corrected ones that replace it: on any number of workers, the last ones
 /// have every row that was not late. Rows come far behind the watermark, one in a batch.
 #[test]
 fn results_are_final_once_and_then_corrected() {

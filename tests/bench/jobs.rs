@@ -85,9 +85,8 @@ fn measure(case: &Case, rows: u64, workers: usize, plugins: &Plugins) -> (f64, f
         black_box((case.native)(&generator));
         let native = rows as f64 / start.elapsed().as_secs_f64();
         let start = Instant::now();
-        let mut open_sink = |sink: &flowgate::job::graph::SinkNode, schema: &_, ends| {
-            sink.connector.open_sink(schema, ends)
-        };
+        let mut open_sink =
+            |sink: &flowgate::job::graph::SinkNode, schema: &_, ends| sink.connector.open_sink(schema, ends);
         let running = worker::start(graph.clone(), plugins, &mut open_sink).expect("the job starts");
         running.wait().expect("the job ends well");
         rates.push((rows as f64 / start.elapsed().as_secs_f64(), native));

@@ -21,7 +21,7 @@ use serde_json::json;
 const ROWS_PER_CALL: [usize; 5] = [1, 16, 128, 1_024, 8_192];
 /// Groups of the aggregate.
 const GROUPS: usize = 100;
-/// Rows of one measurement, at the least calls that are needed for them.
+/// Rows of one measurement, in the fewest calls that they need.
 const ROWS_MEASURED: usize = 400_000;
 const REPETITIONS: usize = 15;
 const CONTEXT: CallContext = CallContext { watermark: None, processing_time: 0 };

@@ -172,7 +172,7 @@ impl Running {
         self.wait_until(|running| handles(running.pid(), signal), "it does not handle the signal");
     }
 
-    /// Waits until so many bytes of its standard output wait for somebody to read them. A pipe of Linux holds 65,536.
+    /// Waits until `bytes` bytes of its standard output wait for somebody to read them. A pipe of Linux holds 65,536.
     ///
     /// # Panics
     /// If there are fewer, in time, or its standard output is not captured.

@@ -73,7 +73,8 @@ fn imports_of(file: &File) -> Vec<String> {
                 wrong.push(format!("{}:{number}: `{import}` may not be imported here ({why})", file.path));
             }
         }
-        let timely = statement.contains("timely::") && !["super::timely::", "pub use timely::"].iter().any(|own| statement.contains(own));
+        let timely = statement.contains("timely::")
+            && !["super::timely::", "pub use timely::"].iter().any(|own| statement.contains(own));
         if timely && !KNOWS_TIMELY.contains(&file.path.as_str()) {
             wrong.push(format!("{}:{number}: Timely is known in {} alone", file.path, KNOWS_TIMELY.join(", ")));
         }

@@ -2,7 +2,7 @@
 
 use crate::repository::File;
 
-/// Lines of a Rust file at the most. Nine in ten files of the code that we learn from are below.
+/// Lines of a Rust file, at most. Nine in ten files of the code that we learn from are below.
 const LINES_MAX: usize = 500;
 
 /// Names that say nothing about what is inside, and so gather everything.

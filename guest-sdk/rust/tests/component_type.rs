@@ -20,8 +20,7 @@ fn component_types_are_those_of_the_contract() {
         resolve.push_str("worlds.wit", &format!("package flowgate:sdk-worlds;\n{worlds}")).expect("the worlds parse");
     for world in WORLDS {
         let id = resolve.select_world(&[package], Some(world)).expect("the world is there");
-        let encoded =
-            wit_component::metadata::encode(&resolve, id, StringEncoding::UTF8, None).expect("it encodes");
+        let encoded = wit_component::metadata::encode(&resolve, id, StringEncoding::UTF8, None).expect("it encodes");
         let file = sdk.join(format!("src/export/{world}.bin"));
         if std::env::var_os("BLESS").is_some() {
             std::fs::write(&file, &encoded).expect("the file is written");
@@ -34,7 +33,7 @@ fn component_types_are_those_of_the_contract() {
     }
 }
 
-/// A plugin carries a type for each kind of function that it has. Put together, they are the world of all of them.
+/// A plugin carries a type for each kind of function that it has. Merged, they are the world of all of them.
 #[test]
 fn types_of_several_kinds_are_put_together() {
     // The smallest module: magic number and version; then a custom section for each type.

@@ -3,11 +3,13 @@
 //!
 //! Such characters are shown as what they are, `\u{1b}`. Every text that goes to a terminal comes through here: pieces, where
 //! they are put into a message ([`one_line`]), and everything again where it is written ([`painted`]).
+//!
+//! S6: no text of a plugin or of data reaches a terminal with control characters in it.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Whether a character has power over a terminal or over the order in which a text is read: controls (C0, DEL, C1), line
+/// Whether a character has power over a terminal or over the order in which a text is read: control characters, line
 /// separators, marks, embeddings, overrides and isolates of direction.
 pub fn has_power(c: char) -> bool {
     c.is_control()

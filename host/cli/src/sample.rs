@@ -39,7 +39,7 @@ pub(super) struct SampleArgs {
     /// How far behind the greatest event time the watermark stays, as in `5s`.
     #[arg(long, value_name = "DURATION", requires = "event_time")]
     pub(super) max_out_of_orderness: Option<Millis>,
-    /// Rows in a batch at the most: timers fire between batches [default: 8192].
+    /// The greatest number of rows in a batch: timers fire between batches [default: 8192].
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
     batch_rows: Option<u32>,
 }

@@ -92,7 +92,7 @@ fn progress(sources: impl Iterator<Item = Option<Progress>>, elapsed: Duration) 
     Some(text)
 }
 
-/// The head of a line, of at most so many cells.
+/// The head of a line, of at most `cells` cells.
 fn head(text: &str, cells: usize) -> String {
     let mut used = 0;
     let fits = |c: &char| {

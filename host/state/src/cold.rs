@@ -14,7 +14,7 @@ pub(super) struct Victim {
 }
 
 impl<V: Values> Table<V> {
-    /// So many rows, or a few more, that were not used since the search last came by; if there are not so many, others as
+    /// At least `rows` rows that were not used since the search last came by; if there are fewer, others as
     /// well, but for large ones that are held. In the order of their key groups.
     ///
     /// The search goes around the key groups, and takes all it finds in some rather than a few in each: rows of one group are

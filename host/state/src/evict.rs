@@ -251,7 +251,7 @@ impl<V: Values> Table<V> {
         self.spilled.map(|spilled| spilled.fold())
     }
 
-    /// What the table has in the file; so many rows are about to go there.
+    /// What the table has in the file; `rows` rows are about to go there.
     fn spilled_for(&mut self, rows: usize) -> Result<()> {
         if let (None, Some(home)) = (&self.spilled, &self.home) {
             let file = home.store.spill_file()?;
@@ -261,7 +261,7 @@ impl<V: Values> Table<V> {
         self.spilled.as_mut().map_or(Ok(()), |spilled| spilled.expect(rows))
     }
 
-    /// Spills so many rows, or a few more.
+    /// Spills at least `rows` rows.
     fn spill_rows(&mut self, count: usize, own: usize, transaction: Option<&WriteTransaction>) -> Result<()> {
         self.spilled_for(count)?;
         let (mut records, mut written) = (Records::default(), Vec::new());

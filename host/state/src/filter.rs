@@ -1,12 +1,14 @@
 //! A filter against look-ups of what was never there: it says "no" for certain, and "perhaps" else.
 //!
-//! Bloom filters whose bits for one key lie in 64 bytes. When one is full, a larger one is put beside it: a filter of few keys is
-//! a small one, and one of many keys has few layers to look at.
+//! Blocked Bloom filters: the bits of one key lie in 64 bytes, so that a look-up reads one line of the cache (Putze, Sanders,
+//! Singler, "Cache-, Hash- and Space-Efficient Bloom Filters", WEA 2007). When one is full, another of twice the size is added, as
+//! in scalable Bloom filters (Almeida, Baquero, Preguiça, Hutchison, Information Processing Letters 101, 2007): a filter of few
+//! keys is small, and one of many keys has few layers.
 
 /// Keys of the first layers; each further one has twice as many as the one before it.
 const FIRST_KEYS: [usize; 3] = [512, 8 << 10, 16 << 10];
 
-/// Blocks of 512 bits for so many keys: 12 bits a key, which lets about one in a hundred strange keys through.
+/// Blocks of 512 bits for `keys` keys: 12 bits a key, which lets about one in a hundred strange keys through.
 const KEYS_PER_BLOCK: usize = 42;
 
 /// Bits that are set for a key.
@@ -26,7 +28,8 @@ struct Layer {
     room: usize,
 }
 
-/// The block of a hash, and a number whose pieces of 9 bits say which bits.
+/// The block of a hash, by its upper half, and a number whose pieces of 9 bits say which bits: Fibonacci hashing, a multiplication by
+/// 2^64 divided by the golden ratio (Knuth, The Art of Computer Programming, volume 3, section 6.4).
 fn place(hash: u64, blocks: usize) -> (usize, u64) {
     let block = ((hash >> 32) * blocks as u64) >> 32;
     (block as usize, hash.wrapping_mul(0x9e37_79b9_7f4a_7c15))

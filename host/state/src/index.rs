@@ -34,7 +34,7 @@ pub struct KeyIndex {
 /// Set in the tag of a key that its tag alone does not tell from all others.
 const HASHED: u64 = 1 << 63;
 
-/// An index of so many keys is too large for the cache.
+/// An index of more keys is too large for the cache.
 const MANY: usize = if cfg!(test) { 4 } else { 32 << 10 };
 
 /// Bytes of a key that fit into its tag.
@@ -68,7 +68,9 @@ fn tag_at(data: &[u8], start: usize, end: usize) -> u64 {
     }
 }
 
-/// The hash by which the table places a tag: both halves of a product, so that every bit of the tag counts.
+/// The hash by which the table places a tag: both halves of a product, so that every bit of the tag counts, as in the folded
+/// multiplication of wyhash (Wang Yi). The constants are 2^64 divided by the golden ratio, and the multiplier of degski's 64-bit
+/// mixer, which Wellons measures in "Prospecting for Hash Functions".
 #[inline]
 fn place(tag: u64) -> u64 {
     let product = u128::from(tag ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93;
@@ -133,7 +135,7 @@ fn put_at<T>(values: &mut Vec<T>, row: usize, value: T) {
 const DEAD_BYTES_MIN: usize = 64 << 10;
 
 impl KeyIndex {
-    /// Without keys, with room for so many.
+    /// Creates an index without keys, with room for `keys` keys.
     pub fn with_room(keys: usize) -> Self {
         KeyIndex { table: HashTable::with_capacity(keys), tags: Vec::with_capacity(keys), ..KeyIndex::default() }
     }

@@ -3,6 +3,9 @@
 //! The hash is part of the state's format: `xxh3_64` (seed 0) of the key's bytes. For one key column of type int64 or
 //! timestamp these are the 8 bytes of the value, little-endian; of type text or bytes the value itself; where the value
 //! is null, none. Several columns, or one boolean, are encoded one after another as [`cell`] says.
+//!
+//! K1: the hash of a key is `xxh3_64` of the key's bytes; its key group is the hash modulo the number of groups; a worker owns a
+//! contiguous range of groups.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMillisecondType};

@@ -34,7 +34,7 @@ pub(super) const TIME: Mark = Mark::MAX << TIME_SHIFT;
 /// The last unit that can be noted.
 const UNITS_MAX: i64 = (Mark::MAX >> TIME_SHIFT) as i64;
 
-/// A time-to-live has at most so many units.
+/// A time-to-live has at most this number of units.
 const UNITS_PER_TTL: i64 = 1024;
 
 /// Units between the base and now when the base was moved: what was written before is expired.

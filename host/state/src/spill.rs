@@ -33,7 +33,7 @@ use flowgate_base::error::{Error, Result};
 /// Told apart by this number, files of several workers may lie in one folder.
 static FILES: AtomicU64 = AtomicU64::new(0);
 
-/// redb's cache has at least so many bytes.
+/// redb's cache has at least this number of bytes.
 const CACHE_BYTES_MIN: usize = 1 << 20;
 
 /// What redb says is wrong.

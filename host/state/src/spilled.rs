@@ -57,13 +57,13 @@ pub(super) enum Folded {
 }
 
 impl Spilled {
-    /// Of a table that is about to put so many rows into the file, in this space, if it is to be shared.
+    /// Creates the part of a table that is about to put `rows` rows into the file, in this space, if it is to be shared.
     pub(super) fn new(file: &Arc<SpillFile>, shared: Option<&Arc<SpillSpace>>, rows: usize) -> Self {
         let shared = shared.filter(|_| Spilled::shares(rows));
         Spilled::of(shared.map_or_else(|| SpillTable::new(file), SpillTable::sharing), 0, [None; 2])
     }
 
-    /// Whether a table that is about to put so many rows into the file has a space with others.
+    /// Whether a table that is about to put `rows` rows into the file has a space with others.
     pub(super) fn shares(rows: usize) -> bool {
         rows <= SHARING_ROWS_MAX
     }
@@ -116,7 +116,7 @@ impl Spilled {
         self.loaded -= 1;
     }
 
-    /// So many more keys are about to be written.
+    /// `more` further keys are about to be written.
     pub(super) fn expect(&mut self, keys: usize) -> Result<()> {
         if self.filter.is_none() && self.copies + keys > UNFILTERED_KEYS_MAX {
             self.make_filter()?;
@@ -248,7 +248,7 @@ impl Held {
         self.rows.is_empty()
     }
 
-    /// Bytes of memory that they take up in a table of this size and so many rows in memory.
+    /// Bytes of memory that they take up in a table of this size and `rows` rows in memory.
     pub(super) fn bytes(&self, own: usize, live: usize) -> usize {
         match self.rows.len() {
             0 => 0,

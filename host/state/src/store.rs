@@ -164,13 +164,13 @@ impl JobStores {
         self.work.writes.fetch_add(1, Relaxed);
     }
 
-    /// Rows with so many bytes were written.
+    /// Rows of `bytes` bytes were written.
     pub(super) fn note_written(&self, rows: usize, bytes: usize) {
         self.work.rows_written.fetch_add(rows as u64, Relaxed);
         self.work.bytes_written.fetch_add(bytes as u64, Relaxed);
     }
 
-    /// Rows with so many bytes were read.
+    /// Rows of `bytes` bytes were read.
     pub(super) fn note_read(&self, rows: usize, bytes: usize) {
         self.work.rows_read.fetch_add(rows as u64, Relaxed);
         self.work.bytes_read.fetch_add(bytes as u64, Relaxed);
@@ -298,7 +298,7 @@ impl StateStore {
     }
 }
 
-/// The part of `bytes` that is of the live ones among so many places: what is free is taken by the next ones.
+/// The part of `bytes` that is of the live ones among all places: what is free is taken by the next ones.
 pub(super) fn share(bytes: usize, live: usize, places: usize) -> usize {
     if places == 0 { 0 } else { (bytes as u128 * live as u128 / places as u128) as usize }
 }

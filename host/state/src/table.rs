@@ -82,7 +82,7 @@ impl<V: Values> Table<V> {
         }
     }
 
-    /// The same, with room for so many keys in the index.
+    /// The same, with room for `keys` keys in the index.
     pub fn with_room(self, keys: usize) -> Self {
         Table { index: KeyIndex::with_room(keys).into(), ..self }
     }

@@ -47,7 +47,7 @@ enum Step {
     Find(Vec<i64>),
     Remove(i64),
     RemoveUnread(i64),
-    /// So many milliseconds later.
+    /// The time moves on by `ms` milliseconds.
     Settle(i64),
     Scan,
     Clear,

@@ -89,7 +89,7 @@ impl<V: Prototype> Tables<V> {
         self.open.insert(number, table);
     }
 
-    /// The table of a number; a new one, with room for so many keys, if there is none.
+    /// The table of a number; a new one, with room for `keys` keys, if there is none.
     ///
     /// # Errors
     /// See [`Tables::get`].
@@ -343,6 +343,6 @@ struct Victims {
     sharing: Vec<i64>,
     /// As wholes, each with a write of its own.
     alone: Vec<i64>,
-    /// In part, so many bytes of it.
+    /// In part, this number of bytes of it.
     part: Option<(i64, usize)>,
 }

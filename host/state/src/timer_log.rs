@@ -23,7 +23,7 @@ pub(super) struct TimerLog {
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Logged {
-    /// When it was set: so many changes came before; `None`: it is gone.
+    /// When it was set: the number of changes before it; `None`: it is gone.
     set: Option<u64>,
     /// It was gone before it was set.
     was_gone: bool,

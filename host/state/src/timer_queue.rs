@@ -31,7 +31,7 @@ pub(super) struct Queue {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timer {
     pub(super) time: i64,
-    /// So many were set before it, and one more.
+    /// One more than the number of timers that were set before it.
     pub(super) sequence: u64,
     pub(super) tag: u64,
     /// The row of its key.

@@ -264,7 +264,7 @@ impl Timers {
         }
     }
 
-    /// Spills so many timers, or a few more: those that fire last, of each clock as large a part of them as of the other.
+    /// Spills at least `count` timers: those that fire last, of each clock as large a part of them as of the other.
     fn spill(&mut self, count: usize) -> Result<()> {
         let kept = self.kept();
         if let (None, Some(home)) = (&self.file, &self.home) {

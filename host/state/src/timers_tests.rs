@@ -15,7 +15,7 @@ enum Step {
     Due(Clock, i64, usize),
     /// Between batches.
     Settle,
-    /// So many go to the file.
+    /// This number of timers goes to the file.
     Spill(usize),
     /// Changes go to the copy.
     Changes,

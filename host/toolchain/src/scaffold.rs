@@ -9,7 +9,7 @@ use std::path::Path;
 use super::sdk;
 use flowgate_base::error::{Error, Result};
 
-/// Bytes of a plugin's name at the most: names are shown in tables and used as file names.
+/// Bytes of a plugin's name, at most: names are shown in tables and used as file names.
 const NAME_BYTES_MAX: usize = 64;
 
 /// Names that Cargo or the compiler keep for themselves.

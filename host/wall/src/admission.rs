@@ -40,7 +40,7 @@ pub(super) fn admit(bytes: &[u8], limits: &Limits) -> Result<(Vec<u8>, Manifest)
 /// The message about a file of this size.
 pub(super) fn too_large(bytes: u64, limits: &Limits) -> String {
     let max = limits.component_bytes_max as u64;
-    format!("has {bytes} bytes; a plugin has {} at the most", Bytes(max))
+    format!("has {bytes} bytes; a plugin has at most {}", Bytes(max))
 }
 
 fn encoding(bytes: &[u8]) -> Result<Encoding, String> {

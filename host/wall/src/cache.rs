@@ -3,7 +3,9 @@
 //! Loading machine code is loading code: every file carries an HMAC-SHA256 under a key that only this user can read, in a
 //! folder that only this user can write ([`PrivateFolder`]).
 //! File: 32 bytes of MAC over the file's name and the content, then the content. A file that is not right is as good
-//! as none. S4: machine code is loaded only if this user's host wrote it.
+//! as none.
+//!
+//! S4: machine code is loaded only if its MAC proves that this user's Flowgate made it, from a folder that nobody else can write.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! What a plugin returned, on its way into Arrow: nothing is believed.
 //!
-//! S4: no array is made of a plugin's bytes before its lengths, offsets, UTF-8 and row indices were checked here. The
-//! checks of each row are written so that they compile to vector code: they are most of the cost of a small column.
+//! S1: nothing from a plugin is used before it is validated: lengths, offsets, UTF-8, row numbers, binding. The checks of each
+//! row are written so that they compile to vector code: they are most of the cost of a small column.
 
 use std::sync::Arc;
 

@@ -134,7 +134,7 @@ fn check_output_name(position: usize, name: &str) -> Result<(), String> {
     }
     check_name(name).map_err(|e| format!("binds an output whose name {e}"))?;
     if name == "errors" || name == "late" {
-        return Err(format!("binds an output named `{name}`, which is the host's own"));
+        return Err(format!("binds an output named `{name}`, which is reserved by the host"));
     }
     Ok(())
 }

@@ -282,7 +282,7 @@ impl Services {
         let (file, size) = self.files.get(name).ok_or(FileFailure::NotGranted)?;
         let max = self.limits.file_read_bytes_max;
         if length as usize > max {
-            return Err(FileFailure::Unreadable(format!("one read gives {} at the most", Bytes(max as u64))));
+            return Err(FileFailure::Unreadable(format!("one read returns at most {}", Bytes(max as u64))));
         }
         let length = u64::from(length).min(size.saturating_sub(offset));
         let mut bytes = vec![0; length as usize];

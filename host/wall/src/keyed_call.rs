@@ -161,7 +161,7 @@ impl KeyedCall {
         self.written_bytes = self.written_bytes.saturating_add(bytes).saturating_add(WRITE_BYTES);
         if self.written_bytes > limits.state_written_bytes_max {
             let max = Bytes(limits.state_written_bytes_max as u64);
-            return refuse(format!("once too often: a call writes {max} of state at the most"));
+            return refuse(format!("wrote more than {max} of state in one call"));
         }
         Ok(())
     }
@@ -331,7 +331,7 @@ impl KeyedCall {
     pub(super) fn set_timers(&mut self, timers: &[Timer], limits: &Limits) -> Served<()> {
         self.timers_set = self.timers_set.saturating_add(timers.len());
         if self.timers_set > limits.timers_per_call_max {
-            return refuse(format!("once too often: a call sets {} timers at the most", limits.timers_per_call_max));
+            return refuse(format!("set more than {} timers in one call", limits.timers_per_call_max));
         }
         for timer in timers {
             self.serve_entry()?;
@@ -351,7 +351,7 @@ impl KeyedCall {
     }
 }
 
-/// Values on their way to the function, of which one import gives so many bytes at the most.
+/// Values on their way to the function, of which one import returns at most `bytes_max` bytes.
 struct Given<'a> {
     values: OptionalValues,
     limits: &'a Limits,

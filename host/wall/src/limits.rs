@@ -1,6 +1,6 @@
 //! Every limit of the wall, in one table: unit (in the name), default, reason.
 //!
-//! S1: whatever a plugin does, it takes no more than these from the host.
+//! S5: work for a plugin ends and is bounded, on both sides of the wall.
 
 use std::time::Duration;
 

@@ -76,7 +76,7 @@ impl Budget<'_> {
 /// Calls `run` over pieces of `0..row_count`, in row order, until each row is in a piece that was answered or has
 /// failed by itself, or the search has taken what it may. `message` is why the call over all rows ended.
 ///
-/// A piece gets the share of the deadline that it is of the batch, a tenth at the least, so that one row that loops
+/// A piece gets the share of the deadline that it is of the batch, at least a tenth, so that one row that loops
 /// costs about three deadlines and not one for each halving. A single row gets all of it before it is given up.
 pub(super) fn search(
     row_count: usize,

@@ -437,7 +437,7 @@ fn is_no_component() {
     let message = |plugins: &Plugins, bytes: &[u8]| load_bytes(plugins, bytes).err().expect("it must not load");
     assert!(message(&plugins, b"garbage").contains("is not WebAssembly"));
     assert!(message(&plugins, b"").contains("is not WebAssembly"));
-    assert_eq!(message(&large, &[0; 1001]), "has 1001 bytes; a plugin has 1000 at the most");
+    assert_eq!(message(&large, &[0; 1001]), "has 1001 bytes; a plugin has at most 1000");
     let unknown = flowgate_hostile::plugin("", false);
     let cut = &unknown[..unknown.len() / 2];
     assert!(message(&plugins, cut).contains("WebAssembly"), "{}", message(&plugins, cut));

@@ -64,7 +64,7 @@ impl FromConfig for Countries {
 }
 
 impl Countries {
-    /// Countries that are kept at the most: a damaged database may have data of its own for each address.
+    /// At most this number of countries is kept: a damaged database may have data of its own for each address.
     const KNOWN_MAX: usize = 4_096;
 
     /// Gives the address's country to `found`.

@@ -6,7 +6,7 @@ use crate::value::{Malformed, Value};
 
 /// Stands before the metadata.
 const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
-/// The metadata are in the last so many bytes of the file.
+/// The metadata are in this number of bytes at the end of the file.
 const SEARCHED_BYTES: usize = 128 << 10;
 
 /// What the look-up needs.

@@ -195,8 +195,7 @@ fn component(lines: &str, kind: Kind) -> Vec<u8> {
         Kind::Process => "processor",
     };
     let world = resolve.select_world(&[package], Some(world)).expect("there is this world");
-    embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8)
-        .expect("the type can be embedded");
+    embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8).expect("the type can be embedded");
     wasm
 }
 

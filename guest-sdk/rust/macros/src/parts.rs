@@ -82,7 +82,7 @@ pub(crate) fn side_outputs(input: TokenStream) -> Result<TokenStream> {
     let mut members: Vec<&Ident> = Vec::new();
     for name in fields.iter().filter_map(|field| field.ident.as_ref()) {
         if name.unraw() == "errors" || name.unraw() == "late" {
-            let message = format!("the output `{name}` is the host's own: name the field otherwise");
+            let message = format!("the output `{name}` is reserved by the host: name the field otherwise");
             return Err(Error::new(name.span(), message));
         }
         members.push(name);

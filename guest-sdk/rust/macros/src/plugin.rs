@@ -73,7 +73,7 @@ pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
     for ((_, kind, world), paths) in KINDS.iter().zip(&lists).filter(|(_, paths)| !paths.is_empty()) {
         let (kind, world) = (Ident::new(kind, Span::call_site()), Ident::new(world, Span::call_site()));
         functions.extend(quote!(#(__sdk::Function::#kind::<#paths>(),)*));
-        // Sections of one name would be run together by the linker; of different names, they are put together as types.
+        // The linker would concatenate sections of one name; sections of different names are merged as types.
         let section = format!("component-type:flowgate-sdk-{kind}");
         exports.extend(quote! {
             const _: () = {

@@ -161,7 +161,7 @@ pub(crate) fn further_parameter(
     if !main && (name == "errors" || name == "late") {
         return Err(Error::new(
             name.span(),
-            format!("the output `{name}` is the host's own: name the parameter otherwise"),
+            format!("the output `{name}` is reserved by the host: name the parameter otherwise"),
         ));
     }
     parameters.outputs.push(name);

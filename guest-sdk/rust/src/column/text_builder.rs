@@ -8,7 +8,7 @@ use crate::column::short_copy::append;
 
 /// Builds a column of texts.
 ///
-/// A text may be put together of pieces: [`append`](Self::append) them, then [`end_value`](Self::end_value).
+/// A text may be built of pieces: [`append`](Self::append) them, then [`end_value`](Self::end_value).
 ///
 /// ```
 /// use flowgate_sdk::{Columns, Output, Row};
@@ -44,13 +44,13 @@ impl TextBuilder {
         self.end_value();
     }
 
-    /// Adds a piece to the value that is being put together.
+    /// Adds a piece to the value that is being built.
     #[inline]
     pub fn append(&mut self, piece: &str) {
         append(&mut self.0.data, piece.as_bytes());
     }
 
-    /// Adds a character to the value that is being put together.
+    /// Adds a character to the value that is being built.
     #[inline]
     pub fn append_char(&mut self, piece: char) {
         if piece.is_ascii() {
@@ -60,13 +60,13 @@ impl TextBuilder {
         }
     }
 
-    /// Ends the value that is being put together.
+    /// Ends the value that is being built.
     #[inline]
     pub fn end_value(&mut self) {
         self.0.end_value();
     }
 
-    /// Adds a piece in lower case (ASCII letters only) to the value that is being put together.
+    /// Adds a piece in lower case (ASCII letters only) to the value that is being built.
     #[inline]
     pub fn append_ascii_lowercase(&mut self, piece: &str) {
         let start = self.0.data.len();
@@ -75,7 +75,7 @@ impl TextBuilder {
     }
 }
 
-/// For `write!`: adds to the value that is being put together.
+/// For `write!`: adds to the value that is being built.
 impl fmt::Write for TextBuilder {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
         self.append(piece);
@@ -135,13 +135,13 @@ impl BytesBuilder {
         self.end_value();
     }
 
-    /// Adds a piece to the value that is being put together.
+    /// Adds a piece to the value that is being built.
     #[inline]
     pub fn append(&mut self, piece: &[u8]) {
         append(&mut self.0.data, piece);
     }
 
-    /// Ends the value that is being put together.
+    /// Ends the value that is being built.
     #[inline]
     pub fn end_value(&mut self) {
         self.0.end_value();

@@ -41,7 +41,7 @@ impl<'a> Json<'a> {
     }
 }
 
-/// A text put together of pieces, written straight into the output column: no `String` in between. For output rows.
+/// A text built of pieces, written straight into the output column: no `String` in between. For output rows.
 ///
 /// ```
 /// use flowgate_sdk::{Concat, Row};

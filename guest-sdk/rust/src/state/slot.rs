@@ -34,7 +34,7 @@ use crate::function::binding::{StateKind, StateSpec};
 pub trait State: Sized {
     /// The slots, in order.
     fn specs() -> Vec<StateSpec>;
-    /// Nothing fetched yet, for a call with so many keys.
+    /// Creates a slot of a call with this number of keys, of which nothing is fetched yet.
     fn new(keys: usize) -> Self;
     /// From now on it is about this key, for this given row.
     fn begin(&mut self, row: u32, key: u32);

@@ -98,7 +98,7 @@ pub struct AggregateResult {
 }
 
 impl AggregateResult {
-    /// The result of an aggregate that gives one value. Panics where it is of another type.
+    /// The result of an aggregate that has one value. Panics where it is of another type.
     pub fn value<'a, T: ReadField<'a>>(&'a self) -> T {
         let [field] = &self.fields[..] else { panic!("the result is a row: {:?}", self.fields) };
         let fits = field.data_type == T::DATA_TYPE && (T::NULLABLE || !field.nullable);

@@ -18,7 +18,7 @@ pub(super) fn shown(plain: &[u8]) -> String {
     text
 }
 
-/// The pieces of a text, each of at most `width` cells, or of one character that is wider; one piece at least. Put together,
+/// The pieces of a text, each of at most `width` cells, or of one character that is wider; one piece at least. Concatenated,
 /// they are the text.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<&str> {
     if text.width() <= width {
@@ -56,7 +56,7 @@ mod tests {
     }
 
     proptest! {
-        /// Goal: no part of a value is lost. Method: the pieces of any text, put together, are the text.
+        /// Goal: no part of a value is lost. Method: the pieces of any text, concatenated, are the text.
         #[test]
         fn nothing_is_lost(text in "\\PC{0,40}", width in 1_usize..30) {
             let pieces = wrapped(&text, width);

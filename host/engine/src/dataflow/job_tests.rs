@@ -377,7 +377,7 @@ sinks:
         let gate = Arc::clone(&run.gate);
         let shut = gate.lock().unwrap();
         let read = || run.job.metrics().nodes[0].rows_in.load(Relaxed);
-        // The source goes on until its bytes are under way, and then no further.
+        // The source goes on until its bytes are in flight, and then no further.
         let mut before = u64::MAX;
         let settled = Instant::now();
         while read() != before || before == 0 {

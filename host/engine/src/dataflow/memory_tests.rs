@@ -46,7 +46,7 @@ fn results(operator: &str, memory_bytes: u64, parallelism: usize) -> (Vec<String
     (rows, state.stores.work())
 }
 
-/// What is done for each row with little memory, at the most: it goes to a file and comes back some times.
+/// The most that is done for each row with little memory: it goes to a file and comes back some times.
 const ROUNDS_MAX: u64 = 12;
 
 /// Runs an operator with little and with much memory, with one worker and with two.

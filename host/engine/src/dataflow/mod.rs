@@ -1,8 +1,8 @@
 //! The life of a batch, in the order in which it meets the files.
 //!
-//! [`worker`] starts the worker threads of a job and is their loop; [`build`] puts the dataflow of a checked graph
-//! together. [`source`] reads rows at a
-//! tick and holds back when too much is under way; [`assign`] gives a stream its event time; [`slot`] calls a plugin
+//! [`worker`] starts the worker threads of a job and is their loop; [`build`] builds the dataflow of a checked
+//! graph. [`source`] reads rows at a
+//! tick and waits when too much is in flight; [`assign`] gives a stream its event time; [`slot`] calls a plugin
 //! function; [`shuffle`] brings rows of a key to one worker; [`window`] aggregates; [`join`] brings two streams together;
 //! [`process`] runs functions with state and timers; [`sink`] hands rows to the outside
 //! world, and [`sinks`] is what all sinks of a job share. [`engine`] has the operator's contract and shell, and the only files that know Timely; [`watermark`] is the protocol

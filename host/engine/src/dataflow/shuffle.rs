@@ -80,7 +80,7 @@ impl Shuffle {
     }
 }
 
-/// Up to so many workers, one walk through all rows for each is faster than one that has a place for each worker: the place is
+/// Up to this number of workers, one walk through all rows for each is faster than one that has a place for each worker: the place is
 /// then in a register, and not in memory that was written for the row before.
 const WALKS_MAX: usize = 4;
 

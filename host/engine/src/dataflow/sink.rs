@@ -1,6 +1,6 @@
 //! Sinks: rows go to a thread that writes them, so that a slow or stopped reader outside never stops a worker.
 //!
-//! Rows that are not written yet count as under way: their tick is held, and so sources wait when there are too many.
+//! Rows that are not written yet count as in flight: their tick is held, and so sources wait when there are too many.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

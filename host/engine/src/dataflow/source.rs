@@ -102,7 +102,7 @@ pub struct SourceOperator {
     next: usize,
     /// Why it ends before its splits do.
     cut: Option<Cut>,
-    /// A wake-up is under way for this time.
+    /// A wake-up is set for this time.
     wakes_at: Option<i64>,
 }
 

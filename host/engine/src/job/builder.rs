@@ -130,7 +130,7 @@ impl JobBuilder {
         self.set(|job| job.key_groups = Some(groups))
     }
 
-    /// Bytes and ticks under way before sources wait.
+    /// Bytes and ticks in flight before sources wait.
     pub fn in_flight(self, bytes: u64, ticks: u32) -> JobBuilder {
         self.set(|job| job.in_flight = Some(spec::InFlight { bytes: Some(Bytes(bytes)), ticks: Some(ticks) }))
     }

@@ -21,9 +21,9 @@ pub struct JobGraph {
     pub parallelism: usize,
     /// Units in which keyed state is divided.
     pub key_groups: u32,
-    /// Bytes under way for each worker before its sources wait.
+    /// Bytes in flight for each worker before its sources wait.
     pub in_flight_bytes: u64,
-    /// Ticks under way before sources wait.
+    /// Ticks in flight before sources wait.
     pub in_flight_ticks: u32,
     /// Limits of plugin calls that differ from the defaults.
     pub limits: spec::Limits,
@@ -191,7 +191,7 @@ pub struct TransformNode {
     pub event_time: Option<EventTime>,
 }
 
-/// How an output of a transform is put together.
+/// How an output of a transform is assembled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TransformOutput {
     /// Position in [`Node::outputs`].
@@ -263,7 +263,7 @@ pub enum Windows {
 /// When a window gives results beside the end of its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Trigger {
-    /// Each time so many more rows of a key have come.
+    /// Whenever this number of further rows of a key has come.
     Count(u64),
     /// At this interval of processing time, milliseconds.
     Every(i64),
@@ -326,7 +326,7 @@ pub enum Aggregate {
         value: usize,
         /// An ordered column.
         by: usize,
-        /// At the most so many.
+        /// The greatest number of rows.
         k: u32,
     },
     /// A plugin's aggregate.

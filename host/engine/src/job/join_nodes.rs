@@ -18,7 +18,7 @@ pub struct JoinNode {
     pub join: spec::JoinType,
     /// Which rows of equal key match.
     pub bound: JoinBound,
-    /// The columns of a pair; where there is a function, they are put together for the pairs that it fails alone.
+    /// The columns of a pair; where there is a function, they are built for the pairs that it fails alone.
     pub columns: Vec<PairColumn>,
     /// The plugin's join function over the pairs, with what its outputs are made of.
     pub function: Option<(PluginFunction, Vec<PairOutput>)>,
@@ -73,7 +73,7 @@ pub enum PairColumn {
     WindowEnd,
 }
 
-/// How an output of a function with two inputs is put together.
+/// How an output of a function with two inputs is assembled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PairOutput {
     /// Position in [`Node::outputs`](super::graph::Node::outputs).

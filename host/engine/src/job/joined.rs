@@ -1,4 +1,4 @@
-//! Streams joined with one another and with tables, and streams put together, in a job that is being built.
+//! Streams joined with one another and with tables, and streams united, in a job that is being built.
 
 use std::time::Duration;
 

@@ -225,12 +225,12 @@ impl KeyedStream {
         self.window(spec::Window { global: Some(spec::Empty {}), ..Default::default() })
     }
 
-    /// Windows of so many rows, one after another.
+    /// Windows of `rows` rows, one after another.
     pub fn tumbling_rows(self, rows: u64) -> WindowedStream {
         self.window(spec::Window { tumbling: Some(Extent::Rows(rows)), ..Default::default() })
     }
 
-    /// Windows of so many rows, a new one every so many.
+    /// Windows of `rows` rows, a new one every `slide` rows.
     pub fn sliding_rows(self, rows: u64, every: u64) -> WindowedStream {
         let (sliding, every) = (Some(Extent::Rows(rows)), Some(Extent::Rows(every)));
         self.window(spec::Window { sliding, every, ..Default::default() })
@@ -248,7 +248,7 @@ impl WindowedStream {
         self
     }
 
-    /// An early result of a key each time so many more of its rows have come.
+    /// An early result of a key whenever `rows` further rows of it have come.
     pub fn trigger_count(mut self, rows: u64) -> WindowedStream {
         self.trigger = Some(spec::Trigger { count: Some(rows), every: None });
         self

@@ -1,4 +1,6 @@
 //! One opened function on one worker: the slot's side of the wall.
+//!
+//! S3: after a trap the instance is dropped; the next call has a new one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Where the operators of one worker are put together.
+//! Where the operators of one worker are connected.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -1,8 +1,7 @@
 //! Joins rows as they come: within an interval of event time, or without a bound. No dataflow, no clock.
 //!
-//! Invariants: J1: each matching pair is given exactly once, when the later of its rows comes. J2: a row without a pair is
-//! given exactly once, when no pair can come any more. J3: a row is kept exactly as long as a pair can come: by the
-//! watermark, until it has had the one that it waited for (semi and anti), or for its time to live.
+//! J1: a pair is emitted when the later of its rows arrives. J2: a row without a pair is emitted when the watermark says that none
+//! can arrive any more. J3: a row is kept until then, for its time-to-live, or until its first pair (semi and anti joins).
 
 use std::collections::VecDeque;
 

@@ -17,7 +17,7 @@ use crate::job::spec::JoinType;
 use flowgate_base::error::Result;
 use flowgate_state::key::hash;
 
-/// Partitions of a window at the most: each is one more time that all of it is read.
+/// Partitions of a window, at most: each is one more time that all of it is read.
 const PARTITIONS_MAX: usize = 256;
 
 /// The matching of one window, to be gone on with step by step.
@@ -154,7 +154,7 @@ mod tests {
             (matching.listed, matching.partitions)
         };
         assert_eq!(partitions(note(9, 150), note(9, 1_000), 100), (LEFT, 3));
-        assert_eq!(partitions(note(9, 501), note(9, 1_000), 100), (RIGHT, 9), "one for each row at the most");
+        assert_eq!(partitions(note(9, 501), note(9, 1_000), 100), (RIGHT, 9), "at most one for each row");
         assert_eq!(partitions(note(9, 501), note(900, 1_000), 100), (RIGHT, 10));
         assert_eq!(partitions(note(900, 501), note(900, 1_000), 0), (RIGHT, PARTITIONS_MAX));
         assert_eq!(partitions(note(0, 0), note(9, 1_000), 100), (LEFT, 1));

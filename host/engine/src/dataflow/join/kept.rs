@@ -13,7 +13,7 @@ use flowgate_state::index::KeyIndex;
 use flowgate_state::store::{SlotKind, StateStore};
 use flowgate_state::table::{Asker, DUE_AT_ONCE, NO_ROW, Table};
 
-/// Rows that one call of [`Kept::sweep`] forgets at the most.
+/// At most this number of rows is forgotten by one call of [`Kept::sweep`].
 const SWEPT_ROWS: u32 = 65_536;
 
 /// The kept rows of one side, by number. Numbers change in [`Kept::settle`] alone.

@@ -4,7 +4,7 @@ use super::layout::RowKeys;
 use super::side::NONE;
 use flowgate_state::index::KeyIndex;
 
-/// Keys for which there is room from the start, at the most: there may be far fewer than rows.
+/// The greatest number of keys for which there is room from the start: there may be far fewer than rows.
 const ROOM_MAX: usize = 64 << 10;
 
 /// The rows of a set by key.

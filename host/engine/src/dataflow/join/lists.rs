@@ -17,7 +17,7 @@ use flowgate_state::cell;
 use flowgate_state::cell::ColumnBuilder;
 use flowgate_state::values::{Asker, Values};
 
-/// Small chunks are put together up to this many rows.
+/// Small chunks are merged up to this number of rows.
 pub const CHUNK_ROWS: usize = 8_192;
 /// Forgotten rows beyond as many as are kept, before the kept ones are written anew.
 const SLACK_ROWS: usize = 32_768;
@@ -189,7 +189,7 @@ impl RowLists {
         self.tails[group] = number;
     }
 
-    /// Chunks that are small are put together with their neighbour of like size, so that there are few.
+    /// Small chunks are merged with their neighbour of like size, so that there are few.
     fn push_chunk(&mut self, chunk: Chunk) -> Result<()> {
         self.live_bytes += chunk.live_bytes();
         self.chunks.push(chunk);

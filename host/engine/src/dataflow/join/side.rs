@@ -1,4 +1,9 @@
 //! What all joins have in common: two sides, rows in, joined rows out.
+//!
+//! J1: a join emits each matching pair exactly once; a window join, once for each window that both rows are in.
+//! J2: if a join emits rows without a pair, each is emitted exactly once (in each of its windows), when no pair can arrive any more.
+//! J3: a row is kept exactly as long as a pair can arrive: while a window of it is open, while its interval reaches beyond the
+//! watermark, for its time-to-live; a left row of semi and anti joins, until its first pair.
 
 use arrow_array::ArrayRef;
 
@@ -11,7 +16,7 @@ pub const LEFT: usize = 0;
 /// The right input.
 pub const RIGHT: usize = 1;
 
-/// Rows that a join gives at once at the most.
+/// At most this number of rows is emitted by a join at once.
 pub const ROWS_AT_ONCE: usize = 8_192;
 
 /// No row, no group.

@@ -61,7 +61,7 @@ pub(super) fn check_listed(job: &JobStores, in_memory: impl Fn(u64) -> bool, spi
     }
 }
 
-/// Of so many columns on each side: those of [`layouts`] are two, those of [`two_columns`] three.
+/// Rows of `columns` columns on each side: those of [`layouts`] are two, those of [`two_columns`] three.
 pub(super) fn column_types(columns: usize) -> [Vec<DataType>; 2] {
     [vec![DataType::Int64; columns], vec![DataType::Int64; columns]]
 }

@@ -1,8 +1,7 @@
 //! Joins within windows. No dataflow, no clock.
 //!
-//! Invariants: J1: each matching pair is given exactly once for each window that both rows are in. J2: a row without a pair
-//! is given exactly once for each of its windows, when no pair can come. J3: a row is kept exactly as long as a pair can
-//! come: while one of its windows is open.
+//! J1, J2: pairs, and rows without one, are emitted when a window closes, once for each window. J3: a row is kept while one of its
+//! windows is open.
 
 use std::collections::{BTreeMap, VecDeque};
 

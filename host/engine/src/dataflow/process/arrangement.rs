@@ -18,7 +18,7 @@ pub enum Given<'a> {
     Timers(&'a Batch),
 }
 
-/// How one output is put together.
+/// How one output is assembled.
 pub struct Arrangement {
     /// Position among the node's outputs.
     pub output: usize,

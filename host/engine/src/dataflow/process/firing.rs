@@ -31,7 +31,7 @@ pub struct Firing {
 }
 
 impl Firing {
-    /// Of what is due at `up_to`, when so many timers are set.
+    /// What is due at `up_to`, when `set` timers are set.
     pub fn new(up_to: i64, set: usize) -> Self {
         Firing { up_to, owed: set, furthest: i64::MIN, idle: 0, chained: 0 }
     }

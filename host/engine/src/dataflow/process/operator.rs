@@ -86,7 +86,7 @@ pub struct ProcessOperator {
     has_timers: bool,
     /// The number of each row's key; kept for its memory.
     key_of_row: Vec<u32>,
-    /// Of the keys of the batch under way; kept for its memory.
+    /// Of the keys of the batch in flight; kept for its memory.
     index: KeyIndex,
     portions: Portions,
     /// Timers are due, or were when it was last looked.

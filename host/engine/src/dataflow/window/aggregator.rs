@@ -1,4 +1,4 @@
-//! The aggregates of one window operator: the host's own and plugins', behind one face.
+//! The aggregates of one window operator: built-in ones and plugins', behind one interface.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use flowgate_wall::{CallContext, Function, Metric, RowFailure, VarValues};
 
 /// What one aggregate has added up, by group.
 pub enum Accumulators {
-    /// The host's own.
+    /// Built-in.
     Own(Box<dyn Accumulate>),
     /// A plugin's, as it encodes them; empty for a group without rows.
     Plugin(Vec<Vec<u8>>),
@@ -25,7 +25,7 @@ pub enum Accumulators {
 
 /// One aggregate, ready to run.
 pub enum Aggregator {
-    /// The host's own.
+    /// Built-in.
     Own {
         /// Positions of the columns that it reads.
         columns: Vec<usize>,
@@ -42,7 +42,7 @@ pub enum Aggregator {
 pub struct PluginAggregator {
     spec: PluginFunction,
     function: Function,
-    /// For each group of the pane: its place among the groups of the call under way.
+    /// For each group of the pane: its place among the groups of the call in flight.
     places: Vec<u32>,
 }
 
@@ -322,7 +322,7 @@ impl PluginAggregator {
     }
 }
 
-/// Accumulators that are put together for the wall: of the largest, 512 MiB.
+/// Accumulators that are gathered for the wall: of the largest, 512 MiB.
 const ACCUMULATORS_AT_ONCE: usize = 8_192;
 
 /// Divides rows so that no part has two of one group: row `i` belongs to group `groups[i]`.

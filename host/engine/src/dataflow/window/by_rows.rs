@@ -22,7 +22,7 @@ use flowgate_state::tables::Prototype;
 /// Memory of accumulators of results beyond which these are given: those of one key may be large.
 const RESULT_BYTES_MAX: usize = 4 << 20;
 
-/// The memory is looked at again for so many more results.
+/// After this number of results, the memory is looked at again.
 const RESULTS_BETWEEN_LOOKS: usize = 64;
 
 /// The panes of a key: accumulators `key * ring + place`.

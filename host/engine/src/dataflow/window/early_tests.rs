@@ -52,7 +52,7 @@ const EARLY: [&str; 10] = ["count", "sum", "avg", "min", "max", "distinct", "app
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Goal: partial aggregates put together are the aggregates. Method: the same batches and watermarks through both ways, for
+    /// Goal: merged partial aggregates are the aggregates. Method: the same batches and watermarks through both ways, for
     /// every kind of window and every aggregate that does not go by arrival, as `first` and `last` do.
     #[test]
     fn adding_up_early_changes_nothing(

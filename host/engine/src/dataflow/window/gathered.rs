@@ -1,24 +1,24 @@
 //! Results that come few at a time, given as batches of many rows.
 //!
 //! A batch of one row takes up some hundred times the memory of its row, in columns and buffers of their own, on its way through
-//! channels and sinks as well. Results of many small windows, and those that single rows bring about, are so put together before
+//! channels and sinks as well. Results of many small windows, and those that single rows bring about, are so merged before
 //! they leave the operator.
 
 use crate::dataflow::batch::Batch;
 use flowgate_base::error::Result;
 use flowgate_connect::limits::BATCH_ROWS_DEFAULT;
 
-/// A batch of so many rows goes as it is.
+/// A batch of at least this number of rows is emitted as it is.
 const LARGE_ROWS: usize = 1024;
 
-/// So many batches are in memory as such at the most.
+/// At most this number of batches is in memory unmerged.
 const PARTS_MAX: usize = 256;
 
 /// Results in the order in which they came.
 #[derive(Default)]
 pub struct Gathered {
     whole: Vec<Batch>,
-    /// Behind those: batches to be put together.
+    /// Behind those: batches to be merged.
     parts: Vec<Batch>,
     part_rows: usize,
     rows: usize,
@@ -51,7 +51,7 @@ impl Gathered {
         Ok(())
     }
 
-    /// Makes one batch of those that are to be put together.
+    /// Makes one batch of those that are to be merged.
     fn join(&mut self) -> Result<()> {
         if self.parts.len() > 1 {
             self.parts = vec![Batch::concat(&self.parts)?];

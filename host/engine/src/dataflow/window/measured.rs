@@ -25,7 +25,7 @@ impl Measured {
         self.rows.set(self.rows.get() + rows);
     }
 
-    /// The memory of so many keys, which `look` looks at.
+    /// The memory of `keys` keys, which `look` looks at.
     pub fn bytes(&self, keys: usize, look: impl FnOnce() -> usize) -> usize {
         let rows = self.rows.get();
         if keys <= KEYS_MIN || rows >= keys || keys <= SOME_KEYS && rows * 4 >= keys {

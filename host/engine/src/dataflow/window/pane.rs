@@ -30,7 +30,7 @@ pub struct Accumulated {
     rows: usize,
     /// The time of the latest row; [`NEVER`] where there is none. Only of windows that do not end at a time.
     pub(super) latest: Vec<i64>,
-    /// Rows since the last result by count, where there are such; in panes put together that are to come apart again, how many of
+    /// Rows since the last result by count, where there are such; in merged panes from which panes are retracted again, how many of
     /// them have the key.
     pub(super) counter: Vec<u64>,
     /// Whether a key has changed since the last early result, where those are at an interval.
@@ -75,7 +75,7 @@ impl Accumulated {
         }
     }
 
-    /// Of no key, for panes that are put together and come apart again.
+    /// Creates a pane of no key, for panes that are merged and retracted again.
     pub fn counting(plan: &Plan) -> Self {
         Accumulated { counts: true, notes_changes: false, ..Accumulated::new(plan) }
     }

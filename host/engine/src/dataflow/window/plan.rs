@@ -1,4 +1,4 @@
-//! What all kinds of windows share: the key, the aggregates, and how results are put together.
+//! What all kinds of windows share: the key, the aggregates, and how results are built.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub const PANES: &str = "panes";
 /// Keys of a pane whose results are made at once, where all of them are in memory.
 const KEYS_AT_ONCE: usize = 256 << 10;
 
-/// Keys for which a new pane has room at the most: beyond that, growing is not what costs.
+/// A new pane has room for at most this number of keys: beyond that, growing is not what costs.
 pub const ROOM_MAX: usize = 16 << 10;
 
 /// Which result of a window and key it is; the column `window_result`.
@@ -165,7 +165,7 @@ impl Plan {
         Pane::new(Accumulated::new(self))
     }
 
-    /// A pane without keys, which is part of the operator's state, with room for about so many.
+    /// A pane without keys, which is part of the operator's state, with room for about `keys` keys.
     pub fn kept_pane(&self, store: &StateStore, keys: usize) -> Pane {
         let pane = Pane::in_store(Accumulated::new(self), store, PANES, SlotKind::Window);
         if keys == 0 { pane } else { pane.with_room(keys.min(ROOM_MAX)) }

@@ -38,7 +38,7 @@ pub const PARTIALS: usize = 1;
 /// See [`ROWS`].
 pub const ERRORS: usize = 2;
 
-/// Adding up pays where there are at least so many rows for each key.
+/// Pre-aggregation pays where there are at least this number of rows for each key.
 const ROWS_PER_KEY_MIN: usize = 4;
 /// Keys of a pane, and panes, beyond which what is held is given at once: so it is bounded.
 const HELD_KEYS_MAX: usize = 64 << 10;
@@ -66,7 +66,7 @@ pub struct PreAggregate {
     held: Vec<Held>,
     /// Panes that hold nothing; kept for the memory of their indexes.
     spare: Vec<Pane>,
-    /// For the sessions of the batch under way.
+    /// For the sessions of the batch in flight.
     sessions: Table<Sessions>,
 }
 
@@ -211,7 +211,7 @@ impl PreAggregate {
             found.push(table.values_mut().find(*key, time, time, &mut merged).0);
         }
         let sessions = table.values_mut();
-        // Nothing is added up yet, so that there is nothing to put together.
+        // Nothing is aggregated yet, so that there is nothing to merge.
         sessions.settle(&mut found);
         let failed = sessions.accumulated.update(&mut self.plan.aggregators, &found, &mut columns, times, context)?;
         let sessions = table.values();

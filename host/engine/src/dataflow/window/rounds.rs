@@ -44,9 +44,9 @@ impl Round {
 /// Where rounds end for a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Every {
-    /// Behind so many rows, and then again.
+    /// After this number of rows, and then again.
     pub rows: u64,
-    /// Behind so many of those as well, which are fewer; 0: not so.
+    /// After this smaller number of them as well; 0: not.
     pub cut: u64,
 }
 

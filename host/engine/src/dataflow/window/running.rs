@@ -1,4 +1,4 @@
-//! Panes put together: all of a window's, some keys of them, or those of overlapping windows as they move on.
+//! Merged panes: all of a window's, some keys of them, or those of overlapping windows as they move on.
 //!
 //! Panes may be spilled in part, and so may what comes of them: keys go from one to the other some at a time.
 
@@ -12,13 +12,13 @@ use flowgate_state::store::{SlotKind, StateStore};
 use flowgate_state::table::NO_ROW;
 use flowgate_state::tables::Tables;
 
-/// The slot of panes that are put together.
+/// The slot of merged panes.
 pub(super) const MERGED: &str = "merged";
 
 /// Panes by their starts.
 pub type Panes = Tables<Accumulated>;
 
-/// All panes of a window put together.
+/// All panes of a window, merged.
 pub fn merge_all(plan: &mut Plan, store: &StateStore, panes: &mut Panes, window: Range<i64>) -> Result<Pane> {
     let mut merged = Pane::in_store(Accumulated::new(plan), store, MERGED, SlotKind::Window);
     panes.visit(window, |_, pane| add(plan, &mut merged, pane, |_, _| {}))?;
@@ -45,7 +45,7 @@ pub(super) fn add(
 /// Keys that have changed, by pane.
 pub type Changed = Vec<(i64, Keys)>;
 
-/// The keys that have changed in some panes, put together from all panes of a window.
+/// The keys that have changed in some panes, merged from all panes of a window.
 pub fn merge_some(plan: &mut Plan, panes: &mut Panes, window: Range<i64>, changed: &[(i64, Keys)]) -> Result<Pane> {
     let (mut merged, mut rows) = (plan.pane(), Vec::new());
     for (_, keys) in changed.iter().filter(|(start, _)| window.contains(start)) {
@@ -62,7 +62,7 @@ pub fn merge_some(plan: &mut Plan, panes: &mut Panes, window: Range<i64>, change
     Ok(merged)
 }
 
-/// The panes of a stretch of time put together, which moves on by adding panes at its end and taking them out at its
+/// The merged panes of a stretch of time, which moves on by merging panes at its end and retracting them at its
 /// beginning: each pane is added once and taken out once, however many windows it is in. For aggregates that subtract.
 ///
 /// The counter of a key says in how many panes of the stretch it is.
@@ -79,7 +79,7 @@ impl Running {
         Running { pane, from, to: from }
     }
 
-    /// The panes put together.
+    /// The merged panes.
     pub fn pane(&mut self) -> &mut Pane {
         &mut self.pane
     }

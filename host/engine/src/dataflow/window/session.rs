@@ -46,7 +46,7 @@ impl SessionWindows {
         self.table.values().kept()
     }
 
-    /// Puts the sessions in `found` (one for each row) in order: sessions that became one are put together; these and new ones
+    /// Puts the sessions in `found` (one for each row) in order: sessions that became one are merged; these and new ones
     /// are to be looked at when they end.
     fn settle(&mut self, plan: &mut Plan, merged: &[(u32, u32)], new: &[u32], found: &mut [u32]) -> Result<()> {
         // One after another: a session that took one in may go into a third.

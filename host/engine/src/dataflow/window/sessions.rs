@@ -51,12 +51,12 @@ pub struct Sessions {
     pub(super) all: Vec<Session>,
     free: Vec<u32>,
     pub(super) accumulated: Accumulated,
-    /// For so many sessions there are accumulators.
+    /// The number of sessions that have accumulators.
     room: usize,
     /// Sessions to look at when the watermark reaches a time: to fire, or to be forgotten. A number may be that of a later session by
     /// then, which is looked at once too often.
     pub(super) schedule: BTreeMap<i64, Vec<u32>>,
-    /// For the batch under way: where a session that became part of another one is now.
+    /// For the batch in flight: where a session that became part of another one is now.
     moved: Vec<(u32, u32)>,
 }
 

@@ -3,7 +3,7 @@
 //! A window is `[start, start + size)`, its starts are the multiples of the slide. A pane is the longest stretch of time
 //! that lies in the same windows throughout: it ends where a window begins or ends. So a slide has one pane, or two where it does
 //! not divide the size: up to the end of earlier windows, `size mod slide` long, and the rest (the pairs of Krishnamurthy, Wu and
-//! Franklin, "On-the-fly sharing for streamed aggregation", 2006). Rows are added up once, in their pane; a window is put together
+//! Franklin, "On-the-fly sharing for streamed aggregation", 2006). Rows are aggregated once, in their pane; a window is merged
 //! from its panes.
 
 /// Times beyond this (about 73 million years from 1970) are refused, so that no sum of times overflows.

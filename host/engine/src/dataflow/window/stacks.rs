@@ -1,12 +1,13 @@
-//! Panes of overlapping windows put together where aggregates do not subtract: two stacks.
+//! Merged panes of overlapping windows where aggregates are not invertible: the two-stacks algorithm for sliding aggregation, as in
+//! Tangwongsan, Hirzel, Schneider, "Low-Latency Sliding-Window Aggregation in Worst-Case Constant Time", DEBS 2017.
 //!
-//! The panes of a stretch are divided at a point. Before it, what lies between the start of each pane and the point is put
-//! together; behind it, everything is. A window is then two of these put together, however many panes it has: the stretch
-//! moves on by forgetting the earliest start, and when there is none left, the point moves to its end. Each pane is so
-//! put together three times, and not once for each window that it is in.
+//! A point divides the panes of a stretch. The front stack has, for each pane before the point, the merge of all panes from that
+//! one to the point; the back has the merge of all panes behind the point. A window is the merge of one entry of the front and the
+//! back, however many panes it has: the stretch moves on by dropping the earliest entry, and when none is left, the point moves to
+//! the end of the stretch. Each pane is so merged three times, and not once for each window that it is in.
 //!
-//! The parts before the point take up memory: as much as the panes, where most keys are in most panes. Where they are not, panes
-//! are few keys each, and putting all of them together for each window costs less than the window's results.
+//! The front takes as much memory as the panes, where most keys are in most panes. Where they are not, panes have few keys each,
+//! and merging all of them for each window costs less than the window's results.
 
 use super::pane::{Accumulated, Pane};
 use super::plan::{Plan, ROOM_MAX};
@@ -14,20 +15,20 @@ use super::running::{MERGED, Panes, add};
 use flowgate_base::error::{Error, Result};
 use flowgate_state::store::{SlotKind, StateStore};
 
-/// A pane has at least one in so many of the keys of a window, on average.
+/// A pane has, on average, at least one in this number of the keys of a window.
 const SPARSE: usize = 4;
 
 /// The stretch.
 pub struct Stacks {
-    /// From the start of a pane to the point, by that start.
+    /// The front: the merge from the start of a pane to the point, by that start.
     front: Panes,
-    /// From the point on.
+    /// The merge from the point on.
     back: Pane,
     from: i64,
     to: i64,
 }
 
-/// Whether it pays for panes with so many keys, all together, of a window with so many.
+/// Whether it pays for `panes` panes with `keys_of_panes` keys, all together, of a window with `keys` keys.
 pub fn pays(panes: usize, keys_of_panes: usize, keys: usize) -> bool {
     keys_of_panes * SPARSE >= panes * keys
 }
@@ -84,7 +85,7 @@ impl Stacks {
         (self.from..self.to).contains(&pane)
     }
 
-    /// Adds the panes up to here, and gives all of the stretch put together; the next one begins at `next`.
+    /// Adds the panes up to here, and returns the merge of the stretch; the next one begins at `next`.
     pub fn merged(
         &mut self,
         plan: &mut Plan,
@@ -120,7 +121,7 @@ impl Stacks {
             return Ok(Some(self));
         }
         let (count, keys) = panes.sizes(from..self.to);
-        // All of the panes that are left are in what was put together behind the point.
+        // All of the panes that are left are in the merge behind the point.
         if count == 0 || !pays(count, keys, self.back.len()) {
             return Ok(None);
         }

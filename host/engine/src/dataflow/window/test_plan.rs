@@ -20,7 +20,7 @@ use flowgate_state::store::{JobStores, StateStore};
 
 pub(super) const INPUT: [&str; 2] = ["key", "value"];
 
-/// Every aggregate of the host's own.
+/// Every built-in aggregate.
 pub(super) const ALL: [&str; 12] =
     ["count", "sum", "avg", "min", "max", "first", "last", "distinct", "approx", "quantile", "arg_max", "top_k"];
 

@@ -24,7 +24,7 @@ use flowgate_state::store::{SlotKind, StateStore};
 use flowgate_state::table::{Asker, DUE_AT_ONCE, NO_ROW};
 use flowgate_wall::RowFailure;
 
-/// Results of so many rows, or of so many windows, are given at once, or more where a window has them: small windows that fire
+/// Results of this number of rows, or of this number of windows, are emitted at once, or more where a window has them: small windows that fire
 /// together give theirs in one batch.
 const GATHERED_ROWS: usize = 1024;
 /// See [`GATHERED_ROWS`].
@@ -63,7 +63,7 @@ enum Of {
     Pane(i64),
     /// In the panes that move on with the windows.
     Running,
-    /// In panes put together for it alone.
+    /// In panes merged for it alone.
     Merged(Box<Pane>),
 }
 
@@ -111,7 +111,7 @@ impl TimeWindows {
         self.panes.len()
     }
 
-    /// Adds rows to one pane; `part` says which rows of the batch under way they are.
+    /// Adds rows to one pane; `part` says which rows of the batch in flight they are.
     fn add_to_pane(
         &mut self,
         plan: &mut Plan,
@@ -130,7 +130,7 @@ impl TimeWindows {
         pane.rows_of(&keys, &mut groups)?;
         let (size_ms, is_open) = (self.shape.size_ms, given.windows.is_empty());
         let failed = plan.add(pane, rows, &groups, &mut columns, &mut |plan, pane, full| {
-            // Behind its end, a window gives one result for all rows that come together.
+            // Behind its end, a window emits one result for all rows that come together.
             if !is_open {
                 return Ok(());
             }

@@ -24,11 +24,11 @@ pub struct Checked {
 
 /// Default of `parallelism`.
 const PARALLELISM: usize = 1;
-/// Worker threads of one process at the most: more would be a slip, and each costs memory in every exchange.
+/// Worker threads of one process, at most: more would be a slip, and each costs memory in every exchange.
 const PARALLELISM_MAX: usize = 256;
 /// Default of `key_groups`.
 const KEY_GROUPS: u32 = 256;
-/// Key groups at the most: each has its own entry in every snapshot.
+/// Key groups, at most: each has its own entry in every snapshot.
 const KEY_GROUPS_MAX: u32 = 32_768;
 /// Default of `in_flight.bytes`.
 const IN_FLIGHT_BYTES: u64 = 16 << 20;
@@ -126,7 +126,7 @@ fn settings(job: &Job, around: &Surroundings, problems: &mut Vec<Problem>) {
         range(at.field("memory"), limits.memory.map(|b| b.0), 64 << 10, 4 << 30, bytes);
         range(at.field("output"), limits.output.map(|b| b.0), 1, 4 << 30, bytes);
         if limits.deadline.is_some_and(|d| d.0 <= 0) {
-            problems.push(Problem::error(at.field("deadline"), "a deadline must be longer than nothing"));
+            problems.push(Problem::error(at.field("deadline"), "`deadline` must be greater than 0"));
         }
     }
     let groups = job.key_groups.unwrap_or(KEY_GROUPS) as usize;

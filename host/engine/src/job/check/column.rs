@@ -55,7 +55,7 @@ pub(super) fn event_time(
     }
     let idle = event_time.idle_after.map(|m| m.0);
     if idle.is_some_and(|ms| ms <= 0) {
-        checker.error(Problem::error(at.field("idle_after"), "must be longer than nothing"));
+        checker.error(Problem::error(at.field("idle_after"), "`idle_after` must be greater than 0"));
     }
     Some(EventTime { column: column?, max_out_of_orderness_ms: lateness, idle_after_ms: idle })
 }

@@ -7,14 +7,14 @@ use serde_json::{Map, Value};
 pub(super) struct Call {
     pub(super) function: Called,
     pub(super) arguments: Vec<Argument>,
-    /// A plugin function's config, or the settings of an aggregate of the host's own, where some are given: `q=0.95`.
+    /// A plugin function's config, or the settings of a built-in aggregate, where some are given: `q=0.95`.
     pub(super) config: Option<Value>,
 }
 
 /// What is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Called {
-    /// The host's own, such as `sum`.
+    /// Built-in, such as `sum`.
     Own(String),
     /// A plugin's.
     Plugin {
@@ -169,7 +169,7 @@ impl Reader {
     }
 
     /// A setting's value: a JSON text, or whatever stands before `,` or `)`; a column's name (`filter=valid`) for an
-    /// aggregate of the host's own.
+    /// built-in aggregate.
     fn value(&mut self, is_plugin: bool) -> Result<Value, Wrong> {
         self.blank();
         let start = self.at;

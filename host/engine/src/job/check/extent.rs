@@ -5,10 +5,10 @@ use crate::job::problem::{At, Problem};
 use crate::job::spec;
 use flowgate_base::quantity::{Extent, Millis};
 
-/// Windows in which one row can be at the most.
+/// One row can be in at most this number of windows.
 const WINDOWS_PER_ROW_MAX: u64 = 10_000;
 
-/// Rows of a window by number at the most: each key keeps what its open windows need.
+/// Rows of a window by number, at most: each key keeps what its open windows need.
 const ROWS_MAX: u64 = 1_000_000_000;
 
 const FORMS: &str = "`{ tumbling: 10s }`, `{ sliding: 10s, every: 5s }`, `{ session: 30s }` or `{ global: {} }`; \
@@ -19,11 +19,11 @@ pub(super) fn windows(window: &spec::Window, at: &At, problems: &mut Vec<Problem
     let before = problems.len();
     for (field, extent) in [("tumbling", window.tumbling), ("sliding", window.sliding), ("every", window.every)] {
         if matches!(extent, Some(Extent::Time(Millis(..=0)) | Extent::Rows(0))) {
-            problems.push(Problem::error(at.field(field), format!("`{field}` must be longer than nothing")));
+            problems.push(Problem::error(at.field(field), format!("`{field}` must be greater than 0")));
         }
     }
     if window.session.is_some_and(|Millis(ms)| ms <= 0) {
-        problems.push(Problem::error(at.field("session"), "`session` must be longer than nothing"));
+        problems.push(Problem::error(at.field("session"), "`session` must be greater than 0"));
     }
     let kinds = [
         ("tumbling", window.tumbling.is_some()),
@@ -99,7 +99,7 @@ fn lengths(size: Extent, slide: Extent, at: &At, problems: &mut Vec<Problem>) ->
     }
     match (size, slide) {
         (Extent::Time(size), Extent::Time(slide)) => Some(Windows::Time { size_ms: size.0, slide_ms: slide.0 }),
-        _ if long > ROWS_MAX => wrong(format!("a window has {ROWS_MAX} rows at the most"), "make it shorter"),
+        _ if long > ROWS_MAX => wrong(format!("a window has at most {ROWS_MAX} rows"), "make it shorter"),
         _ => Some(Windows::Rows { size: long, slide: step }),
     }
 }

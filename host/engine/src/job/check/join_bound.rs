@@ -10,7 +10,7 @@ use crate::job::spec;
 use crate::job::spec::{JoinType, WindowTime};
 use flowgate_base::quantity::Millis;
 
-/// An interval reaches so far at the most (about 73 million years), so that no sum of times overflows.
+/// The furthest that an interval reaches (about 73 million years), so that no sum of times overflows.
 const REACH_MS_MAX: i64 = i64::MAX / 4;
 
 /// The inputs: the name of each, and whether it has event time.
@@ -138,7 +138,7 @@ fn unbounded(checker: &mut Checker<'_>, ttl: Option<Millis>, join: JoinType, at:
         return None;
     }
     if ttl.is_some_and(|ttl| ttl.0 <= 0) {
-        let message = "`ttl` must be longer than nothing";
+        let message = "`ttl` must be greater than 0";
         checker.error(Problem::error(at.field("ttl"), message).help("leave it out to keep rows for ever"));
         return None;
     }

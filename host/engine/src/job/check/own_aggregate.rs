@@ -27,15 +27,15 @@ const FORMS: [Form; 13] = [
     ("top_k", "two columns: a value, and that by which it is chosen", 2, 2, Some("k")),
 ];
 
-/// The names of the host's own aggregates.
+/// The names of the built-in aggregates.
 pub fn aggregate_names() -> impl Iterator<Item = &'static str> {
     FORMS.iter().map(|form| form.0)
 }
 
-/// `k` of `top_k` at the most: a group keeps as many values.
+/// The greatest `k` of `top_k`: a group keeps as many values.
 const K_MAX: u64 = 1_000;
 
-/// A call of one of the host's own aggregates.
+/// A call of a built-in aggregate.
 pub(super) struct OwnCall<'a> {
     pub(super) function: &'a str,
     pub(super) arguments: &'a [Argument],

@@ -1,4 +1,4 @@
-//! The columns of the rows that a join puts together from two inputs.
+//! The columns of the rows that a join makes of two inputs.
 
 use crate::job::graph::PairColumn;
 use crate::job::spec::JoinType;

@@ -140,7 +140,7 @@ fn trigger(operator: &spec::Operator, windows: Windows, at: &At, problems: &mut 
         ),
         (Some(count), None, _) => Some(Trigger::Count(count)),
         (None, Some(Millis(ms)), _) if ms <= 0 => {
-            wrong(at.field("every"), "must be longer than nothing", "`trigger: { every: 10s }`")
+            wrong(at.field("every"), "`every` must be greater than 0", "`trigger: { every: 10s }`")
         }
         (None, Some(Millis(ms)), _) => Some(Trigger::Every(ms)),
         _ => wrong(at, "a trigger is one of `count` and `every`", "`trigger: { every: 10s }`"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flowgate_base::error::{Error, Result};
 
-/// Bytes of a job file at the most. The largest sensible one has a few hundred operators.
+/// Bytes of a job file, at most. The largest sensible one has a few hundred operators.
 pub(crate) const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The language of a job file.

@@ -34,7 +34,7 @@ pub struct Window {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Trigger {
-    /// Each time so many more rows of a key have come into the window.
+    /// Whenever this number of further rows of a key has come into the window.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
     /// At this interval of processing time, for the groups that have changed.

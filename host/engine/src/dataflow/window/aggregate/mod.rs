@@ -1,6 +1,6 @@
 //! Aggregates: what is kept for each group, column-wise, and how it comes together.
 //!
-//! [`accumulate`] says what an aggregate can do; the other files are the host's own aggregates.
+//! [`accumulate`] says what an aggregate can do; the other files are the built-in aggregates.
 
 pub mod accumulate;
 mod approx;

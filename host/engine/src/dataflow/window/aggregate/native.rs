@@ -1,4 +1,4 @@
-//! Which accumulators an aggregate of the host's own has.
+//! Which accumulators a built-in aggregate has.
 
 use super::accumulate::Accumulate;
 use super::approx::Approx;
@@ -58,6 +58,6 @@ pub fn accumulator(aggregate: &Aggregate, input: &Schema) -> Result<(Box<dyn Acc
         Aggregate::TopK { value, by, k } => {
             (Box::new(TopK::new(data_type(*value)?, data_type(*by)?, *k as usize)), vec![*value, *by])
         }
-        Aggregate::Plugin(_) => return Err(Error::internal("a plugin's aggregate is not the host's own")),
+        Aggregate::Plugin(_) => return Err(Error::internal("a plugin's aggregate is not built in")),
     })
 }
