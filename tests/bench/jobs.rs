@@ -18,7 +18,6 @@ use flowgate::job::check::{Surroundings, check};
 use flowgate::job::graph::JobGraph;
 use flowgate::job::load::{Document, Language, load};
 use flowgate::job::spec;
-use flowgate_connect as connector;
 use flowgate_connect::generator::Generator;
 use flowgate_connect::source::SourceRows;
 use flowgate_wall::{Limits, Plugins};
@@ -87,7 +86,7 @@ fn measure(case: &Case, rows: u64, workers: usize, plugins: &Plugins) -> (f64, f
         let native = rows as f64 / start.elapsed().as_secs_f64();
         let start = Instant::now();
         let mut open_sink = |sink: &flowgate::job::graph::SinkNode, schema: &_, ends| {
-            connector::open_sink(&sink.connector, schema, ends)
+            sink.connector.open_sink(schema, ends)
         };
         let running = worker::start(graph.clone(), plugins, &mut open_sink).expect("the job starts");
         running.wait().expect("the job ends well");

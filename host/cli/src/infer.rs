@@ -239,7 +239,8 @@ mod tests {
             };
             let file = format!("./{file}");
             let section = section(Path::new(&file), &inferred, &SampleSettings::default(), true).unwrap();
-            let source = source(&source_name(Path::new(&file)), &section).file.unwrap();
+            let source = source(&source_name(Path::new(&file)), &section).connectors["file"].clone();
+            let source: spec::FileSource = serde_json::from_value(source).unwrap();
             prop_assert_eq!(&source.path, &file);
             prop_assert_eq!(source.delimiter, char::from(delimiter).to_string());
             prop_assert_eq!(source.columns.keys().collect::<Vec<_>>(), names.iter().collect::<Vec<_>>());

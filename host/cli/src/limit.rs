@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 use arrow_array::{Array, ArrayRef};
 
 use flowgate::dataflow::job_state::JobState;
-use flowgate::job::graph::{JobGraph, NodeKind, SinkConnector, SinkNode};
+use flowgate::job::graph::{JobGraph, NodeKind, SinkNode};
+use flowgate::job::spec::Blackhole;
 use flowgate_base::error::{Error, Result};
 use flowgate_connect::sink::{Deliveries, Dropped, SinkWriter};
 use flowgate_connect::stop::Stop;
@@ -67,7 +68,7 @@ impl Limit {
 
 /// Whether the job goes on until this sink has its rows. Dead letters and late rows may never come.
 fn counts(sink: &SinkNode) -> bool {
-    !sink.reads_side_output && sink.connector != SinkConnector::Blackhole
+    !sink.reads_side_output && sink.connector.settings_of::<Blackhole>().is_none()
 }
 
 /// A sink that is whole when it has its first rows, and closed then.

@@ -15,14 +15,15 @@ use super::signals::{self, OpenWindows};
 use super::status::{Screen, Status};
 use super::{summary, terminal};
 use flowgate::dataflow::worker;
-use flowgate::job::graph::{SinkConnector, SinkNode};
-use flowgate::job::spec::PrintFormat;
+use flowgate::job::graph::SinkNode;
+use flowgate::job::spec::{Print, PrintFormat, Tap};
 use flowgate::job::tap;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
 use flowgate_base::standard_error;
-use flowgate_connect::print::{PrintLayout, PrintSink, TapSink};
+use flowgate_connect::print::{PrintLayout, PrintSink};
 use flowgate_connect::sink::{Boundedness, SinkWriter};
+use flowgate_connect::tap::TapSink;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -128,15 +129,16 @@ fn open_sink(
     schema: &Schema,
     boundedness: Boundedness,
 ) -> Result<Box<dyn SinkWriter>> {
-    match &sink.connector {
-        SinkConnector::Print(print) if std::io::stdout().is_terminal() => {
-            let layout = match print.format {
-                PrintFormat::Auto | PrintFormat::Table => PrintLayout::Table { width: terminal::width() },
-                PrintFormat::Json => PrintLayout::JsonLines,
-            };
-            Ok(Box::new(PrintSink::new(Box::new(screen.stdout()), layout, schema)))
-        }
-        SinkConnector::Tap { output } => Ok(Box::new(TapSink::new(Box::new(screen.stderr()), output, schema))),
-        connector => flowgate_connect::open_sink(connector, schema, boundedness),
+    let connector = &sink.connector;
+    if let Some(print) = connector.settings_of::<Print>().filter(|_| std::io::stdout().is_terminal()) {
+        let layout = match print.format {
+            PrintFormat::Auto | PrintFormat::Table => PrintLayout::Table { width: terminal::width() },
+            PrintFormat::Json => PrintLayout::JsonLines,
+        };
+        return Ok(Box::new(PrintSink::new(Box::new(screen.stdout()), layout, schema)));
+    }
+    match connector.settings_of::<Tap>() {
+        Some(tap) => Ok(Box::new(TapSink::new(Box::new(screen.stderr()), &tap.output, schema))),
+        None => connector.open_sink(schema, boundedness),
     }
 }

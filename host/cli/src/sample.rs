@@ -6,10 +6,10 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum, ValueHint};
 use indexmap::IndexMap;
 
-use flowgate::job::graph::SourceConnector;
 use flowgate::job::spec::{Compression, FileSource, Format, StdinSource};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::quantity::Millis;
+use flowgate_connect::Connector;
 use flowgate_wall::binding::{FunctionInfo, Kind};
 
 /// Arguments about the rows that go in.
@@ -118,7 +118,7 @@ impl SampleArgs {
     ///
     /// # Errors
     /// Its columns are not known, or are not written as they should be.
-    pub(super) fn connector(&self, file: &Path, input: usize, function: &FunctionInfo) -> Result<SourceConnector> {
+    pub(super) fn connector(&self, file: &Path, input: usize, function: &FunctionInfo) -> Result<Connector> {
         let format = match self.format.unwrap_or_else(|| format_of(file)) {
             InputFormat::Text => Format::Text,
             InputFormat::Json => Format::Json,
@@ -140,14 +140,14 @@ impl SampleArgs {
         let columns = columns.into_iter().map(|(name, type_name)| (name, type_name.into())).collect();
         let (header, delimiter, batch_rows) = (true, ",".to_string(), self.batch_rows);
         if file.as_os_str() == "-" {
-            return Ok(SourceConnector::Stdin(StdinSource { format, columns, header, delimiter, batch_rows }));
+            return Ok(Connector::new(&StdinSource { format, columns, header, delimiter, batch_rows }, ""));
         }
         let base = std::env::current_dir().map_err(|e| Error::io("cannot find the current folder", &e))?;
         // A source's path is a pattern; this one is a file.
         let path = glob::Pattern::escape(&file.to_string_lossy());
         let compression = Compression::Auto;
         let spec = FileSource { path, format, columns, follow: false, compression, header, delimiter, batch_rows };
-        Ok(SourceConnector::File { spec, base })
+        Ok(Connector::new(&spec, base))
     }
 
     /// What the function declares, and the columns of key and event time beside.

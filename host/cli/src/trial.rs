@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, UInt32Array};
 
-use flowgate::job::graph::SourceConnector;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
+use flowgate_connect::Connector;
 use flowgate_connect::encode::encode_json_lines;
-use flowgate_connect::open_source;
 use flowgate_connect::source::{DecodeFailure, Origin, Poll, Source, SourceRows};
 use flowgate_wall::binding::{FunctionInfo, Kind, OpenRequest, OutputBinding};
 use flowgate_wall::{Answer, CallContext, Function, Plugin, RowFailure, RowsOut, Selection, VarValues};
@@ -17,7 +16,7 @@ use flowgate_wall::{Answer, CallContext, Function, Plugin, RowFailure, RowsOut, 
 pub(super) struct Trial<'a> {
     pub(super) plugin: &'a Arc<Plugin>,
     pub(super) function: &'a FunctionInfo,
-    pub(super) connector: SourceConnector,
+    pub(super) connector: Connector,
     pub(super) config: serde_json::Value,
     /// The name under which the function sees lines of text.
     pub(super) text_column: Option<String>,
@@ -46,7 +45,7 @@ impl Outcome {
 impl Trial<'_> {
     /// Reads, calls and collects everything.
     pub(super) fn run(self) -> Result<Outcome> {
-        let source = open_source(&self.connector)?;
+        let source = self.connector.source()?;
         let schema = offered(&self.connector, &source.schema(), self.text_column.as_ref());
         let request = OpenRequest {
             operator: self.function.name.clone(),
@@ -93,13 +92,9 @@ impl Trial<'_> {
 }
 
 /// The source's columns, under the names by which the function sees them.
-pub(super) fn offered(connector: &SourceConnector, schema: &Schema, text_column: Option<&String>) -> Schema {
+pub(super) fn offered(connector: &Connector, schema: &Schema, text_column: Option<&String>) -> Schema {
     let mut schema = schema.clone();
-    let is_text = match connector {
-        SourceConnector::File { spec, .. } => spec.columns.is_empty(),
-        SourceConnector::Stdin(spec) => spec.columns.is_empty(),
-        SourceConnector::Generator(_) | SourceConnector::Nexmark { .. } | SourceConnector::System(_) => false,
-    };
+    let is_text = connector.settings["format"] == "text";
     if is_text && let (Some(name), Some(field)) = (text_column, schema.fields.first_mut()) {
         field.name.clone_from(name);
     }

@@ -9,11 +9,10 @@ use serde_json::Value;
 
 use super::sample::{KeyArg, text_column};
 use super::trial::{Given, Outcome, columns_read, offered, read_all};
-use flowgate::job::graph::SourceConnector;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::{Field, Schema};
+use flowgate_connect::Connector;
 use flowgate_connect::encode::json_row;
-use flowgate_connect::open_source;
 use flowgate_connect::source::Origin;
 use flowgate_wall::binding::{FunctionInfo, OpenRequest};
 use flowgate_wall::{CallContext, Function, Plugin};
@@ -49,7 +48,7 @@ pub(super) struct JoinTrial<'a> {
     pub(super) plugin: &'a Arc<Plugin>,
     pub(super) function: &'a FunctionInfo,
     /// Left and right.
-    pub(super) connectors: Vec<SourceConnector>,
+    pub(super) connectors: Vec<Connector>,
     pub(super) config: Value,
     pub(super) key: &'a [KeyArg],
     pub(super) join: SideJoin,
@@ -125,7 +124,7 @@ impl JoinTrial<'_> {
 
     fn side(&self, side: usize, outcome: &mut Outcome) -> Result<Side> {
         let connector = self.connectors.get(side).ok_or_else(|| Error::internal("a join with one input"))?;
-        let source = open_source(connector)?;
+        let source = connector.source()?;
         let schema = offered(connector, &source.schema(), text_column(self.function, side).as_ref());
         let (mut parts, mut origins, mut row_count) = (vec![Vec::new(); schema.fields.len()], Vec::new(), 0);
         for rows in read_all(&*source)? {

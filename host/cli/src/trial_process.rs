@@ -11,10 +11,10 @@ use super::trial::{Outcome, read_all};
 use flowgate::dataflow::engine::Tick;
 use flowgate::dataflow::solo::{Solo, SoloRows};
 use flowgate::job::check::{Surroundings, check};
-use flowgate::job::graph::{JobGraph, NodeKind, Output, SourceConnector};
+use flowgate::job::graph::{JobGraph, NodeKind, Output};
 use flowgate::job::spec;
 use flowgate_base::error::{Error, Result};
-use flowgate_connect::open_source;
+use flowgate_connect::Connector;
 use flowgate_connect::source::SourceRows;
 use flowgate_wall::binding::FunctionInfo;
 use flowgate_wall::{Plugin, Plugins};
@@ -29,7 +29,7 @@ pub(super) struct ProcessTrial<'a> {
     pub(super) plugin: &'a Plugin,
     pub(super) plugins: &'a Plugins,
     pub(super) function: &'a FunctionInfo,
-    pub(super) connectors: Vec<SourceConnector>,
+    pub(super) connectors: Vec<Connector>,
     pub(super) config: Value,
     pub(super) sample: &'a SampleArgs,
     /// Processing time, Unix milliseconds.
@@ -73,7 +73,7 @@ impl ProcessTrial<'_> {
             });
             let Some(source) = source else { continue };
             let column = source.event_time.as_ref().map(|event_time| event_time.column);
-            for rows in read_all(&*open_source(&source.connector)?)? {
+            for rows in read_all(&*source.connector.source()?)? {
                 let times =
                     column.and_then(|column| rows.columns.get(column)?.as_primitive_opt::<TimestampMillisecondType>());
                 let earliest = times.and_then(|times| times.iter().flatten().min());
@@ -101,11 +101,7 @@ impl ProcessTrial<'_> {
     fn job(&self, base: &Path) -> Result<spec::Job> {
         let mut sources = Map::new();
         for (connector, name) in self.connectors.iter().zip(SOURCES) {
-            let mut source = match connector {
-                SourceConnector::File { spec, .. } => json!({ "file": spec }),
-                SourceConnector::Stdin(spec) => json!({ "stdin": spec }),
-                _ => return Err(Error::internal("sample rows come from files")),
-            };
+            let mut source = json!({ connector.name.clone(): connector.settings });
             if let Some(column) = &self.sample.event_time {
                 source["event_time"] = json!({ "column": column });
                 if let Some(bound) = self.sample.max_out_of_orderness {
@@ -131,7 +127,8 @@ impl ProcessTrial<'_> {
             operator["input"] = json!(SOURCES[0]);
         }
         // Lines of text are one column, which the function may know by another name.
-        let is_text = matches!(&self.connectors[..], [SourceConnector::File { spec, .. }] if spec.columns.is_empty());
+        let is_text =
+            matches!(&self.connectors[..], [only] if only.name == "file" && only.settings["format"] == "text");
         if let Some(name) = text_column(self.function, 0).filter(|name| is_text && name != "text") {
             operator["columns"] = json!({ name: "text" });
         }

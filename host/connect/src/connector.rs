@@ -1,55 +1,125 @@
-//! Sources and sinks as a checked job has them: paths are absolute.
+//! A connector as a checked job has it.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::settings as spec;
+use crate::entry::{ConnectorSettings, Entry, Kind};
+use crate::problem::{self, Problem};
+use crate::sink::{Boundedness, ConfiguredSink, SinkWriter};
+use crate::source::{ConfiguredSource, Source};
+use flowgate_base::error::{Error, Result};
+use flowgate_base::schema::Schema;
 
-/// Where rows come from.
+/// A connector by its name, with its settings. Whether it is a source or a sink is known by where it stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum SourceConnector {
-    /// Files; `base` is the folder to which the path is relative.
-    File {
-        /// As the user wrote it.
-        spec: spec::FileSource,
-        /// The job file's folder.
-        base: PathBuf,
-    },
-    /// Standard input.
-    Stdin(spec::StdinSource),
-    /// Made rows.
-    Generator(spec::Generator),
-    /// Events of the Nexmark benchmark; `base` is the folder to which a path is relative.
-    Nexmark {
-        /// As the user wrote it.
-        spec: spec::Nexmark,
-        /// The job file's folder.
-        base: PathBuf,
-    },
-    /// Figures of the machine.
-    System(spec::System),
+pub struct Connector {
+    /// Its name in the registry.
+    pub name: String,
+    /// With every default filled in.
+    pub settings: Value,
+    /// The folder to which paths are relative.
+    pub base: PathBuf,
 }
 
-/// Where rows go.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum SinkConnector {
-    /// Standard output.
-    Print(spec::Print),
-    /// A file, absolute path.
-    File {
-        /// Absolute.
-        path: PathBuf,
-        /// Resolved.
-        format: spec::SinkFormat,
-    },
-    /// A URL.
-    Webhook(spec::Webhook),
-    /// Standard error, beside the job's own sinks: what leaves an operator (`flowgate run --tap`).
-    Tap {
-        /// The output, as a job names it: `requests`, `requests.errors`.
-        output: String,
-    },
-    /// Nowhere.
-    Blackhole,
+impl Connector {
+    /// Creates the connector of these settings.
+    pub fn new<S: ConnectorSettings>(settings: &S, base: impl Into<PathBuf>) -> Connector {
+        let settings = serde_json::to_value(settings).expect("settings have text keys only");
+        Connector { name: S::NAME.into(), settings, base: base.into() }
+    }
+
+    /// The settings, if it is this connector.
+    pub fn settings_of<S: ConnectorSettings>(&self) -> Option<S> {
+        (self.name == S::NAME).then(|| serde_json::from_value(self.settings.clone()).ok()).flatten()
+    }
+
+    /// Checks the settings and makes of them what can run. Touches nothing outside.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the settings; or there is no such connector.
+    pub fn configure<K: Kind>(&self) -> std::result::Result<K, Vec<Problem>> {
+        match Entry::<K>::find(&self.name) {
+            Some(entry) => (entry.configure)(self.settings.clone(), &self.base),
+            None => Err(vec![Problem::of_settings(format!("there is no {} `{}`", K::WORD, self.name))]),
+        }
+    }
+
+    /// Makes a source of it, as [`Connector::configure`] does, with one error for all problems. What the outside world has to
+    /// do with it (whether a file is there) shows in [`Source::splits`].
+    pub fn source(&self) -> Result<Box<dyn Source>> {
+        self.configured::<ConfiguredSource>().map(|configured| configured.source)
+    }
+
+    /// Makes a sink of it, as [`Connector::configure`] does, with one error for all problems.
+    pub fn sink(&self) -> Result<ConfiguredSink> {
+        self.configured()
+    }
+
+    /// Opens the sink for rows of this schema. Nothing outside is changed before [`SinkWriter::start`].
+    pub fn open_sink(&self, schema: &Schema, boundedness: Boundedness) -> Result<Box<dyn SinkWriter>> {
+        (self.sink()?.open)(schema, boundedness)
+    }
+
+    fn configured<K: Kind>(&self) -> Result<K> {
+        self.configure().map_err(|wrong| Error::new(&crate::code::USER, problem::listed(&wrong)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Int64Array};
+
+    use super::*;
+    use crate::settings::{Blackhole, FileSink, FileSource, Tap};
+    use flowgate_base::schema::{DataType, Field};
+
+    #[test]
+    fn sinks_by_their_settings() {
+        let folder = tempfile::tempdir().unwrap();
+        let schema = Schema::new(vec![Field::new("n", DataType::Int64)]);
+        let columns: [ArrayRef; 1] = [Arc::new(Int64Array::from(vec![1, 2]))];
+        let file = FileSink { path: "out.csv".into(), format: None };
+        for connector in [Connector::new(&file, folder.path()), Connector::new(&Blackhole {}, "/")] {
+            let mut sink = connector.open_sink(&schema, Boundedness::Bounded).unwrap();
+            sink.start(&Arc::default()).unwrap();
+            sink.write(&columns, 2).unwrap();
+            sink.finish().unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(folder.path().join("out.csv")).unwrap(), "n\n1\n2\n");
+    }
+
+    #[test]
+    fn settings_are_judged_without_the_disk() {
+        let file = |settings: serde_json::Value| Connector { name: "file".into(), settings, base: "/nowhere".into() };
+        let schema = |settings| file(settings).source().unwrap().schema().to_string();
+        assert_eq!(schema(serde_json::json!({ "path": "no/such.log" })), "text: text");
+        let columns = serde_json::json!({ "t": "timestamp", "size": "int64?" });
+        let csv = serde_json::json!({ "path": "x", "format": "csv", "columns": columns });
+        assert_eq!(schema(csv), "t: timestamp, size: int64?");
+        let error = file(serde_json::json!({ "path": "", "format": "json" })).source().err().unwrap();
+        assert_eq!(error.message.lines().count(), 2);
+    }
+
+    #[test]
+    fn a_connector_survives_the_way_to_another_process() {
+        let connector = Connector::new(&FileSource::csv("a.csv", [("b", "int64"), ("a", "text")]), "/base");
+        let text = serde_json::to_string(&connector).unwrap();
+        let back: Connector = serde_json::from_str(&text).unwrap();
+        assert_eq!(back, connector);
+        // The order of columns is part of the settings.
+        assert_eq!(serde_json::to_string(&back).unwrap(), text);
+        assert_eq!(back.settings_of::<FileSource>().unwrap().path, "a.csv");
+        assert!(back.settings_of::<Tap>().is_none());
+    }
+
+    #[test]
+    fn a_connector_that_is_not_there_is_a_problem() {
+        let unknown = Connector { name: "kafka".into(), settings: serde_json::json!({}), base: "/".into() };
+        assert_eq!(unknown.source().err().unwrap().message, "there is no source `kafka`");
+        assert_eq!(unknown.sink().err().unwrap().message, "there is no sink `kafka`");
+    }
 }

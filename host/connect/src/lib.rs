@@ -7,11 +7,12 @@
 pub mod blackhole;
 mod blocks;
 pub mod code;
-pub mod connector;
+mod connector;
 mod decode;
 pub mod encode;
+pub mod entry;
 mod file;
-pub mod file_sink;
+mod file_sink;
 pub mod generator;
 mod guess;
 pub mod infer;
@@ -21,29 +22,31 @@ mod instant;
 pub mod limits;
 mod nexmark;
 mod notice;
-mod open;
 mod output_file;
 mod own_output;
 mod place;
 pub mod print;
+pub mod problem;
 #[cfg(test)]
 mod progress_tests;
 mod reader;
+mod registry;
 pub mod settings;
 pub mod sink;
 pub mod source;
 mod stdin;
 pub mod stop;
 mod system;
+pub mod tap;
 #[cfg(test)]
 mod test_reading;
 mod webhook;
 
+pub use connector::Connector;
 pub use file::reader_of_file;
 pub use file::{TableFile, TableRows, TableWatch, pattern_matches, table_schema};
 pub use instant::parse_rfc3339;
 pub use notice::on_notice;
-pub use open::{open_sink, open_source, sink_problems, source_schema};
 pub use output_file::partial_path;
 pub use own_output::OwnOutputs;
 pub use place::{FileId, FileIdentity, resolved};

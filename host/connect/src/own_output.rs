@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use super::place::FileId;
-use crate::connector::SinkConnector;
+use crate::sink::Writes;
 
 /// The files that a job writes: those of its sinks, and the files to which its standard output and error go.
 #[derive(Debug, Default)]
@@ -19,15 +19,14 @@ pub struct OwnOutputs {
 }
 
 impl OwnOutputs {
-    /// Those of a job's sinks, with their names.
-    pub fn of<'a>(sinks: impl IntoIterator<Item = (&'a str, &'a SinkConnector)>) -> Self {
+    /// The outputs of a job's sinks, with the names of the sinks.
+    pub fn of<'a>(sinks: impl IntoIterator<Item = (&'a str, Writes)>) -> Self {
         let mut outputs = OwnOutputs::default();
-        for (name, connector) in sinks {
-            match connector {
-                SinkConnector::File { path, .. } => outputs.files.push((format!("the sink `{name}`"), path.clone())),
-                SinkConnector::Print(_) => outputs.prints = true,
-                // Standard error is taken for used in any case.
-                SinkConnector::Webhook(_) | SinkConnector::Tap { .. } | SinkConnector::Blackhole => {}
+        for (name, writes) in sinks {
+            match writes {
+                Writes::File(path) => outputs.files.push((format!("the sink `{name}`"), path)),
+                Writes::StandardOutput => outputs.prints = true,
+                Writes::Nothing => {}
             }
         }
         outputs

@@ -1,5 +1,6 @@
 //! What the dataflow asks of a sink.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -7,6 +8,7 @@ use arrow_array::ArrayRef;
 
 use super::stop::Stop;
 use flowgate_base::error::Result;
+use flowgate_base::schema::Schema;
 
 /// Whether a job ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +90,42 @@ impl Deliveries {
     pub fn beyond_limit(&self) -> u64 {
         self.beyond_limit.load(Relaxed)
     }
+}
+
+/// What a sink writes that a source could read, or another sink write too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Writes {
+    /// Nothing of that kind.
+    Nothing,
+    /// Standard output.
+    StandardOutput,
+    /// This file, whose path is the setting `path`.
+    File(PathBuf),
+}
+
+/// Who writes the rows of a sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writers {
+    /// Nobody: each worker drops its rows.
+    None,
+    /// One writer gets the rows of all workers.
+    One,
+}
+
+/// Opens a sink for rows of a schema, of a job that ends by itself or does not. Nothing outside is changed before
+/// [`SinkWriter::start`].
+pub type OpenWriter = Box<dyn FnOnce(&Schema, Boundedness) -> Result<Box<dyn SinkWriter>>>;
+
+/// A sink whose settings are right.
+pub struct ConfiguredSink {
+    /// Where rows go, in a few words: `file out.csv`. Without secrets.
+    pub description: String,
+    /// What it writes, for the check of the job and for sources, which do not read it.
+    pub writes: Writes,
+    /// Who writes.
+    pub writers: Writers,
+    /// Opens it.
+    pub open: OpenWriter,
 }
 
 /// Writes the rows of one sink. Runs on a thread of its own: it may block. The dataflow bounds what waits for it.

@@ -116,6 +116,27 @@ pub trait SplitReader: Send {
     }
 }
 
+/// What a source reads that others could write, or read too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reads {
+    /// Nothing of that kind.
+    Nothing,
+    /// Standard input: one source of a job at most can have it.
+    StandardInput,
+    /// Files: a path or a glob, relative to the job file.
+    Files(String),
+}
+
+/// A source whose settings are right.
+pub struct ConfiguredSource {
+    /// Not opened yet: nothing outside has been looked at.
+    pub source: Box<dyn Source>,
+    /// What it reads, in a few words: `file access.log`.
+    pub description: String,
+    /// What it reads, for the check of the job.
+    pub reads: Reads,
+}
+
 /// A source of rows.
 pub trait Source: Send + Sync {
     /// The columns of its rows.

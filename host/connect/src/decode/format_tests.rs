@@ -1,13 +1,14 @@
 //! JSON lines and CSV: what is a row, what fails and how it is said.
 
-use crate::connector::SourceConnector;
+use crate::Connector;
+use crate::problem::Problem;
+use crate::source::ConfiguredSource;
 use crate::test_reading::{Outcome, read_split};
-use crate::{open_source, source_schema};
 
-fn connector(path: &std::path::Path, settings: serde_json::Value) -> SourceConnector {
+fn connector(path: &std::path::Path, settings: serde_json::Value) -> Connector {
     let mut spec = settings;
     spec["path"] = path.to_str().unwrap().into();
-    SourceConnector::File { spec: serde_json::from_value(spec).unwrap(), base: "/".into() }
+    Connector { name: "file".into(), settings: spec, base: "/".into() }
 }
 
 fn read(content: &str, settings: serde_json::Value) -> Outcome {
@@ -15,8 +16,7 @@ fn read(content: &str, settings: serde_json::Value) -> Outcome {
     let path = folder.path().join("input");
     std::fs::write(&path, content).unwrap();
     let connector = connector(&path, settings);
-    source_schema(&connector).unwrap();
-    read_split(&*open_source(&connector).unwrap(), path.to_str().unwrap(), None)
+    read_split(&*connector.source().unwrap(), path.to_str().unwrap(), None)
 }
 
 fn json(line: &str, columns: serde_json::Value) -> Result<String, String> {
@@ -174,13 +174,19 @@ fn everything_wrong_with_the_settings_is_said_at_once() {
         "format": "csv", "columns": { "a": "integer", "b": "text?" }, "delimiter": ";;", "batch_rows": 0,
         "follow": true, "compression": "gzip"
     });
-    let wrong = source_schema(&connector("nowhere".as_ref(), settings)).unwrap_err();
-    let told = |part: &str| assert!(wrong.iter().any(|w| w.contains(part)), "{part} in {wrong:?}");
-    told("column `a` has the unknown type `integer`; types are boolean, int64");
-    told("`delimiter` is `;;`");
-    told("`batch_rows` is 0");
-    told("`follow` goes with files that are not compressed");
+    let problems = |settings| -> Vec<Problem> {
+        connector("nowhere".as_ref(), settings).configure::<ConfiguredSource>().err().unwrap()
+    };
+    let wrong = problems(settings);
+    let told = |field: &[&str], part: &str| {
+        let is = |problem: &Problem| problem.field == field && problem.message.contains(part);
+        assert!(wrong.iter().any(is), "{part} in {wrong:?}");
+    };
+    told(&["columns", "a"], "column `a` has the unknown type `integer`; types are boolean, int64");
+    told(&["delimiter"], "`delimiter` is `;;`");
+    told(&["batch_rows"], "`batch_rows` is 0");
+    told(&["follow"], "`follow` goes with files that are not compressed");
     assert_eq!(wrong.len(), 4);
-    let wrong = source_schema(&connector("nowhere".as_ref(), serde_json::json!({ "format": "json" }))).unwrap_err();
-    assert!(wrong[0].contains("`columns` is missing"));
+    let wrong = problems(serde_json::json!({ "format": "json" }));
+    assert!(wrong[0].field == ["columns"] && wrong[0].message.contains("`columns` is missing"));
 }

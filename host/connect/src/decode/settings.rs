@@ -11,6 +11,7 @@ use super::epoch::Epoch;
 use super::json::JsonDecoder;
 use super::text::TextDecoder;
 use crate::limits;
+use crate::problem::Problem;
 use crate::settings::{ColumnType, FileSource, Format, LookupTable, StdinSource, TimeUnit};
 use flowgate_base::schema::{DataType, Field, Schema, SchemaRef};
 
@@ -30,19 +31,19 @@ pub(crate) struct DecodeSettings {
 
 impl DecodeSettings {
     /// Of a `file` source; everything that is wrong at once.
-    pub(crate) fn of_file(spec: &FileSource) -> Result<Self, Vec<String>> {
+    pub(crate) fn of_file(spec: &FileSource) -> Result<Self, Vec<Problem>> {
         Self::check(spec.format, &spec.columns, spec.header, &spec.delimiter, spec.batch_rows)
     }
 
     /// Of a `stdin` source; everything that is wrong at once.
-    pub(crate) fn of_stdin(spec: &StdinSource) -> Result<Self, Vec<String>> {
+    pub(crate) fn of_stdin(spec: &StdinSource) -> Result<Self, Vec<Problem>> {
         Self::check(spec.format, &spec.columns, spec.header, &spec.delimiter, spec.batch_rows)
     }
 
     /// Of a table; everything that is wrong at once.
-    pub(crate) fn of_table(spec: &LookupTable) -> Result<Self, Vec<String>> {
+    pub(crate) fn of_table(spec: &LookupTable) -> Result<Self, Vec<Problem>> {
         match spec.format.unwrap_or(Format::Csv) {
-            Format::Text => Err(vec!["`format` is text; a table is csv or json".into()]),
+            Format::Text => Err(vec![Problem::of("format", "`format` is text; a table is csv or json")]),
             format => Self::check(format, &spec.columns, spec.header, &spec.delimiter, None),
         }
     }
@@ -53,12 +54,13 @@ impl DecodeSettings {
         header: bool,
         delimiter: &str,
         batch_rows: Option<u32>,
-    ) -> Result<Self, Vec<String>> {
+    ) -> Result<Self, Vec<Problem>> {
         let mut wrong = Vec::new();
         let fields = match format {
             Format::Text if columns.is_empty() => vec![(Field::new("text", DataType::Text), TimeUnit::Ms)],
             Format::Text => {
-                wrong.push("`columns` goes with format json or csv; format text has the one column `text`".into());
+                let message = "`columns` goes with format json or csv; format text has the one column `text`";
+                wrong.push(Problem::of("columns", message));
                 Vec::new()
             }
             Format::Json | Format::Csv => declared(columns, &mut wrong),
@@ -66,14 +68,15 @@ impl DecodeSettings {
         let delimiter = match delimiter.as_bytes() {
             [byte] if !matches!(byte, b'"' | b'\r' | b'\n') && byte.is_ascii() => *byte,
             _ => {
-                wrong.push(format!(
-                    "`delimiter` is `{delimiter}`; it must be one ASCII character, not a quote or line end"
-                ));
+                let message =
+                    format!("`delimiter` is `{delimiter}`; it must be one ASCII character, not a quote or line end");
+                wrong.push(Problem::of("delimiter", message));
                 b','
             }
         };
         if format != Format::Csv && (!header || delimiter != b',') {
-            wrong.push("`header` and `delimiter` go with format csv".into());
+            let field = if header { "delimiter" } else { "header" };
+            wrong.push(Problem::of(field, "`header` and `delimiter` go with format csv"));
         }
         let batch_rows = checked_batch_rows(batch_rows, &mut wrong);
         if !wrong.is_empty() {
@@ -114,38 +117,42 @@ impl Decoding for DecodeSettings {
 }
 
 /// `batch_rows` of a source, or its default.
-pub(crate) fn checked_batch_rows(batch_rows: Option<u32>, wrong: &mut Vec<String>) -> usize {
+pub(crate) fn checked_batch_rows(batch_rows: Option<u32>, wrong: &mut Vec<Problem>) -> usize {
     let rows = batch_rows.unwrap_or(limits::BATCH_ROWS_DEFAULT);
     if rows == 0 || rows > limits::BATCH_ROWS_MAX {
-        wrong.push(format!("`batch_rows` is {rows}; it must be between 1 and {}", limits::BATCH_ROWS_MAX));
+        let message = format!("`batch_rows` is {rows}; it must be between 1 and {}", limits::BATCH_ROWS_MAX);
+        wrong.push(Problem::of("batch_rows", message));
     }
     rows.clamp(1, limits::BATCH_ROWS_MAX) as usize
 }
 
 /// The columns with their types, and what integers in them count.
-fn declared(columns: &IndexMap<String, ColumnType>, wrong: &mut Vec<String>) -> Vec<(Field, TimeUnit)> {
+fn declared(columns: &IndexMap<String, ColumnType>, wrong: &mut Vec<Problem>) -> Vec<(Field, TimeUnit)> {
     if columns.is_empty() {
         let like = "{ time: timestamp, path: text, size: int64? }";
-        wrong.push(format!("`columns` is missing: formats json and csv need the columns and their types, like {like}"));
+        let message =
+            format!("`columns` is missing: formats json and csv need the columns and their types, like {like}");
+        wrong.push(Problem::of("columns", message));
     }
     let mut fields = Vec::new();
     for (name, column) in columns {
+        let mut problem = |message: String| wrong.push(Problem::of_entry("columns", name, message));
         if name.is_empty() || name.len() > 255 {
-            wrong.push(format!("column name `{name}` must have 1 to 255 bytes"));
+            problem(format!("column name `{name}` must have 1 to 255 bytes"));
         }
         let type_name = column.type_name();
         let text = type_name.trim();
         let (bare, nullable) = text.strip_suffix('?').map_or((text, false), |bare| (bare, true));
         let Some(data_type) = DataType::ALL.into_iter().find(|t| t.name() == bare) else {
             let known: Vec<&str> = DataType::ALL.iter().map(|t| t.name()).collect();
-            wrong.push(format!(
+            problem(format!(
                 "column `{name}` has the unknown type `{type_name}`; types are {}, with `?` behind one that may be missing",
                 known.join(", ")
             ));
             continue;
         };
         if column.unit().is_some() && data_type != DataType::Timestamp {
-            wrong.push(format!("column `{name}` is {data_type}; `unit` goes with the type timestamp"));
+            problem(format!("column `{name}` is {data_type}; `unit` goes with the type timestamp"));
         }
         fields.push((Field { name: name.clone(), data_type, nullable }, column.unit().unwrap_or_default()));
     }

@@ -17,6 +17,7 @@ mod whole;
 mod follow_tests;
 #[cfg(test)]
 mod pattern_tests;
+pub(crate) mod settings;
 #[cfg(test)]
 mod tests;
 

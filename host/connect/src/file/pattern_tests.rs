@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::FileSource;
-use crate::connector::SinkConnector;
 use crate::own_output::OwnOutputs;
-use crate::settings::SinkFormat;
+use crate::sink::Writes;
 use crate::source::{Poll, Source, SplitReader};
 use crate::test_reading::{Alarm, rows_of};
 use flowgate_base::schema::{DataType, Field, Schema};
@@ -97,8 +96,7 @@ impl Followed {
 }
 
 fn outputs(paths: Vec<PathBuf>) -> Arc<OwnOutputs> {
-    let sinks: Vec<_> = paths.into_iter().map(|path| SinkConnector::File { path, format: SinkFormat::Json }).collect();
-    Arc::new(OwnOutputs::of(sinks.iter().map(|sink| ("out", sink))))
+    Arc::new(OwnOutputs::of(paths.into_iter().map(|path| ("out", Writes::File(path)))))
 }
 
 #[test]

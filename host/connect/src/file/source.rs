@@ -10,6 +10,7 @@ use super::pattern::{FollowedPattern, Match, Pattern, is_pattern};
 use super::whole::{self, WholeFile};
 use crate::decode::{Cursor, DecodeSettings, Decoding};
 use crate::own_output::OwnOutputs;
+use crate::problem::Problem;
 use crate::reader::{DecodingReader, KeptPosition};
 use crate::settings as spec;
 use crate::settings::Compression;
@@ -40,7 +41,7 @@ struct Followed {
 
 impl FileSource {
     /// The source of a spec; everything that is wrong with it at once. Does not touch the disk.
-    pub(crate) fn new(spec: &spec::FileSource, base: &Path) -> std::result::Result<Self, Vec<String>> {
+    pub(crate) fn new(spec: &spec::FileSource, base: &Path) -> std::result::Result<Self, Vec<Problem>> {
         Self::decoded(spec, base, DecodeSettings::of_file(spec).map(|settings| Arc::new(settings) as Arc<dyn Decoding>))
     }
 
@@ -48,20 +49,21 @@ impl FileSource {
     pub(crate) fn decoded(
         spec: &spec::FileSource,
         base: &Path,
-        decoding: std::result::Result<Arc<dyn Decoding>, Vec<String>>,
-    ) -> std::result::Result<Self, Vec<String>> {
+        decoding: std::result::Result<Arc<dyn Decoding>, Vec<Problem>>,
+    ) -> std::result::Result<Self, Vec<Problem>> {
         let mut wrong = Vec::new();
         if spec.path.is_empty() {
-            wrong.push("`path` is empty".into());
+            wrong.push(Problem::of("path", "`path` is empty"));
         }
         if is_pattern(&spec.path)
             && let Err(e) = glob::Pattern::new(&spec.path)
         {
-            wrong.push(format!("`path` is not a glob: {} at character {}", e.msg, e.pos + 1));
+            let message = format!("`path` is not a glob: {} at character {}", e.msg, e.pos + 1);
+            wrong.push(Problem::of("path", message));
         }
         let compressed = whole::resolve(spec.compression, Path::new(&spec.path));
         if spec.follow && matches!(compressed, Compression::Gzip | Compression::Zstd) {
-            wrong.push("`follow` goes with files that are not compressed".into());
+            wrong.push(Problem::of("follow", "`follow` goes with files that are not compressed"));
         }
         match decoding {
             Ok(decoding) if wrong.is_empty() => Ok(FileSource {

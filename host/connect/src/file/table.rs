@@ -8,6 +8,7 @@ use arrow_array::{Array, ArrayRef};
 use super::watch::{FileSubject, Watch};
 use super::whole::WholeFile;
 use crate::decode::{Cursor, DecodeSettings};
+use crate::problem::{self, Problem};
 use crate::reader::DecodingReader;
 use crate::settings::{Compression, LookupTable};
 use crate::source::{Poll, SplitReader, Waker};
@@ -34,8 +35,8 @@ pub struct TableWatch {
     _watch: Watch,
 }
 
-/// The columns of a table, or everything that is wrong with its settings, one message each. Does not touch the disk.
-pub fn table_schema(table: &LookupTable) -> std::result::Result<Schema, Vec<String>> {
+/// The columns of a table, or everything that is wrong with its settings, each with its field. Does not touch the disk.
+pub fn table_schema(table: &LookupTable) -> std::result::Result<Schema, Vec<Problem>> {
     DecodeSettings::of_table(table).map(|settings| Schema::clone(&settings.schema))
 }
 
@@ -43,7 +44,7 @@ impl TableFile {
     /// By its settings.
     pub fn new(table: &LookupTable) -> Result<Self> {
         let settings =
-            DecodeSettings::of_table(table).map_err(|wrong| Error::new(&crate::code::USER, wrong.join("\n")))?;
+            DecodeSettings::of_table(table).map_err(|wrong| Error::new(&crate::code::USER, problem::listed(&wrong)))?;
         Ok(TableFile { path: PathBuf::from(&table.path), name: table.path.clone(), settings })
     }
 

@@ -2,6 +2,7 @@
 
 mod column;
 mod rows;
+pub(crate) mod settings;
 mod source;
 mod words;
 

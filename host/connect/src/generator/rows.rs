@@ -8,6 +8,7 @@ use arrow_array::ArrayRef;
 use super::column::ColumnMaker;
 use crate::decode::checked_batch_rows;
 use crate::limits;
+use crate::problem::Problem;
 use crate::settings as spec;
 use crate::source::{Origin, Positions, SourceRows};
 use flowgate_base::schema::{Field, Schema, SchemaRef};
@@ -28,27 +29,28 @@ impl Generator {
     ///
     /// A block has `batch_rows` rows, but not more than come in 10 ms, where a `rate` is set, and not more than make
     /// 16 MiB of text in one column.
-    pub fn new(spec: &spec::Generator) -> Result<Self, Vec<String>> {
+    pub fn new(spec: &spec::Generator) -> Result<Self, Vec<Problem>> {
         let mut wrong = Vec::new();
         let mut fields = Vec::new();
         let mut makers = Vec::new();
         if spec.columns.is_empty() {
-            wrong
-                .push("`columns` is empty: a generator needs at least one column, like { n: { sequence: {} } }".into());
+            let message = "`columns` is empty: a generator needs at least one column, like { n: { sequence: {} } }";
+            wrong.push(Problem::of("columns", message));
         }
+        let of_column = |name: &str, what| Problem::of_entry("columns", name, format!("column `{name}`: {what}"));
         for (position, (name, column)) in spec.columns.iter().enumerate() {
             match ColumnMaker::new(column, spec.seed, position as u64) {
                 Ok(maker) => {
                     let beyond = spec.rows.and_then(|rows| maker.beyond(rows));
-                    wrong.extend(beyond.map(|what| format!("column `{name}`: {what}")));
+                    wrong.extend(beyond.map(|what| of_column(name, what)));
                     fields.push(Field::new(name, maker.data_type()));
                     makers.push(maker);
                 }
-                Err(what) => wrong.push(format!("column `{name}`: {what}")),
+                Err(what) => wrong.push(of_column(name, what)),
             }
         }
         if spec.rate == Some(0) {
-            wrong.push("`rate` is 0; it must be at least 1 row a second".into());
+            wrong.push(Problem::of("rate", "`rate` is 0; it must be at least 1 row a second"));
         }
         let batch_rows = checked_batch_rows(spec.batch_rows, &mut wrong) as u64;
         if !wrong.is_empty() {

@@ -2,6 +2,7 @@
 
 use super::rows::Generator;
 use crate::blocks::{BlockSource, Blocks};
+use crate::problem::Problem;
 use crate::settings as spec;
 use crate::source::SourceRows;
 use flowgate_base::schema::SchemaRef;
@@ -11,7 +12,7 @@ pub(crate) type GeneratorSource = BlockSource<Generator>;
 
 impl GeneratorSource {
     /// The source of a spec; everything that is wrong with it at once.
-    pub(crate) fn of_spec(spec: &spec::Generator) -> Result<Self, Vec<String>> {
+    pub(crate) fn of_spec(spec: &spec::Generator) -> Result<Self, Vec<Problem>> {
         Ok(BlockSource::new(Generator::new(spec)?, spec.rate))
     }
 }

@@ -8,6 +8,7 @@ use arrow_array::types::{Float64Type, Int64Type, TimestampMillisecondType};
 use proptest::prelude::*;
 
 use super::{Generator, GeneratorSource};
+use crate::problem;
 use crate::source::{Poll, Source, Split};
 use crate::test_reading::{Alarm, read_split, rows_of};
 use flowgate_base::clock;
@@ -173,7 +174,7 @@ fn what_is_wrong_is_said_at_once() {
         "e": { "time": { "start": "today" } }
     } });
     let wrong = Generator::new(&spec(settings)).unwrap_err();
-    let told = |part: &str| assert!(wrong.iter().any(|w| w.contains(part)), "{part} in {wrong:?}");
+    let told = |part: &str| assert!(wrong.iter().any(|w| w.message.contains(part)), "{part} in {wrong:?}");
     told("column `a`: 0 kinds are given");
     told("column `b`: 2 kinds are given");
     told("column `c`: `min` 2 is greater than `max` 1");
@@ -186,7 +187,7 @@ fn what_is_wrong_is_said_at_once() {
 fn sequences_end_before_their_type_does() {
     let wrong = |rows: u64, column: serde_json::Value| {
         let settings = serde_json::json!({ "rows": rows, "columns": { "n": column } });
-        Generator::new(&spec(settings)).err().map(|wrong| wrong.join("\n"))
+        Generator::new(&spec(settings)).err().map(|wrong| problem::listed(&wrong))
     };
     let near_the_end = || serde_json::json!({ "sequence": { "start": i64::MAX - 2 } });
     assert_eq!(wrong(3, near_the_end()), None);

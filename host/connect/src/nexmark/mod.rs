@@ -2,6 +2,7 @@
 
 mod events;
 mod preload;
+pub(crate) mod settings;
 mod source;
 mod texts;
 

@@ -9,11 +9,12 @@ use crate::blocks::{BlockSource, Blocks};
 use crate::decode::{Decoding, NexmarkLines};
 use crate::file::FileSource;
 use crate::limits;
+use crate::problem::Problem;
 use crate::settings as spec;
 use crate::source::Source;
 
 /// The source of a spec; everything that is wrong with it at once. Does not touch the disk and makes nothing.
-pub(crate) fn source(spec: &spec::Nexmark, base: &Path) -> Result<Box<dyn Source>, Vec<String>> {
+pub(crate) fn source(spec: &spec::Nexmark, base: &Path) -> Result<Box<dyn Source>, Vec<Problem>> {
     let batch_rows = check(spec)?;
     let supply = match &spec.path {
         Some(path) => {
@@ -40,32 +41,36 @@ pub(crate) fn source(spec: &spec::Nexmark, base: &Path) -> Result<Box<dyn Source
 }
 
 /// The checked `batch_rows`.
-fn check(spec: &spec::Nexmark) -> Result<usize, Vec<String>> {
+fn check(spec: &spec::Nexmark) -> Result<usize, Vec<Problem>> {
     let mut wrong = Vec::new();
     let batch_rows = spec.batch_rows.unwrap_or(limits::BATCH_ROWS_DEFAULT);
     let least = round_rows(spec.table);
     if !(least..=limits::BATCH_ROWS_MAX).contains(&batch_rows) {
-        wrong.push(format!(
+        let message = format!(
             "`batch_rows` is {batch_rows}; it must be between {least} (the {}s of 50 events) and {}",
             spec.table.name(),
             limits::BATCH_ROWS_MAX
-        ));
+        );
+        wrong.push(Problem::of("batch_rows", message));
     }
     if spec.events == Some(0) {
-        wrong.push("`events` is 0; it must be at least 1, or absent for no end".into());
+        wrong.push(Problem::of("events", "`events` is 0; it must be at least 1, or absent for no end"));
     }
     if spec.rate == Some(0) {
-        wrong.push("`rate` is 0; it must be at least 1 event a second".into());
+        wrong.push(Problem::of("rate", "`rate` is 0; it must be at least 1 event a second"));
     }
     if spec.path.is_some() {
         if spec.events.is_some() {
-            wrong.push("`events` goes with made events; those of `path` are read to the end".into());
+            wrong.push(Problem::of("events", "`events` goes with made events; those of `path` are read to the end"));
         }
         if spec.rate.is_some() {
-            wrong.push("`rate` goes with made events, not with `path`".into());
+            wrong.push(Problem::of("rate", "`rate` goes with made events, not with `path`"));
         }
     } else if spec.preload && spec.events.is_none() {
-        wrong.push("`preload` needs `events` (or `path`): rows without end do not go into memory".into());
+        wrong.push(Problem::of(
+            "preload",
+            "`preload` needs `events` (or `path`): rows without end do not go into memory",
+        ));
     }
     if wrong.is_empty() { Ok(batch_rows as usize) } else { Err(wrong) }
 }

@@ -204,7 +204,7 @@ fn a_long_stretch_of_other_tables_does_not_stop_a_reader() {
 #[test]
 fn what_is_wrong_is_said_at_once() {
     let wrong = |settings: serde_json::Value| {
-        source(&serde_json::from_value(settings).unwrap(), Path::new("/")).err().unwrap().join("\n")
+        crate::problem::listed(&source(&serde_json::from_value(settings).unwrap(), Path::new("/")).err().unwrap())
     };
     let all = wrong(serde_json::json!({ "table": "bid", "events": 0, "rate": 0, "batch_rows": 45 }));
     assert!(all.contains("`batch_rows` is 45; it must be between 46 (the bids of 50 events)"), "{all}");

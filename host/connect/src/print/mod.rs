@@ -1,14 +1,14 @@
-//! The `print` sink: a table (or records) on a terminal, JSON lines otherwise; and taps.
+//! The `print` sink: a table (or records) on a terminal, JSON lines otherwise.
 
 mod cell;
 mod fit;
 mod record;
+pub(crate) mod settings;
 mod sink;
 mod table;
-mod tap;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use sink::terminal_width;
 pub use sink::{PrintLayout, PrintSink};
-pub use tap::TapSink;

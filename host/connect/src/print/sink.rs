@@ -77,3 +77,9 @@ impl SinkWriter for PrintSink {
         Some(Arc::clone(&self.deliveries))
     }
 }
+
+/// Cells in a line of the terminal that standard output is, if it is one.
+pub(crate) fn terminal_width() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    (size.ws_col > 0).then_some(size.ws_col)
+}

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -122,4 +123,11 @@ impl JsonSchema for ColumnType {
             ]
         })
     }
+}
+
+/// Columns with their types, as a job file has them.
+pub(crate) fn typed<N: Into<String>, T: Into<ColumnType>>(
+    columns: impl IntoIterator<Item = (N, T)>,
+) -> IndexMap<String, ColumnType> {
+    columns.into_iter().map(|(name, data_type)| (name.into(), data_type.into())).collect()
 }

@@ -1,22 +1,28 @@
 //! What a user writes about sources and sinks: the structures of job files. Unknown fields are refused.
 //!
-//! The doc comments here are the descriptions in the JSON Schema that `flowgate schema` prints.
+//! The settings of a connector are in its folder; those that several connectors have are here. The doc comments are the
+//! descriptions in the JSON Schema that `flowgate schema` prints.
 
 mod column;
-mod nexmark;
+mod empty;
+mod format;
 mod on_error;
-mod short;
-mod sink;
-mod source;
-mod system;
 mod table;
-mod webhook;
 
+pub use crate::blackhole::settings::*;
+pub use crate::file::settings::*;
+pub use crate::file_sink::settings::*;
+pub use crate::generator::settings::*;
+pub use crate::nexmark::settings::*;
+pub use crate::print::settings::*;
+pub use crate::stdin::settings::*;
+pub use crate::system::settings::*;
+pub use crate::tap::settings::*;
+pub use crate::webhook::settings::*;
+pub(crate) use column::typed;
 pub use column::*;
-pub use nexmark::*;
+pub use empty::*;
+pub use format::*;
+pub(crate) use format::{comma, yes};
 pub use on_error::*;
-pub use sink::*;
-pub use source::*;
-pub use system::*;
 pub use table::*;
-pub use webhook::*;

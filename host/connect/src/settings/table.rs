@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::source::{comma, yes};
+use super::format::{comma, yes};
 use super::{ColumnType, Format};
 
 /// A table in a file; it is read again when the file changes.

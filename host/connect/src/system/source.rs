@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::figures::{Figure, Machine};
 use crate::limits;
+use crate::problem::Problem;
 use crate::settings as spec;
 use crate::settings::{SYSTEM_METRIC_GROUPS, SYSTEM_METRICS};
 use crate::source::{Origin, Poll, Position, Positions, Source, SourceRows, Split, SplitReader, Waker};
@@ -31,21 +32,22 @@ pub(crate) struct SystemSource {
 
 impl SystemSource {
     /// The source of a spec; everything that is wrong with it at once.
-    pub(crate) fn new(spec: &spec::System) -> std::result::Result<Self, Vec<String>> {
+    pub(crate) fn new(spec: &spec::System) -> std::result::Result<Self, Vec<Problem>> {
         let mut wrong = Vec::new();
         let every_ms = spec.every.map_or(EVERY_MS, |every| every.0);
         if every_ms < limits::SYSTEM_EVERY_MS_MIN {
-            wrong.push(format!(
+            let message = format!(
                 "`every` is {every_ms}ms; it must be at least {}ms, or figures of processors would not be new",
                 limits::SYSTEM_EVERY_MS_MIN
-            ));
+            );
+            wrong.push(Problem::of("every", message));
         }
         let metrics = match &spec.metrics {
             None => SYSTEM_METRICS.into(),
             Some(listed) => wanted(listed, &mut wrong),
         };
         if spec.samples == Some(0) {
-            wrong.push("`samples` is 0; it must be at least 1, or absent for no end".into());
+            wrong.push(Problem::of("samples", "`samples` is 0; it must be at least 1, or absent for no end"));
         }
         if !wrong.is_empty() {
             return Err(wrong);
@@ -62,10 +64,11 @@ impl SystemSource {
 }
 
 /// The figures that these names and beginnings of names stand for.
-fn wanted(listed: &[String], wrong: &mut Vec<String>) -> BTreeSet<&'static str> {
+fn wanted(listed: &[String], wrong: &mut Vec<Problem>) -> BTreeSet<&'static str> {
     if listed.is_empty() {
         let groups = SYSTEM_METRIC_GROUPS.join(", ");
-        wrong.push(format!("`metrics` is empty; leave it away for all, or list some of {groups}"));
+        let message = format!("`metrics` is empty; leave it out for all, or list some of {groups}");
+        wrong.push(Problem::of("metrics", message));
     }
     let mut metrics = BTreeSet::new();
     for name in listed {
@@ -73,8 +76,9 @@ fn wanted(listed: &[String], wrong: &mut Vec<String>) -> BTreeSet<&'static str> 
             |metric: &&&str| **metric == name || metric.strip_prefix(&name[..]).is_some_and(|m| m.starts_with('.'));
         let mut found = SYSTEM_METRICS.iter().filter(is).peekable();
         if found.peek().is_none() {
-            wrong
-                .push(format!("`metrics` has `{name}`, which is no figure; figures are {}", SYSTEM_METRICS.join(", ")));
+            let known = SYSTEM_METRICS.join(", ");
+            let message = format!("`metrics` has `{name}`, which is no figure; figures are {known}");
+            wrong.push(Problem::of("metrics", message));
         }
         metrics.extend(found);
     }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::SystemSource;
+use crate::problem::{self, Problem};
 use crate::source::{Poll, Source, Split};
 use crate::test_reading::{Alarm, rows_of};
 use flowgate_base::clock;
 
-fn source(settings: serde_json::Value) -> Result<SystemSource, Vec<String>> {
+fn source(settings: serde_json::Value) -> Result<SystemSource, Vec<Problem>> {
     SystemSource::new(&serde_json::from_value(settings).unwrap())
 }
 
@@ -99,10 +100,11 @@ fn a_position_counts_samples() {
 
 #[test]
 fn what_is_wrong_is_said_at_once() {
-    let wrong = source(serde_json::json!({ "every": "100ms", "metrics": [], "samples": 0 })).unwrap_err().join("\n");
+    let wrong = source(serde_json::json!({ "every": "100ms", "metrics": [], "samples": 0 })).unwrap_err();
+    let wrong = problem::listed(&wrong);
     for part in ["`every` is 100ms; it must be at least 200ms", "`metrics` is empty", "`samples` is 0"] {
         assert!(wrong.contains(part), "{wrong}");
     }
-    let wrong = source(serde_json::json!({ "metrics": ["cpu", "cpu.", "disks"] })).unwrap_err().join("\n");
+    let wrong = problem::listed(&source(serde_json::json!({ "metrics": ["cpu", "cpu.", "disks"] })).unwrap_err());
     assert!(wrong.contains("`metrics` has `cpu.`, which is no figure") && wrong.contains("`disks`"), "{wrong}");
 }

@@ -7,6 +7,7 @@ use ureq::Agent;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
 use crate::limits;
+use crate::problem::Problem;
 use crate::settings::{OnError, Webhook, WebhookFormat, shown_url};
 use flowgate_base::quantity::Millis;
 
@@ -28,28 +29,30 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     /// The endpoint of a spec; everything that is wrong with it at once. Opens no connection.
-    pub(crate) fn new(spec: &Webhook) -> Result<Self, Vec<String>> {
+    pub(crate) fn new(spec: &Webhook) -> Result<Self, Vec<Problem>> {
         let mut wrong = Vec::new();
         let is_local = match check_url(&spec.url) {
             Ok(uri) => is_local(&uri),
             Err(what) => {
-                wrong.push(what);
+                wrong.push(Problem::of("url", what));
                 false
             }
         };
         let headers = check_headers(spec, &mut wrong);
         let batch_rows = spec.batch_rows.unwrap_or(limits::WEBHOOK_BATCH_ROWS_DEFAULT);
         if batch_rows == 0 || batch_rows > limits::BATCH_ROWS_MAX {
-            wrong.push(format!("`batch_rows` is {batch_rows}; it must be between 1 and {}", limits::BATCH_ROWS_MAX));
+            let message = format!("`batch_rows` is {batch_rows}; it must be between 1 and {}", limits::BATCH_ROWS_MAX);
+            wrong.push(Problem::of("batch_rows", message));
         }
         let retries = spec.retries.unwrap_or(limits::WEBHOOK_RETRIES_DEFAULT);
         if retries > limits::WEBHOOK_RETRIES_MAX {
-            wrong.push(format!("`retries` is {retries}; it must be at most {}", limits::WEBHOOK_RETRIES_MAX));
+            let message = format!("`retries` is {retries}; it must be at most {}", limits::WEBHOOK_RETRIES_MAX);
+            wrong.push(Problem::of("retries", message));
         }
         let mut duration = |name: &str, value: Option<Millis>, default: i64| {
             let ms = value.map_or(default, |value| value.0);
             if ms == 0 {
-                wrong.push(format!("`{name}` must be longer than nothing"));
+                wrong.push(Problem::of(name, format!("`{name}` must be greater than 0")));
             }
             ms
         };
@@ -116,7 +119,7 @@ fn check_url(url: &str) -> Result<Uri, String> {
     }
 }
 
-fn check_headers(spec: &Webhook, wrong: &mut Vec<String>) -> HeaderMap {
+fn check_headers(spec: &Webhook, wrong: &mut Vec<Problem>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let content_type = match spec.format {
         WebhookFormat::Lines => "application/x-ndjson",
@@ -124,17 +127,18 @@ fn check_headers(spec: &Webhook, wrong: &mut Vec<String>) -> HeaderMap {
     };
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     for (name, value) in &spec.headers {
+        let mut problem = |message: String| wrong.push(Problem::of_entry("headers", name, message));
         let Ok(parsed) = name.parse::<HeaderName>() else {
-            wrong.push(format!("`headers` has `{name}`, which cannot be the name of a header"));
+            problem(format!("`headers` has `{name}`, which cannot be the name of a header"));
             continue;
         };
         if [header::CONTENT_LENGTH, header::HOST, header::TRANSFER_ENCODING, header::CONNECTION].contains(&parsed) {
-            wrong.push(format!("`headers` has `{name}`, which is set for each request"));
+            problem(format!("`headers` has `{name}`, which is set for each request"));
         }
         // The value may be a secret: it is not shown.
         match HeaderValue::from_str(value) {
             Ok(value) => drop(headers.insert(parsed, value)),
-            Err(_) => wrong.push(format!(
+            Err(_) => problem(format!(
                 "`headers` has a value of `{name}` that cannot be sent: line ends and other control characters are not allowed"
             )),
         }

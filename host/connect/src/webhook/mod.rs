@@ -2,6 +2,7 @@
 
 mod endpoint;
 mod outcome;
+pub(crate) mod settings;
 mod sink;
 #[cfg(test)]
 mod test_server;

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::test_server::{OK, Reply, Server};
 use super::{Endpoint, WebhookSink};
+use crate::problem;
 use crate::settings::shown_url;
 use crate::sink::SinkWriter;
 use crate::stop::Stop;
@@ -201,14 +202,14 @@ fn what_is_wrong_is_said_at_once() {
         "`headers` has a value of `X-Key`",
         "`batch_rows` is 0",
         "`retries` is 1001",
-        "`backoff` must be longer",
-        "`timeout` must be longer",
+        "`backoff` must be greater",
+        "`timeout` must be greater",
     ];
     assert_eq!(all.len(), expected.len(), "{all:?}");
-    assert!(all.iter().zip(expected).all(|(message, start)| message.starts_with(start)), "{all:?}");
-    assert!(!all.join("").contains("secret"));
+    assert!(all.iter().zip(expected).all(|(problem, start)| problem.message.starts_with(start)), "{all:?}");
+    assert!(!problem::listed(&all).contains("secret"));
     for url in ["", "example.com/hook", "/hook", "http://", "https:///x", "http://a b", "http://[::1"] {
-        let message = wrong(serde_json::json!({ "url": url })).join("");
+        let message = problem::listed(&wrong(serde_json::json!({ "url": url })));
         assert!(message.starts_with("`url` is ") && message.ends_with("https://example.com/hook"), "{url}: {message}");
     }
 }

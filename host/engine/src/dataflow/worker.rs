@@ -86,7 +86,8 @@ pub(super) fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>)
         plugins: HashMap::new(),
         tables: HashMap::new(),
     };
-    let own_outputs = Arc::new(OwnOutputs::of(graph.sinks()));
+    let written = graph.sinks().map(|(name, connector)| Ok((name, connector.sink()?.writes)));
+    let own_outputs = Arc::new(OwnOutputs::of(written.collect::<Result<Vec<_>>>()?));
     let mut boundedness = Boundedness::Bounded;
     let mut sinks = HashMap::new();
     for (id, node) in graph.nodes.iter().enumerate() {
@@ -99,7 +100,7 @@ pub(super) fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>)
         };
         match &node.kind {
             NodeKind::Source(spec) => {
-                let mut source = flowgate_connect::open_source(&spec.connector).map_err(within)?;
+                let mut source = spec.connector.source().map_err(within)?;
                 source.avoid(&own_outputs);
                 let splits = source.splits(graph.parallelism).map_err(within)?;
                 // All sources come before all sinks.

@@ -156,15 +156,8 @@ impl JobBuilder {
     /// and [`spec::System`] are sources.
     pub fn source(&self, source: impl Into<spec::Source>) -> DataStream {
         let source = source.into();
-        let name = match &source {
-            spec::Source { file: Some(_), .. } => "file",
-            spec::Source { stdin: Some(_), .. } => "stdin",
-            spec::Source { generator: Some(_), .. } => "generator",
-            spec::Source { nexmark: Some(_), .. } => "nexmark",
-            spec::Source { system: Some(_), .. } => "system",
-            _ => "source",
-        };
-        self.add(name, Part::Source(source), None)
+        let name = source.connectors.keys().next().map_or("source", String::as_str).to_string();
+        self.add(&name, Part::Source(source), None)
     }
 
     pub(super) fn add(&self, name: &str, part: Part, input: Option<Upstream>) -> DataStream {

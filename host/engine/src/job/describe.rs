@@ -1,25 +1,17 @@
 //! What the nodes of a checked graph do, in a few words.
 
-use super::graph::{Aggregate, JoinBound, Node, NodeKind, SinkConnector, SourceConnector, Windows};
-use super::spec::{JoinType, WindowTime, shown_url};
+use super::graph::{Aggregate, JoinBound, Node, NodeKind, Windows};
+use super::spec::{JoinType, WindowTime};
 use flowgate_base::quantity::Millis;
+use flowgate_connect::Connector;
+use flowgate_connect::entry::Kind;
+use flowgate_connect::sink::ConfiguredSink;
+use flowgate_connect::source::ConfiguredSource;
 
 /// What a node does, in a few words.
 pub(super) fn describe(node: &Node) -> String {
     match &node.kind {
-        NodeKind::Source(source) => match &source.connector {
-            SourceConnector::File { spec, .. } => format!("file {}", spec.path),
-            SourceConnector::Stdin(_) => "stdin".into(),
-            SourceConnector::Generator(generator) => match generator.rows {
-                Some(rows) => format!("generator, {rows} rows"),
-                None => "generator".into(),
-            },
-            SourceConnector::Nexmark { spec, .. } => {
-                let of = spec.path.as_ref().map_or_else(String::new, |path| format!(" of {path}"));
-                format!("nexmark {}{of}", spec.table.name())
-            }
-            SourceConnector::System(_) => "system".into(),
-        },
+        NodeKind::Source(source) => connector::<ConfiguredSource>(&source.connector, |source| source.description),
         NodeKind::Transform(transform) => format!("{}/{}", transform.function.plugin, transform.function.function),
         NodeKind::Window(window) => {
             let time = time(window.time);
@@ -58,16 +50,13 @@ pub(super) fn describe(node: &Node) -> String {
             format!("select {}", names.join(", "))
         }
         NodeKind::Union(_) => "union".into(),
-        NodeKind::Sink(sink) => match &sink.connector {
-            SinkConnector::Print(_) => "print".into(),
-            SinkConnector::File { path, .. } => {
-                format!("file {}", path.file_name().unwrap_or(path.as_os_str()).to_string_lossy())
-            }
-            SinkConnector::Webhook(webhook) => format!("webhook {}", shown_url(&webhook.url)),
-            SinkConnector::Tap { .. } => "standard error".into(),
-            SinkConnector::Blackhole => "blackhole".into(),
-        },
+        NodeKind::Sink(sink) => connector::<ConfiguredSink>(&sink.connector, |sink| sink.description),
     }
+}
+
+/// What a connector says of itself. Those of a checked graph are right; of another, the name is all that is known.
+fn connector<K: Kind>(connector: &Connector, description: impl FnOnce(K) -> String) -> String {
+    connector.configure().map_or_else(|_| connector.name.clone(), description)
 }
 
 fn aggregate(aggregate: &Aggregate) -> String {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub use super::join_nodes::{JoinBound, JoinNode, LookupNode, PairColumn, PairOutput};
 use super::spec;
 use flowgate_base::schema::Schema;
-pub use flowgate_connect::connector::{SinkConnector, SourceConnector};
+use flowgate_connect::Connector;
 use flowgate_wall::binding::Binding;
 
 /// A job that has been checked.
@@ -35,7 +35,7 @@ pub struct JobGraph {
 
 impl JobGraph {
     /// Returns the sinks with their names.
-    pub fn sinks(&self) -> impl Iterator<Item = (&str, &SinkConnector)> {
+    pub fn sinks(&self) -> impl Iterator<Item = (&str, &Connector)> {
         self.nodes.iter().filter_map(|node| match &node.kind {
             NodeKind::Sink(sink) => Some((node.name.as_str(), &sink.connector)),
             _ => None,
@@ -115,8 +115,8 @@ pub enum NodeKind {
 /// A source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SourceNode {
-    /// Exactly one is set; paths are absolute.
-    pub connector: SourceConnector,
+    /// Where rows come from.
+    pub connector: Connector,
     /// Event time of its rows.
     pub event_time: Option<EventTime>,
 }
@@ -369,7 +369,7 @@ pub struct UnionNode {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SinkNode {
     /// Where rows go.
-    pub connector: SinkConnector,
+    pub connector: Connector,
     /// Whether it reads a side output: what the job is for does not come there.
     pub reads_side_output: bool,
 }

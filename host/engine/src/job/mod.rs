@@ -1,7 +1,6 @@
 //! What a user writes: the job file ([`load`]), the checked graph ([`check`]), and the [`DataStream`] builder.
 mod builder;
 pub mod check;
-mod connector_spec;
 mod describe;
 #[cfg(test)]
 mod fake;

@@ -181,10 +181,10 @@ impl DataStream {
 
     /// Takes the rows and forgets them.
     pub fn discard(&self, name: impl Into<String>) {
-        self.sink(name, spec::Empty {});
+        self.sink(name, spec::Blackhole {});
     }
 
-    /// Writes the rows to a sink. [`spec::Print`], [`spec::FileSink`] and [`spec::Empty`] (which forgets them) are
+    /// Writes the rows to a sink. [`spec::Print`], [`spec::FileSink`] and [`spec::Blackhole`] (which forgets them) are
     /// sinks.
     pub fn sink(&self, name: impl Into<String>, sink: impl Into<spec::Sink>) {
         self.job.add_sink(name.into(), self.upstream.clone(), sink.into());

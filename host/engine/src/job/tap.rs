@@ -1,7 +1,9 @@
-//! Looks at what leaves an operator while a job runs: a further sink, beside the job's own.
+//! Looks at what leaves an operator while a job runs: a further sink, next to the job's own.
 
-use super::graph::{Input, JobGraph, Node, NodeId, NodeKind, SinkConnector, SinkNode};
+use super::graph::{Input, JobGraph, Node, NodeId, NodeKind, SinkNode};
 use super::problem::suggestion;
+use super::spec::Tap;
+use flowgate_connect::Connector;
 
 /// Adds a tap of an output, named as a job names an input: `requests`, `requests.errors`.
 ///
@@ -22,7 +24,7 @@ pub fn add(graph: &mut JobGraph, output: &str) -> Result<(), String> {
         let help = suggestion(side, "its outputs beside the main one", names.iter().copied());
         return Err(format!("`{name}` has no output `{side}`; {help}"));
     };
-    let connector = SinkConnector::Tap { output: output.into() };
+    let connector = Connector::new(&Tap { output: output.into() }, "");
     let kind = NodeKind::Sink(SinkNode { connector, reads_side_output: position > 0 });
     let inputs = vec![Input { node: NodeId(id), output: position }];
     // A blank is in no name of a job file: it cannot be the name of another node.

@@ -6,21 +6,19 @@ use super::builder::Builder;
 use crate::dataflow::engine::{MakeOperator, Route, Stage};
 use crate::dataflow::shuffle::Target;
 use crate::dataflow::sink::{Discard, Sink};
-use crate::job::graph::{Node, SinkConnector};
+use crate::job::graph::Node;
 use flowgate_base::error::{Error, Result};
+use flowgate_connect::Connector;
+use flowgate_connect::sink::Writers;
 
 impl<S: Stage> Builder<'_, S> {
     /// A sink.
-    pub(super) fn sink(&mut self, id: usize, node: &Node, connector: &SinkConnector) -> Result<Vec<S::Edge>> {
+    pub(super) fn sink(&mut self, id: usize, node: &Node, connector: &Connector) -> Result<Vec<S::Edge>> {
         let (edge, _) = self.input(node, 0)?;
         let metrics = Arc::clone(&self.job.metrics.nodes[id]);
-        let (input, make): (_, MakeOperator<'_>) = match connector {
-            SinkConnector::Blackhole => ((edge, Route::Local), Box::new(|_| Box::new(Discard::new(metrics)))),
-            SinkConnector::Print(_)
-            | SinkConnector::File { .. }
-            | SinkConnector::Webhook(_)
-            | SinkConnector::Tap { .. } => {
-                // One worker writes: a file and a terminal have one end, and a webhook gets its rows one after another.
+        let (input, make): (_, MakeOperator<'_>) = match connector.sink()?.writers {
+            Writers::None => ((edge, Route::Local), Box::new(|_| Box::new(Discard::new(metrics)))),
+            Writers::One => {
                 let writer_at = id % self.workers();
                 let input = self.shuffled(&node.name, edge, Target::One(writer_at));
                 if self.stage.worker() == writer_at {

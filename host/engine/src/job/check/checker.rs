@@ -51,6 +51,8 @@ pub fn check(job: &Job, around: &Surroundings, plugins: &mut dyn PluginCatalog) 
         plugins,
         problems: Vec::new(),
         nodes: Vec::new(),
+        read: Vec::new(),
+        written: Vec::new(),
         node_of: BTreeMap::new(),
         functions: HashMap::new(),
     };
@@ -150,6 +152,10 @@ pub(super) struct Checker<'a> {
     pub(super) plugins: &'a mut dyn PluginCatalog,
     pub(super) problems: Vec<Problem>,
     pub(super) nodes: Vec<Node>,
+    /// Files that sources read: the source, and a path or a glob relative to the job file.
+    pub(super) read: Vec<(String, String)>,
+    /// Files that sinks write: the place of the path in the job, and the path.
+    pub(super) written: Vec<(At, PathBuf)>,
     node_of: BTreeMap<String, NodeId>,
     functions: HashMap<PathBuf, Result<Vec<FunctionInfo>, String>>,
 }

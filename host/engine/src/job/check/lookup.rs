@@ -31,8 +31,9 @@ pub(super) fn check_lookup(checker: &mut Checker<'_>, name: &str, operator: &spe
     let schema = match table_schema(lookup) {
         Ok(schema) => schema,
         Err(wrong) => {
-            for message in wrong {
-                checker.error(Problem::error(at.field("lookup"), message));
+            for problem in wrong {
+                let place = problem.field.iter().fold(at.field("lookup"), |at, step| at.field(step));
+                checker.error(Problem::error(place, problem.message).help(problem.help.unwrap_or_default()));
             }
             return None;
         }

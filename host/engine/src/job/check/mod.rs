@@ -8,6 +8,7 @@ mod catalog;
 mod checker;
 mod column;
 mod config;
+mod connector;
 mod expression;
 mod extent;
 mod function;

@@ -19,17 +19,15 @@ struct Read {
 pub(super) fn check_written(checker: &mut Checker<'_>) {
     let read: HashMap<FileIdentity, Read> =
         read(checker).into_iter().map(|read| (FileIdentity::of(&read.path), read)).collect();
-    let mut written: HashMap<FileIdentity, &str> = HashMap::new();
-    for (name, sink) in &checker.job.sinks {
-        let Some(file) = sink.file.as_ref().filter(|file| !file.path.is_empty()) else { continue };
-        let at = At::job().field("sinks").field(name).field("file").field("path");
-        let path = checker.around.base.join(&file.path);
+    let mut written: HashMap<FileIdentity, At> = HashMap::new();
+    for (at, path) in std::mem::take(&mut checker.written) {
         let identity = FileIdentity::of(&path);
-        if let Some(other) = written.insert(identity.clone(), name) {
+        if let Some(other) = written.insert(identity.clone(), at.clone()) {
+            let other = other.steps().get(1).map_or("", String::as_str);
             checker.problems.push(Problem::error(at, format!("`{other}` writes this file already")));
             continue;
         }
-        // The rows are beside the file until all are written.
+        // The rows are next to the file until all are written.
         let beside = FileIdentity::of(&partial_path(&resolved(&path)));
         let taken = [identity, beside].iter().find_map(|written| read.get(written)).map(|read| read.what.clone());
         if let Some(what) = taken.or_else(|| pattern_that_has(checker, &path)) {
@@ -47,7 +45,7 @@ fn read(checker: &Checker<'_>) -> Vec<Read> {
     if let Some(file) = &checker.around.job_file {
         add(file, "the job file".into());
     }
-    for (name, path) in source_paths(checker) {
+    for (name, path) in &checker.read {
         add(Path::new(path), format!("the source `{name}`"));
     }
     for (name, operator) in &checker.job.operators {
@@ -79,19 +77,11 @@ fn read(checker: &Checker<'_>) -> Vec<Read> {
     all
 }
 
-fn source_paths<'a>(checker: &'a Checker<'_>) -> impl Iterator<Item = (&'a str, &'a str)> {
-    checker.job.sources.iter().filter_map(|(name, source)| {
-        let file = source.file.as_ref().map(|file| &file.path[..]);
-        let path = file.or(source.nexmark.as_ref().and_then(|nexmark| nexmark.path.as_deref()))?;
-        (!path.is_empty()).then_some((&name[..], path))
-    })
-}
-
 /// A pattern that the file would match, once it is there.
 fn pattern_that_has(checker: &Checker<'_>, path: &Path) -> Option<String> {
     let base = &checker.around.base;
     let names = [std::path::absolute(path).unwrap_or_else(|_| path.into()), resolved(path)];
-    source_paths(checker).find_map(|(name, source)| {
+    checker.read.iter().find_map(|(name, source)| {
         let matches = names.iter().any(|path| pattern_matches(source, base, path));
         matches.then(|| format!("one of `{source}`, the files of the source `{name}`"))
     })

@@ -19,8 +19,8 @@ pub fn json_schema() -> Value {
     let mut schema = derived().clone();
     accept_variables(&mut schema);
     let definitions = &mut schema["$defs"];
-    definitions["Source"]["oneOf"] = exactly_one(&spec::Source::CONNECTORS);
-    definitions["Sink"]["oneOf"] = exactly_one(&spec::Sink::CONNECTORS);
+    definitions["Source"]["oneOf"] = exactly_one(spec::Source::connector_names());
+    definitions["Sink"]["oneOf"] = exactly_one(spec::Sink::connector_names());
     definitions["GeneratorColumn"]["minProperties"] = 1.into();
     definitions["GeneratorColumn"]["maxProperties"] = 1.into();
     let variable = r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}";
@@ -41,8 +41,8 @@ pub fn json_schema() -> Value {
 }
 
 /// One case for each field: it is there, and has settings (`null` stands for a field that is not there).
-fn exactly_one(fields: &[&str]) -> Value {
-    fields.iter().map(|field| json!({ "required": [field], "properties": { *field: { "type": "object" } } })).collect()
+fn exactly_one(fields: impl Iterator<Item = &'static str>) -> Value {
+    fields.map(|field| json!({ "required": [field], "properties": { field: { "type": "object" } } })).collect()
 }
 
 /// Adds the case of a variable to each value of this schema that would refuse its text.

@@ -73,11 +73,11 @@ impl Override {
     }
 
     /// The connectors of what the setting is about, if that is a source or a sink.
-    fn connectors(&self) -> &'static [&'static str] {
+    fn connectors(&self) -> Vec<&'static str> {
         match self.steps.first().map(String::as_str) {
-            Some("sources") => &spec::Source::CONNECTORS,
-            Some("sinks") => &spec::Sink::CONNECTORS,
-            _ => &[],
+            Some("sources") => spec::Source::connector_names().collect(),
+            Some("sinks") => spec::Sink::connector_names().collect(),
+            _ => Vec::new(),
         }
     }
 

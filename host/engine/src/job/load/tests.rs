@@ -118,7 +118,7 @@ fn a_variable_takes_the_type_that_its_place_asks_for() {
         let job = loaded.job.unwrap();
         assert_eq!(job.parallelism, Some(3));
         // Names are not filled in; a path stays a text.
-        assert_eq!(job.sinks["${N}"].file.as_ref().unwrap().path, "3");
+        assert_eq!(job.sinks["${N}"].connectors["file"]["path"], "3");
     }
 }
 
@@ -134,7 +134,7 @@ fn settings_from_the_command_line_go_over_those_of_the_file() {
     let job = load(document, &set, &|_| None).job.unwrap();
     assert_eq!(job.parallelism, Some(4));
     assert_eq!(job.in_flight.unwrap().bytes.unwrap().0, 1 << 20);
-    assert_eq!(job.sinks["out"].print.as_ref().unwrap().format, crate::job::spec::PrintFormat::Json);
+    assert_eq!(job.sinks["out"].connectors["print"]["format"], "json");
     assert_eq!(job.sinks["out"].input, "");
     for wrong in ["", "x", "=1", "a..b=1", ".a=1"] {
         assert!(Override::parse(wrong).is_err(), "{wrong}");

@@ -2,6 +2,7 @@
 //!
 //! The doc comments here are the descriptions in the JSON Schema that `flowgate schema` prints.
 
+mod connectors;
 mod job;
 mod join;
 mod operator;
@@ -9,6 +10,8 @@ mod sink;
 mod source;
 mod window;
 
+pub use connectors::Connectors;
+pub(in crate::job) use connectors::listed as listed_connectors;
 pub use flowgate_connect::settings::*;
 pub use flowgate_wall::LimitSettings as Limits;
 pub use job::*;

@@ -1,31 +1,53 @@
 //! Sinks.
 
-use schemars::JsonSchema;
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, json};
 
-use super::{Empty, FileSink, Print, Webhook};
+use super::connectors::{self, Connectors};
+use flowgate_connect::Connector;
+use flowgate_connect::entry::ConnectorSettings;
+use flowgate_connect::sink::ConfiguredSink;
 
-/// A sink: an input and exactly one connector (`print`, `file`, `webhook` or `blackhole`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// A sink: an input and exactly one connector.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sink {
     /// A source or an operator, or a side output of one.
     pub input: String,
-    /// Writes rows to standard output.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub print: Option<Print>,
-    /// Writes rows to a file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<FileSink>,
-    /// Posts rows to a URL.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub webhook: Option<Webhook>,
-    /// Takes rows and forgets them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub blackhole: Option<Empty>,
+    /// Where rows go: a connector's settings by its name.
+    #[serde(flatten, deserialize_with = "connectors::read::<_, ConfiguredSink>")]
+    pub connectors: Connectors,
 }
 
 impl Sink {
     /// The fields that are connectors.
-    pub const CONNECTORS: [&str; 4] = ["print", "file", "webhook", "blackhole"];
+    pub fn connector_names() -> impl Iterator<Item = &'static str> {
+        connectors::names::<ConfiguredSink>()
+    }
+}
+
+/// A sink that has no input yet.
+impl<S: ConnectorSettings<Configured = ConfiguredSink>> From<S> for Sink {
+    fn from(settings: S) -> Sink {
+        let connector = Connector::new(&settings, "");
+        Sink { input: String::new(), connectors: [(connector.name, connector.settings)].into() }
+    }
+}
+
+impl JsonSchema for Sink {
+    fn schema_name() -> Cow<'static, str> {
+        "Sink".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut properties = Map::new();
+        let input = "A source or an operator, or a side output of one.";
+        properties.insert("input".into(), json!({ "type": "string", "description": input }));
+        properties.extend(connectors::properties::<ConfiguredSink>(generator));
+        let names = connectors::listed::<ConfiguredSink>("or", |entry| format!("`{}`", entry.name));
+        let description = format!("A sink: an input and exactly one connector ({names}).");
+        connectors::object(description, properties, &["input"])
+    }
 }

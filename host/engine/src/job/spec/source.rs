@@ -1,38 +1,54 @@
 //! Sources, and the event time of a stream.
 
-use schemars::JsonSchema;
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
-use super::{FileSource, Generator, Nexmark, StdinSource, System};
+use super::connectors::{self, Connectors};
 use flowgate_base::quantity::Millis;
+use flowgate_connect::Connector;
+use flowgate_connect::entry::ConnectorSettings;
+use flowgate_connect::source::ConfiguredSource;
 
-/// A source: exactly one connector (`file`, `stdin`, `generator`, `nexmark` or `system`).
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+/// A source: exactly one connector, and the event time of its rows.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Source {
-    /// Reads files.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<FileSource>,
-    /// Reads standard input.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stdin: Option<StdinSource>,
-    /// Makes rows.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub generator: Option<Generator>,
-    /// Events of the Nexmark benchmark.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub nexmark: Option<Nexmark>,
-    /// Figures of the machine.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub system: Option<System>,
+    /// Where rows come from: a connector's settings by its name.
+    #[serde(flatten, deserialize_with = "connectors::read::<_, ConfiguredSource>")]
+    pub connectors: Connectors,
     /// Which column is the event time.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_time: Option<EventTime>,
 }
 
 impl Source {
     /// The fields that are connectors.
-    pub const CONNECTORS: [&str; 5] = ["file", "stdin", "generator", "nexmark", "system"];
+    pub fn connector_names() -> impl Iterator<Item = &'static str> {
+        connectors::names::<ConfiguredSource>()
+    }
+}
+
+impl<S: ConnectorSettings<Configured = ConfiguredSource>> From<S> for Source {
+    fn from(settings: S) -> Source {
+        let connector = Connector::new(&settings, "");
+        Source { connectors: [(connector.name, connector.settings)].into(), event_time: None }
+    }
+}
+
+impl JsonSchema for Source {
+    fn schema_name() -> Cow<'static, str> {
+        "Source".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut properties = connectors::properties::<ConfiguredSource>(generator);
+        let mut event_time = generator.subschema_for::<Option<EventTime>>();
+        event_time.insert("description".into(), "Which column is the event time.".into());
+        properties.insert("event_time".into(), event_time.to_value());
+        let names = connectors::listed::<ConfiguredSource>("or", |entry| format!("`{}`", entry.name));
+        connectors::object(format!("A source: exactly one connector ({names})."), properties, &[])
+    }
 }
 
 /// Which column of a stream is its event time, and how watermarks follow from it.

@@ -80,3 +80,21 @@ pub struct PluginAggregate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<serde_json::Value>,
 }
+
+impl From<&str> for Aggregate {
+    fn from(expression: &str) -> Aggregate {
+        Aggregate::Expression(expression.into())
+    }
+}
+
+impl From<String> for Aggregate {
+    fn from(expression: String) -> Aggregate {
+        Aggregate::Expression(expression)
+    }
+}
+
+impl From<PluginAggregate> for Aggregate {
+    fn from(function: PluginAggregate) -> Aggregate {
+        Aggregate::Plugin(function)
+    }
+}

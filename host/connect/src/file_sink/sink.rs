@@ -1,22 +1,22 @@
-//! The `file` sink.
+//! Writes rows to a file.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 
-use super::encode::{CsvEncoder, JsonEncoder};
-use super::limits;
-use super::output_file::OutputFile;
-use super::sink::{Boundedness, SinkWriter};
-use super::stop::Stop;
+use crate::encode::{CsvEncoder, JsonEncoder};
+use crate::limits;
+use crate::output_file::OutputFile;
 use crate::settings::SinkFormat;
+use crate::sink::{Boundedness, SinkWriter};
+use crate::stop::Stop;
 use flowgate_base::error::Result;
 use flowgate_base::schema::Schema;
 
 /// Writes rows to a file. Rows of a job without end show in it with [`SinkWriter::flush`] at the latest; the file of a job that
 /// ends is replaced when all rows are written.
-pub struct FileSink {
+pub(super) struct FileSink {
     output: OutputFile,
     encoder: Encoder,
     buffer: Vec<u8>,
@@ -29,7 +29,7 @@ enum Encoder {
 
 impl FileSink {
     /// Opens the file, whose folder must exist, and changes nothing yet. A CSV file gets its header with the first flush.
-    pub fn open(path: &Path, format: SinkFormat, schema: &Schema, boundedness: Boundedness) -> Result<Self> {
+    pub(super) fn open(path: &Path, format: SinkFormat, schema: &Schema, boundedness: Boundedness) -> Result<Self> {
         let output = OutputFile::open(path, boundedness)?;
         let mut buffer = Vec::new();
         let encoder = match format {
@@ -79,7 +79,3 @@ impl SinkWriter for FileSink {
         self.output.abandon()
     }
 }
-
-#[cfg(test)]
-#[path = "file_sink_tests.rs"]
-mod tests;

@@ -1,100 +1,17 @@
-//! The settings of sources.
+//! What a job file says about the `generator` source.
+
+use std::path::Path;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ColumnType, Empty};
+use super::GeneratorSource;
+use crate::entry::ConnectorSettings;
+use crate::problem::Problem;
+use crate::settings::Empty;
+use crate::source::{ConfiguredSource, Reads};
 use flowgate_base::quantity::Millis;
-
-/// How bytes become rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// Lines of text: one column, `text`.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-    /// Comma-separated values (RFC 4180).
-    Csv,
-}
-
-/// Compression of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Compression {
-    /// By the file's name: `.gz` is gzip, `.zst` is zstd.
-    #[default]
-    Auto,
-    /// Not compressed.
-    None,
-    /// gzip.
-    Gzip,
-    /// Zstandard.
-    Zstd,
-}
-
-/// Reads files.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FileSource {
-    /// A path, or a glob (`logs/*.log`), relative to the job file. The job must not write a file that it reads.
-    pub path: String,
-    /// How lines become rows. Default: text.
-    #[serde(default)]
-    pub format: Format,
-    /// Columns and their types, for `json` and `csv`: `{ time: timestamp, path: text, size: int64? }`. Where the integers of a
-    /// timestamp are not milliseconds: `{ type: timestamp, unit: us }`.
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub columns: IndexMap<String, ColumnType>,
-    /// Whether to go on reading when the end is reached, as `tail -F` does: through rotation, replaced links and folders. Files
-    /// that appear under a glob later are read from their beginning. At least one file must be there at the start.
-    /// Default: false.
-    #[serde(default)]
-    pub follow: bool,
-    /// Compression. Default: auto.
-    #[serde(default)]
-    pub compression: Compression,
-    /// CSV: whether the first line names the columns. Default: true.
-    #[serde(default = "yes")]
-    pub header: bool,
-    /// CSV: the character between values. Default: `,`.
-    #[serde(default = "comma")]
-    pub delimiter: String,
-    /// Rows in a batch at the most. Default: 8192.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub batch_rows: Option<u32>,
-}
-
-pub(super) fn yes() -> bool {
-    true
-}
-
-pub(super) fn comma() -> String {
-    ",".into()
-}
-
-/// Reads standard input.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StdinSource {
-    /// How lines become rows. Default: text.
-    #[serde(default)]
-    pub format: Format,
-    /// Columns and their types, for `json` and `csv`.
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub columns: IndexMap<String, ColumnType>,
-    /// CSV: whether the first line names the columns. Default: true.
-    #[serde(default = "yes")]
-    pub header: bool,
-    /// CSV: the character between values. Default: `,`.
-    #[serde(default = "comma")]
-    pub delimiter: String,
-    /// Rows in a batch at the most. Default: 8192.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub batch_rows: Option<u32>,
-}
 
 /// Makes rows: the same ones for the same seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -196,4 +113,20 @@ pub struct TimeSequence {
 
 fn thousand() -> u64 {
     1_000
+}
+
+impl ConnectorSettings for Generator {
+    type Configured = ConfiguredSource;
+    const NAME: &'static str = "generator";
+    const SUMMARY: &'static str = "Makes rows.";
+    const EXAMPLE: &'static str = "{ columns: ... }";
+
+    fn configure(self, _base: &Path) -> Result<ConfiguredSource, Vec<Problem>> {
+        let source = GeneratorSource::of_spec(&self)?;
+        let description = match self.rows {
+            Some(rows) => format!("generator, {rows} rows"),
+            None => "generator".into(),
+        };
+        Ok(ConfiguredSource { source: Box::new(source), description, reads: Reads::Nothing })
+    }
 }

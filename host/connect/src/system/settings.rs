@@ -1,8 +1,14 @@
-//! The `system` source.
+//! What a job file says about the `system` source.
+
+use std::path::Path;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use super::SystemSource;
+use crate::entry::ConnectorSettings;
+use crate::problem::Problem;
+use crate::source::{ConfiguredSource, Reads};
 use flowgate_base::quantity::Millis;
 
 /// Figures of the machine on which the job runs: a row for each figure, each time. Columns: time, host, metric, device
@@ -52,4 +58,16 @@ pub const SYSTEM_METRIC_GROUPS: [&str; 5] = ["cpu", "memory", "swap", "disk", "n
 fn metric_names(_: &mut SchemaGenerator) -> Schema {
     let names: Vec<&str> = SYSTEM_METRIC_GROUPS.iter().chain(&SYSTEM_METRICS).copied().collect();
     json_schema!({ "type": ["array", "null"], "items": { "type": "string", "enum": names } })
+}
+
+impl ConnectorSettings for System {
+    type Configured = ConfiguredSource;
+    const NAME: &'static str = "system";
+    const SUMMARY: &'static str = "Figures of the machine.";
+    const EXAMPLE: &'static str = "{}";
+
+    fn configure(self, _base: &Path) -> Result<ConfiguredSource, Vec<Problem>> {
+        let source = SystemSource::new(&self)?;
+        Ok(ConfiguredSource { source: Box::new(source), description: "system".into(), reads: Reads::Nothing })
+    }
 }

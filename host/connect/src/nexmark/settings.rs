@@ -1,7 +1,14 @@
-//! The `nexmark` source.
+//! What a job file says about the `nexmark` source.
+
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::source;
+use crate::entry::ConnectorSettings;
+use crate::problem::Problem;
+use crate::source::{ConfiguredSource, Reads};
 
 /// One table of the Nexmark benchmark's auction house: made events, the same ones for the same settings, or events read
 /// from a file.
@@ -52,5 +59,36 @@ impl NexmarkTable {
             NexmarkTable::Auction => "auction",
             NexmarkTable::Bid => "bid",
         }
+    }
+}
+
+impl Nexmark {
+    /// Made events of a table, without end.
+    pub fn table(table: NexmarkTable) -> Nexmark {
+        Nexmark { table, events: None, rate: None, path: None, preload: false, batch_rows: None }
+    }
+
+    /// Ends after this many events, counted over all three tables.
+    pub fn events(self, events: u64) -> Nexmark {
+        Nexmark { events: Some(events), ..self }
+    }
+
+    /// Holds all rows in memory before the job starts.
+    pub fn preload(self) -> Nexmark {
+        Nexmark { preload: true, ..self }
+    }
+}
+
+impl ConnectorSettings for Nexmark {
+    type Configured = ConfiguredSource;
+    const NAME: &'static str = "nexmark";
+    const SUMMARY: &'static str = "Events of the Nexmark benchmark.";
+    const EXAMPLE: &'static str = "{ table: bid }";
+
+    fn configure(self, base: &Path) -> Result<ConfiguredSource, Vec<Problem>> {
+        let source = source(&self, base)?;
+        let of = self.path.as_ref().map_or_else(String::new, |path| format!(" of {path}"));
+        let description = format!("nexmark {}{of}", self.table.name());
+        Ok(ConfiguredSource { source, description, reads: self.path.map_or(Reads::Nothing, Reads::Files) })
     }
 }

@@ -4,12 +4,13 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
-use super::decode::{Cursor, DecodeSettings};
-use super::limits;
-use super::own_output::{OwnOutputs, stream_metadata};
-use super::reader::{Buffer, DecodingReader, Fill, Input};
-use super::source::{Position, Source, Split, SplitReader, Waker};
+use crate::decode::{Cursor, DecodeSettings};
+use crate::limits;
+use crate::own_output::{OwnOutputs, stream_metadata};
+use crate::problem::Problem;
+use crate::reader::{Buffer, DecodingReader, Fill, Input};
 use crate::settings::StdinSource as Spec;
+use crate::source::{Position, Source, Split, SplitReader, Waker};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::SchemaRef;
 
@@ -22,7 +23,7 @@ pub(crate) struct StdinSource {
 
 impl StdinSource {
     /// The source of a spec; everything that is wrong with it at once.
-    pub(crate) fn new(spec: &Spec) -> std::result::Result<Self, Vec<String>> {
+    pub(crate) fn new(spec: &Spec) -> std::result::Result<Self, Vec<Problem>> {
         Ok(StdinSource { settings: DecodeSettings::of_stdin(spec)?, outputs: Arc::default() })
     }
 }

@@ -1,8 +1,8 @@
-//! The sink that forgets.
+//! Forgets rows.
 
 use arrow_array::ArrayRef;
 
-use super::sink::SinkWriter;
+use crate::sink::SinkWriter;
 use flowgate_base::error::Result;
 
 /// Takes rows and forgets them.

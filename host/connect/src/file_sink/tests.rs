@@ -5,8 +5,16 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use arrow_array::Int64Array;
 
-use super::*;
-use flowgate_base::schema::{DataType, Field};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+
+use super::sink::FileSink;
+use crate::settings::SinkFormat;
+use crate::sink::{Boundedness, SinkWriter};
+use flowgate_base::error::Result;
+use flowgate_base::schema::{DataType, Field, Schema};
 
 const BOTH: [Boundedness; 2] = [Boundedness::Bounded, Boundedness::Unbounded];
 

@@ -1,10 +1,16 @@
-//! The `webhook` sink.
+//! What a job file says about the `webhook` sink.
+
+use std::path::Path;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::OnError;
+use super::{Endpoint, WebhookSink};
+use crate::entry::ConnectorSettings;
+use crate::problem::Problem;
+use crate::settings::OnError;
+use crate::sink::{ConfiguredSink, Writers, Writes};
 use flowgate_base::quantity::Millis;
 
 /// Posts rows to a URL over HTTP.
@@ -54,6 +60,46 @@ pub enum WebhookFormat {
 
 fn fail() -> OnError {
     OnError::Fail
+}
+
+impl Webhook {
+    /// Posts rows to a URL.
+    pub fn to(url: impl Into<String>) -> Webhook {
+        Webhook {
+            url: url.into(),
+            format: WebhookFormat::Lines,
+            batch_rows: None,
+            headers: IndexMap::new(),
+            retries: None,
+            backoff: None,
+            timeout: None,
+            on_error: OnError::Fail,
+        }
+    }
+
+    /// A further header of the requests.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Webhook {
+        self.headers.insert(name.into(), value.into());
+        self
+    }
+}
+
+impl ConnectorSettings for Webhook {
+    type Configured = ConfiguredSink;
+    const NAME: &'static str = "webhook";
+    const SUMMARY: &'static str = "Posts rows to a URL.";
+    const EXAMPLE: &'static str = "{ url: https://example.com/hook }";
+
+    fn configure(self, _base: &Path) -> Result<ConfiguredSink, Vec<Problem>> {
+        let endpoint = Endpoint::new(&self)?;
+        Ok(ConfiguredSink {
+            description: format!("webhook {}", shown_url(&self.url)),
+            writes: Writes::Nothing,
+            // Rows are delivered in their order.
+            writers: Writers::One,
+            open: Box::new(move |schema, _| Ok(Box::new(WebhookSink::new(endpoint, schema)))),
+        })
+    }
 }
 
 /// A URL without name, password, query and fragment, which may be secret.

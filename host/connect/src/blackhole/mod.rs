@@ -1,0 +1,6 @@
+//! The `blackhole` sink, which forgets.
+
+pub(crate) mod settings;
+mod sink;
+
+pub use sink::Blackhole;

@@ -1,0 +1,81 @@
+//! What a connector tells the registry about itself.
+
+use std::path::Path;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::problem::Problem;
+
+/// A kind of connector: its configured form is [`ConfiguredSource`](crate::source::ConfiguredSource) or
+/// [`ConfiguredSink`](crate::sink::ConfiguredSink).
+pub trait Kind: Sized + 'static {
+    /// The word for it: `source` or `sink`.
+    const WORD: &'static str;
+    /// The connectors that a job file can name, in the order of the documentation.
+    const LISTED: &'static [Entry<Self>];
+    /// The connectors that only Flowgate itself puts into a job.
+    const UNLISTED: &'static [Entry<Self>];
+}
+
+/// The settings of a connector, and what follows from them. A job file has them under the connector's name.
+///
+/// Serialised settings have every default filled in: what is read back equals what was written.
+pub trait ConnectorSettings: Serialize + DeserializeOwned + JsonSchema {
+    /// A configured source or a configured sink.
+    type Configured: Kind;
+    /// Its name in job files: a field of a source or a sink. Unique among those of its kind, and never changed.
+    const NAME: &'static str;
+    /// What it does, in a sentence: the description of the field in the JSON Schema.
+    const SUMMARY: &'static str;
+    /// Settings as a job file may have them, short: shown where a connector is missing.
+    const EXAMPLE: &'static str;
+
+    /// Checks the settings and makes of them what can run. Reads and changes nothing outside: no disk, no network. `base` is
+    /// the folder of the job file, to which paths are relative.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the settings.
+    fn configure(self, base: &Path) -> Result<Self::Configured, Vec<Problem>>;
+}
+
+/// A connector in the registry.
+#[derive(Debug)]
+pub struct Entry<K> {
+    /// [`ConnectorSettings::NAME`].
+    pub name: &'static str,
+    /// [`ConnectorSettings::SUMMARY`].
+    pub summary: &'static str,
+    /// [`ConnectorSettings::EXAMPLE`].
+    pub example: &'static str,
+    /// The JSON Schema of its settings, or `null`.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+    /// Settings with every default filled in; the error says which field does not fit.
+    pub complete: fn(Value) -> Result<Value, serde_json::Error>,
+    /// [`ConnectorSettings::configure`].
+    pub configure: fn(Value, &Path) -> Result<K, Vec<Problem>>,
+}
+
+impl<K: Kind> Entry<K> {
+    /// Creates the entry of a connector.
+    pub const fn of<S: ConnectorSettings<Configured = K>>() -> Entry<K> {
+        Entry {
+            name: S::NAME,
+            summary: S::SUMMARY,
+            example: S::EXAMPLE,
+            schema: |generator| generator.subschema_for::<Option<S>>(),
+            complete: |settings| serde_json::to_value(serde_json::from_value::<S>(settings)?),
+            configure: |settings, base| match serde_json::from_value::<S>(settings) {
+                Ok(settings) => settings.configure(base),
+                Err(error) => Err(vec![Problem::of_settings(error.to_string())]),
+            },
+        }
+    }
+
+    /// The entry of this name, whether or not a job file can name it.
+    pub fn find(name: &str) -> Option<&'static Entry<K>> {
+        K::LISTED.iter().chain(K::UNLISTED).find(|entry| entry.name == name)
+    }
+}

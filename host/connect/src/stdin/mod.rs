@@ -1,0 +1,6 @@
+//! The `stdin` source.
+
+pub(crate) mod settings;
+mod source;
+
+pub(crate) use source::PipeInput;

@@ -1,0 +1,6 @@
+//! Taps: what leaves an operator, on standard error.
+
+pub(crate) mod settings;
+mod sink;
+
+pub use sink::TapSink;

@@ -1,0 +1,50 @@
+//! The one connector of a source or a sink: its settings are judged by the connector itself.
+
+use super::checker::Checker;
+use crate::job::problem::{At, Problem};
+use crate::job::spec::{Connectors, listed_connectors};
+use flowgate_connect::Connector;
+use flowgate_connect::entry::Kind;
+
+/// The connector and its configured form; what keeps them from being there is noted. `name` is that of the source or sink at
+/// `at`.
+pub(super) fn check_connector<K: Kind>(
+    checker: &mut Checker<'_>,
+    connectors: &Connectors,
+    name: &str,
+    at: &At,
+) -> Option<(Connector, K)> {
+    let mut given = connectors.iter();
+    let (field, settings) = match (given.next(), connectors.len()) {
+        (Some(only), 1) => only,
+        (None, _) => {
+            let message = format!("{} `{name}` has no connector", K::WORD);
+            let help = listed_connectors::<K>("and", |entry| format!("`{}: {}`", entry.name, entry.example));
+            checker.error(Problem::error(at.clone(), message).on_key().help(format!("one of {help}")));
+            return None;
+        }
+        (Some(_), count) => {
+            let all: Vec<String> = connectors.keys().map(|field| format!("`{field}`")).collect();
+            let message = format!("{} `{name}` has {count} connectors: {}", K::WORD, all.join(", "));
+            let help = format!("a {} has exactly one", K::WORD);
+            checker.error(Problem::error(at.clone(), message).on_key().help(help));
+            return None;
+        }
+    };
+    let connector = configurable(checker, field, settings);
+    match connector.configure() {
+        Ok(configured) => Some((connector, configured)),
+        Err(wrong) => {
+            for problem in wrong {
+                let place = problem.field.iter().fold(at.field(field), |at, step| at.field(step));
+                checker.error(Problem::error(place, problem.message).help(problem.help.unwrap_or_default()));
+            }
+            None
+        }
+    }
+}
+
+/// A connector of this job.
+pub(super) fn configurable(checker: &Checker<'_>, name: &str, settings: &serde_json::Value) -> Connector {
+    Connector { name: name.into(), settings: settings.clone(), base: checker.around.base.clone() }
+}
