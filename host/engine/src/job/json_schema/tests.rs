@@ -52,7 +52,7 @@ fn the_schema_accepts_every_job_that_the_repository_shows() {
     assert!(jobs.len() >= 15, "the examples were not found");
     let mut texts: Vec<(String, String)> =
         jobs.iter().map(|path| (path.display().to_string(), std::fs::read_to_string(path).unwrap())).collect();
-    let template = repository().join("host/src/cli/template/job.yaml");
+    let template = repository().join("host/cli/src/template/job.yaml");
     texts.push((template.display().to_string(), std::fs::read_to_string(&template).unwrap()));
     let mut documents = vec![repository().join("README.md"), repository().join("guest-sdk/rust/README.md")];
     for folder in ["docs", "plugins", "examples"] {
