@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use serde::{Deserialize, Serialize};
 
 use super::source::{Poll, Position, Progress, Source, SourceRows, Split, SplitReader, Waker};
+use crate::error::SourceError;
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::SchemaRef;
@@ -67,16 +68,13 @@ impl<B: Blocks> BlockSource<B> {
             .map_err(|e| Error::internal(format!("{} is not a position of a {} source: {e}", position.0, B::NAME)))?;
         let now = self.blocks.block_size();
         if kept.block_size != now {
-            return Err(Error::new(
-                &crate::code::USER,
-                format!(
-                    "the {} source had blocks of {} {unit} and now has blocks of {now}: it cannot go on where it stood; \
+            return Err(Error::from(SourceError::Position(format!(
+                "the {} source had blocks of {} {unit} and now has blocks of {now}: it cannot go on where it stood; \
                  `batch_rows` and `rate` must stay",
-                    B::NAME,
-                    kept.block_size,
-                    unit = B::UNIT,
-                ),
-            ));
+                B::NAME,
+                kept.block_size,
+                unit = B::UNIT,
+            ))));
         }
         Ok(kept.block)
     }

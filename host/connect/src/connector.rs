@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::entry::{ConnectorSettings, Entry, Kind};
+use crate::error::SettingsError;
 use crate::problem::{self, Problem};
 use crate::sink::{Boundedness, ConfiguredSink, SinkWriter};
 use crate::source::{ConfiguredSource, Source};
@@ -63,7 +64,7 @@ impl Connector {
     }
 
     fn configured<K: Kind>(&self) -> Result<K> {
-        self.configure().map_err(|wrong| Error::new(&crate::code::USER, problem::listed(&wrong)))
+        self.configure().map_err(|wrong| Error::from(SettingsError(problem::listed(&wrong))))
     }
 }
 

@@ -3,6 +3,7 @@
 use arrow_array::{Array, StringArray};
 
 use super::decode::{Batch, Cursor, DecodeSettings};
+use crate::error::SettingsError;
 use crate::problem;
 use crate::settings::{Format, StdinSource};
 use flowgate_base::error::{Error, Result};
@@ -117,7 +118,7 @@ pub(super) fn settings(format: Format, columns: &[Field], header: bool, delimite
         spec["delimiter"] = char::from(delimiter).to_string().into();
     }
     let spec: StdinSource = serde_json::from_value(spec).map_err(|e| Error::internal(e.to_string()))?;
-    DecodeSettings::of_stdin(&spec).map_err(|wrong| Error::new(&crate::code::USER, problem::listed(&wrong)))
+    DecodeSettings::of_stdin(&spec).map_err(|wrong| Error::from(SettingsError(problem::listed(&wrong))))
 }
 
 fn is_not_finite(text: &str) -> bool {

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use super::decode::{Batch, Cursor, csv_header, json_names};
 use super::guess::{self, Guess};
 use super::limits;
+use crate::error::SourceError;
 use crate::settings::Format;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::{DataType, Field};
@@ -64,7 +65,7 @@ pub fn infer(sample: &[u8], settings: &SampleSettings) -> Result<Inferred> {
         Format::Csv => names_of_fields(sample, delimiter, settings.no_header, &mut inferred.left_out),
     };
     if names.is_empty() {
-        return Err(Error::new(&crate::code::USER, "there are no rows to infer columns from"));
+        return Err(Error::from(SourceError::NoSample("there are no rows to infer columns from".into())));
     }
     inferred.learn(sample, names, !settings.no_header)?;
     Ok(inferred)

@@ -11,6 +11,7 @@ mod connector;
 mod decode;
 pub mod encode;
 pub mod entry;
+mod error;
 mod file;
 mod file_sink;
 pub mod generator;

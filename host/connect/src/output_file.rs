@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::place::{self, FileId};
 use super::sink::Boundedness;
+use crate::error::SinkError;
 use flowgate_base::error::{Error, Result};
 
 /// A file that a job writes.
@@ -191,7 +192,7 @@ fn is_locked(file: &File) -> bool {
 }
 
 fn is_being_written(path: &Path) -> Error {
-    Error::new(&crate::code::EXTERNAL, format!("cannot write {}: another job is writing it", path.display()))
+    Error::from(SinkError::InUse(format!("cannot write {}: another job is writing it", path.display())))
 }
 
 #[cfg(unix)]
@@ -213,11 +214,10 @@ fn copy_over(from: &Path, to: &Path) -> io::Result<()> {
 fn cannot_write(path: &Path, error: &io::Error) -> Error {
     let shown = path.display();
     match place::resolved(path).parent() {
-        Some(folder) if error.kind() == ErrorKind::NotFound && !folder.exists() => Error::new(
-            &crate::code::EXTERNAL,
+        Some(folder) if error.kind() == ErrorKind::NotFound && !folder.exists() => Error::from(SinkError::Unwritable(
             format!("cannot write {shown}: the folder {} does not exist; create it first", folder.display()),
-        ),
-        _ if path.is_dir() => Error::new(&crate::code::EXTERNAL, format!("cannot write {shown}: it is a folder")),
+        )),
+        _ if path.is_dir() => Error::from(SinkError::Unwritable(format!("cannot write {shown}: it is a folder"))),
         _ => Error::io(format_args!("cannot write {shown}"), error),
     }
 }

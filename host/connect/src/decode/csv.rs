@@ -7,6 +7,7 @@ use super::csv_record::{Found, Record};
 use super::epoch;
 use super::line::{self, Line};
 use super::{Batch, Cursor, DecodeSettings, Decoder};
+use crate::error::SourceError;
 use crate::limits;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::DataType;
@@ -56,28 +57,22 @@ impl CsvDecoder {
         let missing: Vec<_> =
             self.columns.iter().filter(|c| of_column(c).is_none()).map(|c| &c.field().name[..]).collect();
         if !missing.is_empty() {
-            return Err(Error::new(
-                &crate::code::USER,
-                format!(
-                    "{}: the header has no column `{}`; it has {}. Without a header line, set `header: false`",
-                    self.name,
-                    missing.join("`, `"),
-                    header.join(", "),
-                ),
-            ));
+            return Err(Error::from(SourceError::Header(format!(
+                "{}: the header has no column `{}`; it has {}. Without a header line, set `header: false`",
+                self.name,
+                missing.join("`, `"),
+                header.join(", "),
+            ))));
         }
         let twice = |column: &&Column| header.iter().filter(|h| **h == column.field().name).count() > 1;
         if let Some(column) = self.columns.iter().find(twice) {
-            return Err(Error::new(
-                &crate::code::USER,
-                format!(
-                    "{}: the header has the column `{}` twice; it has {}. Name the fields differently, or set `header: false` and give \
+            return Err(Error::from(SourceError::Header(format!(
+                "{}: the header has the column `{}` twice; it has {}. Name the fields differently, or set `header: false` and give \
                  all of them in `columns`",
-                    self.name,
-                    column.field().name,
-                    header.join(", "),
-                ),
-            ));
+                self.name,
+                column.field().name,
+                header.join(", "),
+            ))));
         }
         Ok(Some(Layout { fields: header.len(), of_column: self.columns.iter().filter_map(of_column).collect() }))
     }

@@ -116,7 +116,7 @@ fn an_error_waits_for_the_rows_before_it() {
                     buffer.fed(6);
                     Ok(Fill::Bytes)
                 }
-                2 => Err(flowgate_base::error::Error::new(&crate::code::EXTERNAL, "unplugged")),
+                2 => Err(flowgate_base::error::Error::from(crate::error::SourceError::Unreadable("unplugged".into()))),
                 _ => Ok(Fill::End),
             }
         }

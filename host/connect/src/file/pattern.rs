@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use super::watch::{Spot, Subject, print};
 use super::whole;
+use crate::error::{SettingsError, SourceError};
 use crate::own_output::OwnOutputs;
 use crate::place::{FileId, places};
 use crate::settings::Compression;
@@ -61,7 +62,7 @@ impl Pattern {
     /// The files that match now, in the order of their names. Folders are none.
     pub(super) fn list(&self) -> Result<Vec<Match>> {
         let wrong =
-            |e: glob::PatternError| Error::new(&crate::code::USER, format!("`{}` is not a glob: {}", self.text, e.msg));
+            |e: glob::PatternError| Error::from(SettingsError(format!("`{}` is not a glob: {}", self.text, e.msg)));
         let relative = Path::new(&self.text).is_relative();
         let mut found = Vec::new();
         for entry in glob::glob_with(&self.absolute(), OPTIONS).map_err(wrong)? {
@@ -72,7 +73,7 @@ impl Pattern {
             }
             let named = path.strip_prefix(&self.base).ok().filter(|_| relative).unwrap_or(&path);
             let Some(name) = named.to_str() else {
-                return Err(Error::new(&crate::code::EXTERNAL, format!("the path {} is not UTF-8", named.display())));
+                return Err(Error::from(SourceError::Unreadable(format!("the path {} is not UTF-8", named.display()))));
             };
             found.push(Match { name: name.to_string(), metadata: metadata.map_err(|e| e.kind()) });
         }

@@ -9,6 +9,7 @@ use super::follow::FollowedFile;
 use super::pattern::{FollowedPattern, Match, Pattern, is_pattern};
 use super::whole::{self, WholeFile};
 use crate::decode::{Cursor, DecodeSettings, Decoding};
+use crate::error::SourceError;
 use crate::own_output::OwnOutputs;
 use crate::problem::Problem;
 use crate::reader::{DecodingReader, KeptPosition};
@@ -103,10 +104,10 @@ impl FileSource {
         }
         if found.is_empty() {
             let (path, tried) = (&self.spec.path, self.base.join(&self.spec.path));
-            return Err(Error::new(
-                &crate::code::EXTERNAL,
-                format!("no file matches {path} (looked for {})", tried.display()),
-            ));
+            return Err(Error::from(SourceError::NoFiles(format!(
+                "no file matches {path} (looked for {})",
+                tried.display()
+            ))));
         }
         Ok(found.into_iter().map(|found| found.name).collect())
     }
@@ -132,10 +133,9 @@ impl FileSource {
         let rows = self.decoding.batch_rows();
         if !metadata(&path, &name)?.is_file() {
             if position.is_some() {
-                return Err(Error::new(
-                    &crate::code::USER,
-                    format!("{name} is a pipe: it cannot be read again from where it was left"),
-                ));
+                return Err(Error::from(SourceError::NotRepeatable(format!(
+                    "{name} is a pipe: it cannot be read again from where it was left"
+                ))));
             }
             let (attempt, compression) = (path.display().to_string(), self.spec.compression);
             let open = move || File::open(&path).and_then(|file| whole::pipe_reader(file, &path, compression));
@@ -178,10 +178,9 @@ impl Source for FileSource {
             let metadata = metadata(&full, path)?;
             if let Some(writer) = self.outputs.writer_of(&metadata) {
                 let help = "write elsewhere, or read other files";
-                return Err(Error::new(
-                    &crate::code::USER,
-                    format!("cannot read {path}: {writer} of this job writes to it; {help}"),
-                ));
+                return Err(Error::from(SourceError::OwnOutput(format!(
+                    "cannot read {path}: {writer} of this job writes to it; {help}"
+                ))));
             }
             if metadata.is_file() {
                 open_file(&full, path)?;
@@ -206,10 +205,9 @@ impl Source for FileSource {
 fn metadata(path: &Path, name: &str) -> Result<Metadata> {
     let metadata = path.metadata().map_err(|e| cannot_read(path, name, &e))?;
     if metadata.is_dir() {
-        return Err(Error::new(
-            &crate::code::EXTERNAL,
-            format!("cannot read {name}: it is a folder; its files would be {name}/*"),
-        ));
+        return Err(Error::from(SourceError::Unreadable(format!(
+            "cannot read {name}: it is a folder; its files would be {name}/*"
+        ))));
     }
     Ok(metadata)
 }
@@ -229,5 +227,5 @@ fn cannot_read(path: &Path, name: &str, error: &std::io::Error) -> Error {
         _ => error.to_string(),
     };
     let tried = if path == Path::new(name) { String::new() } else { format!(" (tried {})", path.display()) };
-    Error::new(&crate::code::EXTERNAL, format!("cannot read {name}: {why}{tried}"))
+    Error::from(SourceError::Unreadable(format!("cannot read {name}: {why}{tried}")))
 }

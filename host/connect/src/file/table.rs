@@ -8,6 +8,7 @@ use arrow_array::{Array, ArrayRef};
 use super::watch::{FileSubject, Watch};
 use super::whole::WholeFile;
 use crate::decode::{Cursor, DecodeSettings};
+use crate::error::{SettingsError, SourceError};
 use crate::problem::{self, Problem};
 use crate::reader::DecodingReader;
 use crate::settings::{Compression, LookupTable};
@@ -44,7 +45,7 @@ impl TableFile {
     /// By its settings.
     pub fn new(table: &LookupTable) -> Result<Self> {
         let settings =
-            DecodeSettings::of_table(table).map_err(|wrong| Error::new(&crate::code::USER, problem::listed(&wrong)))?;
+            DecodeSettings::of_table(table).map_err(|wrong| Error::from(SettingsError(problem::listed(&wrong))))?;
         Ok(TableFile { path: PathBuf::from(&table.path), name: table.path.clone(), settings })
     }
 
@@ -62,10 +63,10 @@ impl TableFile {
             match reader.poll()? {
                 Poll::Rows(rows) => {
                     if let Some(failure) = rows.failures.first() {
-                        return Err(Error::new(
-                            &crate::code::USER,
-                            format!("{}:{}: {}", self.name, failure.position, failure.message),
-                        ));
+                        return Err(Error::from(SourceError::TableRow(format!(
+                            "{}:{}: {}",
+                            self.name, failure.position, failure.message
+                        ))));
                     }
                     parts.push(rows.columns);
                 }
@@ -79,7 +80,10 @@ impl TableFile {
             match parts[..] {
                 [] => Ok(arrow_array::new_empty_array(&self.settings.schema.fields[i].data_type.arrow())),
                 _ => arrow_select::concat::concat(&parts).map_err(|e| {
-                    Error::new(&crate::code::USER, format!("{} does not fit into memory as a table: {e}", self.name))
+                    Error::from(SourceError::TooLarge(format!(
+                        "{} does not fit into memory as a table: {e}",
+                        self.name
+                    )))
                 }),
             }
         };

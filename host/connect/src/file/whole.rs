@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::decompress::{GzipMembers, ZstdFrames, is_told};
+use crate::error::SourceError;
 use crate::limits;
 use crate::reader::{Buffer, Fill, Input, read_into};
 use crate::settings::Compression;
@@ -78,26 +79,21 @@ impl WholeFile {
             return Ok(());
         }
         let (name, has) = (&self.name, self.offset);
-        Err(Error::new(
-            &crate::code::EXTERNAL,
-            format!("{name} has {has} bytes, but {count} were read of it before: it is another file now"),
-        ))
+        Err(Error::from(SourceError::Replaced(format!(
+            "{name} has {has} bytes, but {count} were read of it before: it is another file now"
+        ))))
     }
 
     fn broken(&self, error: &std::io::Error) -> Error {
         let (name, offset) = (&self.name, self.offset);
         match self.compressed {
-            Some(_) if is_told(error) => Error::new(
-                &crate::code::EXTERNAL,
-                format!("cannot read {name} after {offset} decompressed bytes: {error} (what comes before was read)"),
-            ),
-            Some(format) => Error::new(
-                &crate::code::EXTERNAL,
-                format!(
-                    "{name} is not whole {format}: after {offset} decompressed bytes: {error} (truncated or damaged; what comes \
+            Some(_) if is_told(error) => Error::from(SourceError::Damaged(format!(
+                "cannot read {name} after {offset} decompressed bytes: {error} (what comes before was read)"
+            ))),
+            Some(format) => Error::from(SourceError::Damaged(format!(
+                "{name} is not whole {format}: after {offset} decompressed bytes: {error} (truncated or damaged; what comes \
                  before was read)"
-                ),
-            ),
+            ))),
             None => Error::io(format_args!("cannot read {name} at byte {offset}"), error),
         }
     }

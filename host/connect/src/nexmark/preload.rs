@@ -6,6 +6,7 @@ use std::thread;
 
 use super::events::Events;
 use crate::blocks::Blocks;
+use crate::error::SourceError;
 use crate::file::FileSource;
 use crate::limits;
 use crate::settings as spec;
@@ -137,10 +138,9 @@ fn load(supply: &Supply) -> Result<Vec<SourceRows>> {
 
 fn too_many() -> Error {
     let most = limits::PRELOAD_BYTES_MAX >> 30;
-    Error::new(
-        &crate::code::USER,
-        format!("the preloaded rows need more than {most} GiB; fewer `events`, or no `preload`"),
-    )
+    Error::from(SourceError::TooLarge(format!(
+        "the preloaded rows need more than {most} GiB; fewer `events`, or no `preload`"
+    )))
 }
 
 /// All blocks, made by as many threads as there are processors.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 use crate::decode::{Cursor, DecodeSettings};
+use crate::error::SourceError;
 use crate::limits;
 use crate::own_output::{OwnOutputs, stream_metadata};
 use crate::problem::Problem;
@@ -45,20 +46,18 @@ impl Source for StdinSource {
     fn splits(&self, _parallelism: usize) -> Result<Vec<Split>> {
         if let Some(writer) = stream_metadata(std::io::stdin()).and_then(|stdin| self.outputs.writer_of(&stdin)) {
             let help = "write elsewhere, or read another file";
-            return Err(Error::new(
-                &crate::code::USER,
-                format!("cannot read standard input: {writer} of this job writes to its file; {help}"),
-            ));
+            return Err(Error::from(SourceError::OwnOutput(format!(
+                "cannot read standard input: {writer} of this job writes to its file; {help}"
+            ))));
         }
         Ok(vec![Split("stdin".into())])
     }
 
     fn open(&self, _split: &Split, position: Option<&Position>, waker: Waker) -> Result<Box<dyn SplitReader>> {
         if position.is_some() {
-            return Err(Error::new(
-                &crate::code::USER,
-                "standard input cannot be read again: a job that reads it cannot be restored",
-            ));
+            return Err(Error::from(SourceError::NotRepeatable(
+                "standard input cannot be read again: a job that reads it cannot be restored".into(),
+            )));
         }
         let open = || Ok(Box::new(std::io::stdin()) as Box<dyn Read + Send>);
         let input = PipeInput::spawn("standard input".into(), open, waker)?;

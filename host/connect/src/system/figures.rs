@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use sysinfo::{CpuRefreshKind, DiskRefreshKind, Disks, MemoryRefreshKind, Networks, System};
 
+use crate::error::SourceError;
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
 
@@ -33,7 +34,7 @@ pub(super) struct Machine {
 impl Machine {
     /// Takes a first reading, for the rates of the next.
     pub(super) fn new(wanted: &BTreeSet<&'static str>) -> Result<Self> {
-        let cannot = |what: &str| Error::new(&crate::code::EXTERNAL, format!("cannot read the {what} of this machine"));
+        let cannot = |what: &str| Error::from(SourceError::Machine(format!("cannot read the {what} of this machine")));
         let has = |group: &str| wanted.iter().any(|name| name.starts_with(group));
         let mut machine = Machine {
             wanted: wanted.clone(),

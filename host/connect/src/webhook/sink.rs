@@ -9,6 +9,7 @@ use ureq::Agent;
 use super::endpoint::Endpoint;
 use super::outcome::Outcome;
 use crate::encode::JsonEncoder;
+use crate::error::SinkError;
 use crate::limits;
 use crate::settings::{OnError, WebhookFormat};
 use crate::sink::{Deliveries, Dropped, SinkWriter};
@@ -82,7 +83,9 @@ impl WebhookSink {
         let message = |why: &str| format!("cannot deliver rows to {}: {why}", self.endpoint.shown);
         match (undelivered, self.endpoint.on_error) {
             (Undelivered::Stopped(why), _) => self.give_up(rows as u64, message(&why)),
-            (Undelivered::Failed(why), OnError::Fail) => return Err(Error::new(&crate::code::EXTERNAL, message(&why))),
+            (Undelivered::Failed(why), OnError::Fail) => {
+                return Err(Error::from(SinkError::Undelivered(message(&why))));
+            }
             (Undelivered::Failed(why), OnError::Skip) => self.dropped.add(rows as u64, message(&why)),
         }
         Ok(())
@@ -139,10 +142,9 @@ impl WebhookSink {
         match (&self.given_up.first, self.endpoint.on_error) {
             (Some(why), OnError::Fail) => {
                 let rows = self.given_up.rows;
-                Err(Error::new(
-                    &crate::code::EXTERNAL,
-                    format!("{why}; the job was stopped, {rows} rows were not delivered"),
-                ))
+                Err(Error::from(SinkError::Undelivered(format!(
+                    "{why}; the job was stopped, {rows} rows were not delivered"
+                ))))
             }
             _ => Ok(()),
         }
