@@ -60,7 +60,7 @@ pub(crate) fn schema_of(table: NexmarkTable) -> Schema {
 pub(crate) struct NexmarkLines {
     /// Which.
     pub(crate) table: NexmarkTable,
-    /// Rows in a batch at the most.
+    /// Maximum rows in a batch.
     pub(crate) batch_rows: usize,
 }
 

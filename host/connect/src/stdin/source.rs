@@ -66,7 +66,7 @@ impl Source for StdinSource {
     }
 }
 
-/// Bytes that a thread reads and passes on in chunks, a few ahead at the most. The thread ends with the input's end, or with
+/// Bytes that a thread reads and passes on in chunks, at most a few ahead. The thread ends with the input's end, or with
 /// the first read after the reader was dropped; a read that never returns keeps it until the process ends.
 pub(crate) struct PipeInput {
     chunks: Receiver<Result<Vec<u8>>>,
