@@ -121,7 +121,7 @@ pub trait SplitReader: Send {
 pub enum Reads {
     /// Nothing of that kind.
     Nothing,
-    /// Standard input: one source of a job at most can have it.
+    /// Standard input, which at most one source of a job can have.
     StandardInput,
     /// Files: a path or a glob, relative to the job file.
     Files(String),
