@@ -136,7 +136,7 @@ sinks:
     folder.write("in.log.gz", &gzip[..gzip.len() / 2]);
     for parallelism in ["1", "2"] {
         let command = Flowgate::new(folder.path(), &["run", "job.yaml", "-p", parallelism]);
-        let ended = command.run().expect(1).saying("error: `rows`: in.log.gz is not whole gzip");
+        let ended = command.run().expect(1).saying("error[FG0306]: `rows`: in.log.gz is not whole gzip");
         assert_eq!(ended.stdout, "", "parallelism {parallelism}");
         assert!(folder.read("all.jsonl").lines().count() > 5_000, "parallelism {parallelism}");
     }

@@ -61,7 +61,9 @@ fn a_reader_that_goes_away_while_the_job_is_idle() {
 fn full_standard_output_is_an_error() {
     let Some(full) = full_disk() else { return };
     let ended = Flowgate::new(endless("print: {}").path(), &["run", "job.yaml"]).stdout(full).run().expect(1);
-    ended.saying("output: failed").saying("error: `out`: cannot write to standard output: No space left on device");
+    ended
+        .saying("output: failed")
+        .saying("error[FG0004]: `out`: cannot write to standard output: No space left on device");
 }
 
 /// The same of a file; `-q` leaves the summary out and not the error.
@@ -71,7 +73,10 @@ fn a_full_file_is_an_error() {
     for parallelism in ["1", "2"] {
         let folder = endless("file: { path: /dev/full, format: json }");
         let ended = Flowgate::new(folder.path(), &["run", "-q", "job.yaml", "-p", parallelism]).run().expect(1);
-        assert_eq!(ended.stderr, "error: `out`: cannot write /dev/full: No space left on device (os error 28)\n");
+        assert_eq!(
+            ended.stderr,
+            "error[FG0004]: `out`: cannot write /dev/full: No space left on device (os error 28)\n"
+        );
     }
 }
 

@@ -78,7 +78,7 @@ fn a_webhook_that_cannot_deliver() {
         "cannot deliver rows to http://{address}/hook: the answer was 503 Service Unavailable (after 3 attempts)"
     );
     for (policy, code, part) in [
-        ("fail", 1, format!("error: `hook`: {told}\n")),
+        ("fail", 1, format!("error[FG0352]: `hook`: {told}\n")),
         ("skip", 0, "0 delivered, 250 dropped (6 retries)".to_string()),
     ] {
         let folder = webhook(address, &format!("retries: 2\n      on_error: {policy}"));

@@ -160,7 +160,10 @@ fn a_job_whose_workers_do_not_start_leaves_its_files() {
         let ended = shell.current_dir(folder.path()).output().unwrap();
         let said = String::from_utf8(ended.stderr).unwrap();
         assert_eq!(ended.status.code(), Some(1), "{said}");
-        assert!(said.starts_with("error: `s`: cannot read f") && said.contains("Too many open files"), "{said}");
+        assert!(
+            said.starts_with("error[FG0302]: `s`: cannot read f") && said.contains("Too many open files"),
+            "{said}"
+        );
         assert_eq!(said.lines().count(), 1, "{said}");
         assert_eq!(folder.read("out.jsonl"), "old\n");
         assert!(!folder.join("new.jsonl").exists());

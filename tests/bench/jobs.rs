@@ -76,7 +76,8 @@ fn main() {
 /// Rows a second: job, native loop.
 fn measure(case: &Case, rows: u64, workers: usize, plugins: &Plugins) -> (f64, f64) {
     let job = read(case.job, rows, workers);
-    let generator_spec = job.sources["rows"].generator.clone().expect("a generator");
+    let settings = job.sources["rows"].connectors["generator"].clone();
+    let generator_spec = serde_json::from_value(settings).expect("settings of a generator");
     let generator = Generator::new(&generator_spec).expect("a good generator");
     let graph = graph(&job, plugins);
     let mut rates = Vec::new();

@@ -14,7 +14,10 @@ const MAY_DEPEND: [(&str, &[&str]); 8] = [
     ("connect", &["flowgate-base"]),
     ("toolchain", &["flowgate-base"]),
     ("engine", &["flowgate-base", "flowgate-state", "flowgate-wall", "flowgate-connect", "flowgate-sketch"]),
-    ("cli", &["flowgate", "flowgate-base", "flowgate-connect", "flowgate-toolchain", "flowgate-wall"]),
+    (
+        "cli",
+        &["flowgate", "flowgate-base", "flowgate-connect", "flowgate-state", "flowgate-toolchain", "flowgate-wall"],
+    ),
 ];
 
 /// Within the crate `flowgate`: a folder, what it may not import, and why.

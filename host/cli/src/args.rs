@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use super::{
-    check, completions, graph, infer, new_job, plugin_build, plugin_inspect, plugin_new, plugin_test, run, schema,
+    check, completions, explain, graph, infer, new_job, plugin_build, plugin_inspect, plugin_new, plugin_test, run,
+    schema,
 };
 use flowgate::job::load::Override;
 use flowgate_base::error::Result;
@@ -21,6 +22,8 @@ Exit codes:
 
 Environment:
   FLOWGATE_PLUGIN_PATH  folders with plugins, separated as in PATH
+  FLOWGATE_HOME         the folder for caches: compiled plugins, the SDK, the toolchain [default: ~/.cache/flowgate]
+  FLOWGATE_EXE          the program that compiles plugins in a limited child [default: this one]
   NO_COLOR              no colours";
 
 /// Stream processing whose functions are sandboxed WebAssembly components.
@@ -56,6 +59,9 @@ pub(crate) enum Command {
     /// Print the JSON Schema of the job file, with which editors complete and check it.
     #[command(after_help = schema::EXAMPLES)]
     Schema,
+    /// Say what the code of an error means.
+    #[command(after_help = explain::EXAMPLES)]
+    Explain(explain::ExplainArgs),
     /// Print a completion script for a shell.
     #[command(after_help = completions::EXAMPLES)]
     Completions(completions::CompletionsArgs),
@@ -116,6 +122,7 @@ impl Command {
             Command::Plugin(PluginCommand::Inspect(args)) => plugin_inspect::run(&args),
             Command::Plugin(PluginCommand::Test(args)) => plugin_test::run(&args),
             Command::Schema => schema::run(),
+            Command::Explain(args) => explain::run(&args),
             Command::Completions(args) => completions::run(&args),
         }
     }

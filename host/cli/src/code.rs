@@ -2,10 +2,10 @@
 
 use flowgate_base::code::Code;
 
-/// What the user has to change.
-pub static USER: Code = Code::user(700, "FILL IN");
-/// What failed outside.
-pub static EXTERNAL: Code = Code::external(701, "FILL IN");
+/// The command cannot do what its arguments say.
+pub(crate) static USER: Code = Code::user(700, "the command cannot do what its arguments say");
+/// The command could not read or write.
+pub(crate) static EXTERNAL: Code = Code::external(701, "the command could not read or write");
 
 /// The codes of this crate.
-pub static CODES: [&Code; 2] = [&USER, &EXTERNAL];
+pub(crate) static CODES: [&Code; 2] = [&USER, &EXTERNAL];

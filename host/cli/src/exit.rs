@@ -19,7 +19,7 @@ pub(crate) fn say(error: &Error) {
         let text = error.to_string();
         let text = text.trim_end();
         // Reports of a job's problems have their own labels.
-        let label = if text.contains('\n') { "" } else { "error: " };
+        let label = if text.contains('\n') { String::new() } else { format!("error[{}]: ", error.code) };
         terminal::message(&format!("{label}{text}\n"));
     }
 }

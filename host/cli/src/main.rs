@@ -9,6 +9,7 @@ mod completions;
 mod diff;
 mod dump;
 mod exit;
+mod explain;
 mod figures;
 mod graph;
 mod infer;

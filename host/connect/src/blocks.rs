@@ -10,7 +10,7 @@ use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::SchemaRef;
 
-/// Rows by the number of their block: the same ones whenever they are asked for, on whatever thread.
+/// Rows by the number of their block: the same ones at every call, on whatever thread.
 pub(crate) trait Blocks: Send + Sync + 'static {
     /// The connector's name in a job file.
     const NAME: &'static str;
@@ -20,7 +20,7 @@ pub(crate) trait Blocks: Send + Sync + 'static {
     /// The columns.
     fn schema(&self) -> SchemaRef;
 
-    /// Does what has to be done before the first block is asked for. Called often; the first call may take long.
+    /// Does what the first block needs. Called often; the first call may take long.
     fn prepare(&self) -> Result<()> {
         Ok(())
     }
@@ -35,7 +35,7 @@ pub(crate) trait Blocks: Send + Sync + 'static {
     fn fill(&self, block: u64) -> Option<SourceRows>;
 }
 
-/// Deals blocks out. Split `i` of `n` gives blocks `i`, `i + n`, `i + 2n` and on, so that splits that are equally fast keep
+/// Deals blocks out. Split `i` of `n` returns blocks `i`, `i + n`, `i + 2n` and on, so that splits that are equally fast keep
 /// the order of the rows roughly.
 ///
 /// With a `rate`, block `b` is due `b` blocks' time after the start: rows that were not taken in time are not given up but

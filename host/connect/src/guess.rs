@@ -24,7 +24,7 @@ pub(super) struct Guess {
     has_null: bool,
     /// CSV: an empty field in quotes, a value to a text column alone.
     has_empty: bool,
-    /// A value beside `NaN` and the infinities, which alone make no column of numbers.
+    /// A value other than `NaN` and the infinities, which alone make no column of numbers.
     has_other: bool,
 }
 

@@ -4,7 +4,7 @@
 /// stays in the second-level cache.
 pub const BATCH_ROWS_DEFAULT: u32 = 8_192;
 
-/// The greatest number of rows in a batch: columns of a batch have 32-bit offsets.
+/// Maximum rows in a batch: columns of a batch have 32-bit offsets.
 pub const BATCH_ROWS_MAX: u32 = 65_536;
 
 /// Bytes of input after which a batch ends even if it has fewer rows, so that long lines do not make huge batches.
@@ -14,13 +14,13 @@ pub const BATCH_BYTES_MAX: usize = 1 << 20;
 /// held in memory.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 
-/// Bytes that are asked of a file or a pipe at once: stays in the second-level cache while it is decoded.
+/// Bytes that one read of a file or a pipe requests: stays in the second-level cache while it is decoded.
 pub const CHUNK_BYTES: usize = 256 << 10;
 
 /// Chunks that the thread reading a pipe may be ahead of the worker.
 pub const PIPE_CHUNKS_AHEAD: usize = 4;
 
-/// The largest window of a zstd frame, as the power of two of its bytes: 128 MiB, what zstd itself reads without being told to
+/// The maximum window of a zstd frame, as the power of two of its bytes: 128 MiB, what zstd itself reads without being told to
 /// take more. It is memory of each file that is read.
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
@@ -34,7 +34,7 @@ pub const JSON_DEPTH_MAX: usize = 127;
 /// takes, and not noticed in the processor's time.
 pub const LOOK_EVERY_MS: u64 = 1_000;
 
-/// Looks at files in a second, at most, so that many files that are followed cost a few thousandths of a processor.
+/// Maximum looks at files in a second, so that many files that are followed cost a few thousandths of a processor.
 pub const LOOKS_PER_SECOND_MAX: u64 = 1_000;
 
 /// How long a file that has appeared under a followed pattern is kept open after its path has come to name nothing, in
@@ -56,7 +56,7 @@ pub const GENERATED_BLOCK_BYTES_MAX: u64 = 16 << 20;
 /// Memory of the preloaded rows of one process: what one machine is likely to have.
 pub const PRELOAD_BYTES_MAX: usize = 16 << 30;
 
-/// Time between two samples of a machine's figures, at least: more often, those of processors do not change.
+/// Minimum time between two samples of a machine's figures: more often, those of processors do not change.
 pub const SYSTEM_EVERY_MS_MIN: i64 = 200;
 
 /// Rows in a webhook's request where the job does not say.
@@ -68,7 +68,7 @@ pub const WEBHOOK_BODY_BYTES_MAX: usize = 1 << 20;
 /// Further attempts of a webhook where the job does not say.
 pub const WEBHOOK_RETRIES_DEFAULT: u32 = 5;
 
-/// Further attempts of a webhook, at most: with the longest wait between them, they take 8 hours.
+/// Maximum further attempts of a webhook: with the longest wait between them, they take 8 hours.
 pub const WEBHOOK_RETRIES_MAX: u32 = 1_000;
 
 /// Wait before a webhook's second attempt where the job does not say, in milliseconds.

@@ -11,7 +11,7 @@ use flowgate_base::error::{Error, Result};
 
 /// A file that a job writes.
 ///
-/// - **The job ends by itself** ([`Boundedness::Bounded`]): rows go to a hidden file beside it (see [`partial_path`]), which
+/// - **The job ends by itself** ([`Boundedness::Bounded`]): rows go to a hidden file next to it (see [`partial_path`]), which
 ///   takes its place, with its permissions, when everything is written. Until then, and where the job fails or is stopped
 ///   or killed, the file is as it was. Through a link, the file that it leads to is replaced, not the link.
 /// - **The job has no end** ([`Boundedness::Unbounded`]): the file is emptied when the job has started, and grows.
@@ -35,7 +35,7 @@ enum Way {
     Beside { target: PathBuf, partial: PathBuf },
 }
 
-/// Where the rows of a file are until all of them are written: `.out.jsonl.partial` beside `out.jsonl`.
+/// Where the rows of a file are until all of them are written: `.out.jsonl.partial` next to `out.jsonl`.
 pub fn partial_path(target: &Path) -> PathBuf {
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     target.with_file_name(format!(".{name}.partial"))
@@ -126,7 +126,10 @@ impl OutputFile {
     /// Writes bytes behind those before them.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         // A named pipe whose reader went away is not `| head`: rows are lost that the job was to write.
-        self.file.write_all(bytes).map_err(|e| Error { code: &flowgate_base::code::IO, ..cannot_write(&self.path, &e) })
+        self.file.write_all(bytes).map_err(|e| match cannot_write(&self.path, &e) {
+            error if error.is_reader_gone() => Error { code: &flowgate_base::code::IO, ..error },
+            error => error,
+        })
     }
 
     /// All is written: it becomes visible as a whole.

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs::Metadata;
 use std::path::{Component, Path, PathBuf};
 
-/// Links that are resolved for one path: as many as Linux does.
+/// Maximum links that are resolved for one path, as in Linux.
 const LINKS_MAX: usize = 40;
 
 /// A name in a folder.

@@ -1,4 +1,4 @@
-//! What the dataflow asks of a sink.
+//! What the dataflow requires of a sink.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ impl Deliveries {
         self.retrying.store(0, Relaxed);
     }
 
-    /// These rows came after as many as were wanted.
+    /// These rows came after the limit was reached.
     pub fn add_beyond_limit(&self, rows: u64) {
         self.beyond_limit.fetch_add(rows, Relaxed);
     }
@@ -86,7 +86,7 @@ impl Deliveries {
         self.retries.load(Relaxed)
     }
 
-    /// Rows that came after as many as were wanted.
+    /// Rows that came after the limit was reached.
     pub fn beyond_limit(&self) -> u64 {
         self.beyond_limit.load(Relaxed)
     }
@@ -161,7 +161,7 @@ pub trait SinkWriter: Send {
         self.flush()
     }
 
-    /// The last call, where not all rows have come: the job was stopped, or has failed. What came is written. Gives what the
+    /// The last call, where not all rows have come: the job was stopped, or has failed. What came is written. Returns what the
     /// user is to know about it, in a sentence without its full stop.
     fn abandon(&mut self) -> Option<String> {
         // What cannot be written now is lost with the rest.

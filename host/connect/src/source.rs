@@ -1,4 +1,4 @@
-//! What the dataflow asks of a source.
+//! What the dataflow requires of a source.
 
 use std::sync::Arc;
 
@@ -107,7 +107,7 @@ pub trait SplitReader: Send {
         None
     }
 
-    /// Where the next poll goes on: a reader opened at this position gives exactly the rows that this one has not given.
+    /// Where the next poll goes on: a reader opened at this position returns exactly the rows that this one has not returned.
     fn position(&self) -> Position;
 
     /// How far it has come; `None` where no end is known. Asked for after each poll that gave rows.
@@ -121,7 +121,7 @@ pub trait SplitReader: Send {
 pub enum Reads {
     /// Nothing of that kind.
     Nothing,
-    /// Standard input: one source of a job at most can have it.
+    /// Standard input, which at most one source of a job can have.
     StandardInput,
     /// Files: a path or a glob, relative to the job file.
     Files(String),
@@ -145,7 +145,7 @@ pub trait Source: Send + Sync {
     /// Whether it ends by itself. What depends on the outside (a pipe) is taken for endless.
     fn ends(&self) -> bool;
 
-    /// Told before the splits are asked for: what the job writes itself, which must not be read.
+    /// Receives, before the first call of `splits`, what the job writes itself: it must not be read.
     fn avoid(&mut self, _outputs: &Arc<OwnOutputs>) {}
 
     /// Its splits; a split is read by one worker. `parallelism` is how many workers there are, for sources that can

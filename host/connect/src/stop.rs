@@ -1,4 +1,4 @@
-//! A stop that somebody asked for, for what waits on threads of its own.
+//! A requested stop, for what waits on threads of its own.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ impl Stop {
         self.lock().map(|asked_at| grace.saturating_sub(clock::monotonic() - asked_at))
     }
 
-    /// Sleeps. Gives false, and at once, when `grace` has passed since the stop.
+    /// Sleeps. Returns false, and at once, when `grace` has passed since the stop.
     pub fn sleep(&self, duration: Duration, grace: Duration) -> bool {
         let until = clock::monotonic() + duration;
         let mut asked_at = self.lock();

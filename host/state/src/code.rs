@@ -2,10 +2,10 @@
 
 use flowgate_base::code::Code;
 
-/// What the user has to change.
-pub static USER: Code = Code::user(100, "FILL IN");
-/// What failed outside.
-pub static EXTERNAL: Code = Code::external(101, "FILL IN");
+/// Keyed state does not fit its limits.
+pub static USER: Code = Code::user(100, "keyed state does not fit its limits");
+/// The file for state cannot be used.
+pub static EXTERNAL: Code = Code::external(101, "the file for state cannot be used");
 
 /// The codes of this crate.
 pub static CODES: [&Code; 2] = [&USER, &EXTERNAL];

@@ -1,4 +1,4 @@
-//! What is known of the rows of a batch beside their columns.
+//! What is known of the rows of a batch apart from their columns.
 
 use std::sync::Arc;
 

@@ -46,7 +46,7 @@ impl CsvDecoder {
         }
     }
 
-    /// The layout that the cursor's header gives, `None` before the header was read.
+    /// The layout of the cursor's header, `None` before the header was read.
     fn layout(&self, cursor: &Cursor) -> Result<Option<Layout>> {
         if !self.has_header {
             let fields = self.columns.len();

@@ -36,7 +36,7 @@ pub(crate) trait Decoding: Debug + Send + Sync {
     /// The columns.
     fn schema(&self) -> SchemaRef;
 
-    /// The greatest number of rows in a batch.
+    /// Maximum rows in a batch.
     fn batch_rows(&self) -> usize;
 
     /// A decoder for one input; `name` is the input's, for messages.

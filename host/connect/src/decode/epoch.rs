@@ -4,14 +4,14 @@ use super::column::Column;
 use crate::instant;
 use crate::settings::TimeUnit;
 
-/// What the integers of a timestamp column count. Notes the first one that gives a time which is hardly meant.
+/// What the integers of a timestamp column count. Notes the first one whose time is hardly meant.
 #[derive(Debug, Default)]
 pub(super) struct Epoch {
     unit: TimeUnit,
     odd: Option<i64>,
 }
 
-/// An integer that gives a time which is hardly meant.
+/// An integer whose time is hardly meant.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Odd {
     unit: TimeUnit,

@@ -63,7 +63,7 @@ pub(super) fn fail_too_long(bytes: &[u8], ended: bool, cursor: &mut Cursor, batc
     }
 }
 
-/// Gives each line that is UTF-8 and not only white space to `row`, with the number of rows in the batch. It says whether
+/// Passes each line that is UTF-8 and not only white space to `row`, with the number of rows in the batch. It says whether
 /// the line is a row (false: it is none, and nothing is wrong with it) or what is wrong with it. For the rest, as
 /// [`Decoder::decode`](super::Decoder::decode).
 pub(super) fn each_text(

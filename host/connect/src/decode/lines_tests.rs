@@ -10,7 +10,7 @@ use crate::test_reading::Alarm;
 use flowgate_base::error::Result;
 use flowgate_base::schema::Schema;
 
-/// Gives bytes in pieces, with waiting between them.
+/// Returns bytes in pieces, with waiting between them.
 struct Pieces {
     pieces: Vec<Vec<u8>>,
     waited: bool,

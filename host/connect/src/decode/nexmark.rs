@@ -60,7 +60,7 @@ pub(crate) fn schema_of(table: NexmarkTable) -> Schema {
 pub(crate) struct NexmarkLines {
     /// Which.
     pub(crate) table: NexmarkTable,
-    /// The greatest number of rows in a batch.
+    /// Maximum rows in a batch.
     pub(crate) batch_rows: usize,
 }
 

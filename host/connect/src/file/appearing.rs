@@ -66,7 +66,7 @@ impl AppearingFiles {
         })
     }
 
-    /// Opens what has appeared, closes what has gone. Gives the time until which it waits to look, if it does.
+    /// Opens what has appeared, closes what has gone. Returns the time until which it waits to look, if it does.
     fn list(&mut self) -> Result<Option<i64>> {
         if !self.watch.take_change() {
             return Ok(None);

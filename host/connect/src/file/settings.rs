@@ -54,7 +54,7 @@ pub struct FileSource {
     /// CSV: the character between values. Default: `,`.
     #[serde(default = "comma")]
     pub delimiter: String,
-    /// The greatest number of rows in a batch. Default: 8192.
+    /// Maximum rows in a batch. Default: 8192.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_rows: Option<u32>,
 }

@@ -15,7 +15,7 @@ use crate::source::Progress;
 use flowgate_base::error::{Error, Result};
 
 /// The bytes of one file, decompressed. gzip may have several members and zstd several frames, one after another, and
-/// zeros may follow gzip. A compressed file that breaks off gives what came before the break, then an error.
+/// zeros may follow gzip. A compressed file that breaks off yields what came before the break, then an error.
 pub(super) struct WholeFile {
     name: String,
     read: Box<dyn Read + Send>,

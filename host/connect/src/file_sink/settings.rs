@@ -26,7 +26,7 @@ pub enum SinkFormat {
 #[serde(deny_unknown_fields)]
 pub struct FileSink {
     /// Relative to the job file. A job that ends by itself replaces the file when all rows are written; until then they are
-    /// in `.NAME.partial` beside it. A job without end empties the file when it has started, and the file grows.
+    /// in `.NAME.partial` next to it. A job without end empties the file when it has started, and the file grows.
     pub path: String,
     /// Default: json, or csv where the path ends in `.csv`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

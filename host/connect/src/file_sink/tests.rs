@@ -106,7 +106,7 @@ fn a_job_that_does_not_end_well_leaves_the_file_and_says_where_its_rows_are() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "old\n");
     assert_eq!(fs::read_to_string(&partial).unwrap(), "{\"n\":1}\n");
 
-    // The next job begins anew, and one without rows has nothing to say.
+    // The next job begins again, and one without rows has nothing to say.
     let mut sink = open(&path, Boundedness::Bounded).unwrap();
     sink.start(&Arc::default()).unwrap();
     assert_eq!(sink.abandon(), None);

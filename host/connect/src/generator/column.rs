@@ -122,7 +122,7 @@ impl ColumnMaker {
         }
     }
 
-    /// What is wrong with this number of rows: the last of them is beyond the column's type.
+    /// What is wrong with `rows` rows: the last of them is beyond the column's type.
     pub(super) fn beyond(&self, rows: u64) -> Option<String> {
         let last = i128::from(rows.saturating_sub(1));
         match self.kind {
@@ -149,7 +149,7 @@ impl ColumnMaker {
         }
     }
 
-    /// At most this number of bytes is the text of one row; 0 for a column that is no text.
+    /// Maximum bytes of the text of one row; 0 for what is no text.
     pub(super) fn text_bytes_max(&self) -> u64 {
         match &self.kind {
             Kind::Choice(values) => values.iter().map(|v| v.len() as u64).max().unwrap_or(0),

@@ -28,7 +28,7 @@ pub struct Generator {
     pub seed: u64,
     /// What each column holds.
     pub columns: IndexMap<String, GeneratorColumn>,
-    /// The greatest number of rows in a batch. Default: 8192.
+    /// Maximum rows in a batch. Default: 8192.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_rows: Option<u32>,
 }

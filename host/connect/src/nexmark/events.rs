@@ -31,7 +31,7 @@ fn places(table: NexmarkTable) -> (u64, u64) {
     }
 }
 
-/// The rows of a table in a round: the fewest that a batch can be asked to have.
+/// The rows of a table in a round: the minimum of `batch_rows`.
 pub(super) fn round_rows(table: NexmarkTable) -> u32 {
     places(table).1 as u32
 }

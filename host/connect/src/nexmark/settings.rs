@@ -34,7 +34,7 @@ pub struct Nexmark {
     /// benchmarks. Default: false.
     #[serde(default)]
     pub preload: bool,
-    /// The greatest number of rows in a batch. Default: the table's rows of 8,900 events, of which 8,188 are bids.
+    /// Maximum rows in a batch. Default: the table's rows of 8,900 events, of which 8,188 are bids.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_rows: Option<u32>,
 }

@@ -56,7 +56,7 @@ mod tests {
     }
 
     proptest! {
-        /// Goal: no part of a value is lost. Method: the pieces of any text, concatenated, are the text.
+        /// Goal: no part of a value is lost. Method: the pieces of any text, joined, are the text.
         #[test]
         fn nothing_is_lost(text in "\\PC{0,40}", width in 1_usize..30) {
             let pieces = wrapped(&text, width);

@@ -63,7 +63,7 @@ path  size
     assert_eq!(table, expected);
 }
 
-/// Rows of texts, as a terminal of `width` cells shows them.
+/// Rows of texts, as a terminal of that width shows them.
 fn texts(width: u16, names: &[&str], rows: &[&[&str]]) -> String {
     let screen = Screen::default();
     let schema = Schema::new(names.iter().map(|name| Field::new(*name, DataType::Text)).collect());

@@ -49,7 +49,7 @@ impl Machine {
         Ok(machine)
     }
 
-    /// Gives the time since the reading before.
+    /// Returns the time since the reading before.
     fn refresh(&mut self) -> Duration {
         if self.cpu {
             self.system.refresh_cpu_specifics(CpuRefreshKind::nothing().with_usage());

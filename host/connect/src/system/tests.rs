@@ -13,7 +13,7 @@ fn source(settings: serde_json::Value) -> Result<SystemSource, Vec<Problem>> {
     SystemSource::new(&serde_json::from_value(settings).unwrap())
 }
 
-/// Reads to the end as a worker does; gives the rows and how often the reader was polled.
+/// Reads to the end as a worker does; returns the rows and how often the reader was polled.
 fn read(source: &SystemSource) -> (Vec<serde_json::Value>, usize) {
     assert_eq!(source.splits(4).unwrap(), [Split("system".into())]);
     let mut reader = source.open(&Split("system".into()), None, Alarm::new().waker()).unwrap();

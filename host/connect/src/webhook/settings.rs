@@ -25,7 +25,7 @@ pub struct Webhook {
     /// How rows stand in a request. Default: lines.
     #[serde(default)]
     pub format: WebhookFormat,
-    /// The greatest number of rows in a request. Default: 100.
+    /// Maximum rows in a request. Default: 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_rows: Option<u32>,
     /// Further headers of the requests, as `{ Authorization: "Bearer ${TOKEN}" }`.

@@ -1,4 +1,4 @@
-//! A server of HTTP on loopback that answers as a test says and remembers what it was asked.
+//! A server of HTTP on loopback that answers as a test says and remembers its requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,0 +1,108 @@
+//! `flowgate explain`: what an error's code means.
+
+use clap::Args;
+use strsim::levenshtein;
+
+use super::terminal;
+use flowgate_base::code::Code;
+use flowgate_base::error::{Error, Result};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  flowgate explain FG0301
+  flowgate explain          # lists all codes";
+
+/// The page of all codes, a section each.
+const PAGE: &str = include_str!("../../../docs/errors.md");
+
+/// What a section's heading begins with.
+const HEADING: &str = "\n## ";
+
+/// Arguments of `flowgate explain`.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The code, as in `FG0301`; without it, all codes are listed.
+    pub code: Option<String>,
+}
+
+/// Returns the codes of all crates, by number.
+fn codes() -> Vec<&'static Code> {
+    let crates: [&[&'static Code]; 7] = [
+        &flowgate_base::code::CODES,
+        &flowgate_state::code::CODES,
+        &flowgate_wall::code::CODES,
+        &flowgate_connect::code::CODES,
+        &flowgate::code::CODES,
+        &flowgate_toolchain::code::CODES,
+        &super::code::CODES,
+    ];
+    let mut codes: Vec<_> = crates.concat();
+    codes.sort_by_key(|code| code.number);
+    codes
+}
+
+pub(super) fn run(args: &ExplainArgs) -> Result<()> {
+    match &args.code {
+        None => terminal::print(&codes().iter().map(|code| format!("{code}  {}\n", code.title)).collect::<String>()),
+        Some(name) => terminal::print(&format!("{}\n", section(code(name)?)?)),
+    }
+}
+
+/// The code that somebody means by `FG0301`, `fg301` or `301`.
+fn code(name: &str) -> Result<&'static Code> {
+    let digits = name.strip_prefix("FG").or(name.strip_prefix("fg")).unwrap_or(name);
+    let number: Option<u16> = digits.parse().ok();
+    let codes = codes();
+    if let Some(code) = codes.iter().find(|code| Some(code.number) == number) {
+        return Ok(code);
+    }
+    let near = codes.iter().min_by_key(|code| levenshtein(&code.to_string(), &name.to_uppercase()));
+    let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    let message = format!("there is no code `{name}`{hint} `flowgate explain` lists all of them");
+    Err(Error::new(&super::code::USER, message))
+}
+
+/// The section of a code, without the marks of Markdown's headings.
+fn section(code: &Code) -> Result<&'static str> {
+    let heading = format!("{HEADING}{code}: ");
+    let at = PAGE.find(&heading).ok_or_else(|| Error::internal(format!("{code} is on no page")))?;
+    let section = &PAGE[at + HEADING.len()..];
+    let end = section.find(HEADING).unwrap_or(section.len());
+    Ok(section[..end].split("\n<!--").next().unwrap_or(section).trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use flowgate_base::code::{Fault, Retry};
+
+    use super::*;
+
+    /// Every code has one section with its title, fault and retry; every section has a code; no number is there twice.
+    #[test]
+    fn the_page_has_all_codes_and_no_other() {
+        let codes = codes();
+        assert!(codes.windows(2).all(|two| two[0].number < two[1].number), "a number is there twice");
+        let headings: Vec<&str> = PAGE.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+        let wanted: Vec<String> = codes.iter().map(|code| format!("{code}: {}", code.title)).collect();
+        assert_eq!(headings, wanted);
+        for code in codes {
+            let fault = match code.fault {
+                Fault::User => "the user",
+                Fault::External => "outside",
+                Fault::Internal => "Flowgate",
+            };
+            let retry = if code.retry == Retry::Later { "yes" } else { "no" };
+            let says = format!("Fault: {fault}. Retry: {retry}.");
+            assert_eq!(section(code).unwrap().lines().nth(2), Some(says.as_str()), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_found_however_it_is_written() {
+        for name in ["FG0001", "fg0001", "FG1", "1"] {
+            assert_eq!(code(name).unwrap().number, 1, "{name}");
+        }
+        let message = code("FG9301").unwrap_err().message;
+        assert!(message.contains("`FG0301`"), "{message}");
+    }
+}
