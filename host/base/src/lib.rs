@@ -1,5 +1,7 @@
 //! What every part of Flowgate uses: errors, data types and schemas, the clock, quantities, and text made safe to show.
 
+#![forbid(unsafe_code)]
+
 pub mod clock;
 pub mod code;
 pub mod error;

@@ -2,6 +2,8 @@
 //!
 //! Results go to standard output, messages to standard error.
 
+#![forbid(unsafe_code)]
+
 mod args;
 mod check;
 mod code;

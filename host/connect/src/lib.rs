@@ -4,6 +4,8 @@
 //! they go ([`print`], [`file_sink`], `webhook`). [`generator`] and `nexmark` make rows of nothing,
 //! in `blocks`; `system` reads figures of the machine.
 
+#![forbid(unsafe_code)]
+
 pub mod blackhole;
 mod blocks;
 pub mod code;

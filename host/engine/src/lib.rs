@@ -4,6 +4,8 @@
 //! against its plugins gives a [`job::graph::JobGraph`], in which every edge has a type; [`dataflow`] runs the graph.
 //! `ARCHITECTURE.md` in the repository has the picture.
 
+#![forbid(unsafe_code)]
+
 pub mod code;
 pub mod dataflow;
 pub mod job;

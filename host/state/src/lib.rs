@@ -6,6 +6,8 @@
 //! everything.
 //! [`bytes`], [`cell`] and [`codec`] are the encoding.
 
+#![forbid(unsafe_code)]
+
 pub mod bytes;
 pub mod cell;
 pub mod changes;

@@ -5,6 +5,8 @@
 //! of a host that is none, and [`component`] wraps what it made. [`print_lint`] warns of output that nobody would see, and
 //! [`freshness`] of sources that are newer than the component. [`build`](build::build) is the whole of it. What is kept from
 //! one build to the next is in [`home`].
+
+#![forbid(unsafe_code)]
 #[allow(clippy::module_inception)]
 pub mod build;
 pub mod cargo;
