@@ -168,7 +168,7 @@ impl Reader {
         }
     }
 
-    /// A setting's value: a JSON text, or whatever stands before `,` or `)`; a column's name (`filter=valid`) for an
+    /// A setting's value: a JSON text, or whatever stands before `,` or `)`; a column's name (`filter=valid`) for a
     /// built-in aggregate.
     fn value(&mut self, is_plugin: bool) -> Result<Value, Wrong> {
         self.blank();
