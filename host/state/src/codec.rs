@@ -12,6 +12,7 @@ use bincode::config::{Config, standard};
 use bincode::{BorrowDecode, Encode};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::error::StateError;
 use flowgate_base::error::{Error, Result};
 
 /// The version of the encoding.
@@ -77,16 +78,12 @@ pub fn frame(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
 /// # Errors
 /// Another version, or damage.
 pub fn unframe(frame: &[u8]) -> Result<&[u8]> {
-    let damaged = || Error::new(&crate::code::EXTERNAL, "stored state is damaged: its checksum is wrong");
-    let (head, payload) = frame.split_at_checked(HEAD).ok_or_else(damaged)?;
+    let (head, payload) = frame.split_at_checked(HEAD).ok_or(StateError::Damaged)?;
     if head[0] != VERSION {
-        return Err(Error::new(
-            &crate::code::EXTERNAL,
-            format!("stored state has version {}; this Flowgate reads {VERSION}", head[0]),
-        ));
+        return Err(StateError::Version { found: head[0], read: VERSION }.into());
     }
     if head[1..] != xxh3_64(payload).to_le_bytes() {
-        return Err(damaged());
+        return Err(StateError::Damaged.into());
     }
     Ok(payload)
 }

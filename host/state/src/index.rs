@@ -9,6 +9,7 @@ use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::cell::ColumnBuilder;
+use super::error::StateError;
 use super::key::{self, Key, Keys};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::{DataType, Field};
@@ -219,7 +220,7 @@ impl KeyIndex {
             if let (Store::Bytes { starts, lengths, data }, false) = (&self.store, self.nothing == Some(row)) {
                 bytes.extend_from_slice(&data[starts[row as usize]..][..lengths[row as usize] as usize]);
             }
-            let too_long = |_| Error::new(&crate::code::USER, "the keys of one result take up more than 2 GiB");
+            let too_long = |_| StateError::KeysTooLarge("the keys of one result take up more than 2 GiB".into());
             offsets.push(i32::try_from(bytes.len()).map_err(too_long)?);
         }
         Ok((offsets, bytes))

@@ -14,7 +14,8 @@ use arrow_buffer::{Buffer, NullBuffer, ScalarBuffer};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::cell::{self, Value};
-use flowgate_base::error::{Error, Result};
+use super::error::StateError;
+use flowgate_base::error::Result;
 use flowgate_base::schema::{DataType, Field};
 
 /// The keys of the rows of a batch.
@@ -155,7 +156,7 @@ fn encode(columns: &[ArrayRef], row_count: usize) -> Result<Keys> {
     for row in 0..row_count {
         columns.iter().for_each(|column| cell::put(column, row, &mut data));
         let end = i32::try_from(data.len())
-            .map_err(|_| Error::new(&crate::code::USER, "the keys of one batch take up more than 2 GiB"))?;
+            .map_err(|_| StateError::KeysTooLarge("the keys of one batch take up more than 2 GiB".into()))?;
         offsets.push(end);
     }
     Ok(Keys::Bytes(offsets.into(), Buffer::from_vec(data), None))

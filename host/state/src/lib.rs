@@ -14,6 +14,7 @@ pub mod changes;
 pub mod code;
 pub mod codec;
 mod cold;
+mod error;
 mod evict;
 mod filter;
 pub mod index;

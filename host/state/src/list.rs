@@ -1,6 +1,7 @@
 //! State slots that hold a list a key: elements in the order in which they were appended, each with its own time-to-live.
 
 use super::codec;
+use super::error::StateError;
 use super::table::{EntryVisitor, Values};
 use super::ttl::Ttl;
 use flowgate_base::error::{Error, Result};
@@ -97,10 +98,8 @@ impl Lists {
     pub fn append(&mut self, row: u32, element: &[u8]) -> Result<()> {
         self.change(row, |list, ttl| {
             if list.data.len() + element.len() > LIST_BYTES_MAX {
-                return Err(Error::new(
-                    &crate::code::USER,
-                    format!("the list of one key would be larger than {LIST_BYTES_MAX} bytes"),
-                ));
+                let message = format!("the list of one key would be larger than {LIST_BYTES_MAX} bytes");
+                return Err(StateError::KeyTooLarge(message).into());
             }
             list.push(element, ttl.expired_until().map(|_| ttl.now_ms()));
             Ok(())

@@ -33,7 +33,8 @@ pub struct SlotSpec {
 }
 
 /// All slots of one process operator on one worker. A slot is known by its position among the specs, a key by its row in the
-/// keys of the call; another position, or a slot of another kind, is an error of the user's.
+/// keys of the call. The caller has checked both, the kind of the slot, and the sizes: what does not fit is an internal error, never
+/// the function's fault.
 #[derive(Debug)]
 pub struct Slots {
     slots: Vec<Slot>,
@@ -99,20 +100,18 @@ macro_rules! table_of {
     ($slot:expr, $kind:ident) => {
         match &mut $slot.table {
             SlotTable::$kind(table) => Ok(table),
-            _ => Err(Error::new(
-                &crate::code::USER,
-                format!("state slot `{}` is not a {}; the function uses it as one", $slot.name, SlotKind::$kind.name()),
-            )),
+            _ => Err(Error::internal(format!(
+                "state slot `{}` is used as a {}; it is none",
+                $slot.name,
+                SlotKind::$kind.name()
+            ))),
         }
     };
 }
 
 fn check_size(what: &str, bytes: &[u8], most: usize) -> Result<()> {
     if bytes.len() > most {
-        return Err(Error::new(
-            &crate::code::USER,
-            format!("{what} has {} bytes; at most {most} are possible", bytes.len()),
-        ));
+        return Err(Error::internal(format!("{what} has {} bytes; at most {most} are possible", bytes.len())));
     }
     Ok(())
 }
@@ -192,16 +191,13 @@ impl Slots {
     /// The slot, and the row of a key in it; a new one, if `create` says so and there is none.
     fn locate(&mut self, slot: u32, key: u32, create: bool) -> Result<(&mut Slot, u32, &mut Vec<Undo>)> {
         let count = self.slots.len();
-        let outside = || Error::new(&crate::code::USER, format!("the function uses state slot {slot}; it has {count}"));
+        let outside = || Error::internal(format!("state slot {slot} is used; there are {count}"));
         let position = slot as usize;
         let Slots { slots, keys, undo, written } = self;
         let slot = slots.get_mut(position).ok_or_else(outside)?;
         let at = key as usize;
         let Some(row) = slot.rows.get_mut(at) else {
-            return Err(Error::new(
-                &crate::code::USER,
-                format!("the function uses state of key {key}; the call has {}", keys.len()),
-            ));
+            return Err(Error::internal(format!("state of key {key} is used; the call has {} keys", keys.len())));
         };
         if *row == NOT_LOOKED_UP {
             *row = each_kind!(&mut slot.table, table => table.find(keys.get(at))?).unwrap_or(NO_ROW);
@@ -229,7 +225,7 @@ impl Slots {
     /// Calls `visit` with the value of every key of the call, in their order.
     pub fn get_all(&mut self, slot: u32, mut visit: impl FnMut(Option<&[u8]>)) -> Result<()> {
         let count = self.slots.len();
-        let outside = || Error::new(&crate::code::USER, format!("the function uses state slot {slot}; it has {count}"));
+        let outside = || Error::internal(format!("state slot {slot} is used; there are {count}"));
         let slot = self.slots.get_mut(slot as usize).ok_or_else(outside)?;
         let table = table_of!(slot, Value)?;
         let values = table.values();

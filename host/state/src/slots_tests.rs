@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::key::Keys;
 use super::slots::{ENTRY_BYTES_MAX, SlotSpec, Slots, VALUE_BYTES_MAX};
 use super::store::{JobStores, SlotKind, StateStore};
+use flowgate_base::code::Fault;
 
 /// One thing that a function does with a key of its call (a position, modulo the number of keys).
 #[derive(Debug, Clone)]
@@ -299,16 +300,25 @@ fn values_at_the_limit_are_kept_and_larger_ones_are_refused() {
 }
 
 #[test]
-fn what_a_function_cannot_mean_is_an_error() {
+fn what_the_caller_should_have_checked_is_never_the_functions_fault() {
     let mut slots = slots(&StateStore::in_memory(), None);
     slots.begin(&keys(&[1, 2], KeyType::Int), 0).unwrap();
-    assert_eq!(slots.get(3, 0).unwrap_err().message, "the function uses state slot 3; it has 3");
-    assert_eq!(slots.get(VALUE, 2).unwrap_err().message, "the function uses state of key 2; the call has 2");
-    let error = slots.map_get(VALUE, 0, b"x").unwrap_err();
-    assert_eq!(error.message, "state slot `v` is not a map; the function uses it as one");
-    assert!(slots.list_append(MAP, 0, b"x").is_err());
-    assert!(slots.list_clear(VALUE, 0).is_err());
-    assert!(slots.get_all(LIST, |_| ()).is_err());
+    let large = vec![0; VALUE_BYTES_MAX + 1];
+    let errors = [
+        slots.get(3, 0).unwrap_err(),
+        slots.get(VALUE, 2).unwrap_err(),
+        slots.map_get(VALUE, 0, b"x").unwrap_err(),
+        slots.list_append(MAP, 0, b"x").unwrap_err(),
+        slots.list_clear(VALUE, 0).unwrap_err(),
+        slots.get_all(LIST, |_| ()).unwrap_err(),
+        slots.get_all(3, |_| ()).unwrap_err(),
+        slots.set(VALUE, 0, Some(&large)).unwrap_err(),
+    ];
+    assert!(errors.iter().all(|error| error.fault() == Fault::Internal), "{errors:?}");
+    let messages: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
+    assert_eq!(messages[0], "state slot 3 is used; there are 3");
+    assert_eq!(messages[1], "state of key 2 is used; the call has 2 keys");
+    assert_eq!(messages[2], "state slot `v` is used as a map; it is none");
 }
 
 /// Goal: no time-to-live and no time overflows, and what is written is seen at once. Method: the greatest and the least of each.

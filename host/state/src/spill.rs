@@ -26,6 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use redb::{Database, ReadOnlyTable, ReadableDatabase, StorageBackend, TableDefinition, TableError, WriteTransaction};
 
 use super::codec;
+use super::error::StateError;
 use super::key::Key;
 use super::store::JobStores;
 use flowgate_base::error::{Error, Result};
@@ -38,7 +39,7 @@ const CACHE_BYTES_MIN: usize = 1 << 20;
 
 /// What redb says is wrong.
 pub(super) fn failed(e: impl std::fmt::Display) -> Error {
-    Error::new(&crate::code::EXTERNAL, format!("cannot use the file for state that is over the memory budget: {e}"))
+    StateError::SpillFile(e.to_string()).into()
 }
 
 /// A file without a name.
