@@ -17,7 +17,7 @@ use super::spill_table::DueKeys;
 use super::spilled::{Folded, Spilled};
 use super::store::{Report, share};
 use super::table::{NO_ROW, Table, Values};
-use super::values::Asker;
+use super::values::DueReason;
 use flowgate_base::error::Result;
 
 /// Bytes of rows that are written at once.
@@ -312,10 +312,10 @@ impl<V: Values> Table<V> {
         let groups = self.key_groups();
         let Table { index, values, marks, spilled: Some(spilled), .. } = self else { return Ok(()) };
         let mut due = DueKeys::default();
-        for (row, by) in victims.iter().flat_map(|row| Asker::ALL.map(|by| (*row, by))) {
-            if let Some(at) = values.due(row, by) {
-                let (key, first) = (index.key(row), &mut spilled.due[by as usize]);
-                due.push(by, at, groups.of(hash(key)), key);
+        for (row, reason) in victims.iter().flat_map(|row| DueReason::ALL.map(|reason| (*row, reason))) {
+            if let Some(at) = values.due(row, reason) {
+                let (key, first) = (index.key(row), &mut spilled.due[reason as usize]);
+                due.push(reason, at, groups.of(hash(key)), key);
                 *first = Some(first.map_or(at, |first| first.min(at)));
             }
         }
@@ -353,8 +353,8 @@ impl<V: Values> Table<V> {
     }
 
     /// When the first of the spilled keys is due: it may have come back or be gone by now.
-    pub fn spilled_due(&self, by: Asker) -> Option<i64> {
-        self.spilled.as_ref().and_then(|spilled| spilled.due[by as usize])
+    pub fn spilled_due(&self, reason: DueReason) -> Option<i64> {
+        self.spilled.as_ref().and_then(|spilled| spilled.due[reason as usize])
     }
 
     /// Brings back up to `limit` spilled keys that are due at `until` or earlier, and gives whether there may be more: then it
@@ -362,12 +362,13 @@ impl<V: Values> Table<V> {
     ///
     /// # Errors
     /// The file for spilled state cannot be read: the outside world's.
-    pub fn load_due(&mut self, by: Asker, until: i64, limit: usize) -> Result<bool> {
-        let Some(spilled) = self.spilled.as_mut().filter(|s| s.due[by as usize].is_some_and(|at| at <= until)) else {
+    pub fn load_due(&mut self, reason: DueReason, until: i64, limit: usize) -> Result<bool> {
+        let Some(spilled) = self.spilled.as_mut().filter(|s| s.due[reason as usize].is_some_and(|at| at <= until))
+        else {
             return Ok(false);
         };
-        let (keys, next) = spilled.file.take_due(by, until, limit)?;
-        spilled.due[by as usize] = next;
+        let (keys, next) = spilled.file.take_due(reason, until, limit)?;
+        spilled.due[reason as usize] = next;
         let (mut wanted, mut found) = (Records::default(), Vec::new());
         for (i, bytes) in keys.iter().enumerate() {
             let (group, key) = read_key(bytes)?;

@@ -179,12 +179,8 @@ impl KeyIndex {
     }
 
     /// The key of a row.
-    pub fn key(&self, group: u32) -> Key<'_> {
-        if self.nothing == Some(group) {
-            Key::Nothing
-        } else {
-            self.store.get(group as usize, self.tags[group as usize])
-        }
+    pub fn key(&self, row: u32) -> Key<'_> {
+        if self.nothing == Some(row) { Key::Nothing } else { self.store.get(row as usize, self.tags[row as usize]) }
     }
 
     /// The keys of these rows, in order.
@@ -226,62 +222,62 @@ impl KeyIndex {
         Ok((offsets, bytes))
     }
 
-    /// The groups of rows, new ones where a key is new.
-    pub fn of_rows(&mut self, keys: &Keys, groups: &mut Vec<u32>) {
-        groups.clear();
+    /// Looks up the row of each key; a key that is new gets a row.
+    pub fn rows_of(&mut self, keys: &Keys, rows: &mut Vec<u32>) {
+        rows.clear();
         if keys.is_empty() {
             return;
         }
-        groups.reserve(keys.len());
+        rows.reserve(keys.len());
         match keys {
             Keys::Ints(values, None) if self.tags.len() < MANY => {
-                groups.extend(values.iter().map(|value| self.of_int(*value)));
+                rows.extend(values.iter().map(|value| self.get_or_insert_int(*value)));
             }
             Keys::Ints(values, None) => {
-                self.guess(values, groups);
-                for (group, value) in groups.iter_mut().zip(values) {
-                    if !self.has_tag(*group, *value as u64) {
-                        *group = self.of_int(*value);
+                self.guess(values, rows);
+                for (row, value) in rows.iter_mut().zip(values) {
+                    if !self.has_tag(*row, *value as u64) {
+                        *row = self.get_or_insert_int(*value);
                     }
                 }
             }
-            Keys::Bytes(offsets, data, None) => groups.extend(offsets.windows(2).map(|ends| {
+            Keys::Bytes(offsets, data, None) => rows.extend(offsets.windows(2).map(|ends| {
                 let (start, end) = (ends[0] as usize, ends[1] as usize);
                 let (bytes, tag) = (&data[start..end], tag_at(data, start, end));
                 self.find_bytes(bytes, tag).unwrap_or_else(|| self.insert(Key::Bytes(bytes), tag))
             })),
-            Keys::Unit(rows) => {
-                let row = self.of(Key::Nothing);
-                groups.resize(*rows, row);
+            Keys::Unit(count) => {
+                let row = self.get_or_insert(Key::Nothing);
+                rows.resize(*count, row);
             }
-            _ => groups.extend((0..keys.len()).map(|row| self.of(keys.get(row)))),
+            _ => rows.extend((0..keys.len()).map(|i| self.get_or_insert(keys.get(i)))),
         }
     }
 
-    /// The groups of rows; `absent` where a key is not there.
-    pub fn find_rows(&self, keys: &Keys, absent: u32, groups: &mut Vec<u32>) {
-        groups.clear();
+    /// Looks up the row of each key; `absent` where a key is not there.
+    pub fn find_rows(&self, keys: &Keys, absent: u32, rows: &mut Vec<u32>) {
+        rows.clear();
         match keys {
             Keys::Ints(values, None) if self.tags.len() < MANY => {
-                groups.extend(values.iter().map(|value| self.find_int(*value).unwrap_or(absent)));
+                rows.extend(values.iter().map(|value| self.find_int(*value).unwrap_or(absent)));
             }
             Keys::Ints(values, None) => {
-                self.guess(values, groups);
-                for (group, value) in groups.iter_mut().zip(values) {
-                    if !self.has_tag(*group, *value as u64) {
-                        *group = self.find_int(*value).unwrap_or(absent);
+                self.guess(values, rows);
+                for (row, value) in rows.iter_mut().zip(values) {
+                    if !self.has_tag(*row, *value as u64) {
+                        *row = self.find_int(*value).unwrap_or(absent);
                     }
                 }
             }
-            _ => groups.extend((0..keys.len()).map(|row| self.find(keys.get(row)).unwrap_or(absent))),
+            _ => rows.extend((0..keys.len()).map(|i| self.find(keys.get(i)).unwrap_or(absent))),
         }
     }
 
     /// The rows that numbers most likely have, if they have any: tags are not looked at. Where those are not in the cache, the
     /// look-ups of a batch so wait for memory together: first for the table, then for tags.
-    fn guess(&self, values: &[i64], groups: &mut Vec<u32>) {
+    fn guess(&self, values: &[i64], rows: &mut Vec<u32>) {
         let likely = |value: &i64| self.table.find(place(*value as u64), |_| true).copied().unwrap_or(u32::MAX);
-        groups.extend(values.iter().map(likely));
+        rows.extend(values.iter().map(likely));
     }
 
     #[inline(always)]
@@ -289,12 +285,12 @@ impl KeyIndex {
         self.tags.get(row as usize) == Some(&tag)
     }
 
-    /// The group of a key, a new one if the key is new.
+    /// Returns the row of a key; a key that is new gets one.
     #[inline]
-    pub fn of(&mut self, key: Key<'_>) -> u32 {
+    pub fn get_or_insert(&mut self, key: Key<'_>) -> u32 {
         match key {
             Key::Nothing => self.nothing.unwrap_or_else(|| self.insert_nothing()),
-            Key::Int(value) => self.of_int(value),
+            Key::Int(value) => self.get_or_insert_int(value),
             Key::Bytes(bytes) => {
                 let tag = tag_of(bytes);
                 self.find_bytes(bytes, tag).unwrap_or_else(|| self.insert(key, tag))
@@ -304,7 +300,7 @@ impl KeyIndex {
 
     /// A number by itself, and not as a [`Key`]: that would go through memory, which costs more than the look-up.
     #[inline]
-    fn of_int(&mut self, value: i64) -> u32 {
+    fn get_or_insert_int(&mut self, value: i64) -> u32 {
         self.find_int(value).unwrap_or_else(|| self.insert_int(value))
     }
 
@@ -331,7 +327,7 @@ impl KeyIndex {
         self.free.pop().unwrap_or(self.tags.len() as u32)
     }
 
-    /// The group of a key.
+    /// Returns the row of a key, if it is there.
     #[inline]
     pub fn find(&self, key: Key<'_>) -> Option<u32> {
         match key {
@@ -358,16 +354,16 @@ impl KeyIndex {
 
     #[cold]
     fn insert(&mut self, key: Key<'_>, tag: u64) -> u32 {
-        let group = self.push(key, tag);
-        self.enter(group, tag);
-        group
+        let row = self.push(key, tag);
+        self.enter(row, tag);
+        row
     }
 
     #[cold]
     fn insert_nothing(&mut self) -> u32 {
-        let group = self.push(Key::Nothing, 0);
-        self.nothing = Some(group);
-        group
+        let row = self.push(Key::Nothing, 0);
+        self.nothing = Some(row);
+        row
     }
 
     fn push(&mut self, key: Key<'_>, tag: u64) -> u32 {

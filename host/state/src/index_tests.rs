@@ -5,15 +5,15 @@ use arrow_array::{Array, BooleanArray};
 use proptest::prelude::*;
 use std::collections::HashMap;
 
-/// Goal: groups are the distinct keys in the order in which they came. Method: rows in two batches, against a map.
+/// Goal: rows are numbered as distinct keys come. Method: rows in two batches, against a map.
 fn check(fields: &[Field], columns: Vec<ArrayRef>, model: &[String]) {
-    let mut groups = KeyIndex::default();
+    let mut index = KeyIndex::default();
     let (mut numbers, mut all) = (Vec::new(), Vec::new());
     let half = model.len() / 2;
     for (start, length) in [(0, half), (half, model.len() - half)] {
         let part: Vec<ArrayRef> = columns.iter().map(|c| c.slice(start, length)).collect();
         let keys = Keys::of(&part, length).unwrap();
-        groups.of_rows(&keys, &mut numbers);
+        index.rows_of(&keys, &mut numbers);
         all.extend_from_slice(&numbers);
     }
     let mut seen: HashMap<&String, u32> = HashMap::new();
@@ -21,9 +21,9 @@ fn check(fields: &[Field], columns: Vec<ArrayRef>, model: &[String]) {
         let next = seen.len() as u32;
         assert_eq!(all[row], *seen.entry(key).or_insert(next), "row {row}: {key}");
     }
-    // The columns of the groups are the rows where a key came first.
+    // The key columns of the index are those of the batch where a key came first.
     let firsts: Vec<u32> = (0..seen.len() as u32).map(|g| all.iter().position(|a| *a == g).unwrap() as u32).collect();
-    let out = groups.columns(fields).unwrap();
+    let out = index.columns(fields).unwrap();
     for (column, got) in columns.iter().zip(out) {
         let want = arrow_select::take::take(column, &arrow_array::UInt32Array::from(firsts.clone()), None).unwrap();
         assert_eq!(&got, &want);
@@ -57,13 +57,13 @@ proptest! {
 }
 
 proptest! {
-    /// Goal: tags tell short keys apart; whatever the length, equal keys are one group and others are not.
+    /// Goal: tags tell short keys apart; whatever the length, equal keys have one row and others have not.
     #[test]
     fn keys_of_any_length(keys in prop::collection::vec(prop::collection::vec(0u8..3, 0..12), 0..60)) {
-        let mut groups = KeyIndex::default();
-        let numbers: Vec<u32> = keys.iter().map(|k| groups.of(Key::Bytes(k))).collect();
+        let mut index = KeyIndex::default();
+        let numbers: Vec<u32> = keys.iter().map(|k| index.get_or_insert(Key::Bytes(k))).collect();
         for (i, a) in keys.iter().enumerate() {
-            prop_assert_eq!(groups.find(Key::Bytes(a)), Some(numbers[i]));
+            prop_assert_eq!(index.find(Key::Bytes(a)), Some(numbers[i]));
             for (j, b) in keys.iter().enumerate() {
                 prop_assert_eq!(numbers[i] == numbers[j], a == b, "{:?} and {:?}", a, b);
                 let together = [&a[..], &b[..]].concat();
@@ -100,7 +100,7 @@ proptest! {
                     index.remove(row);
                 }
             } else {
-                let row = index.of(key(n));
+                let row = index.get_or_insert(key(n));
                 let known = *model.entry(n).or_insert(row);
                 prop_assert_eq!(row, known);
             }
@@ -117,21 +117,21 @@ proptest! {
 }
 
 #[test]
-fn keys_whose_hashes_are_equal_are_different_groups() {
-    let mut groups = KeyIndex::default();
+fn keys_whose_hashes_are_equal_have_different_rows() {
+    let mut index = KeyIndex::default();
     let (a, b) = (b"a long key".as_slice(), b"another long key".as_slice());
     let tag = tag_of(a);
-    assert_eq!(groups.find_bytes(a, tag).unwrap_or_else(|| groups.insert(Key::Bytes(a), tag)), 0);
-    assert_eq!(groups.find_bytes(b, tag), None, "the same hash is not the same key");
-    assert_eq!(groups.insert(Key::Bytes(b), tag), 1);
-    assert_eq!((groups.find_bytes(a, tag), groups.find_bytes(b, tag)), (Some(0), Some(1)));
+    assert_eq!(index.find_bytes(a, tag).unwrap_or_else(|| index.insert(Key::Bytes(a), tag)), 0);
+    assert_eq!(index.find_bytes(b, tag), None, "the same hash is not the same key");
+    assert_eq!(index.insert(Key::Bytes(b), tag), 1);
+    assert_eq!((index.find_bytes(a, tag), index.find_bytes(b, tag)), (Some(0), Some(1)));
 }
 
 #[test]
 fn negative_numbers_are_keys_like_others() {
-    let mut groups = KeyIndex::default();
+    let mut index = KeyIndex::default();
     let keys = [-1, i64::MIN, i64::MAX, 0, -1];
-    assert_eq!(keys.map(|k| groups.of(Key::Int(k))), [0, 1, 2, 3, 0]);
+    assert_eq!(keys.map(|k| index.get_or_insert(Key::Int(k))), [0, 1, 2, 3, 0]);
 }
 
 proptest! {
@@ -159,10 +159,10 @@ proptest! {
         ] {
             let fields: Vec<Field> = types.into_iter().map(|of| Field::nullable("k", of)).collect();
             let keys = Keys::of(&columns, rows.len()).unwrap();
-            let (mut index, mut groups) = (KeyIndex::default(), Vec::new());
-            index.of_rows(&keys, &mut groups);
+            let (mut index, mut numbers) = (KeyIndex::default(), Vec::new());
+            index.rows_of(&keys, &mut numbers);
             let picked: Vec<usize> = picks.iter().map(|pick| pick.index(rows.len())).collect();
-            let asked: Vec<u32> = picked.iter().map(|row| groups[*row]).collect();
+            let asked: Vec<u32> = picked.iter().map(|row| numbers[*row]).collect();
             let back = index.keys_of(&asked).unwrap();
             for (at, row) in picked.iter().enumerate() {
                 prop_assert_eq!(back.get(at), keys.get(*row), "{:?}", &fields);
@@ -174,7 +174,7 @@ proptest! {
                 prop_assert_eq!(got, &want);
             }
             let (mut other, mut theirs) = (KeyIndex::default(), Vec::new());
-            other.of_rows(&back, &mut theirs);
+            other.rows_of(&back, &mut theirs);
             for (at, row) in picked.iter().enumerate() {
                 prop_assert_eq!(other.key(theirs[at]), keys.get(*row));
             }

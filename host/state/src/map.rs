@@ -21,7 +21,7 @@ pub struct Maps {
 /// The map of one key.
 #[derive(Debug, Default)]
 pub struct Map {
-    entries: BTreeMap<Short, Cell>,
+    entries: BTreeMap<Short, EntryValue>,
     /// Of the entries.
     bytes: usize,
     /// No entry was written before this.
@@ -32,15 +32,15 @@ pub struct Map {
 
 /// The value of an entry.
 #[derive(Debug, Clone)]
-pub struct Cell {
+pub struct EntryValue {
     value: Short,
     written_ms: i64,
 }
 
 /// Bytes of an entry in a tree that is two thirds full.
-const ENTRY_BYTES: usize = (size_of::<Short>() + size_of::<Cell>()) * 3 / 2;
+const ENTRY_BYTES: usize = (size_of::<Short>() + size_of::<EntryValue>()) * 3 / 2;
 
-fn entry_bytes(name: &Short, cell: &Cell) -> usize {
+fn entry_bytes(name: &Short, cell: &EntryValue) -> usize {
     ENTRY_BYTES + name.heap_bytes() + cell.value.heap_bytes()
 }
 
@@ -57,19 +57,19 @@ impl Maps {
     }
 
     /// Sets an entry, or removes it; gives the old one, for [`Maps::put_back`].
-    pub fn set(&mut self, row: u32, entry: &[u8], value: Option<&[u8]>) -> Option<Cell> {
-        let cell = value.map(|value| Cell { value: Short::new(value), written_ms: self.ttl.now_ms() });
+    pub fn set(&mut self, row: u32, entry: &[u8], value: Option<&[u8]>) -> Option<EntryValue> {
+        let cell = value.map(|value| EntryValue { value: Short::new(value), written_ms: self.ttl.now_ms() });
         self.put_back(row, Short::new(entry), cell)
     }
 
     /// Sets an entry to what it was.
-    pub fn put_back(&mut self, row: u32, entry: Short, cell: Option<Cell>) -> Option<Cell> {
+    pub fn put_back(&mut self, row: u32, entry: Short, cell: Option<EntryValue>) -> Option<EntryValue> {
         let map = &mut self.rows[row as usize];
         if let Some(changed) = &mut map.changed {
             changed.insert(entry.clone());
         }
         let names = entry.heap_bytes();
-        let bytes_of = |cell: &Cell| ENTRY_BYTES + names + cell.value.heap_bytes();
+        let bytes_of = |cell: &EntryValue| ENTRY_BYTES + names + cell.value.heap_bytes();
         let old = match cell {
             None => map.entries.remove(entry.as_slice()),
             Some(cell) => {
@@ -141,9 +141,9 @@ impl Values for Maps {
         let entries: Vec<(&[u8], &[u8], i64)> = codec::decode(bytes)?;
         let oldest_ms = entries.iter().map(|(.., written_ms)| *written_ms).min().unwrap_or_default();
         let cell = |(name, value, written_ms): (&[u8], &[u8], i64)| {
-            (Short::new(name), Cell { value: Short::new(value), written_ms })
+            (Short::new(name), EntryValue { value: Short::new(value), written_ms })
         };
-        let entries: BTreeMap<Short, Cell> = entries.into_iter().map(cell).collect();
+        let entries: BTreeMap<Short, EntryValue> = entries.into_iter().map(cell).collect();
         let bytes = entries.iter().map(|(name, cell)| entry_bytes(name, cell)).sum();
         self.replace(row, Map { entries, bytes, oldest_ms, changed: None });
         Ok(())
@@ -192,7 +192,7 @@ impl Values for Maps {
     fn changes(&mut self, row: u32, visit: EntryVisitor<'_>) -> Result<()> {
         let map = &mut self.rows[row as usize];
         let mut record = Vec::new();
-        let mut give = |name: &Short, cell: Option<&Cell>| {
+        let mut give = |name: &Short, cell: Option<&EntryValue>| {
             let Some(cell) = cell else { return visit(Some(name.as_slice()), None) };
             record.clear();
             codec::encode_prefix(&cell.written_ms, &mut record);
@@ -216,7 +216,7 @@ impl Values for Maps {
             None => None,
             Some(record) => {
                 let (written_ms, value) = codec::decode_prefix(record)?;
-                Some(Cell { value: Short::new(value), written_ms })
+                Some(EntryValue { value: Short::new(value), written_ms })
             }
         };
         self.put_back(row, Short::new(entry), cell);

@@ -6,7 +6,7 @@
 use super::changes::Change;
 use super::key::Keys;
 use super::list::{List, Lists};
-use super::map::{Cell, Map, Maps};
+use super::map::{EntryValue, Map, Maps};
 use super::marks::Mark;
 use super::short::Short;
 use super::store::{SlotKind, StateStore};
@@ -89,7 +89,7 @@ enum Noted {
 #[derive(Debug)]
 enum Undo {
     Value { slot: u32, row: u32, old: Option<Short>, written: Mark },
-    Entry { slot: u32, row: u32, entry: Short, old: Option<Cell> },
+    Entry { slot: u32, row: u32, entry: Short, old: Option<EntryValue> },
     Map { slot: u32, row: u32, old: Map },
     ListLength { slot: u32, row: u32, length: usize },
     List { slot: u32, row: u32, old: List },

@@ -8,7 +8,7 @@ use redb::{ReadableTable, WriteTransaction};
 
 use super::key::Key;
 use super::spill::{Definition, Record, Records, SpillFile, failed, ordered, put_key, read_ordered, read_value};
-use super::values::Asker;
+use super::values::DueReason;
 use flowgate_base::error::{Error, Result};
 
 /// The tables of redb's that a table of ours has for itself, or that small tables of one slot share.
@@ -18,7 +18,7 @@ pub(super) struct SpillSpace {
     rows: String,
     /// Keys of rows that were spilled before changes had been looked at.
     changed: String,
-    /// Keys that are due at a time, by [`Asker`].
+    /// Keys that are due at a time, by [`DueReason`].
     due: [String; 2],
     /// Whether there is anything beside rows.
     has_notes: AtomicBool,
@@ -37,7 +37,7 @@ impl SpillSpace {
             file: Arc::clone(file),
             rows: name("rows"),
             changed: name("changed"),
-            due: Asker::ALL.map(|by| name(&format!("due-{}", by as usize))),
+            due: DueReason::ALL.map(|reason| name(&format!("due-{}", reason as usize))),
             has_notes: AtomicBool::new(false),
             next: AtomicU64::new(0),
             gone: Mutex::default(),
@@ -107,16 +107,16 @@ pub(super) struct SpillTable {
     number: Option<u64>,
 }
 
-/// Keys, each with the time when it is due; for each [`Asker`] its own.
+/// Keys, each with the time when it is due; for each [`DueReason`] its own.
 #[derive(Debug, Default)]
 pub(super) struct DueKeys([Vec<Vec<u8>>; 2]);
 
 impl DueKeys {
     /// Adds a key.
-    pub(super) fn push(&mut self, by: Asker, at: i64, key_group: u32, key: Key<'_>) {
+    pub(super) fn push(&mut self, reason: DueReason, at: i64, key_group: u32, key: Key<'_>) {
         let mut bytes = ordered(at).to_vec();
         put_key(key_group, key, &mut bytes);
-        self.0[by as usize].push(bytes);
+        self.0[reason as usize].push(bytes);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -265,10 +265,11 @@ impl SpillTable {
     }
 
     /// Takes out up to `limit` keys that are due at `until` or earlier, and says when the next one is due.
-    pub(super) fn take_due(&self, by: Asker, until: i64, limit: usize) -> Result<(Vec<Vec<u8>>, Option<i64>)> {
+    pub(super) fn take_due(&self, reason: DueReason, until: i64, limit: usize) -> Result<(Vec<Vec<u8>>, Option<i64>)> {
         self.space.write(|transaction| {
             let (mut keys, mut next) = (Vec::new(), None);
-            let mut table = transaction.open_table(Definition::new(&self.space.due[by as usize])).map_err(failed)?;
+            let mut table =
+                transaction.open_table(Definition::new(&self.space.due[reason as usize])).map_err(failed)?;
             let mut entries = Vec::new();
             for entry in within(&table, &self.range(None))? {
                 let (entry, _) = entry.map_err(failed)?;

@@ -35,7 +35,7 @@ pub(super) struct Spilled {
     pub(super) changed: usize,
     /// Behind this key the sweep for what is expired goes on.
     pub(super) swept: Option<Vec<u8>>,
-    /// When the first of the keys in the file is due, by [`Asker`](super::values::Asker).
+    /// When the first of the keys in the file is due, by [`DueReason`](super::values::DueReason).
     pub(super) due: [Option<i64>; 2],
     pub(super) held: Held,
 }

@@ -12,7 +12,7 @@ use super::spill::put_key;
 use super::spill_table::SharedSpace;
 use super::spilled::Spilled;
 use super::store::{Listing, SlotKind, StateStore};
-pub use super::values::{Asker, EntryVisitor, Values};
+pub use super::values::{DueReason, EntryVisitor, Values};
 use flowgate_base::error::Result;
 
 /// Spilled keys that are due which should come back at once: see [`Table::load_due`].
@@ -207,7 +207,7 @@ impl<V: Values> Table<V> {
                 return;
             }
         }
-        self.index.own().of_rows(keys, rows);
+        self.index.own().rows_of(keys, rows);
     }
 
     /// The row of a key, to change it: a new one, with an empty value, if the key is new.
@@ -269,7 +269,7 @@ impl<V: Values> Table<V> {
 
     /// A new row, whose key is not there.
     pub(super) fn insert(&mut self, key: Key<'_>) -> u32 {
-        let row = self.index.own().of(key);
+        let row = self.index.own().get_or_insert(key);
         self.grow();
         row
     }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::key::{Key, Keys};
 use super::store::{JobStores, SlotKind, StateStore};
-use super::table::{Asker, NO_ROW, Table, Values};
+use super::table::{DueReason, NO_ROW, Table, Values};
 use flowgate_base::error::{Error, Result};
 
 /// A count for each key.
@@ -35,9 +35,9 @@ impl Values for Counts {
         self.0.len() * 8
     }
 
-    fn due(&self, row: u32, by: Asker) -> Option<i64> {
+    fn due(&self, row: u32, reason: DueReason) -> Option<i64> {
         // For tests of it: a key is due at its count, unless that is a multiple of 5.
-        Some(self.0[row as usize]).filter(|count| by == Asker::Time && count % 5 != 0)
+        Some(self.0[row as usize]).filter(|count| reason == DueReason::Time && count % 5 != 0)
     }
 }
 
@@ -209,7 +209,7 @@ proptest! {
             let expected: Vec<i64> = model.iter().filter_map(is_due).collect();
             let (mut seen, mut more) = (Vec::new(), true);
             while more {
-                more = table.load_due(Asker::Time, until, limit).unwrap();
+                more = table.load_due(DueReason::Time, until, limit).unwrap();
                 prop_assert!(table.index().len() <= limit, "few at a time");
                 let index = table.index();
                 let keys = index.live().map(|row| index.key(row));
@@ -229,7 +229,7 @@ proptest! {
             seen.dedup();
             prop_assert_eq!(seen, expected);
             let first = model.values().copied().filter(|at| at % 5 != 0).min();
-            prop_assert!(first.is_none() || table.spilled_due(Asker::Time) <= first, "the first may come too early, not too late");
+            prop_assert!(first.is_none() || table.spilled_due(DueReason::Time) <= first, "the first may come too early, not too late");
         }
         prop_assert_eq!(contents(&mut table), model);
     }

@@ -14,7 +14,7 @@ use super::evict::NEXT_KEYS;
 use super::spill_table::SharedSpace;
 use super::spilled::{Folded, Spilled};
 use super::store::{Report, SlotKind, StateStore};
-use super::table::{Asker, Home, Table, Values};
+use super::table::{DueReason, Home, Table, Values};
 use flowgate_base::error::{Error, Result};
 
 /// A table that takes up no more bytes than this goes to the file as a whole, even if less is to be freed.
@@ -142,8 +142,8 @@ impl<V: Prototype> Tables<V> {
 
     /// Numbers of tables with keys that are due, in memory or in the file, as far as is known without a look at them: all tables
     /// in memory are among them.
-    pub fn may_be_due(&self, by: Asker) -> Vec<i64> {
-        let folded = self.folded.iter().filter(|(_, folded)| folded.due()[by as usize].is_some());
+    pub fn may_be_due(&self, reason: DueReason) -> Vec<i64> {
+        let folded = self.folded.iter().filter(|(_, folded)| folded.due()[reason as usize].is_some());
         let mut numbers: Vec<i64> = self.open.keys().chain(folded.map(|(number, _)| number)).copied().collect();
         numbers.sort_unstable();
         numbers

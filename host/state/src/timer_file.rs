@@ -50,7 +50,7 @@ const FILTER_STALE_MIN: usize = 16 << 10;
 /// A timer by its rank: when it fires, and its name.
 pub(super) type Ranked = (Rank, Short);
 
-type Table<'t> = redb::Table<'t, &'static [u8], &'static [u8]>;
+type RedbTable<'t> = redb::Table<'t, &'static [u8], &'static [u8]>;
 
 /// Timers in the file.
 #[derive(Debug)]
@@ -191,7 +191,7 @@ impl TimerFile {
 
     /// Changes both tables, that by rank and that by name, and removes from them what was cleared, first: it may have been set
     /// again.
-    fn change<T>(&mut self, change: impl FnOnce(&mut Table<'_>, &mut Table<'_>) -> Result<T>) -> Result<T> {
+    fn change<T>(&mut self, change: impl FnOnce(&mut RedbTable<'_>, &mut RedbTable<'_>) -> Result<T>) -> Result<T> {
         let cleared = std::mem::take(&mut self.cleared);
         self.file.write(|transaction| {
             let mut by_rank = transaction.open_table(Definition::new(&self.by_rank)).map_err(failed)?;

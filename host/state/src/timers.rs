@@ -122,7 +122,7 @@ impl Timers {
 
     /// The row of a key that gets a timer.
     fn hold(&mut self, key: Key<'_>) -> u32 {
-        let row = self.keys.of(key);
+        let row = self.keys.get_or_insert(key);
         if self.uses.len() <= row as usize {
             self.uses.resize(row as usize + 1, 0);
         }
@@ -157,7 +157,7 @@ impl Timers {
             if let Some(log) = &mut self.log {
                 log.gone(key, clock, timer.time, timer.tag);
             }
-            due.key_of.push(due.keys.of(key));
+            due.key_of.push(due.keys.get_or_insert(key));
             due.times.push(timer.time);
             due.tags.push(timer.tag);
             self.release(timer.key);

@@ -5,18 +5,18 @@ use flowgate_base::error::{Error, Result};
 /// Called with an entry (`None`: the key's only value) and its value in the encoding of stored state (`None`: it is gone).
 pub type EntryVisitor<'a> = &'a mut dyn FnMut(Option<&[u8]>, Option<&[u8]>) -> Result<()>;
 
-/// Who has to look at rows at their time. Each has its own.
+/// Why a row is due: something has to find it at a time, in memory or not. A row has a time for each reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asker {
-    /// Event time or processing time, as it goes on.
+pub enum DueReason {
+    /// Event time or processing time reaches it.
     Time,
-    /// Early results, of what has changed since the last ones.
+    /// Early results are emitted, of the rows that have changed since the last ones.
     Early,
 }
 
-impl Asker {
-    /// All of them.
-    pub const ALL: [Asker; 2] = [Asker::Time, Asker::Early];
+impl DueReason {
+    /// Every reason.
+    pub const ALL: [DueReason; 2] = [DueReason::Time, DueReason::Early];
 }
 
 /// Columns of values, one row for each key of a [`Table`](super::table::Table).
@@ -55,9 +55,9 @@ pub trait Values {
         false
     }
 
-    /// When somebody has to look at the row, whether it is in memory or not; `None`: never. A row that comes back by
+    /// Returns the time at which the row is due, whether it is in memory or not; `None`: never. A row that comes back by
     /// [`Values::decode`] is due as it was.
-    fn due(&self, _row: u32, _by: Asker) -> Option<i64> {
+    fn due(&self, _row: u32, _reason: DueReason) -> Option<i64> {
         None
     }
 

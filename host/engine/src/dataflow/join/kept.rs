@@ -11,7 +11,7 @@ use flowgate_base::error::Result;
 use flowgate_base::schema::DataType;
 use flowgate_state::index::KeyIndex;
 use flowgate_state::store::{SlotKind, StateStore};
-use flowgate_state::table::{Asker, DUE_AT_ONCE, NO_ROW, Table};
+use flowgate_state::table::{DUE_AT_ONCE, DueReason, NO_ROW, Table};
 
 /// At most this number of rows is forgotten by one call of [`Kept::sweep`].
 const SWEPT_ROWS: u32 = 65_536;
@@ -70,7 +70,7 @@ impl Kept {
         }
         // The file is asked for all keys together, and for each of them once.
         let (mut distinct, mut of_rows) = (KeyIndex::default(), Vec::new());
-        distinct.of_rows(&keys.keys, &mut of_rows);
+        distinct.rows_of(&keys.keys, &mut of_rows);
         let all: Vec<u32> = (0..distinct.rows() as u32).collect();
         self.table.find_rows(&distinct.keys_of(&all)?, &mut groups)?;
         Ok(of_rows.into_iter().map(|key| groups[key as usize]).collect())
@@ -140,12 +140,12 @@ impl Kept {
     /// Brings back some of the keys in the file that have rows whose reach ends at this watermark; gives whether there were
     /// any. Then [`Kept::expired`] has them, and this is to be called again.
     pub fn load_expired(&mut self, watermark: i64, now: i64) -> Result<bool> {
-        if self.table.spilled_due(Asker::Time).is_none_or(|due| due > watermark) {
+        if self.table.spilled_due(DueReason::Time).is_none_or(|due| due > watermark) {
             return Ok(false);
         }
         // What was brought back before makes room.
         self.settle(now)?;
-        self.table.load_due(Asker::Time, watermark, DUE_AT_ONCE)?;
+        self.table.load_due(DueReason::Time, watermark, DUE_AT_ONCE)?;
         Ok(true)
     }
 

@@ -21,7 +21,7 @@ impl KeyLists {
     pub fn new(keys: &RowKeys) -> Self {
         let mut groups = KeyIndex::with_room(keys.keys.len().min(ROOM_MAX));
         let mut of_rows = Vec::new();
-        groups.of_rows(&keys.keys, &mut of_rows);
+        groups.rows_of(&keys.keys, &mut of_rows);
         let mut starts = vec![0u32; groups.rows() + 1];
         for (row, group) in of_rows.iter().enumerate() {
             starts[*group as usize + 1] += u32::from(keys.has_key(row));

@@ -15,7 +15,7 @@ use flowgate_base::schema::DataType;
 use flowgate_state::bytes::{take_array, take_int};
 use flowgate_state::cell;
 use flowgate_state::cell::ColumnBuilder;
-use flowgate_state::values::{Asker, Values};
+use flowgate_state::values::{DueReason, Values};
 
 /// Small chunks are merged up to this number of rows.
 pub const CHUNK_ROWS: usize = 8_192;
@@ -374,8 +374,8 @@ impl Values for RowLists {
         self.live_bytes + self.rows.len() * size_of::<RowMark>() + self.heads.len() * 8 + schedule
     }
 
-    fn due(&self, row: u32, by: Asker) -> Option<i64> {
-        let reach = self.reach_ms.filter(|_| by == Asker::Time)?;
+    fn due(&self, row: u32, reason: DueReason) -> Option<i64> {
+        let reach = self.reach_ms.filter(|_| reason == DueReason::Time)?;
         let kept = self.list(row).filter(|at| self.is_alive(*at));
         kept.map(|at| self.mark(at).expires(reach)).min()
     }

@@ -265,7 +265,7 @@ impl Operator for ProcessOperator {
         let columns = columns_for(&side.reads, gather)?;
         let keys = side.key.iter().map(|column| gather(*column)).collect::<Result<Vec<_>>>()?;
         self.index.reset();
-        self.index.of_rows(&Keys::of(&keys, row_count)?, &mut self.key_of_row);
+        self.index.rows_of(&Keys::of(&keys, row_count)?, &mut self.key_of_row);
         let (key_columns, count) = (self.index.columns(&self.key_fields)?, self.index.rows());
         self.state.state::<ProcessState>()?.begin(Keys::of(&key_columns, count)?, self.now)?;
         let rows = KeyedRows {

@@ -9,7 +9,7 @@ use crate::dataflow::batch::Batch;
 use crate::dataflow::watermark::END_OF_TIME;
 use flowgate_base::error::Result;
 use flowgate_state::store::StateStore;
-use flowgate_state::table::{Asker, DUE_AT_ONCE};
+use flowgate_state::table::{DUE_AT_ONCE, DueReason};
 
 /// The keys of a global window on one worker.
 pub struct GlobalWindow {
@@ -66,7 +66,7 @@ impl Windows for GlobalWindow {
 
     fn next(&mut self, plan: &mut Plan) -> Result<Option<Vec<Batch>>> {
         if self.early {
-            self.early = self.pane.load_due(Asker::Early, i64::MAX, DUE_AT_ONCE)?;
+            self.early = self.pane.load_due(DueReason::Early, i64::MAX, DUE_AT_ONCE)?;
             let rows = take_changed(&mut self.pane);
             let results = plan.results(&self.pane, Some(&rows), Span::Latest, Mark::Early)?;
             self.pane.settle(0)?;

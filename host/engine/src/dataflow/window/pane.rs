@@ -14,7 +14,7 @@ use crate::job::graph::Trigger;
 use flowgate_base::error::{Error, Result};
 use flowgate_state::bytes::{at_end, take_array, take_int};
 use flowgate_state::key::Keys;
-use flowgate_state::table::{Asker, Table, Values};
+use flowgate_state::table::{DueReason, Table, Values};
 use flowgate_state::tables::Prototype;
 use flowgate_wall::{CallContext, RowFailure};
 
@@ -241,9 +241,9 @@ impl Values for Accumulated {
         aggregates + self.latest.capacity() * 8 + self.counter.capacity() * 8 + self.changed.capacity()
     }
 
-    fn due(&self, row: u32, by: Asker) -> Option<i64> {
+    fn due(&self, row: u32, reason: DueReason) -> Option<i64> {
         let changed = || self.changed.get(row as usize) == Some(&true);
-        (by == Asker::Early && changed()).then_some(NEVER)
+        (reason == DueReason::Early && changed()).then_some(NEVER)
     }
 }
 

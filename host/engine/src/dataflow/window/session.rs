@@ -14,7 +14,7 @@ use super::shape::TIME_LIMIT_MS;
 use crate::dataflow::batch::Batch;
 use flowgate_base::error::Result;
 use flowgate_state::store::{SlotKind, StateStore};
-use flowgate_state::table::{Asker, DUE_AT_ONCE, Table};
+use flowgate_state::table::{DUE_AT_ONCE, DueReason, Table};
 use flowgate_wall::RowFailure;
 
 /// Sessions that fire at once.
@@ -297,7 +297,7 @@ impl Windows for SessionWindows {
 
     fn next(&mut self, plan: &mut Plan) -> Result<Option<Vec<Batch>>> {
         if self.early {
-            self.early = self.table.load_due(Asker::Early, i64::MAX, DUE_AT_ONCE)?;
+            self.early = self.table.load_due(DueReason::Early, i64::MAX, DUE_AT_ONCE)?;
             let mut changed = self.table.values_mut().accumulated.take_changed();
             changed.retain(|number| self.table.values().all[*number as usize].key != NONE);
             for number in &changed {
@@ -313,7 +313,7 @@ impl Windows for SessionWindows {
         let results = self.fire(plan, firing)?;
         self.forget(closed);
         self.table.settle(0)?;
-        if !more && !self.table.load_due(Asker::Time, target, DUE_AT_ONCE)? {
+        if !more && !self.table.load_due(DueReason::Time, target, DUE_AT_ONCE)? {
             // What came back with the last of them has not been looked at.
             self.target = self.next_in_memory().filter(|at| *at <= target).map(|_| target);
         }
@@ -321,7 +321,7 @@ impl Windows for SessionWindows {
     }
 
     fn next_firing(&self) -> Option<i64> {
-        let spilled = self.table.spilled_due(Asker::Time);
+        let spilled = self.table.spilled_due(DueReason::Time);
         self.next_in_memory().map_or(spilled, |at| Some(spilled.map_or(at, |spilled| spilled.min(at))))
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::pane::Accumulated;
 use flowgate_base::error::Result;
 use flowgate_state::bytes::{at_end, put_sized, take_array, take_count, take_int, take_sized};
-use flowgate_state::table::{Asker, Values};
+use flowgate_state::table::{DueReason, Values};
 
 /// No further session.
 pub const NONE: u32 = u32::MAX;
@@ -280,10 +280,10 @@ impl Values for Sessions {
         self.accumulated.bytes() + sessions + self.heads.capacity() * 4
     }
 
-    fn due(&self, row: u32, by: Asker) -> Option<i64> {
-        let of = |(number, session)| match by {
-            Asker::Time => Some(self.next_look(session)),
-            Asker::Early => self.accumulated.due(number, by),
+    fn due(&self, row: u32, reason: DueReason) -> Option<i64> {
+        let of = |(number, session)| match reason {
+            DueReason::Time => Some(self.next_look(session)),
+            DueReason::Early => self.accumulated.due(number, reason),
         };
         self.of_key(row).filter_map(of).min()
     }

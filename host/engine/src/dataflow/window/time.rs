@@ -21,7 +21,7 @@ use flowgate_base::error::Result;
 use flowgate_state::index::KeyIndex;
 use flowgate_state::key::Keys;
 use flowgate_state::store::{SlotKind, StateStore};
-use flowgate_state::table::{Asker, DUE_AT_ONCE, NO_ROW};
+use flowgate_state::table::{DUE_AT_ONCE, DueReason, NO_ROW};
 use flowgate_wall::RowFailure;
 
 /// Results of this number of rows, or of this number of windows, are emitted at once, or more where a window has them: small windows that fire
@@ -154,7 +154,7 @@ impl TimeWindows {
         let mut rows = Vec::new();
         for window in shape.windows(start).filter(late) {
             if given.windows.is_empty() {
-                given.keys.of_rows(keys, &mut rows);
+                given.keys.rows_of(keys, &mut rows);
             }
             let all: Vec<u32> = (0..given.keys.rows() as u32).collect();
             let (keys, mut has) = (given.keys.keys_of(&all)?, vec![false; all.len()]);
@@ -351,10 +351,10 @@ impl TimeWindows {
     /// Notes keys that have changed in some panes, which is done when these are all.
     fn take_changed(&mut self, early: &mut Early) -> Result<()> {
         let mut count = 0;
-        let mut starts = self.panes.may_be_due(Asker::Early).into_iter().filter(|start| Some(*start) >= early.from);
+        let mut starts = self.panes.may_be_due(DueReason::Early).into_iter().filter(|start| Some(*start) >= early.from);
         for start in starts.by_ref() {
             let Some(pane) = self.panes.get(start)? else { continue };
-            let more = pane.load_due(Asker::Early, i64::MAX, DUE_AT_ONCE)?;
+            let more = pane.load_due(DueReason::Early, i64::MAX, DUE_AT_ONCE)?;
             let rows = take_changed(pane);
             count += rows.len();
             if !rows.is_empty() {
