@@ -6,7 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a column holds. The contract with plugins (`wit/`) has the same seven.
+/// The type of a column. The contract with plugins (`wit/`) has the same seven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DataType {
@@ -27,7 +27,7 @@ pub enum DataType {
 }
 
 impl DataType {
-    /// All of them, in the order of the contract.
+    /// All types, in the order of the contract.
     pub const ALL: [DataType; 7] = [
         DataType::Boolean,
         DataType::Int64,
@@ -71,29 +71,29 @@ impl fmt::Display for DataType {
     }
 }
 
-/// One column of a schema. Displays as `name: type`, with `?` behind the type where it is nullable.
+/// One column of a schema. Displays as `name: type`, with `?` after the type if it is nullable.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Field {
     /// Unique within the schema.
     pub name: String,
-    /// What it holds.
+    /// The type of its values.
     pub data_type: DataType,
     /// Whether a row may have no value.
     pub nullable: bool,
 }
 
 impl Field {
-    /// A field whose rows all have a value.
+    /// Creates a field whose rows all have a value.
     pub fn new(name: impl Into<String>, data_type: DataType) -> Self {
         Field { name: name.into(), data_type, nullable: false }
     }
 
-    /// A field whose rows may have no value.
+    /// Creates a field whose rows may have no value.
     pub fn nullable(name: impl Into<String>, data_type: DataType) -> Self {
         Field { name: name.into(), data_type, nullable: true }
     }
 
-    /// The type as people write it: `int64`, or `int64?` where it is nullable.
+    /// Returns the type as people write it: `int64`, or `int64?` if it is nullable.
     pub fn type_name(&self) -> String {
         format!("{}{}", self.data_type, if self.nullable { "?" } else { "" })
     }
@@ -116,22 +116,22 @@ pub struct Schema {
 pub type SchemaRef = Arc<Schema>;
 
 impl Schema {
-    /// A schema of these fields; the caller answers for unique names.
+    /// Creates a schema of these fields, whose names must be unique.
     pub fn new(fields: Vec<Field>) -> Self {
         Schema { fields }
     }
 
-    /// Position of the column of this name.
+    /// Returns the position of the column of this name.
     pub fn index_of(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|f| f.name == name)
     }
 
-    /// The column of this name.
+    /// Returns the column of this name.
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|f| f.name == name)
     }
 
-    /// The same as an Arrow schema.
+    /// Returns the schema as Arrow's.
     pub fn arrow(&self) -> arrow_schema::Schema {
         arrow_schema::Schema::new(
             self.fields

@@ -1,8 +1,8 @@
-//! Text that a person reads, made safe to show. Plugins and data give names, messages and values: on a terminal, a control
-//! character moves the cursor, changes the title or pastes into the input, and a mark of direction reorders what is read.
+//! Text made safe to show to a person. Names, messages and values come from plugins and data: on a terminal, a control character
+//! moves the cursor, changes the title or pastes into the input, and a mark of direction reorders the text.
 //!
-//! Such characters are shown as what they are, `\u{1b}`. Every text that goes to a terminal comes through here: pieces, where
-//! they are put into a message ([`one_line`]), and everything again where it is written ([`painted`]).
+//! Such characters are shown escaped, as `\u{1b}`. Every text that goes to a terminal passes through here: pieces where they become
+//! part of a message ([`one_line`]), and everything again where it is written ([`painted`]).
 //!
 //! S6: no text of a plugin or of data reaches a terminal with control characters in it.
 
@@ -16,10 +16,10 @@ pub fn has_power(c: char) -> bool {
         || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A text as one line of at most `bytes_max` bytes: line breaks and tabs are blanks, other characters with power are escaped;
-/// what is longer is cut at a character.
+/// Returns a text as one line of at most `bytes_max` bytes: line breaks and tabs become blanks, other characters with power are
+/// escaped; a longer text is cut between characters.
 pub fn one_line(text: &str, bytes_max: usize) -> String {
-    // What will be cut anyway is not looked at.
+    // The part that will be cut is not checked.
     let head = &text[..text.floor_char_boundary(bytes_max)];
     if !head.chars().any(has_power) {
         return head.into();
@@ -35,15 +35,15 @@ pub fn one_line(text: &str, bytes_max: usize) -> String {
     out
 }
 
-/// A text of several lines: line feeds and tabs stay, other characters with power are escaped.
+/// Returns a text of several lines: line feeds and tabs stay, other characters with power are escaped.
 pub fn lines(text: &str) -> Cow<'_, str> {
     escaped(text, |_| 0)
 }
 
-/// What our own reports are painted with: codes for colour and weight between `ESC [` and `m`.
+/// The codes for colour and weight in our own reports, between `ESC [` and `m`.
 pub const PAINTS: [&str; 6] = ["1;31", "1;33", "1", "36", "34", "0"];
 
-/// As [`lines`], for text into which reports have put their own colours ([`PAINTS`]), which stay.
+/// Does the same as [`lines`] for a report; its own colours ([`PAINTS`]) stay.
 pub fn painted(text: &str) -> Cow<'_, str> {
     escaped(text, |rest| {
         let code = rest.strip_prefix("\x1b[").and_then(|rest| rest.split_once('m')).map(|(code, _)| code);
@@ -51,7 +51,7 @@ pub fn painted(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// JSON as it is shown: characters with power, which can only be within strings, are escaped as JSON does it.
+/// Returns JSON made safe to show: characters with power, which can only be within strings, are escaped as in JSON.
 pub fn json(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -67,12 +67,12 @@ pub fn json(text: &str) -> String {
     out
 }
 
-/// Appends a character, or what it is.
+/// Appends a character, escaped if it has power.
 fn escape(c: char, out: &mut String) {
     if has_power(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
 }
 
-/// `kept` says how many bytes at the beginning of a text stay as they are.
+/// Escapes characters with power, except line feeds, tabs, and where `kept` returns the length of a prefix that stays.
 fn escaped(text: &str, kept: impl Fn(&str) -> usize) -> Cow<'_, str> {
     let stays = |c: char| !has_power(c) || matches!(c, '\n' | '\t');
     if text.chars().all(stays) {

@@ -1,7 +1,7 @@
 //! Standard error for threads that must not wait: workers in the middle of a call, and the thread that handles signals.
 //!
-//! Whoever reads standard error may have stopped reading: a pager, a full pipe, a stopped terminal. Lines wait in a queue, a
-//! thread of its own writes them, and what does not fit into the queue is dropped and counted.
+//! The reader of standard error may have stopped reading: a pager, a full pipe, a stopped terminal. Lines wait in a queue, a
+//! thread of its own writes them, and lines that do not fit into the queue are dropped and counted.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -14,7 +14,7 @@ use crate::clock;
 /// Bytes of lines that wait to be written: a few hundred long ones, a second of short ones.
 pub const WAITING_BYTES_MAX: usize = 1 << 20;
 
-/// How long the end of a command waits for lines to be written.
+/// The longest wait for lines to be written, at the end of a command.
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// Lines on their way to a writer.
@@ -28,7 +28,7 @@ struct State {
     lines: VecDeque<String>,
     bytes: usize,
     dropped: u64,
-    /// Lines were taken and are being written.
+    /// Whether lines are being written.
     writing: bool,
 }
 
@@ -39,7 +39,7 @@ impl Queue {
         let run = move || {
             loop {
                 let lines = theirs.take();
-                // Where standard error is closed there is nobody to tell.
+                // If standard error is closed, the error cannot be reported.
                 let _ = writer.write_all(lines.as_bytes()).and_then(|()| writer.flush());
                 theirs.state().writing = false;
                 theirs.changed.notify_all();
@@ -64,7 +64,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// What is to be written next; waits for it.
+    /// Waits for lines, and returns all of them.
     fn take(&self) -> String {
         let mut state = self.state();
         while state.lines.is_empty() {
@@ -80,7 +80,7 @@ impl Queue {
         text
     }
 
-    /// Waits until everything is written, or `within` is over.
+    /// Waits until everything is written, at most for `within`.
     fn flush(&self, within: Duration) {
         let until = clock::monotonic() + within;
         let mut state = self.state();
@@ -96,15 +96,15 @@ impl Queue {
 
 static QUEUE: OnceLock<Option<Arc<Queue>>> = OnceLock::new();
 
-/// Writes a line, soon. Never waits; the line must be safe to show.
+/// Queues a line to be written. Never waits; the line must be safe to show.
 pub fn line(text: impl Into<String>) {
-    // Without a thread to write it there is no log, and the job runs all the same.
+    // If the thread cannot start, there is no log, and the job runs.
     if let Some(queue) = QUEUE.get_or_init(|| Queue::start(std::io::stderr())) {
         queue.push(text.into());
     }
 }
 
-/// Waits a moment until the lines so far are written, so that what is written next stands behind them.
+/// Waits up to a second until the lines so far are written, so that the next output follows them.
 pub fn flush() {
     if let Some(Some(queue)) = QUEUE.get() {
         queue.flush(FLUSH);

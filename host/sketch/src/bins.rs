@@ -2,9 +2,9 @@
 
 use crate::varint;
 
-/// Most bins that are kept: the highest ones. Lower ones are counted in the lowest that is kept.
+/// The number of bins that are kept: the highest ones. Lower ones are counted in the lowest that is kept.
 ///
-/// What is kept depends on the highest bin alone, so that merging is exactly associative and commutative.
+/// Which bins are kept depends only on the highest one, so that merging is exactly associative and commutative.
 pub(crate) const BINS_MAX: i32 = 2048;
 
 /// Counts of consecutive bins; the first and the last are not 0.
@@ -37,7 +37,7 @@ impl Bins {
         self.first + self.counts.len().saturating_sub(1) as i32
     }
 
-    /// Makes room up to the bin `last`, and counts those that are too low then in the lowest that is kept.
+    /// Makes room up to the bin `last`, and counts bins that are then too low in the lowest that is kept.
     fn make_last(&mut self, last: i32) {
         let first = self.first.max(last - (BINS_MAX - 1));
         let low = ((first - self.first) as usize).min(self.counts.len());
@@ -47,7 +47,7 @@ impl Bins {
         self.counts[0] = self.counts[0].saturating_add(low_count);
     }
 
-    /// Bytes of memory that it takes up beside itself.
+    /// Memory in bytes besides its own.
     pub(crate) fn bytes(&self) -> usize {
         self.counts.capacity() * 8
     }

@@ -3,15 +3,15 @@
 //! Charles Masson, Jee E. Rim, Homin K. Lee: "DDSketch: A Fast and Fully-Mergeable Quantile Sketch with Relative-Error
 //! Guarantees", PVLDB 12(12), 2019, <https://arxiv.org/abs/1908.10693>.
 //!
-//! A magnitude `x` is counted in bin `ceil(log_gamma(x))`, gamma = (1 + a) / (1 - a), so that the middle of a bin is off by
-//! the factor `a` at most.
+//! A magnitude `x` is counted in bin `ceil(log_gamma(x))`, gamma = (1 + a) / (1 - a), so that the middle of a bin has
+//! a relative error of at most `a`.
 
 use crate::bins::Bins;
 
-/// `a`: the result is off by this part of itself at most.
+/// The relative error `a` of a result, at most.
 pub const RELATIVE_ERROR: f64 = 0.01;
 const GAMMA: f64 = (1.0 + RELATIVE_ERROR) / (1.0 - RELATIVE_ERROR);
-/// Of the encoding.
+/// The version of the encoding.
 const VERSION: u8 = 1;
 
 /// The distribution of the values of one group.
@@ -54,12 +54,12 @@ impl Quantiles {
         }
     }
 
-    /// Bytes of memory that it takes up beside itself.
+    /// Memory in bytes besides its own.
     pub fn bytes(&self) -> usize {
         self.positive.bytes() + self.negative.bytes()
     }
 
-    /// Counts what another one has counted.
+    /// Adds the counts of another sketch.
     pub fn merge(&mut self, other: &Quantiles) {
         self.smallest = self.smallest.min(other.smallest);
         self.largest = self.largest.max(other.largest);
@@ -68,7 +68,7 @@ impl Quantiles {
         self.negative.merge(&other.negative);
     }
 
-    /// The value of rank `floor(q * (count - 1))`, counted from 0; `None` where there are no values.
+    /// Returns the value of rank `floor(q * (count - 1))`, counted from 0; `None` if there are no values.
     pub fn quantile(&self, q: f64) -> Option<f64> {
         let count = self.negative.total().saturating_add(self.zeros).saturating_add(self.positive.total());
         let last = count.checked_sub(1)?;
@@ -97,7 +97,7 @@ fn bin(magnitude: f64) -> i32 {
     (magnitude.ln() / GAMMA.ln()).ceil() as i32
 }
 
-/// Off by the same factor from both ends of the bin.
+/// Returns the value whose relative error to both ends of the bin is the same.
 fn middle(bin: i32) -> f64 {
     (f64::from(bin) * GAMMA.ln()).exp() * (2.0 / (GAMMA + 1.0))
 }
@@ -113,7 +113,7 @@ impl Quantiles {
         self.negative.encode(bytes);
     }
 
-    /// Reads what [`Quantiles::encode`] wrote; `None` where it is something else.
+    /// Decodes what [`Quantiles::encode`] wrote; returns `None` for other bytes.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (VERSION, bytes) = bytes.split_first().map(|(version, rest)| (*version, rest))? else { return None };
         let (smallest, bytes) = bytes.split_first_chunk::<8>()?;

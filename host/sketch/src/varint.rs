@@ -1,4 +1,4 @@
-//! Integers in as many bytes as they need: seven bits a byte, lowest first, the eighth says that more follow (LEB128).
+//! Integers of variable length: seven bits per byte, lowest first; the eighth bit says that more bytes follow (LEB128).
 
 pub(crate) fn write(mut number: u64, bytes: &mut Vec<u8>) {
     while number >= 0x80 {
@@ -8,7 +8,7 @@ pub(crate) fn write(mut number: u64, bytes: &mut Vec<u8>) {
     bytes.push(number as u8);
 }
 
-/// The number at the beginning; `bytes` then begins after it. `None` where there is none.
+/// Takes the number off the beginning; returns `None` if there is none.
 pub(crate) fn read(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {

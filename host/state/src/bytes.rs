@@ -1,4 +1,4 @@
-//! Stored bytes, read from front to back.
+//! Reading stored bytes from front to back.
 
 use flowgate_base::error::{Error, Result};
 
@@ -9,14 +9,17 @@ fn cut_off() -> Error {
 /// Takes this many bytes off the beginning.
 ///
 /// # Errors
-/// There are fewer: our mistake, or damage. So with all that follow.
+/// There are fewer: our mistake, or damage.
 pub fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8]> {
     let (taken, rest) = bytes.split_at_checked(length).ok_or_else(cut_off)?;
     *bytes = rest;
     Ok(taken)
 }
 
-/// Takes as many bytes as the array has off the beginning.
+/// Takes `N` bytes off the beginning.
+///
+/// # Errors
+/// There are fewer: our mistake, or damage.
 pub fn take_array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N]> {
     let (taken, rest) = bytes.split_first_chunk().ok_or_else(cut_off)?;
     *bytes = rest;
@@ -24,16 +27,25 @@ pub fn take_array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N]> {
 }
 
 /// Takes an integer (8 bytes, little-endian).
+///
+/// # Errors
+/// As [`take_array`].
 pub fn take_int(bytes: &mut &[u8]) -> Result<i64> {
     Ok(i64::from_le_bytes(take_array(bytes)?))
 }
 
 /// Takes a length or a number (4 bytes, little-endian).
+///
+/// # Errors
+/// As [`take_array`].
 pub fn take_count(bytes: &mut &[u8]) -> Result<u32> {
     Ok(u32::from_le_bytes(take_array(bytes)?))
 }
 
-/// Takes a length (4 bytes, little-endian) and as many bytes.
+/// Takes a length (4 bytes, little-endian) and the bytes of this length.
+///
+/// # Errors
+/// As [`take_array`].
 pub fn take_sized<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8]> {
     let length = take_count(bytes)?;
     take(bytes, length as usize)
@@ -45,7 +57,7 @@ pub fn put_sized(value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(value);
 }
 
-/// Nothing may be left.
+/// Checks that no bytes are left.
 ///
 /// # Errors
 /// There are bytes left over: our mistake, or damage.

@@ -1,7 +1,7 @@
 //! Single values of columns: as bytes, and back to columns. Part of the format of keys and of stored rows.
 //!
 //! ```text
-//! cell:  0, or 1 and the value: 8 bytes, little-endian | 1 byte (boolean) | length 4 bytes and as many bytes (text, bytes, json)
+//! cell:  0, or 1 and the value: 8 bytes, little-endian | 1 byte (boolean) | length, 4 bytes, and the bytes (text, bytes, json)
 //! ```
 
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use flowgate_base::schema::DataType;
 /// One column's value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value<'a> {
-    /// Of an int64 or timestamp column.
+    /// A value of an int64 or timestamp column.
     Int(i64),
-    /// Of a float64 column.
+    /// A value of a float64 column.
     Float(f64),
-    /// Of a boolean column.
+    /// A value of a boolean column.
     Boolean(bool),
-    /// Of a text, bytes or json column.
+    /// A value of a text, bytes or json column.
     Bytes(&'a [u8]),
 }
 
@@ -83,7 +83,7 @@ pub enum ColumnBuilder {
 }
 
 impl ColumnBuilder {
-    /// Of a type.
+    /// Creates a builder of a column of this type, without rows.
     pub fn new(data_type: DataType) -> Self {
         match data_type {
             DataType::Boolean => ColumnBuilder::Boolean(BooleanBuilder::new()),
@@ -121,7 +121,7 @@ impl ColumnBuilder {
         Ok(())
     }
 
-    /// The column.
+    /// Returns the column.
     pub fn finish(self) -> ArrayRef {
         match self {
             ColumnBuilder::Boolean(mut b) => Arc::new(b.finish()),

@@ -1,4 +1,4 @@
-//! What has changed in a table since the last look, how it is put back, and how all of a table is gone through.
+//! The changes of a table since the last call, how they are restored, and how all rows of a table are visited.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use flowgate_base::error::Result;
 pub struct Change<'a> {
     /// The key group of the key.
     pub key_group: u32,
-    /// Whose state has changed.
+    /// The key whose state has changed.
     pub key: Key<'a>,
     /// The entry of a map or the number of a list's element. `None`: the only value; or, where the value is gone, everything
     /// that the key had.
@@ -24,14 +24,17 @@ pub struct Change<'a> {
     pub value: Option<&'a [u8]>,
 }
 
-/// Called with changes, in the order in which they have to be put back.
+/// Receives changes, in the order in which they have to be restored.
 pub type ChangeVisitor<'a> = &'a mut dyn FnMut(Change<'_>) -> Result<()>;
 
-/// Spilled rows that are in memory at once while all are gone through.
+/// Spilled rows that are in memory at once while all rows are visited.
 const LOADED_AT_ONCE: usize = 4096;
 
 impl<V: Values> Table<V> {
-    /// From now on changes are noted, those among them that are removals; everything that is there counts as changed.
+    /// Starts to note changes, including removals; every row that exists counts as changed.
+    ///
+    /// # Errors
+    /// The spill file cannot be read or written: the outside world's.
     pub fn track_changes(&mut self) -> Result<()> {
         if self.gone.is_some() {
             return Ok(());
@@ -60,7 +63,7 @@ impl<V: Values> Table<V> {
     /// Calls `visit` with what has changed since the last call.
     ///
     /// # Errors
-    /// What `visit` says, or the file for spilled state cannot be read.
+    /// `visit` fails, or the spill file cannot be read.
     pub fn changes(&mut self, visit: ChangeVisitor<'_>) -> Result<()> {
         let groups = self.key_groups();
         for key in std::mem::take(self.gone.get_or_insert_default()) {
@@ -105,10 +108,10 @@ impl<V: Values> Table<V> {
         result.and_then(|()| spilled.file.forget_changed())
     }
 
-    /// Puts back what [`Table::changes`] gave. It does not count as changed.
+    /// Restores a change that [`Table::changes`] returned. The row does not count as changed.
     ///
     /// # Errors
-    /// The change is not of such a table, or is damaged.
+    /// The change is of another kind of table, or damaged.
     pub fn restore(&mut self, change: Change<'_>) -> Result<()> {
         let row = self.lookup(change.key)?;
         if (change.entry, change.value) == (None, None) {
@@ -135,10 +138,10 @@ impl<V: Values> Table<V> {
         Ok(())
     }
 
-    /// Forgets all keys. Where nobody looks at changes, what is spilled is not read for it.
+    /// Removes all keys. Unless changes are noted, spilled rows are not read for it.
     ///
     /// # Errors
-    /// The file for spilled state cannot be read: the outside world's.
+    /// The spill file cannot be read: the outside world's.
     pub fn clear(&mut self) -> Result<()> {
         if self.gone.is_none() {
             self.spilled = None;
@@ -160,24 +163,24 @@ impl<V: Values> Table<V> {
         Ok(())
     }
 
-    /// Calls `visit` with the rows of all keys, some at a time: see [`Table::walk`].
+    /// Calls `visit` with the rows of all keys, some thousands at a time: see [`Table::walk`].
     ///
     /// # Errors
-    /// What `visit` says, or the file for spilled state cannot be read.
+    /// `visit` fails, or the spill file cannot be read.
     pub fn scan(&mut self, mut visit: impl FnMut(&KeyIndex, &mut V, &[u32]) -> Result<()>) -> Result<()> {
         let mut walk = Walk::default();
         while self.walk(&mut walk, &mut visit)? {}
         Ok(())
     }
 
-    /// Goes on with a walk through all keys: calls `visit` with the rows of the next ones, those in memory first, then those
-    /// that are spilled, in the order of their key groups. Gives whether there may be more.
+    /// Continues a walk through all keys: calls `visit` with the rows of the next ones, those in memory first, then the
+    /// spilled ones in the order of their key groups. Returns whether there may be more.
     ///
     /// Between the steps of a walk the table must not change. What `visit` does to the values of spilled rows is forgotten;
-    /// rows are valid inside one call.
+    /// rows are valid within one call.
     ///
     /// # Errors
-    /// What `visit` says, or the file for spilled state cannot be read.
+    /// `visit` fails, or the spill file cannot be read.
     pub fn walk(
         &mut self,
         walk: &mut Walk,
@@ -213,7 +216,7 @@ pub struct Walk {
     after: Option<Vec<u8>>,
 }
 
-/// Gives what has changed in one row.
+/// Calls `visit` with the changes of one row.
 fn give<V: Values>(
     values: &mut V,
     (clock, mark): (Option<&RowClock>, Mark),

@@ -34,10 +34,10 @@ pub fn encode<T: Encode>(value: &T, out: &mut Vec<u8>) {
         .expect("memory takes all bytes, and all our types can be encoded");
 }
 
-/// A value of all of these bytes.
+/// Decodes a value, which must take all of the bytes.
 ///
 /// # Errors
-/// They are not what [`encode`] wrote.
+/// The bytes are not what [`encode`] wrote.
 pub fn decode<'a, T: BorrowDecode<'a, ()>>(bytes: &'a [u8]) -> Result<T> {
     let (value, used) = bincode::borrow_decode_from_slice(bytes, config())
         .map_err(|e| Error::internal(format!("stored state cannot be decoded: {e}")))?;
@@ -52,7 +52,7 @@ pub fn encode_prefix(value: &i64, out: &mut Vec<u8>) {
     out.extend_from_slice(&value.to_le_bytes());
 }
 
-/// The integer that [`encode_prefix`] wrote, and what is behind it.
+/// Returns the integer that [`encode_prefix`] wrote, and the bytes after it.
 ///
 /// # Errors
 /// There are too few bytes.
@@ -73,10 +73,10 @@ pub fn frame(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     out[start + 1..start + HEAD].copy_from_slice(&checksum.to_le_bytes());
 }
 
-/// The payload of a frame.
+/// Returns the payload of a frame.
 ///
 /// # Errors
-/// Another version, or damage.
+/// The frame has another version, or is damaged.
 pub fn unframe(frame: &[u8]) -> Result<&[u8]> {
     let (head, payload) = frame.split_at_checked(HEAD).ok_or(StateError::Damaged)?;
     if head[0] != VERSION {
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claimed_length_is_not_believed() {
+    fn a_claimed_length_is_not_accepted() {
         let hostile = [253, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
         assert!(decode::<Vec<u64>>(&hostile).is_err());
     }

@@ -1,24 +1,24 @@
-//! Which rows of a table go to the file.
+//! The choice of the rows that spill.
 
 use super::key::hash;
 use super::marks::{LIVE, USED};
 use super::table::{Table, Values};
 
-/// A row that is to go.
+/// A row that is to spill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Victim {
     group: u32,
     pub(super) row: u32,
-    /// It was used since the search last came by: there were not enough others.
+    /// It was used since the last search in its key group: there were not enough others.
     pub(super) was_used: bool,
 }
 
 impl<V: Values> Table<V> {
-    /// At least `rows` rows that were not used since the search last came by; if there are fewer, others as
-    /// well, but for large ones that are held. In the order of their key groups.
+    /// Returns at least `count` rows that were not used since the last search in their key group; if there are fewer, also
+    /// used ones, except large rows that are held. They are ordered by key group.
     ///
-    /// The search goes around the key groups, and takes all it finds in some rather than a few in each: rows of one group are
-    /// neighbours in the file, and a page that is written for one row costs as much as for all of its rows.
+    /// The search goes around the key groups, and takes all rows of some groups rather than a few of each: rows of one group are
+    /// neighbours in the file, and writing a page costs the same for one row as for all of its rows.
     pub(super) fn cold_rows(&mut self, count: usize) -> Vec<Victim> {
         let Table { index, marks, spilled, .. } = self;
         let groups = match &self.home {

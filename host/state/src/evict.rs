@@ -1,8 +1,9 @@
-//! Tables whose cold rows are in a file: how rows go there when memory is short, and come back when their keys do
-//! (K2: nobody sees the difference).
+//! Tables whose cold rows are in a file: how rows spill when memory is short, and return when their keys do.
 //!
-//! A row that comes back leaves its copy in the file. While the row is in memory, it counts and the copy does not; if it does
-//! not change, it can go again without being written. Rows with changes that no checkpoint has may go as well: the file notes
+//! K2: with a memory budget, tables and timers behave as without one.
+//!
+//! A row that returns leaves its copy in the file. While the row is in memory, it counts and the copy does not; if it does not
+//! change, it can spill again without being written. Rows with changes that no checkpoint has may spill as well: the file notes
 //! their keys.
 
 use redb::WriteTransaction;
@@ -23,19 +24,19 @@ use flowgate_base::error::Result;
 /// Bytes of rows that are written at once.
 const WRITTEN_AT_ONCE: usize = 16 << 20;
 
-/// Removed keys that are kept in mind before they are removed from the file.
+/// Removed keys that are noted in memory before they are removed from the file.
 const REMOVED_AT_ONCE: usize = 4096;
 
-/// Keys for which there should be room in the index before they come.
+/// New keys for which the index should have room before a batch.
 pub(super) const NEXT_KEYS: usize = 16 << 10;
 
-/// Spilled rows that are looked at in search of expired ones whenever rows are spilled.
+/// Spilled rows that are checked for expiry whenever rows spill.
 const SWEPT_AT_ONCE: usize = 1024;
 
-/// Bytes of spilled rows that are loaded at once, or those of one row.
+/// Bytes of spilled rows that are loaded at once, unless one row alone has more.
 const LOADED_BYTES_AT_ONCE: usize = 4 << 20;
 
-/// Appends a row, behind its time where rows expire, in the encoding of stored state.
+/// Appends a row in the encoding of stored state, after its time where rows expire.
 pub(super) fn encode<V: Values>(values: &V, clock: Option<&RowClock>, mark: Mark, row: u32, out: &mut Vec<u8>) {
     if let Some(clock) = clock {
         clock.encode(mark, out);
@@ -43,7 +44,7 @@ pub(super) fn encode<V: Values>(values: &V, clock: Option<&RowClock>, mark: Mark
     values.encode(row, out);
 }
 
-/// Reads what [`encode`] wrote to an empty row; gives its time, as a mark has it.
+/// Decodes what [`encode`] wrote into an empty row, and returns its time, as a mark has it.
 pub(super) fn decode<V: Values>(values: &mut V, clock: Option<&RowClock>, row: u32, bytes: &[u8]) -> Result<Mark> {
     let (written, bytes) = clock.map_or(Ok((0, bytes)), |clock| clock.decode(bytes))?;
     values.decode(row, bytes)?;
@@ -51,12 +52,12 @@ pub(super) fn decode<V: Values>(values: &mut V, clock: Option<&RowClock>, row: u
 }
 
 impl<V: Values> Table<V> {
-    /// How many keys are in the file alone.
+    /// The number of keys that are only in the file.
     pub fn spilled_keys(&self) -> usize {
         self.spilled.as_ref().map_or(0, |spilled| spilled.copies - spilled.loaded)
     }
 
-    /// Loads what the file has of the keys of rows that are new, and marks all rows as changed.
+    /// Loads the values of new rows whose keys are in the file, and marks all rows as changed.
     #[inline(never)]
     pub(super) fn load_new(&mut self, keys: &Keys, rows: &[u32]) -> Result<()> {
         let groups = self.key_groups();
@@ -83,7 +84,7 @@ impl<V: Values> Table<V> {
         })
     }
 
-    /// Loads the keys that the file has, of those that are not in memory.
+    /// Loads the rows of keys that are in the file and not in memory.
     #[inline(never)]
     pub(super) fn load_missing(&mut self, keys: &Keys, rows: &mut [u32]) -> Result<()> {
         let groups = self.key_groups();
@@ -105,7 +106,7 @@ impl<V: Values> Table<V> {
         Ok(())
     }
 
-    /// The row of a key that is not in memory, if the file has it.
+    /// Loads the row of a key that is not in memory, if it is in the file.
     #[cold]
     pub(super) fn load_one(&mut self, key: Key<'_>) -> Result<Option<u32>> {
         let groups = self.key_groups();
@@ -123,7 +124,7 @@ impl<V: Values> Table<V> {
         found.map(|(epoch, bytes)| self.place_copy(key, epoch, &bytes)).transpose()
     }
 
-    /// Forgets a key, which must be there, in memory or not: it is not read for it.
+    /// Removes a key that exists, in memory or in the file, from which it is not read.
     pub fn remove_key(&mut self, key: Key<'_>) {
         match self.index.find(key) {
             Some(row) => self.remove(row),
@@ -144,7 +145,7 @@ impl<V: Values> Table<V> {
         }
     }
 
-    /// Puts a copy of the file's into memory; the key is not there.
+    /// Puts a copy from the file into memory, which does not have the key.
     fn place_copy(&mut self, key: Key<'_>, epoch: u32, bytes: &[u8]) -> Result<u32> {
         let row = self.insert(key);
         let written = decode(&mut self.values, self.clock.as_ref(), row, bytes)?;
@@ -156,7 +157,7 @@ impl<V: Values> Table<V> {
         Ok(row)
     }
 
-    /// Reports what there is; spills cold rows if that is too much.
+    /// Reports the table's size, and spills cold rows if memory is short.
     #[inline]
     pub(super) fn make_room(&mut self) -> Result<()> {
         if let Some(spilled) = &mut self.spilled
@@ -180,20 +181,20 @@ impl<V: Values> Table<V> {
         self.sweep_file()
     }
 
-    /// Memory that the rows take up, about.
+    /// Approximate memory of the rows, in bytes.
     fn own_bytes(&self) -> usize {
-        // Each of those that share an index has a part of it.
+        // Tables that share an index each count a part of it.
         let index = self.index.bytes() / self.index.sharers();
         let all = index + self.values.bytes() + self.marks.len() * size_of::<Mark>();
         share(all, self.index.len(), self.index.rows())
     }
 
-    /// Whether large rows are not spilled, since they were used.
+    /// Whether large rows stay in memory because they were used.
     pub(super) fn holds_rows(&self) -> bool {
         self.spilled.as_ref().is_some_and(|spilled| !spilled.held.is_empty())
     }
 
-    /// Reports what there is, once for each batch; gives the memory that the rows take up.
+    /// Reports the table's size, once per batch, and returns the memory of its rows in bytes.
     pub(super) fn report(&mut self) -> usize {
         let own = self.own_bytes();
         if let Some(spilled) = &mut self.spilled {
@@ -206,7 +207,7 @@ impl<V: Values> Table<V> {
     fn report_own(&mut self, own: usize) {
         let Some(home) = &self.home else { return };
         let keys = self.index.len();
-        // Of many tables, what each takes up besides its rows counts as well.
+        // Of many tables, the memory of each besides its rows counts as well.
         let besides = if home.shared.is_some() { size_of::<Self>() } else { 0 };
         let mut now = Report { keys, bytes: own + besides, ..Report::default() };
         if let Some(spilled) = &mut self.spilled {
@@ -218,8 +219,8 @@ impl<V: Values> Table<V> {
         home.listing.report(now);
     }
 
-    /// Spills cold rows that take up so much memory, or a little more; within a transaction of the space that the table shares
-    /// with others, if it is given and the table does.
+    /// Spills cold rows of `bytes` bytes of memory, or slightly more; within `transaction`, which is one of the shared space, if
+    /// the table is in it.
     pub(super) fn spill_bytes(&mut self, bytes: usize, transaction: Option<&WriteTransaction>) -> Result<()> {
         let (live, own) = (self.index.len(), self.own_bytes());
         if live == 0 {
@@ -227,12 +228,12 @@ impl<V: Values> Table<V> {
         }
         let row_bytes = (own / live).max(1);
         self.spill_rows((bytes / row_bytes).saturating_add(1).min(live), own, transaction)?;
-        // The next batch would report it; until then others may look.
+        // The next batch would report it; until then other tables read the figure.
         self.report_own((own as u128 * self.index.len() as u128 / live as u128) as usize);
         Ok(())
     }
 
-    /// Whether what it spills goes to a space of its own, and so not with the same write as that of others.
+    /// Whether it spills to a space of its own, and so not with the same write as other tables.
     pub(super) fn spills_alone(&self) -> bool {
         match &self.spilled {
             Some(spilled) => !spilled.file.is_shared(),
@@ -245,13 +246,13 @@ impl<V: Values> Table<V> {
         self.spilled.is_some() && self.index.is_empty()
     }
 
-    /// A table all of whose rows are in the file, as a note.
+    /// Returns the note of a table all of whose rows are in the file.
     pub(super) fn fold(self) -> Option<Folded> {
         debug_assert!(self.gone.is_none() && self.clock.is_none(), "a note has no changes and no clock");
         self.spilled.map(|spilled| spilled.fold())
     }
 
-    /// What the table has in the file; `rows` rows are about to go there.
+    /// Prepares the table's part of the file for `rows` more rows.
     fn spilled_for(&mut self, rows: usize) -> Result<()> {
         if let (None, Some(home)) = (&self.spilled, &self.home) {
             let file = home.store.spill_file()?;
@@ -261,7 +262,7 @@ impl<V: Values> Table<V> {
         self.spilled.as_mut().map_or(Ok(()), |spilled| spilled.expect(rows))
     }
 
-    /// Spills at least `rows` rows.
+    /// Spills at least `count` rows.
     fn spill_rows(&mut self, count: usize, own: usize, transaction: Option<&WriteTransaction>) -> Result<()> {
         self.spilled_for(count)?;
         let (mut records, mut written) = (Records::default(), Vec::new());
@@ -307,7 +308,7 @@ impl<V: Values> Table<V> {
         records.put_value(epoch, |out| encode(&self.values, self.clock.as_ref(), self.marks[row as usize], row, out));
     }
 
-    /// Writes rows to the file and forgets victims, the rows that were written among them.
+    /// Writes rows to the file and removes `victims` from memory, which include the written rows.
     fn write(&mut self, records: &mut Records, victims: &[u32], transaction: Option<&WriteTransaction>) -> Result<()> {
         let groups = self.key_groups();
         let Table { index, values, marks, spilled: Some(spilled), .. } = self else { return Ok(()) };
@@ -322,7 +323,7 @@ impl<V: Values> Table<V> {
         if !records.is_empty() || !due.is_empty() {
             let tracked = self.gone.is_some();
             let noted = |row: u32| tracked && marks[row as usize] & DIRTY != 0;
-            // A key that was removed and has come again is removed before it is written.
+            // A key that was removed and added again is removed before it is written.
             let removed = std::mem::take(&mut spilled.removed);
             let removed = removed.iter().map(Short::as_slice);
             match transaction.filter(|_| spilled.file.is_shared()) {
@@ -343,7 +344,7 @@ impl<V: Values> Table<V> {
             values.clear(*row);
         }
         if victims.len() == index.len() && index.sharers() > 1 {
-            // What others have as well is not copied to be emptied.
+            // A shared index is not copied only to be emptied.
             *index = SharedIndex::default();
         } else {
             let index = index.own();
@@ -352,16 +353,16 @@ impl<V: Values> Table<V> {
         Ok(())
     }
 
-    /// When the first of the spilled keys is due: it may have come back or be gone by now.
+    /// Returns a time at or before which the first spilled key is due: that key may have returned or been removed since.
     pub fn spilled_due(&self, reason: DueReason) -> Option<i64> {
         self.spilled.as_ref().and_then(|spilled| spilled.due[reason as usize])
     }
 
-    /// Brings back up to `limit` spilled keys that are due at `until` or earlier, and gives whether there may be more: then it
-    /// is to be called again, behind a [`Table::settle`].
+    /// Loads up to `limit` spilled keys that are due at `until` or earlier, and returns whether there may be more: then call it
+    /// again, after a [`Table::settle`].
     ///
     /// # Errors
-    /// The file for spilled state cannot be read: the outside world's.
+    /// The spill file cannot be read: the outside world's.
     pub fn load_due(&mut self, reason: DueReason, until: i64, limit: usize) -> Result<bool> {
         let Some(spilled) = self.spilled.as_mut().filter(|s| s.due[reason as usize].is_some_and(|at| at <= until))
         else {
@@ -382,7 +383,7 @@ impl<V: Values> Table<V> {
         })?;
         for (i, epoch, row) in found {
             let (_, key) = read_key(&keys[i as usize])?;
-            // A key may have been noted for several times.
+            // A key may have been noted with several times.
             if self.index.find(key).is_none() {
                 self.place_copy(key, epoch, &row)?;
             }
@@ -390,7 +391,7 @@ impl<V: Values> Table<V> {
         Ok(next.is_some_and(|at| at <= until))
     }
 
-    /// Loads up to `limit` rows that are in the file alone, from `after` on. Whether there are more.
+    /// Loads up to `limit` rows that are only in the file, from `after` on, and returns whether there are more.
     pub(super) fn load_chunk(&mut self, after: &mut Option<Vec<u8>>, limit: usize) -> Result<(Vec<u32>, bool)> {
         let (mut rows, mut seen, mut size) = (Vec::new(), Vec::new(), 0);
         let Some(spilled) = &self.spilled else { return Ok((rows, false)) };
@@ -412,7 +413,7 @@ impl<V: Values> Table<V> {
         Ok((rows, more))
     }
 
-    /// Forgets rows that were loaded and have not changed.
+    /// Removes rows from memory that were loaded and have not changed.
     pub(super) fn unload(&mut self, rows: &[u32]) {
         let Some(spilled) = &mut self.spilled else { return };
         for row in rows {
@@ -426,7 +427,7 @@ impl<V: Values> Table<V> {
         }
     }
 
-    /// Removes some of the expired rows that are in the file alone.
+    /// Removes some of the expired rows that are only in the file.
     fn sweep_file(&mut self) -> Result<()> {
         if self.expires() {
             let mut after = self.spilled.as_mut().and_then(|spilled| spilled.swept.take());

@@ -1,4 +1,4 @@
-//! A filter against look-ups of what was never there: it says "no" for certain, and "perhaps" else.
+//! A filter against look-ups of absent keys: "no" is certain, "perhaps" may be wrong.
 //!
 //! Blocked Bloom filters: the bits of one key lie in 64 bytes, so that a look-up reads one line of the cache (Putze, Sanders,
 //! Singler, "Cache-, Hash- and Space-Efficient Bloom Filters", WEA 2007). When one is full, another of twice the size is added, as
@@ -8,7 +8,7 @@
 /// Keys of the first layers; each further one has twice as many as the one before it.
 const FIRST_KEYS: [usize; 3] = [512, 8 << 10, 16 << 10];
 
-/// Blocks of 512 bits for `keys` keys: 12 bits a key, which lets about one in a hundred strange keys through.
+/// Keys per block of 512 bits: 12 bits per key, which accepts about one in a hundred absent keys.
 const KEYS_PER_BLOCK: usize = 42;
 
 /// Bits that are set for a key.
@@ -16,7 +16,7 @@ const BITS: u32 = 6;
 
 type Block = [u64; 8];
 
-/// Hashes of keys that may be there.
+/// Hashes of keys that may be present.
 #[derive(Debug, Default)]
 pub(super) struct Filter {
     layers: Vec<Layer>,
@@ -64,7 +64,7 @@ impl Filter {
         })
     }
 
-    /// Bytes of memory.
+    /// Memory in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.layers.iter().map(|layer| layer.blocks.len() * size_of::<Block>()).sum()
     }

@@ -1,5 +1,5 @@
-//! An index of keys: numbers them from 0, in the order in which they come. The number of a key is its row in the columns
-//! that hold what belongs to it. A removed key leaves a free row, which the next new key takes.
+//! An index of keys: it numbers them from 0, in the order of their insertion. The number of a key is its row in the columns of
+//! values. A removed key leaves a free row, which the next new key takes.
 
 use std::sync::Arc;
 
@@ -22,9 +22,9 @@ pub struct KeyIndex {
     table: HashTable<u32>,
     /// By row.
     tags: Vec<u64>,
-    /// What tags do not say of keys.
+    /// The part of keys that is not in their tags.
     store: Store,
-    /// The row of what has no key.
+    /// The row of [`Key::Nothing`].
     nothing: Option<u32>,
     /// Rows whose keys were removed.
     free: Vec<u32>,
@@ -32,7 +32,7 @@ pub struct KeyIndex {
     dead_bytes: usize,
 }
 
-/// Set in the tag of a key that its tag alone does not tell from all others.
+/// Set in the tag of a key that its tag alone does not identify.
 const HASHED: u64 = 1 << 63;
 
 /// An index of more keys is too large for the cache.
@@ -48,7 +48,7 @@ fn tag_of(bytes: &[u8]) -> u64 {
     if len > SHORT {
         return xxh3_64(bytes) | HASHED;
     }
-    // Two loads that may overlap, so that no byte is looked at by itself.
+    // Two loads that may overlap, so that no byte is loaded by itself.
     let value = match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
         (Some(first), Some(last)) => {
             u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << ((len - 4) * 8)
@@ -58,8 +58,8 @@ fn tag_of(bytes: &[u8]) -> u64 {
     value | (len as u64) << 56
 }
 
-/// The same for the key at `start..end` of a buffer: where eight bytes can be read, a short key needs no look at its length
-/// but a mask, and so no branch that words of all lengths would mislead.
+/// The same for the key at `start..end` of a buffer: where eight bytes can be read, a short key needs a mask and no branch on its
+/// length, which would be mispredicted for words of all lengths.
 #[inline]
 fn tag_at(data: &[u8], start: usize, end: usize) -> u64 {
     let len = end - start;
@@ -78,7 +78,7 @@ fn place(tag: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
-/// What keys are, by row.
+/// The keys, by row.
 #[derive(Debug, Default, Clone)]
 enum Store {
     #[default]
@@ -109,13 +109,13 @@ impl Store {
                 put_at(lengths, row, bytes.len() as u32);
                 data.extend_from_slice(bytes);
             }
-            // What has no key takes a row like any other.
+            // `Key::Nothing` takes a row like any other.
             (Store::Bytes { starts, lengths, data }, _) => {
                 put_at(starts, row, data.len());
                 put_at(lengths, row, 0);
             }
             (Store::Empty, Key::Nothing) => {}
-            // A store that starts with the row of what has no key learns its kind from the next one.
+            // A store that starts with `Key::Nothing` learns its kind from the next key.
             (Store::Empty, Key::Int(_)) => *self = Store::Ints,
             (Store::Empty, Key::Bytes(_)) => {
                 *self = Store::Bytes { starts: vec![0; row], lengths: vec![0; row], data: Vec::new() };
@@ -141,12 +141,12 @@ impl KeyIndex {
         KeyIndex { table: HashTable::with_capacity(keys), tags: Vec::with_capacity(keys), ..KeyIndex::default() }
     }
 
-    /// How many rows there are, free ones among them.
+    /// The number of rows, including free ones.
     pub fn rows(&self) -> usize {
         self.tags.len()
     }
 
-    /// How many keys there are.
+    /// The number of keys.
     pub fn len(&self) -> usize {
         self.tags.len() - self.free.len()
     }
@@ -163,9 +163,9 @@ impl KeyIndex {
         (0..self.tags.len() as u32).filter(move |row| !free[*row as usize])
     }
 
-    /// Bytes of memory that it takes up, about.
+    /// Approximate memory in bytes.
     pub fn bytes(&self) -> usize {
-        // What vectors have in reserve is not touched, and so takes up no memory when it is much.
+        // The spare capacity of a large vector is not touched, and so takes no memory.
         let store = match &self.store {
             Store::Empty | Store::Ints => 0,
             Store::Bytes { starts, data, .. } => starts.len() * 12 + data.len(),
@@ -173,20 +173,20 @@ impl KeyIndex {
         self.table.allocation_size() + self.tags.len() * 8 + self.free.len() * 4 + store
     }
 
-    /// Bytes that it takes up at once when this many keys come; 0 if there is room for them.
+    /// Bytes by which the next `keys` new keys make it grow at once; 0 if there is room for them.
     pub fn growth_bytes(&self, keys: usize) -> usize {
         if self.table.len() + keys > self.table.capacity() { self.table.allocation_size() } else { 0 }
     }
 
-    /// The key of a row.
+    /// Returns the key of a row.
     pub fn key(&self, row: u32) -> Key<'_> {
         if self.nothing == Some(row) { Key::Nothing } else { self.store.get(row as usize, self.tags[row as usize]) }
     }
 
-    /// The keys of these rows, in order.
+    /// Returns the keys of these rows, in order.
     ///
     /// # Errors
-    /// They do not fit into a buffer.
+    /// The keys exceed 2 GiB: the user's.
     pub fn keys_of(&self, rows: &[u32]) -> Result<Keys> {
         let nulls = || self.nulls_of(rows.iter().copied());
         Ok(match &self.store {
@@ -208,7 +208,7 @@ impl KeyIndex {
         Some(NullBuffer::new(rows.map(|row| row != nothing).collect()))
     }
 
-    /// The keys of these rows, one behind another, and where they begin and end; of a store of bytes.
+    /// Returns the offsets and the bytes of the keys of these rows, from a store of bytes.
     fn bytes_of(&self, rows: impl ExactSizeIterator<Item = u32>) -> Result<(Vec<i32>, Vec<u8>)> {
         let (mut offsets, mut bytes) = (Vec::with_capacity(rows.len() + 1), Vec::new());
         offsets.push(0i32);
@@ -273,8 +273,8 @@ impl KeyIndex {
         }
     }
 
-    /// The rows that numbers most likely have, if they have any: tags are not looked at. Where those are not in the cache, the
-    /// look-ups of a batch so wait for memory together: first for the table, then for tags.
+    /// Appends the rows that number keys most likely have, without reading tags. So the look-ups of a batch that are not in the
+    /// cache wait for memory at the same time: first for the table, then for the tags.
     fn guess(&self, values: &[i64], rows: &mut Vec<u32>) {
         let likely = |value: &i64| self.table.find(place(*value as u64), |_| true).copied().unwrap_or(u32::MAX);
         rows.extend(values.iter().map(likely));
@@ -298,7 +298,7 @@ impl KeyIndex {
         }
     }
 
-    /// A number by itself, and not as a [`Key`]: that would go through memory, which costs more than the look-up.
+    /// Takes a number and not a [`Key`], which would go through memory and cost more than the look-up.
     #[inline]
     fn get_or_insert_int(&mut self, value: i64) -> u32 {
         self.find_int(value).unwrap_or_else(|| self.insert_int(value))
@@ -392,7 +392,7 @@ impl KeyIndex {
         }
     }
 
-    /// Removes all keys; the next ones are numbered from 0. What memory there is is kept for them.
+    /// Removes all keys and keeps the memory; the next keys are numbered from 0.
     pub fn reset(&mut self) {
         self.table.clear();
         self.tags.clear();
@@ -409,7 +409,7 @@ impl KeyIndex {
         self.dead_bytes = 0;
     }
 
-    /// Moves keys together when most of the store is of removed ones.
+    /// Moves keys together when most of the store belongs to removed ones.
     fn compact(&mut self) {
         let Store::Bytes { starts, lengths, data } = &mut self.store else { return };
         if self.dead_bytes < DEAD_BYTES_MIN.max(data.len() / 2) {
@@ -428,7 +428,10 @@ impl KeyIndex {
         self.dead_bytes = 0;
     }
 
-    /// The key columns of all rows; none of them may be free.
+    /// Returns the key columns of all rows, none of which may be free.
+    ///
+    /// # Errors
+    /// As [`KeyIndex::columns_of`].
     pub fn columns(&self, fields: &[Field]) -> Result<Vec<ArrayRef>> {
         debug_assert!(self.free.is_empty(), "a free row has no key");
         match (fields, &self.store) {
@@ -441,7 +444,10 @@ impl KeyIndex {
         }
     }
 
-    /// The key columns of these rows.
+    /// Returns the key columns of these rows.
+    ///
+    /// # Errors
+    /// The keys exceed 2 GiB: the user's. Or they are not of these fields: our mistake.
     pub fn columns_of(
         &self,
         fields: &[Field],

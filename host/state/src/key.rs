@@ -21,7 +21,7 @@ use flowgate_base::schema::{DataType, Field};
 /// The keys of the rows of a batch.
 #[derive(Debug, Clone)]
 pub enum Keys {
-    /// No key: all rows are one group.
+    /// No key columns: all rows have [`Key::Nothing`].
     Unit(usize),
     /// One column of 8-byte values.
     Ints(ScalarBuffer<i64>, Option<NullBuffer>),
@@ -32,7 +32,7 @@ pub enum Keys {
 /// One key, borrowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key<'a> {
-    /// Where there is no key, or its only column is null.
+    /// There are no key columns, or the only one is null.
     Nothing,
     /// An 8-byte value.
     Int(i64),
@@ -41,7 +41,10 @@ pub enum Key<'a> {
 }
 
 impl Keys {
-    /// Of key columns, each of `row_count` rows.
+    /// Creates the keys of `row_count` rows from their key columns.
+    ///
+    /// # Errors
+    /// The encoded keys exceed 2 GiB: the user's.
     pub fn of(columns: &[ArrayRef], row_count: usize) -> Result<Self> {
         let [column] = columns else {
             return if columns.is_empty() { Ok(Keys::Unit(row_count)) } else { encode(columns, row_count) };
@@ -68,7 +71,7 @@ impl Keys {
         })
     }
 
-    /// How many rows.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         match self {
             Keys::Unit(rows) => *rows,
@@ -115,7 +118,7 @@ pub fn hash(key: Key<'_>) -> u64 {
     }
 }
 
-/// From a hash to its key group: the remainder by the number of key groups, which for a power of two is a mask.
+/// Maps a hash to its key group: the remainder by the number of key groups, which for a power of two is a mask.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyGroups {
     count: u64,
@@ -123,12 +126,12 @@ pub struct KeyGroups {
 }
 
 impl KeyGroups {
-    /// This many, at least one.
+    /// Creates the mapping to `count` key groups, at least 1.
     pub fn new(count: u32) -> Self {
         KeyGroups { count: count.into(), mask: count.is_power_of_two().then(|| u64::from(count) - 1) }
     }
 
-    /// How many there are.
+    /// The number of key groups.
     pub fn count(self) -> u32 {
         self.count as u32
     }
@@ -143,7 +146,7 @@ impl KeyGroups {
     }
 }
 
-/// The worker that owns a key group: each owns a contiguous range, as equal as can be.
+/// Returns the worker that owns a key group: each owns a contiguous range, and their sizes differ by at most one.
 #[inline]
 pub fn owner(key_group: u32, key_groups: u32, workers: usize) -> usize {
     (u64::from(key_group) * workers as u64 / u64::from(key_groups)) as usize
@@ -162,10 +165,10 @@ fn encode(columns: &[ArrayRef], row_count: usize) -> Result<Keys> {
     Ok(Keys::Bytes(offsets.into(), Buffer::from_vec(data), None))
 }
 
-/// The values of an encoded key, or of a key of one column, one for each field.
+/// Decodes a key into one value per field.
 ///
 /// # Errors
-/// The bytes are those of another key: our mistake.
+/// The key is not of these fields: our mistake.
 pub fn decode<'a>(key: Key<'a>, fields: &[Field]) -> Result<Vec<Option<Value<'a>>>> {
     let mut bytes = match (key, fields) {
         (Key::Nothing, _) => return Ok(vec![None; fields.len()]),

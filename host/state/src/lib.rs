@@ -1,10 +1,9 @@
 //! Keyed state: everything that operators keep between batches.
 //!
 //! [`key`] says what the bytes, the hash and the key group of a key are; [`index`] numbers keys; [`table`] is an index with
-//! columns of values, in which every key knows whether it has changed and was used of late; [`tables`] are many of one slot.
-//! [`slots`] are the tables of a process function, [`timers`] its timers. [`store`] knows how much memory there is, and lists
-//! everything.
-//! [`bytes`], [`cell`] and [`codec`] are the encoding.
+//! columns of values, with marks for each row: changed, recently used; [`tables`] are many tables of one state slot. [`slots`] are
+//! the tables of a process function, [`timers`] its timers. [`store`] has the memory budget and lists everything that is kept.
+//! [`bytes`], [`cell`] and `codec` are the encoding.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! State slots that hold a list a key: elements in the order in which they were appended, each with its own time-to-live.
+//! State slots that hold a list per key: elements in the order in which they were appended, each with its own time-to-live.
 
 use super::codec;
 use super::error::StateError;
@@ -26,9 +26,9 @@ pub struct List {
     /// Where each element ends in `data`.
     ends: Vec<u32>,
     data: Vec<u8>,
-    /// When each element was written; without elements where nothing expires. It never goes back.
+    /// When each element was written, in non-decreasing order; empty where nothing expires.
     written_ms: Vec<i64>,
-    /// The numbers of the elements that the last look at changes saw; `None`: there was none.
+    /// The range of element numbers that the last call of [`Values::changes`] visited; `None`: it was never called.
     saved: Option<(u64, u64)>,
 }
 
@@ -49,7 +49,7 @@ impl List {
         &self.data[self.start_of(at)..self.ends[at] as usize]
     }
 
-    /// Where the elements begin that are still seen.
+    /// The position of the first element that is still visible.
     fn seen_from(&self, ttl: &Ttl) -> usize {
         ttl.expired_until().map_or(0, |until| self.written_ms.partition_point(|written_ms| *written_ms <= until))
     }
@@ -77,7 +77,7 @@ impl List {
 }
 
 impl Lists {
-    /// Whose elements are forgotten this many milliseconds after they were appended.
+    /// Creates lists without rows, whose elements expire `ttl_ms` milliseconds after they were appended; `None`: never.
     pub fn new(ttl_ms: Option<u64>) -> Self {
         Lists { ttl: Ttl::new(ttl_ms), ..Lists::default() }
     }
@@ -106,18 +106,18 @@ impl Lists {
         })
     }
 
-    /// Bytes of a list, expired elements included.
+    /// Bytes of a list, including expired elements.
     pub fn bytes_of(&self, row: u32) -> usize {
         let list = &self.rows[row as usize];
         list.data.len() + list.ends.len() * 4 + list.written_ms.len() * 8
     }
 
-    /// How many elements there are, expired ones included: for [`Lists::truncate`].
+    /// The number of elements, including expired ones: for [`Lists::truncate`].
     pub fn stored_len(&self, row: u32) -> usize {
         self.rows[row as usize].len()
     }
 
-    /// Forgets the elements behind the first `len` of those that are stored.
+    /// Removes all but the first `len` of the stored elements.
     pub fn truncate(&mut self, row: u32, len: usize) {
         self.change(row, |list, _| list.truncate(len));
     }
@@ -129,7 +129,7 @@ impl Lists {
         (from..list.len()).take(limit).map(|at| list.element(at)).for_each(visit);
     }
 
-    /// Empties a list; gives what it was.
+    /// Empties a list and returns the old one.
     pub fn take(&mut self, row: u32) -> List {
         let old = &self.rows[row as usize];
         let first = old.first + old.len() as u64;
@@ -137,13 +137,13 @@ impl Lists {
         self.replace(row, List { first, saved, ..List::default() })
     }
 
-    /// Sets a list to what it was.
+    /// Replaces a list and returns the old one.
     pub fn replace(&mut self, row: u32, list: List) -> List {
         self.change(row, |old, _| std::mem::replace(old, list))
     }
 }
 
-/// What is stored of a list: the number of its first element, lengths, data, times.
+/// A list as it is stored: the number of its first element, lengths, data, times.
 type Stored<'a> = (u64, Vec<u32>, &'a [u8], Vec<i64>);
 
 impl Values for Lists {
@@ -192,7 +192,7 @@ impl Values for Lists {
     fn expire(&mut self, row: u32, _until: i64) -> bool {
         self.change(row, |list, ttl| {
             let expired = list.seen_from(ttl);
-            // The rest is moved; so it is done when at least as much goes.
+            // The rest is moved, so this waits until at least half of the elements have expired.
             if expired > 0 && expired * 2 >= list.len() {
                 list.drop_first(expired);
             }

@@ -1,4 +1,4 @@
-//! State slots that hold a map a key: entries in the order of their bytes, each with its own time-to-live.
+//! State slots that hold a map per key: entries in the order of their bytes, each with its own time-to-live.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -22,11 +22,11 @@ pub struct Maps {
 #[derive(Debug, Default)]
 pub struct Map {
     entries: BTreeMap<Short, EntryValue>,
-    /// Of the entries.
+    /// Memory of the entries.
     bytes: usize,
-    /// No entry was written before this.
+    /// No entry was written before this time.
     oldest_ms: i64,
-    /// Entries that have changed since the last look at changes; `None`: all of them, those that are gone included.
+    /// Entries that have changed since the last call of [`Values::changes`]; `None`: all of them, including removed ones.
     changed: Option<BTreeSet<Short>>,
 }
 
@@ -45,7 +45,7 @@ fn entry_bytes(name: &Short, cell: &EntryValue) -> usize {
 }
 
 impl Maps {
-    /// Whose entries are forgotten this many milliseconds after they were written.
+    /// Creates maps without rows, whose entries expire `ttl_ms` milliseconds after they were written; `None`: never.
     pub fn new(ttl_ms: Option<u64>) -> Self {
         Maps { ttl: Ttl::new(ttl_ms), ..Maps::default() }
     }
@@ -56,13 +56,13 @@ impl Maps {
         self.ttl.is_seen(cell.written_ms).then(|| cell.value.as_slice())
     }
 
-    /// Sets an entry, or removes it; gives the old one, for [`Maps::put_back`].
+    /// Sets an entry, or removes it, and returns the old value, for [`Maps::put_back`].
     pub fn set(&mut self, row: u32, entry: &[u8], value: Option<&[u8]>) -> Option<EntryValue> {
         let cell = value.map(|value| EntryValue { value: Short::new(value), written_ms: self.ttl.now_ms() });
         self.put_back(row, Short::new(entry), cell)
     }
 
-    /// Sets an entry to what it was.
+    /// Restores an entry to its old value, and returns the one that it had.
     pub fn put_back(&mut self, row: u32, entry: Short, cell: Option<EntryValue>) -> Option<EntryValue> {
         let map = &mut self.rows[row as usize];
         if let Some(changed) = &mut map.changed {
@@ -95,17 +95,17 @@ impl Maps {
         }
     }
 
-    /// Bytes of a map in memory, expired entries included.
+    /// Bytes of a map in memory, including expired entries.
     pub fn bytes_of(&self, row: u32) -> usize {
         self.rows[row as usize].bytes
     }
 
-    /// Empties a map; gives what it was.
+    /// Empties a map and returns the old one.
     pub fn take(&mut self, row: u32) -> Map {
         self.replace(row, Map::default())
     }
 
-    /// Sets a map to what it was.
+    /// Replaces a map and returns the old one.
     pub fn replace(&mut self, row: u32, map: Map) -> Map {
         self.heap_bytes += map.bytes;
         let old = std::mem::replace(&mut self.rows[row as usize], map);

@@ -1,13 +1,13 @@
-//! What a table notes of each row, in two bytes: five marks, and when the row was written last, where rows expire.
+//! The marks of a row, in two bytes: five bits, and the time of the last write where rows expire.
 //!
 //! ```text
 //! bits 0 to 4:    marks, below
 //! bits 5 to 15:   the time, in units after a base that follows the clock; 0: then or earlier, or nothing expires
 //! ```
 //!
-//! Time-to-live so takes no memory of its own, and no access to memory beside that of the marks. A unit is a thousandth of the
-//! time-to-live, about, and at least a millisecond; times are rounded up to units. So a row is seen at least for its
-//! time-to-live, and at most for a unit longer.
+//! So time-to-live takes no memory of its own, and no memory access besides that of the marks. A unit is about a thousandth of the
+//! time-to-live, and at least a millisecond; times are rounded up to units. So a row is visible for at least its time-to-live, and
+//! for at most one unit longer.
 
 use super::codec;
 use super::ttl::Ttl;
@@ -20,14 +20,14 @@ pub(super) type Mark = u16;
 pub(super) const LIVE: Mark = 1;
 /// A key's value has changed since the last checkpoint.
 pub(super) const DIRTY: Mark = 2;
-/// A key was used since the last look for cold ones.
+/// A key was used since the last search for cold rows.
 pub(super) const USED: Mark = 4;
 /// The file has a copy of the row, perhaps an old one.
 pub(super) const STORED: Mark = 8;
 /// The file's copy is like the row.
 pub(super) const SAME: Mark = 16;
 
-/// Behind the marks is the time.
+/// The time follows the marks.
 const TIME_SHIFT: u32 = 5;
 /// The bits of the time.
 pub(super) const TIME: Mark = Mark::MAX << TIME_SHIFT;
@@ -37,10 +37,10 @@ const UNITS_MAX: i64 = (Mark::MAX >> TIME_SHIFT) as i64;
 /// A time-to-live has at most this number of units.
 const UNITS_PER_TTL: i64 = 1024;
 
-/// Units between the base and now when the base was moved: what was written before is expired.
+/// Units between the base and now when the base has moved: rows that were written before it have expired.
 const UNITS_BEFORE_NOW: i64 = UNITS_PER_TTL + 2;
 
-/// What is longer, in milliseconds, is for ever: some 36 million years.
+/// A longer time-to-live, in milliseconds, is for ever: some 36 million years.
 const TTL_MS_MAX: u64 = 1 << 60;
 
 /// The clock of a table whose rows expire.
@@ -58,7 +58,7 @@ pub(super) struct RowClock {
 }
 
 impl RowClock {
-    /// Rows are seen for this many milliseconds after they were written last; `None`: for ever, and without a clock.
+    /// Creates a clock for rows that expire `ttl_ms` milliseconds after their last write; returns `None` if they never do.
     pub(super) fn new(ttl_ms: Option<u64>) -> Option<Self> {
         let ttl_ms = ttl_ms.filter(|ms| *ms <= TTL_MS_MAX)?;
         let unit = ttl_ms.div_ceil(UNITS_PER_TTL as u64).max(1) as i64;
@@ -68,7 +68,7 @@ impl RowClock {
         Some(clock)
     }
 
-    /// The time goes on; it does not go back. Times of these marks are kept true.
+    /// Advances the time, which never goes back, and adjusts the times in these marks if the base moves.
     pub(super) fn set_now(&mut self, now_ms: i64, marks: &mut [Mark]) {
         self.ttl.set_now(now_ms);
         if self.units(self.ttl.now_ms()) > UNITS_MAX {
@@ -90,7 +90,7 @@ impl RowClock {
         self.seen_from = ((until.min(UNITS_MAX - 1) + 1) as Mark) << TIME_SHIFT;
     }
 
-    /// The base follows the time: once in two thirds of a time-to-live.
+    /// Moves the base after the time: once in two thirds of a time-to-live.
     #[cold]
     fn move_base(&mut self, marks: &mut [Mark]) {
         let shift = self.units(self.ttl.now_ms()) - UNITS_BEFORE_NOW;
@@ -107,7 +107,7 @@ impl RowClock {
         (self.units(ms).clamp(0, UNITS_MAX) as Mark) << TIME_SHIFT
     }
 
-    /// Whether the row has expired; one without a key has not.
+    /// Whether the row has expired; a row without a key has not.
     #[inline(always)]
     pub(super) fn has_expired(&self, mark: Mark) -> bool {
         // One comparison for both: the mark of a row without a key is 0, which becomes the largest of all.
@@ -119,14 +119,14 @@ impl RowClock {
         codec::encode_prefix(&(self.base_ms + i64::from(mark >> TIME_SHIFT) * self.unit), out);
     }
 
-    /// The time that [`RowClock::encode`] wrote, as a mark has it, and what is behind it.
+    /// Returns the time that [`RowClock::encode`] wrote, as a mark has it, and the bytes after it.
     pub(super) fn decode<'a>(&self, bytes: &'a [u8]) -> Result<(Mark, &'a [u8])> {
         let (written_ms, rest) = codec::decode_prefix(bytes)?;
         debug_assert!(written_ms <= self.ttl.now_ms() + self.unit, "a row comes from the future");
         Ok((self.time(written_ms), rest))
     }
 
-    /// The same of what another clock wrote, which may be ahead of this one: then this one follows.
+    /// Decodes what another clock wrote. If that clock was ahead of this one, this one advances to it.
     pub(super) fn restore<'a>(&mut self, bytes: &'a [u8], marks: &mut [Mark]) -> Result<(Mark, &'a [u8])> {
         self.set_now(codec::decode_prefix(bytes)?.0, marks);
         self.decode(bytes)
@@ -171,7 +171,7 @@ mod tests {
         }
     }
 
-    /// Goal: what is put back into a table that has not been told the time yet is seen as long as it would have been.
+    /// Goal: a row that is restored to a table whose clock has not been set yet is visible until its time-to-live ends.
     #[test]
     fn a_clock_that_is_behind_follows() {
         const NOW_MS: i64 = 1_700_000_000_000;

@@ -1,4 +1,4 @@
-//! Bytes that are mostly few: up to 22 of them need no memory of their own.
+//! Byte strings that are mostly short: up to 22 bytes need no allocation.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 /// Bytes that are kept in place.
 const INLINE: usize = 22;
 
-/// Owned bytes, 24 bytes large; more than 22 lie elsewhere. Ordered by their bytes.
+/// An owned byte string of 24 bytes; more than 22 bytes are allocated. Ordered by its bytes.
 #[derive(Clone)]
 pub struct Short(Kept);
 
@@ -17,7 +17,7 @@ enum Kept {
 }
 
 impl Short {
-    /// A copy of these bytes.
+    /// Creates a copy of these bytes.
     pub fn new(bytes: &[u8]) -> Self {
         if bytes.len() > INLINE {
             return Short(Kept::There(bytes.into()));
@@ -36,11 +36,11 @@ impl Short {
         }
     }
 
-    /// Bytes of memory besides its own 24.
+    /// Memory in bytes besides its own 24.
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {
             Kept::Here(..) => 0,
-            // An allocation has about this much around it.
+            // An allocation has an overhead of about 16 bytes.
             Kept::There(bytes) => bytes.len() + 16,
         }
     }

@@ -1,7 +1,7 @@
 //! The state slots of a process function on one worker: values, maps and lists per key, bytes to the host.
 //!
-//! A call of the function sees what it has written. [`Slots::commit`] keeps it; [`Slots::rollback`] forgets it, as if the
-//! call had never been made (P1). So every write notes first what was there before.
+//! A call of the function reads its own writes. [`Slots::commit`] keeps them; [`Slots::rollback`] undoes them, as if the call had
+//! never been made (P1). So every write first notes the old value.
 
 use super::changes::Change;
 use super::key::Keys;
@@ -17,7 +17,7 @@ use flowgate_base::error::{Error, Result};
 /// Bytes of one value, of one map entry's value, of one list element.
 pub const VALUE_BYTES_MAX: usize = 16 << 20;
 
-/// Bytes by which a map entry is known.
+/// Bytes of the name of a map entry.
 pub const ENTRY_BYTES_MAX: usize = 64 << 10;
 
 /// A slot as the function declares it.
@@ -27,14 +27,14 @@ pub struct SlotSpec {
     pub name: String,
     /// Value, map or list.
     pub kind: SlotKind,
-    /// Milliseconds of processing time after the last write, for which a value, an entry or an element is seen; a value for up to a
-    /// thousandth of that longer. `None`: for ever.
+    /// Time-to-live: milliseconds of processing time after the last write for which a value, an entry or an element is visible; a
+    /// value up to a thousandth longer. `None`: for ever.
     pub ttl_ms: Option<u64>,
 }
 
-/// All slots of one process operator on one worker. A slot is known by its position among the specs, a key by its row in the
-/// keys of the call. The caller has checked both, the kind of the slot, and the sizes: what does not fit is an internal error, never
-/// the function's fault.
+/// All slots of one process operator on one worker. A slot is identified by its position among the specs, a key by its row in
+/// the keys of the call. The caller has checked both, the kind of the slot and the sizes: a violation is an internal error,
+/// never the function's fault.
 #[derive(Debug)]
 pub struct Slots {
     slots: Vec<Slot>,
@@ -50,7 +50,7 @@ struct Slot {
     table: SlotTable,
     /// By key of the call.
     rows: Vec<u32>,
-    /// By key of the call: what is in the undo log of it.
+    /// By key of the call: what the undo log has of it.
     noted: Vec<Noted>,
 }
 
@@ -72,7 +72,7 @@ macro_rules! each_kind {
     };
 }
 
-/// In place of a row that nobody has asked for yet.
+/// In place of a row that was not looked up yet.
 const NOT_LOOKED_UP: u32 = u32::MAX - 1;
 
 /// How much of a key's state in a slot the undo log has.
@@ -85,7 +85,7 @@ enum Noted {
     Whole,
 }
 
-/// What was there before a write.
+/// The state before a write.
 #[derive(Debug)]
 enum Undo {
     Value { slot: u32, row: u32, old: Option<Short>, written: Mark },
@@ -95,7 +95,7 @@ enum Undo {
     List { slot: u32, row: u32, old: List },
 }
 
-/// What a slot of a kind is used as; the message if it is of another.
+/// The table of a slot, if the slot is of this kind.
 macro_rules! table_of {
     ($slot:expr, $kind:ident) => {
         match &mut $slot.table {
@@ -117,10 +117,10 @@ fn check_size(what: &str, bytes: &[u8], most: usize) -> Result<()> {
 }
 
 impl Slots {
-    /// The slots of an operator.
+    /// Creates the slots of an operator, without keys.
     ///
     /// # Errors
-    /// A spec is of a kind that functions do not have.
+    /// A spec is of a kind that functions do not have: our mistake.
     pub fn new(specs: &[SlotSpec], store: &StateStore) -> Result<Self> {
         let slot = |spec: &SlotSpec| {
             let (name, kind) = (&spec.name, spec.kind);
@@ -139,8 +139,11 @@ impl Slots {
         Ok(Slots { slots, keys: Keys::Unit(0), undo: Vec::new(), written: Vec::new() })
     }
 
-    /// Begins a call: its keys are the rows of `keys`, each of them once; the time stands still until the next call. What the
-    /// last call wrote and did not commit is rolled back.
+    /// Begins a call. Its keys are the rows of `keys`, each of them once; its processing time is `now_ms`, in Unix milliseconds.
+    /// Writes of the last call that were not committed are rolled back.
+    ///
+    /// # Errors
+    /// The spill file cannot be read or written: the outside world's.
     pub fn begin(&mut self, keys: &Keys, now_ms: i64) -> Result<()> {
         self.rollback();
         for slot in &mut self.slots {
@@ -160,12 +163,19 @@ impl Slots {
         Ok(())
     }
 
-    /// From now on changes are noted; everything that is there counts as changed.
+    /// Starts to note changes; every row that exists counts as changed.
+    ///
+    /// # Errors
+    /// The spill file cannot be read or written: the outside world's.
     pub fn track_changes(&mut self) -> Result<()> {
         self.slots.iter_mut().try_for_each(|slot| each_kind!(&mut slot.table, table => table.track_changes()))
     }
 
-    /// Calls `visit` with a slot's position and what has changed in it since the last call; between calls of the function.
+    /// Calls `visit` with a slot's position and each of its changes since the last call of `changes`. Not within a call of the
+    /// function.
+    ///
+    /// # Errors
+    /// `visit` fails, or the spill file cannot be read.
     pub fn changes(&mut self, visit: &mut dyn FnMut(u32, Change<'_>) -> Result<()>) -> Result<()> {
         for (slot, position) in self.slots.iter_mut().zip(0..) {
             each_kind!(&mut slot.table, table => table.changes(&mut |change| visit(position, change))?);
@@ -173,10 +183,10 @@ impl Slots {
         Ok(())
     }
 
-    /// Puts back what [`Slots::changes`] gave.
+    /// Restores a change that [`Slots::changes`] returned.
     ///
     /// # Errors
-    /// There is no such slot, or the change is not of one of its kind.
+    /// There is no such slot, or the change is of another kind of slot: our mistake.
     pub fn restore(&mut self, slot: u32, change: Change<'_>) -> Result<()> {
         let slot =
             self.slots.get_mut(slot as usize).ok_or_else(|| Error::internal("stored state of an unknown slot"))?;
@@ -188,7 +198,7 @@ impl Slots {
         self.keys.len()
     }
 
-    /// The slot, and the row of a key in it; a new one, if `create` says so and there is none.
+    /// Returns the slot, the row of a key in it ([`NO_ROW`] if there is none, unless `create` makes one), and the undo log.
     fn locate(&mut self, slot: u32, key: u32, create: bool) -> Result<(&mut Slot, u32, &mut Vec<Undo>)> {
         let count = self.slots.len();
         let outside = || Error::internal(format!("state slot {slot} is used; there are {count}"));
@@ -215,7 +225,11 @@ impl Slots {
         Ok((slot, row, undo))
     }
 
-    /// The value of a key.
+    /// Returns the value of a key.
+    ///
+    /// # Errors
+    /// There is no such slot or key, or the slot is of another kind: our mistake. The spill file cannot be read: the outside
+    /// world's. So with all calls for one key.
     pub fn get(&mut self, slot: u32, key: u32) -> Result<Option<&[u8]>> {
         let (slot, row, _) = self.locate(slot, key, false)?;
         let table = table_of!(slot, Value)?;
@@ -223,6 +237,9 @@ impl Slots {
     }
 
     /// Calls `visit` with the value of every key of the call, in their order.
+    ///
+    /// # Errors
+    /// There is no such slot, or it is of another kind: our mistake.
     pub fn get_all(&mut self, slot: u32, mut visit: impl FnMut(Option<&[u8]>)) -> Result<()> {
         let count = self.slots.len();
         let outside = || Error::internal(format!("state slot {slot} is used; there are {count}"));
@@ -234,6 +251,9 @@ impl Slots {
     }
 
     /// Sets the value of a key; `None` clears it.
+    ///
+    /// # Errors
+    /// As [`Slots::get`], or the value exceeds [`VALUE_BYTES_MAX`]: our mistake.
     pub fn set(&mut self, slot: u32, key: u32, value: Option<&[u8]>) -> Result<()> {
         check_size("a state value", value.unwrap_or_default(), VALUE_BYTES_MAX)?;
         let is_there = self.get(slot, key)?.is_some();
@@ -252,7 +272,10 @@ impl Slots {
         Ok(())
     }
 
-    /// The value of an entry in the map of a key.
+    /// Returns the value of an entry in the map of a key.
+    ///
+    /// # Errors
+    /// As [`Slots::get`].
     pub fn map_get(&mut self, slot: u32, key: u32, entry: &[u8]) -> Result<Option<&[u8]>> {
         let (slot, row, _) = self.locate(slot, key, false)?;
         let table = table_of!(slot, Map)?;
@@ -260,6 +283,9 @@ impl Slots {
     }
 
     /// Sets an entry in the map of a key; `None` removes it.
+    ///
+    /// # Errors
+    /// As [`Slots::set`], or the entry's name exceeds [`ENTRY_BYTES_MAX`]: our mistake.
     pub fn map_set(&mut self, slot: u32, key: u32, entry: &[u8], value: Option<&[u8]>) -> Result<()> {
         check_size("a state value", value.unwrap_or_default(), VALUE_BYTES_MAX)?;
         check_size("the name of a map entry", entry, ENTRY_BYTES_MAX)?;
@@ -277,8 +303,11 @@ impl Slots {
         Ok(())
     }
 
-    /// Calls `visit` with up to `limit` entries of a key's map and their values, in the order of the entries' bytes, those
-    /// behind `after`.
+    /// Calls `visit` with up to `limit` entries of a key's map and their values, in the order of the entries' bytes, from after
+    /// `after`.
+    ///
+    /// # Errors
+    /// As [`Slots::get`].
     pub fn map_entries(
         &mut self,
         slot: u32,
@@ -296,6 +325,9 @@ impl Slots {
     }
 
     /// Removes every entry of a key's map.
+    ///
+    /// # Errors
+    /// As [`Slots::get`].
     pub fn map_clear(&mut self, slot: u32, key: u32) -> Result<()> {
         let (kept, row, _) = self.locate(slot, key, false)?;
         table_of!(kept, Map)?;
@@ -313,6 +345,9 @@ impl Slots {
     }
 
     /// Appends an element to the list of a key.
+    ///
+    /// # Errors
+    /// As [`Slots::set`], or the list would exceed 1 GiB: the user's.
     pub fn list_append(&mut self, slot: u32, key: u32, element: &[u8]) -> Result<()> {
         check_size("a list element", element, VALUE_BYTES_MAX)?;
         table_of!(self.locate(slot, key, false)?.0, List)?;
@@ -327,6 +362,9 @@ impl Slots {
     }
 
     /// Calls `visit` with up to `limit` elements of a key's list, from position `start` on.
+    ///
+    /// # Errors
+    /// As [`Slots::get`].
     pub fn list_elements(
         &mut self,
         slot: u32,
@@ -344,6 +382,9 @@ impl Slots {
     }
 
     /// Empties the list of a key.
+    ///
+    /// # Errors
+    /// As [`Slots::get`].
     pub fn list_clear(&mut self, slot: u32, key: u32) -> Result<()> {
         let (kept, row, _) = self.locate(slot, key, false)?;
         table_of!(kept, List)?;
@@ -360,7 +401,10 @@ impl Slots {
         Ok(())
     }
 
-    /// Bytes that a key has in a slot: of its value, its map or its list.
+    /// Returns the bytes of a key's value, map or list in a slot.
+    ///
+    /// # Errors
+    /// As [`Slots::get`].
     pub fn bytes(&mut self, slot: u32, key: u32) -> Result<usize> {
         let (slot, row, _) = self.locate(slot, key, false)?;
         Ok(match &slot.table {
@@ -371,14 +415,13 @@ impl Slots {
         })
     }
 
-    /// Keeps what the call wrote.
-    pub fn commit(&mut self) -> Result<()> {
+    /// Keeps the writes of the call.
+    pub fn commit(&mut self) {
         self.undo.clear();
         self.end_call();
-        Ok(())
     }
 
-    /// Forgets what the call wrote. The call may go on, or be made again.
+    /// Undoes the writes of the call, which may continue or be made again.
     pub fn rollback(&mut self) {
         while let Some(undo) = self.undo.pop() {
             let (Undo::Value { slot, .. }
@@ -409,7 +452,7 @@ impl Slots {
         self.end_call();
     }
 
-    /// Keys whose state is empty are forgotten.
+    /// Removes keys whose state is empty.
     fn end_call(&mut self) {
         for (slot, key) in self.written.drain(..) {
             let (slot, at) = (&mut self.slots[slot as usize], key as usize);

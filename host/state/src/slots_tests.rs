@@ -217,7 +217,7 @@ fn step(slots: &mut Slots, model: &mut Model, call: &Call, key_type: KeyType) {
         slots.rollback();
         *model = before;
     } else {
-        slots.commit().unwrap();
+        slots.commit();
     }
     assert_eq!(view(slots), model.view(&call.keys), "after the call");
 }
@@ -337,7 +337,7 @@ fn extreme_times_and_times_to_live() {
                 slots.set(VALUE, 0, Some(b"v")).unwrap();
                 slots.map_set(MAP, 0, b"e", Some(b"v")).unwrap();
                 slots.list_append(LIST, 0, b"v").unwrap();
-                slots.commit().unwrap();
+                slots.commit();
                 assert_eq!(slots.get(VALUE, 0).unwrap(), Some(&b"v"[..]), "{ttl_ms} {now_ms}");
                 assert_eq!(slots.map_get(MAP, 0, b"e").unwrap(), Some(&b"v"[..]), "{ttl_ms} {now_ms}");
                 let mut seen = 0;
@@ -363,7 +363,7 @@ fn bytes_of_a_key_follow_what_it_has() {
     slots.set(VALUE, 0, Some(&large)).unwrap();
     slots.map_set(MAP, 0, b"a", Some(&large)).unwrap();
     slots.list_append(LIST, 0, &large).unwrap();
-    slots.commit().unwrap();
+    slots.commit();
     let one = bytes(&mut slots);
     assert!(one.iter().all(|bytes| (1_000..1_300).contains(bytes)), "{one:?}");
     slots.map_set(MAP, 0, b"b", Some(&large)).unwrap();

@@ -1,8 +1,9 @@
-//! The file of one worker to which state goes for which there is no memory.
+//! The spill file of one worker: state that is over the memory budget.
 //!
-//! It is scratch: never synced, without a name from the moment it is open, so that it is gone when the process is, whatever
-//! ends it. A table of ours is one of redb's, named by a number, so that dropping it frees its pages at once. Small tables of one
-//! slot, of which there may be many, share one of redb's ([`SpillSpace`](super::spill_table::SpillSpace)): there a table costs no page, but the bytes of its rows.
+//! It is scratch: never synced, and without a name from the moment it is open, so that it disappears with the process, whatever
+//! ends it. A table of ours is one of redb's, named by a number, so that dropping it frees its pages at once. The small tables
+//! of one slot share one of redb's ([`SpillSpace`](super::spill_table::SpillSpace)): there a table costs the bytes of its rows
+//! and no page.
 //!
 //! ```text
 //! key:    number of the table, 8 bytes, big-endian, where a space is shared | key group, 4 bytes, big-endian
@@ -10,11 +11,11 @@
 //! value:  a frame (see `codec`) of: epoch, 4 bytes, little-endian | the row as its columns encode it
 //! ```
 //!
-//! Further tables of redb's have the keys that somebody has to look at, by time: the number of the table as above, the time, 8
-//! bytes, big-endian with the sign turned round, and the rest of the key as above; no values.
+//! Further tables of redb's have the keys that are due, by time: the number of the table as above, the time, 8 bytes, big-endian
+//! with the sign bit inverted, and the rest of the key as above; no values.
 //!
-//! Keys of one group are together, so that ranges are scanned by key group. The epoch is that of the last change: when it is
-//! the table's current one, the row has changed since the last look at changes. What timers have in the file is drawn in
+//! Keys of one key group are adjacent, so that ranges are scanned by key group. The epoch is that of the last change: if it is the
+//! table's current one, the row has changed since changes were last visited. The records of timers are drawn in
 //! [`timer_file`](super::timer_file).
 
 use std::fs::{File, OpenOptions};
@@ -31,13 +32,13 @@ use super::key::Key;
 use super::store::JobStores;
 use flowgate_base::error::{Error, Result};
 
-/// Told apart by this number, files of several workers may lie in one folder.
+/// The number of the next file, so that several workers can use one folder.
 static FILES: AtomicU64 = AtomicU64::new(0);
 
 /// redb's cache has at least this number of bytes.
 const CACHE_BYTES_MIN: usize = 1 << 20;
 
-/// What redb says is wrong.
+/// Creates the error of a failure that redb reports.
 pub(super) fn failed(e: impl std::fmt::Display) -> Error {
     StateError::SpillFile(e.to_string()).into()
 }
@@ -60,7 +61,7 @@ impl StorageBackend for Scratch {
     }
 
     fn sync_data(&self) -> std::io::Result<()> {
-        // Nobody reads it after a crash.
+        // It is not read after a crash.
         Ok(())
     }
 
@@ -69,7 +70,7 @@ impl StorageBackend for Scratch {
     }
 }
 
-/// The file of one worker.
+/// The spill file of one worker.
 #[derive(Debug)]
 pub(super) struct SpillFile {
     database: Database,
@@ -79,7 +80,10 @@ pub(super) struct SpillFile {
 }
 
 impl SpillFile {
-    /// A new file in this folder, which is made if it is not there; in the system's for temporary files, if there is none.
+    /// Creates a file in this folder, which is created if it is missing; `None`: in the system's folder for temporary files.
+    ///
+    /// # Errors
+    /// The folder or the file cannot be created: the outside world's.
     pub(super) fn create(folder: Option<&Path>, cache_bytes: usize, job: &Arc<JobStores>) -> Result<Self> {
         let temporary = std::env::temp_dir();
         let folder = folder.unwrap_or(&temporary);
@@ -97,12 +101,12 @@ impl SpillFile {
         Ok(SpillFile { database, tables: AtomicU64::new(0), job: Arc::clone(job) })
     }
 
-    /// A number that no table has in its name.
+    /// Returns a number that no table has in its name.
     pub(super) fn next_number(&self) -> u64 {
         self.tables.fetch_add(1, Relaxed)
     }
 
-    /// Changes tables, all of them or, where `change` fails, none.
+    /// Changes tables in one transaction, which is dropped if `change` fails.
     pub(super) fn write<T>(&self, change: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
         let transaction = self.database.begin_write().map_err(failed)?;
         let result = change(&transaction)?;
@@ -111,7 +115,7 @@ impl SpillFile {
         Ok(result)
     }
 
-    /// A table as it is now, if it has ever been written.
+    /// Opens a table for reading, if it has ever been written.
     pub(super) fn open(&self, name: &str) -> Result<Option<ReadOnlyTable<&'static [u8], &'static [u8]>>> {
         let transaction = self.database.begin_read().map_err(failed)?;
         match transaction.open_table(Definition::new(name)) {
@@ -132,7 +136,7 @@ impl SpillFile {
     }
 }
 
-/// Rows to be written, or keys to be looked up, in one piece of memory.
+/// Rows to write, or keys to look up, in one allocation.
 #[derive(Debug, Default)]
 pub(super) struct Records {
     pub(super) bytes: Vec<u8>,
@@ -141,11 +145,11 @@ pub(super) struct Records {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Record {
-    /// Where the key, the value (empty for a look-up), and the record end and begin.
+    /// Where the key begins, the value begins (empty for a look-up), and the record ends.
     key: u32,
     value: u32,
     end: u32,
-    /// One that the caller chose.
+    /// A number of the caller's choice.
     pub(super) number: u32,
 }
 
@@ -168,7 +172,7 @@ impl Records {
         self.entries.push(Record { key: start, value: end, end, number });
     }
 
-    /// Gives the last key a value.
+    /// Sets the value of the last key.
     pub(super) fn put_value(&mut self, epoch: u32, write: impl FnOnce(&mut Vec<u8>)) {
         codec::frame(&mut self.bytes, |out| {
             out.extend_from_slice(&epoch.to_le_bytes());
@@ -177,12 +181,12 @@ impl Records {
         self.entries.last_mut().expect("a key was added").end = self.bytes.len() as u32;
     }
 
-    /// Bytes of the last record.
+    /// The size of the last record in bytes.
     pub(super) fn last_bytes(&self) -> usize {
         self.entries.last().map_or(0, |last| (last.end - last.key) as usize)
     }
 
-    /// Takes the last record out again.
+    /// Removes the last record.
     pub(super) fn pop(&mut self) {
         if let Some(last) = self.entries.pop() {
             self.bytes.truncate(last.key as usize);
@@ -203,7 +207,7 @@ impl Records {
     }
 }
 
-/// Appends a key as the file has it.
+/// Appends a key in the file's encoding.
 pub(super) fn put_key(key_group: u32, key: Key<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(&key_group.to_be_bytes());
     match key {
@@ -219,9 +223,9 @@ pub(super) fn put_key(key_group: u32, key: Key<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// What [`put_key`] wrote.
+/// Decodes what [`put_key`] wrote: the key group and the key.
 pub(super) fn read_key(bytes: &[u8]) -> Result<(u32, Key<'_>)> {
-    let wrong = || Error::internal("a key of spilled state cannot be read");
+    let wrong = || Error::internal("a key of spilled state cannot be decoded");
     let (group, rest) = bytes.split_first_chunk::<4>().ok_or_else(wrong)?;
     let key = match rest.split_first().ok_or_else(wrong)? {
         (0, []) => Key::Nothing,
@@ -232,7 +236,7 @@ pub(super) fn read_key(bytes: &[u8]) -> Result<(u32, Key<'_>)> {
     Ok((u32::from_be_bytes(*group), key))
 }
 
-/// The epoch and the row of a value.
+/// Decodes a value: the epoch and the row.
 pub(super) fn read_value(frame: &[u8]) -> Result<(u32, &[u8])> {
     let payload = codec::unframe(frame)?;
     let (epoch, row) = payload
@@ -244,12 +248,12 @@ pub(super) fn read_value(frame: &[u8]) -> Result<(u32, &[u8])> {
 /// A table of redb's by its name.
 pub(super) type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 
-/// A time as bytes that have its order.
+/// Encodes a time as bytes that sort like it.
 pub(super) fn ordered(at: i64) -> [u8; 8] {
     (at as u64 ^ 1 << 63).to_be_bytes()
 }
 
-/// The time of what [`ordered`] made.
+/// Decodes what [`ordered`] returned.
 pub(super) fn read_ordered(bytes: [u8; 8]) -> i64 {
     (u64::from_be_bytes(bytes) ^ 1 << 63) as i64
 }

@@ -1,4 +1,4 @@
-//! What tables have in the file of their worker: how the rows of one are written, looked up, and gone through.
+//! The part of a table in the spill file of its worker: how rows are written, looked up and scanned.
 
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -11,25 +11,25 @@ use super::spill::{Definition, Record, Records, SpillFile, failed, ordered, put_
 use super::values::DueReason;
 use flowgate_base::error::{Error, Result};
 
-/// The tables of redb's that a table of ours has for itself, or that small tables of one slot share.
+/// The redb tables of one table of ours, or of the small tables of one slot, which share them.
 #[derive(Debug)]
 pub(super) struct SpillSpace {
     file: Arc<SpillFile>,
     rows: String,
-    /// Keys of rows that were spilled before changes had been looked at.
+    /// Keys of rows that spilled before their changes were visited.
     changed: String,
-    /// Keys that are due at a time, by [`DueReason`].
+    /// Keys that are due, by [`DueReason`].
     due: [String; 2],
-    /// Whether there is anything beside rows.
+    /// Whether it has records other than rows.
     has_notes: AtomicBool,
-    /// The number of the next table that shares it.
+    /// The number of the next table that will share it.
     next: AtomicU64,
-    /// Tables that shared it and are gone; their rows go with the next change.
+    /// Numbers of dropped tables, whose rows are removed with the next write.
     gone: Mutex<Vec<u64>>,
 }
 
 impl SpillSpace {
-    /// Without rows.
+    /// Creates a space without rows.
     pub(super) fn new(file: &Arc<SpillFile>) -> Arc<Self> {
         let number = file.next_number();
         let name = |part: &str| format!("{part}-{number}");
@@ -48,7 +48,7 @@ impl SpillSpace {
         [&self.rows, &self.changed, &self.due[0], &self.due[1]]
     }
 
-    /// Changes the tables, all of them or none.
+    /// Changes the tables in one transaction, which is dropped if `change` fails.
     pub(super) fn write<T>(&self, change: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
         self.file.write(|transaction| {
             self.remove_gone(transaction)?;
@@ -56,7 +56,7 @@ impl SpillSpace {
         })
     }
 
-    /// Removes the rows of tables that are gone: those of neighbours together.
+    /// Removes the rows of dropped tables: those of neighbours together.
     fn remove_gone(&self, transaction: &WriteTransaction) -> Result<()> {
         let mut gone = std::mem::take(&mut *self.gone.lock().unwrap_or_else(PoisonError::into_inner));
         if gone.is_empty() {
@@ -78,22 +78,22 @@ impl SpillSpace {
 
 impl Drop for SpillSpace {
     fn drop(&mut self) {
-        // Its pages are then used for others. What cannot be freed goes with the file.
+        // Other tables then use its pages. Pages that cannot be freed go with the file.
         let _ = self.file.drop_tables(&self.names());
     }
 }
 
-/// The space that the tables of a slot share, made when the first of them needs it.
+/// The space that the tables of a slot share, created when the first of them needs it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SharedSpace(Arc<OnceLock<Arc<SpillSpace>>>);
 
 impl SharedSpace {
-    /// The space, in the worker's file.
+    /// Returns the space, which is created in the worker's file if it is missing.
     pub(super) fn space(&self, file: &Arc<SpillFile>) -> &Arc<SpillSpace> {
         self.0.get_or_init(|| SpillSpace::new(file))
     }
 
-    /// The space, if a table has needed it.
+    /// Returns the space, if it was created.
     pub(super) fn get(&self) -> Option<&Arc<SpillSpace>> {
         self.0.get()
     }
@@ -103,11 +103,11 @@ impl SharedSpace {
 #[derive(Debug)]
 pub(super) struct SpillTable {
     space: Arc<SpillSpace>,
-    /// Its number, where others have the space as well.
+    /// Its number in a shared space.
     number: Option<u64>,
 }
 
-/// Keys, each with the time when it is due; for each [`DueReason`] its own.
+/// Keys with their due times, by [`DueReason`].
 #[derive(Debug, Default)]
 pub(super) struct DueKeys([Vec<Vec<u8>>; 2]);
 
@@ -124,9 +124,9 @@ impl DueKeys {
     }
 }
 
-/// The time and the key of what [`DueKeys::push`] wrote.
+/// Decodes what [`DueKeys::push`] wrote: the time and the key.
 fn read_due(bytes: &[u8]) -> Result<(i64, &[u8])> {
-    let wrong = || Error::internal("the time of spilled state cannot be read");
+    let wrong = || Error::internal("the time of spilled state cannot be decoded");
     let (at, key) = bytes.split_first_chunk::<8>().ok_or_else(wrong)?;
     Ok((read_ordered(*at), key))
 }
@@ -135,33 +135,34 @@ fn read_due(bytes: &[u8]) -> Result<(i64, &[u8])> {
 const NUMBER_BYTES: usize = size_of::<u64>();
 
 impl SpillTable {
-    /// With a space of its own.
+    /// Creates a table with a space of its own.
     pub(super) fn new(file: &Arc<SpillFile>) -> Self {
         SpillTable { space: SpillSpace::new(file), number: None }
     }
 
-    /// In a space that others have as well.
+    /// Creates a table in a shared space.
     pub(super) fn sharing(space: &Arc<SpillSpace>) -> Self {
         SpillTable { space: Arc::clone(space), number: Some(space.next.fetch_add(1, Relaxed)) }
     }
 
-    /// The number by which [`SpillTable::sharing_as`] gives it again; the rows stay. `None`: it has a space of its own.
+    /// Returns the number by which [`SpillTable::sharing_as`] opens it again; the rows stay. Returns itself if it has a space of
+    /// its own.
     pub(super) fn into_number(mut self) -> std::result::Result<u64, Self> {
         // Without its number, nothing is removed.
         self.number.take().ok_or(self)
     }
 
-    /// The table in a shared space that had this number.
+    /// Opens the table of this number in a shared space.
     pub(super) fn sharing_as(space: &Arc<SpillSpace>, number: u64) -> Self {
         SpillTable { space: Arc::clone(space), number: Some(number) }
     }
 
-    /// Whether others have the space as well.
+    /// Whether the space is shared.
     pub(super) fn is_shared(&self) -> bool {
         self.number.is_some()
     }
 
-    /// A key as the space has it; `buffer` is for one that is made longer.
+    /// Returns a key with the number of the table, if the space is shared; `buffer` is the memory for it.
     fn inside<'a>(&self, key: &'a [u8], buffer: &'a mut Vec<u8>) -> &'a [u8] {
         let Some(number) = self.number else { return key };
         buffer.clear();
@@ -170,13 +171,12 @@ impl SpillTable {
         buffer
     }
 
-    /// A key of the space as the table has it.
+    /// Returns a key of the space without the number of the table.
     fn outside<'a>(&self, key: &'a [u8]) -> &'a [u8] {
         if self.number.is_some() { key.get(NUMBER_BYTES..).unwrap_or_default() } else { key }
     }
 
-    /// The keys of the space that are the table's, from behind one of them on: two bounds, the second of which is empty where there
-    /// is none.
+    /// Returns the bounds of the table's keys in the space, from after `after` on.
     fn range(&self, after: Option<&[u8]>) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
         let prefix = |number: u64| number.to_be_bytes().to_vec();
         let from = match (after, self.number) {
@@ -190,8 +190,8 @@ impl SpillTable {
         (from, self.number.map_or(Bound::Unbounded, |number| Bound::Excluded(prefix(number + 1))))
     }
 
-    /// Writes rows, over those that have their keys; with `tracked`, they are noted as changed. Removes other keys. Notes keys
-    /// that are due.
+    /// Writes rows, which replace those of the same keys, and notes those as changed for whose number `tracked` returns true.
+    /// Removes other keys first. Notes keys that are due.
     pub(super) fn write<'k>(
         &self,
         records: &mut Records,
@@ -202,7 +202,7 @@ impl SpillTable {
         self.space.write(|transaction| self.write_in(transaction, records, due, tracked, remove))
     }
 
-    /// The same within a transaction of [`SpillSpace::write`].
+    /// Does the same as [`SpillTable::write`] within a transaction of [`SpillSpace::write`].
     pub(super) fn write_in<'k>(
         &self,
         transaction: &WriteTransaction,
@@ -240,7 +240,7 @@ impl SpillTable {
         Ok(())
     }
 
-    /// Looks keys up: calls `found` with the number, the epoch and the row of each that is there.
+    /// Looks up keys: calls `found` with the number, the epoch and the row of each that exists.
     pub(super) fn read(
         &self,
         records: &mut Records,
@@ -264,7 +264,7 @@ impl SpillTable {
         Ok(())
     }
 
-    /// Takes out up to `limit` keys that are due at `until` or earlier, and says when the next one is due.
+    /// Removes up to `limit` keys that are due at `until` or earlier, and returns them and the time of the next one.
     pub(super) fn take_due(&self, reason: DueReason, until: i64, limit: usize) -> Result<(Vec<Vec<u8>>, Option<i64>)> {
         self.space.write(|transaction| {
             let (mut keys, mut next) = (Vec::new(), None);
@@ -288,8 +288,8 @@ impl SpillTable {
         })
     }
 
-    /// Calls `visit` with the key, the epoch and the row of entries behind `after`, in the order of their keys, until it says
-    /// that it has enough. Whether there are more.
+    /// Calls `visit` with the key, the epoch and the row of entries after `after`, in the order of their keys, until it returns
+    /// false. Returns whether there are more.
     pub(super) fn scan(
         &self,
         after: Option<&[u8]>,
@@ -310,7 +310,7 @@ impl SpillTable {
         Ok(more)
     }
 
-    /// Calls `visit` with the key, the epoch and the row of what was noted as changed.
+    /// Calls `visit` with the key, the epoch and the row of each entry that is noted as changed.
     pub(super) fn changed(&self, mut visit: impl FnMut(&[u8], u32, &[u8]) -> Result<()>) -> Result<()> {
         let file = &self.space.file;
         let (Some(changed), Some(rows)) = (file.open(&self.space.changed)?, file.open(&self.space.rows)?) else {
@@ -326,7 +326,7 @@ impl SpillTable {
         Ok(())
     }
 
-    /// Nothing is noted as changed any more.
+    /// Forgets which entries are noted as changed.
     pub(super) fn forget_changed(&self) -> Result<()> {
         if self.number.is_none() {
             return self.space.file.drop_tables(&[&self.space.changed]);
@@ -340,7 +340,7 @@ impl SpillTable {
     }
 }
 
-/// The entries of a table of redb's between two bounds.
+/// Returns the entries of a redb table between two bounds.
 fn within<'t>(
     table: &'t impl ReadableTable<&'static [u8], &'static [u8]>,
     (from, to): &(Bound<Vec<u8>>, Bound<Vec<u8>>),
@@ -351,7 +351,7 @@ fn within<'t>(
 
 impl Drop for SpillTable {
     fn drop(&mut self) {
-        // What has a space of its own goes with it.
+        // A space of its own is dropped with it.
         if let Some(number) = self.number {
             self.space.gone.lock().unwrap_or_else(PoisonError::into_inner).push(number);
         }

@@ -1,5 +1,5 @@
-//! What a table notes of its rows in the file: how many there are, which keys are worth a look there, and which rows are not to go
-//! there although memory is short.
+//! What a table notes in memory of its spilled rows: their number, a filter of their keys, and the large rows that do not spill
+//! although memory is short.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use super::spill::{Records, SpillFile, put_key, read_key};
 use super::spill_table::{SpillSpace, SpillTable};
 use flowgate_base::error::Result;
 
-/// A table with so few keys in the file has no filter in memory: it is made again when somebody looks for a key.
+/// A table with at most this number of keys in the file has no filter in memory: it is built again for the next look-up.
 const UNFILTERED_KEYS_MAX: usize = 64;
 
-/// A table that begins with this many rows in the file has a space for itself: it is dropped at once, and not row by row.
+/// A table that first spills more rows than this has a space of its own, which is dropped at once and not row by row.
 const SHARING_ROWS_MAX: usize = NEXT_KEYS / 4;
 
-/// What a table has in the file.
+/// A table's part of the file.
 #[derive(Debug)]
 pub(super) struct Spilled {
     pub(super) file: SpillTable,
-    /// `None`: of few keys.
+    /// `None`: there are few keys.
     filter: Option<Filter>,
     /// Keys in the file that count as removed.
     pub(super) removed: BTreeSet<Short>,
@@ -33,37 +33,37 @@ pub(super) struct Spilled {
     pub(super) loaded: usize,
     /// Keys that are noted as changed in the file.
     pub(super) changed: usize,
-    /// Behind this key the sweep for what is expired goes on.
+    /// The sweep for expired rows continues after this key.
     pub(super) swept: Option<Vec<u8>>,
-    /// When the first of the keys in the file is due, by [`DueReason`](super::values::DueReason).
+    /// When the first key in the file is due, by [`DueReason`](super::values::DueReason).
     pub(super) due: [Option<i64>; 2],
     pub(super) held: Held,
 }
 
-/// What is left of a table all of whose rows are in the file.
+/// The note of a table all of whose rows are in the file.
 #[derive(Debug)]
 pub(super) enum Folded {
-    /// In a shared space, few rows: a note of some bytes.
+    /// A table of few rows in a shared space: a note of some bytes.
     Small {
-        /// Of the table in the space.
+        /// The number of the table in the space.
         number: u64,
-        /// Keys.
+        /// The number of keys.
         copies: u32,
         /// As that of [`Spilled`].
         due: [Option<i64>; 2],
     },
-    /// Any.
+    /// Any other table.
     Large(Box<Spilled>),
 }
 
 impl Spilled {
-    /// Creates the part of a table that is about to put `rows` rows into the file, in this space, if it is to be shared.
+    /// Creates the part of a table that is about to spill `rows` rows, in the shared space if there are few.
     pub(super) fn new(file: &Arc<SpillFile>, shared: Option<&Arc<SpillSpace>>, rows: usize) -> Self {
         let shared = shared.filter(|_| Spilled::shares(rows));
         Spilled::of(shared.map_or_else(|| SpillTable::new(file), SpillTable::sharing), 0, [None; 2])
     }
 
-    /// Whether a table that is about to put `rows` rows into the file has a space with others.
+    /// Whether a table that is about to spill `rows` rows shares a space.
     pub(super) fn shares(rows: usize) -> bool {
         rows <= SHARING_ROWS_MAX
     }
@@ -82,7 +82,7 @@ impl Spilled {
         }
     }
 
-    /// As it is kept while no row of the table is in memory.
+    /// Returns the note that is kept while no row of the table is in memory.
     pub(super) fn fold(mut self: Box<Self>) -> Folded {
         let is_small = self.filter.is_none() && self.removed.is_empty() && self.changed == 0;
         self.held = Held::default();
@@ -94,7 +94,7 @@ impl Spilled {
         }
     }
 
-    /// What [`Spilled::fold`] made; `shared` is the space in which it was.
+    /// Restores what [`Spilled::fold`] made a note of; `shared` is the space in which it was.
     pub(super) fn unfold(folded: Folded, shared: &Arc<SpillSpace>) -> Box<Self> {
         match folded {
             Folded::Small { number, copies, due } => {
@@ -104,19 +104,19 @@ impl Spilled {
         }
     }
 
-    /// Bytes of memory that the filter takes up.
+    /// Memory of the filter in bytes.
     pub(super) fn filter_bytes(&self) -> usize {
         self.filter.as_ref().map_or(0, Filter::bytes)
     }
 
-    /// The key of a row in memory, which has a copy, is removed.
+    /// Notes that the key of a row in memory, which has a copy, is removed.
     pub(super) fn note_removed(&mut self, key: Short) {
         self.removed.insert(key);
         self.copies -= 1;
         self.loaded -= 1;
     }
 
-    /// `more` further keys are about to be written.
+    /// Builds the filter if it is needed once `keys` more keys are written.
     pub(super) fn expect(&mut self, keys: usize) -> Result<()> {
         if self.filter.is_none() && self.copies + keys > UNFILTERED_KEYS_MAX {
             self.make_filter()?;
@@ -124,7 +124,7 @@ impl Spilled {
         Ok(())
     }
 
-    /// A key without a copy is written.
+    /// Notes that a key without a copy is written.
     pub(super) fn note_copy(&mut self, hash: u64) {
         self.copies += 1;
         if let Some(filter) = &mut self.filter {
@@ -132,7 +132,7 @@ impl Spilled {
         }
     }
 
-    /// A filter of the keys that are there, which are few or none.
+    /// Builds the filter of the keys in the file, which are few or none.
     fn make_filter(&mut self) -> Result<()> {
         let mut filter = Filter::default();
         if self.copies > 0 {
@@ -145,7 +145,7 @@ impl Spilled {
         Ok(())
     }
 
-    /// Adds a key to those that are looked up, unless it cannot be there.
+    /// Adds a key to `wanted`, unless it cannot be in the file.
     pub(super) fn want(
         &mut self,
         wanted: &mut Records,
@@ -173,7 +173,7 @@ impl Spilled {
 }
 
 impl Folded {
-    /// Keys.
+    /// The number of keys.
     pub(super) fn len(&self) -> usize {
         match self {
             Folded::Small { copies, .. } => *copies as usize,
@@ -181,7 +181,7 @@ impl Folded {
         }
     }
 
-    /// As that of [`Spilled`].
+    /// When the first key is due, by reason.
     pub(super) fn due(&self) -> [Option<i64>; 2] {
         match self {
             Folded::Small { due, .. } => *due,
@@ -189,7 +189,7 @@ impl Folded {
         }
     }
 
-    /// Bytes of memory beside its own.
+    /// Memory in bytes besides its own.
     pub(super) fn bytes(&self) -> usize {
         match self {
             Folded::Small { .. } => 0,
@@ -198,25 +198,25 @@ impl Folded {
     }
 }
 
-/// A row that takes more bytes than this in the file, and was used since memory was short last, stays in memory: with the next
-/// batch it would come back, and to write and read all of it for a few rows of input costs more than anything else that is done
-/// with them. It takes up no more memory than while it was used.
+/// A row that has more bytes than this in the file, and was used since memory was last short, stays in memory: it would return
+/// with the next batch, and writing and reading all of it for a few rows of input costs more than all other work on them. It takes
+/// no more memory than while it was used.
 const HELD_ROW_BYTES: usize = 4 << 10;
 
-/// A row takes up so much more in memory than in the file, about.
+/// Approximate ratio of a row's size in memory to its size in the file.
 const MEMORY_PER_ENCODED: usize = 3;
 
 /// Large rows that stay in memory for as long as they are used.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    /// Their bytes in the file when it was looked at.
+    /// Their bytes in the file when they were last encoded.
     rows: BTreeMap<u32, usize>,
-    /// Bytes of the table then.
+    /// Bytes of the table at that time.
     own: usize,
 }
 
 impl Held {
-    /// Whether a row that has been used, and is as large as this in the file, is to stay.
+    /// Whether a used row of `bytes` bytes in the file has to stay; if so, notes it.
     pub(super) fn holds(&mut self, row: u32, bytes: usize, own: usize) -> bool {
         if bytes > HELD_ROW_BYTES {
             self.rows.insert(row, bytes);
@@ -230,8 +230,8 @@ impl Held {
         self.rows.contains_key(&row)
     }
 
-    /// Forgets rows that were not used since the last call, by their marks; of a table that has twice the size by now, all: these
-    /// are looked at again, so that what is looked at is at most twice what there is.
+    /// Forgets rows that were not used since the last call, by their marks; all rows, if the table has doubled: they are encoded
+    /// again to be judged, so that at most twice the table is encoded.
     pub(super) fn refresh(&mut self, marks: &mut [Mark], own: usize) {
         if own > 2 * self.own {
             *self = Held::default();
@@ -248,7 +248,7 @@ impl Held {
         self.rows.is_empty()
     }
 
-    /// Bytes of memory that they take up in a table of this size and `rows` rows in memory.
+    /// Their memory in bytes, in a table of `own` bytes and `live` rows in memory.
     pub(super) fn bytes(&self, own: usize, live: usize) -> usize {
         match self.rows.len() {
             0 => 0,

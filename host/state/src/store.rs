@@ -1,4 +1,4 @@
-//! A worker's handle to the job's state: how much memory there is, where the rest goes, and a list of what is kept.
+//! A worker's handle to the job's state: the memory budget, the spill file, and the list of everything that is kept.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use super::key::KeyGroups;
 use super::spill::SpillFile;
 use flowgate_base::error::Result;
 
-/// This part of the memory is for the caches of files. Few pages of a large file are found there; rows in memory save more.
+/// The caches of spill files have one part in 16 of the memory. They hold few pages of a large file; rows in memory save more.
 const CACHE_PART: u64 = 16;
 
 /// What kind of state a slot holds.
@@ -24,14 +24,14 @@ pub enum SlotKind {
     List,
     /// Accumulators of a window.
     Window,
-    /// Rows that wait for their match.
+    /// Rows of a join.
     Join,
     /// Timers.
     Timers,
 }
 
 impl SlotKind {
-    /// In one word.
+    /// The kind in one word.
     pub fn name(self) -> &'static str {
         match self {
             SlotKind::Value => "value",
@@ -54,14 +54,14 @@ pub struct JobStores {
     slots: Mutex<Vec<Weak<Listed>>>,
     /// Memory of everything that is listed.
     bytes: AtomicU64,
-    /// The part of it that no spilling frees.
+    /// The part of it that spilling cannot free.
     pinned: AtomicU64,
-    /// Slots of workers that take up memory: these share it.
+    /// The number of slots of workers that use memory, and so share it.
     sharers: AtomicUsize,
     work: Work,
 }
 
-/// What was moved between memory and files: counted, so that a test can bound it.
+/// Counts of what moved between memory and files, so that a test can bound it.
 #[derive(Debug, Default)]
 struct Work {
     rows_written: AtomicU64,
@@ -71,7 +71,7 @@ struct Work {
     bytes_read: AtomicU64,
 }
 
-/// What a job has moved between memory and files.
+/// Counts of what a job has moved between memory and files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SpillWork {
     /// Rows written to files.
@@ -86,7 +86,7 @@ pub struct SpillWork {
     pub bytes_read: u64,
 }
 
-/// What one slot on one worker keeps, in all of its tables.
+/// The figures of one slot on one worker, for all of its tables.
 #[derive(Debug)]
 struct Listed {
     job: Arc<JobStores>,
@@ -99,7 +99,7 @@ struct Listed {
     dirty: AtomicU64,
 }
 
-/// What one slot of an operator keeps, summed over workers and tables.
+/// The figures of one slot of an operator, summed over workers and tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotFigures {
     /// The operator's name in the job.
@@ -110,17 +110,17 @@ pub struct SlotFigures {
     pub kind: SlotKind,
     /// Keys in memory.
     pub keys: u64,
-    /// Memory, in bytes, about.
+    /// Approximate memory in bytes.
     pub memory_bytes: u64,
-    /// Keys that are in files alone.
+    /// Keys that are only in files.
     pub spilled_keys: u64,
-    /// Keys that were spilled with changes that no checkpoint has yet.
+    /// Keys that spilled with changes that no checkpoint has yet.
     pub dirty_keys: u64,
 }
 
 impl JobStores {
-    /// For a job of this many workers, all of which together take up `memory_bytes_max` bytes; the rest goes to files in
-    /// the folder `spill`, or in the system's folder for temporary files.
+    /// Creates the stores of a job of `workers` workers, which together keep at most `memory_bytes_max` bytes in memory. The rest
+    /// spills to files in the folder `spill`; `None`: in the system's folder for temporary files.
     pub fn new(memory_bytes_max: u64, spill: Option<PathBuf>, key_groups: u32, workers: u32) -> Arc<Self> {
         Arc::new(JobStores {
             memory_bytes_max,
@@ -135,19 +135,19 @@ impl JobStores {
         })
     }
 
-    /// Memory for what is kept in memory.
+    /// Memory for state, without the caches of files.
     fn most(&self) -> u64 {
         self.memory_bytes_max - self.memory_bytes_max / CACHE_PART
     }
 
-    /// Memory that is taken up, and how much of it there is, both without what no spilling frees. What can be spilled has at least
-    /// half of the memory, however much is pinned: else all of it would go to files and come back with every batch.
+    /// Returns the used memory and its maximum, both without pinned memory, which spilling cannot free. State that can spill has at
+    /// least half of the memory, however much is pinned: otherwise all of it would spill and return with every batch.
     fn spillable(&self) -> (u64, u64) {
         let (bytes, pinned, most) = (self.bytes.load(Relaxed), self.pinned.load(Relaxed), self.most());
         (bytes.saturating_sub(pinned), most - pinned.min(most / 2))
     }
 
-    /// What was moved between memory and files so far.
+    /// Returns what has moved between memory and files so far.
     pub fn work(&self) -> SpillWork {
         let Work { rows_written, bytes_written, writes, rows_read, bytes_read } = &self.work;
         SpillWork {
@@ -159,24 +159,24 @@ impl JobStores {
         }
     }
 
-    /// A transaction was written.
+    /// Counts a transaction.
     pub(super) fn note_write(&self) {
         self.work.writes.fetch_add(1, Relaxed);
     }
 
-    /// Rows of `bytes` bytes were written.
+    /// Counts `rows` rows of `bytes` bytes together that were written.
     pub(super) fn note_written(&self, rows: usize, bytes: usize) {
         self.work.rows_written.fetch_add(rows as u64, Relaxed);
         self.work.bytes_written.fetch_add(bytes as u64, Relaxed);
     }
 
-    /// Rows of `bytes` bytes were read.
+    /// Counts `rows` rows of `bytes` bytes together that were read.
     pub(super) fn note_read(&self, rows: usize, bytes: usize) {
         self.work.rows_read.fetch_add(rows as u64, Relaxed);
         self.work.bytes_read.fetch_add(bytes as u64, Relaxed);
     }
 
-    /// What every slot of every operator keeps, in the order of their names.
+    /// Returns the figures of every slot of every operator, in the order of their names.
     pub fn figures(&self) -> Vec<SlotFigures> {
         let mut sums: BTreeMap<(String, String, SlotKind), SlotFigures> = BTreeMap::new();
         let all: Vec<Arc<Listed>> = lock(&self.slots).iter().filter_map(Weak::upgrade).collect();
@@ -207,7 +207,7 @@ type SlotName = (Arc<str>, String, SlotKind);
 /// What the operators of one worker share.
 #[derive(Debug, Default)]
 struct Worker {
-    /// Made when it is needed.
+    /// Created when it is needed.
     file: Mutex<Option<Arc<SpillFile>>>,
     /// The slots that have tables.
     slots: Mutex<BTreeMap<SlotName, Weak<Listed>>>,
@@ -226,34 +226,33 @@ pub struct StateStore {
 }
 
 impl StateStore {
-    /// A worker's handle, for an operator without a name; see [`StateStore::of_operator`].
+    /// Creates a worker's handle, for an operator without a name; see [`StateStore::of_operator`].
     pub fn new(job: &Arc<JobStores>) -> Self {
         StateStore { job: Arc::clone(job), operator: "".into(), worker: Arc::default() }
     }
 
-    /// A store without a bound, of its own: for tests.
+    /// Creates a store of a job of its own, without a memory limit: for tests.
     pub fn in_memory() -> Self {
         StateStore::new(&JobStores::new(u64::MAX, None, 256, 1))
     }
 
-    /// The same, on behalf of an operator.
+    /// Returns this worker's handle for an operator.
     pub fn of_operator(&self, name: &str) -> Self {
         StateStore { operator: name.into(), ..self.clone() }
     }
 
-    /// Whether the state of all operators takes up more memory than there is for it: then a table that is not used at the
-    /// moment should be settled as well.
+    /// Whether the state of all operators exceeds its memory: then tables that are not in use should be settled as well.
     pub fn is_short(&self) -> bool {
         let (bytes, most) = self.job.spillable();
         bytes > most
     }
 
-    /// The job's workers.
+    /// The number of the job's workers.
     pub fn workers(&self) -> usize {
         self.job.workers.max(1) as usize
     }
 
-    /// Memory for the state of one worker, if all take up as much.
+    /// An equal share of the job's memory for one worker, in bytes.
     pub fn worker_bytes(&self) -> u64 {
         self.job.memory_bytes_max / self.workers() as u64
     }
@@ -263,7 +262,10 @@ impl StateStore {
         KeyGroups::new(self.job.key_groups)
     }
 
-    /// The file to which this worker's state goes that is over the budget.
+    /// Returns the spill file of this worker, which is created if it is missing.
+    ///
+    /// # Errors
+    /// The file cannot be created: the outside world's.
     pub(super) fn spill_file(&self) -> Result<Arc<SpillFile>> {
         let mut file = lock(&self.worker.file);
         if let Some(file) = &*file {
@@ -274,8 +276,8 @@ impl StateStore {
         Ok(Arc::clone(file.insert(Arc::new(made))))
     }
 
-    /// Lists a table until the listing is dropped, as one of the slot's. Tables of one slot on one worker are listed together, and
-    /// have one share of the memory.
+    /// Lists a table of a slot until the listing is dropped. Tables of one slot on one worker are listed together, and have one
+    /// share of the memory.
     pub(super) fn list(&self, slot: &str, kind: SlotKind) -> Listing {
         let mut slots = lock(&self.worker.slots);
         let name = (Arc::clone(&self.operator), slot.to_string(), kind);
@@ -298,31 +300,31 @@ impl StateStore {
     }
 }
 
-/// The part of `bytes` that is of the live ones among all places: what is free is taken by the next ones.
+/// Returns the part of `bytes` for the live ones among all places: free places are taken by the next ones.
 pub(super) fn share(bytes: usize, live: usize, places: usize) -> usize {
     if places == 0 { 0 } else { (bytes as u128 * live as u128 / places as u128) as usize }
 }
 
-/// What a table keeps.
+/// The figures of a table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Report {
     /// Keys in memory.
     pub(super) keys: usize,
-    /// Memory that it takes up.
+    /// Memory in bytes.
     pub(super) bytes: usize,
-    /// The part of it that no spilling frees.
+    /// The part of it that spilling cannot free.
     pub(super) pinned: usize,
-    /// Keys in the file alone.
+    /// Keys that are only in the file.
     pub(super) spilled: usize,
-    /// Keys that were spilled with changes that no checkpoint has.
+    /// Keys that spilled with changes that no checkpoint has.
     pub(super) dirty: usize,
 }
 
-/// A table in the list, as one of its slot.
+/// A table in the list of its slot.
 #[derive(Debug)]
 pub(super) struct Listing {
     listed: Arc<Listed>,
-    /// What of the slot's is this table's.
+    /// This table's part of the slot's figures.
     reported: Cell<Report>,
 }
 
@@ -333,22 +335,22 @@ fn change(counter: &AtomicU64, old: usize, new: usize) {
 }
 
 impl Listing {
-    /// The listing of another table of the slot.
+    /// Creates the listing of another table of the slot.
     pub(super) fn sibling(&self) -> Listing {
         Listing { listed: Arc::clone(&self.listed), reported: Cell::default() }
     }
 
-    /// What this table kept when it was reported last.
+    /// Returns the last report of this table.
     pub(super) fn reported(&self) -> Report {
         self.reported.get()
     }
 
-    /// Memory that all tables of the slot take up.
+    /// Memory of all tables of the slot, in bytes.
     pub(super) fn slot_bytes(&self) -> usize {
         self.listed.bytes.load(Relaxed) as usize
     }
 
-    /// What the table keeps now. A constant number of steps, whatever else is listed.
+    /// Sets the figures of the table, in a constant number of steps.
     pub(super) fn report(&self, now: Report) {
         let old = self.reported.replace(now);
         if old == now {
@@ -372,11 +374,11 @@ impl Listing {
         }
     }
 
-    /// Bytes that are to be freed by one who can free `own`, and which would take up `growth` at once with the next keys if it
-    /// goes on like this.
+    /// Returns the bytes that a table has to free which can free `own` bytes, and which the next keys may let grow by `growth`
+    /// bytes at once.
     ///
-    /// When memory is short, a slot that has more than its fair share makes room, so that a small one is not emptied for a
-    /// large one. If there is none that does so (it may be idle), all do.
+    /// When memory is short, slots that exceed their fair share make room, so that a small slot is not emptied for a large one. If
+    /// none does (it may be idle), all slots do.
     pub(super) fn excess(&self, own: usize, growth: usize) -> usize {
         let job = &*self.listed.job;
         let (total, most) = job.spillable();

@@ -1,4 +1,4 @@
-//! A table: keys, and a row of columns for each. What is done with it between batches is in [`evict`](super::evict) and
+//! A table: keys, and a row of columns for each. The work between batches is in `evict` and
 //! [`changes`](super::changes).
 
 use std::collections::BTreeSet;
@@ -15,13 +15,13 @@ use super::store::{Listing, SlotKind, StateStore};
 pub use super::values::{DueReason, EntryVisitor, Values};
 use flowgate_base::error::Result;
 
-/// Spilled keys that are due which should come back at once: see [`Table::load_due`].
+/// The usual limit of [`Table::load_due`].
 pub const DUE_AT_ONCE: usize = 4096;
 
-/// In place of the row of a key that is not there.
+/// In place of the row of an absent key.
 pub const NO_ROW: u32 = u32::MAX;
 
-/// Rows that one [`Table::settle`] looks at in search of expired ones.
+/// Rows that one [`Table::settle`] checks for expiry.
 const SWEPT_AT_ONCE: usize = 256;
 
 /// Key groups of a table that is in no store.
@@ -36,16 +36,16 @@ pub struct Table<V> {
     pub(super) marks: Vec<Mark>,
     /// Where rows expire.
     pub(super) clock: Option<RowClock>,
-    /// Where the sweep for what is expired goes on.
+    /// The row at which the sweep for expired rows continues.
     pub(super) swept: usize,
-    /// The key group where the search for cold rows goes on.
+    /// The key group at which the search for cold rows continues.
     pub(super) hand: u32,
     pub(super) home: Option<Home>,
-    /// What has ever been spilled.
+    /// The part in the file, once a row has spilled.
     pub(super) spilled: Option<Box<Spilled>>,
-    /// Keys that were removed since the last look at changes, as the file has them; `None`: nobody looks.
+    /// Keys that were removed since changes were last visited, in the file's encoding; `None`: changes are not noted.
     pub(super) gone: Option<BTreeSet<Short>>,
-    /// How often changes were looked at.
+    /// How often changes were visited.
     pub(super) epoch: u32,
 }
 
@@ -54,19 +54,19 @@ pub struct Table<V> {
 pub(super) struct Home {
     pub(super) store: StateStore,
     pub(super) listing: Listing,
-    /// Of small tables.
+    /// The space that small tables of the slot share.
     pub(super) shared: Option<SharedSpace>,
 }
 
 impl Home {
-    /// As a slot of the store's operator.
+    /// Creates a place of a slot of the store's operator.
     pub(super) fn new(store: &StateStore, slot: &str, kind: SlotKind) -> Self {
         Home { store: store.clone(), listing: store.list(slot, kind), shared: None }
     }
 }
 
 impl<V: Values> Table<V> {
-    /// Without keys, over columns without rows. It stays in memory, and is not listed.
+    /// Creates a table without keys, over columns without rows. It stays in memory, and is not listed.
     pub fn new(values: V) -> Self {
         Table {
             index: SharedIndex::default(),
@@ -82,19 +82,19 @@ impl<V: Values> Table<V> {
         }
     }
 
-    /// The same, with room for `keys` keys in the index.
+    /// Sets the initial capacity of the index, in keys.
     pub fn with_room(self, keys: usize) -> Self {
         Table { index: KeyIndex::with_room(keys).into(), ..self }
     }
 
-    /// The same; a row is forgotten this many milliseconds after it was last looked up to be changed, or a thousandth of that
-    /// later. For columns of single values, without entries.
+    /// Sets the time-to-live: a row expires `ttl_ms` milliseconds after it was last looked up to be changed, or up to a thousandth
+    /// later; `None`: never. For columns of single values, without entries.
     pub fn with_ttl(self, ttl_ms: Option<u64>) -> Self {
         Table { clock: RowClock::new(ttl_ms), ..self }
     }
 
-    /// The same, with the keys of another table, all of which are in memory, in the same rows: the index is shared for as long as
-    /// neither gets or loses a key. Values are empty.
+    /// Takes over the keys of another table, all of which are in memory, in the same rows, with empty values. The index is shared
+    /// until a key is added to either table or removed.
     pub fn with_keys_of<W: Values>(mut self, other: &mut Table<W>) -> Self {
         debug_assert!(other.spilled_keys() == 0, "keys in a file have no row");
         self.index = other.index.share();
@@ -103,12 +103,12 @@ impl<V: Values> Table<V> {
         self
     }
 
-    /// Whether a key of it has ever gone to the file.
+    /// Whether a key has ever spilled.
     pub fn has_spilled(&self) -> bool {
         self.spilled.is_some()
     }
 
-    /// Without keys again, over other values; the index keeps the memory that it has. For tables that are in no store.
+    /// Removes all keys and replaces the values; the index keeps its memory. For tables that are in no store.
     pub fn reset(&mut self, values: V) {
         debug_assert!(self.home.is_none() && self.gone.is_none(), "a table of the store is reset");
         self.index.own().reset();
@@ -116,7 +116,7 @@ impl<V: Values> Table<V> {
         self.values = values;
     }
 
-    /// Without keys, as a slot of the store's operator: it is listed, and spilled when memory is short.
+    /// Creates a table without keys, of a slot of the store's operator: it is listed, and spills when memory is short.
     pub fn in_store(values: V, store: &StateStore, slot: &str, kind: SlotKind) -> Self {
         Table { home: Some(Home::new(store, slot, kind)), ..Table::new(values) }
     }
@@ -126,7 +126,7 @@ impl<V: Values> Table<V> {
         &self.index
     }
 
-    /// How many keys there are, in memory and spilled.
+    /// The number of keys, in memory and spilled.
     pub fn len(&self) -> usize {
         self.index.len() + self.spilled_keys()
     }
@@ -141,12 +141,12 @@ impl<V: Values> Table<V> {
         &self.values
     }
 
-    /// The values, to change those of rows that were looked up for it.
+    /// The values, to change rows that were looked up to be changed.
     pub fn values_mut(&mut self) -> &mut V {
         &mut self.values
     }
 
-    /// Keys and values together.
+    /// The keys in memory, and the values to change.
     pub fn parts_mut(&mut self) -> (&KeyIndex, &mut V) {
         (&self.index, &mut self.values)
     }
@@ -155,10 +155,10 @@ impl<V: Values> Table<V> {
         self.home.as_ref().map_or(KeyGroups::new(KEY_GROUPS), |home| home.store.key_groups())
     }
 
-    /// The rows of keys, to change them: new ones, with empty values, where a key is new.
+    /// Looks up the row of each key, to change it; a new key gets a row with an empty value.
     ///
     /// # Errors
-    /// The file for spilled state cannot be read: the outside world's.
+    /// The spill file cannot be read: the outside world's.
     pub fn rows_of(&mut self, keys: &Keys, rows: &mut Vec<u32>) -> Result<()> {
         self.number(keys, rows);
         self.grow();
@@ -185,7 +185,7 @@ impl<V: Values> Table<V> {
             (None, None) => rows.iter().for_each(|row| marks[*row as usize] = changed),
             (None, Some(until)) => {
                 for row in rows {
-                    // Few rows are expired: their marks are read for those alone.
+                    // Few rows have expired: marks are read only for those.
                     if values.expire(*row, until) && marks[*row as usize] & LIVE != 0 {
                         values.clear(*row);
                     }
@@ -198,9 +198,9 @@ impl<V: Values> Table<V> {
         Ok(())
     }
 
-    /// The rows of keys, new ones where a key is new.
+    /// Looks up the row of each key in memory; a new key gets a row.
     fn number(&mut self, keys: &Keys, rows: &mut Vec<u32>) {
-        // An index that others have is copied only if a key is new.
+        // A shared index is copied only if a key is new.
         if self.index.sharers() > 1 {
             self.index.find_rows(keys, NO_ROW, rows);
             if !rows.contains(&NO_ROW) {
@@ -210,7 +210,7 @@ impl<V: Values> Table<V> {
         self.index.own().rows_of(keys, rows);
     }
 
-    /// The row of a key, to change it: a new one, with an empty value, if the key is new.
+    /// Looks up the row of a key, to change it; a new key gets a row with an empty value.
     ///
     /// # Errors
     /// As [`Table::rows_of`].
@@ -227,7 +227,7 @@ impl<V: Values> Table<V> {
         Ok(row)
     }
 
-    /// Forgets what of a row has expired, or some of it; says whether that was all.
+    /// Removes expired parts of a row, or some of them, and returns whether all of the row has expired.
     #[inline]
     pub(super) fn expire(&mut self, row: u32) -> bool {
         match (&self.clock, self.values.expired_until()) {
@@ -241,19 +241,19 @@ impl<V: Values> Table<V> {
         self.clock.is_some() || self.values.expired_until().is_some()
     }
 
-    /// The row counts as written now.
+    /// Sets the time of the row's last write to now.
     pub(super) fn touch(&mut self, row: u32) {
         if let Some(clock) = &self.clock {
             self.set_written(row, clock.now);
         }
     }
 
-    /// When the row was written; until the next [`Table::settle`].
+    /// Returns when the row was written, as a mark; valid until the next [`Table::settle`].
     pub(super) fn written(&self, row: u32) -> Mark {
         self.marks[row as usize] & TIME
     }
 
-    /// The row counts as written when [`Table::written`] said.
+    /// Sets the time of the row's last write to one that [`Table::written`] returned.
     pub(super) fn set_written(&mut self, row: u32, written: Mark) {
         let mark = &mut self.marks[row as usize];
         *mark = *mark & !TIME | written;
@@ -267,14 +267,14 @@ impl<V: Values> Table<V> {
         }
     }
 
-    /// A new row, whose key is not there.
+    /// Inserts an absent key and returns its row.
     pub(super) fn insert(&mut self, key: Key<'_>) -> u32 {
         let row = self.index.own().get_or_insert(key);
         self.grow();
         row
     }
 
-    /// The row of a key, wherever it is, expired or not.
+    /// Looks up the row of a key, in memory or in the file, expired or not.
     pub(super) fn lookup(&mut self, key: Key<'_>) -> Result<Option<u32>> {
         match self.index.find(key) {
             None if self.spilled_keys() > 0 => self.load_one(key),
@@ -282,7 +282,7 @@ impl<V: Values> Table<V> {
         }
     }
 
-    /// The row of a key, to read it.
+    /// Looks up the row of a key, to read it.
     ///
     /// # Errors
     /// As [`Table::rows_of`].
@@ -300,8 +300,8 @@ impl<V: Values> Table<V> {
         Some(row)
     }
 
-    /// The rows of keys, to read them; [`NO_ROW`] where a key is not there. No key may be there twice, unless nothing is
-    /// spilled and nothing expires.
+    /// Looks up the row of each key, to read it; [`NO_ROW`] for an absent key. Keys must be distinct, unless nothing is spilled and
+    /// nothing expires.
     ///
     /// # Errors
     /// As [`Table::rows_of`].
@@ -317,13 +317,13 @@ impl<V: Values> Table<V> {
         Ok(())
     }
 
-    /// The row's value changes after it was looked up to read it.
+    /// Marks a row as changed that was looked up to read it.
     pub fn mark_changed(&mut self, row: u32) {
         let mark = &mut self.marks[row as usize];
         *mark = *mark & (STORED | TIME) | LIVE | DIRTY | USED;
     }
 
-    /// Forgets a key. Its row must be there.
+    /// Removes the key of a row, which must have one.
     pub fn remove(&mut self, row: u32) {
         let stored = self.marks[row as usize] & STORED != 0;
         if stored || self.gone.is_some() {
@@ -347,11 +347,11 @@ impl<V: Values> Table<V> {
         }
     }
 
-    /// To be called between batches, with the processing time: forgets some of what is expired, and makes room where memory
-    /// is short. Rows that were given out before are no longer valid.
+    /// Call it between batches, with the processing time in Unix milliseconds: removes some of the expired rows, and spills rows if
+    /// memory is short. Row numbers from before are no longer valid.
     ///
     /// # Errors
-    /// The file for spilled state cannot be written: the outside world's.
+    /// The spill file cannot be read or written: the outside world's.
     pub fn settle(&mut self, now_ms: i64) -> Result<()> {
         self.values.set_now(now_ms);
         if let Some(clock) = &mut self.clock {

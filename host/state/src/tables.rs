@@ -1,10 +1,10 @@
-//! Many tables of one slot, each with a number (a time): those that are in use in memory, of the others a note each.
+//! Many tables of one slot, each with a number (a time): tables in use are in memory, of each other one a note.
 //!
-//! Where memory is short, tables go to the file as wholes, many with one write: first those that were not used of late, from the
-//! last number on, since tables are done with in the order of their numbers; then the others. Small ones share a place in the file
-//! ([`SpillSpace`](super::spill_table::SpillSpace)), so that one costs no more there than the bytes of its rows, and some 100 bytes
-//! in memory. A large table goes in part, as one that stands alone does. What is noted of memory is noted table by table as they
-//! are used: a batch costs as much as the tables that have rows of it, however many there are.
+//! When memory is short, whole tables spill, many with one write: first those that were not recently used, from the greatest number
+//! down, since tables are finished in the order of their numbers; then the others. Small ones share a space in the file
+//! (`spill_table`), so that a table costs there only the bytes of its rows, and some 100 bytes in
+//! memory. A large table spills in part, as one that stands alone does. Memory is counted table by table as tables are used: a
+//! batch costs as much as the tables that it touches, however many there are.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,15 +17,15 @@ use super::store::{Report, SlotKind, StateStore};
 use super::table::{DueReason, Home, Table, Values};
 use flowgate_base::error::{Error, Result};
 
-/// A table that takes up no more bytes than this goes to the file as a whole, even if less is to be freed.
+/// A table of at most this number of bytes spills as a whole, even if less has to be freed.
 const WHOLE_BYTES: usize = 64 << 10;
 
-/// Memory of a note, with its place in the tree of notes.
+/// Memory of a note, including its place in the tree of notes.
 const NOTE_BYTES: usize = size_of::<(i64, Folded)>() * 3 / 2;
 
-/// Values that others of the same kind can be made from.
+/// Values from which empty ones of the same kind can be created.
 pub trait Prototype: Values {
-    /// The same columns without rows.
+    /// Creates the same columns without rows.
     fn fresh(&self) -> Self;
 }
 
@@ -35,22 +35,22 @@ pub struct Tables<V> {
     prototype: V,
     home: Home,
     shared: SharedSpace,
-    /// Those that have rows in memory, or have had some lately.
+    /// Tables that have rows in memory, or recently had some.
     open: BTreeMap<i64, Table<V>>,
-    /// Those all of whose rows are in the file.
+    /// Notes of tables all of whose rows are in the file.
     folded: BTreeMap<i64, Folded>,
-    /// Memory that notes take up beside their own.
+    /// Memory of notes besides [`NOTE_BYTES`] each.
     folded_bytes: usize,
-    /// Keys of which notes are.
+    /// Keys of the tables in `folded`.
     folded_keys: usize,
     /// Numbers of tables that were used since the last [`Tables::settle`].
     used: Vec<i64>,
-    /// Numbers of tables with rows that stay in memory for as long as they are used.
+    /// Numbers of tables with rows that stay in memory while they are used.
     holding: Vec<i64>,
 }
 
 impl<V: Prototype> Tables<V> {
-    /// Without tables, as a slot of the store's operator. Values are made as those of the prototype.
+    /// Creates a slot of the store's operator, without tables. Their values are created from the prototype.
     pub fn new(prototype: V, store: &StateStore, slot: &str, kind: SlotKind) -> Self {
         let shared = SharedSpace::default();
         Tables {
@@ -66,7 +66,7 @@ impl<V: Prototype> Tables<V> {
         }
     }
 
-    /// How many tables there are.
+    /// The number of tables.
     pub fn len(&self) -> usize {
         self.open.len() + self.folded.len()
     }
@@ -76,20 +76,20 @@ impl<V: Prototype> Tables<V> {
         self.len() == 0
     }
 
-    /// A table without keys that is listed with the others, and has no number yet.
+    /// Creates a table without keys that is listed with the others, and has no number yet.
     pub fn make(&self) -> Table<V> {
         let (listing, shared) = (self.home.listing.sibling(), Some(self.shared.clone()));
         let home = Home { store: self.home.store.clone(), listing, shared };
         Table { home: Some(home), ..Table::new(self.prototype.fresh()) }
     }
 
-    /// Gives a table that was made a number, which none has.
+    /// Adds a table of [`Tables::make`] under a number that no other has.
     pub fn insert(&mut self, number: i64, table: Table<V>) {
         self.used.push(number);
         self.open.insert(number, table);
     }
 
-    /// The table of a number; a new one, with room for `keys` keys, if there is none.
+    /// Returns the table of a number; if there is none, a new one with an initial capacity of `room` keys.
     ///
     /// # Errors
     /// See [`Tables::get`].
@@ -103,10 +103,10 @@ impl<V: Prototype> Tables<V> {
             };
             self.open.insert(number, table);
         }
-        self.open.get_mut(&number).ok_or_else(|| Error::internal("a table is gone"))
+        self.open.get_mut(&number).ok_or_else(|| Error::internal("a table is missing"))
     }
 
-    /// The table of a number, if there is one. Its rows may be in the file.
+    /// Returns the table of a number, if there is one. Its rows may be in the file.
     ///
     /// # Errors
     /// There is a note of a table, and no file: our mistake.
@@ -118,14 +118,14 @@ impl<V: Prototype> Tables<V> {
         Ok(self.open.get_mut(&number))
     }
 
-    /// The first number from here on that a table has.
+    /// Returns the least number of a table at or after `from`.
     pub fn first_from(&self, from: i64) -> Option<i64> {
         let open = self.open.range(from..).next().map(|(number, _)| *number);
         let folded = self.folded.range(from..).next().map(|(number, _)| *number);
         open.into_iter().chain(folded).min()
     }
 
-    /// The numbers of tables in a range, in order.
+    /// Returns the numbers of tables in a range, in order.
     pub fn numbers(&self, range: Range<i64>) -> Vec<i64> {
         let mut numbers: Vec<i64> = self.open.range(range.clone()).map(|(number, _)| *number).collect();
         numbers.extend(self.folded.range(range).map(|(number, _)| *number));
@@ -133,15 +133,15 @@ impl<V: Prototype> Tables<V> {
         numbers
     }
 
-    /// How many tables there are in a range, and how many keys these have.
+    /// Returns the number of tables in a range, and of their keys.
     pub fn sizes(&self, range: Range<i64>) -> (usize, usize) {
         let open = self.open.range(range.clone()).map(|(_, table)| table.len());
         let folded = self.folded.range(range).map(|(_, folded)| folded.len());
         open.chain(folded).fold((0, 0), |(tables, keys), more| (tables + 1, keys + more))
     }
 
-    /// Numbers of tables with keys that are due, in memory or in the file, as far as is known without a look at them: all tables
-    /// in memory are among them.
+    /// Returns the numbers of tables that may have due keys, in memory or in the file, without reading them: this includes all
+    /// tables in memory.
     pub fn may_be_due(&self, reason: DueReason) -> Vec<i64> {
         let folded = self.folded.iter().filter(|(_, folded)| folded.due()[reason as usize].is_some());
         let mut numbers: Vec<i64> = self.open.keys().chain(folded.map(|(number, _)| number)).copied().collect();
@@ -149,21 +149,21 @@ impl<V: Prototype> Tables<V> {
         numbers
     }
 
-    /// Forgets the table of a number; gives how many keys it had.
+    /// Removes the table of a number, and returns the number of its keys.
     pub fn remove(&mut self, number: i64) -> Option<usize> {
         let Some(folded) = self.forget_note(number) else {
             return self.open.remove(&number).map(|table| table.len());
         };
         let keys = folded.len();
         if let Some(space) = self.shared.get() {
-            // Its rows go with it.
+            // Dropping it removes its rows from the file.
             drop(Spilled::unfold(folded, space));
         }
         self.report_notes();
         Some(keys)
     }
 
-    /// Takes out the first table, if its number is less than this.
+    /// Removes and returns the first table, if its number is less than `end`.
     ///
     /// # Errors
     /// See [`Tables::get`].
@@ -188,11 +188,11 @@ impl<V: Prototype> Tables<V> {
         self.open.get_mut(&number).map(visit).transpose()
     }
 
-    /// Calls `visit` with every table in a range, in order. Those that are not in memory are there for the call alone, unless it
-    /// leaves rows in memory.
+    /// Calls `visit` with every table in a range, in order. A table that was not in memory leaves it after the call, unless the
+    /// call leaves rows in memory.
     ///
     /// # Errors
-    /// What `visit` says; see [`Tables::get`].
+    /// `visit` fails; see [`Tables::get`].
     pub fn visit(&mut self, range: Range<i64>, mut visit: impl FnMut(i64, &mut Table<V>) -> Result<()>) -> Result<()> {
         for number in self.numbers(range) {
             self.visit_one(number, |table| visit(number, table))?;
@@ -228,7 +228,7 @@ impl<V: Prototype> Tables<V> {
         Some(folded)
     }
 
-    /// The table of which there is a note.
+    /// Returns the table of a note, and forgets the note.
     fn unfold(&mut self, number: i64) -> Result<Option<Table<V>>> {
         let Some(folded) = self.forget_note(number) else { return Ok(None) };
         let spilled = match (folded, self.shared.get()) {
@@ -239,11 +239,11 @@ impl<V: Prototype> Tables<V> {
         Ok(Some(Table { spilled: Some(spilled), ..self.make() }))
     }
 
-    /// To be called between batches: reports what the tables that were used take up, and makes room where memory is short. Rows that
-    /// were given out before are no longer valid.
+    /// Call it between batches: reports the memory of the tables that were used, and spills tables if memory is short. Row numbers
+    /// from before are no longer valid.
     ///
     /// # Errors
-    /// The file for spilled state cannot be written: the outside world's.
+    /// The spill file cannot be written: the outside world's.
     pub fn settle(&mut self) -> Result<()> {
         let mut used = std::mem::take(&mut self.used);
         used.sort_unstable();
@@ -275,7 +275,7 @@ impl<V: Prototype> Tables<V> {
         self.home.listing.report(Report { bytes, pinned: bytes, spilled, ..Report::default() });
     }
 
-    /// Frees so much memory, or a little more.
+    /// Frees `excess` bytes of memory, or slightly more.
     fn spill(&mut self, excess: usize, used: &[i64]) -> Result<()> {
         let Victims { sharing, alone, part } = self.victims(excess, used);
         if !sharing.is_empty() {
@@ -309,7 +309,7 @@ impl<V: Prototype> Tables<V> {
         Ok(())
     }
 
-    /// Tables that free so much memory when they go to the file: those that were used last, and the first ones, at last.
+    /// Chooses tables that free `excess` bytes when they spill: recently used tables and those with the least numbers last.
     fn victims(&self, excess: usize, used: &[i64]) -> Victims {
         let (mut victims, mut left) = (Victims::default(), excess);
         let others = self.open.iter().rev().filter(|(number, _)| used.binary_search(number).is_err());
@@ -320,7 +320,7 @@ impl<V: Prototype> Tables<V> {
                 break;
             }
             let reported = table.home.as_ref().map(|home| home.listing.reported()).unwrap_or_default();
-            // What is pinned stays while it is used.
+            // Pinned rows stay while they are used.
             let bytes = reported.bytes - if was_used { reported.pinned } else { 0 };
             if bytes > left.max(WHOLE_BYTES) {
                 victims.part = Some((*number, left));
@@ -336,13 +336,13 @@ impl<V: Prototype> Tables<V> {
     }
 }
 
-/// Numbers of tables that go to the file.
+/// Numbers of tables that spill.
 #[derive(Debug, Default)]
 struct Victims {
-    /// As wholes, with one write.
+    /// Whole tables that spill with one write.
     sharing: Vec<i64>,
-    /// As wholes, each with a write of its own.
+    /// Whole tables that spill with a write each.
     alone: Vec<i64>,
-    /// In part, this number of bytes of it.
+    /// A table that spills in part, and the bytes to free.
     part: Option<(i64, usize)>,
 }

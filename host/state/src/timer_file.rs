@@ -1,13 +1,13 @@
-//! The timers of an operator on one worker that are in the worker's file, since there is no memory for them.
+//! The spilled timers of an operator on one worker, in the worker's file.
 //!
-//! A timer is in memory or here, never in both. Two of redb's tables have it:
+//! A timer is in memory or here, never in both. Two redb tables have it:
 //!
 //! ```text
 //! by rank:  clock, 1 byte | rank: time, 8 bytes | sequence number, 8 bytes  ->  a frame (see `codec`) of: its name
 //! by name:  its name (see `timer_name`)                                     ->  sequence number, 8 bytes
 //! ```
 //!
-//! Numbers are big-endian, the time with the sign turned round, so that a clock's timers lie in the order in which they fire.
+//! Numbers are big-endian, the time with the sign bit inverted, so that a clock's timers are in the order in which they fire.
 
 use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Included};
@@ -25,16 +25,16 @@ use super::timer_name::{Named, read_name};
 use super::timers::{Clock, Rank};
 use flowgate_base::error::{Error, Result};
 
-/// How many timers are handled at once, so that no work needs memory for all of them.
+/// The number of timers per step, so that no step needs memory for all of them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AtOnce {
-    /// Written, unless their keys are long.
+    /// Timers written, unless their keys are long.
     pub(super) spilled: usize,
-    /// Brought back.
+    /// Timers loaded.
     pub(super) loaded: usize,
-    /// Brought back among them though their time has not come: a way to the file costs as much as some hundred timers.
+    /// Timers loaded among them before their time: an access to the file costs as much as some hundred timers.
     pub(super) ahead: usize,
-    /// Removed from the file after they were cleared.
+    /// Cleared timers that are removed from the file together.
     pub(super) cleared: usize,
 }
 
@@ -44,7 +44,7 @@ impl Default for AtOnce {
     }
 }
 
-/// Timers that are gone and still in the filter, which are tolerated.
+/// Removed timers that may stay in the filter.
 const FILTER_STALE_MIN: usize = 16 << 10;
 
 /// A timer by its rank: when it fires, and its name.
@@ -59,21 +59,21 @@ pub(super) struct TimerFile {
     at_once: AtOnce,
     by_rank: String,
     by_name: String,
-    /// Of their names.
+    /// A filter of their names.
     filter: Filter,
-    /// Names that the filter has had, those among them that are gone.
+    /// The number of names in the filter, including those of removed timers.
     filtered: usize,
     /// Names of timers that were cleared, and that the file still has.
     cleared: BTreeSet<Short>,
-    /// How many there are, by clock.
+    /// The number of timers, by clock.
     counts: [usize; 2],
-    /// The first that fires, by clock.
+    /// The rank of the first timer, by clock.
     first: [Option<Rank>; 2],
-    /// Of the timer that is looked up; kept for its memory.
+    /// The name of the timer that is looked up; kept to reuse its memory.
     name: Vec<u8>,
 }
 
-/// A rank as the file has it.
+/// Encodes a rank.
 fn rank_key(clock: Clock, (time, sequence): Rank) -> [u8; 17] {
     let mut key = [clock as u8; 17];
     key[1..9].copy_from_slice(&ordered(time));
@@ -86,7 +86,7 @@ fn read_sequence(bytes: &[u8]) -> Result<u64> {
     Ok(u64::from_be_bytes(eight))
 }
 
-/// The rank and the name of an entry of the table by rank.
+/// Decodes an entry of the table by rank: the rank and the name.
 fn read_ranked<'a>(key: &[u8], value: &'a [u8]) -> Result<(Rank, &'a [u8])> {
     let lacking = || Error::internal("a spilled timer has no rank");
     let (time, sequence) = key.get(1..).and_then(<[u8]>::split_first_chunk).ok_or_else(lacking)?;
@@ -94,7 +94,10 @@ fn read_ranked<'a>(key: &[u8], value: &'a [u8]) -> Result<(Rank, &'a [u8])> {
 }
 
 impl TimerFile {
-    /// Without timers.
+    /// Creates a file part without timers.
+    ///
+    /// # Errors
+    /// The spill file cannot be created: the outside world's.
     pub(super) fn new(store: &StateStore, at_once: AtOnce) -> Result<Self> {
         let file = store.spill_file()?;
         let number = file.next_number();
@@ -116,23 +119,23 @@ impl TimerFile {
         self.counts.iter().sum()
     }
 
-    /// When the first timer of a clock fires.
+    /// The rank of the first timer of a clock.
     #[inline]
     pub(super) fn first(&self, clock: Clock) -> Option<Rank> {
         self.first[clock as usize]
     }
 
-    /// Bytes of memory, about.
+    /// Approximate memory in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.filter.bytes()
     }
 
-    /// Whether a timer is there.
+    /// Whether a timer is in the file.
     pub(super) fn has(&mut self, timer: Named<'_>) -> Result<bool> {
         Ok(self.find(timer)?.is_some())
     }
 
-    /// The sequence number of a timer; its name is then in `self.name`.
+    /// Returns the sequence number of a timer, and leaves its name in `self.name`.
     fn find(&mut self, timer: Named<'_>) -> Result<Option<u64>> {
         if self.first(timer.clock).is_none_or(|(first, _)| timer.time < first) {
             return Ok(None);
@@ -147,7 +150,7 @@ impl TimerFile {
         found.map(|sequence| read_sequence(sequence.value())).transpose()
     }
 
-    /// Clears a timer; whether it was there.
+    /// Clears a timer, and returns whether it was in the file.
     pub(super) fn clear(&mut self, timer: Named<'_>) -> Result<bool> {
         let Some(sequence) = self.find(timer)? else { return Ok(false) };
         self.cleared.insert(Short::new(&self.name));
@@ -169,7 +172,7 @@ impl TimerFile {
         self.scan(clock, None, |rank, name| visit(rank, name).map(|()| true))
     }
 
-    /// The same with those behind a rank, until `visit` says that it has enough.
+    /// Calls `visit` with the timers of a clock after a rank, until it returns false.
     fn scan(
         &self,
         clock: Clock,
@@ -189,8 +192,7 @@ impl TimerFile {
         Ok(())
     }
 
-    /// Changes both tables, that by rank and that by name, and removes from them what was cleared, first: it may have been set
-    /// again.
+    /// Changes both tables, by rank and by name. Cleared timers are removed first: they may have been set again.
     fn change<T>(&mut self, change: impl FnOnce(&mut RedbTable<'_>, &mut RedbTable<'_>) -> Result<T>) -> Result<T> {
         let cleared = std::mem::take(&mut self.cleared);
         self.file.write(|transaction| {
@@ -207,12 +209,12 @@ impl TimerFile {
         })
     }
 
-    /// Removes from the file what was cleared, if that is much.
+    /// Removes cleared timers from the file, if they are many.
     pub(super) fn settle(&mut self) -> Result<()> {
         if self.cleared.len() < self.at_once.cleared { Ok(()) } else { self.change(|_, _| Ok(())) }
     }
 
-    /// Adds timers of a clock. They are sorted for it.
+    /// Adds timers of a clock, and reorders them.
     pub(super) fn write(&mut self, clock: Clock, timers: &mut [Ranked]) -> Result<()> {
         // Neighbours in a table are written together.
         timers.sort_unstable_by_key(|(rank, _)| *rank);
@@ -240,7 +242,7 @@ impl TimerFile {
         Ok(())
     }
 
-    /// A new filter of what is there; nothing of it is cleared.
+    /// Builds the filter again from the timers in the file, none of which is cleared.
     fn filter_again(&mut self) -> Result<()> {
         (self.filter, self.filtered) = (Filter::default(), self.len());
         let Some(by_name) = self.file.open(&self.by_name)? else { return Ok(()) };
@@ -251,8 +253,8 @@ impl TimerFile {
         Ok(())
     }
 
-    /// Takes the first timers of a clock out: some thousands of those whose time is `up_to` or earlier, or if there are few of
-    /// them, some more. In the order in which they fire.
+    /// Removes and returns the first timers of a clock, in the order in which they fire: some thousands whose time is `up_to` or
+    /// earlier; if these are few, also some later ones.
     pub(super) fn take(&mut self, clock: Clock, up_to: i64) -> Result<Vec<Ranked>> {
         let Some(first) = self.first(clock) else { return Ok(Vec::new()) };
         let (from, end, at_once) = (rank_key(clock, first), [clock as u8 + 1], self.at_once);
@@ -282,7 +284,7 @@ impl TimerFile {
 
 impl Drop for TimerFile {
     fn drop(&mut self) {
-        // Their pages are then used for others. What cannot be freed goes with the file.
+        // Other tables then use their pages. Pages that cannot be freed go with the file.
         let _ = self.file.drop_tables(&[&self.by_rank, &self.by_name]);
     }
 }

@@ -1,7 +1,7 @@
-//! What has changed among timers since the last look, and how it is put back.
+//! The changes of timers since the last call, and how they are restored.
 //!
-//! A change's entry is drawn in [`timer_name`](super::timer_name). Its value is empty; what counts is the order, which is that
-//! of setting.
+//! A change's entry is drawn in [`timer_name`](super::timer_name). Its value is empty; what counts is the order, in which timers
+//! were set.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::timer_name::{ENTRY, Named, no_timer, read_entry};
 use super::timers::{Clock, Timers};
 use flowgate_base::error::Result;
 
-/// Timers that were set or are gone.
+/// Timers that were set, fired or cleared.
 #[derive(Debug, Default)]
 pub(super) struct TimerLog {
     /// By entry and key.
@@ -23,9 +23,9 @@ pub(super) struct TimerLog {
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Logged {
-    /// When it was set: the number of changes before it; `None`: it is gone.
+    /// When it was set: the number of timers set until then; `None`: it has fired or was cleared.
     set: Option<u64>,
-    /// It was gone before it was set.
+    /// It fired or was cleared before it was set.
     was_gone: bool,
 }
 
@@ -47,10 +47,10 @@ impl TimerLog {
 }
 
 impl Timers {
-    /// From now on changes are noted; every timer that is set counts as changed.
+    /// Starts to note changes; every timer that is set counts as changed.
     ///
     /// # Errors
-    /// The file for spilled state cannot be read: the outside world's.
+    /// The spill file cannot be read: the outside world's.
     pub fn track_changes(&mut self) -> Result<()> {
         if self.log.is_some() {
             return Ok(());
@@ -63,15 +63,15 @@ impl Timers {
         Ok(())
     }
 
-    /// Calls `visit` with what has changed since the last call.
+    /// Calls `visit` with each change since the last call.
     ///
     /// # Errors
-    /// What `visit` says.
+    /// `visit` fails.
     pub fn changes(&mut self, visit: ChangeVisitor<'_>) -> Result<()> {
         let groups = self.home.as_ref().map_or(KeyGroups::new(1), |home| home.store.key_groups());
         let log = std::mem::take(self.log.get_or_insert_default());
         let mut sorted: Vec<_> = log.changes.into_iter().collect();
-        // Those that are gone come first; the others as they were set.
+        // Timers that fired or were cleared come first, the others in the order in which they were set.
         sorted.sort_by_key(|(_, logged)| logged.set);
         for (name, logged) in sorted {
             let (entry, key) = name.as_slice().split_at(ENTRY);
@@ -87,10 +87,10 @@ impl Timers {
         Ok(())
     }
 
-    /// Puts back what [`Timers::changes`] gave. It does not count as changed.
+    /// Restores a change that [`Timers::changes`] returned. The timer does not count as changed.
     ///
     /// # Errors
-    /// The change is not of a timer, or the file for spilled state cannot be read.
+    /// The change is not of a timer, or the spill file cannot be read.
     pub fn restore(&mut self, change: Change<'_>) -> Result<()> {
         let Named { key, clock, time, tag } = read_entry(change.key, change.entry.ok_or_else(no_timer)?)?;
         let log = self.log.take();

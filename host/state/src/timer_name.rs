@@ -1,7 +1,7 @@
-//! A timer as bytes, by which the log of changes and the file know it.
+//! A timer as bytes, which identify it in the log of changes and in the file.
 //!
 //! ```text
-//! name:   entry | the key, as the file has it (see `spill`), in place of its key group 0
+//! name:   entry | the key in the file's encoding (see `spill`), with 0 as its key group
 //! entry:  clock, 1 byte (0: event time, 1: processing time) | time, 8 bytes | tag, 8 bytes; big-endian
 //! ```
 
@@ -28,18 +28,18 @@ impl Named<'_> {
         out.push(self.clock as u8);
         out.extend_from_slice(&self.time.to_be_bytes());
         out.extend_from_slice(&self.tag.to_be_bytes());
-        // The group follows from the key, and is found again where it is needed.
+        // The key group follows from the key.
         put_key(0, self.key, out);
     }
 }
 
-/// The timer of a name.
+/// Decodes the timer of a name.
 pub(super) fn read_name(name: &[u8]) -> Result<Named<'_>> {
     let (entry, key) = name.split_at_checked(ENTRY).ok_or_else(no_timer)?;
     read_entry(read_key(key)?.1, entry)
 }
 
-/// The timer of a key and an entry.
+/// Decodes the timer of a key and an entry.
 pub(super) fn read_entry<'k>(key: Key<'k>, entry: &[u8]) -> Result<Named<'k>> {
     let entry: &[u8; ENTRY] = entry.try_into().map_err(|_| no_timer())?;
     let clock = *Clock::ALL.get(usize::from(entry[0])).ok_or_else(no_timer)?;
@@ -47,7 +47,7 @@ pub(super) fn read_entry<'k>(key: Key<'k>, entry: &[u8]) -> Result<Named<'k>> {
     Ok(Named { key, clock, time: i64::from_be_bytes(eight(1)?), tag: u64::from_be_bytes(eight(9)?) })
 }
 
-/// What is said where bytes are not those of a timer.
+/// Creates the error of bytes that are not those of a timer.
 pub(super) fn no_timer() -> Error {
     Error::internal("stored state of timers has an entry that is no timer")
 }

@@ -1,7 +1,7 @@
 //! The timers of one clock that are in memory.
 //!
-//! Timers of the same time hang together in a list, in the order in which they were set; a tree has the lists by time, a
-//! hash table the timers by key, time and tag. Adding and removing one is O(log n).
+//! Timers of the same time are in a list, in the order in which they were set; a tree has the lists by time, a hash table the timers
+//! by key, time and tag. Adding and removing a timer is O(log n).
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -42,7 +42,7 @@ pub(super) struct Timer {
 }
 
 impl Timer {
-    /// In no list.
+    /// Creates a timer that is in no list.
     pub(super) fn new(key: u32, (time, sequence): Rank, tag: u64) -> Self {
         Timer { time, sequence, tag, key, before: NONE, after: NONE }
     }
@@ -66,7 +66,7 @@ fn hash(key: u32, time: i64, tag: u64) -> u64 {
 }
 
 impl Queue {
-    /// The place of a timer.
+    /// Returns the place of a timer, if it is set.
     pub(super) fn find(&self, key: u32, time: i64, tag: u64) -> Option<u32> {
         let is = |at: &u32| {
             let timer = &self.timers[*at as usize];
@@ -80,8 +80,8 @@ impl Queue {
         self.link(timer, None);
     }
 
-    /// Adds a timer that was set at some time before, and gives its place. `behind` is a place where the search among those
-    /// of its time may begin, that of the timer put back last; `NONE`: there is none.
+    /// Adds a timer that was set at some earlier time, and returns its place. `behind` is the place of the timer that was put back
+    /// last, from which the search among timers of the same time may begin; `NONE`: there is none.
     pub(super) fn put_back(&mut self, timer: Timer, behind: u32) -> u32 {
         self.link(timer, Some(behind))
     }
@@ -117,15 +117,15 @@ impl Queue {
         at
     }
 
-    /// Takes the timer of a place out.
+    /// Removes and returns the timer of a place.
     ///
     /// # Errors
-    /// None is set there: our mistake.
+    /// No timer is set there: our mistake.
     pub(super) fn remove(&mut self, at: u32) -> Result<Timer> {
         let timer = self.timers[at as usize];
         let set = self.set.find_entry(timer.hash(), |other| *other == at);
         let (Ok(set), Entry::Occupied(mut ends)) = (set, self.times.entry(timer.time)) else {
-            return Err(Error::internal("a timer that is to go is not set"));
+            return Err(Error::internal("a timer that is to be removed is not set"));
         };
         set.remove();
         match (timer.before, timer.after) {
@@ -174,21 +174,21 @@ impl Queue {
         self.set.len()
     }
 
-    /// How many timers there is room for, more or less.
+    /// The number of places, including free ones.
     pub(super) fn places(&self) -> usize {
         self.timers.len()
     }
 
-    /// Bytes of memory, about.
+    /// Approximate memory in bytes.
     pub(super) fn bytes(&self) -> usize {
-        // A node of the tree is two thirds full, about.
+        // A node of the tree is about two thirds full.
         self.timers.capacity() * size_of::<Timer>()
             + self.set.capacity() * 6
             + self.times.len() * 24
             + self.free.capacity() * 4
     }
 
-    /// Bytes that it takes up at once when this many timers come; 0 if there is room for them.
+    /// Bytes by which the next `timers` timers make it grow at once; 0 if there is room for them.
     pub(super) fn growth_bytes(&self, timers: usize) -> usize {
         if self.set.len() + timers > self.set.capacity() { self.set.allocation_size() } else { 0 }
     }

@@ -1,5 +1,4 @@
-//! The timers of an operator on one worker: in memory, and where that is short, those that fire last in the worker's file
-//! (K2: nobody sees the difference).
+//! The timers of an operator on one worker: in memory, and when that is short, those that fire last in the worker's file (K2).
 
 use super::evict::NEXT_KEYS;
 use super::index::KeyIndex;
@@ -13,10 +12,10 @@ use super::timer_name::{Named, read_name};
 use super::timer_queue::{NONE, Queue, Timer};
 use flowgate_base::error::Result;
 
-/// Bytes of names that are written to the file at once, about.
+/// Approximate bytes of names that are written to the file at once.
 const SPILLED_BYTES_AT_ONCE: usize = 1 << 20;
 
-/// Places without a timer that are kept for the next ones, however few there are.
+/// Free places that are kept for the next timers in any case.
 const FREE_PLACES: usize = 16 << 10;
 
 /// The clock by which a timer fires.
@@ -39,9 +38,9 @@ pub(super) type Rank = (i64, u64);
 /// Timers of one operator on one worker.
 #[derive(Debug, Default)]
 pub struct Timers {
-    /// Of the timers in memory.
+    /// The keys of the timers in memory.
     keys: KeyIndex,
-    /// By row of a key, how many timers it has in memory.
+    /// By row of a key, the number of its timers in memory.
     uses: Vec<u32>,
     /// By clock.
     queues: [Queue; 2],
@@ -49,13 +48,13 @@ pub struct Timers {
     sequence: u64,
     pub(super) home: Option<Home>,
     at_once: AtOnce,
-    /// Timers that are not in memory, once there were any.
+    /// Spilled timers, once there were any.
     file: Option<Box<TimerFile>>,
-    /// What has changed; `None`: nobody looks.
+    /// The changes; `None`: they are not noted.
     pub(super) log: Option<TimerLog>,
 }
 
-/// Timers that were due, in the order of their time, then in that in which they were set.
+/// Timers that were due, ordered by time, then by when they were set.
 #[derive(Debug, Default)]
 pub struct Due {
     /// Their keys, each of them once.
@@ -64,21 +63,21 @@ pub struct Due {
     pub key_of: Vec<u32>,
     /// By timer, milliseconds since 1970.
     pub times: Vec<i64>,
-    /// By timer, the function's own.
+    /// By timer, the function's tag.
     pub tags: Vec<u64>,
 }
 
 impl Timers {
-    /// Without timers, as a slot of the store's operator.
+    /// Creates the timers of the store's operator, none of which is set.
     pub fn new(store: &StateStore) -> Self {
         let home = Home::new(store, "timers", SlotKind::Timers);
         Timers { home: Some(home), ..Timers::default() }
     }
 
-    /// Sets a timer. One that is set already stays where it is: it fires once.
+    /// Sets a timer at `time`, in Unix milliseconds of `clock`. A timer that is set already stays as it is: it fires once.
     ///
     /// # Errors
-    /// The file for spilled state cannot be read: the outside world's.
+    /// The spill file cannot be read: the outside world's.
     pub fn set(&mut self, key: Key<'_>, clock: Clock, time: i64, tag: u64) -> Result<()> {
         let row = self.hold(key);
         let is_set = self.queues[clock as usize].find(row, time, tag).is_some()
@@ -98,7 +97,7 @@ impl Timers {
         Ok(())
     }
 
-    /// Clears a timer; one that is not set does not matter.
+    /// Clears a timer, if it is set.
     ///
     /// # Errors
     /// As [`Timers::set`].
@@ -120,7 +119,7 @@ impl Timers {
         Ok(())
     }
 
-    /// The row of a key that gets a timer.
+    /// Counts a timer of a key, and returns the key's row.
     fn hold(&mut self, key: Key<'_>) -> u32 {
         let row = self.keys.get_or_insert(key);
         if self.uses.len() <= row as usize {
@@ -130,7 +129,7 @@ impl Timers {
         row
     }
 
-    /// A key has one timer less.
+    /// Uncounts a timer of a key.
     fn release(&mut self, row: u32) {
         let uses = &mut self.uses[row as usize];
         *uses -= 1;
@@ -139,8 +138,7 @@ impl Timers {
         }
     }
 
-    /// Takes up to `limit` timers whose time is `up_to` or earlier, those first whose time is earliest, and of the same time
-    /// those that were set first. They are no longer set.
+    /// Removes and returns up to `limit` timers whose time is `up_to` or earlier, ordered by time, then by when they were set.
     ///
     /// # Errors
     /// As [`Timers::set`].
@@ -165,7 +163,7 @@ impl Timers {
         Ok(due)
     }
 
-    /// Brings timers back from the file if one of them fires next, and that at `up_to` or earlier.
+    /// Loads timers from the file if one of them fires next, and at `up_to` or earlier.
     fn load_first(&mut self, clock: Clock, up_to: i64) -> Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
         let Some(first) = file.first(clock).filter(|(time, _)| *time <= up_to) else { return Ok(()) };
@@ -182,7 +180,7 @@ impl Timers {
         Ok(())
     }
 
-    /// The time of the next timer.
+    /// Returns the time of the next timer.
     pub fn next(&self, clock: Clock) -> Option<i64> {
         let kept = self.queues[clock as usize].first().map(|(time, _)| time);
         let spilled = self.file.as_ref().and_then(|file| file.first(clock)).map(|(time, _)| time);
@@ -206,7 +204,7 @@ impl Timers {
         Ok(())
     }
 
-    /// How many timers are set.
+    /// The number of timers that are set.
     pub fn len(&self) -> usize {
         self.kept() + self.spilled()
     }
@@ -216,28 +214,28 @@ impl Timers {
         self.len() == 0
     }
 
-    /// How many timers are in memory.
+    /// The number of timers in memory.
     fn kept(&self) -> usize {
         self.queues.iter().map(Queue::len).sum()
     }
 
-    /// How many timers are in the file.
+    /// The number of timers in the file.
     fn spilled(&self) -> usize {
         self.file.as_ref().map_or(0, |file| file.len())
     }
 
-    /// Bytes of memory that the timers in it take up, about.
+    /// Approximate memory of the timers in bytes.
     pub fn bytes(&self) -> usize {
         let keys = self.keys.bytes() + self.uses.capacity() * 4;
-        // What is free is taken by the next ones.
+        // The next timers take free places.
         let of_queue = |queue: &Queue| share(queue.bytes(), queue.len(), queue.places());
         share(keys, self.keys.len(), self.keys.rows()) + self.queues.iter().map(of_queue).sum::<usize>()
     }
 
-    /// To be called between batches: what the list of state shows. Makes room where memory is short.
+    /// Call it between batches: reports the figures for the list of state, and spills timers if memory is short.
     ///
     /// # Errors
-    /// The file for spilled state cannot be written: the outside world's.
+    /// The spill file cannot be written: the outside world's.
     pub fn settle(&mut self) -> Result<()> {
         if let Some(file) = &mut self.file {
             file.settle()?;
@@ -264,7 +262,7 @@ impl Timers {
         }
     }
 
-    /// Spills at least `count` timers: those that fire last, of each clock as large a part of them as of the other.
+    /// Spills at least `count` timers that fire last, the same share of each clock's.
     fn spill(&mut self, count: usize) -> Result<()> {
         let kept = self.kept();
         if let (None, Some(home)) = (&self.file, &self.home) {
@@ -283,7 +281,7 @@ impl Timers {
         Ok(())
     }
 
-    /// Takes up to `limit` timers out of memory that fire last, as many as are written at once. There must be as many.
+    /// Removes up to `limit` timers from memory that fire last, at most those of one write. There must be `limit` timers.
     fn take_last(&mut self, clock: Clock, limit: usize) -> Result<Vec<Ranked>> {
         let (mut taken, mut bytes, mut name) = (Vec::new(), 0, Vec::new());
         while taken.len() < limit.min(self.at_once.spilled)
@@ -300,7 +298,7 @@ impl Timers {
         Ok(taken)
     }
 
-    /// Gives memory back that has become free, if that is most of it.
+    /// Releases unused memory, if it is most of it.
     fn shrink(&mut self) {
         let places: usize = self.queues.iter().map(Queue::places).sum();
         if places < 4 * self.kept() + FREE_PLACES {

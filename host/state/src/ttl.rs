@@ -1,9 +1,9 @@
-//! Time-to-live: which of what was written is still seen.
+//! Time-to-live: which entries are still visible.
 //!
-//! The time is the job's processing time. An entry that was written at `t` is seen while `now < t + ttl`. Whole rows are seen for
-//! a little longer: see [`marks`](super::marks).
+//! The time is the job's processing time. An entry that was written at `t` is visible while `now < t + ttl`. Whole rows are visible
+//! slightly longer: see `marks`.
 
-/// How long entries are seen, and what time it is.
+/// A time-to-live and the current time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ttl {
     /// Milliseconds; `None`: for ever.
@@ -12,30 +12,30 @@ pub struct Ttl {
 }
 
 impl Ttl {
-    /// Entries are seen for this many milliseconds after they were written.
+    /// Creates a time-to-live of `ttl_ms` milliseconds after the write; `None`: entries never expire.
     pub fn new(ttl_ms: Option<u64>) -> Self {
-        // What is longer than time itself is for ever.
+        // A time-to-live beyond the range of times is for ever.
         Ttl { ttl_ms: ttl_ms.and_then(|ms| i64::try_from(ms).ok()), now_ms: 0 }
     }
 
-    /// The time goes on; it does not go back.
+    /// Advances the time, which never goes back.
     pub fn set_now(&mut self, now_ms: i64) {
         self.now_ms = self.now_ms.max(now_ms);
     }
 
-    /// Milliseconds since 1970.
+    /// The current time in Unix milliseconds.
     #[inline]
     pub fn now_ms(&self) -> i64 {
         self.now_ms
     }
 
-    /// Entries that were written at this time or earlier are no longer seen; `None` where nothing expires.
+    /// Entries that were written at this time or earlier have expired; `None`: nothing expires.
     #[inline]
     pub fn expired_until(&self) -> Option<i64> {
         self.ttl_ms.map(|ttl| self.now_ms.saturating_sub(ttl))
     }
 
-    /// Whether what was written then is still seen.
+    /// Whether an entry that was written at this time is still visible.
     #[inline]
     pub fn is_seen(&self, written_ms: i64) -> bool {
         self.expired_until().is_none_or(|until| written_ms > until)

@@ -1,4 +1,4 @@
-//! State slots that hold one value a key.
+//! State slots that hold one value per key.
 
 use super::short::Short;
 use super::table::Values;
@@ -22,7 +22,7 @@ impl ByteValues {
         self.rows[row as usize].as_ref().map(Short::as_slice)
     }
 
-    /// Sets the value of a row; gives the old one.
+    /// Sets the value of a row and returns the old one.
     pub fn set(&mut self, row: u32, value: Option<Short>) -> Option<Short> {
         self.heap_bytes += heap_of(&value);
         let old = std::mem::replace(&mut self.rows[row as usize], value);

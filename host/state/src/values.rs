@@ -1,8 +1,8 @@
-//! What a table holds for each key: columns that know how to grow, to be encoded, and to say what has changed.
+//! The columns of a table: they can grow, be encoded, and return what has changed.
 
 use flowgate_base::error::{Error, Result};
 
-/// Called with an entry (`None`: the key's only value) and its value in the encoding of stored state (`None`: it is gone).
+/// Receives an entry (`None`: the key's only value) and its value in the encoding of stored state (`None`: it was removed).
 pub type EntryVisitor<'a> = &'a mut dyn FnMut(Option<&[u8]>, Option<&[u8]>) -> Result<()>;
 
 /// Why a row is due: something has to find it at a time, in memory or not. A row has a time for each reason.
@@ -23,64 +23,67 @@ impl DueReason {
 ///
 /// The first five functions are all that a table without entries or time-to-live needs.
 pub trait Values {
-    /// Makes room for this many rows; new ones are empty.
+    /// Grows to `rows` rows; new ones are empty.
     fn grow(&mut self, rows: usize);
 
-    /// Makes a row empty again, and gives back what memory it has of its own.
+    /// Empties a row, and frees the memory of its own.
     fn clear(&mut self, row: u32);
 
     /// Appends a row in the encoding of stored state.
     fn encode(&self, row: u32, out: &mut Vec<u8>);
 
-    /// Reads a row from what [`Values::encode`] wrote; the row is empty before.
+    /// Decodes what [`Values::encode`] wrote into an empty row.
     ///
     /// # Errors
-    /// The bytes are not what was written: our mistake, or damage.
+    /// The bytes are not those that were written: our mistake, or damage.
     fn decode(&mut self, row: u32, bytes: &[u8]) -> Result<()>;
 
-    /// Bytes of memory that all rows take up, about.
+    /// Approximate memory of all rows in bytes.
     fn bytes(&self) -> usize;
 
-    /// The processing time goes on.
+    /// Advances the processing time.
     fn set_now(&mut self, _now_ms: i64) {}
 
-    /// What was written at this time or earlier is no longer seen; `None`: nothing expires.
+    /// Entries that were written at this time or earlier have expired; `None`: nothing expires.
     fn expired_until(&self) -> Option<i64> {
         None
     }
 
-    /// Forgets what of a row is no longer seen, or some of it; says whether nothing is left that is seen. Bounded work:
-    /// a constant for each part that goes.
+    /// Removes expired parts of a row, or some of them, and returns whether all of the row has expired. The work is bounded: a
+    /// constant for each part that is removed.
     fn expire(&mut self, _row: u32, _until: i64) -> bool {
         false
     }
 
-    /// Returns the time at which the row is due, whether it is in memory or not; `None`: never. A row that comes back by
-    /// [`Values::decode`] is due as it was.
+    /// Returns the time at which the row is due, whether it is in memory or not; `None`: never. A row that returns by
+    /// [`Values::decode`] is due as before.
     fn due(&self, _row: u32, _reason: DueReason) -> Option<i64> {
         None
     }
 
-    /// From now on the rows note which of their entries change.
+    /// Starts to note which entries of rows change.
     fn track(&mut self) {}
 
-    /// Whether the last look at changes has not seen the row: then [`Values::changes`] gives all of it. Rows that have but
-    /// one value give all of it in any case, and need not say so.
+    /// Whether the row is new since changes were last visited: then [`Values::changes`] visits all of it. Rows of a single value are
+    /// always visited whole, and need not say so.
     fn is_new(&self, _row: u32) -> bool {
         false
     }
 
-    /// What has changed in a row since the last call; the row as one value, where it has no entries.
+    /// Calls `visit` with the changes of a row since the last call; the row as one value, where it has no entries.
+    ///
+    /// # Errors
+    /// `visit` fails.
     fn changes(&mut self, row: u32, visit: EntryVisitor<'_>) -> Result<()> {
         let mut value = Vec::new();
         self.encode(row, &mut value);
         visit(None, Some(&value))
     }
 
-    /// Applies what [`Values::changes`] gave of one entry.
+    /// Applies a change of one entry that [`Values::changes`] returned.
     ///
     /// # Errors
-    /// The bytes are not what was given: our mistake, or damage.
+    /// The bytes are not those that were returned: our mistake, or damage.
     fn restore(&mut self, row: u32, entry: Option<&[u8]>, value: Option<&[u8]>) -> Result<()> {
         match (entry, value) {
             (None, Some(value)) => self.decode(row, value),
@@ -88,7 +91,7 @@ pub trait Values {
         }
     }
 
-    /// Whether a row holds nothing, so that its key can be forgotten. Rows of a single value are there until they are removed.
+    /// Whether a row is empty, so that its key can be removed. Rows of a single value stay until they are removed.
     fn is_vacant(&self, _row: u32) -> bool {
         false
     }

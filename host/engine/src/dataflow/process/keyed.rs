@@ -139,7 +139,8 @@ impl KeyedState for ProcessState {
                 false => self.timers.clear(key, clock(timer.clock), timer.time, timer.tag)?,
             }
         }
-        self.slots.commit()
+        self.slots.commit();
+        Ok(())
     }
 
     fn roll_back(&mut self) {
