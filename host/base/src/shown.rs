@@ -41,9 +41,9 @@ pub fn lines(text: &str) -> Cow<'_, str> {
 }
 
 /// The codes for colour and weight in our own reports, between `ESC [` and `m`.
-pub const PAINTS: [&str; 6] = ["1;31", "1;33", "1", "36", "34", "0"];
+pub(crate) const PAINTS: [&str; 6] = ["1;31", "1;33", "1", "36", "34", "0"];
 
-/// Does the same as [`lines`] for a report; its own colours ([`PAINTS`]) stay.
+/// Does the same as [`lines`] for a report; its own colours (`PAINTS`) stay.
 pub fn painted(text: &str) -> Cow<'_, str> {
     escaped(text, |rest| {
         let code = rest.strip_prefix("\x1b[").and_then(|rest| rest.split_once('m')).map(|(code, _)| code);

@@ -10,7 +10,7 @@ fn cut_off() -> Error {
 ///
 /// # Errors
 /// There are fewer: our mistake, or damage.
-pub fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8]> {
+pub(crate) fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8]> {
     let (taken, rest) = bytes.split_at_checked(length).ok_or_else(cut_off)?;
     *bytes = rest;
     Ok(taken)

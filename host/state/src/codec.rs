@@ -29,7 +29,7 @@ fn config() -> impl Config {
 }
 
 /// Appends a value.
-pub fn encode<T: Encode>(value: &T, out: &mut Vec<u8>) {
+pub(crate) fn encode<T: Encode>(value: &T, out: &mut Vec<u8>) {
     bincode::encode_into_std_write(value, out, config())
         .expect("memory takes all bytes, and all our types can be encoded");
 }
@@ -38,7 +38,7 @@ pub fn encode<T: Encode>(value: &T, out: &mut Vec<u8>) {
 ///
 /// # Errors
 /// The bytes are not what [`encode`] wrote.
-pub fn decode<'a, T: BorrowDecode<'a, ()>>(bytes: &'a [u8]) -> Result<T> {
+pub(crate) fn decode<'a, T: BorrowDecode<'a, ()>>(bytes: &'a [u8]) -> Result<T> {
     let (value, used) = bincode::borrow_decode_from_slice(bytes, config())
         .map_err(|e| Error::internal(format!("stored state cannot be decoded: {e}")))?;
     if used != bytes.len() {
@@ -48,7 +48,7 @@ pub fn decode<'a, T: BorrowDecode<'a, ()>>(bytes: &'a [u8]) -> Result<T> {
 }
 
 /// Appends an integer of fixed length, before other bytes.
-pub fn encode_prefix(value: &i64, out: &mut Vec<u8>) {
+pub(crate) fn encode_prefix(value: &i64, out: &mut Vec<u8>) {
     out.extend_from_slice(&value.to_le_bytes());
 }
 
@@ -56,7 +56,7 @@ pub fn encode_prefix(value: &i64, out: &mut Vec<u8>) {
 ///
 /// # Errors
 /// There are too few bytes.
-pub fn decode_prefix(bytes: &[u8]) -> Result<(i64, &[u8])> {
+pub(crate) fn decode_prefix(bytes: &[u8]) -> Result<(i64, &[u8])> {
     let (prefix, rest) = bytes
         .split_first_chunk::<8>()
         .ok_or_else(|| Error::internal("stored state is cut off: 8 bytes are missing"))?;
@@ -64,7 +64,7 @@ pub fn decode_prefix(bytes: &[u8]) -> Result<(i64, &[u8])> {
 }
 
 /// Appends a frame around the payload that `write` appends.
-pub fn frame(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn frame(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.push(VERSION);
     out.extend_from_slice(&[0; HEAD - 1]);
@@ -77,7 +77,7 @@ pub fn frame(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
 ///
 /// # Errors
 /// The frame has another version, or is damaged.
-pub fn unframe(frame: &[u8]) -> Result<&[u8]> {
+pub(crate) fn unframe(frame: &[u8]) -> Result<&[u8]> {
     let (head, payload) = frame.split_at_checked(HEAD).ok_or(StateError::Damaged)?;
     if head[0] != VERSION {
         return Err(StateError::Version { found: head[0], read: VERSION }.into());

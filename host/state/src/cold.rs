@@ -6,11 +6,11 @@ use super::table::{Table, Values};
 
 /// A row that is to spill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Victim {
+pub(crate) struct Victim {
     group: u32,
-    pub(super) row: u32,
+    pub(crate) row: u32,
     /// It was used since the last search in its key group: there were not enough others.
-    pub(super) was_used: bool,
+    pub(crate) was_used: bool,
 }
 
 impl<V: Values> Table<V> {
@@ -19,7 +19,7 @@ impl<V: Values> Table<V> {
     ///
     /// The search goes around the key groups, and takes all rows of some groups rather than a few of each: rows of one group are
     /// neighbours in the file, and writing a page costs the same for one row as for all of its rows.
-    pub(super) fn cold_rows(&mut self, count: usize) -> Vec<Victim> {
+    pub(crate) fn cold_rows(&mut self, count: usize) -> Vec<Victim> {
         let Table { index, marks, spilled, .. } = self;
         let groups = match &self.home {
             Some(home) => home.store.key_groups(),

@@ -28,7 +28,7 @@ const WRITTEN_AT_ONCE: usize = 16 << 20;
 const REMOVED_AT_ONCE: usize = 4096;
 
 /// New keys for which the index should have room before a batch.
-pub(super) const NEXT_KEYS: usize = 16 << 10;
+pub(crate) const NEXT_KEYS: usize = 16 << 10;
 
 /// Spilled rows that are checked for expiry whenever rows spill.
 const SWEPT_AT_ONCE: usize = 1024;
@@ -37,7 +37,7 @@ const SWEPT_AT_ONCE: usize = 1024;
 const LOADED_BYTES_AT_ONCE: usize = 4 << 20;
 
 /// Appends a row in the encoding of stored state, after its time where rows expire.
-pub(super) fn encode<V: Values>(values: &V, clock: Option<&RowClock>, mark: Mark, row: u32, out: &mut Vec<u8>) {
+pub(crate) fn encode<V: Values>(values: &V, clock: Option<&RowClock>, mark: Mark, row: u32, out: &mut Vec<u8>) {
     if let Some(clock) = clock {
         clock.encode(mark, out);
     }
@@ -45,7 +45,7 @@ pub(super) fn encode<V: Values>(values: &V, clock: Option<&RowClock>, mark: Mark
 }
 
 /// Decodes what [`encode`] wrote into an empty row, and returns its time, as a mark has it.
-pub(super) fn decode<V: Values>(values: &mut V, clock: Option<&RowClock>, row: u32, bytes: &[u8]) -> Result<Mark> {
+pub(crate) fn decode<V: Values>(values: &mut V, clock: Option<&RowClock>, row: u32, bytes: &[u8]) -> Result<Mark> {
     let (written, bytes) = clock.map_or(Ok((0, bytes)), |clock| clock.decode(bytes))?;
     values.decode(row, bytes)?;
     Ok(written)
@@ -59,7 +59,7 @@ impl<V: Values> Table<V> {
 
     /// Loads the values of new rows whose keys are in the file, and marks all rows as changed.
     #[inline(never)]
-    pub(super) fn load_new(&mut self, keys: &Keys, rows: &[u32]) -> Result<()> {
+    pub(crate) fn load_new(&mut self, keys: &Keys, rows: &[u32]) -> Result<()> {
         let groups = self.key_groups();
         let Some(spilled) = &mut self.spilled else { return Ok(()) };
         let mut wanted = Records::default();
@@ -86,7 +86,7 @@ impl<V: Values> Table<V> {
 
     /// Loads the rows of keys that are in the file and not in memory.
     #[inline(never)]
-    pub(super) fn load_missing(&mut self, keys: &Keys, rows: &mut [u32]) -> Result<()> {
+    pub(crate) fn load_missing(&mut self, keys: &Keys, rows: &mut [u32]) -> Result<()> {
         let groups = self.key_groups();
         let Some(spilled) = &mut self.spilled else { return Ok(()) };
         let mut wanted = Records::default();
@@ -108,7 +108,7 @@ impl<V: Values> Table<V> {
 
     /// Loads the row of a key that is not in memory, if it is in the file.
     #[cold]
-    pub(super) fn load_one(&mut self, key: Key<'_>) -> Result<Option<u32>> {
+    pub(crate) fn load_one(&mut self, key: Key<'_>) -> Result<Option<u32>> {
         let groups = self.key_groups();
         let Some(spilled) = &mut self.spilled else { return Ok(None) };
         let (mut wanted, mut found) = (Records::default(), None);
@@ -159,7 +159,7 @@ impl<V: Values> Table<V> {
 
     /// Reports the table's size, and spills cold rows if memory is short.
     #[inline]
-    pub(super) fn make_room(&mut self) -> Result<()> {
+    pub(crate) fn make_room(&mut self) -> Result<()> {
         if let Some(spilled) = &mut self.spilled
             && spilled.removed.len() >= REMOVED_AT_ONCE
         {
@@ -190,12 +190,12 @@ impl<V: Values> Table<V> {
     }
 
     /// Whether large rows stay in memory because they were used.
-    pub(super) fn holds_rows(&self) -> bool {
+    pub(crate) fn holds_rows(&self) -> bool {
         self.spilled.as_ref().is_some_and(|spilled| !spilled.held.is_empty())
     }
 
     /// Reports the table's size, once per batch, and returns the memory of its rows in bytes.
-    pub(super) fn report(&mut self) -> usize {
+    pub(crate) fn report(&mut self) -> usize {
         let own = self.own_bytes();
         if let Some(spilled) = &mut self.spilled {
             spilled.held.refresh(&mut self.marks, own);
@@ -221,7 +221,7 @@ impl<V: Values> Table<V> {
 
     /// Spills cold rows of `bytes` bytes of memory, or slightly more; within `transaction`, which is one of the shared space, if
     /// the table is in it.
-    pub(super) fn spill_bytes(&mut self, bytes: usize, transaction: Option<&WriteTransaction>) -> Result<()> {
+    pub(crate) fn spill_bytes(&mut self, bytes: usize, transaction: Option<&WriteTransaction>) -> Result<()> {
         let (live, own) = (self.index.len(), self.own_bytes());
         if live == 0 {
             return Ok(());
@@ -234,7 +234,7 @@ impl<V: Values> Table<V> {
     }
 
     /// Whether it spills to a space of its own, and so not with the same write as other tables.
-    pub(super) fn spills_alone(&self) -> bool {
+    pub(crate) fn spills_alone(&self) -> bool {
         match &self.spilled {
             Some(spilled) => !spilled.file.is_shared(),
             None => !Spilled::shares(self.index.len()),
@@ -242,12 +242,12 @@ impl<V: Values> Table<V> {
     }
 
     /// Whether all of its rows are in the file, so that [`Table::fold`] makes a note of it.
-    pub(super) fn is_foldable(&self) -> bool {
+    pub(crate) fn is_foldable(&self) -> bool {
         self.spilled.is_some() && self.index.is_empty()
     }
 
     /// Returns the note of a table all of whose rows are in the file.
-    pub(super) fn fold(self) -> Option<Folded> {
+    pub(crate) fn fold(self) -> Option<Folded> {
         debug_assert!(self.gone.is_none() && self.clock.is_none(), "a note has no changes and no clock");
         self.spilled.map(|spilled| spilled.fold())
     }
@@ -292,7 +292,7 @@ impl<V: Values> Table<V> {
     }
 
     /// Spills these rows.
-    pub(super) fn spill_these(&mut self, rows: &[u32]) -> Result<()> {
+    pub(crate) fn spill_these(&mut self, rows: &[u32]) -> Result<()> {
         self.spilled_for(rows.len())?;
         let mut records = Records::default();
         for row in rows {
@@ -392,7 +392,7 @@ impl<V: Values> Table<V> {
     }
 
     /// Loads up to `limit` rows that are only in the file, from `after` on, and returns whether there are more.
-    pub(super) fn load_chunk(&mut self, after: &mut Option<Vec<u8>>, limit: usize) -> Result<(Vec<u32>, bool)> {
+    pub(crate) fn load_chunk(&mut self, after: &mut Option<Vec<u8>>, limit: usize) -> Result<(Vec<u32>, bool)> {
         let (mut rows, mut seen, mut size) = (Vec::new(), Vec::new(), 0);
         let Some(spilled) = &self.spilled else { return Ok((rows, false)) };
         let (index, mut last) = (&self.index, after.take());
@@ -414,7 +414,7 @@ impl<V: Values> Table<V> {
     }
 
     /// Removes rows from memory that were loaded and have not changed.
-    pub(super) fn unload(&mut self, rows: &[u32]) {
+    pub(crate) fn unload(&mut self, rows: &[u32]) {
         let Some(spilled) = &mut self.spilled else { return };
         for row in rows {
             let mark = &mut self.marks[*row as usize];

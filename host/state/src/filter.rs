@@ -18,7 +18,7 @@ type Block = [u64; 8];
 
 /// Hashes of keys that may be present.
 #[derive(Debug, Default)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     layers: Vec<Layer>,
 }
 
@@ -44,7 +44,7 @@ fn bits(pieces: u64) -> impl Iterator<Item = (usize, u64)> {
 
 impl Filter {
     /// Adds a hash.
-    pub(super) fn insert(&mut self, hash: u64) {
+    pub(crate) fn insert(&mut self, hash: u64) {
         if self.layers.last().is_none_or(|layer| layer.room == 0) {
             let at = self.layers.len();
             let keys = FIRST_KEYS.get(at).copied().unwrap_or_else(|| FIRST_KEYS[2] << (at - 2));
@@ -57,7 +57,7 @@ impl Filter {
     }
 
     /// Whether the hash may have been added.
-    pub(super) fn may_have(&self, hash: u64) -> bool {
+    pub(crate) fn may_have(&self, hash: u64) -> bool {
         self.layers.iter().any(|layer| {
             let (block, pieces) = place(hash, layer.blocks.len());
             bits(pieces).all(|(word, bit)| layer.blocks[block][word] & bit != 0)
@@ -65,7 +65,7 @@ impl Filter {
     }
 
     /// Memory in bytes.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.layers.iter().map(|layer| layer.blocks.len() * size_of::<Block>()).sum()
     }
 }

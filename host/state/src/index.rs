@@ -164,7 +164,7 @@ impl KeyIndex {
     }
 
     /// Approximate memory in bytes.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         // The spare capacity of a large vector is not touched, and so takes no memory.
         let store = match &self.store {
             Store::Empty | Store::Ints => 0,
@@ -174,7 +174,7 @@ impl KeyIndex {
     }
 
     /// Bytes by which the next `keys` new keys make it grow at once; 0 if there is room for them.
-    pub fn growth_bytes(&self, keys: usize) -> usize {
+    pub(crate) fn growth_bytes(&self, keys: usize) -> usize {
         if self.table.len() + keys > self.table.capacity() { self.table.allocation_size() } else { 0 }
     }
 
@@ -287,7 +287,7 @@ impl KeyIndex {
 
     /// Returns the row of a key; a key that is new gets one.
     #[inline]
-    pub fn get_or_insert(&mut self, key: Key<'_>) -> u32 {
+    pub(crate) fn get_or_insert(&mut self, key: Key<'_>) -> u32 {
         match key {
             Key::Nothing => self.nothing.unwrap_or_else(|| self.insert_nothing()),
             Key::Int(value) => self.get_or_insert_int(value),
@@ -374,7 +374,7 @@ impl KeyIndex {
     }
 
     /// Removes a key; its row is free. The row must have a key.
-    pub fn remove(&mut self, row: u32) {
+    pub(crate) fn remove(&mut self, row: u32) {
         if self.nothing == Some(row) {
             self.nothing = None;
         } else {

@@ -132,7 +132,7 @@ impl KeyGroups {
     }
 
     /// The number of key groups.
-    pub fn count(self) -> u32 {
+    pub(crate) fn count(self) -> u32 {
         self.count as u32
     }
 
@@ -169,7 +169,7 @@ fn encode(columns: &[ArrayRef], row_count: usize) -> Result<Keys> {
 ///
 /// # Errors
 /// The key is not of these fields: our mistake.
-pub fn decode<'a>(key: Key<'a>, fields: &[Field]) -> Result<Vec<Option<Value<'a>>>> {
+pub(crate) fn decode<'a>(key: Key<'a>, fields: &[Field]) -> Result<Vec<Option<Value<'a>>>> {
     let mut bytes = match (key, fields) {
         (Key::Nothing, _) => return Ok(vec![None; fields.len()]),
         (Key::Int(value), _) => return Ok(vec![Some(Value::Int(value))]),

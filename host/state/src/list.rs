@@ -7,11 +7,11 @@ use super::ttl::Ttl;
 use flowgate_base::error::{Error, Result};
 
 /// Bytes of all elements of one list.
-pub const LIST_BYTES_MAX: usize = 1 << 30;
+pub(crate) const LIST_BYTES_MAX: usize = 1 << 30;
 
 /// The lists of all keys.
 #[derive(Debug, Default)]
-pub struct Lists {
+pub(crate) struct Lists {
     rows: Vec<List>,
     ttl: Ttl,
     heap_bytes: usize,
@@ -20,7 +20,7 @@ pub struct Lists {
 /// The list of one key. Elements are numbered from the first that was ever appended, so that a number means the same
 /// element while those before it expire.
 #[derive(Debug, Default)]
-pub struct List {
+pub(crate) struct List {
     /// The number of the first element.
     first: u64,
     /// Where each element ends in `data`.
@@ -78,7 +78,7 @@ impl List {
 
 impl Lists {
     /// Creates lists without rows, whose elements expire `ttl_ms` milliseconds after they were appended; `None`: never.
-    pub fn new(ttl_ms: Option<u64>) -> Self {
+    pub(crate) fn new(ttl_ms: Option<u64>) -> Self {
         Lists { ttl: Ttl::new(ttl_ms), ..Lists::default() }
     }
 
@@ -95,7 +95,7 @@ impl Lists {
     ///
     /// # Errors
     /// The list would be larger than [`LIST_BYTES_MAX`]: the user's fault.
-    pub fn append(&mut self, row: u32, element: &[u8]) -> Result<()> {
+    pub(crate) fn append(&mut self, row: u32, element: &[u8]) -> Result<()> {
         self.change(row, |list, ttl| {
             if list.data.len() + element.len() > LIST_BYTES_MAX {
                 let message = format!("the list of one key would be larger than {LIST_BYTES_MAX} bytes");
@@ -107,30 +107,30 @@ impl Lists {
     }
 
     /// Bytes of a list, including expired elements.
-    pub fn bytes_of(&self, row: u32) -> usize {
+    pub(crate) fn bytes_of(&self, row: u32) -> usize {
         let list = &self.rows[row as usize];
         list.data.len() + list.ends.len() * 4 + list.written_ms.len() * 8
     }
 
     /// The number of elements, including expired ones: for [`Lists::truncate`].
-    pub fn stored_len(&self, row: u32) -> usize {
+    pub(crate) fn stored_len(&self, row: u32) -> usize {
         self.rows[row as usize].len()
     }
 
     /// Removes all but the first `len` of the stored elements.
-    pub fn truncate(&mut self, row: u32, len: usize) {
+    pub(crate) fn truncate(&mut self, row: u32, len: usize) {
         self.change(row, |list, _| list.truncate(len));
     }
 
     /// Calls `visit` with up to `limit` elements from position `start` on.
-    pub fn elements(&self, row: u32, start: usize, limit: usize, visit: impl FnMut(&[u8])) {
+    pub(crate) fn elements(&self, row: u32, start: usize, limit: usize, visit: impl FnMut(&[u8])) {
         let list = &self.rows[row as usize];
         let from = list.seen_from(&self.ttl).saturating_add(start);
         (from..list.len()).take(limit).map(|at| list.element(at)).for_each(visit);
     }
 
     /// Empties a list and returns the old one.
-    pub fn take(&mut self, row: u32) -> List {
+    pub(crate) fn take(&mut self, row: u32) -> List {
         let old = &self.rows[row as usize];
         let first = old.first + old.len() as u64;
         let saved = old.saved;
@@ -138,7 +138,7 @@ impl Lists {
     }
 
     /// Replaces a list and returns the old one.
-    pub fn replace(&mut self, row: u32, list: List) -> List {
+    pub(crate) fn replace(&mut self, row: u32, list: List) -> List {
         self.change(row, |old, _| std::mem::replace(old, list))
     }
 }

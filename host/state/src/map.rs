@@ -11,7 +11,7 @@ use flowgate_base::error::{Error, Result};
 
 /// The maps of all keys.
 #[derive(Debug, Default)]
-pub struct Maps {
+pub(crate) struct Maps {
     rows: Vec<Map>,
     ttl: Ttl,
     heap_bytes: usize,
@@ -20,7 +20,7 @@ pub struct Maps {
 
 /// The map of one key.
 #[derive(Debug, Default)]
-pub struct Map {
+pub(crate) struct Map {
     entries: BTreeMap<Short, EntryValue>,
     /// Memory of the entries.
     bytes: usize,
@@ -32,7 +32,7 @@ pub struct Map {
 
 /// The value of an entry.
 #[derive(Debug, Clone)]
-pub struct EntryValue {
+pub(crate) struct EntryValue {
     value: Short,
     written_ms: i64,
 }
@@ -46,24 +46,24 @@ fn entry_bytes(name: &Short, cell: &EntryValue) -> usize {
 
 impl Maps {
     /// Creates maps without rows, whose entries expire `ttl_ms` milliseconds after they were written; `None`: never.
-    pub fn new(ttl_ms: Option<u64>) -> Self {
+    pub(crate) fn new(ttl_ms: Option<u64>) -> Self {
         Maps { ttl: Ttl::new(ttl_ms), ..Maps::default() }
     }
 
     /// The value of an entry.
-    pub fn get(&self, row: u32, entry: &[u8]) -> Option<&[u8]> {
+    pub(crate) fn get(&self, row: u32, entry: &[u8]) -> Option<&[u8]> {
         let cell = self.rows[row as usize].entries.get(entry)?;
         self.ttl.is_seen(cell.written_ms).then(|| cell.value.as_slice())
     }
 
     /// Sets an entry, or removes it, and returns the old value, for [`Maps::put_back`].
-    pub fn set(&mut self, row: u32, entry: &[u8], value: Option<&[u8]>) -> Option<EntryValue> {
+    pub(crate) fn set(&mut self, row: u32, entry: &[u8], value: Option<&[u8]>) -> Option<EntryValue> {
         let cell = value.map(|value| EntryValue { value: Short::new(value), written_ms: self.ttl.now_ms() });
         self.put_back(row, Short::new(entry), cell)
     }
 
     /// Restores an entry to its old value, and returns the one that it had.
-    pub fn put_back(&mut self, row: u32, entry: Short, cell: Option<EntryValue>) -> Option<EntryValue> {
+    pub(crate) fn put_back(&mut self, row: u32, entry: Short, cell: Option<EntryValue>) -> Option<EntryValue> {
         let map = &mut self.rows[row as usize];
         if let Some(changed) = &mut map.changed {
             changed.insert(entry.clone());
@@ -87,7 +87,7 @@ impl Maps {
     }
 
     /// Calls `visit` with up to `limit` entries and their values, in the order of the entries' bytes, those after `after`.
-    pub fn entries(&self, row: u32, after: Option<&[u8]>, limit: usize, mut visit: impl FnMut(&[u8], &[u8])) {
+    pub(crate) fn entries(&self, row: u32, after: Option<&[u8]>, limit: usize, mut visit: impl FnMut(&[u8], &[u8])) {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let entries = self.rows[row as usize].entries.range::<[u8], _>((from, Bound::Unbounded));
         for (name, cell) in entries.filter(|(_, cell)| self.ttl.is_seen(cell.written_ms)).take(limit) {
@@ -96,17 +96,17 @@ impl Maps {
     }
 
     /// Bytes of a map in memory, including expired entries.
-    pub fn bytes_of(&self, row: u32) -> usize {
+    pub(crate) fn bytes_of(&self, row: u32) -> usize {
         self.rows[row as usize].bytes
     }
 
     /// Empties a map and returns the old one.
-    pub fn take(&mut self, row: u32) -> Map {
+    pub(crate) fn take(&mut self, row: u32) -> Map {
         self.replace(row, Map::default())
     }
 
     /// Replaces a map and returns the old one.
-    pub fn replace(&mut self, row: u32, map: Map) -> Map {
+    pub(crate) fn replace(&mut self, row: u32, map: Map) -> Map {
         self.heap_bytes += map.bytes;
         let old = std::mem::replace(&mut self.rows[row as usize], map);
         self.heap_bytes -= old.bytes;
@@ -114,7 +114,7 @@ impl Maps {
     }
 
     /// Whether a map has no entries.
-    pub fn is_empty(&self, row: u32) -> bool {
+    pub(crate) fn is_empty(&self, row: u32) -> bool {
         self.rows[row as usize].entries.is_empty()
     }
 }

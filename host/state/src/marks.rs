@@ -14,23 +14,23 @@ use super::ttl::Ttl;
 use flowgate_base::error::Result;
 
 /// The marks and the time of a row.
-pub(super) type Mark = u16;
+pub(crate) type Mark = u16;
 
 /// A row has a key.
-pub(super) const LIVE: Mark = 1;
+pub(crate) const LIVE: Mark = 1;
 /// A key's value has changed since the last checkpoint.
-pub(super) const DIRTY: Mark = 2;
+pub(crate) const DIRTY: Mark = 2;
 /// A key was used since the last search for cold rows.
-pub(super) const USED: Mark = 4;
+pub(crate) const USED: Mark = 4;
 /// The file has a copy of the row, perhaps an old one.
-pub(super) const STORED: Mark = 8;
+pub(crate) const STORED: Mark = 8;
 /// The file's copy is like the row.
-pub(super) const SAME: Mark = 16;
+pub(crate) const SAME: Mark = 16;
 
 /// The time follows the marks.
 const TIME_SHIFT: u32 = 5;
 /// The bits of the time.
-pub(super) const TIME: Mark = Mark::MAX << TIME_SHIFT;
+pub(crate) const TIME: Mark = Mark::MAX << TIME_SHIFT;
 /// The last unit that can be noted.
 const UNITS_MAX: i64 = (Mark::MAX >> TIME_SHIFT) as i64;
 
@@ -45,21 +45,21 @@ const TTL_MS_MAX: u64 = 1 << 60;
 
 /// The clock of a table whose rows expire.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RowClock {
+pub(crate) struct RowClock {
     ttl: Ttl,
     /// Milliseconds.
     unit: i64,
     /// Milliseconds; a multiple of the unit.
     base_ms: i64,
     /// The time of a row that is written now, as a mark has it.
-    pub(super) now: Mark,
+    pub(crate) now: Mark,
     /// A row with a lower mark has expired, if it has a key.
     seen_from: Mark,
 }
 
 impl RowClock {
     /// Creates a clock for rows that expire `ttl_ms` milliseconds after their last write; returns `None` if they never do.
-    pub(super) fn new(ttl_ms: Option<u64>) -> Option<Self> {
+    pub(crate) fn new(ttl_ms: Option<u64>) -> Option<Self> {
         let ttl_ms = ttl_ms.filter(|ms| *ms <= TTL_MS_MAX)?;
         let unit = ttl_ms.div_ceil(UNITS_PER_TTL as u64).max(1) as i64;
         let base_ms = -UNITS_BEFORE_NOW * unit;
@@ -69,7 +69,7 @@ impl RowClock {
     }
 
     /// Advances the time, which never goes back, and adjusts the times in these marks if the base moves.
-    pub(super) fn set_now(&mut self, now_ms: i64, marks: &mut [Mark]) {
+    pub(crate) fn set_now(&mut self, now_ms: i64, marks: &mut [Mark]) {
         self.ttl.set_now(now_ms);
         if self.units(self.ttl.now_ms()) > UNITS_MAX {
             self.move_base(marks);
@@ -109,25 +109,25 @@ impl RowClock {
 
     /// Whether the row has expired; a row without a key has not.
     #[inline(always)]
-    pub(super) fn has_expired(&self, mark: Mark) -> bool {
+    pub(crate) fn has_expired(&self, mark: Mark) -> bool {
         // One comparison for both: the mark of a row without a key is 0, which becomes the largest of all.
         mark.wrapping_sub(1) < self.seen_from - 1
     }
 
     /// Appends the time of a mark in the encoding of stored state.
-    pub(super) fn encode(&self, mark: Mark, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, mark: Mark, out: &mut Vec<u8>) {
         codec::encode_prefix(&(self.base_ms + i64::from(mark >> TIME_SHIFT) * self.unit), out);
     }
 
     /// Returns the time that [`RowClock::encode`] wrote, as a mark has it, and the bytes after it.
-    pub(super) fn decode<'a>(&self, bytes: &'a [u8]) -> Result<(Mark, &'a [u8])> {
+    pub(crate) fn decode<'a>(&self, bytes: &'a [u8]) -> Result<(Mark, &'a [u8])> {
         let (written_ms, rest) = codec::decode_prefix(bytes)?;
         debug_assert!(written_ms <= self.ttl.now_ms() + self.unit, "a row comes from the future");
         Ok((self.time(written_ms), rest))
     }
 
     /// Decodes what another clock wrote. If that clock was ahead of this one, this one advances to it.
-    pub(super) fn restore<'a>(&mut self, bytes: &'a [u8], marks: &mut [Mark]) -> Result<(Mark, &'a [u8])> {
+    pub(crate) fn restore<'a>(&mut self, bytes: &'a [u8], marks: &mut [Mark]) -> Result<(Mark, &'a [u8])> {
         self.set_now(codec::decode_prefix(bytes)?.0, marks);
         self.decode(bytes)
     }

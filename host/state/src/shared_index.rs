@@ -8,7 +8,7 @@ use super::index::KeyIndex;
 /// An index that is a table's own, or shared until it changes. Changing a key checks each time whether it is shared: that reads an
 /// option, and not also a counter that other threads write.
 #[derive(Debug, Default)]
-pub(super) struct SharedIndex {
+pub(crate) struct SharedIndex {
     /// Used if nothing is shared.
     own: KeyIndex,
     shared: Option<Arc<KeyIndex>>,
@@ -31,19 +31,19 @@ impl Deref for SharedIndex {
 
 impl SharedIndex {
     /// Creates an index with the same keys in the same rows, for another table.
-    pub(super) fn share(&mut self) -> Self {
+    pub(crate) fn share(&mut self) -> Self {
         let shared = self.shared.get_or_insert_with(|| Arc::new(std::mem::take(&mut self.own)));
         SharedIndex { own: KeyIndex::default(), shared: Some(Arc::clone(shared)) }
     }
 
     /// The number of tables that share it.
-    pub(super) fn sharers(&self) -> usize {
+    pub(crate) fn sharers(&self) -> usize {
         self.shared.as_ref().map_or(1, Arc::strong_count)
     }
 
     /// Returns the index to change it: from then on it is this table's own.
     #[inline]
-    pub(super) fn own(&mut self) -> &mut KeyIndex {
+    pub(crate) fn own(&mut self) -> &mut KeyIndex {
         if let Some(shared) = self.shared.take() {
             self.own = Arc::unwrap_or_clone(shared);
         }

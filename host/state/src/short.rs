@@ -8,7 +8,7 @@ const INLINE: usize = 22;
 
 /// An owned byte string of 24 bytes; more than 22 bytes are allocated. Ordered by its bytes.
 #[derive(Clone)]
-pub struct Short(Kept);
+pub(crate) struct Short(Kept);
 
 #[derive(Clone)]
 enum Kept {
@@ -18,7 +18,7 @@ enum Kept {
 
 impl Short {
     /// Creates a copy of these bytes.
-    pub fn new(bytes: &[u8]) -> Self {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
         if bytes.len() > INLINE {
             return Short(Kept::There(bytes.into()));
         }
@@ -29,7 +29,7 @@ impl Short {
 
     /// The bytes.
     #[inline]
-    pub fn as_slice(&self) -> &[u8] {
+    pub(crate) fn as_slice(&self) -> &[u8] {
         match &self.0 {
             Kept::Here(length, bytes) => &bytes[..usize::from(*length)],
             Kept::There(bytes) => bytes,
@@ -37,7 +37,7 @@ impl Short {
     }
 
     /// Memory in bytes besides its own 24.
-    pub fn heap_bytes(&self) -> usize {
+    pub(crate) fn heap_bytes(&self) -> usize {
         match &self.0 {
             Kept::Here(..) => 0,
             // An allocation has an overhead of about 16 bytes.

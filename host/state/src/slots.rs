@@ -15,10 +15,10 @@ use super::value::ByteValues;
 use flowgate_base::error::{Error, Result};
 
 /// Bytes of one value, of one map entry's value, of one list element.
-pub const VALUE_BYTES_MAX: usize = 16 << 20;
+pub(crate) const VALUE_BYTES_MAX: usize = 16 << 20;
 
 /// Bytes of the name of a map entry.
-pub const ENTRY_BYTES_MAX: usize = 64 << 10;
+pub(crate) const ENTRY_BYTES_MAX: usize = 64 << 10;
 
 /// A slot as the function declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +55,7 @@ struct Slot {
 }
 
 #[derive(Debug)]
-pub(super) enum SlotTable {
+pub(crate) enum SlotTable {
     Value(Table<ByteValues>),
     Map(Table<Maps>),
     List(Table<Lists>),
@@ -191,11 +191,6 @@ impl Slots {
         let slot =
             self.slots.get_mut(slot as usize).ok_or_else(|| Error::internal("stored state of an unknown slot"))?;
         each_kind!(&mut slot.table, table => table.restore(change))
-    }
-
-    /// How many keys the call has.
-    pub fn key_count(&self) -> usize {
-        self.keys.len()
     }
 
     /// Returns the slot, the row of a key in it ([`NO_ROW`] if there is none, unless `create` makes one), and the undo log.

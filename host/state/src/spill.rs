@@ -39,7 +39,7 @@ static FILES: AtomicU64 = AtomicU64::new(0);
 const CACHE_BYTES_MIN: usize = 1 << 20;
 
 /// Creates the error of a failure that redb reports.
-pub(super) fn failed(e: impl std::fmt::Display) -> Error {
+pub(crate) fn failed(e: impl std::fmt::Display) -> Error {
     StateError::SpillFile(e.to_string()).into()
 }
 
@@ -72,11 +72,11 @@ impl StorageBackend for Scratch {
 
 /// The spill file of one worker.
 #[derive(Debug)]
-pub(super) struct SpillFile {
+pub(crate) struct SpillFile {
     database: Database,
     tables: AtomicU64,
     /// Counts what is written and read.
-    pub(super) job: Arc<JobStores>,
+    pub(crate) job: Arc<JobStores>,
 }
 
 impl SpillFile {
@@ -84,7 +84,7 @@ impl SpillFile {
     ///
     /// # Errors
     /// The folder or the file cannot be created: the outside world's.
-    pub(super) fn create(folder: Option<&Path>, cache_bytes: usize, job: &Arc<JobStores>) -> Result<Self> {
+    pub(crate) fn create(folder: Option<&Path>, cache_bytes: usize, job: &Arc<JobStores>) -> Result<Self> {
         let temporary = std::env::temp_dir();
         let folder = folder.unwrap_or(&temporary);
         std::fs::create_dir_all(folder)
@@ -102,12 +102,12 @@ impl SpillFile {
     }
 
     /// Returns a number that no table has in its name.
-    pub(super) fn next_number(&self) -> u64 {
+    pub(crate) fn next_number(&self) -> u64 {
         self.tables.fetch_add(1, Relaxed)
     }
 
     /// Changes tables in one transaction, which is dropped if `change` fails.
-    pub(super) fn write<T>(&self, change: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
+    pub(crate) fn write<T>(&self, change: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
         let transaction = self.database.begin_write().map_err(failed)?;
         let result = change(&transaction)?;
         transaction.commit().map_err(failed)?;
@@ -116,7 +116,7 @@ impl SpillFile {
     }
 
     /// Opens a table for reading, if it has ever been written.
-    pub(super) fn open(&self, name: &str) -> Result<Option<ReadOnlyTable<&'static [u8], &'static [u8]>>> {
+    pub(crate) fn open(&self, name: &str) -> Result<Option<ReadOnlyTable<&'static [u8], &'static [u8]>>> {
         let transaction = self.database.begin_read().map_err(failed)?;
         match transaction.open_table(Definition::new(name)) {
             Ok(table) => Ok(Some(table)),
@@ -126,7 +126,7 @@ impl SpillFile {
     }
 
     /// Frees the pages of tables.
-    pub(super) fn drop_tables(&self, names: &[&str]) -> Result<()> {
+    pub(crate) fn drop_tables(&self, names: &[&str]) -> Result<()> {
         self.write(|transaction| {
             for name in names {
                 transaction.delete_table(Definition::new(name)).map_err(failed)?;
@@ -138,34 +138,34 @@ impl SpillFile {
 
 /// Rows to write, or keys to look up, in one allocation.
 #[derive(Debug, Default)]
-pub(super) struct Records {
-    pub(super) bytes: Vec<u8>,
-    pub(super) entries: Vec<Record>,
+pub(crate) struct Records {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) entries: Vec<Record>,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Record {
+pub(crate) struct Record {
     /// Where the key begins, the value begins (empty for a look-up), and the record ends.
     key: u32,
     value: u32,
     end: u32,
     /// A number of the caller's choice.
-    pub(super) number: u32,
+    pub(crate) number: u32,
 }
 
 impl Record {
-    pub(super) fn key(self, bytes: &[u8]) -> &[u8] {
+    pub(crate) fn key(self, bytes: &[u8]) -> &[u8] {
         &bytes[self.key as usize..self.value as usize]
     }
 
-    pub(super) fn value(self, bytes: &[u8]) -> &[u8] {
+    pub(crate) fn value(self, bytes: &[u8]) -> &[u8] {
         &bytes[self.value as usize..self.end as usize]
     }
 }
 
 impl Records {
     /// Adds a key.
-    pub(super) fn push_key(&mut self, key_group: u32, key: Key<'_>, number: u32) {
+    pub(crate) fn push_key(&mut self, key_group: u32, key: Key<'_>, number: u32) {
         let start = self.bytes.len() as u32;
         put_key(key_group, key, &mut self.bytes);
         let end = self.bytes.len() as u32;
@@ -173,7 +173,7 @@ impl Records {
     }
 
     /// Sets the value of the last key.
-    pub(super) fn put_value(&mut self, epoch: u32, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn put_value(&mut self, epoch: u32, write: impl FnOnce(&mut Vec<u8>)) {
         codec::frame(&mut self.bytes, |out| {
             out.extend_from_slice(&epoch.to_le_bytes());
             write(out);
@@ -182,33 +182,33 @@ impl Records {
     }
 
     /// The size of the last record in bytes.
-    pub(super) fn last_bytes(&self) -> usize {
+    pub(crate) fn last_bytes(&self) -> usize {
         self.entries.last().map_or(0, |last| (last.end - last.key) as usize)
     }
 
     /// Removes the last record.
-    pub(super) fn pop(&mut self) {
+    pub(crate) fn pop(&mut self) {
         if let Some(last) = self.entries.pop() {
             self.bytes.truncate(last.key as usize);
         }
     }
 
-    pub(super) fn sort(&mut self) {
+    pub(crate) fn sort(&mut self) {
         let Records { bytes, entries } = self;
         entries.sort_unstable_by(|a, b| a.key(bytes).cmp(b.key(bytes)));
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes.len() + self.entries.len() * size_of::<Record>()
     }
 }
 
 /// Appends a key in the file's encoding.
-pub(super) fn put_key(key_group: u32, key: Key<'_>, out: &mut Vec<u8>) {
+pub(crate) fn put_key(key_group: u32, key: Key<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(&key_group.to_be_bytes());
     match key {
         Key::Nothing => out.push(0),
@@ -224,7 +224,7 @@ pub(super) fn put_key(key_group: u32, key: Key<'_>, out: &mut Vec<u8>) {
 }
 
 /// Decodes what [`put_key`] wrote: the key group and the key.
-pub(super) fn read_key(bytes: &[u8]) -> Result<(u32, Key<'_>)> {
+pub(crate) fn read_key(bytes: &[u8]) -> Result<(u32, Key<'_>)> {
     let wrong = || Error::internal("a key of spilled state cannot be decoded");
     let (group, rest) = bytes.split_first_chunk::<4>().ok_or_else(wrong)?;
     let key = match rest.split_first().ok_or_else(wrong)? {
@@ -237,7 +237,7 @@ pub(super) fn read_key(bytes: &[u8]) -> Result<(u32, Key<'_>)> {
 }
 
 /// Decodes a value: the epoch and the row.
-pub(super) fn read_value(frame: &[u8]) -> Result<(u32, &[u8])> {
+pub(crate) fn read_value(frame: &[u8]) -> Result<(u32, &[u8])> {
     let payload = codec::unframe(frame)?;
     let (epoch, row) = payload
         .split_first_chunk::<4>()
@@ -246,14 +246,14 @@ pub(super) fn read_value(frame: &[u8]) -> Result<(u32, &[u8])> {
 }
 
 /// A table of redb's by its name.
-pub(super) type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
+pub(crate) type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 
 /// Encodes a time as bytes that sort like it.
-pub(super) fn ordered(at: i64) -> [u8; 8] {
+pub(crate) fn ordered(at: i64) -> [u8; 8] {
     (at as u64 ^ 1 << 63).to_be_bytes()
 }
 
 /// Decodes what [`ordered`] returned.
-pub(super) fn read_ordered(bytes: [u8; 8]) -> i64 {
+pub(crate) fn read_ordered(bytes: [u8; 8]) -> i64 {
     (u64::from_be_bytes(bytes) ^ 1 << 63) as i64
 }

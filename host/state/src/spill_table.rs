@@ -13,7 +13,7 @@ use flowgate_base::error::{Error, Result};
 
 /// The redb tables of one table of ours, or of the small tables of one slot, which share them.
 #[derive(Debug)]
-pub(super) struct SpillSpace {
+pub(crate) struct SpillSpace {
     file: Arc<SpillFile>,
     rows: String,
     /// Keys of rows that spilled before their changes were visited.
@@ -30,7 +30,7 @@ pub(super) struct SpillSpace {
 
 impl SpillSpace {
     /// Creates a space without rows.
-    pub(super) fn new(file: &Arc<SpillFile>) -> Arc<Self> {
+    pub(crate) fn new(file: &Arc<SpillFile>) -> Arc<Self> {
         let number = file.next_number();
         let name = |part: &str| format!("{part}-{number}");
         Arc::new(SpillSpace {
@@ -49,7 +49,7 @@ impl SpillSpace {
     }
 
     /// Changes the tables in one transaction, which is dropped if `change` fails.
-    pub(super) fn write<T>(&self, change: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
+    pub(crate) fn write<T>(&self, change: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
         self.file.write(|transaction| {
             self.remove_gone(transaction)?;
             change(transaction)
@@ -85,23 +85,23 @@ impl Drop for SpillSpace {
 
 /// The space that the tables of a slot share, created when the first of them needs it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct SharedSpace(Arc<OnceLock<Arc<SpillSpace>>>);
+pub(crate) struct SharedSpace(Arc<OnceLock<Arc<SpillSpace>>>);
 
 impl SharedSpace {
     /// Returns the space, which is created in the worker's file if it is missing.
-    pub(super) fn space(&self, file: &Arc<SpillFile>) -> &Arc<SpillSpace> {
+    pub(crate) fn space(&self, file: &Arc<SpillFile>) -> &Arc<SpillSpace> {
         self.0.get_or_init(|| SpillSpace::new(file))
     }
 
     /// Returns the space, if it was created.
-    pub(super) fn get(&self) -> Option<&Arc<SpillSpace>> {
+    pub(crate) fn get(&self) -> Option<&Arc<SpillSpace>> {
         self.0.get()
     }
 }
 
 /// The part of one table in the file.
 #[derive(Debug)]
-pub(super) struct SpillTable {
+pub(crate) struct SpillTable {
     space: Arc<SpillSpace>,
     /// Its number in a shared space.
     number: Option<u64>,
@@ -109,17 +109,17 @@ pub(super) struct SpillTable {
 
 /// Keys with their due times, by [`DueReason`].
 #[derive(Debug, Default)]
-pub(super) struct DueKeys([Vec<Vec<u8>>; 2]);
+pub(crate) struct DueKeys([Vec<Vec<u8>>; 2]);
 
 impl DueKeys {
     /// Adds a key.
-    pub(super) fn push(&mut self, reason: DueReason, at: i64, key_group: u32, key: Key<'_>) {
+    pub(crate) fn push(&mut self, reason: DueReason, at: i64, key_group: u32, key: Key<'_>) {
         let mut bytes = ordered(at).to_vec();
         put_key(key_group, key, &mut bytes);
         self.0[reason as usize].push(bytes);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.iter().all(Vec::is_empty)
     }
 }
@@ -136,29 +136,29 @@ const NUMBER_BYTES: usize = size_of::<u64>();
 
 impl SpillTable {
     /// Creates a table with a space of its own.
-    pub(super) fn new(file: &Arc<SpillFile>) -> Self {
+    pub(crate) fn new(file: &Arc<SpillFile>) -> Self {
         SpillTable { space: SpillSpace::new(file), number: None }
     }
 
     /// Creates a table in a shared space.
-    pub(super) fn sharing(space: &Arc<SpillSpace>) -> Self {
+    pub(crate) fn sharing(space: &Arc<SpillSpace>) -> Self {
         SpillTable { space: Arc::clone(space), number: Some(space.next.fetch_add(1, Relaxed)) }
     }
 
     /// Returns the number by which [`SpillTable::sharing_as`] opens it again; the rows stay. Returns itself if it has a space of
     /// its own.
-    pub(super) fn into_number(mut self) -> std::result::Result<u64, Self> {
+    pub(crate) fn into_number(mut self) -> std::result::Result<u64, Self> {
         // Without its number, nothing is removed.
         self.number.take().ok_or(self)
     }
 
     /// Opens the table of this number in a shared space.
-    pub(super) fn sharing_as(space: &Arc<SpillSpace>, number: u64) -> Self {
+    pub(crate) fn sharing_as(space: &Arc<SpillSpace>, number: u64) -> Self {
         SpillTable { space: Arc::clone(space), number: Some(number) }
     }
 
     /// Whether the space is shared.
-    pub(super) fn is_shared(&self) -> bool {
+    pub(crate) fn is_shared(&self) -> bool {
         self.number.is_some()
     }
 
@@ -192,7 +192,7 @@ impl SpillTable {
 
     /// Writes rows, which replace those of the same keys, and notes those as changed for whose number `tracked` returns true.
     /// Removes other keys first. Notes keys that are due.
-    pub(super) fn write<'k>(
+    pub(crate) fn write<'k>(
         &self,
         records: &mut Records,
         due: &DueKeys,
@@ -203,7 +203,7 @@ impl SpillTable {
     }
 
     /// Does the same as [`SpillTable::write`] within a transaction of [`SpillSpace::write`].
-    pub(super) fn write_in<'k>(
+    pub(crate) fn write_in<'k>(
         &self,
         transaction: &WriteTransaction,
         records: &mut Records,
@@ -241,7 +241,7 @@ impl SpillTable {
     }
 
     /// Looks up keys: calls `found` with the number, the epoch and the row of each that exists.
-    pub(super) fn read(
+    pub(crate) fn read(
         &self,
         records: &mut Records,
         mut found: impl FnMut(u32, u32, &[u8]) -> Result<()>,
@@ -265,7 +265,7 @@ impl SpillTable {
     }
 
     /// Removes up to `limit` keys that are due at `until` or earlier, and returns them and the time of the next one.
-    pub(super) fn take_due(&self, reason: DueReason, until: i64, limit: usize) -> Result<(Vec<Vec<u8>>, Option<i64>)> {
+    pub(crate) fn take_due(&self, reason: DueReason, until: i64, limit: usize) -> Result<(Vec<Vec<u8>>, Option<i64>)> {
         self.space.write(|transaction| {
             let (mut keys, mut next) = (Vec::new(), None);
             let mut table =
@@ -290,7 +290,7 @@ impl SpillTable {
 
     /// Calls `visit` with the key, the epoch and the row of entries after `after`, in the order of their keys, until it returns
     /// false. Returns whether there are more.
-    pub(super) fn scan(
+    pub(crate) fn scan(
         &self,
         after: Option<&[u8]>,
         mut visit: impl FnMut(&[u8], u32, &[u8]) -> Result<bool>,
@@ -311,7 +311,7 @@ impl SpillTable {
     }
 
     /// Calls `visit` with the key, the epoch and the row of each entry that is noted as changed.
-    pub(super) fn changed(&self, mut visit: impl FnMut(&[u8], u32, &[u8]) -> Result<()>) -> Result<()> {
+    pub(crate) fn changed(&self, mut visit: impl FnMut(&[u8], u32, &[u8]) -> Result<()>) -> Result<()> {
         let file = &self.space.file;
         let (Some(changed), Some(rows)) = (file.open(&self.space.changed)?, file.open(&self.space.rows)?) else {
             return Ok(());
@@ -327,7 +327,7 @@ impl SpillTable {
     }
 
     /// Forgets which entries are noted as changed.
-    pub(super) fn forget_changed(&self) -> Result<()> {
+    pub(crate) fn forget_changed(&self) -> Result<()> {
         if self.number.is_none() {
             return self.space.file.drop_tables(&[&self.space.changed]);
         }

@@ -21,28 +21,28 @@ const SHARING_ROWS_MAX: usize = NEXT_KEYS / 4;
 
 /// A table's part of the file.
 #[derive(Debug)]
-pub(super) struct Spilled {
-    pub(super) file: SpillTable,
+pub(crate) struct Spilled {
+    pub(crate) file: SpillTable,
     /// `None`: there are few keys.
     filter: Option<Filter>,
     /// Keys in the file that count as removed.
-    pub(super) removed: BTreeSet<Short>,
+    pub(crate) removed: BTreeSet<Short>,
     /// Keys in the file that count.
-    pub(super) copies: usize,
+    pub(crate) copies: usize,
     /// Those of them that are in memory as well.
-    pub(super) loaded: usize,
+    pub(crate) loaded: usize,
     /// Keys that are noted as changed in the file.
-    pub(super) changed: usize,
+    pub(crate) changed: usize,
     /// The sweep for expired rows continues after this key.
-    pub(super) swept: Option<Vec<u8>>,
+    pub(crate) swept: Option<Vec<u8>>,
     /// When the first key in the file is due, by [`DueReason`](super::values::DueReason).
-    pub(super) due: [Option<i64>; 2],
-    pub(super) held: Held,
+    pub(crate) due: [Option<i64>; 2],
+    pub(crate) held: Held,
 }
 
 /// The note of a table all of whose rows are in the file.
 #[derive(Debug)]
-pub(super) enum Folded {
+pub(crate) enum Folded {
     /// A table of few rows in a shared space: a note of some bytes.
     Small {
         /// The number of the table in the space.
@@ -58,13 +58,13 @@ pub(super) enum Folded {
 
 impl Spilled {
     /// Creates the part of a table that is about to spill `rows` rows, in the shared space if there are few.
-    pub(super) fn new(file: &Arc<SpillFile>, shared: Option<&Arc<SpillSpace>>, rows: usize) -> Self {
+    pub(crate) fn new(file: &Arc<SpillFile>, shared: Option<&Arc<SpillSpace>>, rows: usize) -> Self {
         let shared = shared.filter(|_| Spilled::shares(rows));
         Spilled::of(shared.map_or_else(|| SpillTable::new(file), SpillTable::sharing), 0, [None; 2])
     }
 
     /// Whether a table that is about to spill `rows` rows shares a space.
-    pub(super) fn shares(rows: usize) -> bool {
+    pub(crate) fn shares(rows: usize) -> bool {
         rows <= SHARING_ROWS_MAX
     }
 
@@ -83,7 +83,7 @@ impl Spilled {
     }
 
     /// Returns the note that is kept while no row of the table is in memory.
-    pub(super) fn fold(mut self: Box<Self>) -> Folded {
+    pub(crate) fn fold(mut self: Box<Self>) -> Folded {
         let is_small = self.filter.is_none() && self.removed.is_empty() && self.changed == 0;
         self.held = Held::default();
         let Some(copies) = u32::try_from(self.copies).ok().filter(|_| is_small) else { return Folded::Large(self) };
@@ -95,7 +95,7 @@ impl Spilled {
     }
 
     /// Restores what [`Spilled::fold`] made a note of; `shared` is the space in which it was.
-    pub(super) fn unfold(folded: Folded, shared: &Arc<SpillSpace>) -> Box<Self> {
+    pub(crate) fn unfold(folded: Folded, shared: &Arc<SpillSpace>) -> Box<Self> {
         match folded {
             Folded::Small { number, copies, due } => {
                 Box::new(Spilled::of(SpillTable::sharing_as(shared, number), copies as usize, due))
@@ -105,19 +105,19 @@ impl Spilled {
     }
 
     /// Memory of the filter in bytes.
-    pub(super) fn filter_bytes(&self) -> usize {
+    pub(crate) fn filter_bytes(&self) -> usize {
         self.filter.as_ref().map_or(0, Filter::bytes)
     }
 
     /// Notes that the key of a row in memory, which has a copy, is removed.
-    pub(super) fn note_removed(&mut self, key: Short) {
+    pub(crate) fn note_removed(&mut self, key: Short) {
         self.removed.insert(key);
         self.copies -= 1;
         self.loaded -= 1;
     }
 
     /// Builds the filter if it is needed once `keys` more keys are written.
-    pub(super) fn expect(&mut self, keys: usize) -> Result<()> {
+    pub(crate) fn expect(&mut self, keys: usize) -> Result<()> {
         if self.filter.is_none() && self.copies + keys > UNFILTERED_KEYS_MAX {
             self.make_filter()?;
         }
@@ -125,7 +125,7 @@ impl Spilled {
     }
 
     /// Notes that a key without a copy is written.
-    pub(super) fn note_copy(&mut self, hash: u64) {
+    pub(crate) fn note_copy(&mut self, hash: u64) {
         self.copies += 1;
         if let Some(filter) = &mut self.filter {
             filter.insert(hash);
@@ -146,7 +146,7 @@ impl Spilled {
     }
 
     /// Adds a key to `wanted`, unless it cannot be in the file.
-    pub(super) fn want(
+    pub(crate) fn want(
         &mut self,
         wanted: &mut Records,
         group: u32,
@@ -174,7 +174,7 @@ impl Spilled {
 
 impl Folded {
     /// The number of keys.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Folded::Small { copies, .. } => *copies as usize,
             Folded::Large(spilled) => spilled.copies,
@@ -182,7 +182,7 @@ impl Folded {
     }
 
     /// When the first key is due, by reason.
-    pub(super) fn due(&self) -> [Option<i64>; 2] {
+    pub(crate) fn due(&self) -> [Option<i64>; 2] {
         match self {
             Folded::Small { due, .. } => *due,
             Folded::Large(spilled) => spilled.due,
@@ -190,7 +190,7 @@ impl Folded {
     }
 
     /// Memory in bytes besides its own.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         match self {
             Folded::Small { .. } => 0,
             Folded::Large(spilled) => size_of::<Spilled>() + spilled.filter_bytes(),
@@ -208,7 +208,7 @@ const MEMORY_PER_ENCODED: usize = 3;
 
 /// Large rows that stay in memory for as long as they are used.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(crate) struct Held {
     /// Their bytes in the file when they were last encoded.
     rows: BTreeMap<u32, usize>,
     /// Bytes of the table at that time.
@@ -217,7 +217,7 @@ pub(super) struct Held {
 
 impl Held {
     /// Whether a used row of `bytes` bytes in the file has to stay; if so, notes it.
-    pub(super) fn holds(&mut self, row: u32, bytes: usize, own: usize) -> bool {
+    pub(crate) fn holds(&mut self, row: u32, bytes: usize, own: usize) -> bool {
         if bytes > HELD_ROW_BYTES {
             self.rows.insert(row, bytes);
             self.own = self.own.max(own);
@@ -226,13 +226,13 @@ impl Held {
     }
 
     /// Whether a row is known to be large, and was used.
-    pub(super) fn has(&self, row: u32) -> bool {
+    pub(crate) fn has(&self, row: u32) -> bool {
         self.rows.contains_key(&row)
     }
 
     /// Forgets rows that were not used since the last call, by their marks; all rows, if the table has doubled: they are encoded
     /// again to be judged, so that at most twice the table is encoded.
-    pub(super) fn refresh(&mut self, marks: &mut [Mark], own: usize) {
+    pub(crate) fn refresh(&mut self, marks: &mut [Mark], own: usize) {
         if own > 2 * self.own {
             *self = Held::default();
         }
@@ -244,12 +244,12 @@ impl Held {
     }
 
     /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
     /// Their memory in bytes, in a table of `own` bytes and `live` rows in memory.
-    pub(super) fn bytes(&self, own: usize, live: usize) -> usize {
+    pub(crate) fn bytes(&self, own: usize, live: usize) -> usize {
         match self.rows.len() {
             0 => 0,
             held if held >= live => own,

@@ -160,18 +160,18 @@ impl JobStores {
     }
 
     /// Counts a transaction.
-    pub(super) fn note_write(&self) {
+    pub(crate) fn note_write(&self) {
         self.work.writes.fetch_add(1, Relaxed);
     }
 
     /// Counts `rows` rows of `bytes` bytes together that were written.
-    pub(super) fn note_written(&self, rows: usize, bytes: usize) {
+    pub(crate) fn note_written(&self, rows: usize, bytes: usize) {
         self.work.rows_written.fetch_add(rows as u64, Relaxed);
         self.work.bytes_written.fetch_add(bytes as u64, Relaxed);
     }
 
     /// Counts `rows` rows of `bytes` bytes together that were read.
-    pub(super) fn note_read(&self, rows: usize, bytes: usize) {
+    pub(crate) fn note_read(&self, rows: usize, bytes: usize) {
         self.work.rows_read.fetch_add(rows as u64, Relaxed);
         self.work.bytes_read.fetch_add(bytes as u64, Relaxed);
     }
@@ -258,7 +258,7 @@ impl StateStore {
     }
 
     /// The job's key groups.
-    pub fn key_groups(&self) -> KeyGroups {
+    pub(crate) fn key_groups(&self) -> KeyGroups {
         KeyGroups::new(self.job.key_groups)
     }
 
@@ -266,7 +266,7 @@ impl StateStore {
     ///
     /// # Errors
     /// The file cannot be created: the outside world's.
-    pub(super) fn spill_file(&self) -> Result<Arc<SpillFile>> {
+    pub(crate) fn spill_file(&self) -> Result<Arc<SpillFile>> {
         let mut file = lock(&self.worker.file);
         if let Some(file) = &*file {
             return Ok(Arc::clone(file));
@@ -278,7 +278,7 @@ impl StateStore {
 
     /// Lists a table of a slot until the listing is dropped. Tables of one slot on one worker are listed together, and have one
     /// share of the memory.
-    pub(super) fn list(&self, slot: &str, kind: SlotKind) -> Listing {
+    pub(crate) fn list(&self, slot: &str, kind: SlotKind) -> Listing {
         let mut slots = lock(&self.worker.slots);
         let name = (Arc::clone(&self.operator), slot.to_string(), kind);
         let listed = slots.get(&name).and_then(Weak::upgrade).unwrap_or_else(|| {
@@ -301,28 +301,28 @@ impl StateStore {
 }
 
 /// Returns the part of `bytes` for the live ones among all places: free places are taken by the next ones.
-pub(super) fn share(bytes: usize, live: usize, places: usize) -> usize {
+pub(crate) fn share(bytes: usize, live: usize, places: usize) -> usize {
     if places == 0 { 0 } else { (bytes as u128 * live as u128 / places as u128) as usize }
 }
 
 /// The figures of a table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Report {
+pub(crate) struct Report {
     /// Keys in memory.
-    pub(super) keys: usize,
+    pub(crate) keys: usize,
     /// Memory in bytes.
-    pub(super) bytes: usize,
+    pub(crate) bytes: usize,
     /// The part of it that spilling cannot free.
-    pub(super) pinned: usize,
+    pub(crate) pinned: usize,
     /// Keys that are only in the file.
-    pub(super) spilled: usize,
+    pub(crate) spilled: usize,
     /// Keys that spilled with changes that no checkpoint has.
-    pub(super) dirty: usize,
+    pub(crate) dirty: usize,
 }
 
 /// A table in the list of its slot.
 #[derive(Debug)]
-pub(super) struct Listing {
+pub(crate) struct Listing {
     listed: Arc<Listed>,
     /// This table's part of the slot's figures.
     reported: Cell<Report>,
@@ -336,22 +336,22 @@ fn change(counter: &AtomicU64, old: usize, new: usize) {
 
 impl Listing {
     /// Creates the listing of another table of the slot.
-    pub(super) fn sibling(&self) -> Listing {
+    pub(crate) fn sibling(&self) -> Listing {
         Listing { listed: Arc::clone(&self.listed), reported: Cell::default() }
     }
 
     /// Returns the last report of this table.
-    pub(super) fn reported(&self) -> Report {
+    pub(crate) fn reported(&self) -> Report {
         self.reported.get()
     }
 
     /// Memory of all tables of the slot, in bytes.
-    pub(super) fn slot_bytes(&self) -> usize {
+    pub(crate) fn slot_bytes(&self) -> usize {
         self.listed.bytes.load(Relaxed) as usize
     }
 
     /// Sets the figures of the table, in a constant number of steps.
-    pub(super) fn report(&self, now: Report) {
+    pub(crate) fn report(&self, now: Report) {
         let old = self.reported.replace(now);
         if old == now {
             return;
@@ -379,7 +379,7 @@ impl Listing {
     ///
     /// When memory is short, slots that exceed their fair share make room, so that a small slot is not emptied for a large one. If
     /// none does (it may be idle), all slots do.
-    pub(super) fn excess(&self, own: usize, growth: usize) -> usize {
+    pub(crate) fn excess(&self, own: usize, growth: usize) -> usize {
         let job = &*self.listed.job;
         let (total, most) = job.spillable();
         if total.saturating_add(growth as u64) <= most {

@@ -30,37 +30,37 @@ const KEY_GROUPS: u32 = 256;
 /// Keys with values.
 #[derive(Debug, Default)]
 pub struct Table<V> {
-    pub(super) index: SharedIndex,
-    pub(super) values: V,
+    pub(crate) index: SharedIndex,
+    pub(crate) values: V,
     /// By row.
-    pub(super) marks: Vec<Mark>,
+    pub(crate) marks: Vec<Mark>,
     /// Where rows expire.
-    pub(super) clock: Option<RowClock>,
+    pub(crate) clock: Option<RowClock>,
     /// The row at which the sweep for expired rows continues.
-    pub(super) swept: usize,
+    pub(crate) swept: usize,
     /// The key group at which the search for cold rows continues.
-    pub(super) hand: u32,
-    pub(super) home: Option<Home>,
+    pub(crate) hand: u32,
+    pub(crate) home: Option<Home>,
     /// The part in the file, once a row has spilled.
-    pub(super) spilled: Option<Box<Spilled>>,
+    pub(crate) spilled: Option<Box<Spilled>>,
     /// Keys that were removed since changes were last visited, in the file's encoding; `None`: changes are not noted.
-    pub(super) gone: Option<BTreeSet<Short>>,
+    pub(crate) gone: Option<BTreeSet<Short>>,
     /// How often changes were visited.
-    pub(super) epoch: u32,
+    pub(crate) epoch: u32,
 }
 
 /// A place in the store, of a table or of timers.
 #[derive(Debug)]
-pub(super) struct Home {
-    pub(super) store: StateStore,
-    pub(super) listing: Listing,
+pub(crate) struct Home {
+    pub(crate) store: StateStore,
+    pub(crate) listing: Listing,
     /// The space that small tables of the slot share.
-    pub(super) shared: Option<SharedSpace>,
+    pub(crate) shared: Option<SharedSpace>,
 }
 
 impl Home {
     /// Creates a place of a slot of the store's operator.
-    pub(super) fn new(store: &StateStore, slot: &str, kind: SlotKind) -> Self {
+    pub(crate) fn new(store: &StateStore, slot: &str, kind: SlotKind) -> Self {
         Home { store: store.clone(), listing: store.list(slot, kind), shared: None }
     }
 }
@@ -151,7 +151,7 @@ impl<V: Values> Table<V> {
         (&self.index, &mut self.values)
     }
 
-    pub(super) fn key_groups(&self) -> KeyGroups {
+    pub(crate) fn key_groups(&self) -> KeyGroups {
         self.home.as_ref().map_or(KeyGroups::new(KEY_GROUPS), |home| home.store.key_groups())
     }
 
@@ -229,7 +229,7 @@ impl<V: Values> Table<V> {
 
     /// Removes expired parts of a row, or some of them, and returns whether all of the row has expired.
     #[inline]
-    pub(super) fn expire(&mut self, row: u32) -> bool {
+    pub(crate) fn expire(&mut self, row: u32) -> bool {
         match (&self.clock, self.values.expired_until()) {
             (Some(clock), _) => clock.has_expired(self.marks[row as usize]),
             (None, Some(until)) => self.values.expire(row, until),
@@ -237,29 +237,29 @@ impl<V: Values> Table<V> {
         }
     }
 
-    pub(super) fn expires(&self) -> bool {
+    pub(crate) fn expires(&self) -> bool {
         self.clock.is_some() || self.values.expired_until().is_some()
     }
 
     /// Sets the time of the row's last write to now.
-    pub(super) fn touch(&mut self, row: u32) {
+    pub(crate) fn touch(&mut self, row: u32) {
         if let Some(clock) = &self.clock {
             self.set_written(row, clock.now);
         }
     }
 
     /// Returns when the row was written, as a mark; valid until the next [`Table::settle`].
-    pub(super) fn written(&self, row: u32) -> Mark {
+    pub(crate) fn written(&self, row: u32) -> Mark {
         self.marks[row as usize] & TIME
     }
 
     /// Sets the time of the row's last write to one that [`Table::written`] returned.
-    pub(super) fn set_written(&mut self, row: u32, written: Mark) {
+    pub(crate) fn set_written(&mut self, row: u32, written: Mark) {
         let mark = &mut self.marks[row as usize];
         *mark = *mark & !TIME | written;
     }
 
-    pub(super) fn grow(&mut self) {
+    pub(crate) fn grow(&mut self) {
         let rows = self.index.rows();
         if rows > self.marks.len() {
             self.marks.resize(rows, 0);
@@ -268,14 +268,14 @@ impl<V: Values> Table<V> {
     }
 
     /// Inserts an absent key and returns its row.
-    pub(super) fn insert(&mut self, key: Key<'_>) -> u32 {
+    pub(crate) fn insert(&mut self, key: Key<'_>) -> u32 {
         let row = self.index.own().get_or_insert(key);
         self.grow();
         row
     }
 
     /// Looks up the row of a key, in memory or in the file, expired or not.
-    pub(super) fn lookup(&mut self, key: Key<'_>) -> Result<Option<u32>> {
+    pub(crate) fn lookup(&mut self, key: Key<'_>) -> Result<Option<u32>> {
         match self.index.find(key) {
             None if self.spilled_keys() > 0 => self.load_one(key),
             found => Ok(found),

@@ -27,15 +27,15 @@ use flowgate_base::error::{Error, Result};
 
 /// The number of timers per step, so that no step needs memory for all of them.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct AtOnce {
+pub(crate) struct AtOnce {
     /// Timers written, unless their keys are long.
-    pub(super) spilled: usize,
+    pub(crate) spilled: usize,
     /// Timers loaded.
-    pub(super) loaded: usize,
+    pub(crate) loaded: usize,
     /// Timers loaded among them before their time: an access to the file costs as much as some hundred timers.
-    pub(super) ahead: usize,
+    pub(crate) ahead: usize,
     /// Cleared timers that are removed from the file together.
-    pub(super) cleared: usize,
+    pub(crate) cleared: usize,
 }
 
 impl Default for AtOnce {
@@ -48,13 +48,13 @@ impl Default for AtOnce {
 const FILTER_STALE_MIN: usize = 16 << 10;
 
 /// A timer by its rank: when it fires, and its name.
-pub(super) type Ranked = (Rank, Short);
+pub(crate) type Ranked = (Rank, Short);
 
 type RedbTable<'t> = redb::Table<'t, &'static [u8], &'static [u8]>;
 
 /// Timers in the file.
 #[derive(Debug)]
-pub(super) struct TimerFile {
+pub(crate) struct TimerFile {
     file: Arc<SpillFile>,
     at_once: AtOnce,
     by_rank: String,
@@ -98,7 +98,7 @@ impl TimerFile {
     ///
     /// # Errors
     /// The spill file cannot be created: the outside world's.
-    pub(super) fn new(store: &StateStore, at_once: AtOnce) -> Result<Self> {
+    pub(crate) fn new(store: &StateStore, at_once: AtOnce) -> Result<Self> {
         let file = store.spill_file()?;
         let number = file.next_number();
         Ok(TimerFile {
@@ -115,23 +115,23 @@ impl TimerFile {
         })
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.counts.iter().sum()
     }
 
     /// The rank of the first timer of a clock.
     #[inline]
-    pub(super) fn first(&self, clock: Clock) -> Option<Rank> {
+    pub(crate) fn first(&self, clock: Clock) -> Option<Rank> {
         self.first[clock as usize]
     }
 
     /// Approximate memory in bytes.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.filter.bytes()
     }
 
     /// Whether a timer is in the file.
-    pub(super) fn has(&mut self, timer: Named<'_>) -> Result<bool> {
+    pub(crate) fn has(&mut self, timer: Named<'_>) -> Result<bool> {
         Ok(self.find(timer)?.is_some())
     }
 
@@ -151,7 +151,7 @@ impl TimerFile {
     }
 
     /// Clears a timer, and returns whether it was in the file.
-    pub(super) fn clear(&mut self, timer: Named<'_>) -> Result<bool> {
+    pub(crate) fn clear(&mut self, timer: Named<'_>) -> Result<bool> {
         let Some(sequence) = self.find(timer)? else { return Ok(false) };
         self.cleared.insert(Short::new(&self.name));
         self.counts[timer.clock as usize] -= 1;
@@ -168,7 +168,7 @@ impl TimerFile {
     }
 
     /// Calls `visit` with every timer of a clock in the order in which they fire.
-    pub(super) fn each(&self, clock: Clock, mut visit: impl FnMut(Rank, &[u8]) -> Result<()>) -> Result<()> {
+    pub(crate) fn each(&self, clock: Clock, mut visit: impl FnMut(Rank, &[u8]) -> Result<()>) -> Result<()> {
         self.scan(clock, None, |rank, name| visit(rank, name).map(|()| true))
     }
 
@@ -210,12 +210,12 @@ impl TimerFile {
     }
 
     /// Removes cleared timers from the file, if they are many.
-    pub(super) fn settle(&mut self) -> Result<()> {
+    pub(crate) fn settle(&mut self) -> Result<()> {
         if self.cleared.len() < self.at_once.cleared { Ok(()) } else { self.change(|_, _| Ok(())) }
     }
 
     /// Adds timers of a clock, and reorders them.
-    pub(super) fn write(&mut self, clock: Clock, timers: &mut [Ranked]) -> Result<()> {
+    pub(crate) fn write(&mut self, clock: Clock, timers: &mut [Ranked]) -> Result<()> {
         // Neighbours in a table are written together.
         timers.sort_unstable_by_key(|(rank, _)| *rank);
         let first = timers.first().map(|(rank, _)| *rank);
@@ -255,7 +255,7 @@ impl TimerFile {
 
     /// Removes and returns the first timers of a clock, in the order in which they fire: some thousands whose time is `up_to` or
     /// earlier; if these are few, also some later ones.
-    pub(super) fn take(&mut self, clock: Clock, up_to: i64) -> Result<Vec<Ranked>> {
+    pub(crate) fn take(&mut self, clock: Clock, up_to: i64) -> Result<Vec<Ranked>> {
         let Some(first) = self.first(clock) else { return Ok(Vec::new()) };
         let (from, end, at_once) = (rank_key(clock, first), [clock as u8 + 1], self.at_once);
         let (taken, next) = self.change(|by_rank, by_name| {

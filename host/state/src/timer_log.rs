@@ -15,7 +15,7 @@ use flowgate_base::error::Result;
 
 /// Timers that were set, fired or cleared.
 #[derive(Debug, Default)]
-pub(super) struct TimerLog {
+pub(crate) struct TimerLog {
     /// By entry and key.
     changes: BTreeMap<Short, Logged>,
     count: u64,
@@ -36,12 +36,12 @@ fn name(key: Key<'_>, clock: Clock, time: i64, tag: u64) -> Short {
 }
 
 impl TimerLog {
-    pub(super) fn set(&mut self, key: Key<'_>, clock: Clock, time: i64, tag: u64) {
+    pub(crate) fn set(&mut self, key: Key<'_>, clock: Clock, time: i64, tag: u64) {
         self.count += 1;
         self.changes.entry(name(key, clock, time, tag)).or_default().set = Some(self.count);
     }
 
-    pub(super) fn gone(&mut self, key: Key<'_>, clock: Clock, time: i64, tag: u64) {
+    pub(crate) fn gone(&mut self, key: Key<'_>, clock: Clock, time: i64, tag: u64) {
         self.changes.insert(name(key, clock, time, tag), Logged { set: None, was_gone: true });
     }
 }

@@ -11,20 +11,20 @@ use super::timers::Clock;
 use flowgate_base::error::{Error, Result};
 
 /// Bytes of an entry.
-pub(super) const ENTRY: usize = 17;
+pub(crate) const ENTRY: usize = 17;
 
 /// A timer of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Named<'a> {
-    pub(super) key: Key<'a>,
-    pub(super) clock: Clock,
-    pub(super) time: i64,
-    pub(super) tag: u64,
+pub(crate) struct Named<'a> {
+    pub(crate) key: Key<'a>,
+    pub(crate) clock: Clock,
+    pub(crate) time: i64,
+    pub(crate) tag: u64,
 }
 
 impl Named<'_> {
     /// Appends its name.
-    pub(super) fn put(self, out: &mut Vec<u8>) {
+    pub(crate) fn put(self, out: &mut Vec<u8>) {
         out.push(self.clock as u8);
         out.extend_from_slice(&self.time.to_be_bytes());
         out.extend_from_slice(&self.tag.to_be_bytes());
@@ -34,13 +34,13 @@ impl Named<'_> {
 }
 
 /// Decodes the timer of a name.
-pub(super) fn read_name(name: &[u8]) -> Result<Named<'_>> {
+pub(crate) fn read_name(name: &[u8]) -> Result<Named<'_>> {
     let (entry, key) = name.split_at_checked(ENTRY).ok_or_else(no_timer)?;
     read_entry(read_key(key)?.1, entry)
 }
 
 /// Decodes the timer of a key and an entry.
-pub(super) fn read_entry<'k>(key: Key<'k>, entry: &[u8]) -> Result<Named<'k>> {
+pub(crate) fn read_entry<'k>(key: Key<'k>, entry: &[u8]) -> Result<Named<'k>> {
     let entry: &[u8; ENTRY] = entry.try_into().map_err(|_| no_timer())?;
     let clock = *Clock::ALL.get(usize::from(entry[0])).ok_or_else(no_timer)?;
     let eight = |at: usize| entry[at..].first_chunk::<8>().copied().ok_or_else(no_timer);
@@ -48,7 +48,7 @@ pub(super) fn read_entry<'k>(key: Key<'k>, entry: &[u8]) -> Result<Named<'k>> {
 }
 
 /// Creates the error of bytes that are not those of a timer.
-pub(super) fn no_timer() -> Error {
+pub(crate) fn no_timer() -> Error {
     Error::internal("stored state of timers has an entry that is no timer")
 }
 

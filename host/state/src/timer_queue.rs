@@ -13,11 +13,11 @@ use super::timers::Rank;
 use flowgate_base::error::{Error, Result};
 
 /// In place of a timer, the end of a list.
-pub(super) const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// Timers of one clock.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(crate) struct Queue {
     timers: Vec<Timer>,
     /// Places in `timers` that are free.
     free: Vec<u32>,
@@ -29,13 +29,13 @@ pub(super) struct Queue {
 
 /// A timer in memory.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Timer {
-    pub(super) time: i64,
+pub(crate) struct Timer {
+    pub(crate) time: i64,
     /// One more than the number of timers that were set before it.
-    pub(super) sequence: u64,
-    pub(super) tag: u64,
+    pub(crate) sequence: u64,
+    pub(crate) tag: u64,
     /// The row of its key.
-    pub(super) key: u32,
+    pub(crate) key: u32,
     /// Its neighbours of the same time.
     before: u32,
     after: u32,
@@ -43,12 +43,12 @@ pub(super) struct Timer {
 
 impl Timer {
     /// Creates a timer that is in no list.
-    pub(super) fn new(key: u32, (time, sequence): Rank, tag: u64) -> Self {
+    pub(crate) fn new(key: u32, (time, sequence): Rank, tag: u64) -> Self {
         Timer { time, sequence, tag, key, before: NONE, after: NONE }
     }
 
     /// When it fires.
-    pub(super) fn rank(&self) -> Rank {
+    pub(crate) fn rank(&self) -> Rank {
         (self.time, self.sequence)
     }
 
@@ -67,7 +67,7 @@ fn hash(key: u32, time: i64, tag: u64) -> u64 {
 
 impl Queue {
     /// Returns the place of a timer, if it is set.
-    pub(super) fn find(&self, key: u32, time: i64, tag: u64) -> Option<u32> {
+    pub(crate) fn find(&self, key: u32, time: i64, tag: u64) -> Option<u32> {
         let is = |at: &u32| {
             let timer = &self.timers[*at as usize];
             (timer.key, timer.time, timer.tag) == (key, time, tag)
@@ -76,13 +76,13 @@ impl Queue {
     }
 
     /// Adds a timer that was set after all others.
-    pub(super) fn push(&mut self, timer: Timer) {
+    pub(crate) fn push(&mut self, timer: Timer) {
         self.link(timer, None);
     }
 
     /// Adds a timer that was set at some earlier time, and returns its place. `behind` is the place of the timer that was put back
     /// last, from which the search among timers of the same time may begin; `NONE`: there is none.
-    pub(super) fn put_back(&mut self, timer: Timer, behind: u32) -> u32 {
+    pub(crate) fn put_back(&mut self, timer: Timer, behind: u32) -> u32 {
         self.link(timer, Some(behind))
     }
 
@@ -121,7 +121,7 @@ impl Queue {
     ///
     /// # Errors
     /// No timer is set there: our mistake.
-    pub(super) fn remove(&mut self, at: u32) -> Result<Timer> {
+    pub(crate) fn remove(&mut self, at: u32) -> Result<Timer> {
         let timer = self.timers[at as usize];
         let set = self.set.find_entry(timer.hash(), |other| *other == at);
         let (Ok(set), Entry::Occupied(mut ends)) = (set, self.times.entry(timer.time)) else {
@@ -148,39 +148,39 @@ impl Queue {
     }
 
     /// The time and the place of the timer that fires first.
-    pub(super) fn first(&self) -> Option<(i64, u32)> {
+    pub(crate) fn first(&self) -> Option<(i64, u32)> {
         self.times.first_key_value().map(|(time, (first, _))| (*time, *first))
     }
 
     /// The place of the timer that fires last.
-    pub(super) fn last(&self) -> Option<u32> {
+    pub(crate) fn last(&self) -> Option<u32> {
         self.times.last_key_value().map(|(_, (_, last))| *last)
     }
 
     /// When the timer of a place fires.
-    pub(super) fn rank(&self, at: u32) -> Rank {
+    pub(crate) fn rank(&self, at: u32) -> Rank {
         self.timers[at as usize].rank()
     }
 
     /// All timers, in the order in which they fire.
-    pub(super) fn in_order(&self) -> impl Iterator<Item = &Timer> {
+    pub(crate) fn in_order(&self) -> impl Iterator<Item = &Timer> {
         let timer = |at: u32| self.timers.get(at as usize);
         self.times
             .values()
             .flat_map(move |(first, _)| std::iter::successors(timer(*first), move |before| timer(before.after)))
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.set.len()
     }
 
     /// The number of places, including free ones.
-    pub(super) fn places(&self) -> usize {
+    pub(crate) fn places(&self) -> usize {
         self.timers.len()
     }
 
     /// Approximate memory in bytes.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         // A node of the tree is about two thirds full.
         self.timers.capacity() * size_of::<Timer>()
             + self.set.capacity() * 6
@@ -189,7 +189,7 @@ impl Queue {
     }
 
     /// Bytes by which the next `timers` timers make it grow at once; 0 if there is room for them.
-    pub(super) fn growth_bytes(&self, timers: usize) -> usize {
+    pub(crate) fn growth_bytes(&self, timers: usize) -> usize {
         if self.set.len() + timers > self.set.capacity() { self.set.allocation_size() } else { 0 }
     }
 }

@@ -29,11 +29,11 @@ pub enum Clock {
 
 impl Clock {
     /// Both.
-    pub const ALL: [Clock; 2] = [Clock::EventTime, Clock::ProcessingTime];
+    pub(crate) const ALL: [Clock; 2] = [Clock::EventTime, Clock::ProcessingTime];
 }
 
 /// When a timer fires among those of its clock: its time, and a number that grows with every timer that is set.
-pub(super) type Rank = (i64, u64);
+pub(crate) type Rank = (i64, u64);
 
 /// Timers of one operator on one worker.
 #[derive(Debug, Default)]
@@ -46,12 +46,12 @@ pub struct Timers {
     queues: [Queue; 2],
     /// The sequence number of the timer that was set last.
     sequence: u64,
-    pub(super) home: Option<Home>,
+    pub(crate) home: Option<Home>,
     at_once: AtOnce,
     /// Spilled timers, once there were any.
     file: Option<Box<TimerFile>>,
     /// The changes; `None`: they are not noted.
-    pub(super) log: Option<TimerLog>,
+    pub(crate) log: Option<TimerLog>,
 }
 
 /// Timers that were due, ordered by time, then by when they were set.
@@ -188,7 +188,7 @@ impl Timers {
     }
 
     /// Calls `visit` with every timer of a clock, in the order in which they fire.
-    pub(super) fn each(&self, clock: Clock, mut visit: impl FnMut(Key<'_>, i64, u64)) -> Result<()> {
+    pub(crate) fn each(&self, clock: Clock, mut visit: impl FnMut(Key<'_>, i64, u64)) -> Result<()> {
         let mut kept = self.queues[clock as usize].in_order().peekable();
         if let Some(file) = &self.file {
             file.each(clock, |rank, name| {
@@ -225,7 +225,7 @@ impl Timers {
     }
 
     /// Approximate memory of the timers in bytes.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let keys = self.keys.bytes() + self.uses.capacity() * 4;
         // The next timers take free places.
         let of_queue = |queue: &Queue| share(queue.bytes(), queue.len(), queue.places());

@@ -6,7 +6,7 @@ use flowgate_base::error::Result;
 
 /// A column of bytes; some rows have none.
 #[derive(Debug, Default)]
-pub struct ByteValues {
+pub(crate) struct ByteValues {
     rows: Vec<Option<Short>>,
     heap_bytes: usize,
 }
@@ -18,12 +18,12 @@ fn heap_of(value: &Option<Short>) -> usize {
 impl ByteValues {
     /// The value of a row.
     #[inline]
-    pub fn get(&self, row: u32) -> Option<&[u8]> {
+    pub(crate) fn get(&self, row: u32) -> Option<&[u8]> {
         self.rows[row as usize].as_ref().map(Short::as_slice)
     }
 
     /// Sets the value of a row and returns the old one.
-    pub fn set(&mut self, row: u32, value: Option<Short>) -> Option<Short> {
+    pub(crate) fn set(&mut self, row: u32, value: Option<Short>) -> Option<Short> {
         self.heap_bytes += heap_of(&value);
         let old = std::mem::replace(&mut self.rows[row as usize], value);
         self.heap_bytes -= heap_of(&old);

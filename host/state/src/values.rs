@@ -16,7 +16,7 @@ pub enum DueReason {
 
 impl DueReason {
     /// Every reason.
-    pub const ALL: [DueReason; 2] = [DueReason::Time, DueReason::Early];
+    pub(crate) const ALL: [DueReason; 2] = [DueReason::Time, DueReason::Early];
 }
 
 /// Columns of values, one row for each key of a [`Table`](super::table::Table).
