@@ -86,7 +86,7 @@ proptest! {
         let key = |n: u8| match (n, ints) {
             (11, _) => Key::Nothing,
             (n, true) => Key::Int(i64::from(n) - 4),
-            // Of no bytes there is but one.
+            // There is one key without bytes.
             (n, false) => Key::Bytes(&bytes[usize::from(n)]),
         };
         let same = |n: u8| if !ints && n < 11 && n.is_multiple_of(5) { 0 } else { n };
@@ -135,7 +135,7 @@ fn negative_numbers_are_keys_like_others() {
 }
 
 proptest! {
-    /// Goal: a null key stays null, however often and where its row is asked for. Method: keys of every type with many nulls, and
+    /// Goal: a null key stays null, however often and where its row is read. Method: keys of every type with many nulls, and
     /// rows in any order, some of them several times, back as keys, as columns, and as keys of another index.
     #[test]
     fn null_keys_stay_null(

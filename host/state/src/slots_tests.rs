@@ -255,7 +255,7 @@ proptest! {
         check_all(&mut slots, &model, 12, key_type);
     }
 
-    /// Goal: changes put into an empty copy give the same state. Method: looks at changes after some of the calls, from
+    /// Goal: changes restored to an empty copy make the same state. Method: looks at changes after some of the calls, from
     /// the start or later, and compares at each look; the copy has a memory of another size.
     #[test]
     fn a_copy_that_takes_all_changes_is_equal(
@@ -274,7 +274,7 @@ proptest! {
                 check_all(&mut copy, &model, 12, key_type);
                 let mut again = 0;
                 slots.changes(&mut |_, _| { again += 1; Ok(()) }).unwrap();
-                prop_assert_eq!(again, 0, "what was given is not given again");
+                prop_assert_eq!(again, 0, "a change is visited once");
             }
         }
     }

@@ -191,7 +191,7 @@ fn like(found: &BTreeMap<i64, i64>, model: &BTreeMap<i64, (i64, i64)>, seen: imp
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// Goal: whoever asks for what is due finds it in memory, whenever and however often it was spilled, and nothing is lost by
+    /// Goal: due rows are in memory after they are loaded, whenever and however often they were spilled, and nothing is lost by
     /// asking. Method: keys with a time each, against a map.
     #[test]
     fn what_is_due_comes_back(steps in prop::collection::vec((prop::collection::vec((-9i64..9, -12i64..12), 0..8), -14i64..14), 0..20), limit in 1usize..4) {
@@ -258,7 +258,7 @@ fn the_larger_table_makes_room() {
     assert!(total < 3 << 19, "{figures:?}");
 }
 
-/// Goal: expired rows go, in memory and in the file, although nobody asks for them.
+/// Goal: expired rows go, in memory and in the file, although they are not looked up.
 #[test]
 fn expired_rows_are_swept() {
     for memory in [u64::MAX, 100_000] {

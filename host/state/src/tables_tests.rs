@@ -207,7 +207,7 @@ fn set(table: &mut Table<ByteValues>, key: i64, value: &[u8]) {
     table.values_mut().set(rows[0], Some(Short::new(value)));
 }
 
-/// Goal: a large row that every batch changes is not written and read with every batch, and goes to the file when nobody uses it
+/// Goal: a large row that every batch changes is not written and read with every batch, and spills when it is no longer used
 /// any more. Method: bytes written are counted, for a row that grows to 1 MB in 1,000 batches with 64 KiB of memory.
 #[test]
 fn a_large_row_in_use_is_not_spilled_again_and_again() {
@@ -229,7 +229,7 @@ fn a_large_row_in_use_is_not_spilled_again_and_again() {
     assert_eq!(table.values().get(row).map(<[u8]>::len), Some(1_000_000));
 }
 
-/// Goal: what one slot cannot give up does not empty the others with every batch. Method: a large row in use beside a table that
+/// Goal: the pinned memory of one slot does not empty the others with every batch. Method: a large row in use next to a table that
 /// fits into half of the memory.
 #[test]
 fn what_is_pinned_does_not_empty_others() {

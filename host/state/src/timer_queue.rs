@@ -1,7 +1,7 @@
 //! The timers of one clock that are in memory.
 //!
-//! Timers of the same time are in a list, in the order in which they were set; a tree has the lists by time, a hash table the timers
-//! by key, time and tag. Adding and removing a timer is O(log n).
+//! Timers of the same time are in a list, in the order in which they were set; a tree has the lists by time, a hash table the
+//! timers by key, time and tag. Adding and removing a timer is O(log n).
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

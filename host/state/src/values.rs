@@ -64,8 +64,8 @@ pub trait Values {
     /// Starts to note which entries of rows change.
     fn track(&mut self) {}
 
-    /// Whether the row is new since changes were last visited: then [`Values::changes`] visits all of it. Rows of a single value are
-    /// always visited whole, and need not say so.
+    /// Whether the row is new since changes were last visited: then [`Values::changes`] visits all of it. Rows of a single value
+    /// are always visited whole, and need not say so.
     fn is_new(&self, _row: u32) -> bool {
         false
     }
