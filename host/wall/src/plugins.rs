@@ -14,20 +14,19 @@ use wasmtime::component::{Component, InstancePre, Linker};
 
 use super::admission::{Manifest, too_large};
 use super::binding::FunctionInfo;
-use super::cache::{self, Cache};
-use super::compile::{Artifact, CompileIn, NotCompiled, compile};
+use super::cache;
+use super::compile::{Artifact, CompileIn, compile};
 use super::contract::{self, Exports};
+use super::error::{CallError, LoadError};
 use super::guest_log::{GuestLog, LogLevel, StderrLog};
 use super::host_state::{HostState, Services};
 use super::instance::Instance;
 use super::judge::{self, Case};
+use super::kept::Kept;
 use super::limits::Limits;
 use super::ticker::Ticker;
 use super::{describe, engine};
 use flowgate_base::error::{Error, Fault, Result};
-
-/// What the cache's names of refusals end in.
-const REFUSED: &str = ".refused";
 
 /// How plugins are compiled and what they may take.
 #[derive(Clone)]
@@ -166,14 +165,14 @@ impl Plugins {
 
 impl Wall {
     fn read(&self, path: &Path) -> Result<Vec<u8>> {
-        let cannot = |e| Error { code: &crate::code::USER, ..Error::io("cannot be read", &e) };
+        let cannot = |e| LoadError::Unreadable(format!("cannot be read: {e}"));
         let mut file = File::open(path).map_err(cannot)?;
         let max = self.limits.component_bytes_max as u64;
         let mut component = Vec::new();
         file.by_ref().take(max + 1).read_to_end(&mut component).map_err(cannot)?;
         if component.len() as u64 > max {
             let bytes = file.metadata().map_or(max + 1, |m| m.len());
-            return Err(Error::new(&crate::code::USER, too_large(bytes, &self.limits)));
+            return Err(LoadError::NotAdmitted(too_large(bytes, &self.limits)).into());
         }
         Ok(component)
     }
@@ -184,10 +183,7 @@ impl Wall {
         let is_new = known.is_none();
         let mut artifact = match known {
             Some(artifact) => artifact,
-            None => compile(component, &self.limits, &self.compile_in).map_err(|not| match not {
-                NotCompiled::Refused(why) => kept.refuse(Error::new(&crate::code::USER, why)),
-                NotCompiled::Failed(error) => error,
-            })?,
+            None => compile(component, &self.limits, &self.compile_in).map_err(|error| kept.refuse(error))?,
         };
         let described = self.described(path, component, digest, &artifact);
         let judged = match &described {
@@ -196,7 +192,7 @@ impl Wall {
         };
         if is_new || judged.is_some() {
             artifact.schemas_judged = judged.or(artifact.schemas_judged);
-            kept.put(&artifact);
+            kept.put(&artifact)?;
         }
         Ok(Plugin { cache_note: kept.note, ..described? })
     }
@@ -208,10 +204,8 @@ impl Wall {
         // it (S4). It was made for this engine: the cache's names contain the engine's hash, and wasmtime checks again.
         let loaded = unsafe { Component::deserialize(&self.engine, &artifact.machine_code) };
         // It is whole, so it was made for this engine and only a limit can be in its way.
-        let loaded = loaded
-            .map_err(|e| Error::new(&crate::code::USER, format!("does not fit the limits: {}", e.root_cause())))?;
-        let misfit =
-            |e: wasmtime::Error| Error::new(&crate::code::USER, format!("does not fit the plugin contract: {e:#}"));
+        let loaded = loaded.map_err(|e| LoadError::Misfit(format!("does not fit the limits: {}", e.root_cause())))?;
+        let misfit = |e: wasmtime::Error| LoadError::Misfit(format!("does not fit the plugin contract: {e:#}"));
         let pre = self.linker.instantiate_pre(&loaded).map_err(misfit)?;
         let exports = Exports::of(&pre).map_err(misfit)?;
         let mut plugin = Plugin {
@@ -243,7 +237,7 @@ impl Wall {
             return Ok(None);
         }
         for (name, verdict) in names.iter().zip(judge::judge(&cases, &self.limits, &self.compile_in)?) {
-            verdict.map_err(|why| Error::new(&crate::code::USER, format!("describes `{name}` wrongly: {why}")))?;
+            verdict.map_err(|why| LoadError::ConfigSchema(format!("describes `{name}` wrongly: {why}")))?;
         }
         Ok(Some(digest))
     }
@@ -265,53 +259,6 @@ impl Wall {
             name.update(limit.to_le_bytes());
         }
         hex(&name.finalize())
-    }
-}
-
-/// What the cache has of one component.
-struct Kept {
-    cache: Option<Cache>,
-    name: String,
-    /// Why the cache could not be used.
-    note: Option<String>,
-}
-
-impl Kept {
-    fn open(folder: Option<&Path>, name: String) -> Self {
-        let mut note = None;
-        let cache = folder.and_then(|folder| {
-            let opened = Cache::open(folder);
-            opened.map_err(|e| note = Some(format!("compiled plugins are not kept: {}: {e}", folder.display()))).ok()
-        });
-        Kept { cache, name, note }
-    }
-
-    /// The artifact, if there is one; the error is an earlier refusal.
-    fn artifact(&self) -> Result<Option<Artifact>> {
-        let Some(cache) = &self.cache else { return Ok(None) };
-        if let Some(artifact) = cache.get(&self.name).and_then(|bytes| Artifact::from_bytes(&bytes)) {
-            return Ok(Some(artifact));
-        }
-        match cache.get(&format!("{}{REFUSED}", self.name)) {
-            Some(why) => Err(Error::new(&crate::code::USER, String::from_utf8_lossy(&why))),
-            None => Ok(None),
-        }
-    }
-
-    fn put(&mut self, artifact: &Artifact) {
-        let kept = self.cache.as_ref().map_or(Ok(()), |cache| cache.put(&self.name, &artifact.to_bytes()));
-        if let Err(e) = kept {
-            self.note = Some(format!("the compiled plugin is not kept: {e}"));
-        }
-    }
-
-    /// Remembers a refusal, if it is the plugin's fault: it would be every time.
-    fn refuse(&self, error: Error) -> Error {
-        if let (Fault::User, Some(cache)) = (error.fault(), &self.cache) {
-            // It is found anew where it cannot be kept.
-            let _ = cache.put(&format!("{}{REFUSED}", self.name), error.message.as_bytes());
-        }
-        error
     }
 }
 
@@ -364,7 +311,7 @@ impl Plugin {
         let case = Case { schema: schema.clone(), config: Some(config.clone()) };
         let verdict = judge::judge(&[case], &self.wall.limits, &self.wall.compile_in)
             .and_then(|verdicts| verdicts.into_iter().next().ok_or_else(|| Error::internal("no verdict")))
-            .and_then(|verdict| verdict.map_err(|message| Error::new(&crate::code::USER, message)));
+            .and_then(|verdict| Ok(verdict.map_err(LoadError::ConfigSchema)?));
         let problems = verdict.unwrap_or_else(|error| vec![format!("`{}`: {error}", function.name)]);
         let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
         if judged.len() < JUDGED_MAX {
@@ -377,14 +324,13 @@ impl Plugin {
         let limits = &self.wall.limits;
         let services = Services::open(limits.clone(), "describe", self.wall.log.clone(), &Default::default())
             .map_err(|problems| Error::internal(problems.join("; ")))?;
-        let said = |what: &str, why: &str| Error::new(&crate::code::USER, format!("{what}: {why}"));
-        let mut instance = Instance::new(self, services).map_err(|(_, e)| said("does not start", &e.0))?;
+        let said = |what: &str, why: &CallError| LoadError::Undescribed(format!("{what}: {why}"));
+        let mut instance = Instance::new(self, services).map_err(|(_, e)| said("does not start", &e))?;
         instance.limit_output(limits.describe_bytes_max);
         let described = instance
             .call(self, limits.open_deadline(), |guest, store| guest.describe(store))
-            .map_err(|e| said("cannot say which functions it has", &e.0))?;
-        describe::functions(described, limits, |kind| self.exports.serve(kind))
-            .map_err(|message| Error::new(&crate::code::USER, message))
+            .map_err(|e| said("cannot say which functions it has", &e))?;
+        Ok(describe::functions(described, limits, |kind| self.exports.serve(kind)).map_err(LoadError::Undescribed)?)
     }
 }
 

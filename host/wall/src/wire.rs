@@ -4,7 +4,8 @@
 
 use std::borrow::Cow;
 
-use flowgate_base::error::{Error, Result};
+use super::error::FunctionError;
+use flowgate_base::error::Result;
 
 /// The values of one column on the way in.
 pub(super) enum ValuesIn<'a> {
@@ -146,7 +147,8 @@ impl VarValues {
         let base = *self.offsets.last().unwrap_or(&0);
         let end = other.offsets.last().copied().unwrap_or(0);
         if base.checked_add(end).is_none() {
-            return Err(Error::new(&crate::code::USER, "the accumulators of one batch of groups are 4 GiB or more"));
+            let message = "the accumulators of one batch of groups are 4 GiB or more";
+            return Err(FunctionError::BatchLimit(message.into()).into());
         }
         self.offsets.extend(other.offsets.iter().skip(1).map(|o| base + o));
         self.data.extend_from_slice(&other.data);

@@ -294,6 +294,7 @@ fn gives_up() {
     let error = function.transform(&column(0..2), 2, &CallContext::default()).unwrap_err();
     assert_eq!(error.fault(), flowgate_base::error::Fault::User);
     assert_eq!(error.message, "function `f` gave up: no\\u{1b}[2J luck ");
+    assert_eq!(error.code.to_string(), "FG0224");
     assert_host_is_well(&plugins);
 }
 
@@ -405,6 +406,7 @@ fn more_traps_than_the_search_may_take_end_the_operator_behind_what_was_found() 
     let error = answer.gave_up.expect("it gives up");
     assert_eq!(error.fault(), flowgate_base::error::Fault::User);
     assert!(error.message.contains("too many rows fail") && error.message.contains("unreachable"), "{error}");
+    assert_eq!(error.code.to_string(), "FG0226");
     assert!(answer.failures.len() > 40, "{} rows were found", answer.failures.len());
 }
 

@@ -37,15 +37,15 @@ impl Function {
         if accumulators.data.len() > limits.input_bytes_max && accumulators.len() > 1 {
             return self.update_by_groups(&accumulators, groups, input, context);
         }
-        let message = match self.update_once(&accumulators, groups, input, row_count, context, limits.deadline()) {
+        let trapped = match self.update_once(&accumulators, groups, input, row_count, context, limits.deadline()) {
             Ok(updated) => return Ok(updated),
             Err(Stop::Operator(error) | Stop::GaveUp(error)) => return Err(error),
-            Err(Stop::Trapped(message)) => message,
+            Err(Stop::Trapped(trapped)) => trapped,
         };
         let mut accumulators = accumulators;
         let mut failed = Vec::new();
         let is_stopping = std::sync::Arc::clone(&self.is_stopping);
-        let searched = search(row_count, &limits, message, &*is_stopping, |rows, deadline| {
+        let searched = search(row_count, &limits, trapped, &*is_stopping, |rows, deadline| {
             let part = pieces::slice(input, &rows);
             let groups = groups.get(rows.clone()).unwrap_or_default();
             let updated = self.update_once(&accumulators, groups, &part, rows.len(), context, deadline)?;

@@ -12,6 +12,7 @@ use crate::binding::{Binding, FunctionInfo, OpenRequest, StateSlot};
 use crate::columns_out;
 use crate::contract::Guest;
 use crate::describe;
+use crate::error::{CallError, FunctionError};
 use crate::host_state::{CallContext, HostState, Metric, Services};
 use crate::instance::Instance;
 use crate::keyed_call::KeyedCall;
@@ -72,12 +73,12 @@ impl Function {
             config => config.to_string(),
         };
         let offered: Vec<Vec<Field>> = request.inputs.iter().map(|schema| schema.fields.clone()).collect();
-        let mut instance = Instance::new(plugin, services).map_err(|(_, e)| vec![e.0])?;
+        let mut instance = Instance::new(plugin, services).map_err(|(_, e)| vec![e.to_string()])?;
         let bound = instance
             .call(plugin, limits.open_deadline(), |guest, store| {
                 guest.open(store, &request.function, &config, &offered)
             })
-            .map_err(|e| vec![format!("`{}` cannot be opened: {}", request.function, e.0)])?
+            .map_err(|e| vec![format!("`{}` cannot be opened: {e}", request.function)])?
             .map_err(|problems| guest_problems(problems, &limits))?;
         let binding = describe::binding(bound, kind, &request, &limits)
             .map_err(|lie| vec![format!("`{}` {}", request.function, one_line(&lie, limits.message_bytes_max))])?;
@@ -152,14 +153,12 @@ impl Function {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(message)) => {
                 let message = one_line(&message, self.plugin.wall.limits.message_bytes_max);
-                Err(Stop::Operator(Error::new(
-                    &crate::code::USER,
-                    format!("function `{}` gave up: {message}", self.name()),
-                )))
+                let message = format!("function `{}` gave up: {message}", self.name());
+                Err(Stop::Operator(FunctionError::GaveUp(message).into()))
             }
             Err(trapped) => {
                 self.close();
-                Err(Stop::Trapped(trapped.0))
+                Err(Stop::Trapped(trapped))
             }
         }
     }
@@ -171,7 +170,7 @@ impl Function {
     ) -> std::result::Result<T, Stop> {
         checked.map_err(|lie| {
             self.close();
-            Stop::Trapped(one_line(&lie, self.plugin.wall.limits.message_bytes_max))
+            Stop::Trapped(CallError::InvalidAnswer(one_line(&lie, self.plugin.wall.limits.message_bytes_max)))
         })
     }
 
@@ -186,16 +185,14 @@ impl Function {
         let Some(Slot::Closed(services)) = self.slot.take() else {
             return Err(Error::internal("a function has neither an instance nor its services"));
         };
-        let failed = |what: &str| {
-            Error::new(
-                &crate::code::USER,
-                format!("function `{}` cannot start again after a trap: {what}", self.name()),
-            )
+        let failed = |why: String| -> Error {
+            let name = self.name();
+            FunctionError::NotReopened(format!("function `{name}` cannot start again after a trap: {why}")).into()
         };
         let mut instance = match Instance::new(&self.plugin, *services) {
             Ok(instance) => instance,
             Err((services, trapped)) => {
-                let error = failed(&trapped.0);
+                let error = failed(trapped.to_string());
                 self.slot = Some(Slot::Closed(services));
                 return Err(error);
             }
@@ -204,17 +201,17 @@ impl Function {
         let name = self.name();
         let bound = instance
             .call(&self.plugin, deadline, |guest, store| guest.open(store, name, &self.config, &self.offered))
-            .map_err(|trapped| failed(&trapped.0))
+            .map_err(|trapped| failed(trapped.to_string()))
             .and_then(|bound| {
                 let limits = &self.plugin.wall.limits;
-                bound.map_err(|problems| failed(&guest_problems(problems, limits).join("; ")))
+                bound.map_err(|problems| failed(guest_problems(problems, limits).join("; ")))
             });
         let same = bound.and_then(|bound| {
             let outputs = self.binding.outputs.iter().map(|o| (&o.name, &o.columns, o.passthrough));
             let same = bound.inputs == self.binding.inputs
                 && bound.state == self.binding.state
                 && bound.outputs.iter().map(|(name, columns, pass)| (name, columns, *pass)).eq(outputs);
-            if same { Ok(()) } else { Err(failed("it binds other columns than before")) }
+            if same { Ok(()) } else { Err(failed("it binds other columns than before".into())) }
         });
         self.slot = Some(match same {
             Ok(()) => Slot::Open(Box::new(instance)),
@@ -229,8 +226,8 @@ impl Function {
     pub(super) fn stopped(&self, what: &str, stop: Stop) -> Error {
         match stop {
             Stop::Operator(error) | Stop::GaveUp(error) => error,
-            Stop::Trapped(message) => {
-                Error::new(&crate::code::USER, format!("function `{}` cannot {what}: {message}", self.name()))
+            Stop::Trapped(trapped) => {
+                Error::from(trapped).within(format_args!("function `{}` cannot {what}", self.name()))
             }
         }
     }

@@ -11,6 +11,7 @@ use super::opened::Function;
 use crate::columns_in::{bytes_in, columns_in};
 use crate::columns_out;
 use crate::columns_out::Answer;
+use crate::error::FunctionError;
 use crate::host_state::CallContext;
 use crate::limits::Limits;
 use crate::pieces;
@@ -93,17 +94,17 @@ impl Function {
             return Ok(pieces::empty_answer(&self.makes));
         }
         if bytes(&rows) <= limits.input_bytes_max {
-            let message = match once(self, rows.clone(), limits.deadline()) {
+            let trapped = match once(self, rows.clone(), limits.deadline()) {
                 Ok(mut answer) => {
                     answer.gave_up = room.take(&answer).err();
                     return Ok(answer);
                 }
                 Err(Stop::Operator(error) | Stop::GaveUp(error)) => return Err(error),
-                Err(Stop::Trapped(message)) => message,
+                Err(Stop::Trapped(trapped)) => trapped,
             };
             let mut answered = Vec::new();
             let is_stopping = Arc::clone(&self.is_stopping);
-            let searched = search(rows.len(), &limits, message, &*is_stopping, |part, deadline| {
+            let searched = search(rows.len(), &limits, trapped, &*is_stopping, |part, deadline| {
                 let answer = once(self, start + part.start..start + part.end, deadline)?;
                 let taken = room.take(&answer);
                 answered.push(Piece { rows: part, answer });
@@ -160,13 +161,11 @@ impl Room {
         let left = self.rows.checked_sub(size.rows).zip(self.bytes.checked_sub(size.bytes));
         let Some((rows, bytes)) = left else {
             let (rows, bytes) = (self.limits.batch_rows_max, Bytes(self.limits.batch_bytes_max() as u64));
-            return Err(Error::new(
-                &crate::code::USER,
-                format!(
-                    "its answers to one batch have more than {rows} rows or {bytes}; smaller batches (`batch_rows` of the \
+            return Err(FunctionError::BatchLimit(format!(
+                "its answers to one batch have more than {rows} rows or {bytes}; smaller batches (`batch_rows` of the \
                  source) have smaller answers, and `limits: {{ output: ... }}` allows larger ones"
-                ),
-            ));
+            ))
+            .into());
         };
         (self.rows, self.bytes) = (rows, bytes);
         Ok(())
