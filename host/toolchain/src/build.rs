@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::cargo::{self, Profile};
+use super::error::BuildError;
 use super::toolchain::Toolchain;
 use super::{component, foreign, home, package, print_lint, sdk};
 use flowgate_base::error::{Error, Result};
@@ -51,14 +52,12 @@ pub fn build(order: Order<'_>) -> Result<Built> {
         sdk::provide(&package.dir)?;
     }
     if order.update_sdk && !package.carries_sdk {
-        return Err(Error::new(
-            &crate::code::USER,
-            format!(
-                "package {} does not carry the SDK: its Cargo.toml has no `flowgate-sdk = {{ path = \"{}\" }}`",
-                package.name,
-                sdk::FOLDER
-            ),
-        ));
+        return Err(BuildError::NotAPlugin(format!(
+            "package {} does not carry the SDK: its Cargo.toml has no `flowgate-sdk = {{ path = \"{}\" }}`",
+            package.name,
+            sdk::FOLDER
+        ))
+        .into());
     }
     if package.carries_sdk && (order.update_sdk || !carried.exists()) {
         sdk::carry(&package.dir)?;

@@ -8,6 +8,7 @@ use std::process::Stdio;
 
 use serde::Deserialize;
 
+use super::error::BuildError;
 use super::foreign;
 use super::package::{self, Package};
 use super::toolchain::{TARGET, Toolchain};
@@ -106,13 +107,13 @@ pub fn compile(package: &Package, toolchain: &Toolchain, profile: Profile) -> Re
         if let Some(hint) = foreign::hint(package, &made.unwrap_or_default().crates) {
             message = format!("{message}\n{hint}");
         }
-        return Err(Error::new(&crate::code::USER, message));
+        return Err(BuildError::NotCompiled(message).into());
     }
     let module = made?.module.ok_or_else(|| {
-        Error::new(
-            &crate::code::USER,
-            format!("cargo made no WebAssembly module of package {}: is `crate-type` in `[lib]`?", package.name),
-        )
+        BuildError::NotAComponent(format!(
+            "cargo made no WebAssembly module of package {}: is `crate-type` in `[lib]`?",
+            package.name
+        ))
     })?;
     std::fs::read(&module).map_err(|e| Error::io(format!("cannot read {}", module.display()), &e))
 }

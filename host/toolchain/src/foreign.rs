@@ -9,8 +9,9 @@ use std::fmt::Write;
 use wasmparser::{Parser, Payload};
 
 use super::dependencies::Dependencies;
+use super::error::BuildError;
 use super::package::Package;
-use flowgate_base::error::{Error, Result};
+use flowgate_base::error::Result;
 use flowgate_base::shown::one_line;
 
 /// What the contract's imports begin with.
@@ -65,7 +66,7 @@ pub fn check(module: &[u8], package: &Package) -> Result<()> {
     if imports.is_empty() {
         return Ok(());
     }
-    Err(Error::new(&crate::code::USER, refusal(&package.name, &imports, &Dependencies::of(package))))
+    Err(BuildError::ForeignImport(refusal(&package.name, &imports, &Dependencies::of(package))).into())
 }
 
 /// What to say of a plugin that does not compile, where a crate refuses to be compiled for the sandbox: it does so in its own
@@ -76,7 +77,7 @@ pub(super) fn hint(package: &Package, compiled: &BTreeSet<String>) -> Option<Str
 
 /// Imports that are not of the contract: names by module.
 fn imports(module: &[u8]) -> Result<BTreeMap<String, Vec<String>>> {
-    let broken = |e: wasmparser::BinaryReaderError| Error::new(&crate::code::USER, format!("not WebAssembly: {e}"));
+    let broken = |e: wasmparser::BinaryReaderError| BuildError::NotAComponent(format!("not WebAssembly: {e}"));
     let mut foreign: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for payload in Parser::new(0).parse_all(module) {
         match payload.map_err(broken)? {

@@ -9,6 +9,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use super::error::BuildError;
 use flowgate_base::error::{Error, Result};
 
 /// `$FLOWGATE_HOME`, else `$XDG_CACHE_HOME/flowgate`, else `~/.cache/flowgate`; absolute, and not necessarily there.
@@ -21,7 +22,7 @@ pub fn home() -> Result<PathBuf> {
     let folder = set("FLOWGATE_HOME")
         .or_else(|| set("XDG_CACHE_HOME").map(|cache| cache.join("flowgate")))
         .or_else(|| set("HOME").map(|home| home.join(".cache/flowgate")))
-        .ok_or_else(|| Error::new(&crate::code::USER, "there is no folder for caches: set FLOWGATE_HOME (or HOME)"))?;
+        .ok_or(BuildError::NoHome)?;
     std::path::absolute(&folder).map_err(|e| Error::io(format!("cannot use {} as FLOWGATE_HOME", folder.display()), &e))
 }
 

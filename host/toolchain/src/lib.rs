@@ -13,6 +13,7 @@ pub mod cargo;
 pub mod code;
 pub mod component;
 mod dependencies;
+mod error;
 pub mod foreign;
 pub mod freshness;
 pub mod home;

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
+use super::error::BuildError;
 use super::{home, sdk};
 use flowgate_base::error::{Error, Result};
 
@@ -74,13 +75,11 @@ pub fn read(dir: &Path) -> Result<Package> {
     let dir = dir.canonicalize().map_err(|e| Error::io(format!("cannot open {}", dir.display()), &e))?;
     let manifest = dir.join("Cargo.toml");
     if !manifest.is_file() {
-        return Err(Error::new(
-            &crate::code::USER,
-            format!(
-                "{} is not a Rust package: it has no Cargo.toml (`flowgate plugin new NAME` starts a plugin)",
-                dir.display()
-            ),
-        ));
+        return Err(BuildError::NotAPlugin(format!(
+            "{} is not a Rust package: it has no Cargo.toml (`flowgate plugin new NAME` starts a plugin)",
+            dir.display()
+        ))
+        .into());
     }
     let output = cargo()
         .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
@@ -91,23 +90,19 @@ pub fn read(dir: &Path) -> Result<Package> {
         .output()
         .map_err(|e| no_cargo(&e))?;
     if !output.status.success() {
-        return Err(Error::new(
-            &crate::code::USER,
-            format!("Cargo does not understand {} (see above)", manifest.display()),
-        ));
+        return Err(
+            BuildError::NotAPlugin(format!("Cargo does not understand {} (see above)", manifest.display())).into()
+        );
     }
     let metadata: Metadata = serde_json::from_slice(&output.stdout)
-        .map_err(|e| Error::new(&crate::code::EXTERNAL, format!("cannot read what `cargo metadata` printed: {e}")))?;
+        .map_err(|e| BuildError::ToolFailed(format!("cannot read what `cargo metadata` printed: {e}")))?;
     choose(metadata, dir)
 }
 
 /// The error for a Cargo that cannot be started.
 pub(super) fn no_cargo(source: &std::io::Error) -> Error {
     match source.kind() {
-        std::io::ErrorKind::NotFound => Error::new(
-            &crate::code::USER,
-            "Rust is not installed: `cargo` was not found (https://rustup.rs says how to install it)",
-        ),
+        std::io::ErrorKind::NotFound => BuildError::no_rust("cargo").into(),
         _ => Error::io("cannot run cargo", source),
     }
 }
@@ -115,24 +110,19 @@ pub(super) fn no_cargo(source: &std::io::Error) -> Error {
 fn choose(metadata: Metadata, dir: PathBuf) -> Result<Package> {
     let manifest = dir.join("Cargo.toml");
     let Some(package) = metadata.packages.into_iter().find(|package| package.manifest_path == manifest) else {
-        return Err(Error::new(
-            &crate::code::USER,
-            format!(
-                "{} is a workspace without a package of its own: name the folder of one of its plugins",
-                dir.display()
-            ),
-        ));
+        return Err(BuildError::NotAPlugin(format!(
+            "{} is a workspace without a package of its own: name the folder of one of its plugins",
+            dir.display()
+        ))
+        .into());
     };
     let Some(target) = package.targets.iter().find(|target| target.crate_types.iter().any(|kind| kind == "cdylib"))
     else {
-        return Err(Error::new(
-            &crate::code::USER,
-            format!(
+        return Err(BuildError::NotAPlugin(format!(
                 "package {} does not compile to a plugin: its {} needs\n\n    [lib]\n    crate-type = [\"cdylib\", \"rlib\"]\n",
                 package.name,
                 manifest.display()
-            ),
-        ));
+            )).into());
     };
     let alone = metadata.workspace_root == dir;
     Ok(Package {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::error::BuildError;
 use super::home;
 use flowgate_base::error::{Error, Result};
 
@@ -84,13 +85,11 @@ fn built(folder: &Path, env: &str) -> Result<Toolchain> {
 }
 
 fn missing(why: &str) -> Error {
-    Error::new(
-        &crate::code::USER,
-        format!(
-            "no Rust compiler here can compile for {TARGET}: {why}run `rustup target add {TARGET}`, \
+    BuildError::ToolsMissing(format!(
+        "no Rust compiler here can compile for {TARGET}: {why}run `rustup target add {TARGET}`, \
          or `make setup` in the Flowgate repository, which also works without rustup"
-        ),
-    )
+    ))
+    .into()
 }
 
 /// Whether a compiler's folder holds the standard library for [`TARGET`].
@@ -106,15 +105,12 @@ fn has_target(sysroot: &Path) -> bool {
 /// What a compiler prints, without the last line break.
 fn ask(rustc: &Path, args: &[&str], dir: &Path) -> Result<String> {
     let output = Command::new(rustc).args(args).current_dir(dir).output().map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => Error::new(
-            &crate::code::USER,
-            "Rust is not installed: `rustc` was not found (https://rustup.rs says how to install it)",
-        ),
+        std::io::ErrorKind::NotFound => BuildError::no_rust("rustc").into(),
         _ => Error::io(format!("cannot run {}", rustc.display()), &e),
     })?;
     if !output.status.success() {
         let reason = String::from_utf8_lossy(&output.stderr);
-        return Err(Error::new(&crate::code::EXTERNAL, format!("{} failed: {}", rustc.display(), reason.trim())));
+        return Err(BuildError::ToolFailed(format!("{} failed: {}", rustc.display(), reason.trim())).into());
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }
