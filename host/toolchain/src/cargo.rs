@@ -76,7 +76,7 @@ struct Made {
 ///
 /// The package does not compile (the compiler's messages were shown, and the error says why a dependency may not), or Cargo
 /// cannot be run.
-pub fn compile(package: &Package, toolchain: &Toolchain, profile: Profile) -> Result<Vec<u8>> {
+pub(crate) fn compile(package: &Package, toolchain: &Toolchain, profile: Profile) -> Result<Vec<u8>> {
     let target_dir = toolchain.target_dir(&package.target_dir);
     let _lock = lock(package, &target_dir)?;
     let mut cargo = package::cargo();

@@ -11,7 +11,7 @@ use flowgate_base::error::Result;
 /// # Errors
 ///
 /// The bytes are not WebAssembly, the module has no component type, or its exports and imports do not fit the type.
-pub fn from_module(bytes: Vec<u8>) -> Result<Vec<u8>> {
+pub(crate) fn from_module(bytes: Vec<u8>) -> Result<Vec<u8>> {
     match kind_of(&bytes)? {
         Kind::Component => Ok(bytes),
         Kind::Untyped => {

@@ -61,7 +61,7 @@ const FIXES: [(&str, &str); 16] = [
 /// # Errors
 ///
 /// There is such an import; or the bytes are not WebAssembly.
-pub fn check(module: &[u8], package: &Package) -> Result<()> {
+pub(crate) fn check(module: &[u8], package: &Package) -> Result<()> {
     let imports = imports(module)?;
     if imports.is_empty() {
         return Ok(());

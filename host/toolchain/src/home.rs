@@ -17,7 +17,7 @@ use flowgate_base::error::{Error, Result};
 /// # Errors
 ///
 /// None of the three variables is set.
-pub fn home() -> Result<PathBuf> {
+pub(crate) fn home() -> Result<PathBuf> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = set("FLOWGATE_HOME")
         .or_else(|| set("XDG_CACHE_HOME").map(|cache| cache.join("flowgate")))
@@ -31,7 +31,7 @@ pub fn home() -> Result<PathBuf> {
 /// # Errors
 ///
 /// The folder is missing, cannot be written to, or is full; the old file is then as it was.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}.new", std::process::id()));
     let new = path.with_file_name(name);

@@ -28,14 +28,14 @@ const PREAMBLE: &str = "\
 ";
 
 /// The folder of the SDK within a plugin that carries it.
-pub const FOLDER: &str = "flowgate-sdk";
+pub(crate) const FOLDER: &str = "flowgate-sdk";
 
 /// Writes the SDK into the plugin in `dir`, in the place of another version that may be there. Returns its folder.
 ///
 /// # Errors
 ///
 /// A folder or file cannot be written; what was there before is then still there.
-pub fn carry(dir: &Path) -> Result<PathBuf> {
+pub(crate) fn carry(dir: &Path) -> Result<PathBuf> {
     if SDK.is_empty() {
         return Err(Error::internal("this program was built without the SDK"));
     }
@@ -55,7 +55,7 @@ pub fn carry(dir: &Path) -> Result<PathBuf> {
 }
 
 /// Whether the SDK that a plugin carries in this folder is the one of this program, file by file.
-pub fn is_current(folder: &Path) -> bool {
+pub(crate) fn is_current(folder: &Path) -> bool {
     SDK.iter().all(|(path, content)| std::fs::read(folder.join(path)).is_ok_and(|found| found == *content))
 }
 
@@ -64,7 +64,7 @@ pub fn is_current(folder: &Path) -> bool {
 /// # Errors
 ///
 /// A folder or file cannot be written.
-pub fn provide(dir: &Path) -> Result<PathBuf> {
+pub(crate) fn provide(dir: &Path) -> Result<PathBuf> {
     let root = home::home()?.join("sdk");
     let sdk = unpack(&root, SDK)?;
     let config = dir.join(CONFIG);

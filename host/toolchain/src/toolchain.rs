@@ -9,14 +9,14 @@ use flowgate_base::error::{Error, Result};
 
 /// What plugins are compiled for: WebAssembly with nothing outside of it, so that a plugin imports only what the
 /// contract has.
-pub const TARGET: &str = "wasm32-unknown-unknown";
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The format of `wasm-toolchain/env` that is read here; `scripts/setup.sh` writes it.
 const FORMAT: &str = "1";
 
 /// How to compile for [`TARGET`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Toolchain {
+pub(crate) enum Toolchain {
     /// The compiler in use has the target: nothing to be told to Cargo.
     InUse,
     /// The compiler that `scripts/setup.sh` made a library for.
@@ -37,7 +37,7 @@ impl Toolchain {
     /// # Errors
     ///
     /// Rust is not installed; no compiler has the target; or the library was made for an older version of its compiler.
-    pub fn find(dir: &Path) -> Result<Toolchain> {
+    pub(crate) fn find(dir: &Path) -> Result<Toolchain> {
         let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         if has_target(Path::new(&ask(Path::new(&rustc), &["--print", "sysroot"], dir)?)) {
             return Ok(Toolchain::InUse);
@@ -51,7 +51,7 @@ impl Toolchain {
 
     /// The folder within `target_dir` for what this toolchain compiles. Cargo itself tells versions of a compiler apart,
     /// but not two libraries for the same one.
-    pub fn target_dir(&self, target_dir: &Path) -> PathBuf {
+    pub(crate) fn target_dir(&self, target_dir: &Path) -> PathBuf {
         match self {
             Toolchain::InUse => target_dir.to_path_buf(),
             Toolchain::Built { id, .. } => target_dir.join(id),
@@ -59,7 +59,7 @@ impl Toolchain {
     }
 
     /// Tells Cargo which compiler to use.
-    pub fn apply(&self, cargo: &mut Command) {
+    pub(crate) fn apply(&self, cargo: &mut Command) {
         if let Toolchain::Built { rustc, linker, .. } = self {
             cargo.env("RUSTC", rustc).env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
         }
