@@ -416,7 +416,7 @@ fn values_hold(values: &VarValues, count: usize) -> Served<()> {
     if values.len() != count || values.offsets.is_empty() {
         return misuse(format!("with {} values for {count} keys", values.len()));
     }
-    offsets_hold(values).or_else(|lie| misuse(format!("with a list of values that {lie}")))
+    offsets_hold(values).or_else(|why| misuse(format!("with a list of values that {why}")))
 }
 
 fn optional_hold(values: &OptionalValues, count: usize) -> Served<()> {

@@ -72,7 +72,7 @@ impl Function {
             let (l, r) = (left.slice(part.start, part.end), right.slice(part.start, part.end));
             let raw = self.call(limits.deadline(), &CallContext::default(), |guest, store| guest.merge(store, &l, &r));
             let values = raw
-                .and_then(|raw| self.believe(columns_out::accumulators(raw, part.len(), limits.accumulator_bytes_max)));
+                .and_then(|raw| self.accept(columns_out::accumulators(raw, part.len(), limits.accumulator_bytes_max)));
             merged.append(&values.map_err(|stop| self.stopped("merge accumulators", stop))?)?;
         }
         Ok(merged)
@@ -88,7 +88,7 @@ impl Function {
             let values = accumulators.slice(part.start, part.end);
             let raw =
                 self.call(limits.deadline(), &CallContext::default(), |guest, store| guest.finish(store, &values));
-            let columns = raw.and_then(|raw| self.believe(columns_out::columns(raw, fields, part.len())));
+            let columns = raw.and_then(|raw| self.accept(columns_out::columns(raw, fields, part.len())));
             parts.push(columns.map_err(|stop| self.stopped("finish accumulators", stop))?);
         }
         pieces::concat(&parts, fields)
@@ -109,7 +109,7 @@ impl Function {
             self.call(deadline, context, |guest, store| guest.update(store, accumulators, groups, rows, &columns))?;
         let (accumulator_bytes, message_bytes) =
             (self.plugin.wall.limits.accumulator_bytes_max, self.plugin.wall.limits.message_bytes_max);
-        self.believe(columns_out::updated(raw, accumulators.len(), row_count, accumulator_bytes, message_bytes))
+        self.accept(columns_out::updated(raw, accumulators.len(), row_count, accumulator_bytes, message_bytes))
     }
 
     /// For accumulators that are too much for one call: some groups at a time, with the rows that belong to them.

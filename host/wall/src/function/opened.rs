@@ -81,7 +81,7 @@ impl Function {
             .map_err(|e| vec![format!("`{}` cannot be opened: {e}", request.function)])?
             .map_err(|problems| guest_problems(problems, &limits))?;
         let binding = describe::binding(bound, kind, &request, &limits)
-            .map_err(|lie| vec![format!("`{}` {}", request.function, one_line(&lie, limits.message_bytes_max))])?;
+            .map_err(|why| vec![format!("`{}` {}", request.function, one_line(&why, limits.message_bytes_max))])?;
         Ok(Function {
             plugin: plugin.clone(),
             position,
@@ -164,13 +164,13 @@ impl Function {
     }
 
     /// An answer that is not valid ends the instance as a trap does.
-    pub(super) fn believe<T>(
+    pub(super) fn accept<T>(
         &mut self,
-        checked: std::result::Result<T, columns_out::Lie>,
+        checked: std::result::Result<T, columns_out::InvalidAnswer>,
     ) -> std::result::Result<T, Stop> {
-        checked.map_err(|lie| {
+        checked.map_err(|why| {
             self.close();
-            Stop::Trapped(CallError::InvalidAnswer(one_line(&lie, self.plugin.wall.limits.message_bytes_max)))
+            Stop::Trapped(CallError::InvalidAnswer(one_line(&why, self.plugin.wall.limits.message_bytes_max)))
         })
     }
 

@@ -130,7 +130,7 @@ impl Function {
                 return Err(Stop::Operator(error));
             }
         }
-        let answer = raw.and_then(|raw| self.believe_answer(raw, given));
+        let answer = raw.and_then(|raw| self.accept_answer(raw, given));
         match answer {
             Ok(_) => state.any()?.commit()?,
             Err(_) => state.any()?.roll_back(),

@@ -37,7 +37,7 @@ impl Function {
             let part = pieces::part(input, &rows, row_count);
             let columns = columns_in(&part, function.reads_of(0), rows.len())?;
             let raw = function.call(deadline, context, |guest, store| guest.apply(store, count, &columns))?;
-            function.believe_answer(raw, rows.len())
+            function.accept_answer(raw, rows.len())
         })
     }
 
@@ -60,7 +60,7 @@ impl Function {
             let left = columns_in(&left, function.reads_of(0), rows.len())?;
             let right = columns_in(&right, function.reads_of(1), rows.len())?;
             let raw = function.call(deadline, context, |guest, store| guest.join(store, count, &left, &right))?;
-            function.believe_answer(raw, rows.len())
+            function.accept_answer(raw, rows.len())
         })?;
         match answer.gave_up {
             Some(error) => Err(error),
@@ -131,10 +131,10 @@ impl Function {
     }
 
     /// Checks an answer to this many given rows.
-    pub(super) fn believe_answer(&mut self, raw: AnswerRaw, row_count: usize) -> std::result::Result<Answer, Stop> {
+    pub(super) fn accept_answer(&mut self, raw: AnswerRaw, row_count: usize) -> std::result::Result<Answer, Stop> {
         let limits = self.plugin.wall.limits.clone();
         let makes = self.makes.clone();
-        self.believe(columns_out::answer(raw, &makes, row_count, limits.output_rows_max, limits.message_bytes_max))
+        self.accept(columns_out::answer(raw, &makes, row_count, limits.output_rows_max, limits.message_bytes_max))
     }
 
     /// The columns that the function reads of an input.
