@@ -220,3 +220,15 @@ fn limit_this_process(order: &Order) -> std::result::Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: what is not the plugin's fault is not called a refusal, which would be remembered. Method: an order that is none.
+    #[test]
+    fn a_broken_order_is_our_mistake() {
+        let answer = serve(&mut &b"no order\n"[..]);
+        assert!(matches!(&answer, Err(Unserved::Broken(message)) if message.contains("order")), "{answer:?}");
+    }
+}
