@@ -8,6 +8,7 @@
 //! state and timers of process functions are `keyed`, and what a call does with them goes through `keyed_call`.
 //! Every limit is in `limits`; versions of the contract are known in `contract` only.
 
+#![deny(clippy::undocumented_unsafe_blocks)]
 mod admission;
 pub mod binding;
 mod cache;
@@ -36,7 +37,7 @@ mod plugins;
 mod private_folder;
 mod schema_guard;
 mod search;
-pub mod settings;
+mod settings;
 mod ticker;
 mod wire;
 
@@ -44,7 +45,7 @@ pub use admission::Manifest;
 pub use columns_out::{Answer, RowsOut, Selection, Updated};
 pub use compile::CompileIn;
 pub use function::{Function, KeyColumns, KeyedRows};
-pub use guest_log::{GuestLog, LogLevel, StderrLog};
+pub use guest_log::{GuestLog, LogLevel};
 pub use host_state::{CallContext, Metric};
 pub use keyed::{KeyedState, StateHandle, Timer, TimerClock};
 pub use limited_child::{CHILD_ARGUMENT, child_main};

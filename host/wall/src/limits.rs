@@ -190,17 +190,17 @@ impl Limits {
     }
 
     /// Data that the answers to one batch have together.
-    pub fn batch_bytes_max(&self) -> usize {
+    pub(crate) fn batch_bytes_max(&self) -> usize {
         self.output_bytes_max.saturating_mul(self.batch_outputs_max)
     }
 
     /// How long a call may take.
-    pub fn deadline(&self) -> Duration {
+    pub(crate) fn deadline(&self) -> Duration {
         Duration::from_millis(self.deadline_ms)
     }
 
     /// How long instantiating, describing and opening may take.
-    pub fn open_deadline(&self) -> Duration {
+    pub(crate) fn open_deadline(&self) -> Duration {
         Duration::from_millis(self.open_deadline_ms)
     }
 }
