@@ -99,7 +99,7 @@ pub(crate) fn compile(package: &Package, toolchain: &Toolchain, profile: Profile
         .stderr(Stdio::inherit())
         .spawn()
         .map_err(|e| package::no_cargo(&e))?;
-    let stdout = child.stdout.take().expect("standard output was asked for as a pipe");
+    let stdout = child.stdout.take().expect("standard output is a pipe");
     let made = read_messages(BufReader::new(stdout), package);
     let status = child.wait().map_err(|e| Error::io("cannot wait for cargo", &e))?;
     if !status.success() {

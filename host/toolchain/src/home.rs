@@ -3,7 +3,7 @@
 //! | within it | what it is | made by |
 //! |---|---|---|
 //! | `wasm-toolchain/` | a Rust library for WebAssembly, where rustup's is not to be had | `scripts/setup.sh` |
-//! | `sdk/VERSION-HASH/` | the SDK, for plugins that ask for it by version | [`super::sdk`] |
+//! | `sdk/VERSION-HASH/` | the SDK, for plugins that depend on it by version | [`super::sdk`] |
 //! | `target/` | Cargo's target folder for plugins that are in no workspace | [`super::cargo`] |
 
 use std::env;

@@ -65,7 +65,7 @@ impl Package {
     /// Reads the package whose `Cargo.toml` is in `dir`.
     ///
     /// A package that stands alone is compiled in `$FLOWGATE_HOME/target`, so that the SDK is compiled once for all of them,
-    /// and its component goes beside its `Cargo.toml`. One that is a member of a workspace is compiled in
+    /// and its component goes next to its `Cargo.toml`. One that is a member of a workspace is compiled in
     /// `plugin-build/` of the workspace's target folder and its component goes into `plugins/` there. Neither shares a
     /// folder with builds for this machine, which another compiler may have made.
     ///

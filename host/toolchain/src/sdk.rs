@@ -3,7 +3,7 @@
 //! No registry has the SDK, so a new plugin has its sources in a folder of its own, [`FOLDER`]: whoever clones the plugin
 //! has all that `cargo test` needs, without Flowgate on the machine.
 //!
-//! A plugin may ask for `flowgate-sdk` by version instead, as it would if a registry had it. Its `.cargo/config.toml` then
+//! A plugin may depend on `flowgate-sdk` by version instead, as it would if a registry had it. Its `.cargo/config.toml` then
 //! says where the SDK is on this machine, so that `cargo test` and editors see what `flowgate plugin build` sees.
 
 use std::path::{Path, PathBuf};
@@ -40,8 +40,8 @@ pub(crate) fn carry(dir: &Path) -> Result<PathBuf> {
         return Err(Error::internal("this program was built without the SDK"));
     }
     let folder = dir.join(FOLDER);
-    let beside = |what: &str| dir.join(format!(".{FOLDER}.{}.{what}", std::process::id()));
-    let (new, old) = (beside("new"), beside("old"));
+    let next_to_it = |what: &str| dir.join(format!(".{FOLDER}.{}.{what}", std::process::id()));
+    let (new, old) = (next_to_it("new"), next_to_it("old"));
     write_all(&new, SDK)?;
     let is_there = folder.exists();
     let moved = if is_there { std::fs::rename(&folder, &old) } else { Ok(()) };
@@ -214,7 +214,7 @@ mod tests {
         carry(dir.path()).unwrap();
         assert!(is_current(&folder));
         assert!(!folder.join("src/gone.rs").exists(), "a file of the other version was left");
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "something was left beside the folder");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "something was left next to the folder");
     }
 
     #[test]

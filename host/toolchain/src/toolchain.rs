@@ -17,7 +17,7 @@ const FORMAT: &str = "1";
 /// How to compile for [`TARGET`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Toolchain {
-    /// The compiler in use has the target: nothing to be told to Cargo.
+    /// The compiler in use has the target: Cargo needs no settings.
     InUse,
     /// The compiler that `scripts/setup.sh` made a library for.
     Built {
@@ -58,7 +58,7 @@ impl Toolchain {
         }
     }
 
-    /// Tells Cargo which compiler to use.
+    /// Sets the compiler that Cargo uses.
     pub(crate) fn apply(&self, cargo: &mut Command) {
         if let Toolchain::Built { rustc, linker, .. } = self {
             cargo.env("RUSTC", rustc).env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);

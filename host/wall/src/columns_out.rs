@@ -1,4 +1,4 @@
-//! What a plugin returned, on its way into Arrow: nothing is believed.
+//! What a plugin returned, on its way into Arrow: everything is checked.
 //!
 //! S1: nothing from a plugin is used before it is validated: lengths, offsets, UTF-8, row numbers, binding. The checks of each
 //! row are written so that they compile to vector code: they are most of the cost of a small column.
@@ -21,7 +21,7 @@ pub(super) type InvalidAnswer = String;
 /// Which given rows the output rows come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
-    /// Output row `i` comes from given row `i`; there are as many.
+    /// Output row `i` comes from given row `i`, for every given row.
     All,
     /// Output row `i` comes from given row `rows[i]`.
     Rows(Vec<u32>),
@@ -44,7 +44,7 @@ pub struct Answer {
     pub outputs: Vec<RowsOut>,
     /// In the order of their rows.
     pub failures: Vec<RowFailure>,
-    /// The operator must not go on; the last of the rows were not tried. What is here counts all the same.
+    /// Why the operator must not go on: the last of the rows were not tried. What is here counts all the same.
     pub gave_up: Option<Error>,
 }
 
@@ -74,7 +74,7 @@ pub(super) struct AnswerSize {
 /// The answer to an update of accumulators.
 #[derive(Debug, Clone)]
 pub struct Updated {
-    /// As many as were given, in their order.
+    /// One for each given accumulator, in their order.
     pub accumulators: VarValues,
     /// Rows that were not counted in, in their order.
     pub failures: Vec<RowFailure>,
@@ -243,10 +243,7 @@ fn array(column: ColumnOut, field: &Field, row_count: usize) -> Result<ArrayRef,
             Arc::new(BinaryArray::new(offsets, data, nulls))
         }
         (values, expected) => {
-            return Err(format!(
-                "lies about its columns: returned {} where its binding says {expected}",
-                values.name()
-            ));
+            return Err(format!("returned {} where its binding says {expected}", values.name()));
         }
     };
     Ok(array)

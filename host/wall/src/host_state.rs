@@ -74,7 +74,7 @@ impl HostState {
         self.last_words.take()
     }
 
-    /// Traps for this reason. A denied growth traps at once, too: an allocator that is told `no` would abort a moment
+    /// Traps for this reason. A denied growth traps at once, too: an allocator that is refused memory would abort a moment
     /// later without saying why.
     pub(super) fn refuse<T>(&mut self, reason: CallError) -> Result<T> {
         let error = format_err!("{reason}");
@@ -149,7 +149,7 @@ pub(super) struct Services {
 }
 
 impl Drop for Services {
-    /// What was counted is told, at the latest at the end.
+    /// Logs what was counted, at the latest at the end.
     fn drop(&mut self) {
         self.tell_dropped();
     }
@@ -221,7 +221,7 @@ impl Services {
         }
     }
 
-    /// Of the second that is over.
+    /// Logs how many lines were dropped in the second that is over.
     fn tell_dropped(&mut self) {
         self.tell_repeats();
         let dropped = self.log_lines.saturating_sub(self.limits.log_lines_per_s_max);

@@ -18,7 +18,7 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// A new instance. The services come back where it does not start.
+    /// Creates an instance. The services come back where it does not start.
     pub(super) fn new(plugin: &Plugin, services: Services) -> Result<Self, (Box<Services>, CallError)> {
         let limits = &plugin.wall.limits;
         let mut store = Store::new(&plugin.wall.engine, HostState::new(services));
@@ -61,7 +61,7 @@ impl Instance {
         answer
     }
 
-    /// Data that further calls may give back; by default the limit of a batch.
+    /// Sets the data that further calls may return; by default the limit of a batch.
     pub(super) fn limit_output(&mut self, bytes_max: usize) {
         self.store.set_hostcall_fuel(bytes_max);
     }
@@ -83,7 +83,7 @@ impl Instance {
 /// How wasmtime's error ends when a call has returned more data than it may. Its type is private to wasmtime.
 const TOO_MUCH_DATA: &str = "fuel allocated for hostcalls has been exhausted";
 
-/// Says in a person's words why a call ended.
+/// Says in words for people why a call ended.
 fn trapped(store: &mut Store<HostState>, plugin: &Plugin, error: &wasmtime::Error, deadline: Duration) -> CallError {
     if let Some(refusal) = store.data_mut().refusal.take() {
         return refusal;
@@ -96,7 +96,7 @@ fn trapped(store: &mut Store<HostState>, plugin: &Plugin, error: &wasmtime::Erro
     if trap == Some(&Trap::UnreachableCodeReached)
         && let Some(why) = store.data_mut().take_last_words()
     {
-        // What a guest says before it gives up tells more than where in its code that was.
+        // What a guest says before it gives up says more than where in its code it was.
         return CallError::Trap(why);
     }
     let limits = &plugin.wall.limits;

@@ -1,5 +1,5 @@
 //! Judging what plugins declare for their configs, and configs by it: in a limited child, as components are compiled, since a
-//! schema of a few bytes can ask a validator for work without end.
+//! schema of a few bytes can make a validator work without end.
 
 use std::time::Duration;
 

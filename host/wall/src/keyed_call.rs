@@ -20,7 +20,7 @@ pub(super) struct KeyedCall {
     pub(super) state: Box<dyn KeyedState>,
     /// As in the binding.
     slots: Arc<[StateSlot]>,
-    /// How many keys the call has.
+    /// Keys of the call.
     key_count: u32,
     /// Where the call is over a part of the operator's keys: for each of the call's, its number there.
     part: Option<Vec<u32>>,
@@ -102,7 +102,7 @@ impl HostState {
 }
 
 impl KeyedCall {
-    /// For a call over `key_count` keys, which are all of the operator's batch, or this part of them.
+    /// Creates the state of a call over `key_count` keys: all of the operator's batch, or `part` of them.
     pub(super) fn new(
         state: Box<dyn KeyedState>,
         slots: Arc<[StateSlot]>,
@@ -175,7 +175,7 @@ impl KeyedCall {
         Ok(())
     }
 
-    /// Counts what a call writes: it is kept beside the state until the call has ended well.
+    /// Counts what a call writes: it is kept next to the state until the call has succeeded.
     fn count_written(&mut self, bytes: usize, limits: &Limits) -> Served<()> {
         self.serve_entry()?;
         self.written_bytes = self.written_bytes.saturating_add(bytes).saturating_add(WRITE_BYTES);
@@ -400,7 +400,7 @@ impl<'a> Given<'a> {
 fn read_fits(bytes: usize, limits: &Limits) -> Served<()> {
     if bytes > limits.state_read_bytes_max {
         let max = Bytes(limits.state_read_bytes_max as u64);
-        return too_large(format!("for more than {max} of values, which is the most that it gives at once"));
+        return too_large(format!("for more than {max} of values; {max} is the most that it returns at once"));
     }
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! The wall: what is outside of it is not trusted.
 //!
 //! In the order in which a plugin meets the files: [`Plugins`] loads a component (`plugins`): it is admitted by its
-//! structure (`admission`), compiled in a limited child (`compile`, `limited_child`) or taken from the `cache`, which is a
-//! `private_folder`, loaded into the `engine`, and asked for its functions (`describe`), whose schemas are judged in such a
-//! child, too (`judge`, `schema_guard`). A [`Function`] is opened for an operator on one worker (`function`, which
+//! structure (`admission`), compiled in a limited child (`compile`, `limited_child`) or taken from the `cache` (`kept`), which
+//! is a `private_folder`, loaded into the `engine`, and its functions are requested (`describe`), whose schemas are judged in
+//! such a child, too (`judge`, `schema_guard`). A [`Function`] is opened for an operator on one worker (`function`, which
 //! owns an `instance`); a call's columns cross by `columns_in` and `columns_out`; rows that trap are found by `search`;
 //! state and timers of process functions are `keyed`, and what a call does with them goes through `keyed_call`.
-//! Every limit is in `limits`; versions of the contract are known in `contract` only.
+//! Every limit is in `limits`; versions of the contract are known in `contract` only; errors are in `error`.
 
 #![deny(clippy::undocumented_unsafe_blocks)]
 mod admission;

@@ -42,7 +42,7 @@ pub(super) enum Unserved {
     Broken(String),
 }
 
-/// What the parent tells the child, on one line.
+/// What the parent orders, on one line.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Order {
     pub(super) task: Task,

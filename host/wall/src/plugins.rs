@@ -42,7 +42,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings of a program that embeds Flowgate: compiles in this process, unless FLOWGATE_EXE names a `flowgate`
+    /// Creates the settings of a program that embeds Flowgate: compiles in this process, unless FLOWGATE_EXE names a `flowgate`
     /// to do it in a child; keeps compiled components in the user's cache folder; logs to standard error.
     pub fn new(limits: Limits) -> Self {
         let exe = std::env::var_os("FLOWGATE_EXE").filter(|v| !v.is_empty());
@@ -54,7 +54,7 @@ impl Settings {
         }
     }
 
-    /// The settings of the `flowgate` command: as [`Settings::new`], but compiles in a child of this executable.
+    /// Creates the settings of the `flowgate` command: as [`Settings::new`], but compiles in a child of this executable.
     pub fn of_command(limits: Limits) -> Result<Self> {
         let mut settings = Settings::new(limits);
         if settings.compile_in == CompileIn::ThisProcess {
@@ -88,10 +88,10 @@ pub(super) struct Wall {
     cache: Option<PathBuf>,
 }
 
-/// Plugins that were loaded or refused, by path and content. A job is checked, opened and run with the same few.
+/// Plugins that were loaded or refused, by path and content: a job is checked, opened and run with the same ones.
 type Loaded = Mutex<HashMap<(PathBuf, String), Result<Arc<Plugin>>>>;
 
-/// Configs that were judged: as many as a job has operators, or a few more.
+/// Configs whose judgement is remembered: more than a job has operators.
 const JUDGED_MAX: usize = 1_000;
 
 /// What is wrong with configs that were judged, by function and config.
@@ -112,12 +112,18 @@ pub struct Plugin {
 }
 
 impl Plugins {
-    /// Plugins with these limits and otherwise the settings of [`Settings::new`].
+    /// Creates a loader with these limits and otherwise the settings of [`Settings::new`].
+    ///
+    /// # Errors
+    /// As [`Plugins::with`].
     pub fn new(limits: Limits) -> Result<Self> {
         Plugins::with(Settings::new(limits))
     }
 
-    /// Plugins with these settings.
+    /// Creates a loader with these settings.
+    ///
+    /// # Errors
+    /// The thread that keeps deadlines does not start, or the engine does not: ours, or the system's.
     pub fn with(settings: Settings) -> Result<Self> {
         let engine = engine::to_run(&settings.limits)?;
         let mut linker = Linker::new(&engine);
@@ -142,7 +148,7 @@ impl Plugins {
         &self.wall.limits
     }
 
-    /// Reads, admits and compiles a plugin, or takes it from the cache, and asks it for its functions. An error names
+    /// Reads, admits and compiles a plugin, or takes it from the cache, and requests its functions. An error names
     /// the file.
     pub fn load(&self, path: &Path) -> Result<Arc<Plugin>> {
         self.load_content(path).map_err(|e| e.within(format!("plugin {}", path.display())))
@@ -197,7 +203,7 @@ impl Wall {
         Ok(Plugin { cache_note: kept.note, ..described? })
     }
 
-    /// Loads machine code and asks the plugin for its functions.
+    /// Loads machine code and requests the plugin's functions.
     fn described(self: &Arc<Self>, path: &Path, component: &[u8], digest: &str, artifact: &Artifact) -> Result<Plugin> {
         // SAFETY: the machine code was made by our compiler from a component that it validated: either just now, in
         // this process or in a child that we started, or earlier, and then its MAC proves that this user's host wrote
@@ -224,7 +230,7 @@ impl Wall {
         Ok(plugin)
     }
 
-    /// Judges the config schemas, unless these are known to be right. Gives their digest where they were judged now.
+    /// Judges the config schemas, unless these are known to be right. Returns their digest where they were judged now.
     fn judge_schemas(&self, functions: &[FunctionInfo], artifact: &Artifact) -> Result<Option<String>> {
         let schema = |function: &FunctionInfo| Some((function.name.clone(), function.config_schema.clone()?));
         let (names, schemas): (Vec<String>, Vec<_>) = functions.iter().filter_map(schema).unzip();
@@ -242,7 +248,7 @@ impl Wall {
         Ok(Some(digest))
     }
 
-    /// Of the component, of all that the machine code depends on, and of the rules of admission (our version).
+    /// Hashes the component, all that the machine code depends on, and the rules of admission (our version).
     fn cache_name(&self, digest: &str) -> String {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
@@ -263,7 +269,7 @@ impl Wall {
 }
 
 impl Plugin {
-    /// What it says that it has; asked once, when it was loaded.
+    /// Returns its functions, which were requested when it was loaded.
     pub fn functions(&self) -> &[FunctionInfo] {
         &self.functions
     }

@@ -43,7 +43,7 @@ const STOPPING: Duration = Duration::from_secs(2);
 struct Budget<'a> {
     limits: &'a Limits,
     traps: u32,
-    /// `None`: for ever.
+    /// `None`: without an end.
     until: Option<Instant>,
     is_stopping: &'a IsStopping,
     /// It was seen that the job is being stopped, and `until` is soon.

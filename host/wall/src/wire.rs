@@ -1,6 +1,6 @@
 //! What crosses the wall, free of any contract version: the physical columns, before and after a call.
 //!
-//! What goes in borrows from Arrow's buffers; what comes out is the plugin's word for it and is not yet validated.
+//! What goes in borrows from Arrow's buffers; what comes out is not validated yet.
 
 use std::borrow::Cow;
 
@@ -98,27 +98,27 @@ impl Default for VarValues {
 }
 
 impl VarValues {
-    /// `count` values of no bytes: for an aggregate, accumulators of groups without rows.
+    /// Creates `count` values of no bytes: for an aggregate, accumulators of groups without rows.
     pub fn empty(count: usize) -> Self {
         VarValues { offsets: vec![0; count + 1], data: Vec::new() }
     }
 
-    /// How many values there are.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.offsets.len().saturating_sub(1)
     }
 
-    /// Whether there is none.
+    /// Returns whether there is no value.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The value at `index`, which is under [`VarValues::len`].
+    /// Returns the value at `index`, which is under [`VarValues::len`].
     pub fn value(&self, index: usize) -> &[u8] {
         &self.data[self.offsets[index] as usize..self.offsets[index + 1] as usize]
     }
 
-    /// The values, in order.
+    /// Iterates over the values, in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.len()).map(|index| self.value(index))
     }

@@ -201,7 +201,7 @@ fn resident_bytes() -> usize {
 #[test]
 fn grows_memory_without_end() {
     both_rows_fail("grow_memory", "grew beyond 64MiB of memory");
-    // The pages of the instances that ended are given back. Other tests run beside this one.
+    // The pages of the instances that ended are returned. Other tests run at the same time.
     assert!(resident_bytes() < 1 << 30);
 }
 
@@ -218,7 +218,7 @@ fn has_too_much_memory_from_the_start() {
 #[test]
 fn lies_about_its_columns() {
     for (name, expected) in [
-        ("wrong_type", "column `y`: lies about its columns: returned int64s where its binding says text"),
+        ("wrong_type", "column `y`: returned int64s where its binding says text"),
         ("other_columns", "returned 0 columns where its binding has 1"),
         ("other_outputs", "returned 0 outputs where its binding has 1"),
         ("wrong_case", "unexpected discriminant"),
@@ -378,7 +378,7 @@ fn binds_what_is_not_right() {
 
 #[test]
 fn refuses_to_open_for_many_reasons() {
-    does_not_open("refuses_to_open", "and 100 problems more");
+    does_not_open("refuses_to_open", "and 100 more problems");
 }
 
 #[test]

@@ -323,7 +323,7 @@ fn poison_rows_are_found_and_the_others_are_kept_in_order() {
     }
 }
 
-/// Goal: state that is too much for one import is not a reason to fail rows. Method: large values, all asked for at once.
+/// Goal: state that is too much for one import is not a reason to fail rows. Method: large values, all requested at once.
 #[test]
 fn values_that_are_too_much_at_once_come_for_fewer_keys() {
     let mut guest = Guest::doing("(call $get_all (i32.const 0) (i32.const 512))");

@@ -61,7 +61,7 @@ impl Function {
         Ok(Updated { accumulators, failures: failed })
     }
 
-    /// Accumulator `i` of the answer stands for the rows of `left[i]` and `right[i]` together.
+    /// Merges accumulators: number `i` of the answer stands for the rows of `left[i]` and `right[i]`.
     pub fn merge(&mut self, left: &VarValues, right: &VarValues) -> Result<VarValues> {
         if left.len() != right.len() {
             return Err(Error::internal(format!("{} accumulators to merge with {}", left.len(), right.len())));
@@ -78,7 +78,7 @@ impl Function {
         Ok(merged)
     }
 
-    /// The results: one row for each accumulator, columns as in the binding's output.
+    /// Returns the results: one row for each accumulator, columns as in the binding's output.
     pub fn finish(&mut self, accumulators: &VarValues) -> Result<Vec<ArrayRef>> {
         let limits = self.plugin.wall.limits.clone();
         let makes = self.makes.clone();

@@ -32,7 +32,7 @@ pub struct Function {
     config: String,
     offered: Vec<Vec<Field>>,
     binding: Binding,
-    /// Columns that each input gives and each output has, as in the binding.
+    /// The columns that it reads of each input and makes for each output, as in the binding.
     pub(super) reads: Arc<[Vec<Field>]>,
     pub(super) makes: Arc<[Vec<Field>]>,
     /// State slots, as in the binding.
@@ -96,23 +96,23 @@ impl Function {
         })
     }
 
-    /// Where rows that trap are searched for, this says whether the job is being stopped: a search then ends soon.
+    /// Sets what says whether the job is being stopped: a search for rows that trap then ends soon.
     pub fn stop_when(mut self, is_stopping: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         self.is_stopping = Arc::new(is_stopping);
         self
     }
 
-    /// What it reads and writes.
+    /// Returns what it reads and writes.
     pub fn binding(&self) -> &Binding {
         &self.binding
     }
 
-    /// How its plugin describes it.
+    /// Returns how its plugin describes it.
     pub fn info(&self) -> Option<&FunctionInfo> {
         self.plugin.functions().get(self.position)
     }
 
-    /// The metrics that it has published so far, by name.
+    /// Returns the metrics that it has published so far, by name.
     pub fn metrics(&self) -> BTreeMap<String, Metric> {
         match &self.slot {
             Some(Slot::Open(instance)) => instance.services().metrics().clone(),
@@ -121,7 +121,7 @@ impl Function {
         }
     }
 
-    /// One call without state. After a trap the instance is gone.
+    /// Calls without state. After a trap the instance is gone.
     pub(super) fn call<R>(
         &mut self,
         deadline: Duration,
@@ -131,7 +131,7 @@ impl Function {
         self.call_with(&mut None, deadline, context, call)
     }
 
-    /// One call in which there is this state; it comes back whatever happens.
+    /// Calls with this state, which comes back whatever happens.
     pub(super) fn call_with<R>(
         &mut self,
         keyed: &mut Option<KeyedCall>,
@@ -163,7 +163,7 @@ impl Function {
         }
     }
 
-    /// An answer that is not valid ends the instance as a trap does.
+    /// Accepts an answer that is valid. One that is not ends the instance as a trap does.
     pub(super) fn accept<T>(
         &mut self,
         checked: std::result::Result<T, columns_out::InvalidAnswer>,
@@ -237,7 +237,7 @@ impl Function {
     }
 }
 
-/// Functions that are listed where the one that was asked for is not there.
+/// Functions that are listed where the requested one is missing.
 const NAMES_LISTED_MAX: usize = 30;
 
 fn unknown_function(plugin: &Plugin, name: &str) -> String {
@@ -260,7 +260,7 @@ fn guest_problems(problems: Vec<String>, limits: &Limits) -> Vec<String> {
         .map(|problem| one_line(&problem, limits.message_bytes_max))
         .collect();
     if count > shown.len() {
-        shown.push(format!("and {} problems more", count - shown.len()));
+        shown.push(format!("and {} more problems", count - shown.len()));
     }
     if shown.is_empty() {
         shown.push("it refuses to open and does not say why".into());

@@ -1,5 +1,5 @@
-//! Calls over rows: transforms and joins. How an answer comes about where rows are too many for a call, or trap, is the same
-//! for every kind that answers with rows.
+//! Calls over rows: transforms and joins. Every kind that answers with rows divides them in the same way where they are
+//! too many for a call, or trap.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -28,8 +28,8 @@ type CallSome<'a> = &'a mut dyn FnMut(&mut Function, Range<usize>, Duration) -> 
 impl Function {
     /// Transforms a batch. `input` has the columns that the binding reads, each of `row_count` rows.
     ///
-    /// A row on which the function traps, or for which it returns what is not valid, is among the answer's failures
-    /// beside those that it failed itself. An error means that the operator cannot go on.
+    /// A row on which the function traps, or for which it returns what is not valid, is among the answer's failures,
+    /// with those that it failed itself. An error means that the operator cannot go on.
     pub fn transform(&mut self, input: &[ArrayRef], row_count: usize, context: &CallContext) -> Result<Answer> {
         let bytes = |rows: &Range<usize>| bytes_in(&pieces::part(input, rows, row_count), rows.len());
         self.answer(0..row_count, &bytes, &mut |function, rows, deadline| {
@@ -68,8 +68,8 @@ impl Function {
         }
     }
 
-    /// The answer to `rows`, in as many calls as it takes: `bytes` says what rows weigh, `once` calls the function over
-    /// some of them. Rows that are too heavy for one call are cut in two; where a call traps, the rows at fault are
+    /// Answers `rows` in one or more calls: `bytes` returns the size of rows, `once` calls the function over
+    /// some of them. Rows that are too large for one call are cut in two; where a call traps, the rows at fault are
     /// searched for, and fail. Calls come in row order. Where the answers are too much for one batch, it gives up.
     pub(super) fn answer(
         &mut self,
