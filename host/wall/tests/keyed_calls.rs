@@ -244,6 +244,11 @@ fn too_much_traps() {
     is_refused(&format!("(loop $again {SET} (br $again))"), "more than 64MiB of state");
     let timers = "(loop $again (call $set_timers (i32.const 65536) (i32.const 1000)) (br $again))";
     is_refused(timers, "more than 262144 timers");
+    let answer = Guest::doing(timers).batch(&[1]);
+    assert_eq!(
+        answer.failures[0].message, "set more than 262144 timers in one call",
+        "the call is at fault, not one import"
+    );
 }
 
 /// An import that takes 400,000 keys, with an element of no bytes for each.
