@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use flowgate_base::error::Result;
-use flowgate_toolchain::build::{Built, Order, build};
-use flowgate_toolchain::cargo::Profile;
+use flowgate_toolchain::{Built, Order, Profile, build};
 use flowgate_wall::binding::FunctionInfo;
 use flowgate_wall::{Limits, Settings};
 

@@ -28,7 +28,7 @@ pub(crate) struct NewArgs {
 /// The name cannot be used, the folder is not empty, or something cannot be written.
 pub(super) fn run(args: &NewArgs) -> Result<()> {
     let dir = args.path.clone().unwrap_or_else(|| PathBuf::from(&args.name));
-    scaffold::scaffold(&args.name, &dir)?;
+    scaffold(&args.name, &dir)?;
     let shown = dir.display();
     eprintln!("started plugin {} in {shown}", args.name);
     eprintln!();

@@ -17,7 +17,7 @@ use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::quantity::Millis;
 use flowgate_connect::parse_rfc3339;
-use flowgate_toolchain::{freshness, package};
+use flowgate_toolchain::{Package, newer_source};
 use flowgate_wall::binding::Kind;
 use flowgate_wall::{Limits, Plugin, Plugins, Settings};
 
@@ -162,7 +162,7 @@ fn component(plugin: &Path) -> Result<PathBuf> {
         }
         return Ok(plugin.to_path_buf());
     }
-    let output = package::read(plugin)?.output;
+    let output = Package::read(plugin)?.output;
     if !output.is_file() {
         let dir = plugin.display();
         return Err(Error::new(
@@ -175,7 +175,7 @@ fn component(plugin: &Path) -> Result<PathBuf> {
 }
 
 fn say_if_old(folder: &Path, component: &Path) {
-    if let Some(source) = freshness::newer_source(folder, component) {
+    if let Some(source) = newer_source(folder, component) {
         let name = component.file_name().unwrap_or(component.as_os_str()).to_string_lossy();
         terminal::message(&format!(
             "warning: {name} is older than {}: `flowgate plugin build {}` builds it anew\n",

@@ -8,6 +8,7 @@ use std::process::Stdio;
 
 use serde::Deserialize;
 
+use super::error::BuildError;
 use super::foreign;
 use super::package::{self, Package};
 use super::toolchain::{TARGET, Toolchain};
@@ -75,7 +76,7 @@ struct Made {
 ///
 /// The package does not compile (the compiler's messages were shown, and the error says why a dependency may not), or Cargo
 /// cannot be run.
-pub fn compile(package: &Package, toolchain: &Toolchain, profile: Profile) -> Result<Vec<u8>> {
+pub(crate) fn compile(package: &Package, toolchain: &Toolchain, profile: Profile) -> Result<Vec<u8>> {
     let target_dir = toolchain.target_dir(&package.target_dir);
     let _lock = lock(package, &target_dir)?;
     let mut cargo = package::cargo();
@@ -98,7 +99,7 @@ pub fn compile(package: &Package, toolchain: &Toolchain, profile: Profile) -> Re
         .stderr(Stdio::inherit())
         .spawn()
         .map_err(|e| package::no_cargo(&e))?;
-    let stdout = child.stdout.take().expect("standard output was asked for as a pipe");
+    let stdout = child.stdout.take().expect("standard output is a pipe");
     let made = read_messages(BufReader::new(stdout), package);
     let status = child.wait().map_err(|e| Error::io("cannot wait for cargo", &e))?;
     if !status.success() {
@@ -106,13 +107,13 @@ pub fn compile(package: &Package, toolchain: &Toolchain, profile: Profile) -> Re
         if let Some(hint) = foreign::hint(package, &made.unwrap_or_default().crates) {
             message = format!("{message}\n{hint}");
         }
-        return Err(Error::new(&crate::code::USER, message));
+        return Err(BuildError::NotCompiled(message).into());
     }
     let module = made?.module.ok_or_else(|| {
-        Error::new(
-            &crate::code::USER,
-            format!("cargo made no WebAssembly module of package {}: is `crate-type` in `[lib]`?", package.name),
-        )
+        BuildError::NotAComponent(format!(
+            "cargo made no WebAssembly module of package {}: is `crate-type` in `[lib]`?",
+            package.name
+        ))
     })?;
     std::fs::read(&module).map_err(|e| Error::io(format!("cannot read {}", module.display()), &e))
 }

@@ -3,27 +3,27 @@
 use wasmparser::{Encoding, Parser, Payload};
 use wit_component::ComponentEncoder;
 
-use flowgate_base::error::{Error, Result};
+use super::error::BuildError;
+use flowgate_base::error::Result;
 
 /// Wraps the module that a toolchain made as a component. A component is returned as it is.
 ///
 /// # Errors
 ///
 /// The bytes are not WebAssembly, the module has no component type, or its exports and imports do not fit the type.
-pub fn from_module(bytes: Vec<u8>) -> Result<Vec<u8>> {
+pub(crate) fn from_module(bytes: Vec<u8>) -> Result<Vec<u8>> {
     match kind_of(&bytes)? {
         Kind::Component => Ok(bytes),
-        Kind::Untyped => Err(Error::new(
-            &crate::code::USER,
-            "the compiled module does not say which functions it has: does the crate call `flowgate_sdk::plugin! { ... }`?",
-        )),
-        Kind::Typed => ComponentEncoder::default()
-            .validate(true)
-            .module(&bytes)
-            .and_then(|mut encoder| encoder.encode())
-            .map_err(|e| {
-                Error::new(&crate::code::USER, format!("the compiled module does not fit its component type: {e:#}"))
-            }),
+        Kind::Untyped => {
+            let message = "the compiled module does not say which functions it has: does the crate call \
+                           `flowgate_sdk::plugin! { ... }`?";
+            Err(BuildError::NotAComponent(message.into()).into())
+        }
+        Kind::Typed => {
+            let encode = || ComponentEncoder::default().validate(true).module(&bytes)?.encode();
+            let misfit = |e| format!("the compiled module does not fit its component type: {e:#}");
+            Ok(encode().map_err(|e| BuildError::NotAComponent(misfit(e)))?)
+        }
     }
 }
 
@@ -38,7 +38,7 @@ enum Kind {
 fn kind_of(bytes: &[u8]) -> Result<Kind> {
     let mut kind = Kind::Untyped;
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(|e| Error::new(&crate::code::USER, format!("not WebAssembly: {e}")))? {
+        match payload.map_err(|e| BuildError::NotAComponent(format!("not WebAssembly: {e}")))? {
             Payload::Version { encoding: Encoding::Component, .. } => return Ok(Kind::Component),
             Payload::CustomSection(section) if section.name().starts_with("component-type") => kind = Kind::Typed,
             _ => {}

@@ -52,7 +52,7 @@ struct DependencyKind {
 }
 
 impl Dependencies {
-    /// Asks Cargo. Empty where it does not say: a message is then shorter, and not wrong.
+    /// Reads them from Cargo. Empty where it fails: a message is then shorter, and not wrong.
     pub(super) fn of(package: &Package) -> Dependencies {
         let output = package::cargo()
             .args(["metadata", "--offline", "--format-version", "1", "--filter-platform", TARGET, "--manifest-path"])

@@ -1,4 +1,4 @@
-//! What a plugin's dependencies ask of a host that is none: JavaScript, WASI, the operating system.
+//! What a plugin's dependencies import that no host of plugins has: JavaScript, WASI, the operating system.
 //!
 //! A crate that supports browsers takes `wasm32-unknown-unknown` for one and calls JavaScript for the time or for randomness.
 //! It is enough that it is linked: wasm-bindgen's imports are there whether or not the plugin calls such a function.
@@ -9,16 +9,17 @@ use std::fmt::Write;
 use wasmparser::{Parser, Payload};
 
 use super::dependencies::Dependencies;
+use super::error::BuildError;
 use super::package::Package;
-use flowgate_base::error::{Error, Result};
+use flowgate_base::error::Result;
 use flowgate_base::shown::one_line;
 
 /// What the contract's imports begin with.
 const OWN: &str = "flowgate:plugin/";
 /// Crates that are nothing but a way to JavaScript: whoever uses them is at fault.
 const JAVASCRIPT: [&str; 5] = ["js-sys", "wasm-bindgen", "wasm-bindgen-futures", "web-sys", "serde-wasm-bindgen"];
-/// Crates that refuse to compile for the sandbox where they are to give random numbers; their messages tell authors to let
-/// them ask JavaScript.
+/// Crates that do not compile for the sandbox where they need random numbers; their messages advise authors to let them call
+/// JavaScript.
 const RANDOMNESS: [&str; 2] = ["getrandom", "uuid"];
 /// Imports of one kind that a message names.
 const NAMED_MAX: usize = 3;
@@ -36,7 +37,7 @@ const FIXES: [(&str, &str); 16] = [
     ("gloo-timers", "it waits in a browser; a process function has timers"),
     ("instant", "it measures time with JavaScript; leave out its features `wasm-bindgen` and `stdweb`, or the crate"),
     ("jiff", "without its clock: `jiff = { version = \"...\", default-features = false, features = [\"std\"] }`"),
-    ("nanoid", "an id is made of what is in the row, by a hash, so that a repeated call gives the same one"),
+    ("nanoid", "an id is made of what is in the row, by a hash, so that a repeated call returns the same one"),
     (
         "rand",
         "without its randomness: `default-features = false`, and a generator that is seeded with something of the row, as \
@@ -45,14 +46,14 @@ const FIXES: [(&str, &str); 16] = [
     ("reqwest", "there is no network in the sandbox; join with a table file, or send rows by a webhook sink"),
     ("time", "without its clock: leave out the features `wasm-bindgen` and `local-offset`"),
     ("tokio", "there are no tasks and no network in the sandbox: a function is called with rows and returns"),
-    ("ulid", "an id is made of what is in the row, by a hash, so that a repeated call gives the same one"),
+    ("ulid", "an id is made of what is in the row, by a hash, so that a repeated call returns the same one"),
     (
         "uuid",
         "without its randomness: `uuid = { version = \"...\", default-features = false }`, without the features `js`, `v1`, \
               `v4`, `v6` and `v7`; `v5` makes an id of what is in the row",
     ),
     ("wasm-timer", "it waits in a browser; a process function has timers"),
-    ("web-time", "it asks JavaScript for the time; the time is `ctx.processing_time()` or a column"),
+    ("web-time", "it calls JavaScript for the time; the time is `ctx.processing_time()` or a column"),
 ];
 
 /// Refuses a module that imports what no host of plugins has, and says which dependency brought it and what to do.
@@ -60,12 +61,12 @@ const FIXES: [(&str, &str); 16] = [
 /// # Errors
 ///
 /// There is such an import; or the bytes are not WebAssembly.
-pub fn check(module: &[u8], package: &Package) -> Result<()> {
+pub(crate) fn check(module: &[u8], package: &Package) -> Result<()> {
     let imports = imports(module)?;
     if imports.is_empty() {
         return Ok(());
     }
-    Err(Error::new(&crate::code::USER, refusal(&package.name, &imports, &Dependencies::of(package))))
+    Err(BuildError::ForeignImport(refusal(&package.name, &imports, &Dependencies::of(package))).into())
 }
 
 /// What to say of a plugin that does not compile, where a crate refuses to be compiled for the sandbox: it does so in its own
@@ -76,7 +77,7 @@ pub(super) fn hint(package: &Package, compiled: &BTreeSet<String>) -> Option<Str
 
 /// Imports that are not of the contract: names by module.
 fn imports(module: &[u8]) -> Result<BTreeMap<String, Vec<String>>> {
-    let broken = |e: wasmparser::BinaryReaderError| Error::new(&crate::code::USER, format!("not WebAssembly: {e}"));
+    let broken = |e: wasmparser::BinaryReaderError| BuildError::NotAComponent(format!("not WebAssembly: {e}"));
     let mut foreign: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for payload in Parser::new(0).parse_all(module) {
         match payload.map_err(broken)? {
@@ -97,7 +98,7 @@ fn imports(module: &[u8]) -> Result<BTreeMap<String, Vec<String>>> {
 }
 
 fn refusal(name: &str, imports: &BTreeMap<String, Vec<String>>, dependencies: &Dependencies) -> String {
-    let mut text = format!("package {name} asks for what is not in the sandbox:");
+    let mut text = format!("package {name} imports what is not in the sandbox:");
     for (module, names) in imports {
         let named: Vec<String> = names.iter().take(NAMED_MAX).map(|name| format!("`{}`", one_line(name, 80))).collect();
         let more = names.len().saturating_sub(NAMED_MAX);
@@ -155,13 +156,13 @@ fn brought<'a>(way: &[&'a str]) -> (&'a str, String) {
     }
 }
 
-/// Which crate asks for randomness in vain, and the fix.
+/// Finds the crate that needs randomness, and the fix.
 fn randomness(dependencies: &Dependencies, compiled: &BTreeSet<String>) -> Option<String> {
     let refused: Vec<&str> = RANDOMNESS.into_iter().filter(|name| !compiled.contains(*name)).collect();
     let ways = dependencies.ways_to(&refused);
     let way = ways.first()?;
     let (last, users) = way.split_last()?;
-    // The one that gives the numbers says nothing that the one which wants them does not say better.
+    // The crate that uses random numbers has the better fix than the one that makes them.
     let mut candidates = users.iter().rev().chain([last]);
     let (name, fix) = candidates.find_map(|name| FIXES.iter().find(|(fixed, _)| fixed == name))?;
     Some(format!(

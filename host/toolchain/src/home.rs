@@ -3,12 +3,13 @@
 //! | within it | what it is | made by |
 //! |---|---|---|
 //! | `wasm-toolchain/` | a Rust library for WebAssembly, where rustup's is not to be had | `scripts/setup.sh` |
-//! | `sdk/VERSION-HASH/` | the SDK, for plugins that ask for it by version | [`super::sdk`] |
+//! | `sdk/VERSION-HASH/` | the SDK, for plugins that depend on it by version | [`super::sdk`] |
 //! | `target/` | Cargo's target folder for plugins that are in no workspace | [`super::cargo`] |
 
 use std::env;
 use std::path::{Path, PathBuf};
 
+use super::error::BuildError;
 use flowgate_base::error::{Error, Result};
 
 /// `$FLOWGATE_HOME`, else `$XDG_CACHE_HOME/flowgate`, else `~/.cache/flowgate`; absolute, and not necessarily there.
@@ -16,12 +17,12 @@ use flowgate_base::error::{Error, Result};
 /// # Errors
 ///
 /// None of the three variables is set.
-pub fn home() -> Result<PathBuf> {
+pub(crate) fn home() -> Result<PathBuf> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = set("FLOWGATE_HOME")
         .or_else(|| set("XDG_CACHE_HOME").map(|cache| cache.join("flowgate")))
         .or_else(|| set("HOME").map(|home| home.join(".cache/flowgate")))
-        .ok_or_else(|| Error::new(&crate::code::USER, "there is no folder for caches: set FLOWGATE_HOME (or HOME)"))?;
+        .ok_or(BuildError::NoHome)?;
     std::path::absolute(&folder).map_err(|e| Error::io(format!("cannot use {} as FLOWGATE_HOME", folder.display()), &e))
 }
 
@@ -30,7 +31,7 @@ pub fn home() -> Result<PathBuf> {
 /// # Errors
 ///
 /// The folder is missing, cannot be written to, or is full; the old file is then as it was.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}.new", std::process::id()));
     let new = path.with_file_name(name);

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
+use super::error::BuildError;
 use super::{home, sdk};
 use flowgate_base::error::{Error, Result};
 
@@ -17,9 +18,9 @@ pub struct Package {
     pub dir: PathBuf,
     /// The file name, without `.wasm`, of what Cargo compiles it to.
     pub artifact: String,
-    /// Where Cargo compiles it: see [`read`].
+    /// Where Cargo compiles it: see [`Package::read`].
     pub target_dir: PathBuf,
-    /// Where the component goes unless another place is named: see [`read`].
+    /// Where the component goes unless another place is named: see [`Package::read`].
     pub output: PathBuf,
     /// Whether it takes the SDK by version, which no registry has: [`super::sdk`] then says where it is.
     pub sdk_by_version: bool,
@@ -60,54 +61,52 @@ pub(super) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// Reads the package whose `Cargo.toml` is in `dir`.
-///
-/// A package that stands alone is compiled in `$FLOWGATE_HOME/target`, so that the SDK is compiled once for all of them,
-/// and its component goes beside its `Cargo.toml`. One that is a member of a workspace is compiled in
-/// `plugin-build/` of the workspace's target folder and its component goes into `plugins/` there. Neither shares a
-/// folder with builds for this machine, which another compiler may have made.
-///
-/// # Errors
-///
-/// `dir` holds no package, Cargo does not understand it, or it does not compile to a dynamic library (`cdylib`).
-pub fn read(dir: &Path) -> Result<Package> {
-    let dir = dir.canonicalize().map_err(|e| Error::io(format!("cannot open {}", dir.display()), &e))?;
-    let manifest = dir.join("Cargo.toml");
-    if !manifest.is_file() {
-        return Err(Error::new(
-            &crate::code::USER,
-            format!(
+impl Package {
+    /// Reads the package whose `Cargo.toml` is in `dir`.
+    ///
+    /// A package that stands alone is compiled in `$FLOWGATE_HOME/target`, so that the SDK is compiled once for all of them,
+    /// and its component goes next to its `Cargo.toml`. One that is a member of a workspace is compiled in
+    /// `plugin-build/` of the workspace's target folder and its component goes into `plugins/` there. Neither shares a
+    /// folder with builds for this machine, which another compiler may have made.
+    ///
+    /// # Errors
+    ///
+    /// `dir` holds no package, Cargo does not understand it, or it does not compile to a dynamic library (`cdylib`).
+    pub fn read(dir: &Path) -> Result<Package> {
+        let dir = dir.canonicalize().map_err(|e| Error::io(format!("cannot open {}", dir.display()), &e))?;
+        let manifest = dir.join("Cargo.toml");
+        if !manifest.is_file() {
+            return Err(BuildError::NotAPlugin(format!(
                 "{} is not a Rust package: it has no Cargo.toml (`flowgate plugin new NAME` starts a plugin)",
                 dir.display()
-            ),
-        ));
+            ))
+            .into());
+        }
+        let output = cargo()
+            .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
+            .arg(&manifest)
+            .current_dir(&dir)
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .output()
+            .map_err(|e| no_cargo(&e))?;
+        if !output.status.success() {
+            return Err(BuildError::NotAPlugin(format!(
+                "Cargo does not understand {} (see above)",
+                manifest.display()
+            ))
+            .into());
+        }
+        let metadata: Metadata = serde_json::from_slice(&output.stdout)
+            .map_err(|e| BuildError::ToolFailed(format!("cannot read what `cargo metadata` printed: {e}")))?;
+        choose(metadata, dir)
     }
-    let output = cargo()
-        .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
-        .arg(&manifest)
-        .current_dir(&dir)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|e| no_cargo(&e))?;
-    if !output.status.success() {
-        return Err(Error::new(
-            &crate::code::USER,
-            format!("Cargo does not understand {} (see above)", manifest.display()),
-        ));
-    }
-    let metadata: Metadata = serde_json::from_slice(&output.stdout)
-        .map_err(|e| Error::new(&crate::code::EXTERNAL, format!("cannot read what `cargo metadata` printed: {e}")))?;
-    choose(metadata, dir)
 }
 
 /// The error for a Cargo that cannot be started.
 pub(super) fn no_cargo(source: &std::io::Error) -> Error {
     match source.kind() {
-        std::io::ErrorKind::NotFound => Error::new(
-            &crate::code::USER,
-            "Rust is not installed: `cargo` was not found (https://rustup.rs says how to install it)",
-        ),
+        std::io::ErrorKind::NotFound => BuildError::no_rust("cargo").into(),
         _ => Error::io("cannot run cargo", source),
     }
 }
@@ -115,24 +114,19 @@ pub(super) fn no_cargo(source: &std::io::Error) -> Error {
 fn choose(metadata: Metadata, dir: PathBuf) -> Result<Package> {
     let manifest = dir.join("Cargo.toml");
     let Some(package) = metadata.packages.into_iter().find(|package| package.manifest_path == manifest) else {
-        return Err(Error::new(
-            &crate::code::USER,
-            format!(
-                "{} is a workspace without a package of its own: name the folder of one of its plugins",
-                dir.display()
-            ),
-        ));
+        return Err(BuildError::NotAPlugin(format!(
+            "{} is a workspace without a package of its own: name the folder of one of its plugins",
+            dir.display()
+        ))
+        .into());
     };
     let Some(target) = package.targets.iter().find(|target| target.crate_types.iter().any(|kind| kind == "cdylib"))
     else {
-        return Err(Error::new(
-            &crate::code::USER,
-            format!(
+        return Err(BuildError::NotAPlugin(format!(
                 "package {} does not compile to a plugin: its {} needs\n\n    [lib]\n    crate-type = [\"cdylib\", \"rlib\"]\n",
                 package.name,
                 manifest.display()
-            ),
-        ));
+            )).into());
     };
     let alone = metadata.workspace_root == dir;
     Ok(Package {
@@ -201,7 +195,7 @@ mod tests {
     #[test]
     fn a_folder_without_a_package_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let error = read(dir.path()).unwrap_err();
+        let error = Package::read(dir.path()).unwrap_err();
         assert!(error.message.contains("it has no Cargo.toml"), "{error}");
     }
 }

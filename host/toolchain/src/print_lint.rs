@@ -31,7 +31,7 @@ const NAMED_MAX: usize = 3;
 const FILES_MAX: usize = 1_000;
 
 /// A warning, where the package in `dir` has such a macro.
-pub fn warning(dir: &Path) -> Option<String> {
+pub(crate) fn warning(dir: &Path) -> Option<String> {
     let mut files = Vec::new();
     collect(&dir.join("src"), &mut files);
     files.sort();

@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use super::error::BuildError;
 use super::sdk;
 use flowgate_base::error::{Error, Result};
 
@@ -101,8 +102,7 @@ fn fill(text: &str, name: &str) -> String {
 }
 
 fn check_name(name: &str) -> Result<()> {
-    let bad =
-        |why: &str| Err(Error::new(&crate::code::USER, format!("`{name}` cannot be the name of a plugin: {why}")));
+    let bad = |why: &str| Err(BuildError::NewPlugin(format!("`{name}` cannot be the name of a plugin: {why}")).into());
     if name.len() > NAME_BYTES_MAX {
         return bad(&format!("it is longer than {NAME_BYTES_MAX} bytes"));
     }
@@ -122,14 +122,14 @@ fn check_empty(dir: &Path) -> Result<()> {
     match std::fs::read_dir(dir) {
         Ok(mut entries) => match entries.next() {
             None => Ok(()),
-            Some(_) => Err(Error::new(
-                &crate::code::USER,
-                format!("{} is not empty: choose another folder with --path", dir.display()),
-            )),
+            Some(_) => {
+                Err(BuildError::NewPlugin(format!("{} is not empty: choose another folder with --path", dir.display()))
+                    .into())
+            }
         },
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(e) if e.kind() == std::io::ErrorKind::NotADirectory => {
-            Err(Error::new(&crate::code::USER, format!("{} is a file: choose a folder with --path", dir.display())))
+            Err(BuildError::NewPlugin(format!("{} is a file: choose a folder with --path", dir.display())).into())
         }
         Err(e) => Err(Error::io(format!("cannot open {}", dir.display()), &e)),
     }

@@ -3,7 +3,7 @@
 //! No registry has the SDK, so a new plugin has its sources in a folder of its own, [`FOLDER`]: whoever clones the plugin
 //! has all that `cargo test` needs, without Flowgate on the machine.
 //!
-//! A plugin may ask for `flowgate-sdk` by version instead, as it would if a registry had it. Its `.cargo/config.toml` then
+//! A plugin may depend on `flowgate-sdk` by version instead, as it would if a registry had it. Its `.cargo/config.toml` then
 //! says where the SDK is on this machine, so that `cargo test` and editors see what `flowgate plugin build` sees.
 
 use std::path::{Path, PathBuf};
@@ -28,20 +28,20 @@ const PREAMBLE: &str = "\
 ";
 
 /// The folder of the SDK within a plugin that carries it.
-pub const FOLDER: &str = "flowgate-sdk";
+pub(crate) const FOLDER: &str = "flowgate-sdk";
 
 /// Writes the SDK into the plugin in `dir`, in the place of another version that may be there. Returns its folder.
 ///
 /// # Errors
 ///
 /// A folder or file cannot be written; what was there before is then still there.
-pub fn carry(dir: &Path) -> Result<PathBuf> {
+pub(crate) fn carry(dir: &Path) -> Result<PathBuf> {
     if SDK.is_empty() {
         return Err(Error::internal("this program was built without the SDK"));
     }
     let folder = dir.join(FOLDER);
-    let beside = |what: &str| dir.join(format!(".{FOLDER}.{}.{what}", std::process::id()));
-    let (new, old) = (beside("new"), beside("old"));
+    let next_to_it = |what: &str| dir.join(format!(".{FOLDER}.{}.{what}", std::process::id()));
+    let (new, old) = (next_to_it("new"), next_to_it("old"));
     write_all(&new, SDK)?;
     let is_there = folder.exists();
     let moved = if is_there { std::fs::rename(&folder, &old) } else { Ok(()) };
@@ -55,7 +55,7 @@ pub fn carry(dir: &Path) -> Result<PathBuf> {
 }
 
 /// Whether the SDK that a plugin carries in this folder is the one of this program, file by file.
-pub fn is_current(folder: &Path) -> bool {
+pub(crate) fn is_current(folder: &Path) -> bool {
     SDK.iter().all(|(path, content)| std::fs::read(folder.join(path)).is_ok_and(|found| found == *content))
 }
 
@@ -64,7 +64,7 @@ pub fn is_current(folder: &Path) -> bool {
 /// # Errors
 ///
 /// A folder or file cannot be written.
-pub fn provide(dir: &Path) -> Result<PathBuf> {
+pub(crate) fn provide(dir: &Path) -> Result<PathBuf> {
     let root = home::home()?.join("sdk");
     let sdk = unpack(&root, SDK)?;
     let config = dir.join(CONFIG);
@@ -214,7 +214,7 @@ mod tests {
         carry(dir.path()).unwrap();
         assert!(is_current(&folder));
         assert!(!folder.join("src/gone.rs").exists(), "a file of the other version was left");
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "something was left beside the folder");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "something was left next to the folder");
     }
 
     #[test]

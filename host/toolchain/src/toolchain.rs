@@ -3,20 +3,21 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::error::BuildError;
 use super::home;
 use flowgate_base::error::{Error, Result};
 
 /// What plugins are compiled for: WebAssembly with nothing outside of it, so that a plugin imports only what the
 /// contract has.
-pub const TARGET: &str = "wasm32-unknown-unknown";
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The format of `wasm-toolchain/env` that is read here; `scripts/setup.sh` writes it.
 const FORMAT: &str = "1";
 
 /// How to compile for [`TARGET`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Toolchain {
-    /// The compiler in use has the target: nothing to be told to Cargo.
+pub(crate) enum Toolchain {
+    /// The compiler in use has the target: Cargo needs no settings.
     InUse,
     /// The compiler that `scripts/setup.sh` made a library for.
     Built {
@@ -36,7 +37,7 @@ impl Toolchain {
     /// # Errors
     ///
     /// Rust is not installed; no compiler has the target; or the library was made for an older version of its compiler.
-    pub fn find(dir: &Path) -> Result<Toolchain> {
+    pub(crate) fn find(dir: &Path) -> Result<Toolchain> {
         let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         if has_target(Path::new(&ask(Path::new(&rustc), &["--print", "sysroot"], dir)?)) {
             return Ok(Toolchain::InUse);
@@ -50,15 +51,15 @@ impl Toolchain {
 
     /// The folder within `target_dir` for what this toolchain compiles. Cargo itself tells versions of a compiler apart,
     /// but not two libraries for the same one.
-    pub fn target_dir(&self, target_dir: &Path) -> PathBuf {
+    pub(crate) fn target_dir(&self, target_dir: &Path) -> PathBuf {
         match self {
             Toolchain::InUse => target_dir.to_path_buf(),
             Toolchain::Built { id, .. } => target_dir.join(id),
         }
     }
 
-    /// Tells Cargo which compiler to use.
-    pub fn apply(&self, cargo: &mut Command) {
+    /// Sets the compiler that Cargo uses.
+    pub(crate) fn apply(&self, cargo: &mut Command) {
         if let Toolchain::Built { rustc, linker, .. } = self {
             cargo.env("RUSTC", rustc).env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
         }
@@ -84,13 +85,11 @@ fn built(folder: &Path, env: &str) -> Result<Toolchain> {
 }
 
 fn missing(why: &str) -> Error {
-    Error::new(
-        &crate::code::USER,
-        format!(
-            "no Rust compiler here can compile for {TARGET}: {why}run `rustup target add {TARGET}`, \
+    BuildError::ToolsMissing(format!(
+        "no Rust compiler here can compile for {TARGET}: {why}run `rustup target add {TARGET}`, \
          or `make setup` in the Flowgate repository, which also works without rustup"
-        ),
-    )
+    ))
+    .into()
 }
 
 /// Whether a compiler's folder holds the standard library for [`TARGET`].
@@ -106,15 +105,12 @@ fn has_target(sysroot: &Path) -> bool {
 /// What a compiler prints, without the last line break.
 fn ask(rustc: &Path, args: &[&str], dir: &Path) -> Result<String> {
     let output = Command::new(rustc).args(args).current_dir(dir).output().map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => Error::new(
-            &crate::code::USER,
-            "Rust is not installed: `rustc` was not found (https://rustup.rs says how to install it)",
-        ),
+        std::io::ErrorKind::NotFound => BuildError::no_rust("rustc").into(),
         _ => Error::io(format!("cannot run {}", rustc.display()), &e),
     })?;
     if !output.status.success() {
         let reason = String::from_utf8_lossy(&output.stderr);
-        return Err(Error::new(&crate::code::EXTERNAL, format!("{} failed: {}", rustc.display(), reason.trim())));
+        return Err(BuildError::ToolFailed(format!("{} failed: {}", rustc.display(), reason.trim())).into());
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }

@@ -32,7 +32,7 @@ impl Kind {
         }
     }
 
-    /// How many inputs a function of this kind takes.
+    /// The number of inputs that a function of this kind takes.
     pub fn inputs(self) -> std::ops::RangeInclusive<usize> {
         match self {
             Kind::Transform | Kind::Aggregate => 1..=1,
@@ -57,14 +57,14 @@ pub struct FunctionInfo {
     pub inputs: Vec<Vec<Field>>,
 }
 
-/// What is asked when a function is opened for an operator.
+/// How an operator opens a function.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct OpenRequest {
     /// The operator's name in the job: for logs, metrics and messages.
     pub operator: String,
     /// The function's name.
     pub function: String,
-    /// One JSON value; `{}` where the job gives none.
+    /// One JSON value; `{}` where the job has none.
     pub config: serde_json::Value,
     /// The available columns of each input.
     pub inputs: Vec<Schema>,
@@ -90,7 +90,7 @@ pub struct OutputBinding {
     pub name: String,
     /// Columns that it makes.
     pub columns: Vec<Field>,
-    /// Whether input columns that it does not replace go on.
+    /// Whether input columns that it does not replace pass through.
     pub passthrough: bool,
 }
 

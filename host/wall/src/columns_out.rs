@@ -1,4 +1,4 @@
-//! What a plugin returned, on its way into Arrow: nothing is believed.
+//! What a plugin returned, on its way into Arrow: everything is checked.
 //!
 //! S1: nothing from a plugin is used before it is validated: lengths, offsets, UTF-8, row numbers, binding. The checks of each
 //! row are written so that they compile to vector code: they are most of the cost of a small column.
@@ -15,13 +15,13 @@ use flowgate_base::error::Error;
 use flowgate_base::schema::{DataType, Field};
 use flowgate_base::shown::one_line;
 
-/// What a plugin did wrong; treated like a trap.
-pub(super) type Lie = String;
+/// What is wrong with an answer. It ends the instance as a trap does.
+pub(super) type InvalidAnswer = String;
 
 /// Which given rows the output rows come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
-    /// Output row `i` comes from given row `i`; there are as many.
+    /// Output row `i` comes from given row `i`, for every given row.
     All,
     /// Output row `i` comes from given row `rows[i]`.
     Rows(Vec<u32>),
@@ -44,7 +44,7 @@ pub struct Answer {
     pub outputs: Vec<RowsOut>,
     /// In the order of their rows.
     pub failures: Vec<RowFailure>,
-    /// The operator must not go on; the last of the rows were not tried. What is here counts all the same.
+    /// Why the operator must not go on: the last of the rows were not tried. What is here counts all the same.
     pub gave_up: Option<Error>,
 }
 
@@ -74,7 +74,7 @@ pub(super) struct AnswerSize {
 /// The answer to an update of accumulators.
 #[derive(Debug, Clone)]
 pub struct Updated {
-    /// As many as were given, in their order.
+    /// One for each given accumulator, in their order.
     pub accumulators: VarValues,
     /// Rows that were not counted in, in their order.
     pub failures: Vec<RowFailure>,
@@ -87,7 +87,7 @@ pub(super) fn answer(
     row_count: usize,
     rows_max: usize,
     message_bytes_max: usize,
-) -> Result<Answer, Lie> {
+) -> Result<Answer, InvalidAnswer> {
     if raw.outputs.len() != outputs.len() {
         return Err(format!("returned {} outputs where its binding has {}", raw.outputs.len(), outputs.len()));
     }
@@ -117,13 +117,13 @@ pub(super) fn updated(
     row_count: usize,
     accumulator_bytes_max: usize,
     message_bytes_max: usize,
-) -> Result<Updated, Lie> {
+) -> Result<Updated, InvalidAnswer> {
     let accumulators = accumulators(raw.accumulators, count, accumulator_bytes_max)?;
     Ok(Updated { accumulators, failures: failures(raw.failures, row_count, message_bytes_max)? })
 }
 
 /// Checks accumulators: `count` of them, none too large.
-pub(super) fn accumulators(values: VarValues, count: usize, bytes_max: usize) -> Result<VarValues, Lie> {
+pub(super) fn accumulators(values: VarValues, count: usize, bytes_max: usize) -> Result<VarValues, InvalidAnswer> {
     if values.len() != count || values.offsets.is_empty() {
         return Err(format!("returned {} accumulators for {count}", values.len()));
     }
@@ -136,7 +136,7 @@ pub(super) fn accumulators(values: VarValues, count: usize, bytes_max: usize) ->
 }
 
 /// Checks the columns of one output, each of `row_count` rows.
-pub(super) fn columns(raw: Vec<ColumnOut>, fields: &[Field], row_count: usize) -> Result<Vec<ArrayRef>, Lie> {
+pub(super) fn columns(raw: Vec<ColumnOut>, fields: &[Field], row_count: usize) -> Result<Vec<ArrayRef>, InvalidAnswer> {
     if raw.len() != fields.len() {
         return Err(format!("returned {} columns where its binding has {}", raw.len(), fields.len()));
     }
@@ -146,7 +146,7 @@ pub(super) fn columns(raw: Vec<ColumnOut>, fields: &[Field], row_count: usize) -
         .collect()
 }
 
-fn rows_out(raw: RowsOutRaw, fields: &[Field], row_count: usize) -> Result<RowsOut, Lie> {
+fn rows_out(raw: RowsOutRaw, fields: &[Field], row_count: usize) -> Result<RowsOut, InvalidAnswer> {
     let (selection, selected) = match raw.rows {
         None => (Selection::All, row_count),
         Some(rows) => {
@@ -162,7 +162,11 @@ fn rows_out(raw: RowsOutRaw, fields: &[Field], row_count: usize) -> Result<RowsO
 }
 
 /// Sorts by row.
-fn failures(mut failures: Vec<RowFailure>, row_count: usize, bytes_max: usize) -> Result<Vec<RowFailure>, Lie> {
+fn failures(
+    mut failures: Vec<RowFailure>,
+    row_count: usize,
+    bytes_max: usize,
+) -> Result<Vec<RowFailure>, InvalidAnswer> {
     failures.sort_by_key(|failure| failure.row);
     if let Some(last) = failures.last()
         && last.row as usize >= row_count
@@ -178,7 +182,7 @@ fn failures(mut failures: Vec<RowFailure>, row_count: usize, bytes_max: usize) -
     Ok(failures)
 }
 
-fn failed_and_selected(failures: &[RowFailure], selection: &Selection, row_count: usize) -> Result<(), Lie> {
+fn failed_and_selected(failures: &[RowFailure], selection: &Selection, row_count: usize) -> Result<(), InvalidAnswer> {
     let both = |row: u32| Err(format!("failed row {row} and selected it as well"));
     let Selection::Rows(rows) = selection else {
         return failures.first().map_or(Ok(()), |f| both(f.row));
@@ -195,7 +199,7 @@ fn failed_and_selected(failures: &[RowFailure], selection: &Selection, row_count
     }
 }
 
-fn array(column: ColumnOut, field: &Field, row_count: usize) -> Result<ArrayRef, Lie> {
+fn array(column: ColumnOut, field: &Field, row_count: usize) -> Result<ArrayRef, InvalidAnswer> {
     let count = |found: usize| {
         if found == row_count { Ok(()) } else { Err(format!("has {found} values for {row_count} rows")) }
     };
@@ -239,16 +243,13 @@ fn array(column: ColumnOut, field: &Field, row_count: usize) -> Result<ArrayRef,
             Arc::new(BinaryArray::new(offsets, data, nulls))
         }
         (values, expected) => {
-            return Err(format!(
-                "lies about its columns: returned {} where its binding says {expected}",
-                values.name()
-            ));
+            return Err(format!("returned {} where its binding says {expected}", values.name()));
         }
     };
     Ok(array)
 }
 
-fn bits(bytes: Vec<u8>, row_count: usize) -> Result<BooleanBuffer, Lie> {
+fn bits(bytes: Vec<u8>, row_count: usize) -> Result<BooleanBuffer, InvalidAnswer> {
     let expected = row_count.div_ceil(8);
     if bytes.len() != expected {
         return Err(format!("has {} bytes of bits for {row_count} rows; {expected} would be right", bytes.len()));
@@ -257,7 +258,7 @@ fn bits(bytes: Vec<u8>, row_count: usize) -> Result<BooleanBuffer, Lie> {
 }
 
 /// The first offset is 0, they never decrease, the last is the length of the data, which is under 2 GiB.
-pub(super) fn offsets_hold(values: &VarValues) -> Result<(), Lie> {
+pub(super) fn offsets_hold(values: &VarValues) -> Result<(), InvalidAnswer> {
     if values.data.len() > i32::MAX as usize {
         return Err("has 2 GiB of data or more".into());
     }
@@ -276,7 +277,7 @@ pub(super) fn offsets_hold(values: &VarValues) -> Result<(), Lie> {
 }
 
 /// Each value is UTF-8 by itself. Offsets must have been checked.
-fn utf8_holds(values: &VarValues) -> Result<(), Lie> {
+fn utf8_holds(values: &VarValues) -> Result<(), InvalidAnswer> {
     if values.data.is_ascii() {
         return Ok(());
     }

@@ -43,7 +43,7 @@ fn fields() -> Vec<Field> {
     DataType::ALL.iter().map(|t| Field::nullable(t.name(), *t)).collect()
 }
 
-/// A plugin that gives back what it was given.
+/// A plugin that returns its input.
 fn echo(column: &ColumnIn<'_>) -> ColumnOut {
     let var = |v: &VarIn<'_>| VarValues { offsets: v.offsets.to_vec(), data: v.data.to_vec() };
     let values = match &column.values {

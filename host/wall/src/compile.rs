@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::admission::{Manifest, admit};
 use super::engine;
-use super::limited_child::{self, Ended, Order, Task};
+use super::error::LoadError;
+use super::limited_child::{self, Ended, Order, Task, Unserved};
 use super::limits::Limits;
-use flowgate_base::error::Error;
+use flowgate_base::error::{Error, Fault, Result};
 use flowgate_base::quantity::Bytes;
 use flowgate_base::shown::one_line;
 
@@ -35,13 +36,18 @@ pub(super) struct Artifact {
 }
 
 impl Artifact {
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let head = serde_json::to_vec(&(&self.manifest, &self.schemas_judged)).unwrap_or_default();
+    /// Encodes it.
+    ///
+    /// # Errors
+    /// The head cannot be written as JSON: our mistake.
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
+        let head = serde_json::to_vec(&(&self.manifest, &self.schemas_judged))
+            .map_err(|e| Error::internal(format!("the head of an artifact cannot be written: {e}")))?;
         let mut bytes = Vec::with_capacity(4 + head.len() + self.machine_code.len());
         bytes.extend_from_slice(&(head.len() as u32).to_le_bytes());
         bytes.extend_from_slice(&head);
         bytes.extend_from_slice(&self.machine_code);
-        bytes
+        Ok(bytes)
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
@@ -52,41 +58,22 @@ impl Artifact {
     }
 }
 
-/// Why a component has no machine code.
-pub(super) enum NotCompiled {
-    /// It is at fault, and would be every time.
-    Refused(String),
-    /// Something else is; the next time may go better.
-    Failed(Error),
-}
-
-impl From<NotCompiled> for Error {
-    fn from(not: NotCompiled) -> Self {
-        match not {
-            NotCompiled::Refused(message) => Error::new(&crate::code::USER, message),
-            NotCompiled::Failed(error) => error,
-        }
-    }
-}
-
-/// Admits and compiles a component. The error says what is wrong with it.
-pub(super) fn compile(
-    component: &[u8],
-    limits: &Limits,
-    compile_in: &CompileIn,
-) -> std::result::Result<Artifact, NotCompiled> {
+/// Admits and compiles a component.
+///
+/// # Errors
+/// The component is refused, and would be every time: the user's fault. Or the machine fails: the next time may go better.
+pub(super) fn compile(component: &[u8], limits: &Limits, compile_in: &CompileIn) -> Result<Artifact> {
     match compile_in {
-        CompileIn::ThisProcess => build(component, limits).map_err(NotCompiled::Refused),
+        CompileIn::ThisProcess => build(component, limits),
         CompileIn::Child(exe) => in_child(component, limits, exe),
     }
 }
 
-fn build(component: &[u8], limits: &Limits) -> std::result::Result<Artifact, String> {
-    let (component, manifest) = admit(component, limits)?;
-    let engine = engine::to_compile(limits).map_err(|e| e.message)?;
-    let machine_code = engine
+fn build(component: &[u8], limits: &Limits) -> Result<Artifact> {
+    let (component, manifest) = admit(component, limits).map_err(LoadError::NotAdmitted)?;
+    let machine_code = engine::to_compile(limits)?
         .precompile_component(&component)
-        .map_err(|e| format!("does not compile: {}", one_line(&format!("{e:#}"), 2_000)))?;
+        .map_err(|e| LoadError::NotAdmitted(format!("does not compile: {}", one_line(&format!("{e:#}"), 2_000))))?;
     Ok(Artifact { manifest, schemas_judged: None, machine_code })
 }
 
@@ -100,18 +87,22 @@ pub(super) struct CompileTask {
 
 impl CompileTask {
     /// The child's side: the artifact, or what is wrong with the component.
-    pub(super) fn serve(&self, component: &[u8]) -> std::result::Result<Vec<u8>, String> {
+    pub(super) fn serve(&self, component: &[u8]) -> std::result::Result<Vec<u8>, Unserved> {
         let limits = Limits {
             component_bytes_max: self.component_bytes_max,
             nested_modules_max: self.nested_modules_max,
             stack_bytes_max: self.stack_bytes_max,
             ..Limits::default()
         };
-        build(component, &limits).map(|artifact| artifact.to_bytes())
+        build(component, &limits).and_then(|artifact| artifact.to_bytes()).map_err(|error| match error.fault() {
+            Fault::User => Unserved::Refused(error.message),
+            Fault::External => Unserved::Hindered(error.message),
+            Fault::Internal => Unserved::Broken(error.message),
+        })
     }
 }
 
-fn in_child(component: &[u8], limits: &Limits, exe: &Path) -> std::result::Result<Artifact, NotCompiled> {
+fn in_child(component: &[u8], limits: &Limits, exe: &Path) -> Result<Artifact> {
     let order = Order {
         task: Task::Compile(CompileTask {
             component_bytes_max: limits.component_bytes_max,
@@ -124,32 +115,26 @@ fn in_child(component: &[u8], limits: &Limits, exe: &Path) -> std::result::Resul
     };
     let wall = Duration::from_secs(limits.compile_wall_s_max);
     let answer_max = limits.machine_code_bytes_max as u64;
-    let refused = |message: String| Err(NotCompiled::Refused(message));
-    let failed = |error: Error| Err(NotCompiled::Failed(error));
-    match limited_child::run(exe, &order, component, wall, answer_max).map_err(NotCompiled::Failed)? {
-        Ended::Answered(artifact) => Artifact::from_bytes(&artifact)
-            .ok_or_else(|| NotCompiled::Failed(Error::internal("the compiler gave a broken artifact"))),
-        Ended::Refused(message) => refused(message),
+    let too_much = |message: String| Err(LoadError::CompileLimit(message).into());
+    let failed = |message: String| Err(LoadError::Machine(message).into());
+    match limited_child::run(exe, &order, component, wall, answer_max)? {
+        Ended::Answered(artifact) => {
+            Artifact::from_bytes(&artifact).ok_or_else(|| Error::internal("the compiler returned a broken artifact"))
+        }
+        Ended::Refused(message) => Err(LoadError::NotAdmitted(message).into()),
         Ended::ProcessorTime => {
-            refused(format!("took more than {} s of processor time to compile", limits.compile_cpu_s_max))
+            too_much(format!("took more than {} s of processor time to compile", limits.compile_cpu_s_max))
         }
         Ended::Memory => {
-            refused(format!("took more than {} of memory to compile", Bytes(limits.compile_memory_bytes_max)))
+            too_much(format!("took more than {} of memory to compile", Bytes(limits.compile_memory_bytes_max)))
         }
-        Ended::TooLarge => refused(format!("compiles to more than {} of machine code", Bytes(answer_max))),
-        Ended::Crashed(how) => refused(format!("makes the compiler crash ({how})")),
+        Ended::TooLarge => too_much(format!("compiles to more than {} of machine code", Bytes(answer_max))),
+        Ended::Crashed(how) => too_much(format!("makes the compiler crash ({how})")),
         // Another time the machine may be less busy.
-        Ended::WallTime => failed(Error::new(
-            &crate::code::USER,
-            format!("took longer than {} s to compile", limits.compile_wall_s_max),
-        )),
-        Ended::Killed => failed(Error::new(
-            &crate::code::EXTERNAL,
-            "the process that compiles was killed, perhaps for lack of memory",
-        )),
-        Ended::Silent(code) => failed(Error::new(
-            &crate::code::EXTERNAL,
-            format!("the process that compiles ended without an answer (exit code {code:?})"),
-        )),
+        Ended::WallTime => failed(format!("took longer than {} s to compile", limits.compile_wall_s_max)),
+        Ended::Killed => failed("the process that compiles was killed, perhaps for lack of memory".into()),
+        Ended::Silent(code) => {
+            failed(format!("the process that compiles ended without an answer (exit code {code:?})"))
+        }
     }
 }

@@ -67,7 +67,7 @@ fn judge(function: Described, limits: &Limits) -> Result<FunctionInfo, String> {
     })
 }
 
-/// Judges a binding against what was asked.
+/// Judges a binding against the request.
 pub(super) fn binding(bound: Bound, kind: Kind, request: &OpenRequest, limits: &Limits) -> Result<Binding, String> {
     if bound.inputs.len() != request.inputs.len() {
         return Err(format!("binds {} inputs of {}", bound.inputs.len(), request.inputs.len()));

@@ -41,7 +41,7 @@ fn config(limits: &Limits) -> Config {
     config
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
-        // Which NaN an operation gives must not depend on the machine: a call repeated after a recovery gives the same bits.
+        // Which NaN an operation returns must not depend on the machine: a call repeated after a recovery returns the same bits.
         .cranelift_nan_canonicalization(true)
         .epoch_interruption(true)
         .max_wasm_stack(limits.stack_bytes_max)

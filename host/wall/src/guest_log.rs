@@ -38,9 +38,9 @@ pub trait GuestLog: Send + Sync {
 }
 
 /// Writes `operator: level: message` to standard error, from `least` upwards, without waiting for who reads it.
-pub struct StderrLog {
+pub(crate) struct StderrLog {
     /// Lines under this level are dropped.
-    pub least: LogLevel,
+    pub(crate) least: LogLevel,
 }
 
 impl GuestLog for StderrLog {

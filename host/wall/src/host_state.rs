@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use wasmtime::{ResourceLimiter, Result, format_err};
 
+use super::error::CallError;
 use super::guest_log::{GuestLog, LogLevel};
 use super::keyed_call::KeyedCall;
 use super::limits::Limits;
@@ -29,7 +30,7 @@ pub(super) struct HostState {
     pub(super) context: CallContext,
     pub(super) services: Services,
     /// Why the instance was refused something: the reason of the trap that follows.
-    pub(super) refusal: Option<String>,
+    pub(super) refusal: Option<CallError>,
     /// State and timers, while a process function is called.
     pub(super) keyed: Option<KeyedCall>,
     /// A line of the level `error` that is not in the log yet: the reason of the trap that may follow.
@@ -73,11 +74,12 @@ impl HostState {
         self.last_words.take()
     }
 
-    /// Traps for this reason. A denied growth traps at once, too: an allocator that is told `no` would abort a moment
+    /// Traps for this reason. A denied growth traps at once, too: an allocator that is refused memory would abort a moment
     /// later without saying why.
-    pub(super) fn refuse<T>(&mut self, reason: String) -> Result<T> {
-        self.refusal = Some(reason.clone());
-        Err(format_err!("{reason}"))
+    pub(super) fn refuse<T>(&mut self, reason: CallError) -> Result<T> {
+        let error = format_err!("{reason}");
+        self.refusal = Some(reason);
+        Err(error)
     }
 }
 
@@ -86,7 +88,7 @@ impl ResourceLimiter for HostState {
         let total = self.memory_bytes.saturating_add(desired.saturating_sub(current));
         let max = self.services.limits.memory_bytes_max;
         if total > max {
-            return self.refuse(format!("grew beyond {} of memory", Bytes(max as u64)));
+            return self.refuse(CallError::Limit(format!("grew beyond {} of memory", Bytes(max as u64))));
         }
         self.memory_bytes = total;
         Ok(true)
@@ -96,7 +98,7 @@ impl ResourceLimiter for HostState {
         let total = self.table_elements.saturating_add(desired.saturating_sub(current));
         let max = self.services.limits.table_elements_max;
         if total > max {
-            return self.refuse(format!("grew its tables beyond {max} elements"));
+            return self.refuse(CallError::Limit(format!("grew its tables beyond {max} elements")));
         }
         self.table_elements = total;
         Ok(true)
@@ -147,7 +149,7 @@ pub(super) struct Services {
 }
 
 impl Drop for Services {
-    /// What was counted is told, at the latest at the end.
+    /// Logs what was counted, at the latest at the end.
     fn drop(&mut self) {
         self.tell_dropped();
     }
@@ -219,7 +221,7 @@ impl Services {
         }
     }
 
-    /// Of the second that is over.
+    /// Logs how many lines were dropped in the second that is over.
     fn tell_dropped(&mut self) {
         self.tell_repeats();
         let dropped = self.log_lines.saturating_sub(self.limits.log_lines_per_s_max);

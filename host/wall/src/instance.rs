@@ -5,6 +5,7 @@ use std::time::Duration;
 use wasmtime::{Store, Trap, WasmBacktrace};
 
 use super::contract::Guest;
+use super::error::CallError;
 use super::host_state::{HostState, Services};
 use super::plugins::Plugin;
 use flowgate_base::quantity::{Bytes, Millis};
@@ -16,13 +17,9 @@ pub(super) struct Instance {
     guest: Guest,
 }
 
-/// A call ended without an answer: why, for people. The instance must not be used again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Trapped(pub(super) String);
-
 impl Instance {
-    /// A new instance. The services come back where it does not start.
-    pub(super) fn new(plugin: &Plugin, services: Services) -> Result<Self, (Box<Services>, Trapped)> {
+    /// Creates an instance. The services come back where it does not start.
+    pub(super) fn new(plugin: &Plugin, services: Services) -> Result<Self, (Box<Services>, CallError)> {
         let limits = &plugin.wall.limits;
         let mut store = Store::new(&plugin.wall.engine, HostState::new(services));
         store.limiter(|state| state);
@@ -52,7 +49,7 @@ impl Instance {
         plugin: &Plugin,
         deadline: Duration,
         call: impl FnOnce(&Guest, &mut Store<HostState>) -> wasmtime::Result<R>,
-    ) -> Result<R, Trapped> {
+    ) -> Result<R, CallError> {
         let ticker = &plugin.wall.ticker;
         self.store.set_epoch_deadline(ticker.ticks(deadline));
         let running = ticker.run();
@@ -64,7 +61,7 @@ impl Instance {
         answer
     }
 
-    /// Data that further calls may give back; by default the limit of a batch.
+    /// Sets the data that further calls may return; by default the limit of a batch.
     pub(super) fn limit_output(&mut self, bytes_max: usize) {
         self.store.set_hostcall_fuel(bytes_max);
     }
@@ -83,39 +80,36 @@ impl Instance {
     }
 }
 
-/// Says in a person's words why a call ended.
-fn trapped(store: &mut Store<HostState>, plugin: &Plugin, error: &wasmtime::Error, deadline: Duration) -> Trapped {
+/// How wasmtime's error ends when a call has returned more data than it may. Its type is private to wasmtime.
+const TOO_MUCH_DATA: &str = "fuel allocated for hostcalls has been exhausted";
+
+/// Says in words for people why a call ended.
+fn trapped(store: &mut Store<HostState>, plugin: &Plugin, error: &wasmtime::Error, deadline: Duration) -> CallError {
     if let Some(refusal) = store.data_mut().refusal.take() {
-        return Trapped(refusal);
+        return refusal;
     }
-    let unreachable = matches!(error.downcast_ref::<Trap>(), Some(Trap::UnreachableCodeReached));
-    if unreachable && let Some(why) = store.data_mut().take_last_words() {
-        // What a guest says before it gives up tells more than where in its code that was.
-        return Trapped(why);
+    let trap = error.downcast_ref::<Trap>();
+    if trap == Some(&Trap::Interrupt) {
+        let deadline = Millis(i64::try_from(deadline.as_millis()).unwrap_or(i64::MAX));
+        return CallError::Deadline(format!("did not finish within {deadline}"));
+    }
+    if trap == Some(&Trap::UnreachableCodeReached)
+        && let Some(why) = store.data_mut().take_last_words()
+    {
+        // What a guest says before it gives up says more than where in its code it was.
+        return CallError::Trap(why);
+    }
+    let limits = &plugin.wall.limits;
+    let cause = match trap {
+        Some(trap) => trap.to_string().trim_start_matches("wasm trap: ").trim_start_matches("wasm ").to_string(),
+        None => error.root_cause().to_string(),
+    };
+    if trap.is_none() && cause.ends_with(TOO_MUCH_DATA) {
+        return CallError::Limit(format!("returned more than {} of data", Bytes(limits.output_bytes_max as u64)));
     }
     let place = error
         .downcast_ref::<WasmBacktrace>()
         .and_then(|trace| trace.frames().iter().find_map(|frame| frame.func_name().map(|name| one_line(name, 200))));
     let place = place.map(|name| format!(" in {name}")).unwrap_or_default();
-    let message = match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => {
-            let deadline = Millis(i64::try_from(deadline.as_millis()).unwrap_or(i64::MAX));
-            return Trapped(format!("did not finish within {deadline}"));
-        }
-        Some(trap) => {
-            let trap = trap.to_string();
-            let trap = trap.trim_start_matches("wasm trap: ").trim_start_matches("wasm ");
-            format!("trapped: {trap}{place}")
-        }
-        None => {
-            let cause = error.root_cause().to_string();
-            if cause.contains("fuel allocated for hostcalls has been exhausted") {
-                let max = Bytes(plugin.wall.limits.output_bytes_max as u64);
-                format!("returned more than {max} of data")
-            } else {
-                format!("trapped: {cause}{place}")
-            }
-        }
-    };
-    Trapped(one_line(&message, plugin.wall.limits.message_bytes_max))
+    CallError::Trap(one_line(&format!("trapped: {cause}{place}"), limits.message_bytes_max))
 }

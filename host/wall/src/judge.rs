@@ -1,5 +1,5 @@
 //! Judging what plugins declare for their configs, and configs by it: in a limited child, as components are compiled, since a
-//! schema of a few bytes can ask a validator for work without end.
+//! schema of a few bytes can make a validator work without end.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::compile::CompileIn;
-use super::limited_child::{self, Ended, Order, Task};
+use super::error::LoadError;
+use super::limited_child::{self, Ended, Order, Task, Unserved};
 use super::limits::Limits;
 use super::schema_guard;
 use flowgate_base::error::{Error, Result};
@@ -38,10 +39,11 @@ impl JudgeTask {
     }
 
     /// The child's side: cases in JSON, and their verdicts in JSON.
-    pub(super) fn serve(&self, cases: &[u8]) -> std::result::Result<Vec<u8>, String> {
-        let cases: Vec<Case> = serde_json::from_slice(cases).map_err(|e| format!("cannot be read: {e}"))?;
+    pub(super) fn serve(&self, cases: &[u8]) -> std::result::Result<Vec<u8>, Unserved> {
+        let cases: Vec<Case> =
+            serde_json::from_slice(cases).map_err(|e| Unserved::Refused(format!("cannot be read: {e}")))?;
         let verdicts: Vec<Verdict> = cases.iter().map(|case| self.judge(case)).collect();
-        serde_json::to_vec(&verdicts).map_err(|e| e.to_string())
+        serde_json::to_vec(&verdicts).map_err(|e| Unserved::Broken(format!("verdicts cannot be written: {e}")))
     }
 
     fn judge(&self, case: &Case) -> Verdict {
@@ -74,33 +76,25 @@ pub(super) fn judge(cases: &[Case], limits: &Limits, compile_in: &CompileIn) -> 
         cpu_s_max: limits.judge_cpu_s_max,
     };
     let wall = Duration::from_secs(limits.judge_wall_s_max);
-    let too_much =
-        |what: String| Err(Error::new(&crate::code::USER, format!("judging its config schema takes more than {what}")));
+    let refused = |message: String| Err(LoadError::ConfigSchema(message).into());
+    let too_much = |what: String| refused(format!("judging its config schema takes more than {what}"));
+    let failed = |message: String| Err(LoadError::Machine(message).into());
     match limited_child::run(exe, &order, &input, wall, answer_max)? {
         Ended::Answered(verdicts) => match serde_json::from_slice::<Vec<Verdict>>(&verdicts) {
             Ok(verdicts) if verdicts.len() == cases.len() => Ok(verdicts),
-            _ => Err(Error::internal("the judge of schemas gave a broken answer")),
+            _ => Err(Error::internal("the judge of schemas returned a broken answer")),
         },
-        Ended::Refused(message) => Err(Error::new(&crate::code::USER, format!("its config schema {message}"))),
+        Ended::Refused(message) => refused(format!("its config schema {message}")),
         Ended::ProcessorTime => too_much(format!("{} s of processor time", limits.judge_cpu_s_max)),
         // Another time the machine may be less busy.
-        Ended::WallTime => Err(Error::new(
-            &crate::code::EXTERNAL,
-            format!("judging its config schema takes more than {} s", limits.judge_wall_s_max),
-        )),
+        Ended::WallTime => failed(format!("judging its config schema takes more than {} s", limits.judge_wall_s_max)),
         Ended::Memory => too_much(format!("{} of memory", Bytes(limits.judge_memory_bytes_max))),
         Ended::TooLarge => too_much(format!("{} of messages", Bytes(answer_max))),
-        Ended::Crashed(how) => {
-            Err(Error::new(&crate::code::USER, format!("its config schema makes the validator crash ({how})")))
+        Ended::Crashed(how) => refused(format!("its config schema makes the validator crash ({how})")),
+        Ended::Killed => failed("the process that judges schemas was killed, perhaps for lack of memory".into()),
+        Ended::Silent(code) => {
+            failed(format!("the process that judges schemas ended without an answer (exit code {code:?})"))
         }
-        Ended::Killed => Err(Error::new(
-            &crate::code::EXTERNAL,
-            "the process that judges schemas was killed, perhaps for lack of memory",
-        )),
-        Ended::Silent(code) => Err(Error::new(
-            &crate::code::EXTERNAL,
-            format!("the process that judges schemas ended without an answer (exit code {code:?})"),
-        )),
     }
 }
 

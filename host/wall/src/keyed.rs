@@ -4,7 +4,7 @@ use std::any::Any;
 
 use flowgate_base::error::{Error, Result};
 
-/// Which clock a timer goes by.
+/// The clock of a timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TimerClock {
     /// It fires when the operator's watermark reaches its time.
@@ -29,47 +29,47 @@ pub struct Timer {
 /// State and timers of the keys of one call. Keys are known by their number in the call, slots by their position in the
 /// binding; the wall has checked that both are there and that the slot is of the right kind.
 ///
-/// Reads see what the call has written. Nothing that was written counts before [`KeyedState::commit`]; what was written
-/// since the last one is forgotten by [`KeyedState::roll_back`]. An error is never the function's fault.
+/// Reads see what the call has written. A write takes effect with [`KeyedState::commit`];
+/// [`KeyedState::roll_back`] forgets those since the last commit. An error is never the function's fault.
 pub trait KeyedState: Any + Send {
-    /// The value of a key.
+    /// Returns the value of a key.
     fn get(&mut self, slot: u32, key: u32) -> Result<Option<&[u8]>>;
-    /// Gives the value of every key of the call, in their order.
-    fn get_all(&mut self, slot: u32, give: &mut dyn FnMut(Option<&[u8]>)) -> Result<()>;
+    /// Passes the value of every key of the call to `emit`, in their order.
+    fn get_all(&mut self, slot: u32, emit: &mut dyn FnMut(Option<&[u8]>)) -> Result<()>;
     /// Sets the value of a key; `None` clears it.
     fn set(&mut self, slot: u32, key: u32, value: Option<&[u8]>) -> Result<()>;
 
-    /// An entry of a key's map.
+    /// Returns an entry of a key's map.
     fn map_get(&mut self, slot: u32, key: u32, entry: &[u8]) -> Result<Option<&[u8]>>;
     /// Sets an entry; `None` removes it.
     fn map_set(&mut self, slot: u32, key: u32, entry: &[u8], value: Option<&[u8]>) -> Result<()>;
-    /// Gives the entries after `after` in the order of their bytes, at most `limit`.
+    /// Passes the entries after `after` to `emit`, in the order of their bytes, at most `limit`.
     fn map_entries(
         &mut self,
         slot: u32,
         key: u32,
         after: Option<&[u8]>,
         limit: usize,
-        give: &mut dyn FnMut(&[u8], &[u8]),
+        emit: &mut dyn FnMut(&[u8], &[u8]),
     ) -> Result<()>;
     /// Removes all entries of a key.
     fn map_clear(&mut self, slot: u32, key: u32) -> Result<()>;
 
     /// Appends to a key's list.
     fn list_append(&mut self, slot: u32, key: u32, element: &[u8]) -> Result<()>;
-    /// Gives the elements from position `start` on, at most `limit`.
+    /// Passes the elements from position `start` on to `emit`, at most `limit`.
     fn list_elements(
         &mut self,
         slot: u32,
         key: u32,
         start: usize,
         limit: usize,
-        give: &mut dyn FnMut(&[u8]),
+        emit: &mut dyn FnMut(&[u8]),
     ) -> Result<()>;
     /// Empties a key's list.
     fn list_clear(&mut self, slot: u32, key: u32) -> Result<()>;
 
-    /// Bytes that a key has in a slot.
+    /// Returns the bytes that a key has in a slot.
     fn bytes(&mut self, slot: u32, key: u32) -> Result<usize>;
 
     /// Sets a timer, unless it is set already.
@@ -77,9 +77,9 @@ pub trait KeyedState: Any + Send {
     /// Clears a timer, if it is set.
     fn clear_timer(&mut self, timer: Timer) -> Result<()>;
 
-    /// What was written since the last commit holds.
+    /// Makes what was written since the last commit take effect.
     fn commit(&mut self) -> Result<()>;
-    /// What was written since the last commit is forgotten.
+    /// Forgets what was written since the last commit.
     fn roll_back(&mut self);
 }
 
@@ -87,12 +87,12 @@ pub trait KeyedState: Any + Send {
 pub struct StateHandle(Option<Box<dyn KeyedState>>);
 
 impl StateHandle {
-    /// Holds this state.
+    /// Creates a handle that holds `state`.
     pub fn new(state: impl KeyedState) -> Self {
         StateHandle(Some(Box::new(state)))
     }
 
-    /// The state that was put in, between calls.
+    /// Returns the state, between calls.
     ///
     /// # Errors
     /// It is of another type, or was lost with a call that panicked: our mistake.
@@ -115,5 +115,5 @@ impl StateHandle {
 }
 
 fn lost() -> Error {
-    Error::internal("an operator's state is not where it was put")
+    Error::internal("an operator's state was lost in a call that panicked")
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::binding::{StateKind, StateSlot};
 use super::columns_out::offsets_hold;
+use super::error::CallError;
 use super::host_state::HostState;
 use super::keyed::{KeyedState, Timer};
 use super::limits::Limits;
@@ -19,7 +20,7 @@ pub(super) struct KeyedCall {
     pub(super) state: Box<dyn KeyedState>,
     /// As in the binding.
     slots: Arc<[StateSlot]>,
-    /// How many keys the call has.
+    /// Keys of the call.
     key_count: u32,
     /// Where the call is over a part of the operator's keys: for each of the call's, its number there.
     part: Option<Vec<u32>>,
@@ -33,10 +34,16 @@ pub(super) struct KeyedCall {
     pub(super) failure: Option<Error>,
 }
 
-/// Why an import is not served.
+/// Why an import is not served; the call traps. A text goes on behind the import's name, as in "called `state.set` on key 7".
 pub(super) enum Refusal {
-    /// The function asks for what it may not have; the call traps.
-    Function(String),
+    /// The import was called with what the contract does not allow.
+    Misuse(String),
+    /// One argument or answer is too large.
+    TooLarge(String),
+    /// The call as a whole takes too much; says so without the import.
+    CallLimit(String),
+    /// The call's time is over.
+    Late,
     /// The state is at fault.
     State(Error),
 }
@@ -55,8 +62,16 @@ const ENTRIES_BETWEEN_CLOCKS: u32 = 256;
 /// What each write takes, however short it is: the note that undoes it.
 const WRITE_BYTES: usize = 128;
 
-fn refuse<T>(why: impl Into<String>) -> Served<T> {
-    Err(Refusal::Function(why.into()))
+fn misuse<T>(why: String) -> Served<T> {
+    Err(Refusal::Misuse(why))
+}
+
+fn call_limit<T>(why: String) -> Served<T> {
+    Err(Refusal::CallLimit(why))
+}
+
+fn too_large<T>(why: String) -> Served<T> {
+    Err(Refusal::TooLarge(why))
 }
 
 impl HostState {
@@ -68,21 +83,26 @@ impl HostState {
     ) -> wasmtime::Result<R> {
         let Some(call) = &mut self.keyed else {
             let why = "which only process functions may use, and only within `on-batch` and `on-timers`";
-            return self.refuse(format!("called `{import}`, {why}"));
+            return self.refuse(CallError::Trap(format!("called `{import}`, {why}")));
         };
         match call.in_time().and_then(|()| serve(call, &self.services.limits)) {
             Ok(answer) => Ok(answer),
-            Err(Refusal::Function(why)) => self.refuse(format!("called `{import}` {why}")),
+            Err(Refusal::Misuse(why)) => self.refuse(CallError::Trap(format!("called `{import}` {why}"))),
+            Err(Refusal::TooLarge(why)) => self.refuse(CallError::Limit(format!("called `{import}` {why}"))),
+            Err(Refusal::CallLimit(why)) => self.refuse(CallError::Limit(why)),
+            Err(Refusal::Late) => {
+                self.refuse(CallError::Deadline(format!("called `{import}` after the deadline of the call")))
+            }
             Err(Refusal::State(error)) => {
                 call.failure.get_or_insert(error);
-                self.refuse(format!("`{import}` failed"))
+                self.refuse(CallError::Trap(format!("`{import}` failed")))
             }
         }
     }
 }
 
 impl KeyedCall {
-    /// For a call over `key_count` keys, which are all of the operator's batch, or this part of them.
+    /// Creates the state of a call over `key_count` keys: all of the operator's batch, or `part` of them.
     pub(super) fn new(
         state: Box<dyn KeyedState>,
         slots: Arc<[StateSlot]>,
@@ -96,7 +116,7 @@ impl KeyedCall {
 
     fn in_time(&self) -> Served<()> {
         match self.until {
-            Some(until) if clock::monotonic() > until => refuse("and had no time left: the call's deadline is over"),
+            Some(until) if clock::monotonic() > until => Err(Refusal::Late),
             _ => Ok(()),
         }
     }
@@ -116,7 +136,7 @@ impl KeyedCall {
         if self.state.bytes(slot, key)? > limits.key_state_bytes_max {
             let name = self.slots.get(slot as usize).map_or("", |slot| slot.name.as_str());
             let max = Bytes(limits.key_state_bytes_max as u64);
-            return refuse(format!(
+            return too_large(format!(
                 "so that slot `{name}` of one key has more than {max}; `limits: {{ key_state: ... }}` allows more"
             ));
         }
@@ -126,15 +146,15 @@ impl KeyedCall {
     fn slot(&self, slot: u32, kind: StateKind) -> Served<()> {
         match self.slots.get(slot as usize) {
             Some(found) if found.kind == kind => Ok(()),
-            Some(found) => refuse(format!("on slot `{}`, which is a {}", found.name, found.kind.name())),
-            None => refuse(format!("on slot {slot}; its binding has {}", self.slots.len())),
+            Some(found) => misuse(format!("on slot `{}`, which is a {}", found.name, found.kind.name())),
+            None => misuse(format!("on slot {slot}; its binding has {}", self.slots.len())),
         }
     }
 
     /// The number of a key in the operator's batch.
     fn key(&self, key: u32) -> Served<u32> {
         if key >= self.key_count {
-            return refuse(format!("on key {key}; the call has {}", self.key_count));
+            return misuse(format!("on key {key}; the call has {}", self.key_count));
         }
         Ok(self.part.as_ref().map_or(key, |part| part[key as usize]))
     }
@@ -142,7 +162,7 @@ impl KeyedCall {
     fn fits(value: &[u8], limits: &Limits) -> Served<()> {
         if value.len() > limits.state_value_bytes_max {
             let (bytes, max) = (Bytes(value.len() as u64), Bytes(limits.state_value_bytes_max as u64));
-            return refuse(format!("with a value of {bytes}; {max} is the most"));
+            return too_large(format!("with a value of {bytes}; {max} is the most"));
         }
         Ok(())
     }
@@ -150,18 +170,18 @@ impl KeyedCall {
     fn entry_fits(entry: &[u8], limits: &Limits) -> Served<()> {
         if entry.len() > limits.state_entry_bytes_max {
             let (bytes, max) = (Bytes(entry.len() as u64), Bytes(limits.state_entry_bytes_max as u64));
-            return refuse(format!("with an entry's key of {bytes}; {max} is the most"));
+            return too_large(format!("with an entry's key of {bytes}; {max} is the most"));
         }
         Ok(())
     }
 
-    /// Counts what a call writes: it is kept beside the state until the call has ended well.
+    /// Counts what a call writes: it is kept next to the state until the call has succeeded.
     fn count_written(&mut self, bytes: usize, limits: &Limits) -> Served<()> {
         self.serve_entry()?;
         self.written_bytes = self.written_bytes.saturating_add(bytes).saturating_add(WRITE_BYTES);
         if self.written_bytes > limits.state_written_bytes_max {
             let max = Bytes(limits.state_written_bytes_max as u64);
-            return refuse(format!("wrote more than {max} of state in one call"));
+            return call_limit(format!("wrote more than {max} of state in one call"));
         }
         Ok(())
     }
@@ -331,7 +351,7 @@ impl KeyedCall {
     pub(super) fn set_timers(&mut self, timers: &[Timer], limits: &Limits) -> Served<()> {
         self.timers_set = self.timers_set.saturating_add(timers.len());
         if self.timers_set > limits.timers_per_call_max {
-            return refuse(format!("set more than {} timers in one call", limits.timers_per_call_max));
+            return call_limit(format!("set more than {} timers in one call", limits.timers_per_call_max));
         }
         for timer in timers {
             self.serve_entry()?;
@@ -380,29 +400,29 @@ impl<'a> Given<'a> {
 fn read_fits(bytes: usize, limits: &Limits) -> Served<()> {
     if bytes > limits.state_read_bytes_max {
         let max = Bytes(limits.state_read_bytes_max as u64);
-        return refuse(format!("for more than {max} of values, which is the most that it gives at once"));
+        return too_large(format!("for more than {max} of values; {max} is the most that it returns at once"));
     }
     Ok(())
 }
 
 fn at_most(limit: u32, limits: &Limits) -> Served<usize> {
     if limit as usize > limits.state_entries_max {
-        return refuse(format!("with a limit of {limit}; {} is the most", limits.state_entries_max));
+        return too_large(format!("with a limit of {limit}; {} is the most", limits.state_entries_max));
     }
     Ok(limit as usize)
 }
 
 fn values_hold(values: &VarValues, count: usize) -> Served<()> {
     if values.len() != count || values.offsets.is_empty() {
-        return refuse(format!("with {} values for {count} keys", values.len()));
+        return misuse(format!("with {} values for {count} keys", values.len()));
     }
-    offsets_hold(values).or_else(|lie| refuse(format!("with a list of values that {lie}")))
+    offsets_hold(values).or_else(|why| misuse(format!("with a list of values that {why}")))
 }
 
 fn optional_hold(values: &OptionalValues, count: usize) -> Served<()> {
     values_hold(&values.values, count)?;
     if values.present.len() != count.div_ceil(8) {
-        return refuse(format!("with {} bytes of bits for {count} values", values.present.len()));
+        return misuse(format!("with {} bytes of bits for {count} values", values.present.len()));
     }
     Ok(())
 }

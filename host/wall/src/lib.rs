@@ -1,13 +1,14 @@
 //! The wall: what is outside of it is not trusted.
 //!
 //! In the order in which a plugin meets the files: [`Plugins`] loads a component (`plugins`): it is admitted by its
-//! structure (`admission`), compiled in a limited child (`compile`, `limited_child`) or taken from the `cache`, which is a
-//! `private_folder`, loaded into the `engine`, and asked for its functions (`describe`), whose schemas are judged in such a
-//! child, too (`judge`, `schema_guard`). A [`Function`] is opened for an operator on one worker (`function`, which
+//! structure (`admission`), compiled in a limited child (`compile`, `limited_child`) or taken from the `cache` (`kept`), which
+//! is a `private_folder`, loaded into the `engine`, and its functions are requested (`describe`), whose schemas are judged in
+//! such a child, too (`judge`, `schema_guard`). A [`Function`] is opened for an operator on one worker (`function`, which
 //! owns an `instance`); a call's columns cross by `columns_in` and `columns_out`; rows that trap are found by `search`;
 //! state and timers of process functions are `keyed`, and what a call does with them goes through `keyed_call`.
-//! Every limit is in `limits`; versions of the contract are known in `contract` only.
+//! Every limit is in `limits`; versions of the contract are known in `contract` only; errors are in `error`.
 
+#![deny(clippy::undocumented_unsafe_blocks)]
 mod admission;
 pub mod binding;
 mod cache;
@@ -20,11 +21,13 @@ mod compile;
 mod contract;
 mod describe;
 mod engine;
+mod error;
 mod function;
 mod guest_log;
 mod host_state;
 mod instance;
 mod judge;
+mod kept;
 mod keyed;
 mod keyed_call;
 mod limited_child;
@@ -34,7 +37,7 @@ mod plugins;
 mod private_folder;
 mod schema_guard;
 mod search;
-pub mod settings;
+mod settings;
 mod ticker;
 mod wire;
 
@@ -42,7 +45,7 @@ pub use admission::Manifest;
 pub use columns_out::{Answer, RowsOut, Selection, Updated};
 pub use compile::CompileIn;
 pub use function::{Function, KeyColumns, KeyedRows};
-pub use guest_log::{GuestLog, LogLevel, StderrLog};
+pub use guest_log::{GuestLog, LogLevel};
 pub use host_state::{CallContext, Metric};
 pub use keyed::{KeyedState, StateHandle, Timer, TimerClock};
 pub use limited_child::{CHILD_ARGUMENT, child_main};

@@ -2,7 +2,8 @@
 //! schemas. What it can make a compiler or a validator take is not known beforehand.
 //!
 //! The child is this executable with one hidden argument. It reads a line of JSON ([`Order`]) and the input from its standard
-//! input, and writes one byte (0 = answered, 1 = refused) and the answer or the message to its standard output.
+//! input, and writes one byte (0 = answered; otherwise why not, as [`Unserved`] has it) and the answer or the message to its
+//! standard output.
 
 use std::io::{BufRead, Read, Write};
 use std::path::Path;
@@ -15,6 +16,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
 use super::compile::CompileTask;
+use super::error::LoadError;
 use super::judge::JudgeTask;
 use flowgate_base::error::{Error, Result};
 
@@ -26,8 +28,21 @@ const ORDER_BYTES_MAX: u64 = 4_096;
 
 const ANSWERED: u8 = 0;
 const REFUSED: u8 = 1;
+const HINDERED: u8 = 2;
+const BROKEN: u8 = 3;
 
-/// What the parent tells the child, on one line.
+/// Why a child has no answer.
+#[derive(Debug)]
+pub(super) enum Unserved {
+    /// The input is at fault.
+    Refused(String),
+    /// The system does not let the child read or limit itself.
+    Hindered(String),
+    /// A mistake in Flowgate.
+    Broken(String),
+}
+
+/// What the parent orders, on one line.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Order {
     pub(super) task: Task,
@@ -47,7 +62,7 @@ pub(super) enum Task {
 }
 
 impl Task {
-    fn serve(&self, input: &[u8]) -> std::result::Result<Vec<u8>, String> {
+    fn serve(&self, input: &[u8]) -> std::result::Result<Vec<u8>, Unserved> {
         match self {
             Task::Compile(task) => task.serve(input),
             Task::Judge(task) => task.serve(input),
@@ -77,7 +92,8 @@ pub(super) enum Ended {
 /// Has a child do what the order says.
 ///
 /// # Errors
-/// The child cannot be started or read from: the outside world's fault.
+/// The child cannot be started or read from, or the system hinders it: the outside world's fault. Or the child has found a
+/// mistake in Flowgate.
 pub(super) fn run(exe: &Path, order: &Order, input: &[u8], wall: Duration, answer_bytes_max: u64) -> Result<Ended> {
     let mut line = serde_json::to_vec(order).map_err(|e| Error::internal(e.to_string()))?;
     line.push(b'\n');
@@ -129,7 +145,14 @@ pub(super) fn run(exe: &Path, order: &Order, input: &[u8], wall: Duration, answe
     }
     Ok(match answer.split_first() {
         Some((&ANSWERED, answer)) if status.success() => Ended::Answered(answer.to_vec()),
-        Some((&REFUSED, message)) if status.success() => Ended::Refused(String::from_utf8_lossy(message).into_owned()),
+        Some((&kind @ REFUSED..=BROKEN, message)) if status.success() => {
+            let message = String::from_utf8_lossy(message).into_owned();
+            match kind {
+                REFUSED => Ended::Refused(message),
+                HINDERED => return Err(LoadError::Machine(message).into()),
+                _ => return Err(Error::internal(message)),
+            }
+        }
         _ => ended(status),
     })
 }
@@ -158,7 +181,9 @@ const PANICKED: i32 = 101;
 pub fn child_main() -> ExitCode {
     let (kind, answer) = match serve(&mut std::io::stdin().lock()) {
         Ok(answer) => (ANSWERED, answer),
-        Err(message) => (REFUSED, message.into_bytes()),
+        Err(Unserved::Refused(message)) => (REFUSED, message.into_bytes()),
+        Err(Unserved::Hindered(message)) => (HINDERED, message.into_bytes()),
+        Err(Unserved::Broken(message)) => (BROKEN, message.into_bytes()),
     };
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(&[kind]).and_then(|()| stdout.write_all(&answer)).and_then(|()| stdout.flush()) {
@@ -167,13 +192,15 @@ pub fn child_main() -> ExitCode {
     }
 }
 
-fn serve(input: &mut impl BufRead) -> std::result::Result<Vec<u8>, String> {
+fn serve(input: &mut impl BufRead) -> std::result::Result<Vec<u8>, Unserved> {
+    let unread = |e: std::io::Error| Unserved::Hindered(format!("the limited process cannot read its input: {e}"));
     let mut line = Vec::new();
-    input.take(ORDER_BYTES_MAX).read_until(b'\n', &mut line).map_err(|e| format!("cannot be read: {e}"))?;
-    let order: Order = serde_json::from_slice(&line).map_err(|e| e.to_string())?;
-    limit_this_process(&order)?;
+    input.take(ORDER_BYTES_MAX).read_until(b'\n', &mut line).map_err(unread)?;
+    let order: Order = serde_json::from_slice(&line)
+        .map_err(|e| Unserved::Broken(format!("the order of a limited process is broken: {e}")))?;
+    limit_this_process(&order).map_err(Unserved::Hindered)?;
     let mut given = Vec::new();
-    input.take(order.input_bytes as u64).read_to_end(&mut given).map_err(|e| format!("cannot be read: {e}"))?;
+    input.take(order.input_bytes as u64).read_to_end(&mut given).map_err(unread)?;
     order.task.serve(&given)
 }
 
@@ -192,4 +219,16 @@ fn limit_this_process(order: &Order) -> std::result::Result<(), String> {
         setrlimit(resource, Rlimit { current: Some(current), maximum: Some(maximum) }).map_err(cannot)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: what is not the plugin's fault is not called a refusal, which would be remembered. Method: an order that is none.
+    #[test]
+    fn a_broken_order_is_our_mistake() {
+        let answer = serve(&mut &b"no order\n"[..]);
+        assert!(matches!(&answer, Err(Unserved::Broken(message)) if message.contains("order")), "{answer:?}");
+    }
 }

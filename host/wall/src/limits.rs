@@ -55,18 +55,18 @@ pub struct Limits {
     /// Precision of the deadlines: a call ends at most two of these late.
     pub deadline_tick_ms: u64,
     /// Columns that a call takes; batches that hold more are cut in two. A quarter of the memory, so that the
-    /// function's own copies fit beside them.
+    /// function's own copies fit as well.
     pub input_bytes_max: usize,
-    /// Data that a call gives back. Bounds the host's copy of it.
+    /// Data that a call returns. Bounds the host's copy of it.
     pub output_bytes_max: usize,
-    /// Rows that a call gives back in all its outputs: 120 for each row of a full batch. A few bytes of row numbers can
+    /// Rows that a call returns in all its outputs: 120 for each row of a full batch. A few bytes of row numbers can
     /// stand for rows of any size, which whoever reads them has to handle one by one.
     pub output_rows_max: usize,
     /// Rows that the answers to one batch have together, where it is cut or searched in many calls.
     pub batch_rows_max: usize,
     /// Data of those answers, in `output_bytes_max`: the host holds all of it until the batch is done.
     pub batch_outputs_max: usize,
-    /// What `describe` gives back: documentation, schemas, signatures.
+    /// Data that `describe` returns: documentation, schemas, signatures.
     pub describe_bytes_max: usize,
     /// Functions of one plugin.
     pub functions_max: usize,
@@ -79,11 +79,11 @@ pub struct Limits {
     pub state_value_bytes_max: usize,
     /// The key of one map entry. Indexes hold it in memory.
     pub state_entry_bytes_max: usize,
-    /// Map entries or list elements that one import gives at once; the function asks again for more.
+    /// Map entries or list elements that one import returns at once; the function calls again for more.
     pub state_entries_max: usize,
-    /// Bytes of state that one import gives at once: as much as the columns of a call.
+    /// Bytes of state that one import returns at once: as much as the columns of a call.
     pub state_read_bytes_max: usize,
-    /// Bytes of state that one call writes, with 128 for each write: they lie beside the state until the call has ended.
+    /// Bytes of state that one call writes, with 128 for each write: they lie next to the state until the call has ended.
     /// 64 writes for each row of a batch.
     pub state_written_bytes_max: usize,
     /// One map or list of one key. It is in memory as a whole while its key is in a batch, whatever the budget of state.
@@ -190,17 +190,17 @@ impl Limits {
     }
 
     /// Data that the answers to one batch have together.
-    pub fn batch_bytes_max(&self) -> usize {
+    pub(crate) fn batch_bytes_max(&self) -> usize {
         self.output_bytes_max.saturating_mul(self.batch_outputs_max)
     }
 
     /// How long a call may take.
-    pub fn deadline(&self) -> Duration {
+    pub(crate) fn deadline(&self) -> Duration {
         Duration::from_millis(self.deadline_ms)
     }
 
     /// How long instantiating, describing and opening may take.
-    pub fn open_deadline(&self) -> Duration {
+    pub(crate) fn open_deadline(&self) -> Duration {
         Duration::from_millis(self.open_deadline_ms)
     }
 }

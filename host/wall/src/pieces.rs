@@ -100,7 +100,7 @@ pub(super) fn concat(parts: &[Vec<ArrayRef>], fields: &[Field]) -> Result<Vec<Ar
     Ok(columns)
 }
 
-/// Cuts values (as many in each of `values`) so that a part has at most `bytes_max` bytes, or one value.
+/// Cuts values (the same number in each of `values`) so that a part has at most `bytes_max` bytes, or one value.
 pub(super) fn by_bytes(values: &[&VarValues], bytes_max: usize) -> Vec<Range<usize>> {
     let count = values.first().map_or(0, |v| v.len());
     let total: usize = values.iter().map(|v| v.data.len()).sum();

@@ -14,20 +14,19 @@ use wasmtime::component::{Component, InstancePre, Linker};
 
 use super::admission::{Manifest, too_large};
 use super::binding::FunctionInfo;
-use super::cache::{self, Cache};
-use super::compile::{Artifact, CompileIn, NotCompiled, compile};
+use super::cache;
+use super::compile::{Artifact, CompileIn, compile};
 use super::contract::{self, Exports};
+use super::error::{CallError, LoadError};
 use super::guest_log::{GuestLog, LogLevel, StderrLog};
 use super::host_state::{HostState, Services};
 use super::instance::Instance;
 use super::judge::{self, Case};
+use super::kept::Kept;
 use super::limits::Limits;
 use super::ticker::Ticker;
 use super::{describe, engine};
 use flowgate_base::error::{Error, Fault, Result};
-
-/// What the cache's names of refusals end in.
-const REFUSED: &str = ".refused";
 
 /// How plugins are compiled and what they may take.
 #[derive(Clone)]
@@ -43,7 +42,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings of a program that embeds Flowgate: compiles in this process, unless FLOWGATE_EXE names a `flowgate`
+    /// Creates the settings of a program that embeds Flowgate: compiles in this process, unless FLOWGATE_EXE names a `flowgate`
     /// to do it in a child; keeps compiled components in the user's cache folder; logs to standard error.
     pub fn new(limits: Limits) -> Self {
         let exe = std::env::var_os("FLOWGATE_EXE").filter(|v| !v.is_empty());
@@ -55,7 +54,7 @@ impl Settings {
         }
     }
 
-    /// The settings of the `flowgate` command: as [`Settings::new`], but compiles in a child of this executable.
+    /// Creates the settings of the `flowgate` command: as [`Settings::new`], but compiles in a child of this executable.
     pub fn of_command(limits: Limits) -> Result<Self> {
         let mut settings = Settings::new(limits);
         if settings.compile_in == CompileIn::ThisProcess {
@@ -89,10 +88,10 @@ pub(super) struct Wall {
     cache: Option<PathBuf>,
 }
 
-/// Plugins that were loaded or refused, by path and content. A job is checked, opened and run with the same few.
+/// Plugins that were loaded or refused, by path and content: a job is checked, opened and run with the same ones.
 type Loaded = Mutex<HashMap<(PathBuf, String), Result<Arc<Plugin>>>>;
 
-/// Configs that were judged: as many as a job has operators, or a few more.
+/// Configs whose judgement is remembered: more than a job has operators.
 const JUDGED_MAX: usize = 1_000;
 
 /// What is wrong with configs that were judged, by function and config.
@@ -113,12 +112,18 @@ pub struct Plugin {
 }
 
 impl Plugins {
-    /// Plugins with these limits and otherwise the settings of [`Settings::new`].
+    /// Creates a loader with these limits and otherwise the settings of [`Settings::new`].
+    ///
+    /// # Errors
+    /// As [`Plugins::with`].
     pub fn new(limits: Limits) -> Result<Self> {
         Plugins::with(Settings::new(limits))
     }
 
-    /// Plugins with these settings.
+    /// Creates a loader with these settings.
+    ///
+    /// # Errors
+    /// The thread that keeps deadlines does not start, or the engine does not: ours, or the system's.
     pub fn with(settings: Settings) -> Result<Self> {
         let engine = engine::to_run(&settings.limits)?;
         let mut linker = Linker::new(&engine);
@@ -143,7 +148,7 @@ impl Plugins {
         &self.wall.limits
     }
 
-    /// Reads, admits and compiles a plugin, or takes it from the cache, and asks it for its functions. An error names
+    /// Reads, admits and compiles a plugin, or takes it from the cache, and requests its functions. An error names
     /// the file.
     pub fn load(&self, path: &Path) -> Result<Arc<Plugin>> {
         self.load_content(path).map_err(|e| e.within(format!("plugin {}", path.display())))
@@ -166,14 +171,14 @@ impl Plugins {
 
 impl Wall {
     fn read(&self, path: &Path) -> Result<Vec<u8>> {
-        let cannot = |e| Error { code: &crate::code::USER, ..Error::io("cannot be read", &e) };
+        let cannot = |e| LoadError::Unreadable(format!("cannot be read: {e}"));
         let mut file = File::open(path).map_err(cannot)?;
         let max = self.limits.component_bytes_max as u64;
         let mut component = Vec::new();
         file.by_ref().take(max + 1).read_to_end(&mut component).map_err(cannot)?;
         if component.len() as u64 > max {
             let bytes = file.metadata().map_or(max + 1, |m| m.len());
-            return Err(Error::new(&crate::code::USER, too_large(bytes, &self.limits)));
+            return Err(LoadError::NotAdmitted(too_large(bytes, &self.limits)).into());
         }
         Ok(component)
     }
@@ -184,10 +189,7 @@ impl Wall {
         let is_new = known.is_none();
         let mut artifact = match known {
             Some(artifact) => artifact,
-            None => compile(component, &self.limits, &self.compile_in).map_err(|not| match not {
-                NotCompiled::Refused(why) => kept.refuse(Error::new(&crate::code::USER, why)),
-                NotCompiled::Failed(error) => error,
-            })?,
+            None => compile(component, &self.limits, &self.compile_in).map_err(|error| kept.refuse(error))?,
         };
         let described = self.described(path, component, digest, &artifact);
         let judged = match &described {
@@ -196,22 +198,20 @@ impl Wall {
         };
         if is_new || judged.is_some() {
             artifact.schemas_judged = judged.or(artifact.schemas_judged);
-            kept.put(&artifact);
+            kept.put(&artifact)?;
         }
         Ok(Plugin { cache_note: kept.note, ..described? })
     }
 
-    /// Loads machine code and asks the plugin for its functions.
+    /// Loads machine code and requests the plugin's functions.
     fn described(self: &Arc<Self>, path: &Path, component: &[u8], digest: &str, artifact: &Artifact) -> Result<Plugin> {
         // SAFETY: the machine code was made by our compiler from a component that it validated: either just now, in
         // this process or in a child that we started, or earlier, and then its MAC proves that this user's host wrote
         // it (S4). It was made for this engine: the cache's names contain the engine's hash, and wasmtime checks again.
         let loaded = unsafe { Component::deserialize(&self.engine, &artifact.machine_code) };
         // It is whole, so it was made for this engine and only a limit can be in its way.
-        let loaded = loaded
-            .map_err(|e| Error::new(&crate::code::USER, format!("does not fit the limits: {}", e.root_cause())))?;
-        let misfit =
-            |e: wasmtime::Error| Error::new(&crate::code::USER, format!("does not fit the plugin contract: {e:#}"));
+        let loaded = loaded.map_err(|e| LoadError::Misfit(format!("does not fit the limits: {}", e.root_cause())))?;
+        let misfit = |e: wasmtime::Error| LoadError::Misfit(format!("does not fit the plugin contract: {e:#}"));
         let pre = self.linker.instantiate_pre(&loaded).map_err(misfit)?;
         let exports = Exports::of(&pre).map_err(misfit)?;
         let mut plugin = Plugin {
@@ -230,7 +230,7 @@ impl Wall {
         Ok(plugin)
     }
 
-    /// Judges the config schemas, unless these are known to be right. Gives their digest where they were judged now.
+    /// Judges the config schemas, unless these are known to be right. Returns their digest where they were judged now.
     fn judge_schemas(&self, functions: &[FunctionInfo], artifact: &Artifact) -> Result<Option<String>> {
         let schema = |function: &FunctionInfo| Some((function.name.clone(), function.config_schema.clone()?));
         let (names, schemas): (Vec<String>, Vec<_>) = functions.iter().filter_map(schema).unzip();
@@ -243,12 +243,12 @@ impl Wall {
             return Ok(None);
         }
         for (name, verdict) in names.iter().zip(judge::judge(&cases, &self.limits, &self.compile_in)?) {
-            verdict.map_err(|why| Error::new(&crate::code::USER, format!("describes `{name}` wrongly: {why}")))?;
+            verdict.map_err(|why| LoadError::ConfigSchema(format!("describes `{name}` wrongly: {why}")))?;
         }
         Ok(Some(digest))
     }
 
-    /// Of the component, of all that the machine code depends on, and of the rules of admission (our version).
+    /// Hashes the component, all that the machine code depends on, and the rules of admission (our version).
     fn cache_name(&self, digest: &str) -> String {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
@@ -268,55 +268,8 @@ impl Wall {
     }
 }
 
-/// What the cache has of one component.
-struct Kept {
-    cache: Option<Cache>,
-    name: String,
-    /// Why the cache could not be used.
-    note: Option<String>,
-}
-
-impl Kept {
-    fn open(folder: Option<&Path>, name: String) -> Self {
-        let mut note = None;
-        let cache = folder.and_then(|folder| {
-            let opened = Cache::open(folder);
-            opened.map_err(|e| note = Some(format!("compiled plugins are not kept: {}: {e}", folder.display()))).ok()
-        });
-        Kept { cache, name, note }
-    }
-
-    /// The artifact, if there is one; the error is an earlier refusal.
-    fn artifact(&self) -> Result<Option<Artifact>> {
-        let Some(cache) = &self.cache else { return Ok(None) };
-        if let Some(artifact) = cache.get(&self.name).and_then(|bytes| Artifact::from_bytes(&bytes)) {
-            return Ok(Some(artifact));
-        }
-        match cache.get(&format!("{}{REFUSED}", self.name)) {
-            Some(why) => Err(Error::new(&crate::code::USER, String::from_utf8_lossy(&why))),
-            None => Ok(None),
-        }
-    }
-
-    fn put(&mut self, artifact: &Artifact) {
-        let kept = self.cache.as_ref().map_or(Ok(()), |cache| cache.put(&self.name, &artifact.to_bytes()));
-        if let Err(e) = kept {
-            self.note = Some(format!("the compiled plugin is not kept: {e}"));
-        }
-    }
-
-    /// Remembers a refusal, if it is the plugin's fault: it would be every time.
-    fn refuse(&self, error: Error) -> Error {
-        if let (Fault::User, Some(cache)) = (error.fault(), &self.cache) {
-            // It is found anew where it cannot be kept.
-            let _ = cache.put(&format!("{}{REFUSED}", self.name), error.message.as_bytes());
-        }
-        error
-    }
-}
-
 impl Plugin {
-    /// What it says that it has; asked once, when it was loaded.
+    /// Returns its functions, which were requested when it was loaded.
     pub fn functions(&self) -> &[FunctionInfo] {
         &self.functions
     }
@@ -364,7 +317,7 @@ impl Plugin {
         let case = Case { schema: schema.clone(), config: Some(config.clone()) };
         let verdict = judge::judge(&[case], &self.wall.limits, &self.wall.compile_in)
             .and_then(|verdicts| verdicts.into_iter().next().ok_or_else(|| Error::internal("no verdict")))
-            .and_then(|verdict| verdict.map_err(|message| Error::new(&crate::code::USER, message)));
+            .and_then(|verdict| Ok(verdict.map_err(LoadError::ConfigSchema)?));
         let problems = verdict.unwrap_or_else(|error| vec![format!("`{}`: {error}", function.name)]);
         let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
         if judged.len() < JUDGED_MAX {
@@ -377,14 +330,13 @@ impl Plugin {
         let limits = &self.wall.limits;
         let services = Services::open(limits.clone(), "describe", self.wall.log.clone(), &Default::default())
             .map_err(|problems| Error::internal(problems.join("; ")))?;
-        let said = |what: &str, why: &str| Error::new(&crate::code::USER, format!("{what}: {why}"));
-        let mut instance = Instance::new(self, services).map_err(|(_, e)| said("does not start", &e.0))?;
+        let said = |what: &str, why: &CallError| LoadError::Undescribed(format!("{what}: {why}"));
+        let mut instance = Instance::new(self, services).map_err(|(_, e)| said("does not start", &e))?;
         instance.limit_output(limits.describe_bytes_max);
         let described = instance
             .call(self, limits.open_deadline(), |guest, store| guest.describe(store))
-            .map_err(|e| said("cannot say which functions it has", &e.0))?;
-        describe::functions(described, limits, |kind| self.exports.serve(kind))
-            .map_err(|message| Error::new(&crate::code::USER, message))
+            .map_err(|e| said("cannot say which functions it has", &e))?;
+        Ok(describe::functions(described, limits, |kind| self.exports.serve(kind)).map_err(LoadError::Undescribed)?)
     }
 }
 

@@ -125,7 +125,7 @@ impl PrivateFolder {
         Ok(renameat(&self.folder, from, &self.folder, to)?)
     }
 
-    /// Gives a file a second name, which is not there yet.
+    /// Links a file to a second name, which is not there yet.
     pub(super) fn link(&self, from: &str, to: &str) -> io::Result<()> {
         Ok(linkat(&self.folder, from, &self.folder, to, AtFlags::empty())?)
     }

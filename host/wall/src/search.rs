@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::error::{CallError, FunctionError};
 use super::limits::Limits;
 use super::wire::RowFailure;
 use flowgate_base::clock;
@@ -11,7 +12,7 @@ use flowgate_base::error::{Error, Result};
 /// Why a call over some rows gave no answer.
 pub(super) enum Stop {
     /// The instance is gone; the rows may be at fault.
-    Trapped(String),
+    Trapped(CallError),
     /// The operator cannot go on.
     Operator(Error),
     /// The operator goes no further, but what it has so far counts.
@@ -42,7 +43,7 @@ const STOPPING: Duration = Duration::from_secs(2);
 struct Budget<'a> {
     limits: &'a Limits,
     traps: u32,
-    /// `None`: for ever.
+    /// `None`: without an end.
     until: Option<Instant>,
     is_stopping: &'a IsStopping,
     /// It was seen that the job is being stopped, and `until` is soon.
@@ -50,7 +51,7 @@ struct Budget<'a> {
 }
 
 impl Budget<'_> {
-    fn spend(&mut self, message: &str) -> Result<()> {
+    fn spend(&mut self, trapped: &CallError) -> Result<()> {
         self.traps += 1;
         if !self.stops && (self.is_stopping)() {
             self.stops = true;
@@ -66,22 +67,22 @@ impl Budget<'_> {
         } else {
             return Ok(());
         };
-        Err(Error::new(
-            &crate::code::USER,
-            format!("too many rows fail: the search for them in one batch ended after {spent}; {message}"),
+        Err(FunctionError::TooManyTraps(format!(
+            "too many rows fail: the search for them in one batch ended after {spent}; {trapped}"
         ))
+        .into())
     }
 }
 
 /// Calls `run` over pieces of `0..row_count`, in row order, until each row is in a piece that was answered or has
-/// failed by itself, or the search has taken what it may. `message` is why the call over all rows ended.
+/// failed by itself, or the search has taken what it may. `trapped` is why the call over all rows ended.
 ///
 /// A piece gets the share of the deadline that it is of the batch, at least a tenth, so that one row that loops
 /// costs about three deadlines and not one for each halving. A single row gets all of it before it is given up.
 pub(super) fn search(
     row_count: usize,
     limits: &Limits,
-    message: String,
+    trapped: CallError,
     is_stopping: &IsStopping,
     mut run: impl FnMut(Range<usize>, Duration) -> std::result::Result<(), Stop>,
 ) -> Result<Searched> {
@@ -89,9 +90,9 @@ pub(super) fn search(
     let mut budget = Budget { limits, traps: 0, until, is_stopping, stops: false };
     let mut failures = Vec::new();
     if row_count == 1 {
-        return Ok(Searched { failures: vec![RowFailure { row: 0, message }], gave_up: None });
+        return Ok(Searched { failures: vec![RowFailure { row: 0, message: trapped.to_string() }], gave_up: None });
     }
-    if let Err(error) = budget.spend(&message) {
+    if let Err(error) = budget.spend(&trapped) {
         return Ok(Searched { failures, gave_up: Some(error) });
     }
     let mut pieces = halves(0..row_count);
@@ -105,12 +106,12 @@ pub(super) fn search(
             Ok(()) => {}
             Err(Stop::GaveUp(error)) => return Ok(Searched { failures, gave_up: Some(error) }),
             Err(Stop::Operator(error)) => return Err(error),
-            Err(Stop::Trapped(message)) => {
+            Err(Stop::Trapped(trapped)) => {
                 if piece.len() == 1 {
                     let row = u32::try_from(piece.start).unwrap_or(u32::MAX);
-                    failures.push(RowFailure { row, message: message.clone() });
+                    failures.push(RowFailure { row, message: trapped.to_string() });
                 }
-                if let Err(error) = budget.spend(&message) {
+                if let Err(error) = budget.spend(&trapped) {
                     return Ok(Searched { failures, gave_up: Some(error) });
                 }
                 if piece.len() > 1 {
@@ -134,15 +135,19 @@ mod tests {
 
     use super::*;
 
+    fn trap(why: &str) -> CallError {
+        CallError::Trap(why.into())
+    }
+
     proptest! {
         /// Every row is in exactly one answered piece, or it is poison and has failed; pieces come in row order.
         #[test]
         fn finds_exactly_the_poison_rows(poison in prop::collection::vec(any::<bool>(), 1..200)) {
             let limits = Limits::default();
             let mut answered = Vec::new();
-            let failures = search(poison.len(), &limits, "all".into(), &|| false, |piece, _| {
+            let failures = search(poison.len(), &limits, trap("all"), &|| false, |piece, _| {
                 if poison[piece.clone()].contains(&true) {
-                    return Err(Stop::Trapped("poison".into()));
+                    return Err(Stop::Trapped(trap("poison")));
                 }
                 answered.extend(piece);
                 Ok(())
@@ -166,7 +171,7 @@ mod tests {
     fn too_many_traps_end_it_and_what_was_found_so_far_is_kept() {
         let limits = Limits { traps_per_batch_max: 20, ..Limits::default() };
         let searched =
-            search(1_000, &limits, "all".into(), &|| false, |_, _| Err(Stop::Trapped("unreachable".into()))).unwrap();
+            search(1_000, &limits, trap("all"), &|| false, |_, _| Err(Stop::Trapped(trap("unreachable")))).unwrap();
         let message = searched.gave_up.unwrap().message;
         assert!(message.contains("after 20 traps") && message.contains("unreachable"), "{message}");
         let rows: Vec<u32> = searched.failures.iter().map(|f| f.row).collect();
@@ -177,7 +182,7 @@ mod tests {
     #[test]
     fn every_row_of_a_full_batch_may_trap() {
         let searched =
-            search(8_192, &Limits::default(), "all".into(), &|| false, |_, _| Err(Stop::Trapped("no".into()))).unwrap();
+            search(8_192, &Limits::default(), trap("all"), &|| false, |_, _| Err(Stop::Trapped(trap("no")))).unwrap();
         assert!(searched.gave_up.is_none());
         assert_eq!(searched.failures.len(), 8_192);
     }
@@ -185,7 +190,7 @@ mod tests {
     #[test]
     fn a_search_may_take_for_ever() {
         let limits = Limits { search_ms_max: u64::MAX, ..Limits::default() };
-        let searched = search(2, &limits, "all".into(), &|| false, |_, _| Err(Stop::Trapped("no".into()))).unwrap();
+        let searched = search(2, &limits, trap("all"), &|| false, |_, _| Err(Stop::Trapped(trap("no")))).unwrap();
         assert_eq!(searched.failures.len(), 2);
     }
 
@@ -193,9 +198,9 @@ mod tests {
     fn a_search_ends_soon_when_the_job_is_stopped() {
         let limits = Limits { search_ms_max: u64::MAX, traps_per_batch_max: u32::MAX, ..Limits::default() };
         let start = clock::monotonic();
-        let searched = search(1 << 30, &limits, "all".into(), &|| true, |_, _| {
+        let searched = search(1 << 30, &limits, trap("all"), &|| true, |_, _| {
             std::thread::sleep(Duration::from_millis(1));
-            Err(Stop::Trapped("no".into()))
+            Err(Stop::Trapped(trap("no")))
         });
         let message = searched.unwrap().gave_up.unwrap().message;
         assert!(message.contains("after the job was stopped, 2 s later"), "{message}");

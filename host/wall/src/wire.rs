@@ -1,10 +1,11 @@
 //! What crosses the wall, free of any contract version: the physical columns, before and after a call.
 //!
-//! What goes in borrows from Arrow's buffers; what comes out is the plugin's word for it and is not yet validated.
+//! What goes in borrows from Arrow's buffers; what comes out is not validated yet.
 
 use std::borrow::Cow;
 
-use flowgate_base::error::{Error, Result};
+use super::error::FunctionError;
+use flowgate_base::error::Result;
 
 /// The values of one column on the way in.
 pub(super) enum ValuesIn<'a> {
@@ -97,27 +98,27 @@ impl Default for VarValues {
 }
 
 impl VarValues {
-    /// `count` values of no bytes: for an aggregate, accumulators of groups without rows.
+    /// Creates `count` values of no bytes: for an aggregate, accumulators of groups without rows.
     pub fn empty(count: usize) -> Self {
         VarValues { offsets: vec![0; count + 1], data: Vec::new() }
     }
 
-    /// How many values there are.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.offsets.len().saturating_sub(1)
     }
 
-    /// Whether there is none.
+    /// Returns whether there is no value.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The value at `index`, which is under [`VarValues::len`].
+    /// Returns the value at `index`, which is under [`VarValues::len`].
     pub fn value(&self, index: usize) -> &[u8] {
         &self.data[self.offsets[index] as usize..self.offsets[index + 1] as usize]
     }
 
-    /// The values, in order.
+    /// Iterates over the values, in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.len()).map(|index| self.value(index))
     }
@@ -146,7 +147,8 @@ impl VarValues {
         let base = *self.offsets.last().unwrap_or(&0);
         let end = other.offsets.last().copied().unwrap_or(0);
         if base.checked_add(end).is_none() {
-            return Err(Error::new(&crate::code::USER, "the accumulators of one batch of groups are 4 GiB or more"));
+            let message = "the accumulators of one batch of groups are 4 GiB or more";
+            return Err(FunctionError::BatchLimit(message.into()).into());
         }
         self.offsets.extend(other.offsets.iter().skip(1).map(|o| base + o));
         self.data.extend_from_slice(&other.data);

@@ -201,7 +201,7 @@ fn resident_bytes() -> usize {
 #[test]
 fn grows_memory_without_end() {
     both_rows_fail("grow_memory", "grew beyond 64MiB of memory");
-    // The pages of the instances that ended are given back. Other tests run beside this one.
+    // The pages of the instances that ended are returned. Other tests run at the same time.
     assert!(resident_bytes() < 1 << 30);
 }
 
@@ -218,7 +218,7 @@ fn has_too_much_memory_from_the_start() {
 #[test]
 fn lies_about_its_columns() {
     for (name, expected) in [
-        ("wrong_type", "column `y`: lies about its columns: returned int64s where its binding says text"),
+        ("wrong_type", "column `y`: returned int64s where its binding says text"),
         ("other_columns", "returned 0 columns where its binding has 1"),
         ("other_outputs", "returned 0 outputs where its binding has 1"),
         ("wrong_case", "unexpected discriminant"),
@@ -294,6 +294,7 @@ fn gives_up() {
     let error = function.transform(&column(0..2), 2, &CallContext::default()).unwrap_err();
     assert_eq!(error.fault(), flowgate_base::error::Fault::User);
     assert_eq!(error.message, "function `f` gave up: no\\u{1b}[2J luck ");
+    assert_eq!(error.code.to_string(), "FG0224");
     assert_host_is_well(&plugins);
 }
 
@@ -377,7 +378,7 @@ fn binds_what_is_not_right() {
 
 #[test]
 fn refuses_to_open_for_many_reasons() {
-    does_not_open("refuses_to_open", "and 100 problems more");
+    does_not_open("refuses_to_open", "and 100 more problems");
 }
 
 #[test]
@@ -405,6 +406,7 @@ fn more_traps_than_the_search_may_take_end_the_operator_behind_what_was_found() 
     let error = answer.gave_up.expect("it gives up");
     assert_eq!(error.fault(), flowgate_base::error::Fault::User);
     assert!(error.message.contains("too many rows fail") && error.message.contains("unreachable"), "{error}");
+    assert_eq!(error.code.to_string(), "FG0226");
     assert!(answer.failures.len() > 40, "{} rows were found", answer.failures.len());
 }
 

@@ -1,4 +1,4 @@
-;; Gives its first row a million times and once more.
+;; Returns its first row a million times and once more.
 (memory $memory 128)
 (func $apply (param $rows i32) (param i32 i32) (result i32)
   (i32.store (i32.const 288) (i32.const 1))

@@ -1,4 +1,4 @@
-;; Logs an error in every call, then traps when the batch has a row whose x is 13; gives y = "" for others.
+;; Logs an error in every call, then traps when the batch has a row whose x is 13; returns y = "" for others.
 (import "flowgate:plugin/log@0.1.0" "log" (func $log (param i32 i32 i32)))
 (data (i32.const 2048) "said\0alast")
 (func $apply (param $rows i32) (param $columns i32) (param i32) (result i32)

@@ -1,4 +1,4 @@
-;; Never returns when the batch has a row whose x is 13; gives y = "" for others.
+;; Never returns when the batch has a row whose x is 13; returns y = "" for others.
 (func $apply (param $rows i32) (param $columns i32) (param i32) (result i32)
   (local $i i32) (local $x i32)
   (local.set $x (i32.load offset=4 (local.get $columns)))

@@ -1,4 +1,4 @@
-;; Gives the host memory that it does not have.
+;; Returns to the host memory that it does not have.
 (func $realloc (param i32 i32 i32 i32) (result i32)
   (if (result i32) (i32.eq (local.get 3) (i32.const 32))
     (then (i32.const -256))

@@ -1,4 +1,4 @@
-;; Traps when the batch has a row whose x is 13; gives y = "" for others.
+;; Traps when the batch has a row whose x is 13; returns y = "" for others.
 (func $apply (param $rows i32) (param $columns i32) (param i32) (result i32)
   (local $i i32) (local $x i32)
   ;; column: values' case at 0, pointer at 4

@@ -61,7 +61,7 @@ impl Exports {
     }
 }
 
-/// A function as `describe` gives it.
+/// A function as `describe` returns it.
 pub(in super::super) struct Described {
     pub(in super::super) name: String,
     pub(in super::super) kind: Kind,
@@ -70,7 +70,7 @@ pub(in super::super) struct Described {
     pub(in super::super) inputs: Vec<Vec<Field>>,
 }
 
-/// A binding as `open` gives it.
+/// A binding as `open` returns it.
 pub(in super::super) struct Bound {
     pub(in super::super) inputs: Vec<Vec<Field>>,
     pub(in super::super) outputs: Vec<(String, Vec<Field>, bool)>,

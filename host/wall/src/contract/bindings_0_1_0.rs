@@ -1,4 +1,4 @@
-//! What `wit/0.1.0` says, as Rust. Named by the adapter beside it and by nothing else.
+//! What `wit/0.1.0` says, as Rust. Only the adapter next to it names it.
 #![allow(missing_docs, unreachable_pub)]
 
 wasmtime::component::bindgen!({

@@ -37,15 +37,15 @@ impl Function {
         if accumulators.data.len() > limits.input_bytes_max && accumulators.len() > 1 {
             return self.update_by_groups(&accumulators, groups, input, context);
         }
-        let message = match self.update_once(&accumulators, groups, input, row_count, context, limits.deadline()) {
+        let trapped = match self.update_once(&accumulators, groups, input, row_count, context, limits.deadline()) {
             Ok(updated) => return Ok(updated),
             Err(Stop::Operator(error) | Stop::GaveUp(error)) => return Err(error),
-            Err(Stop::Trapped(message)) => message,
+            Err(Stop::Trapped(trapped)) => trapped,
         };
         let mut accumulators = accumulators;
         let mut failed = Vec::new();
         let is_stopping = std::sync::Arc::clone(&self.is_stopping);
-        let searched = search(row_count, &limits, message, &*is_stopping, |rows, deadline| {
+        let searched = search(row_count, &limits, trapped, &*is_stopping, |rows, deadline| {
             let part = pieces::slice(input, &rows);
             let groups = groups.get(rows.clone()).unwrap_or_default();
             let updated = self.update_once(&accumulators, groups, &part, rows.len(), context, deadline)?;
@@ -61,7 +61,7 @@ impl Function {
         Ok(Updated { accumulators, failures: failed })
     }
 
-    /// Accumulator `i` of the answer stands for the rows of `left[i]` and `right[i]` together.
+    /// Merges accumulators: number `i` of the answer stands for the rows of `left[i]` and `right[i]`.
     pub fn merge(&mut self, left: &VarValues, right: &VarValues) -> Result<VarValues> {
         if left.len() != right.len() {
             return Err(Error::internal(format!("{} accumulators to merge with {}", left.len(), right.len())));
@@ -72,13 +72,13 @@ impl Function {
             let (l, r) = (left.slice(part.start, part.end), right.slice(part.start, part.end));
             let raw = self.call(limits.deadline(), &CallContext::default(), |guest, store| guest.merge(store, &l, &r));
             let values = raw
-                .and_then(|raw| self.believe(columns_out::accumulators(raw, part.len(), limits.accumulator_bytes_max)));
+                .and_then(|raw| self.accept(columns_out::accumulators(raw, part.len(), limits.accumulator_bytes_max)));
             merged.append(&values.map_err(|stop| self.stopped("merge accumulators", stop))?)?;
         }
         Ok(merged)
     }
 
-    /// The results: one row for each accumulator, columns as in the binding's output.
+    /// Returns the results: one row for each accumulator, columns as in the binding's output.
     pub fn finish(&mut self, accumulators: &VarValues) -> Result<Vec<ArrayRef>> {
         let limits = self.plugin.wall.limits.clone();
         let makes = self.makes.clone();
@@ -88,7 +88,7 @@ impl Function {
             let values = accumulators.slice(part.start, part.end);
             let raw =
                 self.call(limits.deadline(), &CallContext::default(), |guest, store| guest.finish(store, &values));
-            let columns = raw.and_then(|raw| self.believe(columns_out::columns(raw, fields, part.len())));
+            let columns = raw.and_then(|raw| self.accept(columns_out::columns(raw, fields, part.len())));
             parts.push(columns.map_err(|stop| self.stopped("finish accumulators", stop))?);
         }
         pieces::concat(&parts, fields)
@@ -109,7 +109,7 @@ impl Function {
             self.call(deadline, context, |guest, store| guest.update(store, accumulators, groups, rows, &columns))?;
         let (accumulator_bytes, message_bytes) =
             (self.plugin.wall.limits.accumulator_bytes_max, self.plugin.wall.limits.message_bytes_max);
-        self.believe(columns_out::updated(raw, accumulators.len(), row_count, accumulator_bytes, message_bytes))
+        self.accept(columns_out::updated(raw, accumulators.len(), row_count, accumulator_bytes, message_bytes))
     }
 
     /// For accumulators that are too much for one call: some groups at a time, with the rows that belong to them.

@@ -12,6 +12,7 @@ use crate::binding::{Binding, FunctionInfo, OpenRequest, StateSlot};
 use crate::columns_out;
 use crate::contract::Guest;
 use crate::describe;
+use crate::error::{CallError, FunctionError};
 use crate::host_state::{CallContext, HostState, Metric, Services};
 use crate::instance::Instance;
 use crate::keyed_call::KeyedCall;
@@ -31,7 +32,7 @@ pub struct Function {
     config: String,
     offered: Vec<Vec<Field>>,
     binding: Binding,
-    /// Columns that each input gives and each output has, as in the binding.
+    /// The columns that it reads of each input and makes for each output, as in the binding.
     pub(super) reads: Arc<[Vec<Field>]>,
     pub(super) makes: Arc<[Vec<Field>]>,
     /// State slots, as in the binding.
@@ -72,15 +73,15 @@ impl Function {
             config => config.to_string(),
         };
         let offered: Vec<Vec<Field>> = request.inputs.iter().map(|schema| schema.fields.clone()).collect();
-        let mut instance = Instance::new(plugin, services).map_err(|(_, e)| vec![e.0])?;
+        let mut instance = Instance::new(plugin, services).map_err(|(_, e)| vec![e.to_string()])?;
         let bound = instance
             .call(plugin, limits.open_deadline(), |guest, store| {
                 guest.open(store, &request.function, &config, &offered)
             })
-            .map_err(|e| vec![format!("`{}` cannot be opened: {}", request.function, e.0)])?
+            .map_err(|e| vec![format!("`{}` cannot be opened: {e}", request.function)])?
             .map_err(|problems| guest_problems(problems, &limits))?;
         let binding = describe::binding(bound, kind, &request, &limits)
-            .map_err(|lie| vec![format!("`{}` {}", request.function, one_line(&lie, limits.message_bytes_max))])?;
+            .map_err(|why| vec![format!("`{}` {}", request.function, one_line(&why, limits.message_bytes_max))])?;
         Ok(Function {
             plugin: plugin.clone(),
             position,
@@ -95,23 +96,23 @@ impl Function {
         })
     }
 
-    /// Where rows that trap are searched for, this says whether the job is being stopped: a search then ends soon.
+    /// Sets what says whether the job is being stopped: a search for rows that trap then ends soon.
     pub fn stop_when(mut self, is_stopping: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         self.is_stopping = Arc::new(is_stopping);
         self
     }
 
-    /// What it reads and writes.
+    /// Returns what it reads and writes.
     pub fn binding(&self) -> &Binding {
         &self.binding
     }
 
-    /// How its plugin describes it.
+    /// Returns how its plugin describes it.
     pub fn info(&self) -> Option<&FunctionInfo> {
         self.plugin.functions().get(self.position)
     }
 
-    /// The metrics that it has published so far, by name.
+    /// Returns the metrics that it has published so far, by name.
     pub fn metrics(&self) -> BTreeMap<String, Metric> {
         match &self.slot {
             Some(Slot::Open(instance)) => instance.services().metrics().clone(),
@@ -120,7 +121,7 @@ impl Function {
         }
     }
 
-    /// One call without state. After a trap the instance is gone.
+    /// Calls without state. After a trap the instance is gone.
     pub(super) fn call<R>(
         &mut self,
         deadline: Duration,
@@ -130,7 +131,7 @@ impl Function {
         self.call_with(&mut None, deadline, context, call)
     }
 
-    /// One call in which there is this state; it comes back whatever happens.
+    /// Calls with this state, which comes back whatever happens.
     pub(super) fn call_with<R>(
         &mut self,
         keyed: &mut Option<KeyedCall>,
@@ -152,26 +153,24 @@ impl Function {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(message)) => {
                 let message = one_line(&message, self.plugin.wall.limits.message_bytes_max);
-                Err(Stop::Operator(Error::new(
-                    &crate::code::USER,
-                    format!("function `{}` gave up: {message}", self.name()),
-                )))
+                let message = format!("function `{}` gave up: {message}", self.name());
+                Err(Stop::Operator(FunctionError::GaveUp(message).into()))
             }
             Err(trapped) => {
                 self.close();
-                Err(Stop::Trapped(trapped.0))
+                Err(Stop::Trapped(trapped))
             }
         }
     }
 
-    /// An answer that is not valid ends the instance as a trap does.
-    pub(super) fn believe<T>(
+    /// Accepts an answer that is valid. One that is not ends the instance as a trap does.
+    pub(super) fn accept<T>(
         &mut self,
-        checked: std::result::Result<T, columns_out::Lie>,
+        checked: std::result::Result<T, columns_out::InvalidAnswer>,
     ) -> std::result::Result<T, Stop> {
-        checked.map_err(|lie| {
+        checked.map_err(|why| {
             self.close();
-            Stop::Trapped(one_line(&lie, self.plugin.wall.limits.message_bytes_max))
+            Stop::Trapped(CallError::InvalidAnswer(one_line(&why, self.plugin.wall.limits.message_bytes_max)))
         })
     }
 
@@ -186,16 +185,14 @@ impl Function {
         let Some(Slot::Closed(services)) = self.slot.take() else {
             return Err(Error::internal("a function has neither an instance nor its services"));
         };
-        let failed = |what: &str| {
-            Error::new(
-                &crate::code::USER,
-                format!("function `{}` cannot start again after a trap: {what}", self.name()),
-            )
+        let failed = |why: String| -> Error {
+            let name = self.name();
+            FunctionError::NotReopened(format!("function `{name}` cannot start again after a trap: {why}")).into()
         };
         let mut instance = match Instance::new(&self.plugin, *services) {
             Ok(instance) => instance,
             Err((services, trapped)) => {
-                let error = failed(&trapped.0);
+                let error = failed(trapped.to_string());
                 self.slot = Some(Slot::Closed(services));
                 return Err(error);
             }
@@ -204,17 +201,17 @@ impl Function {
         let name = self.name();
         let bound = instance
             .call(&self.plugin, deadline, |guest, store| guest.open(store, name, &self.config, &self.offered))
-            .map_err(|trapped| failed(&trapped.0))
+            .map_err(|trapped| failed(trapped.to_string()))
             .and_then(|bound| {
                 let limits = &self.plugin.wall.limits;
-                bound.map_err(|problems| failed(&guest_problems(problems, limits).join("; ")))
+                bound.map_err(|problems| failed(guest_problems(problems, limits).join("; ")))
             });
         let same = bound.and_then(|bound| {
             let outputs = self.binding.outputs.iter().map(|o| (&o.name, &o.columns, o.passthrough));
             let same = bound.inputs == self.binding.inputs
                 && bound.state == self.binding.state
                 && bound.outputs.iter().map(|(name, columns, pass)| (name, columns, *pass)).eq(outputs);
-            if same { Ok(()) } else { Err(failed("it binds other columns than before")) }
+            if same { Ok(()) } else { Err(failed("it binds other columns than before".into())) }
         });
         self.slot = Some(match same {
             Ok(()) => Slot::Open(Box::new(instance)),
@@ -229,8 +226,8 @@ impl Function {
     pub(super) fn stopped(&self, what: &str, stop: Stop) -> Error {
         match stop {
             Stop::Operator(error) | Stop::GaveUp(error) => error,
-            Stop::Trapped(message) => {
-                Error::new(&crate::code::USER, format!("function `{}` cannot {what}: {message}", self.name()))
+            Stop::Trapped(trapped) => {
+                Error::from(trapped).within(format_args!("function `{}` cannot {what}", self.name()))
             }
         }
     }
@@ -240,7 +237,7 @@ impl Function {
     }
 }
 
-/// Functions that are listed where the one that was asked for is not there.
+/// Functions that are listed where the requested one is missing.
 const NAMES_LISTED_MAX: usize = 30;
 
 fn unknown_function(plugin: &Plugin, name: &str) -> String {
@@ -263,7 +260,7 @@ fn guest_problems(problems: Vec<String>, limits: &Limits) -> Vec<String> {
         .map(|problem| one_line(&problem, limits.message_bytes_max))
         .collect();
     if count > shown.len() {
-        shown.push(format!("and {} problems more", count - shown.len()));
+        shown.push(format!("and {} more problems", count - shown.len()));
     }
     if shown.is_empty() {
         shown.push("it refuses to open and does not say why".into());

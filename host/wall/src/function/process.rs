@@ -1,6 +1,6 @@
 //! Calls of process functions: over rows of one input and over timers, with state.
 //!
-//! What a call writes holds when its answer is valid, and is forgotten otherwise. Where a batch is cut or searched for rows
+//! What a call writes takes effect when its answer is valid, and is forgotten otherwise. Where a batch is cut or searched for rows
 //! that trap, each part is a call of its own in this respect, over the keys of its rows alone.
 //!
 //! P1: what a call of a process function writes to state and timers takes effect exactly if the call succeeds and its answer is
@@ -37,7 +37,7 @@ pub struct KeyColumns<'a> {
     pub fields: &'a [Field],
     /// One for each field, each of `count` rows.
     pub columns: &'a [ArrayRef],
-    /// How many keys.
+    /// The number of keys.
     pub count: usize,
 }
 
@@ -50,7 +50,7 @@ pub struct KeyedRows<'a> {
     pub keys: KeyColumns<'a>,
     /// For each row, the number of its key.
     pub key_of_row: &'a [u32],
-    /// The columns that the binding reads of this input, each of as many rows.
+    /// The columns that the binding reads of this input, each of as many rows as `key_of_row` has.
     pub columns: &'a [ArrayRef],
 }
 
@@ -130,7 +130,7 @@ impl Function {
                 return Err(Stop::Operator(error));
             }
         }
-        let answer = raw.and_then(|raw| self.believe_answer(raw, given));
+        let answer = raw.and_then(|raw| self.accept_answer(raw, given));
         match answer {
             Ok(_) => state.any()?.commit()?,
             Err(_) => state.any()?.roll_back(),
@@ -146,7 +146,7 @@ fn check_keys(keys: &KeyColumns<'_>, mut key_of: impl Iterator<Item = u32>) -> R
     Ok(())
 }
 
-/// The keys of these rows: all of them for all rows, else numbered anew in the order in which they come.
+/// The keys of these rows: all of them for all rows, else numbered again, in the order in which they arrive.
 fn part<'a>(keys: &KeyColumns<'a>, key_of: &'a [u32], rows: &Range<usize>) -> Result<Part<'a>> {
     if rows.len() == key_of.len() {
         let columns = Cow::Borrowed(keys.columns);

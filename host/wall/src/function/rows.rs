@@ -1,5 +1,5 @@
-//! Calls over rows: transforms and joins. How an answer comes about where rows are too many for a call, or trap, is the same
-//! for every kind that answers with rows.
+//! Calls over rows: transforms and joins. Every kind that answers with rows divides them in the same way where they are
+//! too many for a call, or trap.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use super::opened::Function;
 use crate::columns_in::{bytes_in, columns_in};
 use crate::columns_out;
 use crate::columns_out::Answer;
+use crate::error::FunctionError;
 use crate::host_state::CallContext;
 use crate::limits::Limits;
 use crate::pieces;
@@ -27,8 +28,8 @@ type CallSome<'a> = &'a mut dyn FnMut(&mut Function, Range<usize>, Duration) -> 
 impl Function {
     /// Transforms a batch. `input` has the columns that the binding reads, each of `row_count` rows.
     ///
-    /// A row on which the function traps, or for which it returns what is not valid, is among the answer's failures
-    /// beside those that it failed itself. An error means that the operator cannot go on.
+    /// A row on which the function traps, or for which it returns what is not valid, is among the answer's failures,
+    /// with those that it failed itself. An error means that the operator cannot go on.
     pub fn transform(&mut self, input: &[ArrayRef], row_count: usize, context: &CallContext) -> Result<Answer> {
         let bytes = |rows: &Range<usize>| bytes_in(&pieces::part(input, rows, row_count), rows.len());
         self.answer(0..row_count, &bytes, &mut |function, rows, deadline| {
@@ -36,7 +37,7 @@ impl Function {
             let part = pieces::part(input, &rows, row_count);
             let columns = columns_in(&part, function.reads_of(0), rows.len())?;
             let raw = function.call(deadline, context, |guest, store| guest.apply(store, count, &columns))?;
-            function.believe_answer(raw, rows.len())
+            function.accept_answer(raw, rows.len())
         })
     }
 
@@ -59,7 +60,7 @@ impl Function {
             let left = columns_in(&left, function.reads_of(0), rows.len())?;
             let right = columns_in(&right, function.reads_of(1), rows.len())?;
             let raw = function.call(deadline, context, |guest, store| guest.join(store, count, &left, &right))?;
-            function.believe_answer(raw, rows.len())
+            function.accept_answer(raw, rows.len())
         })?;
         match answer.gave_up {
             Some(error) => Err(error),
@@ -67,8 +68,8 @@ impl Function {
         }
     }
 
-    /// The answer to `rows`, in as many calls as it takes: `bytes` says what rows weigh, `once` calls the function over
-    /// some of them. Rows that are too heavy for one call are cut in two; where a call traps, the rows at fault are
+    /// Answers `rows` in one or more calls: `bytes` returns the size of rows, `once` calls the function over
+    /// some of them. Rows that are too large for one call are cut in two; where a call traps, the rows at fault are
     /// searched for, and fail. Calls come in row order. Where the answers are too much for one batch, it gives up.
     pub(super) fn answer(
         &mut self,
@@ -93,17 +94,17 @@ impl Function {
             return Ok(pieces::empty_answer(&self.makes));
         }
         if bytes(&rows) <= limits.input_bytes_max {
-            let message = match once(self, rows.clone(), limits.deadline()) {
+            let trapped = match once(self, rows.clone(), limits.deadline()) {
                 Ok(mut answer) => {
                     answer.gave_up = room.take(&answer).err();
                     return Ok(answer);
                 }
                 Err(Stop::Operator(error) | Stop::GaveUp(error)) => return Err(error),
-                Err(Stop::Trapped(message)) => message,
+                Err(Stop::Trapped(trapped)) => trapped,
             };
             let mut answered = Vec::new();
             let is_stopping = Arc::clone(&self.is_stopping);
-            let searched = search(rows.len(), &limits, message, &*is_stopping, |part, deadline| {
+            let searched = search(rows.len(), &limits, trapped, &*is_stopping, |part, deadline| {
                 let answer = once(self, start + part.start..start + part.end, deadline)?;
                 let taken = room.take(&answer);
                 answered.push(Piece { rows: part, answer });
@@ -130,10 +131,10 @@ impl Function {
     }
 
     /// Checks an answer to this many given rows.
-    pub(super) fn believe_answer(&mut self, raw: AnswerRaw, row_count: usize) -> std::result::Result<Answer, Stop> {
+    pub(super) fn accept_answer(&mut self, raw: AnswerRaw, row_count: usize) -> std::result::Result<Answer, Stop> {
         let limits = self.plugin.wall.limits.clone();
         let makes = self.makes.clone();
-        self.believe(columns_out::answer(raw, &makes, row_count, limits.output_rows_max, limits.message_bytes_max))
+        self.accept(columns_out::answer(raw, &makes, row_count, limits.output_rows_max, limits.message_bytes_max))
     }
 
     /// The columns that the function reads of an input.
@@ -160,13 +161,11 @@ impl Room {
         let left = self.rows.checked_sub(size.rows).zip(self.bytes.checked_sub(size.bytes));
         let Some((rows, bytes)) = left else {
             let (rows, bytes) = (self.limits.batch_rows_max, Bytes(self.limits.batch_bytes_max() as u64));
-            return Err(Error::new(
-                &crate::code::USER,
-                format!(
-                    "its answers to one batch have more than {rows} rows or {bytes}; smaller batches (`batch_rows` of the \
+            return Err(FunctionError::BatchLimit(format!(
+                "its answers to one batch have more than {rows} rows or {bytes}; smaller batches (`batch_rows` of the \
                  source) have smaller answers, and `limits: {{ output: ... }}` allows larger ones"
-                ),
-            ));
+            ))
+            .into());
         };
         (self.rows, self.bytes) = (rows, bytes);
         Ok(())

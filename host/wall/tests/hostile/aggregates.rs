@@ -34,6 +34,7 @@ fn returns_other_accumulators_than_it_was_given() {
         assert_eq!(updated.failures[0].message, expected);
         let error = function.merge(&given, &given).unwrap_err();
         assert!(error.message.contains(expected), "{error}");
+        assert_eq!(error.code.to_string(), "FG0223");
         assert_host_is_well(&plugins);
     }
 }
@@ -51,6 +52,7 @@ fn traps_in_merge() {
     let (plugins, mut function) = aggregate("merge_traps");
     let error = function.merge(&VarValues::empty(2), &VarValues::empty(2)).unwrap_err();
     assert!(error.message.starts_with("function `f` cannot merge accumulators: trapped: "), "{error}");
+    assert_eq!(error.code.to_string(), "FG0220");
     assert_eq!(function.finish(&VarValues::empty(2)).unwrap()[0].len(), 2, "it starts again");
     assert_host_is_well(&plugins);
 }

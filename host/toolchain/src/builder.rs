@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::cargo::{self, Profile};
+use super::error::BuildError;
+use super::package::Package;
 use super::toolchain::Toolchain;
-use super::{component, foreign, home, package, print_lint, sdk};
+use super::{component, foreign, home, print_lint, sdk};
 use flowgate_base::error::{Error, Result};
 
 /// What is built, and how.
@@ -13,7 +15,7 @@ use flowgate_base::error::{Error, Result};
 pub struct Order<'a> {
     /// The folder of the package.
     pub dir: &'a Path,
-    /// Where the component goes; `None`: where [`package::read`] says.
+    /// Where the component goes; `None`: where [`Package::read`] says.
     pub output: Option<&'a Path>,
     /// How it is compiled.
     pub profile: Profile,
@@ -43,7 +45,7 @@ pub struct Built {
 /// The folder is no plugin, there is no toolchain for WebAssembly, the plugin does not compile, or it is not a component.
 pub fn build(order: Order<'_>) -> Result<Built> {
     let started = Instant::now();
-    let package = package::read(order.dir)?;
+    let package = Package::read(order.dir)?;
     let toolchain = Toolchain::find(&package.dir)?;
     let mut warnings = Vec::new();
     let carried = package.dir.join(sdk::FOLDER);
@@ -51,14 +53,12 @@ pub fn build(order: Order<'_>) -> Result<Built> {
         sdk::provide(&package.dir)?;
     }
     if order.update_sdk && !package.carries_sdk {
-        return Err(Error::new(
-            &crate::code::USER,
-            format!(
-                "package {} does not carry the SDK: its Cargo.toml has no `flowgate-sdk = {{ path = \"{}\" }}`",
-                package.name,
-                sdk::FOLDER
-            ),
-        ));
+        return Err(BuildError::NotAPlugin(format!(
+            "package {} does not carry the SDK: its Cargo.toml has no `flowgate-sdk = {{ path = \"{}\" }}`",
+            package.name,
+            sdk::FOLDER
+        ))
+        .into());
     }
     if package.carries_sdk && (order.update_sdk || !carried.exists()) {
         sdk::carry(&package.dir)?;
