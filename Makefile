@@ -7,7 +7,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 flags      := --profile $(PROFILE)
 out        := $(target_dir)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 flowgate   := $(out)/flowgate
-# `make test` and `make demo` build the same packages, so that Cargo chooses the same features of what they share.
+# Tests and lints are of all packages at once. The features of the large libraries are the same for the program alone.
 workspace  := --workspace
 PREFIX     ?= $(HOME)/.local
 

@@ -164,6 +164,8 @@ fn what_is_no_plugin_is_refused_with_the_way_out() {
     std::fs::write(library.join("Cargo.toml"), "[package]\nname = \"library\"\nedition = \"2024\"\n[workspace]\n")
         .unwrap();
     fail(dir, &["build", "library"], "crate-type = [\"cdylib\", \"rlib\"]");
+    // A message of several lines has its code, too.
+    fail(dir, &["build", "library"], "error[FG0600]: package library");
     std::fs::write(library.join("Cargo.toml"), "[package\n").unwrap();
     fail(dir, &["build", "library"], "Cargo does not understand");
 }

@@ -1,6 +1,10 @@
-//! Where results go, and how they are shown.
+//! Where results go, and how they are shown; and what all benchmarks share with the program: its allocator.
 
 use std::path::{Path, PathBuf};
+
+/// That of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The top of the repository.
 pub(crate) fn repository() -> &'static Path {

@@ -40,6 +40,11 @@ pub struct Code {
 }
 
 impl Code {
+    /// Creates the code of a mistake in Flowgate.
+    pub const fn internal(number: u16, title: &'static str) -> Code {
+        Code { number, fault: Fault::Internal, retry: Retry::Never, title }
+    }
+
     /// Creates the code of an error of the user, who has to change something.
     pub const fn user(number: u16, title: &'static str) -> Code {
         Code { number, fault: Fault::User, retry: Retry::Never, title }
@@ -62,19 +67,26 @@ impl fmt::Display for Code {
     }
 }
 
-/// A mistake in Flowgate.
-pub static INTERNAL: Code =
-    Code { number: 1, fault: Fault::Internal, retry: Retry::Never, title: "a mistake in Flowgate" };
-/// Something that a path names is not there.
-pub static NOT_FOUND: Code = Code::external_lasting(2, "a file or folder is missing");
-/// The system does not allow it.
-pub static NOT_ALLOWED: Code = Code::external_lasting(3, "the system does not allow it");
-/// The disk is full, or a quota is used up.
-pub static NO_SPACE: Code = Code::external(4, "no space left");
-/// The reader of our output went away (`| head`): the command ends quietly.
-pub static READER_GONE: Code = Code::external_lasting(5, "the reader of the output went away");
-/// Another failure of input or output.
-pub static IO: Code = Code::external(6, "input or output failed");
+/// Defines the codes of a crate, each as `NAME = kind(number, "title");`, where the kind is a constructor of [`Code`], and `CODES`,
+/// the table of all of them. A visibility stands before the first.
+#[macro_export]
+macro_rules! codes {
+    ($vis:vis $($name:ident = $kind:ident($number:literal, $title:literal);)+) => {
+        $(
+            #[doc = concat!("What has happened: ", $title, ".")]
+            $vis static $name: $crate::code::Code = $crate::code::Code::$kind($number, $title);
+        )+
+        /// The codes of this crate.
+        $vis static CODES: &[&$crate::code::Code] = &[$(&$name),+];
+    };
+}
 
-/// The codes of this crate.
-pub static CODES: [&Code; 6] = [&INTERNAL, &NOT_FOUND, &NOT_ALLOWED, &NO_SPACE, &READER_GONE, &IO];
+codes! {
+    pub
+    INTERNAL = internal(1, "a mistake in Flowgate");
+    NOT_FOUND = external_lasting(2, "a file or folder is missing");
+    NOT_ALLOWED = external_lasting(3, "the system does not allow it");
+    NO_SPACE = external(4, "no space left");
+    READER_GONE = external_lasting(5, "the reader of the output went away");
+    IO = external(6, "input or output failed");
+}

@@ -72,10 +72,10 @@ impl Error {
         self
     }
 
-    /// Sets the operator, unless one is set already: the first to know it is nearest to the fault.
-    pub fn of_operator(mut self, operator: &str) -> Self {
+    /// Says in which operator it happened, in front of the message too. The first to say it is nearest to the fault.
+    pub fn in_operator(mut self, operator: &str) -> Self {
         self.operator.get_or_insert_with(|| operator.into());
-        self
+        self.within(format_args!("`{operator}`"))
     }
 }
 
@@ -103,7 +103,6 @@ impl std::error::Error for Error {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::code::CODES;
 
     #[derive(Debug, thiserror::Error)]
     #[error("cannot have {wanted}")]
@@ -122,8 +121,11 @@ mod tests {
     #[test]
     fn an_error_of_a_crate_keeps_its_code_and_gets_context() {
         let fails = || -> Result<()> { Err(Wanting { wanted: 3 })? };
-        let error = fails().unwrap_err().within("`s`").of_operator("inner").of_operator("outer");
-        assert_eq!((error.to_string().as_str(), error.code.to_string().as_str()), ("`s`: cannot have 3", "FG0042"));
+        let error = fails().unwrap_err().within("reading").in_operator("inner").in_operator("outer");
+        assert_eq!(
+            (error.to_string().as_str(), error.code.to_string().as_str()),
+            ("`outer`: `inner`: reading: cannot have 3", "FG0042")
+        );
         assert_eq!(
             (error.fault(), error.retry(), error.operator.as_deref()),
             (Fault::User, Retry::Never, Some("inner"))
@@ -136,12 +138,5 @@ mod tests {
         let kinds = [ErrorKind::NotFound, ErrorKind::PermissionDenied, ErrorKind::StorageFull, ErrorKind::BrokenPipe];
         assert_eq!(kinds.map(of), [2, 3, 4, 5]);
         assert_eq!(of(ErrorKind::TimedOut), 6);
-    }
-
-    #[test]
-    fn numbers_are_unique_and_in_the_range_of_the_crate() {
-        for (i, code) in CODES.iter().enumerate() {
-            assert_eq!(usize::from(code.number), i + 1);
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! How a process ends.
 
+use super::code::JOB_PROBLEMS;
 use super::terminal;
 use flowgate_base::error::{Error, Fault};
 
@@ -18,8 +19,8 @@ pub(crate) fn say(error: &Error) {
     if !error.is_reader_gone() {
         let text = error.to_string();
         let text = text.trim_end();
-        // Reports of a job's problems have their own labels.
-        let label = if text.contains('\n') { String::new() } else { format!("error[{}]: ", error.code) };
+        // In the report of a job's problems, each has a label of its own.
+        let label = if error.code == &JOB_PROBLEMS { String::new() } else { format!("error[{}]: ", error.code) };
         terminal::message(&format!("{label}{text}\n"));
     }
 }

@@ -1,5 +1,7 @@
 //! `flowgate explain`: what an error's code means.
 
+use std::ops::Range;
+
 use clap::Args;
 use strsim::levenshtein;
 
@@ -25,20 +27,20 @@ pub(crate) struct ExplainArgs {
     pub code: Option<String>,
 }
 
+/// The tables of all crates with the ranges of their numbers, by number.
+static TABLES: [(&[&Code], Range<u16>); 7] = [
+    (flowgate_base::code::CODES, 1..100),
+    (flowgate_state::code::CODES, 100..200),
+    (flowgate_wall::code::CODES, 200..300),
+    (flowgate_connect::code::CODES, 300..400),
+    (flowgate::code::CODES, 400..600),
+    (flowgate_toolchain::code::CODES, 600..700),
+    (super::code::CODES, 700..800),
+];
+
 /// Returns the codes of all crates, by number.
 fn codes() -> Vec<&'static Code> {
-    let crates: [&[&'static Code]; 7] = [
-        &flowgate_base::code::CODES,
-        &flowgate_state::code::CODES,
-        &flowgate_wall::code::CODES,
-        &flowgate_connect::code::CODES,
-        &flowgate::code::CODES,
-        &flowgate_toolchain::code::CODES,
-        &super::code::CODES,
-    ];
-    let mut codes: Vec<_> = crates.concat();
-    codes.sort_by_key(|code| code.number);
-    codes
+    TABLES.iter().flat_map(|(codes, _)| codes.iter().copied()).collect()
 }
 
 pub(super) fn run(args: &ExplainArgs) -> Result<()> {
@@ -51,9 +53,9 @@ pub(super) fn run(args: &ExplainArgs) -> Result<()> {
 /// The code that somebody means by `FG0301`, `fg301` or `301`.
 fn code(name: &str) -> Result<&'static Code> {
     let digits = name.strip_prefix("FG").or(name.strip_prefix("fg")).unwrap_or(name);
-    let number: Option<u16> = digits.parse().ok();
+    let number = digits.parse();
     let codes = codes();
-    if let Some(code) = codes.iter().find(|code| Some(code.number) == number) {
+    if let Some(code) = codes.iter().find(|code| Ok(code.number) == number) {
         return Ok(code);
     }
     let near = codes.iter().min_by_key(|code| levenshtein(&code.to_string(), &name.to_uppercase()));
@@ -77,9 +79,13 @@ mod tests {
 
     use super::*;
 
-    /// Every code has one section with its title, fault and retry; every section has a code; no number is there twice.
+    /// Every code has one section with its title, fault and retry; every section has a code; no number is there twice, and each is
+    /// in the range of its crate.
     #[test]
     fn the_page_has_all_codes_and_no_other() {
+        for (table, range) in &TABLES {
+            assert!(table.iter().all(|code| range.contains(&code.number)), "{table:?} is not in {range:?}");
+        }
         let codes = codes();
         assert!(codes.windows(2).all(|two| two[0].number < two[1].number), "a number is there twice");
         let headings: Vec<&str> = PAGE.lines().filter_map(|line| line.strip_prefix("## ")).collect();

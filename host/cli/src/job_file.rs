@@ -50,5 +50,5 @@ pub(crate) fn checked_graph(args: &JobArgs, plugins: &mut Plugins) -> Result<Job
 
 fn wrong(report: &str, count: usize) -> Error {
     let count = if count == 1 { "1 error".to_string() } else { format!("{count} errors") };
-    Error::new(&crate::code::USER, format!("{report}{count}; nothing was run"))
+    Error::new(&crate::code::JOB_PROBLEMS, format!("{report}{count}; nothing was run"))
 }

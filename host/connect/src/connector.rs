@@ -33,7 +33,11 @@ impl Connector {
 
     /// The settings, if it is this connector.
     pub fn settings_of<S: ConnectorSettings>(&self) -> Option<S> {
-        (self.name == S::NAME).then(|| serde_json::from_value(self.settings.clone()).ok()).flatten()
+        if self.name != S::NAME {
+            return None;
+        }
+        // Settings that do not fit are those of no connector: `configure` says so.
+        serde_json::from_value(self.settings.clone()).ok()
     }
 
     /// Checks the settings and makes of them what can run. Touches nothing outside.

@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::column::typed;
 use super::format::{comma, yes};
 use super::{ColumnType, Format};
 
@@ -35,7 +36,7 @@ impl LookupTable {
         LookupTable {
             path: path.into(),
             format: Some(Format::Csv),
-            columns: columns.into_iter().map(|(name, data_type)| (name.into(), data_type.into())).collect(),
+            columns: typed(columns),
             header: true,
             delimiter: comma(),
         }

@@ -426,7 +426,10 @@ sinks:
         let mut graph = check(&job, &Surroundings::default(), &mut plugins).unwrap().graph;
         graph.parallelism = parallelism;
         let running = start(graph, &plugins, &mut |_, _, _| Ok(Box::new(Broken))).unwrap();
-        assert_eq!(running.wait().unwrap_err(), Error::new(&crate::code::EXTERNAL, "`out`: the disk is full"));
+        assert_eq!(
+            running.wait().unwrap_err(),
+            Error::new(&crate::code::EXTERNAL, "the disk is full").in_operator("out")
+        );
     }
 }
 

@@ -126,7 +126,7 @@ fn write_until_end(
             shared.metrics.dead_letters(shared.metrics.waiting() as usize, || error.message);
             return None;
         }
-        Err(error) => shared.job.fail(error.within(format_args!("`{}`", shared.name))),
+        Err(error) => shared.job.fail(error.in_operator(&shared.name)),
     }
     abandons.then(|| writer.abandon()).flatten()
 }

@@ -71,7 +71,7 @@ impl Operator for Slot {
         self.portions.give(out, ERRORS, self.dead_letters.of(&batch, failures)?);
         if let Some(error) = answer.gave_up {
             self.gave_up = true;
-            self.job.fail_after_rows(error.within(format_args!("`{}`", self.dead_letters.operator())));
+            self.job.fail_after_rows(error.in_operator(self.dead_letters.operator()));
         }
         Ok(())
     }

@@ -91,7 +91,7 @@ pub(super) fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>)
     let mut boundedness = Boundedness::Bounded;
     let mut sinks = HashMap::new();
     for (id, node) in graph.nodes.iter().enumerate() {
-        let within = |e: Error| e.within(format_args!("`{}`", node.name));
+        let within = |e: Error| e.in_operator(&node.name);
         let mut load = |function: &PluginFunction| -> Result<()> {
             if !opened.plugins.contains_key(&function.path) {
                 opened.plugins.insert(function.path.clone(), plugins.load(&function.path)?);

@@ -70,6 +70,12 @@ impl Problem {
         Problem { severity: Severity::Error, at, on_key: false, offset: None, message: message.into(), help: None }
     }
 
+    /// What is wrong with the settings of a connector, or of a table, that stand at this place.
+    pub fn of_settings(settings: &At, wrong: flowgate_connect::problem::Problem) -> Problem {
+        let at = wrong.field.iter().fold(settings.clone(), |at, step| at.field(step));
+        Problem { help: wrong.help, ..Problem::error(at, wrong.message) }
+    }
+
     /// The job runs, but look here.
     pub fn warning(at: At, message: impl Into<String>) -> Problem {
         Problem { severity: Severity::Warning, ..Problem::error(at, message) }

@@ -66,7 +66,7 @@ pub fn build<S: Stage>(stage: &mut S, graph: &JobGraph, opened: &Opened, job: &A
             NodeKind::Lookup(spec) => builder.lookup(id, node, spec),
             NodeKind::Sink(spec) => builder.sink(id, node, &spec.connector),
         };
-        builder.edges.push(edges.map_err(|e| e.within(format_args!("`{}`", node.name)))?);
+        builder.edges.push(edges.map_err(|e| e.in_operator(&node.name))?);
     }
     Ok(())
 }

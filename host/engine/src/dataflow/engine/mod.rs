@@ -12,6 +12,7 @@ mod stage;
 mod timely;
 mod wake;
 
+pub use self::timely::TimelyStage;
 pub use load::{Load, Ticket};
 pub use operator::{Operator, PassOn, Route, Tick};
 pub use outputs::Outputs;
@@ -19,5 +20,4 @@ pub use shell::Ports;
 #[cfg(test)]
 pub(super) use shell::{Next, Seat, Shell};
 pub use stage::{MakeOperator, MakeSource, SourceSeat, Stage};
-pub use timely::TimelyStage;
 pub use wake::Wake;

@@ -205,7 +205,7 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
                     Ok(Next::Full) => {}
                     Ok(Next::Done) => ports = None,
                     Err(error) => {
-                        job.fail(error.within(format_args!("`{}`", shell.name())));
+                        job.fail(error.in_operator(shell.name()));
                         ports = None;
                     }
                 }
@@ -267,7 +267,7 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
                     Ok(Turn::Holds(tick)) => open.advance(tick),
                     Ok(Turn::Done) => ports = None,
                     Err(error) => {
-                        job.fail_after_rows(error.within(format_args!("`{name}`")));
+                        job.fail_after_rows(error.in_operator(&name));
                         ports = None;
                     }
                 }

@@ -149,7 +149,7 @@ impl ProcessOperator {
         }
         if let Some(error) = answer.gave_up {
             self.gave_up = true;
-            self.job.fail_after_rows(error.within(format_args!("`{}`", self.timer_letters.operator())));
+            self.job.fail_after_rows(error.in_operator(self.timer_letters.operator()));
         }
         Ok(answer.failures.into_iter().map(|failure| (failure.row, failure.message)).collect())
     }

@@ -35,10 +35,7 @@ pub(super) fn check_connector<K: Kind>(
     match connector.configure() {
         Ok(configured) => Some((connector, configured)),
         Err(wrong) => {
-            for problem in wrong {
-                let place = problem.field.iter().fold(at.field(field), |at, step| at.field(step));
-                checker.error(Problem::error(place, problem.message).help(problem.help.unwrap_or_default()));
-            }
+            wrong.into_iter().for_each(|wrong| checker.error(Problem::of_settings(&at.field(field), wrong)));
             None
         }
     }

@@ -31,10 +31,7 @@ pub(super) fn check_lookup(checker: &mut Checker<'_>, name: &str, operator: &spe
     let schema = match table_schema(lookup) {
         Ok(schema) => schema,
         Err(wrong) => {
-            for problem in wrong {
-                let place = problem.field.iter().fold(at.field("lookup"), |at, step| at.field(step));
-                checker.error(Problem::error(place, problem.message).help(problem.help.unwrap_or_default()));
-            }
+            wrong.into_iter().for_each(|wrong| checker.error(Problem::of_settings(&at.field("lookup"), wrong)));
             return None;
         }
     };

@@ -15,6 +15,7 @@ pub(super) fn check_sources(checker: &mut Checker<'_>) {
     let mut stdin: Option<&str> = None;
     for (name, source) in &checker.job.sources {
         let at = At::job().field("sources").field(name);
+        // Each of several connectors, too, reads what it reads: all mistakes are reported at once.
         for (field, settings) in &source.connectors {
             let Ok(ConfiguredSource { reads, .. }) = configurable(checker, field, settings).configure() else {
                 continue;
