@@ -1,5 +1,5 @@
 //! `docs/operators.md`: every row of its tables is an operator that runs and gives what its file in `docs/samples/expected`
-//! says, however many workers it has. `UPDATE_GOLDEN=1` writes those files anew: read what changed.
+//! says, however many workers it has. `UPDATE_GOLDEN=1` writes those files again: read what changed.
 
 use std::fs;
 use std::path::PathBuf;

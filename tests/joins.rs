@@ -350,7 +350,7 @@ fn a_bad_table_is_an_error_at_the_start() {
     ended.saying("users.csv:3: ");
 }
 
-/// While the job runs the table's file is written anew: later rows see the new table. A file that is no table leaves it as
+/// While the job runs the table's file is written again: later rows see the new table. A file that is no table leaves it as
 /// it is.
 #[test]
 fn a_table_is_read_again_when_its_file_changes() {

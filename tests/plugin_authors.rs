@@ -95,7 +95,7 @@ fn silent() -> String {
     code.replace(", testing::ProcessHarness", "")
 }
 
-/// The folder of the package, with its component: in Cargo's folder for tests, made anew by each run.
+/// The folder of the package, with its component: in Cargo's folder for tests, made again by each run.
 fn package() -> &'static Path {
     static PACKAGE: OnceLock<PathBuf> = OnceLock::new();
     PACKAGE.get_or_init(|| {
@@ -297,9 +297,9 @@ fn a_component_that_is_older_than_its_source_is_told() {
     set("src/lib.rs", 30);
     let warned = test();
     assert!(
-        warned
-            .stderr
-            .contains("warning: authors.wasm is older than src/lib.rs: `flowgate plugin build authors` builds it anew"),
+        warned.stderr.contains(
+            "warning: authors.wasm is older than src/lib.rs: `flowgate plugin build authors` builds it again"
+        ),
         "{}",
         warned.stderr
     );

@@ -1,6 +1,6 @@
 //! The component types that plugins carry are those of the contract in `wit/`.
 //!
-//! Run with `BLESS=1` to write them anew after a change of the contract.
+//! Run with `BLESS=1` to write them again after a change of the contract.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! What the macros say of mistakes: each must tell what to write instead.
 //!
-//! Run with `TRYBUILD=overwrite` to write the expected messages anew, then read them.
+//! Run with `TRYBUILD=overwrite` to write the expected messages again, then read them.
 
 #[test]
 fn mistakes_are_explained() {

@@ -178,7 +178,7 @@ fn say_if_old(folder: &Path, component: &Path) {
     if let Some(source) = newer_source(folder, component) {
         let name = component.file_name().unwrap_or(component.as_os_str()).to_string_lossy();
         terminal::message(&format!(
-            "warning: {name} is older than {}: `flowgate plugin build {}` builds it anew\n",
+            "warning: {name} is older than {}: `flowgate plugin build {}` builds it again\n",
             source.display(),
             folder.display()
         ));

@@ -140,10 +140,10 @@ impl Timed {
                     Message::Batch(batch) if output == MAIN => {
                         self.assigner.wake_up(now).into_iter().for_each(|signal| out.signal(signal));
                         let (timed, refused) = self.assigner.assign(batch.clone())?;
-                        out.give(MAIN, timed);
-                        out.give(ERRORS, self.dead_letters.of(&batch, refused)?);
+                        out.emit(MAIN, timed);
+                        out.emit(ERRORS, self.dead_letters.of(&batch, refused)?);
                     }
-                    Message::Batch(batch) => out.give(output, batch),
+                    Message::Batch(batch) => out.emit(output, batch),
                     // Operators give none: the shell passes on what is promised.
                     Message::Signal { .. } | Message::Control(_) => {}
                 }
@@ -199,8 +199,8 @@ impl Operator for Timed {
         self.hand_on(self.now, out)
     }
 
-    fn is_busy(&self) -> bool {
-        self.inner.is_busy()
+    fn has_yielded(&self) -> bool {
+        self.inner.has_yielded()
     }
 
     fn resume(&mut self, out: &mut Outputs) -> Result<()> {

@@ -8,6 +8,7 @@
 //! world, and [`sinks`] is what all sinks of a job share. [`engine`] has the operator's contract and shell, and the only files that know Timely; [`watermark`] is the protocol
 //! of time. Tests go through all orders of arrival in `simulation`. [`solo`] runs one process function without the engine.
 
+pub mod alignment;
 pub mod assign;
 pub mod batch;
 pub mod build;
@@ -17,7 +18,6 @@ pub mod job_state;
 pub mod join;
 pub mod message;
 pub mod metrics;
-pub mod pace;
 pub mod pending;
 pub mod portions;
 pub mod process;

@@ -1,41 +1,41 @@
-//! Results that an operator gives some at a time.
+//! Results that an operator emits in parts.
 
 use super::engine::Outputs;
 use flowgate_base::error::Result;
 
-/// Batches of results that are given before the rest of the dataflow gets its turn, or a few more.
+/// About how many batches an operator emits before it yields to the rest of the dataflow.
 const BATCHES_AT_ONCE: usize = 8;
 
-/// Whether an operator has more results to give.
+/// Whether an operator has results left to emit.
 #[derive(Debug, Default)]
 pub struct Pending {
-    busy: bool,
+    yielded: bool,
 }
 
 impl Pending {
-    /// Whether there is more to give.
-    pub fn is_busy(&self) -> bool {
-        self.busy
+    /// Whether results are left.
+    pub fn has_yielded(&self) -> bool {
+        self.yielded
     }
 
-    /// Gives results, as many as may be at once. `next` gives some, and returns how many batches; `None`: there are no more.
-    /// Returns whether that was all.
-    pub fn give(
+    /// Emits results until none are left or the operator should yield. `next` emits some and returns the number of batches;
+    /// `None`: there are no more. Returns whether all have been emitted.
+    pub fn emit(
         &mut self,
         out: &mut Outputs,
         mut next: impl FnMut(&mut Outputs) -> Result<Option<usize>>,
     ) -> Result<bool> {
-        self.busy = true;
+        self.yielded = true;
         let mut given = 0;
         while given < BATCHES_AT_ONCE {
             match next(out)? {
                 Some(batches) => given += batches,
                 None => {
-                    self.busy = false;
+                    self.yielded = false;
                     break;
                 }
             }
         }
-        Ok(!self.busy)
+        Ok(!self.yielded)
     }
 }

@@ -32,13 +32,13 @@ pub struct Portions {
 
 impl Portions {
     /// Gives rows to an output, now or when the operator is resumed.
-    pub fn give(&mut self, out: &mut Outputs, output: usize, batch: Batch) {
+    pub fn emit(&mut self, out: &mut Outputs, output: usize, batch: Batch) {
         self.waiting.extend(cut(batch).into_iter().map(|(portion, bytes)| (output, portion, bytes)));
         self.flow(out);
     }
 
     /// Whether the others should have their turn.
-    pub fn is_busy(&self) -> bool {
+    pub fn has_yielded(&self) -> bool {
         !self.waiting.is_empty() || self.given_bytes >= GIVEN_AT_ONCE_BYTES
     }
 
@@ -53,7 +53,7 @@ impl Portions {
             && let Some((output, portion, bytes)) = self.waiting.pop_front()
         {
             self.given_bytes = self.given_bytes.saturating_add(bytes);
-            out.give(output, portion);
+            out.emit(output, portion);
         }
     }
 }
@@ -154,7 +154,7 @@ mod tests {
     fn an_operator_gives_some_at_a_time() {
         let mut portions = Portions::default();
         let mut out = Outputs::new(&[crate::dataflow::engine::Route::Local], 0, 1);
-        portions.give(&mut out, 0, batch(&[1 << 20], &vec![0; 1_000]));
+        portions.emit(&mut out, 0, batch(&[1 << 20], &vec![0; 1_000]));
         let mut rows = Vec::new();
         loop {
             let messages = out.take(0).0;
@@ -163,7 +163,7 @@ mod tests {
                 _ => 0,
             });
             rows.push(given.sum::<usize>());
-            if !portions.is_busy() {
+            if !portions.has_yielded() {
                 break;
             }
             portions.resume(&mut out);

@@ -25,7 +25,7 @@ impl Operator for Select {
         let missing = || Error::internal("a batch lacks a column");
         let column = |position: &usize| batch.columns().get(*position).cloned().ok_or_else(missing);
         let columns = self.columns.iter().map(column).collect::<Result<_>>()?;
-        out.give(0, batch.with_columns(columns));
+        out.emit(0, batch.with_columns(columns));
         Ok(())
     }
     fn promise(&self, inputs: Signal) -> Signal {

@@ -59,11 +59,11 @@ impl Shuffle {
     }
 
     /// Gives rows to an output, each to its worker.
-    pub fn give(&mut self, output: usize, batch: Batch, out: &mut Outputs) -> Result<()> {
+    pub fn emit(&mut self, output: usize, batch: Batch, out: &mut Outputs) -> Result<()> {
         match &self.target {
-            Target::One(worker) => out.give_to(output, *worker, batch),
+            Target::One(worker) => out.emit_to(output, *worker, batch),
             Target::InTurn => {
-                out.give_to(output, self.next % self.workers, batch);
+                out.emit_to(output, self.next % self.workers, batch);
                 self.next += 1;
             }
             Target::ByKey { columns, .. } => {
@@ -72,7 +72,7 @@ impl Shuffle {
                 };
                 let keys = columns.iter().map(column).collect::<Result<Vec<_>>>()?;
                 for (worker, rows) in self.divide(&Keys::of(&keys, batch.row_count())?).into_iter().enumerate() {
-                    out.give_to(output, worker, batch.choose(&rows));
+                    out.emit_to(output, worker, batch.choose(&rows));
                 }
             }
         }
@@ -120,7 +120,7 @@ fn rows_by_owner(owners: &[u32], workers: usize) -> Vec<Rows> {
 
 impl Operator for Shuffle {
     fn batch(&mut self, _input: usize, batch: Batch, _tick: Tick, out: &mut Outputs) -> Result<()> {
-        self.give(0, batch, out)
+        self.emit(0, batch, out)
     }
 
     fn promise(&self, inputs: Signal) -> Signal {

@@ -65,10 +65,10 @@ impl Operator for Slot {
             if shape.output == 0 {
                 self.metrics.rows_out.fetch_add(given.row_count() as u64, Relaxed);
             }
-            self.portions.give(out, shape.output, given);
+            self.portions.emit(out, shape.output, given);
         }
         let failures = answer.failures.into_iter().map(|f| (f.row, f.message)).collect();
-        self.portions.give(out, ERRORS, self.dead_letters.of(&batch, failures)?);
+        self.portions.emit(out, ERRORS, self.dead_letters.of(&batch, failures)?);
         if let Some(error) = answer.gave_up {
             self.gave_up = true;
             self.job.fail_after_rows(error.in_operator(self.dead_letters.operator()));
@@ -76,8 +76,8 @@ impl Operator for Slot {
         Ok(())
     }
 
-    fn is_busy(&self) -> bool {
-        self.portions.is_busy()
+    fn has_yielded(&self) -> bool {
+        self.portions.has_yielded()
     }
 
     fn resume(&mut self, out: &mut Outputs) -> Result<()> {

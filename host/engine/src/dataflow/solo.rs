@@ -93,7 +93,7 @@ impl Solo {
             None => (batch, Signal::START),
             Some(assigner) => {
                 let (timed, refused) = assigner.assign(batch.clone())?;
-                self.out.give(ERRORS, of_input.dead_letters.of(&batch, refused)?);
+                self.out.emit(ERRORS, of_input.dead_letters.of(&batch, refused)?);
                 (timed, assigner.signal())
             }
         };
@@ -148,7 +148,7 @@ impl Solo {
 
     /// Has the operator give all that it has to give.
     fn settle(&mut self) -> Result<()> {
-        while self.operator.is_busy() {
+        while self.operator.has_yielded() {
             self.operator.resume(&mut self.out)?;
         }
         Ok(())

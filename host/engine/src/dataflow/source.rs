@@ -12,13 +12,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::alignment::Member;
 use super::assign::Assigner;
 use super::batch::Batch;
 use super::dead_letter::DeadLetters;
 use super::engine::{Outputs, Ports, SourceSeat, Tick, Wake};
 use super::job_state::JobState;
 use super::metrics::NodeMetrics;
-use super::pace::Runner;
 use super::progress::SplitProgress;
 use super::watermark::{Merge, Signal};
 use flowgate_base::clock;
@@ -95,8 +95,8 @@ pub struct SourceOperator {
     metrics: Arc<NodeMetrics>,
     progress: SplitProgress,
     gate: Gate,
-    /// Where it meets others.
-    pace: Option<Runner>,
+    /// Its part in watermark alignment, if another source has to stay close to it.
+    alignment: Option<Member>,
     job: Arc<JobState>,
     wake: Wake,
     next: usize,
@@ -143,7 +143,7 @@ impl SourceOperator {
         dead_letters: DeadLetters,
         metrics: Arc<NodeMetrics>,
         gate: Gate,
-        pace: Option<Runner>,
+        alignment: Option<Member>,
         job: Arc<JobState>,
     ) -> Self {
         SourceOperator {
@@ -154,7 +154,7 @@ impl SourceOperator {
             dead_letters,
             metrics,
             gate,
-            pace,
+            alignment,
             job,
             next: 0,
             cut: None,
@@ -180,7 +180,7 @@ impl SourceOperator {
         if !self.gate.is_open() || !ports.has_room(out) {
             return Ok(Next::Shut);
         }
-        if self.pace.as_ref().is_some_and(Runner::is_ahead) {
+        if self.alignment.as_ref().is_some_and(Member::is_ahead) {
             // Its ticks go on with those of others, so that what they give is not held up.
             self.gate.seat.waits.set(true);
             return Ok(Next::Shut);
@@ -200,23 +200,23 @@ impl SourceOperator {
                     let undecoded = self.dead_letters.undecoded(&rows.origin, &rows.failures);
                     let batch = Batch::new(rows.columns, rows.row_count).with_origin(rows.origin);
                     self.gate.give(tick, (batch.bytes() + undecoded.bytes()) as u64);
-                    out.give(ERRORS, undecoded);
+                    out.emit(ERRORS, undecoded);
                     match &mut split.assigner {
-                        None => out.give(MAIN, batch),
+                        None => out.emit(MAIN, batch),
                         Some(assigner) if batch.row_count() > 0 => {
                             if let Some(signal) = assigner.wake_up(now) {
                                 self.time.receive(index, signal).into_iter().for_each(|merged| out.signal(merged));
                             }
                             let (timed, refused) = assigner.assign(batch.clone())?;
                             let signal = assigner.signal();
-                            out.give(MAIN, timed);
-                            out.give(ERRORS, self.dead_letters.of(&batch, refused)?);
+                            out.emit(MAIN, timed);
+                            out.emit(ERRORS, self.dead_letters.of(&batch, refused)?);
                             self.signal(index, signal, out);
                         }
                         Some(_) => {}
                     }
                     let watermark = self.time.merged().known_watermark();
-                    self.pace.iter_mut().for_each(|pace| pace.moved(watermark));
+                    self.alignment.iter_mut().for_each(|member| member.advance(watermark));
                     return Ok(Next::More);
                 }
                 Poll::Pending => {}
@@ -235,7 +235,7 @@ impl SourceOperator {
                 idle.into_iter().for_each(|signal| self.signal(index, signal, out));
             }
         }
-        self.pace.iter().for_each(Runner::rests);
+        self.alignment.iter().for_each(Member::pause);
         Ok(if self.splits.iter().all(Option::is_none) { Next::Done } else { Next::Wait(until) })
     }
 

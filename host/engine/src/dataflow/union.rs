@@ -17,7 +17,7 @@ impl Operator for Union {
         let rows = batch.row_count() as u64;
         self.0.rows_in.fetch_add(rows, Relaxed);
         self.0.rows_out.fetch_add(rows, Relaxed);
-        out.give(0, batch);
+        out.emit(0, batch);
         Ok(())
     }
     fn promise(&self, inputs: Signal) -> Signal {

@@ -137,7 +137,8 @@ impl<'a> Reader<'a> {
         let mut stream = StreamReader::try_new(self.take(length)?, None).map_err(wrong)?;
         let record = stream.next().ok_or_else(missing)?.map_err(wrong)?;
         if record.num_rows() != row_count {
-            return Err(Error::internal("a batch has another number of rows than it says"));
+            let rows = record.num_rows();
+            return Err(Error::internal(format!("batch header says {row_count} rows, record batch has {rows}")));
         }
         let mut columns: Vec<ArrayRef> = record.columns().to_vec();
         let event_time = if has_event_time { Some(columns.pop().ok_or_else(missing)?) } else { None };

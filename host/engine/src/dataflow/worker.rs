@@ -81,7 +81,7 @@ impl RunningJob {
 pub(super) fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<Opened> {
     let mut opened = Opened {
         sources: HashMap::new(),
-        paces: HashMap::new(),
+        alignment_groups: HashMap::new(),
         sinks: Mutex::default(),
         plugins: HashMap::new(),
         tables: HashMap::new(),
@@ -108,9 +108,9 @@ pub(super) fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>)
                     boundedness = Boundedness::Unbounded;
                 }
                 opened.sources.insert(id, (source, splits));
-                if let Some(first) = graph.sources_that_meet(NodeId(id)).first() {
-                    let pace = opened.paces.entry(first.0).or_default().clone();
-                    opened.paces.insert(id, pace);
+                if let Some(first) = graph.alignment_group(NodeId(id)).first() {
+                    let group = opened.alignment_groups.entry(first.0).or_default().clone();
+                    opened.alignment_groups.insert(id, group);
                 }
             }
             NodeKind::Transform(spec) => load(&spec.function).map_err(within)?,

@@ -187,7 +187,7 @@ pub struct TransformNode {
     pub outputs: Vec<TransformOutput>,
     /// What happens to rows that fail.
     pub on_error: spec::OnError,
-    /// Event time of the main output, where it is assigned anew.
+    /// Event time of the main output, where it is assigned again.
     pub event_time: Option<EventTime>,
 }
 
@@ -230,7 +230,7 @@ pub struct WindowNode {
     pub aggregates: Vec<AggregateColumn>,
     /// What happens to rows that a plugin aggregate fails.
     pub on_error: spec::OnError,
-    /// Event time of the main output, where it is assigned anew.
+    /// Event time of the main output, where it is assigned again.
     pub event_time: Option<EventTime>,
 }
 
@@ -345,7 +345,7 @@ pub struct ProcessNode {
     pub outputs: Vec<PairOutput>,
     /// What happens to rows that fail.
     pub on_error: spec::OnError,
-    /// Event time of the main output, where it is assigned anew.
+    /// Event time of the main output, where it is assigned again.
     pub event_time: Option<EventTime>,
 }
 
@@ -354,14 +354,14 @@ pub struct ProcessNode {
 pub struct SelectNode {
     /// Their positions in the input's schema.
     pub columns: Vec<usize>,
-    /// Event time of the main output, where it is assigned anew.
+    /// Event time of the main output, where it is assigned again.
     pub event_time: Option<EventTime>,
 }
 
 /// A union.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UnionNode {
-    /// Event time of the main output, where it is assigned anew.
+    /// Event time of the main output, where it is assigned again.
     pub event_time: Option<EventTime>,
 }
 

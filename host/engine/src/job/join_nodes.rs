@@ -24,7 +24,7 @@ pub struct JoinNode {
     pub function: Option<(PluginFunction, Vec<PairOutput>)>,
     /// What happens to pairs that the function fails.
     pub on_error: spec::OnError,
-    /// Event time of the main output, where it is assigned anew.
+    /// Event time of the main output, where it is assigned again.
     pub event_time: Option<EventTime>,
 }
 
@@ -95,6 +95,6 @@ pub struct LookupNode {
     pub schema: Schema,
     /// The columns of the main output.
     pub columns: Vec<PairColumn>,
-    /// Event time of the main output, where it is assigned anew.
+    /// Event time of the main output, where it is assigned again.
     pub event_time: Option<EventTime>,
 }

@@ -1,4 +1,5 @@
 //! What a user writes: the job file ([`load`]), the checked graph ([`check`]), and the [`DataStream`] builder.
+mod alignment;
 mod builder;
 pub mod check;
 mod describe;
@@ -9,7 +10,6 @@ mod join_nodes;
 mod joined;
 pub mod json_schema;
 pub mod load;
-mod meet;
 mod order;
 pub mod picture;
 pub mod problem;

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use crate::dataflow::alignment::AlignmentGroup;
 use crate::dataflow::assign::{Assigner, Timed};
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{MakeOperator, Operator, Route, Stage};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::join::table::SharedTable;
-use crate::dataflow::pace::Pace;
 use crate::dataflow::shuffle::{Shuffle, Target};
 use crate::job::graph::{EventTime, JobGraph, Node, NodeKind, PluginFunction};
 use crate::job::spec::OnError;
@@ -27,8 +27,8 @@ pub struct Opened {
     pub sources: HashMap<usize, (Box<dyn Source>, Vec<Split>)>,
     /// By node; taken by the worker that writes.
     pub sinks: Mutex<HashMap<usize, Box<dyn SinkWriter>>>,
-    /// Of sources that meet others, by node.
-    pub paces: HashMap<usize, Arc<Pace>>,
+    /// Of sources that are aligned with others, by node.
+    pub alignment_groups: HashMap<usize, Arc<AlignmentGroup>>,
     /// By file.
     pub plugins: HashMap<PathBuf, Arc<Plugin>>,
     /// Tables of lookup joins, by node.
@@ -114,7 +114,7 @@ impl<S: Stage> Builder<'_, S> {
         Ok(open(plugin, node, spec)?.stop_when(move || job.stop_requested() || job.is_over()))
     }
 
-    /// Puts an operator behind its inputs, with its event time assigned anew if the job says so.
+    /// Puts an operator behind its inputs, with its event time assigned again if the job says so.
     pub(super) fn operator(
         &mut self,
         id: usize,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::builder::Builder;
 use crate::dataflow::assign::Assigner;
-use crate::dataflow::engine::{MakeSource, PassOn, Route, Stage};
+use crate::dataflow::engine::{Forward, MakeSource, Route, Stage};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::shuffle::Target;
 use crate::dataflow::source::{Gate, InFlight, OpenSplit, SourceOperator};
@@ -46,12 +46,12 @@ impl<S: Stage> Builder<'_, S> {
         let (source, splits) =
             self.opened.sources.get(&id).ok_or_else(|| Error::internal("a source that was not opened"))?;
         let (workers, me) = (self.workers(), self.stage.worker());
-        // Sources that meet take turns batch by batch.
-        let pace = self.opened.paces.get(&id);
+        // Aligned sources take turns batch by batch.
+        let alignment = self.opened.alignment_groups.get(&id);
         let limits = InFlight {
             bytes_max: self.graph.in_flight_bytes,
             ticks_max: self.graph.in_flight_ticks as usize,
-            batches_at_once: if pace.is_none() { BATCHES_AT_ONCE } else { 1 },
+            batches_at_once: if alignment.is_none() { BATCHES_AT_ONCE } else { 1 },
         };
         let dead_letters = self.dead_letters(id, OnError::Skip, node.outputs[0].schema.clone());
         let metrics = Arc::clone(&self.job.metrics.nodes[id]);
@@ -65,8 +65,8 @@ impl<S: Stage> Builder<'_, S> {
             });
             let mine = mine.collect::<Result<Vec<_>>>()?;
             let reads = !mine.is_empty() && event_time.is_some();
-            let pace = pace.filter(|_| reads).map(|pace| pace.join(me, wake.from_any_thread()));
-            Ok(SourceOperator::new(mine, dead_letters, metrics, Gate::new(limits, seat), pace, job))
+            let alignment = alignment.filter(|_| reads).map(|group| group.join(me, wake.from_any_thread()));
+            Ok(SourceOperator::new(mine, dead_letters, metrics, Gate::new(limits, seat), alignment, job))
         });
         let edges = self.stage.source(&node.name, make)?;
         if splits.len() >= workers || self.graph.order_counts_behind(NodeId(id)) {
@@ -77,7 +77,7 @@ impl<S: Stage> Builder<'_, S> {
         let main = edges.next().ok_or_else(|| Error::internal("a source without output"))?;
         let (spread, route) = self.shuffled(&node.name, main, Target::InTurn);
         let name = format!("{} (spread)", node.name);
-        let spread = self.stage.add(&name, vec![(spread, route)], &[Route::Local], Box::new(|_| Box::new(PassOn)));
+        let spread = self.stage.add(&name, vec![(spread, route)], &[Route::Local], Box::new(|_| Box::new(Forward)));
         Ok(spread.into_iter().chain(edges).collect())
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::builder::Builder;
-use crate::dataflow::engine::{PassOn, Route, Stage};
+use crate::dataflow::engine::{Forward, Route, Stage};
 use crate::dataflow::shuffle::{Shuffle, Target};
 use crate::dataflow::window::aggregator::Aggregator;
 use crate::dataflow::window::by_rows::RowWindows;
@@ -54,7 +54,7 @@ impl<S: Stage> Builder<'_, S> {
         let plan = self.plan(node, spec, &schema)?;
         let store = self.store.of_operator(&node.name);
         let lateness_ms = spec.allowed_lateness_ms;
-        let windows: Box<dyn plan::Windows> = match spec.windows {
+        let windows: Box<dyn plan::WindowState> = match spec.windows {
             Windows::Time { size_ms, slide_ms } => {
                 Box::new(TimeWindows::new(Shape { size_ms, slide_ms, lateness_ms }, &plan, &store))
             }
@@ -74,7 +74,7 @@ impl<S: Stage> Builder<'_, S> {
         if let Some(early) = early_errors {
             let both = vec![(outputs[ERRORS].clone(), Route::Local), (early, Route::Local)];
             let name = format!("{} (errors)", node.name);
-            let together = self.stage.add(&name, both, &[Route::Local], Box::new(|_| Box::new(PassOn)));
+            let together = self.stage.add(&name, both, &[Route::Local], Box::new(|_| Box::new(Forward)));
             outputs.splice(ERRORS..=ERRORS, together);
         }
         Ok(outputs)

@@ -14,7 +14,7 @@ mod wake;
 
 pub use self::timely::TimelyStage;
 pub use load::{Load, Ticket};
-pub use operator::{Operator, PassOn, Route, Tick};
+pub use operator::{Forward, Operator, Route, Tick};
 pub use outputs::Outputs;
 pub use shell::Ports;
 #[cfg(test)]

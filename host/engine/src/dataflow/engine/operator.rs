@@ -19,67 +19,67 @@ pub enum Route {
 
 /// One operator on one worker: called by its shell, never concurrently.
 ///
-/// The shell passes signals on. The operator says by [`Operator::promise`] what holds for the rows that it is still to
-/// give; the shell asks for it behind every call, whenever the operator is not busy.
+/// The shell forwards signals. The operator says by [`Operator::promise`] what holds for the rows that it has still to emit;
+/// the shell calls it after every other call, unless the operator has yielded.
 pub trait Operator: 'static {
-    /// Takes rows, at their tick.
+    /// Receives rows, at their tick.
     fn batch(&mut self, input: usize, batch: Batch, tick: Tick, out: &mut Outputs) -> Result<()>;
 
-    /// What all senders of all inputs promise together has changed. Rows that this brings about go in front of the signal
-    /// that is passed on. Never called with a signal that [is the end](Signal::is_end): see [`Operator::end`].
+    /// The merged signal of all senders of all inputs has changed. Rows emitted here go in front of the signal that is
+    /// forwarded. Never called with a signal that [is the end](Signal::is_end): see [`Operator::end`].
     fn signal(&mut self, _signal: Signal, _out: &mut Outputs) -> Result<()> {
         Ok(())
     }
 
-    /// What holds for the rows that this operator is still to give, where `inputs` holds for those that it is still to get.
-    /// T3: it makes no row behind the watermark that is returned here. T4: not idle while it holds rows that will come out.
-    /// `inputs` is never the end: an operator that has ended is done when it is not busy.
+    /// Returns what holds for the rows that this operator has still to emit, if `inputs` holds for those that it has still to
+    /// receive. T3: it emits no row that is late for the returned watermark. T4: it is not idle while it holds rows to be
+    /// emitted. `inputs` is never the end: an operator that has ended is done when it does not yield any more.
     fn promise(&self, inputs: Signal) -> Signal;
 
-    /// No further rows will come with a tick before this one.
+    /// No row with an earlier tick will arrive any more.
     fn tick(&mut self, _tick: Tick, _out: &mut Outputs) -> Result<()> {
         Ok(())
     }
 
-    /// There are no more rows, at this tick. `complete`: everything that was to come has come, so that what is still held is
-    /// due; otherwise the job was stopped.
+    /// All senders have ended, at this tick. `complete`: all rows have arrived, so what is still held is due; otherwise the job
+    /// was stopped.
     fn end(&mut self, _complete: bool, _tick: Tick, _out: &mut Outputs) -> Result<()> {
         Ok(())
     }
 
-    /// Whether there is more to give for the last call. Until there is not, only [`Operator::resume`] is called; the rest of
-    /// the dataflow runs in between, so that results of any number need not be in memory at once.
-    fn is_busy(&self) -> bool {
+    /// Whether the last call left rows to emit. Until none are left, only [`Operator::resume`] is called, and the rest of the
+    /// dataflow runs in between, so that the results need not fit in memory.
+    fn has_yielded(&self) -> bool {
         false
     }
 
-    /// Gives more, where the operator is busy.
+    /// Emits the next rows of an operator that has yielded.
     fn resume(&mut self, _out: &mut Outputs) -> Result<()> {
         Ok(())
     }
 
-    /// All that has arrived so far was taken: an operator that holds rows back, to give fewer, gives them now. Time moves on
+    /// All rows that have arrived were received: an operator that holds rows back, to emit fewer, emits them now. Ticks advance
     /// behind them.
     fn flush(&mut self, out: &mut Outputs) -> Result<()>;
 
-    /// Called whenever the operator is scheduled, last. Returns the earliest tick whose rows are still in flight here
-    /// (at a thread that writes them, say): the job does not take this tick for done.
+    /// Called last whenever the operator is scheduled. Returns the earliest tick whose rows are still in flight here (with a
+    /// thread that writes them, for example): the job does not consider this tick done.
     fn in_flight(&mut self) -> Result<Option<Tick>> {
         Ok(None)
     }
 
-    /// Whether the operator can take further rows. One that cannot wakes its shell when that has changed.
+    /// Whether the operator can receive further rows. One that cannot wakes its shell when that has changed.
     fn has_room(&mut self) -> bool {
         true
     }
 }
 
 /// Forwards its input unchanged.
-pub struct PassOn;
+pub struct Forward;
 
-impl Operator for PassOn {
+impl Operator for Forward {
     fn batch(&mut self, _input: usize, batch: Batch, _tick: Tick, out: &mut Outputs) -> Result<()> {
-        out.give(0, batch);
+        out.emit(0, batch);
         Ok(())
     }
 

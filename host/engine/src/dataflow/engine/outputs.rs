@@ -26,12 +26,12 @@ impl Outputs {
     }
 
     /// Gives rows to an output; no rows, no message.
-    pub fn give(&mut self, output: usize, batch: Batch) {
-        self.give_to(output, 0, batch);
+    pub fn emit(&mut self, output: usize, batch: Batch) {
+        self.emit_to(output, 0, batch);
     }
 
     /// Gives rows to one worker's side of an output.
-    pub fn give_to(&mut self, output: usize, worker: usize, batch: Batch) {
+    pub fn emit_to(&mut self, output: usize, worker: usize, batch: Batch) {
         if batch.row_count() > 0 {
             let output = &mut self.outputs[output];
             output.bytes += batch.bytes() as u64;

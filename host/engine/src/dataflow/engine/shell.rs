@@ -130,15 +130,15 @@ impl Shell {
             Waiting { input, tick, messages }
         };
         self.backlog.extend(arrived.into_iter().map(waiting));
-        if self.operator.is_busy() {
+        if self.operator.has_yielded() {
             if !self.has_room(ports) {
                 return Ok(Next::Full);
             }
             self.operator.resume(&mut self.out)?;
-            self.pass_on();
+            self.forward_signal();
             ports.send(&mut self.out, self.at);
         }
-        while !self.operator.is_busy()
+        while !self.operator.has_yielded()
             && let Some(waiting) = self.backlog.front_mut()
         {
             let (input, tick) = (waiting.input, waiting.tick);
@@ -156,14 +156,14 @@ impl Shell {
                 self.message(input, envelope)?;
             }
         }
-        if !self.operator.is_busy() {
+        if !self.operator.has_yielded() {
             self.operator.flush(&mut self.out)?;
-            self.pass_on();
+            self.forward_signal();
             ports.send(&mut self.out, self.at);
             self.move_time_on(frontier)?;
         }
         ports.send(&mut self.out, self.at);
-        if self.operator.is_busy() {
+        if self.operator.has_yielded() {
             return Ok(Next::Again);
         }
         Ok(match (self.operator.in_flight()?, frontier, self.ended) {
@@ -191,7 +191,7 @@ impl Shell {
             Some(_) => return Ok(()),
             None => self.end(End::Stopped)?,
         }
-        self.pass_on();
+        self.forward_signal();
         Ok(())
     }
 
@@ -219,13 +219,13 @@ impl Shell {
         }
         // The batch is in the operator's hands, or let go of.
         drop(ticket);
-        self.pass_on();
+        self.forward_signal();
         Ok(())
     }
 
     /// Passes on what holds now, if that has changed.
-    fn pass_on(&mut self) {
-        if self.operator.is_busy() || self.told.is_end() {
+    fn forward_signal(&mut self) {
+        if self.operator.has_yielded() || self.told.is_end() {
             return;
         }
         let signal = match self.ended {

@@ -224,7 +224,7 @@ fn the_product_of_a_hot_key_comes_in_parts() {
     assert_eq!(given.len(), 90_000, "J1");
 }
 
-/// Rows that go and come: what is kept is written anew, and lists, expiry and chunks hold.
+/// Rows that go and come: what is kept is written again, and lists, expiry and chunks hold.
 #[test]
 fn kept_rows_survive_being_written_anew() {
     let bound = Bound::Interval { before_ms: 0, after_ms: 1_000 };

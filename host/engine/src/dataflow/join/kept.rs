@@ -173,7 +173,7 @@ impl Kept {
         self.swept = self.swept.max(end);
     }
 
-    /// To be called between batches: makes room where memory is short, and writes rows anew where many are forgotten.
+    /// To be called between batches: makes room where memory is short, and writes rows again where many are forgotten.
     pub fn settle(&mut self, now: i64) -> Result<()> {
         self.table.settle(now)?;
         let Some(kept) = self.table.values_mut().tidy()? else { return Ok(()) };

@@ -1,7 +1,7 @@
 //! Rows that wait for a match: columns in chunks, and for each key a list of row numbers through them.
 //!
 //! Rows are appended and forgotten; a forgotten row stays where it is until its whole chunk is forgotten, or until more rows
-//! are forgotten than kept: then the kept ones are written anew. So each row is moved a bounded number of times, and memory
+//! are forgotten than kept: then the kept ones are written again. So each row is moved a bounded number of times, and memory
 //! is at most about twice that of the rows that are kept.
 
 use std::cmp::Reverse;
@@ -19,7 +19,7 @@ use flowgate_state::values::{DueReason, Values};
 
 /// Small chunks are merged up to this number of rows.
 pub const CHUNK_ROWS: usize = 8_192;
-/// Forgotten rows beyond as many as are kept, before the kept ones are written anew.
+/// Forgotten rows beyond as many as are kept, before the kept ones are written again.
 const SLACK_ROWS: usize = 32_768;
 
 /// A row has had a pair.
@@ -90,7 +90,7 @@ pub struct RowLists {
     /// How long after its event time a row can have a pair; `None`: the event time does not say.
     reach_ms: Option<i64>,
     /// Watermarks at which rows in memory can be forgotten, and their numbers. A row that is gone, or has left memory, stays
-    /// here until its time comes or the rows are written anew.
+    /// here until its time comes or the rows are written again.
     expiry: BinaryHeap<Reverse<(i64, u32)>>,
     /// Rows that came at this time or earlier are forgotten, whether they have been cleared away or not.
     pub expired_until: Option<i64>,
@@ -298,7 +298,7 @@ impl RowLists {
         expired
     }
 
-    /// Writes the kept rows anew where too many are forgotten. Row numbers change: gives the old numbers of the rows, in
+    /// Writes the kept rows again where too many are forgotten. Row numbers change: gives the old numbers of the rows, in
     /// the order of their new ones.
     pub fn tidy(&mut self) -> Result<Option<Vec<u32>>> {
         if self.rows.len() - self.alive <= self.alive + SLACK_ROWS {

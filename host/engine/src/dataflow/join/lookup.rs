@@ -87,12 +87,12 @@ impl LookupOperator {
 
     fn give(&mut self, out: &mut Outputs) -> Result<()> {
         let mut pending = std::mem::take(&mut self.pending);
-        pending.give(out, |out| {
+        pending.emit(out, |out| {
             let Some(joined) = self.next()? else { return Ok(None) };
             let (given, _) = self.pairing.put_together(joined, &CallContext::default(), &self.dead_letters)?;
             for given in given {
                 self.metrics.rows_out.fetch_add(given.rows.row_count() as u64, Relaxed);
-                out.give(MAIN, given.rows);
+                out.emit(MAIN, given.rows);
             }
             Ok(Some(1))
         })?;
@@ -144,8 +144,8 @@ impl Operator for LookupOperator {
         Ok(())
     }
 
-    fn is_busy(&self) -> bool {
-        self.pending.is_busy()
+    fn has_yielded(&self) -> bool {
+        self.pending.has_yielded()
     }
 
     fn resume(&mut self, out: &mut Outputs) -> Result<()> {

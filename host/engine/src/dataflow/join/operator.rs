@@ -86,16 +86,16 @@ impl JoinOperator {
     fn give(&mut self, out: &mut Outputs) -> Result<()> {
         let context = CallContext { watermark: self.watermark, processing_time: self.now };
         let mut pending = std::mem::take(&mut self.pending);
-        let all = pending.give(out, |out| {
+        let all = pending.emit(out, |out| {
             let Some(joined) = self.state.next()? else { return Ok(None) };
             let (given, letters) = self.pairing.put_together(joined, &context, &self.letters.pairs)?;
             for given in given {
                 if given.output == MAIN {
                     self.metrics.rows_out.fetch_add(given.rows.row_count() as u64, Relaxed);
                 }
-                out.give(given.output, given.rows);
+                out.emit(given.output, given.rows);
             }
-            out.give(ERRORS, letters);
+            out.emit(ERRORS, letters);
             Ok(Some(1))
         })?;
         self.pending = pending;
@@ -132,12 +132,12 @@ impl Operator for JoinOperator {
         let added = self.state.add(input, &batch, times, tick as i64)?;
         if !added.late.is_empty() {
             self.metrics.late.fetch_add(added.late.len() as u64, Relaxed);
-            out.give(if input == LEFT { LATE } else { LATE_RIGHT }, batch.select(&added.late.into()));
+            out.emit(if input == LEFT { LATE } else { LATE_RIGHT }, batch.select(&added.late.into()));
         }
         if !added.out_of_range.is_empty() {
             let failures =
                 added.out_of_range.into_iter().map(|row| (row, "the event time is out of range".to_string()));
-            out.give(ERRORS, self.letters.sides[input].of(&batch, failures.collect())?);
+            out.emit(ERRORS, self.letters.sides[input].of(&batch, failures.collect())?);
         }
         self.give(out)
     }
@@ -175,8 +175,8 @@ impl Operator for JoinOperator {
         self.give(out)
     }
 
-    fn is_busy(&self) -> bool {
-        self.pending.is_busy()
+    fn has_yielded(&self) -> bool {
+        self.pending.has_yielded()
     }
 
     fn resume(&mut self, out: &mut Outputs) -> Result<()> {

@@ -145,7 +145,7 @@ impl ProcessOperator {
             if arrangement.output == 0 {
                 self.metrics.rows_out.fetch_add(batch.row_count() as u64, Relaxed);
             }
-            self.portions.give(out, arrangement.output, batch);
+            self.portions.emit(out, arrangement.output, batch);
         }
         if let Some(error) = answer.gave_up {
             self.gave_up = true;
@@ -181,10 +181,10 @@ impl ProcessOperator {
     fn go_on(&mut self, out: &mut Outputs) -> Result<()> {
         self.is_firing = true;
         for _ in 0..CALLS_AT_ONCE {
-            if self.portions.is_busy() {
+            if self.portions.has_yielded() {
                 return Ok(());
             }
-            // Who stops a job does not wait for timers that are set anew each time.
+            // Who stops a job does not wait for timers that are set again each time.
             let chained = self.job.stop_requested() && self.firing.iter().flatten().any(Firing::is_chained);
             let due = if self.gave_up || chained { None } else { self.next_due()? };
             match due {
@@ -229,7 +229,7 @@ impl ProcessOperator {
             let tags: ArrayRef = Arc::new(Int64Array::from_iter_values(due.tags.iter().map(|tag| *tag as i64)));
             let own = [Column::from(times), Column::from(tags)];
             let timers = given.with_columns(given.columns().iter().cloned().chain(own).collect());
-            self.portions.give(out, ERRORS, self.timer_letters.of(&timers, failures)?);
+            self.portions.emit(out, ERRORS, self.timer_letters.of(&timers, failures)?);
         }
         Ok(())
     }
@@ -277,7 +277,7 @@ impl Operator for ProcessOperator {
         let context = self.context();
         let answer = self.function.on_batch(&rows, &mut self.state, &context)?;
         let failures = self.give(Given::Rows(input, &batch), answer, out)?;
-        self.portions.give(out, ERRORS, self.sides[input].dead_letters.of(&batch, failures)?);
+        self.portions.emit(out, ERRORS, self.sides[input].dead_letters.of(&batch, failures)?);
         // Timers in the past fire at once.
         self.go_on(out)
     }
@@ -313,8 +313,8 @@ impl Operator for ProcessOperator {
         self.go_on(out)
     }
 
-    fn is_busy(&self) -> bool {
-        self.is_firing || self.portions.is_busy()
+    fn has_yielded(&self) -> bool {
+        self.is_firing || self.portions.has_yielded()
     }
 
     fn resume(&mut self, out: &mut Outputs) -> Result<()> {

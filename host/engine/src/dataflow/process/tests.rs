@@ -185,7 +185,7 @@ impl Harness {
 
     /// As the shell does, until the operator has given all.
     fn settle(&mut self) -> Result<()> {
-        while self.operator.is_busy() {
+        while self.operator.has_yielded() {
             self.operator.resume(&mut self.out)?;
         }
         Ok(())
@@ -355,7 +355,7 @@ fn results_of_timers_are_taken_before_there_are_more() {
     harness.operator.signal(Signal::active(99), &mut harness.out).unwrap();
     let (mut turns, mut rows) = (1, harness.given().len());
     assert!(rows < 100, "{rows} rows at once");
-    while harness.operator.is_busy() {
+    while harness.operator.has_yielded() {
         harness.operator.resume(&mut harness.out).unwrap();
         rows += harness.given().len();
         turns += 1;
@@ -369,12 +369,12 @@ fn a_job_that_is_stopped_does_not_wait_for_timers_that_set_each_other() {
     let mut harness = Harness::new(LATER_AND_LATER, 1);
     harness.rows(0, &[(1, 1)], 1);
     harness.operator.signal(Signal::active(i64::MAX / 2), &mut harness.out).unwrap();
-    assert!(harness.operator.is_busy());
+    assert!(harness.operator.has_yielded());
     harness.job.request_stop();
     harness.operator.resume(&mut harness.out).unwrap();
-    assert!(!harness.operator.is_busy());
+    assert!(!harness.operator.has_yielded());
     harness.operator.end(false, 0, &mut harness.out).unwrap();
-    assert!(!harness.operator.is_busy());
+    assert!(!harness.operator.has_yielded());
 }
 
 #[test]

@@ -58,7 +58,7 @@ pub(in crate::dataflow) fn messages(
                     assigner.wake_up(now).into_iter().for_each(|signal| out.signal(signal));
                     rows = assigner.assign(rows).expect("the column is there").0;
                 }
-                out.give(0, rows);
+                out.emit(0, rows);
             }
             Act::Idle => {
                 if let Some(assigner) = &mut assigner {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::dataflow::build::{Opened, build};
 use crate::dataflow::engine::{
-    MakeOperator, MakeSource, Next, Outputs, PassOn, Ports, Route, Seat, Shell, Stage, Tick, Wake,
+    Forward, MakeOperator, MakeSource, Next, Outputs, Ports, Route, Seat, Shell, Stage, Tick, Wake,
 };
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::message::{Envelope, Messages};
@@ -55,7 +55,7 @@ impl Stage for OneOperator<'_> {
             let is_sink = |node: &crate::job::graph::Node| node.name == name && matches!(node.kind, NodeKind::Sink(_));
             let wake = Wake::new(Rc::new(|_| ()), Arc::new(|| ()));
             // What comes to a sink is looked at by the test.
-            let operator = if self.graph.nodes.iter().any(is_sink) { Box::new(PassOn) } else { make(wake) };
+            let operator = if self.graph.nodes.iter().any(is_sink) { Box::new(Forward) } else { make(wake) };
             let routes: Vec<Route> = inputs.iter().map(|(_, route)| *route).collect();
             let seat = Seat { job: self.job, worker: self.worker, workers: self.workers() };
             let out = Outputs::new(outputs, self.worker, self.workers());

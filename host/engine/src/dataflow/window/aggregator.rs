@@ -18,7 +18,7 @@ use flowgate_wall::{CallContext, Function, Metric, RowFailure, VarValues};
 /// What one aggregate has added up, by group.
 pub enum Accumulators {
     /// Built-in.
-    Own(Box<dyn Accumulate>),
+    BuiltIn(Box<dyn Accumulate>),
     /// A plugin's, as it encodes them; empty for a group without rows.
     Plugin(Vec<Vec<u8>>),
 }
@@ -26,7 +26,7 @@ pub enum Accumulators {
 /// One aggregate, ready to run.
 pub enum Aggregator {
     /// Built-in.
-    Own {
+    BuiltIn {
         /// Positions of the columns that it reads.
         columns: Vec<usize>,
         /// A boolean column; only rows where it is true count.
@@ -57,7 +57,7 @@ impl Accumulators {
     /// The same of no group.
     pub fn fresh(&self) -> Self {
         match self {
-            Accumulators::Own(own) => Accumulators::Own(own.fresh()),
+            Accumulators::BuiltIn(ours) => Accumulators::BuiltIn(ours.fresh()),
             Accumulators::Plugin(_) => Accumulators::Plugin(Vec::new()),
         }
     }
@@ -65,7 +65,7 @@ impl Accumulators {
     /// Makes room for this many groups.
     pub fn grow(&mut self, groups: usize) {
         match self {
-            Accumulators::Own(own) => own.grow(groups),
+            Accumulators::BuiltIn(ours) => ours.grow(groups),
             Accumulators::Plugin(bytes) => bytes.resize(groups, Vec::new()),
         }
     }
@@ -73,17 +73,17 @@ impl Accumulators {
     /// Makes a group's accumulator empty.
     pub fn clear(&mut self, group: usize) {
         match self {
-            Accumulators::Own(own) => own.clear(group),
+            Accumulators::BuiltIn(ours) => ours.clear(group),
             Accumulators::Plugin(bytes) => bytes[group] = Vec::new(),
         }
     }
 
     /// Takes out accumulators that were merged before.
-    pub fn subtract(&mut self, from: &Accumulators, pairs: Pairs<'_>) -> Result<()> {
+    pub fn retract(&mut self, from: &Accumulators, pairs: Pairs<'_>) -> Result<()> {
         match (self, from) {
-            (Accumulators::Own(ours), Accumulators::Own(theirs)) => {
+            (Accumulators::BuiltIn(ours), Accumulators::BuiltIn(theirs)) => {
                 let theirs: &dyn Accumulate = theirs.as_ref();
-                ours.subtract(theirs, pairs)
+                ours.retract(theirs, pairs)
             }
             _ => Err(Accumulators::of_another_aggregate()),
         }
@@ -92,7 +92,7 @@ impl Accumulators {
     /// How many columns [`Accumulators::columns`] gives.
     pub fn column_count(&self) -> usize {
         match self {
-            Accumulators::Own(own) => own.column_count(),
+            Accumulators::BuiltIn(ours) => ours.column_count(),
             Accumulators::Plugin(_) => 1,
         }
     }
@@ -100,7 +100,7 @@ impl Accumulators {
     /// The accumulators of these groups as columns, for another worker.
     pub fn columns(&self, groups: &[u32]) -> Vec<ArrayRef> {
         match self {
-            Accumulators::Own(own) => own.columns(groups),
+            Accumulators::BuiltIn(ours) => ours.columns(groups),
             Accumulators::Plugin(bytes) => vec![encoded(groups, |group, out| out.extend_from_slice(&bytes[group]))],
         }
     }
@@ -108,7 +108,7 @@ impl Accumulators {
     /// Appends the encoding of a group's accumulator.
     pub fn encode(&self, group: usize, out: &mut Vec<u8>) {
         match self {
-            Accumulators::Own(own) => own.encode(group, out),
+            Accumulators::BuiltIn(ours) => ours.encode(group, out),
             Accumulators::Plugin(bytes) => put_sized(&bytes[group], out),
         }
     }
@@ -116,7 +116,7 @@ impl Accumulators {
     /// Reads what [`Accumulators::encode`] wrote into an empty group, and moves `bytes` behind it.
     pub fn decode(&mut self, group: usize, bytes: &mut &[u8]) -> Result<()> {
         match self {
-            Accumulators::Own(own) => own.merge_encoded(group, bytes),
+            Accumulators::BuiltIn(ours) => ours.merge_encoded(group, bytes),
             Accumulators::Plugin(accumulators) => {
                 accumulators[group] = take_sized(bytes)?.to_vec();
                 Ok(())
@@ -127,7 +127,7 @@ impl Accumulators {
     /// Bytes of memory that it takes up, about.
     pub fn bytes(&self) -> usize {
         match self {
-            Accumulators::Own(own) => own.bytes(),
+            Accumulators::BuiltIn(ours) => ours.bytes(),
             Accumulators::Plugin(bytes) => bytes.iter().map(|b| b.capacity() + size_of::<Vec<u8>>()).sum(),
         }
     }
@@ -145,20 +145,20 @@ impl Aggregator {
             return Ok(Aggregator::Plugin(Box::new(plugin)));
         }
         let (empty, columns) = accumulator(&column.aggregate, input)?;
-        Ok(Aggregator::Own { columns, filter: column.filter, empty })
+        Ok(Aggregator::BuiltIn { columns, filter: column.filter, empty })
     }
 
     /// Accumulators of no group.
     pub fn accumulators(&self) -> Accumulators {
         match self {
-            Aggregator::Own { empty, .. } => Accumulators::Own(empty.fresh()),
+            Aggregator::BuiltIn { empty, .. } => Accumulators::BuiltIn(empty.fresh()),
             Aggregator::Plugin(_) => Accumulators::Plugin(Vec::new()),
         }
     }
 
     /// Whether what was merged can be taken out again.
-    pub fn subtracts(&self) -> bool {
-        matches!(self, Aggregator::Own { empty, .. } if empty.subtracts())
+    pub fn is_invertible(&self) -> bool {
+        matches!(self, Aggregator::BuiltIn { empty, .. } if empty.is_invertible())
     }
 
     /// Adds rows: row `i` belongs to group `groups[i]`, for which there is room. Gives the rows that a plugin failed; they
@@ -172,7 +172,7 @@ impl Aggregator {
         context: &CallContext,
     ) -> Result<Vec<RowFailure>> {
         match (self, accumulators) {
-            (Aggregator::Own { columns: reads, filter, .. }, Accumulators::Own(own)) => {
+            (Aggregator::BuiltIn { columns: reads, filter, .. }, Accumulators::BuiltIn(ours)) => {
                 let values = reads.iter().map(|c| columns.get(*c)).collect::<Result<Vec<_>>>()?;
                 let mut counted: Option<NullBuffer> = None;
                 for value in &values {
@@ -186,7 +186,7 @@ impl Aggregator {
                     counted = NullBuffer::union(counted.as_ref(), Some(&passes));
                 }
                 let counted = counted.filter(|counted| counted.null_count() > 0);
-                own.update(&Rows { groups, columns: &values, counted, times })?;
+                ours.update(&Rows { groups, columns: &values, counted, times })?;
                 Ok(Vec::new())
             }
             (Aggregator::Plugin(plugin), Accumulators::Plugin(bytes)) => plugin.update(bytes, groups, columns, context),
@@ -197,7 +197,7 @@ impl Aggregator {
     /// Adds accumulators of another pane.
     pub fn merge(&mut self, into: &mut Accumulators, from: &Accumulators, pairs: Pairs<'_>) -> Result<()> {
         match (self, into, from) {
-            (Aggregator::Own { .. }, Accumulators::Own(ours), Accumulators::Own(theirs)) => {
+            (Aggregator::BuiltIn { .. }, Accumulators::BuiltIn(ours), Accumulators::BuiltIn(theirs)) => {
                 let theirs: &dyn Accumulate = theirs.as_ref();
                 ours.merge(theirs, pairs)
             }
@@ -211,7 +211,7 @@ impl Aggregator {
     /// Adds what [`Accumulators::columns`] gave: row `i` to group `groups[i]`.
     pub fn merge_columns(&mut self, into: &mut Accumulators, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
         match (self, into, columns) {
-            (Aggregator::Own { .. }, Accumulators::Own(ours), columns) => ours.merge_columns(groups, columns),
+            (Aggregator::BuiltIn { .. }, Accumulators::BuiltIn(ours), columns) => ours.merge_columns(groups, columns),
             (Aggregator::Plugin(plugin), Accumulators::Plugin(ours), [column]) => {
                 let theirs = column.as_binary::<i32>();
                 for round in once_each(groups) {
@@ -226,7 +226,7 @@ impl Aggregator {
     /// Adds encoded accumulators, each to a group of its own; moves each of `bytes` behind what it had for this aggregate.
     pub fn merge_encoded(&mut self, into: &mut Accumulators, groups: &[u32], bytes: &mut [&[u8]]) -> Result<()> {
         match (self, into) {
-            (Aggregator::Own { .. }, Accumulators::Own(ours)) => {
+            (Aggregator::BuiltIn { .. }, Accumulators::BuiltIn(ours)) => {
                 groups.iter().zip(bytes).try_for_each(|(group, bytes)| ours.merge_encoded(*group as usize, bytes))
             }
             (Aggregator::Plugin(plugin), Accumulators::Plugin(ours)) => {
@@ -240,7 +240,7 @@ impl Aggregator {
     /// The result columns, one value for each of these groups, or of all.
     pub fn finish(&mut self, accumulators: &Accumulators, groups: Option<&[u32]>) -> Result<Vec<ArrayRef>> {
         match (self, accumulators) {
-            (Aggregator::Own { .. }, Accumulators::Own(own)) => Ok(vec![own.finish(groups)?]),
+            (Aggregator::BuiltIn { .. }, Accumulators::BuiltIn(ours)) => Ok(vec![ours.finish(groups)?]),
             (Aggregator::Plugin(plugin), Accumulators::Plugin(bytes)) => match groups {
                 None => plugin.finish(bytes.iter().map(Vec::as_slice).collect()),
                 Some(groups) => plugin.finish(groups.iter().map(|group| bytes[*group as usize].as_slice()).collect()),
@@ -252,14 +252,14 @@ impl Aggregator {
     /// What the plugin has published.
     pub fn plugin_metrics(&self) -> BTreeMap<String, Metric> {
         match self {
-            Aggregator::Own { .. } => BTreeMap::new(),
+            Aggregator::BuiltIn { .. } => BTreeMap::new(),
             Aggregator::Plugin(plugin) => plugin.function.metrics(),
         }
     }
 }
 
 impl PluginAggregator {
-    /// Only the groups of these rows cross the wall, numbered anew.
+    /// Only the groups of these rows cross the wall, numbered again from 0.
     fn update(
         &mut self,
         bytes: &mut [Vec<u8>],

@@ -9,7 +9,7 @@ use super::aggregator::{Accumulators, Aggregator, Columns};
 use super::gathered::Gathered;
 use super::measured::Measured;
 use super::pane::{Accumulated, NEVER, rows_of};
-use super::plan::{Added, Held, Mark, NewRows, PANES, Plan, Span, Windows};
+use super::plan::{Added, Held, Mark, NewRows, PANES, Plan, Span, WindowState};
 use super::rounds::{Every, rounds};
 use crate::dataflow::batch::Batch;
 use flowgate_base::error::{Error, Result};
@@ -200,7 +200,7 @@ impl Results {
     }
 }
 
-impl Windows for RowWindows {
+impl WindowState for RowWindows {
     fn add(&mut self, plan: &mut Plan, rows: &NewRows<'_>) -> Result<Added> {
         let (mut added, mut results, mut given) = (Added::default(), Results::new(plan), Gathered::default());
         let mut columns = Columns::of(rows.batch);

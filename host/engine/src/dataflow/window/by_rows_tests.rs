@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::aggregate::Times;
 use super::by_rows::RowWindows;
 use super::global::GlobalWindow;
-use super::plan::{NewRows, Plan, Windows};
+use super::plan::{NewRows, Plan, WindowState};
 use super::test_plan::{MEMORY, Row, batch, plan, store};
 use crate::dataflow::batch::Batch;
 use crate::job::graph::Trigger;
@@ -18,7 +18,7 @@ use flowgate_wall::CallContext;
 const CONTEXT: CallContext = CallContext { watermark: None, processing_time: 0 };
 
 /// The results of rows of one batch.
-fn added(windows: &mut dyn Windows, plan: &mut Plan, rows: &[Row]) -> Vec<Batch> {
+fn added(windows: &mut dyn WindowState, plan: &mut Plan, rows: &[Row]) -> Vec<Batch> {
     let times: Vec<i64> = rows.iter().map(|row| row.1).collect();
     let rows = batch(rows);
     windows.add(plan, &NewRows { batch: &rows, times: Times::Each(&times), context: &CONTEXT }).unwrap().results

@@ -8,7 +8,7 @@ use arrow_array::types::{Int64Type, TimestampMillisecondType};
 use proptest::prelude::*;
 
 use super::aggregate::Times;
-use super::plan::{NewRows, Plan, Windows};
+use super::plan::{NewRows, Plan, WindowState};
 use super::pre_aggregate::{PARTIALS, PreAggregate, ROWS, Shuffles};
 use super::session::SessionWindows;
 use super::test_plan::{MEMORY, Row, batch, plan, results, schema, shown, store, windows};
@@ -24,13 +24,13 @@ use flowgate_wall::CallContext;
 
 const CONTEXT: CallContext = CallContext { watermark: None, processing_time: 0 };
 
-fn add(windows: &mut dyn Windows, plan: &mut Plan, batch: &Batch) -> Vec<u32> {
+fn add(windows: &mut dyn WindowState, plan: &mut Plan, batch: &Batch) -> Vec<u32> {
     let times = batch.event_time().unwrap().gather().unwrap();
     let times = Times::Each(times.as_primitive::<TimestampMillisecondType>().values());
     windows.add(plan, &NewRows { batch, times, context: &CONTEXT }).unwrap().late
 }
 
-fn advance(windows: &mut dyn Windows, plan: &mut Plan, watermark: i64) -> Vec<String> {
+fn advance(windows: &mut dyn WindowState, plan: &mut Plan, watermark: i64) -> Vec<String> {
     let mut all = Vec::new();
     windows.advance(watermark);
     results(windows, plan).iter().for_each(|batch| all.extend(shown(batch)));
@@ -168,7 +168,7 @@ fn early_results_are_of_the_keys_that_have_changed() {
     for (kind, memory) in kinds.into_iter().flat_map(|kind| MEMORY.map(|memory| (kind, memory))) {
         let mut plan = plan_of_rows();
         let mut windows = windows(kind, 0, &plan, &store(memory));
-        let mut early = |windows: &mut Box<dyn Windows>| {
+        let mut early = |windows: &mut Box<dyn WindowState>| {
             let mut given: Vec<(i64, i64)> = Vec::new();
             let mut take = |batch: Batch| {
                 let columns = batch.gather().unwrap();

@@ -4,7 +4,7 @@ use super::aggregator::Columns;
 use super::gathered::Gathered;
 use super::pane::{Pane, rows_of, take_changed};
 use super::partial;
-use super::plan::{Added, Giving, Held, Mark, NewRows, Plan, Span, Windows};
+use super::plan::{Added, Giving, Held, Mark, NewRows, Plan, Span, WindowState};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::watermark::END_OF_TIME;
 use flowgate_base::error::Result;
@@ -28,7 +28,7 @@ impl GlobalWindow {
     }
 }
 
-impl Windows for GlobalWindow {
+impl WindowState for GlobalWindow {
     fn add(&mut self, plan: &mut Plan, rows: &NewRows<'_>) -> Result<Added> {
         let mut columns = Columns::of(rows.batch);
         let mut groups = std::mem::take(&mut self.scratch);

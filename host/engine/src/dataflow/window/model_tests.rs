@@ -9,7 +9,7 @@ use arrow_array::{ArrayRef, Int64Array};
 use proptest::prelude::*;
 
 use super::aggregate::Times;
-use super::plan::{Added, NewRows, Plan, Windows};
+use super::plan::{Added, NewRows, Plan, WindowState};
 use super::shape::{Shape, TIME_LIMIT_MS};
 use super::test_plan::{self, INPUT, MEMORY, plan, store};
 use super::time::TimeWindows;
@@ -21,15 +21,15 @@ const CONTEXT: CallContext = CallContext { watermark: None, processing_time: 0 }
 /// Key, window start, window end, count, sum, greatest value (or the sum again).
 type Result = (i64, i64, i64, i64, i64, i64);
 
-/// Windows and their plan. Only where every aggregate subtracts, overlapping windows move on.
+/// Windows and their plan. Only where every aggregate is invertible, overlapping windows move on.
 struct State {
     windows: TimeWindows,
     plan: Plan,
 }
 
 impl State {
-    fn new(shape: Shape, subtracts: bool, memory: u64) -> State {
-        let third = if subtracts { "sum" } else { "max" };
+    fn new(shape: Shape, is_invertible: bool, memory: u64) -> State {
+        let third = if is_invertible { "sum" } else { "max" };
         let plan = Plan { marks_results: true, ..plan(&["count", "sum", third]) };
         State { windows: TimeWindows::new(shape, &plan, &store(memory)), plan }
     }
@@ -104,7 +104,7 @@ fn shapes() -> impl Strategy<Value = Shape> {
 /// Windows that keep all of their rows.
 #[derive(Default)]
 struct Model {
-    subtracts: bool,
+    is_invertible: bool,
     windows: BTreeMap<i64, Vec<(i64, i64)>>,
     watermark: Option<i64>,
 }
@@ -118,7 +118,7 @@ impl Model {
             .map(|key| {
                 let mine: Vec<i64> = rows.iter().filter(|r| r.0 == *key).map(|r| r.1).collect();
                 let sum = mine.iter().sum();
-                let third = if self.subtracts { sum } else { *mine.iter().max().unwrap() };
+                let third = if self.is_invertible { sum } else { *mine.iter().max().unwrap() };
                 (*key, window, window + shape.size_ms, mine.len() as i64, sum, third)
             })
             .collect()
@@ -180,10 +180,10 @@ proptest! {
     fn w1_w2_w3_windows_give_what_the_model_gives(
         shape in shapes(),
         steps in steps(),
-        subtracts in any::<bool>(),
+        is_invertible in any::<bool>(),
         memory in prop::sample::select(&MEMORY[..]),
     ) {
-        let (mut state, mut model) = (State::new(shape, subtracts, memory), Model { subtracts, ..Model::default() });
+        let (mut state, mut model) = (State::new(shape, is_invertible, memory), Model { is_invertible, ..Model::default() });
         let mut given = BTreeSet::new();
         for step in steps {
             match step {

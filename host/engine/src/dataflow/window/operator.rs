@@ -8,7 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 
 use super::aggregate::Times;
-use super::plan::{Held, NewRows, Plan, Windows};
+use super::plan::{Held, NewRows, Plan, WindowState};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs, Tick};
@@ -31,7 +31,7 @@ const PARTIALS: usize = 1;
 
 /// A window operator on one worker.
 pub struct WindowOperator {
-    windows: Box<dyn Windows>,
+    windows: Box<dyn WindowState>,
     plan: Plan,
     time: WindowTime,
     dead_letters: DeadLetters,
@@ -79,7 +79,7 @@ impl BatchTimes {
 impl WindowOperator {
     /// Over these windows.
     pub fn new(
-        windows: Box<dyn Windows>,
+        windows: Box<dyn WindowState>,
         plan: Plan,
         time: WindowTime,
         dead_letters: DeadLetters,
@@ -105,13 +105,13 @@ impl WindowOperator {
 
     fn give(&mut self, batch: Batch, out: &mut Outputs) {
         self.metrics.rows_out.fetch_add(batch.row_count() as u64, Relaxed);
-        out.give(MAIN, batch);
+        out.emit(MAIN, batch);
     }
 
     /// Gives results of windows that fire, as many as may be at once.
     fn give_next(&mut self, out: &mut Outputs) -> Result<()> {
         let mut pending = std::mem::take(&mut self.pending);
-        let all = pending.give(out, |out| {
+        let all = pending.emit(out, |out| {
             let Some(results) = self.windows.next(&mut self.plan)? else { return Ok(None) };
             let count = results.len();
             results.into_iter().for_each(|batch| self.give(batch, out));
@@ -178,11 +178,11 @@ impl Operator for WindowOperator {
         let added = self.windows.add(&mut self.plan, &rows)?;
         if !added.late.is_empty() {
             self.late(added.late.len());
-            out.give(LATE, batch.select(&added.late.into()));
+            out.emit(LATE, batch.select(&added.late.into()));
         }
         let out_of_range = added.out_of_range.iter().map(|row| (*row, "the event time is out of range".to_string()));
         let failed = added.failures.into_iter().map(|failure| (failure.row, failure.message));
-        out.give(ERRORS, self.dead_letters.of(&batch, out_of_range.chain(failed).collect())?);
+        out.emit(ERRORS, self.dead_letters.of(&batch, out_of_range.chain(failed).collect())?);
         added.results.into_iter().for_each(|batch| self.give(batch, out));
         self.schedule();
         Ok(())
@@ -244,8 +244,8 @@ impl Operator for WindowOperator {
         self.give_next(out)
     }
 
-    fn is_busy(&self) -> bool {
-        self.pending.is_busy()
+    fn has_yielded(&self) -> bool {
+        self.pending.has_yielded()
     }
 
     fn resume(&mut self, out: &mut Outputs) -> Result<()> {

@@ -151,9 +151,9 @@ impl Accumulated {
     }
 
     /// Takes out what was merged before. The counters are left as they are.
-    pub fn subtract(&mut self, from: &Accumulated, pairs: &[(u32, u32)]) -> Result<()> {
+    pub fn retract(&mut self, from: &Accumulated, pairs: &[(u32, u32)]) -> Result<()> {
         for (ours, theirs) in self.aggregates.iter_mut().zip(&from.aggregates) {
-            ours.subtract(theirs, pairs)?;
+            ours.retract(theirs, pairs)?;
         }
         Ok(())
     }

@@ -128,19 +128,19 @@ pub enum Held {
 }
 
 /// One kind of windows on one worker: what it keeps, and when it gives results.
-pub trait Windows {
+pub trait WindowState {
     /// Adds rows up.
     fn add(&mut self, plan: &mut Plan, rows: &NewRows<'_>) -> Result<Added>;
 
     /// Adds what another worker has added up: a batch as [`partial`](super::partial) describes it. Gives how many of its rows
-    /// came too late, and results as [`Windows::add`].
+    /// came too late, and results as [`WindowState::add`].
     fn add_partials(&mut self, plan: &mut Plan, partials: &Batch) -> Result<(usize, Vec<Batch>)>;
 
-    /// Time has come to this watermark: windows are to fire up to it. [`Windows::next`] gives their results; until it gives
+    /// Time has come to this watermark: windows are to fire up to it. [`WindowState::next`] gives their results; until it gives
     /// nothing more, nothing else may be added.
     fn advance(&mut self, watermark: i64);
 
-    /// Early results of the keys that have changed since the last ones are to be given, by [`Windows::next`] as well.
+    /// Early results of the keys that have changed since the last ones are to be given, by [`WindowState::next`] as well.
     fn early(&mut self);
 
     /// The next results, not too many at a time; `None`: that is all for now.
@@ -172,8 +172,8 @@ impl Plan {
     }
 
     /// Whether every aggregate can be taken out of others again.
-    pub fn subtracts(&self) -> bool {
-        self.aggregators.iter().all(Aggregator::subtracts)
+    pub fn is_invertible(&self) -> bool {
+        self.aggregators.iter().all(Aggregator::is_invertible)
     }
 
     /// Adds rows to a pane: row `i` belongs to key `groups[i]`. Gives those that a plugin failed. Where keys give results by

@@ -1,9 +1,9 @@
-//! Adding up before the shuffle: what a batch has for a key and pane crosses to the key's owner as one row.
+//! Local pre-aggregation (a combiner): the rows of a batch with one key and pane cross to the key's owner as one row.
 //!
-//! A key that half of the rows have is so added up by all workers, and its owner adds up one row a pane or a few from each. What
-//! has been added up is held until all rows that have arrived are taken, or a watermark comes that a window of it waits for.
-//! Rows that may be late go as they are: whether they are, and where they go then, is the owner's business. What this operator
-//! gives is addressed already: it is its own shuffle.
+//! So a key with half of all rows is aggregated by all workers, and its owner merges one or a few rows per pane from each. Partial
+//! aggregates are held until all rows that have arrived are taken, or until a watermark arrives at which one of their windows
+//! fires. Rows that may be late are sent unchanged: the owner decides whether they are, and where they go. Emitted rows are
+//! addressed: this operator is its own shuffle.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -109,7 +109,7 @@ impl Partials<'_> {
             let mut columns = self.index.columns_of(&plan.key_fields, keys)?;
             columns.extend(times(&groups));
             columns.extend(self.values.columns(&groups));
-            out.give_to(PARTIALS, worker, Batch::new(columns, groups.len()));
+            out.emit_to(PARTIALS, worker, Batch::new(columns, groups.len()));
         }
         Ok(())
     }
@@ -263,7 +263,7 @@ impl Operator for PreAggregate {
     fn batch(&mut self, _input: usize, batch: Batch, tick: Tick, out: &mut Outputs) -> Result<()> {
         if self.was_idle || self.passing > 0 {
             self.passing = self.passing.saturating_sub(1);
-            return self.to.rows.give(ROWS, batch, out);
+            return self.to.rows.emit(ROWS, batch, out);
         }
         let context = CallContext { watermark: self.watermark, processing_time: tick as i64 };
         let times = BatchTimes::of(&batch, self.time, tick)?;
@@ -283,7 +283,7 @@ impl Operator for PreAggregate {
                 self.flush(out)?;
             }
             let failed = failed.into_iter().map(|f| (part.outside(f.row), f.message)).collect();
-            out.give(ERRORS, self.dead_letters.of(&batch, failed)?);
+            out.emit(ERRORS, self.dead_letters.of(&batch, failed)?);
         }
         self.give(|held| held.pane.len() > HELD_KEYS_MAX, out)?;
         // The others are counted by the operator itself.
@@ -292,7 +292,7 @@ impl Operator for PreAggregate {
             return Ok(());
         }
         aside.sort_unstable();
-        self.to.rows.give(ROWS, batch.select(&aside.into()), out)
+        self.to.rows.emit(ROWS, batch.select(&aside.into()), out)
     }
 
     fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {

@@ -112,7 +112,7 @@ impl Running {
             pane.scan(|index, values, rows| {
                 running.rows_of(&index.keys_of(rows)?, &mut ours)?;
                 let pairs: Vec<(u32, u32)> = rows.iter().copied().zip(ours.iter().copied()).collect();
-                running.values_mut().subtract(values, &pairs)?;
+                running.values_mut().retract(values, &pairs)?;
                 for row in &ours {
                     let held = &mut running.values_mut().counter[*row as usize];
                     *held -= 1;

@@ -8,7 +8,7 @@ use super::aggregator::Columns;
 use super::divide::Part;
 use super::pane::{Accumulated, rows_of};
 use super::partial;
-use super::plan::{Added, Held, Mark, NewRows, PANES, Plan, Span, Windows};
+use super::plan::{Added, Held, Mark, NewRows, PANES, Plan, Span, WindowState};
 use super::sessions::{NONE, Session, Sessions};
 use super::shape::TIME_LIMIT_MS;
 use crate::dataflow::batch::Batch;
@@ -245,7 +245,7 @@ impl SessionWindows {
     }
 }
 
-impl Windows for SessionWindows {
+impl WindowState for SessionWindows {
     fn add(&mut self, plan: &mut Plan, rows: &NewRows<'_>) -> Result<Added> {
         let in_range = |row: usize| (-TIME_LIMIT_MS..=TIME_LIMIT_MS).contains(&rows.times.at(row));
         let count = rows.batch.row_count();

@@ -5,7 +5,7 @@ use arrow_array::types::{Int64Type, TimestampMillisecondType};
 use proptest::prelude::*;
 
 use super::super::aggregate::Times;
-use super::super::plan::{NewRows, Plan, Windows};
+use super::super::plan::{NewRows, Plan, WindowState};
 use super::super::test_plan::{MEMORY, Row, batch, plan, results, store};
 use super::SessionWindows;
 use crate::dataflow::batch::Batch;

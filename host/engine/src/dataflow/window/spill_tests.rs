@@ -5,7 +5,7 @@ use arrow_array::types::TimestampMillisecondType;
 use proptest::prelude::*;
 
 use super::aggregate::Times;
-use super::plan::{NewRows, Plan, Windows};
+use super::plan::{NewRows, Plan, WindowState};
 use super::test_plan::{ALL, Row, batch, plan, results, shown, store, windows};
 use crate::dataflow::batch::Batch;
 use crate::job::graph;
@@ -46,7 +46,7 @@ fn kinds() -> impl Strategy<Value = graph::Windows> {
 }
 
 /// What windows answer to one step: late rows and results.
-fn answer(windows: &mut dyn Windows, plan: &mut Plan, step: &Step) -> (Vec<u32>, Vec<String>) {
+fn answer(windows: &mut dyn WindowState, plan: &mut Plan, step: &Step) -> (Vec<u32>, Vec<String>) {
     match step {
         Step::Rows(rows) => {
             let batch = batch(rows);

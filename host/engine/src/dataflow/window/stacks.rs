@@ -1,5 +1,6 @@
 //! Merged panes of overlapping windows where aggregates are not invertible: the two-stacks algorithm for sliding aggregation, as in
-//! Tangwongsan, Hirzel, Schneider, "Low-Latency Sliding-Window Aggregation in Worst-Case Constant Time", DEBS 2017.
+//! Tangwongsan, Hirzel, Schneider, "Low-Latency Sliding-Window Aggregation in Worst-Case Constant Time", DEBS 2017
+//! (doi:10.1145/3093742.3093925).
 //!
 //! A point divides the panes of a stretch. The front stack has, for each pane before the point, the merge of all panes from that
 //! one to the point; the back has the merge of all panes behind the point. A window is the merge of one entry of the front and the

@@ -7,7 +7,7 @@ use arrow_array::{Array, ArrayRef, Int64Array, TimestampMillisecondArray};
 use super::aggregator::Aggregator;
 use super::by_rows::RowWindows;
 use super::global::GlobalWindow;
-use super::plan::{Plan, Windows};
+use super::plan::{Plan, WindowState};
 use super::session::SessionWindows;
 use super::shape::Shape;
 use super::time::TimeWindows;
@@ -72,7 +72,7 @@ pub(super) fn store(memory: u64) -> StateStore {
 }
 
 /// Windows of any kind.
-pub(super) fn windows(kind: graph::Windows, lateness_ms: i64, plan: &Plan, store: &StateStore) -> Box<dyn Windows> {
+pub(super) fn windows(kind: graph::Windows, lateness_ms: i64, plan: &Plan, store: &StateStore) -> Box<dyn WindowState> {
     match kind {
         graph::Windows::Time { size_ms, slide_ms } => {
             Box::new(TimeWindows::new(Shape { size_ms, slide_ms, lateness_ms }, plan, store))
@@ -84,7 +84,7 @@ pub(super) fn windows(kind: graph::Windows, lateness_ms: i64, plan: &Plan, store
 }
 
 /// All results that windows have to give.
-pub(super) fn results(windows: &mut dyn Windows, plan: &mut Plan) -> Vec<Batch> {
+pub(super) fn results(windows: &mut dyn WindowState, plan: &mut Plan) -> Vec<Batch> {
     let mut all = Vec::new();
     while let Some(results) = windows.next(plan).unwrap() {
         all.extend(results);

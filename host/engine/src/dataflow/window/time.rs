@@ -12,7 +12,7 @@ use super::divide::{Divided, Part, divide};
 use super::gathered::Gathered;
 use super::pane::{Accumulated, Pane, take_changed};
 use super::partial;
-use super::plan::{Added, Giving, Held, Mark, NewRows, PANES, Plan, ROOM_MAX, Span, Windows};
+use super::plan::{Added, Giving, Held, Mark, NewRows, PANES, Plan, ROOM_MAX, Span, WindowState};
 use super::running::{Changed, Panes, Running, merge_all, merge_some};
 use super::shape::Shape;
 use super::stacks::{Stacks, pays};
@@ -221,7 +221,7 @@ impl TimeWindows {
         let only = self.only_pane(window..end).filter(|_| self.running.is_none() && self.stacks.is_none());
         let of = if let Some(start) = only {
             Of::Pane(start)
-        } else if shape.slide_ms < shape.size_ms && plan.subtracts() {
+        } else if shape.slide_ms < shape.size_ms && plan.is_invertible() {
             let running = self.running.take().filter(|running| running.starts_at(window));
             let mut running = running.unwrap_or_else(|| Running::new(plan, &self.store, window));
             running.extend(plan, &mut self.panes, end)?;
@@ -370,7 +370,7 @@ impl TimeWindows {
     }
 }
 
-impl Windows for TimeWindows {
+impl WindowState for TimeWindows {
     fn add(&mut self, plan: &mut Plan, rows: &NewRows<'_>) -> Result<Added> {
         let Divided { parts, late, out_of_range } =
             divide(&self.shape, rows.times, rows.batch.row_count(), self.fired_to);

@@ -2,10 +2,10 @@
 
 use indexmap::IndexMap;
 
+use super::built_in_aggregate::BuiltInCall;
 use super::checker::Checker;
 use super::expression::{self, Argument, Call, Called};
 use super::function::{self, Columns, Places, Wanted, WantedInput};
-use super::own_aggregate::OwnCall;
 use crate::job::graph::{Aggregate, AggregateColumn};
 use crate::job::problem::{At, Problem};
 use crate::job::spec;
@@ -48,9 +48,15 @@ pub(super) fn check_aggregate(
                 }
             };
             match &function {
-                Called::Own(function) => {
-                    let call =
-                        OwnCall { function, arguments: &arguments, settings: config.as_ref(), input_name, input, at };
+                Called::BuiltIn(function) => {
+                    let call = BuiltInCall {
+                        function,
+                        arguments: &arguments,
+                        settings: config.as_ref(),
+                        input_name,
+                        input,
+                        at,
+                    };
                     let (aggregate, filter, field) = call.check().map_err(|problem| checker.error(problem)).ok()?;
                     return Some((
                         AggregateColumn { name: name.into(), aggregate, filter },

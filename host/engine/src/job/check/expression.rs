@@ -15,7 +15,7 @@ pub(super) struct Call {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Called {
     /// Built-in, such as `sum`.
-    Own(String),
+    BuiltIn(String),
     /// A plugin's.
     Plugin {
         plugin: String,
@@ -69,7 +69,7 @@ pub(super) fn parse(text: &str) -> Result<Call, Wrong> {
     } else if word.is_empty() {
         return Err(Wrong { at: start, message: format!("expected the name of a function; {FORM}") });
     } else {
-        Called::Own(word.clone())
+        Called::BuiltIn(word.clone())
     };
     reader.blank();
     if !reader.take('(') {
@@ -216,7 +216,7 @@ mod tests {
 
     fn own(name: &str, arguments: &[(&str, usize)]) -> Call {
         let arguments = arguments.iter().map(|(c, at)| Argument { column: c.to_string(), at: *at }).collect();
-        Call { function: Called::Own(name.into()), arguments, config: None }
+        Call { function: Called::BuiltIn(name.into()), arguments, config: None }
     }
 
     #[test]

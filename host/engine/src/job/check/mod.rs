@@ -4,6 +4,7 @@
 //! it would only be noise.
 
 mod aggregate;
+mod built_in_aggregate;
 mod catalog;
 mod checker;
 mod column;
@@ -17,7 +18,6 @@ mod join_bound;
 mod key;
 mod lookup;
 mod operator;
-mod own_aggregate;
 mod pair;
 mod process;
 mod reading;
@@ -32,6 +32,6 @@ mod written;
 #[cfg(test)]
 mod tests;
 
+pub use built_in_aggregate::aggregate_names;
 pub use catalog::{PluginCatalog, Surroundings};
 pub use checker::{Checked, check};
-pub use own_aggregate::aggregate_names;

@@ -66,7 +66,7 @@ fn the_walk_knows_every_keyword_of_the_schema() {
     walk(json_schema::derived(), "");
 }
 
-/// The schema that editors use is the one in the repository. `UPDATE_GOLDEN=1 cargo test` writes it anew.
+/// The schema that editors use is the one in the repository. `UPDATE_GOLDEN=1 cargo test` writes it again.
 #[test]
 fn the_published_schema_is_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/job.schema.json");

@@ -74,8 +74,8 @@ pub trait Accumulate: Any {
     /// As [`Accumulate::update`].
     fn merge(&mut self, from: &dyn Any, pairs: Pairs<'_>) -> Result<()>;
 
-    /// Whether [`Accumulate::subtract`] undoes [`Accumulate::merge`] exactly.
-    fn subtracts(&self) -> bool {
+    /// Whether [`Accumulate::retract`] undoes [`Accumulate::merge`] exactly.
+    fn is_invertible(&self) -> bool {
         false
     }
 
@@ -83,7 +83,7 @@ pub trait Accumulate: Any {
     ///
     /// # Errors
     /// The aggregate cannot do that, which is our mistake.
-    fn subtract(&mut self, _from: &dyn Any, _pairs: Pairs<'_>) -> Result<()> {
+    fn retract(&mut self, _from: &dyn Any, _pairs: Pairs<'_>) -> Result<()> {
         Err(Error::internal("an aggregate that cannot subtract was asked to"))
     }
 

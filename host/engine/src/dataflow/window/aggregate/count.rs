@@ -35,11 +35,11 @@ impl Accumulate for Counts {
         Ok(())
     }
 
-    fn subtracts(&self) -> bool {
+    fn is_invertible(&self) -> bool {
         true
     }
 
-    fn subtract(&mut self, from: &dyn Any, pairs: Pairs<'_>) -> Result<()> {
+    fn retract(&mut self, from: &dyn Any, pairs: Pairs<'_>) -> Result<()> {
         let from: &Counts = same(from)?;
         each_pair(pairs).for_each(|(theirs, ours)| self.0[ours] -= from.0[theirs]);
         Ok(())

@@ -44,11 +44,11 @@ impl Accumulate for IntMeans {
         Ok(())
     }
 
-    fn subtracts(&self) -> bool {
+    fn is_invertible(&self) -> bool {
         true
     }
 
-    fn subtract(&mut self, from: &dyn Any, pairs: Pairs<'_>) -> Result<()> {
+    fn retract(&mut self, from: &dyn Any, pairs: Pairs<'_>) -> Result<()> {
         let from: &IntMeans = same(from)?;
         for (theirs, ours) in each_pair(pairs) {
             self.0[ours].0 -= from.0[theirs].0;

@@ -179,11 +179,11 @@ impl<T: Number> Accumulate for Sums<T> {
         Ok(())
     }
 
-    fn subtracts(&self) -> bool {
+    fn is_invertible(&self) -> bool {
         T::IS_EXACT
     }
 
-    fn subtract(&mut self, from: &dyn Any, pairs: Pairs<'_>) -> Result<()> {
+    fn retract(&mut self, from: &dyn Any, pairs: Pairs<'_>) -> Result<()> {
         let from: &Sums<T> = same(from)?;
         for (theirs, ours) in each_pair(pairs) {
             self.counts[ours] -= from.counts[theirs];

@@ -32,9 +32,9 @@ fn in_parts<A: ArrayRefOf>(empty: &dyn Accumulate, parts: &[(u8, Vec<A>)]) -> Bo
             // Straight in, and in and out again as far as it can be taken out.
             _ => {
                 update(&mut *all, A::column(values));
-                if all.subtracts() {
+                if all.is_invertible() {
                     all.merge(other, &[(0, 0)]).unwrap();
-                    all.subtract(other, &[(0, 0)]).unwrap();
+                    all.retract(other, &[(0, 0)]).unwrap();
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Every wrong job file in `tests/golden/job` gives exactly the report beside it.
 //!
-//! `UPDATE_GOLDEN=1 cargo test` writes the reports anew.
+//! `UPDATE_GOLDEN=1 cargo test` writes the reports again.
 
 use std::path::{Path, PathBuf};
 

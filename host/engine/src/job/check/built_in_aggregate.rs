@@ -36,7 +36,7 @@ pub fn aggregate_names() -> impl Iterator<Item = &'static str> {
 const K_MAX: u64 = 1_000;
 
 /// A call of a built-in aggregate.
-pub(super) struct OwnCall<'a> {
+pub(super) struct BuiltInCall<'a> {
     pub(super) function: &'a str,
     pub(super) arguments: &'a [Argument],
     pub(super) settings: Option<&'a Value>,
@@ -45,7 +45,7 @@ pub(super) struct OwnCall<'a> {
     pub(super) at: &'a At,
 }
 
-impl OwnCall<'_> {
+impl BuiltInCall<'_> {
     /// The aggregate, its filter, and the field of its result (whose name is not set).
     pub(super) fn check(&self) -> Result<(Aggregate, Option<usize>, Field), Problem> {
         let Some((_, takes, least, most, setting)) = FORMS.iter().find(|f| f.0 == self.function) else {

@@ -1,0 +1,173 @@
+//! Watermark alignment: the sources of an alignment group stay close in event time. One that is ahead waits while another has
+//! rows and is behind, because its rows would only fill an operator's state until the watermark, the least of all, reaches them.
+//!
+//! A source that has no rows at the moment delays nobody, nor does one without event time. A group is within one process.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flowgate_connect::source::Waker;
+
+/// The position of a member that delays nobody.
+const DELAYS_NOBODY: i64 = i64::MAX;
+
+/// The sources that are aligned with each other, on all workers.
+#[derive(Default)]
+pub struct AlignmentGroup {
+    positions: Mutex<Vec<Arc<Position>>>,
+}
+
+/// How far one source has come on one worker.
+struct Position {
+    worker: usize,
+    watermark: AtomicI64,
+    waits: AtomicBool,
+    waker: Waker,
+}
+
+/// A source of a group, on one worker. It leaves the group when it is dropped.
+pub struct Member {
+    group: Arc<AlignmentGroup>,
+    mine: Arc<Position>,
+    /// Its last watermark.
+    last: Option<i64>,
+    /// By how much the last batch raised it. Sources of one worker take turns, so one may be ahead of another by this much.
+    step: i64,
+}
+
+impl AlignmentGroup {
+    /// Adds a source of this worker; `waker` wakes it.
+    pub fn join(self: &Arc<Self>, worker: usize, waker: Waker) -> Member {
+        let watermark = AtomicI64::new(i64::MIN);
+        let mine = Arc::new(Position { worker, watermark, waits: AtomicBool::new(false), waker });
+        self.positions().push(Arc::clone(&mine));
+        Member { group: Arc::clone(self), mine, last: None, step: 0 }
+    }
+
+    fn positions(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Position>>> {
+        self.positions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Member {
+    /// The source has emitted rows, and `watermark` is its watermark now.
+    pub fn advance(&mut self, watermark: Option<i64>) {
+        if let (Some(last), Some(now)) = (self.last, watermark)
+            && now > last
+        {
+            self.step = now.saturating_sub(last);
+        }
+        self.last = watermark.or(self.last);
+        self.publish(self.last.unwrap_or(DELAYS_NOBODY));
+    }
+
+    /// The source has no rows at the moment.
+    pub fn pause(&self) {
+        self.publish(DELAYS_NOBODY);
+    }
+
+    fn publish(&self, watermark: i64) {
+        if self.mine.watermark.swap(watermark, SeqCst) != watermark {
+            let positions = self.group.positions();
+            let waiting: Vec<_> = positions.iter().filter(|other| other.waits.swap(false, SeqCst)).cloned().collect();
+            drop(positions);
+            waiting.iter().for_each(|other| (other.waker)());
+        }
+    }
+
+    /// Whether the source has to wait. It is woken when another member has advanced or paused.
+    pub fn is_ahead(&self) -> bool {
+        let Some(last) = self.last else { return false };
+        if !self.is_ahead_of_any(last) {
+            return false;
+        }
+        self.mine.waits.store(true, SeqCst);
+        // Another member may have advanced in between, and have seen nobody wait.
+        let ahead = self.is_ahead_of_any(last);
+        if !ahead {
+            self.mine.waits.store(false, SeqCst);
+        }
+        ahead
+    }
+
+    fn is_ahead_of_any(&self, last: i64) -> bool {
+        self.group.positions().iter().any(|other| {
+            let ahead = if other.worker == self.mine.worker { self.step } else { 0 };
+            !Arc::ptr_eq(other, &self.mine) && last > other.watermark.load(SeqCst).saturating_add(ahead)
+        })
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.pause();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    fn member(group: &Arc<AlignmentGroup>, worker: usize) -> (Member, Arc<AtomicUsize>) {
+        let woken = Arc::new(AtomicUsize::new(0));
+        let theirs = Arc::clone(&woken);
+        (group.join(worker, Arc::new(move || _ = theirs.fetch_add(1, SeqCst))), woken)
+    }
+
+    #[test]
+    fn a_member_that_is_ahead_waits_until_the_other_has_advanced() {
+        let group = Arc::<AlignmentGroup>::default();
+        let ((mut fast, woken), (mut slow, _)) = (member(&group, 0), member(&group, 0));
+        slow.advance(Some(0));
+        fast.advance(Some(0));
+        fast.advance(Some(10));
+        assert!(!fast.is_ahead(), "by one step");
+        fast.advance(Some(20));
+        assert!(fast.is_ahead());
+        assert!(!slow.is_ahead());
+        slow.advance(Some(10));
+        assert_eq!(woken.load(SeqCst), 1);
+        assert!(!fast.is_ahead());
+    }
+
+    #[test]
+    fn nobody_waits_for_a_member_that_pauses_or_has_left() {
+        let group = Arc::<AlignmentGroup>::default();
+        let ((mut fast, woken), (mut slow, _)) = (member(&group, 0), member(&group, 0));
+        slow.advance(Some(0));
+        (0..5).for_each(|step| fast.advance(Some(step * 10)));
+        assert!(fast.is_ahead());
+        slow.pause();
+        assert_eq!(woken.load(SeqCst), 1);
+        assert!(!fast.is_ahead());
+        slow.advance(Some(1));
+        assert!(fast.is_ahead(), "it has rows again");
+        drop(slow);
+        assert_eq!(woken.load(SeqCst), 2);
+        assert!(!fast.is_ahead());
+    }
+
+    #[test]
+    fn a_member_gets_no_step_ahead_of_one_on_another_worker() {
+        let group = Arc::<AlignmentGroup>::default();
+        let ((mut here, _), (mut there, woken)) = (member(&group, 0), member(&group, 1));
+        here.advance(Some(0));
+        there.advance(Some(0));
+        assert!(!here.is_ahead() && !there.is_ahead());
+        there.advance(Some(10));
+        assert!(there.is_ahead() && !here.is_ahead());
+        here.advance(Some(10));
+        assert_eq!(woken.load(SeqCst), 1);
+        assert!(!there.is_ahead());
+    }
+
+    #[test]
+    fn a_member_without_event_time_delays_nobody() {
+        let group = Arc::<AlignmentGroup>::default();
+        let ((mut timed, _), (mut untimed, _)) = (member(&group, 0), member(&group, 0));
+        untimed.advance(None);
+        (0..5).for_each(|step| timed.advance(Some(step * 10)));
+        assert!(!timed.is_ahead() && !untimed.is_ahead());
+    }
+}
