@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::args::JobArgs;
-use super::job_file::checked_graph;
-use super::plugins::Plugins;
+use super::job_file::{checked_graph, plugins};
+use super::log_level::LogLevelArg;
 use super::terminal;
 use flowgate::job::picture;
 use flowgate_base::error::Result;
@@ -24,6 +24,6 @@ pub(crate) struct CheckArgs {
 }
 
 pub(super) fn run(args: &CheckArgs) -> Result<()> {
-    let graph = checked_graph(&args.job, &mut Plugins::default())?;
+    let graph = checked_graph(&args.job, &mut plugins(LogLevelArg::default())?)?;
     terminal::print(&format!("{}ok\n", picture::edges(&graph)))
 }

@@ -4,5 +4,4 @@ flowgate_base::codes! {
     pub(crate)
     USER = user(700, "the command cannot do what its arguments say");
     EXTERNAL = external(701, "the command could not read or write");
-    JOB_PROBLEMS = user(702, "a job has problems");
 }

@@ -1,7 +1,7 @@
 //! How a process ends.
 
-use super::code::JOB_PROBLEMS;
 use super::terminal;
+use flowgate::code::JOB_PROBLEMS;
 use flowgate_base::error::{Error, Fault};
 
 /// The exit code of a command that ended with this error.

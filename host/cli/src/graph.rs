@@ -3,8 +3,8 @@
 use clap::{Args, ValueEnum};
 
 use super::args::JobArgs;
-use super::job_file::checked_graph;
-use super::plugins::Plugins;
+use super::job_file::{checked_graph, plugins};
+use super::log_level::LogLevelArg;
 use super::terminal;
 use flowgate::job::picture;
 use flowgate_base::error::Result;
@@ -35,7 +35,7 @@ pub(crate) enum Format {
 }
 
 pub(super) fn run(args: &GraphArgs) -> Result<()> {
-    let graph = checked_graph(&args.job, &mut Plugins::default())?;
+    let graph = checked_graph(&args.job, &mut plugins(LogLevelArg::default())?)?;
     terminal::print(&match args.format {
         Format::Text => picture::tree(&graph),
         Format::Mermaid => picture::mermaid(&graph),

@@ -1,27 +1,33 @@
 //! From the command line to a checked graph.
 
 use super::args::JobArgs;
-use super::plugins::Plugins;
+use super::log_level::LogLevelArg;
 use super::terminal;
-use flowgate::job::check;
+use flowgate::code::JOB_PROBLEMS;
 use flowgate::job::check::Surroundings;
 use flowgate::job::graph::JobGraph;
-use flowgate::job::load;
 use flowgate::job::load::{Document, Override};
+use flowgate::submit::{JobPlugins, Submission};
 use flowgate_base::error::{Error, Result};
+use flowgate_wall::{Limits, Settings};
+
+/// Creates the loader of a job's plugins, which shows what they log from this level upwards.
+pub(crate) fn plugins(log_level: LogLevelArg) -> Result<JobPlugins> {
+    Ok(JobPlugins::new(Settings::of_command(Limits::default())?.log_from(log_level.least())))
+}
 
 /// Reads and checks the job; warnings go to standard error.
 ///
 /// # Errors
 /// The file cannot be read, or the report of everything that is wrong with the job.
-pub(crate) fn checked_graph(args: &JobArgs, plugins: &mut Plugins) -> Result<JobGraph> {
+pub(crate) fn checked_graph(args: &JobArgs, plugins: &mut JobPlugins) -> Result<JobGraph> {
     let document = Document::read(&args.job)?;
     let search_path = std::env::var_os("FLOWGATE_PLUGIN_PATH");
     // Without it only the plugins that come with Flowgate are not found, and the message says where was looked.
     let executable = std::env::current_exe().ok();
-    let mut around = Surroundings::of(&document.base, search_path.as_deref(), executable.as_deref());
+    let mut surroundings = Surroundings::of(&document.base, search_path.as_deref(), executable.as_deref());
     // Paths in the job are relative to its folder, this one is to where we are; `-` is no file.
-    around.job_file = std::path::absolute(&args.job).ok().filter(|path| path.is_file());
+    surroundings.job_file = std::path::absolute(&args.job).ok().filter(|path| path.is_file());
     let mut overrides = args.set.clone();
     if let Some(parallelism) = args.parallelism {
         overrides.push(Override {
@@ -30,25 +36,11 @@ pub(crate) fn checked_graph(args: &JobArgs, plugins: &mut Plugins) -> Result<Job
             argument: format!("--parallelism {parallelism}"),
         });
     }
-    let loaded = load::load(document, &overrides, &|name| std::env::var(name).ok());
-    around.broken = loaded.broken.clone();
+    let submission = Submission::new(document).in_surroundings(surroundings).with_overrides(overrides);
+    let checked = submission.with_variables(&|name| std::env::var(name).ok()).check(plugins);
+    plugins.take_note().into_iter().for_each(|note| terminal::message(&format!("warning: {note}\n")));
     let colour = terminal::stderr_has_colour();
-    let checked = match &loaded.job {
-        Some(job) => check::check(job, &around, plugins),
-        None => Err(Vec::new()),
-    };
-    match checked {
-        Ok(checked) if loaded.problems.is_empty() => {
-            terminal::message(&loaded.report(&checked.warnings, colour));
-            Ok(checked.graph)
-        }
-        // The warnings can wait.
-        Ok(_) => Err(wrong(&loaded.report(&[], colour), loaded.problems.len())),
-        Err(further) => Err(wrong(&loaded.report(&further, colour), loaded.problems.len() + further.len())),
-    }
-}
-
-fn wrong(report: &str, count: usize) -> Error {
-    let count = if count == 1 { "1 error".to_string() } else { format!("{count} errors") };
-    Error::new(&crate::code::JOB_PROBLEMS, format!("{report}{count}; nothing was run"))
+    let accepted = checked.map_err(|rejected| Error::new(&JOB_PROBLEMS, rejected.report(colour)))?;
+    terminal::message(&accepted.warnings(colour));
+    Ok(accepted.graph)
 }

@@ -23,7 +23,6 @@ mod plugin_build;
 mod plugin_inspect;
 mod plugin_new;
 mod plugin_test;
-mod plugins;
 mod rows;
 mod run;
 mod sample;

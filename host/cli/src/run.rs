@@ -7,17 +7,16 @@ use std::time::Instant;
 use clap::Args;
 
 use super::args::JobArgs;
-use super::job_file::checked_graph;
+use super::job_file::{self, checked_graph};
 use super::limit::Limit;
 use super::log_level::LogLevelArg;
-use super::plugins::Plugins;
 use super::signals::{self, OpenWindows};
 use super::status::{Screen, Status};
 use super::{summary, terminal};
-use flowgate::dataflow::worker;
 use flowgate::job::graph::SinkNode;
 use flowgate::job::spec::{Print, PrintFormat, Tap};
 use flowgate::job::tap;
+use flowgate::submit;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
 use flowgate_base::standard_error;
@@ -68,7 +67,7 @@ pub(crate) struct RunArgs {
 pub(super) fn run(args: &RunArgs) -> Result<()> {
     flowgate_connect::on_notice(terminal::message);
     raise_open_files();
-    let mut plugins = Plugins::logging(args.log);
+    let mut plugins = job_file::plugins(args.log)?;
     let mut graph = checked_graph(&args.job, &mut plugins)?;
     for output in &args.tap {
         tap::add(&mut graph, output)
@@ -80,7 +79,6 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     let started = Instant::now();
     let job = {
         let screen = Arc::clone(&screen);
-        let limits = graph.limits.clone();
         let limit = limit.clone();
         let mut open_sink = move |sink: &SinkNode, schema: &Schema, ends| {
             let writer = open_sink(&screen, sink, schema, ends)?;
@@ -89,7 +87,7 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
                 None => writer,
             })
         };
-        worker::start(graph, plugins.wall(&limits)?, &mut open_sink)?
+        submit::start(graph, &mut plugins, &mut open_sink)?
     };
     let state = Arc::clone(job.state());
     let told_on = Arc::clone(&screen);
@@ -139,6 +137,6 @@ fn open_sink(
     }
     match connector.settings_of::<Tap>() {
         Some(tap) => Ok(Box::new(TapSink::new(Box::new(screen.stderr()), &tap.output, schema))),
-        None => connector.open_sink(schema, boundedness),
+        None => submit::open_sink(sink, schema, boundedness),
     }
 }

@@ -1,7 +1,14 @@
-//! The codes of this crate's errors.
+//! The codes of this crate's errors: reading and starting a job from 400, running it from 500.
 
 flowgate_base::codes! {
     pub
-    USER = user(400, "the job cannot run as it is written");
-    EXTERNAL = external(401, "the job could not be started or continued on this machine");
+    JOB_FILE = user(400, "a job file cannot be read");
+    FUNCTION = user(401, "a function does not fit the job");
+    PLUGIN_REPLACED = user(402, "a plugin was replaced while a job started");
+    WORKERS = external(403, "the workers of a job cannot start");
+    JOB_PROBLEMS = user(404, "a job has problems");
+    FAILED_ROW = user(500, "a row failed");
+    TOO_MANY_ROWS = user(501, "rows do not fit into a column");
+    SUM_OVERFLOW = user(502, "a sum does not fit into its type");
+    ENDLESS_TIMERS = user(503, "timers set timers without end");
 }

@@ -8,4 +8,6 @@
 
 pub mod code;
 pub mod dataflow;
+mod error;
 pub mod job;
+pub mod submit;

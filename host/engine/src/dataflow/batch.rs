@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, UInt32Array};
 use arrow_buffer::ScalarBuffer;
 
+use crate::error::RunError;
 use flowgate_base::error::{Error, Result};
 use flowgate_connect::source::Origin;
 
@@ -160,9 +161,8 @@ impl Batch {
         let column = |of: &dyn Fn(&Batch) -> Option<Result<ArrayRef>>| {
             let arrays = parts.iter().filter_map(of).collect::<Result<Vec<_>>>()?;
             let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
-            arrow_select::concat::concat(&arrays).map_err(|e| {
-                Error::new(&crate::code::USER, format!("rows of several batches do not fit into a column: {e}"))
-            })
+            let whole = arrow_select::concat::concat(&arrays);
+            Ok(whole.map_err(|e| RunError::column_full("rows of several batches", &e))?)
         };
         let columns = (0..parts[0].columns.len()).map(|i| column(&|part| part.columns.get(i).map(Column::gather)));
         let columns = columns.collect::<Result<Vec<_>>>()?;

@@ -8,7 +8,8 @@ use arrow_array::{ArrayRef, StringArray};
 use super::batch::Batch;
 use super::metrics::NodeMetrics;
 use crate::job::spec::OnError;
-use flowgate_base::error::{Error, Result};
+use crate::error::RunError;
+use flowgate_base::error::Result;
 use flowgate_base::schema::Schema;
 use flowgate_connect::encode::json_row;
 use flowgate_connect::source::{DecodeFailure, Origin};
@@ -50,14 +51,8 @@ impl DeadLetters {
         let Some((row, message)) = failures.first() else { return Ok(Batch::default()) };
         let place = |row: usize| batch.position(row).map(|p| format!("{p}: ")).unwrap_or_default();
         if self.on_error == OnError::Fail {
-            return Err(Error::new(
-                &crate::code::USER,
-                format!(
-                    "{}{message} (on_error: skip sends such rows to `{}.errors` instead)",
-                    place(*row as usize),
-                    self.operator
-                ),
-            ));
+            let (place, operator) = (place(*row as usize), self.operator.clone());
+            return Err(RunError::FailedRow { place, message: message.clone(), operator }.into());
         }
         self.metrics.dead_letters(failures.len(), || format!("{}{message}", place(*row as usize)));
         // Only the failed rows are gathered.

@@ -401,7 +401,7 @@ struct Broken;
 
 impl SinkWriter for Broken {
     fn write(&mut self, _: &[ArrayRef], _: usize) -> Result<()> {
-        Err(Error::new(&crate::code::EXTERNAL, "the disk is full"))
+        Err(Error::new(&flowgate_base::code::NO_SPACE, "the disk is full"))
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -428,7 +428,7 @@ sinks:
         let running = start(graph, &plugins, &mut |_, _, _| Ok(Box::new(Broken))).unwrap();
         assert_eq!(
             running.wait().unwrap_err(),
-            Error::new(&crate::code::EXTERNAL, "the disk is full").in_operator("out")
+            Error::new(&flowgate_base::code::NO_SPACE, "the disk is full").in_operator("out")
         );
     }
 }

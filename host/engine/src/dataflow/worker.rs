@@ -21,6 +21,7 @@ use super::metrics::JobMetrics;
 use super::source::LEAD_MS;
 use crate::job::graph::{Aggregate, JobGraph, NodeId, NodeKind, PluginFunction, SinkNode};
 use flowgate_base::clock;
+use crate::error::StartError;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
 use flowgate_connect::sink::{Boundedness, SinkWriter};
@@ -50,7 +51,7 @@ pub fn start(graph: JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Res
     let config = Config { communication, worker: WorkerConfig::default() };
     let theirs = Arc::clone(&state);
     let workers = timely::execute(config, move |worker| work(worker, &graph, &opened, &theirs))
-        .map_err(|e| Error::new(&crate::code::EXTERNAL, format!("cannot start the workers: {e}")))?;
+        .map_err(StartError::Workers)?;
     Ok(RunningJob { state, workers })
 }
 

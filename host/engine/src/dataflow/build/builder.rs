@@ -13,6 +13,7 @@ use crate::dataflow::join::table::SharedTable;
 use crate::dataflow::shuffle::{Shuffle, Target};
 use crate::job::graph::{EventTime, JobGraph, Node, NodeKind, PluginFunction};
 use crate::job::spec::OnError;
+use crate::error::StartError;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
 use flowgate_connect::sink::SinkWriter;
@@ -146,16 +147,10 @@ pub(in crate::dataflow) fn open(plugin: &Arc<Plugin>, node: &Node, spec: &Plugin
         inputs: inputs.collect(),
         files: spec.files.clone(),
     };
-    let function =
-        Function::open(plugin, request).map_err(|problems| Error::new(&crate::code::USER, problems.join("\n")))?;
+    let function = Function::open(plugin, request).map_err(|problems| StartError::Function(problems.join("\n")))?;
     if function.binding() != &spec.binding {
-        return Err(Error::new(
-            &crate::code::USER,
-            format!(
-                "plugin `{}` binds `{}` to other columns than when the job was checked; is the file being replaced?",
-                spec.plugin, spec.function
-            ),
-        ));
+        let (plugin, function) = (spec.plugin.clone(), spec.function.clone());
+        return Err(StartError::PluginReplaced { plugin, function }.into());
     }
     Ok(function)
 }

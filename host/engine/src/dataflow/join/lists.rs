@@ -10,6 +10,7 @@ use std::collections::BinaryHeap;
 use arrow_array::{Array, ArrayRef, UInt32Array};
 
 use super::side::NONE;
+use crate::error::RunError;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::DataType;
 use flowgate_state::bytes::{take_array, take_int};
@@ -163,10 +164,7 @@ impl RowLists {
             return Ok(());
         }
         if self.rows.len() + row_count >= NONE as usize {
-            return Err(Error::new(
-                &crate::code::USER,
-                "a join keeps more than 4 billion rows of one input on one worker",
-            ));
+            return Err(RunError::TooManyRows("a join keeps more than 4 billion rows of one input").into());
         }
         marks.for_each(|mark| self.link(mark));
         let RowLists { rows, expiry, .. } = self;
@@ -386,5 +384,5 @@ impl Values for RowLists {
 }
 
 fn cannot_gather(error: arrow_schema::ArrowError) -> Error {
-    Error::new(&crate::code::USER, format!("rows that a join keeps do not fit into a column: {error}"))
+    RunError::column_full("rows that a join keeps", &error).into()
 }

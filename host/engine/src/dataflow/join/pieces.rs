@@ -10,6 +10,7 @@ use arrow_array::{Array, ArrayRef};
 
 use super::layout::Layout;
 use crate::dataflow::batch::{Batch, COLUMN_BYTES, Column, Rows};
+use crate::error::RunError;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::DataType;
 use flowgate_state::bytes::{at_end, take_count};
@@ -58,7 +59,7 @@ pub fn copied(piece: &Batch, rows: &Rows) -> Result<Batch> {
 pub fn row_count_of(pieces: &[Batch]) -> Result<usize> {
     let row_count: usize = pieces.iter().map(Batch::row_count).sum();
     if row_count >= u32::MAX as usize {
-        return Err(Error::new(&crate::code::USER, "one window of a join has more than 4 billion rows on one worker"));
+        return Err(RunError::TooManyRows("one window of a join has more than 4 billion rows").into());
     }
     Ok(row_count)
 }
@@ -72,9 +73,8 @@ fn column_of(parts: &[ArrayRef]) -> Result<ArrayRef> {
         return Ok(one.clone());
     }
     let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
-    arrow_select::concat::concat(&parts).map_err(|e| {
-        Error::new(&crate::code::USER, format!("the rows of one window of a join do not fit into a column: {e}"))
-    })
+    let whole = arrow_select::concat::concat(&parts);
+    Ok(whole.map_err(|e| RunError::column_full("the rows of one window of a join", &e))?)
 }
 
 /// Rows of several pieces, of which there is at least one, as one piece.

@@ -1,7 +1,8 @@
 //! Timers that set timers: how long that may go on.
 
 use crate::dataflow::watermark::END_OF_TIME;
-use flowgate_base::error::{Error, Result};
+use crate::error::RunError;
+use flowgate_base::error::Result;
 
 /// Timers in one call of a function: as many as a batch has rows.
 pub const TIMERS_PER_CALL: usize = 8_192;
@@ -65,14 +66,11 @@ impl Firing {
             return Ok(());
         }
         if self.idle <= FIRINGS_MAX {
-            return Err(Error::new(
-                &crate::code::USER,
-                format!(
-                    "its timers set timers that are due at once, and time goes on too slowly: {CHAINED_MAX} have fired for the \
-                 watermark or tick {}; the last has the time {last_time} and the tag {last_tag}",
-                    self.up_to
-                ),
-            ));
+            let up_to = self.up_to;
+            return Err(RunError::EndlessTimers(format!(
+                "its timers set timers that are due at once, and time goes on too slowly: {CHAINED_MAX} have fired for the \
+                 watermark or tick {up_to}; the last has the time {last_time} and the tag {last_tag}"
+            )))?;
         }
         let when = if self.up_to == END_OF_TIME {
             "at the end of the input (there, the watermark is the greatest timestamp: a function that sets its next \
@@ -80,13 +78,10 @@ impl Firing {
         } else {
             "and time does not go on"
         };
-        Err(Error::new(
-            &crate::code::USER,
-            format!(
-                "its timers set timers that are due at once, without end: {FIRINGS_MAX} have fired, {when}; the last has the \
+        Err(RunError::EndlessTimers(format!(
+            "its timers set timers that are due at once, without end: {FIRINGS_MAX} have fired, {when}; the last has the \
              time {last_time} and the tag {last_tag}"
-            ),
-        ))
+        )))?
     }
 }
 

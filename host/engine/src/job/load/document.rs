@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::error::StartError;
 use flowgate_base::error::{Error, Result};
 
 /// Bytes of a job file, at most. The largest sensible one has a few hundred operators.
@@ -42,7 +43,7 @@ impl Document {
         let name = if is_stdin { "stdin".to_string() } else { path.display().to_string() };
         let failed = |e: &std::io::Error| {
             // A job file that is not there is the user's mistake, not a failure of the world.
-            Error::new(&crate::code::USER, Error::io(format_args!("cannot read the job file {name}"), e).message)
+            StartError::JobFile(Error::io(format_args!("cannot read the job file {name}"), e).message)
         };
         let mut bytes = Vec::new();
         let read = if is_stdin {
@@ -53,14 +54,12 @@ impl Document {
         };
         read.map_err(|e| failed(&e))?;
         if bytes.len() as u64 > FILE_BYTES_MAX {
-            return Err(Error::new(
-                &crate::code::USER,
-                format!("the job file {name} is larger than {FILE_BYTES_MAX} bytes"),
-            ));
+            let message = format!("the job file {name} is larger than {FILE_BYTES_MAX} bytes");
+            return Err(StartError::JobFile(message).into());
         }
         let text = String::from_utf8(bytes).map_err(|e| {
             let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
-            Error::new(&crate::code::USER, format!("{name}:{line}: the job file is not UTF-8"))
+            StartError::JobFile(format!("{name}:{line}: the job file is not UTF-8"))
         })?;
         let folder = if is_stdin { None } else { path.parent() };
         let base = std::path::absolute(folder.filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new(".")))

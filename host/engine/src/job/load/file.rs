@@ -1,6 +1,7 @@
 //! Parses a document, fills in its environment variables and command-line settings, and compares it with the schema.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::document::{Document, Language};
 use super::env::{self, Environment};
@@ -70,6 +71,19 @@ fn json_syntax(text: &str) -> Result<(), yaml::Wrong> {
 }
 
 impl Loaded {
+    /// Creates what loading returns for a job that has no document: it was built in Rust. Its problems have no places.
+    pub(crate) fn of_job(name: String, job: spec::Job, base: &Path) -> Loaded {
+        let document = Document { name, text: String::new(), language: Language::Yaml, base: base.into() };
+        Loaded {
+            document,
+            job: Some(job),
+            broken: BTreeSet::new(),
+            problems: Vec::new(),
+            places: Places::default(),
+            syntax: Vec::new(),
+        }
+    }
+
     fn understand(&mut self, mut root: Node, overrides: &[Override], env: Environment<'_>) {
         let problems = &mut self.problems;
         for change in overrides {

@@ -15,7 +15,8 @@ use arrow_array::{ArrayRef, Int64Array, NullArray, PrimitiveArray};
 use arrow_buffer::ArrowNativeType;
 
 use super::accumulate::{Accumulate, Pairs, Rows, chosen, each_group, each_pair, nulls, numbers, same};
-use flowgate_base::error::{Error, Result};
+use crate::error::RunError;
+use flowgate_base::error::Result;
 use flowgate_state::bytes::{take_array, take_int};
 
 /// What is summed up.
@@ -57,8 +58,7 @@ impl Number for i64 {
             return Ok(self);
         }
         let sum = i128::from(self) + (i128::from(carry) << 64);
-        let message = format!("a sum of int64 values is {sum}, which int64 cannot hold");
-        Err(Error::new(&crate::code::USER, format!("{message}; sum them up as float64, or in shorter windows")))
+        Err(RunError::SumOverflow(sum))?
     }
     fn to_bytes(self) -> [u8; 8] {
         self.to_le_bytes()

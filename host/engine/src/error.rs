@@ -1,0 +1,90 @@
+//! What goes wrong in jobs. Each variant is a case that a supervisor or a user handles in a way of its own.
+
+use std::fmt;
+
+use flowgate_base::error::{Code, Coded};
+
+use crate::code;
+
+/// Why a job cannot be read or started.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum StartError {
+    /// The job file cannot be read, is too large, or is not UTF-8.
+    #[error("{0}")]
+    JobFile(String),
+    /// A function does not open: its config or its columns do not fit. All problems, a line or more for each.
+    #[error("{0}")]
+    Function(String),
+    /// The plugin is not the one that the job was checked with.
+    #[error("plugin `{plugin}` binds `{function}` to other columns than when the job was checked; is the file being replaced?")]
+    PluginReplaced {
+        /// The plugin's name in the job.
+        plugin: String,
+        /// The function's name in the plugin.
+        function: String,
+    },
+    /// The system refuses threads or memory.
+    #[error("cannot start the workers: {0}")]
+    Workers(String),
+}
+
+/// Why a running job cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RunError {
+    /// A function failed a row, or trapped on it, and the operator has `on_error: fail`.
+    #[error("{place}{message} (on_error: skip sends such rows to `{operator}.errors` instead)")]
+    FailedRow {
+        /// Where the row was read, with `: ` behind it; empty if that is not known.
+        place: String,
+        /// What the function says.
+        message: String,
+        /// The operator's name.
+        operator: String,
+    },
+    /// Rows exceed what one column can hold.
+    #[error("{what} do not fit into a column: {reason}")]
+    ColumnFull {
+        /// Which rows.
+        what: &'static str,
+        /// What Arrow says.
+        reason: String,
+    },
+    /// Rows exceed 2³², the number of row numbers.
+    #[error("{0} on one worker")]
+    TooManyRows(&'static str),
+    /// A sum exceeds its type.
+    #[error("a sum of int64 values is {0}, which int64 cannot hold; sum them up as float64, or in shorter windows")]
+    SumOverflow(i128),
+    /// Timers set further timers without end.
+    #[error("{0}")]
+    EndlessTimers(String),
+}
+
+impl RunError {
+    /// Creates the error of rows that Arrow cannot concatenate.
+    pub(crate) fn column_full(what: &'static str, reason: &impl fmt::Display) -> RunError {
+        RunError::ColumnFull { what, reason: reason.to_string() }
+    }
+}
+
+impl Coded for StartError {
+    fn code(&self) -> &'static Code {
+        match self {
+            StartError::JobFile(_) => &code::JOB_FILE,
+            StartError::Function(_) => &code::FUNCTION,
+            StartError::PluginReplaced { .. } => &code::PLUGIN_REPLACED,
+            StartError::Workers(_) => &code::WORKERS,
+        }
+    }
+}
+
+impl Coded for RunError {
+    fn code(&self) -> &'static Code {
+        match self {
+            RunError::FailedRow { .. } => &code::FAILED_ROW,
+            RunError::ColumnFull { .. } | RunError::TooManyRows(_) => &code::TOO_MANY_ROWS,
+            RunError::SumOverflow(_) => &code::SUM_OVERFLOW,
+            RunError::EndlessTimers(_) => &code::ENDLESS_TIMERS,
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The plugins that a job is checked against and runs with.
+
+use std::path::Path;
+
+use crate::job::check::PluginCatalog;
+use crate::job::spec;
+use flowgate_base::error::{Error, Result};
+use flowgate_wall::binding::{Binding, FunctionInfo, OpenRequest};
+use flowgate_wall::{Limits, Plugins, Settings};
+
+/// Loads the plugins of one job as the check asks for them, within the job's limits, and keeps them for the run.
+pub struct JobPlugins {
+    settings: Settings,
+    wall: Option<(spec::Limits, Plugins)>,
+    note: Option<String>,
+}
+
+impl JobPlugins {
+    /// Creates a loader with these settings; the job's own limits take the place of theirs.
+    pub fn new(settings: Settings) -> JobPlugins {
+        JobPlugins { settings, wall: None, note: None }
+    }
+
+    /// Returns the wall with a job's limits.
+    ///
+    /// # Errors
+    /// As [`Plugins::with`].
+    pub fn wall(&mut self, limits: &spec::Limits) -> Result<&Plugins> {
+        if self.wall.as_ref().is_some_and(|(known, _)| known != limits) {
+            self.wall = None;
+        }
+        if self.wall.is_none() {
+            let settings = Settings { limits: Limits::of_job(limits), ..self.settings.clone() };
+            self.wall = Some((limits.clone(), Plugins::with(settings)?));
+        }
+        self.wall.as_ref().map(|(_, wall)| wall).ok_or_else(|| Error::internal("the wall is gone"))
+    }
+
+    /// Why compiled plugins could not be kept for the next time, if that was so. For the user, once.
+    pub fn take_note(&mut self) -> Option<String> {
+        self.note.take()
+    }
+}
+
+impl PluginCatalog for JobPlugins {
+    fn functions(&mut self, plugin: &Path) -> std::result::Result<Vec<FunctionInfo>, String> {
+        // What a plugin says of itself does not depend on the limits of calls.
+        let limits = self.wall.as_ref().map(|(limits, _)| limits.clone()).unwrap_or_default();
+        let loaded = self.wall(&limits).and_then(|wall| wall.load(plugin)).map_err(|e| e.to_string())?;
+        if self.note.is_none() {
+            self.note = loaded.cache_note().map(String::from);
+        }
+        Ok(loaded.functions().to_vec())
+    }
+
+    fn open(
+        &mut self,
+        plugin: &Path,
+        request: &OpenRequest,
+        limits: &spec::Limits,
+    ) -> std::result::Result<Binding, Vec<String>> {
+        self.wall(limits).map_err(|e| vec![e.to_string()])?.clone().open(plugin, request, limits)
+    }
+}

@@ -1,0 +1,8 @@
+//! From a job's document to a running job, the same way for the command line, a service, and a program that embeds Flowgate:
+//! [`Submission::check`] reads and checks a job against its plugins, [`start`] runs the graph that this returns.
+
+mod job_plugins;
+mod submission;
+
+pub use job_plugins::JobPlugins;
+pub use submission::{Accepted, Rejected, Submission, open_sink, start};
