@@ -20,9 +20,12 @@ const MAY_DEPEND: [(&str, &[&str]); 8] = [
     ),
 ];
 
-/// Within the crate `flowgate`: what a user writes is checked without running anything.
-const CHECKS: &str = "host/engine/src/job/";
-const RUNS: &str = "dataflow";
+/// Within the crate `flowgate`: a folder, what it may not import, and why.
+const MAY_NOT_IMPORT: [(&str, &str, &str); 3] = [
+    ("host/engine/src/job/", "dataflow", "a check runs nothing"),
+    ("host/engine/src/job/", "submit", "a check runs nothing"),
+    ("host/engine/src/dataflow/", "submit", "a dataflow does not know where its graph comes from"),
+];
 
 /// The files that know Timely.
 const KNOWS_TIMELY: [&str; 3] = [
@@ -66,8 +69,10 @@ fn dependencies(name: &str, manifest: &File) -> Vec<String> {
 fn imports_of(file: &File) -> Vec<String> {
     let mut wrong = Vec::new();
     for (number, statement) in statements(file) {
-        if file.path.starts_with(CHECKS) && imports(&statement).contains(RUNS) {
-            wrong.push(format!("{}:{number}: `{RUNS}` may not be imported here: a check runs nothing", file.path));
+        for (folder, module, reason) in MAY_NOT_IMPORT {
+            if file.path.starts_with(folder) && imports(&statement).contains(module) {
+                wrong.push(format!("{}:{number}: `{module}` may not be imported here: {reason}", file.path));
+            }
         }
         // The module of that name is ours.
         let timely = statement.replace("super::timely::", "").replace("self::timely::", "").contains("timely::");
@@ -145,6 +150,7 @@ fn an_import_upwards_is_found() {
     let bad = [
         ("host/engine/src/job/check.rs", "use crate::dataflow::batch;"),
         ("host/engine/src/job/check.rs", "use crate::{\n    dataflow,\n    job::spec,\n};\n"),
+        ("host/engine/src/dataflow/sink.rs", "use crate::submit::start;"),
         ("host/engine/src/dataflow/sink.rs", "use timely::dataflow::Scope;"),
         ("host/engine/src/dataflow/engine/mod.rs", "pub use timely::dataflow::Scope;"),
         ("host/state/Cargo.toml", "[dependencies]\nflowgate-wall.workspace = true\n"),

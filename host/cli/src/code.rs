@@ -2,6 +2,8 @@
 
 flowgate_base::codes! {
     pub(crate)
-    USER = user(700, "the command cannot do what its arguments say");
-    EXTERNAL = external(701, "the command could not read or write");
+    ARGUMENTS = user(700, "the arguments of a command do not fit");
+    TRIAL = external_lasting(701, "a trial of a function failed");
+    FUNCTION = user(702, "a function does not fit its sample rows");
+    NOT_BUILT = user(703, "a plugin has not been built");
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use clap::Args;
 use strsim::levenshtein;
 
+use super::error::CommandError;
 use super::terminal;
 use flowgate_base::code::Code;
 use flowgate_base::error::{Error, Result};
@@ -61,7 +62,7 @@ fn code(name: &str) -> Result<&'static Code> {
     let near = codes.iter().min_by_key(|code| levenshtein(&code.to_string(), &name.to_uppercase()));
     let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
     let message = format!("there is no code `{name}`{hint} `flowgate explain` lists all of them");
-    Err(Error::new(&super::code::USER, message))
+    Err(CommandError::Arguments(message).into())
 }
 
 /// The section of a code, without the marks of Markdown's headings.

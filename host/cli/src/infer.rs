@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum, ValueHint};
 
+use super::error::CommandError;
 use super::figures::whole;
 use super::terminal;
 use flowgate::job::spec::Format;
@@ -61,10 +62,10 @@ pub(super) fn run(args: &InferArgs) -> Result<()> {
     let shown = if is_stdin(&args.file) { "standard input".to_string() } else { args.file.display().to_string() };
     let delimiter = match args.delimiter {
         Some(c) if !c.is_ascii() || matches!(c, '"' | '\r' | '\n') => {
-            return Err(Error::new(
-                &crate::code::USER,
-                format!("--delimiter is `{c}`; it must be one ASCII character, not a quote or line end"),
-            ));
+            return Err(CommandError::Arguments(format!(
+                "--delimiter is `{c}`; it must be one ASCII character, not a quote or line end"
+            ))
+            .into());
         }
         Some(c) => Some(c as u8),
         None => (extension(&args.file) == "tsv").then_some(b'\t'),
@@ -125,9 +126,8 @@ fn sample(file: &Path, shown: &str) -> Result<(Vec<u8>, bool)> {
 /// The `sources` section.
 fn section(file: &Path, inferred: &Inferred, settings: &SampleSettings, is_whole: bool) -> Result<String> {
     let is_stdin = is_stdin(file);
-    let path = file
-        .to_str()
-        .ok_or_else(|| Error::new(&crate::code::USER, format!("the path {} is not UTF-8", file.display())))?;
+    let path =
+        file.to_str().ok_or_else(|| CommandError::Arguments(format!("the path {} is not UTF-8", file.display())))?;
     let mut text = match (inferred.format, is_whole) {
         (Format::Text, _) => String::new(),
         (_, true) => format!("# From {} rows.\n", whole(inferred.rows)),

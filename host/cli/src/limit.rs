@@ -5,10 +5,11 @@ use std::sync::{Arc, OnceLock};
 
 use arrow_array::{Array, ArrayRef};
 
+use super::error::CommandError;
 use flowgate::dataflow::job_state::JobState;
 use flowgate::job::graph::{JobGraph, NodeKind, SinkNode};
 use flowgate::job::spec::Blackhole;
-use flowgate_base::error::{Error, Result};
+use flowgate_base::error::Result;
 use flowgate_connect::sink::{Deliveries, Dropped, SinkWriter};
 use flowgate_connect::stop::Stop;
 
@@ -28,11 +29,8 @@ impl Limit {
         let sinks = graph.nodes.iter().filter(|node| matches!(&node.kind, NodeKind::Sink(sink) if counts(sink)));
         let lacking = AtomicUsize::new(sinks.count());
         if lacking.load(SeqCst) == 0 {
-            return Err(Error::new(
-                &crate::code::USER,
-                "--limit has no rows to count: no sink writes the main output of a source or an operator; `--tap OPERATOR` \
-                 adds one",
-            ));
+            return Err(CommandError::Arguments("--limit has no rows to count: no sink writes the main output of a source or an operator; `--tap OPERATOR` \
+                 adds one".into()).into());
         }
         Ok(Arc::new(Limit { rows, lacking, job: OnceLock::new() }))
     }

@@ -10,6 +10,7 @@ mod code;
 mod completions;
 mod diff;
 mod dump;
+mod error;
 mod exit;
 mod explain;
 mod figures;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
+use super::error::CommandError;
 use super::terminal;
 use flowgate_base::error::{Error, Result};
 
@@ -35,10 +36,10 @@ pub(super) fn run(args: &NewJobArgs) -> Result<()> {
     let path = if is_file { args.name.clone() } else { args.name.with_added_extension("yaml") };
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     if name.is_empty() || name.len() > 64 || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {
-        return Err(Error::new(
-            &crate::code::USER,
-            format!("`{name}` is not a job's name: it has letters, digits, `-` and `_`, 1 to 64 of them"),
-        ));
+        return Err(CommandError::Arguments(format!(
+            "`{name}` is not a job's name: it has letters, digits, `-` and `_`, 1 to 64 of them"
+        ))
+        .into());
     }
     let shown = path.display().to_string();
     write_new(&path, &TEMPLATE.replace("__NAME__", &name).replace("__FILE__", &shown))?;
@@ -56,10 +57,10 @@ fn write_new(path: &Path, text: &str) -> Result<()> {
     let mut file = match File::create_new(path) {
         Ok(file) => file,
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(Error::new(
-                &crate::code::USER,
-                format!("{shown} is there already: choose another name, or remove it"),
-            ));
+            return Err(CommandError::Arguments(format!(
+                "{shown} is there already: choose another name, or remove it"
+            ))
+            .into());
         }
         Err(e) => return Err(Error::io(format_args!("cannot write {shown}"), &e)),
     };

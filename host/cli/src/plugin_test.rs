@@ -7,6 +7,7 @@ use clap::{Args, ValueHint};
 use serde_json::Value;
 
 use super::diff::diff;
+use super::error::CommandError;
 use super::log_level::LogLevelArg;
 use super::sample::{SampleArgs, text_column};
 use super::trial::{Outcome, Trial};
@@ -94,10 +95,7 @@ pub(super) fn run(args: &TestArgs) -> Result<()> {
         Some(difference) => {
             terminal::print(&format!("--- {}\n+++ {}\n{difference}\n", expect.display(), args.function))?;
             // External, because that is the exit code of what ran and did not go well.
-            Err(Error::new(
-                &crate::code::EXTERNAL,
-                format!("{} gives other rows than {} has", args.function, expect.display()),
-            ))
+            Err(CommandError::Trial(format!("{} gives other rows than {} has", args.function, expect.display())).into())
         }
     }
 }
@@ -105,14 +103,14 @@ pub(super) fn run(args: &TestArgs) -> Result<()> {
 /// Calls the function as its kind asks.
 fn outcome(args: &TestArgs, config: Value, plugins: &Plugins, plugin: &Arc<Plugin>) -> Result<Outcome> {
     let Some(function) = plugin.function(&args.function) else {
-        return Err(unknown_function(plugin, &args.function));
+        return Err(unknown_function(plugin, &args.function).into());
     };
     let files = args.sample.files(function)?;
     let connectors = files.iter().enumerate().map(|(i, file)| args.sample.connector(file, i, function));
     let mut connectors = connectors.collect::<Result<Vec<_>>>()?;
     let now_ms = args.now.unwrap_or_else(clock::now_ms);
     let unused = |setting: &str, kinds: &str| {
-        Err(Error::new(&crate::code::USER, format!("{setting} is for {kinds} functions: leave it out")))
+        Err(CommandError::Arguments(format!("{setting} is for {kinds} functions: leave it out")).into())
     };
     if function.kind != Kind::Process && (args.sample.event_time.is_some() || args.advance.is_some()) {
         return unused("--event-time, like --advance,", "process");
@@ -145,10 +143,7 @@ fn show(function: &str, outcome: &Outcome) -> Result<()> {
         failed => {
             let (failed, rows) = (figures::whole(failed as u64), figures::whole(outcome.row_count as u64));
             // External, because that is the exit code of what ran and did not go well.
-            Err(Error::new(
-                &crate::code::EXTERNAL,
-                format!("{function}: failures: {failed}; rows that came out: {rows}"),
-            ))
+            Err(CommandError::Trial(format!("{function}: failures: {failed}; rows that came out: {rows}")).into())
         }
     }
 }
@@ -165,10 +160,11 @@ fn component(plugin: &Path) -> Result<PathBuf> {
     let output = Package::read(plugin)?.output;
     if !output.is_file() {
         let dir = plugin.display();
-        return Err(Error::new(
-            &crate::code::USER,
-            format!("{} is not there: `flowgate plugin build {dir}` builds it", output.display()),
-        ));
+        return Err(CommandError::NotBuilt(format!(
+            "{} is not there: `flowgate plugin build {dir}` builds it",
+            output.display()
+        ))
+        .into());
     }
     say_if_old(plugin, &output);
     Ok(output)
@@ -193,13 +189,14 @@ fn config(argument: &str) -> Result<Value> {
         }
         None => (argument.to_string(), "--config".to_string()),
     };
-    serde_json::from_str(&text).map_err(|e| Error::new(&crate::code::USER, format!("{place} is not JSON: {e}")))
+    Ok(serde_json::from_str(&text).map_err(|e| CommandError::Arguments(format!("{place} is not JSON: {e}")))?)
 }
 
-fn unknown_function(plugin: &Arc<Plugin>, name: &str) -> Error {
+fn unknown_function(plugin: &Arc<Plugin>, name: &str) -> CommandError {
     let names: Vec<&str> = plugin.functions().iter().map(|f| f.name.as_str()).collect();
-    Error::new(
-        &crate::code::USER,
-        format!("{} has no function `{name}`; it has {}", plugin.path().display(), names.join(", ")),
-    )
+    CommandError::Arguments(format!(
+        "{} has no function `{name}`; it has {}",
+        plugin.path().display(),
+        names.join(", ")
+    ))
 }

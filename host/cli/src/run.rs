@@ -7,6 +7,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::args::JobArgs;
+use super::error::CommandError;
 use super::job_file::{self, checked_graph};
 use super::limit::Limit;
 use super::log_level::LogLevelArg;
@@ -17,7 +18,7 @@ use flowgate::job::graph::SinkNode;
 use flowgate::job::spec::{Print, PrintFormat, Tap};
 use flowgate::job::tap;
 use flowgate::submit;
-use flowgate_base::error::{Error, Result};
+use flowgate_base::error::Result;
 use flowgate_base::schema::Schema;
 use flowgate_base::standard_error;
 use flowgate_connect::print::{PrintLayout, PrintSink};
@@ -70,8 +71,7 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     let mut plugins = job_file::plugins(args.log)?;
     let mut graph = checked_graph(&args.job, &mut plugins)?;
     for output in &args.tap {
-        tap::add(&mut graph, output)
-            .map_err(|wrong| Error::new(&crate::code::USER, format!("--tap {output}: {wrong}")))?;
+        tap::add(&mut graph, output).map_err(|wrong| CommandError::Arguments(format!("--tap {output}: {wrong}")))?;
     }
     let limit = args.limit.map(|rows| Limit::new(rows, &graph)).transpose()?;
     let screen = Arc::new(Screen::new(!args.quiet && std::io::stderr().is_terminal()));

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum, ValueHint};
 use indexmap::IndexMap;
 
+use super::error::CommandError;
 use flowgate::job::spec::{Compression, FileSource, Format, StdinSource};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::quantity::Millis;
@@ -95,21 +96,21 @@ impl SampleArgs {
         if files.len() != takes {
             let wanted =
                 if takes == 1 { "one file of sample rows" } else { "two files of sample rows, one for each input" };
-            return Err(Error::new(&crate::code::USER, format!("`{name}` is of the kind {kind}: name {wanted}")));
+            return Err(CommandError::Arguments(format!("`{name}` is of the kind {kind}: name {wanted}")).into());
         }
         if files.iter().filter(|file| file.as_os_str() == "-").count() > 1 {
-            return Err(Error::new(&crate::code::USER, "only one of the two inputs can be standard input"));
+            return Err(CommandError::Arguments("only one of the two inputs can be standard input".into()).into());
         }
         let is_keyed = matches!(function.kind, Kind::Process | Kind::Join);
         match (is_keyed, self.key.is_empty()) {
-            (true, true) => Err(Error::new(
-                &crate::code::USER,
-                format!("`{name}` is of the kind {kind}: name its key, as in `--key user`"),
-            )),
-            (false, false) => Err(Error::new(
-                &crate::code::USER,
-                format!("`{name}` is of the kind {kind}, which has no key: leave out --key"),
-            )),
+            (true, true) => Err(CommandError::Arguments(format!(
+                "`{name}` is of the kind {kind}: name its key, as in `--key user`"
+            ))
+            .into()),
+            (false, false) => Err(CommandError::Arguments(format!(
+                "`{name}` is of the kind {kind}, which has no key: leave out --key"
+            ))
+            .into()),
             _ => Ok(files),
         }
     }
@@ -132,10 +133,10 @@ impl SampleArgs {
         if format != Format::Text && columns.is_empty() {
             let name = &function.name;
             let like = "--columns 'time: timestamp, size: int64?'";
-            return Err(Error::new(
-                &crate::code::USER,
-                format!("`{name}` does not declare the columns that it reads; name them: {like}"),
-            ));
+            return Err(CommandError::Arguments(format!(
+                "`{name}` does not declare the columns that it reads; name them: {like}"
+            ))
+            .into());
         }
         let columns = columns.into_iter().map(|(name, type_name)| (name, type_name.into())).collect();
         let (header, delimiter, batch_rows) = (true, ",".to_string(), self.batch_rows);
@@ -194,9 +195,9 @@ fn parse_columns(text: &str) -> Result<IndexMap<String, String>> {
         Some((name.trim().to_string(), kind.trim().to_string()))
     };
     let columns: Option<IndexMap<_, _>> = text.split(',').filter(|part| !part.trim().is_empty()).map(column).collect();
-    columns.ok_or_else(|| {
-        Error::new(&crate::code::USER, format!("--columns is `{text}`; write it like `time: timestamp, size: int64?`"))
-    })
+    let wrong =
+        || CommandError::Arguments(format!("--columns is `{text}`; write it like `time: timestamp, size: int64?`"));
+    Ok(columns.ok_or_else(wrong)?)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, UInt32Array};
 
+use super::error::CommandError;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
 use flowgate_connect::Connector;
@@ -54,8 +55,8 @@ impl Trial<'_> {
             inputs: vec![schema.clone()],
             files: Default::default(),
         };
-        let mut function = Function::open(self.plugin, request)
-            .map_err(|problems| Error::new(&crate::code::USER, problems.join("\n")))?;
+        let mut function =
+            Function::open(self.plugin, request).map_err(|problems| CommandError::Function(problems.join("\n")))?;
         let reads = columns_read(&function, 0, &schema)?;
         let mut outcome = Outcome::default();
         let mut groups = VarValues::empty(1);

@@ -7,6 +7,7 @@ use arrow_array::{Array, ArrayRef, UInt32Array, new_empty_array};
 use clap::ValueEnum;
 use serde_json::Value;
 
+use super::error::CommandError;
 use super::sample::{KeyArg, text_column};
 use super::trial::{Given, Outcome, columns_read, offered, read_all};
 use flowgate_base::error::{Error, Result};
@@ -79,13 +80,11 @@ impl JoinTrial<'_> {
             let [l, r] = [&left, &right].map(|side| &side.schema);
             let types = [l.field(&key.columns[LEFT]), r.field(&key.columns[RIGHT])].map(|f| f.map(|f| f.data_type));
             if types[LEFT] != types[RIGHT] {
-                return Err(Error::new(
-                    &crate::code::USER,
-                    format!(
-                        "the key `{}` has another type in the first file than `{}` in the second",
-                        key.columns[LEFT], key.columns[RIGHT]
-                    ),
-                ));
+                return Err(CommandError::Arguments(format!(
+                    "the key `{}` has another type in the first file than `{}` in the second",
+                    key.columns[LEFT], key.columns[RIGHT]
+                ))
+                .into());
             }
         }
         let schemas = [self.seen(&left, LEFT), self.seen(&right, RIGHT)];
@@ -96,8 +95,8 @@ impl JoinTrial<'_> {
             inputs: schemas.to_vec(),
             files: Default::default(),
         };
-        let mut function = Function::open(self.plugin, request)
-            .map_err(|problems| Error::new(&crate::code::USER, problems.join("\n")))?;
+        let mut function =
+            Function::open(self.plugin, request).map_err(|problems| CommandError::Function(problems.join("\n")))?;
         let reads = [columns_read(&function, LEFT, &schemas[LEFT])?, columns_read(&function, RIGHT, &schemas[RIGHT])?];
         let pairs = pairs(&left.keys, &right.keys, self.join);
         let context = CallContext { watermark: None, processing_time: self.now_ms };
@@ -146,10 +145,10 @@ impl JoinTrial<'_> {
             let name = &key.columns[side];
             let position = schema.index_of(name).ok_or_else(|| {
                 let names: Vec<&str> = schema.fields.iter().map(|field| field.name.as_str()).collect();
-                Error::new(
-                    &crate::code::USER,
-                    format!("there is no column `{name}` for the key; the rows have {}", names.join(", ")),
-                )
+                CommandError::Arguments(format!(
+                    "there is no column `{name}` for the key; the rows have {}",
+                    names.join(", ")
+                ))
             })?;
             key_columns.push(columns[position].clone());
         }

@@ -6,6 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 use serde_json::{Map, Value, json};
 
+use super::error::CommandError;
 use super::sample::{SampleArgs, text_column};
 use super::trial::{Outcome, read_all};
 use flowgate::dataflow::engine::Tick;
@@ -44,7 +45,7 @@ impl ProcessTrial<'_> {
         let graph = self.graph()?;
         let process = graph.nodes.iter().find(|node| matches!(node.kind, NodeKind::Process(_)));
         let outputs = &process.ok_or_else(|| Error::internal("a job without its operator"))?.outputs;
-        let now = Tick::try_from(self.now_ms).map_err(|_| Error::new(&crate::code::USER, "--now is before 1970"))?;
+        let now = Tick::try_from(self.now_ms).map_err(|_| CommandError::Arguments("--now is before 1970".into()))?;
         let mut solo = Solo::new(&graph, self.plugins, now)?;
         let mut outcome = Outcome::default();
         let mut batches = self.batches(&graph)?;
@@ -93,7 +94,7 @@ impl ProcessTrial<'_> {
         let job = self.job(&base)?;
         let around = Surroundings::of(&base, None, None);
         let checked = check(&job, &around, &mut self.plugins.clone()).map_err(|problems| {
-            Error::new(&crate::code::USER, problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+            CommandError::Function(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         })?;
         Ok(checked.graph)
     }

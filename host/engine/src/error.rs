@@ -16,7 +16,9 @@ pub(crate) enum StartError {
     #[error("{0}")]
     Function(String),
     /// The plugin is not the one that the job was checked with.
-    #[error("plugin `{plugin}` binds `{function}` to other columns than when the job was checked; is the file being replaced?")]
+    #[error(
+        "plugin `{plugin}` binds `{function}` to other columns than when the job was checked; is the file being replaced?"
+    )]
     PluginReplaced {
         /// The plugin's name in the job.
         plugin: String,

@@ -7,8 +7,8 @@ use arrow_array::{ArrayRef, StringArray};
 
 use super::batch::Batch;
 use super::metrics::NodeMetrics;
-use crate::job::spec::OnError;
 use crate::error::RunError;
+use crate::job::spec::OnError;
 use flowgate_base::error::Result;
 use flowgate_base::schema::Schema;
 use flowgate_connect::encode::json_row;

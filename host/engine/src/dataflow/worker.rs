@@ -19,9 +19,9 @@ use super::join::table::SharedTable;
 use super::message::{Control, Envelope, Message, Messages};
 use super::metrics::JobMetrics;
 use super::source::LEAD_MS;
+use crate::error::StartError;
 use crate::job::graph::{Aggregate, JobGraph, NodeId, NodeKind, PluginFunction, SinkNode};
 use flowgate_base::clock;
-use crate::error::StartError;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
 use flowgate_connect::sink::{Boundedness, SinkWriter};
@@ -50,8 +50,8 @@ pub fn start(graph: JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Res
     };
     let config = Config { communication, worker: WorkerConfig::default() };
     let theirs = Arc::clone(&state);
-    let workers = timely::execute(config, move |worker| work(worker, &graph, &opened, &theirs))
-        .map_err(StartError::Workers)?;
+    let workers =
+        timely::execute(config, move |worker| work(worker, &graph, &opened, &theirs)).map_err(StartError::Workers)?;
     Ok(RunningJob { state, workers })
 }
 

@@ -39,7 +39,12 @@ impl<'a> Submission<'a> {
     /// Creates the submission of a job that was built in Rust ([`JobBuilder`](crate::job::JobBuilder)).
     pub fn of_job(job: spec::Job, surroundings: Surroundings) -> Submission<'a> {
         let name = job.job.clone();
-        Submission { source: Source::Job(name, Box::new(job)), overrides: Vec::new(), surroundings, variable: &|_| None }
+        Submission {
+            source: Source::Job(name, Box::new(job)),
+            overrides: Vec::new(),
+            surroundings,
+            variable: &|_| None,
+        }
     }
 
     /// Puts settings in place of those of the document, as `--set` does. A job that was built in Rust has its own.

@@ -1,0 +1,33 @@
+//! What goes wrong in commands themselves; the errors of jobs and plugins are those of the libraries.
+
+use flowgate_base::error::{Code, Coded};
+
+use super::code;
+
+/// Why a command cannot do what its arguments say.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CommandError {
+    /// Arguments do not fit together, or name something that is not there.
+    #[error("{0}")]
+    Arguments(String),
+    /// A trial of a function ran and did not come out as expected.
+    #[error("{0}")]
+    Trial(String),
+    /// A function refuses its config or the columns of the sample rows. All problems, a line or more for each.
+    #[error("{0}")]
+    Function(String),
+    /// The folder of a plugin has no component yet.
+    #[error("{0}")]
+    NotBuilt(String),
+}
+
+impl Coded for CommandError {
+    fn code(&self) -> &'static Code {
+        match self {
+            CommandError::Arguments(_) => &code::ARGUMENTS,
+            CommandError::Trial(_) => &code::TRIAL,
+            CommandError::Function(_) => &code::FUNCTION,
+            CommandError::NotBuilt(_) => &code::NOT_BUILT,
+        }
+    }
+}
