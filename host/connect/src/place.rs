@@ -1,4 +1,4 @@
-//! Which file a path leads to: through links, and where no file is yet.
+//! The file to which a path leads: through links, and where no file exists yet.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -11,21 +11,21 @@ const LINKS_MAX: usize = 40;
 /// A name in a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
-    /// Without links in it, as far as it exists.
+    /// The folder, without links in it, as far as it exists.
     pub(crate) folder: PathBuf,
-    /// A file, or a link.
+    /// The name of a file, or of a link.
     pub(crate) name: OsString,
 }
 
 impl Place {
-    /// The path of the name.
+    /// Returns the path of the name.
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.join(&self.name)
     }
 }
 
-/// Every name by which the system finds the file of a path: of each link on the way, and of the file itself, last. Whoever
-/// replaces what the path leads to changes one of them, or renames a folder.
+/// Returns every name by which the system finds the file of a path: of each link on the way, and of the file itself, last.
+/// Replacing the file changes one of them, or renames a folder.
 pub(crate) fn places(path: &Path) -> Vec<Place> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let mut rest: VecDeque<PathBuf> = path.components().map(|part| part.as_os_str().into()).collect();
@@ -59,7 +59,7 @@ pub(crate) fn places(path: &Path) -> Vec<Place> {
     found
 }
 
-/// Where the file of a path is, or would be made: without links in it.
+/// Returns where the file of a path is, or would be created: without links in it.
 pub fn resolved(path: &Path) -> PathBuf {
     places(path).last().map_or_else(|| path.to_path_buf(), Place::path)
 }
@@ -72,36 +72,36 @@ pub struct FileId {
 }
 
 impl FileId {
-    /// Of a file. None where the system has no such thing: a file is then known by its path.
+    /// Returns the id of a file. `None` where the system has no ids: a file is then known by its path.
     #[cfg(unix)]
     pub fn of(metadata: &Metadata) -> Option<FileId> {
         use std::os::unix::fs::MetadataExt;
         Some(FileId { device: metadata.dev(), inode: metadata.ino() })
     }
 
-    /// As above.
+    /// Returns `None`.
     #[cfg(not(unix))]
     pub fn of(_: &Metadata) -> Option<FileId> {
         None
     }
 
-    /// The inode, for positions: a device may have another number after the next start of the machine.
+    /// Returns the inode, for positions: a device may have another number after the next start of the machine.
     pub(crate) fn inode(self) -> u64 {
         self.inode
     }
 }
 
-/// What a path names: two paths with equal identities name one file, whatever links are on the way.
+/// The identity of a path's file: two paths with equal identities name one file, whatever links are on the way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum FileIdentity {
-    /// A file.
+    /// An existing file.
     There(FileId),
-    /// No file, or none with an id: where it would be.
+    /// No file, or one without an id: where it would be.
     At(PathBuf),
 }
 
 impl FileIdentity {
-    /// Looks at the disk.
+    /// Returns the identity of a path. Reads the disk.
     pub fn of(path: &Path) -> FileIdentity {
         let there = path.metadata().ok().as_ref().and_then(FileId::of);
         there.map_or_else(|| FileIdentity::At(resolved(path)), FileIdentity::There)

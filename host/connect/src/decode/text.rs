@@ -13,7 +13,7 @@ use flowgate_base::error::Result;
 /// Every line is a row, an empty one too. A line that is not UTF-8 or too long is a failure.
 pub(crate) struct TextDecoder {
     text: StringBuilder,
-    /// Scratch: where the lines of the run end (at their `\n`).
+    /// Scratch: the ends of the lines of the run (at their `\n`).
     ends: Vec<usize>,
 }
 
@@ -22,8 +22,8 @@ impl TextDecoder {
         TextDecoder { text: StringBuilder::new(), ends: Vec::new() }
     }
 
-    /// The fast path: finds a run of whole lines that fits into the batch, checks it for UTF-8 at once and copies line
-    /// by line. Returns the bytes done with: 0 where the head needs a closer look.
+    /// The fast path: finds a run of whole lines that fits into the batch, checks it for UTF-8 as a whole and copies line by
+    /// line. Returns the number of bytes consumed: 0 where the first line needs the slow path.
     fn run(&mut self, bytes: &[u8], cursor: &mut Cursor, batch: &mut Batch) -> usize {
         self.ends.clear();
         let bytes_left = batch.bytes_left();
@@ -53,7 +53,7 @@ impl TextDecoder {
         start
     }
 
-    /// One line, whatever it is: the bytes done with, 0 where it is not whole.
+    /// Decodes one line of any kind. Returns the number of bytes consumed, 0 where it is not whole.
     fn single(&mut self, bytes: &[u8], offset: u64, at_end: bool, cursor: &mut Cursor, batch: &mut Batch) -> usize {
         match line::first(bytes, at_end) {
             Line::Partial => 0,
@@ -98,7 +98,7 @@ impl Decoder for TextDecoder {
     }
 
     fn take_columns(&mut self) -> Result<Vec<ArrayRef>> {
-        // The next batch is likely to be as large: room for it at once, instead of growing and copying.
+        // The next batch is likely to be of the same size: reserve room for it, instead of growing and copying.
         let room = StringBuilder::with_capacity(self.text.len(), self.text.values_slice().len());
         Ok(vec![Arc::new(std::mem::replace(&mut self.text, room).finish())])
     }

@@ -1,4 +1,4 @@
-//! What is written reads back as the same rows, and other readers understand it.
+//! Encoded rows read back as the same rows, and other readers understand them.
 
 use std::sync::Arc;
 

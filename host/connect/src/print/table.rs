@@ -1,4 +1,4 @@
-//! A table that is printed while its rows come in, and records where a table cannot be read.
+//! A table that is printed while its rows arrive, and records where a table cannot be read.
 
 use std::fmt::Write as _;
 
@@ -14,12 +14,12 @@ use flowgate_base::schema::{DataType, Schema};
 /// Between two columns.
 const GAP: &str = "  ";
 
-/// Prints a header once, then rows. Columns are as wide as the widest value so far: the first batch sets the table up, later
-/// rows may widen it. Numbers stand to the right.
+/// Prints a header once, then rows. A column is as wide as its widest value so far: the first batch sets the widths, later rows
+/// may widen them. Numbers are right-aligned.
 ///
 /// Every value is shown whole. Where a line of the terminal does not hold all columns, texts are wrapped within theirs; where
-/// that would leave the columns too narrow to be read, each row becomes a record: a line for each of its columns. Once rows
-/// are records, the later ones are, too.
+/// that would make the columns too narrow to be read, each row becomes a record: a line for each of its columns. Once rows are
+/// records, later ones are, too.
 pub(super) struct Table {
     names: Vec<String>,
     data_types: Vec<DataType>,
@@ -27,7 +27,7 @@ pub(super) struct Table {
     /// Cells in a line of the terminal.
     line_cells: Option<usize>,
     header_printed: bool,
-    /// Rows printed so far.
+    /// The number of rows printed so far.
     rows: u64,
     has_records: bool,
 }
@@ -87,7 +87,7 @@ impl Table {
         }
     }
 
-    /// One row: as many lines as its longest value needs.
+    /// Appends one row: the number of lines that its longest value needs.
     fn lines(&self, widths: &[usize], texts: &[&str], out: &mut Vec<u8>) {
         let cells: Vec<Vec<&str>> = texts.iter().zip(widths).map(|(text, width)| wrapped(text, *width)).collect();
         for number in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
