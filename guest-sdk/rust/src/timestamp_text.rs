@@ -217,7 +217,7 @@ mod tests {
 
         /// Goal: date, time, fraction and offset each count. Method: a model that counts days one by one.
         #[test]
-        fn is_what_counting_days_gives(
+        fn is_what_counting_days_returns(
             (year, month, day) in (0i64..10_000, 1i64..13, 1i64..29),
             (hour, minute, second, nanos) in (0i64..24, 0i64..60, 0i64..60, 0i64..1_000_000_000),
             (west, ahead_minutes) in (any::<bool>(), 0i64..24 * 60),

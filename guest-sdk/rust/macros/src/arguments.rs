@@ -42,7 +42,7 @@ pub(crate) fn own_name(name: &str, span: Span) -> Result<String> {
     })
 }
 
-/// Collects everything that is wrong, to say it at once.
+/// Collects all problems, to report them together.
 #[derive(Default)]
 pub(crate) struct Problems(Option<Error>);
 

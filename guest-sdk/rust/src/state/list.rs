@@ -11,7 +11,7 @@ const FETCH_MAX: u32 = 4_096;
 
 /// Elements for each key, in the order in which they were pushed. A field of a [`State`](trait@crate::State).
 ///
-/// Pushing fetches nothing, and all pushed elements of a call are written at once. The elements of a key are fetched when they
+/// Pushing fetches nothing, and one call of the host writes all pushed elements. The elements of a key are fetched when they
 /// are first read in a call.
 #[derive(Debug)]
 pub struct List<T> {

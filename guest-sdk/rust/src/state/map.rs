@@ -17,7 +17,7 @@ const FETCH_MAX: u32 = 1_024;
 ///
 /// Each entry that is read is fetched once in a call of the function, by a call of the host that costs as much as processing a
 /// hundred rows. Entries that [`Process::prefetch`](crate::Process::prefetch) requests ahead are fetched by one call. Writing
-/// fetches nothing; all writes go out at once.
+/// fetches nothing; one call of the host writes all changes.
 #[derive(Debug)]
 pub struct Map<K, V> {
     number: u32,

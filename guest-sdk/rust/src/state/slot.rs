@@ -23,8 +23,8 @@ use crate::function::binding::{StateKind, StateSpec};
 /// ```
 ///
 /// In a call, `ctx.state` has the state of all keys of the batch. The methods of its fields refer to the key of the row or timer
-/// with which the function is called. Where the contract allows it, one call of the host fetches what is read for all keys; one
-/// call at the end writes what was written. Where a row or timer fails, its writes are undone.
+/// with which the function is called. Where the contract allows it, one call of the host fetches the values of all keys; one call
+/// at the end writes all changes. Where a row or timer fails, its writes are undone.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no state",
     label = "no state",
