@@ -102,19 +102,19 @@ impl<B: Blocks> Source for BlockSource<B> {
             return Err(Error::internal(format!("`{}` is not a split of a {} source", split.0, B::NAME)));
         };
         let block = position.map_or(Ok(index), |position| self.kept_block(position))?;
-        let pace = self.rate.map(|rate| Pace {
+        let schedule = self.rate.map(|rate| Schedule {
             start_ms: *self.start_ms.get_or_init(clock::now_ms),
             first_block: block - block % count,
             block_size: self.blocks.block_size(),
             rate,
         });
-        Ok(Box::new(BlockReader { blocks: self.blocks.clone(), block, step: count, pace }))
+        Ok(Box::new(BlockReader { blocks: self.blocks.clone(), block, step: count, schedule }))
     }
 }
 
 /// The times at which blocks are due.
 #[derive(Debug)]
-struct Pace {
+struct Schedule {
     start_ms: i64,
     /// The block that is due at the start.
     first_block: u64,
@@ -122,7 +122,7 @@ struct Pace {
     rate: u64,
 }
 
-impl Pace {
+impl Schedule {
     fn due_ms(&self, block: u64) -> i64 {
         let units = u128::from(block - self.first_block) * u128::from(self.block_size);
         let after_ms = units * 1_000 / u128::from(self.rate);
@@ -135,15 +135,15 @@ struct BlockReader<B> {
     /// The next block.
     block: u64,
     step: u64,
-    pace: Option<Pace>,
+    schedule: Option<Schedule>,
 }
 
 impl<B: Blocks> SplitReader for BlockReader<B> {
     fn poll(&mut self) -> Result<Poll> {
-        if let Some(pace) = &self.pace
+        if let Some(schedule) = &self.schedule
             && self.blocks.blocks().is_none_or(|blocks| self.block < blocks)
         {
-            let due_ms = pace.due_ms(self.block);
+            let due_ms = schedule.due_ms(self.block);
             if clock::now_ms() < due_ms {
                 return Ok(Poll::PendingUntil(due_ms));
             }

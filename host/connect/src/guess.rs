@@ -2,7 +2,7 @@
 
 use arrow_array::{Array, StringArray};
 
-use super::decode::{Batch, Cursor, DecodeSettings};
+use super::decode::{BatchCounter, Cursor, DecodeSettings};
 use crate::error::SettingsError;
 use crate::problem;
 use crate::settings::{Format, StdinSource};
@@ -88,7 +88,7 @@ impl Guess {
         let mut decoder = settings(self.format, &columns, false, b',')?.decoder("the sample");
         let (mut cursor, mut rest) = (Cursor::start(), lines);
         while !rest.is_empty() {
-            let mut batch = Batch::new(rest.len());
+            let mut batch = BatchCounter::new(rest.len());
             let done = decoder.decode(rest, true, &mut cursor, &mut batch)?;
             decoder.take_columns()?;
             let (_, _, failures) = batch.take();

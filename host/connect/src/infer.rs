@@ -3,7 +3,7 @@
 use arrow_array::cast::AsArray;
 use indexmap::IndexMap;
 
-use super::decode::{Batch, Cursor, csv_header, json_names};
+use super::decode::{BatchCounter, Cursor, csv_header, json_names};
 use super::guess::{self, Guess};
 use super::limits;
 use crate::error::SourceError;
@@ -79,7 +79,7 @@ impl Inferred {
         let mut decoder = guess::settings(self.format, &columns, header, self.delimiter)?.decoder("the sample");
         let mut guesses: Vec<Guess> = names.iter().map(|_| Guess::new(self.format)).collect();
         let (mut cursor, mut rest) = (Cursor::start(), sample);
-        let mut batch = Batch::new(limits::BATCH_ROWS_DEFAULT as usize);
+        let mut batch = BatchCounter::new(limits::BATCH_ROWS_DEFAULT as usize);
         while !rest.is_empty() {
             let done = decoder.decode(rest, true, &mut cursor, &mut batch)?;
             rest = &rest[done..];

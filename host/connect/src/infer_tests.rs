@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use proptest::prelude::*;
 
-use super::decode::{Batch, Cursor, DecodeSettings};
+use super::decode::{BatchCounter, Cursor, DecodeSettings};
 use super::infer::{Inferred, SampleSettings, infer};
 use crate::settings::{Format, StdinSource};
 
@@ -15,7 +15,7 @@ fn read(sample: &[u8], inferred: &Inferred) -> (usize, Vec<String>) {
     let spec = StdinSource { format: inferred.format, columns, header: true, delimiter, batch_rows: None };
     let spec = if inferred.format == Format::Csv { spec } else { StdinSource { delimiter: ",".into(), ..spec } };
     let mut decoder = DecodeSettings::of_stdin(&spec).unwrap().decoder("sample");
-    let (mut cursor, mut batch, mut done) = (Cursor::start(), Batch::new(1_000_000), 0);
+    let (mut cursor, mut batch, mut done) = (Cursor::start(), BatchCounter::new(1_000_000), 0);
     while done < sample.len() {
         let step = decoder.decode(&sample[done..], true, &mut cursor, &mut batch).unwrap();
         done += step;

@@ -225,7 +225,7 @@ mod tests {
         /// Goal: our reading of RFC 3339 is that of a general parser. Method: texts similar to times, against jiff; except for
         /// leap seconds, which jiff reads as the second before, and times at the end of 9999, which it does not have.
         #[test]
-        fn the_short_way_gives_what_the_general_one_gives(
+        fn the_short_parser_agrees_with_the_general_one(
             text in "[0-2][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-5][0-9](\\.[0-9]{1,5})?([Zz]|[+-][01][0-9]:[0-5][0-9])"
         ) {
             let general = text.parse::<jiff::Timestamp>().ok().map(|t| t.as_nanosecond().div_euclid(1_000_000) as i64);

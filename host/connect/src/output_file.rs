@@ -53,7 +53,7 @@ impl OutputFile {
             Err(e) => return Err(cannot_write(path, &e)),
         };
         // Behind `/dev/stdout` and similar paths may be a file that belongs to the process that opened it.
-        let is_stream = || place::places(path).iter().any(|place| place.folder.starts_with("/proc"));
+        let is_stream = || place::path_entries(path).iter().any(|entry| entry.folder.starts_with("/proc"));
         if there.as_ref().is_some_and(|there| !there.is_dir() && (!there.is_file() || is_stream())) {
             let file = OpenOptions::new().append(true).open(path).map_err(|e| cannot_write(path, &e))?;
             return Ok(OutputFile { path: path.into(), file, way: Way::Special, made: None });

@@ -10,14 +10,14 @@ const LINKS_MAX: usize = 40;
 
 /// A name in a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Place {
+pub(crate) struct FolderEntry {
     /// The folder, without links in it, as far as it exists.
     pub(crate) folder: PathBuf,
     /// The name of a file, or of a link.
     pub(crate) name: OsString,
 }
 
-impl Place {
+impl FolderEntry {
     /// Returns the path of the name.
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.join(&self.name)
@@ -26,7 +26,7 @@ impl Place {
 
 /// Returns every name by which the system finds the file of a path: of each link on the way, and of the file itself, last.
 /// Replacing the file changes one of them, or renames a folder.
-pub(crate) fn places(path: &Path) -> Vec<Place> {
+pub(crate) fn path_entries(path: &Path) -> Vec<FolderEntry> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let mut rest: VecDeque<PathBuf> = path.components().map(|part| part.as_os_str().into()).collect();
     let (mut at, mut found, mut links) = (PathBuf::new(), Vec::new(), 0);
@@ -34,19 +34,19 @@ pub(crate) fn places(path: &Path) -> Vec<Place> {
         match part.components().next() {
             Some(Component::ParentDir) => drop(at.pop()),
             Some(Component::Normal(name)) => {
-                let place = Place { folder: at.clone(), name: name.to_os_string() };
-                let full = place.path();
+                let entry = FolderEntry { folder: at.clone(), name: name.to_os_string() };
+                let full = entry.path();
                 if let Ok(target) = full.read_link()
                     && links < LINKS_MAX
                 {
                     links += 1;
-                    found.push(place);
+                    found.push(entry);
                     for part in target.components().rev() {
                         rest.push_front(part.as_os_str().into());
                     }
                 } else {
                     if rest.is_empty() {
-                        found.push(place);
+                        found.push(entry);
                     }
                     at = full;
                 }
@@ -61,7 +61,7 @@ pub(crate) fn places(path: &Path) -> Vec<Place> {
 
 /// Returns where the file of a path is, or would be created: without links in it.
 pub fn resolved(path: &Path) -> PathBuf {
-    places(path).last().map_or_else(|| path.to_path_buf(), Place::path)
+    path_entries(path).last().map_or_else(|| path.to_path_buf(), FolderEntry::path)
 }
 
 /// A file of this machine while it exists: device and inode.
@@ -121,13 +121,13 @@ mod tests {
         std::fs::create_dir_all(base.join("v1/log")).unwrap();
         symlink("v1", base.join("current")).unwrap();
         symlink("b.log", base.join("v1/log/a.log")).unwrap();
-        let place = |folder: &str, name: &str| Place { folder: base.join(folder), name: name.into() };
+        let entry = |folder: &str, name: &str| FolderEntry { folder: base.join(folder), name: name.into() };
         let expected = [
-            Place { folder: base.clone(), name: "current".into() },
-            place("v1/log", "a.log"),
-            place("v1/log", "b.log"),
+            FolderEntry { folder: base.clone(), name: "current".into() },
+            entry("v1/log", "a.log"),
+            entry("v1/log", "b.log"),
         ];
-        assert_eq!(places(&base.join("v1/../current/./log/a.log")), expected);
+        assert_eq!(path_entries(&base.join("v1/../current/./log/a.log")), expected);
         assert_eq!(resolved(&base.join("current/log/a.log")), base.join("v1/log/b.log"));
         assert_eq!(resolved(&base.join("no/such/../x")), base.join("no/x"));
     }
@@ -136,7 +136,7 @@ mod tests {
     fn a_link_that_leads_to_itself_is_not_followed_for_ever() {
         let folder = tempfile::tempdir().unwrap();
         symlink("round", folder.path().join("round")).unwrap();
-        assert!(places(&folder.path().join("round/x")).len() <= LINKS_MAX + 1);
+        assert!(path_entries(&folder.path().join("round/x")).len() <= LINKS_MAX + 1);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::decode::{Batch, Cursor, Decoder};
+use super::decode::{BatchCounter, Cursor, Decoder};
 use super::limits;
 use super::source::{Origin, Poll, Position, Progress, SourceRows, SplitReader};
 use flowgate_base::error::{Error, Result};
@@ -117,7 +117,7 @@ pub(crate) struct DecodingReader<I> {
     decoder: Box<dyn Decoder>,
     buffer: Buffer,
     cursor: Cursor,
-    batch: Batch,
+    batch: BatchCounter,
     /// `End` or `NewFile` once the input has returned it: only the buffer's content is left.
     ending: Option<Fill>,
     /// An error that waits until the rows before it were returned.
@@ -127,7 +127,7 @@ pub(crate) struct DecodingReader<I> {
 impl<I: Input> DecodingReader<I> {
     /// Creates a reader of an input at `cursor`.
     pub(crate) fn new(name: Arc<str>, input: I, decoder: Box<dyn Decoder>, cursor: Cursor, batch_rows: usize) -> Self {
-        let batch = Batch::new(batch_rows);
+        let batch = BatchCounter::new(batch_rows);
         DecodingReader { name, input, decoder, buffer: Buffer::new(), cursor, batch, ending: None, broken: None }
     }
 

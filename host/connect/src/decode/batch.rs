@@ -7,7 +7,7 @@ use crate::source::{DecodeFailure, Positions};
 
 /// Counts the rows of a batch under construction.
 #[derive(Debug)]
-pub(crate) struct Batch {
+pub(crate) struct BatchCounter {
     rows_max: usize,
     rows: usize,
     bytes: usize,
@@ -17,10 +17,10 @@ pub(crate) struct Batch {
     failures: Vec<DecodeFailure>,
 }
 
-impl Batch {
+impl BatchCounter {
     /// Creates an empty batch for up to `rows_max` rows.
     pub(crate) fn new(rows_max: usize) -> Self {
-        Batch { rows_max, rows: 0, bytes: 0, first: 0, lines: Vec::new(), failures: Vec::new() }
+        BatchCounter { rows_max, rows: 0, bytes: 0, first: 0, lines: Vec::new(), failures: Vec::new() }
     }
 
     pub(crate) fn row_count(&self) -> usize {

@@ -6,7 +6,7 @@ use super::column::Column;
 use super::csv_record::{Found, Record};
 use super::epoch;
 use super::line::{self, Line};
-use super::{Batch, Cursor, DecodeSettings, Decoder};
+use super::{BatchCounter, Cursor, DecodeSettings, Decoder};
 use crate::error::SourceError;
 use crate::limits;
 use flowgate_base::error::{Error, Result};
@@ -115,7 +115,7 @@ impl CsvDecoder {
     }
 
     /// Fails the first line of `bytes`: where a record is not CSV, the next line is the most likely beginning of one.
-    fn fail_line(&self, bytes: &[u8], at_end: bool, why: &str, cursor: &mut Cursor, batch: &mut Batch) -> usize {
+    fn fail_line(&self, bytes: &[u8], at_end: bool, why: &str, cursor: &mut Cursor, batch: &mut BatchCounter) -> usize {
         match line::first(bytes, at_end) {
             Line::Partial => 0,
             Line::TooLong { next, ended } => {
@@ -137,7 +137,7 @@ impl CsvDecoder {
         start: u64,
         lines: u64,
         cursor: &mut Cursor,
-        batch: &mut Batch,
+        batch: &mut BatchCounter,
     ) -> Result<()> {
         let line = cursor.line;
         cursor.line += lines;
@@ -159,7 +159,7 @@ impl CsvDecoder {
 }
 
 impl Decoder for CsvDecoder {
-    fn decode(&mut self, bytes: &[u8], at_end: bool, cursor: &mut Cursor, batch: &mut Batch) -> Result<usize> {
+    fn decode(&mut self, bytes: &[u8], at_end: bool, cursor: &mut Cursor, batch: &mut BatchCounter) -> Result<usize> {
         if self.layout.is_none() || (self.has_header && cursor.header.is_none()) {
             self.layout = self.layout(cursor)?;
         }

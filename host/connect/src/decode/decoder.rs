@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use arrow_array::ArrayRef;
 use serde::{Deserialize, Serialize};
 
-use super::Batch;
+use super::BatchCounter;
 use flowgate_base::error::Result;
 use flowgate_base::schema::SchemaRef;
 
@@ -53,7 +53,7 @@ pub(crate) trait Decoder: Send {
     /// unless the batch is full.
     ///
     /// A record that does not decode is a failure in the batch; an error ends the job.
-    fn decode(&mut self, bytes: &[u8], at_end: bool, cursor: &mut Cursor, batch: &mut Batch) -> Result<usize>;
+    fn decode(&mut self, bytes: &[u8], at_end: bool, cursor: &mut Cursor, batch: &mut BatchCounter) -> Result<usize>;
 
     /// Returns the columns of the rows decoded since the last call.
     fn take_columns(&mut self) -> Result<Vec<ArrayRef>>;

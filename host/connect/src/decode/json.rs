@@ -7,7 +7,7 @@ use arrow_array::ArrayRef;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::column::Column;
-use super::{Batch, Cursor, Decoder};
+use super::{BatchCounter, Cursor, Decoder};
 use super::{epoch, json_span, line};
 use flowgate_base::error::Result;
 use flowgate_base::schema::DataType;
@@ -92,7 +92,7 @@ impl JsonDecoder {
 }
 
 impl Decoder for JsonDecoder {
-    fn decode(&mut self, bytes: &[u8], at_end: bool, cursor: &mut Cursor, batch: &mut Batch) -> Result<usize> {
+    fn decode(&mut self, bytes: &[u8], at_end: bool, cursor: &mut Cursor, batch: &mut BatchCounter) -> Result<usize> {
         Ok(line::each_text(bytes, at_end, cursor, batch, |text, rows| self.row(text, rows).map(|()| true)))
     }
 

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_given_as_written() {
+    fn values_are_returned_as_written() {
         let object = r#" { "a" : {"x": "}\"" , "y":[1, 2] } ,"\u0062":1.50e3,"c":"é\\","d":[],"e" :null } "#;
         let expected =
             [("a", r#"{"x": "}\"" , "y":[1, 2] }"#), ("b", "1.50e3"), ("c", r#""é\\""#), ("d", "[]"), ("e", "null")];

@@ -1,6 +1,6 @@
 //! Lines: up to `\n`, without it and without a `\r` before it.
 
-use super::{Batch, Cursor};
+use super::{BatchCounter, Cursor};
 use crate::limits;
 
 /// What is at the beginning of some bytes.
@@ -53,7 +53,7 @@ pub(super) fn skip_rest(bytes: &[u8], at_end: bool, cursor: &mut Cursor) -> usiz
 }
 
 /// Adds the failure of a line that is too long; `bytes` is its known part.
-pub(super) fn fail_too_long(bytes: &[u8], ended: bool, cursor: &mut Cursor, batch: &mut Batch) {
+pub(super) fn fail_too_long(bytes: &[u8], ended: bool, cursor: &mut Cursor, batch: &mut BatchCounter) {
     let message = format!("line is longer than {} bytes", limits::LINE_BYTES_MAX);
     batch.push_failure(cursor.line, bytes, message);
     if ended {
@@ -70,7 +70,7 @@ pub(super) fn each_text(
     bytes: &[u8],
     at_end: bool,
     cursor: &mut Cursor,
-    batch: &mut Batch,
+    batch: &mut BatchCounter,
     mut row: impl FnMut(&str, usize) -> Result<bool, String>,
 ) -> usize {
     let mut done = skip_rest(bytes, at_end, cursor);

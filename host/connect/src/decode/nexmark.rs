@@ -10,7 +10,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visi
 use super::column::{Column, short};
 use super::decoder::{Decoder, Decoding};
 use super::json::ValueSeed;
-use super::{Batch, Cursor, line};
+use super::{BatchCounter, Cursor, line};
 use crate::instant;
 use crate::settings::NexmarkTable;
 use flowgate_base::error::Result;
@@ -135,7 +135,7 @@ impl NexmarkDecoder {
 }
 
 impl Decoder for NexmarkDecoder {
-    fn decode(&mut self, bytes: &[u8], at_end: bool, cursor: &mut Cursor, batch: &mut Batch) -> Result<usize> {
+    fn decode(&mut self, bytes: &[u8], at_end: bool, cursor: &mut Cursor, batch: &mut BatchCounter) -> Result<usize> {
         Ok(line::each_text(bytes, at_end, cursor, batch, |text, rows| self.row(text, rows)))
     }
 

@@ -6,7 +6,7 @@ use arrow_array::ArrayRef;
 use arrow_array::builder::{ArrayBuilder, StringBuilder};
 
 use super::line::{self, Line};
-use super::{Batch, Cursor, Decoder};
+use super::{BatchCounter, Cursor, Decoder};
 use crate::limits;
 use flowgate_base::error::Result;
 
@@ -24,7 +24,7 @@ impl TextDecoder {
 
     /// The fast path: finds a run of whole lines that fits into the batch, checks it for UTF-8 as a whole and copies line by
     /// line. Returns the number of bytes consumed: 0 where the first line needs the slow path.
-    fn run(&mut self, bytes: &[u8], cursor: &mut Cursor, batch: &mut Batch) -> usize {
+    fn run(&mut self, bytes: &[u8], cursor: &mut Cursor, batch: &mut BatchCounter) -> usize {
         self.ends.clear();
         let bytes_left = batch.bytes_left();
         for end in memchr::memchr_iter(b'\n', bytes).take(batch.rows_left()) {
@@ -54,7 +54,14 @@ impl TextDecoder {
     }
 
     /// Decodes one line of any kind. Returns the number of bytes consumed, 0 where it is not whole.
-    fn single(&mut self, bytes: &[u8], offset: u64, at_end: bool, cursor: &mut Cursor, batch: &mut Batch) -> usize {
+    fn single(
+        &mut self,
+        bytes: &[u8],
+        offset: u64,
+        at_end: bool,
+        cursor: &mut Cursor,
+        batch: &mut BatchCounter,
+    ) -> usize {
         match line::first(bytes, at_end) {
             Line::Partial => 0,
             Line::TooLong { next, ended } => {
@@ -79,7 +86,7 @@ impl TextDecoder {
 }
 
 impl Decoder for TextDecoder {
-    fn decode(&mut self, bytes: &[u8], at_end: bool, cursor: &mut Cursor, batch: &mut Batch) -> Result<usize> {
+    fn decode(&mut self, bytes: &[u8], at_end: bool, cursor: &mut Cursor, batch: &mut BatchCounter) -> Result<usize> {
         let mut done = line::skip_rest(bytes, at_end, cursor);
         // After a run that was not UTF-8, line by line to the end of this piece: at most one piece is slow.
         let mut closer = false;

@@ -30,16 +30,16 @@ static HAS_SAID: AtomicBool = AtomicBool::new(false);
 
 /// The watcher of all files.
 pub(super) struct Hub {
-    table: Mutex<Table>,
+    table: Mutex<WatchTable>,
     /// Locked while folders are added or removed. `None` where the system has no watcher left.
     watcher: Mutex<Option<RecommendedWatcher>>,
     next_id: AtomicU64,
     /// Keeps the looking thread alive where there is no watcher.
-    _tell: Sender<Told>,
+    _events: Sender<WatchEvent>,
 }
 
 #[derive(Default)]
-struct Table {
+struct WatchTable {
     watched: HashMap<u64, Arc<Watched>>,
     /// The watched folders, by path, without links in it.
     folders: HashMap<PathBuf, Folder>,
@@ -55,7 +55,7 @@ struct Folder {
     waiting: HashMap<Option<OsString>, Vec<u64>>,
 }
 
-type Told = notify::Result<Event>;
+type WatchEvent = notify::Result<Event>;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -68,17 +68,17 @@ impl Hub {
         if let Some(hub) = current.upgrade() {
             return Ok(hub);
         }
-        let (tell, told) = channel();
+        let (events, received) = channel();
         let hub = Arc::new(Hub {
             table: Mutex::default(),
-            watcher: Mutex::new(watcher(tell.clone())),
+            watcher: Mutex::new(watcher(events.clone())),
             next_id: AtomicU64::new(0),
-            _tell: tell,
+            _events: events,
         });
         let weak = Arc::downgrade(&hub);
         std::thread::Builder::new()
             .name("file-watch".into())
-            .spawn(move || listen(&weak, &told))
+            .spawn(move || listen(&weak, &received))
             .map_err(|e| Error::io("cannot start a thread to follow files", &e))?;
         *current = Arc::downgrade(&hub);
         Ok(hub)
@@ -155,7 +155,7 @@ impl Hub {
     }
 
     /// Wakes the subjects that an event concerns.
-    fn tell(&self, event: &Event) {
+    fn handle(&self, event: &Event) {
         // Names appear or go: a path may lead to another file now.
         let moves = matches!(
             event.kind,
@@ -225,17 +225,17 @@ impl Hub {
 }
 
 /// The thread that reports events and looks. Ends with the hub.
-fn listen(hub: &Weak<Hub>, told: &Receiver<Told>) {
+fn listen(hub: &Weak<Hub>, received: &Receiver<WatchEvent>) {
     let mut next_look = clock::monotonic() + Duration::from_millis(limits::LOOK_EVERY_MS);
     loop {
-        let event = match told.recv_timeout(next_look.saturating_duration_since(clock::monotonic())) {
+        let event = match received.recv_timeout(next_look.saturating_duration_since(clock::monotonic())) {
             Ok(event) => Some(event),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return,
         };
         let Some(hub) = hub.upgrade() else { return };
         match event {
-            Some(Ok(event)) => hub.tell(&event),
+            Some(Ok(event)) => hub.handle(&event),
             // Something may have been missed.
             Some(Err(_)) => hub.look(),
             None => {}
@@ -248,8 +248,8 @@ fn listen(hub: &Weak<Hub>, told: &Receiver<Told>) {
 }
 
 /// Creates the system's watcher. It only forwards events: its thread must not wait for us while we wait for it.
-fn watcher(tell: Sender<Told>) -> Option<RecommendedWatcher> {
-    let hears = move |event: Told| {
+fn watcher(events: Sender<WatchEvent>) -> Option<RecommendedWatcher> {
+    let forward = move |event: WatchEvent| {
         let is_change = match event.as_ref().map(|event| event.kind) {
             // Opening and reading, including our own.
             Ok(EventKind::Access(kind)) => kind == AccessKind::Close(AccessMode::Write),
@@ -257,10 +257,10 @@ fn watcher(tell: Sender<Told>) -> Option<RecommendedWatcher> {
         };
         if is_change {
             // The error means that the hub is being dropped.
-            let _ = tell.send(event);
+            let _ = events.send(event);
         }
     };
-    notify::recommended_watcher(hears).inspect_err(say).ok()
+    notify::recommended_watcher(forward).inspect_err(say).ok()
 }
 
 /// Notifies the user once that files are not watched.

@@ -10,7 +10,7 @@ use super::watch::{Spot, Subject, print};
 use super::whole;
 use crate::error::{SettingsError, SourceError};
 use crate::own_output::OwnOutputs;
-use crate::place::{FileId, places};
+use crate::place::{FileId, path_entries};
 use crate::settings::Compression;
 use flowgate_base::error::{Error, Result};
 
@@ -212,8 +212,8 @@ impl PatternSubject {
 impl Subject for PatternSubject {
     fn spots(&self) -> Vec<Spot> {
         let folders = self.pattern.pattern.folders();
-        let links = places(&self.pattern.pattern.fixed_part());
-        let links = links.into_iter().map(|place| Spot { folder: place.folder, name: Some(place.name) });
+        let links = path_entries(&self.pattern.pattern.fixed_part());
+        let links = links.into_iter().map(|entry| Spot { folder: entry.folder, name: Some(entry.name) });
         let any = |folder: &PathBuf| Some(Spot { folder: folder.canonicalize().ok()?, name: None });
         let spots = links.chain(folders.iter().filter_map(any)).collect();
         *self.folders.lock().unwrap_or_else(PoisonError::into_inner) = folders;

@@ -70,7 +70,7 @@ fn what_cannot_be_read_is_said_before_the_job_starts() {
 }
 
 #[test]
-fn a_glob_gives_its_files_in_the_order_of_their_names() {
+fn a_glob_has_its_files_in_the_order_of_their_names() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["b.log", "a.log", "c.txt", "[x].log", ".h.log"] {
         std::fs::write(folder.path().join(name), name).unwrap();

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Release};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::hub::Hub;
-use crate::place::{FileId, places};
+use crate::place::{FileId, path_entries};
 use crate::source::Waker;
 use flowgate_base::error::Result;
 
@@ -111,8 +111,8 @@ impl FileSubject {
 
 impl Subject for FileSubject {
     fn spots(&self) -> Vec<Spot> {
-        let spot = |place: crate::place::Place| Spot { folder: place.folder, name: Some(place.name) };
-        places(&self.path).into_iter().map(spot).collect()
+        let spot = |entry: crate::place::FolderEntry| Spot { folder: entry.folder, name: Some(entry.name) };
+        path_entries(&self.path).into_iter().map(spot).collect()
     }
 
     fn print(&self) -> u64 {

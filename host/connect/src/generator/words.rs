@@ -16,12 +16,12 @@ pub(super) const CELL: usize = 8;
 /// constant time by an alias table (Walker 1977, built by the method of Vose 1991).
 #[derive(Debug)]
 pub(super) struct Vocabulary {
-    slots: Vec<Slot>,
+    slots: Vec<AliasSlot>,
     words: Vec<Word>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Slot {
+struct AliasSlot {
     /// Draws whose upper 32 bits are below this are the slot's own word.
     own_below: u64,
     own: u16,
@@ -87,14 +87,14 @@ fn word(rank: usize) -> Word {
     Word { cell, len: len + 1 }
 }
 
-fn alias_table() -> Vec<Slot> {
+fn alias_table() -> Vec<AliasSlot> {
     let total: f64 = (1..=WORDS).map(|rank| 1.0 / rank as f64).sum();
     // The part of a slot that each word fills; the sum is the number of slots.
     let mut fill: Vec<f64> =
         (0..SLOTS).map(|i| if i < WORDS { SLOTS as f64 / (total * (i + 1) as f64) } else { 0.0 }).collect();
     let (mut small, mut large): (Vec<usize>, Vec<usize>) = (0..SLOTS).partition(|&i| fill[i] < 1.0);
-    let whole = Slot { own_below: 1 << 32, own: 0, other: 0 };
-    let mut slots: Vec<Slot> = (0..SLOTS).map(|i| Slot { own: (i % WORDS) as u16, ..whole }).collect();
+    let whole = AliasSlot { own_below: 1 << 32, own: 0, other: 0 };
+    let mut slots: Vec<AliasSlot> = (0..SLOTS).map(|i| AliasSlot { own: (i % WORDS) as u16, ..whole }).collect();
     while let (Some(less), Some(more)) = (small.pop(), large.last().copied()) {
         slots[less].own_below = (fill[less] * (1u64 << 32) as f64) as u64;
         slots[less].other = more as u16;

@@ -22,7 +22,7 @@ pub(super) enum Supply {
 
 /// The settings that determine preloaded rows.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Key {
+pub(super) struct PreloadKey {
     /// The user's settings; without a rate, which does not change the rows.
     pub(super) spec: spec::Nexmark,
     /// The number of events in a block.
@@ -31,22 +31,22 @@ pub(super) struct Key {
     pub(super) base: PathBuf,
 }
 
-type Rows = Arc<Vec<SourceRows>>;
-type Entry = Arc<Mutex<Option<Rows>>>;
+type PreloadedRows = Arc<Vec<SourceRows>>;
+type Entry = Arc<Mutex<Option<PreloadedRows>>>;
 
 /// The rows of this process, the oldest first. An entry is locked while its rows are made, so that they are made once.
-static PRELOADED: LazyLock<Mutex<Vec<(Key, Entry)>>> = LazyLock::new(Mutex::default);
+static PRELOADED: LazyLock<Mutex<Vec<(PreloadKey, Entry)>>> = LazyLock::new(Mutex::default);
 
 /// Batches in memory, by their number.
 pub(super) struct Replay {
-    key: Key,
+    key: PreloadKey,
     supply: Supply,
     schema: SchemaRef,
-    rows: OnceLock<Rows>,
+    rows: OnceLock<PreloadedRows>,
 }
 
 impl Replay {
-    pub(super) fn new(key: Key, supply: Supply) -> Self {
+    pub(super) fn new(key: PreloadKey, supply: Supply) -> Self {
         let schema = match &supply {
             Supply::Made(events) => events.schema(),
             Supply::Files(files) => files.schema(),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::events::{Events, round_rows};
-use super::preload::{Key, Replay, Supply};
+use super::preload::{PreloadKey, Replay, Supply};
 use crate::blocks::{BlockSource, Blocks};
 use crate::decode::{Decoding, NexmarkLines};
 use crate::file::FileSource;
@@ -32,7 +32,7 @@ pub(crate) fn source(spec: &spec::Nexmark, base: &Path) -> Result<Box<dyn Source
                 // A block is a batch, whatever its rows.
                 Supply::Files(_) => batch_rows as u64,
             };
-            let key = Key { spec: spec::Nexmark { rate: None, ..spec.clone() }, block_size, base: base.into() };
+            let key = PreloadKey { spec: spec::Nexmark { rate: None, ..spec.clone() }, block_size, base: base.into() };
             Box::new(BlockSource::new(Replay::new(key, supply), spec.rate))
         }
         Supply::Made(events) => Box::new(BlockSource::new(*events, spec.rate)),

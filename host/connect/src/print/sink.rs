@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 
-use super::table::Table;
+use super::table::TablePrinter;
 use crate::encode::JsonEncoder;
 use crate::limits;
 use crate::sink::{Deliveries, SinkWriter};
@@ -36,7 +36,7 @@ pub struct PrintSink {
 }
 
 enum Layout {
-    Table(Table),
+    Table(TablePrinter),
     Json(JsonEncoder),
 }
 
@@ -44,7 +44,7 @@ impl PrintSink {
     /// Creates a sink that prints rows of this schema to `writer`.
     pub fn new(writer: Box<dyn Write + Send>, layout: PrintLayout, schema: &Schema) -> Self {
         let layout = match layout {
-            PrintLayout::Table { width } => Layout::Table(Table::new(schema, width)),
+            PrintLayout::Table { width } => Layout::Table(TablePrinter::new(schema, width)),
             PrintLayout::JsonLines => Layout::Json(JsonEncoder::new(schema)),
         };
         PrintSink { writer, layout, buffer: Vec::new(), buffered_rows: 0, deliveries: Arc::default() }

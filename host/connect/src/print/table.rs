@@ -20,7 +20,7 @@ const GAP: &str = "  ";
 /// Every value is shown whole. Where a line of the terminal does not hold all columns, texts are wrapped within theirs; where
 /// that would make the columns too narrow to be read, each row becomes a record: a line for each of its columns. Once rows are
 /// records, later ones are, too.
-pub(super) struct Table {
+pub(super) struct TablePrinter {
     names: Vec<String>,
     data_types: Vec<DataType>,
     columns: Vec<Column>,
@@ -32,13 +32,13 @@ pub(super) struct Table {
     has_records: bool,
 }
 
-impl Table {
+impl TablePrinter {
     pub(super) fn new(schema: &Schema, line_cells: Option<u16>) -> Self {
         let names: Vec<String> = schema.fields.iter().map(|field| shown(field.name.as_bytes())).collect();
         let data_types: Vec<DataType> = schema.fields.iter().map(|field| field.data_type).collect();
         let columns = names.iter().zip(&data_types).map(|(name, t)| Column::new(name.width(), *t)).collect();
         let line_cells = line_cells.map(usize::from);
-        Table { names, data_types, columns, line_cells, header_printed: false, rows: 0, has_records: false }
+        TablePrinter { names, data_types, columns, line_cells, header_printed: false, rows: 0, has_records: false }
     }
 
     /// Appends these rows as lines, the first time behind a header.

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_gives_its_lines_as_they_come_and_then_ends() {
+    fn a_pipe_emits_its_lines_as_they_arrive_and_then_ends() {
         let (pipe, mut writer) = std::io::pipe().unwrap();
         let alarm = Alarm::new();
         let mut reader = text_reader(pipe, &alarm);

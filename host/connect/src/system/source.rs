@@ -104,7 +104,7 @@ impl Source for SystemSource {
     }
 
     fn open(&self, _split: &Split, position: Option<&Position>, _waker: Waker) -> Result<Box<dyn SplitReader>> {
-        let given = match position {
+        let returned = match position {
             None => 0,
             Some(position) => {
                 let wrong = |e| Error::internal(format!("{} is not a position of a system source: {e}", position.0));
@@ -116,7 +116,7 @@ impl Source for SystemSource {
             host: sysinfo::System::host_name().unwrap_or_else(|_| "localhost".into()),
             every_ms: self.every_ms,
             due_ms: clock::now_ms().saturating_add(self.every_ms),
-            given,
+            returned,
             samples: self.samples,
         }))
     }
@@ -128,13 +128,13 @@ struct SystemReader {
     every_ms: i64,
     /// When the next sample is due.
     due_ms: i64,
-    given: u64,
+    returned: u64,
     samples: Option<u64>,
 }
 
 impl SplitReader for SystemReader {
     fn poll(&mut self) -> Result<Poll> {
-        if self.samples.is_some_and(|samples| self.given >= samples) {
+        if self.samples.is_some_and(|samples| self.returned >= samples) {
             return Ok(Poll::End);
         }
         let now_ms = clock::now_ms();
@@ -147,14 +147,14 @@ impl SplitReader for SystemReader {
         let soonest_ms = now_ms.saturating_add(limits::SYSTEM_EVERY_MS_MIN);
         self.due_ms = self.due_ms.saturating_add(self.every_ms).max(soonest_ms);
         let figures = self.machine.read();
-        let rows = rows(&figures, &self.host, now_ms, self.given);
-        self.given += 1;
+        let rows = rows(&figures, &self.host, now_ms, self.returned);
+        self.returned += 1;
         Ok(Poll::Rows(rows))
     }
 
     fn position(&self) -> Position {
         // One number can always be represented.
-        Position(serde_json::to_value(Kept { samples: self.given }).unwrap_or_default())
+        Position(serde_json::to_value(Kept { samples: self.returned }).unwrap_or_default())
     }
 }
 
