@@ -10,23 +10,23 @@ use flowgate_base::error::Result;
 use flowgate_wall::binding::{Binding, FunctionInfo, OpenRequest};
 use flowgate_wall::{Limits, Settings};
 
-/// Components, loaded as the check asks for them, within a job's limits.
+/// Components, loaded when the check requests them, within a job's limits.
 #[derive(Default)]
 pub(crate) struct Plugins {
     wall: Option<(spec::Limits, flowgate_wall::Plugins)>,
-    /// That compiled plugins cannot be kept was said.
+    /// Whether the user was told that compiled plugins cannot be kept.
     noted: bool,
-    /// How much of what they log is shown.
+    /// The least level of their log lines that is shown.
     log_level: LogLevelArg,
 }
 
 impl Plugins {
-    /// Shows what plugins log from this level upwards.
+    /// Creates a set that shows log lines of plugins from this level on.
     pub(crate) fn logging(log_level: LogLevelArg) -> Self {
         Plugins { log_level, ..Plugins::default() }
     }
 
-    /// The wall with these limits.
+    /// Returns the wall with these limits.
     pub(crate) fn wall(&mut self, limits: &spec::Limits) -> Result<&flowgate_wall::Plugins> {
         if self.wall.as_ref().is_some_and(|(known, _)| known != limits) {
             self.wall = None;
@@ -45,7 +45,7 @@ impl Plugins {
 
 impl PluginCatalog for Plugins {
     fn functions(&mut self, plugin: &Path) -> std::result::Result<Vec<FunctionInfo>, String> {
-        // What a plugin says of itself does not depend on the limits of calls.
+        // A plugin's description of itself does not depend on the limits of calls.
         let limits = self.wall.as_ref().map(|(limits, _)| limits.clone()).unwrap_or_default();
         let loaded = self.wall(&limits).and_then(|wall| wall.load(plugin)).map_err(|e| e.to_string())?;
         if let Some(note) = loaded.cache_note().filter(|_| !std::mem::replace(&mut self.noted, true)) {
