@@ -1,11 +1,11 @@
-//! Who may know whom. Between the crates under `host/`, Cargo enforces what their manifests say, and this rule says what the
-//! manifests may say. Within the crate `flowgate`, this rule looks at the imports, and at who knows Timely.
+//! The direction of dependencies. Between the crates under `host/`, Cargo enforces the manifests, and this rule says what the
+//! manifests may contain. Within the crate `flowgate`, this rule checks the imports, and the use of Timely.
 
 use std::collections::BTreeSet;
 
 use crate::repository::File;
 
-/// A crate under `host/`, and which others it may depend on.
+/// A crate under `host/`, and the others that it may depend on.
 const MAY_DEPEND: [(&str, &[&str]); 8] = [
     ("base", &[]),
     ("sketch", &[]),
@@ -20,11 +20,11 @@ const MAY_DEPEND: [(&str, &[&str]); 8] = [
     ),
 ];
 
-/// Within the crate `flowgate`: what a user writes is checked without running anything.
+/// Within the crate `flowgate`: the check of a job, without running anything.
 const CHECKS: &str = "host/engine/src/job/";
 const RUNS: &str = "dataflow";
 
-/// The files that know Timely.
+/// The files that use Timely.
 const KNOWS_TIMELY: [&str; 3] = [
     "host/engine/src/dataflow/engine/timely.rs",
     "host/engine/src/dataflow/message.rs",
@@ -44,7 +44,7 @@ pub(crate) fn check(files: &[File]) -> Vec<String> {
     wrong
 }
 
-/// What a manifest depends on and may not. Dependencies of tests may be anything.
+/// Returns the forbidden dependencies of a manifest. Dependencies of tests are free.
 fn dependencies(name: &str, manifest: &File) -> Vec<String> {
     let Some((_, allowed)) = MAY_DEPEND.iter().find(|(known, _)| *known == name) else {
         return vec![format!("{}: the crate `{name}` is unknown; add it to MAY_DEPEND in {}", manifest.path, file!())];
@@ -78,7 +78,7 @@ fn imports_of(file: &File) -> Vec<String> {
     wrong
 }
 
-/// Lines of code; a `use` that goes over several is one.
+/// Returns lines of code; a `use` over several lines is one.
 fn statements(file: &File) -> Vec<(usize, String)> {
     let mut statements: Vec<(usize, String)> = Vec::new();
     let mut open = false;
@@ -93,7 +93,7 @@ fn statements(file: &File) -> Vec<(usize, String)> {
     statements
 }
 
-/// The first names of the paths after `crate::` in a line; of `crate::{a::b, c}`, each.
+/// Returns the first names of the paths after `crate::` in a line; of `crate::{a::b, c}`, each.
 fn imports(line: &str) -> BTreeSet<String> {
     let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     let mut found = BTreeSet::new();
