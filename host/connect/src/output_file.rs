@@ -12,11 +12,11 @@ use flowgate_base::error::{Error, Result};
 /// A file that a job writes.
 ///
 /// - **The job ends by itself** ([`Boundedness::Bounded`]): rows go to a hidden file next to it (see [`partial_path`]), which
-/// replaces it, with its permissions, when everything is written. Until then, and where the job fails or is stopped or killed,
-/// the file is unchanged. Through a link, the file that it leads to is replaced, not the link.
+///   replaces it, with its permissions, when everything is written. Until then, and where the job fails or is stopped or killed,
+///   the file is unchanged. Through a link, the file that it leads to is replaced, not the link.
 /// - **The job has no end** ([`Boundedness::Unbounded`]): the file is emptied when the job has started, and grows.
 /// - A file that cannot be replaced (it has several hard links, its folder cannot be written, its owner is another) is written as
-/// that of a job without end.
+///   that of a job without end.
 /// - A pipe or a device, also behind `/dev/stdout`, is opened directly.
 ///
 /// Nothing is touched before [`OutputFile::start`]. Two jobs cannot write one file at the same time.

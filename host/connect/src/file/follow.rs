@@ -19,14 +19,14 @@ use flowgate_base::error::{Error, Result};
 /// The bytes of a file, and what is appended to it. The last line waits for its line end.
 ///
 /// - **Rotation**: when the path leads to another file, because something was renamed, removed, linked or mounted, the old one is
-/// read to its end (its last line then is a row even without a line end) and the new one from its beginning, with line numbers
-/// from 1. While the new file is empty, or there is none, the old one continues: its writer has not switched yet. What is written
-/// to the old file later is not read.
+///   read to its end (its last line then is a row even without a line end) and the new one from its beginning, with line numbers
+///   from 1. While the new file is empty, or there is none, the old one continues: its writer has not switched yet. What is written
+///   to the old file later is not read.
 /// - **Truncation**: when the file gets shorter than what was read of it, it is read from its beginning; a last line without line
-/// end becomes a row. A file that is truncated and has grown beyond that point before the reader looked cannot be distinguished
-/// from one that was appended to.
+///   end becomes a row. A file that is truncated and has grown beyond that point before the reader looked cannot be distinguished
+///   from one that was appended to.
 /// - **A job that starts again** at a position continues there if the path still names the same file and it is not shorter;
-/// otherwise it starts at the beginning of the present file. A file that was rotated in the meantime is not read further.
+///   otherwise it starts at the beginning of the present file. A file that was rotated in the meantime is not read further.
 /// - **Of a pattern**: a file that has been read under another name of the pattern is not read again.
 pub(super) struct FollowedFile {
     path: PathBuf,
