@@ -1,4 +1,4 @@
-//! Input that is not as a job expects it: what comes out, what is said, and how the process ends.
+//! Input that is not as a job expects it: the output, the messages, and the exit code.
 
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use harness::{Ended, Flowgate, Folder};
 use serde_json::Value;
 
-/// Prints the rows of one file; what does not parse goes to `bad.jsonl`.
+/// Prints the rows of one file; lines that do not parse go to `bad.jsonl`.
 fn job(file: &str) -> Folder {
     Folder::with_job(&format!(
         "job: input\nsources: {{ rows: {{ file: {file} }} }}\nsinks:\n  out: {{ input: rows, print: {{}} }}\n  \
@@ -22,7 +22,7 @@ fn run(folder: &Folder) -> Ended {
     Flowgate::new(folder.path(), &["run", "job.yaml"]).run()
 }
 
-/// The dead letters: position, message and row of each.
+/// Returns the dead letters: position, message and row of each.
 fn dead_letters(folder: &Folder) -> Vec<[String; 3]> {
     let text = folder.read("bad.jsonl");
     let rows = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a JSON line"));
@@ -33,7 +33,7 @@ fn dead_letters(folder: &Folder) -> Vec<[String; 3]> {
     .collect()
 }
 
-/// A missing file is an error of the outside world that names it as the job does, and the path that was tried.
+/// A missing file is an error of the outside world that names it as in the job, and the path that was tried.
 #[test]
 fn a_missing_file_is_named() {
     let folder = job("{ path: no/such.log }");
@@ -50,7 +50,7 @@ fn a_glob_without_files_is_named() {
     run(&job("{ path: \"logs/*.log\" }")).expect(1).saying("no file matches logs/*.log");
 }
 
-/// A file that may not be read says so. Root may read every file: the test cannot show it then.
+/// A file without read permission is named. Root may read every file: then the test cannot show it.
 #[test]
 fn an_unreadable_file_is_named() {
     if rustix::process::geteuid().is_root() {
@@ -82,7 +82,7 @@ fn a_line_that_is_not_utf8_is_a_dead_letter() {
     assert_eq!(dead_letters(&folder), [expected]);
 }
 
-/// The last line is a row without its line end, too; an empty file has no rows.
+/// The last line is a row also without its line end; an empty file has no rows.
 #[test]
 fn the_last_line_needs_no_line_end() {
     let folder = job("{ path: in.log }");
@@ -92,9 +92,9 @@ fn the_last_line_needs_no_line_end() {
     assert_eq!(run(&folder).expect(0).stdout, "");
 }
 
-/// A gzip file that breaks off: what comes before the break comes out, then the job fails with the file's name.
+/// A gzip file that breaks off: the rows before the break are emitted, then the job fails with the file's name.
 #[test]
-fn a_truncated_gzip_file_gives_what_it_has() {
+fn a_truncated_gzip_file_emits_the_rows_before_the_break() {
     let folder = job("{ path: in.log.gz }");
     // Numbers that compress badly, so that the break is amid the rows.
     let text: String = (0..20_000_u64).map(|n| format!("{}\n", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
@@ -114,10 +114,10 @@ fn a_truncated_gzip_file_gives_what_it_has() {
     }
 }
 
-/// A source that breaks ends the others, whatever they would still have, and a window that has not seen everything gives
-/// nothing: half a count would look like a whole one.
+/// A source that breaks ends the others, whatever they still have, and a window without all of its rows emits nothing: half a
+/// count would look like a whole one.
 #[test]
-fn a_source_that_breaks_ends_the_job_and_its_windows_give_nothing() {
+fn a_source_that_breaks_ends_the_job_and_its_windows_emit_nothing() {
     let folder = Folder::with_job(
         "\
 job: broken
@@ -181,7 +181,7 @@ fn csv_that_does_not_parse_is_a_dead_letter() {
     assert!(letters[1][1].contains("1 fields, expected 2"), "{letters:?}");
 }
 
-/// Dead letters that nobody reads are counted, shown once, and pointed out: nothing is dropped silently.
+/// Dead letters that nobody reads are counted, one is shown, and a note names them: nothing is dropped silently.
 #[test]
 fn dead_letters_that_nobody_reads_are_pointed_out() {
     let folder = Folder::with_job(

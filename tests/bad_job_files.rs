@@ -1,4 +1,4 @@
-//! Job files that are wrong: what a user is told by `check` and by `run`, and that nothing runs.
+//! Wrong job files: the reports of `check` and `run`; nothing runs.
 
 use harness::{Ended, Flowgate, Folder, plugin};
 
@@ -13,7 +13,7 @@ fn refused(folder: &Folder) -> Ended {
     run
 }
 
-/// Mistakes of every kind in one file are told at once, each with line and column, and `run` has written nothing.
+/// Mistakes of every kind in one file are reported together, each with line and column, and `run` has written nothing.
 #[test]
 fn everything_wrong_is_said_at_once() {
     let folder = Folder::with_job(
@@ -50,7 +50,7 @@ sinks:
     assert!(!folder.join("kept.jsonl").exists());
 }
 
-/// What is no YAML at all has one error, at the place.
+/// A file that is not YAML has one error, with its place.
 #[test]
 fn what_is_no_yaml_says_where() {
     refused(&Folder::with_job("job: x\nsources: [\n")).saying("job.yaml:");
@@ -84,7 +84,7 @@ sinks:
     assert_eq!(ended.lines(), ["{\"n\":41}", "{\"n\":42}", "{\"n\":43}"]);
 }
 
-/// A plugin that is nowhere: every place where it was looked for is said.
+/// A plugin that does not exist: the error lists every place that was searched.
 #[test]
 fn a_missing_plugin_says_where_it_was_looked_for() {
     let folder = Folder::with_job(
@@ -105,7 +105,7 @@ sinks: { out: { input: words, print: {} } }
     }
 }
 
-/// A file that is no component names the operator's place and says what is wrong with it.
+/// A file that is not a component: the error has the operator's place and says what is wrong with it.
 #[test]
 fn a_plugin_that_is_garbage_is_refused() {
     let folder = Folder::with_job(
@@ -120,8 +120,8 @@ sinks: { out: { input: words, print: {} } }
     refused(&folder).saying("job.yaml:3:45: error: cannot use plugin `garbage`");
 }
 
-/// Operators that do not fit each other: a column that is missing, one of another type, a config that the function
-/// refuses, an aggregate over a text.
+/// Operators that do not fit each other: a missing column, one of another type, a config that the function refuses, an aggregate
+/// over a text.
 #[test]
 fn operators_that_do_not_fit_say_which_column() {
     plugin("text");

@@ -16,7 +16,7 @@ fn endless(sink: &str) -> Folder {
     ))
 }
 
-/// `flowgate run job.yaml | head -1`: the first row comes, then the job ends without a word and with 0.
+/// `flowgate run job.yaml | head -1`: the first row is printed, then the job ends silently and with 0.
 #[test]
 fn a_reader_that_goes_away_ends_the_job_quietly() {
     for parallelism in ["1", "2"] {
@@ -34,7 +34,7 @@ fn a_reader_that_goes_away_ends_the_job_quietly() {
     }
 }
 
-/// A job that waits for input notices with the next row that nobody reads any more.
+/// A job that waits for input notices with the next row that its reader has gone.
 #[test]
 fn a_reader_that_goes_away_while_the_job_is_idle() {
     let folder = Folder::with_job(
@@ -45,7 +45,7 @@ fn a_reader_that_goes_away_while_the_job_is_idle() {
     let lines = running.lines();
     assert_eq!(lines.next(Duration::from_secs(20)).1, "{\"text\":\"one\"}");
     drop(lines);
-    // The thread that reads lines ends with the first line that nobody takes, and closes the pipe.
+    // The thread that reads lines ends with the first line that nobody receives, and closes the pipe.
     let mut file = folder.appender("in.log");
     let start = std::time::Instant::now();
     while !running.has_ended() {
@@ -56,7 +56,7 @@ fn a_reader_that_goes_away_while_the_job_is_idle() {
     assert_eq!(running.wait().expect(0).stderr, "");
 }
 
-/// Standard output on a disk that is full: an error that says so, exit code 1, and the summary says that it failed.
+/// Standard output on a full disk: an error that says so, exit code 1, and the summary says that it failed.
 #[test]
 fn full_standard_output_is_an_error() {
     let Some(full) = full_disk() else { return };
@@ -66,7 +66,7 @@ fn full_standard_output_is_an_error() {
         .saying("error[FG0004]: `out`: cannot write to standard output: No space left on device");
 }
 
-/// The same of a file; `-q` leaves the summary out and not the error.
+/// The same for a file; `-q` hides the summary and not the error.
 #[test]
 fn a_full_file_is_an_error() {
     let Some(_) = full_disk() else { return };
@@ -80,7 +80,7 @@ fn a_full_file_is_an_error() {
     }
 }
 
-/// A disk that is always full, where there is one.
+/// Opens a disk that is always full, where there is one.
 fn full_disk() -> Option<File> {
     let full = Path::new("/dev/full");
     if !full.exists() {
@@ -103,14 +103,14 @@ fn a_named_pipe_that_loses_its_reader_is_an_error() {
     running.wait().expect(1).saying("`out`: cannot write").saying("out.pipe: Broken pipe");
 }
 
-/// A folder that is not there is an error before a row flows.
+/// A missing folder is an error before a row flows.
 #[test]
 fn a_missing_folder_is_an_error() {
     let ended = Flowgate::new(endless("file: { path: no/such/out.jsonl }").path(), &["run", "job.yaml"]).run();
     ended.expect(1).saying("out.jsonl: the folder").saying("no/such does not exist; create it first");
 }
 
-/// So is a folder where the file should be.
+/// A folder in place of the file is an error as well.
 #[test]
 fn a_folder_instead_of_a_file_is_an_error() {
     let folder = endless("file: { path: out }");
@@ -118,7 +118,7 @@ fn a_folder_instead_of_a_file_is_an_error() {
     Flowgate::new(folder.path(), &["run", "job.yaml"]).run().expect(1).saying("out: it is a folder");
 }
 
-/// One sink that fails ends a job with several; what the others wrote is whole lines, but perhaps the last.
+/// One failing sink ends a job with several; the others wrote whole lines, except perhaps for the last.
 #[test]
 fn one_sink_that_fails_ends_the_job() {
     let Some(_) = full_disk() else { return };

@@ -1,4 +1,4 @@
-//! Connectors beside files: what comes from them, and what reaches a server.
+//! Connectors other than files: the rows that they emit, and those that reach a server.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use harness::{Flowgate, Folder, Signal, cpu_ticks};
 
-/// A server of HTTP on loopback that answers the first `failures` requests with 503 and all others with 200. It ends with
+/// Starts an HTTP server on loopback that answers the first `failures` requests with 503 and all others with 200. It ends with
 /// the test's process.
 fn server(failures: usize) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -57,7 +57,7 @@ sinks:
     ))
 }
 
-/// Every row arrives once and in order at a server that is out of order at first; the header's value is the environment's.
+/// Every row arrives once and in order at a server that fails at first; the header's value comes from the environment.
 #[test]
 fn a_webhook_delivers_every_row() {
     let (address, accepted) = server(3);
@@ -70,7 +70,7 @@ fn a_webhook_delivers_every_row() {
     assert_eq!(rows, (0..250).map(|n| format!("{{\"n\":{n}}}")).collect::<Vec<_>>());
 }
 
-/// A server that does not get better fails the job, or costs rows that are counted; neither says what is secret.
+/// A server that keeps failing fails the job, or drops rows that are counted; no message contains a secret.
 #[test]
 fn a_webhook_that_cannot_deliver() {
     let (address, _) = server(usize::MAX);
@@ -88,9 +88,9 @@ fn a_webhook_that_cannot_deliver() {
     }
 }
 
-/// The rows of Nexmark are the same however many workers there are, made or held in memory.
+/// The rows of Nexmark are the same for any number of workers, generated or held in memory.
 #[test]
-fn nexmark_gives_the_same_rows_to_any_number_of_workers() {
+fn nexmark_emits_the_same_rows_on_any_number_of_workers() {
     let sorted = |preload: &str, parallelism: &str| {
         let folder = Folder::with_job(&format!(
             "\

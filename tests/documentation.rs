@@ -1,5 +1,5 @@
-//! `docs/operators.md`: every row of its tables is an operator that runs and gives what its file in `docs/samples/expected`
-//! says, however many workers it has. `UPDATE_GOLDEN=1` writes those files again: read what changed.
+//! `docs/operators.md`: every row of its tables is an operator that runs and emits the rows of its file in
+//! `docs/samples/expected`, on any number of workers. `UPDATE_GOLDEN=1` writes those files again: read what changed.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ fn docs() -> PathBuf {
     repository().join("docs")
 }
 
-/// The document's job, and its rows that have code.
+/// Returns the document's job, and its rows that have code.
 fn document() -> (String, Vec<Row>) {
     let text = fs::read_to_string(docs().join("operators.md")).expect("the document is there");
     let job = text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a job").to_string();
@@ -29,7 +29,7 @@ fn document() -> (String, Vec<Row>) {
     (job, rows.collect())
 }
 
-/// Rows in an order of their own: those of different keys and workers come as they come.
+/// Sorts lines: rows of different keys and workers are in no order.
 fn sorted(text: &str) -> String {
     let mut lines: Vec<&str> = text.lines().collect();
     lines.sort_unstable();
@@ -37,7 +37,7 @@ fn sorted(text: &str) -> String {
 }
 
 #[test]
-fn every_row_of_the_tables_gives_what_its_file_says() {
+fn every_row_of_the_tables_emits_its_expected_rows() {
     plugin("stats");
     let (job, rows) = document();
     assert!(rows.len() > 40, "only {} rows were found", rows.len());
@@ -57,14 +57,14 @@ fn every_row_of_the_tables_gives_what_its_file_says() {
                 wrong.push(format!("{} at parallelism {parallelism}: {}", row.name, ended.stderr));
                 continue;
             }
-            let given = sorted(&ended.stdout);
+            let emitted = sorted(&ended.stdout);
             if parallelism == "1" && std::env::var_os("UPDATE_GOLDEN").is_some() {
-                fs::write(&expected, &given).unwrap();
+                fs::write(&expected, &emitted).unwrap();
             }
-            // A missing file is an empty one, and said to be other than what came.
+            // A missing file counts as empty, and differs from the output.
             let want = fs::read_to_string(&expected).unwrap_or_default();
-            if given != want {
-                wrong.push(format!("{} at parallelism {parallelism} gives\n{given}instead of\n{want}", row.name));
+            if emitted != want {
+                wrong.push(format!("{} at parallelism {parallelism} emits\n{emitted}instead of\n{want}", row.name));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The examples: each gives the rows of its `expected.jsonl`, however many workers it has.
+//! The examples: each emits the rows of its `expected.jsonl`, on any number of workers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use harness::{Flowgate, plugin, repository};
 use serde_json::Value;
 
-/// Folders under `examples` with a job that ends and says what it gives.
+/// Returns folders under `examples` with a job that ends and expected rows.
 fn examples() -> Vec<PathBuf> {
     let folders = fs::read_dir(repository().join("examples")).expect("the examples are there");
     let mut folders: Vec<_> =
@@ -15,15 +15,15 @@ fn examples() -> Vec<PathBuf> {
     folders
 }
 
-/// Names of the job's sinks that write files: those are kept out of the repository.
+/// Returns names of the job's sinks that write files: those are kept out of the repository.
 fn file_sinks(job: &str) -> Vec<String> {
     let sinks = job.split_once("\nsinks:\n").expect("a job has sinks").1;
     let files = sinks.lines().filter(|line| line.contains("file:") && !line.trim_start().starts_with('#'));
     files.map(|line| line.trim().split(':').next().unwrap().to_string()).collect()
 }
 
-/// Lines in an order of their own: rows of different keys and workers come as they come. Numbers with a fraction have
-/// twelve digits: the last ones differ between compilers of a plugin, whose logarithms do.
+/// Sorts lines: rows of different keys and workers are in no order. Numbers with a fraction have twelve digits: the last ones
+/// differ between compilers of a plugin, whose logarithms do.
 fn sorted(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = text
         .lines()
@@ -41,7 +41,7 @@ fn sorted(text: &str) -> Vec<String> {
 }
 
 #[track_caller]
-fn gives_what_is_expected(example: &Path, parallelism: &str) {
+fn assert_expected_rows(example: &Path, parallelism: &str) {
     let out = tempfile::tempdir().unwrap();
     let job = fs::read_to_string(example.join("job.yaml")).unwrap();
     let settings: Vec<String> = file_sinks(&job)
@@ -65,7 +65,7 @@ fn gives_what_is_expected(example: &Path, parallelism: &str) {
 
 /// Every example, at parallelism 1, 2 and 4.
 #[test]
-fn examples_give_what_they_say() {
+fn examples_emit_their_expected_rows() {
     for name in ["text", "weblog", "stats"] {
         plugin(name);
     }
@@ -73,7 +73,7 @@ fn examples_give_what_they_say() {
     assert!(examples.len() >= 2, "the examples were not found");
     for example in &examples {
         for parallelism in ["1", "2", "4"] {
-            gives_what_is_expected(example, parallelism);
+            assert_expected_rows(example, parallelism);
         }
     }
 }
@@ -102,11 +102,11 @@ fn visitors_of_the_web_site() {
         let arguments = ["run", "visitors.yaml", "-p", parallelism, "--set", &setting];
         let ended = Flowgate::new(&example, &arguments).run().expect(0);
         let visitors = fs::read_to_string(&written).unwrap();
-        for (given, expected) in [(&ended.stdout, "countries"), (&visitors, "visitors")] {
+        for (emitted, expected) in [(&ended.stdout, "countries"), (&visitors, "visitors")] {
             let file = example.join(format!("expected-{expected}.jsonl"));
             assert!(
-                sorted(given) == sorted(&fs::read_to_string(file).unwrap()),
-                "{expected} at parallelism {parallelism}:\n{given}"
+                sorted(emitted) == sorted(&fs::read_to_string(file).unwrap()),
+                "{expected} at parallelism {parallelism}:\n{emitted}"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! What somebody does in the first hour: starts a job, describes a file, looks at the first rows, changes a sink.
+//! The first hour of a user: starts a job, describes a file, looks at the first rows, changes a sink.
 
 use std::io::Write;
 use std::time::Duration;
@@ -23,7 +23,7 @@ sinks: {{ {sinks} }}
     ))
 }
 
-/// Goal: the job that `new job` writes runs as it is, is called what it was to be called, and never replaces a file.
+/// Goal: the job that `new job` writes runs unchanged, has the requested name, and never replaces a file.
 #[test]
 fn a_new_job_runs_at_once() {
     let folder = Folder::with_job("");
@@ -37,7 +37,7 @@ fn a_new_job_runs_at_once() {
     run(&folder, &["new", "job", "no name"]).expect(2).saying("is not a job's name");
 }
 
-/// Goal: what `infer` prints, with a sink below it, is a job that reads the file, plain or compressed, without dead letters.
+/// Goal: the output of `infer`, with a sink below it, is a job that reads the file, plain or compressed, without dead letters.
 #[test]
 fn what_is_inferred_reads_the_file() {
     let folder = Folder::with_job("");
@@ -82,7 +82,7 @@ fn what_is_inferred_reads_the_file() {
     run(&folder, &["infer", "broken.csv"]).expect(0).saying("1 of 2 rows cannot be read; the first: line 3: 1 fields");
 }
 
-/// Goal: `--limit` gives each sink its first rows, whatever the sink and however many workers, and ends the job.
+/// Goal: `--limit` writes the first rows to each sink, of any kind and on any number of workers, and ends the job.
 #[test]
 fn a_limit_ends_a_job_without_end() {
     let folder = endless("out: { input: rows, print: {} }, all: { input: rows, file: { path: all.jsonl } }");
@@ -92,7 +92,7 @@ fn a_limit_ends_a_job_without_end() {
         assert!(ended.stderr.contains("out   10 delivered\n"), "{}", ended.stderr);
         assert!(ended.stderr.contains("all   10 delivered\n"), "{}", ended.stderr);
     }
-    // Of a job with an end, a file is replaced when it is whole: with its first rows it is.
+    // Of a job with an end, a file is replaced when it is complete, as it is with its first rows.
     let folder = Folder::with_job(
         "\
 job: bounded
@@ -107,7 +107,7 @@ sinks: { out: { input: rows, file: { path: out.jsonl } }, bad: { input: rows.err
     run(&folder, &["run", "job.yaml", "--limit", "2"]).expect(0);
     assert_eq!(folder.read("out.jsonl"), "{\"text\":\"x\"}\n{\"text\":\"line\"}\n");
     assert_eq!(folder.read("bad.jsonl"), "");
-    // Dead letters may never come: the job does not wait for them. A sink that takes everything has no first rows.
+    // Dead letters may never arrive: the job does not wait for them. A sink that drops everything has no first rows.
     let folder = endless("out: { input: rows, print: {} }, bad: { input: rows.errors, print: {} }");
     assert_eq!(
         run(&folder, &["run", "job.yaml", "--limit", "3"]).expect(0).stdout,
@@ -118,7 +118,7 @@ sinks: { out: { input: rows, file: { path: out.jsonl } }, bad: { input: rows.err
     run(&folder, &["run", "job.yaml", "--limit", "0"]).expect(2);
 }
 
-/// Goal: a tap prints what leaves an output beside the job's sinks, and changes nothing else.
+/// Goal: a tap prints what leaves an output, next to the job's sinks, and changes nothing else.
 #[test]
 fn a_tap_prints_what_leaves_an_operator() {
     let folder = Folder::with_job(
@@ -142,7 +142,7 @@ sinks: { out: { input: sums, print: {} } }
     assert_eq!(of("sums"), ["{\"sum\":3}"]);
     let errors = of("rows.errors");
     assert!(errors.len() == 1 && errors[0].contains("\"position\":\"in.jsonl:2\""), "{tapped:?}");
-    // Who looks at the dead letters has them.
+    // A reader of the dead letters receives them.
     assert!(
         ended.stderr.contains("1 errors\n") && ended.stderr.contains("tap rows         2 delivered\n"),
         "{}",
@@ -161,7 +161,7 @@ fn a_sink_is_replaced_on_the_command_line() {
     assert!(!folder.join("out.jsonl").exists());
 }
 
-/// Goal: on a terminal of 80 columns, rows can be told apart and read: long texts are wrapped, rows with many columns are
+/// Goal: on a terminal of 80 columns, rows can be distinguished and read: long texts are wrapped, rows with many columns are
 /// records.
 #[test]
 fn rows_can_be_read_on_a_terminal() {
@@ -198,7 +198,7 @@ fn rows_can_be_read_on_a_terminal() {
     assert_eq!(record.lines().count(), 41, "{record}");
 }
 
-/// Goal: a job over a file says how far it has come, of a compressed file too, and what its sinks have done.
+/// Goal: a job over a file shows its progress, also of a compressed file, and the counts of its sinks.
 #[test]
 fn a_job_with_an_end_shows_how_far_it_is() {
     let folder = Folder::with_job(

@@ -1,4 +1,4 @@
-//! Followed files, by the program itself: what only shows in a process of its own.
+//! Followed files in the program itself: behaviour that only a process of its own shows.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -19,7 +19,7 @@ fn followed(path: &str) -> Folder {
     ))
 }
 
-/// The texts of the next rows, sorted.
+/// Returns the texts of the next rows, sorted.
 #[track_caller]
 fn texts(lines: &Lines, count: usize) -> Vec<String> {
     let text = |line: String| line.replace("{\"text\":\"", "").replace("\"}", "");
@@ -28,8 +28,8 @@ fn texts(lines: &Lines, count: usize) -> Vec<String> {
     texts
 }
 
-/// More files than the system lends watchers (128) share one, and cost nothing while nothing happens. Files that appear are
-/// read, whichever worker has them.
+/// More files than the system has watchers (128) share one, and cost nothing while nothing happens. Files that appear are read,
+/// on any worker.
 #[test]
 fn many_followed_files_and_more_that_appear() {
     const FILES: usize = 200;
@@ -99,7 +99,7 @@ sinks: { o: { input: r, print: {} } }
 struct Shell(Child);
 
 impl Shell {
-    /// Runs `script`, whose `$0` is the program; none where the system does not let it.
+    /// Runs `script`, whose `$0` is the program; `None` where the system does not permit it.
     fn start(folder: &Path, script: &str) -> Option<Shell> {
         let shell = |script: &str| {
             let mut command = Command::new("unshare");
@@ -123,13 +123,13 @@ impl Shell {
 
 impl Drop for Shell {
     fn drop(&mut self) {
-        // Also what it has started.
+        // Kills the shell and the processes that it has started.
         let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
         let _ = self.0.wait();
     }
 }
 
-/// Where the system has no watcher left, files are looked at once a second, and that is said once.
+/// Where the system has no watcher left, files are looked at once a second, with one notice.
 #[test]
 fn without_watchers_files_are_looked_at() {
     let folder = followed("f*.log");
@@ -154,7 +154,7 @@ fn without_watchers_files_are_looked_at() {
     assert_eq!(said.rest(), Vec::<String>::new());
 }
 
-/// Another file is mounted over the followed one, as containers get a new version of theirs: no event tells of it.
+/// Another file is mounted over the followed one, as for files of containers: no event reports it.
 #[test]
 fn a_mounted_file_that_is_replaced() {
     let folder = followed("a.log");

@@ -11,7 +11,7 @@ const PARALLELISM: [&str; 3] = ["1", "2", "4"];
 const PATIENCE: Duration = Duration::from_secs(30);
 const JOINS: [&str; 6] = ["inner", "left", "right", "full", "semi", "anti"];
 
-/// A row of a file: when (seconds), the key, and a number that says which row it is.
+/// A row of a file: its time (seconds), the key, and a number that identifies the row.
 #[derive(Clone, Copy)]
 struct Row {
     at: u64,
@@ -19,13 +19,13 @@ struct Row {
     id: u64,
 }
 
-/// Numbers that look random, the same ones always.
+/// Pseudo-random numbers, the same ones in each run.
 fn numbers(seed: u64) -> impl Iterator<Item = u64> {
     let step = |n: &u64| Some(n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
     std::iter::successors(Some(seed), step).skip(1).map(|n| n >> 33)
 }
 
-/// Rows as much out of order as the jobs here allow; some have no key.
+/// Rows out of order up to the bound of the jobs here; some have no key.
 fn rows(seed: u64, count: u64) -> Vec<Row> {
     let row = |(i, n): (usize, u64)| Row {
         at: 10 + i as u64 / 4 - n % 6,
@@ -72,7 +72,7 @@ fn folder(bound: &str, left: &[Row], right: &[Row]) -> Folder {
     folder
 }
 
-/// Ids of the rows of each result row, sorted.
+/// Returns the ids of the rows of each result row, sorted.
 fn run(folder: &Folder, join: &str, parallelism: &str) -> Vec<(Option<u64>, Option<u64>)> {
     let ended = Flowgate::new(folder.path(), &["run", "job.yaml", "-p", parallelism]).env("JOIN", join).run().expect(0);
     let ids = |line: &str| {
@@ -84,7 +84,7 @@ fn run(folder: &Folder, join: &str, parallelism: &str) -> Vec<(Option<u64>, Opti
     ids
 }
 
-/// The join by nested loops; `matches` is asked for rows of equal key.
+/// Joins by nested loops; `matches` is called for rows of equal key.
 fn nested_loops(
     join: &str,
     left: &[Row],
@@ -127,21 +127,21 @@ fn every_join(bound: &str, joins: &[&str], matches: impl Fn(&Row, &Row) -> bool)
 }
 
 #[test]
-fn window_joins_give_what_nested_loops_give() {
+fn window_joins_emit_what_nested_loops_do() {
     every_join("window: { tumbling: 10s }", &JOINS, |l, r| l.at / 10 == r.at / 10);
 }
 
 #[test]
-fn interval_joins_give_what_nested_loops_give() {
+fn interval_joins_emit_what_nested_loops_do() {
     every_join("within: { before: 3s, after: 7s }", &JOINS, |l, r| l.at <= r.at + 3 && r.at <= l.at + 7);
 }
 
 #[test]
-fn joins_of_all_rows_give_what_nested_loops_give() {
+fn joins_of_all_rows_emit_what_nested_loops_do() {
     every_join("ttl: 365d", &["inner", "semi"], |_, _| true);
 }
 
-/// A plugin's join function makes the rows of the pairs, and of left rows without one; pairs that it fails go to `errors`.
+/// A plugin's join function makes rows from pairs, and from left rows without one; pairs that it fails go to `errors`.
 #[test]
 fn a_join_function_makes_the_rows_of_the_pairs() {
     let (left, right) = (rows(1, 1_600), rows(2, 1_600));
@@ -175,9 +175,9 @@ fn a_join_function_makes_the_rows_of_the_pairs() {
     }
 }
 
-/// A union of two files; the summary says how many rows went through it.
+/// A union of two files; the summary has the number of its rows.
 #[test]
-fn a_union_gives_the_rows_of_all_inputs() {
+fn a_union_emits_the_rows_of_all_inputs() {
     let (left, right) = (rows(1, 700), rows(2, 300));
     let folder = folder("ttl: 1d", &left, &right);
     let (before, _) = JOB.split_once("operators:").unwrap();
@@ -195,7 +195,7 @@ fn a_union_gives_the_rows_of_all_inputs() {
     }
 }
 
-/// Two files of which one is far behind the other: nothing is late, as event time is that of the one behind.
+/// Two files, one of which is far behind the other: nothing is late, as event time is that of the one behind.
 #[test]
 fn inputs_need_not_be_in_step() {
     let left = rows(1, 1_600);
@@ -207,7 +207,7 @@ fn inputs_need_not_be_in_step() {
     }
 }
 
-/// An input without further rows holds the other one's rows, until it is taken for idle: then rows without a pair come out.
+/// An input without further rows delays the other one's rows, until it counts as idle: then rows without a pair are emitted.
 #[test]
 fn an_idle_input_does_not_hold_the_other() {
     let row = |at: u64, key: u64, id: u64| Row { at, key: Some(key), id };
@@ -239,7 +239,7 @@ fn an_idle_input_does_not_hold_the_other() {
     assert_eq!(lines.rest(), [""; 0], "held by the input that does not advance");
 }
 
-/// A key that every row has: its product is many times what may be in flight, comes out whole, and does not fill memory.
+/// A key that every row has: its product is many times what may be in flight, is emitted whole, and does not fill memory.
 #[test]
 fn the_product_of_a_hot_key_comes_out() {
     let hot =
@@ -280,7 +280,7 @@ fn late_rows_are_kept_apart() {
     all.extend(late("late_right.jsonl"));
     all.sort_unstable();
     all.dedup();
-    // Which rows are late depends on how far the other file is; none is lost.
+    // Which rows are late depends on the progress of the other file; none is lost.
     assert_eq!(all, [1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15]);
     assert!(late("late.jsonl").iter().all(|id| *id == 5) && late("late_right.jsonl").iter().all(|id| *id == 14));
 }
@@ -299,7 +299,7 @@ sinks:
   out: { input: known, print: {} }
 ";
 
-/// Every join with a table: keys that come twice in the table, rows without a key, rows that the table does not have.
+/// Every join with a table: keys that occur twice in the table, rows without a key, rows that the table does not have.
 #[test]
 fn rows_are_joined_with_a_table() {
     let folder = Folder::with_job(&LOOKUP.replace("FOLLOW", "false"));
@@ -336,7 +336,7 @@ fn rows_are_joined_with_a_table() {
     }
 }
 
-/// A table that is not there, or has a line that is no row, is an error at the start, which names file and line.
+/// A missing table, or one with a line that is not a row, is an error at the start, which names file and line.
 #[test]
 fn a_bad_table_is_an_error_at_the_start() {
     let folder = Folder::with_job(&LOOKUP.replace("FOLLOW", "false"));
@@ -350,8 +350,8 @@ fn a_bad_table_is_an_error_at_the_start() {
     ended.saying("users.csv:3: ");
 }
 
-/// While the job runs the table's file is written again: later rows see the new table. A file that is no table leaves it as
-/// it is.
+/// While the job runs, the table's file is written again: later rows see the new table. A file that is not a table leaves it
+/// unchanged.
 #[test]
 fn a_table_is_read_again_when_its_file_changes() {
     let folder = Folder::with_job(&LOOKUP.replace("FOLLOW", "true"));
@@ -362,7 +362,7 @@ fn a_table_is_read_again_when_its_file_changes() {
     let mut input = folder.appender("in.jsonl");
     let mut asked = 0u64;
     let mut city = |expected: &str| {
-        // Rows are asked for until one sees the new table.
+        // Sends rows until one sees the new table.
         let deadline = Instant::now() + PATIENCE;
         let mut seen = String::new();
         while Instant::now() < deadline {

@@ -1,5 +1,5 @@
-//! The Nexmark queries of `examples/nexmark`, over made events and over the same events from a file, against a naive model
-//! that knows nothing of Flowgate: the same rows on one worker, two and four.
+//! The Nexmark queries of `examples/nexmark`, over generated events and over the same events from a file, against a naive model
+//! that shares nothing with Flowgate: the same rows on one worker, two and four.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -16,10 +16,10 @@ use serde_json::{Map, Value, json};
 
 const PARALLELISM: [&str; 3] = ["1", "2", "4"];
 
-/// Ten seconds of events and a bit: two windows, and auctions that are open at the end.
+/// Ten seconds of events and some more: two windows, and auctions that are open at the end.
 const EVENTS: usize = 110_000;
 
-/// Where the source's first event is: 2026-01-01T00:00:00Z.
+/// The time of the source's first event: 2026-01-01T00:00:00Z.
 const BASE_TIME_MS: u64 = 1_767_225_600_000;
 
 fn events() -> &'static [Event] {
@@ -29,7 +29,7 @@ fn events() -> &'static [Event] {
 
 type Row = Map<String, Value>;
 
-/// The rows that a query's job writes.
+/// Returns the rows that a query's job writes.
 #[track_caller]
 fn run(query: &str, parallelism: &str, settings: &[String]) -> Vec<Row> {
     plugin("nexmark");
@@ -45,7 +45,7 @@ fn run(query: &str, parallelism: &str, settings: &[String]) -> Vec<Row> {
     text.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
 }
 
-/// Rows as text in an order of their own, with the columns of `like` alone: a job may give more.
+/// Returns rows as sorted texts, with only the columns of `like`: a job may emit more.
 fn sorted(rows: &[Row], like: &Row) -> Vec<String> {
     let cell = |row: &Row, name: &String| format!("{name}={} ", row.get(name).unwrap_or(&Value::Null));
     let mut rows: Vec<String> = rows.iter().map(|row| like.keys().map(|name| cell(row, name)).collect()).collect();
@@ -63,7 +63,7 @@ fn as_rows<R: Serialize>(rows: Vec<R>) -> Vec<Row> {
 
 #[track_caller]
 fn assert_same(what: &str, rows: &[Row], expected: &[Row]) {
-    let like = expected.first().expect("the model gives rows");
+    let like = expected.first().expect("the model returns rows");
     let (rows, expected) = (sorted(rows, like), sorted(expected, like));
     let differs = rows.iter().zip(&expected).find(|(row, expected)| row != expected);
     assert!(
@@ -74,23 +74,23 @@ fn assert_same(what: &str, rows: &[Row], expected: &[Row]) {
     );
 }
 
-/// Whether a query gives what the model says, however many workers it has; perhaps with more columns.
+/// Checks that a query emits the model's rows, on any number of workers; perhaps with more columns.
 #[track_caller]
-fn gives<R: Serialize>(query: &str, expected: Vec<R>) {
-    gives_rows(query, &as_rows(expected), |_, _| ());
+fn assert_emits<R: Serialize>(query: &str, expected: Vec<R>) {
+    assert_rows(query, &as_rows(expected), |_, _| ());
 }
 
-/// The same; with those columns alone.
+/// The same; with only those columns.
 #[track_caller]
-fn gives_only<R: Serialize>(query: &str, expected: Vec<R>) {
-    gives_rows(query, &as_rows(expected), |row, like| {
+fn assert_emits_only<R: Serialize>(query: &str, expected: Vec<R>) {
+    assert_rows(query, &as_rows(expected), |row, like| {
         let columns = |row: &Row| row.keys().cloned().collect::<BTreeSet<_>>();
         assert_eq!(columns(row), columns(like), "columns of {query}");
     });
 }
 
 #[track_caller]
-fn gives_rows(query: &str, expected: &[Row], check: impl Fn(&Row, &Row)) {
+fn assert_rows(query: &str, expected: &[Row], check: impl Fn(&Row, &Row)) {
     for parallelism in PARALLELISM {
         let rows = run(query, parallelism, &[]);
         assert_same(&format!("{query} at parallelism {parallelism}"), &rows, expected);
@@ -104,32 +104,32 @@ fn model() -> Tables<'static> {
 
 #[test]
 fn q0_passes_bids() {
-    gives("q0", model().q0());
+    assert_emits("q0", model().q0());
 }
 
 #[test]
 fn q1_converts_prices() {
-    gives_only("q1", model().q1());
+    assert_emits_only("q1", model().q1());
 }
 
 #[test]
 fn q2_selects_bids() {
-    gives("q2", model().q2());
+    assert_emits("q2", model().q2());
 }
 
 #[test]
 fn q3_joins_auctions_with_local_sellers() {
-    gives_only("q3", model().q3());
+    assert_emits_only("q3", model().q3());
 }
 
 #[test]
 fn q4_averages_winning_prices() {
-    gives("q4", model().q4());
+    assert_emits("q4", model().q4());
 }
 
 #[test]
 fn q5_finds_hot_items() {
-    gives("q5", model().q5());
+    assert_emits("q5", model().q5());
 }
 
 /// One bid for each window: one of those with the highest price, where prices are equal.
@@ -143,28 +143,28 @@ fn q7_finds_the_highest_bid() {
         for row in sorted(&rows, &expected[0]) {
             assert!(allowed.contains(&row), "parallelism {parallelism}: {row}, expected one of {allowed:#?}");
         }
-        let given: Vec<String> = rows.iter().map(|row| row["window_end"].to_string()).collect();
-        assert_eq!(given.len(), windows.len(), "parallelism {parallelism}");
-        assert_eq!(given.into_iter().collect::<BTreeSet<_>>(), windows, "parallelism {parallelism}");
+        let emitted: Vec<String> = rows.iter().map(|row| row["window_end"].to_string()).collect();
+        assert_eq!(emitted.len(), windows.len(), "parallelism {parallelism}");
+        assert_eq!(emitted.into_iter().collect::<BTreeSet<_>>(), windows, "parallelism {parallelism}");
     }
 }
 
 #[test]
 fn q8_finds_new_sellers() {
-    gives_only("q8", model().q8());
+    assert_emits_only("q8", model().q8());
 }
 
 #[test]
 fn q9_finds_winning_bids() {
-    gives("q9", model().q9());
+    assert_emits("q9", model().q9());
 }
 
 #[test]
 fn q11_counts_bids_of_sessions() {
-    gives("q11", model().q11());
+    assert_emits("q11", model().q11());
 }
 
-/// Which window of processing time a bid falls into depends on the clock: the sums of all windows are compared.
+/// The window of processing time of a bid depends on the clock: the sums of all windows are compared.
 #[test]
 fn q12_counts_all_bids_of_bidders() {
     for parallelism in PARALLELISM {
@@ -180,15 +180,15 @@ fn q12_counts_all_bids_of_bidders() {
 
 #[test]
 fn q14_calculates() {
-    gives_only("q14", model().q14());
+    assert_emits_only("q14", model().q14());
 }
 
 #[test]
 fn q15_reports_days() {
-    gives("q15", model().q15());
+    assert_emits("q15", model().q15());
 }
 
-/// An event as a line of JSON, as the generators of other systems write it.
+/// Returns an event as a line of JSON, as the generators of other systems write it.
 fn json_line(event: &Event) -> Value {
     let time = |ms: u64| ms as i64;
     match event {
@@ -208,9 +208,9 @@ fn json_line(event: &Event) -> Value {
     }
 }
 
-/// Goal: what was recorded can be replayed. Events from a file give what the same events give when they are made.
+/// Goal: recorded events can be replayed. Events from a file emit what the same generated events emit.
 #[test]
-fn events_from_a_file_give_the_same() {
+fn events_from_a_file_emit_the_same() {
     let folder = Folder::with_job("");
     let mut lines = String::new();
     events().iter().for_each(|event| writeln!(lines, "{}", json_line(event)).unwrap());

@@ -1,4 +1,4 @@
-//! Files that jobs write: nothing that was there is lost to a job that does not come to its end, or that should not have run.
+//! Files that jobs write: no previous content is lost to a job that does not come to its end, or that should not have run.
 #![cfg(unix)]
 
 use std::fs;
@@ -12,12 +12,12 @@ use harness::{Flowgate, Folder, Signal};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A job with these sections, each a line of YAML.
+/// Creates a job with these sections, each a line of YAML.
 fn job(sections: &[&str]) -> Folder {
     Folder::with_job(&format!("job: files\n{}\n", sections.join("\n")))
 }
 
-/// Names in a folder, without the job file.
+/// Returns names in a folder, without the job file.
 fn names(folder: &Folder) -> Vec<String> {
     let entries = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> = entries.filter(|name| name != "job.yaml").collect();
@@ -33,8 +33,7 @@ fn wait_until(what: &str, it_is_so: impl Fn() -> bool) {
     }
 }
 
-/// Goal: no sink writes what the job reads, whatever name either has. Method: each job is refused, and every file of its folder
-/// is what it was.
+/// Goal: no sink writes what the job reads, by any name. Method: each job is refused, and every file of its folder is unchanged.
 #[test]
 fn what_the_job_reads_is_not_written() {
     let source = "sources: { s: { file: { path: data.jsonl, format: json, columns: { k: text } } } }";
@@ -108,9 +107,9 @@ fn two_sinks_do_not_write_one_file() {
     assert_eq!(names(&folder), ["link.jsonl"]);
 }
 
-/// Goal: a job that does not start leaves the files of its sinks byte for byte. Method: what fails is opened before the file
-/// (a source), after it (a folder that is not there), or by a worker (a plugin that refuses, behind a source that is endless and
-/// one that ends).
+/// Goal: a job that does not start leaves the files of its sinks byte for byte. Method: the failing part is opened before the
+/// file (a source), after it (a missing folder), or by a worker (a plugin that refuses, behind an endless source and one that
+/// ends).
 #[test]
 fn a_job_that_does_not_start_leaves_its_files() {
     let good = "good: { input: s, file: { path: good.jsonl } }";
@@ -140,7 +139,7 @@ fn a_job_that_does_not_start_leaves_its_files() {
     }
 }
 
-/// The same where a worker cannot open what it needs: here, the readers of more files than the process may have open.
+/// The same where a worker cannot open what it needs: here, readers of more files than the process may open.
 #[test]
 fn a_job_whose_workers_do_not_start_leaves_its_files() {
     let folder = job(&[
@@ -170,7 +169,7 @@ fn a_job_whose_workers_do_not_start_leaves_its_files() {
     }
 }
 
-/// A job that fails on the way has not replaced its file, and says where the rows are.
+/// A job that fails while it runs has not replaced its file, and reports where the rows are.
 #[test]
 fn a_job_that_fails_on_the_way_leaves_its_file() {
     let folder = job(&[
@@ -191,15 +190,15 @@ fn a_job_that_fails_on_the_way_leaves_its_file() {
     let partial = folder.read(".out.jsonl.partial");
     assert!(partial.lines().count() > 1_000 && partial.starts_with("{\"text\":\"line 0 0\"}\n"), "{}", partial.len());
 
-    // The next run takes its place, and with it goes what was left.
+    // The next run replaces it, and removes the partial file.
     folder.write("in.log.gz", &whole);
     Flowgate::new(folder.path(), &["run", "job.yaml"]).run().expect(0);
     assert_eq!(folder.read("out.jsonl").lines().count(), 50_000);
     assert_eq!(names(&folder), ["in.log.gz", "out.jsonl"]);
 }
 
-/// Goal: whoever looks at the file of a job that is killed finds the old one, where the job ends by itself, or whole rows from
-/// the beginning (but perhaps the last), where it does not. Method: SIGKILL while rows are written.
+/// Goal: a reader of the file of a job that is killed finds the old one, where the job ends by itself, or whole rows from the
+/// beginning (except perhaps for the last), where it does not. Method: SIGKILL while rows are written.
 #[test]
 fn a_job_that_is_killed() {
     let (ends, endless) = ("rows: 1000000000, ", "");
@@ -224,7 +223,7 @@ fn a_job_that_is_killed() {
     }
 }
 
-/// Rows of a job without end show as they come: `tail -f out.jsonl` sees them.
+/// Rows of a job without end are visible as they arrive: `tail -f out.jsonl` sees them.
 #[test]
 fn the_file_of_a_followed_source_grows() {
     let folder = job(&[
@@ -243,7 +242,7 @@ fn the_file_of_a_followed_source_grows() {
     assert_eq!(names(&folder), ["in.log", "out.jsonl"]);
 }
 
-/// A stop is no end: what would have been replaced then is not, and the rows so far are not lost.
+/// A stop is not an end: the file is not replaced, and the rows so far are not lost.
 #[test]
 fn a_stop_does_not_replace_the_file() {
     let folder = job(&[
@@ -261,7 +260,7 @@ fn a_stop_does_not_replace_the_file() {
     assert!(fs::read_to_string(partial).unwrap().ends_with("}\n"));
 }
 
-/// `flowgate run job.yaml | head -2`: the other sinks get all rows, and nobody complains.
+/// `flowgate run job.yaml | head -2`: the other sinks receive all rows, without an error.
 #[test]
 fn a_reader_that_goes_away_costs_the_others_nothing() {
     for parallelism in ["1", "2"] {
@@ -278,7 +277,7 @@ fn a_reader_that_goes_away_costs_the_others_nothing() {
     }
 }
 
-/// A file that is mounted by itself, as containers get theirs, cannot be replaced by another: what is in it is.
+/// A file that is mounted by itself, as in containers, cannot be replaced by another: its content is.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_mounted_file_is_written() {
@@ -294,7 +293,7 @@ fn a_mounted_file_is_written() {
     assert_eq!(fs::read_to_string(mounted).unwrap(), "{\"n\":0}\n{\"n\":1}\n{\"n\":2}\n");
 }
 
-/// A shell that may mount, without being seen by others, where the system lets it; `$0` is the program.
+/// Returns a shell that may mount, invisibly to others, where the system permits it; `$0` is the program.
 fn in_own_namespace(folder: &Path, script: &str) -> Option<Command> {
     let shell = |script: &str| {
         let mut command = Command::new("unshare");

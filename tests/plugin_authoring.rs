@@ -25,7 +25,7 @@ fn fail(dir: &Path, args: &[&str], expected: &str) {
     assert!(said.contains(expected), "{args:?}: {said}");
 }
 
-/// The layer of a component, after the magic number and the version.
+/// Checks the layer of a component, after the magic number and the version.
 fn is_component(file: &Path) -> bool {
     std::fs::read(file).expect("the component was written").get(4..8) == Some(&[0x0d, 0, 1, 0])
 }
@@ -41,7 +41,7 @@ fn a_new_plugin_builds_and_what_breaks_it_is_said() {
     assert!(said(&built).contains("  transform "), "no function is shown: {}", said(&built));
     assert!(is_component(&dir.join("first-one/first-one.wasm")));
 
-    // What it carries of the SDK comes back where it is missing, and is replaced where that is asked for.
+    // The SDK that it carries is written again where it is missing, and replaced on request.
     let carried = dir.join("first-one/flowgate-sdk");
     std::fs::remove_dir_all(&carried).unwrap();
     succeed(dir, &["build", "first-one"]);
@@ -88,8 +88,8 @@ fn a_clone_passes_its_tests_without_flowgate() {
     assert!(!nothing.exists(), "something was written to a home that is not there");
 }
 
-/// Goal: a dependency that asks for JavaScript is named with the fix, and so is a print that nobody would see. Method: crates
-/// of the names and the imports of the real ones, so that the test needs no registry.
+/// Goal: a dependency that needs JavaScript is named with the fix, and so is a print whose output is lost. Method: crates with
+/// the names and the imports of the real ones, so that the test needs no registry.
 #[test]
 fn a_dependency_that_asks_for_javascript_is_named_with_the_fix() {
     let dir = tempfile::tempdir().unwrap();

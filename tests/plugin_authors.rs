@@ -1,5 +1,5 @@
-//! What an author sees of a plugin at work: panics, printed lines, `plugin test` with keys and clocks. One package, built once,
-//! with the process function that the SDK's README shows.
+//! A plugin at work, as its author sees it: panics, printed lines, `plugin test` with keys and clocks. One package, built once,
+//! with the process function of the SDK's README.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use harness::{Ended, Flowgate, Folder, repository};
 use serde_json::Value;
 
-/// A transform whose rows say what it does, and a join function.
+/// A transform that its rows instruct, and a join function.
 const FUNCTIONS: &str = r##"
 use flowgate_sdk::log;
 
@@ -87,7 +87,7 @@ impl Process for Remind {
 flowgate_sdk::plugin! { transforms: [act], joins: [offer], processes: [Silent, Remind] }
 "##;
 
-/// The process function of the SDK's README, without the test behind it.
+/// Returns the process function of the SDK's README, without the test behind it.
 fn silent() -> String {
     let readme = fs::read_to_string(repository().join("guest-sdk/rust/README.md")).expect("the SDK has a README");
     let block = readme.split("```rust\n").find(|block| block.contains("impl Process for Silent")).expect("the example");
@@ -95,7 +95,7 @@ fn silent() -> String {
     code.replace(", testing::ProcessHarness", "")
 }
 
-/// The folder of the package, with its component: in Cargo's folder for tests, made again by each run.
+/// Returns the folder of the package, with its component: in Cargo's folder for tests, written again by each run.
 fn package() -> &'static Path {
     static PACKAGE: OnceLock<PathBuf> = OnceLock::new();
     PACKAGE.get_or_init(|| {
@@ -107,7 +107,7 @@ fn package() -> &'static Path {
         Flowgate::new(folder, &["plugin", "new", "authors"]).run().expect(0);
         fs::write(package.join("src/lib.rs"), format!("{}\n{FUNCTIONS}", silent()))
             .expect("the package can be written");
-        // All of it is compiled, on a machine that does other things at the same time.
+        // Everything is compiled, on a machine with other load.
         let built = Flowgate::new(&package, &["plugin", "build"]).deadline(Duration::from_secs(900)).run().expect(0);
         assert!(!built.stderr.contains("warning: src"), "{}", built.stderr);
         package
@@ -124,7 +124,7 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// `plugin test` of one of the functions; the arguments are those behind the function's name.
+/// Runs `plugin test` for one of the functions; the arguments are those behind the function's name.
 fn try_out(folder: &Folder, function: &str, arguments: &[&str]) -> Ended {
     let plugin = package().to_str().expect("a path in UTF-8");
     let all = [&["plugin", "test", function][..], arguments, &["--plugin", plugin]].concat();

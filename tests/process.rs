@@ -6,7 +6,7 @@ use std::fmt::Write;
 use harness::{Flowgate, Folder, plugin};
 use serde_json::Value;
 
-/// `for` counts in event time: a timer raises an alert for which no row comes.
+/// `for` counts in event time: a timer raises an alert without a further row.
 const JOB: &str = "\
 job: process
 sources:
@@ -26,11 +26,11 @@ sinks:
 const SENSORS: u64 = 50;
 const FILES: u64 = 3;
 
-/// When, in seconds, and the temperature, if there is one.
-type Reading = (u64, Option<u64>);
+/// The time in seconds, and the temperature, if there is one.
+type SensorReading = (u64, Option<u64>);
 
-/// Readings that waver around the threshold, the same ones always.
-fn readings(sensor: u64) -> Vec<Reading> {
+/// Readings that waver around the threshold, the same ones in each run.
+fn readings(sensor: u64) -> Vec<SensorReading> {
     let mut n = sensor;
     let mut below = |end: u64| {
         n = n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -44,8 +44,8 @@ fn readings(sensor: u64) -> Vec<Reading> {
     std::iter::repeat_with(&mut next).take(150).collect()
 }
 
-/// What is raised and cleared for the readings of a sensor, and since when: the walk that the plugin's README describes.
-fn alerts(readings: &[Reading]) -> Vec<(String, u64)> {
+/// Returns what is raised and cleared for the readings of a sensor, and since when: the walk that the plugin's README describes.
+fn alerts(readings: &[SensorReading]) -> Vec<(String, u64)> {
     let values: Vec<(u64, u64)> = readings.iter().filter_map(|(at, celsius)| Some((*at, (*celsius)?))).collect();
     let mut out = Vec::new();
     let mut left = values.iter().copied();
@@ -63,7 +63,7 @@ fn alerts(readings: &[Reading]) -> Vec<(String, u64)> {
     out
 }
 
-/// Seconds after the hour at which the readings begin.
+/// Returns the seconds after the hour at which the readings begin.
 fn second(time: &Value) -> u64 {
     let time = time.as_str().expect("a time");
     let part = |range: std::ops::Range<usize>| time[range].parse::<u64>().expect("digits");
@@ -74,10 +74,10 @@ fn second(time: &Value) -> u64 {
 fn alerts_are_raised_by_rows_and_timers() {
     plugin("alert");
     let folder = Folder::with_job(JOB);
-    let all: Vec<Vec<Reading>> = (0..SENSORS).map(readings).collect();
+    let all: Vec<Vec<SensorReading>> = (0..SENSORS).map(readings).collect();
     for file in 0..FILES {
         let sensors = (file..SENSORS).step_by(FILES as usize);
-        let mut rows: Vec<(Reading, u64)> =
+        let mut rows: Vec<(SensorReading, u64)> =
             sensors.flat_map(|sensor| all[sensor as usize].iter().map(move |reading| (*reading, sensor))).collect();
         rows.sort_unstable();
         let text = rows.iter().fold(String::new(), |mut text, ((at, celsius), sensor)| {

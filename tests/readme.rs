@@ -1,4 +1,4 @@
-//! What the README shows is what there is: its job is the example's, and its Rust builds the same.
+//! The README is true: its job is the example's, and its Rust builds the same.
 
 use flowgate::job::load::{Document, Language, load};
 use flowgate::job::spec;
@@ -15,7 +15,7 @@ fn job(text: &str) -> spec::Job {
     loaded.job.expect("a job")
 }
 
-/// The README's block of code that contains this.
+/// Returns the README's block of code that contains `contains`.
 fn block(readme: &str, contains: &str) -> String {
     let blocks = readme.split("```").skip(1).step_by(2);
     let found = blocks.filter_map(|b| b.split_once('\n')).find(|(_, code)| code.contains(contains));
@@ -65,7 +65,7 @@ fn the_rust_shown_builds_the_same_job() {
     assert_eq!(block(&read("README.md"), "JobBuilder::new"), code);
 }
 
-/// Goal: the number of aggregates that the README tells is how many there are, and each has a row in the documentation.
+/// Goal: the number of aggregates in the README is right, and each has a row in the documentation.
 #[test]
 fn the_aggregates_are_counted() {
     const NUMBERS: [&str; 20] = [

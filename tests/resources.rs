@@ -1,7 +1,7 @@
-//! What a running job takes: memory while nobody reads its output, processor time while nothing comes, time until a row is
-//! out.
+//! The resources of a running job: memory while nobody reads its output, processor time while no rows arrive, time until a row is
+//! emitted.
 //!
-//! FLOWGATE_TEST_SECONDS says how long each test looks.
+//! FLOWGATE_TEST_SECONDS sets how long each test observes.
 #![cfg(target_os = "linux")]
 
 use std::thread::sleep;
@@ -24,7 +24,7 @@ fn stop(running: Running) {
     assert_eq!(what_is_left(group), [], "processes are left");
 }
 
-/// An endless source whose rows nobody takes: memory stays within 64 MiB; once somebody reads, rows go on in order.
+/// An endless source whose rows nobody reads: memory stays within 64 MiB; once somebody reads, rows continue in order.
 #[track_caller]
 fn memory_is_flat(job: &str, parallelism: &str, is_row: impl Fn(usize, &str) -> bool) {
     let folder = Folder::with_job(job);
@@ -90,8 +90,8 @@ fn followed(operators: &str, printed: &str) -> Folder {
     folder
 }
 
-/// A job with nothing to do takes no processor time: with windows open, with a plugin, on one worker and two. It has no
-/// child processes and no more threads than it needs.
+/// A job with nothing to do uses no processor time: with windows open, with a plugin, on one worker and two. It has no child
+/// processes and no more threads than it needs.
 #[test]
 fn idle_means_parked() {
     plugin("text");
@@ -105,7 +105,7 @@ fn idle_means_parked() {
             jobs.push((format!("{output} at parallelism {parallelism}"), folder, running, lines));
         }
     }
-    // What starting has left to do is done.
+    // Starting has ended completely.
     sleep(Duration::from_secs(2));
     let before: Vec<u64> = jobs.iter().map(|(_, _, running, _)| cpu_ticks(running.pid())).collect();
     sleep(seconds(5));
@@ -119,7 +119,7 @@ fn idle_means_parked() {
     }
 }
 
-/// A row that is appended to a followed file comes out within 50 ms: the median, as the machine may be busy.
+/// A row that is appended to a followed file is emitted within 50 ms: the median, as the machine may be busy.
 #[test]
 fn an_appended_row_comes_out_within_50_ms() {
     plugin("text");
@@ -154,8 +154,8 @@ fn an_appended_row_comes_out_within_50_ms() {
     }
 }
 
-/// With its plugins compiled already, a job's first row is out soon after the start. The bound is 200 ms on a machine that
-/// is free and in a release build; here it is one that a busy machine holds.
+/// With its plugins compiled already, a job emits its first row soon after the start. The bound is 200 ms on an idle machine and
+/// in a release build; here it is one for a busy machine.
 #[test]
 fn the_first_row_is_out_soon() {
     plugin("text");
@@ -184,7 +184,7 @@ sinks: { out: { input: words, print: {} } }
     assert!(took[2] <= Duration::from_secs(1), "{took:?}");
 }
 
-/// The process that compiles a plugin is gone when the job runs, and everything is gone when it has ended.
+/// The process that compiles a plugin is gone when the job runs, and all processes are gone when it has ended.
 #[test]
 fn nothing_is_left_of_compiling() {
     plugin("text");

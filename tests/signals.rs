@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use harness::{Flowgate, Folder, OnTerminal, Running, Signal, what_is_left};
 
-/// A few seconds on a machine that does much else; alone it takes 100 ms.
+/// A few seconds on a busy machine; alone it takes 100 ms.
 const SOON: Duration = Duration::from_secs(10);
-/// Nearly what a pipe holds: who writes more waits.
+/// Nearly the size of a pipe: a job that writes more waits.
 const PIPE_BYTES: u64 = 60_000;
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -40,7 +40,7 @@ fn start(folder: &Folder, parallelism: &str) -> Running {
     Flowgate::new(folder.path(), &["run", "job.yaml", "-p", parallelism]).deadline(SOON).start()
 }
 
-/// One signal ends a job cleanly, busy or idle, on one worker and two: 0, soon, "stopped", and nothing is left of it.
+/// One signal ends a job cleanly, busy or idle, on one worker and two: 0, soon, "stopped", and no process of it is left.
 fn ends_cleanly(signal: Signal) {
     for (folder, name) in [(endless(), "endless"), (followed(), "followed")] {
         for parallelism in ["1", "2"] {
@@ -74,7 +74,7 @@ fn one_hangup_ends_cleanly() {
     ends_cleanly(Signal::HUP);
 }
 
-/// A terminal that is closed sends SIGHUP more than once: that does not end a job at once, and Ctrl-C after it does.
+/// A closed terminal sends SIGHUP more than once: that does not end a job immediately, and Ctrl-C after it does.
 #[test]
 fn further_hangups_are_nothing() {
     let folder = Folder::with_job(
@@ -95,8 +95,8 @@ fn further_hangups_are_nothing() {
     running.wait().expect(130);
 }
 
-/// Goal: closing the terminal loses nothing of what a job writes elsewhere. Method: rows go to the terminal and to a file; the
-/// terminal is closed; the file has whole rows, without a gap, and as many as were read before.
+/// Goal: closing the terminal loses no rows that a job writes elsewhere. Method: rows go to the terminal and to a file; the
+/// terminal is closed; the file has whole rows, without a gap, at least those that were read before.
 #[test]
 fn a_closed_terminal_stops_a_job() {
     let folder = Folder::with_job(
@@ -117,7 +117,7 @@ sinks: { out: { input: rows, file: { path: out.jsonl } }, seen: { input: rows, p
     assert!(written.ends_with("}\n") && written.lines().count() > 1000);
 }
 
-/// Under `nohup`, SIGHUP is ignored from the start, and stays so.
+/// Under `nohup`, SIGHUP is ignored from the start, and stays ignored.
 #[test]
 fn a_job_under_nohup_outlives_its_terminal() {
     let folder = endless();
@@ -126,7 +126,7 @@ fn a_job_under_nohup_outlives_its_terminal() {
     lines.next(PATIENCE);
     running.wait_until_it_handles(Signal::INT);
     running.signal(Signal::HUP);
-    // Rows keep coming.
+    // Rows keep arriving.
     for _ in 0..3 {
         lines.next(PATIENCE);
     }
@@ -134,9 +134,9 @@ fn a_job_under_nohup_outlives_its_terminal() {
     running.wait().expect(0).saying("endless: stopped, ");
 }
 
-/// With `--drain` windows that are open emit the results that they have, every row is in one, and the job ends cleanly.
+/// With `--drain`, open windows emit the results that they have, every row is in one, and the job ends cleanly.
 #[test]
-fn a_drained_job_gives_its_open_windows() {
+fn a_drained_job_emits_its_open_windows() {
     let folder = Folder::with_job(
         "\
 job: drained
@@ -159,7 +159,7 @@ sinks: { out: { input: days, file: { path: out.jsonl } }, seen: { input: rows, p
     assert!(count.is_some_and(|count| count > 0) && count == last.map(|last| last + 1), "{result}");
 }
 
-/// Rows that were read before a stop are written: what comes out is a prefix of the input, and the summary counts it.
+/// Rows that were read before a stop are written: the output is a prefix of the input, and the summary counts it.
 #[test]
 fn what_was_read_is_written() {
     let folder = Folder::with_job(
@@ -186,7 +186,7 @@ sinks: { out: { input: rows, file: { path: out.jsonl } }, seen: { input: rows, p
     assert_eq!(digits(read), count.to_string(), "{}", ended.stderr);
 }
 
-/// While nobody reads its output, a job cannot end cleanly: the second signal ends it at once, with 130.
+/// While nobody reads its output, a job cannot end cleanly: the second signal ends it immediately, with 130.
 #[test]
 fn two_interrupts_end_a_job_that_is_stuck() {
     for second in [Signal::INT, Signal::TERM] {
@@ -210,7 +210,7 @@ fn two_interrupts_end_a_job_that_is_stuck() {
     }
 }
 
-/// A job that was stopped while nobody read ends by itself once somebody does.
+/// A job that was stopped while nobody read ends by itself once somebody reads.
 #[test]
 fn a_stopped_job_ends_when_its_output_is_read() {
     let folder = Folder::with_job(
@@ -227,8 +227,8 @@ fn a_stopped_job_ends_when_its_output_is_read() {
     running.wait().expect(0).saying("late: stopped, ");
 }
 
-/// A webhook whose server is out of order for long does not keep a stopped job: what was not delivered is counted, and the other
-/// sink has all of its rows.
+/// A webhook whose server fails for long does not delay a stopped job: undelivered rows are counted, and the other sink has all
+/// of its rows.
 #[test]
 fn a_stop_does_not_wait_for_a_server_that_is_out_of_order() {
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,4 +1,5 @@
-//! State with less memory than it needs: the results are those of a job that has enough, and the list says where it is.
+//! State with less memory than it needs: the results are those of a job with enough memory, and the list shows where the state
+//! is.
 #![cfg(target_os = "linux")]
 
 use std::time::Duration;
@@ -65,7 +66,7 @@ fn results_do_not_depend_on_the_memory_for_state() {
         };
         let expected = sorted("memory: 1GiB", "1");
         assert!(expected.len() > 20_000, "{operator}: {} rows", expected.len());
-        // The order of rows of several splits is not given, and windows by rows go by it.
+        // The order of rows of several splits is undefined, and windows by rows depend on it.
         let parallelism: &[&str] = if operator.contains("rows, every") { &["1"] } else { &["1", "2"] };
         for parallelism in parallelism {
             let got = sorted("memory: 1MiB", parallelism);
@@ -76,8 +77,8 @@ fn results_do_not_depend_on_the_memory_for_state() {
     }
 }
 
-/// Goal: timers fire as they would if all were in memory. Method: alerts that timers raise, while rows come and at the end. Some
-/// are raised by a row that comes before the watermark, and so with its columns beside them; rule, key and time say which it is.
+/// Goal: timers fire as they would if all were in memory. Method: alerts that timers raise, while rows arrive and at the end.
+/// Some are raised by a row that arrives before the watermark, and so have its columns; rule, key and time identify an alert.
 #[test]
 fn timers_do_not_depend_on_the_memory_for_state() {
     plugin("alert");
@@ -147,7 +148,7 @@ sinks:
         ];
         let counted = slots.map(|slot| said.lines().rev().find(|line| line.contains(slot)).and_then(keys));
         let total = counted.map(|keys| keys.map_or(0, |(memory, files)| memory + files));
-        // A process function reports before it takes a batch: the last one may be missing.
+        // A process function reports before it processes a batch: the last one may be missing.
         let is_all = total[..4] == [50_000; 4] && total[4..].iter().all(|keys| (41_000..=50_000).contains(keys));
         is_all.then_some(counted)
     });
@@ -161,7 +162,7 @@ sinks:
     assert_eq!(std::fs::read_dir(folder.join("spilled")).expect("the folder is there").count(), 0);
 }
 
-/// Keys in memory and in files, of a line of the list.
+/// Returns keys in memory and in files, from a line of the list.
 fn keys(line: &str) -> Option<(u64, u64)> {
     let (_, figures) = line.split_once("): ")?;
     let memory = figures.split_once(" keys in ")?.0.parse().ok()?;

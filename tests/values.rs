@@ -11,7 +11,7 @@ fn json_lines(lines: &str) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
 }
 
-/// The rows that the folder's job prints, as texts, in order.
+/// Returns the rows that the folder's job prints, as texts, in order.
 fn printed(folder: &Folder, parallelism: &str) -> Vec<String> {
     let mut rows: Vec<String> = run(folder, parallelism).expect(0).stdout.lines().map(String::from).collect();
     rows.sort_unstable();
@@ -19,7 +19,7 @@ fn printed(folder: &Folder, parallelism: &str) -> Vec<String> {
 }
 
 /// Null keys are keys like others: of every type, in several sessions that fire together, in panes of sliding windows, and when
-/// the state goes to files.
+/// the state spills to files.
 #[test]
 fn null_keys_stay_null() {
     let keys = [
@@ -61,7 +61,7 @@ fn null_keys_stay_null() {
     }
 }
 
-/// Sums that fit are exact, whatever comes on the way: between workers, in sliding windows that move on, in any order.
+/// Sums that fit are exact, whatever the intermediate sums: between workers, in sliding windows, in any order.
 #[test]
 fn sums_that_fit_never_fail() {
     let folder = Folder::with_job(
@@ -77,7 +77,7 @@ sinks: { out: { input: w, print: { format: json } } }
 ",
     );
     let mut input = String::new();
-    // Each second, every key gets the greatest and the least, twice, and what is left over.
+    // Each second, every key receives the greatest and the least value, twice, and the rest.
     for second in 0..10 {
         for key in ["a", "b", "c"] {
             for (i, f) in
@@ -104,7 +104,7 @@ sinks: { out: { input: w, print: { format: json } } }
     }
 }
 
-/// A sum that does not fit ends the job with the sum; means of numbers of any size are there.
+/// A sum that does not fit ends the job with an error that has the sum; means of numbers of any size are computed.
 #[test]
 fn a_sum_that_does_not_fit_is_said() {
     let folder = Folder::with_job(
@@ -123,7 +123,7 @@ sinks: { out: { input: w, print: { format: json } } }
     run(&folder, "1").expect(2).saying("a sum of int64 values is 27670116110564327421, which int64 cannot hold");
 }
 
-/// Integers are exact or refused, in JSON and in CSV, however they are written.
+/// Integers are exact or refused, in JSON and in CSV, in any notation.
 #[test]
 fn integers_are_exact_or_refused() {
     let exact = [
@@ -188,7 +188,7 @@ sinks: { out: { input: r, print: { format: json } } }
     assert_eq!(end.stderr, "", "the end of 9999 stands for ever, and is no mistake");
 }
 
-/// Integer times count what the column says; a time that is hardly meant is told of once, with the unit that may be.
+/// The column sets the unit of integer times; an implausible time causes one warning, with the unit that may be meant.
 #[test]
 fn integer_times_have_a_unit() {
     let folder = Folder::with_job(
@@ -239,7 +239,7 @@ fn units_are_checked() {
     check("{ unit: us }").expect(2).saying("missing field `type`");
 }
 
-/// Two zeros are one value, and so are all NaNs, wherever values are compared.
+/// Both zeros are one value, and so are all NaNs, wherever values are compared.
 #[test]
 fn two_zeros_are_one() {
     let folder = Folder::with_job(
@@ -262,7 +262,7 @@ sinks: { out: { input: w, print: { format: json } } }
     }
 }
 
-/// A header names each column that the job reads once; others it may name as often as it likes.
+/// A header names each column that the job reads once; others may occur more often.
 #[test]
 fn a_header_names_a_column_twice() {
     let folder = Folder::with_job(

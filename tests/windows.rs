@@ -8,7 +8,7 @@ use serde_json::Value;
 
 const PARALLELISM: [&str; 3] = ["1", "2", "4"];
 
-/// Runs the folder's job; the rows that it prints.
+/// Runs the folder's job; returns the rows that it prints.
 #[track_caller]
 fn rows(folder: &Folder, parallelism: &str) -> Vec<Value> {
     let ended = Flowgate::new(folder.path(), &["run", "job.yaml", "-p", parallelism]).run().expect(0);
@@ -19,7 +19,7 @@ fn json(lines: &str) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
 }
 
-/// Numbers that look random, the same ones always.
+/// Pseudo-random numbers, the same ones in each run.
 fn numbers(seed: u64) -> impl Iterator<Item = u64> {
     let step = |n: &u64| Some(n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
     std::iter::successors(Some(seed), step).skip(1).map(|n| n >> 33)
@@ -63,10 +63,10 @@ sinks: { out: { input: counts, print: {} } }
     }
 }
 
-/// Start of the log that the tests write.
+/// The start of the log that the tests write.
 const START: u64 = 1_790_000_000;
 
-/// A line in the combined log format, at this second.
+/// Returns a line in the combined log format, at this second.
 fn log_line(second: u64, path: &str, status: u64, size: u64) -> String {
     let (day, second) = (second / 86_400, second % 86_400);
     // Day 20,717 after 1970-01-01 is the 21st of September 2026.
@@ -74,8 +74,8 @@ fn log_line(second: u64, path: &str, status: u64, size: u64) -> String {
     format!("10.0.0.1 - - [{time} +0000] \"GET {path} HTTP/1.1\" {status} {size} \"-\" \"test\"\n")
 }
 
-/// Event time out of a column that a plugin made: requests and bytes by page and ten seconds, against sums in the test. The
-/// log is as much out of order as the job allows, so nothing is late.
+/// Event time from a column that a plugin made: requests and bytes by page and ten seconds, against sums in the test. The log is
+/// out of order up to the job's bound, so nothing is late.
 #[test]
 fn event_time_of_what_an_operator_makes() {
     plugin("weblog");
@@ -114,7 +114,7 @@ sinks:
             let start = unix_seconds(row["window_start"].as_str().unwrap());
             assert!(
                 results.insert((start, row["path"].as_str().unwrap().to_string()), sums).is_none(),
-                "given twice: {row}"
+                "emitted twice: {row}"
             );
         }
         assert_eq!(folder.read("late.jsonl").lines().count(), 0, "late rows at parallelism {parallelism}");
@@ -123,14 +123,14 @@ sinks:
     }
 }
 
-/// Seconds since 1970 of a time in September 2026.
+/// Returns the seconds since 1970 of a time in September 2026.
 fn unix_seconds(time: &str) -> u64 {
     let number = |from: usize| time[from..from + 2].parse::<u64>().expect("a time");
     assert!(time.starts_with("2026-09-") && time.ends_with('Z'), "{time}");
     (20_696 + number(8)) * 86_400 + number(11) * 3_600 + number(14) * 60 + number(17)
 }
 
-/// Rows that a plugin fails: `skip` makes dead letters of them, with place and reason, and the others go on; `fail` ends the
+/// Rows that a plugin fails: `skip` makes dead letters of them, with place and reason, and the others continue; `fail` ends the
 /// job with the first.
 #[test]
 fn failed_rows_are_skipped_or_fail_the_job() {
@@ -176,14 +176,14 @@ sinks:
     }
 }
 
-/// Times in seconds, and a number that says which row it is.
+/// Returns lines of times in seconds, and a number that identifies the row.
 fn timed(seconds: &[u64]) -> String {
     let row = |(n, second): (usize, &u64)| format!("{{\"t\":\"2026-01-01T00:00:{second:02}Z\",\"n\":{n}}}\n");
     seconds.iter().enumerate().map(row).collect()
 }
 
-/// A row behind the watermark is late: it is in the `late` output and in no window. Within the allowed lateness it is not:
-/// its window gives a corrected result.
+/// A row behind the watermark is late: it is in the `late` output and in no window. Within the allowed lateness it is not: its
+/// window emits a corrected result.
 #[test]
 fn late_rows_are_kept_apart_or_correct_a_result() {
     let folder = Folder::with_job(
@@ -204,7 +204,7 @@ sinks:
   late: { input: sums.late, file: { path: late.jsonl } }
 ",
     );
-    // The third row closes the first window, the fifth the second one, and with 10 s of lateness it gives the first one up.
+    // The third row closes the first window, the fifth the second one; with 10 s of lateness, the fifth also removes the first.
     folder.write("in.jsonl", timed(&[1, 2, 15, 3, 25, 4, 26, 27]));
     let run = |lateness: &str, parallelism: &str| {
         let command = Flowgate::new(folder.path(), &["run", "job.yaml", "-p", parallelism]).env("LATENESS", lateness);
@@ -228,7 +228,7 @@ sinks:
     let (results, late, _) = run("10s", "1");
     assert_eq!(results, [(0, 2, 1), (0, 3, 1 + 3), (10, 1, 2), (20, 3, 4 + 6 + 7)]);
     assert_eq!(late, [5]);
-    // With more workers, which rows are late depends on how far each is; every row is in a window or in `late`, once.
+    // With more workers, which rows are late depends on the progress of each; every row is in a window or in `late`, once.
     for (parallelism, lateness) in [("2", "0s"), ("4", "0s"), ("2", "10s"), ("4", "10s")] {
         let (results, late, _) = run(lateness, parallelism);
         let last: BTreeMap<u64, u64> = results.iter().map(|(start, _, sum)| (*start, *sum)).collect();
@@ -236,7 +236,7 @@ sinks:
     }
 }
 
-/// Files whose event times are far apart: as each file has its own watermark, nothing is late however they are read.
+/// Files whose event times are far apart: each file has its own watermark, so nothing is late, in any order of reading.
 #[test]
 fn files_need_not_be_in_step() {
     let folder = Folder::with_job(
@@ -274,7 +274,7 @@ sinks:
     }
 }
 
-/// A plugin's aggregate in sliding windows beside native ones: merged over panes and workers it gives the same, to the last
+/// A plugin's aggregate in sliding windows next to built-in ones: merged over panes and workers it returns the same, to the last
 /// bit, and within its error.
 #[test]
 fn a_plugins_aggregate_does_not_depend_on_the_workers() {
@@ -324,7 +324,7 @@ sinks: { out: { input: stats, print: {} } }
     }
 }
 
-/// One file of equal times: what is first and last of a key is so in the file, and windows of two rows are of neighbours.
+/// One file of equal times: the first and last row of a key are those of the file, and windows of two rows are of neighbours.
 #[test]
 fn rows_of_a_file_keep_their_order() {
     let folder = Folder::with_job(
@@ -363,7 +363,7 @@ sinks:
 }
 
 /// Each window emits one final result for a key, and then corrected ones that replace it: on any number of workers, the last ones
-/// have every row that was not late. Rows come far behind the watermark, one in a batch.
+/// have every row that was not late. Rows arrive far behind the watermark, one in a batch.
 #[test]
 fn results_are_final_once_and_then_corrected() {
     for window in ["tumbling: 50ms", "sliding: 60ms, every: 20ms", "session: 15ms"] {
@@ -387,7 +387,7 @@ fn results_are_final_once_and_then_corrected() {
             for row in rows(&folder, parallelism) {
                 let text = |name: &str| row[name].as_str().unwrap().to_string();
                 let new = (row["k"].clone(), text("window_start"), text("window_end"), row["n"].as_u64().unwrap());
-                // A window of a fixed length lies within itself alone.
+                // A window of a fixed length is contained only in itself.
                 let replaced = |old: &(Value, String, String, u64)| old.0 == new.0 && new.1 <= old.1 && old.2 <= new.2;
                 let is_corrected = row["window_result"] == "corrected";
                 assert_eq!(table.iter().any(replaced), is_corrected, "{window}, {parallelism} workers: {row}");

@@ -1,7 +1,7 @@
-//! Whole jobs over generated rows, each beside a hand-written, single-threaded Rust loop over the same generator.
+//! Whole jobs over generated rows, each compared with a hand-written, single-threaded Rust loop over the same generator.
 //!
-//! Loop and job run in turn, several times; the medians count. Both make their rows as they go: the time of the
-//! generator is in both.
+//! Loop and job run in turn, several times; the medians count. Both generate their rows as they run: both include the time of the
+//! generator.
 
 #[path = "jobs_panes.rs"]
 mod jobs_panes;
@@ -31,7 +31,7 @@ const REPETITIONS: usize = 3;
 struct Case {
     name: &'static str,
     job: &'static str,
-    /// Gives how many rows came out.
+    /// Returns the number of result rows.
     native: fn(&Generator) -> u64,
 }
 
@@ -73,7 +73,7 @@ fn main() {
     }
 }
 
-/// Rows a second: job, native loop.
+/// Returns rows a second: job, native loop.
 fn measure(case: &Case, rows: u64, workers: usize, plugins: &Plugins) -> (f64, f64) {
     let job = read(case.job, rows, workers);
     let settings = job.sources["rows"].connectors["generator"].clone();
@@ -117,7 +117,7 @@ fn blocks(generator: &Generator) -> impl Iterator<Item = SourceRows> + '_ {
     (0..).map_while(|block| generator.fill(block))
 }
 
-/// Nine rows of ten, with a new price and a rebuilt text; a batch of results at a time, then forgotten.
+/// Nine rows of ten, with a new price and a rebuilt text; a batch of results at a time, then dropped.
 fn filter_map(generator: &Generator) -> u64 {
     let mut count = 0;
     for rows in blocks(generator) {
@@ -152,7 +152,7 @@ fn word_count(generator: &Generator) -> u64 {
     black_box(counts).len() as u64
 }
 
-/// Tumbling windows of 10 s by key; a window is given out when a row 1 s behind its end has come.
+/// Tumbling windows of 10 s by key; a window is emitted when a row 1 s behind its end has arrived.
 fn keyed_count(generator: &Generator) -> u64 {
     let mut windows: HashMap<i64, HashMap<i64, i64>> = HashMap::new();
     let (mut greatest, mut count) = (i64::MIN, 0);

@@ -1,4 +1,4 @@
-//! Windows that overlap, against windows of the same length that do not: what 60 panes a window cost.
+//! Windows that overlap, against windows of the same length that do not: the cost of 60 panes a window.
 
 use std::time::Instant;
 
@@ -11,10 +11,10 @@ use crate::report;
 
 const JOB: &str = include_str!("jobs/panes.yaml");
 
-/// Aggregates of each kind: one that can be taken out of a sum again, and one that cannot.
+/// Aggregates of each kind: an invertible one, and one that is not.
 const AGGREGATES: [&str; 2] = ["count()", "max(value)"];
 
-/// Runs both windows in turn; the best of some runs counts.
+/// Runs both windows in turn; the best of several runs counts.
 pub(crate) fn measure(rows: u64, runs: usize, graph: impl Fn(&str) -> JobGraph, plugins: &Plugins) {
     let mut table = comfy_table::Table::new();
     table.set_header(["aggregate", "rows/s, tumbling", "60 panes", "times the time"]);

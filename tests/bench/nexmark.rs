@@ -1,8 +1,8 @@
-//! The Nexmark queries of `examples/nexmark` over events in memory, each beside a hand-written loop over the same events.
+//! The Nexmark queries of `examples/nexmark` over events in memory, each compared with a hand-written loop over the same events.
 //!
-//! Events are made before anything is measured. A query and its loop run in turn; the least of each counts. `events` are
-//! those of all three tables, as everybody counts them for Nexmark; `rows` are those of the tables that the query reads,
-//! which is what both sides look at. The bounds are held against rows: the stricter reading.
+//! Events are generated before the measurement. A query and its loop run in turn; the minimum of each counts. `events` are those
+//! of all three tables, as usual for Nexmark; `rows` are those of the tables that the query reads, which both sides process. The
+//! bounds apply to rows: the stricter reading.
 //!
 //! `cargo bench --bench nexmark -- q5 q7`: some queries. Variables: NEXMARK_EVENTS, NEXMARK_RUNS, NEXMARK_WORKERS (`1` or
 //! `1,2`), and NEXMARK_LOOPS=0 to leave out the loops, so that a profile shows the job alone.
@@ -26,7 +26,7 @@ use nexmark_case::{Bound, CASES, Events, Native};
 use nexmark_cost::Cost;
 use nexmark_job::Job;
 
-/// What the CPU time of a row may be beyond twice the loop's: for the wall.
+/// The allowed CPU time of a row beyond twice the loop's, for the wall.
 const WALL_NS: f64 = 10.0;
 
 fn main() {
@@ -78,7 +78,7 @@ fn main() {
     }
 }
 
-/// What is asked for, by arguments and variables.
+/// The selection of queries and runs, by arguments and variables.
 struct Settings {
     queries: Vec<String>,
     events: u64,
@@ -109,12 +109,12 @@ impl Settings {
 
 struct Measured {
     job: Cost,
-    /// Not numbers where loops are left out.
+    /// NaN where loops are left out.
     native: Cost,
     rows: u64,
 }
 
-/// For each number of workers. Jobs and the loop take turns, so that a machine that is slow for a while is slow for all.
+/// Measures for each number of workers. Jobs and the loop take turns, so that a machine that is slow for a while is slow for all.
 fn measure(
     query: &str,
     native: &Native,
@@ -162,7 +162,7 @@ impl Figures {
         }
     }
 
-    /// Which of the two bounds, speed and CPU time, are met. They are for one worker.
+    /// Returns which of the two bounds, speed and CPU time, are met. They apply to one worker.
     fn met(&self, bound: &Bound, workers: usize) -> &'static str {
         let fast = bound.events_per_second.is_none_or(|wanted| self.rows_per_second >= wanted);
         let cheap = self.native_ns.is_nan() || self.cpu_ns <= 2.0 * self.native_ns + WALL_NS;

@@ -1,4 +1,4 @@
-//! The queries, what is wanted of them, and their loops over events in memory.
+//! The queries, their bounds, and their loops over events in memory.
 
 use std::hint::black_box;
 
@@ -7,7 +7,7 @@ use nexmark_models::{events, native};
 
 use crate::nexmark_cost::{Cost, Meter};
 
-/// A loop, by what it goes over.
+/// A loop, by its input.
 #[derive(Clone, Copy)]
 pub(crate) enum Native {
     /// Bids.
@@ -16,7 +16,7 @@ pub(crate) enum Native {
     Tables(&'static [EventType], fn(&[Event])),
 }
 
-/// What is wanted of one worker.
+/// The bounds for one worker.
 pub(crate) struct Bound {
     pub events_per_second: Option<f64>,
 }
@@ -36,14 +36,14 @@ const fn case(query: &'static str, millions: f64, native: Native) -> Case {
     Case { query, bound: Bound { events_per_second }, native }
 }
 
-/// Results are looked at, and forgotten.
+/// Results are passed to `black_box`, and dropped.
 macro_rules! forgetting {
     ($query:ident) => {
         |events| native::$query(events, &mut |row| _ = black_box(row))
     };
 }
 
-/// Those of the same events one after another: events are held once.
+/// Queries with the same events are next to each other: events are held once.
 pub(crate) const CASES: [Case; 13] = [
     case("q0", 20.0, Native::Bids(forgetting!(q0))),
     case("q1", 20.0, Native::Bids(forgetting!(q1))),
@@ -67,16 +67,16 @@ pub(crate) enum Events {
     Tables(&'static [EventType], Vec<Event>),
 }
 
-/// Where the source's first event is: 2026-01-01T00:00:00Z.
+/// The time of the source's first event: 2026-01-01T00:00:00Z.
 const BASE_TIME_MS: u64 = 1_767_225_600_000;
 
 impl Events {
-    /// None yet.
+    /// Creates a set without events.
     pub(crate) fn none() -> Self {
         Events::None
     }
 
-    /// Makes what a loop goes over, and lets go of other events, unless it is there or `wanted` is false.
+    /// Generates the input of a loop, and frees other events, unless it is there or `wanted` is false.
     pub(crate) fn hold(&mut self, native: Native, count: u64, wanted: bool) {
         let there = match (&*self, native) {
             (Events::Bids(_), Native::Bids(_)) => true,

@@ -1,44 +1,44 @@
-//! What a run takes: time, and CPU time of the whole process.
+//! The cost of a run: time, and CPU time of the whole process.
 
 use std::time::Instant;
 
-/// What a run took.
+/// The cost of a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cost {
-    /// From the start to the end.
+    /// The time from the start to the end.
     pub seconds: f64,
-    /// Of all threads of the process.
+    /// The CPU time of all threads of the process.
     pub cpu_seconds: f64,
 }
 
 impl Cost {
-    /// The least of each: what others do on the machine makes runs longer, never shorter.
+    /// Returns the minimum of each: other load on the machine makes runs longer, never shorter.
     pub(crate) fn least(self, other: Cost) -> Cost {
         Cost { seconds: self.seconds.min(other.seconds), cpu_seconds: self.cpu_seconds.min(other.cpu_seconds) }
     }
 }
 
-/// A run that is measured.
+/// Measures a run.
 pub(crate) struct Meter {
     start: Instant,
     cpu_seconds: f64,
 }
 
 impl Meter {
-    /// Begins.
+    /// Begins the measurement.
     pub(crate) fn start() -> Self {
         Meter { cpu_seconds: cpu_seconds(), start: Instant::now() }
     }
 
-    /// Ends.
+    /// Ends the measurement.
     pub(crate) fn stop(self) -> Cost {
         Cost { seconds: self.start.elapsed().as_secs_f64(), cpu_seconds: cpu_seconds() - self.cpu_seconds }
     }
 }
 
-/// CPU time of the process so far, its ended threads included.
+/// Returns the CPU time of the process so far, including its ended threads.
 fn cpu_seconds() -> f64 {
-    // SAFETY: the struct is plain numbers, for which zeroes are good values; the call writes to nothing else.
+    // SAFETY: the struct is plain numbers, for which zeroes are valid; the call writes to nothing else.
     let usage = unsafe {
         let mut usage = std::mem::zeroed::<libc::rusage>();
         assert_eq!(libc::getrusage(libc::RUSAGE_SELF, &raw mut usage), 0, "getrusage takes these arguments");

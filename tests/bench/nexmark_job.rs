@@ -1,4 +1,4 @@
-//! A query's job, with rows from memory and a sink that forgets.
+//! A query's job, with rows from memory and a sink that drops them.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -27,7 +27,7 @@ impl Job {
         Job::of(text, events, workers, plugins)
     }
 
-    /// Takes a job file's text.
+    /// Creates a job from a job file's text.
     ///
     /// # Panics
     /// If something is wrong with it.
@@ -49,7 +49,7 @@ impl Job {
         Job { graph }
     }
 
-    /// Runs it. Gives what it took, and how many rows its sources gave.
+    /// Runs it. Returns its cost, and the number of rows that its sources emitted.
     pub(crate) fn run(&self, plugins: &Plugins) -> (Cost, u64) {
         let meter = Meter::start();
         let mut open_sink = |sink: &SinkNode, schema: &_, ends| sink.connector.open_sink(schema, ends);

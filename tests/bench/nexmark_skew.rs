@@ -1,4 +1,4 @@
-//! A key that half of the rows have, against keys that are spread: what a second worker is worth for each.
+//! A key that half of the rows have, against keys that are spread: the gain of a second worker for each.
 
 use flowgate_wall::Plugins;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::report;
 
 const JOB: &str = include_str!("jobs/skew.yaml");
 
-/// Runs the job with both keys on one worker and two; the best of some runs counts.
+/// Runs the job with both keys on one worker and two; the best of several runs counts.
 pub(crate) fn measure(events: u64, runs: usize, plugins: &Plugins) {
     let mut table = comfy_table::Table::new();
     table.set_header(["key", "rows/s, one worker", "two workers", "as fast"]);

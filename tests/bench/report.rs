@@ -1,18 +1,18 @@
-//! Where results go, and how they are shown; and what all benchmarks share with the program: its allocator.
+//! The files and the output of results; and what all benchmarks share with the program: its allocator.
 
 use std::path::{Path, PathBuf};
 
-/// That of the program.
+/// The allocator of the program.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The top of the repository.
+/// Returns the top of the repository.
 pub(crate) fn repository() -> &'static Path {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.ancestors().nth(2).unwrap_or(manifest)
 }
 
-/// The repository's target folder, where plugins are and results go.
+/// Returns the repository's target folder, which has plugins and results.
 pub(crate) fn target_folder() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
 }
@@ -27,7 +27,7 @@ pub(crate) fn write(name: &str, results: &serde_json::Value) {
     println!("-> {}", path.display());
 }
 
-/// The middle one.
+/// Returns the median.
 // Not every benchmark that shares this file asks for it.
 #[allow(dead_code)]
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {

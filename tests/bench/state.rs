@@ -1,8 +1,8 @@
-//! State: random updates of a count for each of many keys, more than there is memory for, with and without a time-to-live;
-//! and what a look-up costs where all is in memory.
+//! State: random updates of a count for each of many keys, more than memory can hold, with and without a time-to-live; and the
+//! cost of a look-up where all is in memory.
 //!
 //! Cases take turns `STATE_RUNS` (5) times, and the median run of each counts; without a run, only the look-up is measured.
-//! `STATE_KEYS` (10,000,000), `STATE_UPDATES` (as many as keys), `STATE_BUDGET_MIB` (256) make it smaller or larger.
+//! `STATE_KEYS` (10,000,000), `STATE_UPDATES` (the number of keys) and `STATE_BUDGET_MIB` (256) set the size.
 
 #[path = "report.rs"]
 mod report;
@@ -17,19 +17,19 @@ use flowgate_state::store::{JobStores, SlotKind, StateStore};
 use flowgate_state::table::{Table, Values};
 use serde_json::json;
 
-/// Rows of a batch.
+/// The rows of a batch.
 const BATCH: usize = 8_192;
 
 /// Keys that fit into memory in any case, for the cost of a look-up.
 const FEW_KEYS: u64 = 100_000;
 
-/// A day, of which none of the measurements has as much.
+/// A day: more than any of the measurements takes.
 const TTL_MS: u64 = 86_400_000;
 
-/// The cases with more keys than there is memory for.
+/// The cases with more keys than memory can hold.
 const CASES: [&str; 2] = ["without", "with"];
 
-/// How often what is in memory is measured.
+/// The number of measurements in memory.
 const RUNS_IN_MEMORY: usize = 5;
 
 /// A count for each key.
@@ -59,7 +59,7 @@ impl Values for Counts {
     }
 }
 
-/// The next of a sequence that is as good as random (splitmix64).
+/// Returns the next number of a pseudo-random sequence (splitmix64).
 fn next(seed: &mut u64) -> u64 {
     *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *seed;
@@ -75,7 +75,7 @@ fn setting(name: &str, otherwise: u64) -> u64 {
     }
 }
 
-/// The most memory that the process has had, in MiB; `None` where the system does not tell.
+/// Returns the maximum memory that the process has had, in MiB; `None` where the system does not report it.
 fn peak_mib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
@@ -90,7 +90,7 @@ fn update(table: &mut Table<Counts>, mut keys: impl Iterator<Item = i64>, rows: 
             return;
         }
         table.settle(now_ms).expect("the file takes what is spilled");
-        table.rows_of(&Keys::Ints(batch.into(), None), rows).expect("the file gives what was spilled");
+        table.rows_of(&Keys::Ints(batch.into(), None), rows).expect("the file returns what was spilled");
         let counts = &mut table.values_mut().0;
         rows.iter().for_each(|row| counts[*row as usize] += 1);
     }
@@ -102,7 +102,7 @@ struct Measured {
     spilled: usize,
 }
 
-/// All keys once, then random ones; at the end the counts must add up.
+/// Updates all keys once, then random ones; at the end the sum of the counts must be right.
 fn spilled(name: &str, ttl_ms: Option<u64>, keys: u64, updates: u64, budget: u64) -> Measured {
     let job = JobStores::new(budget, None, 256, 1);
     let table = Table::in_store(Counts::default(), &StateStore::new(&job), name, SlotKind::Window);
@@ -123,9 +123,9 @@ fn spilled(name: &str, ttl_ms: Option<u64>, keys: u64, updates: u64, budget: u64
         count += rows.len() as u64;
         Ok(())
     };
-    table.scan(add).expect("the file gives what was spilled");
+    table.scan(add).expect("the file returns what was spilled");
     assert_eq!((count, sum as u64), (keys, keys + updates), "every key is there, and every update was counted");
-    // One that was never there is not found.
+    // A key that was never there is not found.
     assert!(table.find(Key::Int(key(keys))).expect("the file can be read").is_none());
     Measured {
         fills_per_second: keys as f64 / filled.as_secs_f64(),
@@ -134,7 +134,7 @@ fn spilled(name: &str, ttl_ms: Option<u64>, keys: u64, updates: u64, budget: u64
     }
 }
 
-/// Nanoseconds a row where all is in memory.
+/// Returns nanoseconds a row where all is in memory.
 fn in_memory(ttl_ms: Option<u64>) -> f64 {
     let table = Table::in_store(Counts::default(), &StateStore::in_memory(), "counts", SlotKind::Window);
     let mut table = table.with_ttl(ttl_ms);
@@ -155,7 +155,7 @@ fn in_memory(ttl_ms: Option<u64>) -> f64 {
     best
 }
 
-/// One case, in a process of its own, so that its memory is its own: prints the figures in one line.
+/// Runs one case, in a process of its own for its memory: prints the figures in one line.
 fn run_case(case: &str) {
     let keys = setting("STATE_KEYS", 10_000_000);
     let updates = setting("STATE_UPDATES", keys);
@@ -170,7 +170,7 @@ fn run_case(case: &str) {
     );
 }
 
-/// Runs one case in a process of its own: new keys and updates a second, keys spilled, and the most memory in MiB.
+/// Runs one case in a process of its own: returns new keys and updates a second, spilled keys, and the maximum memory in MiB.
 fn run_apart(case: &str) -> [u64; 4] {
     let program = std::env::current_exe().expect("the benchmark has a path");
     let output = Command::new(program).env("STATE_CASE", case).output().expect("the benchmark runs again");

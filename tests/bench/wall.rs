@@ -1,4 +1,4 @@
-//! The wall: what it costs to run a function in the sandbox, limits on, beside the same loop native.
+//! The wall: the cost of a function in the sandbox, with limits, compared with the same loop in native code.
 //!
 //! For each number of rows a call, plugin and native loop are measured in turn, several times; the medians count.
 
@@ -19,9 +19,9 @@ use flowgate_wall::{CallContext, Function, Limits, Plugin, Plugins, VarValues};
 use serde_json::json;
 
 const ROWS_PER_CALL: [usize; 5] = [1, 16, 128, 1_024, 8_192];
-/// Groups of the aggregate.
+/// The number of groups of the aggregate.
 const GROUPS: usize = 100;
-/// Rows of one measurement, in the fewest calls that they need.
+/// The rows of one measurement, in the fewest calls that they need.
 const ROWS_MEASURED: usize = 400_000;
 const REPETITIONS: usize = 15;
 const CONTEXT: CallContext = CallContext { watermark: None, processing_time: 0 };
@@ -50,7 +50,7 @@ fn main() {
     report::write("wall.json", &json!(results));
 }
 
-/// The plugin of the benchmarks, which `make bench` compiles.
+/// Returns the path of the plugin of the benchmarks, which `make bench` compiles.
 fn bench_plugin() -> PathBuf {
     let path = report::target_folder().join("bench/bench.wasm");
     assert!(path.is_file(), "{} is missing; run the benchmarks by `make bench`", path.display());
@@ -92,7 +92,7 @@ fn open(plugin: &Arc<Plugin>, function: &str) -> Function {
     Function::open(plugin, request).unwrap_or_else(|problems| panic!("{function}: {problems:?}"))
 }
 
-/// Nanoseconds a row: plugin, native.
+/// Returns nanoseconds a row: plugin, native.
 fn measure(plugin: &Arc<Plugin>, case: &str, rows: usize) -> (f64, f64) {
     let input = Input::new(rows);
     let accumulators = VarValues::empty(GROUPS.min(rows));
@@ -128,7 +128,7 @@ fn measure(plugin: &Arc<Plugin>, case: &str, rows: usize) -> (f64, f64) {
     (report::median(pairs.iter().map(|p| p.0).collect()), report::median(pairs.iter().map(|p| p.1).collect()))
 }
 
-/// Nine rows of ten, as row numbers.
+/// Returns nine rows of ten, as row numbers.
 fn filter(input: &Input) -> Vec<u32> {
     let auction = input.auction.as_primitive::<Int64Type>().values();
     (0u32..).zip(auction.iter()).filter(|(_, a)| *a % 10 != 3).map(|(i, _)| i).collect()
@@ -156,7 +156,7 @@ fn map(input: &Input) -> Mapped {
     (kept, prices, ends, texts)
 }
 
-/// Accumulators as bytes in, as bytes out, as the plugin has them.
+/// Aggregates accumulators as bytes to bytes, as the plugin does.
 fn aggregate(accumulators: &VarValues, input: &Input) -> VarValues {
     let mut totals: Vec<(i64, i64)> = accumulators
         .iter()

@@ -1,4 +1,4 @@
-//! A folder with a job and its files, gone with the test.
+//! A folder with a job and its files, removed with the test.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 pub struct Folder(TempDir);
 
 impl Folder {
-    /// With nothing but `job.yaml`.
+    /// Creates a folder with only `job.yaml`.
     pub fn with_job(job: &str) -> Self {
         let folder = Folder(tempfile::tempdir().expect("a temporary folder"));
         folder.write("job.yaml", job);
@@ -24,7 +24,7 @@ impl Folder {
         path
     }
 
-    /// The content of a file in it.
+    /// Returns the content of a file in it.
     pub fn read(&self, name: &str) -> String {
         let path = self.join(name);
         std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
@@ -35,12 +35,12 @@ impl Folder {
         Appender(OpenOptions::new().append(true).open(self.join(name)).expect("the file is there"))
     }
 
-    /// A path in it.
+    /// Returns a path in it.
     pub fn join(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    /// Its own path.
+    /// Returns its own path.
     pub fn path(&self) -> &Path {
         self.0.path()
     }

@@ -1,10 +1,10 @@
-//! What Linux says of a process, in `/proc`.
+//! Linux's figures of a process, from `/proc`.
 
 use std::fs;
 
 use rustix::process::Signal;
 
-/// Memory of the process that is in use (VmRSS), in KiB.
+/// Returns the memory of the process that is in use (VmRSS), in KiB.
 ///
 /// # Panics
 /// If the process is gone.
@@ -12,7 +12,7 @@ pub fn resident_kib(pid: u32) -> u64 {
     status(pid, "VmRSS:")
 }
 
-/// Threads of the process.
+/// Returns the number of threads of the process.
 ///
 /// # Panics
 /// If the process is gone.
@@ -20,7 +20,7 @@ pub fn threads(pid: u32) -> u64 {
     status(pid, "Threads:")
 }
 
-/// Processor time that the process has taken, in clock ticks (10 ms each, mostly).
+/// Returns the processor time of the process, in clock ticks (10 ms each, mostly).
 ///
 /// # Panics
 /// If the process is gone.
@@ -30,13 +30,13 @@ pub fn cpu_ticks(pid: u32) -> u64 {
     [14, 15].map(|n: usize| fields[n - 3].parse::<u64>().expect("ticks")).iter().sum()
 }
 
-/// Processes that the process has started and that are there still.
+/// Returns processes that the process has started and that still exist.
 pub fn children(pid: u32) -> Vec<u32> {
     // The parent is field 4.
     processes(|fields| fields[1] == pid.to_string())
 }
 
-/// Processes of a process group that are there still.
+/// Returns processes of a process group that still exist.
 pub fn what_is_left(group: u32) -> Vec<u32> {
     // The group is field 5.
     processes(|fields| fields[2] == group.to_string())
@@ -52,11 +52,11 @@ pub(crate) fn handles(pid: u32, signal: Signal) -> bool {
 fn processes(wanted: impl Fn(&[String]) -> bool) -> Vec<u32> {
     let entries = fs::read_dir("/proc").expect("Linux").filter_map(Result::ok);
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    // One may end while we look.
+    // One may end meanwhile.
     pids.filter(|pid| stat(*pid).is_some_and(|fields| wanted(&fields))).collect()
 }
 
-/// The fields from the third one on; before it is the program's name, which may hold anything.
+/// Returns the fields from the third one on; before it is the program's name, which may contain anything.
 fn stat(pid: u32) -> Option<Vec<String>> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(')')?;

@@ -1,5 +1,5 @@
-//! What the end-to-end tests have in common: the real program as a process, folders with jobs, and what the kernel says of
-//! a process.
+//! The shared parts of the end-to-end tests: the real program as a process, folders with jobs, and the kernel's figures of a
+//! process.
 
 mod folder;
 mod kernel;

@@ -1,14 +1,14 @@
-//! Lines of a pipe, as they come.
+//! Lines of a pipe, as they arrive.
 
 use std::io::{BufRead, BufReader, Read};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-/// Lines that a thread reads, each with the time when it was there.
+/// Lines that a thread reads, each with the time of its arrival.
 pub struct Lines(Receiver<(Instant, String)>);
 
 impl Lines {
-    /// Begins to read a pipe.
+    /// Starts reading a pipe.
     pub fn of(pipe: impl Read + Send + 'static) -> Self {
         let (sender, lines) = channel();
         std::thread::spawn(move || {
@@ -21,7 +21,7 @@ impl Lines {
         Lines(lines)
     }
 
-    /// The next line.
+    /// Returns the next line.
     ///
     /// # Panics
     /// If none comes within `patience`.
@@ -30,12 +30,12 @@ impl Lines {
         self.0.recv_timeout(patience).unwrap_or_else(|e| panic!("no line within {patience:?}: {e}"))
     }
 
-    /// All further lines, once the process has ended.
+    /// Returns all further lines, once the process has ended.
     pub fn rest(&self) -> Vec<String> {
         self.0.iter().map(|(_, line)| line).collect()
     }
 
-    /// Lines up to the one that `last` accepts, and that one.
+    /// Returns lines up to the one that `last` accepts, and that one.
     ///
     /// # Panics
     /// If some line takes longer than `patience`.

@@ -1,4 +1,4 @@
-//! The program as a process, which ends with the test whatever happens.
+//! The program as a process, which ends with the test in any case.
 
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -14,7 +14,7 @@ use crate::kernel::handles;
 use crate::lines::Lines;
 use crate::program::{home, program};
 
-/// How long a process may take to end where a test does not say: much more than it needs, on a busy machine too.
+/// The time in which a process must end where a test does not set one: much more than it needs, also on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A command line of the program.
@@ -25,16 +25,16 @@ pub struct Flowgate {
 }
 
 impl Flowgate {
-    /// The program in a folder, with arguments. It has no input, and its cache is the tests' own.
+    /// Creates a command line of the program in a folder, with arguments. It has no input, and its cache is the tests' own.
     pub fn new(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(program());
-        // A group of its own: Ctrl-C of whoever runs the tests is ours, and what is left of it can be found.
+        // A group of its own: a Ctrl-C for the tests goes to us, and its remaining processes can be found.
         command.args(arguments).current_dir(folder).process_group(0).stdin(Stdio::null()).stderr(Stdio::piped());
         command.env("FLOWGATE_HOME", home()).env_remove("FLOWGATE_PLUGIN_PATH").stdout(Stdio::piped());
         Flowgate { command, captures_stdout: true, deadline: DEADLINE }
     }
 
-    /// The program started by another one, which becomes it: `nohup`.
+    /// Creates a command line that another program, such as `nohup`, starts and becomes.
     pub fn under(other: &str, folder: &Path, arguments: &[&str]) -> Self {
         let inner = Flowgate::new(folder, arguments);
         let mut command = Command::new(other);
@@ -55,20 +55,20 @@ impl Flowgate {
         self
     }
 
-    /// Writes standard output there instead of capturing it.
+    /// Writes standard output to `to` instead of capturing it.
     pub fn stdout(mut self, to: impl Into<Stdio>) -> Self {
         self.command.stdout(to);
         self.captures_stdout = false;
         self
     }
 
-    /// Reads standard input from there.
+    /// Reads standard input from `from`.
     pub fn stdin(mut self, from: impl Into<Stdio>) -> Self {
         self.command.stdin(from);
         self
     }
 
-    /// Ends the process and fails the test when it takes longer than this to end.
+    /// Ends the process and fails the test when it takes longer than `deadline` to end.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
@@ -120,7 +120,7 @@ fn into_text(text: &Text) -> String {
     String::from_utf8_lossy(&text.lock().expect("nobody panics with it")).into_owned()
 }
 
-/// A process that runs. It is killed when this is dropped.
+/// A running process. It is killed when this is dropped.
 pub struct Running {
     child: Child,
     stdout: Option<ChildStdout>,
@@ -131,17 +131,17 @@ pub struct Running {
 }
 
 impl Running {
-    /// Its process id, which is also its group's.
+    /// Returns its process id, which is also its group's.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// When it was started.
+    /// Returns when it was started.
     pub fn started(&self) -> Instant {
         self.started
     }
 
-    /// Begins to read its standard output.
+    /// Starts reading its standard output.
     ///
     /// # Panics
     /// The second time.
@@ -149,12 +149,12 @@ impl Running {
         Lines::of(self.stdout.take().expect("a captured output, read once"))
     }
 
-    /// What it has said on standard error so far.
+    /// Returns its standard error so far.
     pub fn said(&self) -> String {
         into_text(&self.stderr)
     }
 
-    /// Waits until it has said this on standard error.
+    /// Waits until its standard error contains `text`.
     ///
     /// # Panics
     /// If it does not in time.
@@ -172,7 +172,7 @@ impl Running {
         self.wait_until(|running| handles(running.pid(), signal), "it does not handle the signal");
     }
 
-    /// Waits until `bytes` bytes of its standard output wait for somebody to read them. A pipe of Linux holds 65,536.
+    /// Waits until `bytes` bytes of its standard output are unread. A pipe of Linux holds 65,536.
     ///
     /// # Panics
     /// If there are fewer, in time, or its standard output is not captured.
@@ -194,7 +194,7 @@ impl Running {
         }
     }
 
-    /// Sends it a signal, and not those that it has started.
+    /// Sends it a signal, and not to the processes that it has started.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).expect("it was not waited for, so it is there");
@@ -230,7 +230,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
-            // Also what it has started.
+            // Kills the process and those that it has started.
             let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
             let _ = self.child.wait();
         }
@@ -241,26 +241,26 @@ impl Drop for Running {
 #[derive(Debug)]
 pub struct Ended {
     status: ExitStatus,
-    /// What it wrote to standard output, if that was captured.
+    /// Its standard output, if that was captured.
     pub stdout: String,
-    /// What it wrote to standard error.
+    /// Its standard error.
     pub stderr: String,
-    /// How long it was waited for.
+    /// The time that its end was waited for.
     pub took: Duration,
 }
 
 impl Ended {
-    /// Its exit code; none if a signal ended it.
+    /// Returns its exit code; `None` if a signal ended it.
     pub fn code(&self) -> Option<i32> {
         self.status.code()
     }
 
-    /// The lines of standard output.
+    /// Returns the lines of standard output.
     pub fn lines(&self) -> Vec<&str> {
         self.stdout.lines().collect()
     }
 
-    /// Checks the exit code; shows what was said where it is another.
+    /// Checks the exit code; a failure shows the output.
     ///
     /// # Panics
     /// If it is another.
@@ -270,7 +270,7 @@ impl Ended {
         self
     }
 
-    /// Checks that something was said on standard error.
+    /// Checks that standard error contains `text`.
     ///
     /// # Panics
     /// If it was not.

@@ -1,9 +1,9 @@
-//! Where the program is, and what was built beside it.
+//! The paths of the program and of what was built next to it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The program that was built beside the running test.
+/// Returns the program that was built next to the running test.
 ///
 /// # Panics
 /// If there is none.
@@ -13,7 +13,8 @@ pub fn program() -> PathBuf {
     program
 }
 
-/// The component of a plugin that comes with Flowgate. Jobs find it by its name alone; this says early that it is missing.
+/// Returns the component of a plugin that comes with Flowgate. Jobs find it by its name alone; this detects early that it is
+/// missing.
 ///
 /// # Panics
 /// If it is not built.
@@ -23,12 +24,12 @@ pub fn plugin(name: &str) -> PathBuf {
     component
 }
 
-/// The top of the repository.
+/// Returns the top of the repository.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package is a folder of the repository")
 }
 
-/// How long a test looks at a process before it judges it: FLOWGATE_TEST_SECONDS, or `default`.
+/// Returns how long a test observes a process before it judges it: FLOWGATE_TEST_SECONDS, or `default`.
 ///
 /// # Panics
 /// If the variable is not a number.
@@ -37,7 +38,7 @@ pub fn seconds(default: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Where compiled plugins are kept for tests, so that they do not touch the user's.
+/// Returns where tests keep compiled plugins, so that they do not touch the user's.
 pub(crate) fn home() -> PathBuf {
     target_dir().join("test-home")
 }

@@ -1,4 +1,4 @@
-//! The program on a terminal: what it shows there, and what it does when the terminal is closed.
+//! The program on a terminal: its output there, and its behaviour when the terminal is closed.
 
 use std::fs::File;
 use std::io::Read;
@@ -18,13 +18,13 @@ pub struct OnTerminal {
     child: Child,
     shown: Arc<Mutex<Vec<u8>>>,
     is_closed: Arc<AtomicBool>,
-    /// It has the other end of the terminal, which is closed when it ends.
+    /// The thread that owns the other end of the terminal, which is closed when it ends.
     reader: Option<JoinHandle<()>>,
     deadline: Duration,
 }
 
 impl OnTerminal {
-    /// Starts it in a folder, with arguments, on a terminal with this many columns.
+    /// Starts it in a folder, with arguments, on a terminal with this number of columns.
     ///
     /// # Panics
     /// If there is no terminal to be had, or the program does not start.
@@ -34,10 +34,10 @@ impl OnTerminal {
         let mut command = Command::new(program());
         command.args(arguments).current_dir(folder).env("FLOWGATE_HOME", home()).env_remove("FLOWGATE_PLUGIN_PATH");
         command.stdin(dup()).stdout(dup()).stderr(dup());
-        // SAFETY: between fork and exec, only system calls that may be made there.
+        // SAFETY: between fork and exec, only system calls that are allowed there.
         unsafe {
             command.pre_exec(|| {
-                // A session of its own, whose terminal this is: closing it sends SIGHUP.
+                // A session of its own with this terminal: closing it sends SIGHUP.
                 if libc::setsid() < 0 || libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
                     return Err(std::io::Error::last_os_error());
                 }
@@ -53,7 +53,7 @@ impl OnTerminal {
     }
 }
 
-/// Reads what is shown until the program has gone, or the terminal is to be closed.
+/// Reads the terminal until the program has gone, or the terminal is to be closed.
 fn read(screen: OwnedFd, shown: &Mutex<Vec<u8>>, is_closed: &AtomicBool) {
     let mut screen = File::from(screen);
     let mut chunk = [0; 4096];
@@ -72,10 +72,10 @@ fn read(screen: OwnedFd, shown: &Mutex<Vec<u8>>, is_closed: &AtomicBool) {
     }
 }
 
-/// A new terminal: its outer and its inner end.
+/// Opens a new terminal: its outer and its inner end.
 fn open(columns: u16) -> (OwnedFd, OwnedFd) {
     let check = |result: libc::c_int| assert!(result >= 0, "{}", std::io::Error::last_os_error());
-    // SAFETY: calls of the C library with what they ask for; the descriptors that they give are owned by nobody else.
+    // SAFETY: calls of the C library with valid arguments; nobody else owns the descriptors that they return.
     unsafe {
         let outer = libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC);
         check(outer);
@@ -91,13 +91,13 @@ fn open(columns: u16) -> (OwnedFd, OwnedFd) {
 }
 
 impl OnTerminal {
-    /// What the terminal has been sent so far, with `\n` as line end.
+    /// Returns the output on the terminal so far, with `\n` as line end.
     pub fn shown(&self) -> String {
         let bytes = self.shown.lock().expect("nobody panics with it");
         String::from_utf8_lossy(&bytes).replace("\r\n", "\n")
     }
 
-    /// Waits until it has shown this.
+    /// Waits until the terminal has shown `text`.
     ///
     /// # Panics
     /// If it does not in time.
@@ -110,7 +110,7 @@ impl OnTerminal {
         }
     }
 
-    /// Everything that it has shown, once the program has ended.
+    /// Returns the whole output, once the program has ended.
     pub fn read_to_end(&mut self) -> String {
         if let Some(reader) = self.reader.take() {
             reader.join().expect("it ends with the program");

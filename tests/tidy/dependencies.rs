@@ -1,4 +1,4 @@
-//! Every dependency of the workspace says why it is there.
+//! Every dependency of the workspace has its reason.
 
 use crate::repository::File;
 

@@ -27,7 +27,7 @@ const MAY_NOT_IMPORT: [(&str, &str, &str); 3] = [
     ("host/engine/src/dataflow/", "submit", "a dataflow does not know where its graph comes from"),
 ];
 
-/// The files that know Timely.
+/// The files that use Timely.
 const KNOWS_TIMELY: [&str; 3] = [
     "host/engine/src/dataflow/engine/timely.rs",
     "host/engine/src/dataflow/message.rs",

@@ -1,4 +1,4 @@
-//! The map is true: each invariant of ARCHITECTURE.md is cited in its home, and each one that code cites is there.
+//! The map is true: each invariant of ARCHITECTURE.md is cited in its home, and each one that code cites exists.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ pub(crate) fn check(files: &[File]) -> Vec<String> {
     wrong
 }
 
-/// A letter of a family and a number: `T3`.
+/// Whether a word is a letter of a family and a number: `T3`.
 fn is_id(word: &str) -> bool {
     let mut characters = word.chars();
     characters.next().is_some_and(|c| c.is_ascii_uppercase())
@@ -49,7 +49,7 @@ fn is_id(word: &str) -> bool {
         && !characters.as_str().starts_with('0')
 }
 
-/// The ids in the comment of a line.
+/// Returns the ids in the comment of a line.
 fn cited(line: &str) -> Vec<&str> {
     let comment = line.find("//").map_or("", |at| &line[at..]);
     let named = |c: char| !(c.is_alphanumeric() || c == '_' || c == '-' || c == '.' || c == '`' || c == '%');

@@ -37,7 +37,7 @@ fn check_in(root: &Path, files: &[File]) -> Vec<String> {
     wrong
 }
 
-/// What `[text](target)` and `[text]: target` name in a line.
+/// Returns the targets of `[text](target)` and `[text]: target` in a line.
 fn targets(line: &str) -> Vec<&str> {
     let inline = line.match_indices("](").filter_map(|(at, open)| line[at + open.len()..].split(')').next());
     let mut targets: Vec<&str> = inline.collect();

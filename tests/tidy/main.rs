@@ -1,7 +1,7 @@
-//! Taste as a test: what reviewers would otherwise have to say again and again.
+//! Taste as a test: rules that reviewers would otherwise repeat.
 //!
-//! Each rule takes the repository's files and returns what is wrong, one line each, with the way out. Beside each rule
-//! is a test that shows it a mistake.
+//! Each rule receives the repository's files and returns the violations, one line each, with the fix. Next to each rule is a test
+//! that shows it a mistake.
 
 mod dependencies;
 mod direction;

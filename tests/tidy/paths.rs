@@ -2,7 +2,7 @@
 
 use crate::repository::{self, File};
 
-/// What a path from the top of the repository begins with.
+/// The beginnings of paths from the top of the repository.
 const TOPS: [&str; 8] = ["host/", "tests/", "docs/", "wit/", "guest-sdk/", "plugins/", "examples/", "scripts/"];
 
 pub(crate) fn check(files: &[File]) -> Vec<String> {
@@ -25,14 +25,14 @@ pub(crate) fn check(files: &[File]) -> Vec<String> {
     wrong
 }
 
-/// Whether a text is a path from the top, of which no part is meant generally (`<name>`, `NAME`, `*`).
+/// Whether a text is a path from the top, without a placeholder (`<name>`, `NAME`, `*`).
 fn is_path(text: &str) -> bool {
     TOPS.iter().any(|top| text.starts_with(top))
         && !text.contains(['<', '*', ' ', ':', '$', '(', '…'])
         && !text.split('/').any(|part| part.len() > 1 && part.chars().all(|c| c.is_ascii_uppercase()))
 }
 
-/// The paths that `a/{b,c}.rs` stands for.
+/// Returns the paths that `a/{b,c}.rs` stands for.
 fn expanded(path: &str) -> Vec<String> {
     match (path.find('{'), path.find('}')) {
         (Some(open), Some(close)) if open < close => path[open + 1..close]

@@ -2,10 +2,10 @@
 
 use crate::repository::File;
 
-/// This rule's own file, which has to name what it looks for.
+/// The file of this rule, which has to name its phrases.
 const HERE: &str = "tests/tidy/phrases.rs";
 
-/// A phrase, and what to write instead.
+/// A phrase, and its replacement.
 const BANNED: [(&str, &str); 10] = [
     ("so many", "the parameter's name, or `n`"),
     ("at the most", "at most"),
@@ -19,7 +19,7 @@ const BANNED: [(&str, &str); 10] = [
     ("the host's own", "built-in"),
 ];
 
-/// Files of prose, by how their names end.
+/// The endings of the names of files of prose.
 const PROSE: [&str; 9] = [".rs", ".md", ".wit", ".toml", ".yaml", ".sh", ".json", ".stderr", "Makefile"];
 
 pub(crate) fn check(files: &[File]) -> Vec<String> {
@@ -28,7 +28,7 @@ pub(crate) fn check(files: &[File]) -> Vec<String> {
         let mut last = String::new();
         for (number, line) in file.lines() {
             let words = line.trim().trim_start_matches(['/', '!', '#']).trim().to_lowercase();
-            // A phrase may go over the end of a line.
+            // A phrase may cross the end of a line.
             let both = format!("{last} {words}");
             for (phrase, instead) in BANNED {
                 let here =

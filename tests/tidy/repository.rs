@@ -1,13 +1,13 @@
-//! The files that the rules look at.
+//! The files that the rules check.
 
 use std::path::{Path, PathBuf};
 
-/// What is made, not written. In a worktree of Git, `.git` is a file.
+/// Generated folders. In a worktree of Git, `.git` is a file.
 const MADE: [&str; 3] = [".git", "node_modules", "target"];
 
 /// A file of text.
 pub(crate) struct File {
-    /// From the top of the repository, with `/`.
+    /// The path from the top of the repository, with `/`.
     pub path: String,
     pub text: String,
 }
@@ -18,12 +18,12 @@ impl File {
         File { path: path.into(), text: text.into() }
     }
 
-    /// Lines with their numbers, from 1.
+    /// Iterates over lines with their numbers, from 1.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         self.text.lines().enumerate().map(|(index, line)| (index + 1, line))
     }
 
-    /// Lines of Rust without what follows `//`, which a string may hold as well; good enough to look for names.
+    /// Iterates over lines of Rust without the text after `//`, which a string may contain as well; sufficient for names.
     pub(crate) fn code(&self) -> impl Iterator<Item = (usize, &str)> {
         self.lines().map(|(number, line)| (number, line.split("//").next().unwrap_or(line)))
     }
@@ -33,12 +33,12 @@ impl File {
     }
 }
 
-/// The top of the repository.
+/// Returns the top of the repository.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// All files of text.
+/// Returns all text files.
 pub(crate) fn files() -> Vec<File> {
     let mut files = Vec::new();
     collect(&root(), "", &mut files);

@@ -2,10 +2,10 @@
 
 use crate::repository::File;
 
-/// Lines of a Rust file, at most. Nine in ten files of the code that we learn from are below.
+/// Maximum lines of a Rust file. Nine in ten files of the code that we learn from are below.
 const LINES_MAX: usize = 500;
 
-/// Names that say nothing about what is inside, and so gather everything.
+/// Names that say nothing about the content, and so gather everything.
 const EMPTY_NAMES: [&str; 11] =
     ["common", "helper", "helpers", "manager", "misc", "prelude", "shared", "stuff", "types", "util", "utils"];
 

@@ -1,22 +1,21 @@
-//! Words that do not belong: stubs in Rust code, a second clock or source of randomness in the host, paths of somebody's
-//! machine anywhere.
+//! Forbidden words: stubs in Rust code, a second clock or source of randomness in the host, paths of somebody's machine anywhere.
 
 use crate::repository::File;
 
-/// This rule's own file, which has to name what it looks for.
+/// The file of this rule, which has to name its words.
 const HERE: &str = "tests/tidy/words.rs";
 
-/// What is in no finished code.
+/// Macros that finished code does not contain.
 const STUBS: [&str; 3] = ["todo!", "unimplemented!", "dbg!"];
 
-/// Files about those macros in the code of plugins, where they are of use.
+/// Files about those macros in the code of plugins, where they are useful.
 const STUB_FILES: [&str; 2] = ["host/toolchain/src/print_lint.rs", "tests/plugin_authors.rs"];
 
-/// How the wall clock is read. `Instant` is fine: it measures durations and cannot end up in a result.
+/// Calls that read the wall clock. `Instant` is fine: it measures durations and cannot end up in a result.
 const CLOCKS: [&str; 4] = ["SystemTime::now", "Timestamp::now", "Zoned::now", "Utc::now"];
 const CLOCK_FILE: &str = "host/base/src/clock.rs";
 
-/// How randomness is read: in one file, so that a test can be told the seed.
+/// Sources of randomness: allowed in one file, so that a test can set the seed.
 const RANDOMNESS: [&str; 3] = ["getrandom::", "RandomState", "thread_rng"];
 const RANDOMNESS_FILES: [&str; 2] = ["host/base/src/clock.rs", "host/wall/src/cache"];
 

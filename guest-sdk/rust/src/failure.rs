@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// Why a function could not handle a row, for the author of the job. The row and the message go to the operator's
-/// `errors` output, and the job goes on.
+/// Why a function could not handle a row, for the author of the job. The row and the message go to the operator's `errors`
+/// output, and the job continues.
 ///
 /// Any error becomes one with `?`:
 ///
@@ -22,7 +22,7 @@ use std::fmt;
 pub struct Failure(String);
 
 impl Failure {
-    /// A failure with this message: say what is wrong with the row, and what would be right.
+    /// Creates a failure with this message: say what is wrong with the row, and what would be right.
     ///
     /// ```
     /// let failure = flowgate_sdk::Failure::new("no status: expected three digits");
@@ -41,7 +41,7 @@ impl Failure {
         &self.0
     }
 
-    /// The message, owned.
+    /// Returns the message, owned.
     ///
     /// ```
     /// assert_eq!(flowgate_sdk::Failure::new("bad").into_message(), String::from("bad"));
@@ -51,7 +51,7 @@ impl Failure {
     }
 }
 
-// `Failure` itself is no `Error`, or this would overlap with `From<T> for T`.
+// `Failure` does not implement `Error`, or this would overlap with `From<T> for T`.
 impl<E: std::error::Error> From<E> for Failure {
     fn from(error: E) -> Self {
         Failure(error.to_string())

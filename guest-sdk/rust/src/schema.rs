@@ -1,9 +1,9 @@
-//! Data types and fields: what a function says of its columns.
+//! Data types and fields: how a function describes its columns.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// What a column holds.
+/// The type of a column's values.
 ///
 /// ```
 /// assert_eq!(flowgate_sdk::DataType::Int64.name(), "int64");
@@ -28,7 +28,7 @@ pub enum DataType {
 }
 
 impl DataType {
-    /// All of them, in the order of the contract.
+    /// All data types, in the order of the contract.
     pub(crate) const ALL: [DataType; 7] = [
         DataType::Boolean,
         DataType::Int64,
@@ -39,7 +39,7 @@ impl DataType {
         DataType::Json,
     ];
 
-    /// The name used in job files and messages.
+    /// Returns the name used in job files and messages.
     pub const fn name(self) -> &'static str {
         match self {
             DataType::Boolean => "boolean",
@@ -52,7 +52,7 @@ impl DataType {
         }
     }
 
-    /// How a row struct writes it.
+    /// Returns the type of the field in a row struct.
     pub(crate) const fn rust_name(self) -> &'static str {
         match self {
             DataType::Boolean => "bool",
@@ -82,14 +82,14 @@ impl fmt::Display for DataType {
 pub struct Field {
     /// Unique within its schema.
     pub name: Cow<'static, str>,
-    /// What the column holds.
+    /// The type of the column's values.
     pub data_type: DataType,
     /// Whether a row may have no value.
     pub nullable: bool,
 }
 
 impl Field {
-    /// A field with a name that is known at compile time.
+    /// Creates a field with a name that is known at compile time.
     pub const fn new(name: &'static str, data_type: DataType, nullable: bool) -> Self {
         Field { name: Cow::Borrowed(name), data_type, nullable }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// A point in time: signed milliseconds since 1970-01-01T00:00:00Z. The type of `timestamp` columns.
 ///
-/// It parses RFC 3339 and displays as such. A `Duration` can be added and subtracted; what is beyond the range ends at
+/// It parses RFC 3339 and displays as such. A `Duration` can be added and subtracted; results beyond the range are clamped to
 /// [`MIN`](Self::MIN) and [`MAX`](Self::MAX).
 ///
 /// ```
@@ -24,7 +24,7 @@ use std::time::Duration;
 pub struct Timestamp(i64);
 
 const DAY_MS: i64 = 86_400_000;
-/// From 0000-03-01 to 1970-01-01.
+/// Days from 0000-03-01 to 1970-01-01.
 const EPOCH_DAYS: i64 = 719_468;
 /// Days in 400 years.
 const ERA_DAYS: i64 = 146_097;
@@ -32,10 +32,10 @@ const ERA_DAYS: i64 = 146_097;
 impl Timestamp {
     /// The earliest time.
     pub const MIN: Timestamp = Timestamp(i64::MIN);
-    /// The latest time: what the watermark is when the input has ended.
+    /// The latest time: the watermark when the input has ended.
     pub const MAX: Timestamp = Timestamp(i64::MAX);
 
-    /// The time `millis` milliseconds after 1970-01-01T00:00:00Z, before it where negative.
+    /// Returns the time `millis` milliseconds after 1970-01-01T00:00:00Z, before it where negative.
     ///
     /// ```
     /// assert_eq!(flowgate_sdk::Timestamp::from_millis(-1).to_string(), "1969-12-31T23:59:59.999Z");
@@ -44,7 +44,7 @@ impl Timestamp {
         Timestamp(millis)
     }
 
-    /// Milliseconds since 1970-01-01T00:00:00Z.
+    /// Returns the milliseconds since 1970-01-01T00:00:00Z.
     ///
     /// ```
     /// assert_eq!(flowgate_sdk::Timestamp::from_millis(7).as_millis(), 7);
@@ -53,7 +53,7 @@ impl Timestamp {
         self.0
     }
 
-    /// Milliseconds from `earlier` to this time; negative where `earlier` is later. What does not fit is the nearest that does.
+    /// Returns the milliseconds from `earlier` to this time; negative where `earlier` is later. Clamped to the range of `i64`.
     ///
     /// ```
     /// use flowgate_sdk::Timestamp;
@@ -63,7 +63,8 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// The time `millis` milliseconds later, earlier where negative; at most [`MAX`](Self::MAX), at least [`MIN`](Self::MIN).
+    /// Returns the time `millis` milliseconds later, earlier where negative; clamped to [`MIN`](Self::MIN) and
+    /// [`MAX`](Self::MAX).
     ///
     /// ```
     /// use flowgate_sdk::Timestamp;
@@ -74,8 +75,9 @@ impl Timestamp {
         Timestamp(self.0.saturating_add(millis))
     }
 
-    /// A date and time of the proleptic Gregorian calendar, in UTC; `month` and `day` count from 1. `None` where there
-    /// is no such day or time. A leap second (`second` = 60) is the first instant of the next minute, as in Unix time.
+    /// Returns the time of a date and time of the proleptic Gregorian calendar, in UTC; `month` and `day` count from 1. `None`
+    /// where there is no such day or time. A leap second (`second` = 60) is the first instant of the next minute, as in Unix
+    /// time.
     ///
     /// ```
     /// use flowgate_sdk::Timestamp;
@@ -128,7 +130,7 @@ impl fmt::Display for Timestamp {
 impl Add<Duration> for Timestamp {
     type Output = Timestamp;
 
-    /// Parts of a millisecond are left out.
+    /// Fractions of a millisecond are dropped.
     fn add(self, duration: Duration) -> Timestamp {
         self.plus_millis(millis_of(duration))
     }
@@ -137,7 +139,7 @@ impl Add<Duration> for Timestamp {
 impl Sub<Duration> for Timestamp {
     type Output = Timestamp;
 
-    /// Parts of a millisecond are left out.
+    /// Fractions of a millisecond are dropped.
     fn sub(self, duration: Duration) -> Timestamp {
         Timestamp(self.0.saturating_sub(millis_of(duration)))
     }

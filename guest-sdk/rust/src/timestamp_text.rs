@@ -1,4 +1,4 @@
-//! Timestamps as text: RFC 3339 in, and in a config.
+//! Timestamps as text: RFC 3339, and in a config.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::timestamp::Timestamp;
 
-/// A text that is no RFC 3339 time.
+/// A text that is not an RFC 3339 time.
 ///
 /// ```
 /// let error = "yesterday".parse::<flowgate_sdk::Timestamp>().unwrap_err();
@@ -31,8 +31,8 @@ impl fmt::Display for ParseTimestampError {
 
 impl std::error::Error for ParseTimestampError {}
 
-/// RFC 3339: years 0000 to 9999, `T` or a blank between date and time, `Z` or an offset at the end. What is finer than a
-/// millisecond is cut off, towards the past. A leap second (`:60`) is the first instant of the next minute.
+/// Parses RFC 3339: years 0000 to 9999, `T` or a blank between date and time, `Z` or an offset at the end. Fractions of a
+/// millisecond are cut off, towards the past. A leap second (`:60`) is the first instant of the next minute.
 impl FromStr for Timestamp {
     type Err = ParseTimestampError;
 
@@ -67,7 +67,7 @@ fn parse(text: &[u8]) -> Option<Timestamp> {
     Some(whole.plus_millis(millis).plus_millis(-offset(zone)?))
 }
 
-/// Milliseconds of a fraction of a second, and what comes behind it.
+/// Returns the milliseconds of a fraction of a second, and the text behind it.
 fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     let Some(rest) = text.strip_prefix(b".") else { return Some((0, text)) };
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -78,7 +78,7 @@ fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     Some((millis, &rest[digits..]))
 }
 
-/// Milliseconds by which the clock of a zone is ahead of UTC.
+/// Returns the milliseconds by which the clock of a zone is ahead of UTC.
 fn offset(zone: &[u8]) -> Option<i64> {
     if let [b'Z' | b'z'] = zone {
         return Some(0);
@@ -95,7 +95,7 @@ fn offset(zone: &[u8]) -> Option<i64> {
     Some(if *sign == b'+' { millis } else { -millis })
 }
 
-/// Of digits.
+/// Returns the number that the digits write.
 fn number(digits: &[u8]) -> u32 {
     digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
 }
@@ -217,7 +217,7 @@ mod tests {
 
         /// Goal: date, time, fraction and offset each count. Method: a model that counts days one by one.
         #[test]
-        fn is_what_counting_days_gives(
+        fn is_what_counting_days_returns(
             (year, month, day) in (0i64..10_000, 1i64..13, 1i64..29),
             (hour, minute, second, nanos) in (0i64..24, 0i64..60, 0i64..60, 0i64..1_000_000_000),
             (west, ahead_minutes) in (any::<bool>(), 0i64..24 * 60),

@@ -33,9 +33,9 @@ fn component_types_are_those_of_the_contract() {
     }
 }
 
-/// A plugin carries a type for each kind of function that it has. Merged, they are the world of all of them.
+/// A plugin carries a type for each kind of function that it has. Merged, they are the plugin's world.
 #[test]
-fn types_of_several_kinds_are_put_together() {
+fn types_of_several_kinds_are_merged() {
     // The smallest module: magic number and version; then a custom section for each type.
     let mut module = b"\0asm\x01\0\0\0".to_vec();
     for world in WORLDS {

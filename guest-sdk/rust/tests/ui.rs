@@ -1,4 +1,4 @@
-//! What the macros say of mistakes: each must tell what to write instead.
+//! The macros' error messages: each must say what to write instead.
 //!
 //! Run with `TRYBUILD=overwrite` to write the expected messages again, then read them.
 

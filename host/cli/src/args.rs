@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The command line: commands and their arguments.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use super::{
 use flowgate::job::load::Override;
 use flowgate_base::error::Result;
 
-/// Exit codes, for every command.
+/// The end of every command's help.
 const AFTER_HELP: &str = "\
 Exit codes:
   0    all went well; also where the reader of our output went away (`| head`)
@@ -67,15 +67,15 @@ pub(crate) enum Command {
     Completions(completions::CompletionsArgs),
 }
 
-/// What can be started.
+/// The `new` commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum NewCommand {
-    /// Write a job that runs at once, to be changed.
+    /// Write a job that runs, to be changed.
     #[command(after_help = new_job::EXAMPLES)]
     Job(new_job::NewJobArgs),
 }
 
-/// What can be done with plugins.
+/// The `plugin` commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
     /// Start a plugin in Rust.
@@ -85,7 +85,7 @@ pub(crate) enum PluginCommand {
     /// Show what a plugin has: functions, columns, config, imports.
     #[command(after_help = plugin_inspect::EXAMPLES)]
     Inspect(plugin_inspect::InspectArgs),
-    /// Feed sample rows to one function and show what comes out.
+    /// Feed sample rows to one function and show its output.
     #[command(after_help = plugin_test::EXAMPLES)]
     Test(Box<plugin_test::TestArgs>),
 }
@@ -109,7 +109,7 @@ impl Command {
     /// Runs the command.
     ///
     /// # Errors
-    /// What ends it; [`super::exit_code`] says how the process ends then.
+    /// What ended it; [`super::exit_code`] returns the exit code for it.
     pub(crate) fn run(self) -> Result<()> {
         match self {
             Command::Run(args) => run::run(&args),

@@ -2,12 +2,12 @@
 
 /// Lines of context around a difference.
 const CONTEXT: usize = 2;
-/// Lines shown; the rest is counted.
+/// Maximum lines shown; further ones are counted.
 const LINES_MAX: usize = 60;
-/// Cells of the table of common lines; beyond, the differing middle is shown whole.
+/// Maximum cells of the table of common lines; beyond, the differing middle is shown whole.
 const CELLS_MAX: usize = 4_000_000;
 
-/// `None` where the texts are equal; otherwise lines with `-` that only `expected` has, with `+` that only `found` has.
+/// Returns `None` where the texts are equal; otherwise lines with `-` that only `expected` has, with `+` that only `found` has.
 pub(super) fn diff(expected: &str, found: &str) -> Option<String> {
     if expected == found {
         return None;
@@ -35,12 +35,12 @@ pub(super) fn diff(expected: &str, found: &str) -> Option<String> {
     Some(lines.join("\n"))
 }
 
-/// The lines of both, marked, with as many in common as can be.
+/// Returns the lines of both, marked, with the greatest number of lines in common.
 fn edits<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<(char, &'a str)> {
     if (old.len() + 1).saturating_mul(new.len() + 1) > CELLS_MAX {
         return old.iter().map(|l| ('-', *l)).chain(new.iter().map(|l| ('+', *l))).collect();
     }
-    // common[i][j]: lines in common of old[i..] and new[j..].
+    // common[i][j]: the number of lines in common of old[i..] and new[j..].
     let width = new.len() + 1;
     let mut common = vec![0_u32; (old.len() + 1) * width];
     for i in (0..old.len()).rev() {

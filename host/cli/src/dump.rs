@@ -1,10 +1,10 @@
-//! What `flowgate run` shows on SIGUSR1: rows of every node, and what its operators keep.
+//! The output of `flowgate run` on SIGUSR1: rows of every node, and the state of its operators.
 
 use super::{figures, rows};
 use flowgate::dataflow::job_state::JobState;
 use flowgate::job::graph::JobGraph;
 
-/// Lines of text, each ended.
+/// Returns lines of text, each with its line end.
 pub(super) fn of(graph: &JobGraph, job: &JobState) -> String {
     let mut text = format!("\n{}\nrows\n", graph.name);
     for (id, metrics) in job.metrics.nodes.iter().enumerate() {

@@ -1,10 +1,10 @@
-//! How a process ends.
+//! The exit of a process.
 
 use super::terminal;
 use flowgate::code::JOB_PROBLEMS;
 use flowgate_base::error::{Error, Fault};
 
-/// The exit code of a command that ended with this error.
+/// Returns the exit code of a command that ended with this error.
 pub(crate) fn exit_code(error: &Error) -> u8 {
     match error.fault() {
         _ if error.is_reader_gone() => 0,
@@ -14,7 +14,7 @@ pub(crate) fn exit_code(error: &Error) -> u8 {
     }
 }
 
-/// Says on standard error what ended the command; nothing where the reader of our output went away.
+/// Writes the error that ended the command to standard error; nothing where the reader of our output went away.
 pub(crate) fn say(error: &Error) {
     if !error.is_reader_gone() {
         let text = error.to_string();

@@ -1,4 +1,4 @@
-//! `flowgate explain`: what an error's code means.
+//! `flowgate explain`: the meaning of an error's code.
 
 use std::ops::Range;
 
@@ -18,7 +18,7 @@ Examples:
 /// The page of all codes, a section each.
 const PAGE: &str = include_str!("../../../docs/errors.md");
 
-/// What a section's heading begins with.
+/// The beginning of a section's heading.
 const HEADING: &str = "\n## ";
 
 /// Arguments of `flowgate explain`.
@@ -51,7 +51,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<()> {
     }
 }
 
-/// The code that somebody means by `FG0301`, `fg301` or `301`.
+/// Returns the code that `FG0301`, `fg301` or `301` names.
 fn code(name: &str) -> Result<&'static Code> {
     let digits = name.strip_prefix("FG").or(name.strip_prefix("fg")).unwrap_or(name);
     let number = digits.parse();
@@ -65,7 +65,7 @@ fn code(name: &str) -> Result<&'static Code> {
     Err(CommandError::Arguments(message).into())
 }
 
-/// The section of a code, without the marks of Markdown's headings.
+/// Returns the section of a code, without the marks of Markdown's headings.
 fn section(code: &Code) -> Result<&'static str> {
     let heading = format!("{HEADING}{code}: ");
     let at = PAGE.find(&heading).ok_or_else(|| Error::internal(format!("{code} is on no page")))?;
@@ -80,7 +80,7 @@ mod tests {
 
     use super::*;
 
-    /// Every code has one section with its title, fault and retry; every section has a code; no number is there twice, and each is
+    /// Every code has one section with its title, fault and retry; every section has a code; no number occurs twice, and each is
     /// in the range of its crate.
     #[test]
     fn the_page_has_all_codes_and_no_other() {

@@ -1,8 +1,8 @@
-//! Figures as people read them.
+//! Figures for people.
 
 use flowgate::dataflow::watermark::END_OF_TIME;
 
-/// A count or a rate in at most five characters: `950`, `12.3k`, `1.25M`.
+/// Formats a count or a rate in at most five characters: `950`, `12.3k`, `1.25M`.
 pub(super) fn short(value: f64) -> String {
     let (scaled, unit) = match value {
         v if v >= 999.5e9 => (v / 1e12, "T"),
@@ -15,7 +15,7 @@ pub(super) fn short(value: f64) -> String {
     format!("{scaled:.decimals$}{unit}")
 }
 
-/// A whole count: `1,234,567`.
+/// Formats a whole count: `1,234,567`.
 pub(super) fn whole(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
@@ -28,7 +28,7 @@ pub(super) fn whole(value: u64) -> String {
     text
 }
 
-/// A time of event time, to the second.
+/// Formats an event time, to the second.
 pub(super) fn time(ms: i64) -> String {
     if ms == END_OF_TIME {
         return "end".into();
@@ -39,7 +39,7 @@ pub(super) fn time(ms: i64) -> String {
     }
 }
 
-/// How far behind something is: `340ms`, `12.5s`, `3m`, `5h`, `12d`.
+/// Formats a lag: `340ms`, `12.5s`, `3m`, `5h`, `12d`.
 pub(super) fn lag(ms: i64) -> String {
     match ms {
         i64::MIN..1_000 => format!("{}ms", ms.max(0)),
@@ -50,9 +50,9 @@ pub(super) fn lag(ms: i64) -> String {
     }
 }
 
-/// How long something will take: `12s`, `3m 20s`, `5h 10m`, `12d`.
+/// Formats the time that is left: `12s`, `3m 20s`, `5h 10m`, `12d`.
 pub(super) fn left(seconds: f64) -> String {
-    // What is longer than a few years is not known to the second either.
+    // Beyond a few years the estimate is not exact to the second either.
     let seconds = seconds.ceil().clamp(0.0, 1e9) as u64;
     match seconds {
         0..60 => format!("{seconds}s"),

@@ -54,7 +54,7 @@ enum SampleFormat {
     Csv,
 }
 
-/// Prints the section, and on standard error what could not be read.
+/// Prints the section, and on standard error the rows that could not be read.
 ///
 /// # Errors
 /// The file cannot be read, or has no rows.
@@ -90,7 +90,7 @@ fn is_stdin(file: &Path) -> bool {
     file.as_os_str() == "-"
 }
 
-/// The extension under that of a compression.
+/// Returns the extension under that of a compression.
 fn extension(file: &Path) -> String {
     let name = file.to_string_lossy().to_lowercase();
     let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
@@ -106,7 +106,7 @@ fn format_of(file: &Path) -> Option<Format> {
     }
 }
 
-/// The beginning of a file, up to the end of a line, and whether it is the whole of it.
+/// Returns the beginning of a file, up to the end of a line, and whether it is the whole file.
 fn sample(file: &Path, shown: &str) -> Result<(Vec<u8>, bool)> {
     let cannot = |e: &std::io::Error| Error::io(format_args!("cannot read {shown}"), e);
     let mut input: Box<dyn Read> = match is_stdin(file) {
@@ -123,7 +123,7 @@ fn sample(file: &Path, shown: &str) -> Result<(Vec<u8>, bool)> {
     Ok((sample, is_whole))
 }
 
-/// The `sources` section.
+/// Returns the `sources` section.
 fn section(file: &Path, inferred: &Inferred, settings: &SampleSettings, is_whole: bool) -> Result<String> {
     let is_stdin = is_stdin(file);
     let path =
@@ -170,17 +170,17 @@ fn section(file: &Path, inferred: &Inferred, settings: &SampleSettings, is_whole
     Ok(text)
 }
 
-/// A name for the source: the file's, as far as it can be one.
+/// Returns a name for the source: the characters of the file's name that a name can have.
 fn source_name(file: &Path) -> String {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let stem = name.split('.').find(|part| !part.is_empty()).unwrap_or_default();
     let stem: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(64).collect();
-    // Not `-`, nor what begins like a number or means something to YAML.
+    // Not `-`, nor a text that begins like a number or has a meaning in YAML.
     let is_name = stem.starts_with(|c: char| c.is_ascii_alphabetic()) && yaml_text(&stem) == stem;
     if is_name { stem } else { "rows".into() }
 }
 
-/// A text in YAML, in quotes where it needs them or might.
+/// Returns a text in YAML, in quotes where it needs them or might.
 fn yaml_text(text: &str) -> String {
     const WORDS: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '/')
@@ -189,14 +189,14 @@ fn yaml_text(text: &str) -> String {
     if is_plain { text.into() } else { quoted(text) }
 }
 
-/// A text in double quotes, as YAML has them.
+/// Returns a text in double quotes, as in YAML.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
             '\t' => quoted.push_str("\\t"),
-            // Not in the text of a YAML file, or line ends to some readers.
+            // Not allowed in a YAML file, or line ends to some readers.
             c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') => {
                 quoted.push_str(&format!("\\u{:04x}", u32::from(c)));
             }
@@ -225,7 +225,7 @@ mod tests {
     }
 
     proptest! {
-        /// Goal: whatever a file and its columns are called, the section is YAML that means them.
+        /// Goal: for any names of a file and its columns, the section is YAML with these names.
         #[test]
         fn a_section_is_read_as_it_was_meant(
             file in "([^/\0]|\\$\\{A\\}|true|1.5|~){1,12}",

@@ -1,4 +1,4 @@
-//! `--limit`: each sink gets its first rows, and then the job ends.
+//! `--limit`: each sink writes its first rows, and then the job ends.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
@@ -13,7 +13,7 @@ use flowgate_base::error::Result;
 use flowgate_connect::sink::{Deliveries, Dropped, SinkWriter};
 use flowgate_connect::stop::Stop;
 
-/// Sinks that have not had their rows yet; the job is stopped when there are none.
+/// The sinks that have not written their rows yet; the job is stopped when there are none.
 pub(super) struct Limit {
     rows: u64,
     lacking: AtomicUsize,
@@ -21,7 +21,7 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    /// A limit of this many rows for each sink. The job ends when those that count have them.
+    /// Creates a limit of this number of rows for each sink. The job ends when the counting sinks have written theirs.
     ///
     /// # Errors
     /// No sink counts: the job would not end.
@@ -35,7 +35,7 @@ impl Limit {
         Ok(Arc::new(Limit { rows, lacking, job: OnceLock::new() }))
     }
 
-    /// The job that is to be stopped; perhaps at once, where its rows have come already.
+    /// Sets the job to stop; stops it now where its rows have arrived already.
     pub(super) fn attach(&self, job: &Arc<JobState>) {
         self.job.get_or_init(|| Arc::clone(job));
         if self.lacking.load(SeqCst) == 0 {
@@ -43,7 +43,7 @@ impl Limit {
         }
     }
 
-    /// A sink that writes the first rows alone.
+    /// Returns a sink that writes only the first rows.
     pub(super) fn over(self: &Arc<Self>, sink: &SinkNode, writer: Box<dyn SinkWriter>) -> Box<dyn SinkWriter> {
         let own = writer.deliveries().is_none();
         let deliveries = writer.deliveries().unwrap_or_default();
@@ -64,19 +64,19 @@ impl Limit {
     }
 }
 
-/// Whether the job goes on until this sink has its rows. Dead letters and late rows may never come.
+/// Whether the job waits for this sink to have its rows. Dead letters and late rows may never arrive.
 fn counts(sink: &SinkNode) -> bool {
     !sink.reads_side_output && sink.connector.settings_of::<Blackhole>().is_none()
 }
 
-/// A sink that is whole when it has its first rows, and closed then.
+/// A sink that is complete when it has its first rows, and closed then.
 struct Limited {
     writer: Box<dyn SinkWriter>,
     left: u64,
     limit: Arc<Limit>,
     counts: bool,
     deliveries: Arc<Deliveries>,
-    /// Whether the writer does not count what it delivers.
+    /// Whether the writer does not count its deliveries.
     own: bool,
     unflushed: u64,
 }
@@ -132,7 +132,7 @@ impl SinkWriter for Limited {
         Ok(())
     }
 
-    /// A job that has all that it was to have has ended well, also for the sinks that were not waited for.
+    /// A job whose sinks have all of their rows has ended well, also for the sinks that it did not wait for.
     fn abandon(&mut self) -> Option<String> {
         match self.left {
             0 => None,

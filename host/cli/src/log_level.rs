@@ -1,10 +1,10 @@
-//! `--log-level`: how much of what plugins log is shown.
+//! `--log-level`: the least level of shown log lines of plugins.
 
 use clap::{Args, ValueEnum};
 
 use flowgate_wall::LogLevel;
 
-/// The setting, as commands that run functions have it.
+/// The setting, for commands that run functions.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct LogLevelArg {
     /// The least of what plugins log that is shown on standard error.
@@ -16,13 +16,13 @@ pub(crate) struct LogLevelArg {
 enum Level {
     /// Every step.
     Trace,
-    /// For whoever works on the plugin.
+    /// Details for the plugin's developer.
     Debug,
-    /// What is good to know; also what `println!` writes.
+    /// Useful to know; also what `println!` writes.
     Info,
-    /// What is not right, though the function goes on.
+    /// Something is wrong, but the function continues.
     Warn,
-    /// What went wrong.
+    /// Something failed.
     Error,
 }
 
@@ -33,7 +33,7 @@ impl Default for LogLevelArg {
 }
 
 impl LogLevelArg {
-    /// Lines under this level are not shown.
+    /// Returns the least level of lines that are shown.
     pub(super) fn least(self) -> LogLevel {
         match self.log_level {
             Level::Trace => LogLevel::Trace,

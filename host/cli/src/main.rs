@@ -1,4 +1,4 @@
-//! The `flowgate` program: reads the command line, runs one command, says how it ended. One file for each command.
+//! The `flowgate` program: reads the command line, runs one command, reports how it ended. One file for each command.
 //!
 //! Results go to standard output, messages to standard error.
 
@@ -41,8 +41,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Rows are made on one worker and dropped on another, all the time. glibc's allocator takes a lock for that, which costs two
-/// workers more than the second one brings.
+/// Rows are allocated on one worker and freed on another, all the time. glibc's allocator takes a lock for that, which costs two
+/// workers more than the second one gains.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -16,7 +16,7 @@ Examples:
   flowgate new job payments
   flowgate new job jobs/payments.yaml";
 
-/// The job that is written. `__NAME__` and `__FILE__` stand for the job's.
+/// The job that is written. `__NAME__` and `__FILE__` are placeholders for the job's.
 const TEMPLATE: &str = include_str!("template/job.yaml");
 
 /// Arguments of `flowgate new job`.

@@ -11,7 +11,7 @@ use flowgate_wall::{Limits, Settings};
 
 /// Compile a plugin in Rust to a component.
 ///
-/// The component is written beside the package's Cargo.toml; that of a member of a workspace goes to `plugins/` in the
+/// The component is written next to the package's Cargo.toml; that of a member of a workspace goes to `plugins/` in the
 /// workspace's target folder.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -47,7 +47,7 @@ pub(super) fn run(args: &BuildArgs) -> Result<()> {
         eprintln!("warning: {warning}");
     }
     eprintln!("{}", summary(&built));
-    // The host is the judge of what it made: whatever it would refuse in a job is better said here.
+    // The host judges its own build: a component that it would refuse in a job is better refused here.
     let wall = flowgate_wall::Plugins::with(Settings::of_command(Limits::default())?)?;
     for function in wall.load(&built.path)?.functions() {
         eprintln!("{}", line(function));
@@ -55,7 +55,7 @@ pub(super) fn run(args: &BuildArgs) -> Result<()> {
     Ok(())
 }
 
-/// A function's kind, name and the first line of its description.
+/// Returns a function's kind, name and the first line of its description.
 fn line(function: &FunctionInfo) -> String {
     let doc = function.doc.lines().next().unwrap_or_default();
     format!("  {:<9} {:<16} {doc}", function.kind.name(), function.name).trim_end().to_owned()
@@ -63,8 +63,7 @@ fn line(function: &FunctionInfo) -> String {
 
 fn summary(built: &Built) -> String {
     let size = built.bytes as f64 / 1024.0;
-    // As short as it was typed, where that is possible.
-    // Where the current folder is not known, paths are shown whole.
+    // As short as it was typed, where that is possible. Where the current folder is not known, paths are shown whole.
     let here = std::env::current_dir().unwrap_or_default();
     let path = built.path.strip_prefix(&here).unwrap_or(&built.path);
     format!("built {}: {size:.1} KiB in {:.1} s", path.display(), built.took.as_secs_f64())

@@ -13,7 +13,7 @@ use flowgate_base::shown;
 use flowgate_wall::binding::FunctionInfo;
 use flowgate_wall::{Limits, Plugin, Plugins, Settings};
 
-/// A property in the text; `--json` has all of it.
+/// Maximum bytes of a property in the text; `--json` has all of it.
 const CONFIG_LINE_BYTES_MAX: usize = 4_096;
 
 pub(super) const EXAMPLES: &str = "\
@@ -42,7 +42,7 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
         let text = serde_json::to_string_pretty(&as_json(&plugin)).map_err(|e| Error::internal(e.to_string()))?;
         return terminal::print(&format!("{}\n", shown::json(&text)));
     }
-    // All of it is the plugin's word for it.
+    // All of it is the plugin's own description.
     terminal::print(&shown::lines(&as_text(&plugin)))
 }
 
@@ -76,7 +76,7 @@ fn as_text(plugin: &Plugin) -> String {
     text
 }
 
-/// The contract's own interfaces by their short names; whatever else there is in full.
+/// Returns the contract's own interfaces by their short names; others in full.
 fn interfaces(names: &[String]) -> String {
     let short = |name: &String| {
         let own = name.strip_prefix("flowgate:plugin/").and_then(|rest| rest.split_once('@'));
@@ -85,7 +85,7 @@ fn interfaces(names: &[String]) -> String {
     if names.is_empty() { "none".into() } else { names.iter().map(short).collect::<Vec<_>>().join(", ") }
 }
 
-/// As in `parse(text: text)  transform`, then the documentation and the config, indented.
+/// Returns a line such as `parse(text: text)  transform`, then the documentation and the config, indented.
 fn function_text(function: &FunctionInfo) -> String {
     let mut text = format!("{}({})  {}\n", function.name, signature(&function.inputs), function.kind.name());
     for line in function.doc.lines() {
@@ -105,7 +105,7 @@ fn signature(inputs: &[Vec<Field>]) -> String {
     inputs.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
-/// One line for each property: name, type, whether it is required, its description.
+/// Returns one line for each property: name, type, whether it is required, its description.
 fn config_lines(schema: &Value) -> Vec<String> {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
         return vec![shown::one_line(&schema.to_string(), CONFIG_LINE_BYTES_MAX)];
@@ -123,7 +123,7 @@ fn config_lines(schema: &Value) -> Vec<String> {
             let required = if is_required(name) { ", required" } else { "" };
             let default = property.get("default").map(|d| format!(", default {d}")).unwrap_or_default();
             let doc = property.get("description").and_then(Value::as_str).unwrap_or_default();
-            // A line break would make a line of its own, of which nobody knows who says it.
+            // A line break would begin a line whose author a reader could not know.
             let text = format!("{name}: {kind}{required}{default}  {doc}");
             shown::one_line(text.trim_end(), CONFIG_LINE_BYTES_MAX)
         })

@@ -61,17 +61,17 @@ pub(crate) struct TestArgs {
     /// How long processing time moves on behind the last row, as in `10m`, so that timers fire.
     #[arg(long, value_name = "DURATION")]
     advance: Option<Millis>,
-    /// Compare what comes out, rows and failures, with this file.
+    /// Compare the output, rows and failures, with this file.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     expect: Option<PathBuf>,
-    /// Write what comes out to the file of `--expect`.
+    /// Write the output to the file of `--expect`.
     #[arg(long, requires = "expect")]
     update: bool,
     #[command(flatten)]
     log: LogLevelArg,
 }
 
-/// Shows rows on standard output and what failed on standard error, or compares both with a file.
+/// Shows rows on standard output and failures on standard error, or compares both with a file.
 pub(super) fn run(args: &TestArgs) -> Result<()> {
     let config = config(&args.config)?;
     let plugins = Plugins::with(Settings::of_command(Limits::default())?.log_from(args.log.least()))?;
@@ -94,13 +94,21 @@ pub(super) fn run(args: &TestArgs) -> Result<()> {
         }
         Some(difference) => {
             terminal::print(&format!("--- {}\n+++ {}\n{difference}\n", expect.display(), args.function))?;
+<<<<<<< HEAD
             // External, because that is the exit code of what ran and did not go well.
             Err(CommandError::Trial(format!("{} gives other rows than {} has", args.function, expect.display())).into())
+=======
+            // External, for the exit code of a run that did not go well.
+            Err(Error::new(
+                &crate::code::EXTERNAL,
+                format!("{} returns other rows than {} has", args.function, expect.display()),
+            ))
+>>>>>>> h/w3
         }
     }
 }
 
-/// Calls the function as its kind asks.
+/// Calls the function by its kind.
 fn outcome(args: &TestArgs, config: Value, plugins: &Plugins, plugin: &Arc<Plugin>) -> Result<Outcome> {
     let Some(function) = plugin.function(&args.function) else {
         return Err(unknown_function(plugin, &args.function).into());
@@ -142,16 +150,24 @@ fn show(function: &str, outcome: &Outcome) -> Result<()> {
         0 => Ok(()),
         failed => {
             let (failed, rows) = (figures::whole(failed as u64), figures::whole(outcome.row_count as u64));
+<<<<<<< HEAD
             // External, because that is the exit code of what ran and did not go well.
             Err(CommandError::Trial(format!("{function}: failures: {failed}; rows that came out: {rows}")).into())
+=======
+            // External, for the exit code of a run that did not go well.
+            Err(Error::new(
+                &crate::code::EXTERNAL,
+                format!("{function}: failures: {failed}; rows that came out: {rows}"),
+            ))
+>>>>>>> h/w3
         }
     }
 }
 
-/// The component's file: a folder has it where `plugin build` writes it. Says so where its sources are newer.
+/// Returns the component's file: a folder has it where `plugin build` writes it. Notifies the user where its sources are newer.
 fn component(plugin: &Path) -> Result<PathBuf> {
     if !plugin.is_dir() {
-        // A component beside its package.
+        // A component next to its package.
         if let Some(folder) = plugin.parent().filter(|folder| folder.join("Cargo.toml").is_file()) {
             say_if_old(folder, plugin);
         }

@@ -1,4 +1,4 @@
-//! What has become of the rows of a job, in words that mean one thing each; `docs/running.md` defines them.
+//! What became of the rows of a job, in words with one meaning each; `docs/running.md` defines them.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -7,7 +7,7 @@ use flowgate::dataflow::metrics::{JobMetrics, NodeMetrics};
 use flowgate::job::graph::{JobGraph, NodeId, NodeKind};
 use flowgate_connect::sink::Deliveries;
 
-/// The rows of one node.
+/// Returns the line about the rows of one node.
 pub(super) fn of_node(graph: &JobGraph, id: usize, metrics: &NodeMetrics) -> String {
     let node = &graph.nodes[id];
     let (rows_in, rows_out) = (metrics.rows_in.load(Relaxed), metrics.rows_out.load(Relaxed));
@@ -47,9 +47,9 @@ fn some(count: u64, what: &str) -> String {
     if count > 0 { format!(", {} {what}", whole(count)) } else { String::new() }
 }
 
-/// The rows of a job.
+/// The totals of a job's rows.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rows {
+pub(super) struct RowTotals {
     pub(super) read: u64,
     pub(super) delivered: u64,
     pub(super) waiting: u64,
@@ -59,10 +59,10 @@ pub(super) struct Rows {
     pub(super) dropped: u64,
 }
 
-impl Rows {
-    /// Of all nodes together. Rows that failed or were late count as dropped too, where nobody reads them.
-    pub(super) fn of(graph: &JobGraph, metrics: &JobMetrics) -> Rows {
-        let mut rows = Rows::default();
+impl RowTotals {
+    /// Returns the totals of all nodes. Rows that failed or were late count as dropped too, where nobody reads them.
+    pub(super) fn of(graph: &JobGraph, metrics: &JobMetrics) -> RowTotals {
+        let mut rows = RowTotals::default();
         for (id, (node, of_node)) in graph.nodes.iter().zip(&metrics.nodes).enumerate() {
             let (errors, late) = (of_node.errors.load(Relaxed), of_node.late.load(Relaxed));
             match &node.kind {

@@ -56,7 +56,7 @@ pub(crate) struct RunArgs {
     /// are not waited for.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
-    /// Print what leaves a source or an operator to standard error, as JSON lines, beside the job's own sinks: `requests`, or
+    /// Print what leaves a source or an operator to standard error, as JSON lines, next to the job's own sinks: `requests`, or
     /// a side output, `requests.errors`. May be given several times.
     #[arg(long, value_name = "OPERATOR")]
     pub tap: Vec<String>,
@@ -105,15 +105,15 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     if !args.quiet && !result.as_ref().is_err_and(|e| e.is_reader_gone()) {
         terminal::message(&summary::of(&summary_of, &state, started.elapsed(), result.is_ok()));
     }
-    // Not part of the summary: where rows are that are not in their file must be known with `-q`, too.
+    // Not part of the summary: rows that are not in their file must be found with `-q`, too.
     for note in state.sinks.notes() {
         terminal::message(&format!("note: {note}\n"));
     }
     result
 }
 
-/// Lets the process open as many files as the system allows it to: each followed file is open, and what shells set at first
-/// (often 1,024) is for programs that cannot have more.
+/// Raises the limit of open files to the system's maximum: each followed file is open, and the usual limit of shells (often
+/// 1,024) is for programs that cannot have more.
 fn raise_open_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);

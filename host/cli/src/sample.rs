@@ -13,7 +13,7 @@ use flowgate_base::quantity::Millis;
 use flowgate_connect::Connector;
 use flowgate_wall::binding::{FunctionInfo, Kind};
 
-/// Arguments about the rows that go in.
+/// Arguments about the input rows.
 #[derive(Debug, Args)]
 pub(super) struct SampleArgs {
     /// Sample rows: lines of text, JSON lines or CSV; `-` is standard input.
@@ -59,9 +59,9 @@ enum InputFormat {
 /// One column of the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KeyArg {
-    /// On the first input and on the second.
+    /// The column of the first input and of the second.
     pub(super) columns: [String; 2],
-    /// Where it is said.
+    /// The type, where it is given.
     data_type: Option<String>,
 }
 
@@ -83,10 +83,10 @@ impl FromStr for KeyArg {
 }
 
 impl SampleArgs {
-    /// The files, as many as the function takes.
+    /// Returns the files, one for each input of the function.
     ///
     /// # Errors
-    /// The function takes another number of inputs, has no key where it needs one, or one where it needs none.
+    /// The function has another number of inputs, has no key where it needs one, or one where it needs none.
     pub(super) fn files(&self, function: &FunctionInfo) -> Result<Vec<&Path>> {
         let files: Vec<&Path> =
             [Some(&self.input), self.other.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect();
@@ -115,10 +115,10 @@ impl SampleArgs {
         }
     }
 
-    /// The source of an input.
+    /// Returns the source of an input.
     ///
     /// # Errors
-    /// Its columns are not known, or are not written as they should be.
+    /// Its columns are unknown or malformed.
     pub(super) fn connector(&self, file: &Path, input: usize, function: &FunctionInfo) -> Result<Connector> {
         let format = match self.format.unwrap_or_else(|| format_of(file)) {
             InputFormat::Text => Format::Text,
@@ -151,7 +151,7 @@ impl SampleArgs {
         Ok(Connector::new(&spec, base))
     }
 
-    /// What the function declares, and the columns of key and event time beside.
+    /// Returns the columns that the function declares, and those of key and event time.
     fn declared(&self, input: usize, function: &FunctionInfo) -> IndexMap<String, String> {
         let fields = function.inputs.get(input).into_iter().flatten();
         let mut columns: IndexMap<String, String> =
@@ -170,7 +170,7 @@ impl SampleArgs {
     }
 }
 
-/// The one text column that a function declares of an input: lines of text are given to it under that name.
+/// Returns the one text column that a function declares of an input: lines of text have that name.
 pub(super) fn text_column(function: &FunctionInfo, input: usize) -> Option<String> {
     match function.inputs.get(input)?.as_slice() {
         [field] => Some(field.name.clone()),
@@ -178,7 +178,7 @@ pub(super) fn text_column(function: &FunctionInfo, input: usize) -> Option<Strin
     }
 }
 
-/// By the name, under a compression's.
+/// Returns the format by the file's name, under a compression's extension.
 fn format_of(input: &Path) -> InputFormat {
     let name = input.to_string_lossy();
     let name = name.trim_end_matches(".gz").trim_end_matches(".zst");

@@ -1,4 +1,4 @@
-//! Signals of a running job: the first stop ends it cleanly, the second at once; SIGUSR1 shows how it does.
+//! Signals of a running job: the first stop ends it cleanly, the second without delay; SIGUSR1 shows its state.
 
 use std::sync::Arc;
 
@@ -13,19 +13,19 @@ use flowgate_base::error::{Error, Result};
 /// The exit code of a process that was interrupted twice.
 const INTERRUPTED: i32 = 130;
 
-/// What a stop does with windows that are open.
+/// What a stop does with open windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OpenWindows {
-    /// They give no result, and the summary counts them.
+    /// They emit no result, and the summary counts them.
     Dropped,
-    /// They give the results that they have so far.
+    /// They emit the results that they have so far.
     Drained,
 }
 
-/// Handles signals on a thread of its own for as long as the process runs.
+/// Handles signals on a thread of its own while the process runs.
 ///
-/// SIGHUP stops a job as SIGINT and SIGTERM do, but never ends it at once: a terminal that closes may send it twice. Where
-/// it was ignored when the program was started, as `nohup` does, it stays ignored.
+/// SIGHUP stops a job as SIGINT and SIGTERM do, but never ends it without delay: a terminal that closes may send it twice. Where
+/// it was ignored when the program was started, as under `nohup`, it stays ignored.
 pub(super) fn listen(graph: JobGraph, state: Arc<JobState>, windows: OpenWindows) -> Result<()> {
     let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
     let handled = [SIGINT, SIGTERM, SIGUSR1].into_iter().chain(hangup);
@@ -61,8 +61,8 @@ fn stop(state: &JobState, windows: OpenWindows) {
     }
 }
 
-/// Whether the process was started with this signal ignored, by the mask `SigIgn` of Linux's `/proc/self/status`; false
-/// where there is none.
+/// Whether the process was started with this signal ignored, by the mask `SigIgn` of Linux's `/proc/self/status`; false where
+/// there is none.
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

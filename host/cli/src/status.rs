@@ -11,10 +11,10 @@ use flowgate::dataflow::job_state::JobState;
 use flowgate::job::graph::JobGraph;
 use flowgate_base::shown;
 
-/// How often it is drawn.
+/// The interval at which it is drawn.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Erases the line on which the cursor is.
+/// Erases the line of the cursor.
 const ERASE: &str = "\r\x1b[2K";
 
 /// The terminal, shared by rows on standard output and the status line on standard error.
@@ -29,24 +29,24 @@ impl Screen {
         Screen { shows_status, line: Mutex::default(), job: OnceLock::new() }
     }
 
-    /// The job whose rows are shown.
+    /// Sets the job whose rows are shown.
     pub(super) fn attach(&self, job: &Arc<JobState>) {
         self.job.get_or_init(|| Arc::clone(job));
     }
 
-    /// Whether an error says that the terminal has been closed. The job is stopped then, and does not fail: what it writes
-    /// elsewhere is written.
+    /// Whether an error says that the terminal has been closed. Then the job is stopped and does not fail: rows to other targets
+    /// are still written.
     fn is_closed(&self, error: &io::Error) -> bool {
         let gone = error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
         gone && self.job.get().inspect(|job| job.request_stop()).is_some()
     }
 
-    /// Standard output; the status line makes way for what is written.
+    /// Returns standard output; the status line is erased before each write.
     pub(super) fn stdout(self: &Arc<Self>) -> impl Write + Send + use<> {
         ScreenWriter { screen: Arc::clone(self), to: io::stdout() }
     }
 
-    /// Standard error, likewise.
+    /// Returns standard error, likewise.
     pub(super) fn stderr(self: &Arc<Self>) -> impl Write + Send + use<> {
         ScreenWriter { screen: Arc::clone(self), to: io::stderr() }
     }
@@ -66,7 +66,7 @@ impl Screen {
     }
 }
 
-/// What concerns the status line alone is not worth an error.
+/// Writes to the terminal; an error that concerns only the status line is ignored.
 fn put(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
@@ -87,7 +87,7 @@ impl<W: Write> Write for ScreenWriter<W> {
         if !line.is_empty() {
             put(ERASE);
         }
-        // Tables are safe to show already; JSON is not, where a terminal reads it.
+        // Tables are already safe to show; JSON is not on a terminal.
         let text = shown::json(&String::from_utf8_lossy(bytes));
         let written = self.to.write_all(text.as_bytes()).and_then(|()| self.to.flush());
         if !line.is_empty() {
@@ -125,7 +125,7 @@ impl Status {
                 screen.draw(line.text());
             }
         };
-        // Without a thread there is no status line, and the job runs all the same.
+        // Without a thread there is no status line, and the job runs without it.
         status.thread = std::thread::Builder::new().name("flowgate-status".into()).spawn(draw).ok();
         status.stop = Some(stop);
         status

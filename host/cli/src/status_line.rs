@@ -1,4 +1,4 @@
-//! What the status line says.
+//! The text of the status line.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 use unicode_width::UnicodeWidthChar;
 
 use super::figures;
-use super::rows::Rows;
+use super::rows::RowTotals;
 use super::terminal;
 use flowgate::dataflow::job_state::JobState;
 use flowgate::job::graph::{JobGraph, NodeKind};
 use flowgate_base::clock;
 use flowgate_connect::source::Progress;
 
-/// Rows a second are those of about this long.
+/// Rates are over about this time.
 const RATE_OVER: Duration = Duration::from_secs(2);
 
-/// Before this, the time that a job will take is a guess.
+/// Before this time, an estimate of the remaining time is a guess.
 const LEFT_AFTER: Duration = Duration::from_secs(1);
 
 /// The line of one job.
@@ -24,7 +24,7 @@ pub(super) struct Line {
     graph: JobGraph,
     job: Arc<JobState>,
     started: Instant,
-    /// When there were how many rows, over the last while.
+    /// The numbers of rows at times in the recent past.
     past: Vec<(Instant, u64)>,
 }
 
@@ -34,9 +34,9 @@ impl Line {
         Line { graph, job, started, past: vec![(started, 0)] }
     }
 
-    /// The line as it is now, no longer than one of the terminal: a line that wraps could not be erased.
+    /// Returns the current line, no longer than one of the terminal: a line that wraps could not be erased.
     pub(super) fn text(&mut self) -> String {
-        let (now, rows) = (Instant::now(), Rows::of(&self.graph, &self.job.metrics));
+        let (now, rows) = (Instant::now(), RowTotals::of(&self.graph, &self.job.metrics));
         while self.past.len() > 1 && now - self.past[0].0 > RATE_OVER {
             self.past.remove(0);
         }
@@ -77,13 +77,13 @@ impl Line {
     }
 }
 
-/// How far the source is that is furthest behind, and how long the job will take at the speed so far. Nothing where one of the
-/// sources has no end.
+/// Returns the progress of the source that is furthest behind, and the estimate of the remaining time at the speed so far. Empty
+/// where a source has no end.
 fn progress(sources: impl Iterator<Item = Option<Progress>>, elapsed: Duration) -> Option<String> {
     let share = |of: Progress| if of.total == 0 { 1.0 } else { of.done as f64 / of.total as f64 };
     let shares: Option<Vec<f64>> = sources.map(|source| source.map(share)).collect();
     let done = shares?.into_iter().reduce(f64::min)?.clamp(0.0, 1.0);
-    // 100 % is said when all is read, not before.
+    // 100 % is shown only when all is read.
     let mut text = format!("{}%", (done * 100.0).floor());
     if done > 0.0 && done < 1.0 && elapsed >= LEFT_AFTER {
         let left = elapsed.as_secs_f64() * (1.0 - done) / done;
@@ -92,7 +92,7 @@ fn progress(sources: impl Iterator<Item = Option<Progress>>, elapsed: Duration) 
     Some(text)
 }
 
-/// The head of a line, of at most `cells` cells.
+/// Returns the beginning of a line, of at most `cells` cells.
 fn head(text: &str, cells: usize) -> String {
     let mut used = 0;
     let fits = |c: &char| {
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(after(&[at(5, 10)], 0), "50%");
         assert_eq!(after(&[at(0, 10)], 5), "0%");
         assert_eq!(after(&[at(10, 10), at(0, 0)], 5), "100%");
-        // Who has no end has no percent.
+        // A source without an end has no percentage.
         assert_eq!(after(&[at(10, 10), None], 5), "");
         assert_eq!(after(&[], 5), "");
     }

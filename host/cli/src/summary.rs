@@ -1,15 +1,15 @@
-//! What a job did, told at its end.
+//! The summary of a job at its end.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use super::figures::{short, whole};
-use super::rows::{self, Rows};
+use super::rows::{self, RowTotals};
 use flowgate::dataflow::job_state::JobState;
 use flowgate::job::graph::{JobGraph, NodeKind};
 use flowgate_wall::Metric;
 
-/// A line for the job, one for each node, and what became of rows that nobody reads.
+/// Returns a line for the job, one for each node, and the fate of rows that nobody reads.
 pub(super) fn of(graph: &JobGraph, state: &JobState, took: Duration, finished: bool) -> String {
     let seconds = took.as_secs_f64();
     let end = if !finished {
@@ -19,7 +19,7 @@ pub(super) fn of(graph: &JobGraph, state: &JobState, took: Duration, finished: b
     } else {
         "done"
     };
-    let read = Rows::of(graph, &state.metrics).read;
+    let read = RowTotals::of(graph, &state.metrics).read;
     let rate = short(read as f64 / seconds.max(0.001));
     let mut text = format!("{}: {end}, {} rows in {seconds:.2} s ({rate} rows/s)\n", graph.name, whole(read));
     let width = graph.nodes.iter().map(|n| n.name.chars().count()).max().unwrap_or(0);

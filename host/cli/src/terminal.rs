@@ -1,36 +1,36 @@
-//! Standard output and error, and whether they take colours.
+//! Standard output and error, and whether they show colours.
 
 use std::io::{IsTerminal, Write};
 
 use flowgate_base::error::{Error, Result};
 use flowgate_base::{shown, standard_error};
 
-/// Whether messages on standard error are coloured: on a terminal, unless NO_COLOR says no.
+/// Whether messages on standard error are coloured: on a terminal, unless NO_COLOR is set.
 pub(crate) fn stderr_has_colour() -> bool {
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
     !no_colour && std::io::stderr().is_terminal()
 }
 
-/// Writes a result to standard output. Where that is a terminal, the text has no power over it.
+/// Writes a result to standard output. For a terminal, control characters in it are replaced.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let text = if out.is_terminal() { shown::lines(text) } else { text.into() };
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| Error::io("cannot write to stdout", &e))
 }
 
-/// Writes a message to standard error. What plugins and data have put into it has no power over the terminal.
+/// Writes a message to standard error. Control characters from plugins and data are replaced.
 pub(crate) fn message(text: &str) {
     standard_error::flush();
-    // Where standard error is closed there is nobody to tell.
+    // Where standard error is closed, nobody reads messages.
     let _ = std::io::stderr().lock().write_all(shown::painted(text).as_bytes());
 }
 
-/// Cells in a line of standard output's terminal, if it is one.
+/// Returns the cells in a line of standard output's terminal, if it is one.
 pub(crate) fn width() -> Option<u16> {
     columns(std::io::stdout())
 }
 
-/// Cells in a line of standard error's terminal, if it is one.
+/// Returns the cells in a line of standard error's terminal, if it is one.
 pub(crate) fn stderr_width() -> Option<u16> {
     columns(std::io::stderr())
 }

@@ -1,4 +1,4 @@
-//! One transform or aggregate over the rows of one input, without a job; and what comes out of any trial.
+//! One transform or aggregate over the rows of one input, without a job; and the outcome of any trial.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use flowgate_connect::source::{DecodeFailure, Origin, Poll, Source, SourceRows};
 use flowgate_wall::binding::{FunctionInfo, Kind, OpenRequest, OutputBinding};
 use flowgate_wall::{Answer, CallContext, Function, Plugin, RowFailure, RowsOut, Selection, VarValues};
 
-/// What is tried.
+/// A function and its input.
 pub(super) struct Trial<'a> {
     pub(super) plugin: &'a Arc<Plugin>,
     pub(super) function: &'a FunctionInfo,
@@ -25,7 +25,7 @@ pub(super) struct Trial<'a> {
     pub(super) now_ms: i64,
 }
 
-/// What came out.
+/// The outcome of a trial.
 #[derive(Default)]
 pub(super) struct Outcome {
     /// JSON lines: the rows of the main output; of a side output as `{"output":"NAME","row":{...}}`.
@@ -36,7 +36,7 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// Rows, then failures: what `--expect` compares.
+    /// Returns rows, then failures: what `--expect` compares.
     pub(super) fn text(&self) -> String {
         let failures: String = self.failures.iter().map(|line| format!("{line}\n")).collect();
         self.rows.clone() + &failures
@@ -92,7 +92,7 @@ impl Trial<'_> {
     }
 }
 
-/// The source's columns, under the names by which the function sees them.
+/// Returns the source's columns, under the names by which the function sees them.
 pub(super) fn offered(connector: &Connector, schema: &Schema, text_column: Option<&String>) -> Schema {
     let mut schema = schema.clone();
     let is_text = connector.settings["format"] == "text";
@@ -113,7 +113,7 @@ impl Outcome {
     /// Adds the rows of each output.
     pub(super) fn add(&mut self, outputs: &[OutputBinding], given: &Given<'_>, answer: &Answer) -> Result<()> {
         for (output, rows) in outputs.iter().zip(&answer.outputs) {
-            let (schema, columns, row_count) = put_together(output, rows, given)?;
+            let (schema, columns, row_count) = assemble(output, rows, given)?;
             self.encode(&output.name, &schema, &columns, row_count)?;
         }
         Ok(())
@@ -148,8 +148,8 @@ impl Outcome {
     }
 }
 
-/// An output's rows as a job has them: with what passes through, in which a made column takes the place of its name.
-fn put_together(output: &OutputBinding, rows: &RowsOut, given: &Given<'_>) -> Result<(Schema, Vec<ArrayRef>, usize)> {
+/// Assembles an output's rows as in a job: with passthrough columns, in which a made column replaces the one of its name.
+fn assemble(output: &OutputBinding, rows: &RowsOut, given: &Given<'_>) -> Result<(Schema, Vec<ArrayRef>, usize)> {
     let selected = match &rows.selection {
         Selection::All => None,
         Selection::Rows(selected) => Some(UInt32Array::from(selected.clone())),
@@ -185,7 +185,7 @@ fn put_together(output: &OutputBinding, rows: &RowsOut, given: &Given<'_>) -> Re
     Ok((Schema::new(fields), columns, row_count))
 }
 
-/// Everything that a source has.
+/// Reads all rows of a source.
 pub(super) fn read_all(source: &dyn Source) -> Result<Vec<SourceRows>> {
     let mut all = Vec::new();
     for split in source.splits(1)? {
@@ -201,7 +201,7 @@ pub(super) fn read_all(source: &dyn Source) -> Result<Vec<SourceRows>> {
     Ok(all)
 }
 
-/// Positions of the columns that a function reads of an input.
+/// Returns the positions of the columns that a function reads of an input.
 pub(super) fn columns_read(function: &Function, input: usize, schema: &Schema) -> Result<Vec<usize>> {
     let reads = function.binding().inputs.get(input);
     let position = |name: &str| schema.index_of(name).ok_or_else(|| Error::internal("a bound column is not there"));

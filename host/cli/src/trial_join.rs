@@ -18,7 +18,7 @@ use flowgate_connect::source::Origin;
 use flowgate_wall::binding::{FunctionInfo, OpenRequest};
 use flowgate_wall::{CallContext, Function, Plugin};
 
-/// Pairs in one call: as many as a batch has rows.
+/// Maximum pairs in one call: the rows of a usual batch.
 const PAIRS_PER_CALL: usize = 8_192;
 
 const LEFT: usize = 0;
@@ -38,17 +38,17 @@ pub(super) enum SideJoin {
 }
 
 impl SideJoin {
-    /// Whether rows of this side come without a match.
+    /// Whether rows of this side occur without a match.
     fn keeps(self, side: usize) -> bool {
         self == SideJoin::Full || self == if side == LEFT { SideJoin::Left } else { SideJoin::Right }
     }
 }
 
-/// What is tried.
+/// A join function and its inputs.
 pub(super) struct JoinTrial<'a> {
     pub(super) plugin: &'a Arc<Plugin>,
     pub(super) function: &'a FunctionInfo,
-    /// Left and right.
+    /// The connectors, left and right.
     pub(super) connectors: Vec<Connector>,
     pub(super) config: Value,
     pub(super) key: &'a [KeyArg],
@@ -61,9 +61,9 @@ pub(super) struct JoinTrial<'a> {
 struct Side {
     schema: Schema,
     columns: Vec<ArrayRef>,
-    /// Of each batch: the row at which it begins, and where it was read.
+    /// For each batch, the row at which it begins, and its origin.
     origins: Vec<(usize, Origin)>,
-    /// Of each row; none where a column of the key has no value.
+    /// The key of each row; `None` where a column of the key has no value.
     keys: Vec<Option<String>>,
 }
 
@@ -71,7 +71,7 @@ struct Side {
 type Pair = (Option<u32>, Option<u32>);
 
 impl JoinTrial<'_> {
-    /// Reads both files, calls the function with their pairs, and collects what comes out.
+    /// Reads both files, calls the function with their pairs, and collects its output.
     pub(super) fn run(self) -> Result<Outcome> {
         let mut outcome = Outcome::default();
         let left = self.side(LEFT, &mut outcome)?;
@@ -152,7 +152,7 @@ impl JoinTrial<'_> {
             })?;
             key_columns.push(columns[position].clone());
         }
-        // Names do not matter: what is compared are the values as they are written.
+        // Names do not matter: the texts of the values are compared.
         let numbered = key_columns.iter().zip(self.key).enumerate();
         let fields = numbered.filter_map(|(i, (_, key))| {
             Some(Field::nullable(i.to_string(), schema.field(&key.columns[side])?.data_type))
@@ -166,14 +166,15 @@ impl JoinTrial<'_> {
         Ok(Side { schema, columns, origins, keys })
     }
 
-    /// A side's columns as the function sees them: nullable where rows of the other side come without a match.
+    /// Returns a side's columns as the function sees them: nullable where rows of the other side occur without a match.
     fn seen(&self, rows: &Side, side: usize) -> Schema {
         let may_be_absent = self.join.keeps(1 - side);
         let field = |field: &Field| Field { nullable: field.nullable || may_be_absent, ..field.clone() };
         Schema::new(rows.schema.fields.iter().map(field).collect())
     }
 
-    /// The columns of both sides, for functions that let them pass: a column of the key that has one name comes once.
+    /// Returns the columns of both sides, for functions with passthrough: a key column of the same name on both sides occurs
+    /// once.
     fn beside(&self, schemas: &[Schema; 2], left: Vec<ArrayRef>, right: Vec<ArrayRef>) -> (Schema, Vec<ArrayRef>) {
         let is_key_of_both = |name: &str| self.key.iter().any(|key| key.columns.iter().all(|column| column == name));
         let mut fields = schemas[LEFT].fields.clone();
@@ -189,15 +190,15 @@ impl JoinTrial<'_> {
 }
 
 impl Side {
-    /// Where a row was read.
+    /// Returns where a row was read.
     fn place(&self, row: u32) -> Option<String> {
         let (first, origin) = self.origins.iter().rev().find(|(first, _)| *first <= row as usize)?;
         origin.place(row as usize - first)
     }
 }
 
-/// Rows whose keys are equal, in the order of the left ones, then of the right ones; a row without a key matches nothing.
-/// Rows without a match come behind, where the join keeps them.
+/// Returns pairs of rows with equal keys, in the order of the left ones, then of the right ones; a row without a key matches
+/// nothing. Rows without a match follow, where the join keeps them.
 fn pairs(left: &[Option<String>], right: &[Option<String>], join: SideJoin) -> Vec<Pair> {
     let mut of_key: HashMap<&str, Vec<u32>> = HashMap::new();
     for (row, key) in (0..).zip(right) {
@@ -228,7 +229,7 @@ fn pairs(left: &[Option<String>], right: &[Option<String>], join: SideJoin) -> V
     pairs
 }
 
-/// The values of these rows; a row that is absent has none.
+/// Returns the values of these rows; an absent row has none.
 fn taken(columns: &[ArrayRef], rows: Vec<Option<u32>>) -> Result<Vec<ArrayRef>> {
     let rows = UInt32Array::from(rows);
     let take = |column: &ArrayRef| arrow_select::take::take(column, &rows, None);

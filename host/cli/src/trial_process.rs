@@ -1,4 +1,4 @@
-//! One process function over sample rows, without a job: the operator of a job, with a clock that the command moves.
+//! One process function over sample rows, without a job: the operator of a job, with a clock that the command advances.
 
 use std::path::Path;
 
@@ -20,12 +20,12 @@ use flowgate_connect::source::SourceRows;
 use flowgate_wall::binding::FunctionInfo;
 use flowgate_wall::{Plugin, Plugins};
 
-/// Position of the dead letters among the outputs.
+/// The position of the dead letters among the outputs.
 const ERRORS: usize = 1;
-/// Names of the sources in the job that the trial stands for.
+/// The names of the sources in the job of the trial.
 const SOURCES: [&str; 2] = ["first_input", "second_input"];
 
-/// What is tried.
+/// A process function and its inputs.
 pub(super) struct ProcessTrial<'a> {
     pub(super) plugin: &'a Plugin,
     pub(super) plugins: &'a Plugins,
@@ -35,12 +35,12 @@ pub(super) struct ProcessTrial<'a> {
     pub(super) sample: &'a SampleArgs,
     /// Processing time, Unix milliseconds.
     pub(super) now_ms: i64,
-    /// How far it moves behind the last row, milliseconds.
+    /// The advance of processing time behind the last row, in milliseconds.
     pub(super) advance_ms: i64,
 }
 
 impl ProcessTrial<'_> {
-    /// Hands in all rows, moves the clocks and collects what comes out.
+    /// Sends all rows, advances the clocks and collects the output.
     pub(super) fn run(self) -> Result<Outcome> {
         let graph = self.graph()?;
         let process = graph.nodes.iter().find(|node| matches!(node.kind, NodeKind::Process(_)));
@@ -64,7 +64,7 @@ impl ProcessTrial<'_> {
         Ok(outcome)
     }
 
-    /// The batches of all inputs in the order in which they are handed in: by their event time, else input by input.
+    /// Returns the batches of all inputs in their order of processing: by their event time, else input by input.
     fn batches(&self, graph: &JobGraph) -> Result<Vec<(usize, SourceRows)>> {
         let mut batches = Vec::new();
         for (input, name) in SOURCES.iter().enumerate() {
@@ -81,14 +81,14 @@ impl ProcessTrial<'_> {
                 batches.push((earliest, input, rows));
             }
         }
-        // Stable: those of an input stay in their order where times are equal or there are none.
+        // Stable: those of an input stay in their order where times are equal or absent.
         if self.connectors.len() > 1 {
             batches.sort_by_key(|(earliest, ..)| *earliest);
         }
         Ok(batches.into_iter().map(|(_, input, rows)| (input, rows)).collect())
     }
 
-    /// The checked job that has nothing but sources and the function.
+    /// Returns the checked job, which has only sources and the function.
     fn graph(&self) -> Result<JobGraph> {
         let base = std::env::current_dir().map_err(|e| Error::io("cannot find the current folder", &e))?;
         let job = self.job(&base)?;
@@ -146,9 +146,9 @@ impl ProcessTrial<'_> {
 }
 
 impl Outcome {
-    /// Adds what the operator gave: rows of its outputs, and dead letters as failures.
-    fn collect(&mut self, outputs: &[Output], given: Vec<SoloRows>) -> Result<()> {
-        for SoloRows { output, rows } in given {
+    /// Adds what the operator emitted: rows of its outputs, and dead letters as failures.
+    fn collect(&mut self, outputs: &[Output], emitted: Vec<SoloRows>) -> Result<()> {
+        for SoloRows { output, rows } in emitted {
             let of = outputs.get(output).ok_or_else(|| Error::internal("rows of an output that is not there"))?;
             let columns = rows.gather()?;
             if output != ERRORS {

@@ -1,4 +1,4 @@
-//! Sources whose rows are numbered blocks, each of which can be made without those before it.
+//! Sources whose rows are in numbered blocks. Each block can be made without those before it.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,46 +10,46 @@ use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::SchemaRef;
 
-/// Rows by the number of their block: the same ones at every call, on whatever thread.
+/// Rows by the number of their block: the same ones at every call, on any thread.
 pub(crate) trait Blocks: Send + Sync + 'static {
     /// The connector's name in a job file.
     const NAME: &'static str;
-    /// What a block is measured in and a rate counts: `rows`.
+    /// The unit of a block's size and of the rate: `rows`.
     const UNIT: &'static str;
 
-    /// The columns.
+    /// Returns the columns.
     fn schema(&self) -> SchemaRef;
 
-    /// Does what the first block needs. Called often; the first call may take long.
+    /// Prepares what the first block needs. Called often; the first call may take long.
     fn prepare(&self) -> Result<()> {
         Ok(())
     }
 
-    /// How much every block but the last has; at least 1.
+    /// Returns the size of every block but the last; at least 1.
     fn block_size(&self) -> u64;
 
-    /// How many blocks there are, if there is an end.
+    /// Returns the number of blocks, if there is an end.
     fn blocks(&self) -> Option<u64>;
 
-    /// The rows of a block; `None` behind the last one.
+    /// Returns the rows of a block; `None` behind the last one.
     fn fill(&self, block: u64) -> Option<SourceRows>;
 }
 
-/// Deals blocks out. Split `i` of `n` returns blocks `i`, `i + n`, `i + 2n` and on, so that splits that are equally fast keep
-/// the order of the rows roughly.
+/// Distributes blocks over splits. Split `i` of `n` returns blocks `i`, `i + n`, `i + 2n` and so on: splits of equal speed
+/// roughly keep the order of the rows.
 ///
-/// With a `rate`, block `b` is due `b` blocks' time after the start: rows that were not taken in time are not given up but
-/// come as fast as they are taken.
+/// With a `rate`, block `b` is due `b` blocks' time after the start. Blocks that were not read when they were due are not
+/// dropped; they follow as fast as they are read.
 #[derive(Debug)]
 pub(crate) struct BlockSource<B> {
     blocks: Arc<B>,
-    /// A second, at least 1.
+    /// Units a second, at least 1.
     rate: Option<u64>,
     /// When the first reader was opened: all splits count from there.
     start_ms: OnceLock<i64>,
 }
 
-/// Where a reader stands.
+/// The position of a reader.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Kept {
     block: u64,
@@ -58,7 +58,7 @@ struct Kept {
 }
 
 impl<B: Blocks> BlockSource<B> {
-    /// A source of these blocks, as fast as they are taken or at this many units a second.
+    /// Creates a source of these blocks, as fast as they are read or at `rate` units a second.
     pub(crate) fn new(blocks: B, rate: Option<u64>) -> Self {
         BlockSource { blocks: Arc::new(blocks), rate, start_ms: OnceLock::new() }
     }
@@ -102,27 +102,27 @@ impl<B: Blocks> Source for BlockSource<B> {
             return Err(Error::internal(format!("`{}` is not a split of a {} source", split.0, B::NAME)));
         };
         let block = position.map_or(Ok(index), |position| self.kept_block(position))?;
-        let pace = self.rate.map(|rate| Pace {
+        let schedule = self.rate.map(|rate| Schedule {
             start_ms: *self.start_ms.get_or_init(clock::now_ms),
             first_block: block - block % count,
             block_size: self.blocks.block_size(),
             rate,
         });
-        Ok(Box::new(BlockReader { blocks: self.blocks.clone(), block, step: count, pace }))
+        Ok(Box::new(BlockReader { blocks: self.blocks.clone(), block, step: count, schedule }))
     }
 }
 
-/// When blocks are due.
+/// The times at which blocks are due.
 #[derive(Debug)]
-struct Pace {
+struct Schedule {
     start_ms: i64,
-    /// Due at the start.
+    /// The block that is due at the start.
     first_block: u64,
     block_size: u64,
     rate: u64,
 }
 
-impl Pace {
+impl Schedule {
     fn due_ms(&self, block: u64) -> i64 {
         let units = u128::from(block - self.first_block) * u128::from(self.block_size);
         let after_ms = units * 1_000 / u128::from(self.rate);
@@ -132,18 +132,18 @@ impl Pace {
 
 struct BlockReader<B> {
     blocks: Arc<B>,
-    /// The next one.
+    /// The next block.
     block: u64,
     step: u64,
-    pace: Option<Pace>,
+    schedule: Option<Schedule>,
 }
 
 impl<B: Blocks> SplitReader for BlockReader<B> {
     fn poll(&mut self) -> Result<Poll> {
-        if let Some(pace) = &self.pace
+        if let Some(schedule) = &self.schedule
             && self.blocks.blocks().is_none_or(|blocks| self.block < blocks)
         {
-            let due_ms = pace.due_ms(self.block);
+            let due_ms = schedule.due_ms(self.block);
             if clock::now_ms() < due_ms {
                 return Ok(Poll::PendingUntil(due_ms));
             }
@@ -155,11 +155,11 @@ impl<B: Blocks> SplitReader for BlockReader<B> {
 
     fn position(&self) -> Position {
         let kept = Kept { block: self.block, block_size: self.blocks.block_size() };
-        // Two numbers: always representable.
+        // Two numbers can always be represented.
         Position(serde_json::to_value(kept).unwrap_or_default())
     }
 
-    /// In blocks of this split: `index`, `index + step` and on.
+    /// Counts blocks of this split: `index`, `index + step` and so on.
     fn progress(&self) -> Option<Progress> {
         let index = self.block % self.step;
         let total = self.blocks.blocks()?.saturating_add(self.step - 1 - index) / self.step;

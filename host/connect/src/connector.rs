@@ -1,4 +1,4 @@
-//! A connector as a checked job has it.
+//! A connector in a checked job.
 
 use std::path::PathBuf;
 
@@ -13,34 +13,34 @@ use crate::source::{ConfiguredSource, Source};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
 
-/// A connector by its name, with its settings. Whether it is a source or a sink is known by where it stands.
+/// A connector by its name, with its settings. Its place in the job says whether it is a source or a sink.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Connector {
     /// Its name in the registry.
     pub name: String,
-    /// With every default filled in.
+    /// The settings, with every default filled in.
     pub settings: Value,
     /// The folder to which paths are relative.
     pub base: PathBuf,
 }
 
 impl Connector {
-    /// Creates the connector of these settings.
+    /// Creates a connector with these settings.
     pub fn new<S: ConnectorSettings>(settings: &S, base: impl Into<PathBuf>) -> Connector {
         let settings = serde_json::to_value(settings).expect("settings have text keys only");
         Connector { name: S::NAME.into(), settings, base: base.into() }
     }
 
-    /// The settings, if it is this connector.
+    /// Returns the settings, if it is this connector.
     pub fn settings_of<S: ConnectorSettings>(&self) -> Option<S> {
         if self.name != S::NAME {
             return None;
         }
-        // Settings that do not fit are those of no connector: `configure` says so.
+        // Settings that do not fit belong to no connector: `configure` says so.
         serde_json::from_value(self.settings.clone()).ok()
     }
 
-    /// Checks the settings and makes of them what can run. Touches nothing outside.
+    /// Checks the settings and configures a source or a sink. Touches nothing outside.
     ///
     /// # Errors
     /// Everything that is wrong with the settings; or there is no such connector.
@@ -51,13 +51,13 @@ impl Connector {
         }
     }
 
-    /// Makes a source of it, as [`Connector::configure`] does, with one error for all problems. What the outside world has to
-    /// do with it (whether a file is there) shows in [`Source::splits`].
+    /// Configures a source, as [`Connector::configure`] does, with one error for all problems. Problems of the outside world (a
+    /// file is missing) show in [`Source::splits`].
     pub fn source(&self) -> Result<Box<dyn Source>> {
         self.configured::<ConfiguredSource>().map(|configured| configured.source)
     }
 
-    /// Makes a sink of it, as [`Connector::configure`] does, with one error for all problems.
+    /// Configures a sink, as [`Connector::configure`] does, with one error for all problems.
     pub fn sink(&self) -> Result<ConfiguredSink> {
         self.configured()
     }

@@ -1,4 +1,4 @@
-//! What a connector tells the registry about itself.
+//! How a connector registers.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::problem::Problem;
 /// A kind of connector: its configured form is [`ConfiguredSource`](crate::source::ConfiguredSource) or
 /// [`ConfiguredSink`](crate::sink::ConfiguredSink).
 pub trait Kind: Sized + 'static {
-    /// The word for it: `source` or `sink`.
+    /// The word for the kind: `source` or `sink`.
     const WORD: &'static str;
     /// The connectors that a job file can name, in the order of the documentation.
     const LISTED: &'static [Entry<Self>];
@@ -22,19 +22,19 @@ pub trait Kind: Sized + 'static {
 
 /// The settings of a connector, and what follows from them. A job file has them under the connector's name.
 ///
-/// Serialised settings have every default filled in: what is read back equals what was written.
+/// Serialised settings have every default filled in: settings that are read back equal those that were written.
 pub trait ConnectorSettings: Serialize + DeserializeOwned + JsonSchema {
-    /// A configured source or a configured sink.
+    /// The type of the configured connector: a source or a sink.
     type Configured: Kind;
     /// Its name in job files: a field of a source or a sink. Unique among those of its kind, and never changed.
     const NAME: &'static str;
-    /// What it does, in a sentence: the description of the field in the JSON Schema.
+    /// A sentence about what it does: the description of the field in the JSON Schema.
     const SUMMARY: &'static str;
-    /// Settings as a job file may have them, short: shown where a connector is missing.
+    /// A short example of settings in a job file: shown where a connector is missing.
     const EXAMPLE: &'static str;
 
-    /// Checks the settings and makes of them what can run. Reads and changes nothing outside: no disk, no network. `base` is
-    /// the folder of the job file, to which paths are relative.
+    /// Checks the settings and configures the connector. Reads and changes nothing outside: no disk, no network. `base` is the
+    /// folder of the job file, to which paths are relative.
     ///
     /// # Errors
     /// Everything that is wrong with the settings.
@@ -52,7 +52,7 @@ pub struct Entry<K> {
     pub example: &'static str,
     /// The JSON Schema of its settings, or `null`.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
-    /// Settings with every default filled in; the error says which field does not fit.
+    /// Fills in every default; the error says which field does not fit.
     pub complete: fn(Value) -> Result<Value, serde_json::Error>,
     /// [`ConnectorSettings::configure`].
     pub configure: fn(Value, &Path) -> Result<K, Vec<Problem>>,
@@ -74,7 +74,7 @@ impl<K: Kind> Entry<K> {
         }
     }
 
-    /// The entry of this name, whether or not a job file can name it.
+    /// Finds the entry of this name, whether or not a job file can name it.
     pub fn find(name: &str) -> Option<&'static Entry<K>> {
         K::LISTED.iter().chain(K::UNLISTED).find(|entry| entry.name == name)
     }

@@ -1,5 +1,5 @@
-//! What goes wrong in sources and sinks. Each variant is a case that a supervisor or a user handles in a way of its own; the
-//! text says what happened.
+//! Errors of sources and sinks. Each variant is a case that a supervisor or a user handles in its own way; the text says what
+//! happened.
 
 use flowgate_base::error::{Code, Coded};
 
@@ -8,10 +8,10 @@ use crate::code;
 /// Why rows cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SourceError {
-    /// No file matches a path or a glob; one may come.
+    /// No file matches a path or a glob; one may appear.
     #[error("{0}")]
     NoFiles(String),
-    /// The input is not there, is no file, or must not be read.
+    /// The input is missing, is not a file, or its permissions forbid reading.
     #[error("{0}")]
     Unreadable(String),
     /// The job itself writes the input.
@@ -32,16 +32,16 @@ pub(crate) enum SourceError {
     /// A line of a table does not have the table's columns.
     #[error("{0}")]
     TableRow(String),
-    /// The source is divided in another way than when the position was taken.
+    /// The source is divided differently from when the position was taken.
     #[error("{0}")]
     Position(String),
-    /// The rows need more memory than there may be.
+    /// The rows need more memory than the limit.
     #[error("{0}")]
     TooLarge(String),
     /// A sample has no rows.
     #[error("{0}")]
     NoSample(String),
-    /// The system does not tell its figures.
+    /// The system does not report its figures.
     #[error("{0}")]
     Machine(String),
 }
@@ -49,7 +49,7 @@ pub(crate) enum SourceError {
 /// Why rows cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SinkError {
-    /// Another job has the file; it may end.
+    /// Another job writes the file; it may end.
     #[error("{0}")]
     InUse(String),
     /// The path cannot become a file.

@@ -1,41 +1,41 @@
-//! The type of a column, by its values.
+//! Infers the type of a column from its values.
 
 use arrow_array::{Array, StringArray};
 
-use super::decode::{Batch, Cursor, DecodeSettings};
+use super::decode::{BatchCounter, Cursor, DecodeSettings};
 use crate::error::SettingsError;
 use crate::problem;
 use crate::settings::{Format, StdinSource};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::{DataType, Field};
 
-/// Whole numbers up to here are exact in a float64.
+/// Whole numbers up to this one are exact in a float64.
 const EXACT_MAX: u64 = 1 << 53;
 
 /// From the narrowest to the widest.
 const TYPES: [DataType; 6] =
     [DataType::Boolean, DataType::Int64, DataType::Float64, DataType::Timestamp, DataType::Text, DataType::Json];
 
-/// What a column may be, by the values that it has had: the narrowest of the types that take each of them, and lose nothing of
-/// it. Whether a type takes a value is the decoder's word.
+/// The possible types of a column, by its values so far: the narrowest type that accepts each of them and loses nothing of it.
+/// The decoder decides whether a type accepts a value.
 pub(super) struct Guess {
     format: Format,
     candidates: Vec<DataType>,
     has_null: bool,
-    /// CSV: an empty field in quotes, a value to a text column alone.
+    /// CSV: whether there is an empty field in quotes, which is a value of a text column alone.
     has_empty: bool,
-    /// A value other than `NaN` and the infinities, which alone make no column of numbers.
+    /// Whether there is a value other than `NaN` and the infinities, which alone do not make a column of numbers.
     has_other: bool,
 }
 
 impl Guess {
-    /// Of a column without values.
+    /// Creates the guess of a column without values.
     pub(super) fn new(format: Format) -> Self {
         let candidates = TYPES.into_iter().filter(|t| *t != DataType::Json || format == Format::Json).collect();
         Guess { format, candidates, has_null: false, has_empty: false, has_other: false }
     }
 
-    /// Learns from the values of some rows: of CSV as texts, of JSON as they are written.
+    /// Learns from the values of some rows: texts of CSV fields, or texts of JSON values.
     pub(super) fn learn(&mut self, values: &StringArray) -> Result<()> {
         self.has_null |= values.null_count() > 0;
         let values: Vec<&str> = values.iter().flatten().collect();
@@ -58,7 +58,7 @@ impl Guess {
         failed
     }
 
-    /// The values as rows of one column, `v`.
+    /// Returns the values as rows of one column, `v`.
     fn lines(&self, values: &[&str]) -> Vec<u8> {
         let line = |value: &&str| match self.format {
             Format::Csv => format!("\"{}\"\n", value.replace('"', "\"\"")),
@@ -67,7 +67,7 @@ impl Guess {
         values.iter().map(line).collect::<String>().into_bytes()
     }
 
-    /// Whether a column of this type keeps all that is written.
+    /// Whether a column of this type keeps all of the text.
     fn keeps(&self, data_type: DataType, text: &str) -> bool {
         match data_type {
             DataType::Int64 => is_whole(text),
@@ -78,7 +78,7 @@ impl Guess {
         }
     }
 
-    /// Whether a column of this type takes every row.
+    /// Whether a column of this type accepts every row.
     fn takes(&self, data_type: DataType, lines: &[u8]) -> Result<bool> {
         let widest = if self.format == Format::Csv { DataType::Text } else { DataType::Json };
         if data_type == widest {
@@ -88,7 +88,7 @@ impl Guess {
         let mut decoder = settings(self.format, &columns, false, b',')?.decoder("the sample");
         let (mut cursor, mut rest) = (Cursor::start(), lines);
         while !rest.is_empty() {
-            let mut batch = Batch::new(rest.len());
+            let mut batch = BatchCounter::new(rest.len());
             let done = decoder.decode(rest, true, &mut cursor, &mut batch)?;
             decoder.take_columns()?;
             let (_, _, failures) = batch.take();
@@ -101,7 +101,7 @@ impl Guess {
         Ok(true)
     }
 
-    /// The type, and whether rows may lack a value.
+    /// Returns the column: its type, and whether rows may lack a value.
     pub(super) fn column(&self, name: &str) -> Field {
         let data_type = self.candidates.first().copied().filter(|_| self.has_other).unwrap_or(DataType::Text);
         let nullable = self.has_null || (self.has_empty && data_type != DataType::Text);
@@ -109,7 +109,7 @@ impl Guess {
     }
 }
 
-/// How rows of these columns are decoded.
+/// Returns the decoding of rows with these columns.
 pub(super) fn settings(format: Format, columns: &[Field], header: bool, delimiter: u8) -> Result<DecodeSettings> {
     let columns: serde_json::Map<_, _> = columns.iter().map(|f| (f.name.clone(), f.type_name().into())).collect();
     let mut spec = serde_json::json!({ "format": format, "columns": columns });
@@ -125,15 +125,15 @@ fn is_not_finite(text: &str) -> bool {
     ["NaN", "inf", "-inf"].contains(&text)
 }
 
-/// A number that an int64 keeps as it is written: without zeros or a plus before it.
+/// Whether an int64 keeps the number's text: without leading zeros or a plus.
 fn is_whole(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     is_number && (text == "0" || !digits.starts_with('0'))
 }
 
-/// Digits of which a float64 would lose some (an id of 20 digits, a code with zeros or a plus before it), or a word that
-/// happens to be a number in Rust.
+/// Whether a float64 would lose digits (of an id of 20 digits, a code with leading zeros or a plus), or the word happens to be a
+/// number in Rust.
 fn is_code(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if is_not_finite(text) {
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(json(&["[1]", "{\"a\":2}"]), "json");
     }
 
-    /// Goal: what looks like a number and is none keeps all of its characters.
+    /// Goal: a text that looks like a number but is none keeps all of its characters.
     #[test]
     fn codes_are_texts() {
         assert_eq!(csv(&["00501", "10001"]), "text");

@@ -3,7 +3,7 @@
 use arrow_array::cast::AsArray;
 use indexmap::IndexMap;
 
-use super::decode::{Batch, Cursor, csv_header, json_names};
+use super::decode::{BatchCounter, Cursor, csv_header, json_names};
 use super::guess::{self, Guess};
 use super::limits;
 use crate::error::SourceError;
@@ -11,38 +11,38 @@ use crate::settings::Format;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::{DataType, Field};
 
-/// How a sample is to be read, where that is known.
+/// The known properties of a sample.
 #[derive(Debug, Clone, Default)]
 pub struct SampleSettings {
-    /// Otherwise JSON lines where the sample begins with `{`, CSV where its first lines have as many fields, else text.
+    /// Default: JSON lines where the sample begins with `{`, CSV where its first lines have the same number of fields, else text.
     pub format: Option<Format>,
-    /// CSV: otherwise the one of `,`, `;`, tab and `|` that the first line has most of.
+    /// CSV. Default: the one of `,`, `;`, tab and `|` that is most frequent in the first line.
     pub delimiter: Option<u8>,
     /// CSV: the first line has values, not names.
     pub no_header: bool,
 }
 
-/// What was found.
+/// The description of a sample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inferred {
     /// The format.
     pub format: Format,
     /// CSV: the character between values.
     pub delimiter: u8,
-    /// Of CSV without a header in the order of the fields; none of text.
+    /// The columns: of CSV without a header in the order of the fields; none of text.
     pub columns: Vec<Field>,
     /// Names that cannot be columns of a source, and why.
     pub left_out: Vec<(String, &'static str)>,
-    /// Rows that were read.
+    /// The number of rows that were read.
     pub rows: u64,
-    /// Rows that are none in this format, whatever the types, and the first one's line and reason.
+    /// The number of rows that are invalid in this format, whatever the types.
     pub failures: u64,
-    /// As above.
+    /// The line and the reason of the first failure.
     pub first_failure: Option<String>,
 }
 
-/// Describes `sample`, whole lines of decompressed bytes: each row of it that can be read in its format can be read with the
-/// types that are found.
+/// Describes `sample`, whole lines of decompressed bytes: each row that can be read in its format can be read with the types that
+/// are found.
 ///
 /// # Errors
 /// There are no columns.
@@ -72,14 +72,14 @@ pub fn infer(sample: &[u8], settings: &SampleSettings) -> Result<Inferred> {
 }
 
 impl Inferred {
-    /// Reads all rows with columns that take every value, and learns from these.
+    /// Reads all rows with columns that accept every value, and learns from the values.
     fn learn(&mut self, sample: &[u8], names: Vec<String>, header: bool) -> Result<()> {
         let every = if self.format == Format::Csv { DataType::Text } else { DataType::Json };
         let columns: Vec<Field> = names.iter().map(|name| Field::nullable(name, every)).collect();
         let mut decoder = guess::settings(self.format, &columns, header, self.delimiter)?.decoder("the sample");
         let mut guesses: Vec<Guess> = names.iter().map(|_| Guess::new(self.format)).collect();
         let (mut cursor, mut rest) = (Cursor::start(), sample);
-        let mut batch = Batch::new(limits::BATCH_ROWS_DEFAULT as usize);
+        let mut batch = BatchCounter::new(limits::BATCH_ROWS_DEFAULT as usize);
         while !rest.is_empty() {
             let done = decoder.decode(rest, true, &mut cursor, &mut batch)?;
             rest = &rest[done..];
@@ -93,7 +93,7 @@ impl Inferred {
             for (guess, column) in guesses.iter_mut().zip(decoder.take_columns()?) {
                 guess.learn(column.as_string())?;
             }
-            // Nothing is left but what the decoder does not take.
+            // Only bytes that the decoder does not consume are left.
             if done == 0 && rows == 0 && failures.is_empty() {
                 break;
             }
@@ -103,7 +103,7 @@ impl Inferred {
     }
 }
 
-/// The names of all members of all objects, in the order in which they come.
+/// Returns the names of all members of all objects, in the order of their first occurrence.
 fn names_of_members(sample: &[u8], left_out: &mut Vec<(String, &'static str)>) -> Vec<String> {
     let mut names: IndexMap<String, ()> = IndexMap::new();
     for line in sample.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok()) {
@@ -132,20 +132,20 @@ fn names_of_fields(
     for name in first {
         *names.entry(name).or_default() += 1;
     }
-    // A source that reads one of these is refused: which of them is meant?
+    // A source that reads one of these is refused, because the name is ambiguous.
     let (once, often): (Vec<_>, Vec<_>) = names.into_iter().partition(|(_, count)| *count == 1);
     left_out.extend(often.into_iter().map(|(name, _)| (name, "the header has it more than once")));
     usable(once.into_iter().map(|(name, _)| name), left_out)
 }
 
-/// Those that can be columns of a source.
+/// Returns the names that can be columns of a source.
 fn usable(names: impl Iterator<Item = String>, left_out: &mut Vec<(String, &'static str)>) -> Vec<String> {
     let (usable, not): (Vec<String>, Vec<String>) = names.partition(|name| (1..=255).contains(&name.len()));
     left_out.extend(not.into_iter().map(|name| (name, "a column's name has 1 to 255 bytes")));
     usable
 }
 
-/// The first two lines; empty where there are fewer.
+/// Returns the first two lines; empty where there are fewer.
 fn first_lines(sample: &[u8]) -> [&[u8]; 2] {
     let mut lines = sample.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
     [lines.next().unwrap_or_default(), lines.next().unwrap_or_default()]
@@ -162,7 +162,7 @@ fn likely_delimiter(line: &[u8]) -> u8 {
     likely.0
 }
 
-/// How often a line has the byte outside of quotes.
+/// Returns how often a line has the byte outside of quotes.
 fn count(line: &[u8], byte: u8) -> usize {
     let outside = line.split(|b| *b == b'"').step_by(2);
     outside.map(|piece| memchr::memchr_iter(byte, piece).count()).sum()

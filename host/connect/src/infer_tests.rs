@@ -1,13 +1,13 @@
-//! What is inferred from a sample reads the sample.
+//! A source that was inferred from a sample reads the sample.
 
 use indexmap::IndexMap;
 use proptest::prelude::*;
 
-use super::decode::{Batch, Cursor, DecodeSettings};
+use super::decode::{BatchCounter, Cursor, DecodeSettings};
 use super::infer::{Inferred, SampleSettings, infer};
 use crate::settings::{Format, StdinSource};
 
-/// Rows, and the failures, of a sample that is read with the columns that were found.
+/// Reads a sample with the inferred columns; returns the number of rows, and the failures.
 fn read(sample: &[u8], inferred: &Inferred) -> (usize, Vec<String>) {
     let columns: IndexMap<String, _> =
         inferred.columns.iter().map(|f| (f.name.clone(), f.type_name().into())).collect();
@@ -15,7 +15,7 @@ fn read(sample: &[u8], inferred: &Inferred) -> (usize, Vec<String>) {
     let spec = StdinSource { format: inferred.format, columns, header: true, delimiter, batch_rows: None };
     let spec = if inferred.format == Format::Csv { spec } else { StdinSource { delimiter: ",".into(), ..spec } };
     let mut decoder = DecodeSettings::of_stdin(&spec).unwrap().decoder("sample");
-    let (mut cursor, mut batch, mut done) = (Cursor::start(), Batch::new(1_000_000), 0);
+    let (mut cursor, mut batch, mut done) = (Cursor::start(), BatchCounter::new(1_000_000), 0);
     while done < sample.len() {
         let step = decoder.decode(&sample[done..], true, &mut cursor, &mut batch).unwrap();
         done += step;
@@ -56,7 +56,7 @@ fn csv_field(value: &Option<String>) -> String {
     }
 }
 
-/// A JSON value as it may be written.
+/// JSON values in any notation.
 fn json() -> impl Strategy<Value = String> {
     prop_oneof![
         3 => "-?(0|[1-9][0-9]{0,20})",
@@ -69,8 +69,8 @@ fn json() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Goal: a source with the inferred columns reads every row of the sample. Method: columns of values that are, or nearly
-    /// are, of a type, with gaps, as CSV; what is found decodes them all.
+    /// Goal: a source with the inferred columns reads every row of the sample. Method: columns of values that are, or nearly are,
+    /// of a type, with gaps, as CSV; the inferred columns decode them all.
     #[test]
     fn inferred_columns_read_csv(columns in columns(text()), quoted in any::<bool>()) {
         let field = |value: &Option<String>| match value {
@@ -89,7 +89,7 @@ proptest! {
         prop_assert_eq!(read(sample.as_bytes(), &inferred), (rows, vec![]), "{}\n{:?}", sample, inferred.columns);
     }
 
-    /// Goal: the same of JSON lines, where values may be missing, null, or of several types.
+    /// Goal: the same for JSON lines, where values may be missing, null, or of several types.
     #[test]
     fn inferred_columns_read_json(columns in columns(proptest::option::weighted(0.9, json()))) {
         let rows = columns[0].len();

@@ -36,7 +36,7 @@ fn digits(place: &mut [u8], mut number: i64) {
     }
 }
 
-/// Days since 1970-01-01 to year, month, day of the proleptic Gregorian calendar, by the method of Howard Hinnant's
+/// Returns year, month, day of the proleptic Gregorian calendar for days since 1970-01-01, by the method of Howard Hinnant's
 /// "chrono-Compatible Low-Level Date Algorithms" (`civil_from_days`): the year starts in March, so that the leap day is its last.
 fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
@@ -60,13 +60,13 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
-/// Digits as a number.
+/// Returns digits as a number.
 fn number(digits: &[u8]) -> Option<i64> {
     digits.iter().try_fold(0, |n, b| b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0')))
 }
 
-/// Milliseconds of a date and time of the proleptic Gregorian calendar. `None` where there is no such day or time. A leap second
-/// (`second` = 60) is the first instant of the next minute, as in Unix time.
+/// Returns the milliseconds of a date and time of the proleptic Gregorian calendar. `None` where there is no such day or time. A
+/// leap second (`second` = 60) is the first instant of the next minute, as in Unix time.
 fn from_civil([year, month, day]: [i64; 3], [hour, minute, second]: [i64; 3]) -> Option<i64> {
     let days_in_month = match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
@@ -80,7 +80,7 @@ fn from_civil([year, month, day]: [i64; 3], [hour, minute, second]: [i64; 3]) ->
     there_is.then(|| seconds() * 1_000)
 }
 
-/// RFC 3339: `2026-01-01T00:00:00Z`, with a fraction of any length, and an offset in place of `Z`.
+/// Parses RFC 3339: `2026-01-01T00:00:00Z`, with a fraction of any length, and an offset in place of `Z`.
 fn parse_exactly(text: &str) -> Option<i64> {
     let (head, mut rest) = text.as_bytes().split_first_chunk::<19>()?;
     let marks = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
@@ -107,7 +107,7 @@ fn parse_exactly(text: &str) -> Option<i64> {
     }
 }
 
-/// Other forms of ISO 8601 that have a date, a time and an offset, such as `20260101T000000+01`.
+/// Parses other forms of ISO 8601 that have a date, a time and an offset, such as `20260101T000000+01`.
 fn parse_leniently(text: &str) -> Option<i64> {
     let pieces = Pieces::parse(text).ok()?;
     let (date, time, offset) = (pieces.date(), pieces.time()?, pieces.to_numeric_offset()?);
@@ -116,8 +116,8 @@ fn parse_leniently(text: &str) -> Option<i64> {
     Some(civil + i64::from(time.millisecond()) - i64::from(offset.seconds()) * 1_000)
 }
 
-/// Milliseconds since 1970 of an RFC 3339 text, to the end of the year 9999; parts of a millisecond are cut off (towards the
-/// past).
+/// Parses RFC 3339 to milliseconds since 1970, up to the end of the year 9999; fractions of a millisecond are cut off (towards
+/// the past).
 pub fn parse_rfc3339(text: &str) -> Result<i64, String> {
     match parse_exactly(text).or_else(|| parse_leniently(text)) {
         Some(ms) if (FIRST_MS..=LAST_MS).contains(&ms) => Ok(ms),
@@ -222,10 +222,10 @@ mod tests {
             prop_assert_eq!(parse_rfc3339(&text(ms)), Ok(ms));
         }
 
-        /// Goal: our reading of RFC 3339 is that of a general parser. Method: texts near to times, against jiff; leap seconds aside,
-        /// which jiff reads as the second before, and times at the end of 9999, which it does not have.
+        /// Goal: our reading of RFC 3339 is that of a general parser. Method: texts similar to times, against jiff; except for
+        /// leap seconds, which jiff reads as the second before, and times at the end of 9999, which it does not have.
         #[test]
-        fn the_short_way_gives_what_the_general_one_gives(
+        fn the_short_parser_agrees_with_the_general_one(
             text in "[0-2][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-5][0-9](\\.[0-9]{1,5})?([Zz]|[+-][01][0-9]:[0-5][0-9])"
         ) {
             let general = text.parse::<jiff::Timestamp>().ok().map(|t| t.as_nanosecond().div_euclid(1_000_000) as i64);

@@ -1,8 +1,7 @@
 //! The outside world: one file or folder for each source or sink, behind the traits in [`source`] and [`sink`].
 //!
-//! Bytes become rows in `decode`, whatever they come from (`file`, `stdin`); rows become text in [`encode`], wherever
-//! they go ([`print`], [`file_sink`], `webhook`). [`generator`] and `nexmark` make rows of nothing,
-//! in `blocks`; `system` reads figures of the machine.
+//! `decode` turns bytes of any origin (`file`, `stdin`) into rows; [`encode`] turns rows into text for any target ([`print`],
+//! [`file_sink`], `webhook`). [`generator`] and `nexmark` generate rows in `blocks`; `system` reads figures of the machine.
 
 #![forbid(unsafe_code)]
 

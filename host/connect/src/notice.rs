@@ -1,18 +1,18 @@
-//! What whoever runs a job should know although nothing has failed.
+//! Notices for the person who runs a job, although nothing has failed.
 
 use std::sync::OnceLock;
 
-static TELL: OnceLock<fn(&str)> = OnceLock::new();
+static RECEIVER: OnceLock<fn(&str)> = OnceLock::new();
 
-/// Sets who is told, once for the process; without it, nobody is. A notice is one line with its line end.
-pub fn on_notice(tell: fn(&str)) {
+/// Sets the receiver of notices, once for the process; without it, they are dropped. A notice is one line with its line end.
+pub fn on_notice(receiver: fn(&str)) {
     // A second command in one process keeps the first one's.
-    let _ = TELL.set(tell);
+    let _ = RECEIVER.set(receiver);
 }
 
-/// Tells a notice, which is one line without its line end.
+/// Sends a notice, which is one line without its line end.
 pub(crate) fn notice(text: &str) {
-    if let Some(tell) = TELL.get() {
-        tell(&format!("note: {text}\n"));
+    if let Some(receiver) = RECEIVER.get() {
+        receiver(&format!("note: {text}\n"));
     }
 }

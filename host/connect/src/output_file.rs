@@ -1,4 +1,4 @@
-//! The file of a sink: what was there before is given up only for something better.
+//! The file of a sink: its previous content is only replaced by a complete result.
 
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
@@ -12,20 +12,20 @@ use flowgate_base::error::{Error, Result};
 /// A file that a job writes.
 ///
 /// - **The job ends by itself** ([`Boundedness::Bounded`]): rows go to a hidden file next to it (see [`partial_path`]), which
-///   takes its place, with its permissions, when everything is written. Until then, and where the job fails or is stopped
-///   or killed, the file is as it was. Through a link, the file that it leads to is replaced, not the link.
+///   replaces it, with its permissions, when everything is written. Until then, and where the job fails or is stopped or killed,
+///   the file is unchanged. Through a link, the file that it leads to is replaced, not the link.
 /// - **The job has no end** ([`Boundedness::Unbounded`]): the file is emptied when the job has started, and grows.
-/// - A file that cannot be replaced (it has several hard links, its folder cannot be written, its owner is another) is
-///   written as that of a job without end.
-/// - A pipe or a device, also behind `/dev/stdout`, is opened as it is.
+/// - A file that cannot be replaced (it has several hard links, its folder cannot be written, its owner is another) is written as
+///   that of a job without end.
+/// - A pipe or a device, also behind `/dev/stdout`, is opened directly.
 ///
-/// Nothing is touched before [`OutputFile::start`]. Two jobs cannot write one file at once.
+/// Nothing is touched before [`OutputFile::start`]. Two jobs cannot write one file at the same time.
 pub(super) struct OutputFile {
-    /// As the job has it.
+    /// The path in the job.
     path: PathBuf,
     file: File,
     way: Way,
-    /// Was made by `open` and is to go where the job does not start.
+    /// The file that `open` created, to be removed where the job does not start.
     made: Option<PathBuf>,
 }
 
@@ -35,14 +35,14 @@ enum Way {
     Beside { target: PathBuf, partial: PathBuf },
 }
 
-/// Where the rows of a file are until all of them are written: `.out.jsonl.partial` next to `out.jsonl`.
+/// Returns where the rows of a file are until all of them are written: `.out.jsonl.partial` next to `out.jsonl`.
 pub fn partial_path(target: &Path) -> PathBuf {
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     target.with_file_name(format!(".{name}.partial"))
 }
 
 impl OutputFile {
-    /// Opens what is needed to write the file, and changes nothing that is there.
+    /// Opens what is needed to write the file, and changes no existing file.
     ///
     /// # Errors
     /// The file cannot be written, or another job writes it.
@@ -52,8 +52,8 @@ impl OutputFile {
             Err(e) if e.kind() == ErrorKind::NotFound => None,
             Err(e) => return Err(cannot_write(path, &e)),
         };
-        // Behind `/dev/stdout` and the like may be a file, which belongs to whoever opened it.
-        let is_stream = || place::places(path).iter().any(|place| place.folder.starts_with("/proc"));
+        // Behind `/dev/stdout` and similar paths may be a file that belongs to the process that opened it.
+        let is_stream = || place::path_entries(path).iter().any(|entry| entry.folder.starts_with("/proc"));
         if there.as_ref().is_some_and(|there| !there.is_dir() && (!there.is_file() || is_stream())) {
             let file = OpenOptions::new().append(true).open(path).map_err(|e| cannot_write(path, &e))?;
             return Ok(OutputFile { path: path.into(), file, way: Way::Special, made: None });
@@ -77,7 +77,7 @@ impl OutputFile {
 
     fn beside(path: &Path, there: Option<&Metadata>) -> Result<Self> {
         if let Some(there) = there {
-            // One that must not be written must not be replaced.
+            // A file whose permissions forbid writing must not be replaced.
             drop(OpenOptions::new().append(true).open(path).map_err(|e| cannot_write(path, &e))?);
             if has_other_names(there) {
                 return OutputFile::in_place(path, false);
@@ -89,7 +89,7 @@ impl OutputFile {
         let file = match open_locked(&partial) {
             Ok(Some(file)) => file,
             Ok(None) => return Err(is_being_written(path)),
-            // The folder cannot be written, or the name is too long: the file itself perhaps can.
+            // The folder cannot be written, or the name is too long: the file itself may be writable.
             Err(_) => return OutputFile::in_place(path, there.is_none()),
         };
         let made = is_new.then(|| partial.clone());
@@ -114,7 +114,7 @@ impl OutputFile {
         self.file.set_permissions(old.permissions()).is_ok()
     }
 
-    /// The job has started: from here on, rows are written.
+    /// Starts writing: the job has started.
     pub(super) fn start(&mut self) -> Result<()> {
         self.made = None;
         match self.way {
@@ -123,7 +123,7 @@ impl OutputFile {
         }
     }
 
-    /// Writes bytes behind those before them.
+    /// Appends bytes.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         // A named pipe whose reader went away is not `| head`: rows are lost that the job was to write.
         self.file.write_all(bytes).map_err(|e| match cannot_write(&self.path, &e) {
@@ -132,12 +132,12 @@ impl OutputFile {
         })
     }
 
-    /// All is written: it becomes visible as a whole.
+    /// Makes all rows visible as a whole.
     pub(super) fn finish(&mut self) -> Result<()> {
         let Way::Beside { target, partial } = &self.way else { return Ok(()) };
-        // Or the file could be empty after a power failure, and the old one gone.
+        // Without the sync, the file could be empty after a power failure, and the old one gone.
         let replaced = self.file.sync_all().and_then(|()| match std::fs::rename(partial, target) {
-            // A file that is mounted by itself has no other name: what is in it can be replaced alone.
+            // A file that is mounted by itself has no other name: only its content can be replaced.
             Err(e) if e.kind() == ErrorKind::ResourceBusy => copy_over(partial, target),
             renamed => renamed,
         });
@@ -147,11 +147,11 @@ impl OutputFile {
         })
     }
 
-    /// The job has not come to its end: what to say about the rows so far, where they are not in the file.
+    /// Ends a file whose job has not come to its end. Returns where the rows so far are, unless they are in the file.
     pub(super) fn abandon(&mut self) -> Option<String> {
         let Way::Beside { partial, .. } = &self.way else { return None };
         if self.file.metadata().is_ok_and(|written| written.len() == 0) {
-            // A file without rows tells nobody anything; one that stays does no harm.
+            // A file without rows is of no use; one that stays does no harm.
             let _ = std::fs::remove_file(partial);
             return None;
         }
@@ -169,7 +169,7 @@ impl Drop for OutputFile {
     }
 }
 
-/// Opens a file for this job alone; none where another one writes it.
+/// Opens a file for this job alone; `None` where another one writes it.
 fn open_locked(partial: &Path) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
     options.append(true).create(true);
@@ -181,7 +181,7 @@ fn open_locked(partial: &Path) -> io::Result<Option<File>> {
         if is_locked(&file) {
             return Ok(None);
         }
-        // Another job may have put it into its place in between: it is a result then.
+        // Another job may have moved it to its target in between: then it is a result.
         let id = |metadata: io::Result<Metadata>| metadata.ok().as_ref().and_then(FileId::of);
         if id(file.metadata()) == id(partial.metadata()) {
             return Ok(Some(file));
@@ -189,7 +189,7 @@ fn open_locked(partial: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Locks the file as long as it is open; true where somebody else has it locked. File systems without locks have none.
+/// Locks the file while it is open; returns whether another process has locked it. File systems without locks have none.
 fn is_locked(file: &File) -> bool {
     matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }

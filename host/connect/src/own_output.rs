@@ -1,4 +1,4 @@
-//! What a job writes itself, so that its sources do not read it.
+//! The outputs of a job, so that its sources do not read them.
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -11,15 +11,15 @@ use crate::sink::Writes;
 /// The files that a job writes: those of its sinks, and the files to which its standard output and error go.
 #[derive(Debug, Default)]
 pub struct OwnOutputs {
-    /// How a message names the writer, and the path.
+    /// The writer's name in messages, and the path.
     files: Vec<(String, PathBuf)>,
     prints: bool,
-    /// All that were ever seen, so that a file that is renamed while it is written is still known.
+    /// All files that were ever seen, so that a file that is renamed while it is written is still known.
     seen: Mutex<HashMap<FileId, String>>,
 }
 
 impl OwnOutputs {
-    /// The outputs of a job's sinks, with the names of the sinks.
+    /// Returns the outputs of a job's sinks, with the names of the sinks.
     pub fn of<'a>(sinks: impl IntoIterator<Item = (&'a str, Writes)>) -> Self {
         let mut outputs = OwnOutputs::default();
         for (name, writes) in sinks {
@@ -32,7 +32,7 @@ impl OwnOutputs {
         outputs
     }
 
-    /// Who of the job writes a file, if somebody does.
+    /// Returns which part of the job writes a file, if one does.
     pub(crate) fn writer_of(&self, metadata: &Metadata) -> Option<String> {
         let wanted = FileId::of(metadata).filter(|_| metadata.is_file())?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,7 +50,7 @@ impl OwnOutputs {
     }
 }
 
-/// Standard output and error: whether they are used (standard output: where something prints), and their files.
+/// Returns standard output and error: whether they are used (standard output: where something prints), and their files.
 fn standard_streams() -> [(Option<bool>, Option<FileId>, &'static str); 2] {
     [
         (None, stream_id(std::io::stdout()), "standard output"),
@@ -66,7 +66,7 @@ fn stream_id(stream: impl Stream) -> Option<FileId> {
 #[cfg(unix)]
 pub(super) use std::os::fd::AsFd as Stream;
 
-/// What a standard stream is connected to, where the system says so.
+/// Returns the metadata of the file behind a standard stream, where the system reports it.
 #[cfg(unix)]
 pub(super) fn stream_metadata(stream: impl Stream) -> Option<Metadata> {
     let owned = stream.as_fd().try_clone_to_owned().ok()?;

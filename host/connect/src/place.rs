@@ -1,4 +1,4 @@
-//! Which file a path leads to: through links, and where no file is yet.
+//! The file to which a path leads: through links, and where no file exists yet.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -10,23 +10,23 @@ const LINKS_MAX: usize = 40;
 
 /// A name in a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Place {
-    /// Without links in it, as far as it exists.
+pub(crate) struct FolderEntry {
+    /// The folder, without links in it, as far as it exists.
     pub(crate) folder: PathBuf,
-    /// A file, or a link.
+    /// The name of a file, or of a link.
     pub(crate) name: OsString,
 }
 
-impl Place {
-    /// The path of the name.
+impl FolderEntry {
+    /// Returns the path of the name.
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.join(&self.name)
     }
 }
 
-/// Every name by which the system finds the file of a path: of each link on the way, and of the file itself, last. Whoever
-/// replaces what the path leads to changes one of them, or renames a folder.
-pub(crate) fn places(path: &Path) -> Vec<Place> {
+/// Returns every name by which the system finds the file of a path: of each link on the way, and of the file itself, last.
+/// Replacing the file changes one of them, or renames a folder.
+pub(crate) fn path_entries(path: &Path) -> Vec<FolderEntry> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let mut rest: VecDeque<PathBuf> = path.components().map(|part| part.as_os_str().into()).collect();
     let (mut at, mut found, mut links) = (PathBuf::new(), Vec::new(), 0);
@@ -34,19 +34,19 @@ pub(crate) fn places(path: &Path) -> Vec<Place> {
         match part.components().next() {
             Some(Component::ParentDir) => drop(at.pop()),
             Some(Component::Normal(name)) => {
-                let place = Place { folder: at.clone(), name: name.to_os_string() };
-                let full = place.path();
+                let entry = FolderEntry { folder: at.clone(), name: name.to_os_string() };
+                let full = entry.path();
                 if let Ok(target) = full.read_link()
                     && links < LINKS_MAX
                 {
                     links += 1;
-                    found.push(place);
+                    found.push(entry);
                     for part in target.components().rev() {
                         rest.push_front(part.as_os_str().into());
                     }
                 } else {
                     if rest.is_empty() {
-                        found.push(place);
+                        found.push(entry);
                     }
                     at = full;
                 }
@@ -59,9 +59,9 @@ pub(crate) fn places(path: &Path) -> Vec<Place> {
     found
 }
 
-/// Where the file of a path is, or would be made: without links in it.
+/// Returns where the file of a path is, or would be created: without links in it.
 pub fn resolved(path: &Path) -> PathBuf {
-    places(path).last().map_or_else(|| path.to_path_buf(), Place::path)
+    path_entries(path).last().map_or_else(|| path.to_path_buf(), FolderEntry::path)
 }
 
 /// A file of this machine while it exists: device and inode.
@@ -72,36 +72,36 @@ pub struct FileId {
 }
 
 impl FileId {
-    /// Of a file. None where the system has no such thing: a file is then known by its path.
+    /// Returns the id of a file. `None` where the system has no ids: a file is then known by its path.
     #[cfg(unix)]
     pub fn of(metadata: &Metadata) -> Option<FileId> {
         use std::os::unix::fs::MetadataExt;
         Some(FileId { device: metadata.dev(), inode: metadata.ino() })
     }
 
-    /// As above.
+    /// Returns `None`.
     #[cfg(not(unix))]
     pub fn of(_: &Metadata) -> Option<FileId> {
         None
     }
 
-    /// The inode, for positions: a device may have another number after the next start of the machine.
+    /// Returns the inode, for positions: a device may have another number after the next start of the machine.
     pub(crate) fn inode(self) -> u64 {
         self.inode
     }
 }
 
-/// What a path names: two paths with equal identities name one file, whatever links are on the way.
+/// The identity of a path's file: two paths with equal identities name one file, whatever links are on the way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum FileIdentity {
-    /// A file.
+    /// An existing file.
     There(FileId),
-    /// No file, or none with an id: where it would be.
+    /// No file, or one without an id: where it would be.
     At(PathBuf),
 }
 
 impl FileIdentity {
-    /// Looks at the disk.
+    /// Returns the identity of a path. Reads the disk.
     pub fn of(path: &Path) -> FileIdentity {
         let there = path.metadata().ok().as_ref().and_then(FileId::of);
         there.map_or_else(|| FileIdentity::At(resolved(path)), FileIdentity::There)
@@ -121,13 +121,13 @@ mod tests {
         std::fs::create_dir_all(base.join("v1/log")).unwrap();
         symlink("v1", base.join("current")).unwrap();
         symlink("b.log", base.join("v1/log/a.log")).unwrap();
-        let place = |folder: &str, name: &str| Place { folder: base.join(folder), name: name.into() };
+        let entry = |folder: &str, name: &str| FolderEntry { folder: base.join(folder), name: name.into() };
         let expected = [
-            Place { folder: base.clone(), name: "current".into() },
-            place("v1/log", "a.log"),
-            place("v1/log", "b.log"),
+            FolderEntry { folder: base.clone(), name: "current".into() },
+            entry("v1/log", "a.log"),
+            entry("v1/log", "b.log"),
         ];
-        assert_eq!(places(&base.join("v1/../current/./log/a.log")), expected);
+        assert_eq!(path_entries(&base.join("v1/../current/./log/a.log")), expected);
         assert_eq!(resolved(&base.join("current/log/a.log")), base.join("v1/log/b.log"));
         assert_eq!(resolved(&base.join("no/such/../x")), base.join("no/x"));
     }
@@ -136,7 +136,7 @@ mod tests {
     fn a_link_that_leads_to_itself_is_not_followed_for_ever() {
         let folder = tempfile::tempdir().unwrap();
         symlink("round", folder.path().join("round")).unwrap();
-        assert!(places(&folder.path().join("round/x")).len() <= LINKS_MAX + 1);
+        assert!(path_entries(&folder.path().join("round/x")).len() <= LINKS_MAX + 1);
     }
 
     #[test]

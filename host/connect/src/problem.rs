@@ -1,12 +1,12 @@
-//! What is wrong with the settings of a connector, and where.
+//! Problems with the settings of a connector, and their places.
 
 use std::fmt;
 
-/// One thing that is wrong with settings. Displays as the message and, on a line of its own, the help.
+/// One problem with settings. Displays as the message and, on a line of its own, the help.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The way from the settings to the field that is wrong, as `["columns", "size"]`; empty where it is the settings as a
-    /// whole. A field may be absent from the settings: then it should be there.
+    /// The path from the settings to the wrong field, as `["columns", "size"]`; empty where the settings as a whole are wrong. A
+    /// field that is absent from the settings is missing.
     pub field: Vec<String>,
     /// What is wrong. It does not name the source or the sink.
     pub message: String,
@@ -15,22 +15,22 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A field of the settings is wrong.
+    /// Creates the problem that a field of the settings is wrong.
     pub fn of(field: &str, message: impl Into<String>) -> Problem {
         Problem { field: vec![field.into()], message: message.into(), help: None }
     }
 
-    /// An entry of a field is wrong: a column of `columns`.
+    /// Creates the problem that an entry of a field is wrong: a column of `columns`.
     pub fn of_entry(field: &str, entry: &str, message: impl Into<String>) -> Problem {
         Problem { field: vec![field.into(), entry.into()], message: message.into(), help: None }
     }
 
-    /// The settings as a whole are wrong.
+    /// Creates the problem that the settings as a whole are wrong.
     pub fn of_settings(message: impl Into<String>) -> Problem {
         Problem { field: Vec::new(), message: message.into(), help: None }
     }
 
-    /// Says what would be right.
+    /// Adds what would be right.
     pub fn help(self, help: impl Into<String>) -> Problem {
         Problem { help: Some(help.into()), ..self }
     }
@@ -43,7 +43,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Problems as one text, a line or more for each.
+/// Returns problems as one text, at least one line for each.
 pub fn listed(problems: &[Problem]) -> String {
     problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
 }

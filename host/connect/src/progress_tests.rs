@@ -1,4 +1,4 @@
-//! How far readers have come.
+//! The progress of readers.
 
 use std::io::Write;
 
@@ -7,7 +7,7 @@ use super::generator::GeneratorSource;
 use super::source::{Poll, Progress, Source, SplitReader};
 use super::test_reading::Alarm;
 
-/// The reader's progress before its first poll and after each that gave rows.
+/// Returns the reader's progress before its first poll and after each poll that returned rows.
 fn progress(reader: &mut dyn SplitReader, alarm: &Alarm) -> Vec<Option<Progress>> {
     let mut all = vec![reader.progress()];
     while let Poll::Rows(_) = alarm.poll(reader).unwrap() {
@@ -46,7 +46,7 @@ fn of_files() {
     }
 }
 
-/// Goal: a file that is followed has no end.
+/// Goal: a followed file has no end.
 #[test]
 fn of_a_followed_file() {
     let folder = tempfile::tempdir().unwrap();

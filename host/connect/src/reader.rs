@@ -1,36 +1,36 @@
-//! Reads the rows of one split out of bytes, wherever the bytes come from.
+//! Reads the rows of one split from bytes of any origin.
 
 use std::sync::Arc;
 
-use super::decode::{Batch, Cursor, Decoder};
+use super::decode::{BatchCounter, Cursor, Decoder};
 use super::limits;
 use super::source::{Origin, Poll, Position, Progress, SourceRows, SplitReader};
 use flowgate_base::error::{Error, Result};
 
-/// What an input gave.
+/// The result of reading an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fill {
     /// At least one byte.
     Bytes,
     /// Nothing now; the waker will be called.
     Wait,
-    /// Nothing any more.
+    /// Nothing any more: the input has ended.
     End,
-    /// What was read so far is all; further bytes are a new file's, from its beginning.
+    /// The file has ended; further bytes are a new file's, from its beginning.
     NewFile,
 }
 
-/// Where bytes come from.
+/// An origin of bytes.
 pub(crate) trait Input: Send {
-    /// Reads what there is, up to the space of the buffer. Does not block for longer than reading takes.
+    /// Reads available bytes, up to the space of the buffer. Blocks only for the time that reading takes.
     fn fill(&mut self, buffer: &mut Buffer) -> Result<Fill>;
 
-    /// Which file is being read, for positions that must not be taken for another's.
+    /// Returns the id of the file that is read, so that a position does not match another file.
     fn file_id(&self) -> Option<u64> {
         None
     }
 
-    /// How much of it has been read, in bytes as they are stored; `None` where no end is known.
+    /// Returns how much of it has been read, in stored bytes; `None` where no end is known.
     fn progress(&self) -> Option<Progress> {
         None
     }
@@ -56,8 +56,8 @@ impl Buffer {
         self.start += count;
     }
 
-    /// Room for a chunk behind the content. The content moves to the front, where it is the beginning of one record; it is
-    /// never longer than a record may be, so neither is the buffer much.
+    /// Returns room for a chunk behind the content. The content, which is the beginning of one record, moves to the front; it is
+    /// never longer than a record may be, so the buffer stays small.
     pub(crate) fn space(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -72,13 +72,13 @@ impl Buffer {
         &mut self.bytes[self.end..]
     }
 
-    /// The first `count` bytes of the space are content now.
+    /// Makes the first `count` bytes of the space content.
     pub(crate) fn fed(&mut self, count: usize) {
         self.end += count;
     }
 }
 
-/// Reads what is there now; `Ok(None)` at the end. Interruptions by signals are not the caller's business.
+/// Reads available bytes; `Ok(None)` at the end. Repeats reads that a signal interrupted.
 pub(crate) fn read_into(read: &mut dyn std::io::Read, buffer: &mut Buffer) -> std::io::Result<Option<usize>> {
     loop {
         match read.read(buffer.space()) {
@@ -93,7 +93,7 @@ pub(crate) fn read_into(read: &mut dyn std::io::Read, buffer: &mut Buffer) -> st
     }
 }
 
-/// A position as it is kept: the cursor, and the file's id where an input has one.
+/// The stored form of a position: the cursor, and the file's id where an input has one.
 #[derive(serde::Serialize, serde::Deserialize)]
 pub(crate) struct KeptPosition {
     #[serde(flatten)]
@@ -103,7 +103,7 @@ pub(crate) struct KeptPosition {
 }
 
 impl KeptPosition {
-    /// Reads a position back.
+    /// Parses a position.
     pub(crate) fn of(position: &Position, name: &str) -> Result<Self> {
         serde_json::from_value(position.0.clone())
             .map_err(|e| Error::internal(format!("{name}: the position {} is not one of this source: {e}", position.0)))
@@ -117,26 +117,26 @@ pub(crate) struct DecodingReader<I> {
     decoder: Box<dyn Decoder>,
     buffer: Buffer,
     cursor: Cursor,
-    batch: Batch,
-    /// `End` or `NewFile` once the input said so: what is in the buffer is all that is left.
+    batch: BatchCounter,
+    /// `End` or `NewFile` once the input has returned it: only the buffer's content is left.
     ending: Option<Fill>,
-    /// An error that waits until the rows before it were given.
+    /// An error that waits until the rows before it were returned.
     broken: Option<Error>,
 }
 
 impl<I: Input> DecodingReader<I> {
-    /// A reader of an input that stands at `cursor`.
+    /// Creates a reader of an input at `cursor`.
     pub(crate) fn new(name: Arc<str>, input: I, decoder: Box<dyn Decoder>, cursor: Cursor, batch_rows: usize) -> Self {
-        let batch = Batch::new(batch_rows);
+        let batch = BatchCounter::new(batch_rows);
         DecodingReader { name, input, decoder, buffer: Buffer::new(), cursor, batch, ending: None, broken: None }
     }
 
-    /// Where its bytes come from.
+    /// Returns the origin of its bytes.
     pub(crate) fn input(&self) -> &I {
         &self.input
     }
 
-    /// Decodes what is in the buffer, up to a full batch.
+    /// Decodes the buffer's content, up to a full batch.
     fn decode(&mut self) -> Result<()> {
         const BOM: &[u8] = b"\xef\xbb\xbf";
         let at_end = self.ending.is_some();
@@ -159,7 +159,7 @@ impl<I: Input> DecodingReader<I> {
         Ok(())
     }
 
-    /// Fills the batch; true where there is nothing more to wait for.
+    /// Fills the batch; returns whether there is nothing more to wait for.
     fn advance(&mut self) -> Result<bool> {
         loop {
             self.decode()?;
@@ -195,7 +195,7 @@ impl<I: Input> SplitReader for DecodingReader<I> {
             return Err(error.clone());
         }
         let ended = self.advance();
-        // A batch is full without a row where all of a long stretch of input is of no interest.
+        // A batch is full without a row where a long stretch of input has none.
         if !self.batch.is_empty() || self.batch.is_full() {
             self.broken = ended.err();
             return self.rows().map(Poll::Rows);
@@ -217,7 +217,7 @@ impl<I: Input> SplitReader for DecodingReader<I> {
 
     fn position(&self) -> Position {
         let kept = KeptPosition { cursor: self.cursor.clone(), file_id: self.input.file_id() };
-        // Numbers, booleans and texts only: always representable.
+        // Numbers, booleans and texts can always be represented.
         Position(serde_json::to_value(kept).unwrap_or_default())
     }
     fn progress(&self) -> Option<Progress> {

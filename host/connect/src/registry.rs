@@ -35,7 +35,7 @@ mod tests {
 
     use super::*;
 
-    /// Goal: the registry keeps what the trait promises of names, examples and defaults. Method: each example that is whole is
+    /// Goal: the registry keeps the trait's promises about names, examples and defaults. Method: each complete example is
     /// completed, twice, and configured without a folder.
     fn keeps_its_promises<K: Kind>() {
         let mut names = HashSet::new();
@@ -54,7 +54,7 @@ mod tests {
         assert!(Entry::<K>::find("no such connector").is_none());
     }
 
-    /// `{ path: a }` as JSON.
+    /// Returns `{ path: a }` as JSON.
     fn quoted(example: &str) -> String {
         let inner = example.trim_matches(|c| "{} ".contains(c));
         match inner.split_once(": ") {

@@ -12,23 +12,23 @@ use flowgate_base::schema::SchemaRef;
 /// Wakes the worker that polls a reader. Cheap, callable from any thread, any number of times.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
-/// A part of a source that is read by itself, in order: one file, one stdin, one share of a generator. Stable between
-/// runs, so that a position can be matched to its split.
+/// A part of a source that one reader reads in order: one file, one stdin, one share of a generator. Stable between runs, so that
+/// a position can be matched to its split.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Split(pub String);
 
-/// Where a reader stands; what it holds is the connector's own (a byte offset, a row number).
+/// The position of a reader; its content is defined by the connector (a byte offset, a row number).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Position(pub serde_json::Value);
 
 /// Rows that a reader has read and decoded.
 #[derive(Debug, Clone)]
 pub struct SourceRows {
-    /// In the order of the source's schema, each of `row_count` rows.
+    /// The columns, in the order of the source's schema, each of `row_count` rows.
     pub columns: Vec<ArrayRef>,
-    /// May be 0 where every row failed, or none is of the source.
+    /// May be 0 where every row failed, or none belongs to the source.
     pub row_count: usize,
-    /// Row `i` stands at `origin.first + i`, unless `positions` has it.
+    /// Row `i` is at `origin.first + i`, unless `positions` has it.
     pub origin: Origin,
     /// Rows that did not decode; they are not among the columns.
     pub failures: Vec<DecodeFailure>,
@@ -44,7 +44,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Where a row of the batch stands: `access.log:17`. `None` for a row that the batch does not have.
+    /// Returns the place of a row of the batch: `access.log:17`. `None` for a row that the batch does not have.
     pub fn place(&self, row: usize) -> Option<String> {
         let position = match &self.positions {
             Positions::From(first) => first + row as u64,
@@ -68,13 +68,13 @@ pub enum Positions {
 pub struct DecodeFailure {
     /// As in [`Origin`].
     pub position: u64,
-    /// Why, for the job's author.
+    /// The reason, for the job's author.
     pub message: String,
-    /// The row as it was read, lossily as UTF-8, cut at 1,024 bytes.
+    /// The row as read, lossily as UTF-8, cut at 1,024 bytes.
     pub raw: String,
 }
 
-/// What a poll of a reader gave.
+/// The result of polling a reader.
 #[derive(Debug)]
 pub enum Poll {
     /// Rows, or failures, or both.
@@ -87,36 +87,36 @@ pub enum Poll {
     End,
 }
 
-/// How far a reader has come, in a unit of its own: bytes of a file, blocks of a generator.
+/// The progress of a reader, in a unit of its own: bytes of a file, blocks of a generator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// At most `total`.
+    /// The amount that was read; at most `total`.
     pub done: u64,
-    /// All that there is to read, as far as it is known now.
+    /// The total amount to read, as far as it is known now.
     pub total: u64,
 }
 
-/// Reads one split. Runs on a worker thread: a poll does not block for longer than it takes to read and decode one
-/// batch. What can block for ever (stdin, a pipe) reads on a thread of its own and wakes.
+/// Reads one split. Runs on a worker thread: a poll blocks only for the time that it takes to read and decode one batch. An input
+/// that can block for ever (stdin, a pipe) has a reading thread of its own, which wakes.
 pub trait SplitReader: Send {
-    /// The next rows: at most the source's batch size.
+    /// Returns the next rows: at most the source's batch size.
     fn poll(&mut self) -> Result<Poll>;
 
-    /// Something that the job's author should know of what was read since the last call.
+    /// Returns a warning for the job's author about what was read since the last call.
     fn take_warning(&mut self) -> Option<String> {
         None
     }
 
-    /// Where the next poll goes on: a reader opened at this position returns exactly the rows that this one has not returned.
+    /// Returns the position of the next poll: a reader opened there returns exactly the rows that this one has not returned.
     fn position(&self) -> Position;
 
-    /// How far it has come; `None` where no end is known. Asked for after each poll that gave rows.
+    /// Returns the progress; `None` where no end is known. Called after each poll that returned rows.
     fn progress(&self) -> Option<Progress> {
         None
     }
 }
 
-/// What a source reads that others could write, or read too.
+/// The input of a source that others could write, or read too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reads {
     /// Nothing of that kind.
@@ -127,9 +127,9 @@ pub enum Reads {
     Files(String),
 }
 
-/// A source whose settings are right.
+/// A source with checked settings.
 pub struct ConfiguredSource {
-    /// Not opened yet: nothing outside has been looked at.
+    /// The source, not opened yet: nothing outside has been read.
     pub source: Box<dyn Source>,
     /// What it reads, in a few words: `file access.log`.
     pub description: String,
@@ -139,19 +139,19 @@ pub struct ConfiguredSource {
 
 /// A source of rows.
 pub trait Source: Send + Sync {
-    /// The columns of its rows.
+    /// Returns the columns of its rows.
     fn schema(&self) -> SchemaRef;
 
-    /// Whether it ends by itself. What depends on the outside (a pipe) is taken for endless.
+    /// Whether it ends by itself. Where that depends on the outside (a pipe), it counts as endless.
     fn ends(&self) -> bool;
 
     /// Receives, before the first call of `splits`, what the job writes itself: it must not be read.
     fn avoid(&mut self, _outputs: &Arc<OwnOutputs>) {}
 
-    /// Its splits; a split is read by one worker. `parallelism` is how many workers there are, for sources that can
-    /// divide themselves freely.
+    /// Returns its splits; one worker reads a split. `parallelism` is the number of workers, for sources that can divide
+    /// themselves freely.
     fn splits(&self, parallelism: usize) -> Result<Vec<Split>>;
 
-    /// Opens a split, at its beginning or where an earlier reader stood.
+    /// Opens a split, at its beginning or at the position of an earlier reader.
     fn open(&self, split: &Split, position: Option<&Position>, waker: Waker) -> Result<Box<dyn SplitReader>>;
 }

@@ -1,11 +1,11 @@
-//! A requested stop, for what waits on threads of its own.
+//! A requested stop, for threads that wait.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use flowgate_base::clock;
 
-/// Tells threads that wait for the outside world that the job was asked to stop.
+/// Informs threads that wait for the outside world that the job is to stop.
 #[derive(Debug, Default)]
 pub struct Stop {
     asked_at: Mutex<Option<Instant>>,
@@ -17,18 +17,18 @@ impl Stop {
         self.asked_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for the stop. The first time counts.
+    /// Requests the stop. The first call counts.
     pub fn ask(&self) {
         self.lock().get_or_insert_with(clock::monotonic);
         self.asked.notify_all();
     }
 
-    /// What is left of `grace` since the stop; none where no stop was asked for.
+    /// Returns the rest of `grace` since the stop; `None` where no stop was requested.
     pub fn left_of(&self, grace: Duration) -> Option<Duration> {
         self.lock().map(|asked_at| grace.saturating_sub(clock::monotonic() - asked_at))
     }
 
-    /// Sleeps. Returns false, and at once, when `grace` has passed since the stop.
+    /// Sleeps. Returns false, without delay, when `grace` has passed since the stop.
     pub fn sleep(&self, duration: Duration, grace: Duration) -> bool {
         let until = clock::monotonic() + duration;
         let mut asked_at = self.lock();

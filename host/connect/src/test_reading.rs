@@ -8,17 +8,17 @@ use super::source::{DecodeFailure, Poll, Position, Positions, Source, SourceRows
 use flowgate_base::error::Error;
 use flowgate_base::schema::{DataType, Field, Schema};
 
-/// No test waits longer for one thing.
+/// The longest wait of a test for one thing.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a reader waits on.
+/// Wakes a reader's test.
 #[derive(Clone)]
 pub(super) struct Alarm(Arc<(Mutex<bool>, Condvar)>);
 
-/// All that a split gave.
+/// All rows and failures of a split.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
-    /// Position and JSON.
+    /// Position and JSON of each row.
     pub(super) rows: Vec<(u64, String)>,
     pub(super) failures: Vec<DecodeFailure>,
     pub(super) error: Option<Error>,
@@ -44,7 +44,7 @@ impl Alarm {
         std::mem::replace(&mut *woken, false)
     }
 
-    /// The next thing that a reader gives.
+    /// Polls a reader until it does not wait.
     pub(super) fn poll(&self, reader: &mut dyn SplitReader) -> Result<Poll, Error> {
         let start = Instant::now();
         loop {
@@ -58,7 +58,7 @@ impl Alarm {
         }
     }
 
-    /// The next rows of a text reader; none at its end.
+    /// Returns the next rows of a text reader; none at its end.
     pub(super) fn next(&self, reader: &mut dyn SplitReader) -> Vec<(u64, String)> {
         match self.poll(reader).unwrap() {
             Poll::Rows(rows) => rows_of(&text_schema(), &rows),
@@ -66,7 +66,7 @@ impl Alarm {
         }
     }
 
-    /// All that is left. An empty schema stands for text.
+    /// Returns everything to the end. An empty schema stands for text.
     pub(super) fn to_end(&self, reader: &mut dyn SplitReader, schema: &Schema) -> Outcome {
         let text = text_schema();
         let schema = if schema.fields.is_empty() { &text } else { schema };
@@ -91,7 +91,7 @@ fn text_schema() -> Schema {
     Schema::new(vec![Field::new("text", DataType::Text)])
 }
 
-/// Positions and rows as JSON.
+/// Returns positions and rows as JSON.
 pub(super) fn rows_of(schema: &Schema, rows: &SourceRows) -> Vec<(u64, String)> {
     let position = |i: usize| match &rows.origin.positions {
         Positions::From(first) => first + i as u64,

@@ -31,11 +31,11 @@ struct MetadataPackage {
 #[derive(Deserialize)]
 struct Resolve {
     root: Option<String>,
-    nodes: Vec<Node>,
+    nodes: Vec<ResolveNode>,
 }
 
 #[derive(Deserialize)]
-struct Node {
+struct ResolveNode {
     id: String,
     deps: Vec<Dependency>,
 }
@@ -69,15 +69,16 @@ impl Dependencies {
         let Metadata { packages, resolve } = metadata;
         let names: HashMap<&str, &str> = packages.iter().map(|p| (p.id.as_str(), p.name.as_str())).collect();
         let Some(root) = &resolve.root else { return Dependencies::default() };
-        let mut nodes: Vec<&Node> = resolve.nodes.iter().collect();
+        let mut nodes: Vec<&ResolveNode> = resolve.nodes.iter().collect();
         nodes.sort_by_key(|node| node.id != *root);
         let position: HashMap<&str, usize> = nodes.iter().enumerate().map(|(i, node)| (node.id.as_str(), i)).collect();
         let is_compiled_in = |dependency: &&Dependency| dependency.dep_kinds.iter().any(|kind| kind.kind.is_none());
-        let uses = |node: &&Node| {
+        let uses = |node: &&ResolveNode| {
             let used = node.deps.iter().filter(is_compiled_in);
             used.filter_map(|dependency| position.get(dependency.pkg.as_str()).copied()).collect()
         };
-        let name = |node: &&Node| names.get(node.id.as_str()).map_or_else(|| node.id.clone(), ToString::to_string);
+        let name =
+            |node: &&ResolveNode| names.get(node.id.as_str()).map_or_else(|| node.id.clone(), ToString::to_string);
         Dependencies { names: nodes.iter().map(name).collect(), uses: nodes.iter().map(uses).collect() }
     }
 

@@ -7,7 +7,7 @@ use flowgate_sdk::{
 use crate::config::{AlertConfig, rules};
 use crate::rule::{Active, Change, Rule};
 
-/// An alert that was raised or cleared; the row's other columns stay beside it.
+/// An alert that was raised or cleared; the row's other columns are forwarded with it.
 #[derive(Debug, Clone, PartialEq, Row)]
 #[row(passthrough)]
 pub struct Notice<'a> {
@@ -19,14 +19,14 @@ pub struct Notice<'a> {
     pub state: &'a str,
     /// The value with which it was raised or cleared.
     pub value: f64,
-    /// When the value went beyond the threshold, or came back.
+    /// When the value crossed the threshold, or came back.
     pub since: Timestamp,
 }
 
-/// What is kept for a key.
+/// The state of a key.
 #[derive(Debug, State)]
 pub struct AlertState {
-    /// The rules that are not at rest; none where all are.
+    /// The rules that are waiting or raised; `None` where there are none.
     active: Value<Vec<Active>>,
 }
 
@@ -34,7 +34,7 @@ pub struct AlertState {
 #[derive(Debug)]
 pub struct Alert {
     rules: Vec<Rule>,
-    /// Which of the columns that were chosen each rule reads.
+    /// The position, among the chosen columns, of the column that each rule reads.
     positions: Vec<usize>,
     /// The columns to choose; that of the time is the last, if there is one.
     columns: Vec<String>,
@@ -64,8 +64,8 @@ impl FromConfig for Alert {
 /// Raises an alert when a value goes beyond a threshold, and clears it when the value has come back.
 ///
 /// Each rule watches a column of each key by itself. Between the threshold and `clear` nothing changes, so that a value that
-/// wavers around the threshold does not flicker. With `for`, the value must stay beyond the threshold so long. Rows without a
-/// value, and NaN, do not count.
+/// wavers around the threshold does not flicker. With `for`, the value must stay beyond the threshold for that time. Rows without
+/// a value, and NaN, do not count.
 #[flowgate_sdk::process]
 impl Process for Alert {
     type Row<'a> = ();
@@ -92,7 +92,7 @@ impl Process for Alert {
     }
 
     fn on_timer(&self, timer: Timer, ctx: &mut Context<'_, Self>) -> Result<(), Failure> {
-        // A rule that the job has no more, or one whose `for` was changed, has nothing to do with this timer.
+        // A timer of a rule that the job no longer has, or whose `for` was changed.
         let Some(rule) = self.rules.iter().find(|rule| rule.tag == timer.tag) else { return Ok(()) };
         let all = ctx.state.active.get();
         let active = all.and_then(|all| all.iter().find(|active| active.tag == rule.tag && !active.raised)).copied();
@@ -117,7 +117,7 @@ impl Process for Alert {
     }
 }
 
-/// The column of this name, if it is of the right type.
+/// Returns the column of this name, if it is of the right type.
 fn choice(column: &str, is_time: bool, offered: &[Field]) -> Result<Field, String> {
     let Some(field) = offered.iter().find(|field| field.name == column) else {
         let columns: Vec<String> = offered.iter().map(Field::to_string).collect();
@@ -135,7 +135,7 @@ fn choice(column: &str, is_time: bool, offered: &[Field]) -> Result<Field, Strin
 }
 
 impl Alert {
-    /// When the row happened.
+    /// Returns the time of the row.
     fn time(&self, ctx: &Context<'_, Self>) -> Result<Timestamp, Failure> {
         if !self.has_time {
             return Ok(ctx.processing_time());
@@ -150,7 +150,7 @@ impl Alert {
         }
     }
 
-    /// The timer that raises the alert when `for` has passed: the only one of its key and rule.
+    /// Returns the timer that raises the alert when `for` has passed: the only one of its key and rule.
     fn timer(&self, rule: &Rule, active: &Active) -> Timer {
         let due = rule.due(active.since);
         if self.has_time { Timer::event_time(due, rule.tag) } else { Timer::processing_time(due, rule.tag) }
@@ -192,7 +192,7 @@ fn notice<'a>(rule: &'a Rule, state: &'a str, value: f64, since: Timestamp) -> N
     Notice { rule: &rule.name, severity: &rule.severity, state, value, since }
 }
 
-/// Keeps what is known of a rule.
+/// Stores the state of a rule.
 fn keep(ctx: &mut Context<'_, Alert>, active: Active) {
     ctx.state.active.update(|all| {
         let mut all = all.unwrap_or_default();
@@ -202,7 +202,7 @@ fn keep(ctx: &mut Context<'_, Alert>, active: Active) {
     });
 }
 
-/// The rule is at rest.
+/// Removes the state of a rule that is at rest.
 fn forget(ctx: &mut Context<'_, Alert>, tag: u64) {
     let mut all = ctx.state.active.get().cloned().unwrap_or_default();
     all.retain(|other| other.tag != tag);

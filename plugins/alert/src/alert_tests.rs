@@ -1,4 +1,4 @@
-//! Rules over rows, with a clock that the test moves.
+//! Rules over rows, with a clock that the test advances.
 
 use flowgate_sdk::testing::ProcessHarness;
 use flowgate_sdk::{DataType, Field, Row, Timestamp};
@@ -38,7 +38,7 @@ fn reading(celsius: f64, time: i64) -> Reading {
     Reading { celsius: Some(celsius), load: 0, time: at(time) }
 }
 
-/// Rule, state, value and time of every alert so far.
+/// Returns rule, state, value and time of every alert so far.
 fn notices(harness: &ProcessHarness<Alert>) -> Vec<(String, String, f64, i64)> {
     let notices = harness.rows::<Notice>().into_iter();
     notices.map(|it| (it.rule.to_owned(), it.state.to_owned(), it.value, it.since.as_millis())).collect()
@@ -190,7 +190,7 @@ fn columns_that_cannot_be_watched_are_named_all_at_once() {
 }
 
 proptest! {
-    /// Without `for`: raised and cleared take turns, and each row's state is that of the plain definition.
+    /// Without `for`: raised and cleared alternate, and each row's state is that of the plain definition.
     #[test]
     fn as_the_definition_says(values in prop::collection::vec(20i64..40, 1..60), batch in 1usize..20) {
         let mut harness = open(HOT);

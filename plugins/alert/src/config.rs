@@ -1,4 +1,4 @@
-//! What a job says of its rules, and the rules that become of it.
+//! The settings of rules, and the checked rules.
 
 use crate::rule::{Rule, Side};
 
@@ -32,7 +32,7 @@ pub struct RuleConfig {
     /// milliseconds. Default: no time.
     #[serde(rename = "for")]
     pub hold: Option<Span>,
-    /// Goes into the alert as it is.
+    /// Copied into the alert.
     #[serde(default = "warning")]
     pub severity: String,
 }
@@ -72,7 +72,7 @@ impl Span {
     }
 }
 
-/// The rules of a config, or everything that is wrong with them.
+/// Returns the rules of a config; the error lists all problems with them.
 pub(crate) fn rules(config: &AlertConfig) -> Result<Vec<Rule>, Vec<String>> {
     let mut problems = Vec::new();
     let mut rules: Vec<Rule> = Vec::new();
@@ -141,8 +141,8 @@ fn compile(config: &RuleConfig) -> Result<Rule, Vec<String>> {
     }
 }
 
-/// What state and timers know a rule by: FNV-1a of its name, 64 bits (<http://www.isthe.com/chongo/tech/comp/fnv/>). It stays
-/// the same when rules come, go and change places.
+/// Returns the tag by which state and timers identify a rule: FNV-1a of its name, 64 bits
+/// (<http://www.isthe.com/chongo/tech/comp/fnv/>). It stays the same when rules are added, removed and reordered.
 fn tag(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

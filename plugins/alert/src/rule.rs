@@ -1,24 +1,24 @@
-//! One rule about one key: a small machine of three phases, without state or clock of its own.
+//! One rule about one key: a state machine of three phases, without state or clock of its own.
 
 use flowgate_sdk::{StateValue, Timestamp};
 
-/// On which side of the threshold the alert is raised.
+/// The side of the threshold on which the alert is raised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
     Above,
     Below,
 }
 
-/// A rule that was checked.
+/// A checked rule.
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
     pub(crate) name: String,
-    /// What state and timers know it by.
+    /// The tag by which state and timers identify it.
     pub(crate) tag: u64,
     pub(crate) column: String,
     pub(crate) side: Side,
     pub(crate) threshold: f64,
-    /// On the good side of the threshold, or equal to it.
+    /// The value at which the alert is cleared: on the good side of the threshold, or equal to it.
     pub(crate) clear: f64,
     /// How long the value must be beyond the threshold; not negative.
     pub(crate) hold_ms: i64,
@@ -28,27 +28,27 @@ pub(crate) struct Rule {
 /// A rule that is not at rest for a key: its value is beyond the threshold and waits for `for` to pass, or the alert is raised.
 #[derive(Debug, Clone, Copy, PartialEq, StateValue)]
 pub struct Active {
-    /// Of the rule's name.
+    /// The tag of the rule.
     pub(crate) tag: u64,
-    /// When the value went beyond the threshold.
+    /// When the value crossed the threshold.
     pub(crate) since: Timestamp,
-    /// The last value while it waits; then the one that it was raised with.
+    /// The last value while it waits; then the value with which it was raised.
     pub(crate) value: f64,
     pub(crate) raised: bool,
 }
 
-/// What a value changes.
+/// The effect of a value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Change {
     /// The value is beyond the threshold, and `for` begins to pass.
     Wait(Active),
     /// It is still beyond, with another value.
     GoOn(Active),
-    /// It is not beyond any more, before `for` had passed.
+    /// It came back before `for` had passed.
     Rest(Active),
     /// The alert is raised.
     Raise(Active),
-    /// `for` had passed, and no value in between said otherwise, when the value came back: the alert is raised and cleared.
+    /// The value came back after `for` had passed, without a value in between: the alert is raised and cleared.
     RaiseAndClear(Active),
     /// The alert is cleared.
     Clear(Active),
@@ -69,12 +69,12 @@ impl Rule {
         }
     }
 
-    /// When an alert is raised whose value went beyond the threshold then.
+    /// Returns when an alert is raised whose value crossed the threshold at `since`.
     pub(crate) fn due(&self, since: Timestamp) -> Timestamp {
         Timestamp::from_millis(since.as_millis().saturating_add(self.hold_ms))
     }
 
-    /// Whether a value (no NaN) may change something.
+    /// Whether a value (not NaN) may change something.
     #[inline(always)]
     pub(crate) fn concerns(&self, active: Option<&Active>, value: f64) -> bool {
         match active {
@@ -84,7 +84,7 @@ impl Rule {
         }
     }
 
-    /// What a value (no NaN) at a time changes.
+    /// Returns the effect of a value (not NaN) at a time.
     pub(crate) fn change(&self, active: Option<Active>, value: f64, at: Timestamp) -> Option<Change> {
         let beyond = self.is_beyond(value);
         let Some(active) = active else {

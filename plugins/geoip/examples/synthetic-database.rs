@@ -1,6 +1,6 @@
-//! Writes a small database of made up countries: `synthetic-database OUT.mmdb [NETWORK=COUNTRY]...`.
+//! Writes a small database of made-up countries: `synthetic-database OUT.mmdb [NETWORK=COUNTRY]...`.
 //!
-//! Without networks, it has those that are reserved for documentation.
+//! Without arguments, it has the networks that are reserved for documentation.
 
 use std::error::Error;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use std::net::IpAddr;
 #[path = "../src/synthetic.rs"]
 mod synthetic;
 
-/// RFC 5737 and RFC 3849.
+/// The networks of RFC 5737 and RFC 3849.
 const DOCUMENTATION: [&str; 4] = ["192.0.2.0/24=DE", "198.51.100.0/24=FR", "203.0.113.0/24=JP", "2001:db8::/32=US"];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -13,12 +13,12 @@ use crate::value::Malformed;
 #[flowgate_sdk::config]
 #[derive(Debug, Clone, Default)]
 pub struct CountryConfig {
-    /// What becomes of a text that is no address.
+    /// What happens to a text that is no address.
     #[serde(default)]
     pub invalid: Invalid,
 }
 
-/// What becomes of a text that is no address.
+/// What happens to a text that is no address.
 #[flowgate_sdk::config]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
@@ -37,7 +37,7 @@ pub struct Address<'a> {
     pub address: &'a str,
 }
 
-/// Where it is; the input's other columns stay beside it.
+/// The country of the address; the input's other columns are forwarded.
 #[derive(Debug, PartialEq, Row)]
 #[row(passthrough)]
 pub struct Country<'a> {
@@ -45,12 +45,12 @@ pub struct Country<'a> {
     pub country: Option<&'a str>,
 }
 
-/// The granted database, and the countries that were read out of it.
+/// The granted database, and the countries that were read from it.
 #[derive(Debug)]
 pub struct Countries {
     database: Database,
     invalid: Invalid,
-    /// By the offset of their data: networks of a country share it, so that there are a few hundred.
+    /// Countries by the offset of their data: networks of a country share it, so that there are a few hundred.
     known: RefCell<BTreeMap<usize, Option<Box<str>>>>,
 }
 
@@ -64,10 +64,10 @@ impl FromConfig for Countries {
 }
 
 impl Countries {
-    /// At most this number of countries is kept: a damaged database may have data of its own for each address.
+    /// Maximum countries that are kept: a damaged database may have different data for each address.
     const KNOWN_MAX: usize = 4_096;
 
-    /// Gives the address's country to `found`.
+    /// Calls `found` with the address's country.
     fn look_up<T>(&self, address: IpAddr, found: impl FnOnce(Option<&str>) -> T) -> Result<T, Malformed> {
         let Some(offset) = self.database.find(address) else { return Ok(found(None)) };
         let mut known = self.known.borrow_mut();

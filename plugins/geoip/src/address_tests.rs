@@ -1,4 +1,4 @@
-//! Countries by made up databases, against a search through the list of networks.
+//! Countries by made-up databases, against a search through the list of networks.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -28,7 +28,7 @@ fn some_networks() -> Vec<Network<'static>> {
     ])
 }
 
-/// Countries of these texts; none for one without.
+/// Returns the countries of these texts; `None` for a text without one.
 fn countries(config: &str, file: Vec<u8>, texts: &[&str]) -> Vec<(u32, Option<String>)> {
     let _host = Host::new().file("database", file).install();
     let out = testing::run::<country, _>(config, texts.iter().map(|address| Address { address })).unwrap();
@@ -92,7 +92,7 @@ fn what_is_no_database_is_said_before_the_job_starts() {
     }
 }
 
-/// The country by the list: the last network that has the address.
+/// Returns the country by the list: the last network that contains the address.
 fn naive<'a>(networks: &[Network<'a>], address: IpAddr) -> Option<&'a str> {
     let bits = |address: IpAddr| match address {
         IpAddr::V4(v4) => u128::from(v4.to_bits()),
@@ -120,14 +120,14 @@ fn any_networks(v6: bool) -> impl Strategy<Value = Vec<Network<'static>>> {
     let v4 = (any_v4(), 1u32..=32);
     let address = if v6 { prop_oneof![v4, (any_v6(), 1u32..=128)].boxed() } else { v4.boxed() };
     let network = (address, country).prop_map(|((address, prefix), country)| (address, prefix, country));
-    // Wider networks first: later ones are within earlier ones, or apart from them.
+    // Wider networks first: later ones are within earlier ones, or disjoint.
     prop::collection::vec(network, 0..12).prop_map(|mut networks| {
         networks.sort_by_key(|(_, prefix, _)| *prefix);
         networks
     })
 }
 
-/// A network of IPv6 that begins with zeros would hold all of IPv4.
+/// Whether no network of IPv6 begins with zeros: it would contain all of IPv4.
 fn apart(networks: &[Network<'_>]) -> bool {
     networks.iter().all(|(address, prefix, _)| match address {
         IpAddr::V4(_) => true,
@@ -160,7 +160,7 @@ proptest! {
         prop_assert_eq!(database.find("2001:db8::1".parse().unwrap()), None);
     }
 
-    /// Whatever is damaged, nothing panics and everything ends.
+    /// Goal: whatever is damaged, nothing panics and everything ends.
     #[test]
     fn damage_is_an_error_at_worst(damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20), cut in any::<prop::sample::Index>()) {
         let mut file = database(&some_networks(), 28, true);

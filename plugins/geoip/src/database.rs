@@ -16,15 +16,16 @@ pub struct Database {
     file: Vec<u8>,
     metadata: Metadata,
     tree_bytes: usize,
-    /// Where IPv4 addresses begin in a tree of IPv6: the node behind 96 zero bits, or the record that stands for all of them.
+    /// The beginning of IPv4 addresses in a tree of IPv6: the node behind 96 zero bits, or the record that stands for all of
+    /// them.
     v4_root: usize,
 }
 
 impl Database {
-    /// Reads the description of a database and looks at whether the file is as long as it says.
+    /// Reads the metadata of a database and checks that the file has the length that they say.
     ///
     /// # Errors
-    /// The file is no database, of a version that is not known, or cut off.
+    /// The file is not a database, of an unknown version, or cut off.
     pub fn new(file: Vec<u8>) -> Result<Self, Failure> {
         let metadata = Metadata::read(&file)?;
         let tree_bytes = metadata.nodes.saturating_mul(metadata.record_bits / 4);
@@ -43,7 +44,7 @@ impl Database {
         Ok(database)
     }
 
-    /// The data of an address, as an offset for [`Self::country`]; none where the database does not have the address.
+    /// Returns the data of an address, as an offset for [`Self::country`]; `None` where the database does not have the address.
     pub(crate) fn find(&self, address: IpAddr) -> Option<usize> {
         let (bits, count, root) = match address.to_canonical() {
             IpAddr::V4(v4) => (u128::from(v4.to_bits()) << 96, 32, self.v4_root),
@@ -61,13 +62,13 @@ impl Database {
         (record > self.metadata.nodes).then(|| record - self.metadata.nodes)
     }
 
-    /// The record to one side of a node; what is no node stays as it is.
+    /// Returns the record on one side of a node; a record that is not a node is returned unchanged.
     fn step(&self, node: usize, right: bool) -> usize {
         if node >= self.metadata.nodes {
             return node;
         }
         let bytes = self.metadata.record_bits / 4;
-        // The tree is within the file: `new` looked at that.
+        // The tree is within the file: `new` has checked that.
         let node = &self.file[node * bytes..(node + 1) * bytes];
         let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | usize::from(*byte));
         match (self.metadata.record_bits, right) {
@@ -81,7 +82,7 @@ impl Database {
         }
     }
 
-    /// The ISO code of the country in the data at an offset that [`Self::find`] gave.
+    /// Returns the ISO code of the country in the data at an offset that [`Self::find`] returned.
     pub(crate) fn country(&self, offset: usize) -> Result<Option<&str>, Malformed> {
         let section = &self.file[self.tree_bytes + GAP_BYTES..];
         let start = offset.checked_sub(GAP_BYTES).ok_or(Malformed("an address points between tree and data"))?;
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
     use crate::synthetic::file_of;
 
-    /// Records of 28 bits share a byte, half of it each: large numbers show which half is whose.
+    /// Records of 28 bits share a byte, half of it each: large numbers show which half belongs to which.
     #[test]
     fn large_records() {
         for (bits, node) in

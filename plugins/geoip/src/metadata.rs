@@ -1,27 +1,27 @@
-//! What a database says of itself, at its end.
+//! The metadata of a database, at its end.
 
 use flowgate_sdk::Failure;
 
 use crate::value::{Malformed, Value};
 
-/// Stands before the metadata.
+/// The bytes before the metadata.
 const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
-/// The metadata are in this number of bytes at the end of the file.
+/// The metadata are within this number of bytes at the end of the file.
 const SEARCHED_BYTES: usize = 128 << 10;
 
-/// What the look-up needs.
+/// The metadata that a look-up needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Metadata {
-    /// 24, 28 or 32 bits.
+    /// The bits of a record: 24, 28 or 32.
     pub(crate) record_bits: usize,
-    /// Nodes of the tree.
+    /// The number of nodes in the tree.
     pub(crate) nodes: usize,
     /// Whether addresses have 128 bits.
     pub(crate) is_v6: bool,
 }
 
 impl Metadata {
-    /// Reads them out of a file.
+    /// Reads them from a file.
     pub(crate) fn read(file: &[u8]) -> Result<Self, Failure> {
         let start = file.len().saturating_sub(SEARCHED_BYTES);
         let found = file[start..].windows(MARKER.len()).rposition(|window| window == MARKER);

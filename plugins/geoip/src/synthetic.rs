@@ -1,4 +1,4 @@
-//! Writes small databases of made up content.
+//! Writes small databases of made-up content.
 //!
 //! A database is: the tree, 16 zero bytes, the data section, a marker, the metadata. The tree is an array of nodes of two
 //! records each; a record is the number of a node, `node_count` for nothing, or `node_count + 16` plus an offset into the data.
@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// A network: its address, how many of its first bits count, and its country, if it has one.
+/// A network: its address, the number of its significant bits, and its country, if it has one.
 pub(crate) type Network<'a> = (IpAddr, u32, Option<&'a str>);
 
 #[derive(Debug, Clone, Copy)]
@@ -16,8 +16,8 @@ enum Record {
     Data(usize),
 }
 
-/// The file of a database with these networks, the later ones within the earlier ones. Records have 24, 28 or 32 bits; a
-/// database of IPv4 takes no network of IPv6.
+/// Returns the file of a database with these networks, the later ones within the earlier ones. Records have 24, 28 or 32 bits; a
+/// database of IPv4 accepts no network of IPv6.
 pub(crate) fn database(networks: &[Network<'_>], record_bits: usize, is_v6: bool) -> Vec<u8> {
     let mut data = Data { section: Vec::new(), known: BTreeMap::new(), code_name: None };
     let mut nodes = vec![[Record::Nothing; 2]];
@@ -37,7 +37,7 @@ pub(crate) fn database(networks: &[Network<'_>], record_bits: usize, is_v6: bool
             let side = (bits >> (127 - bit) & 1) as usize;
             node = match nodes[node][side] {
                 Record::Node(next) => next,
-                // What held for the whole now holds for both halves.
+                // A country of the whole now is that of both halves.
                 whole => {
                     nodes.push([whole; 2]);
                     let next = nodes.len() - 1;
@@ -52,7 +52,7 @@ pub(crate) fn database(networks: &[Network<'_>], record_bits: usize, is_v6: bool
     file_of(&nodes, &data.section, record_bits, is_v6)
 }
 
-/// The file of these nodes and this data.
+/// Returns the file of these nodes and this data.
 pub(crate) fn file_of(nodes: &[[u32; 2]], data: &[u8], record_bits: usize, is_v6: bool) -> Vec<u8> {
     let mut file = Vec::new();
     for node in nodes {
@@ -86,17 +86,17 @@ fn write_node([left, right]: [u32; 2], record_bits: usize, file: &mut Vec<u8>) {
     }
 }
 
-/// The data section, in which each country stands once.
+/// The data section, which contains each country once.
 struct Data {
     section: Vec<u8>,
     known: BTreeMap<Option<String>, usize>,
-    /// Where the name `iso_code` stands.
+    /// The offset of the name `iso_code`.
     code_name: Option<usize>,
 }
 
 impl Data {
-    /// The offset of a country's data. There are values of every type before it, the country is behind a pointer, and so is
-    /// the name of its code from the second on: as in real databases, and more.
+    /// Returns the offset of a country's data. There are values of every type before it, the country is behind a pointer, and so
+    /// is the name of its code from the second on: as in real databases, and more.
     fn country(&mut self, country: Option<&str>) -> usize {
         if let Some(offset) = self.known.get(&country.map(String::from)) {
             return *offset;
@@ -122,7 +122,7 @@ impl Data {
         text("all", &mut map);
         map.extend(head(11, 10));
         for (kind, bytes) in [(3, 8), (4, 300), (5, 1), (6, 0), (8, 2), (9, 8), (10, 16), (15, 4)] {
-            // Of doubles and floats, the size is that of the type.
+            // For doubles and floats, the size is that of the type.
             map.extend(head(kind, bytes));
             map.extend(vec![7; bytes]);
         }
@@ -169,7 +169,7 @@ fn text(text: &str, out: &mut Vec<u8>) {
     out.extend(text.as_bytes());
 }
 
-/// The control bytes of a value.
+/// Returns the control bytes of a value.
 fn head(kind: u8, size: usize) -> Vec<u8> {
     let (low, more) = match size {
         0..29 => (size as u8, vec![]),
@@ -181,7 +181,7 @@ fn head(kind: u8, size: usize) -> Vec<u8> {
     head
 }
 
-/// A pointer to an offset of the data section, in each of its four lengths.
+/// Returns a pointer to an offset of the data section, in each of its four lengths.
 pub(crate) fn pointer(to: usize) -> Vec<u8> {
     let bytes = (to as u32).to_be_bytes();
     match to {

@@ -1,12 +1,12 @@
 //! Values of the data section.
 //!
-//! A value is a control byte, perhaps more bytes of its size, and its content. The high three bits of the control byte are the
-//! type (0: the next byte is, less 7), the low five the size: below 29 as they are, otherwise one to three more bytes. A
-//! pointer stands for a value elsewhere in the section.
+//! A value is a control byte, possibly more bytes of its size, and its content. The high three bits of the control byte are the
+//! type (0: the next byte plus 7), the low five the size: below 29 directly, otherwise in one to three more bytes. A pointer
+//! stands for a value elsewhere in the section.
 
 use std::fmt;
 
-/// What is wrong with a database: it is damaged, or no database.
+/// Why a file is not a valid database: it is damaged, or no database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed(pub(crate) &'static str);
 
@@ -45,14 +45,14 @@ pub(crate) struct Value<'a> {
 /// The beginning of a value.
 struct Head {
     kind: u8,
-    /// Bytes of the content; entries of a map, items of an array; where a pointer points to.
+    /// The number of bytes of the content, of entries of a map, or of items of an array; or the target of a pointer.
     size: usize,
-    /// Where the content begins.
+    /// The offset of the content.
     content: usize,
 }
 
 impl<'a> Value<'a> {
-    /// The value at an offset of a section.
+    /// Creates the value at an offset of a section.
     pub(crate) fn at(section: &'a [u8], at: usize) -> Self {
         Value { section, at }
     }
@@ -66,7 +66,7 @@ impl<'a> Value<'a> {
         Ok(self.bytes(at, count)?.iter().fold(0, |number, byte| number << 8 | usize::from(*byte)))
     }
 
-    /// What stands at `at`, be it a pointer.
+    /// Reads the beginning of the value or pointer at `at`.
     fn head(&self, at: usize) -> Result<Head, Malformed> {
         let control = self.number(at, 1)?;
         let (kind, low) = ((control >> 5) as u8, control & 31);
@@ -90,7 +90,7 @@ impl<'a> Value<'a> {
         Ok(Head { kind, size, content })
     }
 
-    /// The value's beginning, behind a pointer if there is one. A pointer never points to another.
+    /// Returns the value's beginning, behind a pointer if there is one. A pointer never points to another.
     fn resolved(&self) -> Result<Head, Malformed> {
         let head = self.head(self.at)?;
         if head.kind != POINTER {
@@ -102,7 +102,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Where the value behind this one begins. Without recursion, so that no nesting is too deep.
+    /// Returns the offset of the next value. Without recursion, so that no nesting is too deep.
     fn end(&self) -> Result<usize, Malformed> {
         let (mut at, mut left) = (self.at, 1usize);
         while left > 0 {
@@ -114,7 +114,7 @@ impl<'a> Value<'a> {
                 MAP | ARRAY => {
                     let values = if head.kind == MAP { 2 * head.size } else { head.size };
                     left += values;
-                    // Each takes a byte at least.
+                    // Each has at least one byte.
                     if left > self.section.len() {
                         return Err(Malformed("a map or an array goes beyond the end"));
                     }
@@ -132,7 +132,7 @@ impl<'a> Value<'a> {
         Ok(at)
     }
 
-    /// The value of a map's key; none where there is no such key, or the value is no map.
+    /// Returns the value of a map's key; `None` where there is no such key, or the value is not a map.
     pub(crate) fn get(&self, key: &str) -> Result<Option<Value<'a>>, Malformed> {
         let head = self.resolved()?;
         if head.kind != MAP {
@@ -150,7 +150,7 @@ impl<'a> Value<'a> {
         Ok(None)
     }
 
-    /// The value as a text, if it is one.
+    /// Returns the value as a text, if it is one.
     pub(crate) fn text(&self) -> Result<Option<&'a str>, Malformed> {
         let head = self.resolved()?;
         if head.kind != TEXT {
@@ -160,7 +160,7 @@ impl<'a> Value<'a> {
         std::str::from_utf8(bytes).map(Some).map_err(|_| Malformed("a text is not UTF-8"))
     }
 
-    /// The value as an unsigned integer of up to 64 bits, if it is one.
+    /// Returns the value as an unsigned integer of up to 64 bits, if it is one.
     pub(crate) fn unsigned(&self) -> Result<Option<u64>, Malformed> {
         let head = self.resolved()?;
         if !matches!(head.kind, UINT16 | UINT32 | UINT64) || head.size > 8 {
@@ -185,7 +185,7 @@ mod tests {
             section.extend(pointer(to));
             assert_eq!(Value::at(&section, at).text(), Ok(Some("hi")), "{to}");
         }
-        // Four bytes reach any offset, also a near one.
+        // Four bytes reach any offset, including a near one.
         let section = [&b"\x42hi"[..], &[1 << 5 | 3 << 3, 0, 0, 0, 0]].concat();
         assert_eq!(Value::at(&section, 3).text(), Ok(Some("hi")));
         let loop_of_two = [pointer(2), pointer(0)].concat();

@@ -1,4 +1,4 @@
-//! Which auctions and persons q3 joins.
+//! The filters of auctions and persons for q3.
 
 use flowgate_sdk::{Columns, Output, Row};
 
@@ -6,14 +6,14 @@ use flowgate_sdk::{Columns, Output, Row};
 #[flowgate_sdk::config]
 #[derive(Debug, Clone)]
 pub struct CategoryConfig {
-    /// The category whose auctions stay.
+    /// The category of the auctions that are kept.
     pub category: i64,
 }
 
-/// What is read of an auction.
+/// The columns of an auction that are read.
 #[derive(Debug, Row)]
 pub struct Auction {
-    /// What kind of thing.
+    /// The kind of thing.
     pub category: i64,
 }
 
@@ -31,11 +31,11 @@ pub fn by_category(auctions: Columns<'_, Auction>, config: &CategoryConfig, out:
 #[flowgate_sdk::config]
 #[derive(Debug, Clone)]
 pub struct StateConfig {
-    /// The states whose people stay.
+    /// The states of the people who are kept.
     pub states: Vec<String>,
 }
 
-/// What is read of a person.
+/// The columns of a person that are read.
 #[derive(Debug, Row)]
 pub struct Person<'a> {
     /// The state in which the person lives.

@@ -1,21 +1,21 @@
-//! What queries do with one bid: q0, q1, q2, q14 and q15.
+//! Functions over single bids: q0, q1, q2, q14 and q15.
 
 use flowgate_sdk::{Columns, Output, Row, Timestamp};
 
-/// What a price is multiplied with: dollars to euros.
+/// The factor for prices: dollars to euros.
 const RATE: f64 = 0.908;
 
 /// Milliseconds of an hour.
 const HOUR_MS: i64 = 3_600_000;
 
-/// The column of a bid that is looked at where none would do.
+/// The column of a bid that is read where none is needed.
 #[derive(Debug, Row)]
 pub struct Auction {
     /// The number of the auction.
     pub auction: i64,
 }
 
-/// Lets all rows through: q0. Columns that pass do not cross into the plugin.
+/// Keeps all rows: q0. Passthrough columns do not cross into the plugin.
 #[flowgate_sdk::transform(columns)]
 pub fn pass(_bids: Columns<'_, Auction>, out: &mut Output<()>) {
     out.select_all();
@@ -32,7 +32,7 @@ pub struct Price {
 #[derive(Debug, Row)]
 #[row(passthrough)]
 pub struct Converted {
-    /// The given price times 0.908.
+    /// The bid's price times 0.908.
     pub price: f64,
 }
 
@@ -58,7 +58,7 @@ pub fn select(bid: AuctionPrice) -> Option<AuctionPrice> {
     (bid.auction % 123 == 0).then_some(bid)
 }
 
-/// What `calculate` reads of a bid.
+/// The columns of a bid that `calculate` reads.
 #[derive(Debug, Row)]
 pub struct Bid<'a> {
     /// In cents.
@@ -69,15 +69,15 @@ pub struct Bid<'a> {
     pub extra: &'a str,
 }
 
-/// What `calculate` adds to a bid.
+/// The columns that `calculate` adds to a bid.
 #[derive(Debug, Clone, PartialEq, Row)]
 #[row(passthrough)]
 pub struct Calculated<'a> {
-    /// The given price times 0.908.
+    /// The bid's price times 0.908.
     pub price: f64,
     /// `dayTime` from 8 to 18 o'clock (UTC), `nightTime` from 20 to 6, else `otherTime`.
     pub bid_time_type: &'a str,
-    /// How often the letter `c` is in `extra`.
+    /// The number of letters `c` in `extra`.
     pub c_counts: i64,
 }
 
@@ -100,7 +100,7 @@ fn time_type(time: Timestamp) -> &'static str {
     }
 }
 
-/// In which range the price of a bid is.
+/// The range of a bid's price.
 #[derive(Debug, Clone, PartialEq, Row)]
 #[row(passthrough)]
 pub struct Ranks {
@@ -112,7 +112,7 @@ pub struct Ranks {
     pub rank3: bool,
 }
 
-/// In which of three ranges the price is, one column each: q15.
+/// The range of the price, one of three, as a column each: q15.
 #[flowgate_sdk::transform(columns)]
 pub fn rank(bids: Columns<'_, Price>, out: &mut Output<Ranks>) {
     out.select_all();

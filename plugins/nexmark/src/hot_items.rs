@@ -1,10 +1,10 @@
 //! The auctions with the most bids: q5.
 //!
-//! A group is a window's; an accumulator has room for 8,000 auctions with the same number.
+//! A group is a window; an accumulator has room for 8,000 auctions with the same number.
 
 use flowgate_sdk::{Accumulator, Aggregate, Failure, Row, Timestamp};
 
-/// How many bids an auction had in a window.
+/// The number of bids of an auction in a window.
 #[derive(Debug, Clone, Row)]
 pub struct Count {
     /// The number of the auction.
@@ -52,12 +52,12 @@ impl Accumulator for Most {
 #[derive(Debug)]
 pub struct Hottest;
 
-/// What `Hottest` gives.
+/// The result of `Hottest`.
 #[derive(Debug, Clone, PartialEq, Row)]
 pub struct Group {
-    /// The auctions' numbers, with commas between.
+    /// The auctions' numbers, separated by commas.
     pub auctions: String,
-    /// How many bids each had.
+    /// The number of bids of each.
     pub num: i64,
 }
 
@@ -85,26 +85,26 @@ impl Aggregate for Hottest {
 /// The auctions of a window.
 #[derive(Debug, Row)]
 pub struct Window<'a> {
-    /// Numbers, with commas between.
+    /// The auctions' numbers, separated by commas.
     pub auctions: &'a str,
-    /// How many bids each had.
+    /// The number of bids of each.
     pub num: i64,
     /// When the window ended.
     pub window_end: Timestamp,
 }
 
-/// One of them.
+/// One of the auctions.
 #[derive(Debug, Clone, PartialEq, Row)]
 pub struct HotItem {
     /// The number of the auction.
     pub auction: i64,
-    /// How many bids it had.
+    /// The number of its bids.
     pub num: i64,
     /// When the window ended.
     pub window_end: Timestamp,
 }
 
-/// A row for each of the `auctions` that `hottest` gave.
+/// A row for each of the `auctions` that `hottest` returned.
 #[flowgate_sdk::transform]
 pub fn each_auction(window: Window) -> Result<Vec<HotItem>, Failure> {
     let Window { auctions, num, window_end } = window;
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn all_of_the_hottest_auctions_are_given() {
+    fn all_of_the_hottest_auctions_are_returned() {
         let group = hottest(&[&[(1, 3), (2, 5), (3, 4)], &[], &[(4, 5)], &[(5, 1)]]);
         assert_eq!(group, Group { auctions: "2,4".into(), num: 5 });
         let window_end = Timestamp::from_millis(2_000);

@@ -6,12 +6,12 @@ use flowgate_sdk::{Context, Failure, List, Process, Row, State, StateValue, Time
 
 use crate::winning_price::{AuctionKey, Due, REMEMBERED_MS};
 
-/// What is read of an auction: the first input.
+/// The columns of an auction that are read: the first input.
 #[derive(Debug, Clone, Row)]
 pub struct Auction<'a> {
-    /// What is sold.
+    /// The name of the item.
     pub item_name: &'a str,
-    /// What it is like.
+    /// The description of the item.
     pub description: &'a str,
     /// The first price.
     pub initial_bid: i64,
@@ -19,22 +19,22 @@ pub struct Auction<'a> {
     pub reserve: i64,
     /// When it begins.
     pub date_time: Timestamp,
-    /// When it ends: the last millisecond of it.
+    /// When it ends: its last millisecond.
     pub expires: Timestamp,
-    /// Who sells.
+    /// The seller.
     pub seller: i64,
-    /// What kind of thing.
+    /// The kind of thing.
     pub category: i64,
     /// Any text.
     pub extra: &'a str,
 }
 
-/// What is read of a bid: the second input.
+/// The columns of a bid that are read: the second input.
 #[derive(Debug, Clone, Row)]
 pub struct Bid<'a> {
-    /// Who bids.
+    /// The bidder.
     pub bidder: i64,
-    /// How much.
+    /// The price.
     pub price: i64,
     /// When it was made.
     pub date_time: Timestamp,
@@ -47,9 +47,9 @@ pub struct Bid<'a> {
 pub struct Winner<'a> {
     /// The auction's number.
     pub id: i64,
-    /// What is sold.
+    /// The name of the item.
     pub item_name: &'a str,
-    /// What it is like.
+    /// The description of the item.
     pub description: &'a str,
     /// The first price.
     pub initial_bid: i64,
@@ -59,17 +59,17 @@ pub struct Winner<'a> {
     pub date_time: Timestamp,
     /// When it ended.
     pub expires: Timestamp,
-    /// Who sold.
+    /// The seller.
     pub seller: i64,
-    /// What kind of thing.
+    /// The kind of thing.
     pub category: i64,
     /// The auction's text.
     pub extra: &'a str,
     /// The auction's number, as the bid has it.
     pub auction: i64,
-    /// Who won.
+    /// The bidder who won.
     pub bidder: i64,
-    /// At which price.
+    /// The price of the bid.
     pub price: i64,
     /// When the bid was made.
     pub bid_date_time: Timestamp,
@@ -77,7 +77,7 @@ pub struct Winner<'a> {
     pub bid_extra: &'a str,
 }
 
-/// What is kept of an auction for its result alone.
+/// The columns of an auction that are kept only for its result.
 #[derive(Debug, Clone, PartialEq, StateValue)]
 struct Item {
     item_name: String,
@@ -89,7 +89,7 @@ struct Item {
     extra: String,
 }
 
-/// What is kept of a bid.
+/// The columns of a bid that are kept.
 #[derive(Debug, Clone, PartialEq, StateValue)]
 struct Offer {
     price: i64,
@@ -103,7 +103,7 @@ impl Offer {
         Offer { price: bid.price, date_time: bid.date_time, bidder: bid.bidder, extra: bid.extra.into() }
     }
 
-    /// The higher price wins; of equal ones the earlier bid, and of those the bidder with the lower number.
+    /// Ranks offers: the higher price wins; of equal ones the earlier bid, and of those the bidder with the lower number.
     fn rank(&self) -> (i64, Reverse<Timestamp>, Reverse<i64>) {
         (self.price, Reverse(self.date_time), Reverse(self.bidder))
     }
@@ -113,26 +113,26 @@ impl Offer {
     }
 }
 
-/// What is kept of an auction. What each bid is compared with is apart from what the result alone needs.
+/// The state of an auction. Columns that each bid is compared with are separate from those for the result alone.
 #[derive(Debug, State)]
 pub struct Kept {
-    /// Beginning and end.
+    /// The beginning and the end.
     times: Value<(Timestamp, Timestamp)>,
-    /// All else of the auction.
+    /// The other columns of the auction.
     item: Value<Item>,
     /// The bid that would win now.
     best: Value<Offer>,
-    /// Bids that came before the auction.
+    /// Bids that arrived before the auction.
     early: List<Offer>,
 }
 
-/// Takes no settings.
+/// There are no settings.
 #[flowgate_sdk::config]
 #[derive(Debug, Clone)]
 pub struct WinningBid;
 
 /// Each auction with the highest bid within the auction's time, when the auction ends; of equal bids the earlier. Inputs:
-/// auctions, bids; key: the auction. An auction without a bid gives nothing.
+/// auctions, bids; key: the auction. An auction without a bid has no result.
 #[flowgate_sdk::process]
 impl Process for WinningBid {
     type Row<'a> = Auction<'a>;
@@ -193,7 +193,7 @@ impl Process for WinningBid {
     }
 }
 
-/// Gives the result of an auction.
+/// Emits the result of an auction.
 fn end(ctx: &mut Context<'_, WinningBid>) {
     let id = ctx.key().id;
     let state = &mut ctx.state;
@@ -251,7 +251,7 @@ mod tests {
         }
     }
 
-    /// Whatever comes first, and a bid below the reserve wins, too.
+    /// In any order of arrival; a bid below the reserve wins, too.
     #[test]
     fn of_equal_bids_the_earlier_wins() {
         let bids =

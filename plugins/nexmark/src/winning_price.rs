@@ -2,75 +2,75 @@
 
 use flowgate_sdk::{Context, Failure, List, Process, Row, State, Timer, TimerTag, Timestamp, Value};
 
-/// How long after its end an auction is remembered, in milliseconds of event time: bids that come in vain are known by it,
-/// and need no timer each.
+/// How long after its end an auction is remembered, in milliseconds of event time: later bids are known to be in vain, and need
+/// no timer each.
 pub(crate) const REMEMBERED_MS: i64 = 1_000;
 
-/// Number of an auction: the key.
+/// The number of an auction: the key.
 #[derive(Debug, Clone, Row)]
 pub struct AuctionKey {
-    /// Of both inputs.
+    /// The number, in both inputs.
     pub id: i64,
 }
 
-/// What is read of an auction: the first input.
+/// The columns of an auction that are read: the first input.
 #[derive(Debug, Clone, Row)]
 pub struct Auction {
     /// When it begins.
     pub date_time: Timestamp,
-    /// When it ends: the last millisecond of it.
+    /// When it ends: its last millisecond.
     pub expires: Timestamp,
-    /// What kind of thing.
+    /// The kind of thing.
     pub category: i64,
 }
 
-/// What is read of a bid: the second input.
+/// The columns of a bid that are read: the second input.
 #[derive(Debug, Clone, Row)]
 pub struct Bid {
     /// When it was made.
     pub date_time: Timestamp,
-    /// How much.
+    /// The price.
     pub price: i64,
 }
 
 /// The end of an auction that had a bid.
 #[derive(Debug, Clone, PartialEq, Row)]
 pub struct Won {
-    /// What kind of thing.
+    /// The kind of thing.
     pub category: i64,
     /// The highest bid within the auction's time.
     pub price: i64,
 }
 
-/// What is kept of an auction.
+/// The state of an auction.
 #[derive(Debug, State)]
 pub struct Kept {
-    /// Beginning, end and category.
+    /// The beginning, the end and the category.
     auction: Value<(Timestamp, Timestamp, i64)>,
     /// The highest bid so far.
     price: Value<i64>,
-    /// Bids that came before the auction: time and price.
+    /// Bids that arrived before the auction: time and price.
     early: List<(Timestamp, i64)>,
 }
 
-/// What a timer is for.
+/// The purpose of a timer.
 #[derive(Debug, Clone, Copy, PartialEq, TimerTag)]
 pub enum Due {
     /// The auction ends.
     End,
-    /// Nothing of the auction has to be known any more.
+    /// The auction can be forgotten.
     Forget,
-    /// No auction can come any more for which a bid came early.
+    /// The auction of an early bid can no longer arrive.
     Early,
 }
 
-/// Takes no settings.
+/// There are no settings.
 #[flowgate_sdk::config]
 #[derive(Debug, Clone)]
 pub struct WinningPrice;
 
-/// The highest bid of each auction within the auction's time, when the auction ends, with its category. Inputs: auctions,
-/// bids; key: the auction. An auction without a bid gives nothing.
+/// The highest bid of each auction within the auction's time, when the auction ends, with its category. Inputs: auctions, bids;
+/// key: the auction. An auction without a bid has no result.
 #[flowgate_sdk::process]
 impl Process for WinningPrice {
     type Row<'a> = Auction;
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(harness.rows::<Won>(), [Won { category: 10, price: 40 }]);
     }
 
-    /// Bids before an auction and after one, and an auction without any, leave nothing behind.
+    /// Goal: bids before an auction and after one, and an auction without any, leave no state.
     #[test]
     fn nothing_is_kept_for_ever() {
         let mut harness = ProcessHarness::<WinningPrice>::open("{}").unwrap();

@@ -8,7 +8,7 @@ use crate::sketch::Sketch;
 #[flowgate_sdk::config]
 #[derive(Debug, Clone)]
 pub struct QuantileConfig {
-    /// Which quantile: 0.5 is the median, 0.95 the value that 95 % of the values do not exceed.
+    /// The quantile: 0.5 is the median, 0.95 the value that 95 % of the values do not exceed.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub q: f64,
 }
@@ -16,7 +16,7 @@ pub struct QuantileConfig {
 /// The values.
 #[derive(Debug, Clone, Row)]
 pub struct Value {
-    /// Finite; rows without one are not counted.
+    /// Finite; rows without a value are not counted.
     pub value: Option<f64>,
 }
 

@@ -87,7 +87,7 @@ proptest! {
         }
     }
 
-    /// However the rows are spread, the accumulator is the same, byte for byte.
+    /// Goal: however the rows are spread, the accumulator is the same, byte for byte.
     #[test]
     fn merging_is_exact(parts in prop::collection::vec(values(), 1..5), order in any::<prop::sample::Index>()) {
         let whole = sketch(&parts.concat());

@@ -11,8 +11,8 @@ use crate::quantile::{Value, not_finite};
 #[derive(Debug)]
 pub struct Stddev;
 
-/// Count, mean, and the sum of squared distances from the mean: Chan, Golub, LeVeque, "Updating Formulae and a Pairwise
-/// Algorithm for Computing Sample Variances", 1979. The naive sum of squares loses all digits where the mean is large.
+/// Count, mean, and the sum of squared distances from the mean: Chan, Golub, LeVeque, "Updating Formulae and a Pairwise Algorithm
+/// for Computing Sample Variances", 1979. The naive sum of squares loses all digits where the mean is large.
 type Moments = (u64, f64, f64);
 
 impl Aggregate for Stddev {

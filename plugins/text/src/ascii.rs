@@ -1,15 +1,15 @@
-//! Words of texts that are ASCII throughout, eight bytes at a time: most texts, and a step for each byte is what costs.
+//! Words of texts that are entirely ASCII, eight bytes at a time: most texts are, and a step for each byte is the main cost.
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x80 * ONES;
 
-/// The high bit of each byte that is at least `least`. All bytes are ASCII.
+/// Returns the high bit of each byte that is at least `least`. All bytes are ASCII.
 #[inline(always)]
 fn at_least(bytes: u64, least: u8) -> u64 {
     (bytes + (0x80 - least as u64) * ONES) & HIGH
 }
 
-/// The high bit of each byte that is a letter or a digit. All bytes are ASCII.
+/// Returns the high bit of each byte that is a letter or a digit. All bytes are ASCII.
 #[inline(always)]
 fn alphanumeric(bytes: u64) -> u64 {
     let lower = bytes | (0x20 * ONES);
@@ -19,13 +19,13 @@ fn alphanumeric(bytes: u64) -> u64 {
     letter & at_least(bytes, b'A') | digit
 }
 
-/// Calls with the beginning and the end of each word of an ASCII text, in order.
+/// Calls `word` with the beginning and the end of each word of an ASCII text, in order.
 #[inline(always)]
 pub(crate) fn words(text: &[u8], mut word: impl FnMut(usize, usize)) {
     let mut start = None;
     let mut block = |at: usize, bytes: u64| {
         let inside = alphanumeric(bytes);
-        // Where a byte differs from the one before it in being part of a word.
+        // The bytes that differ from the one before them in being part of a word.
         let before = inside << 8 | if start.is_some() { 0x80 } else { 0 };
         let mut changes = inside ^ before;
         while changes != 0 {
@@ -41,7 +41,7 @@ pub(crate) fn words(text: &[u8], mut word: impl FnMut(usize, usize)) {
     for (i, bytes) in blocks.iter().enumerate() {
         block(i * 8, u64::from_le_bytes(*bytes));
     }
-    // What is behind the end separates.
+    // The bytes behind the end are separators.
     let mut last = [0; 8];
     last[..rest.len()].copy_from_slice(rest);
     block(blocks.len() * 8, u64::from_le_bytes(last));
@@ -64,7 +64,7 @@ mod tests {
     }
 
     proptest! {
-        /// Goal: as a loop over bytes finds them, wherever the blocks of eight fall.
+        /// Goal: the words are those of a loop over bytes, wherever the blocks of eight begin.
         #[test]
         fn words_are_those_of_a_loop_over_bytes(text in prop::collection::vec(prop_oneof![0u8..128, b'a'..=b'c', Just(b' ')], 0..60)) {
             let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! Texts that differ in white space and letter case alone become the same.
+//! Normalises texts that differ only in white space and letter case.
 
 use flowgate_sdk::{Columns, Output, Row, TextBuilder};
 
@@ -13,7 +13,7 @@ pub struct NormaliseConfig {
     pub lower_case: bool,
 }
 
-/// The text again; the input's other columns stay beside it.
+/// The normalised text; the input's other columns are forwarded.
 #[derive(Debug, Row)]
 #[row(passthrough)]
 pub struct Normalised<'a> {

@@ -1,4 +1,4 @@
-//! Words out of texts.
+//! Splits texts into words.
 
 use flowgate_sdk::{Columns, Output, Row};
 
@@ -32,11 +32,11 @@ pub struct Text<'a> {
     pub text: &'a str,
 }
 
-/// One word; the input's other columns stay beside it.
+/// One word; the input's other columns are forwarded.
 #[derive(Debug, Row)]
 #[row(passthrough)]
 pub struct Word<'a> {
-    /// Letters and digits alone.
+    /// Letters and digits only.
     pub word: &'a str,
 }
 
@@ -75,7 +75,7 @@ pub fn split_words<'a>(texts: Columns<'a, Text<'a>>, config: &SplitConfig, out: 
             match (config.lower_case, len.ascii) {
                 (false, _) => out.columns.word.append(word),
                 (true, true) => out.columns.word.append_ascii_lowercase(word),
-                // One letter can become several, and the Greek sigma depends on its place: no byte by byte.
+                // One letter can become several, and the Greek sigma depends on its place: not byte by byte.
                 (true, false) => out.columns.word.append(&word.to_lowercase()),
             }
             out.columns.word.end_value();
@@ -83,7 +83,7 @@ pub fn split_words<'a>(texts: Columns<'a, Text<'a>>, config: &SplitConfig, out: 
     }
 }
 
-/// What a byte can be in a word.
+/// The kind of a byte in a word.
 #[derive(Clone, Copy, PartialEq)]
 enum Class {
     Separator,
@@ -107,7 +107,7 @@ const CLASSES: [Class; 256] = {
     classes
 };
 
-/// Where the first byte is that is not of this class, and of which class that is; `None` at the end of the text.
+/// Returns the position of the first byte that is not of this class, and its class; `None` at the end of the text.
 #[inline(always)]
 fn run(text: &str, class: Class) -> (usize, Option<Class>) {
     for (at, byte) in text.bytes().enumerate() {
@@ -119,7 +119,7 @@ fn run(text: &str, class: Class) -> (usize, Option<Class>) {
     (text.len(), None)
 }
 
-/// Where the first word begins.
+/// Returns the beginning of the first word.
 #[inline(always)]
 fn word_start(text: &str) -> Option<usize> {
     match run(text, Class::Separator) {
@@ -131,11 +131,11 @@ fn word_start(text: &str) -> Option<usize> {
 
 struct WordLen {
     bytes: usize,
-    /// Whether all of them are ASCII.
+    /// Whether all of its characters are ASCII.
     ascii: bool,
 }
 
-/// How long the word at the beginning is.
+/// Returns the length of the word at the beginning.
 #[inline(always)]
 fn word_len(text: &str) -> WordLen {
     let (at, next) = run(text, Class::Word);

@@ -1,8 +1,8 @@
-//! A line that is read from left to right, and errors that say where it went wrong.
+//! A cursor that reads a line from left to right. Its errors have the expected part and its place.
 
 use flowgate_sdk::Failure;
 
-/// Most characters of the line that an error shows.
+/// Maximum characters of the line that an error shows.
 const EXCERPT_CHARS: usize = 24;
 
 pub(crate) struct Cursor<'a> {
@@ -23,7 +23,7 @@ impl<'a> Cursor<'a> {
         self.at == self.line.len()
     }
 
-    /// What is there instead of `expected`, and where.
+    /// Returns the failure that something else is there instead of `expected`, with its place.
     #[cold]
     pub(crate) fn failure(&self, expected: &str) -> Failure {
         let position = self.line[..self.at].chars().count() + 1;
@@ -32,7 +32,7 @@ impl<'a> Cursor<'a> {
         Failure::new(format!("expected {expected} at character {position}, found {found}"))
     }
 
-    /// Goes over one character that has to be there.
+    /// Skips one required character.
     pub(crate) fn expect(&mut self, wanted: u8, expected: &str) -> Result<(), Failure> {
         if self.line.as_bytes().get(self.at) != Some(&wanted) {
             return Err(self.failure(expected));
@@ -41,7 +41,7 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// What stands before the next `end`; goes over that, too. Not empty.
+    /// Returns the text before the next `end` and skips both. Not empty.
     pub(crate) fn until(&mut self, end: u8, expected: &str) -> Result<&'a str, Failure> {
         match self.rest().bytes().position(|byte| byte == end) {
             None | Some(0) => Err(self.failure(expected)),
@@ -53,8 +53,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// What stands before the first blank and brackets that `read` takes, by their content and what is behind them, and what it
-    /// makes of them; goes over both. Goes nowhere where there are no such brackets.
+    /// Returns the text before the first blank and brackets that `read` accepts, by their content and the text behind them, and
+    /// the result of `read`; skips both. Skips nothing where there are no such brackets.
     pub(crate) fn before_brackets<T>(&mut self, read: impl Fn(&str, &str) -> Option<T>) -> Option<(&'a str, T)> {
         let rest = self.rest();
         let mut from = 0;
@@ -70,7 +70,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// What stands before the next blank or the end of the line; stays in front of the blank. Not empty.
+    /// Returns the text before the next blank or the end of the line; does not skip the blank. Not empty.
     pub(crate) fn word(&mut self, expected: &str) -> Result<&'a str, Failure> {
         let len = self.rest().bytes().position(|byte| byte == b' ').unwrap_or(self.rest().len());
         if len == 0 {
@@ -81,7 +81,7 @@ impl<'a> Cursor<'a> {
         Ok(word)
     }
 
-    /// What stands between quotes, as it is written; a backslash takes the next character with it.
+    /// Returns the text between quotes, unchanged; a backslash escapes the next character.
     pub(crate) fn quoted(&mut self, expected: &str) -> Result<&'a str, Failure> {
         self.expect(b'"', expected)?;
         let bytes = self.rest().as_bytes();
@@ -99,7 +99,7 @@ impl<'a> Cursor<'a> {
         Ok(field)
     }
 
-    /// Goes back over what was read last, so that an error points at its beginning.
+    /// Goes back by `bytes`, so that an error points at their beginning.
     pub(crate) fn back(&mut self, bytes: usize) -> &mut Self {
         self.at -= bytes;
         self

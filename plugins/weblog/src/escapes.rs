@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-/// The text without escapes. Where the escaped bytes are no UTF-8, it stays as it was written.
+/// Returns the text without escapes. Where the escaped bytes are not UTF-8, it is unchanged.
 pub(crate) fn unescape(text: &str) -> Cow<'_, str> {
     match text.bytes().position(|byte| byte == b'\\') {
         None => Cow::Borrowed(text),

@@ -1,4 +1,4 @@
-//! Requests out of log lines.
+//! Parses requests from log lines.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::{escapes, time};
 #[flowgate_sdk::config]
 #[derive(Debug, Clone, Default)]
 pub struct ParseConfig {
-    /// What happens to the query string of a path: what follows `?`.
+    /// What happens to the query string of a path: the text after `?`.
     #[serde(default)]
     pub query: Query,
 }
@@ -42,11 +42,11 @@ pub struct Request<'a> {
     pub time: Timestamp,
     /// The client's address, or name where the server looks it up.
     pub ip: &'a str,
-    /// Who logged in.
+    /// The user who logged in.
     pub user: Option<Cow<'a, str>>,
     /// As in `GET`.
     pub method: &'a str,
-    /// What was asked for.
+    /// The requested path.
     pub path: Cow<'a, str>,
     /// As in `HTTP/1.1`; none in requests of HTTP/0.9.
     pub protocol: Option<&'a str>,
@@ -62,8 +62,8 @@ pub struct Request<'a> {
 
 /// Parses one line of the combined log format, which nginx and Apache write; the common log format, too.
 ///
-/// A field that the server wrote as `-`, or as nothing, has no value, and escapes (`\x22`, `\"`) are undone. What follows the agent is not
-/// looked at. A line that cannot be parsed fails with what was expected where; so does one whose request is not
+/// A field that the server wrote as `-`, or left empty, has no value, and escapes (`\x22`, `\"`) are decoded. Text after the
+/// agent is ignored. A line that cannot be parsed fails with the expected part and its place; so does a line whose request is not
 /// `METHOD path protocol`, as port scanners send them.
 #[flowgate_sdk::transform]
 pub fn parse<'a>(line: Line<'a>, config: &ParseConfig) -> Result<Request<'a>, Failure> {
@@ -109,8 +109,8 @@ pub fn parse<'a>(line: Line<'a>, config: &ParseConfig) -> Result<Request<'a>, Fa
     Ok(Request { time, ip, user, method, path, protocol, status, size, referrer, agent })
 }
 
-/// The user and the time behind it. The user may have blanks or brackets in it, or be missing: it ends where a time in brackets
-/// begins.
+/// Returns the user and the time behind it. The user may contain blanks or brackets, or be missing: it ends where a time in
+/// brackets begins.
 fn user_and_time<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a str, Timestamp), Failure> {
     // Servers escape quotes in a user's name: no name can look like the time and the request.
     let before_request = |inside: &str, after: &str| time::parse(inside).filter(|_| after.starts_with(" \""));
@@ -118,7 +118,7 @@ fn user_and_time<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a str, Timestamp), Fa
     if let Some(found) = found.or_else(|| cursor.before_brackets(|inside, _| time::parse(inside))) {
         return Ok(found);
     }
-    // There is no time in brackets: what is there instead of it, if the user is one word.
+    // There is no time in brackets: the error says what is there instead, if the user is one word.
     cursor.until(b' ', "the user (or `-`)")?;
     cursor.expect(b'[', "the time in brackets")?;
     let written = cursor.until(b']', "the time, closed by `]`")?;
@@ -126,7 +126,7 @@ fn user_and_time<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a str, Timestamp), Fa
     Err(cursor.failure("a time like `10/Oct/2000:13:55:36 -0700`"))
 }
 
-/// Method, path and protocol of `METHOD path protocol`. A path with blanks, as careless clients send it, is one path.
+/// Returns method, path and protocol of `METHOD path protocol`. A path with blanks, as careless clients send it, is one path.
 fn request_parts(request: &str) -> Result<(&str, &str, Option<&str>), Failure> {
     let wrong = |reason: &str| {
         let shown: String = request.chars().take(60).collect();
@@ -151,7 +151,7 @@ fn request_parts(request: &str) -> Result<(&str, &str, Option<&str>), Failure> {
     Ok((method, path, protocol))
 }
 
-/// A field that may be missing.
+/// Returns a field that may be missing.
 fn optional(field: &str) -> Option<Cow<'_, str>> {
     (!matches!(field, "" | "-")).then(|| escapes::unescape(field))
 }

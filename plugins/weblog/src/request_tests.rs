@@ -1,4 +1,4 @@
-//! Lines as servers write them, lines as nobody should, and lines made of requests.
+//! Lines of real servers, malformed lines, and lines generated from requests.
 
 use flowgate_sdk::testing::run;
 use flowgate_sdk::{Failure, Timestamp};
@@ -96,7 +96,7 @@ fn quotes_and_escapes_of_servers() {
             None,
             Some("\"quoted\" \\ agent\\"),
         ),
-        // A browser's name with brackets, and a referrer that is nothing.
+        // A browser's name with brackets, and an empty referrer.
         (
             r#"2001:db8::7 - - [12/Mar/2024:06:25:01 +0000] "POST /login HTTP/2.0" 302 0 "" "App/1 [en] (X; \xC3\xA9)""#,
             "/login",
@@ -167,7 +167,7 @@ fn a_job_sees_rows_and_failures() {
     assert!(problems[0].contains("expected `strip` or `keep`"), "{problems:?}");
 }
 
-/// A request as nginx writes it.
+/// Formats a request as nginx writes it.
 fn format(request: &Request, zone_minutes: i32) -> String {
     let escaped = |text: &str| {
         let mut escaped = String::new();

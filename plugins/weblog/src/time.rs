@@ -5,7 +5,7 @@ use flowgate_sdk::Timestamp;
 const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
-/// The time; `None` where it is written otherwise, or there is no such time.
+/// Parses the time; `None` where it has another form, or there is no such time.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     let bytes: &[u8; 26] = text.as_bytes().try_into().ok()?;
     let separators = [(2, b'/'), (6, b'/'), (11, b':'), (14, b':'), (17, b':'), (20, b' ')];

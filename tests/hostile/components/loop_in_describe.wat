@@ -1,2 +1,2 @@
-;; Never says what it has.
+;; Never returns its functions.
 (func $describe (result i32) (loop $forever (br $forever)) unreachable)

@@ -1,11 +1,11 @@
-//! Makes a plugin of a few lines of core WebAssembly text: what the lines do not define is added, so that each hostile
-//! guest shows its trick and nothing else.
+//! Makes a plugin from a few lines of core WebAssembly text: definitions that the lines lack are added, so that each hostile
+//! guest shows only its trick.
 //!
-//! The parts, by name: `$memory`, `$realloc`, `$describe`, `$open`, `$apply`, for aggregates `$update`, `$merge` and
-//! `$finish`, for process functions `$batch` and `$timers`. As they are added, they make a good plugin: one function `f`,
-//! which reads `x: int64` and makes `y: text`, empty for every row (as an aggregate: hands accumulators back; as a process
-//! function: for every row and timer, with the state slots `v`, a value, `m`, a map, and `l`, a list). The answer's parts are at fixed places
-//! (see `DATA`), for hostile guests to bend.
+//! The parts, by name: `$memory`, `$realloc`, `$describe`, `$open`, `$apply`, for aggregates `$update`, `$merge` and `$finish`,
+//! for process functions `$batch` and `$timers`. The added definitions are a good plugin: one function `f`, which reads
+//! `x: int64` and makes `y: text`, empty for every row (as an aggregate: returns accumulators unchanged; as a process function:
+//! for every row and timer, with the state slots `v`, a value, `m`, a map, and `l`, a list). The answer's parts are at fixed
+//! places (see `DATA`), which hostile guests may change.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ const WORLDS: &str = "package test:fixture;
     world aggregator { include flowgate:plugin/aggregator@0.1.0; }
     world processor { include flowgate:plugin/processor@0.1.0; }";
 
-/// Address and little-endian words of what the good plugin returns. Strings: `f` at 16, `x` at 17, `y` at 18.
+/// Addresses and little-endian words of the good plugin's answers. Strings: `f` at 16, `x` at 17, `y` at 18.
 const DATA: &[(u32, &[u32])] = &[
     (32, &[17, 1, 1]),                        // field x: int64
     (48, &[18, 1, 3]),                        // field y: text
@@ -112,7 +112,7 @@ const AGGREGATE_PARTS: &[(&str, &str)] = &[
     ),
 ];
 
-/// What the one function is.
+/// The kind of the one function.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Transform,
@@ -120,7 +120,7 @@ enum Kind {
     Process,
 }
 
-/// Core WebAssembly text of a whole plugin. `lines` come first, because imports must.
+/// Returns the core WebAssembly text of a whole plugin. `lines` come first, because imports must.
 fn module(lines: &str, kind: Kind) -> String {
     let mut text = format!("(module\n{lines}\n");
     let own: &[(&str, &str)] = match kind {
@@ -172,12 +172,12 @@ fn module(lines: &str, kind: Kind) -> String {
     text
 }
 
-/// A core module with embedded component type, as toolchains make it.
+/// Returns a core module with embedded component type, as toolchains make it.
 pub fn plugin(lines: &str, aggregate: bool) -> Vec<u8> {
     component(lines, if aggregate { Kind::Aggregate } else { Kind::Transform })
 }
 
-/// The same, of a process function.
+/// Returns the same for a process function.
 pub fn process_plugin(lines: &str) -> Vec<u8> {
     component(lines, Kind::Process)
 }
@@ -199,7 +199,7 @@ fn component(lines: &str, kind: Kind) -> Vec<u8> {
     wasm
 }
 
-/// The lines of `tests/hostile/components/NAME.wat`.
+/// Returns the lines of `tests/hostile/components/NAME.wat`.
 pub fn lines(name: &str) -> String {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "components", &format!("{name}.wat")].iter().collect();
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))

@@ -32,7 +32,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
         None => own_name(&snake_case(&ident.unraw().to_string()), ident.span())?,
     };
     let doc = doc(&item.attrs);
-    // A unit struct has nothing that a config could fill.
+    // A unit struct has no field that a config could fill.
     let from_config = matches!(item.fields, Fields::Unit).then(|| {
         quote! {
             impl ::flowgate_sdk::FromConfig for #ident {

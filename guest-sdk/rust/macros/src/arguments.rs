@@ -3,7 +3,7 @@
 use proc_macro2::Span;
 use syn::{Attribute, Error, Expr, ExprLit, Lit, LitStr, Meta, Result};
 
-/// The text of the doc comments: what a job's author reads.
+/// Returns the text of the doc comments, which a job's author reads.
 pub(crate) fn doc(attributes: &[Attribute]) -> String {
     let mut text = String::new();
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("doc")) {
@@ -16,7 +16,7 @@ pub(crate) fn doc(attributes: &[Attribute]) -> String {
     text.trim().to_owned()
 }
 
-/// A function's name in a job: letters, digits, `-` and `_`, 1 to 64 of them.
+/// Checks and returns a function's name in a job: letters, digits, `-` and `_`, 1 to 64 of them.
 pub(crate) fn function_name(name: &LitStr) -> Result<String> {
     let value = name.value();
     let allowed = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
@@ -42,7 +42,7 @@ pub(crate) fn own_name(name: &str, span: Span) -> Result<String> {
     })
 }
 
-/// Collects everything that is wrong, to say it at once.
+/// Collects all problems, to report them together.
 #[derive(Default)]
 pub(crate) struct Problems(Option<Error>);
 

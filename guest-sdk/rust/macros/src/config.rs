@@ -44,7 +44,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
     })
 }
 
-/// A unit struct: a function that takes no config.
+/// Expands a unit struct: a function without a config.
 fn no_config(item: &ItemStruct) -> TokenStream {
     let ident = &item.ident;
     quote! {

@@ -87,7 +87,7 @@ fn implementation(function: &ItemFn, name: &str, parameters: &Parameters) -> Tok
     quote! {
         #function
 
-        // The struct stands for the function: it has its name, and is never made.
+        // The struct stands for the function: it has its name, and is never constructed.
         #[doc(hidden)]
         #[allow(non_camel_case_types, dead_code, missing_docs, missing_debug_implementations)]
         #visibility struct #ident {}

@@ -16,8 +16,8 @@ use proc_macro::TokenStream;
 
 /// Makes a struct a row: one field for each column. See the trait `flowgate_sdk::Row`.
 ///
-/// On a field, `#[row(name = "...")]` gives the column another name than the field's. On the struct, `#[row(passthrough)]`
-/// says that a function which returns it keeps the input's other columns beside.
+/// On a field, `#[row(name = "...")]` names the column differently from the field. On the struct, `#[row(passthrough)]` says that
+/// a function which returns it also keeps the input's other columns.
 #[proc_macro_derive(Row, attributes(row))]
 pub fn derive_row(input: TokenStream) -> TokenStream {
     answer(row::expand(input.into()))
@@ -26,13 +26,14 @@ pub fn derive_row(input: TokenStream) -> TokenStream {
 /// Makes a function a transform: from a row to a row (map), `Option` of a row, `bool` (filter), an iterator or `Vec` of rows
 /// (flat-map), or `Result<any of these, Failure>`. Its doc comment is its description.
 ///
-/// After the row it may take `&Config`, and one `name: &mut SideOutput<Row>` for each side output.
+/// After the row, the function may have the parameters `&Config` and one `name: &mut SideOutput<Row>` for each side output.
 ///
-/// `#[transform(columns)]` is for functions over whole columns: `Columns` of a row, perhaps `&Config`, and one
-/// `&mut Output<Row>` for each output. `#[transform(name = "...")]` names the function otherwise than in the code.
+/// `#[transform(columns)]` is for functions over whole columns: `Columns` of a row, `&Config` where there is one, and one
+/// `&mut Output<Row>` for each output. `#[transform(name = "...")]` sets the function's name in the job.
 ///
-/// The function stays as it is, to be called in tests, but that `println!`, `eprintln!` and `dbg!` in it are those of
-/// `flowgate_sdk::log`: there is no standard output in the sandbox. For the other macros a type of the same name stands beside it.
+/// The function itself does not change, so tests can call it, except that `println!`, `eprintln!` and `dbg!` in it are those of
+/// `flowgate_sdk::log`: there is no standard output in the sandbox. The other macros name the function by a type of the same
+/// name.
 #[proc_macro_attribute]
 pub fn transform(arguments: TokenStream, item: TokenStream) -> TokenStream {
     answer(transform::expand(arguments.into(), item.into()))
@@ -54,16 +55,17 @@ pub fn config(arguments: TokenStream, item: TokenStream) -> TokenStream {
     answer(config::expand(arguments.into(), item.into()))
 }
 
-/// Makes a function a join function: from a left and a right row of a matched pair to what a transform may return. A side
-/// that an outer join may leave without a match is an `Option` of a row. After the sides it may take `&Config`, and one
-/// `name: &mut SideOutput<Row>` for each side output. `#[join(name = "...")]` names it otherwise than in the code.
+/// Makes a function a join function: from a left and a right row of a matched pair to what a transform may return. A side that an
+/// outer join may leave without a match is an `Option` of a row. After the sides, the function may have the parameters `&Config`
+/// and one `name: &mut SideOutput<Row>` for each side output. `#[join(name = "...")]` sets its name in the job.
 #[proc_macro_attribute]
 pub fn join(arguments: TokenStream, item: TokenStream) -> TokenStream {
     answer(join::expand(arguments.into(), item.into()))
 }
 
 /// Names a process function, above the `impl flowgate_sdk::Process for ...`, whose doc comment is its description. Its name in
-/// the job is that of the type in snake case, or `#[process(name = "...")]`. Types that are left out are filled in.
+/// the job is that of the type in snake case, or `#[process(name = "...")]`. Associated types that are left out get their
+/// defaults.
 #[proc_macro_attribute]
 pub fn process(arguments: TokenStream, item: TokenStream) -> TokenStream {
     answer(process::expand(arguments.into(), item.into()))
@@ -93,8 +95,9 @@ pub fn derive_side_outputs(input: TokenStream) -> TokenStream {
     answer(parts::side_outputs(input.into()))
 }
 
-/// Exports the functions of a plugin, once in its crate: `plugin! { transforms: [parse], aggregates: [Quantile], joins: [pair],
-/// processes: [Alert] }`, with those lists that the plugin has.
+/// Exports the functions of a plugin, once in its crate:
+/// `plugin! { transforms: [parse], aggregates: [Quantile], joins: [pair], processes: [Alert] }`. Lists that would be empty may be
+/// left out.
 #[proc_macro]
 pub fn plugin(input: TokenStream) -> TokenStream {
     answer(plugin::expand(input.into()))

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::{Data, DeriveInput, Error, Field, Fields, Member, Result, ext::IdentExt, parse2, punctuated::Punctuated};
 
-/// The named fields of a struct without parameters; the error says `wrong`.
+/// Returns the named fields of a struct without parameters; the error is `wrong`.
 pub(crate) fn named_fields<'a>(input: &'a DeriveInput, wrong: &str) -> Result<&'a Punctuated<Field, syn::Token![,]>> {
     match &input.data {
         Data::Struct(data) if input.generics.params.is_empty() => match &data.fields {

@@ -15,7 +15,7 @@ const EXAMPLE: &str = "write `plugin! { transforms: [parse], aggregates: [Quanti
                        with those lists that the plugin has";
 
 /// The kinds of function: the name of the list, the constructor of `Function` and name of the exported interface, and the
-/// constant with the component type.
+/// constant that holds the component type.
 const KINDS: [(&str, &str, &str); 4] = [
     ("transforms", "transform", "TRANSFORM_TYPE"),
     ("aggregates", "aggregate", "AGGREGATE_TYPE"),

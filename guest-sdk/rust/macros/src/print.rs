@@ -1,9 +1,9 @@
-//! `println!` within functions: to the log.
+//! `println!` within functions writes to the log.
 
 use syn::{Block, Stmt, parse_quote};
 
-/// Has `println!`, `eprintln!` and `dbg!` in this body mean those of the SDK: those of the standard library write nowhere in
-/// the sandbox, without a word.
+/// Makes `println!`, `eprintln!` and `dbg!` in this body those of the SDK. In the sandbox, the output of the standard library's
+/// is lost silently.
 pub(crate) fn to_log(body: &mut Block) {
     let import: Stmt = parse_quote! {
         #[allow(unused_imports)]

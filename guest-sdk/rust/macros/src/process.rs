@@ -59,7 +59,7 @@ fn wrong_item(span: Span) -> Error {
     Error::new(span, "`#[process]` goes above the implementation of a process function: `impl Process for Threshold`")
 }
 
-/// The name of the type that the trait is implemented for.
+/// Returns the name of the type that the trait is implemented for.
 fn self_name(item: &ItemImpl) -> Result<Ident> {
     let of_process = item
         .trait_
@@ -80,7 +80,7 @@ fn self_name(item: &ItemImpl) -> Result<Ident> {
     name.ok_or_else(|| Error::new_spanned(&item.self_ty, message))
 }
 
-/// The names of what is there; everything that is there and should not be is an error.
+/// Returns the names of the items of the `impl`; an item that the trait does not have is an error.
 fn present(item: &ItemImpl) -> Result<Vec<String>> {
     let mut problems = Problems::default();
     let mut present = Vec::new();
@@ -121,7 +121,7 @@ fn present(item: &ItemImpl) -> Result<Vec<String>> {
     Ok(present)
 }
 
-/// The types that were left out.
+/// Adds the associated types that were left out.
 fn fill_in(item: &mut ItemImpl, has: &impl Fn(&str) -> bool) {
     let defaults: [(&str, ImplItem); 6] = [
         (

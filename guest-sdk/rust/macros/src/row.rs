@@ -118,7 +118,7 @@ fn column(field: &Field) -> Result<Column> {
     Ok(Column { field: ident, ty: field.ty.clone(), name })
 }
 
-/// What to write instead of a type that is no column's; `None` where it is one.
+/// Returns what to write instead of a type that cannot be a column; `None` where it can.
 fn advice(ty: &Type) -> Option<String> {
     const COLUMNS: &str = "columns are `bool`, `i64`, `f64`, `&str`, `&[u8]`, `Timestamp`, `Json`, their owned forms `String`, \
                            `Vec<u8>` and `Cow`, and `Option` of these (no aliases)";
@@ -242,7 +242,7 @@ fn implementations(row: &Ident, lifetime: Option<&Lifetime>, passthrough: bool, 
     }
 }
 
-/// The type with `'static` for the row's lifetime: builders own what they collect, whatever the row borrowed.
+/// Returns the type with `'static` for the row's lifetime: builders own what they collect, even where the row borrows.
 fn with_static(ty: Type, lifetime: Option<&Lifetime>) -> TokenStream {
     fn replace(tokens: TokenStream, name: &str) -> TokenStream {
         let mut after_quote = false;

@@ -58,7 +58,7 @@ fn slot(field: &Field) -> Result<Slot> {
     Ok(slot)
 }
 
-/// A duration such as `30s`, in milliseconds.
+/// Reads a duration such as `30s`, in milliseconds.
 fn millis(text: &LitStr) -> Result<u64> {
     let value = text.value();
     let digits = value.len() - value.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();

@@ -10,7 +10,7 @@ use syn::{
 use crate::arguments::{Problems, doc, function_name, own_name};
 use crate::print;
 
-/// What stands in the attribute's parentheses.
+/// The arguments of the attribute.
 #[derive(Default)]
 struct Arguments {
     columns: bool,
@@ -22,7 +22,7 @@ struct Arguments {
 pub(crate) struct Parameters {
     /// The type behind `&`, without lifetimes of the function.
     pub(crate) config: Option<Type>,
-    /// Names of the `&mut` parameters.
+    /// The names of the `&mut` parameters.
     pub(crate) outputs: Vec<Ident>,
 }
 
@@ -58,7 +58,7 @@ fn arguments_of(tokens: TokenStream) -> Result<Arguments> {
     Ok(arguments)
 }
 
-/// What a function must not be: `async`, `unsafe`, generic. `what` is its kind.
+/// Refuses functions that are `async`, `unsafe` or generic. `what` is their kind.
 pub(crate) fn check_signature(signature: &Signature, what: &str) -> Result<()> {
     let mut problems = Problems::default();
     if let Some(asyncness) = &signature.asyncness {
@@ -125,7 +125,7 @@ fn parameters(signature: &Signature, columns: bool) -> Result<Parameters> {
     Ok(parameters)
 }
 
-/// A parameter behind the input: `subject` says of which function.
+/// Reads a parameter behind the input; `subject` names the function in messages.
 pub(crate) fn further_parameter(
     input: &FnArg,
     columns: bool,

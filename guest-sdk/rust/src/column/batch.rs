@@ -6,31 +6,31 @@ use crate::timestamp::Timestamp;
 /// Values of varying length: value `i` is `data[offsets[i]..offsets[i + 1]]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VarValues {
-    /// One more than there are values, the first 0, never decreasing, the last the length of `data`.
+    /// One entry more than there are values: the first is 0, they never decrease, the last is the length of `data`.
     pub offsets: Vec<u32>,
     /// All values, one after another.
     pub data: Vec<u8>,
 }
 
 impl VarValues {
-    /// No values, with room for `len` of `bytes` bytes together.
+    /// Creates a list without values, with room for `len` values of `bytes` bytes together.
     pub fn with_capacity(len: usize, bytes: usize) -> Self {
         let mut offsets = Vec::with_capacity(len + 1);
         offsets.push(0);
         VarValues { offsets, data: Vec::with_capacity(bytes) }
     }
 
-    /// How many values there are.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.offsets.len().saturating_sub(1)
     }
 
-    /// The values in order.
+    /// Iterates over the values in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.offsets.windows(2).map(|ends| &self.data[ends[0] as usize..ends[1] as usize])
     }
 
-    /// One value. Panics where there is no such value.
+    /// Returns one value. Panics where there is no such value.
     pub fn get(&self, index: usize) -> &[u8] {
         &self.data[self.offsets[index] as usize..self.offsets[index + 1] as usize]
     }
@@ -52,7 +52,7 @@ impl VarValues {
     }
 }
 
-/// The values of a column. A row without a value takes its place, too.
+/// The values of a column. A row without a value still has a place here.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Values {
     /// Packed bits, least significant first.
@@ -79,7 +79,7 @@ pub struct Column {
 }
 
 impl Column {
-    /// Whether this can be a column of `rows` values of this type; else what is wrong with it.
+    /// Checks that this can be a column of `rows` values of this type; the error says what is wrong.
     pub fn check(&self, data_type: DataType, nullable: bool, rows: usize) -> Result<(), String> {
         let len = match (&self.values, data_type) {
             (Values::Booleans(bits), DataType::Boolean) => {
@@ -112,8 +112,8 @@ impl Column {
     }
 }
 
-/// Rows, column by column. Whoever makes one answers for its invariant: every column has `rows` values, its offsets
-/// lead through its data, and texts are UTF-8. Views rely on the last without looking.
+/// Rows, column by column. Whoever constructs a batch guarantees its invariant: every column has `rows` values, its offsets stay
+/// within its data, and texts are UTF-8. Views rely on the UTF-8 without a check.
 #[derive(Debug)]
 pub struct Batch {
     rows: usize,
@@ -121,7 +121,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// A batch of columns that were checked one by one or came from the host.
+    /// Creates a batch of columns that were checked one by one or came from the host.
     ///
     /// # Safety
     /// Each text of each column is UTF-8.
@@ -129,17 +129,17 @@ impl Batch {
         Batch { rows, columns }
     }
 
-    /// Rows in each of the columns.
+    /// The number of rows in each of the columns.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// In the order of the function's inputs.
+    /// The columns, in the order of the function's inputs.
     pub fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// Bytes in all texts and byte strings: a guess at what an output will need.
+    /// The number of bytes in all texts and byte strings: an estimate of what an output will need.
     pub(crate) fn var_bytes(&self) -> usize {
         let bytes = |column: &Column| match &column.values {
             Values::Texts(values) | Values::ByteStrings(values) => values.data.len(),

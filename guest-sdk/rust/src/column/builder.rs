@@ -1,25 +1,25 @@
-//! Builders of the columns that go out: what they collect is returned as it is.
+//! Builders of output columns, in the layout in which they are returned: nothing is copied at the end.
 
 use crate::column::batch::{Column, Values, bit};
 use crate::timestamp::Timestamp;
 
 /// Builds one column, value by value.
 pub trait Build {
-    /// An empty builder with room for `rows` values and `bytes` bytes of text.
+    /// Creates an empty builder with room for `rows` values and `bytes` bytes of text.
     fn with_capacity(rows: usize, bytes: usize) -> Self;
-    /// How many values there are.
+    /// Returns the number of values.
     fn len(&self) -> usize;
-    /// Appends a value that stands for none.
+    /// Appends a placeholder for a row without a value.
     fn push_placeholder(&mut self);
-    /// Forgets the values from `len` on.
+    /// Removes the values from `len` on.
     fn truncate(&mut self, len: usize);
-    /// The column.
+    /// Returns the column.
     fn finish(self) -> Column;
 }
 
-/// A type whose values take the same space each: what a plain vector can hold.
+/// A type whose values all have the same size, so that a plain vector can hold them.
 pub trait Plain: Copy + Default {
-    /// The vector as a column.
+    /// Returns the vector as a column.
     fn values(vector: Vec<Self>) -> Values;
 }
 
@@ -158,13 +158,13 @@ impl Build for BoolBuilder {
 pub struct OptionBuilder<B> {
     /// The values; a row without one has a placeholder.
     pub(crate) values: B,
-    /// Empty as long as every row has a value.
+    /// Empty until a row has no value.
     validity: BoolBuilder,
     rows_capacity: usize,
 }
 
 impl<B: Build> OptionBuilder<B> {
-    /// Appends "no value".
+    /// Appends a row without a value.
     #[inline]
     pub fn push_none(&mut self) {
         if self.validity.len == 0 {
@@ -174,7 +174,7 @@ impl<B: Build> OptionBuilder<B> {
         self.validity.push(false);
     }
 
-    /// Says that the value appended to `values` is one.
+    /// Notes that the value appended to `values` is present.
     #[inline(always)]
     pub(crate) fn mark_value(&mut self) {
         if self.validity.len != 0 {
@@ -182,7 +182,7 @@ impl<B: Build> OptionBuilder<B> {
         }
     }
 
-    /// Every value so far was one. Also right for an empty column: `push_none` then adds the first bit.
+    /// Marks all values so far as present. Also right for an empty column: `push_none` then adds the first bit.
     #[cold]
     fn start_validity(&mut self) {
         let len = self.values.len();
@@ -226,7 +226,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Whatever is pushed and taken back, the column is that of the plain list.
+        /// Goal: whatever is pushed and truncated, the column is that of a plain list.
         #[test]
         fn option_builder_is_a_list(steps in prop::collection::vec(prop::option::of(0i64..9), 0..60), cuts in prop::collection::vec(0usize..60, 0..4)) {
             let mut builder = OptionBuilder::<Vec<i64>>::with_capacity(0, 0);

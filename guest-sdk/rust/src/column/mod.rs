@@ -1,4 +1,4 @@
-//! Columns in Arrow's layout: as they cross the sandbox, as views over what came in, and as builders of what goes out.
+//! Columns in Arrow's layout: as they cross the sandbox, views over the input's, and builders of the output's.
 
 pub(crate) mod batch;
 pub(crate) mod builder;

@@ -1,7 +1,7 @@
-//! Appending short byte strings. A copy of a length that is not known at compile time is a call out of the sandbox's code;
-//! for a word or a name that costs more than the bytes.
+//! Appends short byte strings. A copy of a length that is not known at compile time is a call out of the sandbox's code; for a
+//! word or a name, the call costs more than the copy itself.
 
-/// Copies up to this long are done by two loads and two stores that may overlap.
+/// Copies of up to this length are two loads and two stores that may overlap.
 const SHORT: usize = 16;
 
 /// Appends `piece` to `data`.

@@ -8,7 +8,7 @@ use crate::column::short_copy::append;
 
 /// Builds a column of texts.
 ///
-/// A text may be built of pieces: [`append`](Self::append) them, then [`end_value`](Self::end_value).
+/// A text may be assembled from pieces: [`append`](Self::append) them, then [`end_value`](Self::end_value).
 ///
 /// ```
 /// use flowgate_sdk::{Columns, Output, Row};
@@ -44,13 +44,13 @@ impl TextBuilder {
         self.end_value();
     }
 
-    /// Adds a piece to the value that is being built.
+    /// Appends a piece to the unfinished value.
     #[inline]
     pub fn append(&mut self, piece: &str) {
         append(&mut self.0.data, piece.as_bytes());
     }
 
-    /// Adds a character to the value that is being built.
+    /// Appends a character to the unfinished value.
     #[inline]
     pub fn append_char(&mut self, piece: char) {
         if piece.is_ascii() {
@@ -60,13 +60,13 @@ impl TextBuilder {
         }
     }
 
-    /// Ends the value that is being built.
+    /// Ends the unfinished value.
     #[inline]
     pub fn end_value(&mut self) {
         self.0.end_value();
     }
 
-    /// Adds a piece in lower case (ASCII letters only) to the value that is being built.
+    /// Appends a piece in lower case (ASCII letters only) to the unfinished value.
     #[inline]
     pub fn append_ascii_lowercase(&mut self, piece: &str) {
         let start = self.0.data.len();
@@ -75,7 +75,7 @@ impl TextBuilder {
     }
 }
 
-/// For `write!`: adds to the value that is being built.
+/// For `write!`: appends to the unfinished value.
 impl fmt::Write for TextBuilder {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
         self.append(piece);
@@ -135,13 +135,13 @@ impl BytesBuilder {
         self.end_value();
     }
 
-    /// Adds a piece to the value that is being built.
+    /// Appends a piece to the unfinished value.
     #[inline]
     pub fn append(&mut self, piece: &[u8]) {
         append(&mut self.0.data, piece);
     }
 
-    /// Ends the value that is being built.
+    /// Ends the unfinished value.
     #[inline]
     pub fn end_value(&mut self) {
         self.0.end_value();
@@ -172,7 +172,7 @@ impl Build for BytesBuilder {
 }
 
 impl OptionBuilder<TextBuilder> {
-    /// Appends a value, or that there is none.
+    /// Appends a value, or a row without one.
     #[inline]
     pub fn push(&mut self, value: Option<&str>) {
         match value {
@@ -186,7 +186,7 @@ impl OptionBuilder<TextBuilder> {
 }
 
 impl OptionBuilder<BytesBuilder> {
-    /// Appends a value, or that there is none.
+    /// Appends a value, or a row without one.
     #[inline]
     pub fn push(&mut self, value: Option<&[u8]>) {
         match value {
@@ -200,7 +200,7 @@ impl OptionBuilder<BytesBuilder> {
 }
 
 impl<T: super::builder::Plain> OptionBuilder<Vec<T>> {
-    /// Appends a value, or that there is none.
+    /// Appends a value, or a row without one.
     #[inline]
     pub fn push(&mut self, value: Option<T>) {
         match value {
@@ -214,7 +214,7 @@ impl<T: super::builder::Plain> OptionBuilder<Vec<T>> {
 }
 
 impl OptionBuilder<super::builder::BoolBuilder> {
-    /// Appends a value, or that there is none.
+    /// Appends a value, or a row without one.
     #[inline]
     pub fn push(&mut self, value: Option<bool>) {
         match value {
@@ -227,7 +227,7 @@ impl OptionBuilder<super::builder::BoolBuilder> {
     }
 }
 
-/// Pieces that were never ended belong to no value.
+/// Removes pieces that were never ended: they belong to no value.
 fn ended(mut values: VarValues) -> VarValues {
     values.data.truncate(values.offsets.last().map_or(0, |end| *end as usize));
     values

@@ -1,4 +1,4 @@
-//! Views over columns that came in: nothing is copied.
+//! Views over input columns, without copies.
 
 use crate::column::batch::{VarValues, bit};
 use crate::row::field::ReadField;
@@ -29,7 +29,7 @@ pub struct BoolColumn<'a> {
 }
 
 impl BoolColumn<'_> {
-    /// The value of a row. Panics where there is no such row.
+    /// Returns the value of a row. Panics where there is no such row.
     #[inline(always)]
     pub fn get(&self, row: usize) -> bool {
         assert!(row < self.rows, "row {row} of {} rows", self.rows);
@@ -63,7 +63,7 @@ impl BoolColumn<'_> {
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct BytesColumn<'a> {
-    /// One more than there are rows.
+    /// One entry more than there are rows.
     offsets: &'a [u32],
     data: &'a [u8],
 }
@@ -74,7 +74,7 @@ impl<'a> BytesColumn<'a> {
         BytesColumn { offsets: &values.offsets[..rows + 1], data: &values.data }
     }
 
-    /// The value of a row. Panics where there is no such row.
+    /// Returns the value of a row. Panics where there is no such row.
     #[inline(always)]
     pub fn get(&self, row: usize) -> &'a [u8] {
         &self.data[self.offsets[row] as usize..self.offsets[row + 1] as usize]
@@ -126,7 +126,7 @@ impl<'a> TextColumn<'a> {
         TextColumn(BytesColumn::new(values, rows))
     }
 
-    /// The value of a row. Panics where there is no such row.
+    /// Returns the value of a row. Panics where there is no such row.
     #[inline(always)]
     pub fn get(&self, row: usize) -> &'a str {
         // SAFETY: views are made of a `Batch` only, whose texts are UTF-8.
@@ -176,7 +176,7 @@ pub struct OptionColumn<'a, C> {
 }
 
 impl<'a, C: View<'a>> OptionColumn<'a, C> {
-    /// The value of a row, if it has one. Panics where there is no such row.
+    /// Returns the value of a row, if it has one. Panics where there is no such row.
     #[inline(always)]
     pub fn get(&self, row: usize) -> Option<C::Value> {
         self.is_valid(row).then(|| self.values.value(row))
@@ -188,7 +188,7 @@ impl<'a, C: View<'a>> OptionColumn<'a, C> {
         self.validity.is_none_or(|bits| bit(bits, row))
     }
 
-    /// The values; what stands at a row without a value does not matter.
+    /// The values; at a row without a value there is an arbitrary placeholder.
     pub fn values(&self) -> &C {
         &self.values
     }
@@ -203,7 +203,7 @@ impl<'a, C: View<'a>> OptionColumn<'a, C> {
 pub trait View<'a>: Copy {
     /// One value.
     type Value;
-    /// The value of a row. Panics where there is no such row.
+    /// Returns the value of a row. Panics where there is no such row.
     fn value(&self, row: usize) -> Self::Value;
 }
 

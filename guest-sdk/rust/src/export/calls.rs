@@ -1,7 +1,7 @@
-//! The exported functions: arguments in, the opened function called, the result's address out.
+//! The exported functions: each reads its arguments, calls the opened function, and returns the address of the result.
 //!
-//! The sandbox has one thread, and the host makes one call after another; so what a call returns, and the function that is
-//! open, have one place each.
+//! The sandbox has one thread, and the host makes one call after another. So there is one place for the result of a call, and one
+//! for the opened function.
 
 use std::cell::RefCell;
 
@@ -17,12 +17,12 @@ thread_local! {
     static KEPT: RefCell<Kept> = RefCell::default();
 }
 
-/// Forgets what the last call returned: the host has read it.
+/// Frees what the last call returned: the host has read it.
 pub(crate) fn forget_returned() {
     KEPT.take();
 }
 
-/// Says to the log why the guest is going to trap.
+/// Makes a panic log its message before the guest traps.
 fn log_panics() {
     #[cfg(target_arch = "wasm32")]
     {
@@ -40,7 +40,7 @@ fn with_call<T>(serve: impl FnOnce(&Call) -> Result<T, String>) -> Result<T, Str
     })
 }
 
-fn give<T: 'static>(lower: impl FnOnce(&mut Kept) -> T) -> *const u8 {
+fn place_result<T: 'static>(lower: impl FnOnce(&mut Kept) -> T) -> *const u8 {
     KEPT.with_borrow_mut(|kept| {
         let result = lower(kept);
         kept.place(result)
@@ -50,7 +50,7 @@ fn give<T: 'static>(lower: impl FnOnce(&mut Kept) -> T) -> *const u8 {
 /// `operator.describe`.
 pub fn describe(plugin: &Plugin) -> *const u8 {
     log_panics();
-    give(|kept| kept.functions(plugin))
+    place_result(|kept| kept.functions(plugin))
 }
 
 /// `operator.open`.
@@ -72,7 +72,7 @@ pub unsafe fn open(
         OPENED.set(Some(opened));
         binding
     });
-    give(|kept| kept.binding(binding))
+    place_result(|kept| kept.binding(binding))
 }
 
 /// `transform.apply`.
@@ -86,7 +86,7 @@ pub unsafe fn transform(rows: u32, columns: (*const u8, usize)) -> *const u8 {
         Call::Transform(apply) => apply(&batch),
         other => Err(other_kind(other, "transform")),
     });
-    give(|kept| kept.answer(answer))
+    place_result(|kept| kept.answer(answer))
 }
 
 /// `aggregate.update`.
@@ -106,7 +106,7 @@ pub unsafe fn update(
         Call::Aggregate(aggregate) => aggregate.update(&accumulators, &groups, &batch),
         other => Err(other_kind(other, "aggregate")),
     });
-    give(|kept| kept.accumulators(updated.map(|Updated { accumulators, failures }| (accumulators, failures))))
+    place_result(|kept| kept.accumulators(updated.map(|Updated { accumulators, failures }| (accumulators, failures))))
 }
 
 /// `aggregate.merge`.
@@ -120,7 +120,7 @@ pub unsafe fn merge(left: [(*const u8, usize); 2], right: [(*const u8, usize); 2
         Call::Aggregate(aggregate) => aggregate.merge(&left, &right),
         other => Err(other_kind(other, "aggregate")),
     });
-    give(|kept| kept.accumulators(merged.map(|accumulators| (accumulators, Vec::new()))))
+    place_result(|kept| kept.accumulators(merged.map(|accumulators| (accumulators, Vec::new()))))
 }
 
 /// `aggregate.finish`.
@@ -134,7 +134,7 @@ pub unsafe fn finish(accumulators: [(*const u8, usize); 2]) -> *const u8 {
         Call::Aggregate(aggregate) => aggregate.finish(&accumulators),
         other => Err(other_kind(other, "aggregate")),
     });
-    give(|kept| kept.results(columns))
+    place_result(|kept| kept.results(columns))
 }
 
 /// `join.apply`.
@@ -148,7 +148,7 @@ pub unsafe fn join(left: (u32, *const u8, usize), right: (u32, *const u8, usize)
         Call::Join(apply) => apply(&left, &right),
         other => Err(other_kind(other, "join")),
     });
-    give(|kept| kept.answer(answer))
+    place_result(|kept| kept.answer(answer))
 }
 
 /// `process.on-batch`.
@@ -167,7 +167,7 @@ pub unsafe fn on_batch(
         Call::Process(process) => process.on_batch(input, &keys, &key_of_row, &rows),
         other => Err(other_kind(other, "process")),
     });
-    give(|kept| kept.answer(answer))
+    place_result(|kept| kept.answer(answer))
 }
 
 /// `process.on-timers`.
@@ -181,11 +181,11 @@ pub unsafe fn on_timers(keys: (u32, *const u8, usize), timers: (*const u8, usize
         Call::Process(process) => process.on_timers(&keys, &timers),
         other => Err(other_kind(other, "process")),
     });
-    give(|kept| kept.answer(answer))
+    place_result(|kept| kept.answer(answer))
 }
 
 /// # Safety
-/// It is a batch of the host, and is taken once.
+/// It is a batch of the host, and is lifted once.
 unsafe fn batch((rows, columns, len): (u32, *const u8, usize)) -> Batch {
     // SAFETY: as the caller says.
     unsafe { lift::batch(rows, list((columns, len))) }
@@ -196,7 +196,7 @@ fn list((start, len): (*const u8, usize)) -> RawList {
 }
 
 /// # Safety
-/// They are `var-values` of the host, and are taken once.
+/// They are `var-values` of the host, and are lifted once.
 unsafe fn var_values([offsets, data]: [(*const u8, usize); 2]) -> crate::column::batch::VarValues {
     // SAFETY: as the caller says.
     unsafe { lift::var_values(list(offsets), list(data)) }

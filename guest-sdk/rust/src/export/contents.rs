@@ -1,4 +1,4 @@
-//! What the macros write of. Not part of the API.
+//! What the code of the macros uses. Not part of the API.
 
 pub use crate::__export_functions;
 pub use crate::column::batch::{Batch, Column};
@@ -24,33 +24,33 @@ pub use super::{
     memory::{free_returned, realloc},
 };
 
-/// The field of a struct.
+/// Returns the field of a struct.
 pub const fn field<T: FieldType>(name: &'static str) -> Field {
     Field::new(name, T::DATA_TYPE, T::NULLABLE)
 }
 
-/// The builder of one column.
+/// Creates the builder of one column.
 pub fn builder<B: crate::column::builder::Build>(rows: usize, bytes: usize) -> B {
     B::with_capacity(rows, bytes)
 }
 
-/// Takes back values.
+/// Removes the values from `len` on.
 pub fn truncate<B: crate::column::builder::Build>(builder: &mut B, len: usize) {
     builder.truncate(len);
 }
 
-/// The finished column and its number of values.
+/// Returns the finished column and its number of values.
 pub fn finished<B: crate::column::builder::Build>(builder: B) -> (usize, Column) {
     (builder.len(), builder.finish())
 }
 
-/// Room for text in each of the columns of such a row, of `bytes` altogether.
+/// Returns the room for text in each column of such a row, of `bytes` in total.
 pub fn bytes_each(fields: &[Field], bytes: usize) -> usize {
     let of_text = |field: &&Field| matches!(field.data_type, DataType::Text | DataType::Bytes | DataType::Json);
     bytes / fields.iter().filter(of_text).count().max(1)
 }
 
-/// The types of a component, one for each kind of function, for `wit-component`, which puts those of a plugin together.
+/// The types of a component, one for each kind of function; `wit-component` merges those of a plugin.
 /// The world `transformer`.
 pub const TRANSFORM_TYPE: [u8; include_bytes!("transformer.bin").len()] = *include_bytes!("transformer.bin");
 /// The world `aggregator`.

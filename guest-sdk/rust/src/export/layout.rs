@@ -12,7 +12,7 @@ pub(crate) struct RawList {
 }
 
 impl RawList {
-    /// No items of any type: aligned for all of them.
+    /// A list without items, aligned for items of any type.
     pub(crate) const EMPTY: RawList = RawList { start: std::ptr::without_provenance(8), len: 0 };
 
     pub(crate) fn of<T>(items: &[T]) -> Self {

@@ -1,14 +1,14 @@
-//! From the host's arguments to Rust values. Lists are used where the host wrote them: in memory that it got from
-//! `cabi_realloc`, and that therefore belongs to us, with the alignment and size of a vector of the same elements.
+//! From the host's arguments to Rust values. Lists stay where the host wrote them: in memory from `cabi_realloc`, which belongs
+//! to the guest and has the alignment and size of a vector of the same elements.
 
 use crate::column::batch::{Batch, Column, Values, VarValues};
 use crate::export::layout::{RawColumn, RawField, RawList};
 use crate::schema::{DataType, Field};
 
-/// The list as a vector.
+/// Returns the list as a vector.
 ///
 /// # Safety
-/// It is a list of `T`, from the host, and is taken once.
+/// It is a list of `T`, from the host, and is lifted once.
 pub(crate) unsafe fn vec<T>(list: RawList) -> Vec<T> {
     if list.len == 0 {
         return Vec::new();
@@ -18,21 +18,21 @@ pub(crate) unsafe fn vec<T>(list: RawList) -> Vec<T> {
 }
 
 /// # Safety
-/// It is a string from the host, which is UTF-8 by the contract, and is taken once.
+/// It is a string from the host, which is UTF-8 by the contract, and is lifted once.
 pub(crate) unsafe fn string(list: RawList) -> String {
     // SAFETY: as the caller says.
     unsafe { String::from_utf8_unchecked(vec(list)) }
 }
 
 /// # Safety
-/// It is `var-values` from the host, and is taken once.
+/// It is `var-values` from the host, and is lifted once.
 pub(crate) unsafe fn var_values(offsets: RawList, data: RawList) -> VarValues {
     // SAFETY: as the caller says.
     unsafe { VarValues { offsets: vec(offsets), data: vec(data) } }
 }
 
 /// # Safety
-/// It is a column from the host, and is taken once.
+/// It is a column from the host, and is lifted once.
 unsafe fn column(raw: &RawColumn) -> Column {
     // SAFETY: `values` says what the lists hold.
     unsafe {
@@ -49,7 +49,7 @@ unsafe fn column(raw: &RawColumn) -> Column {
 }
 
 /// # Safety
-/// It is a batch from the host (whose texts are UTF-8 by the contract), and is taken once.
+/// It is a batch from the host (whose texts are UTF-8 by the contract), and is lifted once.
 pub(crate) unsafe fn batch(rows: u32, columns: RawList) -> Batch {
     // SAFETY: as the caller says.
     unsafe {
@@ -59,7 +59,7 @@ pub(crate) unsafe fn batch(rows: u32, columns: RawList) -> Batch {
 }
 
 /// # Safety
-/// It is a list of lists of fields from the host, and is taken once.
+/// It is a list of lists of fields from the host, and is lifted once.
 pub(crate) unsafe fn schemas(inputs: RawList) -> Vec<Vec<Field>> {
     // SAFETY: as the caller says.
     let field = |raw: RawField| unsafe {

@@ -1,5 +1,4 @@
-//! From Rust values to what the host reads. Nothing is copied: what is returned points into values that are kept until
-//! the host says that it has read them.
+//! From Rust values to what the host reads, without copies: results point into values that are kept until the host has read them.
 
 use std::any::Any;
 
@@ -17,7 +16,7 @@ use crate::schema::Field;
 pub(crate) struct Kept(Vec<Box<dyn Any>>);
 
 impl Kept {
-    /// Keeps a value. The address of what it holds on the heap stays the same.
+    /// Keeps a value. The address of its items on the heap stays the same.
     fn keep<T: 'static>(&mut self, items: Vec<T>) -> RawList {
         let list = RawList::of(&items);
         if items.capacity() != 0 {

@@ -2,7 +2,7 @@
 
 use std::alloc::{Layout, alloc, handle_alloc_error, realloc as grow};
 
-/// `cabi_realloc`: the host asks for memory for an argument.
+/// `cabi_realloc`: the host requests memory for an argument.
 ///
 /// # Safety
 /// `old` is null, or came from here with this size and alignment.
@@ -25,7 +25,7 @@ pub unsafe fn realloc(old: *mut u8, old_size: usize, align: usize, new_size: usi
     memory
 }
 
-/// The host has read what the last call returned.
+/// Frees what the last call returned, which the host has read.
 pub fn free_returned() {
     super::calls::forget_returned();
 }

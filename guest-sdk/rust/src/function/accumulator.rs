@@ -32,14 +32,14 @@ use crate::timestamp::Timestamp;
 pub trait Accumulator: Default {
     /// Appends the bytes.
     fn encode(&self, bytes: &mut Vec<u8>);
-    /// Reads what `encode` wrote; `None` where these are not such bytes. Never called for no bytes: they stand for the
+    /// Reads what `encode` wrote; `None` where `bytes` are not an encoding. Never called with 0 bytes: they stand for the
     /// default.
     fn decode(bytes: &[u8]) -> Option<Self>;
 }
 
 /// A value that is always written as the same number of bytes.
 pub trait Fixed: Copy + Default {
-    /// How many.
+    /// The number of bytes.
     const SIZE: usize;
     /// Appends the bytes.
     fn write(self, bytes: &mut Vec<u8>);

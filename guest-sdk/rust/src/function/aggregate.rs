@@ -8,11 +8,11 @@ use crate::function::config::FromConfig;
 use crate::function::value::AggregateOutput;
 use crate::row::contract::{BuildRow, ReadRow, Row};
 
-/// Many rows to one result per group, mergeable: the host adds rows to accumulators on several machines and windows, and
-/// merges those. With [`#[aggregate]`](macro@crate::aggregate) above the struct, which gives it its name and description.
+/// Reduces many rows to one result per group. Aggregates are mergeable: the host aggregates rows in several workers and windows,
+/// and merges the accumulators. [`#[aggregate]`](macro@crate::aggregate) above the struct sets its name and description.
 ///
-/// The value itself is made of the config when the function is opened (see [`FromConfig`]); one without a config is a unit
-/// struct.
+/// The value itself is made from the config when the function is opened (see [`FromConfig`]); an aggregate without a config is a
+/// unit struct.
 ///
 /// ```
 /// use flowgate_sdk::{Aggregate, Failure, Row};
@@ -56,21 +56,22 @@ use crate::row::contract::{BuildRow, ReadRow, Row};
 pub trait Aggregate: FromConfig + Named {
     /// The columns it reads.
     type Row<'a>: ReadRow<'a>;
-    /// What it keeps of a group's rows. The default stands for no rows.
+    /// Its accumulator, kept for each group. The default stands for no rows.
     type Accumulator: Accumulator;
     /// Its result: a row, or one value.
     type Output: AggregateOutput;
 
-    /// Adds a row. Where it fails, the accumulator must be as before; the row goes to the operator's `errors`.
+    /// Adds a row. Where it fails, the accumulator must be unchanged; the row goes to the operator's `errors`.
     ///
     /// # Errors
     /// What is wrong with the row.
     fn update(&self, accumulator: &mut Self::Accumulator, row: Self::Row<'_>) -> Result<(), Failure>;
 
-    /// Makes `left` stand for the rows of both. Associative; the rows of `left` came first where an order matters.
+    /// Merges `right` into `left`, which then stands for the rows of both. Associative; the rows of `left` came first where an
+    /// order matters.
     fn merge(&self, left: &mut Self::Accumulator, right: Self::Accumulator);
 
-    /// The result.
+    /// Returns the result.
     fn finish(&self, accumulator: Self::Accumulator) -> Self::Output;
 }
 
@@ -87,12 +88,12 @@ pub trait Named {
     const DOC: &'static str;
 }
 
-/// Rows were added to accumulators.
+/// The answer to `update`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Updated {
-    /// As many as were given, in their order.
+    /// One for each accumulator of the call, in their order.
     pub accumulators: VarValues,
-    /// Rows that were not counted in.
+    /// Rows that were not aggregated.
     pub failures: Vec<RowFailure>,
 }
 
@@ -100,7 +101,7 @@ pub(crate) fn inputs<A: Aggregate>() -> &'static [crate::Field] {
     <A::Row<'static> as Row>::FIELDS
 }
 
-/// An aggregate that was opened, whatever its types.
+/// An opened aggregate, without its types.
 pub(crate) trait OpenedAggregate {
     fn update(&self, accumulators: &VarValues, groups: &[u32], batch: &Batch) -> Result<Updated, String>;
     fn merge(&self, left: &VarValues, right: &VarValues) -> Result<VarValues, String>;

@@ -2,10 +2,10 @@
 
 use crate::column::batch::Column;
 
-/// Which given rows the output rows come from.
+/// The given rows that the output rows come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
-    /// Output row `i` comes from given row `i`; there are as many.
+    /// Output row `i` comes from given row `i`; the numbers of rows are equal.
     All,
     /// Output row `i` comes from given row `rows[i]`.
     Rows(Vec<u32>),
@@ -32,17 +32,17 @@ pub struct RowsOut {
 /// The answer to one call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// The main output first.
+    /// The rows of each output, the main output first.
     pub outputs: Vec<RowsOut>,
-    /// Each row at most once.
+    /// The failed rows, each at most once.
     pub failures: Vec<RowFailure>,
 }
 
-/// Collects the given rows of an output. As long as they come one after another from 0 on, it only counts: a function
-/// that keeps every row of a batch then answers with `All`.
+/// Collects the given rows of an output. While they are consecutive from 0 on, it only counts: a function that keeps every row of
+/// a batch then answers with `All`.
 #[derive(Debug)]
 pub(crate) struct Selected {
-    /// While `rows` is empty: how many of the first rows were selected.
+    /// While `rows` is empty, the number of selected rows, which are the first ones.
     first: u32,
     rows: Vec<u32>,
     capacity: usize,
@@ -69,7 +69,7 @@ impl Selected {
         if self.rows.is_empty() { self.first as usize } else { self.rows.len() }
     }
 
-    /// Takes back the rows at the end that come from `row`.
+    /// Removes the rows at the end that come from `row`.
     pub(crate) fn take_back(&mut self, row: u32) {
         while self.rows.last() == Some(&row) {
             self.rows.pop();
@@ -110,7 +110,7 @@ mod tests {
         fn selected_is_a_list(steps in prop::collection::vec((0u32..4, any::<bool>()), 0..20)) {
             let mut selected = Selected::with_capacity(2);
             let mut list: Vec<u32> = Vec::new();
-            // Rows arrive in order; each may be skipped, come several times, and be taken back.
+            // Rows arrive in order; each may be skipped, selected several times, and taken back.
             for (row, (times, back)) in (0u32..).zip(&steps) {
                 for _ in 0..*times {
                     selected.push(row);
@@ -125,7 +125,7 @@ mod tests {
             let all: Vec<u32> = (0..steps.len() as u32).collect();
             let expected = if list == all { Selection::All } else { Selection::Rows(list) };
             let finished = selected.finish(steps.len());
-            // `[0, 1, .., n]` may be spelled out where it once was not the beginning.
+            // `[0, 1, .., n]` may be spelled out where it was not the beginning at some time.
             prop_assert!(finished == expected || (expected == Selection::All && finished == Selection::Rows(all)));
         }
     }

@@ -5,9 +5,9 @@ use crate::schema::Field;
 /// What a function reads and writes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Signature {
-    /// The columns it reads, of each of its inputs.
+    /// The columns that it reads, of each of its inputs.
     pub inputs: Vec<Vec<Field>>,
-    /// The main output first.
+    /// The outputs, the main one first.
     pub outputs: Vec<OutputSpec>,
 }
 
@@ -16,9 +16,9 @@ pub struct Signature {
 pub struct OutputSpec {
     /// Empty for the main output.
     pub name: &'static str,
-    /// The columns it makes.
+    /// The columns that the function makes.
     pub fields: &'static [Field],
-    /// Whether the input's other columns go on beside them.
+    /// Whether the input's other columns are forwarded next to them.
     pub passthrough: bool,
 }
 
@@ -27,20 +27,20 @@ pub struct OutputSpec {
 pub(crate) struct OutputBinding {
     /// Empty for the main output.
     pub name: String,
-    /// The columns it makes.
+    /// The columns that the function makes.
     pub columns: Vec<Field>,
-    /// Whether the input's other columns go on beside them.
+    /// Whether the input's other columns are forwarded next to them.
     pub passthrough: bool,
 }
 
 /// What an opened function reads and writes (`operator.wit`).
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Binding {
-    /// The columns it reads, of each of its inputs.
+    /// The columns that it reads, of each of its inputs.
     pub inputs: Vec<Vec<Field>>,
-    /// The main output first.
+    /// The outputs, the main one first.
     pub outputs: Vec<OutputBinding>,
-    /// What a process function keeps for each key.
+    /// The state that a process function keeps for each key.
     pub state: Vec<StateSpec>,
 }
 
@@ -59,11 +59,11 @@ pub enum StateKind {
 /// One slot of state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateSpec {
-    /// Unique within the function; state survives a change of the plugin under it.
+    /// Unique within the function. State survives an update of the plugin under this name.
     pub name: &'static str,
     /// What it holds.
     pub kind: StateKind,
-    /// Of the encoding of its values.
+    /// The version of the encoding of its values.
     pub version: u32,
     /// Milliseconds after the last write at which the host may forget; `None` = never.
     pub ttl_ms: Option<u64>,
@@ -80,11 +80,11 @@ impl From<Signature> for Binding {
     }
 }
 
-/// Everything that is wrong with the offered columns for a function that reads `wanted`, a list for each input.
+/// Returns everything that is wrong with the offered columns for a function that reads `wanted`, a list for each input.
 pub(crate) fn problems(wanted: &[Vec<Field>], offered: &[Vec<Field>]) -> Vec<String> {
     if wanted.len() != offered.len() {
         let inputs = if wanted.len() == 1 { "one input" } else { "two inputs" };
-        return vec![format!("the function has {inputs}, and is given {}", offered.len())];
+        return vec![format!("the function has {inputs}, and the job gives it {}", offered.len())];
     }
     let one = wanted.len() == 1;
     let mut problems = Vec::new();
@@ -95,7 +95,7 @@ pub(crate) fn problems(wanted: &[Vec<Field>], offered: &[Vec<Field>]) -> Vec<Str
     problems
 }
 
-/// What is wrong with the offered columns for a function that reads this one.
+/// Returns what is wrong with the offered columns for a function that reads this one.
 pub(crate) fn problem(wanted: &Field, offered: &[Field]) -> Option<String> {
     let name = &wanted.name;
     let Some(found) = offered.iter().find(|field| field.name == *name) else {
@@ -129,13 +129,14 @@ pub(crate) fn problem(wanted: &Field, offered: &[Field]) -> Option<String> {
     })
 }
 
-/// The offered name that `name` may be a slip of the pen for.
+/// Returns the offered name of which `name` may be a misspelling.
 fn nearest<'a>(name: &str, offered: &'a [Field]) -> Option<&'a str> {
     let distances = offered.iter().map(|field| (distance(name, &field.name), &*field.name));
     distances.min().filter(|(distance, _)| *distance <= name.chars().count().max(3) / 3).map(|(_, name)| name)
 }
 
-/// Levenshtein's: how many characters to insert, delete or replace to get from one to the other; letter case is free.
+/// Levenshtein's distance: the number of characters to insert, delete or replace to turn one into the other; letter case is
+/// ignored.
 fn distance(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.to_lowercase().chars().collect();
     let mut row: Vec<usize> = (0..=right.len()).collect();
@@ -190,8 +191,8 @@ mod tests {
 
     #[test]
     fn the_number_of_inputs_is_checked() {
-        assert_eq!(problems(&[vec![]], &[vec![], vec![]]), ["the function has one input, and is given 2"]);
-        assert_eq!(problems(&[vec![], vec![]], &[vec![]]), ["the function has two inputs, and is given 1"]);
+        assert_eq!(problems(&[vec![]], &[vec![], vec![]]), ["the function has one input, and the job gives it 2"]);
+        assert_eq!(problems(&[vec![], vec![]], &[vec![]]), ["the function has two inputs, and the job gives it 1"]);
         let a = vec![Field::new("a", Text, false)];
         let missing = "there is no column `a` (text is wanted); the input has no columns";
         assert_eq!(problems(std::slice::from_ref(&a), &[vec![]]), [missing]);

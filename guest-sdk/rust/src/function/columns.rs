@@ -1,4 +1,4 @@
-//! The column API: functions over whole columns, for every nanosecond.
+//! The column API: functions over whole columns, for the greatest throughput.
 
 use std::ops::Deref;
 
@@ -37,7 +37,7 @@ pub struct Columns<'a, R: ReadRow<'a>> {
 }
 
 impl<'a, R: ReadRow<'a>> Columns<'a, R> {
-    /// How many rows there are; at least one.
+    /// Returns the number of rows; at least one.
     ///
     /// ```
     /// # use flowgate_sdk::{Columns, Output, Row};
@@ -52,7 +52,7 @@ impl<'a, R: ReadRow<'a>> Columns<'a, R> {
         self.rows
     }
 
-    /// One row. Panics where there is no such row.
+    /// Returns one row. Panics where there is no such row.
     ///
     /// ```
     /// # use flowgate_sdk::{Columns, Output, Row};
@@ -83,12 +83,12 @@ impl<'a, R: ReadRow<'a>> std::fmt::Debug for Columns<'a, R> {
     }
 }
 
-/// One output of a `#[transform(columns)]`: which given rows its rows come from, and the columns it makes, built under the
-/// names of the row's fields. The builder of `i64`, `f64` and `Timestamp` is a `Vec`; the others have `push`.
+/// One output of a `#[transform(columns)]`: the given rows that its rows come from, and the columns that it makes, built under
+/// the names of the row's fields. The builder of `i64`, `f64` and `Timestamp` is a `Vec`; the others have `push`.
 ///
 /// The first `&mut Output` parameter is the main output; further ones are side outputs, which the job reads as
-/// `operator.parameter`. `Output<()>` makes no columns and keeps all others: a filter. At the end each column must have
-/// one value for each selected row, or the job fails with a message that says which has not.
+/// `operator.parameter`. `Output<()>` makes no columns and keeps all others: a filter. At the end each column must have one value
+/// for each selected row; otherwise the job fails with a message that names the column.
 #[derive(Debug)]
 pub struct Output<R: WriteRow> {
     /// The builders.
@@ -108,7 +108,7 @@ impl<R: WriteRow> Output<R> {
         }
     }
 
-    /// The next output row comes from given row `row`. Add its values to `columns`.
+    /// Selects given row `row` for the next output row. Add its values to `columns`.
     ///
     /// ```
     /// # use flowgate_sdk::{Columns, Output, Row};
@@ -127,7 +127,7 @@ impl<R: WriteRow> Output<R> {
         self.selected.push(row as u32);
     }
 
-    /// Output row `i` comes from given row `i`, for all of them.
+    /// Selects all given rows: output row `i` comes from given row `i`.
     ///
     /// ```
     /// # use flowgate_sdk::{Columns, Output, Row};
@@ -161,7 +161,7 @@ impl<R: WriteRow> Output<R> {
         row.write(&mut self.columns);
     }
 
-    /// Says that given row `row` could not be handled; it goes to the operator's `errors`. It must not be selected as well.
+    /// Marks given row `row` as failed; it goes to the operator's `errors`. It must not be selected as well.
     ///
     /// ```
     /// # use flowgate_sdk::{Columns, Failure, Output, Row};
@@ -202,11 +202,11 @@ impl<R: WriteRow> Output<R> {
 
 /// The outputs of one function over columns: a tuple of [`Output`]s, the main one first.
 pub trait Outputs: Sized {
-    /// What the binding says of them, under these names.
+    /// The outputs' part of the binding, under these names.
     fn specs(names: &[&'static str]) -> Vec<OutputSpec>;
-    /// Empty outputs for a batch.
+    /// Creates empty outputs for a batch.
     fn new(batch: &Batch) -> Self;
-    /// The answer; the error is the function's fault.
+    /// Returns the answer; the error is the function's fault.
     fn finish(self, names: &[&'static str]) -> Result<Answer, String>;
 }
 
@@ -236,13 +236,13 @@ outputs!(A 0, B 1, C 2);
 outputs!(A 0, B 1, C 2, D 3);
 outputs!(A 0, B 1, C 2, D 3, E 4);
 
-/// What a function over columns may return: nothing, or `Result<(), Failure>`, whose error fails the job.
+/// The return value of a function over columns: nothing, or `Result<(), Failure>`, whose error fails the job.
 #[diagnostic::on_unimplemented(
     message = "a function over columns cannot return `{Self}`",
     note = "it fills its `&mut Output` parameters and returns nothing, or `Result<(), Failure>` where it can fail as a whole"
 )]
 pub trait Done {
-    /// As a result whose error fails the job.
+    /// Returns it as a result whose error fails the job.
     fn done(self) -> Result<(), String>;
 }
 
@@ -258,7 +258,7 @@ impl Done for Result<(), Failure> {
     }
 }
 
-/// What a function over columns reads and writes; `function` is looked at for its type only.
+/// Returns what a function over columns reads and writes; of `function` only the type counts.
 pub fn signature<'b, C, R, O, D, F>(_function: F, names: &[&'static str]) -> Signature
 where
     C: 'b,

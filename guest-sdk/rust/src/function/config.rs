@@ -35,7 +35,7 @@ use crate::failure::Failure;
 pub trait Config: Sized {
     /// The JSON Schema (draft 2020-12) of the config; `None` where there is no config.
     fn schema() -> Option<String>;
-    /// Reads the config.
+    /// Parses the config.
     ///
     /// # Errors
     /// What is wrong with it, and where.
@@ -60,8 +60,8 @@ fn blank(text: &str) -> bool {
     text.trim().is_empty()
 }
 
-/// What a function gets as its config parameter: the config itself, or something that is made of it once, when the
-/// function is opened: a compiled pattern, a lookup table read from a granted [`File`](crate::files::File).
+/// The config parameter of a function: the config itself, or something that is made from it once, when the function is opened: a
+/// compiled pattern, a lookup table read from a granted [`File`](crate::files::File).
 ///
 /// ```
 /// use flowgate_sdk::{Failure, FromConfig, Row};
@@ -100,9 +100,9 @@ fn blank(text: &str) -> bool {
     note = "write `#[flowgate_sdk::config]` above the struct, or implement `flowgate_sdk::FromConfig` for what is made of one"
 )]
 pub trait FromConfig: Sized + 'static {
-    /// What the job writes.
+    /// The config that the job writes.
     type Config: Config;
-    /// Makes the value of the config.
+    /// Makes the value from the config.
     ///
     /// # Errors
     /// What is wrong with the config and what would be right. The job does not start.
@@ -116,18 +116,18 @@ impl<C: Config + 'static> FromConfig for C {
     }
 }
 
-/// The schema of a struct under `#[config]`.
+/// Returns the schema of a struct under `#[config]`.
 pub fn schema<T: schemars::JsonSchema>() -> Option<String> {
     // A schema is a JSON value, which always has a text.
     serde_json::to_string(&schemars::schema_for!(T)).ok()
 }
 
-/// Reads a struct under `#[config]`.
+/// Parses a struct under `#[config]`.
 pub fn parse<T: DeserializeOwned>(json: &str) -> Result<T, String> {
     serde_json::from_str(json).map_err(|error| format!("the config does not match: {error}"))
 }
 
-/// Reads the config and makes what the function wants of it.
+/// Parses the config and makes the function's config parameter from it.
 pub(crate) fn open<T: FromConfig>(json: &str) -> Result<T, String> {
     T::from_config(T::Config::parse(json)?).map_err(Failure::into_message)
 }

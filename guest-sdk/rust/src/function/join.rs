@@ -22,14 +22,14 @@ pub trait Join {
     const NAME: &'static str;
     /// Its doc comment.
     const DOC: &'static str;
-    /// What it gets as its config parameter; `()` where it has none.
+    /// The type of its config parameter; `()` where it has none.
     type Config: FromConfig;
-    /// What it reads and writes.
+    /// Returns what it reads and writes.
     fn signature() -> Signature;
     /// Calls it for one batch of pairs.
     ///
     /// # Errors
-    /// Where the function cannot go on at all: the job fails with this message.
+    /// The function cannot continue at all: the job fails with this message.
     fn apply(config: &Self::Config, left: &Batch, right: &Batch) -> Result<Answer, String>;
 }
 
@@ -43,14 +43,14 @@ pub trait Join {
 pub trait JoinSide<'a>: Sized {
     /// Views over the side's columns.
     type Columns;
-    /// The columns it reads.
+    /// The columns that it reads.
     fn fields() -> Vec<Field>;
-    /// The views. The batch's columns are those of `fields`.
+    /// Returns the views. The batch's columns are those of `fields`.
     fn columns(batch: &'a Batch) -> Self::Columns;
-    /// The side of one pair.
+    /// Reads the side of one pair.
     ///
     /// # Errors
-    /// The side is there, but lacks a value that the row must have.
+    /// The side is present, but lacks a value that the row must have.
     fn read(columns: &Self::Columns, row: usize) -> Result<Self, Failure>;
 }
 
@@ -76,9 +76,9 @@ impl<'a, R: ReadRow<'a>> JoinSide<'a> for R {
 #[doc(hidden)]
 pub struct OptionalSide<'a, R: ReadRow<'a>> {
     columns: R::Columns,
-    /// Of each column, the rows that have a value; `None` = every row.
+    /// For each column, the rows that have a value; `None` = every row.
     validity: Vec<Option<&'a [u8]>>,
-    /// Every row has every value.
+    /// Whether every row has every value.
     whole: bool,
 }
 
@@ -117,7 +117,7 @@ impl<'a, R: ReadRow<'a>> JoinSide<'a> for Option<R> {
     }
 }
 
-/// What a join function reads and writes; `function` is looked at for its type only.
+/// Returns what a join function reads and writes; of `function` only the type counts.
 pub fn signature<'b, C, L, R, O, Kind, S, F>(_function: F, names: &[&'static str]) -> Signature
 where
     C: 'b,
@@ -200,7 +200,7 @@ mod tests {
         id_max: i64,
     }
 
-    /// Names, with everything that a join function may take.
+    /// Returns names, with every kind of parameter that a join function may have.
     #[crate::join(name = "names-of")]
     fn name<'a>(
         left: Option<Left>,

@@ -1,11 +1,11 @@
-//! What a transform may return: the kinds of transform, told apart by type.
+//! The return types of a transform: the kinds of transform, distinguished by type.
 
 use crate::failure::Failure;
 use crate::function::answer::{RowsOut, Selected, Selection};
 use crate::row::contract::{BuildRow, WriteRow};
 use crate::schema::Field;
 
-/// The kinds of return value. They keep implementations apart that could otherwise overlap; nobody needs to name one.
+/// The kinds of return value. They separate implementations that could otherwise overlap; nobody needs to name one.
 pub mod kind {
     /// A row: map.
     #[derive(Debug)]
@@ -49,24 +49,24 @@ pub mod kind {
             `Result<any of these, Failure>`"
 )]
 pub trait TransformOutput<Kind> {
-    /// Columns that the function makes.
+    /// The columns that the function makes.
     const FIELDS: &'static [Field];
-    /// Whether the input's other columns go on beside them.
+    /// Whether the input's other columns are forwarded next to them.
     const PASSTHROUGH: bool;
     /// Collects the output rows.
     type Sink;
-    /// An empty sink for a batch of `rows` rows and `bytes` bytes of text.
+    /// Creates an empty sink for a batch of `rows` rows and `bytes` bytes of text.
     fn sink(rows: usize, bytes: usize) -> Self::Sink;
     /// Adds what the function returned for given row `row`.
     ///
     /// # Errors
-    /// What the function failed with. The sink then has nothing of this row.
+    /// What the function failed with. The sink then holds nothing of this row.
     fn deliver(self, row: u32, sink: &mut Self::Sink) -> Result<(), Failure>;
-    /// The rows of the output, of `given` given rows.
+    /// Returns the rows of the output, for a batch of `given` rows.
     fn finish(sink: Self::Sink, given: usize) -> RowsOut;
 }
 
-/// Collects rows and where they come from.
+/// Collects rows and the given rows that they come from.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct RowSink<C> {
@@ -145,7 +145,7 @@ impl<R: WriteRow> TransformOutput<kind::List> for Vec<R> {
     }
 }
 
-/// Every given row is written to the vector's end; the end moves on where the row is kept. No branch depends on a row.
+/// Writes every given row to the vector's end; the end advances where the row is kept. No branch depends on a row.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct FilterSink {

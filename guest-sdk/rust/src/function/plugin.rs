@@ -1,4 +1,4 @@
-//! A plugin: the table of its functions, made by [`plugin!`](crate::plugin), and one of them opened.
+//! A plugin: the table of its functions, made by [`plugin!`](crate::plugin), and one opened function.
 
 use crate::column::batch::Batch;
 use crate::function::aggregate::{Aggregate, Named, OpenedAggregate, inputs};
@@ -15,7 +15,7 @@ use crate::row::contract::Row;
 use crate::schema::Field;
 use crate::state::slot::State;
 
-/// Which interface serves a function; numbered as in the contract.
+/// The interface that serves a function; numbered as in the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
@@ -29,7 +29,7 @@ pub(crate) enum Kind {
     Process,
 }
 
-/// Opens a function: config and offered columns in, everything that is wrong with them as the error.
+/// Opens a function with its config and the offered columns; the error is everything that is wrong with them.
 type Open = fn(&str, &[Vec<Field>]) -> Result<Opened, Vec<String>>;
 
 /// A transform with its config.
@@ -50,7 +50,7 @@ pub struct Function {
 }
 
 impl Function {
-    /// A transform.
+    /// Creates the entry of a transform.
     pub const fn transform<T: Transform>() -> Self {
         Function {
             name: T::NAME,
@@ -62,7 +62,7 @@ impl Function {
         }
     }
 
-    /// An aggregate.
+    /// Creates the entry of an aggregate.
     pub const fn aggregate<A: Aggregate>() -> Self {
         Function {
             name: A::NAME,
@@ -74,7 +74,7 @@ impl Function {
         }
     }
 
-    /// A join function.
+    /// Creates the entry of a join function.
     pub const fn join<J: Join>() -> Self {
         Function {
             name: J::NAME,
@@ -86,7 +86,7 @@ impl Function {
         }
     }
 
-    /// A process function.
+    /// Creates the entry of a process function.
     pub const fn process<P: Process>() -> Self {
         Function {
             name: P::NAME,
@@ -107,7 +107,7 @@ impl Function {
     }
 }
 
-/// A function that was opened.
+/// An opened function.
 pub(crate) struct Opened {
     pub(crate) binding: Binding,
     pub(crate) call: Call,
@@ -122,7 +122,7 @@ pub(crate) enum Call {
 }
 
 impl Call {
-    /// What was opened, for messages.
+    /// Returns the kind of function that was opened, for messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Call::Transform(_) => "a transform",
@@ -181,7 +181,7 @@ fn open_process<P: Process>(config: &str, offered: &[Vec<Field>]) -> Result<Open
     Ok(Opened { binding, call: Call::Process(Box::new(process)) })
 }
 
-/// The config, or everything that is wrong with it and the columns.
+/// Returns the config, or everything that is wrong with it and the columns.
 fn checked<T>(config: Result<T, String>, mut problems: Vec<String>) -> Result<T, Vec<String>> {
     match config {
         Ok(config) if problems.is_empty() => Ok(config),
@@ -200,7 +200,7 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    /// A plugin of these functions. Evaluated when the plugin is compiled.
+    /// Creates a plugin of these functions. Evaluated when the plugin is compiled.
     pub const fn new(functions: &'static [Function]) -> Self {
         let mut i = 0;
         while i < functions.len() {

@@ -39,7 +39,7 @@ pub struct SideOutput<R: WriteRow> {
 }
 
 impl<R: WriteRow> SideOutput<R> {
-    /// Adds a row; it comes from the row that the function was called with.
+    /// Adds a row; it comes from the row with which the function was called.
     ///
     /// ```
     /// # use flowgate_sdk::{Row, SideOutput};
@@ -57,15 +57,15 @@ impl<R: WriteRow> SideOutput<R> {
 
 /// One side output, as the loops over rows see it.
 pub trait SideSink {
-    /// What the binding says of it, under this name.
+    /// Returns its part of the binding, under this name.
     fn spec(name: &'static str) -> OutputSpec;
-    /// Empty, for a batch.
+    /// Creates an empty output for a batch.
     fn new(batch: &Batch) -> Self;
-    /// Rows from now on come from given row `row`.
+    /// Sets the given row that rows come from from now on.
     fn set_row(&mut self, row: u32);
-    /// Forgets what came from given row `row`, the last that was set.
+    /// Removes what came from given row `row`, the last that was set.
     fn take_back(&mut self, row: u32);
-    /// Its rows, of `given` given rows.
+    /// Returns its rows, for a batch of `given` rows.
     fn finish(self, given: usize) -> RowsOut;
 }
 
@@ -115,15 +115,15 @@ impl<R: WriteRow> SideSink for SideOutput<R> {
     note = "write `#[derive(flowgate_sdk::SideOutputs)]` on a struct whose fields are `SideOutput<Row>`"
 )]
 pub trait SideOutputs {
-    /// What the binding says of them, under these names.
+    /// Returns their part of the binding, under these names.
     fn specs(names: &[&'static str]) -> Vec<OutputSpec>;
-    /// Empty outputs for a batch.
+    /// Creates empty outputs for a batch.
     fn new(batch: &Batch) -> Self;
-    /// Rows from now on come from given row `row`.
+    /// Sets the given row that rows come from from now on.
     fn set_row(&mut self, row: u32);
-    /// Forgets what came from given row `row`, the last that was set: it has failed.
+    /// Removes what came from given row `row`, the last that was set: it has failed.
     fn take_back(&mut self, row: u32);
-    /// The rows of each output.
+    /// Returns the rows of each output.
     fn finish(self, given: usize) -> Vec<RowsOut>;
 }
 

@@ -19,18 +19,18 @@ pub trait Transform {
     const NAME: &'static str;
     /// Its doc comment.
     const DOC: &'static str;
-    /// What it gets as its config parameter; `()` where it has none.
+    /// The type of its config parameter; `()` where it has none.
     type Config: FromConfig;
-    /// What it reads and writes.
+    /// Returns what it reads and writes.
     fn signature() -> Signature;
     /// Calls it for one batch, of the columns that the signature names.
     ///
     /// # Errors
-    /// Where the function cannot go on at all: the job fails with this message.
+    /// The function cannot continue at all: the job fails with this message.
     fn apply(config: &Self::Config, batch: &Batch) -> Result<Answer, String>;
 }
 
-/// What a function over rows reads and writes; `function` is looked at for its type only.
+/// Returns what a function over rows reads and writes; of `function` only the type counts.
 pub fn signature<'b, C, R, O, Kind, S, F>(_function: F, names: &[&'static str]) -> Signature
 where
     C: 'b,

@@ -1,4 +1,4 @@
-//! What an aggregate may give as its result.
+//! What an aggregate may return as its result.
 
 use crate::column::batch::Column;
 use crate::column::builder::Build;
@@ -10,15 +10,15 @@ use crate::timestamp::Timestamp;
 /// The result of an aggregate: a row, or one value (`bool`, `i64`, `f64`, `Timestamp`, `String`, `Vec<u8>`, or `Option` of
 /// these), which becomes a column of the function's name.
 #[diagnostic::on_unimplemented(
-    message = "an aggregate cannot give `{Self}`",
+    message = "an aggregate cannot return `{Self}`",
     label = "no result of an aggregate",
-    note = "give a row (a struct with `#[derive(Row)]`), or `bool`, `i64`, `f64`, `Timestamp`, `String`, `Vec<u8>`, or \
+    note = "return a row (a struct with `#[derive(Row)]`), or `bool`, `i64`, `f64`, `Timestamp`, `String`, `Vec<u8>`, or \
             `Option` of these"
 )]
 pub trait AggregateOutput {
     /// The builders of its columns.
     type Columns: BuildRow;
-    /// Its columns, for a function of this name.
+    /// Returns its columns, for a function of this name.
     fn fields(function: &'static str) -> Vec<Field>;
     /// Appends the result.
     fn write(self, columns: &mut Self::Columns);

@@ -1,10 +1,10 @@
-//! The time in which a call takes place. There is no other clock.
+//! The time of a call. There is no other clock.
 
 use crate::host::imports;
 use crate::timestamp::Timestamp;
 
-/// The operator's watermark: no row with this event time or an earlier one is expected; `None` before the first,
-/// `Timestamp::MAX` when the input has ended. It moves between batches: constant within a call.
+/// Returns the operator's watermark: no row with this event time or an earlier one is expected; `None` before the first,
+/// `Timestamp::MAX` when the input has ended. It advances between batches and is constant within a call.
 ///
 /// ```
 /// use flowgate_sdk::{Timestamp, context, testing::Host};
@@ -16,7 +16,7 @@ pub fn watermark() -> Option<Timestamp> {
     imports::watermark().map(Timestamp::from_millis)
 }
 
-/// The job's processing time; it never goes back. Constant within a call.
+/// Returns the job's processing time; it never goes back. Constant within a call.
 ///
 /// ```
 /// use flowgate_sdk::{Timestamp, context, testing::Host};

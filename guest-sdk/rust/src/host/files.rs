@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::host::imports;
 
-/// Most bytes that the host hands out at once.
+/// Maximum bytes that the host returns for one read.
 const READ_BYTES_MAX: usize = 16 << 20;
 
 /// Why a file could not be read.
@@ -73,7 +73,7 @@ impl File {
         Ok(File { name: name.to_owned(), size, position: 0 })
     }
 
-    /// Bytes in the file.
+    /// Returns the number of bytes in the file.
     ///
     /// ```
     /// # let _host = flowgate_sdk::testing::Host::new().file("words", "a\nthe\n").install();
@@ -85,10 +85,10 @@ impl File {
     }
 }
 
-/// The whole file.
+/// Reads the whole file.
 ///
 /// # Errors
-/// As [`File::open`], or where the host cannot read it.
+/// As [`File::open`]; or the host cannot read it.
 ///
 /// ```
 /// # let _host = flowgate_sdk::testing::Host::new().file("words", "a\nthe\n").install();

@@ -9,13 +9,13 @@ use crate::function::binding::{StateKind, StateSpec};
 use crate::host::imports;
 use crate::state::optional::{OptionalBuilder, OptionalValues};
 
-/// A key, as bytes that tell keys apart.
+/// A key, as bytes that distinguish keys.
 pub(crate) type Key = Vec<u8>;
 
-/// Bytes, and the processing time at which they were written.
+/// A value's bytes, and the processing time at which they were written.
 type Stored = (i64, Vec<u8>);
 
-/// What the host keeps of one process function.
+/// The state and timers of one process function.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Keyed {
     pub(crate) slots: Vec<StateSpec>,
@@ -24,7 +24,7 @@ pub(crate) struct Keyed {
     values: BTreeMap<(u32, Key), Stored>,
     maps: BTreeMap<(u32, Key), BTreeMap<Vec<u8>, Stored>>,
     lists: BTreeMap<(u32, Key), Vec<Stored>>,
-    /// Clock, time, key, tag: those of a clock in the order of their time.
+    /// Clock, time, key, tag: the timers of each clock in the order of their time.
     pub(crate) timers: BTreeSet<(u8, i64, Key, u64)>,
     /// How often functions called the host.
     pub(crate) calls: u64,
@@ -34,7 +34,7 @@ thread_local! {
     static KEYED: RefCell<Keyed> = RefCell::default();
 }
 
-/// Puts another state in the place of the one that functions on this thread see.
+/// Exchanges the state that functions on this thread see with `keyed`.
 pub(crate) fn swap(keyed: &mut Keyed) {
     KEYED.with_borrow_mut(|current| std::mem::swap(current, keyed));
 }
@@ -47,19 +47,19 @@ fn call<T>(serve: impl FnOnce(&mut Keyed) -> T) -> T {
 }
 
 impl Keyed {
-    /// Nothing in these slots.
+    /// Creates slots without values.
     pub(crate) fn new(slots: Vec<StateSpec>) -> Self {
         Keyed { slots, ..Keyed::default() }
     }
 
-    /// The slot and the key; panics where the contract says that the call traps.
+    /// Returns the slot and the key; panics where the contract says that the call traps.
     fn place(&self, slot: u32, kind: StateKind, key: u32) -> (u32, Key) {
         let spec = &self.slots[slot as usize];
         assert!(spec.kind == kind, "the slot `{}` is of the kind {:?}, not {kind:?}", spec.name, spec.kind);
         (slot, self.keys[key as usize].clone())
     }
 
-    /// Whether what was written then is still to be had.
+    /// Whether a value written at `written` has not expired.
     fn lives(&self, slot: u32, written: i64) -> bool {
         self.slots[slot as usize].ttl_ms.is_none_or(|ttl| (imports::processing_time() - written).unsigned_abs() < ttl)
     }
@@ -72,13 +72,13 @@ impl Keyed {
         self.living(slot, self.values.get(&self.place(slot, StateKind::Value, key)))
     }
 
-    /// The elements of a list.
+    /// Returns the elements of a list.
     pub(crate) fn elements(&self, slot: u32, key: u32) -> Vec<Vec<u8>> {
         let stored = self.lists.get(&self.place(slot, StateKind::List, key));
         stored.into_iter().flatten().filter_map(|stored| self.living(slot, Some(stored)).cloned()).collect()
     }
 
-    /// The entries of a map.
+    /// Returns the entries of a map.
     pub(crate) fn entries(&self, slot: u32, key: u32) -> Vec<(Vec<u8>, Vec<u8>)> {
         let stored = self.maps.get(&self.place(slot, StateKind::Map, key));
         let living = |(entry, stored)| Some((Vec::clone(entry), self.living(slot, Some(stored))?.clone()));

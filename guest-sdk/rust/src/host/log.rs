@@ -33,13 +33,13 @@ pub(crate) const NAMES: [&str; 5] = ["trace", "debug", "info", "warn", "error"];
 pub enum Level {
     /// Every step.
     Trace,
-    /// For whoever works on the plugin.
+    /// For the developer of the plugin.
     Debug,
-    /// What is good to know.
+    /// Useful to know.
     Info,
-    /// What is not right, though the function goes on.
+    /// Something is wrong, but the function continues.
     Warn,
-    /// What went wrong.
+    /// Something failed.
     Error,
 }
 
@@ -101,7 +101,7 @@ macro_rules! __log_trace {
     };
 }
 
-/// Logs what helps whoever works on the plugin; arguments as for `format!`.
+/// Logs details for the developer of the plugin; arguments as for `format!`.
 ///
 /// ```
 /// let host = flowgate_sdk::testing::Host::new().install();
@@ -116,7 +116,7 @@ macro_rules! __log_debug {
     };
 }
 
-/// Logs what is good to know; arguments as for `format!`.
+/// Logs what is useful to know; arguments as for `format!`.
 ///
 /// ```
 /// let host = flowgate_sdk::testing::Host::new().install();
@@ -131,7 +131,7 @@ macro_rules! __log_info {
     };
 }
 
-/// Logs what is not right, though the function goes on; arguments as for `format!`.
+/// Logs that something is wrong, but the function continues; arguments as for `format!`.
 ///
 /// ```
 /// let host = flowgate_sdk::testing::Host::new().install();
@@ -146,7 +146,7 @@ macro_rules! __log_warn {
     };
 }
 
-/// Logs what went wrong; arguments as for `format!`.
+/// Logs that something failed; arguments as for `format!`.
 ///
 /// ```
 /// let host = flowgate_sdk::testing::Host::new().install();
@@ -161,7 +161,7 @@ macro_rules! __log_error {
     };
 }
 
-/// As the standard library's `println!`, to the log at the level `info`. In native tests, to standard output.
+/// The standard library's `println!`, to the log at the level `info`. In native tests, to standard output.
 ///
 /// ```
 /// use flowgate_sdk::log::println;
@@ -175,7 +175,7 @@ macro_rules! __log_println {
     };
 }
 
-/// As the standard library's `eprintln!`, to the log at the level `info`. In native tests, to standard error.
+/// The standard library's `eprintln!`, to the log at the level `info`. In native tests, to standard error.
 ///
 /// ```
 /// use flowgate_sdk::log::eprintln;
@@ -189,7 +189,7 @@ macro_rules! __log_eprintln {
     };
 }
 
-/// As the standard library's `dbg!`, to the log at the level `info`. In native tests, to standard error.
+/// The standard library's `dbg!`, to the log at the level `info`. In native tests, to standard error.
 ///
 /// ```
 /// use flowgate_sdk::log::dbg;

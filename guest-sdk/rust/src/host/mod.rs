@@ -1,4 +1,4 @@
-//! What a function may ask of the host. On native targets, where tests run, `native.rs` answers.
+//! What a function may request from the host. On native targets, where tests run, `native.rs` answers.
 
 pub mod context;
 pub mod files;

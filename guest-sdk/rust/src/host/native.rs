@@ -1,4 +1,4 @@
-//! What the host would answer, for tests that run natively. `testing::Host` sets it, for the thread that it is made on.
+//! The host's answers for tests that run natively. `testing::Host` sets them, for the thread on which it is installed.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! State and timers of a process function, as the contract has them.
+//! State and timers of a process function, with the functions of the contract.
 
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use crate::host::keyed::*;

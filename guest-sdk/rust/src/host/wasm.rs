@@ -4,7 +4,7 @@
 
 use crate::host::files::FileError;
 
-/// A line for the log; `level` as in the contract, 0 = trace.
+/// Logs a line; `level` as in the contract, 0 = trace.
 pub(crate) fn log(level: u8, message: &str) {
     #[link(wasm_import_module = "flowgate:plugin/log@0.1.0")]
     unsafe extern "C" {
@@ -37,7 +37,7 @@ pub(crate) fn set(gauge: &str, value: f64) {
     unsafe { set(gauge.as_ptr(), gauge.len(), value) }
 }
 
-/// The watermark in milliseconds.
+/// Returns the watermark in milliseconds.
 pub(crate) fn watermark() -> Option<i64> {
     #[link(wasm_import_module = "flowgate:plugin/context@0.1.0")]
     unsafe extern "C" {
@@ -55,14 +55,14 @@ pub(crate) fn watermark() -> Option<i64> {
     (result.present != 0).then_some(result.millis)
 }
 
-/// The processing time in milliseconds.
+/// Returns the processing time in milliseconds.
 pub(crate) fn processing_time() -> i64 {
     #[link(wasm_import_module = "flowgate:plugin/context@0.1.0")]
     unsafe extern "C" {
         #[link_name = "processing-time"]
         fn processing_time() -> i64;
     }
-    // SAFETY: takes nothing, gives a number.
+    // SAFETY: it has no arguments, and returns a number.
     unsafe { processing_time() }
 }
 
@@ -87,7 +87,7 @@ impl RawFileError {
     }
 }
 
-/// Bytes in the file.
+/// Returns the number of bytes in the file.
 pub(crate) fn file_size(name: &str) -> Result<u64, FileError> {
     #[link(wasm_import_module = "flowgate:plugin/files@0.1.0")]
     unsafe extern "C" {
@@ -105,14 +105,14 @@ pub(crate) fn file_size(name: &str) -> Result<u64, FileError> {
         error: std::mem::ManuallyDrop<RawFileError>,
     }
     let mut result = Size { failed: 0, payload: SizeOrError { size: 0 } };
-    // SAFETY: the layout is that of `result<u64, file-error>`; `failed` says which part of the union is there.
+    // SAFETY: the layout is that of `result<u64, file-error>`; `failed` says which part of the union is valid.
     unsafe {
         size(name.as_ptr(), name.len(), &mut result);
         if result.failed == 0 { Ok(result.payload.size) } else { Err(result.payload.error.take()) }
     }
 }
 
-/// Up to `length` bytes at `offset`.
+/// Reads up to `length` bytes at `offset`.
 pub(crate) fn file_read(name: &str, offset: u64, length: u32) -> Result<Vec<u8>, FileError> {
     #[link(wasm_import_module = "flowgate:plugin/files@0.1.0")]
     unsafe extern "C" {
@@ -137,8 +137,8 @@ pub(crate) fn file_read(name: &str, offset: u64, length: u32) -> Result<Vec<u8>,
     }
     let mut result =
         Read { failed: 0, payload: BytesOrError { bytes: RawBytes { start: std::ptr::null_mut(), len: 0 } } };
-    // SAFETY: the layout is that of `result<list<u8>, file-error>`; `failed` says which part of the union is there. The
-    // list is in memory that the host got from `cabi_realloc`.
+    // SAFETY: the layout is that of `result<list<u8>, file-error>`; `failed` says which part of the union is valid. The list is
+    // in memory that the host got from `cabi_realloc`.
     unsafe {
         read(name.as_ptr(), name.len(), offset, length, &mut result);
         if result.failed != 0 {

@@ -1,5 +1,5 @@
-//! The imports `state` and `timers` (`host.wit`) by the canonical ABI, as in `wasm.rs`. Only plugins with process functions
-//! have them: the linker leaves out what is not called.
+//! The imports `state` and `timers` (`host.wit`) by the canonical ABI, as in `wasm.rs`. Only plugins with process functions have
+//! them: the linker leaves out functions that are not called.
 
 use crate::column::batch::VarValues;
 use crate::export::layout::{RawList, RawTimer};
@@ -27,7 +27,7 @@ impl RawOptionalValues {
     }
 }
 
-/// The values of every key of the call.
+/// Returns the values of every key of the call.
 pub(crate) fn get_all(slot: u32) -> OptionalValues {
     #[link(wasm_import_module = "flowgate:plugin/state@0.1.0")]
     unsafe extern "C" {
@@ -76,7 +76,7 @@ pub(crate) fn set_all(slot: u32, keys: &[u32], values: &OptionalValues) {
     }
 }
 
-/// For each `i`, entry `entries[i]` of key `keys[i]`.
+/// Returns, for each `i`, entry `entries[i]` of key `keys[i]`.
 pub(crate) fn map_get(slot: u32, keys: &[u32], entries: &VarValues) -> OptionalValues {
     #[link(wasm_import_module = "flowgate:plugin/state@0.1.0")]
     unsafe extern "C" {
@@ -152,7 +152,7 @@ pub(crate) fn map_set(slot: u32, keys: &[u32], entries: &VarValues, values: &Opt
     }
 }
 
-/// Up to `limit` entries of one key, those after `after`.
+/// Returns up to `limit` entries of one key, those after `after`.
 pub(crate) fn map_entries(slot: u32, key: u32, after: Option<&[u8]>, limit: u32) -> Vec<(Vec<u8>, Vec<u8>)> {
     #[link(wasm_import_module = "flowgate:plugin/state@0.1.0")]
     unsafe extern "C" {
@@ -174,7 +174,7 @@ pub(crate) fn map_entries(slot: u32, key: u32, after: Option<&[u8]>, limit: u32)
         value: RawList,
     }
     let mut result = RawList::EMPTY;
-    // Without `after` there are no bytes, as the flag before them says.
+    // Without `after` there are no bytes; the flag before them says so.
     let bytes = after.unwrap_or_default();
     // SAFETY: `bytes` is alive during the call; the host writes a list of tuples of lists.
     unsafe {
@@ -217,7 +217,7 @@ pub(crate) fn list_append(slot: u32, keys: &[u32], elements: &VarValues) {
     }
 }
 
-/// Up to `limit` elements of one key, from position `start` on.
+/// Returns up to `limit` elements of one key, from position `start` on.
 pub(crate) fn list_elements(slot: u32, key: u32, start: u32, limit: u32) -> VarValues {
     #[link(wasm_import_module = "flowgate:plugin/state@0.1.0")]
     unsafe extern "C" {
@@ -232,7 +232,7 @@ pub(crate) fn list_elements(slot: u32, key: u32, start: u32, limit: u32) -> VarV
     }
 }
 
-/// Empties the lists of these keys.
+/// Removes the elements of the lists of these keys.
 pub(crate) fn list_clear(slot: u32, keys: &[u32]) {
     #[link(wasm_import_module = "flowgate:plugin/state@0.1.0")]
     unsafe extern "C" {

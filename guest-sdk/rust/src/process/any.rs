@@ -3,27 +3,27 @@
 use crate::column::batch::{Column, Values, bit};
 use crate::timestamp::Timestamp;
 
-/// A value of a column that [`Process::choose`](crate::Process::choose) asked for.
+/// A value of a column that [`Process::choose`](crate::Process::choose) chose.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum AnyValue<'a> {
     /// The row has no value.
     None,
-    /// Of a `boolean` column.
+    /// A value of a `boolean` column.
     Boolean(bool),
-    /// Of an `int64` column.
+    /// A value of an `int64` column.
     Int64(i64),
-    /// Of a `float64` column.
+    /// A value of a `float64` column.
     Float64(f64),
-    /// Of a `text` or `json` column.
+    /// A value of a `text` or `json` column.
     Text(&'a str),
-    /// Of a `bytes` column.
+    /// A value of a `bytes` column.
     Bytes(&'a [u8]),
-    /// Of a `timestamp` column.
+    /// A value of a `timestamp` column.
     Timestamp(Timestamp),
 }
 
 impl<'a> AnyValue<'a> {
-    /// The value of a row. Panics where there is no such row.
+    /// Reads the value of a row. Panics where there is no such row.
     #[inline]
     pub(crate) fn read(column: &'a Column, row: usize) -> Self {
         if column.validity.as_ref().is_some_and(|bits| !bit(bits, row)) {

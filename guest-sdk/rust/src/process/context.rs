@@ -1,4 +1,4 @@
-//! What a process function sees and does beside its row.
+//! The context of a process function's call.
 
 use std::cell::OnceCell;
 
@@ -12,14 +12,14 @@ use crate::row::contract::{ReadRow, WriteRow};
 use crate::state::slot::State;
 use crate::timestamp::Timestamp;
 
-/// State, timers, outputs and time of the call: what a [`Process`] function gets beside its row or timer. State and timers are
+/// State, timers, outputs and time of the call, which a [`Process`] function receives with its row or timer. State and timers are
 /// those of the row's key.
 pub struct Context<'c, P: Process> {
-    /// What is kept for the key.
+    /// The state of the key.
     pub state: P::State,
     /// The key's timers.
     pub timers: Timers<P::Tag>,
-    /// The main output; [`emit`](Self::emit) is shorter, but cannot take a row that borrows from `state`.
+    /// The main output; [`emit`](Self::emit) is shorter, but cannot emit a row that borrows from `state`.
     pub out: SideOutput<P::Output>,
     /// The side outputs.
     pub sides: P::Sides,
@@ -31,10 +31,10 @@ pub struct Context<'c, P: Process> {
     processing_time: OnceCell<Timestamp>,
 }
 
-/// What the call is about.
+/// The input of the call.
 #[derive(Clone, Copy)]
 pub(crate) enum Given<'c> {
-    /// Rows, and at which of their columns those begin that the function chose.
+    /// Rows, and the position of the first column that the function chose.
     Rows(&'c Batch, usize),
     /// Timers.
     Timers,
@@ -60,20 +60,20 @@ impl<'c, P: Process> Context<'c, P> {
         }
     }
 
-    /// Adds a row to the main output; it comes from the row or timer that the function was called with, and has its event time.
+    /// Adds a row to the main output; it comes from the row or timer with which the function was called, and has its event time.
     #[inline(always)]
     pub fn emit<W: WriteRow<Columns = <P::Output as WriteRow>::Columns>>(&mut self, row: W) {
         self.out.push(row);
     }
 
-    /// The key.
+    /// Returns the key.
     #[inline(always)]
     pub fn key(&self) -> P::Key<'c> {
         P::Key::read(&self.keys, self.key as usize)
     }
 
-    /// The value of the row in the column that [`Process::choose`] named at this position. Panics where it did not, and for
-    /// a timer, which has no row.
+    /// Returns the value of the row in the column that [`Process::choose`] named at this position. Panics where it named none,
+    /// and for a timer, which has no row.
     #[inline(always)]
     pub fn chosen(&self, position: usize) -> AnyValue<'c> {
         match self.given {
@@ -82,14 +82,14 @@ impl<'c, P: Process> Context<'c, P> {
         }
     }
 
-    /// The operator's watermark: no row with this event time or an earlier one is expected; `None` before the first,
-    /// `Timestamp::MAX` when the input has ended. It moves between batches: constant within a call.
+    /// Returns the operator's watermark: no row with this event time or an earlier one is expected; `None` before the first,
+    /// `Timestamp::MAX` when the input has ended. It advances between batches and is constant within a call.
     #[inline(always)]
     pub fn watermark(&self) -> Option<Timestamp> {
         *self.watermark.get_or_init(context::watermark)
     }
 
-    /// The job's processing time. Constant within a call.
+    /// Returns the job's processing time. Constant within a call.
     #[inline(always)]
     pub fn processing_time(&self) -> Timestamp {
         *self.processing_time.get_or_init(context::processing_time)

@@ -10,10 +10,10 @@ use crate::row::contract::{ReadRow, Row, WriteRow};
 use crate::schema::Field;
 use crate::state::slot::State;
 
-/// Rows to rows with state and timers per key, of one input or two. With [`#[process]`](macro@crate::process) above the
-/// `impl`, which names and describes the function and fills in what is left out.
+/// From rows to rows with state and timers per key, of one input or two. [`#[process]`](macro@crate::process) above the `impl`
+/// sets the function's name and description, and adds what is left out.
 ///
-/// The value itself is made of the config when the function is opened (see [`FromConfig`]).
+/// The value itself is made from the config when the function is opened (see [`FromConfig`]).
 ///
 /// ```
 /// use flowgate_sdk::{Context, Failure, Process, Row, State, Value, testing::ProcessHarness};
@@ -53,37 +53,37 @@ use crate::state::slot::State;
 /// assert_eq!(harness.rows::<Visited>()[1].visits, 2);
 /// ```
 pub trait Process: FromConfig + Named {
-    /// Whether there is a second input. By `#[process]`.
+    /// Whether there is a second input. Set by `#[process]`.
     #[doc(hidden)]
     const TWO_INPUTS: bool;
-    /// Whether one of the `prefetch` functions does something. By `#[process]`.
+    /// Whether one of the `prefetch` functions is implemented. Set by `#[process]`.
     #[doc(hidden)]
     const PREFETCHES: bool;
 
-    /// The columns it reads.
+    /// The columns that it reads.
     type Row<'a>: ReadRow<'a>;
-    /// The columns it reads of the second input. Left out: there is none.
+    /// The columns that it reads of the second input. Left out: there is none.
     type Other<'a>: ReadRow<'a>;
-    /// The key, column by column in the order of the job's `key`, under any names. Left out: `()`, any key will do.
+    /// The key, column by column in the order of the job's `key`, under any names. Left out: `()`, for a key of any type.
     type Key<'a>: ReadRow<'a>;
-    /// What it keeps for each key. Left out: `()`, nothing.
+    /// The state that it keeps for each key. Left out: `()`, none.
     type State: State;
-    /// What tells the timers of a key apart. Left out: `u64`.
+    /// The tag that distinguishes the timers of a key. Left out: `u64`.
     type Tag: TimerTag;
-    /// Its output; where the row borrows, with `'static`: rows of any lifetime can be emitted. Left out: `()`, rows go on
-    /// as they are.
+    /// Its output; where the row borrows, with `'static`: rows of any lifetime can be emitted. Left out: `()`, rows are forwarded
+    /// unchanged.
     type Output: WriteRow;
     /// Its side outputs. Left out: `()`, none.
     type Sides: SideOutputs;
 
-    /// A row. Where it fails, the row goes to the operator's `errors`, and what was emitted for it, the timers that it set
+    /// Handles a row. Where it fails, the row goes to the operator's `errors`; the rows emitted for it, the timers that it set
     /// and its writes to state are undone.
     ///
     /// # Errors
     /// What is wrong with the row.
     fn on_row(&self, row: Self::Row<'_>, ctx: &mut Context<'_, Self>) -> Result<(), Failure>;
 
-    /// A row of the second input; as `on_row`.
+    /// Handles a row of the second input; as `on_row`.
     ///
     /// # Errors
     /// What is wrong with the row.
@@ -92,8 +92,8 @@ pub trait Process: FromConfig + Named {
         Err(Failure::new("the function does nothing with its second input: it lacks `on_other`"))
     }
 
-    /// A timer that is due. Rows that are emitted have the time of the timer; only columns that the function makes, and the
-    /// key, have values in them. A failure is as in `on_row`.
+    /// Handles a timer that is due. Emitted rows have the time of the timer; only columns that the function makes, and the key,
+    /// have values in them. A failure is as in `on_row`.
     ///
     /// # Errors
     /// Why it could not be handled.
@@ -102,24 +102,24 @@ pub trait Process: FromConfig + Named {
         Err(Failure::new("the function does nothing with its timers: it lacks `on_timer`"))
     }
 
-    /// Asks for map entries ahead, with [`Map::want`](crate::Map::want): called for each row of a batch before the first
-    /// `on_row`, so that all entries are fetched by one call of the host.
+    /// Requests map entries ahead, with [`Map::want`](crate::Map::want). Called for each row of a batch before the first
+    /// `on_row`, so that one call of the host fetches all entries.
     fn prefetch(&self, row: Self::Row<'_>, state: &mut Self::State) {
         let _ = (row, state);
     }
 
-    /// The same for rows of the second input.
+    /// The same, for rows of the second input.
     fn prefetch_other(&self, row: Self::Other<'_>, state: &mut Self::State) {
         let _ = (row, state);
     }
 
-    /// The same for timers that are due.
+    /// The same, for timers that are due.
     fn prefetch_timer(&self, timer: Timer<Self::Tag>, state: &mut Self::State) {
         let _ = (timer, state);
     }
 
-    /// Columns to read beside those of `Row`, for each input, where they depend on the config. `inputs` are the columns on
-    /// offer. [`Context::chosen`] has their values.
+    /// Returns columns to read next to those of `Row`, for each input, where they depend on the config. `inputs` are the offered
+    /// columns. [`Context::chosen`] has their values.
     ///
     /// # Errors
     /// Everything that is wrong with the config and the columns. The job does not start.
@@ -127,7 +127,8 @@ pub trait Process: FromConfig + Named {
         Ok(vec![Vec::new(); inputs.len()])
     }
 
-    /// The time-to-live of a slot, in milliseconds, where it depends on the config. `declared` is what `#[state(ttl)]` says.
+    /// Returns the time-to-live of a slot, in milliseconds, where it depends on the config. `declared` is the value of
+    /// `#[state(ttl)]`.
     fn ttl_ms(&self, slot: &str, declared: Option<u64>) -> Option<u64> {
         let _ = slot;
         declared

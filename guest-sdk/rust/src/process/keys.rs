@@ -3,8 +3,8 @@
 use crate::column::batch::{Batch, Values};
 use crate::schema::{DataType, Field};
 
-/// Whether the job's key columns can be read as these fields, one by one. A function is not told of them when it is opened,
-/// so this is looked at in each call. A function that reads no key takes any.
+/// Checks that the job's key columns can be read as these fields, one by one. A function learns the key columns only in a call,
+/// so each call checks them. A function that reads no key accepts any.
 ///
 /// # Errors
 /// What the function reads, and what the job's key is.

@@ -1,4 +1,4 @@
-//! A process function that was opened: the loops over rows and timers.
+//! An opened process function: the loops over rows and timers.
 
 use crate::column::batch::Batch;
 use crate::export::layout::RawTimer;
@@ -13,11 +13,11 @@ use crate::row::contract::{ReadRow, Row};
 use crate::state::slot::State;
 use crate::timestamp::Timestamp;
 
-/// A process function that was opened, whatever its types.
+/// An opened process function, without its types.
 pub(crate) trait OpenedProcess {
-    /// Rows of one input (0, or 1 for the second); row `i` is of key `key_of_row[i]`.
+    /// Handles rows of one input (0, or 1 for the second); row `i` is of key `key_of_row[i]`.
     fn on_batch(&self, input: u32, keys: &Batch, key_of_row: &[u32], rows: &Batch) -> Result<Answer, String>;
-    /// Timers that are due.
+    /// Handles timers that are due.
     fn on_timers(&self, keys: &Batch, timers: &[RawTimer]) -> Result<Answer, String>;
 }
 
@@ -72,7 +72,7 @@ impl<P: Process> OpenedProcess for P {
     }
 }
 
-/// The timer, if the function knows its tag.
+/// Returns the timer, if the function knows its tag.
 fn timer<Tag: TimerTag>(raw: &RawTimer) -> Option<Timer<Tag>> {
     let clock = if raw.clock == 0 { Clock::EventTime } else { Clock::ProcessingTime };
     Some(Timer { clock, time: Timestamp::from_millis(raw.time), tag: Tag::of(raw.tag)? })
@@ -108,7 +108,7 @@ fn batch<'c, P: Process, R: ReadRow<'c>>(
     finish(context, failures, rows.rows())
 }
 
-/// Writes back state and timers, unless what was stored could not be read: then the call fails, and nothing has happened.
+/// Writes back state and timers. Where stored state could not be read, the call fails, and nothing is written.
 fn finish<P: Process>(context: Context<'_, P>, failures: Vec<RowFailure>, given: usize) -> Result<Answer, String> {
     let Context { state, timers, out, sides, .. } = context;
     state.check()?;

@@ -1,10 +1,10 @@
-//! Timers.
+//! Timers of a process function.
 
 use crate::export::layout::RawTimer;
 use crate::host::state;
 use crate::timestamp::Timestamp;
 
-/// Which time a timer waits for.
+/// The time that a timer waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Clock {
@@ -14,7 +14,7 @@ pub enum Clock {
     ProcessingTime,
 }
 
-/// A timer of a key. It is known by its clock, its time and its tag: setting the same one again changes nothing.
+/// A timer of a key. Its clock, time and tag identify it: setting the same one again changes nothing.
 ///
 /// ```
 /// use flowgate_sdk::{Timer, Timestamp};
@@ -24,27 +24,27 @@ pub enum Clock {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Timer<Tag = u64> {
-    /// Which time it waits for.
+    /// The time that it waits for.
     pub clock: Clock,
-    /// When that is. One in the past fires right after the call.
+    /// When it fires. One in the past fires right after the call.
     pub time: Timestamp,
-    /// The function's own.
+    /// Set by the function; it distinguishes timers.
     pub tag: Tag,
 }
 
 impl<Tag> Timer<Tag> {
-    /// A timer that fires when the operator's watermark reaches `time`.
+    /// Creates a timer that fires when the operator's watermark reaches `time`.
     pub fn event_time(time: Timestamp, tag: Tag) -> Self {
         Timer { clock: Clock::EventTime, time, tag }
     }
 
-    /// A timer that fires when the job's processing time reaches `time`.
+    /// Creates a timer that fires when the job's processing time reaches `time`.
     pub fn processing_time(time: Timestamp, tag: Tag) -> Self {
         Timer { clock: Clock::ProcessingTime, time, tag }
     }
 }
 
-/// What tells the timers of a key apart: `u64`, or an enum without fields and `#[derive(TimerTag)]`. The numbers of its
+/// The tag that distinguishes the timers of a key: `u64`, or an enum without fields and `#[derive(TimerTag)]`. The numbers of its
 /// variants are stored with the timers: they must mean the same in the next version of the plugin.
 ///
 /// ```
@@ -61,9 +61,9 @@ impl<Tag> Timer<Tag> {
     note = "tags are `u64` and enums without fields that have `#[derive(flowgate_sdk::TimerTag)]`"
 )]
 pub trait TimerTag: Copy {
-    /// Its number.
+    /// Returns its number.
     fn number(self) -> u64;
-    /// The tag of this number; `None` where there is none.
+    /// Returns the tag of this number; `None` where there is none.
     fn of(number: u64) -> Option<Self>;
 }
 
@@ -78,17 +78,17 @@ impl TimerTag for u64 {
     }
 }
 
-/// Sets and clears timers of the key of the row or timer that the function is called with: `ctx.timers`. All that was set and
-/// cleared in a call goes to the host at its end.
+/// Sets and clears timers of the key of the row or timer with which the function is called: `ctx.timers`. All changes of a call
+/// go to the host at its end.
 #[derive(Debug)]
 pub struct Timers<Tag> {
     key: u32,
     keys: usize,
-    /// In order; `true` sets.
+    /// The changes in their order; `true` sets.
     changes: Vec<(RawTimer, bool)>,
-    /// How many there were when this row began.
+    /// The number of changes when this row began.
     before: usize,
-    /// Of each key the last change, to leave out one that says the same again.
+    /// The last change of each key, to leave out an equal one.
     last: Vec<Option<(RawTimer, bool)>>,
     clears: bool,
     tag: std::marker::PhantomData<Tag>,
@@ -106,7 +106,7 @@ impl<Tag: TimerTag> Timers<Tag> {
         self.change(timer, true);
     }
 
-    /// Clears a timer; one that is not set does not matter.
+    /// Clears a timer; one that is not set is ignored.
     #[inline]
     pub fn clear(&mut self, timer: Timer<Tag>) {
         self.clears = true;
@@ -140,10 +140,10 @@ impl<Tag: TimerTag> Timers<Tag> {
         }
     }
 
-    /// Gives the host what was set and cleared: of each timer the last change.
+    /// Sends the host the last change of each timer.
     pub(crate) fn write_back(mut self) {
         if self.clears {
-            // Stable: changes of one timer stay in their order, the last is kept.
+            // The sort is stable: changes of one timer stay in their order, and the last is kept.
             self.changes.sort_by_key(|(timer, _)| *timer);
             self.changes.reverse();
             self.changes.dedup_by_key(|(timer, _)| *timer);

@@ -6,11 +6,11 @@ use crate::schema::Field;
 /// A struct with one field for each column, by `#[derive(Row)]`.
 ///
 /// Fields are `bool`, `i64`, `f64`, `&str`, `&[u8]`, [`Timestamp`](crate::Timestamp), [`Json`](crate::Json), and `Option` of
-/// these where a row may have no value. `String`, `Vec<u8>` and `Cow` stand for the same columns where a borrowed value is
-/// not to be had; reading them copies each value.
+/// these where a row may have no value. `String`, `Vec<u8>` and `Cow` stand for the same columns where a value cannot be
+/// borrowed; reading them copies each value.
 ///
-/// `#[row(name = "...")]` on a field names the column otherwise than the field. `#[row(passthrough)]` on the struct says
-/// that a function which returns it keeps the input's other columns beside.
+/// `#[row(name = "...")]` on a field names the column differently from the field. `#[row(passthrough)]` on the struct says that a
+/// function which returns it also keeps the input's other columns.
 ///
 /// ```
 /// use flowgate_sdk::{DataType, Field, Row};
@@ -27,7 +27,7 @@ use crate::schema::Field;
 pub trait Row: Sized {
     /// The columns, in the order of the struct's fields.
     const FIELDS: &'static [Field];
-    /// Whether a function that returns this row keeps the input's other columns beside.
+    /// Whether a function that returns this row also keeps the input's other columns.
     const PASSTHROUGH: bool;
 }
 
@@ -40,13 +40,13 @@ pub trait Row: Sized {
 pub trait ReadRow<'a>: Row {
     /// A view for each column, under the field's name.
     type Columns;
-    /// The views; each has the batch's number of rows. The batch's columns are those of `FIELDS`.
+    /// Returns the views; each has the batch's number of rows. The batch's columns are those of `FIELDS`.
     fn columns(batch: &'a Batch) -> Self::Columns;
-    /// One row. Panics where there is no such row.
+    /// Reads one row. Panics where there is no such row.
     fn read(columns: &Self::Columns, row: usize) -> Self;
 }
 
-/// A row that can be written. Implemented by `#[derive(Row)]`, and by `()`: no made columns, all others kept.
+/// A row that can be written. Implemented by `#[derive(Row)]`, and by `()`, which makes no columns and keeps all others.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be written as a row",
     label = "this has to be a row: a struct with `#[derive(Row)]`"
@@ -60,11 +60,11 @@ pub trait WriteRow: Row {
 
 /// The builders of the columns of a row.
 pub trait BuildRow {
-    /// Empty builders with room for `rows` rows and `bytes` bytes of text altogether.
+    /// Creates empty builders with room for `rows` rows and `bytes` bytes of text in total.
     fn with_capacity(rows: usize, bytes: usize) -> Self;
-    /// Forgets the rows from `len` on.
+    /// Removes the rows from `len` on.
     fn truncate(&mut self, len: usize);
-    /// The columns, in the order of the row's fields, each with its number of values.
+    /// Returns the columns, in the order of the row's fields, each with its number of values.
     fn finish(self) -> Vec<(usize, Column)>;
 }
 

@@ -11,23 +11,23 @@ use crate::schema::DataType;
     note = "columns are `bool`, `i64`, `f64`, `&str`, `&[u8]`, `Timestamp`, `Json`, their owned forms, and `Option` of these"
 )]
 pub trait FieldType {
-    /// What the column holds.
+    /// The type of the column.
     const DATA_TYPE: DataType;
     /// Whether a row may have no value.
     const NULLABLE: bool;
 }
 
-/// A field type that always has a value: what can stand in an `Option`.
+/// A field type that always has a value, and so can be in an `Option`.
 pub trait Required: FieldType {}
 
 /// A field that can be read.
 pub trait ReadField<'a>: FieldType + Sized {
     /// The view over the column.
     type Column;
-    /// The view of the first `rows` values. Panics where the column is of another type or shorter; `open` has made sure
-    /// that it is not.
+    /// Returns the view of the first `rows` values. Panics where the column is of another type or shorter, which `open` has ruled
+    /// out.
     fn column(column: &'a Column, rows: usize) -> Self::Column;
-    /// The value of a row. Panics where there is no such row.
+    /// Returns the value of a row. Panics where there is no such row.
     fn get(column: &Self::Column, row: usize) -> Self;
 }
 

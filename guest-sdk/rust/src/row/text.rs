@@ -1,11 +1,11 @@
-//! Texts of other kinds than `&str`.
+//! Texts of other types than `&str`.
 
 use std::fmt::Display;
 
 use crate::row::field::{FieldType, Required};
 use crate::schema::DataType;
 
-/// One JSON value as text: the type of `json` columns, which carry nested data. Nobody has parsed it on the way.
+/// One JSON value as text: the type of `json` columns, which carry nested data. The host does not parse it on the way.
 ///
 /// ```
 /// use flowgate_sdk::{Failure, Json, Row};
@@ -28,10 +28,10 @@ use crate::schema::DataType;
 pub struct Json<'a>(pub &'a str);
 
 impl<'a> Json<'a> {
-    /// Reads the value as any type that serde can deserialise.
+    /// Parses the value as any type that serde can deserialise.
     ///
     /// # Errors
-    /// Where the text is no JSON, or no such value.
+    /// The text is not JSON, or not such a value.
     ///
     /// ```
     /// assert_eq!(flowgate_sdk::Json("[1, 2]").parse::<Vec<i64>>().unwrap(), [1, 2]);
@@ -41,7 +41,7 @@ impl<'a> Json<'a> {
     }
 }
 
-/// A text built of pieces, written straight into the output column: no `String` in between. For output rows.
+/// A text assembled from pieces, written straight into the output column: no `String` in between. For output rows.
 ///
 /// ```
 /// use flowgate_sdk::{Concat, Row};
@@ -63,7 +63,7 @@ impl<'a> Json<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Concat<'a, const N: usize>(pub [&'a str; N]);
 
-/// A text from anything that can be displayed, written straight into the output column: no `String` in between. For output
+/// A text from anything that implements `Display`, written straight into the output column: no `String` in between. For output
 /// rows.
 ///
 /// ```

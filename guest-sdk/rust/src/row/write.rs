@@ -51,7 +51,7 @@ impl<D: Display> WriteField for Formatted<D> {
     type Builder = TextBuilder;
     #[inline]
     fn write(self, builder: &mut TextBuilder) {
-        // A `TextBuilder` takes every piece; an error is the value's own, which keeps what it wrote so far.
+        // A `TextBuilder` accepts every piece; an error comes from the value itself, which keeps what it wrote before.
         let _ = write!(builder, "{}", self.0);
         builder.end_value();
     }

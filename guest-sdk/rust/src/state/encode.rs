@@ -2,11 +2,11 @@
 
 use crate::timestamp::Timestamp;
 
-/// What a slot of state can hold. State outlives the plugin's version that wrote it, so the bytes are fixed:
+/// A type that a slot of state can hold. State outlives the plugin's version that wrote it, so the bytes are fixed:
 ///
 /// | type | bytes |
 /// |---|---|
-/// | `u8` to `u128`, `i8` to `i128` | little-endian, as many as the type has |
+/// | `u8` to `u128`, `i8` to `i128` | little-endian, in the size of the type |
 /// | `f32`, `f64` | the IEEE 754 bits, little-endian |
 /// | `bool` | one: 0 or 1 |
 /// | `Timestamp` | as `i64`: milliseconds since 1970 |
@@ -15,7 +15,7 @@ use crate::timestamp::Timestamp;
 /// | `Option<T>` | 0, or 1 and the value |
 /// | tuples, arrays, structs with `#[derive(StateValue)]` | the parts in their order, nothing in between |
 ///
-/// Whoever changes a type gives its slot the next version (`#[state(version = 2)]`).
+/// If a type changes, its slot needs the next version (`#[state(version = 2)]`).
 ///
 /// ```
 /// use flowgate_sdk::StateValue;
@@ -38,7 +38,7 @@ pub trait StateValue: Sized {
     /// Appends the bytes.
     fn encode(&self, bytes: &mut Vec<u8>);
 
-    /// Takes the value from the front of the bytes; `None` where they do not begin with one.
+    /// Reads the value at the front of the bytes and advances behind it; `None` where they do not begin with one.
     fn decode(bytes: &mut &[u8]) -> Option<Self>;
 
     /// Appends the bytes of several values, one after another.
@@ -46,9 +46,9 @@ pub trait StateValue: Sized {
         values.iter().for_each(|value| value.encode(bytes));
     }
 
-    /// Takes `count` values from the front of the bytes.
+    /// Reads `count` values at the front of the bytes and advances behind them.
     fn decode_all(count: usize, bytes: &mut &[u8]) -> Option<Vec<Self>> {
-        // A count that is not true must not reserve memory.
+        // A wrong count must not reserve memory.
         let mut values = Vec::with_capacity(count.min(bytes.len()));
         for _ in 0..count {
             values.push(Self::decode(bytes)?);
@@ -57,7 +57,7 @@ pub trait StateValue: Sized {
     }
 }
 
-/// The value of which these are all the bytes.
+/// Returns the value whose encoding is all of `bytes`.
 pub(crate) fn decode_whole<T: StateValue>(mut bytes: &[u8]) -> Option<T> {
     let value = T::decode(&mut bytes)?;
     bytes.is_empty().then_some(value)

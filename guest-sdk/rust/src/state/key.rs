@@ -2,12 +2,12 @@
 
 use crate::timestamp::Timestamp;
 
-/// What can be the key of a [`Map`](crate::Map) entry. The host keeps entries in the order of their bytes, so the bytes
+/// A type that can be the key of a [`Map`](crate::Map) entry. The host keeps entries in the order of their bytes, so the bytes
 /// sort as the keys do:
 ///
 /// | type | bytes |
 /// |---|---|
-/// | `u8` to `u128` | big-endian, as many as the type has |
+/// | `u8` to `u128` | big-endian, in the size of the type |
 /// | `i8` to `i128` | the same, with the first bit flipped |
 /// | `bool` | one: 0 or 1 |
 /// | `Timestamp` | as `i64`: milliseconds since 1970 |
@@ -15,7 +15,7 @@ use crate::timestamp::Timestamp;
 /// | `Option<K>` | 0, or 1 and the key |
 /// | tuples | the parts in their order, nothing in between |
 ///
-/// Implementations of your own must sort as `Ord` says, and tell their end by themselves.
+/// Your own implementations must sort as `Ord` does, and `decode_key` must find the end of a key without a length.
 ///
 /// ```
 /// use flowgate_sdk::StateKey;
@@ -32,11 +32,11 @@ use crate::timestamp::Timestamp;
 pub trait StateKey: Ord + Clone {
     /// Appends the bytes.
     fn encode_key(&self, bytes: &mut Vec<u8>);
-    /// Takes the key from the front of the bytes; `None` where they do not begin with one.
+    /// Reads the key at the front of the bytes and advances behind it; `None` where they do not begin with one.
     fn decode_key(bytes: &mut &[u8]) -> Option<Self>;
 }
 
-/// The key of which these are all the bytes.
+/// Returns the key whose encoding is all of `bytes`.
 pub(crate) fn decode_whole<K: StateKey>(mut bytes: &[u8]) -> Option<K> {
     let key = K::decode_key(&mut bytes)?;
     bytes.is_empty().then_some(key)
@@ -175,7 +175,7 @@ mod tests {
     proptest! {
         #[test]
         fn bytes_sort_as_keys_do(left: Everything, right: Everything, same in 0usize..4) {
-            // Random keys rarely agree in their beginnings: make some.
+            // Random keys rarely have equal beginnings: make some.
             let mut right = right;
             if same > 0 { right.0 = left.0; }
             if same > 1 { right.1.0 = left.1.0.clone(); }

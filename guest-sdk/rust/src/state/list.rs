@@ -6,13 +6,13 @@ use crate::host::state;
 use crate::state::encode::{StateValue, decode_whole};
 use crate::state::slot::{Current, Slot};
 
-/// Elements that one call of the host fetches at most.
+/// Maximum elements that one call of the host fetches.
 const FETCH_MAX: u32 = 4_096;
 
 /// Elements for each key, in the order in which they were pushed. A field of a [`State`](trait@crate::State).
 ///
-/// Pushing needs no fetching, and all that was pushed in a call is written at once. The elements of a key are fetched when
-/// they are first read in a call.
+/// Pushing fetches nothing, and one call of the host writes all pushed elements. The elements of a key are fetched when they
+/// are first read in a call.
 #[derive(Debug)]
 pub struct List<T> {
     number: u32,
@@ -26,21 +26,21 @@ pub struct List<T> {
 
 #[derive(Debug)]
 struct Kept<T> {
-    /// Those that were fetched, then those that were pushed.
+    /// The fetched elements, then the pushed ones.
     items: Vec<T>,
-    /// How many were fetched.
+    /// The number of fetched elements.
     fetched: usize,
-    /// Whether all that are stored were fetched, or do not count because of a `clear`.
+    /// Whether all stored elements were fetched, or are hidden by a `clear`.
     whole: bool,
     cleared: bool,
 }
 
-/// What this row changed.
+/// The changes of this row.
 #[derive(Debug)]
 struct Undo<T> {
-    /// How many had been pushed before, since the last `clear`.
+    /// The number of elements pushed since the last `clear`, before this row.
     pushed: usize,
-    /// What the row's first `clear` removed.
+    /// The elements that the row's first `clear` removed.
     cleared: Option<Kept<T>>,
 }
 
@@ -52,7 +52,7 @@ impl<T: StateValue> List<T> {
         self.kept().items.push(element);
     }
 
-    /// The elements of this key; those pushed last are at the end.
+    /// Returns the elements of this key; those pushed last are at the end.
     pub fn get(&mut self) -> &[T] {
         if !self.kept().whole {
             self.load();
@@ -60,7 +60,7 @@ impl<T: StateValue> List<T> {
         &self.kept().items
     }
 
-    /// Empties the list of this key.
+    /// Removes all elements of this key.
     pub fn clear(&mut self) {
         self.remember();
         let empty = Kept { items: Vec::new(), fetched: 0, whole: true, cleared: true };
@@ -68,7 +68,7 @@ impl<T: StateValue> List<T> {
         self.undo.cleared.get_or_insert(old);
     }
 
-    /// Puts these elements in the place of those of this key.
+    /// Replaces the elements of this key.
     pub fn replace(&mut self, elements: impl IntoIterator<Item = T>) {
         let elements: Vec<T> = elements.into_iter().collect();
         self.clear();

@@ -10,14 +10,14 @@ use crate::state::key::{StateKey, decode_whole as decode_whole_key};
 use crate::state::optional::OptionalBuilder;
 use crate::state::slot::{Current, Slot};
 
-/// Entries that one call of the host fetches at most.
+/// Maximum entries that one call of the host fetches.
 const FETCH_MAX: u32 = 1_024;
 
 /// Entries for each key, in the order of their own keys. A field of a [`State`](trait@crate::State).
 ///
-/// Each entry that is read is fetched once in a call, by a call of the host that costs as much as a hundred rows' work, unless
-/// [`Process::prefetch`](crate::Process::prefetch) names it ahead: all that it names come by one call. Writing fetches nothing;
-/// all that was written goes out at once.
+/// Each entry that is read is fetched once in a call of the function, by a call of the host that costs as much as processing a
+/// hundred rows. Entries that [`Process::prefetch`](crate::Process::prefetch) requests ahead are fetched by one call. Writing
+/// fetches nothing; one call of the host writes all changes.
 #[derive(Debug)]
 pub struct Map<K, V> {
     number: u32,
@@ -26,7 +26,7 @@ pub struct Map<K, V> {
     keys: Vec<Kept<K, V>>,
     /// Keys and entries to fetch.
     wanted: Vec<(u32, K)>,
-    /// What row `undo_row` changed, in order.
+    /// The changes of row `undo_row`, in order.
     undo: Vec<Undo<K, V>>,
     undo_row: u32,
     sound: bool,
@@ -34,9 +34,9 @@ pub struct Map<K, V> {
 
 #[derive(Debug)]
 struct Kept<K, V> {
-    /// Those known: fetched or written.
+    /// The known entries: fetched or written.
     entries: BTreeMap<K, Entry<V>>,
-    /// Whether an entry that is not known is known not to be there.
+    /// Whether an entry that is not in `entries` does not exist.
     whole: bool,
     cleared: bool,
 }
@@ -49,14 +49,14 @@ struct Entry<V> {
 
 #[derive(Debug)]
 enum Undo<K, V> {
-    /// The entry as it was, if it was known.
+    /// The entry before the change, if it was known.
     Entry(K, Option<Entry<V>>),
-    /// All entries as they were.
+    /// All entries before the change.
     All(Kept<K, V>),
 }
 
 impl<K: StateKey, V: StateValue> Map<K, V> {
-    /// The value of an entry of this key.
+    /// Returns the value of an entry of this key.
     pub fn get(&mut self, entry: &K) -> Option<&V> {
         let kept = self.kept();
         if !kept.whole && !kept.entries.contains_key(entry) {
@@ -81,7 +81,8 @@ impl<K: StateKey, V: StateValue> Map<K, V> {
         self.put(entry.clone(), None);
     }
 
-    /// The entries of this key in the order of theirs. All of them are fetched, and kept until the end of the call.
+    /// Iterates over the entries of this key in the order of their keys. All of them are fetched, and kept until the end of the
+    /// call.
     pub fn entries(&mut self) -> impl DoubleEndedIterator<Item = (&K, &V)> {
         if !self.kept().whole {
             self.load();
@@ -96,7 +97,7 @@ impl<K: StateKey, V: StateValue> Map<K, V> {
         self.remember(Undo::All(old));
     }
 
-    /// Asks for an entry of this key ahead; for [`Process::prefetch`](crate::Process::prefetch).
+    /// Requests an entry of this key ahead; for [`Process::prefetch`](crate::Process::prefetch).
     pub fn want(&mut self, entry: K) {
         let kept = self.kept();
         if !kept.whole && !kept.entries.contains_key(&entry) {
@@ -139,7 +140,7 @@ impl<K: StateKey, V: StateValue> Map<K, V> {
                     self.kept().whole = true;
                     return;
                 };
-                // What this call has written counts, not what is stored.
+                // The writes of this call count, not the stored value.
                 self.kept().entries.entry(entry).or_insert(Entry { value: Some(value), changed: false });
             }
             after = chunk.into_iter().next_back().map(|(entry, _)| entry);
@@ -175,7 +176,7 @@ impl<K: StateKey, V: StateValue> Slot for Map<K, V> {
                 Undo::Entry(entry, Some(old)) => drop(kept.entries.insert(entry, old)),
                 Undo::Entry(entry, None) => {
                     kept.entries.remove(&entry);
-                    // What is stored of it was not looked at, even if all others were fetched meanwhile.
+                    // The stored entry was not read, even if all others were fetched meanwhile.
                     kept.whole = kept.cleared;
                 }
                 Undo::All(old) => *kept = old,

@@ -1,4 +1,4 @@
-//! Typed state of process functions: slots that fetch and write a batch of keys at a time, and the bytes of what they hold.
+//! Typed state of process functions: slots that fetch and write a batch of keys at a time, and the encoding of their values.
 
 pub(crate) mod encode;
 pub(crate) mod key;

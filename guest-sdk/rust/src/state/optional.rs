@@ -3,17 +3,17 @@
 use crate::column::batch::{VarValues, bit};
 use crate::column::builder::{BoolBuilder, Build};
 
-/// Values of which some are not there.
+/// Values, some of which are absent.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct OptionalValues {
     /// Packed bits, least significant first, 1 = there is a value.
     pub(crate) present: Vec<u8>,
-    /// One for each; empty where there is none.
+    /// One value for each bit; empty where it is absent.
     pub(crate) values: VarValues,
 }
 
 impl OptionalValues {
-    /// In order; panics where there are fewer bits than values, which is the host's fault.
+    /// Iterates over the values in order; panics where there are fewer bits than values, which is the host's fault.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Option<&[u8]>> {
         self.values.iter().enumerate().map(|(index, value)| bit(&self.present, index).then_some(value))
     }
@@ -26,12 +26,12 @@ pub(crate) struct OptionalBuilder {
 }
 
 impl OptionalBuilder {
-    /// With room for `len` values of `bytes` bytes together.
+    /// Creates a builder with room for `len` values of `bytes` bytes together.
     pub(crate) fn with_capacity(len: usize, bytes: usize) -> Self {
         OptionalBuilder { present: BoolBuilder::with_capacity(len, 0), values: VarValues::with_capacity(len, bytes) }
     }
 
-    /// Appends a value, which `write` appends the bytes of.
+    /// Appends a value, whose bytes `write` appends.
     pub(crate) fn push<T>(&mut self, value: Option<&T>, write: impl FnOnce(&T, &mut Vec<u8>)) {
         self.present.push(value.is_some());
         if let Some(value) = value {

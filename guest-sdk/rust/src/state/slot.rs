@@ -1,13 +1,13 @@
-//! Slots: the fields of a struct of state, each of them the values of every key of a call.
+//! Slots: the fields of a struct of state, each with the values of every key of a call.
 
 use crate::function::binding::{StateKind, StateSpec};
 
-/// What a process function keeps for each key, by `#[derive(State)]`: a struct whose fields are [`Value`](crate::Value),
-/// [`Map`](crate::Map) and [`List`](crate::List). `()` keeps nothing.
+/// The state that a process function keeps for each key, by `#[derive(State)]`: a struct whose fields are
+/// [`Value`](crate::Value), [`Map`](crate::Map) and [`List`](crate::List). `()` keeps nothing.
 ///
-/// A field's name is that of its slot: state survives a change of the plugin under it. `#[state(...)]` on a field takes
-/// `name = "..."`, `version = 2` (of the encoding of its values; 1 where it is left out) and `ttl = "1h"` (`ms`, `s`, `m`, `h`
-/// or `d` of processing time after the last write, after which the host may forget the value, entry or element).
+/// A field's name is that of its slot: state survives an update of the plugin under it. `#[state(...)]` on a field accepts
+/// `name = "..."`, `version = 2` (of the encoding of its values; default: 1) and `ttl = "1h"` (`ms`, `s`, `m`, `h` or `d` of
+/// processing time after the last write; then the host may remove the value, entry or element).
 ///
 /// ```
 /// use flowgate_sdk::{List, Map, State, Value};
@@ -22,10 +22,9 @@ use crate::function::binding::{StateKind, StateSpec};
 /// }
 /// ```
 ///
-/// In a call, `ctx.state` has the state of all keys of the batch. The methods of its fields are about the key of the row or
-/// timer that the function is called with. What is read is fetched for all keys by one call of the host where the contract
-/// has one, and what is written is written by one call at the end. Where a row or timer fails, what was written for it is
-/// undone.
+/// In a call, `ctx.state` has the state of all keys of the batch. The methods of its fields refer to the key of the row or timer
+/// with which the function is called. Where the contract allows it, one call of the host fetches the values of all keys; one call
+/// at the end writes all changes. Where a row or timer fails, its writes are undone.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no state",
     label = "no state",
@@ -34,20 +33,20 @@ use crate::function::binding::{StateKind, StateSpec};
 pub trait State: Sized {
     /// The slots, in order.
     fn specs() -> Vec<StateSpec>;
-    /// Creates a slot of a call with this number of keys, of which nothing is fetched yet.
+    /// Creates the state of a call with this number of keys, nothing of which is fetched yet.
     fn new(keys: usize) -> Self;
-    /// From now on it is about this key, for this given row.
+    /// Makes `key` the current key, for given row `row`.
     fn begin(&mut self, row: u32, key: u32);
-    /// Undoes what was written since `begin`.
+    /// Undoes the writes since `begin`.
     fn undo(&mut self);
-    /// Fetches what was asked for ahead.
+    /// Fetches what was requested ahead.
     fn fetch(&mut self);
-    /// Why what was read or written cannot stand; then nothing may be written back.
+    /// Checks that all stored state could be read; otherwise nothing may be written back.
     ///
     /// # Errors
-    /// What the host had stored is no such value.
+    /// Stored bytes are not an encoding of the slot's type.
     fn check(&self) -> Result<(), String>;
-    /// Gives the host what was written.
+    /// Sends the host what was written.
     fn write_back(self);
 }
 
@@ -73,9 +72,9 @@ impl State for () {
     note = "a field of a state is a `Value<T>`, a `Map<K, V>` or a `List<T>`"
 )]
 pub trait Slot: Sized {
-    /// What it holds.
+    /// The kind of the slot.
     const KIND: StateKind;
-    /// Slot `number` of the binding; nothing fetched yet.
+    /// Creates slot `number` of the binding, with nothing fetched yet.
     fn new(number: u32, keys: usize) -> Self;
     /// As [`State::begin`].
     fn begin(&mut self, row: u32, key: u32);
@@ -83,7 +82,7 @@ pub trait Slot: Sized {
     fn undo(&mut self);
     /// As [`State::fetch`].
     fn fetch(&mut self) {}
-    /// Whether everything that the host had stored could be read.
+    /// Whether all stored values could be read.
     fn is_sound(&self) -> bool;
     /// As [`State::write_back`].
     fn write_back(self);
@@ -100,7 +99,7 @@ pub fn check(is_sound: bool, name: &str) -> Result<(), String> {
     ))
 }
 
-/// Which key and row a slot is about.
+/// The key and row that a slot refers to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Current {
     pub(crate) row: u32,
@@ -108,7 +107,7 @@ pub(crate) struct Current {
 }
 
 impl Current {
-    /// Before the first row: no row has this number, the host gives fewer.
+    /// Before the first row: no row has this number, because batches are smaller.
     pub(crate) const NONE: Current = Current { row: u32::MAX, key: 0 };
 
     #[inline(always)]

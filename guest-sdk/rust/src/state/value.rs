@@ -8,17 +8,17 @@ use crate::state::slot::{Current, Slot};
 
 /// One value for each key, or none. A field of a [`State`](trait@crate::State).
 ///
-/// The values of all keys of the batch are fetched by one call of the host when the first is looked at, and those that
-/// changed are written by one at the end.
+/// One call of the host fetches the values of all keys of the batch when the first is read, and one at the end writes those that
+/// changed.
 #[derive(Debug)]
 pub struct Value<T> {
     number: u32,
-    /// How many keys the call has.
+    /// The number of keys in the call.
     count: usize,
     current: Current,
-    /// One for each key, once something was touched.
+    /// One for each key, once a value was read or written.
     keys: Vec<Kept<T>>,
-    /// Of key `undo_key`, before row `undo_row`.
+    /// The value of key `undo_key` before row `undo_row`.
     undo: Option<Kept<T>>,
     undo_row: u32,
     sound: bool,
@@ -31,7 +31,7 @@ struct Kept<T> {
 }
 
 impl<T: StateValue> Value<T> {
-    /// The value of this key.
+    /// Returns the value of this key.
     #[inline(always)]
     pub fn get(&mut self) -> Option<&T> {
         self.kept().value.as_ref()
@@ -43,7 +43,7 @@ impl<T: StateValue> Value<T> {
         self.kept().value.is_some()
     }
 
-    /// Sets the value of this key. Counts as a write for the time-to-live also where it is the same.
+    /// Sets the value of this key. An equal value also counts as a write for the time-to-live.
     #[inline(always)]
     pub fn set(&mut self, value: T) {
         self.put(Some(value));
@@ -55,7 +55,7 @@ impl<T: StateValue> Value<T> {
         self.put(None);
     }
 
-    /// Sets the value to what `change` makes of it. The old one is cloned, in case the row fails.
+    /// Sets the value to the result of `change`. The old one is cloned, in case the row fails.
     #[inline(always)]
     pub fn update(&mut self, change: impl FnOnce(Option<T>) -> T)
     where

@@ -8,10 +8,10 @@ use crate::row::field::ReadField;
 use crate::schema::Field;
 use crate::testing::transform::{batch, checked_batch, project, read};
 
-/// Most bytes that the host stores of an accumulator.
+/// Maximum bytes that the host stores for an accumulator.
 const ACCUMULATOR_BYTES_MAX: usize = 64 << 10;
 
-/// Opens an aggregate: nothing, or everything that is wrong, as the author of a job would see it.
+/// Checks that an aggregate opens; the error is everything that is wrong, as the author of a job would see it.
 ///
 /// # Errors
 /// What is wrong with the config and the offered columns.
@@ -34,8 +34,8 @@ pub fn open_aggregate<A: Aggregate>(config: &str, offered: &[Field]) -> Result<(
     Function::aggregate::<A>().open(config, &[offered.to_vec()]).map(drop)
 }
 
-/// Opens an aggregate with this config (JSON), adds the rows of each part to an accumulator of its own, row by row as bytes
-/// in between, merges the accumulators from left to right, and finishes.
+/// Opens an aggregate with this config (JSON). Adds the rows of each part to an accumulator of its own, which is encoded to bytes
+/// after each row; merges the accumulators from left to right, and finishes.
 ///
 /// # Errors
 /// What is wrong with the config and the columns, or why the function as a whole failed.
@@ -83,12 +83,12 @@ pub fn aggregate<A: Aggregate, R: WriteRow>(
     Ok(AggregateResult { batch, fields, failures, accumulator: merged.data })
 }
 
-/// One accumulator without rows.
+/// Returns one accumulator without rows.
 fn empty() -> VarValues {
     VarValues { offsets: vec![0, 0], data: Vec::new() }
 }
 
-/// What an aggregate made of its rows.
+/// The result of an aggregate.
 #[derive(Debug)]
 pub struct AggregateResult {
     batch: Batch,
@@ -98,7 +98,7 @@ pub struct AggregateResult {
 }
 
 impl AggregateResult {
-    /// The result of an aggregate that has one value. Panics where it is of another type.
+    /// Returns the result of an aggregate that has one value. Panics where it is of another type.
     pub fn value<'a, T: ReadField<'a>>(&'a self) -> T {
         let [field] = &self.fields[..] else { panic!("the result is a row: {:?}", self.fields) };
         let fits = field.data_type == T::DATA_TYPE && (T::NULLABLE || !field.nullable);
@@ -106,7 +106,7 @@ impl AggregateResult {
         T::get(&T::column(&self.batch.columns()[0], 1), 0)
     }
 
-    /// The result of an aggregate that gives a row. Panics where the struct has not exactly its columns.
+    /// Returns the result of an aggregate that returns a row. Panics where the struct has not exactly its columns.
     pub fn row<'a, R: ReadRow<'a>>(&'a self) -> R {
         read(&self.batch, &self.fields).pop().expect("there is one accumulator, hence one row")
     }

@@ -1,9 +1,9 @@
-//! Rows of columns put in another order, or left out.
+//! Rows of columns, reordered or left out.
 
 use crate::column::batch::{Column, Values, VarValues, bit};
 use crate::column::builder::{BoolBuilder, Build};
 
-/// The values of these rows; `None` becomes a row without a value.
+/// Returns the values of these rows; `None` becomes a row without a value.
 pub(super) fn gather(column: &Column, rows: &[Option<usize>]) -> Column {
     let values = match &column.values {
         Values::Booleans(bits) => {
@@ -21,7 +21,7 @@ pub(super) fn gather(column: &Column, rows: &[Option<usize>]) -> Column {
     Column { values, validity }
 }
 
-/// Columns of one row each, of the same type, as one column.
+/// Returns columns of one row each, of the same type, as one column.
 pub(super) fn stack(rows: &[&Column]) -> Column {
     macro_rules! firsts {
         ($case:ident) => {

@@ -21,7 +21,7 @@ use crate::timestamp::Timestamp;
 pub struct Host(State);
 
 impl Host {
-    /// A host without a watermark or files, at processing time 0.
+    /// Creates a host without a watermark or files, at processing time 0.
     pub fn new() -> Self {
         Host::default()
     }
@@ -44,14 +44,14 @@ impl Host {
         self
     }
 
-    /// Shows it to functions on this thread until the guard is dropped.
+    /// Makes it the host of functions on this thread until the guard is dropped.
     #[must_use = "functions see the host until this is dropped"]
     pub fn install(self) -> InstalledHost {
         InstalledHost { before: with_state(|state| std::mem::replace(state, self.0)), thread: PhantomData }
     }
 }
 
-/// A host that functions on this thread see, and what they told it.
+/// The host of functions on this thread, and what they sent it.
 ///
 /// ```
 /// let host = flowgate_sdk::testing::Host::new().install();
@@ -63,27 +63,27 @@ impl Host {
 #[derive(Debug)]
 pub struct InstalledHost {
     before: State,
-    /// It must be dropped on the thread that it was made on.
+    /// It must be dropped on the thread on which it was installed.
     thread: PhantomData<*const ()>,
 }
 
 impl InstalledHost {
-    /// What was added to a counter.
+    /// Returns the sum of what was added to a counter.
     pub fn counter(&self, name: &str) -> u64 {
         with_state(|state| state.counters.get(name).copied().unwrap_or(0))
     }
 
-    /// What a gauge was set to last.
+    /// Returns the last value of a gauge.
     pub fn gauge(&self, name: &str) -> Option<f64> {
         with_state(|state| state.gauges.get(name).copied())
     }
 
-    /// Every counter.
+    /// Returns every counter.
     pub fn counters(&self) -> BTreeMap<String, u64> {
         with_state(|state| state.counters.clone())
     }
 
-    /// Every logged line, as `level message`.
+    /// Returns every logged line, as `level message`.
     pub fn lines(&self) -> Vec<String> {
         with_state(|state| state.lines.clone())
     }

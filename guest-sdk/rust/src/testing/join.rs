@@ -8,7 +8,7 @@ use crate::schema::Field;
 use crate::testing::gather::gather;
 use crate::testing::transform::{TransformResult, batch, checked_batch, project};
 
-/// Opens a join function: nothing, or everything that is wrong, as the author of a job would see it.
+/// Checks that a join function opens; the error is everything that is wrong, as the author of a job would see it.
 ///
 /// # Errors
 /// What is wrong with the config and the offered columns.
@@ -58,7 +58,7 @@ pub fn join<J: Join, L: WriteRow, R: WriteRow>(
     Ok(TransformResult::new(answer, opened.binding, pairs))
 }
 
-/// The rows of one side, and their columns: nullable where a row is absent.
+/// Returns the rows of one side, and their columns: nullable where a row is absent.
 fn side<R: WriteRow>(rows: Vec<Option<R>>) -> (Batch, Vec<Field>) {
     let mut present = 0;
     let positions: Vec<Option<usize>> = rows

@@ -6,7 +6,7 @@ use crate::timestamp::Timestamp;
 
 /// The key of a row in a test: a row struct, one value for a key of one column, or `()` for none.
 pub trait TestKey: Clone {
-    /// The key columns of these keys.
+    /// Returns the key columns of these keys.
     fn columns(keys: Vec<Self>) -> Vec<Column>;
 }
 

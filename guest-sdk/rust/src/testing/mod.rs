@@ -1,7 +1,7 @@
 //! Runs functions natively, in plain tests, through the same columns as in a job.
 //!
-//! A function is a plain function, so most tests just call it. These helpers also show what a job sees: the selection, the
-//! columns, failures, side outputs, and what opening says of a config and of the columns on offer.
+//! A function is a plain function, so most tests just call it. These functions also show what a job sees: the selection, the
+//! columns, failures, side outputs, and the errors of opening for a config and the offered columns.
 //!
 //! ```
 //! use flowgate_sdk::{Row, testing};

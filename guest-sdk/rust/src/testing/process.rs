@@ -1,4 +1,4 @@
-//! Process functions in tests: state and timers in memory, and a clock that the test moves.
+//! Process functions in tests: state and timers in memory, and a clock that the test advances.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -21,10 +21,10 @@ use crate::testing::key::TestKey;
 use crate::testing::transform::{SideResult, batch, project};
 use crate::timestamp::Timestamp;
 
-/// Calls with timers that may follow one another because each sets the next in the past.
+/// Maximum calls with timers in a row, each of which sets the next in the past.
 const STORM: usize = 10_000;
 
-/// Runs a process function without a host: rows and time go in, rows, failures and state can be looked at.
+/// Runs a process function without a host. A test sends rows and time, and reads rows, failures and state.
 ///
 /// ```
 /// use flowgate_sdk::{Context, Failure, Map, Process, Row, State, Timer, Timestamp, testing::ProcessHarness};
@@ -77,7 +77,7 @@ pub struct ProcessHarness<P: Process> {
     function: Box<dyn OpenedProcess>,
     binding: Binding,
     keyed: Keyed,
-    /// The columns of each key that there was.
+    /// The columns of each key that was used.
     keys: BTreeMap<Key, Vec<Column>>,
     watermark: Option<i64>,
     processing_time: i64,
@@ -120,20 +120,20 @@ impl<P: Process> ProcessHarness<P> {
         })
     }
 
-    /// Gives the function one row of its first input. Panics where the function fails as a whole.
+    /// Sends the function one row of its first input. Panics where the function fails as a whole.
     pub fn row<K: TestKey, R: WriteRow>(&mut self, key: K, row: R) {
         self.batch(0, [(key, row)]).unwrap_or_else(|problem| panic!("the function fails: {problem}"));
     }
 
-    /// Gives the function one row of its second input. Panics where the function fails as a whole.
+    /// Sends the function one row of its second input. Panics where the function fails as a whole.
     pub fn other<K: TestKey, R: WriteRow>(&mut self, key: K, row: R) {
         self.batch(1, [(key, row)]).unwrap_or_else(|problem| panic!("the function fails: {problem}"));
     }
 
-    /// Gives the function rows of one input (0, or 1 for the second) in one call; then timers fire that are due.
+    /// Sends the function rows of one input (0, or 1 for the second) in one call; then timers fire that are due.
     ///
     /// # Errors
-    /// Why the function fails as a whole. State and timers are then as before.
+    /// Why the function fails as a whole. State and timers are then unchanged.
     ///
     /// # Panics
     /// There are no rows, or the function has no such input: the test is wrong.
@@ -164,49 +164,49 @@ impl<P: Process> ProcessHarness<P> {
         self.fire()
     }
 
-    /// Moves the watermark; event-time timers up to it fire, in the order of their time.
+    /// Advances the watermark; event-time timers up to it fire, in the order of their time.
     pub fn advance_watermark(&mut self, to: Timestamp) {
         assert!(self.watermark.is_none_or(|now| now <= to.as_millis()), "a watermark never goes back");
         self.watermark = Some(to.as_millis());
         self.fire().unwrap_or_else(|problem| panic!("the function fails: {problem}"));
     }
 
-    /// Moves the processing time; processing-time timers up to it fire, in the order of their time, and state expires.
+    /// Advances the processing time; processing-time timers up to it fire, in the order of their time, and state expires.
     pub fn advance_processing_time(&mut self, to: Timestamp) {
         assert!(self.processing_time <= to.as_millis(), "processing time never goes back");
         self.processing_time = to.as_millis();
         self.fire().unwrap_or_else(|problem| panic!("the function fails: {problem}"));
     }
 
-    /// The rows of the main output so far. Panics where the struct has not exactly its columns.
+    /// Returns the rows of the main output so far. Panics where the struct has not exactly its columns.
     pub fn rows<'a, R: ReadRow<'a>>(&'a self) -> Vec<R> {
         self.side("")
     }
 
-    /// The rows of a side output so far. Panics where there is no such output.
+    /// Returns the rows of a side output so far. Panics where there is no such output.
     pub fn side<'a, R: ReadRow<'a>>(&'a self, name: &str) -> Vec<R> {
         assert!(self.binding.outputs.iter().any(|output| output.name == name), "there is no output `{name}`");
         let of_name = self.answers.iter().flatten().filter(|(output, _)| output == name);
         of_name.flat_map(|(_, rows)| rows.rows::<R>()).collect()
     }
 
-    /// How many rows the main output has so far; for functions that pass rows on as they are.
+    /// Returns the number of rows in the main output so far; for functions that forward rows unchanged.
     pub fn row_count(&self) -> usize {
         self.answers.iter().map(|outputs| outputs[0].1.selection().len()).sum()
     }
 
-    /// The messages of rows and timers that failed so far.
+    /// Returns the messages of rows and timers that failed so far.
     pub fn failures(&self) -> &[String] {
         &self.failures
     }
 
-    /// Forgets the rows and failures so far.
+    /// Removes the rows and failures so far.
     pub fn clear(&mut self) {
         self.answers.clear();
         self.failures.clear();
     }
 
-    /// Looks at the state of a key. What is written is not kept.
+    /// Calls `look` with the state of a key. Writes in it are not kept.
     pub fn state<K: TestKey, T>(&mut self, key: K, look: impl FnOnce(&mut P::State) -> T) -> T {
         self.keyed.keys = vec![self.know(key)];
         self.within(|_| {
@@ -218,7 +218,7 @@ impl<P: Process> ProcessHarness<P> {
         })
     }
 
-    /// The timers of a key, those of event time first, each kind in the order of its time.
+    /// Returns the timers of a key, those of event time first, each kind in the order of its time.
     pub fn timers<K: TestKey>(&mut self, key: K) -> Vec<Timer<P::Tag>> {
         let key = self.know(key);
         let of_key = self.keyed.timers.iter().filter(|(_, _, of, _)| *of == key);
@@ -229,12 +229,12 @@ impl<P: Process> ProcessHarness<P> {
         timers.collect()
     }
 
-    /// How often the function called the host for state and timers so far.
+    /// Returns how often the function called the host for state and timers so far.
     pub fn host_calls(&self) -> u64 {
         self.keyed.calls
     }
 
-    /// Remembers the columns of a key; gives its identity.
+    /// Remembers the columns of a key; returns its identity.
     fn know<K: TestKey>(&mut self, key: K) -> Key {
         let columns = K::columns(vec![key]);
         let identity = format!("{columns:?}").into_bytes();
@@ -242,7 +242,7 @@ impl<P: Process> ProcessHarness<P> {
         identity
     }
 
-    /// Runs something with this harness's state, timers and time in the place of the thread's.
+    /// Runs a function while this harness's state, timers and time are those of the thread.
     fn within<T>(&mut self, run: impl FnOnce(&dyn OpenedProcess) -> T) -> T {
         let swap_time = |watermark: &mut Option<i64>, processing_time: &mut i64| {
             with_state(|state| {
@@ -282,8 +282,8 @@ impl<P: Process> ProcessHarness<P> {
         Ok(())
     }
 
-    /// Fires the timers that are due, as the host does: those of a clock in one call, in the order of their time; then those
-    /// that they set in the past.
+    /// Fires the timers that are due, as the host does: those of a clock in one call, in the order of their time; then those that
+    /// they set in the past.
     fn fire(&mut self) -> Result<(), String> {
         for _ in 0..STORM {
             let Some(clock) = [0, 1].into_iter().find(|clock| self.due(*clock).next().is_some()) else { return Ok(()) };
@@ -308,7 +308,7 @@ impl<P: Process> ProcessHarness<P> {
         panic!("timers fired {STORM} times, one after another: does each set the next in the past?");
     }
 
-    /// The timers of a clock that are due, in the order of their time.
+    /// Returns the timers of a clock that are due, in the order of their time.
     fn due(&self, clock: u8) -> impl Iterator<Item = &(u8, i64, Key, u64)> {
         let now = if clock == 0 { self.watermark } else { Some(self.processing_time) };
         let of_clock = self.keyed.timers.iter().filter(move |timer| timer.0 == clock);

@@ -10,7 +10,7 @@ use crate::{
     TimerTag, Timestamp, Value,
 };
 
-/// What a row tells the function to do.
+/// An instruction to the function.
 #[derive(Row, Clone, Debug)]
 struct Step {
     what: String,
@@ -46,7 +46,7 @@ enum Tag {
 #[crate::config]
 struct Steps;
 
-/// Does what rows tell it to do.
+/// Follows the instructions of its rows.
 #[crate::process]
 impl Process for Steps {
     type Row<'a> = Step;
@@ -153,7 +153,7 @@ fn a_call_of_many_rows_calls_the_host_a_few_times() {
     let steps =
         (0..8_000).map(|row| (row % 500, step(["add", "double", "insert", "push", "timer"][row as usize % 5], row)));
     harness.batch(0, steps).unwrap();
-    // A fetch of values and of entries; values, entries, elements and timers back.
+    // One call each to fetch values and entries; one each to write values, entries, elements and timers.
     assert_eq!(harness.host_calls(), 6);
 }
 
@@ -172,7 +172,7 @@ fn what_a_failed_row_wrote_is_undone() {
         ("no timer", 50),
         ("look", 1),
     ]);
-    // The rows of one call, and each in a call of its own.
+    // All rows in one call, and each in a call of its own.
     harness.batch(0, calls.iter().map(|(what, n)| ("k", failing(what, n + 4)))).unwrap();
     calls.iter().for_each(|(what, n)| harness.row("k", failing(what, *n)));
     assert_eq!(harness.failures().len(), 24);
@@ -188,7 +188,7 @@ fn what_a_failed_row_wrote_is_undone() {
 fn an_entry_that_was_asked_for_and_then_cleared_stays_away() {
     let mut harness = open();
     harness.batch(0, [("k", step("insert", 5)), ("other", step("insert", 6))]).unwrap();
-    // The second row fetches what it needs, and what the first had asked for.
+    // The second row fetches its own entry, and the one that the first had requested.
     harness
         .batch(0, [("k", step("want, clear", 5)), ("other", step("double unasked", 6)), ("k", step("look", 0))])
         .unwrap();
@@ -208,7 +208,7 @@ fn timers_fire_in_order_once_and_set_others() {
     // One in the past fires right after the call.
     harness.batch(0, [("k", step("timer", 5)), ("k", step("no timer", 7)), ("k", step("timer", 7))]).unwrap();
     assert_eq!(elements(&mut harness), [10, 30, 5, 7]);
-    // Timers of several keys in one call: the harness and the function agree on whose is whose.
+    // Timers of several keys in one call: the harness and the function agree on their keys.
     harness.batch(0, [("p", step("timer", 50)), ("q", step("timer", 60)), ("p", step("timer", 70))]).unwrap();
     let calls = harness.host_calls();
     harness.advance_watermark(Timestamp::from_millis(100));
@@ -234,7 +234,7 @@ struct Short {
 #[crate::config]
 struct Expiring;
 
-/// Passes on the first row of each name within the time-to-live.
+/// Forwards the first row of each name within the time-to-live.
 #[crate::process(name = "first-of")]
 impl Process for Expiring {
     type Row<'a> = Step;
@@ -293,7 +293,7 @@ struct Columns {
     column: String,
 }
 
-/// The chosen column and the key, as text.
+/// Returns the chosen column and the key, as text.
 #[crate::process]
 impl Process for Columns {
     type Row<'a> = ();
@@ -340,7 +340,7 @@ fn keys_by_position_and_chosen_columns() {
     assert!(problem.contains("(user: text, device: int64)") && problem.contains("are (text)"), "{problem}");
 }
 
-/// What the state of one key should be.
+/// The expected state of one key.
 #[derive(Default, Clone)]
 struct Model {
     value: Option<i64>,
@@ -387,7 +387,7 @@ const STEPS: [&str; 16] = [
 ];
 
 proptest! {
-    /// However rows are spread over keys and calls, and whichever fail, state is that of a plain model.
+    /// Goal: however rows are spread over keys and calls, and whichever fail, state is that of a plain model.
     #[test]
     fn state_is_that_of_a_model(
         rows in prop::collection::vec((0i64..3, 0usize..STEPS.len(), 0i64..40, prop::bool::weighted(0.3)), 1..80),

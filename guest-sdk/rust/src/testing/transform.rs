@@ -8,7 +8,7 @@ use crate::function::transform::Transform;
 use crate::row::contract::{BuildRow, ReadRow, WriteRow};
 use crate::schema::Field;
 
-/// The rows as a batch.
+/// Returns the rows as a batch.
 pub(super) fn batch<R: WriteRow>(rows: impl IntoIterator<Item = R>) -> Batch {
     let mut columns = R::Columns::with_capacity(0, 0);
     let mut count = 0;
@@ -19,7 +19,7 @@ pub(super) fn batch<R: WriteRow>(rows: impl IntoIterator<Item = R>) -> Batch {
     checked_batch(count, columns.finish().into_iter().map(|(_, column)| column).collect(), R::FIELDS)
 }
 
-/// The columns as a batch; panics where they are none.
+/// Returns the columns as a batch; panics where they are not one.
 pub(super) fn checked_batch(rows: usize, columns: Vec<Column>, fields: &[Field]) -> Batch {
     assert_eq!(columns.len(), fields.len(), "columns and fields");
     for (column, field) in columns.iter().zip(fields) {
@@ -27,11 +27,11 @@ pub(super) fn checked_batch(rows: usize, columns: Vec<Column>, fields: &[Field])
             panic!("the column `{}` has {problem}", field.name);
         }
     }
-    // SAFETY: `check` looked at every text.
+    // SAFETY: `check` has checked every text.
     unsafe { Batch::new_unchecked(rows, columns) }
 }
 
-/// The columns of `offered` that were asked for.
+/// Returns the columns of `offered` that are in `wanted`.
 pub(super) fn project(batch: Batch, offered: &[Field], wanted: &[Field]) -> Batch {
     let columns = wanted.iter().map(|field| {
         let position =
@@ -41,7 +41,7 @@ pub(super) fn project(batch: Batch, offered: &[Field], wanted: &[Field]) -> Batc
     checked_batch(batch.rows(), columns.collect(), wanted)
 }
 
-/// Rows of a batch as structs; panics where the struct reads other columns.
+/// Reads the rows of a batch as structs; panics where the struct reads other columns.
 pub(super) fn read<'a, R: ReadRow<'a>>(batch: &'a Batch, fields: &[Field]) -> Vec<R> {
     assert_eq!(R::FIELDS.len(), fields.len(), "the row struct must have the output's columns: {fields:?}");
     for (wanted, made) in R::FIELDS.iter().zip(fields) {
@@ -54,7 +54,7 @@ pub(super) fn read<'a, R: ReadRow<'a>>(batch: &'a Batch, fields: &[Field]) -> Ve
     (0..batch.rows()).map(|row| R::read(&columns, row)).collect()
 }
 
-/// Opens a transform: what it would read and write, or everything that is wrong, as the author of a job would see it.
+/// Checks that a transform opens; the error is everything that is wrong, as the author of a job would see it.
 ///
 /// # Errors
 /// What is wrong with the config and the offered columns.
@@ -116,7 +116,7 @@ pub fn run<T: Transform, R: WriteRow>(
     Ok(TransformResult::new(answer, opened.binding, batch.rows()))
 }
 
-/// What a transform made of a batch.
+/// The result of a transform for one batch.
 ///
 /// ```
 /// # use flowgate_sdk::{Row, testing};
@@ -151,23 +151,23 @@ impl TransformResult {
         TransformResult { outputs: outputs.collect(), failures }
     }
 
-    /// For each row of the main output, which of the given rows it comes from.
+    /// Returns, for each row of the main output, the index of the given row that it comes from.
     pub fn selection(&self) -> &[u32] {
         self.outputs[0].1.selection()
     }
 
-    /// The made columns of the main output as rows. Panics where the struct has not exactly these columns.
+    /// Returns the made columns of the main output as rows. Panics where the struct has not exactly these columns.
     pub fn rows<'a, R: ReadRow<'a>>(&'a self) -> Vec<R> {
         self.outputs[0].1.rows()
     }
 
-    /// The side output of this name. Panics where there is none.
+    /// Returns the side output of this name. Panics where there is none.
     pub fn side(&self, name: &str) -> &SideResult {
         let found = self.outputs[1..].iter().find(|(output, _)| output == name);
         &found.unwrap_or_else(|| panic!("the function has no side output `{name}`")).1
     }
 
-    /// The given rows that failed, with their messages.
+    /// Returns the given rows that failed, with their messages.
     pub fn failures(&self) -> &[(u32, String)] {
         &self.failures
     }
@@ -207,12 +207,12 @@ impl SideResult {
         SideResult { selection, batch, fields }
     }
 
-    /// For each row, which of the given rows it comes from.
+    /// Returns, for each row, the index of the given row that it comes from.
     pub fn selection(&self) -> &[u32] {
         &self.selection
     }
 
-    /// The made columns as rows. Panics where the struct has not exactly these columns.
+    /// Returns the made columns as rows. Panics where the struct has not exactly these columns.
     pub fn rows<'a, R: ReadRow<'a>>(&'a self) -> Vec<R> {
         read(&self.batch, &self.fields)
     }

@@ -1,4 +1,4 @@
-//! Functions for Flowgate jobs. `flowgate plugin build` makes the component.
+//! Functions for Flowgate jobs. `flowgate plugin build` builds the component.
 
 use flowgate_sdk::{Failure, Row};
 

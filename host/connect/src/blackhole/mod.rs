@@ -1,4 +1,4 @@
-//! The `blackhole` sink, which forgets.
+//! The `blackhole` sink, which drops its rows.
 
 pub(crate) mod settings;
 mod sink;

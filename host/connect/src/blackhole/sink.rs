@@ -1,11 +1,11 @@
-//! Forgets rows.
+//! Drops rows.
 
 use arrow_array::ArrayRef;
 
 use crate::sink::SinkWriter;
 use flowgate_base::error::Result;
 
-/// Takes rows and forgets them.
+/// Receives rows and drops them.
 #[derive(Debug, Clone, Copy)]
 pub struct Blackhole;
 

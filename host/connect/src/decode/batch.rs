@@ -1,4 +1,4 @@
-//! What is known of the rows of a batch apart from their columns.
+//! The rows of a batch under construction, apart from their columns.
 
 use std::sync::Arc;
 
@@ -7,20 +7,20 @@ use crate::source::{DecodeFailure, Positions};
 
 /// Counts the rows of a batch under construction.
 #[derive(Debug)]
-pub(crate) struct Batch {
+pub(crate) struct BatchCounter {
     rows_max: usize,
     rows: usize,
     bytes: usize,
     first: u64,
-    /// Line of each row, once they are not consecutive.
+    /// The line of each row, once they are not consecutive.
     lines: Vec<u64>,
     failures: Vec<DecodeFailure>,
 }
 
-impl Batch {
-    /// An empty batch for up to `rows_max` rows.
+impl BatchCounter {
+    /// Creates an empty batch for up to `rows_max` rows.
     pub(crate) fn new(rows_max: usize) -> Self {
-        Batch { rows_max, rows: 0, bytes: 0, first: 0, lines: Vec::new(), failures: Vec::new() }
+        BatchCounter { rows_max, rows: 0, bytes: 0, first: 0, lines: Vec::new(), failures: Vec::new() }
     }
 
     pub(crate) fn row_count(&self) -> usize {
@@ -35,17 +35,17 @@ impl Batch {
         self.rows_left() == 0 || self.bytes_left() == 0
     }
 
-    /// Rows (decoded or failed) that still fit.
+    /// Returns the number of rows (decoded or failed) that still fit.
     pub(crate) fn rows_left(&self) -> usize {
         self.rows_max.saturating_sub(self.rows + self.failures.len())
     }
 
-    /// Bytes of input that still fit; the record that crosses the bound still goes in.
+    /// Returns the bytes of input that still fit; the record that crosses the bound still goes in.
     pub(crate) fn bytes_left(&self) -> usize {
         limits::BATCH_BYTES_MAX.saturating_sub(self.bytes)
     }
 
-    /// `count` rows were decoded, from consecutive lines beginning at `line`.
+    /// Adds `count` decoded rows, from consecutive lines beginning at `line`.
     pub(crate) fn push_rows(&mut self, line: u64, count: usize, bytes: usize) {
         if self.rows == 0 {
             self.first = line;
@@ -59,19 +59,19 @@ impl Batch {
         self.bytes += bytes;
     }
 
-    /// Input of `bytes` bytes was read that is no row: a batch ends even where none of its input is.
+    /// Adds input of `bytes` bytes that has no row: a batch ends even where none of its input has one.
     pub(crate) fn push_skipped(&mut self, bytes: usize) {
         self.bytes += bytes;
     }
 
-    /// The record at `line` did not decode.
+    /// Adds the failure of the record at `line`.
     pub(crate) fn push_failure(&mut self, line: u64, raw: &[u8], message: String) {
         self.bytes += raw.len().min(limits::LINE_BYTES_MAX);
         let raw = cut_lossily(raw);
         self.failures.push(DecodeFailure { position: line, message, raw });
     }
 
-    /// Line numbers and failures; the batch is empty again.
+    /// Returns line numbers and failures; the batch is empty again.
     pub(crate) fn take(&mut self) -> (usize, Positions, Vec<DecodeFailure>) {
         let positions = if self.lines.is_empty() {
             Positions::From(self.first)
@@ -86,7 +86,7 @@ impl Batch {
     }
 }
 
-/// At most [`limits::FAILURE_RAW_BYTES_MAX`] bytes of text, cut between characters.
+/// Returns at most [`limits::FAILURE_RAW_BYTES_MAX`] bytes of text, cut between characters.
 fn cut_lossily(raw: &[u8]) -> String {
     let head = &raw[..raw.len().min(limits::FAILURE_RAW_BYTES_MAX)];
     let mut text = String::from_utf8_lossy(head).into_owned();

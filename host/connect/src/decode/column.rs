@@ -1,4 +1,4 @@
-//! A column that is filled row by row, and can take back the rows of a record that failed half way.
+//! A column that is filled row by row. The rows of a record that failed half way can be removed.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use flowgate_base::schema::{DataType, Field};
 /// One column under construction.
 pub(super) struct Column {
     field: Field,
-    /// Of a timestamp column: what integers count, and the first that gave a time which is hardly meant.
+    /// For a timestamp column: the unit of integers, and the first one with an implausible time.
     epoch: Epoch,
     values: Values,
-    /// Of a nullable column: whether each row has a value.
+    /// For a nullable column: whether each row has a value.
     valid: Vec<bool>,
     rows: usize,
 }
@@ -47,7 +47,7 @@ impl Column {
         Column { field, epoch: Epoch::default(), values, valid: Vec::new(), rows: 0 }
     }
 
-    /// The same; integers in a timestamp column count this.
+    /// Sets the unit of integers in a timestamp column.
     pub(super) fn counting(self, epoch: Epoch) -> Self {
         Column { epoch, ..self }
     }
@@ -56,22 +56,22 @@ impl Column {
         &self.field
     }
 
-    /// The first integer, since the last call, that gave a time which is hardly meant.
+    /// Returns the first integer since the last call whose time is implausible.
     pub(super) fn take_odd_time(&mut self) -> Option<epoch::Odd> {
         self.epoch.take_odd()
     }
 
-    /// Whether it takes integers alone, exactly: int64 and timestamp.
+    /// Whether it accepts only exact integers: int64 and timestamp.
     pub(super) fn is_integral(&self) -> bool {
         matches!(self.values, Values::Int64(_) | Values::Timestamp(_))
     }
 
-    /// Rows so far.
+    /// Returns the number of rows so far.
     pub(super) fn len(&self) -> usize {
         self.rows
     }
 
-    /// Forgets what comes after the first `rows` rows.
+    /// Removes the rows from number `rows` on.
     pub(super) fn truncate(&mut self, rows: usize) {
         if self.rows <= rows {
             return;
@@ -96,7 +96,7 @@ impl Column {
         }
     }
 
-    /// No value; false where the column does not allow that.
+    /// Appends a row without a value; false where the column does not allow that.
     pub(super) fn push_null(&mut self) -> bool {
         if !self.field.nullable {
             return false;
@@ -111,7 +111,7 @@ impl Column {
         true
     }
 
-    /// False where the column is of another type, as with the following.
+    /// Appends a boolean; false where the column is of another type, as with the following functions.
     pub(super) fn push_boolean(&mut self, value: bool) -> bool {
         let Values::Boolean(v) = &mut self.values else { return false };
         v.push(value);
@@ -119,8 +119,8 @@ impl Column {
         true
     }
 
-    /// An integer: for int64, float64 (the nearest float) and timestamp (in the column's unit; false where the time is beyond
-    /// 64 bits of milliseconds).
+    /// Appends an integer to int64, float64 (the nearest float) or timestamp (in the column's unit; false where the time is
+    /// beyond 64 bits of milliseconds).
     pub(super) fn push_integer(&mut self, value: i64) -> bool {
         match &mut self.values {
             Values::Int64(v) => v.push(value),
@@ -135,7 +135,7 @@ impl Column {
         true
     }
 
-    /// For float64 alone: an integer that went through a float may be another one.
+    /// Appends a float to float64 alone: an integer that was a float before may be a different one.
     pub(super) fn push_float(&mut self, value: f64) -> bool {
         let Values::Float64(v) = &mut self.values else { return false };
         v.push(value);
@@ -143,7 +143,7 @@ impl Column {
         true
     }
 
-    /// A number as it is written, where [`Column::is_integral`]; what is wrong with it.
+    /// Appends a number from its text, where [`Column::is_integral`]; the error says what is wrong with it.
     pub(super) fn push_written(&mut self, text: &str) -> std::result::Result<(), String> {
         match exact_integer(text) {
             Some(value) if self.push_integer(value) => Ok(()),
@@ -151,7 +151,7 @@ impl Column {
         }
     }
 
-    /// What is said of a number that the column cannot hold.
+    /// Returns the message for a number that the column cannot hold.
     pub(super) fn refused(&self, number: impl std::fmt::Display) -> String {
         let number = number.to_string();
         let is_large = number.parse::<f64>().is_ok_and(|value| value.abs() >= i64::MAX as f64);
@@ -164,7 +164,7 @@ impl Column {
         format!("expected {expected}, found the number {}{why}", short(&number))
     }
 
-    /// A text as JSON has it: for text, timestamp (RFC 3339) and bytes (base64).
+    /// Appends a JSON text to text, timestamp (RFC 3339) or bytes (base64).
     pub(super) fn push_text(&mut self, text: &str) -> std::result::Result<(), String> {
         match (self.field.data_type, &mut self.values) {
             (DataType::Text, _) => self.push_raw(text.as_bytes()),
@@ -181,7 +181,7 @@ impl Column {
         Ok(())
     }
 
-    /// A value as CSV has it: text of any type.
+    /// Appends a CSV value: the text of a value of any type.
     pub(super) fn push_csv(&mut self, text: &str) -> std::result::Result<(), String> {
         let wrong = |data_type: DataType| format!("expected {data_type}, found `{}`", short(text));
         let pushed = match self.field.data_type {
@@ -215,7 +215,7 @@ impl Column {
         if pushed { Ok(()) } else { Err(wrong(self.field.data_type)) }
     }
 
-    /// Bytes of a text, JSON or bytes column, as they are; for text and JSON they come from a `str`.
+    /// Appends the unchanged bytes of a text, JSON or bytes column; for text and JSON they come from a `str`.
     pub(super) fn push_raw(&mut self, bytes: &[u8]) {
         if let Values::Var { offsets, data } = &mut self.values {
             data.extend_from_slice(bytes);
@@ -224,7 +224,7 @@ impl Column {
         }
     }
 
-    /// The rows so far as an array; the column is empty again.
+    /// Returns the rows so far as an array; the column is empty again.
     pub(super) fn take(&mut self) -> Result<ArrayRef> {
         let fresh = Column::new(self.field.clone()).counting(std::mem::take(&mut self.epoch));
         let Column { field, values, valid, .. } = std::mem::replace(self, fresh);
@@ -250,7 +250,7 @@ impl Column {
     }
 }
 
-/// The head of a text, for messages.
+/// Returns the beginning of a text, for messages.
 pub(super) fn short(text: &str) -> &str {
     &text[..text.floor_char_boundary(60)]
 }

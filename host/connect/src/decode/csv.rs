@@ -6,16 +6,15 @@ use super::column::Column;
 use super::csv_record::{Found, Record};
 use super::epoch;
 use super::line::{self, Line};
-use super::{Batch, Cursor, DecodeSettings, Decoder};
+use super::{BatchCounter, Cursor, DecodeSettings, Decoder};
 use crate::error::SourceError;
 use crate::limits;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::DataType;
 
 /// Records of RFC 4180. A header names each column once, in any order, and may name others; without one, fields are columns in
-/// their order. An empty field is no value (an empty text, where the column is text and must have a value); `""` is an
-/// empty text. Empty lines are skipped. A record that is not CSV, or longer than a line may be, fails up to the end of
-/// its first line.
+/// their order. An empty field is no value (an empty text, where the column is text and must have a value); `""` is an empty
+/// text. Empty lines are skipped. A record that is not CSV, or longer than a line may be, fails up to the end of its first line.
 pub(crate) struct CsvDecoder {
     columns: Vec<Column>,
     delimiter: u8,
@@ -25,16 +24,16 @@ pub(crate) struct CsvDecoder {
     layout: Option<Layout>,
 }
 
-/// How the fields of a record become columns.
+/// The mapping from the fields of a record to columns.
 struct Layout {
-    /// Fields in a record.
+    /// The number of fields in a record.
     fields: usize,
-    /// Field of each column.
+    /// The field of each column.
     of_column: Vec<usize>,
 }
 
 impl CsvDecoder {
-    /// `name` is the input's, for messages.
+    /// Creates a decoder; `name` is the input's, for messages.
     pub(crate) fn new(settings: &DecodeSettings, name: &str) -> Self {
         CsvDecoder {
             columns: settings.columns(),
@@ -46,7 +45,7 @@ impl CsvDecoder {
         }
     }
 
-    /// The layout of the cursor's header, `None` before the header was read.
+    /// Returns the layout of the cursor's header, `None` before the header was read.
     fn layout(&self, cursor: &Cursor) -> Result<Option<Layout>> {
         if !self.has_header {
             let fields = self.columns.len();
@@ -115,8 +114,8 @@ impl CsvDecoder {
         Ok(())
     }
 
-    /// Fails the first line of `bytes`: where a record is not CSV, the next line is the likeliest place where one begins.
-    fn fail_line(&self, bytes: &[u8], at_end: bool, why: &str, cursor: &mut Cursor, batch: &mut Batch) -> usize {
+    /// Fails the first line of `bytes`: where a record is not CSV, the next line is the most likely beginning of one.
+    fn fail_line(&self, bytes: &[u8], at_end: bool, why: &str, cursor: &mut Cursor, batch: &mut BatchCounter) -> usize {
         match line::first(bytes, at_end) {
             Line::Partial => 0,
             Line::TooLong { next, ended } => {
@@ -131,14 +130,14 @@ impl CsvDecoder {
         }
     }
 
-    /// Takes the record that was read: the header, or a row.
+    /// Handles the record that was read: the header, or a row.
     fn take_record(
         &mut self,
         bytes: &[u8],
         start: u64,
         lines: u64,
         cursor: &mut Cursor,
-        batch: &mut Batch,
+        batch: &mut BatchCounter,
     ) -> Result<()> {
         let line = cursor.line;
         cursor.line += lines;
@@ -160,7 +159,7 @@ impl CsvDecoder {
 }
 
 impl Decoder for CsvDecoder {
-    fn decode(&mut self, bytes: &[u8], at_end: bool, cursor: &mut Cursor, batch: &mut Batch) -> Result<usize> {
+    fn decode(&mut self, bytes: &[u8], at_end: bool, cursor: &mut Cursor, batch: &mut BatchCounter) -> Result<usize> {
         if self.layout.is_none() || (self.has_header && cursor.header.is_none()) {
             self.layout = self.layout(cursor)?;
         }

@@ -18,12 +18,12 @@ struct Field {
     quoted: bool,
 }
 
-/// What stands at the head of some bytes.
+/// What is at the beginning of some bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// A record of this many bytes and lines; it is in the [`Record`].
     Whole { bytes: usize, lines: u64 },
-    /// The record's end has not come yet; `quoted` where it is within quotes that it would have to come.
+    /// The end of the record has not arrived; `quoted` where it is inside quotes.
     Partial { quoted: bool },
     /// Not CSV.
     Wrong(&'static str),
@@ -34,18 +34,18 @@ impl Record {
         self.fields.len()
     }
 
-    /// The field's text, and whether it stood in quotes.
+    /// Returns the field's text, and whether it was in quotes.
     pub(super) fn field(&self, index: usize) -> (&[u8], bool) {
         let field = &self.fields[index];
         (&self.data[field.range.clone()], field.quoted)
     }
 
-    /// A line of nothing.
+    /// Whether the line is empty.
     pub(super) fn is_blank(&self) -> bool {
         self.fields.len() == 1 && self.data.is_empty() && !self.fields[0].quoted
     }
 
-    /// Reads the record at the head of `bytes`. A quote within an unquoted field is itself.
+    /// Reads the record at the beginning of `bytes`. A quote within an unquoted field is an ordinary character.
     pub(super) fn read(&mut self, bytes: &[u8], delimiter: u8, at_end: bool) -> Found {
         self.data.clear();
         self.fields.clear();
@@ -82,8 +82,8 @@ impl Record {
         }
     }
 
-    /// Copies a quoted field from behind its opening quote; the bytes up to behind its closing quote, or `None` where that
-    /// is missing.
+    /// Copies a quoted field from behind its opening quote. Returns the bytes up to behind its closing quote, or `None` where
+    /// that is missing.
     fn quoted_field(&mut self, bytes: &[u8], lines: &mut u64) -> Option<usize> {
         let mut at = 0;
         loop {

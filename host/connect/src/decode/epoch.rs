@@ -1,17 +1,17 @@
-//! Integers as points in time: what they count since 1970, and whether the time that comes of it can be meant.
+//! Integers as points in time: their unit since 1970, and whether the resulting time is plausible.
 
 use super::column::Column;
 use crate::instant;
 use crate::settings::TimeUnit;
 
-/// What the integers of a timestamp column count. Notes the first one whose time is hardly meant.
+/// The unit of the integers of a timestamp column. Keeps the first one whose time is implausible.
 #[derive(Debug, Default)]
 pub(super) struct Epoch {
     unit: TimeUnit,
     odd: Option<i64>,
 }
 
-/// An integer whose time is hardly meant.
+/// An integer whose time is implausible.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Odd {
     unit: TimeUnit,
@@ -24,16 +24,16 @@ const LIKELY_MS: std::ops::Range<i64> = -2_208_988_800_000..7_289_654_400_000;
 /// Milliseconds that are seconds of the years 2001 to 2106, and would be within five weeks of 1970.
 const SECONDS_MS: std::ops::Range<i64> = 1_000_000_000..4_294_967_296;
 
-/// The year 9999, which stands for ever.
+/// The year 9999, which stands for "for ever".
 const FOR_EVER_MS: std::ops::RangeInclusive<i64> = 253_370_764_800_000..=instant::LAST_MS;
 
 impl Epoch {
-    /// Of this unit.
+    /// Creates an epoch of this unit.
     pub(super) fn of(unit: TimeUnit) -> Self {
         Epoch { unit, odd: None }
     }
 
-    /// Milliseconds since 1970; parts of one are cut off, towards the past. `None`: more than 64 bits of them.
+    /// Returns milliseconds since 1970; fractions are cut off, towards the past. `None`: more than 64 bits.
     #[inline]
     pub(super) fn millis(&mut self, value: i64) -> Option<i64> {
         let ms = millis(self.unit, value)?;
@@ -43,12 +43,12 @@ impl Epoch {
         Some(ms)
     }
 
-    /// The unit as people call it.
+    /// Returns the unit's name.
     pub(super) fn unit_name(&self) -> &'static str {
         name(self.unit)
     }
 
-    /// The first odd integer since the last call.
+    /// Returns the first odd integer since the last call.
     pub(super) fn take_odd(&mut self) -> Option<Odd> {
         self.odd.take().map(|value| Odd { unit: self.unit, value })
     }
@@ -77,7 +77,7 @@ fn name(unit: TimeUnit) -> &'static str {
     }
 }
 
-/// When it is, as far as it can be said.
+/// Returns the date of the time, or its year where there is none.
 fn shown(ms: i64) -> String {
     let mut text = Vec::new();
     if instant::write_rfc3339(ms, &mut text) {
@@ -88,7 +88,7 @@ fn shown(ms: i64) -> String {
     format!("the year {}", 1970 + ms.div_euclid(31_556_952_000))
 }
 
-/// What is said of an odd time in one of these columns, if there is one since the last call.
+/// Returns the warning about an odd time in one of these columns, if there was one since the last call.
 pub(super) fn warning(columns: &mut [Column]) -> Option<String> {
     let (column, odd) = columns.iter_mut().find_map(|column| {
         let odd = column.take_odd_time()?;
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn times_that_are_meant_are_not_told_of() {
-        // From 1900 to 2200, the end of 9999, and small numbers, as tests have them.
+        // From 1900 to 2200, the end of 9999, and small numbers, as in tests.
         let fine =
             [0, -1, 5_000, 999_999_999, 1_700_000_000_000, -2_208_988_800_000, 7_289_654_399_999, instant::LAST_MS];
         assert_eq!(warned(TimeUnit::Ms, &fine), None);

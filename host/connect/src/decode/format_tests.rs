@@ -1,4 +1,4 @@
-//! JSON lines and CSV: what is a row, what fails and how it is said.
+//! JSON lines and CSV: what is a row, what fails, and the messages.
 
 use crate::Connector;
 use crate::problem::Problem;

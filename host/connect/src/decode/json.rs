@@ -7,26 +7,26 @@ use arrow_array::ArrayRef;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::column::Column;
-use super::{Batch, Cursor, Decoder};
+use super::{BatchCounter, Cursor, Decoder};
 use super::{epoch, json_span, line};
 use flowgate_base::error::Result;
 use flowgate_base::schema::DataType;
 
-/// Fields by name, in any order; fields that are no column are ignored, lines of white space skipped. A missing field
-/// and `null` are both no value. int64 takes integers alone, however they are written (`1000`, `1e3`, `1000.0`), timestamp
-/// RFC 3339 text or an integer in its unit, bytes base64 text, and json any value, whose text is kept as it stands. A field
-/// given twice fails the row.
+/// Fields by name, in any order; fields that are no column are ignored, lines of white space skipped. A missing field and `null`
+/// are both no value. int64 accepts only integers, in any notation (`1000`, `1e3`, `1000.0`), timestamp RFC 3339 text or an
+/// integer in its unit, bytes base64 text, and json any value, whose text is kept unchanged. A field that occurs twice fails the
+/// row.
 ///
-/// Values go straight into the columns: no document is built.
+/// Values go directly into the columns: no document is built.
 pub(crate) struct JsonDecoder {
     columns: Vec<Column>,
     has_json: bool,
-    /// Scratch: which columns the row has had.
+    /// Scratch: the columns for which the row had a field.
     seen: Vec<bool>,
 }
 
 impl JsonDecoder {
-    /// Of these columns.
+    /// Creates a decoder of these columns.
     pub(super) fn new(columns: Vec<Column>) -> Self {
         let has_json = columns.iter().any(|column| column.field().data_type == DataType::Json);
         JsonDecoder { seen: vec![false; columns.len()], columns, has_json }
@@ -70,8 +70,8 @@ impl JsonDecoder {
         Ok(())
     }
 
-    /// Values whose text counts, which the visitor has only checked: those of json columns, and integers that are written as
-    /// other numbers are (`1e3`), which a float would not hold exactly.
+    /// Appends values from their text, which the visitor has only checked: those of json columns, and integers in another
+    /// notation (`1e3`), which a float would not hold exactly.
     fn as_written(&mut self, text: &str, rows: usize) -> std::result::Result<(), String> {
         for (name, value) in json_span::members(text) {
             let Some(column) = self.columns.iter_mut().find(|c| c.field().name == name) else { continue };
@@ -92,7 +92,7 @@ impl JsonDecoder {
 }
 
 impl Decoder for JsonDecoder {
-    fn decode(&mut self, bytes: &[u8], at_end: bool, cursor: &mut Cursor, batch: &mut Batch) -> Result<usize> {
+    fn decode(&mut self, bytes: &[u8], at_end: bool, cursor: &mut Cursor, batch: &mut BatchCounter) -> Result<usize> {
         Ok(line::each_text(bytes, at_end, cursor, batch, |text, rows| self.row(text, rows).map(|()| true)))
     }
 
@@ -105,8 +105,8 @@ impl Decoder for JsonDecoder {
     }
 }
 
-/// Takes the fields of one object. What is wrong with a value is left in `problem`: serde_json's error would carry a
-/// position that means nothing to the reader.
+/// Visits the fields of one object. The problem with a value is left in `problem`: serde_json's error would contain a position
+/// that means nothing to the reader.
 struct RowVisitor<'a> {
     columns: &'a mut [Column],
     seen: &'a mut [bool],
@@ -174,7 +174,7 @@ impl Visitor<'_> for NameSeed<'_> {
     }
 }
 
-/// Puts one value into its column.
+/// Appends one value to its column.
 pub(super) struct ValueSeed<'a> {
     pub(super) column: &'a mut Column,
     pub(super) problem: &'a RefCell<Option<String>>,

@@ -1,11 +1,11 @@
-//! Where the values of a JSON object stand in its text. The text is known to be a valid object: serde_json has read it.
+//! The places of the values of a JSON object in its text. The text is a valid object: serde_json has parsed it.
 
 use std::borrow::Cow;
 
-/// The members of an object: names, and values as they are written.
+/// Iterates over the members of an object: names, and the texts of values.
 pub(super) fn members(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     let inside = object.trim_ascii();
-    // What is no object, against the condition above, has no members.
+    // A text that is not an object, against the condition above, has no members.
     let mut rest = inside.strip_prefix('{').and_then(|r| r.strip_suffix('}')).unwrap_or_default();
     std::iter::from_fn(move || {
         rest = rest.trim_ascii_start();
@@ -23,7 +23,7 @@ pub(super) fn members(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)
     })
 }
 
-/// How deep arrays and objects stand within one another.
+/// Returns how deep arrays and objects are nested.
 pub(super) fn depth(value: &str) -> usize {
     let mut deepest = 0;
     walk(value, |_, depth| {
@@ -33,7 +33,7 @@ pub(super) fn depth(value: &str) -> usize {
     deepest
 }
 
-/// Length of the value at the head of `text`.
+/// Returns the length of the value at the beginning of `text`.
 fn value_len(text: &str) -> usize {
     match text.as_bytes().first() {
         Some(b'{' | b'[' | b'"') => {
@@ -50,7 +50,7 @@ fn value_len(text: &str) -> usize {
     }
 }
 
-/// Calls `at` behind each bracket and each string with its position and how many brackets are open there, until it says
+/// Calls `at` behind each bracket and each string with its position and the number of open brackets there, until it returns
 /// false.
 fn walk(text: &str, mut at: impl FnMut(usize, usize) -> bool) {
     let bytes = text.as_bytes();
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_given_as_written() {
+    fn values_are_returned_as_written() {
         let object = r#" { "a" : {"x": "}\"" , "y":[1, 2] } ,"\u0062":1.50e3,"c":"é\\","d":[],"e" :null } "#;
         let expected =
             [("a", r#"{"x": "}\"" , "y":[1, 2] }"#), ("b", "1.50e3"), ("c", r#""é\\""#), ("d", "[]"), ("e", "null")];

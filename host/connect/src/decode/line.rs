@@ -1,24 +1,24 @@
 //! Lines: up to `\n`, without it and without a `\r` before it.
 
-use super::{Batch, Cursor};
+use super::{BatchCounter, Cursor};
 use crate::limits;
 
-/// What stands at the head of some bytes.
+/// What is at the beginning of some bytes.
 pub(super) enum Line {
-    /// A line of `content` bytes, and where the next one begins.
+    /// A line of `content` bytes; the next one begins at `next`.
     Whole { content: usize, next: usize },
-    /// The line's end has not come yet.
+    /// The line's end has not arrived.
     Partial,
-    /// A line longer than the limit, of which `next` bytes are done with; it goes on after them unless `ended`.
+    /// A line longer than the limit; `next` bytes of it are consumed, and it continues after them unless `ended`.
     TooLong { next: usize, ended: bool },
 }
 
-/// The first line of `bytes`.
+/// Returns the first line of `bytes`.
 pub(super) fn first(bytes: &[u8], at_end: bool) -> Line {
     match memchr::memchr(b'\n', bytes) {
         Some(end) if without_cr(&bytes[..end]) > limits::LINE_BYTES_MAX => Line::TooLong { next: end + 1, ended: true },
         Some(end) => Line::Whole { content: without_cr(&bytes[..end]), next: end + 1 },
-        // One more for the `\r` of a line that is just as long as it may be.
+        // One more for the `\r` of a line of exactly the maximum length.
         None if bytes.len() > limits::LINE_BYTES_MAX + 1 => Line::TooLong { next: bytes.len(), ended: at_end },
         None if at_end && !bytes.is_empty() => match without_cr(bytes) {
             content if content > limits::LINE_BYTES_MAX => Line::TooLong { next: bytes.len(), ended: true },
@@ -28,18 +28,18 @@ pub(super) fn first(bytes: &[u8], at_end: bool) -> Line {
     }
 }
 
-/// Length of a line without the `\r` at its end.
+/// Returns the length of a line without the `\r` at its end.
 pub(super) fn without_cr(line: &[u8]) -> usize {
     line.len() - usize::from(line.last() == Some(&b'\r'))
 }
 
-/// A record without its line end.
+/// Returns a record without its line end.
 pub(super) fn without_end(record: &[u8]) -> &[u8] {
     let record = record.strip_suffix(b"\n").unwrap_or(record);
     &record[..without_cr(record)]
 }
 
-/// Skips the rest of a line that was too long: the bytes that are done with.
+/// Skips the rest of a line that was too long; returns the number of bytes consumed.
 pub(super) fn skip_rest(bytes: &[u8], at_end: bool, cursor: &mut Cursor) -> usize {
     if !cursor.skipping {
         return 0;
@@ -52,8 +52,8 @@ pub(super) fn skip_rest(bytes: &[u8], at_end: bool, cursor: &mut Cursor) -> usiz
     end.map_or(bytes.len(), |end| end + 1)
 }
 
-/// Notes a line that is too long; `bytes` is what is known of it.
-pub(super) fn fail_too_long(bytes: &[u8], ended: bool, cursor: &mut Cursor, batch: &mut Batch) {
+/// Adds the failure of a line that is too long; `bytes` is its known part.
+pub(super) fn fail_too_long(bytes: &[u8], ended: bool, cursor: &mut Cursor, batch: &mut BatchCounter) {
     let message = format!("line is longer than {} bytes", limits::LINE_BYTES_MAX);
     batch.push_failure(cursor.line, bytes, message);
     if ended {
@@ -63,14 +63,14 @@ pub(super) fn fail_too_long(bytes: &[u8], ended: bool, cursor: &mut Cursor, batc
     }
 }
 
-/// Passes each line that is UTF-8 and not only white space to `row`, with the number of rows in the batch. It says whether
-/// the line is a row (false: it is none, and nothing is wrong with it) or what is wrong with it. For the rest, as
+/// Passes each line that is UTF-8 and not only white space to `row`, with the number of rows in the batch. `row` returns whether
+/// the line is a row (false: it has none, and nothing is wrong with it); its error says what is wrong with the line. Otherwise as
 /// [`Decoder::decode`](super::Decoder::decode).
 pub(super) fn each_text(
     bytes: &[u8],
     at_end: bool,
     cursor: &mut Cursor,
-    batch: &mut Batch,
+    batch: &mut BatchCounter,
     mut row: impl FnMut(&str, usize) -> Result<bool, String>,
 ) -> usize {
     let mut done = skip_rest(bytes, at_end, cursor);

@@ -86,7 +86,7 @@ fn a_byte_order_mark_is_skipped_also_in_pieces() {
     assert_eq!(decode(vec![b"\xef\xbb".to_vec()], 10).1, [1]);
 }
 
-/// A line as long as may be is a row, a longer one a failure, and the next line is read either way.
+/// A line of the maximum length is a row, a longer one a failure; the next line is read in both cases.
 #[test]
 fn lines_around_the_limit() {
     for (extra, end, fails) in
@@ -103,7 +103,7 @@ fn lines_around_the_limit() {
     }
 }
 
-/// Rows before an error are given first; then the error, for good.
+/// Rows before an error are returned first; then the error, at every further poll.
 #[test]
 fn an_error_waits_for_the_rows_before_it() {
     struct Breaks(u32);
@@ -130,7 +130,7 @@ fn an_error_waits_for_the_rows_before_it() {
     }
 }
 
-/// A reader that stands within a line that is too long goes on behind it.
+/// A reader whose position is within a line that is too long continues behind that line.
 #[test]
 fn a_position_within_a_line_that_is_too_long() {
     let long = vec![b'x'; limits::LINE_BYTES_MAX * 3 / 2];

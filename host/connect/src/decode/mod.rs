@@ -20,7 +20,7 @@ mod format_tests;
 #[cfg(test)]
 mod lines_tests;
 
-pub(crate) use batch::Batch;
+pub(crate) use batch::BatchCounter;
 pub(crate) use decoder::{Cursor, Decoder, Decoding};
 pub(crate) use names::{csv_header, json_names};
 pub(crate) use nexmark::{NexmarkLines, schema_of as nexmark_schema};

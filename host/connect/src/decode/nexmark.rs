@@ -10,13 +10,13 @@ use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visi
 use super::column::{Column, short};
 use super::decoder::{Decoder, Decoding};
 use super::json::ValueSeed;
-use super::{Batch, Cursor, line};
+use super::{BatchCounter, Cursor, line};
 use crate::instant;
 use crate::settings::NexmarkTable;
 use flowgate_base::error::Result;
 use flowgate_base::schema::{DataType, Field, Schema, SchemaRef};
 
-/// The columns of a table.
+/// Returns the columns of a table.
 pub(crate) fn schema_of(table: NexmarkTable) -> Schema {
     use DataType::{Int64, Text, Timestamp};
     let fields: &[(&str, DataType)] = match table {
@@ -58,7 +58,7 @@ pub(crate) fn schema_of(table: NexmarkTable) -> Schema {
 /// The rows of one table.
 #[derive(Debug, Clone)]
 pub(crate) struct NexmarkLines {
-    /// Which.
+    /// The table.
     pub(crate) table: NexmarkTable,
     /// Maximum rows in a batch.
     pub(crate) batch_rows: usize,
@@ -79,12 +79,12 @@ impl Decoding for NexmarkLines {
     }
 }
 
-/// One event a line. It is in a member of the line's object that is named after its table, in any case: `{"Bid":{...}}`. A
-/// member `event_type` (or `eventType`, `type`) of 0, 1 or 2, or of a table's name, says which member counts where there
-/// are several; otherwise there must be one that is not null. Other members are ignored.
+/// One event a line. It is in a member of the line's object that is named after its table, in any case: `{"Bid":{...}}`. A member
+/// `event_type` (or `eventType`, `type`) of 0, 1 or 2, or of a table's name, says which member counts where there are several;
+/// otherwise exactly one must not be null. Other members are ignored.
 ///
-/// Names of columns may be written like `date_time` or like `dateTime`. Times are RFC 3339, the same without a zone or with
-/// a space for the `T` (then they are UTC), or milliseconds since 1970. A missing `extra` is empty.
+/// Names of columns may be in snake or camel case: `date_time`, `dateTime`. Times are RFC 3339, the same without a zone or with a
+/// space for the `T` (then they are UTC), or milliseconds since 1970. A missing `extra` is empty.
 struct NexmarkDecoder {
     table: NexmarkTable,
     columns: Vec<Column>,
@@ -135,7 +135,7 @@ impl NexmarkDecoder {
 }
 
 impl Decoder for NexmarkDecoder {
-    fn decode(&mut self, bytes: &[u8], at_end: bool, cursor: &mut Cursor, batch: &mut Batch) -> Result<usize> {
+    fn decode(&mut self, bytes: &[u8], at_end: bool, cursor: &mut Cursor, batch: &mut BatchCounter) -> Result<usize> {
         Ok(line::each_text(bytes, at_end, cursor, batch, |text, rows| self.row(text, rows)))
     }
 
@@ -144,14 +144,14 @@ impl Decoder for NexmarkDecoder {
     }
 }
 
-/// What a line has.
+/// The members of a line.
 #[derive(Default)]
 struct Found {
-    /// The table that the event is said to be of.
+    /// The table of the event, by its type.
     event_type: Option<NexmarkTable>,
-    /// Members of the wanted table.
+    /// The number of members of the wanted table.
     rows: usize,
-    /// Members of other tables.
+    /// The number of members of other tables.
     others: usize,
 }
 
@@ -161,7 +161,7 @@ fn table_of(name: &str) -> Option<NexmarkTable> {
         .find(|table| table.name().eq_ignore_ascii_case(name))
 }
 
-/// Takes the members of a line. What is wrong with a value is left in `problem`.
+/// Visits the members of a line. The problem with a value is left in `problem`.
 struct EventVisitor<'a> {
     table: NexmarkTable,
     columns: &'a mut [Column],
@@ -204,7 +204,7 @@ enum Member {
     Other,
 }
 
-/// Reads a member's name without a copy of it.
+/// Reads a member's name without a copy.
 struct NameSeed<F>(F);
 
 impl<'de, T, F: FnOnce(&str) -> T> DeserializeSeed<'de> for NameSeed<F> {
@@ -267,7 +267,7 @@ impl Visitor<'_> for EventTypeSeed<'_> {
     }
 }
 
-/// Puts the members of an object into the columns of the same names; false for null.
+/// Appends the members of an object to the columns of the same names; returns false for null.
 struct RowSeed<'a> {
     columns: &'a mut [Column],
     problem: &'a RefCell<Option<String>>,
@@ -318,7 +318,7 @@ impl<'de> Visitor<'de> for RowSeed<'_> {
     }
 }
 
-/// The column of this name, in snake or camel case.
+/// Returns the column of this name, in snake or camel case.
 fn position(columns: &[Column], likely: usize, name: &str) -> Option<usize> {
     let is = |column: &Column| column.field().name == name || is_camel(&column.field().name, name);
     match columns.get(likely) {
@@ -338,7 +338,7 @@ fn is_camel(snake: &str, camel: &str) -> bool {
     camel.chars().all(|c| wanted.next() == Some(c)) && wanted.next().is_none()
 }
 
-/// Puts a time into its column.
+/// Appends a time to its column.
 struct TimeSeed<'a>(ValueSeed<'a>);
 
 impl<'de> DeserializeSeed<'de> for TimeSeed<'_> {
@@ -367,13 +367,13 @@ impl Visitor<'_> for TimeSeed<'_> {
     fn visit_str<E: de::Error>(self, text: &str) -> std::result::Result<(), E> {
         match utc(text).and_then(|text| instant::parse_rfc3339(&text).ok()) {
             Some(ms) => self.0.visit_i64(ms),
-            // The usual way says what is wrong.
+            // The general way says what is wrong.
             None => self.0.visit_str(text),
         }
     }
 }
 
-/// RFC 3339 of a date and a time without a zone.
+/// Returns RFC 3339 for a date and a time without a zone.
 fn utc(text: &str) -> Option<String> {
     let (date, time) = (text.get(..10)?, text.get(11..)?);
     let bare = !time.contains(['Z', 'z', '+', '-']);

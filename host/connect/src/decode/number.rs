@@ -1,9 +1,9 @@
-//! Integers as people and programs write them: exactly, or not at all.
+//! Integers as people and programs write them: read exactly or refused.
 
-/// The integer that a number of JSON's grammar stands for, however it is written (`1000`, `1e3`, `1000.0`): exactly. A `+` may
-/// stand before it.
+/// Returns the integer that a number of JSON's grammar stands for, exactly, in any notation (`1000`, `1e3`, `1000.0`). A `+` may
+/// precede it.
 ///
-/// `None`: it is none, has a part behind the point, or is beyond 64 bits with a sign.
+/// `None`: the text is no number, has a fraction, or is beyond 64 bits with a sign.
 pub(super) fn exact_integer(text: &str) -> Option<i64> {
     let (negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -19,18 +19,18 @@ pub(super) fn exact_integer(text: &str) -> Option<i64> {
         return None;
     }
     let digits = || whole.bytes().chain(part.bytes());
-    // Without zeros at the end, whose number counts as part of the exponent.
+    // Without zeros at the end; their number is added to the exponent.
     let zeros = digits().rev().take_while(|byte| *byte == b'0').count();
     let count = whole.len() + part.len() - zeros;
     if count == 0 {
         return Some(0);
     }
-    // An exponent beyond 64 bits makes a number too large, or one with a part behind the point.
+    // An exponent beyond 64 bits makes a number too large, or one with a fraction.
     let scale = exponent.parse::<i64>().ok()?.checked_add(zeros as i64)?.checked_sub(part.len() as i64)?;
     let scale = u32::try_from(scale).ok()?;
     let mut value: i64 = 0;
     for digit in digits().take(count) {
-        // Negative numbers reach one further.
+        // The range of negative numbers is greater by one.
         value = value.checked_mul(10)?.checked_sub(i64::from(digit - b'0'))?;
     }
     value = value.checked_mul(10i64.checked_pow(scale)?)?;
@@ -104,8 +104,8 @@ mod tests {
     }
 
     proptest! {
-        /// Goal: an integer is the same wherever its point stands. Method: every integer with the point moved and the exponent
-        /// to make up for it.
+        /// Goal: an integer is the same wherever its point is. Method: every integer with the point moved and the exponent
+        /// corrected.
         #[test]
         fn the_point_may_stand_anywhere(value in prop_oneof![any::<i64>(), -1000i64..1000], places in 0usize..30, zeros in 0usize..5) {
             let digits = format!("{:0>30}", value.unsigned_abs());

@@ -15,12 +15,12 @@ use crate::problem::Problem;
 use crate::settings::{ColumnType, FileSource, Format, LookupTable, StdinSource, TimeUnit};
 use flowgate_base::schema::{DataType, Field, Schema, SchemaRef};
 
-/// How bytes become rows: what `file` and `stdin` have in common.
+/// The decoding of bytes to rows, for `file` and `stdin`.
 #[derive(Debug, Clone)]
 pub(crate) struct DecodeSettings {
     pub(crate) format: Format,
     pub(crate) schema: SchemaRef,
-    /// By column: what integers count, where it is a timestamp.
+    /// By column: the unit of integers, where it is a timestamp.
     units: Vec<TimeUnit>,
     /// CSV.
     pub(crate) header: bool,
@@ -30,17 +30,17 @@ pub(crate) struct DecodeSettings {
 }
 
 impl DecodeSettings {
-    /// Of a `file` source; everything that is wrong at once.
+    /// Checks the settings of a `file` source; the error lists all problems.
     pub(crate) fn of_file(spec: &FileSource) -> Result<Self, Vec<Problem>> {
         Self::check(spec.format, &spec.columns, spec.header, &spec.delimiter, spec.batch_rows)
     }
 
-    /// Of a `stdin` source; everything that is wrong at once.
+    /// Checks the settings of a `stdin` source; the error lists all problems.
     pub(crate) fn of_stdin(spec: &StdinSource) -> Result<Self, Vec<Problem>> {
         Self::check(spec.format, &spec.columns, spec.header, &spec.delimiter, spec.batch_rows)
     }
 
-    /// Of a table; everything that is wrong at once.
+    /// Checks the settings of a table; the error lists all problems.
     pub(crate) fn of_table(spec: &LookupTable) -> Result<Self, Vec<Problem>> {
         match spec.format.unwrap_or(Format::Csv) {
             Format::Text => Err(vec![Problem::of("format", "`format` is text; a table is csv or json")]),
@@ -86,13 +86,13 @@ impl DecodeSettings {
         Ok(DecodeSettings { format, schema: Arc::new(Schema::new(fields)), units, header, delimiter, batch_rows })
     }
 
-    /// Its columns, without rows.
+    /// Creates its columns, without rows.
     pub(super) fn columns(&self) -> Vec<Column> {
         let column = |(field, unit): (&Field, &TimeUnit)| Column::new(field.clone()).counting(Epoch::of(*unit));
         self.schema.fields.iter().zip(&self.units).map(column).collect()
     }
 
-    /// A decoder of these settings; `name` is the input's, for messages.
+    /// Creates a decoder of these settings; `name` is the input's, for messages.
     pub(crate) fn decoder(&self, name: &str) -> Box<dyn Decoder> {
         match self.format {
             Format::Text => Box::new(TextDecoder::new()),
@@ -116,7 +116,7 @@ impl Decoding for DecodeSettings {
     }
 }
 
-/// `batch_rows` of a source, or its default.
+/// Returns `batch_rows` of a source, or its default.
 pub(crate) fn checked_batch_rows(batch_rows: Option<u32>, wrong: &mut Vec<Problem>) -> usize {
     let rows = batch_rows.unwrap_or(limits::BATCH_ROWS_DEFAULT);
     if rows == 0 || rows > limits::BATCH_ROWS_MAX {
@@ -126,7 +126,7 @@ pub(crate) fn checked_batch_rows(batch_rows: Option<u32>, wrong: &mut Vec<Proble
     rows.clamp(1, limits::BATCH_ROWS_MAX) as usize
 }
 
-/// The columns with their types, and what integers in them count.
+/// Returns the columns with their types, and the units of integers in them.
 fn declared(columns: &IndexMap<String, ColumnType>, wrong: &mut Vec<Problem>) -> Vec<(Field, TimeUnit)> {
     if columns.is_empty() {
         let like = "{ time: timestamp, path: text, size: int64? }";

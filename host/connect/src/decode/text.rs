@@ -6,14 +6,14 @@ use arrow_array::ArrayRef;
 use arrow_array::builder::{ArrayBuilder, StringBuilder};
 
 use super::line::{self, Line};
-use super::{Batch, Cursor, Decoder};
+use super::{BatchCounter, Cursor, Decoder};
 use crate::limits;
 use flowgate_base::error::Result;
 
 /// Every line is a row, an empty one too. A line that is not UTF-8 or too long is a failure.
 pub(crate) struct TextDecoder {
     text: StringBuilder,
-    /// Scratch: where the lines of the run end (at their `\n`).
+    /// Scratch: the ends of the lines of the run (at their `\n`).
     ends: Vec<usize>,
 }
 
@@ -22,9 +22,9 @@ impl TextDecoder {
         TextDecoder { text: StringBuilder::new(), ends: Vec::new() }
     }
 
-    /// The fast path: finds a run of whole lines that fits into the batch, checks it for UTF-8 at once and copies line
-    /// by line. Returns the bytes done with: 0 where the head needs a closer look.
-    fn run(&mut self, bytes: &[u8], cursor: &mut Cursor, batch: &mut Batch) -> usize {
+    /// The fast path: finds a run of whole lines that fits into the batch, checks it for UTF-8 as a whole and copies line by
+    /// line. Returns the number of bytes consumed: 0 where the first line needs the slow path.
+    fn run(&mut self, bytes: &[u8], cursor: &mut Cursor, batch: &mut BatchCounter) -> usize {
         self.ends.clear();
         let bytes_left = batch.bytes_left();
         for end in memchr::memchr_iter(b'\n', bytes).take(batch.rows_left()) {
@@ -53,8 +53,15 @@ impl TextDecoder {
         start
     }
 
-    /// One line, whatever it is: the bytes done with, 0 where it is not whole.
-    fn single(&mut self, bytes: &[u8], offset: u64, at_end: bool, cursor: &mut Cursor, batch: &mut Batch) -> usize {
+    /// Decodes one line of any kind. Returns the number of bytes consumed, 0 where it is not whole.
+    fn single(
+        &mut self,
+        bytes: &[u8],
+        offset: u64,
+        at_end: bool,
+        cursor: &mut Cursor,
+        batch: &mut BatchCounter,
+    ) -> usize {
         match line::first(bytes, at_end) {
             Line::Partial => 0,
             Line::TooLong { next, ended } => {
@@ -79,7 +86,7 @@ impl TextDecoder {
 }
 
 impl Decoder for TextDecoder {
-    fn decode(&mut self, bytes: &[u8], at_end: bool, cursor: &mut Cursor, batch: &mut Batch) -> Result<usize> {
+    fn decode(&mut self, bytes: &[u8], at_end: bool, cursor: &mut Cursor, batch: &mut BatchCounter) -> Result<usize> {
         let mut done = line::skip_rest(bytes, at_end, cursor);
         // After a run that was not UTF-8, line by line to the end of this piece: at most one piece is slow.
         let mut closer = false;
@@ -98,7 +105,7 @@ impl Decoder for TextDecoder {
     }
 
     fn take_columns(&mut self) -> Result<Vec<ArrayRef>> {
-        // The next batch is likely to be as large: room for it at once, instead of growing and copying.
+        // The next batch is likely to be of the same size: reserve room for it, instead of growing and copying.
         let room = StringBuilder::with_capacity(self.text.len(), self.text.values_slice().len());
         Ok(vec![Arc::new(std::mem::replace(&mut self.text, room).finish())])
     }

@@ -25,7 +25,7 @@ pub(super) enum Values<'a> {
 }
 
 impl<'a> Cells<'a> {
-    /// The column must have the Arrow type of `data_type`: edges of a job graph are typed, so it has.
+    /// Creates the cells of a column, which must have the Arrow type of `data_type`: edges of a job graph are typed, so it has.
     pub(crate) fn new(data_type: DataType, column: &'a ArrayRef) -> Self {
         let values = match data_type {
             DataType::Boolean => Values::Boolean(column.as_boolean()),
@@ -43,8 +43,8 @@ impl<'a> Cells<'a> {
         self.nulls.is_some_and(|n| n.is_null(row))
     }
 
-    /// The value as plain text: what CSV holds and a table shows. Nothing where there is no value. Numbers as in JSON, but
-    /// `NaN`, `inf` and `-inf`; timestamps in RFC 3339; bytes in base64.
+    /// Appends the value as plain text, as in CSV and in tables; nothing where there is no value. Numbers as in JSON, but `NaN`,
+    /// `inf` and `-inf`; timestamps in RFC 3339; bytes in base64.
     pub(crate) fn plain(&self, row: usize, out: &mut Vec<u8>) {
         if self.is_null(row) {
             return;
@@ -69,7 +69,7 @@ pub(super) fn integer(value: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// The shortest text that reads back as the same finite number.
+/// Appends the shortest text that reads back as the same finite number.
 pub(super) fn float(value: f64, out: &mut Vec<u8>) {
     out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
 }

@@ -7,16 +7,16 @@ use arrow_array::ArrayRef;
 use super::cell::Cells;
 use flowgate_base::schema::{DataType, Schema};
 
-/// Writes rows as CSV with commas. No value is an empty field, an empty text is `""`: a reader that minds quotes, as the
-/// `file` source does, can tell them apart (but not in a CSV of one text column, where no value is `""` too, because an
-/// empty line is no record). NaN and the infinities are `NaN`, `inf` and `-inf`, timestamps RFC 3339, bytes base64.
+/// Writes rows as CSV with commas. No value is an empty field, an empty text is `""`: a reader that distinguishes quotes, as the
+/// `file` source does, can tell them apart (but not in a CSV of one text column, where no value is `""` too, because an empty
+/// line is no record). NaN and the infinities are `NaN`, `inf` and `-inf`, timestamps RFC 3339, bytes base64.
 pub struct CsvEncoder {
     names: Vec<String>,
     data_types: Vec<DataType>,
 }
 
 impl CsvEncoder {
-    /// For rows of this schema.
+    /// Creates an encoder for rows of this schema.
     pub fn new(schema: &Schema) -> Self {
         let names = schema.fields.iter().map(|f| f.name.clone()).collect();
         CsvEncoder { names, data_types: schema.fields.iter().map(|f| f.data_type).collect() }
@@ -54,7 +54,7 @@ impl CsvEncoder {
     }
 }
 
-/// Puts the field from `start` on in quotes, where it must stand in them.
+/// Puts the field from `start` on in quotes, where it needs them.
 fn quote(start: usize, out: &mut Vec<u8>) {
     let field = &out[start..];
     let plain = !field.is_empty() && !field.iter().any(|b| matches!(b, b',' | b'"' | b'\n' | b'\r'));

@@ -11,8 +11,8 @@ use flowgate_base::schema::{DataType, Schema};
 /// Writes rows as JSON objects, one a line, with all columns in the order of the schema.
 ///
 /// No value is `null`, and so are NaN and the infinities, which JSON does not have. Timestamps are RFC 3339 texts with
-/// milliseconds (a number of milliseconds outside of the years 0000 to 9999), bytes are base64 texts. A json column's text
-/// stands as it is, without line breaks, where it is JSON; otherwise as a text.
+/// milliseconds (a number of milliseconds outside of the years 0000 to 9999), bytes are base64 texts. A json column's text is
+/// written unchanged, without line breaks, where it is JSON; otherwise as a text.
 pub struct JsonEncoder {
     columns: Vec<Member>,
 }
@@ -24,7 +24,7 @@ struct Member {
 }
 
 impl JsonEncoder {
-    /// For rows of this schema.
+    /// Creates an encoder for rows of this schema.
     pub fn new(schema: &Schema) -> Self {
         let member = |(i, field): (usize, &flowgate_base::schema::Field)| {
             let mut prefix = vec![if i == 0 { b'{' } else { b',' }];
@@ -61,7 +61,7 @@ pub fn encode_json_lines(schema: &Schema, columns: &[ArrayRef], row_count: usize
     JsonEncoder::new(schema).encode(columns, 0..row_count, out);
 }
 
-/// One row as a JSON object, without a line end; see [`JsonEncoder`].
+/// Returns one row as a JSON object, without a line end; see [`JsonEncoder`].
 pub fn json_row(schema: &Schema, columns: &[ArrayRef], row: usize) -> String {
     let mut out = Vec::new();
     JsonEncoder::new(schema).encode(columns, row..row + 1, &mut out);
@@ -100,7 +100,7 @@ fn value(cells: &Cells<'_>, row: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// JSON as it stands, or as a text where it is none.
+/// Appends JSON unchanged, or as a text where it is not JSON.
 fn json(raw: &str, out: &mut Vec<u8>) {
     if serde_json::from_str::<serde::de::IgnoredAny>(raw).is_err() {
         return text(raw, out);
@@ -115,8 +115,8 @@ fn json(raw: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// For each byte: 0 where it stands for itself in a JSON text, `u` where it becomes `\u00xx`, otherwise the letter behind
-/// its backslash.
+/// For each byte: 0 where it is unchanged in a JSON text, `u` where it becomes `\u00xx`, otherwise the letter behind its
+/// backslash.
 const ESCAPES: [u8; 256] = {
     let mut table = [0; 256];
     let mut control = 0;
@@ -134,7 +134,7 @@ const ESCAPES: [u8; 256] = {
     table
 };
 
-/// A text in quotes.
+/// Appends a text in quotes.
 fn text(value: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let bytes = value.as_bytes();

@@ -1,4 +1,4 @@
-//! What is written reads back as the same rows, and other readers understand it.
+//! Encoded rows read back as the same rows, and other readers understand them.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use proptest::prelude::*;
 
 use super::{CsvEncoder, encode_json_lines};
-use crate::decode::{Batch, Cursor, DecodeSettings};
+use crate::decode::{BatchCounter, Cursor, DecodeSettings};
 use crate::instant;
 use crate::settings::{Format, StdinSource};
 use flowgate_base::schema::{DataType, Field, Schema};
@@ -63,7 +63,7 @@ fn decode(format: Format, bytes: &[u8]) -> (Vec<ArrayRef>, usize) {
     let settings =
         DecodeSettings::of_stdin(&StdinSource { format, columns, header, delimiter, batch_rows: None }).unwrap();
     let mut decoder = settings.decoder("test");
-    let mut batch = Batch::new(1_000);
+    let mut batch = BatchCounter::new(1_000);
     let done = decoder.decode(bytes, true, &mut Cursor::start(), &mut batch).unwrap();
     assert_eq!(done, bytes.len());
     let columns = decoder.take_columns().unwrap();

@@ -1,4 +1,4 @@
-//! What rows look like as text.
+//! Rows as text.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use arrow_array::{
 use super::{CsvEncoder, encode_json_lines, json_row};
 use flowgate_base::schema::{DataType, Field, Schema};
 
-/// Three rows of every type; the second has no values.
+/// Returns three rows of every type; the second has no values.
 fn all_types() -> (Schema, Vec<ArrayRef>) {
     let schema = Schema::new(DataType::ALL.map(|t| Field::nullable(t.name(), t)).to_vec());
     let columns: Vec<ArrayRef> = vec![

@@ -18,32 +18,31 @@ pub(super) type FollowedReader = DecodingReader<FollowedFile>;
 /// Opens the file of this name.
 pub(super) type OpenFile = Box<dyn Fn(&str) -> Result<FollowedReader> + Send>;
 
-/// The last split of a followed pattern: its own file, and all files that appear later. A file that appears is read from its
-/// beginning, by this one reader: files that appear share the watermark of the last split. Where each new file goes on where
-/// the one before it ends (`app-2026-11-28.log`), that is the order of time.
+/// The last split of a followed pattern: its own file, and all files that appear later. This one reader reads a file that appears
+/// from its beginning, so files that appear share the watermark of the last split. Where each new file continues where the one
+/// before it ends (`app-2026-11-28.log`), that is the order of time.
 ///
-/// A file that has been gone for [`limits::GONE_FILE_KEPT_MS`] is closed; one that comes to its name is a new one.
+/// A file that has been gone for [`limits::GONE_FILE_KEPT_MS`] is closed; a file that appears under its name is a new one.
 ///
-/// The position is that of the split's own file: for a job that starts again, files that have appeared are splits of their
-/// own.
+/// The position is that of the split's own file: when a job starts again, files that have appeared are splits of their own.
 pub(super) struct AppearingFiles {
-    /// Ends with a pipe only.
+    /// Ends only where it is a pipe.
     own: Option<Box<dyn SplitReader>>,
     own_position: Position,
     appeared: Vec<FollowedReader>,
     pattern: Arc<FollowedPattern>,
     watch: Watch,
     open: OpenFile,
-    /// Whose turn it is: 0 is the split's own file.
+    /// The next reader in turn: 0 is the split's own file.
     next: usize,
     /// Folders are not listed again before this time, in Unix milliseconds.
     lists_at_ms: i64,
-    /// That a file cannot be read was told.
+    /// Whether it was reported that a file cannot be read.
     has_said: bool,
 }
 
 impl AppearingFiles {
-    /// Files that appear from now on are read.
+    /// Creates a reader of files that appear from now on.
     pub(super) fn new(
         own: Box<dyn SplitReader>,
         pattern: &Arc<FollowedPattern>,
@@ -66,7 +65,7 @@ impl AppearingFiles {
         })
     }
 
-    /// Opens what has appeared, closes what has gone. Returns the time until which it waits to look, if it does.
+    /// Opens files that have appeared, closes files that have gone. Returns the time of the next listing, if it waits for one.
     fn list(&mut self) -> Result<Option<i64>> {
         if !self.watch.take_change() {
             return Ok(None);
@@ -82,7 +81,7 @@ impl AppearingFiles {
         for name in self.pattern.appeared()? {
             match (self.open)(&name) {
                 Ok(reader) => self.appeared.push(reader),
-                // It has gone again, or must not be read yet: it is tried when something happens in the folder.
+                // It has gone again, or its permissions forbid reading: it is tried when something happens in the folder.
                 Err(e) => {
                     self.pattern.releases(&name);
                     if !std::mem::replace(&mut self.has_said, true) {

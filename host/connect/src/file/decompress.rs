@@ -7,7 +7,7 @@ use flate2::bufread::GzDecoder;
 
 use crate::limits;
 
-/// Why a file that may be whole is not read on: it is told as it stands.
+/// Why the rest of a file that may be whole is not read. The message is shown unchanged.
 #[derive(Debug)]
 pub(super) struct NotRead(String);
 
@@ -19,13 +19,13 @@ impl fmt::Display for NotRead {
 
 impl std::error::Error for NotRead {}
 
-/// Whether an error says all that is to be said.
+/// Whether the message of an error is complete.
 pub(super) fn is_told(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<NotRead>())
 }
 
-/// The members of a gzip file, decompressed. Zeros behind a member are padding, as tapes and block devices leave them; after them
-/// another member may follow.
+/// The members of a gzip file, decompressed. Zeros behind a member are padding, as tapes and block devices leave them; another
+/// member may follow them.
 pub(super) struct GzipMembers<R>(Member<R>);
 
 enum Member<R> {
@@ -35,7 +35,7 @@ enum Member<R> {
 }
 
 impl<R: BufRead> GzipMembers<R> {
-    /// Of a reader at the beginning of a file.
+    /// Creates a reader from one at the beginning of a file.
     pub(super) fn new(reader: R) -> Self {
         GzipMembers(Member::Open(Box::new(GzDecoder::new(reader))))
     }
@@ -67,9 +67,9 @@ impl<R: BufRead> Read for GzipMembers<R> {
     }
 }
 
-/// Goes over padding; whether a member follows.
+/// Skips padding; returns whether a member follows.
 fn next_member(reader: &mut impl BufRead) -> io::Result<bool> {
-    /// With which a member begins.
+    /// The first byte of a member.
     const MAGIC: u8 = 0x1f;
     loop {
         let bytes = reader.fill_buf()?;
@@ -89,11 +89,11 @@ fn next_member(reader: &mut impl BufRead) -> io::Result<bool> {
     }
 }
 
-/// The frames of a zstd file, decompressed; those that are to be skipped are.
+/// The frames of a zstd file, decompressed, without skippable frames.
 pub(super) struct ZstdFrames<R: BufRead>(zstd::stream::read::Decoder<'static, R>);
 
 impl<R: BufRead> ZstdFrames<R> {
-    /// Of a reader at the beginning of a file.
+    /// Creates a reader from one at the beginning of a file.
     pub(super) fn new(reader: R) -> io::Result<Self> {
         let mut decoder = zstd::stream::read::Decoder::with_buffer(reader)?;
         decoder.window_log_max(limits::ZSTD_WINDOW_LOG_MAX)?;
@@ -104,7 +104,7 @@ impl<R: BufRead> ZstdFrames<R> {
 impl<R: BufRead> Read for ZstdFrames<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         self.0.read(out).map_err(|error| {
-            // The library has no codes for these; its words are those of `ZSTD_getErrorName`.
+            // The library has no codes for these; its messages are those of `ZSTD_getErrorName`.
             let text = error.to_string();
             let log = limits::ZSTD_WINDOW_LOG_MAX;
             let told = if text.contains("requires too much memory") {

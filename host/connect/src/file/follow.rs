@@ -18,15 +18,15 @@ use flowgate_base::error::{Error, Result};
 
 /// The bytes of a file, and what is appended to it. The last line waits for its line end.
 ///
-/// - **Rotation**: when the path comes to lead to another file, by whatever is renamed, removed, linked or mounted, the old one
-///   is read to its end (its last line then is a row even without a line end) and the new one from its beginning, with line
-///   numbers from 1. As long as the new file is empty, or there is none, the old one goes on: who writes it has not moved
-///   yet. What is written to the old file later is not read.
-/// - **Truncation**: when the file gets shorter than what was read of it, it is read from its beginning; a last line
-///   without line end becomes a row. A file that is truncated and has grown beyond that point before anybody looked
-///   cannot be told from one that was appended to.
-/// - **A job that starts again** at a position goes on there if the path still names the same file and it is not shorter;
-///   otherwise it begins at the start of what is there. What was not read of a file rotated in the meantime is not read.
+/// - **Rotation**: when the path leads to another file, because something was renamed, removed, linked or mounted, the old one is
+///   read to its end (its last line then is a row even without a line end) and the new one from its beginning, with line numbers
+///   from 1. While the new file is empty, or there is none, the old one continues: its writer has not switched yet. What is written
+///   to the old file later is not read.
+/// - **Truncation**: when the file gets shorter than what was read of it, it is read from its beginning; a last line without line
+///   end becomes a row. A file that is truncated and has grown beyond that point before the reader looked cannot be distinguished
+///   from one that was appended to.
+/// - **A job that starts again** at a position continues there if the path still names the same file and it is not shorter;
+///   otherwise it starts at the beginning of the present file. A file that was rotated in the meantime is not read further.
 /// - **Of a pattern**: a file that has been read under another name of the pattern is not read again.
 pub(super) struct FollowedFile {
     path: PathBuf,
@@ -34,21 +34,21 @@ pub(super) struct FollowedFile {
     file: Arc<File>,
     id: Option<FileId>,
     offset: u64,
-    /// The file that the path names now: next, when this one was read to its end.
+    /// The file that the path names now: the next one, when this one was read to its end.
     successor: Option<File>,
     /// The pattern to which the path belongs.
     pattern: Option<Arc<FollowedPattern>>,
     /// Since when the path has named nothing, in Unix milliseconds.
     gone_since_ms: Option<i64>,
-    /// What cannot be opened was told.
+    /// Whether it was reported that the new file cannot be opened.
     has_said: bool,
     watch: Watch,
-    /// The watch looks at this one.
+    /// The file that the watch observes.
     watched: Arc<Mutex<Option<Arc<File>>>>,
 }
 
 impl FollowedFile {
-    /// Opens the file where an earlier reader left it, if it is still that file.
+    /// Opens the file at the position of an earlier reader, if it is still that file.
     pub(super) fn open(
         path: &Path,
         name: &str,
@@ -58,7 +58,7 @@ impl FollowedFile {
     ) -> Result<(Self, Cursor)> {
         let subject = FileSubject::new(path);
         let watched = subject.read();
-        // Watched before it is opened and read: no change falls between.
+        // Watched before it is opened and read, so that no change is missed.
         let watch = Watch::new(subject, waker)?;
         let mut file = open_file(path, name)?;
         let cannot = |e: &std::io::Error| Error::io(format_args!("cannot read {name}"), e);
@@ -88,7 +88,7 @@ impl FollowedFile {
         Ok((followed, cursor))
     }
 
-    /// One step: what there is to read, or what happened to the file.
+    /// Takes one step: reads what there is, or handles what happened to the file.
     pub(super) fn look(&mut self, buffer: &mut Buffer) -> Result<Fill> {
         if self.read(buffer)? {
             return Ok(Fill::Bytes);
@@ -130,7 +130,7 @@ impl FollowedFile {
         set(&self.watched, &self.file);
     }
 
-    /// Opens the file that the path names now, if it is another one that is to be read; true where it is.
+    /// Opens the file that the path names now, if it is another one that is to be read; returns whether it is.
     pub(super) fn find_successor(&mut self) -> bool {
         let now = match self.path.metadata() {
             Ok(now) => now,
@@ -145,11 +145,11 @@ impl FollowedFile {
             return false;
         }
         match File::open(&self.path) {
-            // It may be yet another one than what was looked at.
+            // It may be yet another one than the one looked at.
             Ok(file) if file.metadata().is_ok_and(|opened| self.is_next(&opened)) => self.successor = Some(file),
             Ok(_) => {}
             Err(e) if e.kind() == ErrorKind::NotFound => {}
-            // As when it has not come yet: permissions may be given to it later.
+            // As when it has not appeared yet: its permissions may change later.
             Err(e) => {
                 if !std::mem::replace(&mut self.has_said, true) {
                     notice(&format!(
@@ -172,7 +172,7 @@ impl FollowedFile {
         self.file.metadata().is_ok_and(|now| now.len() < self.offset)
     }
 
-    /// Since when the path has named nothing, in Unix milliseconds; `None` where it names a file, or the file has grown.
+    /// Returns since when the path has named nothing, in Unix milliseconds; `None` where it names a file, or the file has grown.
     pub(super) fn gone_since_ms(&self) -> Option<i64> {
         let is_read = self.file.metadata().is_ok_and(|now| now.len() <= self.offset);
         self.gone_since_ms.filter(|_| is_read)

@@ -41,7 +41,7 @@ impl Followed {
         std::fs::rename(&self.path, self.path.with_extension("log.1")).unwrap();
     }
 
-    /// Rows until there are `count`.
+    /// Returns the next `count` rows.
     fn rows(&self, reader: &mut dyn SplitReader, count: usize) -> Vec<(u64, String)> {
         let mut rows = Vec::new();
         while rows.len() < count {
@@ -102,7 +102,7 @@ fn the_old_file_is_read_again_when_the_new_one_is_seen() {
     assert_eq!(file.look(&mut buffer).unwrap(), Fill::NewFile);
 }
 
-/// Who rotates makes the new file before the writer has moved to it: while it is empty, the old one goes on.
+/// Rotation makes the new file before the writer switches to it: while it is empty, the old one continues.
 #[test]
 fn the_old_file_goes_on_until_the_new_one_has_something() {
     let followed = Followed::new("one\n");
@@ -118,8 +118,8 @@ fn the_old_file_goes_on_until_the_new_one_has_something() {
     assert_eq!(followed.rows(&mut *reader, 1), [row(1, "three")]);
 }
 
-/// A line that is written at any moment of a rotation comes, once and in order. The reader is never more than one file
-/// behind: what happens to a file that it has not opened yet cannot be known.
+/// A line that is written at any moment of a rotation is read once and in order. The reader is at most one file behind: what
+/// happens to a file that it has not opened yet is unknown to it.
 #[test]
 fn rotations_under_way_lose_nothing() {
     const ROUNDS: u64 = 300;
@@ -172,7 +172,7 @@ fn a_truncated_file_is_read_from_its_beginning() {
     assert_eq!(followed.rows(&mut *reader, 1), [row(1, "new")]);
 }
 
-/// What the old file got before and after its renaming is read before the new file.
+/// Lines written to the old file before and after its renaming are read before the new file.
 #[test]
 fn a_rotated_file_is_read_to_its_end() {
     let followed = Followed::new("one\n");
@@ -216,8 +216,8 @@ fn another_name_for_the_file_is_followed_too() {
     assert_eq!(followed.rows(&mut *reader, 1), [row(2, "two")]);
 }
 
-/// Goal: whatever is replaced on the way to a file, the new file is read, once and from its beginning; and so is what is
-/// appended to it then. Method: real folders and links; each case is what people do with log folders.
+/// Goal: whatever is replaced on the path to a file, the new file is read, once and from its beginning, and so is what is
+/// appended to it then. Method: real folders and links; each case is one that occurs with log folders.
 #[test]
 fn whatever_is_replaced_on_the_way_is_seen() {
     type Replace = fn(&Path);
@@ -270,7 +270,7 @@ fn whatever_is_replaced_on_the_way_is_seen() {
         let full = base.join(path).canonicalize().unwrap();
         OpenOptions::new().append(true).open(&full).unwrap().write_all(b"3\n").unwrap();
         assert_eq!(alarm.next(&mut *reader), [row(2, "3")], "{case}");
-        // Told by the system again, not only seen at the next look.
+        // The system reports it again; it is not only seen at the next look.
         let is_watched = || super::hub::folder_is_watched(full.parent().unwrap());
         let begun = std::time::Instant::now();
         while !is_watched() {
@@ -281,7 +281,7 @@ fn whatever_is_replaced_on_the_way_is_seen() {
     }
 }
 
-/// A file that takes the place of another and must not be read yet does not end the job.
+/// A file that replaces another and must not be read yet does not end the job.
 #[test]
 fn a_new_file_without_permission_is_tried_again() {
     let followed = Followed::new("one\n");

@@ -1,8 +1,8 @@
-//! One watcher for all files of the process: it is told by the system what changes, and looks itself now and then.
+//! One watcher for all files of the process. The system reports changes to it, and it also looks at the files periodically.
 //!
-//! The system tells what happens in a folder that it has been asked to watch. It does not tell of files on many network file
-//! systems, of a file over which another is mounted, of a folder above that is renamed; and it lends few watches. So all
-//! files are looked at once in a while as well, which alone is enough, only slower.
+//! The system reports what happens in a folder that it watches. It does not report changes of files on many network file systems,
+//! of a file over which another is mounted, or of a folder above that is renamed; and it has few watches. So all files are also
+//! looked at periodically, which alone is sufficient, but slower.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -22,28 +22,28 @@ use crate::place::FileId;
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
 
-/// The process's own, while something is watched.
+/// The hub of the process, while something is watched.
 static HUB: Mutex<Weak<Hub>> = Mutex::new(Weak::new());
 
-/// Whether the user knows already that files are looked at instead of watched.
+/// Whether the user was told that files are looked at instead of watched.
 static HAS_SAID: AtomicBool = AtomicBool::new(false);
 
-/// Watches for all.
+/// The watcher of all files.
 pub(super) struct Hub {
-    table: Mutex<Table>,
-    /// Held while folders are added or removed. None where the system has no watcher left to lend.
+    table: Mutex<WatchTable>,
+    /// Locked while folders are added or removed. `None` where the system has no watcher left.
     watcher: Mutex<Option<RecommendedWatcher>>,
     next_id: AtomicU64,
-    /// Keeps the thread alive that looks, where there is no watcher.
-    _tell: Sender<Told>,
+    /// Keeps the looking thread alive where there is no watcher.
+    _events: Sender<WatchEvent>,
 }
 
 #[derive(Default)]
-struct Table {
+struct WatchTable {
     watched: HashMap<u64, Arc<Watched>>,
-    /// By path, without links in it.
+    /// The watched folders, by path, without links in it.
     folders: HashMap<PathBuf, Folder>,
-    /// The folders and names of each, as in `folders`.
+    /// The folders and names of each subject, as in `folders`.
     spots: HashMap<u64, Vec<Spot>>,
 }
 
@@ -51,40 +51,40 @@ struct Table {
 struct Folder {
     /// The folder that the system watches for us under this path.
     is: Option<FileId>,
-    /// Who waits for a name in it; without a name, for any name that comes or goes.
+    /// The subjects that wait for a name in it; without a name, for any name that appears or goes.
     waiting: HashMap<Option<OsString>, Vec<u64>>,
 }
 
-type Told = notify::Result<Event>;
+type WatchEvent = notify::Result<Event>;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Hub {
-    /// The one of this process; the first one who asks makes it.
+    /// Returns the hub of this process; the first call creates it.
     pub(super) fn get() -> Result<Arc<Hub>> {
         let mut current = lock(&HUB);
         if let Some(hub) = current.upgrade() {
             return Ok(hub);
         }
-        let (tell, told) = channel();
+        let (events, received) = channel();
         let hub = Arc::new(Hub {
             table: Mutex::default(),
-            watcher: Mutex::new(watcher(tell.clone())),
+            watcher: Mutex::new(watcher(events.clone())),
             next_id: AtomicU64::new(0),
-            _tell: tell,
+            _events: events,
         });
         let weak = Arc::downgrade(&hub);
         std::thread::Builder::new()
             .name("file-watch".into())
-            .spawn(move || listen(&weak, &told))
+            .spawn(move || listen(&weak, &received))
             .map_err(|e| Error::io("cannot start a thread to follow files", &e))?;
         *current = Arc::downgrade(&hub);
         Ok(hub)
     }
 
-    /// Watches for one more. What happens from here on is told.
+    /// Watches one more subject. Changes from here on are reported.
     pub(super) fn add(&self, watched: &Arc<Watched>) -> u64 {
         let id = self.next_id.fetch_add(1, Relaxed);
         lock(&self.table).watched.insert(id, Arc::clone(watched));
@@ -93,13 +93,13 @@ impl Hub {
         id
     }
 
-    /// Watches no more.
+    /// Stops watching a subject.
     pub(super) fn remove(&self, id: u64) {
         lock(&self.table).watched.remove(&id);
         self.place(id, Vec::new());
     }
 
-    /// Has the system watch the folders of these spots, and no longer those that nobody waits for.
+    /// Makes the system watch the folders of these spots, and no longer those that nobody waits for.
     fn place(&self, id: u64, spots: Vec<Spot>) {
         let mut watcher = lock(&self.watcher);
         let mut table = lock(&self.table);
@@ -154,9 +154,9 @@ impl Hub {
         }
     }
 
-    /// Wakes whom an event concerns.
-    fn tell(&self, event: &Event) {
-        // Names come or go: what a path leads to may be another file now.
+    /// Wakes the subjects that an event concerns.
+    fn handle(&self, event: &Event) {
+        // Names appear or go: a path may lead to another file now.
         let moves = matches!(
             event.kind,
             EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) | EventKind::Any
@@ -176,7 +176,7 @@ impl Hub {
                 }
             }
             if moves {
-                // A folder that has gone or moved: its watch does not speak of its path any more.
+                // A folder that has gone or moved: its watch no longer reports its path.
                 for (_, folder) in table.folders.iter_mut().filter(|(folder, _)| folder.starts_with(path)) {
                     folder.is = None;
                     concerned.extend(folder.waiting.values().flatten());
@@ -217,25 +217,25 @@ impl Hub {
         }
     }
 
-    /// The time until the next look.
+    /// Returns the time until the next look.
     fn pause(&self) -> Duration {
         let files = lock(&self.table).watched.len() as u64;
         Duration::from_millis(limits::LOOK_EVERY_MS.max(files * 1_000 / limits::LOOKS_PER_SECOND_MAX))
     }
 }
 
-/// The thread that tells and looks. Ends with the hub.
-fn listen(hub: &Weak<Hub>, told: &Receiver<Told>) {
+/// The thread that reports events and looks. Ends with the hub.
+fn listen(hub: &Weak<Hub>, received: &Receiver<WatchEvent>) {
     let mut next_look = clock::monotonic() + Duration::from_millis(limits::LOOK_EVERY_MS);
     loop {
-        let event = match told.recv_timeout(next_look.saturating_duration_since(clock::monotonic())) {
+        let event = match received.recv_timeout(next_look.saturating_duration_since(clock::monotonic())) {
             Ok(event) => Some(event),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return,
         };
         let Some(hub) = hub.upgrade() else { return };
         match event {
-            Some(Ok(event)) => hub.tell(&event),
+            Some(Ok(event)) => hub.handle(&event),
             // Something may have been missed.
             Some(Err(_)) => hub.look(),
             None => {}
@@ -247,23 +247,23 @@ fn listen(hub: &Weak<Hub>, told: &Receiver<Told>) {
     }
 }
 
-/// The system's watcher. It only passes on what it hears: its thread must not wait for us while we wait for it.
-fn watcher(tell: Sender<Told>) -> Option<RecommendedWatcher> {
-    let hears = move |event: Told| {
+/// Creates the system's watcher. It only forwards events: its thread must not wait for us while we wait for it.
+fn watcher(events: Sender<WatchEvent>) -> Option<RecommendedWatcher> {
+    let forward = move |event: WatchEvent| {
         let is_change = match event.as_ref().map(|event| event.kind) {
-            // Opening and reading, also our own.
+            // Opening and reading, including our own.
             Ok(EventKind::Access(kind)) => kind == AccessKind::Close(AccessMode::Write),
             _ => true,
         };
         if is_change {
-            // The error says that the hub goes.
-            let _ = tell.send(event);
+            // The error means that the hub is being dropped.
+            let _ = events.send(event);
         }
     };
-    notify::recommended_watcher(hears).inspect_err(say).ok()
+    notify::recommended_watcher(forward).inspect_err(say).ok()
 }
 
-/// Says once that files are not watched.
+/// Notifies the user once that files are not watched.
 fn say(error: &notify::Error) {
     let why = match &error.kind {
         ErrorKind::PathNotFound | ErrorKind::WatchNotFound => return,

@@ -1,7 +1,7 @@
 //! Files: a path or a glob of them, each a split; plain, gzip or zstd; to the end, or followed.
 //!
 //! `source` lists the files and opens their readers: `whole` reads to the end, `follow` as `tail -F` does, `appearing` those that
-//! come later. `hub` is the one watcher of the process, `watch` what it offers. `table` reads table files.
+//! appear later. `hub` is the one watcher of the process, `watch` its interface. `table` reads table files.
 
 mod appearing;
 mod decompress;

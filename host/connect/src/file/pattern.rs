@@ -1,4 +1,4 @@
-//! The files of a pattern: those that are there, and which of them are read already.
+//! The files of a pattern: those that exist, and those that have been read.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::Metadata;
@@ -10,11 +10,11 @@ use super::watch::{Spot, Subject, print};
 use super::whole;
 use crate::error::{SettingsError, SourceError};
 use crate::own_output::OwnOutputs;
-use crate::place::{FileId, places};
+use crate::place::{FileId, path_entries};
 use crate::settings::Compression;
 use flowgate_base::error::{Error, Result};
 
-/// As in a shell: `*` stays within a folder and does not find hidden files.
+/// As in a shell: `*` stays within a folder and does not match hidden files.
 const OPTIONS: glob::MatchOptions =
     glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
@@ -30,7 +30,7 @@ pub(super) struct Pattern {
 pub(super) struct Match {
     /// The path as the job would write it.
     pub(super) name: String,
-    /// None where the file cannot be looked at.
+    /// The file's metadata, or why it cannot be read.
     pub(super) metadata: std::result::Result<Metadata, std::io::ErrorKind>,
 }
 
@@ -43,7 +43,7 @@ impl Pattern {
         Pattern { text: text.into(), base: base.into() }
     }
 
-    /// Whether a path would match, were there a file.
+    /// Whether a path would match if there were a file.
     pub(crate) fn matches(&self, path: &Path) -> bool {
         let folders = [Some(self.base.clone()), self.base.canonicalize().ok()];
         folders.into_iter().flatten().any(|base| {
@@ -59,7 +59,7 @@ impl Pattern {
         }
     }
 
-    /// The files that match now, in the order of their names. Folders are none.
+    /// Returns the files that match now, in the order of their names, without folders.
     pub(super) fn list(&self) -> Result<Vec<Match>> {
         let wrong =
             |e: glob::PatternError| Error::from(SettingsError(format!("`{}` is not a glob: {}", self.text, e.msg)));
@@ -81,7 +81,7 @@ impl Pattern {
         Ok(found)
     }
 
-    /// The folders in which a file that matches may appear, and those in which such a folder may.
+    /// Returns the folders in which a file that matches may appear, and those in which such a folder may.
     fn folders(&self) -> Vec<PathBuf> {
         let absolute = self.absolute();
         let parts: Vec<&str> = absolute.split('/').collect();
@@ -95,7 +95,7 @@ impl Pattern {
         folders
     }
 
-    /// The folder before the first part that is a pattern.
+    /// Returns the folder before the first part that is a pattern.
     fn fixed_part(&self) -> PathBuf {
         let is_fixed = |part: &Component<'_>| !is_pattern(&part.as_os_str().to_string_lossy());
         let text = Path::new(&self.text);
@@ -115,15 +115,15 @@ pub(super) struct FollowedPattern {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// By name: the file that is read there; none where it is not open yet.
+    /// By name: the file that is read there; `None` where it is not open yet.
     read: HashMap<String, Option<FileId>>,
-    /// Files that were read to their end under a name that is another file's now, with the time when they were made: an id
-    /// is used again.
+    /// Files that were read to their end under a name that is another file's now, with the time of their creation: an id may be
+    /// used again.
     done: HashMap<FileId, Option<SystemTime>>,
 }
 
 impl Known {
-    /// Whether a file was read to its end, under whatever name.
+    /// Whether a file was read to its end, under any name.
     fn is_done(&self, id: FileId, metadata: &Metadata) -> bool {
         self.done.get(&id) == Some(&metadata.created().ok())
     }
@@ -138,19 +138,19 @@ impl FollowedPattern {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a file is one to follow: not a compressed one, and there.
+    /// Whether a file is one to follow: not a compressed one, and present.
     pub(super) fn is_followed(&self, found: &Match) -> bool {
         let is_plain = whole::resolve(self.compression, Path::new(&found.name)) == Compression::None;
         // A link that leads nowhere may lead somewhere later.
         (is_plain || self.compression != Compression::Auto) && found.metadata.is_ok()
     }
 
-    /// Somebody reads, or will read, the file of this name.
+    /// Notes that a reader reads, or will read, the file of this name.
     pub(super) fn claim(&self, name: &str) {
         self.known().read.entry(name.to_string()).or_default();
     }
 
-    /// The file of this name is read from now on; the one that was read there before is done with.
+    /// Notes that the file of this name is read from now on; the one that was read there before has been read to its end.
     pub(super) fn reads(&self, name: &str, file: &Metadata, before: Option<&Metadata>) {
         let mut known = self.known();
         if let Some((id, before)) = before.and_then(|before| Some((FileId::of(before)?, before))) {
@@ -159,19 +159,19 @@ impl FollowedPattern {
         known.read.insert(name.to_string(), FileId::of(file));
     }
 
-    /// Nobody reads the file of this name any more: one that comes there is a new one.
+    /// Notes that nobody reads the file of this name any more: one that appears there is a new one.
     pub(super) fn releases(&self, name: &str) {
         self.known().read.remove(name);
     }
 
-    /// Whether a file that has come to a name is one that nobody has read, under whatever name.
+    /// Whether a file that appeared under a name has not been read under any name.
     pub(super) fn is_new(&self, file: &Metadata) -> bool {
         let known = self.known();
         let is_read = |id| known.read.values().any(|read| *read == Some(id));
         FileId::of(file).is_none_or(|id| !is_read(id) && !known.is_done(id, file))
     }
 
-    /// Files that have appeared: those that match and are not read, and were not under another name. They are claimed.
+    /// Returns files that have appeared: those that match, are not read, and were not read under another name. They are claimed.
     pub(super) fn appeared(&self) -> Result<Vec<String>> {
         let listed = self.pattern.list()?;
         let ids: HashSet<FileId> =
@@ -199,7 +199,7 @@ impl FollowedPattern {
 /// The folders of a followed pattern.
 pub(super) struct PatternSubject {
     pattern: Arc<FollowedPattern>,
-    /// As they were when they were listed last: listing them takes time.
+    /// The folders at the last listing: listing takes time.
     folders: Mutex<Vec<PathBuf>>,
 }
 
@@ -212,8 +212,8 @@ impl PatternSubject {
 impl Subject for PatternSubject {
     fn spots(&self) -> Vec<Spot> {
         let folders = self.pattern.pattern.folders();
-        let links = places(&self.pattern.pattern.fixed_part());
-        let links = links.into_iter().map(|place| Spot { folder: place.folder, name: Some(place.name) });
+        let links = path_entries(&self.pattern.pattern.fixed_part());
+        let links = links.into_iter().map(|entry| Spot { folder: entry.folder, name: Some(entry.name) });
         let any = |folder: &PathBuf| Some(Spot { folder: folder.canonicalize().ok()?, name: None });
         let spots = links.chain(folders.iter().filter_map(any)).collect();
         *self.folders.lock().unwrap_or_else(PoisonError::into_inner) = folders;

@@ -22,7 +22,7 @@ struct Followed {
 }
 
 impl Followed {
-    /// Files with their content, then the pattern.
+    /// Creates files with their content, then the pattern.
     fn new(files: &[(&str, &str)], pattern: &str) -> Self {
         Self::avoiding(files, pattern, &[])
     }
@@ -58,7 +58,7 @@ impl Followed {
         fs::rename(self.path(from), self.path(to)).unwrap();
     }
 
-    /// Rows as `file:line text`, in the order of the files' names, until there are `count` and no more come at once.
+    /// Returns rows as `file:line text`, in the order of the files' names, until there are `count` and no more arrive.
     fn rows(&mut self, count: usize) -> Vec<String> {
         let schema = Schema::new(vec![Field::new("text", DataType::Text)]);
         let mut rows = Vec::new();
@@ -83,7 +83,7 @@ impl Followed {
         rows
     }
 
-    /// Nothing comes, although there was time for it.
+    /// Checks that no row arrives, although there was time for it.
     fn is_quiet(&mut self) {
         for _ in 0..15 {
             self.alarm.wait(Duration::from_millis(100));
@@ -111,7 +111,7 @@ fn a_file_that_appears_is_read_from_its_beginning() {
     assert_eq!(followed.rows(2), ["a1.log:2 2", "a3.log:3 3"]);
 }
 
-/// Folders that match may appear, too; and a file may be moved in with all it has.
+/// Folders that match may appear, too; and a file may be moved in with all of its content.
 #[test]
 fn a_file_that_appears_in_a_folder_that_appears() {
     let mut followed = Followed::new(&[("pods/x/0.log", "1\n"), ("done.log", "1\n2\n")], "pods/*/*.log");
@@ -123,7 +123,7 @@ fn a_file_that_appears_in_a_folder_that_appears() {
     assert_eq!(followed.rows(1), ["pods/y/1.log:1 1"]);
     followed.rename("done.log", "pods/y/2.log");
     assert_eq!(followed.rows(2), ["pods/y/2.log:1 1", "pods/y/2.log:2 2"]);
-    // The folder of the whole pattern is made again.
+    // The folder of the whole pattern is created again.
     followed.rename("pods", "old");
     followed.append("old/x/0.log", "late\n");
     fs::create_dir_all(followed.path("pods/z")).unwrap();
@@ -131,8 +131,8 @@ fn a_file_that_appears_in_a_folder_that_appears() {
     assert_eq!(followed.rows(2), ["pods/x/0.log:2 late", "pods/z/0.log:1 1"]);
 }
 
-/// Goal: rotation within a pattern (`app.log` becomes `app.log.1`, which becomes `app.log.2`) reads every line once, under
-/// whichever name. Method: several rounds, with lines written before and after each step.
+/// Goal: rotation within a pattern (`app.log` becomes `app.log.1`, which becomes `app.log.2`) reads every line once, under any
+/// name. Method: several rounds, with lines written before and after each step.
 #[test]
 fn files_that_change_their_names_within_the_pattern_are_read_once() {
     let mut followed = Followed::new(&[("app.log", "0\n"), ("app.log.1", "old\n")], "app.log*");
@@ -163,7 +163,7 @@ fn a_file_that_goes_and_comes_back_is_a_new_one() {
     }
 }
 
-/// A job that reads what it writes would never come to rest.
+/// A job that reads its own output would never end.
 #[test]
 fn the_output_of_the_job_is_not_read() {
     let mut followed = Followed::avoiding(&[("a.log", "1\n")], "*.log", &["out/rows"]);

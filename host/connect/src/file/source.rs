@@ -20,17 +20,17 @@ use crate::stdin::PipeInput;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::SchemaRef;
 
-/// Reads files. Each file is a split, named by its path as the job has it.
+/// Reads files. Each file is a split, named by its path in the job.
 ///
-/// The files of a glob are in the order of their names. Files that appear later are read where files are followed, by the reader
-/// of the last split.
+/// The files of a glob are in the order of their names. Where files are followed, the reader of the last split reads files that
+/// appear later.
 #[derive(Debug)]
 pub(crate) struct FileSource {
     spec: spec::FileSource,
     base: PathBuf,
     decoding: Arc<dyn Decoding>,
     outputs: Arc<OwnOutputs>,
-    /// Of a followed glob, once its splits were asked for.
+    /// Set for a followed glob, once its splits were listed.
     followed: OnceLock<Followed>,
 }
 
@@ -41,12 +41,12 @@ struct Followed {
 }
 
 impl FileSource {
-    /// The source of a spec; everything that is wrong with it at once. Does not touch the disk.
+    /// Creates the source of a spec; the error lists all problems. Does not touch the disk.
     pub(crate) fn new(spec: &spec::FileSource, base: &Path) -> std::result::Result<Self, Vec<Problem>> {
         Self::decoded(spec, base, DecodeSettings::of_file(spec).map(|settings| Arc::new(settings) as Arc<dyn Decoding>))
     }
 
-    /// Files whose bytes are read in another way than the spec's `format` says.
+    /// Creates a source of files with another decoding than the spec's `format`.
     pub(crate) fn decoded(
         spec: &spec::FileSource,
         base: &Path,
@@ -82,14 +82,14 @@ impl FileSource {
         }
     }
 
-    /// The pattern of the path, if it is one.
+    /// Returns the pattern of the path, if it is one.
     fn pattern(&self) -> Option<Pattern> {
         let path = &self.spec.path;
         // A file may have `[` in its name.
         (is_pattern(path) && !self.base.join(path).exists()).then(|| Pattern::new(path, &self.base))
     }
 
-    /// The files of a pattern.
+    /// Returns the files of a pattern.
     fn matches(&self, pattern: &Pattern) -> Result<Vec<String>> {
         let mut found = pattern.list()?;
         if self.spec.follow {
@@ -98,7 +98,7 @@ impl FileSource {
             found.retain(|found: &Match| followed.is_followed(found));
             found.iter().for_each(|found| followed.claim(&found.name));
             if let Some(last) = found.last() {
-                // Splits that are asked for again are those of the first time.
+                // Splits that are listed again are those of the first time.
                 let _ = self.followed.set(Followed { pattern: followed, last: Split(last.name.clone()) });
             }
         }
@@ -112,7 +112,7 @@ impl FileSource {
         Ok(found.into_iter().map(|found| found.name).collect())
     }
 
-    /// What opens followed files of a pattern; `waker` wakes whoever reads them.
+    /// Returns the function that opens followed files of a pattern; `waker` wakes their reader.
     fn opens(&self, pattern: &Arc<FollowedPattern>, waker: &Waker) -> OpenFile {
         let (base, decoding) = (self.base.clone(), Arc::clone(&self.decoding));
         let (pattern, waker) = (Arc::clone(pattern), Arc::clone(waker));
@@ -124,7 +124,7 @@ impl FileSource {
         })
     }
 
-    /// The reader of one split alone.
+    /// Opens the reader of one split alone.
     fn reader(&self, split: &Split, position: Option<&Position>, waker: Waker) -> Result<Box<dyn SplitReader>> {
         let name: Arc<str> = split.0.as_str().into();
         let path = self.base.join(&split.0);
@@ -167,7 +167,7 @@ impl Source for FileSource {
         self.outputs = Arc::clone(outputs);
     }
 
-    /// One for each file. All of them are looked at, so that a missing one is known before the job starts.
+    /// Returns one split for each file. All of them are looked at, so that a missing one is known before the job starts.
     fn splits(&self, _parallelism: usize) -> Result<Vec<Split>> {
         let paths = match self.pattern() {
             Some(pattern) => self.matches(&pattern)?,
@@ -201,7 +201,7 @@ impl Source for FileSource {
     }
 }
 
-/// What is there; a folder and what is not there are errors.
+/// Returns the metadata of a file; the error says that it is a folder or missing.
 fn metadata(path: &Path, name: &str) -> Result<Metadata> {
     let metadata = path.metadata().map_err(|e| cannot_read(path, name, &e))?;
     if metadata.is_dir() {

@@ -1,4 +1,4 @@
-//! A table in a file: read whole, and watched.
+//! A table in a file: read as a whole, and watched.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,31 +25,31 @@ pub struct TableFile {
 
 /// The rows of a table.
 pub struct TableRows {
-    /// In the order of the table's schema.
+    /// The columns, in the order of the table's schema.
     pub columns: Vec<ArrayRef>,
-    /// How many rows.
+    /// The number of rows.
     pub row_count: usize,
 }
 
-/// Ends when dropped.
+/// The watch of a table file; ends when dropped.
 pub struct TableWatch {
     _watch: Watch,
 }
 
-/// The columns of a table, or everything that is wrong with its settings, each with its field. Does not touch the disk.
+/// Returns the columns of a table; the error lists all problems of its settings, each with its field. Does not touch the disk.
 pub fn table_schema(table: &LookupTable) -> std::result::Result<Schema, Vec<Problem>> {
     DecodeSettings::of_table(table).map(|settings| Schema::clone(&settings.schema))
 }
 
 impl TableFile {
-    /// By its settings.
+    /// Creates the table file of these settings.
     pub fn new(table: &LookupTable) -> Result<Self> {
         let settings =
             DecodeSettings::of_table(table).map_err(|wrong| Error::from(SettingsError(problem::listed(&wrong))))?;
         Ok(TableFile { path: PathBuf::from(&table.path), name: table.path.clone(), settings })
     }
 
-    /// All rows.
+    /// Reads all rows.
     ///
     /// # Errors
     /// The file cannot be read, or a line of it is not a row: the error names the line.

@@ -1,4 +1,4 @@
-//! Files: which are read, what of them, and what is said when they cannot be.
+//! Files: which are read, which part of them, and the messages when they cannot be.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -70,7 +70,7 @@ fn what_cannot_be_read_is_said_before_the_job_starts() {
 }
 
 #[test]
-fn a_glob_gives_its_files_in_the_order_of_their_names() {
+fn a_glob_has_its_files_in_the_order_of_their_names() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["b.log", "a.log", "c.txt", "[x].log", ".h.log"] {
         std::fs::write(folder.path().join(name), name).unwrap();
@@ -108,8 +108,8 @@ fn compressed_files_of_several_parts() {
     }
 }
 
-/// What follows the members of gzip and the frames of zstd: padding and skippable frames are gone over, all else is an error that
-/// says what it is, behind the rows before it.
+/// What follows the members of gzip and the frames of zstd: padding and skippable frames are skipped; all else is an error that
+/// names it, behind the rows before it.
 #[test]
 fn what_follows_compressed_content() {
     let folder = tempfile::tempdir().unwrap();
@@ -151,7 +151,7 @@ fn what_follows_compressed_content() {
     refused(read("f.zst", &[&zstd(b"one\n"), &wide]), "needs a window of more than 128 MiB");
 }
 
-/// What stands before the break is read; then the job fails with the file's name and the place.
+/// What precedes the break is read; then the job fails with the file's name and the place.
 #[test]
 fn a_compressed_file_that_breaks_off() {
     let folder = tempfile::tempdir().unwrap();
@@ -193,7 +193,7 @@ fn a_pipe_is_read_on_a_thread_of_its_own() {
     assert_eq!(alarm.next(&mut *reader), []);
 }
 
-/// Content of any of the formats, and the settings that read it.
+/// Returns content of any of the formats, and the settings that read it.
 fn contents() -> impl Strategy<Value = (serde_json::Value, String)> {
     let text = proptest::collection::vec("[a-cä]{0,9}(\r)?", 0..60).prop_map(|lines| lines.join("\n"));
     let text = text.prop_map(|content| (serde_json::json!({}), content));
@@ -212,8 +212,8 @@ fn contents() -> impl Strategy<Value = (serde_json::Value, String)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// However often reading is interrupted and taken up again from a position, and whatever the batch size, the rows and
-    /// failures are those of reading in one go.
+    /// However often reading is interrupted and continued at a position, and whatever the batch size, the rows and failures are
+    /// those of reading in one go.
     #[test]
     fn positions_are_exact(
         (mut settings, content) in contents(),

@@ -1,4 +1,4 @@
-//! Waiting for something to happen to a file, or to the files of a pattern.
+//! Waiting for changes of a file, or of the files of a pattern.
 
 use std::ffi::OsString;
 use std::fs::{File, Metadata};
@@ -8,33 +8,33 @@ use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Release};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::hub::Hub;
-use crate::place::{FileId, places};
+use crate::place::{FileId, path_entries};
 use crate::source::Waker;
 use flowgate_base::error::Result;
 
-/// Where something may happen: a name in a folder, or, without one, any name that comes or goes.
+/// Where something may happen: a name in a folder, or, without one, any name that appears or goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Spot {
-    /// Without links in it.
+    /// The folder, without links in it.
     pub(super) folder: PathBuf,
     pub(super) name: Option<OsString>,
 }
 
 /// What is watched.
 pub(super) trait Subject: Send + Sync {
-    /// Where a change of it shows, as things are now.
+    /// Returns where a change of it shows, as things are now.
     fn spots(&self) -> Vec<Spot>;
 
-    /// Something that is another after a change, whether it was told or not. Costs little.
+    /// Returns a fingerprint, which differs after a change, whether it was reported or not. Cheap.
     fn print(&self) -> u64;
 }
 
-/// A subject with who waits for it.
+/// A subject and its waker.
 pub(super) struct Watched {
     subject: Box<dyn Subject>,
     changed: AtomicBool,
     waker: Waker,
-    /// What it looked like last.
+    /// The fingerprint at the last look.
     seen: Mutex<Option<u64>>,
 }
 
@@ -43,14 +43,14 @@ impl Watched {
         self.subject.spots()
     }
 
-    /// Looks at it; true where it has changed since the last time.
+    /// Looks at it; returns whether it has changed since the last look.
     pub(super) fn look(&self) -> bool {
         let print = self.subject.print();
         let before = self.seen.lock().unwrap_or_else(PoisonError::into_inner).replace(print);
         before.is_some_and(|before| before != print)
     }
 
-    /// Something may have happened.
+    /// Wakes, because something may have happened.
     pub(super) fn wake(&self) {
         self.changed.store(true, Release);
         (self.waker)();
@@ -65,7 +65,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Watches from now on.
+    /// Creates a watch of the subject from now on.
     pub(super) fn new(subject: impl Subject + 'static, waker: Waker) -> Result<Watch> {
         let (subject, changed) = (Box::new(subject), AtomicBool::new(true));
         let watched = Arc::new(Watched { subject, changed, waker, seen: Mutex::default() });
@@ -74,13 +74,13 @@ impl Watch {
         Ok(Watch { hub, id, watched })
     }
 
-    /// Whether something may have happened since the last call; true the first time. Whoever asks looks afterwards: what
-    /// happens from here on says so again.
+    /// Whether something may have happened since the last call; true the first time. Callers look afterwards: a change from here
+    /// on sets it again.
     pub(super) fn take_change(&self) -> bool {
         self.watched.changed.swap(false, AcqRel)
     }
 
-    /// There is more to look at.
+    /// Notes that there is more to look at.
     pub(super) fn note_change(&self) {
         self.watched.changed.store(true, Release);
     }
@@ -103,7 +103,7 @@ impl FileSubject {
         FileSubject { path: path.to_path_buf(), read: Arc::default() }
     }
 
-    /// Where to put the file that is read: its growth shows even where no path leads to it.
+    /// Returns where to put the file that is read: its growth shows even where no path leads to it.
     pub(super) fn read(&self) -> Arc<Mutex<Option<Arc<File>>>> {
         Arc::clone(&self.read)
     }
@@ -111,8 +111,8 @@ impl FileSubject {
 
 impl Subject for FileSubject {
     fn spots(&self) -> Vec<Spot> {
-        let spot = |place: crate::place::Place| Spot { folder: place.folder, name: Some(place.name) };
-        places(&self.path).into_iter().map(spot).collect()
+        let spot = |entry: crate::place::FolderEntry| Spot { folder: entry.folder, name: Some(entry.name) };
+        path_entries(&self.path).into_iter().map(spot).collect()
     }
 
     fn print(&self) -> u64 {
@@ -121,7 +121,7 @@ impl Subject for FileSubject {
     }
 }
 
-/// What tells a changed file from what it was.
+/// Returns a fingerprint of a file's state.
 pub(super) fn print(files: impl IntoIterator<Item = Option<Metadata>>) -> u64 {
     let mut hasher = DefaultHasher::new();
     for file in files {
@@ -130,7 +130,7 @@ pub(super) fn print(files: impl IntoIterator<Item = Option<Metadata>>) -> u64 {
     hasher.finish()
 }
 
-/// When the file was written, renamed, or given other permissions last.
+/// Returns when the file was last written, renamed, or given other permissions.
 #[cfg(unix)]
 fn changed_at(metadata: &Metadata) -> (i64, i64) {
     use std::os::unix::fs::MetadataExt;

@@ -1,4 +1,4 @@
-//! A file that is read from its beginning to its end, perhaps decompressed.
+//! A file that is read from its beginning to its end, decompressed where it is compressed.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -14,15 +14,15 @@ use crate::settings::Compression;
 use crate::source::Progress;
 use flowgate_base::error::{Error, Result};
 
-/// The bytes of one file, decompressed. gzip may have several members and zstd several frames, one after another, and
-/// zeros may follow gzip. A compressed file that breaks off yields what came before the break, then an error.
+/// The bytes of one file, decompressed. gzip may have several members and zstd several frames, one after another, and zeros may
+/// follow gzip. A compressed file that breaks off yields what precedes the break, then an error.
 pub(super) struct WholeFile {
     name: String,
     read: Box<dyn Read + Send>,
     compressed: Option<&'static str>,
-    /// Decompressed bytes so far.
+    /// The number of decompressed bytes so far.
     offset: u64,
-    /// Bytes of the file so far, and all that it had when it was opened.
+    /// The number of the file's bytes that have been read, and its length when it was opened.
     stored: Arc<AtomicU64>,
     stored_total: u64,
 }
@@ -42,8 +42,7 @@ impl Read for Counted {
 }
 
 impl WholeFile {
-    /// Opens `path`; the first byte given is the one at `offset` of the decompressed content. `name` is the path as the
-    /// job has it.
+    /// Opens `path`; the first byte read is the one at `offset` of the decompressed content. `name` is the path in the job.
     pub(super) fn open(path: &Path, name: &str, compression: Compression, offset: u64) -> Result<Self> {
         let mut file = super::source::open_file(path, name)?;
         let cannot = |e: &std::io::Error| Error::io(format_args!("cannot read {name}"), e);
@@ -68,7 +67,7 @@ impl WholeFile {
         Ok(input)
     }
 
-    /// Reads over the first `count` bytes: compressed files have no other way.
+    /// Skips the first `count` bytes by reading them: compressed files have no other way.
     fn skip(&mut self, count: u64) -> Result<()> {
         let skipped = std::io::copy(&mut (&mut self.read).take(count), &mut std::io::sink());
         match skipped {
@@ -111,14 +110,14 @@ impl Input for WholeFile {
         }
     }
 
-    /// A file that has grown since it was opened is as long as what was read of it.
+    /// A file that has grown since it was opened counts as long as what was read of it.
     fn progress(&self) -> Option<Progress> {
         let done = self.stored.load(Relaxed);
         Some(Progress { done, total: self.stored_total.max(done) })
     }
 }
 
-/// What `auto` means for this file.
+/// Resolves `auto` for this file.
 pub(super) fn resolve(compression: Compression, path: &Path) -> Compression {
     match compression {
         Compression::Auto => match path.extension().and_then(|e| e.to_str()) {
@@ -130,7 +129,7 @@ pub(super) fn resolve(compression: Compression, path: &Path) -> Compression {
     }
 }
 
-/// A file as a reader of bytes, for pipes, which have a thread of their own.
+/// Returns a file as a reader of bytes, for pipes, which have a thread of their own.
 pub(super) fn pipe_reader(file: File, path: &Path, compression: Compression) -> std::io::Result<Box<dyn Read + Send>> {
     Ok(match resolve(compression, path) {
         Compression::Gzip => Box::new(GzipMembers::new(BufReader::new(file))),
@@ -139,7 +138,7 @@ pub(super) fn pipe_reader(file: File, path: &Path, compression: Compression) -> 
     })
 }
 
-/// A file as a reader of its decompressed bytes, by its name.
+/// Returns a file as a reader of its decompressed bytes, by its name.
 pub fn reader_of_file(file: File, path: &Path) -> std::io::Result<Box<dyn Read>> {
     Ok(pipe_reader(file, path, Compression::Auto)?)
 }

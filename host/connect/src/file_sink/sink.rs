@@ -14,8 +14,8 @@ use crate::stop::Stop;
 use flowgate_base::error::Result;
 use flowgate_base::schema::Schema;
 
-/// Writes rows to a file. Rows of a job without end show in it with [`SinkWriter::flush`] at the latest; the file of a job that
-/// ends is replaced when all rows are written.
+/// Writes rows to a file. Rows of a job without end are visible in it after [`SinkWriter::flush`] at the latest; the file of a
+/// job that ends is replaced when all rows are written.
 pub(super) struct FileSink {
     output: OutputFile,
     encoder: Encoder,

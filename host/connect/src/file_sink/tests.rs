@@ -1,4 +1,4 @@
-//! Files that sinks write: what is in them at each moment, and what becomes of what was there.
+//! Files that sinks write: their content at each moment, and what happens to the previous content.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -39,7 +39,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// A folder with `out`, which has `old`.
+/// Creates a folder with `out`, which contains `old`.
 fn folder_with_old() -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
@@ -79,7 +79,7 @@ fn the_file_of_a_job_without_end_is_emptied_at_the_start_and_grows() {
     assert_eq!((names(folder.path()), path.metadata().unwrap().ino()), (vec!["out".to_string()], inode));
 }
 
-/// Neither a file that was there nor one that was not, nor one to which a link leads, shows that the job was tried.
+/// A job that was tried leaves no trace: neither in an existing file, nor in a new one, nor in one to which a link leads.
 #[test]
 fn a_job_that_does_not_start_leaves_no_trace() {
     for boundedness in BOTH {
@@ -106,7 +106,7 @@ fn a_job_that_does_not_end_well_leaves_the_file_and_says_where_its_rows_are() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "old\n");
     assert_eq!(fs::read_to_string(&partial).unwrap(), "{\"n\":1}\n");
 
-    // The next job begins again, and one without rows has nothing to say.
+    // The next job begins again, and one without rows reports nothing.
     let mut sink = open(&path, Boundedness::Bounded).unwrap();
     sink.start(&Arc::default()).unwrap();
     assert_eq!(sink.abandon(), None);
@@ -132,7 +132,7 @@ fn through_a_link_its_target_is_replaced() {
     }
 }
 
-/// Who has the file by another name sees the rows there, too.
+/// A reader of the file under another name sees the rows there, too.
 #[test]
 fn a_file_with_several_names_keeps_them() {
     let (folder, path) = folder_with_old();
@@ -180,7 +180,7 @@ fn a_full_disk_is_an_error_that_names_the_file() {
     assert!(error.message.starts_with("cannot write /dev/full: ") && !error.is_reader_gone(), "{error}");
 }
 
-/// What somebody else has opened, and hands on as `/dev/fd/7`, is written behind what is there.
+/// A file that the parent has opened and passes on as `/dev/fd/7` is written behind its content.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_open_file_is_neither_replaced_nor_emptied() {

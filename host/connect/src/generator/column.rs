@@ -26,7 +26,7 @@ enum Kind {
         start: i64,
         step: i64,
     },
-    /// `span` is how many values there are, 0 for all 2^64.
+    /// `span` is the number of values, 0 for all 2^64.
     Int {
         min: i64,
         span: u64,
@@ -49,7 +49,7 @@ enum Kind {
 }
 
 /// Random numbers by position: SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014), whose
-/// n-th number can be had without those before it.
+/// n-th number does not need those before it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Random {
     key: u64,
@@ -74,14 +74,14 @@ impl Random {
     }
 }
 
-/// Maps a random number evenly to `0..span` (to all numbers where `span` is 0), but for a bias below span / 2^64.
+/// Maps a random number evenly to `0..span` (to all numbers where `span` is 0), except for a bias below span / 2^64.
 #[inline]
 fn below(random: u64, span: u64) -> u64 {
     if span == 0 { random } else { ((u128::from(random) * u128::from(span)) >> 64) as u64 }
 }
 
 impl ColumnMaker {
-    /// The maker for the column at `position` among its generator's; what is wrong with its spec.
+    /// Creates the maker for the column at `position` among its generator's; the error says what is wrong with its spec.
     pub(super) fn new(spec: &GeneratorColumn, seed: u64, position: u64) -> Result<Self, String> {
         let kinds: Vec<Result<Kind, String>> = [
             spec.sequence.as_ref().map(|s| Ok(Kind::Sequence { start: s.start, step: s.step })),
@@ -122,7 +122,7 @@ impl ColumnMaker {
         }
     }
 
-    /// What is wrong with `rows` rows: the last of them is beyond the column's type.
+    /// Returns what is wrong with `rows` rows: the last of them is beyond the column's type.
     pub(super) fn beyond(&self, rows: u64) -> Option<String> {
         let last = i128::from(rows.saturating_sub(1));
         match self.kind {
@@ -149,7 +149,7 @@ impl ColumnMaker {
         }
     }
 
-    /// Maximum bytes of the text of one row; 0 for what is no text.
+    /// Returns the maximum bytes of the text of one row; 0 for other types.
     pub(super) fn text_bytes_max(&self) -> u64 {
         match &self.kind {
             Kind::Choice(values) => values.iter().map(|v| v.len() as u64).max().unwrap_or(0),
@@ -158,7 +158,7 @@ impl ColumnMaker {
         }
     }
 
-    /// The values of these rows.
+    /// Returns the values of these rows.
     pub(super) fn make(&self, rows: Range<u64>) -> ArrayRef {
         let random = self.random;
         match &self.kind {

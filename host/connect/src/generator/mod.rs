@@ -1,4 +1,4 @@
-//! Makes rows out of nothing: the same ones for the same seed.
+//! Generates rows: the same ones for the same seed.
 
 mod column;
 mod rows;

@@ -13,8 +13,8 @@ use crate::settings as spec;
 use crate::source::{Origin, Positions, SourceRows};
 use flowgate_base::schema::{Field, Schema, SchemaRef};
 
-/// Makes rows by number: what a row holds follows from the seed, the column's position and the row's number alone (and the
-/// clock, for `now` columns), so that rows are the same however they are divided.
+/// Makes rows by number. A row follows from the seed, the column's position and the row's number alone (and the clock, for `now`
+/// columns), so that rows are the same however they are divided.
 #[derive(Debug)]
 pub struct Generator {
     schema: SchemaRef,
@@ -25,10 +25,10 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// The generator of a spec; everything that is wrong with it at once.
+    /// Creates the generator of a spec; the error lists all problems.
     ///
-    /// A block has `batch_rows` rows, but not more than come in 10 ms, where a `rate` is set, and not more than make
-    /// 16 MiB of text in one column.
+    /// A block has `batch_rows` rows, but at most the rows of 10 ms, where a `rate` is set, and at most 16 MiB of text in one
+    /// column.
     pub fn new(spec: &spec::Generator) -> Result<Self, Vec<Problem>> {
         let mut wrong = Vec::new();
         let mut fields = Vec::new();
@@ -63,22 +63,22 @@ impl Generator {
         Ok(Generator { schema, makers, rows: spec.rows, block_rows, name: "generator".into() })
     }
 
-    /// The columns.
+    /// Returns the columns.
     pub fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
 
-    /// Rows in every block but the last.
+    /// Returns the number of rows in every block but the last.
     pub fn block_rows(&self) -> u64 {
         self.block_rows
     }
 
-    /// How many blocks there are, if there is an end.
+    /// Returns the number of blocks, if there is an end.
     pub fn blocks(&self) -> Option<u64> {
         self.rows.map(|rows| rows.div_ceil(self.block_rows))
     }
 
-    /// The rows of a block: rows `block * block_rows` and on. `None` behind the last one.
+    /// Returns the rows of a block, from row `block * block_rows` on. `None` behind the last one.
     pub fn fill(&self, block: u64) -> Option<SourceRows> {
         let first = block.checked_mul(self.block_rows)?;
         let end = first.checked_add(self.block_rows)?.min(self.rows.unwrap_or(u64::MAX));

@@ -1,4 +1,4 @@
-//! The `generator` source: blocks of rows, dealt out to its splits in turn.
+//! The `generator` source: blocks of rows, distributed over its splits in turn.
 
 use super::rows::Generator;
 use crate::blocks::{BlockSource, Blocks};
@@ -7,11 +7,11 @@ use crate::settings as spec;
 use crate::source::SourceRows;
 use flowgate_base::schema::SchemaRef;
 
-/// Makes rows, as fast as they are taken or at a rate.
+/// Makes rows, as fast as they are read or at a rate.
 pub(crate) type GeneratorSource = BlockSource<Generator>;
 
 impl GeneratorSource {
-    /// The source of a spec; everything that is wrong with it at once.
+    /// Creates the source of a spec; the error lists all problems.
     pub(crate) fn of_spec(spec: &spec::Generator) -> Result<Self, Vec<Problem>> {
         Ok(BlockSource::new(Generator::new(spec)?, spec.rate))
     }

@@ -92,7 +92,7 @@ fn values_are_what_the_spec_says() {
     }
 }
 
-/// Word of rank r comes up about as often as 1/r; every word of the vocabulary comes up.
+/// A word of rank r occurs about as often as 1/r; every word of the vocabulary occurs.
 #[test]
 fn words_are_as_uneven_as_those_of_a_language() {
     let settings = serde_json::json!({ "columns": { "w": { "words": 10 } }, "batch_rows": 60_000 });

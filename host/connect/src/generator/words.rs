@@ -1,4 +1,4 @@
-//! Texts of words that are as unevenly common as those of a language.
+//! Texts of words whose frequencies are those of a natural language.
 
 use std::ops::Range;
 
@@ -6,22 +6,22 @@ use super::column::Random;
 
 /// Words in the vocabulary.
 const WORDS: usize = 1_000;
-/// Slots of the alias table: a power of two, so that a slot is chosen by bits. Slots without a word of their own stand
-/// wholly for another.
+/// Slots of the alias table: a power of two, so that bits select a slot. A slot without a word of its own belongs wholly to
+/// another word.
 const SLOTS: usize = 1_024;
-/// Bytes of a word with a space behind it, in full: a word is copied by one move of fixed size.
+/// Bytes of a word with a space behind it, padded: a word is copied by one move of fixed size.
 pub(super) const CELL: usize = 8;
 
-/// 1,000 made-up words; the word of rank r comes up with a probability proportional to 1/r (Zipf's law). A word is drawn
-/// in constant time by an alias table (Walker 1977, built as Vose 1991 has it).
+/// 1,000 made-up words; the word of rank r occurs with a probability proportional to 1/r (Zipf's law). A word is drawn in
+/// constant time by an alias table (Walker 1977, built by the method of Vose 1991).
 #[derive(Debug)]
 pub(super) struct Vocabulary {
-    slots: Vec<Slot>,
+    slots: Vec<AliasSlot>,
     words: Vec<Word>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Slot {
+struct AliasSlot {
     /// Draws whose upper 32 bits are below this are the slot's own word.
     own_below: u64,
     own: u16,
@@ -30,9 +30,9 @@ struct Slot {
 
 #[derive(Debug, Clone, Copy)]
 struct Word {
-    /// The letters, then a space, then anything.
+    /// The letters, then a space, then arbitrary bytes.
     cell: [u8; CELL],
-    /// Letters and the space.
+    /// The number of letters and the space.
     len: usize,
 }
 
@@ -41,7 +41,7 @@ impl Vocabulary {
         Vocabulary { slots: alias_table(), words: (0..WORDS).map(word).collect() }
     }
 
-    /// The texts of these rows, `count` words each: their bytes, one after another, and offsets.
+    /// Returns the texts of these rows, `count` words each: their bytes, one after another, and offsets.
     pub(super) fn write(&self, random: Random, rows: Range<u64>, count: u64) -> (Vec<u8>, Vec<i32>) {
         let words = ((rows.end - rows.start) * count) as usize;
         let mut data = vec![0; words * CELL + CELL];
@@ -67,7 +67,7 @@ impl Vocabulary {
     }
 }
 
-/// The word of rank `rank + 1`: one to three syllables of a consonant and a vowel, shorter ones for common words.
+/// Returns the word of rank `rank + 1`: one to three syllables of a consonant and a vowel, shorter ones for common words.
 fn word(rank: usize) -> Word {
     const CONSONANTS: &[u8; 10] = b"tnsrhldkmp";
     const VOWELS: &[u8; 5] = b"eaoiu";
@@ -87,14 +87,14 @@ fn word(rank: usize) -> Word {
     Word { cell, len: len + 1 }
 }
 
-fn alias_table() -> Vec<Slot> {
+fn alias_table() -> Vec<AliasSlot> {
     let total: f64 = (1..=WORDS).map(|rank| 1.0 / rank as f64).sum();
-    // How much of a slot each word fills; the sum is the number of slots.
+    // The part of a slot that each word fills; the sum is the number of slots.
     let mut fill: Vec<f64> =
         (0..SLOTS).map(|i| if i < WORDS { SLOTS as f64 / (total * (i + 1) as f64) } else { 0.0 }).collect();
     let (mut small, mut large): (Vec<usize>, Vec<usize>) = (0..SLOTS).partition(|&i| fill[i] < 1.0);
-    let whole = Slot { own_below: 1 << 32, own: 0, other: 0 };
-    let mut slots: Vec<Slot> = (0..SLOTS).map(|i| Slot { own: (i % WORDS) as u16, ..whole }).collect();
+    let whole = AliasSlot { own_below: 1 << 32, own: 0, other: 0 };
+    let mut slots: Vec<AliasSlot> = (0..SLOTS).map(|i| AliasSlot { own: (i % WORDS) as u16, ..whole }).collect();
     while let (Some(less), Some(more)) = (small.pop(), large.last().copied()) {
         slots[less].own_below = (fill[less] * (1u64 << 32) as f64) as u64;
         slots[less].other = more as u16;

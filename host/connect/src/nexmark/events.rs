@@ -1,4 +1,4 @@
-//! Made events, as columns.
+//! Generated events, as columns.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ const BASE_TIME_MS: u64 = 1_767_225_600_000;
 /// Events after which the pattern of tables repeats: a person, then auctions, then bids.
 const ROUND: u64 = 50;
 
-/// First place in a round and how many places.
+/// Returns the table's first place in a round and its number of places.
 fn places(table: NexmarkTable) -> (u64, u64) {
     match table {
         NexmarkTable::Person => (0, 1),
@@ -31,17 +31,17 @@ fn places(table: NexmarkTable) -> (u64, u64) {
     }
 }
 
-/// The rows of a table in a round: the minimum of `batch_rows`.
+/// Returns the rows of a table in a round: the minimum of `batch_rows`.
 pub(super) fn round_rows(table: NexmarkTable) -> u32 {
     places(table).1 as u32
 }
 
-/// Made events of one table. A block has the table's rows out of some whole rounds of events, by default the same rounds for
+/// Generated events of one table. A block has the table's rows of some whole rounds of events, by default the same rounds for
 /// every table, so that sources of different tables that take turns stay at about the same event time.
 pub(super) struct Events {
     schema: SchemaRef,
     table: NexmarkTable,
-    /// Over all tables.
+    /// The number of events over all tables.
     events: Option<u64>,
     rounds: u64,
     generator: EventGenerator,
@@ -49,8 +49,8 @@ pub(super) struct Events {
 }
 
 impl Events {
-    /// Blocks of at most `batch_rows` rows (at least [`round_rows`]), without which they are those that have as many bids as a
-    /// batch has rows; and of not more events than come in 10 ms where there is a rate, but of at least one round.
+    /// Creates events in blocks of at most `batch_rows` rows (at least [`round_rows`]; by default, the rounds in which the bids
+    /// fill a batch), and of at most the events of 10 ms where there is a rate, but of at least one round.
     pub(super) fn new(table: NexmarkTable, events: Option<u64>, rate: Option<u64>, batch_rows: Option<u32>) -> Self {
         let rounds = match batch_rows {
             Some(rows) => rows / round_rows(table),
@@ -69,7 +69,7 @@ impl Events {
         Events { schema: Arc::new(nexmark_schema(table)), table, events, rounds, generator, name }
     }
 
-    /// How many rows the table has.
+    /// Returns the number of rows of the table.
     fn row_count(&self) -> Option<u64> {
         let (first, count) = places(self.table);
         self.events.map(|events| events / ROUND * count + (events % ROUND).saturating_sub(first).min(count))

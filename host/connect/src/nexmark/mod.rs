@@ -1,4 +1,4 @@
-//! The `nexmark` source: the events of the Nexmark benchmark, made, read from files, or held in memory.
+//! The `nexmark` source: the events of the Nexmark benchmark, generated, read from files, or held in memory.
 
 mod events;
 mod preload;

@@ -1,4 +1,4 @@
-//! Rows that are held in memory, and given again and again.
+//! Rows that are held in memory, and returned by one job after another.
 
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
@@ -14,39 +14,39 @@ use crate::source::{Poll, Source, SourceRows, Waker};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::SchemaRef;
 
-/// Where the rows come from, the first time.
+/// The first origin of the rows.
 pub(super) enum Supply {
     Made(Box<Events>),
     Files(Box<FileSource>),
 }
 
-/// What preloaded rows follow from.
+/// The settings that determine preloaded rows.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Key {
-    /// As the user wrote it; without a rate, which does not change the rows.
+pub(super) struct PreloadKey {
+    /// The user's settings; without a rate, which does not change the rows.
     pub(super) spec: spec::Nexmark,
-    /// Events in a block.
+    /// The number of events in a block.
     pub(super) block_size: u64,
-    /// What a path is relative to.
+    /// The folder to which a path is relative.
     pub(super) base: PathBuf,
 }
 
-type Rows = Arc<Vec<SourceRows>>;
-type Entry = Arc<Mutex<Option<Rows>>>;
+type PreloadedRows = Arc<Vec<SourceRows>>;
+type Entry = Arc<Mutex<Option<PreloadedRows>>>;
 
 /// The rows of this process, the oldest first. An entry is locked while its rows are made, so that they are made once.
-static PRELOADED: LazyLock<Mutex<Vec<(Key, Entry)>>> = LazyLock::new(Mutex::default);
+static PRELOADED: LazyLock<Mutex<Vec<(PreloadKey, Entry)>>> = LazyLock::new(Mutex::default);
 
 /// Batches in memory, by their number.
 pub(super) struct Replay {
-    key: Key,
+    key: PreloadKey,
     supply: Supply,
     schema: SchemaRef,
-    rows: OnceLock<Rows>,
+    rows: OnceLock<PreloadedRows>,
 }
 
 impl Replay {
-    pub(super) fn new(key: Key, supply: Supply) -> Self {
+    pub(super) fn new(key: PreloadKey, supply: Supply) -> Self {
         let schema = match &supply {
             Supply::Made(events) => events.schema(),
             Supply::Files(files) => files.schema(),
@@ -88,7 +88,7 @@ impl Blocks for Replay {
             }
         };
         drop(held);
-        // Another thread may have been quicker, with the same rows.
+        // Another thread may have been faster, with the same rows.
         let _ = self.rows.set(rows);
         make_room();
         Ok(())
@@ -111,7 +111,7 @@ fn bytes_of(rows: &SourceRows) -> usize {
     rows.columns.iter().map(|column| column.get_array_memory_size()).sum()
 }
 
-/// Lets go of rows that no job reads while there are too many, the oldest first.
+/// Frees rows that no job reads while there are too many, the oldest first.
 fn make_room() {
     let mut all = PRELOADED.lock().unwrap_or_else(PoisonError::into_inner);
     let bytes = |entry: &Entry| {
@@ -143,7 +143,7 @@ fn too_many() -> Error {
     )))
 }
 
-/// All blocks, made by as many threads as there are processors.
+/// Makes all blocks, in as many threads as there are processors.
 fn make(events: &Events) -> Result<Vec<SourceRows>> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let mut shares: Vec<_> = thread::scope(|scope| {
@@ -177,7 +177,7 @@ fn make(events: &Events) -> Result<Vec<SourceRows>> {
     Ok(all)
 }
 
-/// All rows of all files, one after another.
+/// Reads all rows of all files, one after another.
 fn read(files: &FileSource) -> Result<Vec<SourceRows>> {
     let mut all = Vec::new();
     let mut bytes = 0;
@@ -192,7 +192,7 @@ fn read(files: &FileSource) -> Result<Vec<SourceRows>> {
                     if bytes > limits::PRELOAD_BYTES_MAX {
                         return Err(too_many());
                     }
-                    // Stretches of the file that have nothing of the table.
+                    // Skips parts of the file that have nothing of the table.
                     if rows.row_count > 0 || !rows.failures.is_empty() {
                         all.push(rows);
                     }

@@ -52,7 +52,7 @@ pub enum NexmarkTable {
 }
 
 impl NexmarkTable {
-    /// The name in a job file.
+    /// Returns the name in a job file.
     pub fn name(self) -> &'static str {
         match self {
             NexmarkTable::Person => "person",
@@ -63,12 +63,12 @@ impl NexmarkTable {
 }
 
 impl Nexmark {
-    /// Made events of a table, without end.
+    /// Creates settings of generated events of a table, without end.
     pub fn table(table: NexmarkTable) -> Nexmark {
         Nexmark { table, events: None, rate: None, path: None, preload: false, batch_rows: None }
     }
 
-    /// Ends after this many events, counted over all three tables.
+    /// Ends after this number of events, counted over all three tables.
     pub fn events(self, events: u64) -> Nexmark {
         Nexmark { events: Some(events), ..self }
     }

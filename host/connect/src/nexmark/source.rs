@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::events::{Events, round_rows};
-use super::preload::{Key, Replay, Supply};
+use super::preload::{PreloadKey, Replay, Supply};
 use crate::blocks::{BlockSource, Blocks};
 use crate::decode::{Decoding, NexmarkLines};
 use crate::file::FileSource;
@@ -13,7 +13,7 @@ use crate::problem::Problem;
 use crate::settings as spec;
 use crate::source::Source;
 
-/// The source of a spec; everything that is wrong with it at once. Does not touch the disk and makes nothing.
+/// Creates the source of a spec; the error lists all problems. Does not touch the disk and makes no rows.
 pub(crate) fn source(spec: &spec::Nexmark, base: &Path) -> Result<Box<dyn Source>, Vec<Problem>> {
     let batch_rows = check(spec)?;
     let supply = match &spec.path {
@@ -29,10 +29,10 @@ pub(crate) fn source(spec: &spec::Nexmark, base: &Path) -> Result<Box<dyn Source
         supply if spec.preload => {
             let block_size = match &supply {
                 Supply::Made(events) => events.block_size(),
-                // A block is a batch, whatever it has.
+                // A block is a batch, whatever its rows.
                 Supply::Files(_) => batch_rows as u64,
             };
-            let key = Key { spec: spec::Nexmark { rate: None, ..spec.clone() }, block_size, base: base.into() };
+            let key = PreloadKey { spec: spec::Nexmark { rate: None, ..spec.clone() }, block_size, base: base.into() };
             Box::new(BlockSource::new(Replay::new(key, supply), spec.rate))
         }
         Supply::Made(events) => Box::new(BlockSource::new(*events, spec.rate)),
@@ -40,7 +40,7 @@ pub(crate) fn source(spec: &spec::Nexmark, base: &Path) -> Result<Box<dyn Source
     })
 }
 
-/// The checked `batch_rows`.
+/// Returns the checked `batch_rows`.
 fn check(spec: &spec::Nexmark) -> Result<usize, Vec<Problem>> {
     let mut wrong = Vec::new();
     let batch_rows = spec.batch_rows.unwrap_or(limits::BATCH_ROWS_DEFAULT);

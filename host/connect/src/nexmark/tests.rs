@@ -1,4 +1,4 @@
-//! Events: the crate's own, however they are divided, held or written.
+//! Events: those of the crate `nexmark`, however they are divided, held or written.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ fn all_rows(settings: serde_json::Value, splits: usize) -> Vec<(u64, String)> {
     rows
 }
 
-/// The rows of a table by the crate's generator over all tables, one event at a time.
+/// Returns the rows of a table by the crate's generator over all tables, one event at a time.
 fn naive(table: &str, events: usize) -> Vec<(u64, String)> {
     let time = |ms: u64| {
         let mut text = Vec::new();
@@ -106,7 +106,7 @@ fn batches_of_all_tables_are_of_the_same_stretch_of_events() {
     assert_eq!(slow, [4, 12, 184]);
 }
 
-/// Two jobs of a process that preload the same rows have them once.
+/// Two jobs of a process that preload the same rows share them.
 #[test]
 fn preloaded_rows_are_shared() {
     let settings = serde_json::json!({ "table": "auction", "events": 12_345, "preload": true });
@@ -116,7 +116,7 @@ fn preloaded_rows_are_shared() {
     assert!(!Arc::ptr_eq(&one.columns[0], &first_batch(&*other).columns[0]));
 }
 
-/// The rows of a table in a file of these lines.
+/// Returns the rows of a table in a file of these lines.
 fn read_lines(table: &str, lines: &str) -> Outcome {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.jsonl");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, StringArray};
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 
-/// Texts one after another, all together below 2 GiB.
+/// Texts one after another, in total below 2 GiB.
 pub(super) struct Texts {
     offsets: Vec<i32>,
     data: String,

@@ -1,11 +1,11 @@
-//! Values as a terminal shows them.
+//! Values for a terminal.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use flowgate_base::shown::has_power;
 
-/// A value's text, from which characters that would move the cursor, change colours or turn the direction of the text have
-/// lost their power.
+/// Returns a value's text, in which characters that would move the cursor, change colours or the direction of the text are
+/// replaced.
 pub(super) fn shown(plain: &[u8]) -> String {
     let mut text = String::new();
     for c in String::from_utf8_lossy(plain).chars() {
@@ -18,8 +18,8 @@ pub(super) fn shown(plain: &[u8]) -> String {
     text
 }
 
-/// The pieces of a text, each of at most `width` cells, or of one character that is wider; one piece at least. Concatenated,
-/// they are the text.
+/// Returns the pieces of a text, each of at most `width` cells, or of one character that is wider; at least one piece.
+/// Concatenated, they are the text.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<&str> {
     if text.width() <= width {
         return vec![text];

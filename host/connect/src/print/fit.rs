@@ -1,8 +1,8 @@
-//! How wide the columns of a table are.
+//! The widths of the columns of a table.
 
 use flowgate_base::schema::DataType;
 
-/// What is known of a column's width, in terminal cells.
+/// The known widths of a column, in terminal cells.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Column {
     name: usize,
@@ -12,19 +12,19 @@ pub(super) struct Column {
     wraps: bool,
 }
 
-/// Cells of a text column below which wrapped values cannot be read.
+/// Minimum cells of a text column in which wrapped values can be read.
 const WRAPPED_CELLS_MIN: usize = 16;
-/// Cells of a column below which its name is not broken.
+/// Minimum cells of a column at which its name is broken.
 const NAME_CELLS_MIN: usize = 12;
 
 impl Column {
-    /// Without values; its name has `name` cells.
+    /// Creates a column without values; its name has `name` cells.
     pub(super) fn new(name: usize, data_type: DataType) -> Self {
         let wraps = matches!(data_type, DataType::Text | DataType::Bytes | DataType::Json);
         Column { name, widest: 0, wraps }
     }
 
-    /// It has a value of this many cells.
+    /// Widens it for a value of this number of cells.
     pub(super) fn widen(&mut self, cells: usize) {
         self.widest = self.widest.max(cells);
     }
@@ -33,22 +33,22 @@ impl Column {
         self.widest.max(self.name)
     }
 
-    /// The least cells with which it can be read.
+    /// Returns the minimum cells with which it can be read.
     fn least(&self) -> usize {
         let value = if self.wraps { self.widest.min(WRAPPED_CELLS_MIN) } else { self.widest };
         value.max(self.name.min(NAME_CELLS_MIN))
     }
 }
 
-/// The cells of each column, so that all fit into a line of `line` cells with `gap` cells between them: the widest give way
-/// first. `None` where some column would be too narrow to be read. Without a `line`, each has what it wants.
+/// Returns the cells of each column, so that all fit into a line of `line` cells with `gap` cells between them: the widest
+/// columns are narrowed first. `None` where some column would be too narrow to be read. Without a `line`, each has its widest.
 pub(super) fn widths(columns: &[Column], gap: usize, line: Option<usize>) -> Option<Vec<usize>> {
     let gaps = gap * columns.len().saturating_sub(1);
     let room = line.map_or(usize::MAX, |line| line.saturating_sub(gaps));
     let capped = |cap: usize| columns.iter().map(move |column| column.wanted().min(cap).max(column.least()));
     let fits = |cap: &usize| capped(*cap).fold(0, usize::saturating_add) <= room;
     let widest = columns.iter().map(Column::wanted).max().unwrap_or(0);
-    // The greatest cap with which all fit. Beyond a line's cells no cap fits that the widest does not.
+    // The greatest cap with which all fit. A cap beyond a line's cells fits only where the widest does.
     let cap = std::iter::once(widest).chain((0..=room.min(widest)).rev()).find(fits)?;
     Some(capped(cap).collect())
 }
@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(widths(&columns, 2, Some(176)), Some(vec![100, 6, 40, 24]));
         assert_eq!(widths(&columns, 2, Some(80)), Some(vec![22, 6, 22, 24]));
         assert_eq!(widths(&columns, 2, Some(68)), Some(vec![16, 6, 16, 24]));
-        // Less than that, a text could not be read; a time is not broken.
+        // In fewer cells, a text could not be read; a time is not broken.
         assert_eq!(widths(&columns, 2, Some(67)), None);
     }
 

@@ -1,4 +1,4 @@
-//! A row as a record: a line for each of its columns, as `\x` has it in psql and `\G` in mysql.
+//! A row as a record: a line for each of its columns, like `\x` in psql and `\G` in mysql.
 
 use unicode_width::UnicodeWidthStr;
 
@@ -6,7 +6,7 @@ use super::cell::wrapped;
 
 /// Between a name and its value.
 const GAP: &str = "  ";
-/// Cells of a line where the terminal's are not known, and at least: in a narrower one, the terminal breaks lines.
+/// Cells of a line where the terminal's are not known, and the minimum: in a narrower one, the terminal breaks lines.
 const LINE_CELLS: usize = 80;
 const LINE_CELLS_MIN: usize = 20;
 

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 
-use super::table::Table;
+use super::table::TablePrinter;
 use crate::encode::JsonEncoder;
 use crate::limits;
 use crate::sink::{Deliveries, SinkWriter};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
 
-/// What printed rows look like.
+/// The layout of printed rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrintLayout {
-    /// Columns under a header, lines no longer than `width` cells where that is known.
+    /// Columns under a header, lines of at most `width` cells where that is known.
     Table {
         /// Cells in a line of the terminal.
         width: Option<u16>,
@@ -24,27 +24,27 @@ pub enum PrintLayout {
     JsonLines,
 }
 
-/// Prints rows. The writer always gets whole lines, so that something else (a status line) can be drawn between two calls
-/// of its `write`.
+/// Prints rows. The writer always receives whole lines, so that something else (a status line) can be drawn between two calls of
+/// its `write`.
 pub struct PrintSink {
     writer: Box<dyn Write + Send>,
     layout: Layout,
     buffer: Vec<u8>,
-    /// Rows in the buffer.
+    /// The number of rows in the buffer.
     buffered_rows: u64,
     deliveries: Arc<Deliveries>,
 }
 
 enum Layout {
-    Table(Table),
+    Table(TablePrinter),
     Json(JsonEncoder),
 }
 
 impl PrintSink {
-    /// Prints rows of this schema to `writer`.
+    /// Creates a sink that prints rows of this schema to `writer`.
     pub fn new(writer: Box<dyn Write + Send>, layout: PrintLayout, schema: &Schema) -> Self {
         let layout = match layout {
-            PrintLayout::Table { width } => Layout::Table(Table::new(schema, width)),
+            PrintLayout::Table { width } => Layout::Table(TablePrinter::new(schema, width)),
             PrintLayout::JsonLines => Layout::Json(JsonEncoder::new(schema)),
         };
         PrintSink { writer, layout, buffer: Vec::new(), buffered_rows: 0, deliveries: Arc::default() }
@@ -78,7 +78,7 @@ impl SinkWriter for PrintSink {
     }
 }
 
-/// Cells in a line of the terminal that standard output is, if it is one.
+/// Returns the cells in a line of the terminal that standard output is, if it is one.
 pub(crate) fn terminal_width() -> Option<u16> {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
     (size.ws_col > 0).then_some(size.ws_col)

@@ -1,4 +1,4 @@
-//! A table that is printed while its rows come in, and records where a table cannot be read.
+//! A table that is printed while its rows arrive, and records where a table cannot be read.
 
 use std::fmt::Write as _;
 
@@ -14,31 +14,31 @@ use flowgate_base::schema::{DataType, Schema};
 /// Between two columns.
 const GAP: &str = "  ";
 
-/// Prints a header once, then rows. Columns are as wide as the widest value so far: the first batch sets the table up, later
-/// rows may widen it. Numbers stand to the right.
+/// Prints a header once, then rows. A column is as wide as its widest value so far: the first batch sets the widths, later rows
+/// may widen them. Numbers are right-aligned.
 ///
 /// Every value is shown whole. Where a line of the terminal does not hold all columns, texts are wrapped within theirs; where
-/// that would leave the columns too narrow to be read, each row becomes a record: a line for each of its columns. Once rows
-/// are records, the later ones are, too.
-pub(super) struct Table {
+/// that would make the columns too narrow to be read, each row becomes a record: a line for each of its columns. Once rows are
+/// records, later ones are, too.
+pub(super) struct TablePrinter {
     names: Vec<String>,
     data_types: Vec<DataType>,
     columns: Vec<Column>,
     /// Cells in a line of the terminal.
     line_cells: Option<usize>,
     header_printed: bool,
-    /// Rows printed so far.
+    /// The number of rows printed so far.
     rows: u64,
     has_records: bool,
 }
 
-impl Table {
+impl TablePrinter {
     pub(super) fn new(schema: &Schema, line_cells: Option<u16>) -> Self {
         let names: Vec<String> = schema.fields.iter().map(|field| shown(field.name.as_bytes())).collect();
         let data_types: Vec<DataType> = schema.fields.iter().map(|field| field.data_type).collect();
         let columns = names.iter().zip(&data_types).map(|(name, t)| Column::new(name.width(), *t)).collect();
         let line_cells = line_cells.map(usize::from);
-        Table { names, data_types, columns, line_cells, header_printed: false, rows: 0, has_records: false }
+        TablePrinter { names, data_types, columns, line_cells, header_printed: false, rows: 0, has_records: false }
     }
 
     /// Appends these rows as lines, the first time behind a header.
@@ -87,7 +87,7 @@ impl Table {
         }
     }
 
-    /// One row: as many lines as its longest value needs.
+    /// Appends one row: the number of lines that its longest value needs.
     fn lines(&self, widths: &[usize], texts: &[&str], out: &mut Vec<u8>) {
         let cells: Vec<Vec<&str>> = texts.iter().zip(widths).map(|(text, width)| wrapped(text, *width)).collect();
         for number in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {

@@ -9,7 +9,7 @@ use super::{PrintLayout, PrintSink};
 use crate::sink::SinkWriter;
 use flowgate_base::schema::{DataType, Field, Schema};
 
-/// A writer whose bytes can be looked at.
+/// A writer whose bytes can be inspected.
 #[derive(Clone, Default)]
 struct Screen(Arc<Mutex<Vec<u8>>>);
 
@@ -63,7 +63,7 @@ path  size
     assert_eq!(table, expected);
 }
 
-/// Rows of texts, as a terminal of that width shows them.
+/// Returns rows of texts, as a terminal of that width shows them.
 fn texts(width: u16, names: &[&str], rows: &[&[&str]]) -> String {
     let screen = Screen::default();
     let schema = Schema::new(names.iter().map(|name| Field::new(*name, DataType::Text)).collect());
@@ -99,7 +99,7 @@ path                      size
     assert_eq!(table, expected);
 }
 
-/// Goal: two rows that differ can be told apart, wherever they differ.
+/// Goal: two rows that differ can be distinguished, wherever they differ.
 #[test]
 fn what_differs_is_shown() {
     let (a, b) = (format!("{}a", "x".repeat(5_000)), format!("{}b", "x".repeat(5_000)));

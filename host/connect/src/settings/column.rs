@@ -46,7 +46,7 @@ pub enum TimeUnit {
 }
 
 impl TimeUnit {
-    /// All of them, the longest first.
+    /// All units, the longest first.
     pub const ALL: [TimeUnit; 4] = [TimeUnit::S, TimeUnit::Ms, TimeUnit::Us, TimeUnit::Ns];
 }
 
@@ -62,12 +62,12 @@ impl fmt::Display for TimeUnit {
 }
 
 impl ColumnType {
-    /// A timestamp whose integers count this.
+    /// Creates a timestamp whose integers have this unit.
     pub fn timestamp(unit: TimeUnit) -> Self {
         ColumnType::Counted(CountedTime { data_type: DataType::Timestamp.name().into(), unit: Some(unit) })
     }
 
-    /// The type as it is written, `int64?`.
+    /// Returns the type's text, such as `int64?`.
     pub fn type_name(&self) -> &str {
         match self {
             ColumnType::Name(name) => name,
@@ -75,7 +75,7 @@ impl ColumnType {
         }
     }
 
-    /// What integers count, where it is said.
+    /// Returns the unit of integers, where it is set.
     pub fn unit(&self) -> Option<TimeUnit> {
         match self {
             ColumnType::Name(_) => None,
@@ -125,7 +125,7 @@ impl JsonSchema for ColumnType {
     }
 }
 
-/// Columns with their types, as a job file has them.
+/// Returns columns with their types, as a job file has them.
 pub(crate) fn typed<N: Into<String>, T: Into<ColumnType>>(
     columns: impl IntoIterator<Item = (N, T)>,
 ) -> IndexMap<String, ColumnType> {

@@ -1,4 +1,4 @@
-//! How bytes become rows, as a user writes it.
+//! The format of bytes, as a user writes it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! What a user writes about sources and sinks: the structures of job files. Unknown fields are refused.
 //!
-//! The settings of a connector are in its folder; those that several connectors have are here. The doc comments are the
+//! The settings of a connector are in its folder; settings that several connectors share are here. The doc comments are the
 //! descriptions in the JSON Schema that `flowgate schema` prints.
 
 mod column;

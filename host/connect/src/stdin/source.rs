@@ -15,7 +15,7 @@ use crate::source::{Position, Source, Split, SplitReader, Waker};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::SchemaRef;
 
-/// Reads standard input to its end. It has one split; a job that reads it cannot go on from an earlier position.
+/// Reads standard input to its end. It has one split; a job that reads it cannot continue at an earlier position.
 #[derive(Debug)]
 pub(crate) struct StdinSource {
     settings: DecodeSettings,
@@ -23,7 +23,7 @@ pub(crate) struct StdinSource {
 }
 
 impl StdinSource {
-    /// The source of a spec; everything that is wrong with it at once.
+    /// Creates the source of a spec; the error lists all problems.
     pub(crate) fn new(spec: &Spec) -> std::result::Result<Self, Vec<Problem>> {
         Ok(StdinSource { settings: DecodeSettings::of_stdin(spec)?, outputs: Arc::default() })
     }
@@ -66,11 +66,11 @@ impl Source for StdinSource {
     }
 }
 
-/// Bytes that a thread reads and passes on in chunks, at most a few ahead. The thread ends with the input's end, or with
-/// the first read after the reader was dropped; a read that never returns keeps it until the process ends.
+/// Bytes that a thread reads and sends in chunks, at most a few ahead. The thread ends with the input's end, or with the first
+/// read after the reader was dropped; a read that never returns keeps it until the process ends.
 pub(crate) struct PipeInput {
     chunks: Receiver<Result<Vec<u8>>>,
-    /// The chunk that is being taken, and how much of it was.
+    /// The chunk that is being consumed; its consumed part is counted.
     current: Vec<u8>,
     taken: usize,
 }
@@ -84,7 +84,7 @@ impl PipeInput {
     ) -> Result<Self> {
         let (sender, chunks) = sync_channel(limits::PIPE_CHUNKS_AHEAD);
         let read = move || {
-            // Wakes when it goes, however that comes about: the reader then sees the end.
+            // Wakes when it is dropped, for whatever reason: the reader then sees the end.
             let on_end = WakeOnDrop(waker);
             // Dropped before that, so that the reader finds the channel closed.
             let sender = sender;
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_gives_its_lines_as_they_come_and_then_ends() {
+    fn a_pipe_emits_its_lines_as_they_arrive_and_then_ends() {
         let (pipe, mut writer) = std::io::pipe().unwrap();
         let alarm = Alarm::new();
         let mut reader = text_reader(pipe, &alarm);

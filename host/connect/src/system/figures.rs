@@ -1,4 +1,4 @@
-//! What the operating system says of the machine.
+//! What the operating system reports about the machine.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
@@ -18,16 +18,16 @@ pub(super) struct Figure {
     pub(super) value: f64,
 }
 
-/// Reads figures. Rates are of the time since the reading before, so that the first reading has none.
+/// Reads figures. Rates are since the previous reading, so the first reading has none.
 pub(super) struct Machine {
-    /// Names of figures.
+    /// The names of the wanted figures.
     wanted: BTreeSet<&'static str>,
     system: System,
     disks: Option<Disks>,
     networks: Option<Networks>,
     cpu: bool,
     memory: bool,
-    /// When it was last read.
+    /// The time of the last reading.
     read_at: Instant,
 }
 
@@ -49,7 +49,7 @@ impl Machine {
         Ok(machine)
     }
 
-    /// Returns the time since the reading before.
+    /// Takes a reading; returns the time since the previous one.
     fn refresh(&mut self) -> Duration {
         if self.cpu {
             self.system.refresh_cpu_specifics(CpuRefreshKind::nothing().with_usage());
@@ -69,7 +69,7 @@ impl Machine {
         since
     }
 
-    /// The figures now.
+    /// Returns the current figures.
     pub(super) fn read(&mut self) -> Vec<Figure> {
         let seconds = self.refresh().as_secs_f64().max(0.001);
         let mut figures = Figures { wanted: &self.wanted, all: Vec::new() };
@@ -102,7 +102,7 @@ impl Figures<'_> {
     }
 
     fn ratio(&mut self, metric: &'static str, device: Option<&str>, part: u64, whole: u64) {
-        // Nothing is used of what is not there.
+        // Nothing is used of what does not exist.
         let value = if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
         self.add(metric, device, value);
     }

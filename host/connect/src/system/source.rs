@@ -1,4 +1,4 @@
-//! A sample, again and again; nothing in between.
+//! A sample at each interval; nothing in between.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,11 +17,10 @@ use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::{DataType, Field, Schema, SchemaRef};
 
-/// Time between samples where the job does not say.
+/// Time between samples where the job does not set it.
 const EVERY_MS: i64 = 1_000;
 
-/// Samples of this machine's figures. One split; the first sample comes when the time between two has passed, because
-/// rates need two readings.
+/// Samples of this machine's figures. One split; the first sample is due after one interval, because rates need two readings.
 #[derive(Debug)]
 pub(crate) struct SystemSource {
     schema: SchemaRef,
@@ -31,7 +30,7 @@ pub(crate) struct SystemSource {
 }
 
 impl SystemSource {
-    /// The source of a spec; everything that is wrong with it at once.
+    /// Creates the source of a spec; the error lists all problems.
     pub(crate) fn new(spec: &spec::System) -> std::result::Result<Self, Vec<Problem>> {
         let mut wrong = Vec::new();
         let every_ms = spec.every.map_or(EVERY_MS, |every| every.0);
@@ -63,7 +62,7 @@ impl SystemSource {
     }
 }
 
-/// The figures that these names and beginnings of names stand for.
+/// Returns the figures that these names and prefixes stand for.
 fn wanted(listed: &[String], wrong: &mut Vec<Problem>) -> BTreeSet<&'static str> {
     if listed.is_empty() {
         let groups = SYSTEM_METRIC_GROUPS.join(", ");
@@ -85,7 +84,7 @@ fn wanted(listed: &[String], wrong: &mut Vec<Problem>) -> BTreeSet<&'static str>
     metrics
 }
 
-/// Where a reader stands: samples that were given.
+/// The position of a reader: the number of samples that were returned.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Kept {
     samples: u64,
@@ -105,7 +104,7 @@ impl Source for SystemSource {
     }
 
     fn open(&self, _split: &Split, position: Option<&Position>, _waker: Waker) -> Result<Box<dyn SplitReader>> {
-        let given = match position {
+        let returned = match position {
             None => 0,
             Some(position) => {
                 let wrong = |e| Error::internal(format!("{} is not a position of a system source: {e}", position.0));
@@ -117,7 +116,7 @@ impl Source for SystemSource {
             host: sysinfo::System::host_name().unwrap_or_else(|_| "localhost".into()),
             every_ms: self.every_ms,
             due_ms: clock::now_ms().saturating_add(self.every_ms),
-            given,
+            returned,
             samples: self.samples,
         }))
     }
@@ -129,13 +128,13 @@ struct SystemReader {
     every_ms: i64,
     /// When the next sample is due.
     due_ms: i64,
-    given: u64,
+    returned: u64,
     samples: Option<u64>,
 }
 
 impl SplitReader for SystemReader {
     fn poll(&mut self) -> Result<Poll> {
-        if self.samples.is_some_and(|samples| self.given >= samples) {
+        if self.samples.is_some_and(|samples| self.returned >= samples) {
             return Ok(Poll::End);
         }
         let now_ms = clock::now_ms();
@@ -144,22 +143,22 @@ impl SplitReader for SystemReader {
             self.due_ms = self.due_ms.min(now_ms.saturating_add(self.every_ms));
             return Ok(Poll::PendingUntil(self.due_ms));
         }
-        // Samples that nobody took in time are left out: their figures would be those of now.
+        // Samples that were not read when they were due are left out: their figures would be those of now.
         let soonest_ms = now_ms.saturating_add(limits::SYSTEM_EVERY_MS_MIN);
         self.due_ms = self.due_ms.saturating_add(self.every_ms).max(soonest_ms);
         let figures = self.machine.read();
-        let rows = rows(&figures, &self.host, now_ms, self.given);
-        self.given += 1;
+        let rows = rows(&figures, &self.host, now_ms, self.returned);
+        self.returned += 1;
         Ok(Poll::Rows(rows))
     }
 
     fn position(&self) -> Position {
-        // One number: always representable.
-        Position(serde_json::to_value(Kept { samples: self.given }).unwrap_or_default())
+        // One number can always be represented.
+        Position(serde_json::to_value(Kept { samples: self.returned }).unwrap_or_default())
     }
 }
 
-/// The rows of sample number `sample`, whose number is the position of each.
+/// Returns the rows of sample number `sample`, which is the position of each.
 fn rows(figures: &[Figure], host: &str, time_ms: i64, sample: u64) -> SourceRows {
     let count = figures.len();
     let columns: Vec<ArrayRef> = vec![

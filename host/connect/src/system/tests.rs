@@ -36,7 +36,7 @@ fn read(source: &SystemSource) -> (Vec<serde_json::Value>, usize) {
     }
 }
 
-/// Two samples: their figures make sense together, and between them the reader only waits.
+/// Two samples: their figures are consistent, and between them the reader only waits.
 #[test]
 fn figures_of_this_machine() {
     let (rows, polls) = read(&source(serde_json::json!({ "every": "200ms", "samples": 2 })).unwrap());

@@ -1,4 +1,4 @@
-//! Taps: what leaves an operator, on standard error.
+//! Taps: the output of an operator, on standard error.
 
 pub(crate) mod settings;
 mod sink;

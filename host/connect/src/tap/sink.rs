@@ -1,4 +1,4 @@
-//! What leaves an operator, for people who look for a mistake.
+//! The output of an operator, for debugging.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::sink::{Deliveries, SinkWriter};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
 
-/// Prints rows as JSON lines that say where they come from: `{"tap":"requests.errors","row":{...}}`.
+/// Prints rows as JSON lines with their origin: `{"tap":"requests.errors","row":{...}}`.
 pub struct TapSink {
     writer: Box<dyn Write + Send>,
     /// `{"tap":"requests.errors","row":`
@@ -23,7 +23,8 @@ pub struct TapSink {
 }
 
 impl TapSink {
-    /// Prints rows of this schema, which leave the output of this name, to `writer`. It always gets whole lines.
+    /// Creates a tap that prints rows of this schema, from the output of this name, to `writer`, which always receives whole
+    /// lines.
     pub fn new(writer: Box<dyn Write + Send>, output: &str, schema: &Schema) -> Self {
         let prefix = format!("{{\"tap\":{},\"row\":", serde_json::Value::from(output)).into_bytes();
         let encoder = JsonEncoder::new(schema);

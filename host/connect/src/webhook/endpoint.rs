@@ -1,4 +1,4 @@
-//! Where requests go and how, checked.
+//! The checked target and settings of requests.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use flowgate_base::quantity::Millis;
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     pub(super) url: String,
-    /// The URL without what may be secret in it.
+    /// The URL without its secret parts.
     pub(super) shown: String,
     pub(super) format: WebhookFormat,
     pub(super) batch_rows: usize,
@@ -28,7 +28,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// The endpoint of a spec; everything that is wrong with it at once. Opens no connection.
+    /// Creates the endpoint of a spec; the error lists all problems. Opens no connection.
     pub(crate) fn new(spec: &Webhook) -> Result<Self, Vec<Problem>> {
         let mut wrong = Vec::new();
         let is_local = match check_url(&spec.url) {
@@ -75,7 +75,7 @@ impl Endpoint {
         })
     }
 
-    /// What makes the requests.
+    /// Returns the client of the requests.
     pub(super) fn agent(&self) -> Agent {
         let config = Agent::config_builder()
             .timeout_global(Some(self.timeout))
@@ -89,7 +89,7 @@ impl Endpoint {
         config.build().into()
     }
 
-    /// The wait before attempt `attempt` (1 is the second), in milliseconds; `asked_ms` is what the server asked for.
+    /// Returns the wait before attempt `attempt` (1 is the second), in milliseconds; `asked_ms` is what the server requested.
     pub(super) fn wait_ms(&self, attempt: u32, asked_ms: Option<i64>) -> i64 {
         let doubled = 2i64.checked_pow(attempt - 1).and_then(|factor| self.backoff_ms.checked_mul(factor));
         let own = doubled.unwrap_or(i64::MAX).min(limits::WEBHOOK_BACKOFF_MS_MAX);

@@ -1,4 +1,4 @@
-//! The `webhook` sink: rows go to a URL, in requests that are tried again until they are delivered.
+//! The `webhook` sink: rows go to a URL, in requests that are retried until they are delivered.
 
 mod endpoint;
 mod outcome;

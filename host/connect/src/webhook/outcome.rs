@@ -1,4 +1,4 @@
-//! What became of an attempt, and whether another makes sense.
+//! The outcome of an attempt, and whether another makes sense.
 
 use std::io::Read;
 
@@ -9,11 +9,11 @@ use crate::limits;
 use crate::settings::shown_url;
 use flowgate_base::clock;
 
-/// What became of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug)]
 pub(super) enum Outcome {
     Delivered,
-    /// Another attempt may succeed, this long after at the soonest where the server said so.
+    /// Another attempt may succeed, after the wait that the server requested, if it did.
     Again {
         why: String,
         after_ms: Option<i64>,
@@ -39,7 +39,7 @@ fn of_error(error: &Error) -> Outcome {
         other => other.to_string(),
     };
     match error {
-        // A certificate that does not hold: rustls says so through `InvalidData`.
+        // A certificate that is not valid: rustls reports it through `InvalidData`.
         Error::Io(e) if e.kind() == std::io::ErrorKind::InvalidData => Outcome::Refused(why),
         Error::Io(_)
         | Error::Timeout(_)
@@ -54,7 +54,7 @@ fn of_error(error: &Error) -> Outcome {
 fn of_response(mut response: Response<Body>) -> Outcome {
     let status = response.status();
     if status.is_success() {
-        // Read, so that the connection can be used again; what it says does not matter.
+        // Read, so that the connection can be used again; its content does not matter.
         let _ = std::io::copy(&mut response.body_mut().as_reader().take(64 << 10), &mut std::io::sink());
         return Outcome::Delivered;
     }
@@ -77,7 +77,7 @@ fn of_response(mut response: Response<Body>) -> Outcome {
     }
 }
 
-/// Seconds, or a date of HTTP.
+/// Parses seconds, or a date of HTTP.
 fn retry_after_ms(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.trim().parse::<u32>() {
         return Some(i64::from(seconds) * 1_000);
@@ -86,10 +86,10 @@ fn retry_after_ms(text: &str) -> Option<i64> {
     Some(date.timestamp().as_millisecond().saturating_sub(clock::now_ms()).max(0))
 }
 
-/// The beginning of an answer as one line.
+/// Returns the beginning of an answer as one line.
 fn beginning(response: &mut Response<Body>) -> String {
     let mut bytes = Vec::new();
-    // An answer that breaks off is shown as far as it came.
+    // An answer that breaks off is shown as far as it arrived.
     let _ = response.body_mut().as_reader().take(limits::WEBHOOK_ANSWER_BYTES_MAX).read_to_end(&mut bytes);
     let text = String::from_utf8_lossy(&bytes);
     let words: Vec<&str> =

@@ -63,7 +63,7 @@ fn fail() -> OnError {
 }
 
 impl Webhook {
-    /// Posts rows to a URL.
+    /// Creates settings that post rows to a URL.
     pub fn to(url: impl Into<String>) -> Webhook {
         Webhook {
             url: url.into(),
@@ -77,7 +77,7 @@ impl Webhook {
         }
     }
 
-    /// A further header of the requests.
+    /// Adds a header to the requests.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Webhook {
         self.headers.insert(name.into(), value.into());
         self
@@ -102,7 +102,7 @@ impl ConnectorSettings for Webhook {
     }
 }
 
-/// A URL without name, password, query and fragment, which may be secret.
+/// Returns a URL without name, password, query and fragment, which may be secret.
 pub fn shown_url(url: &str) -> String {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let (scheme, rest) = url[..end].split_once("://").map_or(("", &url[..end]), |(scheme, rest)| (scheme, rest));

@@ -17,11 +17,11 @@ use crate::stop::Stop;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
 
-/// Posts rows, at most `batch_rows` in a request; what waits is sent when nothing more comes at once. Rows are delivered in
-/// order: a request is not sent before the one before it was delivered or given up.
+/// Posts rows, at most `batch_rows` in a request; waiting rows are sent when no more arrive. Rows are delivered in order: a
+/// request is not sent before the previous one was delivered or given up.
 ///
-/// When the job is asked to stop, a request that fails is tried again for [`limits::WEBHOOK_STOP_MS`] at most. Once one was
-/// given up for that reason, the rows behind it are dropped without an attempt, and counted.
+/// When the job is to stop, a failing request is tried again for at most [`limits::WEBHOOK_STOP_MS`]. Once one was given up for
+/// that reason, the rows behind it are dropped without an attempt, and counted.
 pub(crate) struct WebhookSink {
     endpoint: Endpoint,
     agent: Agent,
@@ -32,19 +32,19 @@ pub(crate) struct WebhookSink {
     dropped: Dropped,
     deliveries: Arc<Deliveries>,
     stop: Arc<Stop>,
-    /// Rows that were given up because the job was stopped, and why the first of them.
+    /// Rows that were given up because the job was stopped, and the reason for the first of them.
     given_up: Dropped,
 }
 
 /// Why a request was not delivered.
 enum Undelivered {
     Failed(String),
-    /// It might have been, but the job was stopped.
+    /// A further attempt might have succeeded, but the job was stopped.
     Stopped(String),
 }
 
 impl WebhookSink {
-    /// Opens no connection before there are rows.
+    /// Creates a sink; it opens no connection before there are rows.
     pub(crate) fn new(endpoint: Endpoint, schema: &Schema) -> Self {
         let (agent, encoder) = (endpoint.agent(), JsonEncoder::new(schema));
         WebhookSink {
@@ -60,7 +60,7 @@ impl WebhookSink {
         }
     }
 
-    /// Sends what has been collected.
+    /// Sends the collected rows.
     fn send(&mut self) -> Result<()> {
         let rows = std::mem::take(&mut self.rows);
         let mut body = std::mem::take(&mut self.body);
@@ -96,7 +96,7 @@ impl WebhookSink {
         self.dropped.add(rows, why);
     }
 
-    /// One request, as often as it has to be sent; why it cannot be delivered.
+    /// Sends one request, with all of its attempts; the error is why it cannot be delivered.
     fn deliver(&self, body: &[u8], rows: u64) -> std::result::Result<(), Undelivered> {
         let grace = Duration::from_millis(limits::WEBHOOK_STOP_MS);
         let mut attempt = 1;
@@ -105,7 +105,7 @@ impl WebhookSink {
             if let Some(headers) = request.headers_mut() {
                 headers.extend(self.endpoint.headers.clone());
             }
-            // What is begun after a stop ends soon, whatever the server does.
+            // A request that begins after a stop ends soon, whatever the server does.
             let request = match self.stop.left_of(grace) {
                 Some(left) => {
                     let timeout = self.endpoint.timeout.min(left.max(grace / 5));
@@ -136,7 +136,7 @@ impl WebhookSink {
         }
     }
 
-    /// Rows that were given up fail a job that must not lose any.
+    /// Ends the sink: rows that were given up fail a job that must not lose any.
     fn close(&mut self) -> Result<()> {
         self.send()?;
         match (&self.given_up.first, self.endpoint.on_error) {
@@ -185,7 +185,7 @@ impl SinkWriter for WebhookSink {
     }
 }
 
-/// JSON lines as one array. Within a line there are no line ends: JSON texts have them escaped.
+/// Returns JSON lines as one array. Within a line there are no line ends: JSON texts escape them.
 fn array(lines: &[u8]) -> Vec<u8> {
     let mut array = vec![b'['];
     array.extend_from_slice(lines.strip_suffix(b"\n").unwrap_or(lines));

@@ -1,4 +1,4 @@
-//! A server of HTTP on loopback that answers as a test says and remembers its requests.
+//! An HTTP server on loopback that answers by a script and remembers its requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -6,24 +6,24 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-/// What one request gets.
+/// The reply to one request.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Reply {
-    /// This answer as it stands.
+    /// This answer, unchanged.
     Answer(&'static str),
-    /// The connection is closed without one.
+    /// The connection is closed without an answer.
     Close,
-    /// Nothing, until the client goes away.
+    /// No answer, until the client goes away.
     Silence,
 }
 
 pub(super) const OK: Reply = Reply::Answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
 
-/// A request as it came.
+/// A request as it arrived.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) line: String,
-    /// Names in lower case.
+    /// The headers; names in lower case.
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: String,
 }
@@ -38,7 +38,7 @@ impl Request {
 pub(super) struct Server {
     pub(super) address: std::net::SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
-    /// Dropped to end.
+    /// Dropped to end the server.
     _alive: mpsc::Sender<()>,
 }
 
@@ -72,7 +72,7 @@ impl Server {
     }
 }
 
-/// The requests of one connection.
+/// Serves the requests of one connection.
 fn serve(stream: &TcpStream, script: &mut impl Iterator<Item = Reply>, last: Reply, seen: &Mutex<Vec<Request>>) {
     stream.set_nonblocking(false).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();

@@ -64,7 +64,7 @@ fn rows_as_an_array_with_another_content_type() {
     assert_eq!(server.requests()[0].header("content-type"), Some("application/vnd.rows+json"));
 }
 
-/// Whatever fails twice and may get better is tried a third time, with the same rows.
+/// A request that fails twice and may succeed is tried a third time, with the same rows.
 #[test]
 fn a_failing_server_is_asked_again() {
     let moved = "HTTP/1.1 500 Internal Server Error\r\nconnection: close\r\n\r\n";
@@ -77,8 +77,8 @@ fn a_failing_server_is_asked_again() {
     }
 }
 
-/// Goal: a job that is stopped does not wait for a server that is out of order, and says what was not delivered. Method: the stop
-/// comes while the first request waits for its next attempt; two requests are behind it.
+/// Goal: a job that is stopped does not wait for a server that fails, and reports what was not delivered. Method: the stop
+/// arrives while the first request waits for its next attempt; two requests are behind it.
 #[test]
 fn a_stop_ends_the_attempts() {
     for (policy, fails) in [("fail", true), ("skip", false)] {
@@ -168,7 +168,7 @@ fn a_silent_server_and_one_that_is_not_there() {
     assert!(message.contains("refused") && message.ends_with("(after 2 attempts)"), "{message}");
 }
 
-/// A server's `Retry-After` counts where it is longer than the own wait.
+/// A server's `Retry-After` counts where it is longer than the sink's own wait.
 #[test]
 fn a_server_says_when_to_come_again() {
     let later = Reply::Answer("HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n");

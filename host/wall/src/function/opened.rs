@@ -1,4 +1,4 @@
-//! One opened function on one worker: the slot's side of the wall.
+//! One opened function on one worker: the wall's side of a slot.
 //!
 //! S3: after a trap the instance is dropped; the next call has a new one.
 
@@ -37,12 +37,12 @@ pub struct Function {
     pub(super) makes: Arc<[Vec<Field>]>,
     /// State slots, as in the binding.
     pub(super) slots: Arc<[StateSlot]>,
-    slot: Option<Slot>,
+    instance: Option<InstanceState>,
     pub(super) is_stopping: Arc<IsStopping>,
 }
 
 /// An instance, or what is left between a trap and the next call.
-enum Slot {
+enum InstanceState {
     Open(Box<Instance>),
     Closed(Box<Services>),
 }
@@ -91,7 +91,7 @@ impl Function {
             reads: binding.inputs.clone().into(),
             makes: binding.outputs.iter().map(|o| o.columns.clone()).collect(),
             binding,
-            slot: Some(Slot::Open(Box::new(instance))),
+            instance: Some(InstanceState::Open(Box::new(instance))),
             is_stopping: Arc::new(|| false),
         })
     }
@@ -114,9 +114,9 @@ impl Function {
 
     /// Returns the metrics that it has published so far, by name.
     pub fn metrics(&self) -> BTreeMap<String, Metric> {
-        match &self.slot {
-            Some(Slot::Open(instance)) => instance.services().metrics().clone(),
-            Some(Slot::Closed(services)) => services.metrics().clone(),
+        match &self.instance {
+            Some(InstanceState::Open(instance)) => instance.services().metrics().clone(),
+            Some(InstanceState::Closed(services)) => services.metrics().clone(),
             None => BTreeMap::new(),
         }
     }
@@ -139,10 +139,10 @@ impl Function {
         context: &CallContext,
         call: impl FnOnce(&Guest, &mut Store<HostState>) -> wasmtime::Result<std::result::Result<R, String>>,
     ) -> std::result::Result<R, Stop> {
-        if !matches!(self.slot, Some(Slot::Open(_))) {
+        if !matches!(self.instance, Some(InstanceState::Open(_))) {
             self.reopen().map_err(Stop::Operator)?;
         }
-        let Some(Slot::Open(instance)) = &mut self.slot else {
+        let Some(InstanceState::Open(instance)) = &mut self.instance else {
             return Err(Stop::Operator(Error::internal("a function has no instance")));
         };
         instance.state().context = *context;
@@ -175,14 +175,14 @@ impl Function {
     }
 
     fn close(&mut self) {
-        if let Some(Slot::Open(instance)) = self.slot.take() {
-            self.slot = Some(Slot::Closed(Box::new(instance.into_services())));
+        if let Some(InstanceState::Open(instance)) = self.instance.take() {
+            self.instance = Some(InstanceState::Closed(Box::new(instance.into_services())));
         }
     }
 
     /// A new instance, opened as the first one; it must answer as the first one did.
     fn reopen(&mut self) -> Result<()> {
-        let Some(Slot::Closed(services)) = self.slot.take() else {
+        let Some(InstanceState::Closed(services)) = self.instance.take() else {
             return Err(Error::internal("a function has neither an instance nor its services"));
         };
         let failed = |why: String| -> Error {
@@ -193,7 +193,7 @@ impl Function {
             Ok(instance) => instance,
             Err((services, trapped)) => {
                 let error = failed(trapped.to_string());
-                self.slot = Some(Slot::Closed(services));
+                self.instance = Some(InstanceState::Closed(services));
                 return Err(error);
             }
         };
@@ -213,10 +213,10 @@ impl Function {
                 && bound.outputs.iter().map(|(name, columns, pass)| (name, columns, *pass)).eq(outputs);
             if same { Ok(()) } else { Err(failed("it binds other columns than before".into())) }
         });
-        self.slot = Some(match same {
-            Ok(()) => Slot::Open(Box::new(instance)),
+        self.instance = Some(match same {
+            Ok(()) => InstanceState::Open(Box::new(instance)),
             Err(error) => {
-                self.slot = Some(Slot::Closed(Box::new(instance.into_services())));
+                self.instance = Some(InstanceState::Closed(Box::new(instance.into_services())));
                 return Err(error);
             }
         });

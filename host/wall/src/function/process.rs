@@ -54,8 +54,8 @@ pub struct KeyedRows<'a> {
     pub columns: &'a [ArrayRef],
 }
 
-/// The keys that some of the given rows or timers have.
-struct Part<'a> {
+/// The keys of some of the rows or timers of a call.
+struct BatchPart<'a> {
     columns: Cow<'a, [ArrayRef]>,
     count: usize,
     /// For each of the part's keys, its number among all; `None` where it is all of them.
@@ -115,7 +115,7 @@ impl Function {
     /// One call with state: commits what it wrote if its answer is valid.
     fn call_keyed(
         &mut self,
-        part: &Part<'_>,
+        part: &BatchPart<'_>,
         given: usize,
         state: &mut StateHandle,
         (deadline, context): (Duration, &CallContext),
@@ -147,10 +147,10 @@ fn check_keys(keys: &KeyColumns<'_>, mut key_of: impl Iterator<Item = u32>) -> R
 }
 
 /// The keys of these rows: all of them for all rows, else numbered again, in the order in which they arrive.
-fn part<'a>(keys: &KeyColumns<'a>, key_of: &'a [u32], rows: &Range<usize>) -> Result<Part<'a>> {
+fn part<'a>(keys: &KeyColumns<'a>, key_of: &'a [u32], rows: &Range<usize>) -> Result<BatchPart<'a>> {
     if rows.len() == key_of.len() {
         let columns = Cow::Borrowed(keys.columns);
-        return Ok(Part { columns, count: keys.count, numbers: None, key_of: Cow::Borrowed(key_of) });
+        return Ok(BatchPart { columns, count: keys.count, numbers: None, key_of: Cow::Borrowed(key_of) });
     }
     let mut new = vec![u32::MAX; keys.count];
     let mut numbers = Vec::new();
@@ -164,7 +164,7 @@ fn part<'a>(keys: &KeyColumns<'a>, key_of: &'a [u32], rows: &Range<usize>) -> Re
         part_of.push(*slot);
     }
     let columns = Cow::Owned(pieces::take(keys.columns, &numbers)?);
-    Ok(Part { columns, count: numbers.len(), numbers: Some(numbers), key_of: Cow::Owned(part_of) })
+    Ok(BatchPart { columns, count: numbers.len(), numbers: Some(numbers), key_of: Cow::Owned(part_of) })
 }
 
 /// Bytes of the keys of these rows. Keys that cannot be taken are an error when the call is made.

@@ -4,13 +4,13 @@ use nexmark::EventGenerator;
 use nexmark::config::NexmarkConfig;
 use nexmark::event::{Bid, Event, EventType};
 
-/// The benchmark's default settings, with the first event at `base_time_ms` (Unix milliseconds).
+/// Returns the benchmark's default settings, with the first event at `base_time_ms` (Unix milliseconds).
 pub fn config(base_time_ms: u64) -> NexmarkConfig {
     NexmarkConfig { base_time: base_time_ms, ..NexmarkConfig::default() }
 }
 
-/// Of the first `count` events, those of `tables`, in order. Of 50 events, one is a person, then come three auctions and
-/// 46 bids.
+/// Iterates over the first `count` events that are in `tables`, in order. Of 50 events, one is a person, then follow three
+/// auctions and 46 bids.
 pub fn events<'a>(
     config: &NexmarkConfig,
     count: usize,
@@ -30,7 +30,7 @@ pub fn events<'a>(
     })
 }
 
-/// The bids among the first `count` events, in order.
+/// Returns the bids among the first `count` events, in order.
 pub fn bids(config: &NexmarkConfig, count: usize) -> Vec<Bid> {
     let bid = |event| match event {
         Event::Bid(bid) => Some(bid),
@@ -43,7 +43,7 @@ pub fn bids(config: &NexmarkConfig, count: usize) -> Vec<Bid> {
 mod tests {
     use super::*;
 
-    /// Goal: a table apart has the same rows as within all events.
+    /// Goal: a table alone has the same rows as within all events.
     #[test]
     fn tables_apart_are_the_tables_of_all_events() {
         let config = config(0);

@@ -1,4 +1,4 @@
-//! What each query means: plain loops over all events, written to be read. Nothing here is fast, incremental or ordered,
+//! The definition of each query: plain loops over all events, written to be read. Nothing here is fast, incremental or ordered,
 //! and nothing is shared with the plugin or with the loops of [`native`](crate::native).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,7 +69,7 @@ impl<'a> Tables<'a> {
         prices.iter().map(|(category, prices)| CategoryPrice { category: *category, price: mean(prices) }).collect()
     }
 
-    /// For the window that ends at each multiple of the slide: all auctions that had as many bids as none had more.
+    /// For the window that ends at each multiple of the slide: all auctions that had the greatest number of bids.
     pub fn q5(&self) -> Vec<HotItem> {
         let mut windows: BTreeMap<u64, BTreeMap<usize, u64>> = BTreeMap::new();
         for bid in &self.bids {
@@ -87,7 +87,7 @@ impl<'a> Tables<'a> {
         items
     }
 
-    /// The bids of each window than which none is higher; more than one where prices are equal.
+    /// The highest bids of each window; more than one where prices are equal.
     pub fn q7(&self) -> Vec<HighestBid<'a>> {
         let mut windows: BTreeMap<Time, Vec<&'a Bid>> = BTreeMap::new();
         for bid in &self.bids {
@@ -101,7 +101,7 @@ impl<'a> Tables<'a> {
         highest
     }
 
-    /// Persons who opened an auction in the window in which they came.
+    /// Persons who opened an auction in the window in which they registered.
     pub fn q8(&self) -> Vec<NewSeller<'a>> {
         let sellers: BTreeSet<(Time, usize)> =
             self.auctions.iter().map(|auction| (window(auction.date_time, WINDOW_MS).0, auction.seller)).collect();
@@ -120,8 +120,8 @@ impl<'a> Tables<'a> {
         self.winners().into_iter().map(|(auction, bid)| WinningBid::of(auction, bid)).collect()
     }
 
-    /// Of the bids that came within an auction's time, the highest; of equal ones the earliest, and of those the one of the
-    /// bidder with the lowest number.
+    /// The highest of the bids within an auction's time; of equal ones the earliest, and of those the one of the bidder with the
+    /// lowest number.
     fn winners(&self) -> Vec<(&'a Auction, &'a Bid)> {
         let mut by_auction: BTreeMap<usize, Vec<&'a Bid>> = BTreeMap::new();
         for bid in &self.bids {
@@ -158,15 +158,14 @@ impl<'a> Tables<'a> {
         sessions
     }
 
-    /// How many bids a bidder made: the sum over all windows, which depend on the clock.
+    /// The number of bids of each bidder: the sum over all windows, which depend on the clock.
     pub fn q12(&self) -> Vec<BidderCount> {
         let mut counts: BTreeMap<usize, u64> = BTreeMap::new();
         self.bids.iter().for_each(|bid| *counts.entry(bid.bidder).or_default() += 1);
         counts.into_iter().map(|(bidder, bid_count)| BidderCount { bidder, bid_count }).collect()
     }
 
-    /// Bids between one million and fifty million in the other currency, with the time of day and how many `c` are in
-    /// `extra`.
+    /// Bids between one million and fifty million in the other currency, with the time of day and the number of `c` in `extra`.
     pub fn q14(&self) -> Vec<CalculatedBid<'a>> {
         let mut calculated = Vec::new();
         for bid in &self.bids {

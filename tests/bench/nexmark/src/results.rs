@@ -1,5 +1,4 @@
-//! The rows that the queries give, with the columns and names of the jobs' results. As JSON they are what a file sink
-//! writes.
+//! The result rows of the queries, with the columns and names of the jobs' results. As JSON they are what a file sink writes.
 
 #![allow(missing_docs, reason = "fields are the columns of the jobs, which their README explains")]
 
@@ -8,11 +7,11 @@ use serde::{Serialize, Serializer};
 
 /// Length of the windows, and gap of the sessions, in milliseconds.
 pub const WINDOW_MS: u64 = 10_000;
-/// How often the sliding windows of q5 end, in milliseconds.
+/// The interval between the ends of q5's sliding windows, in milliseconds.
 pub const SLIDE_MS: u64 = 2_000;
 /// Length of the windows of q15, in milliseconds.
 pub const DAY_MS: u64 = 86_400_000;
-/// What a price is multiplied with in q1 and q14.
+/// The factor for prices in q1 and q14.
 pub const RATE: f64 = 0.908;
 /// The states of q3, in the letters of the crate `nexmark`.
 pub const STATES: [&str; 3] = ["or", "id", "ca"];
@@ -30,13 +29,13 @@ impl Serialize for Time {
     }
 }
 
-/// The window of a length in which a time lies: its start, its end.
+/// Returns the window of a length that contains a time: its start, its end.
 pub fn window(time: u64, length: u64) -> (Time, Time) {
     let start = time / length * length;
     (Time(start), Time(start + length))
 }
 
-/// q0: a bid as it is.
+/// q0: an unchanged bid.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PassedBid<'a> {
     pub auction: usize,
@@ -49,7 +48,7 @@ pub struct PassedBid<'a> {
 }
 
 impl<'a> PassedBid<'a> {
-    /// All of a bid.
+    /// Returns all of a bid.
     pub fn of(bid: &'a Bid) -> Self {
         let Bid { auction, bidder, price, channel, url, date_time, extra } = bid;
         PassedBid {
@@ -75,7 +74,7 @@ pub struct ConvertedBid<'a> {
 }
 
 impl<'a> ConvertedBid<'a> {
-    /// A bid's.
+    /// Returns a bid's row.
     pub fn of(bid: &'a Bid) -> Self {
         let price = bid.price as f64 * RATE;
         ConvertedBid {
@@ -95,7 +94,7 @@ pub struct SelectedBid {
     pub price: usize,
 }
 
-/// q3: who sells what in some states.
+/// q3: the sellers and their auctions in some states.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LocalItem<'a> {
     pub name: &'a str,
@@ -131,7 +130,7 @@ pub struct HighestBid<'a> {
 }
 
 impl<'a> HighestBid<'a> {
-    /// This bid, of its window.
+    /// Returns the row of this bid and its window.
     pub fn of(bid: &'a Bid) -> Self {
         HighestBid {
             auction: bid.auction,
@@ -144,7 +143,7 @@ impl<'a> HighestBid<'a> {
     }
 }
 
-/// q8: who came and opened an auction in the same window.
+/// q8: a person who registered and opened an auction in the same window.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NewSeller<'a> {
     pub id: usize,
@@ -173,7 +172,7 @@ pub struct WinningBid<'a> {
 }
 
 impl<'a> WinningBid<'a> {
-    /// What this auction and this bid give.
+    /// Returns the row of this auction and this bid.
     pub fn of(auction: &'a Auction, bid: &'a Bid) -> Self {
         WinningBid {
             id: auction.id,
@@ -204,14 +203,14 @@ pub struct Session {
     pub window_end: Time,
 }
 
-/// q12: how many bids a bidder made in a window.
+/// q12: the number of bids of a bidder in a window.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BidderCount {
     pub bidder: usize,
     pub bid_count: u64,
 }
 
-/// q14: a bid of a middling price, with what was calculated.
+/// q14: a bid of a medium price, with calculated columns.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CalculatedBid<'a> {
     pub auction: usize,
@@ -223,7 +222,7 @@ pub struct CalculatedBid<'a> {
     pub c_counts: u64,
 }
 
-/// q15: the bids of a day, and how many different bidders and auctions they had, by rank of the price.
+/// q15: the bids of a day, and the numbers of different bidders and auctions, by rank of the price.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DayReport {
     pub window_start: Time,

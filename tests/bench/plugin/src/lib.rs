@@ -1,11 +1,11 @@
-//! Functions that the benchmarks measure and tests call: written as an author would write them, a row at a time.
+//! Functions that the benchmarks measure and tests call, written as an author would: a row at a time.
 
 use flowgate_sdk::{Aggregate, Concat, Failure, Row};
 
-/// What `filter` reads.
+/// The columns that `filter` reads.
 #[derive(Debug, Row)]
 pub struct Auction {
-    /// Its number.
+    /// The number of the auction.
     pub auction: i64,
 }
 
@@ -15,21 +15,21 @@ pub fn filter(row: Auction) -> bool {
     row.auction % 10 != 3
 }
 
-/// What `map` reads.
+/// The columns that `map` reads.
 #[derive(Debug, Row)]
 pub struct Bid<'a> {
-    /// Which auction.
+    /// The number of the auction.
     pub auction: i64,
-    /// How much.
+    /// The price of the bid.
     pub price: i64,
-    /// By which way.
+    /// The channel of the bid.
     pub channel: &'a str,
 }
 
-/// What `map` makes.
+/// The columns that `map` makes.
 #[derive(Debug, Row)]
 pub struct Converted<'a> {
-    /// In another currency.
+    /// The price in another currency.
     pub price: i64,
     /// Rebuilt, so that it must be copied.
     pub channel: Concat<'a, 2>,
@@ -41,10 +41,10 @@ pub fn map<'a>(bid: Bid<'a>) -> Option<Converted<'a>> {
     (bid.auction % 10 != 3).then(|| Converted { price: bid.price * 908 / 1000, channel: Concat([bid.channel, "!"]) })
 }
 
-/// What `total` reads.
+/// The columns that `total` reads.
 #[derive(Debug, Row)]
 pub struct Price {
-    /// How much.
+    /// The price.
     pub price: i64,
 }
 
@@ -52,12 +52,12 @@ pub struct Price {
 #[flowgate_sdk::aggregate]
 pub struct Total;
 
-/// What `Total` gives.
+/// The result of `Total`.
 #[derive(Debug, Row)]
 pub struct Sum {
-    /// Rows.
+    /// The number of rows.
     pub count: i64,
-    /// Their prices together.
+    /// The sum of their prices.
     pub sum: i64,
 }
 
@@ -82,7 +82,7 @@ impl Aggregate for Total {
     }
 }
 
-/// What `skew` makes.
+/// The columns that `skew` makes.
 #[derive(Debug, Row)]
 #[row(passthrough)]
 pub struct Skewed {
@@ -96,22 +96,23 @@ pub fn skew(bid: Auction) -> Skewed {
     Skewed { hot: if bid.auction % 100 == 0 { 0 } else { bid.auction } }
 }
 
-/// A side of what `difference` reads.
+/// The columns of each side that `difference` reads.
 #[derive(Debug, Row)]
 pub struct Numbered {
-    /// Its number.
+    /// The number of the row.
     pub id: i64,
 }
 
-/// What `difference` makes.
+/// The columns that `difference` makes.
 #[derive(Debug, Row)]
 #[row(passthrough)]
 pub struct Difference {
-    /// Right less left.
+    /// Right minus left.
     pub difference: Option<i64>,
 }
 
-/// By how much the number of the right row is greater, if there is one. It fails where the left's is divisible by seven.
+/// Returns by how much the right row's number is greater, if there is a right row. It fails where the left's is divisible by
+/// seven.
 #[flowgate_sdk::join]
 pub fn difference(left: Numbered, right: Option<Numbered>) -> Result<Difference, Failure> {
     if left.id % 7 == 0 {

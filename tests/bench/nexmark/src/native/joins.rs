@@ -35,12 +35,12 @@ pub fn q3<'a>(events: &'a [Event], emit: &mut impl FnMut(LocalItem<'a>)) {
     }
 }
 
-/// Persons who opened an auction in the window in which they came.
+/// Persons who opened an auction in the window in which they registered.
 pub fn q8<'a>(events: &'a [Event], emit: &mut impl FnMut(NewSeller<'a>)) {
     let mut persons: HashMap<usize, &'a Person> = HashMap::new();
     let mut sellers: HashSet<usize> = HashSet::new();
     let mut end = 0;
-    let mut give = |persons: &mut HashMap<usize, &'a Person>, sellers: &mut HashSet<usize>| {
+    let mut emit_window = |persons: &mut HashMap<usize, &'a Person>, sellers: &mut HashSet<usize>| {
         for (id, person) in persons.drain().filter(|(id, _)| sellers.contains(id)) {
             emit(NewSeller { id, name: &person.name, date_time: Time(person.date_time) });
         }
@@ -48,7 +48,7 @@ pub fn q8<'a>(events: &'a [Event], emit: &mut impl FnMut(NewSeller<'a>)) {
     };
     for event in events {
         if event.timestamp() >= end {
-            give(&mut persons, &mut sellers);
+            emit_window(&mut persons, &mut sellers);
             end = (event.timestamp() / WINDOW_MS + 1) * WINDOW_MS;
         }
         match event {
@@ -57,7 +57,7 @@ pub fn q8<'a>(events: &'a [Event], emit: &mut impl FnMut(NewSeller<'a>)) {
             Event::Bid(_) => {}
         }
     }
-    give(&mut persons, &mut sellers);
+    emit_window(&mut persons, &mut sellers);
 }
 
 /// The mean of the winning prices by category, at the end.
@@ -84,11 +84,11 @@ fn beats(bid: &Bid, other: &Bid) -> bool {
     bid.price >= other.price && rank(bid) > rank(other)
 }
 
-/// Calls `won` for each auction that had a bid in its time. Auctions that run are in a map, and in a heap by their end.
+/// Calls `won` for each auction that had a bid in its time. Open auctions are in a map, and in a heap by their end.
 fn winners<'a>(events: &'a [Event], mut won: impl FnMut(&'a Auction, &'a Bid)) {
     let mut running: HashMap<usize, (&'a Auction, Option<&'a Bid>)> = HashMap::new();
     let mut ends: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::new();
-    // Bids on auctions that may come yet, within the same millisecond.
+    // Bids on auctions that may still arrive, within the same millisecond.
     let mut early: Vec<&'a Bid> = Vec::new();
     let mut now = 0;
     for event in events {

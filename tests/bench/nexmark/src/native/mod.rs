@@ -1,7 +1,7 @@
-//! Each query as an engineer would write it by hand for one core: one pass over events in their order, results given to a
-//! function as soon as they are known. State is in hash maps with a fast hash, and is let go when it is of no use any more.
+//! Each query as an engineer would write it by hand for one core: one pass over events in their order, which emits results as
+//! soon as they are known. State is in hash maps with a fast hash, and is freed when it is no longer needed.
 //!
-//! Events are in order of their time, so that a window is complete when an event behind its end has come.
+//! Events are in order of their time, so that a window is complete when an event behind its end has arrived.
 
 mod joins;
 mod rows;

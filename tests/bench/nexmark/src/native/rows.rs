@@ -1,10 +1,10 @@
-//! Queries that look at one bid at a time.
+//! Queries over one bid at a time.
 
 use nexmark::event::Bid;
 
 use crate::results::{CalculatedBid, ConvertedBid, PassedBid, RATE, SelectedBid, Time};
 
-/// Bids as they are.
+/// Bids, unchanged.
 pub fn q0<'a>(bids: &'a [Bid], emit: &mut impl FnMut(PassedBid<'a>)) {
     bids.iter().for_each(|bid| emit(PassedBid::of(bid)));
 }
@@ -23,7 +23,7 @@ pub fn q2(bids: &[Bid], emit: &mut impl FnMut(SelectedBid)) {
     }
 }
 
-/// Bids of a middling price, with calculated columns.
+/// Bids of a medium price, with calculated columns.
 pub fn q14<'a>(bids: &'a [Bid], emit: &mut impl FnMut(CalculatedBid<'a>)) {
     for bid in bids {
         let price = bid.price as f64 * RATE;

@@ -1,4 +1,4 @@
-//! The loops give what the naive model says.
+//! The loops emit what the naive model returns.
 
 use std::fmt::Debug;
 
@@ -9,10 +9,10 @@ use super::*;
 use crate::events::config;
 use crate::model::Tables;
 
-/// Long enough for several windows, sessions that end, and auctions that expire.
+/// Enough for several windows, sessions that end, and auctions that expire.
 const EVENTS: usize = 300_000;
 
-/// Two days begin in it.
+/// Two days begin within the events.
 const BASE_TIME_MS: u64 = 1_767_225_590_000;
 
 fn sorted<R: Debug>(rows: Vec<R>) -> Vec<String> {
@@ -21,7 +21,7 @@ fn sorted<R: Debug>(rows: Vec<R>) -> Vec<String> {
     rows
 }
 
-/// Whether a loop gives the model's rows, in some order.
+/// Checks that a loop emits the model's rows, in some order.
 macro_rules! same {
     ($query:ident, $events:expr, $tables:expr) => {{
         let mut rows = Vec::new();
@@ -35,12 +35,12 @@ macro_rules! same {
             rows.len(),
             expected.len()
         );
-        assert!(!rows.is_empty(), "{} gives nothing", stringify!($query));
+        assert!(!rows.is_empty(), "{} emits nothing", stringify!($query));
     }};
 }
 
 #[test]
-fn the_loops_give_what_the_model_says() {
+fn the_loops_emit_what_the_model_returns() {
     let events: Vec<Event> = EventGenerator::new(config(BASE_TIME_MS)).take(EVENTS).collect();
     let bids: Vec<Bid> =
         events.iter().filter_map(|e| if let Event::Bid(b) = e { Some(b.clone()) } else { None }).collect();
@@ -59,7 +59,7 @@ fn the_loops_give_what_the_model_says() {
     same!(q15, &bids, tables);
 }
 
-/// Of equal bids the loop gives the first, the model all.
+/// Of equal bids the loop emits the first, the model returns all.
 #[test]
 fn highest_bids_are_among_the_model_s() {
     let events: Vec<Event> = EventGenerator::new(config(BASE_TIME_MS)).take(EVENTS).collect();

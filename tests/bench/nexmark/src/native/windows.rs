@@ -1,4 +1,4 @@
-//! Queries that add bids up in windows.
+//! Queries that aggregate bids in windows.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -8,15 +8,15 @@ use nexmark::event::Bid;
 
 use crate::results::{BidderCount, DAY_MS, DayReport, HighestBid, HotItem, SLIDE_MS, Session, Time, WINDOW_MS};
 
-/// How many bids q12 counts between two looks at the clock.
+/// The number of bids that q12 counts between two readings of the clock.
 const BIDS_BETWEEN_CLOCKS: usize = 1024;
 
-/// The auctions with the most bids. A bid is counted once, in a pane as long as the slide; a window is five panes.
+/// The auctions with the most bids. A bid is counted once, in a pane of the slide's length; a window is five panes.
 pub fn q5(bids: &[Bid], emit: &mut impl FnMut(HotItem)) {
     let mut panes: VecDeque<(u64, HashMap<usize, u64>)> = VecDeque::new();
     let mut totals: HashMap<usize, u64> = HashMap::new();
     let mut pane_end = 0;
-    let mut give = |end: u64, panes: &mut VecDeque<(u64, HashMap<usize, u64>)>| {
+    let mut emit_window = |end: u64, panes: &mut VecDeque<(u64, HashMap<usize, u64>)>| {
         while panes.front().is_some_and(|(pane_end, _)| pane_end + WINDOW_MS <= end) {
             panes.pop_front();
         }
@@ -33,7 +33,7 @@ pub fn q5(bids: &[Bid], emit: &mut impl FnMut(HotItem)) {
         if bid.date_time >= pane_end {
             let next_end = (bid.date_time / SLIDE_MS + 1) * SLIDE_MS;
             while pane_end < next_end && !panes.is_empty() {
-                give(pane_end, &mut panes);
+                emit_window(pane_end, &mut panes);
                 pane_end += SLIDE_MS;
             }
             pane_end = next_end;
@@ -44,7 +44,7 @@ pub fn q5(bids: &[Bid], emit: &mut impl FnMut(HotItem)) {
         }
     }
     while !panes.is_empty() {
-        give(pane_end, &mut panes);
+        emit_window(pane_end, &mut panes);
         pane_end += SLIDE_MS;
     }
 }
@@ -65,7 +65,7 @@ pub fn q7<'a>(bids: &'a [Bid], emit: &mut impl FnMut(HighestBid<'a>)) {
     highest.into_iter().for_each(|bid| emit(HighestBid::of(bid)));
 }
 
-/// What is known of a session that goes on.
+/// The state of an open session.
 struct Running {
     start: u64,
     last: u64,
@@ -114,7 +114,7 @@ pub fn q12(bids: &[Bid], emit: &mut impl FnMut(BidderCount)) {
     counts.into_iter().for_each(|(bidder, bid_count)| emit(BidderCount { bidder, bid_count }));
 }
 
-/// Bids of one kind.
+/// The bids of one rank.
 #[derive(Default)]
 struct Ranked {
     bids: u64,
@@ -132,7 +132,7 @@ impl Ranked {
 
 /// Numbers of bids, bidders and auctions of each day.
 pub fn q15(bids: &[Bid], emit: &mut impl FnMut(DayReport)) {
-    let mut give = |day: u64, [total, rank1, rank2, rank3]: &[Ranked; 4]| {
+    let mut emit_day = |day: u64, [total, rank1, rank2, rank3]: &[Ranked; 4]| {
         emit(DayReport {
             window_start: Time(day * DAY_MS),
             total_bids: total.bids,
@@ -155,7 +155,7 @@ pub fn q15(bids: &[Bid], emit: &mut impl FnMut(DayReport)) {
         let day = bid.date_time / DAY_MS;
         if today != Some(day) {
             if let Some(today) = today {
-                give(today, &ranks);
+                emit_day(today, &ranks);
             }
             (today, ranks) = (Some(day), Default::default());
         }
@@ -168,6 +168,6 @@ pub fn q15(bids: &[Bid], emit: &mut impl FnMut(DayReport)) {
         ranks[rank].add(bid);
     }
     if let Some(today) = today {
-        give(today, &ranks);
+        emit_day(today, &ranks);
     }
 }
