@@ -15,14 +15,14 @@ use flowgate_connect::source::Origin;
 pub const COLUMN_BYTES: usize = 192;
 
 /// Row numbers into a column; shared by the columns that have gone the same way.
-pub type Rows = ScalarBuffer<u32>;
+pub type RowNumbers = ScalarBuffer<u32>;
 
 /// One column of a batch.
 #[derive(Debug, Clone)]
 pub struct Column {
     values: ArrayRef,
     /// Row `i` of the column is `values[rows[i]]`; `None`: `values[i]`.
-    rows: Option<Rows>,
+    rows: Option<RowNumbers>,
 }
 
 impl From<ArrayRef> for Column {
@@ -49,7 +49,7 @@ impl Column {
     }
 
     /// The values as they are stored, and the row numbers through which they are seen.
-    pub fn parts(&self) -> (&ArrayRef, Option<&Rows>) {
+    pub fn parts(&self) -> (&ArrayRef, Option<&RowNumbers>) {
         (&self.values, self.rows.as_ref())
     }
 }
@@ -58,7 +58,7 @@ impl Column {
 #[derive(Debug, Clone)]
 struct OriginView {
     origin: Origin,
-    rows: Option<Rows>,
+    rows: Option<RowNumbers>,
 }
 
 /// Rows that move through the dataflow together.
@@ -132,7 +132,7 @@ impl Batch {
     }
 
     /// The batch whose row `i` is this one's row `rows[i]`. Copies no column.
-    pub fn select(&self, rows: &Rows) -> Self {
+    pub fn select(&self, rows: &RowNumbers) -> Self {
         debug_assert!(rows.iter().all(|r| (*r as usize) < self.row_count));
         let mut composed = Composition { rows, done: Vec::new() };
         Batch {
@@ -147,7 +147,7 @@ impl Batch {
     }
 
     /// Some of the rows, in their order and each at most once. Copies no column.
-    pub fn choose(&self, rows: &Rows) -> Self {
+    pub fn choose(&self, rows: &RowNumbers) -> Self {
         if rows.len() == self.row_count { self.clone() } else { self.select(rows) }
     }
 
@@ -191,7 +191,7 @@ impl Batch {
     }
 
     /// Among how many rows these lie in memory, as far as is known here: columns that are seen through row numbers may have more.
-    pub fn lies_among(&self) -> usize {
+    pub fn stored_rows(&self) -> usize {
         let seen = self.columns.iter().filter(|column| column.rows.is_some());
         seen.map(|column| column.values.len()).fold(self.row_count, usize::max)
     }
@@ -215,8 +215,8 @@ impl Batch {
 
 /// Puts row numbers in front of columns, once for all columns that share theirs.
 struct Composition<'a> {
-    rows: &'a Rows,
-    done: Vec<(Rows, Rows)>,
+    rows: &'a RowNumbers,
+    done: Vec<(RowNumbers, RowNumbers)>,
 }
 
 impl Composition<'_> {
@@ -224,12 +224,12 @@ impl Composition<'_> {
         Column { values: column.values.clone(), rows: Some(self.through(column.rows.as_ref())) }
     }
 
-    fn through(&mut self, old: Option<&Rows>) -> Rows {
+    fn through(&mut self, old: Option<&RowNumbers>) -> RowNumbers {
         let Some(old) = old else { return self.rows.clone() };
         if let Some((_, composed)) = self.done.iter().find(|(known, _)| known.ptr_eq(old)) {
             return composed.clone();
         }
-        let composed: Rows = self.rows.iter().map(|r| old[*r as usize]).collect::<Vec<_>>().into();
+        let composed: RowNumbers = self.rows.iter().map(|r| old[*r as usize]).collect::<Vec<_>>().into();
         self.done.push((old.clone(), composed.clone()));
         composed
     }
@@ -257,9 +257,9 @@ mod tests {
     fn chosen_rows_lie_among_all() {
         let all = Batch::new(vec![Arc::new(Int64Array::from_iter_values(0..100))], 100);
         let few = all.select(&vec![3, 7].into());
-        assert_eq!([all.lies_among(), few.lies_among()], [100, 100]);
+        assert_eq!([all.stored_rows(), few.stored_rows()], [100, 100]);
         let copied = Batch::new(few.gather().unwrap(), 2);
-        assert_eq!(copied.lies_among(), 2);
+        assert_eq!(copied.stored_rows(), 2);
     }
 
     /// Goal: the parts of a batch take up what the batch takes up, whether they are slices or rows by number, and batches of one row

@@ -132,7 +132,7 @@ impl JobState {
     }
 
     /// Has warnings told, those too that were given before.
-    pub fn tell_warnings(&self, mut tell: impl FnMut(&str) + Send + 'static) {
+    pub fn show_warnings(&self, mut tell: impl FnMut(&str) + Send + 'static) {
         let mut warnings = lock(&self.warnings);
         warnings.first.iter().for_each(|(node, warning)| tell(&format!("`{node}`: {warning}")));
         warnings.tell = Some(Box::new(tell));

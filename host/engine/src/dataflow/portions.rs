@@ -10,7 +10,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 
-use super::batch::{Batch, Rows};
+use super::batch::{Batch, RowNumbers};
 use super::engine::Outputs;
 
 /// Rows of one portion: as many as a source gives at once.
@@ -89,7 +89,7 @@ pub fn cut(batch: Batch) -> Vec<(Batch, usize)> {
 struct Sizes<'a> {
     /// Of values of varying length: where they end.
     offsets: Option<&'a [i32]>,
-    rows: Option<&'a Rows>,
+    rows: Option<&'a RowNumbers>,
     largest: usize,
 }
 
@@ -97,7 +97,7 @@ struct Sizes<'a> {
 const FIXED_BYTES: usize = 8;
 
 impl<'a> Sizes<'a> {
-    fn of((values, rows): (&'a ArrayRef, Option<&'a Rows>)) -> Self {
+    fn of((values, rows): (&'a ArrayRef, Option<&'a RowNumbers>)) -> Self {
         let offsets = match values.data_type() {
             DataType::Utf8 => Some(values.as_string::<i32>().value_offsets()),
             DataType::Binary => Some(values.as_binary::<i32>().value_offsets()),

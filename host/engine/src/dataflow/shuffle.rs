@@ -1,7 +1,7 @@
 //! Brings rows to the worker that is to have them. In one process no column is copied: each worker gets row numbers into
 //! the same columns.
 
-use super::batch::{Batch, Rows};
+use super::batch::{Batch, RowNumbers};
 use super::engine::{Operator, Outputs, Tick};
 use super::watermark::Signal;
 use flowgate_base::error::{Error, Result};
@@ -46,9 +46,9 @@ impl Shuffle {
     }
 
     /// The rows of each worker, among those with these keys.
-    pub fn divide(&self, keys: &Keys) -> Vec<Rows> {
+    pub fn divide(&self, keys: &Keys) -> Vec<RowNumbers> {
         if let Target::One(worker) = self.target {
-            let mut rows = vec![Rows::default(); self.workers];
+            let mut rows = vec![RowNumbers::default(); self.workers];
             rows[worker] = (0..keys.len() as u32).collect();
             return rows;
         }
@@ -85,7 +85,7 @@ impl Shuffle {
 const WALKS_MAX: usize = 4;
 
 /// The rows of each owner, in order. Nothing branches on an owner, which nobody can guess.
-fn rows_by_owner(owners: &[u32], workers: usize) -> Vec<Rows> {
+fn rows_by_owner(owners: &[u32], workers: usize) -> Vec<RowNumbers> {
     // The last place takes what is written for rows of others.
     let mut rows = vec![0u32; owners.len() + 1];
     let mut ends = Vec::with_capacity(workers);
@@ -113,7 +113,7 @@ fn rows_by_owner(owners: &[u32], workers: usize) -> Vec<Rows> {
         }
         ends = places;
     }
-    let rows = Rows::from(rows);
+    let rows = RowNumbers::from(rows);
     let starts = std::iter::once(0).chain(ends.iter().copied());
     starts.zip(&ends).map(|(start, end)| rows.slice(start, end - start)).collect()
 }

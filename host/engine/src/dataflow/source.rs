@@ -48,7 +48,7 @@ pub struct InFlight {
     /// Distinct ticks.
     pub ticks_max: usize,
     /// Batches that a source gives before the rest of the dataflow gets its turn.
-    pub batches_at_once: usize,
+    pub batches_per_turn: usize,
 }
 
 /// What has been given and is still in flight.
@@ -260,7 +260,7 @@ impl SourceOperator {
     ) -> Result<Turn> {
         let mut tick = held;
         let mut next = Ok(Next::More);
-        for _ in 0..self.gate.limits.batches_at_once {
+        for _ in 0..self.gate.limits.batches_per_turn {
             // T7: the clock is read before the reader is asked.
             let now = (clock::now_ms().max(0) as Tick).max(tick);
             if self.cut.is_none() && granted.is_none_or(|granted| granted <= now) {

@@ -76,7 +76,7 @@ impl Signal {
     }
 
     /// The same signal of a sender whose watermark lags by this many milliseconds.
-    pub fn behind_by(self, lag_ms: i64) -> Self {
+    pub fn lagging_by(self, lag_ms: i64) -> Self {
         Signal { watermark: self.watermark.saturating_sub(lag_ms), ..self }
     }
 
