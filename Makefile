@@ -45,7 +45,7 @@ tidy: ## The tidy test alone: it compiles nothing else
 	cargo test $(flags) -p flowgate-tidy
 
 soak: plugins ## Long batteries: chained jobs 510 times on a busy machine, state with hardly any memory, idle jobs for a minute
-	FLOWGATE_TEST_RUNS=170 cargo test $(flags) -p flowgate --lib chained_jobs_give_the_same
+	FLOWGATE_TEST_RUNS=170 cargo test $(flags) -p flowgate --lib chained_jobs_emit_the_same
 	FLOWGATE_TEST_LARGE=1 cargo test $(flags) -p flowgate --lib memory_tests
 	FLOWGATE_TEST_SECONDS=60 cargo test $(flags) -p flowgate-tests --test resources -- --nocapture
 

@@ -91,7 +91,7 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     };
     let state = Arc::clone(job.state());
     let told_on = Arc::clone(&screen);
-    state.tell_warnings(move |warning| told_on.message(&format!("warning: {warning}\n")));
+    state.show_warnings(move |warning| told_on.message(&format!("warning: {warning}\n")));
     screen.attach(&state);
     if let Some(limit) = &limit {
         limit.attach(&state);

@@ -1,7 +1,7 @@
-//! Watermark alignment: the sources of an alignment group stay close in event time. One that is ahead waits while another has
-//! rows and is behind, because its rows would only fill an operator's state until the watermark, the least of all, reaches them.
+//! Watermark alignment: the sources of an alignment group stay close in event time. A source that is ahead waits while another one
+//! has rows and is behind: its rows would only fill an operator's state until the watermark, the least of all, reaches them.
 //!
-//! A source that has no rows at the moment delays nobody, nor does one without event time. A group is within one process.
+//! A source without rows at the moment delays nobody, nor does a source without event time. A group is within one process.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +17,7 @@ pub struct AlignmentGroup {
     positions: Mutex<Vec<Arc<Position>>>,
 }
 
-/// How far one source has come on one worker.
+/// The progress of one source in event time on one worker.
 struct Position {
     worker: usize,
     watermark: AtomicI64,
@@ -29,14 +29,14 @@ struct Position {
 pub struct Member {
     group: Arc<AlignmentGroup>,
     mine: Arc<Position>,
-    /// Its last watermark.
+    /// The source's last watermark.
     last: Option<i64>,
-    /// By how much the last batch raised it. Sources of one worker take turns, so one may be ahead of another by this much.
+    /// The milliseconds by which the last batch raised it. Sources of one worker take turns, so one may be ahead by `step`.
     step: i64,
 }
 
 impl AlignmentGroup {
-    /// Adds a source of this worker; `waker` wakes it.
+    /// Adds a source of a worker; `waker` wakes it.
     pub fn join(self: &Arc<Self>, worker: usize, waker: Waker) -> Member {
         let watermark = AtomicI64::new(i64::MIN);
         let mine = Arc::new(Position { worker, watermark, waits: AtomicBool::new(false), waker });
@@ -50,7 +50,7 @@ impl AlignmentGroup {
 }
 
 impl Member {
-    /// The source has emitted rows, and `watermark` is its watermark now.
+    /// Publishes the source's watermark after it has emitted rows.
     pub fn advance(&mut self, watermark: Option<i64>) {
         if let (Some(last), Some(now)) = (self.last, watermark)
             && now > last
@@ -61,7 +61,7 @@ impl Member {
         self.publish(self.last.unwrap_or(DELAYS_NOBODY));
     }
 
-    /// The source has no rows at the moment.
+    /// Lets nobody wait for the source, which has no rows at the moment.
     pub fn pause(&self) {
         self.publish(DELAYS_NOBODY);
     }
@@ -75,7 +75,7 @@ impl Member {
         }
     }
 
-    /// Whether the source has to wait. It is woken when another member has advanced or paused.
+    /// Whether the source has to wait. If so, it is woken when another member has advanced or paused.
     pub fn is_ahead(&self) -> bool {
         let Some(last) = self.last else { return false };
         if !self.is_ahead_of_any(last) {

@@ -1,4 +1,4 @@
-//! Event time: which column of a stream is its event time, and the watermarks that follow from it.
+//! Event time: takes the event times of a stream from a column, and derives watermarks from them.
 
 use std::sync::Arc;
 
@@ -19,17 +19,18 @@ use flowgate_base::error::Result;
 const MAIN: usize = 0;
 const ERRORS: usize = 1;
 
-/// Gives the rows of one stream, or of one split of a source, their event time.
+/// Assigns event times to the rows of one stream, or of one split of a source.
 pub struct Assigner {
     column: usize,
     watermarks: BoundedOutOfOrderness,
     idle_after_ms: Option<i64>,
+    /// Processing time when rows last arrived.
     last_rows_at: Option<i64>,
     idle: bool,
 }
 
 impl Assigner {
-    /// As the job says.
+    /// Creates the assigner of a stream without rows.
     pub fn new(event_time: &EventTime) -> Self {
         Assigner {
             column: event_time.column,
@@ -40,20 +41,19 @@ impl Assigner {
         }
     }
 
-    /// What the stream promises now.
+    /// Returns the current signal of the stream.
     pub fn signal(&self) -> Signal {
         let watermark = self.watermarks.current();
         if self.idle { Signal::idle(watermark) } else { Signal::active(watermark) }
     }
 
-    /// Rows are about to come, at this processing time. Returns the signal that goes in front of them, where the stream was
-    /// idle (T4).
+    /// Notes that rows arrive at processing time `now`. If the stream was idle, returns the signal to send before them (T4).
     pub fn wake_up(&mut self, now: i64) -> Option<Signal> {
         self.last_rows_at = Some(now);
         std::mem::take(&mut self.idle).then(|| self.signal())
     }
 
-    /// Returns rows with their event time, and the rows that have none that can be used, with the reason.
+    /// Returns the rows with their event times, and the rows without a usable event time, each with the reason.
     pub fn assign(&mut self, batch: Batch) -> Result<(Batch, Vec<(u32, String)>)> {
         let times = batch.columns()[self.column].gather()?;
         let times = times.as_primitive::<TimestampMillisecondType>();
@@ -64,7 +64,7 @@ impl Assigner {
             let times: ArrayRef = Arc::new(times.clone());
             return Ok((batch.with_event_time(Some(times.into())), Vec::new()));
         }
-        // A row that is refused must not advance the watermark.
+        // A refused row must not advance the watermark.
         let (mut kept, mut kept_times, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for (row, time) in times.iter().enumerate() {
             match time {
@@ -83,7 +83,8 @@ impl Assigner {
         Ok((batch.select(&kept.into()).with_event_time(Some(times.into())), refused))
     }
 
-    /// When the stream becomes idle if no row comes; starts to count at the first call. `None`: never, or it is already.
+    /// Returns when the stream becomes idle if no row arrives, counted from the last row or the first call. `None`: never, or it
+    /// is idle already.
     pub fn idle_at(&mut self, now: i64) -> Option<i64> {
         if self.idle {
             return None;
@@ -92,7 +93,7 @@ impl Assigner {
         self.idle_after_ms.map(|after| since.saturating_add(after))
     }
 
-    /// Whether the stream has become idle just now: no row has come for long enough.
+    /// Makes the stream idle if no row has arrived for `idle_after_ms`. Returns whether it became idle in this call.
     pub fn becomes_idle(&mut self, now: i64) -> bool {
         let idle = self.idle_at(now).is_some_and(|at| at <= now);
         self.idle |= idle;
@@ -100,7 +101,7 @@ impl Assigner {
     }
 }
 
-/// An operator whose main output gets its event time from a column.
+/// An operator whose main output takes its event time from a column.
 pub struct Timed {
     inner: Box<dyn Operator>,
     assigner: Assigner,
@@ -113,7 +114,7 @@ pub struct Timed {
 }
 
 impl Timed {
-    /// Around an operator with this many outputs; the second takes the rows without event time.
+    /// Wraps an operator with `output_count` outputs; rows without event time go to the second one.
     pub fn new(
         inner: Box<dyn Operator>,
         assigner: Assigner,
@@ -133,7 +134,7 @@ impl Timed {
         }
     }
 
-    fn hand_on(&mut self, now: i64, out: &mut Outputs) -> Result<()> {
+    fn forward(&mut self, now: i64, out: &mut Outputs) -> Result<()> {
         for output in 0..self.output_count {
             for envelope in self.inner_out.take(output).0 {
                 match envelope.message {
@@ -144,7 +145,7 @@ impl Timed {
                         out.emit(ERRORS, self.dead_letters.of(&batch, refused)?);
                     }
                     Message::Batch(batch) => out.emit(output, batch),
-                    // Operators give none: the shell passes on what is promised.
+                    // Operators emit no signals: the shell forwards what they promise.
                     Message::Signal { .. } | Message::Control(_) => {}
                 }
             }
@@ -164,31 +165,32 @@ impl Operator for Timed {
     fn batch(&mut self, input: usize, batch: Batch, tick: Tick, out: &mut Outputs) -> Result<()> {
         self.now = self.now.max(tick as i64);
         self.inner.batch(input, batch, tick, &mut self.inner_out)?;
-        self.hand_on(self.now, out)
+        self.forward(self.now, out)
     }
 
     fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
         self.inner.signal(signal, &mut self.inner_out)?;
-        self.hand_on(self.now, out)
+        self.forward(self.now, out)
     }
 
-    /// This stream's own watermark, for its side outputs too. It is idle by itself, or because its input is, where the
-    /// operator holds nothing that will come out.
+    /// Returns this stream's own watermark, for its side outputs as well. The stream is idle if it is itself, or its input is, and
+    /// the operator holds no rows that it will emit.
     fn promise(&self, inputs: Signal) -> Signal {
         let own = self.assigner.signal();
-        let rests = (own.is_idle() || inputs.is_idle()) && self.inner.promise(Signal::idle(inputs.watermark)).is_idle();
-        if rests { Signal::idle(own.watermark) } else { Signal::active(own.watermark) }
+        let is_idle =
+            (own.is_idle() || inputs.is_idle()) && self.inner.promise(Signal::idle(inputs.watermark)).is_idle();
+        if is_idle { Signal::idle(own.watermark) } else { Signal::active(own.watermark) }
     }
 
     fn flush(&mut self, out: &mut Outputs) -> Result<()> {
         self.inner.flush(&mut self.inner_out)?;
-        self.hand_on(self.now, out)
+        self.forward(self.now, out)
     }
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
         self.now = self.now.max(tick as i64);
         self.inner.tick(tick, &mut self.inner_out)?;
-        self.hand_on(self.now, out)?;
+        self.forward(self.now, out)?;
         self.assigner.becomes_idle(self.now);
         Ok(())
     }
@@ -196,7 +198,7 @@ impl Operator for Timed {
     fn end(&mut self, complete: bool, tick: Tick, out: &mut Outputs) -> Result<()> {
         self.now = self.now.max(tick as i64);
         self.inner.end(complete, tick, &mut self.inner_out)?;
-        self.hand_on(self.now, out)
+        self.forward(self.now, out)
     }
 
     fn has_yielded(&self) -> bool {
@@ -205,7 +207,7 @@ impl Operator for Timed {
 
     fn resume(&mut self, out: &mut Outputs) -> Result<()> {
         self.inner.resume(&mut self.inner_out)?;
-        self.hand_on(self.now, out)
+        self.forward(self.now, out)
     }
 
     fn in_flight(&mut self) -> Result<Option<Tick>> {
@@ -231,7 +233,7 @@ mod tests {
     fn a_stream_without_rows_becomes_idle_once_and_comes_back() {
         let event_time = EventTime { column: 0, max_out_of_orderness_ms: 10, idle_after_ms: Some(100) };
         let mut assigner = Assigner::new(&event_time);
-        assert!(!assigner.becomes_idle(1_000), "time starts to count at the first look");
+        assert!(!assigner.becomes_idle(1_000), "time counts from the first call");
         assert!(!assigner.becomes_idle(1_099));
         assert!(assigner.becomes_idle(1_100));
         assert!(!assigner.becomes_idle(1_200), "once");

@@ -1,7 +1,7 @@
-//! A batch: columns of rows, some of them seen through a list of row numbers.
+//! A batch: columns, some of them seen through a list of row numbers.
 //!
-//! An operator that drops, repeats or divides rows does not copy columns: it puts row numbers in front of them. A column
-//! is gathered once, where somebody reads it; a column that nobody reads is never copied.
+//! An operator that drops, repeats or divides rows copies no columns: it puts row numbers in front of them. A column is gathered
+//! where it is read; a column that nobody reads is never copied.
 
 use std::sync::Arc;
 
@@ -12,18 +12,18 @@ use crate::error::RunError;
 use flowgate_base::error::{Error, Result};
 use flowgate_connect::source::Origin;
 
-/// Memory that a column takes up besides its values, about: an array, its buffers, and what counts who has them.
+/// The approximate memory in bytes of a column besides its values: an array, its buffers, and their reference counts.
 pub const COLUMN_BYTES: usize = 192;
 
-/// Row numbers into a column; shared by the columns that have gone the same way.
-pub type Rows = ScalarBuffer<u32>;
+/// Row numbers into a column; shared by columns with the same selections.
+pub type RowNumbers = ScalarBuffer<u32>;
 
 /// One column of a batch.
 #[derive(Debug, Clone)]
 pub struct Column {
     values: ArrayRef,
     /// Row `i` of the column is `values[rows[i]]`; `None`: `values[i]`.
-    rows: Option<Rows>,
+    rows: Option<RowNumbers>,
 }
 
 impl From<ArrayRef> for Column {
@@ -33,7 +33,7 @@ impl From<ArrayRef> for Column {
 }
 
 impl Column {
-    /// The values, one for each row of the batch; gathers them if need be.
+    /// Returns the values, one for each row of the batch, gathered if necessary.
     pub fn gather(&self) -> Result<ArrayRef> {
         match &self.rows {
             None => Ok(self.values.clone()),
@@ -49,17 +49,17 @@ impl Column {
         }
     }
 
-    /// The values as they are stored, and the row numbers through which they are seen.
-    pub fn parts(&self) -> (&ArrayRef, Option<&Rows>) {
+    /// Returns the stored values, and the row numbers through which they are seen.
+    pub fn parts(&self) -> (&ArrayRef, Option<&RowNumbers>) {
         (&self.values, self.rows.as_ref())
     }
 }
 
-/// Where the rows of a batch were read, for messages.
+/// The origin of the rows of a batch, for messages.
 #[derive(Debug, Clone)]
 struct OriginView {
     origin: Origin,
-    rows: Option<Rows>,
+    rows: Option<RowNumbers>,
 }
 
 /// Rows that move through the dataflow together.
@@ -67,57 +67,57 @@ struct OriginView {
 pub struct Batch {
     row_count: usize,
     columns: Vec<Column>,
-    /// The event time of each row (timestamp), where the stream has one. Hidden: it goes on when the column from which
-    /// it was taken does not.
+    /// The event time of each row (timestamp), where the stream has event time. It is not one of `columns`: it stays when the
+    /// column from which it was taken is dropped.
     event_time: Option<Column>,
     origin: Option<OriginView>,
 }
 
 impl Batch {
-    /// A batch of whole columns, each of `row_count` rows.
+    /// Creates a batch of whole columns, each of `row_count` rows.
     pub fn new(columns: Vec<ArrayRef>, row_count: usize) -> Self {
         debug_assert!(columns.iter().all(|c| c.len() == row_count));
         Batch::of(columns.into_iter().map(Column::from).collect(), row_count)
     }
 
-    /// A batch of these columns, each of `row_count` rows.
+    /// Creates a batch of columns, each of `row_count` rows.
     pub fn of(columns: Vec<Column>, row_count: usize) -> Self {
         Batch { row_count, columns, ..Batch::default() }
     }
 
-    /// The same rows with another set of columns, each of as many rows.
+    /// Returns the same rows with other columns, each of [`Batch::row_count`] rows.
     pub fn with_columns(&self, columns: Vec<Column>) -> Self {
         Batch { columns, ..self.clone() }
     }
 
-    /// The same rows with this event time.
+    /// Returns the same rows with another event time.
     pub fn with_event_time(mut self, event_time: Option<Column>) -> Self {
         self.event_time = event_time;
         self
     }
 
-    /// The same rows, known to be read there.
+    /// Returns the same rows with their origin.
     pub fn with_origin(mut self, origin: Origin) -> Self {
         self.origin = Some(OriginView { origin, rows: None });
         self
     }
 
-    /// How many rows.
+    /// Returns the number of rows.
     pub fn row_count(&self) -> usize {
         self.row_count
     }
 
-    /// The columns, in the order of the stream's schema.
+    /// Returns the columns, in the order of the stream's schema.
     pub fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// The event time of each row.
+    /// Returns the event time of each row.
     pub fn event_time(&self) -> Option<&Column> {
         self.event_time.as_ref()
     }
 
-    /// Where a row was read: `access.log:17`.
+    /// Returns where a row was read, as in `access.log:17`.
     pub fn position(&self, row: usize) -> Option<String> {
         let view = self.origin.as_ref()?;
         let row = match &view.rows {
@@ -127,13 +127,13 @@ impl Batch {
         view.origin.place(row)
     }
 
-    /// All columns, gathered.
+    /// Returns all columns, gathered.
     pub fn gather(&self) -> Result<Vec<ArrayRef>> {
         self.columns.iter().map(Column::gather).collect()
     }
 
-    /// The batch whose row `i` is this one's row `rows[i]`. Copies no column.
-    pub fn select(&self, rows: &Rows) -> Self {
+    /// Returns the batch whose row `i` is row `rows[i]` of this one. Copies no column.
+    pub fn select(&self, rows: &RowNumbers) -> Self {
         debug_assert!(rows.iter().all(|r| (*r as usize) < self.row_count));
         let mut composed = Composition { rows, done: Vec::new() };
         Batch {
@@ -147,16 +147,16 @@ impl Batch {
         }
     }
 
-    /// Some of the rows, in their order and each at most once. Copies no column.
-    pub fn choose(&self, rows: &Rows) -> Self {
+    /// Returns some of the rows, in order and each at most once. Copies no column.
+    pub fn choose(&self, rows: &RowNumbers) -> Self {
         if rows.len() == self.row_count { self.clone() } else { self.select(rows) }
     }
 
-    /// The rows of batches of the same columns, of which there is at least one, one behind another, copied. Where they were read is
-    /// forgotten.
+    /// Copies the rows of at least one batch into one batch, in order. All batches have the same columns. The result has no
+    /// origin.
     ///
     /// # Errors
-    /// They do not fit into a column: the user's.
+    /// The rows do not fit into a column: the user's fault.
     pub fn concat(parts: &[Batch]) -> Result<Self> {
         let column = |of: &dyn Fn(&Batch) -> Option<Result<ArrayRef>>| {
             let arrays = parts.iter().filter_map(of).collect::<Result<Vec<_>>>()?;
@@ -173,7 +173,7 @@ impl Batch {
         })
     }
 
-    /// Rows `start..start + length`. Copies nothing.
+    /// Returns the rows `start..start + length`. Copies no column.
     pub fn slice(&self, start: usize, length: usize) -> Self {
         let origin = self.origin.as_ref().map(|view| OriginView {
             origin: view.origin.clone(),
@@ -190,15 +190,15 @@ impl Batch {
         }
     }
 
-    /// Among how many rows these lie in memory, as far as is known here: columns that are seen through row numbers may have more.
-    pub fn lies_among(&self) -> usize {
+    /// Returns the greatest number of rows of the stored columns: a column that is seen through row numbers may have more than
+    /// [`Batch::row_count`] rows.
+    pub fn stored_rows(&self) -> usize {
         let seen = self.columns.iter().filter(|column| column.rows.is_some());
         seen.map(|column| column.values.len()).fold(self.row_count, usize::max)
     }
 
-    /// Bytes of memory that go with the rows, about: of a column that is a part of a larger one, or is seen through row numbers, the
-    /// part of its values that these are, with the numbers; and what a batch and its columns take up besides, which is most of a
-    /// batch of few rows.
+    /// Returns the approximate memory in bytes. A column that is a slice, or is seen through row numbers, counts by its share of the
+    /// stored values, plus the row numbers. The overhead of the batch and its columns counts too; it is most of a batch of few rows.
     pub fn bytes(&self) -> usize {
         let of = |column: &Column| {
             let data = column.values.to_data();
@@ -213,10 +213,10 @@ impl Batch {
     }
 }
 
-/// Puts row numbers in front of columns, once for all columns that share theirs.
+/// Composes row numbers with those of columns, once for all columns that share theirs.
 struct Composition<'a> {
-    rows: &'a Rows,
-    done: Vec<(Rows, Rows)>,
+    rows: &'a RowNumbers,
+    done: Vec<(RowNumbers, RowNumbers)>,
 }
 
 impl Composition<'_> {
@@ -224,18 +224,18 @@ impl Composition<'_> {
         Column { values: column.values.clone(), rows: Some(self.through(column.rows.as_ref())) }
     }
 
-    fn through(&mut self, old: Option<&Rows>) -> Rows {
+    fn through(&mut self, old: Option<&RowNumbers>) -> RowNumbers {
         let Some(old) = old else { return self.rows.clone() };
         if let Some((_, composed)) = self.done.iter().find(|(known, _)| known.ptr_eq(old)) {
             return composed.clone();
         }
-        let composed: Rows = self.rows.iter().map(|r| old[*r as usize]).collect::<Vec<_>>().into();
+        let composed: RowNumbers = self.rows.iter().map(|r| old[*r as usize]).collect::<Vec<_>>().into();
         self.done.push((old.clone(), composed.clone()));
         composed
     }
 }
 
-/// A timestamp column of one value, repeated.
+/// Returns a timestamp column of one repeated value.
 pub fn repeat_timestamp(value: i64, row_count: usize) -> ArrayRef {
     Arc::new(arrow_array::TimestampMillisecondArray::from_value(value, row_count))
 }
@@ -254,16 +254,16 @@ mod tests {
     }
 
     #[test]
-    fn chosen_rows_lie_among_all() {
+    fn selected_rows_are_stored_with_all_rows() {
         let all = Batch::new(vec![Arc::new(Int64Array::from_iter_values(0..100))], 100);
         let few = all.select(&vec![3, 7].into());
-        assert_eq!([all.lies_among(), few.lies_among()], [100, 100]);
+        assert_eq!([all.stored_rows(), few.stored_rows()], [100, 100]);
         let copied = Batch::new(few.gather().unwrap(), 2);
-        assert_eq!(copied.lies_among(), 2);
+        assert_eq!(copied.stored_rows(), 2);
     }
 
-    /// Goal: the parts of a batch take up what the batch takes up, whether they are slices or rows by number, and batches of one row
-    /// what their columns cost.
+    /// Goal: the parts of a batch have the bytes of the batch, whether they are slices or selections, and batches of one row have the
+    /// overhead of their columns.
     #[test]
     fn parts_have_the_bytes_of_the_whole() {
         let whole = Batch::new(vec![Arc::new(Int64Array::from_iter_values(0..10_000)) as ArrayRef; 2], 10_000);
@@ -292,7 +292,7 @@ mod tests {
                 let rows: Vec<u32> = pick.iter().map(|p| (p % model.len()) as u32).collect();
                 model = rows.iter().map(|r| model[*r as usize]).collect();
                 batch = batch.select(&rows.into());
-                // One column is replaced half-way by a whole one, so that columns go different ways.
+                // One column is replaced by a whole one, so that columns have different selections.
                 let fresh = Arc::new(Int64Array::from_iter_values(model.iter().map(|m| m.1))) as ArrayRef;
                 batch = batch.with_columns(vec![batch.columns()[0].clone(), fresh.into()]);
             }

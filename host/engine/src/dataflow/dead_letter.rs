@@ -1,4 +1,4 @@
-//! Dead letters: rows that could not be handled, with where they came from and why.
+//! Dead letters: rows that could not be decoded or that a function failed, with their place and the reason.
 
 use std::sync::Arc;
 
@@ -14,39 +14,42 @@ use flowgate_base::schema::Schema;
 use flowgate_connect::encode::json_row;
 use flowgate_connect::source::{DecodeFailure, Origin};
 
-/// Bytes of a dead letter's row as JSON: as much as a row of a log can reasonably have. What is longer is cut.
+/// Bytes of a dead letter's row as JSON: enough for a row of a log. A longer text is cut.
 pub const TEXT_BYTES_MAX: usize = 1 << 20;
 
-/// Bytes of the rows of all dead letters of a batch: where they are many, each may have less.
+/// Bytes of the rows of all dead letters of a batch: if there are many, each is cut to an equal share.
 pub const TEXTS_BYTES_MAX: usize = 64 << 20;
 
-/// Bytes of a row that are left however many there are.
+/// The least share of a row, however many there are.
 const TEXT_BYTES_MIN: usize = 128;
 
-/// What follows a text that was cut.
+/// The end of a text that was cut.
 const CUT: &str = "... (cut)";
 
-/// Makes the `errors` output of one operator; its columns are those of [`errors_schema`](crate::job::graph::errors_schema).
+/// Builds the `errors` output of one operator, with the columns of [`errors_schema`](crate::job::graph::errors_schema).
 pub struct DeadLetters {
     operator: String,
     on_error: OnError,
-    /// Of the rows that come in.
+    /// The schema of the input rows.
     schema: Schema,
     metrics: Arc<NodeMetrics>,
 }
 
 impl DeadLetters {
-    /// For an operator that reads rows of this schema.
+    /// Creates the dead letters of an operator that reads rows of `schema`.
     pub fn new(operator: &str, on_error: OnError, schema: Schema, metrics: Arc<NodeMetrics>) -> Self {
         DeadLetters { operator: operator.to_string(), on_error, schema, metrics }
     }
 
-    /// The operator's name.
+    /// Returns the operator's name.
     pub fn operator(&self) -> &str {
         &self.operator
     }
 
-    /// Dead letters for these rows of a batch, with a message each. An error if the job is to fail on them.
+    /// Returns the dead letters of failed rows of a batch; each failure is a row number and a message.
+    ///
+    /// # Errors
+    /// The first failure, if the operator says `on_error: fail`: the user's fault.
     pub fn of(&self, batch: &Batch, failures: Vec<(u32, String)>) -> Result<Batch> {
         let Some((row, message)) = failures.first() else { return Ok(Batch::default()) };
         let place = |row: usize| batch.position(row).map(|p| format!("{p}: ")).unwrap_or_default();
@@ -69,7 +72,7 @@ impl DeadLetters {
         Ok(self.letters(positions, messages, texts).with_event_time(rows.event_time().cloned()))
     }
 
-    /// Dead letters for rows that a source could not decode.
+    /// Returns the dead letters of rows that a source could not decode.
     pub fn undecoded(&self, origin: &Origin, failures: &[DecodeFailure]) -> Batch {
         let Some(first) = failures.first() else { return Batch::default() };
         self.metrics.dead_letters(failures.len(), || format!("{}:{}: {}", origin.name, first.position, first.message));
@@ -92,7 +95,7 @@ impl DeadLetters {
     }
 }
 
-/// Bytes of each text, where there are this many in a batch.
+/// Returns the greatest number of bytes of each of `count` texts of a batch.
 fn text_bytes_max(count: usize) -> usize {
     (TEXTS_BYTES_MAX / count.max(1)).clamp(TEXT_BYTES_MIN, TEXT_BYTES_MAX)
 }
@@ -134,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn many_rows_share_what_there_is() {
+    fn many_rows_share_the_bytes() {
         let texts = texts(&[20_000], 8_192);
         assert!(texts.iter().map(String::len).sum::<usize>() <= TEXTS_BYTES_MAX);
         assert!(texts.iter().all(|text| text.len() > 8_000 && text.ends_with("... (cut)")));

@@ -1,4 +1,4 @@
-//! What the workers of one job in one process share with each other and with whoever runs the job.
+//! The state that the workers of one job in one process share with each other and with the thread that runs the job.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -13,16 +13,16 @@ use flowgate_base::error::{Error, Fault};
 use flowgate_connect::source::Waker;
 use flowgate_state::store::JobStores;
 
-/// Due ticks older than this are no longer needed: a source that has not passed one by then is not idle.
+/// A due tick that is older can be dropped: a source that has not passed it by then is not idle.
 const DUE_KEPT_MS: u64 = 60_000;
 
-/// Shared by the workers of one job in one process.
+/// The shared state of the workers of one job in one process.
 pub struct JobState {
-    /// The job's figures.
+    /// The job's metrics.
     pub metrics: JobMetrics,
-    /// What the job's operators keep.
+    /// The state of the job's operators.
     pub stores: Arc<JobStores>,
-    /// What the job's sinks share.
+    /// The state that the job's sinks share.
     pub sinks: Sinks,
     failure: Mutex<Option<Error>>,
     over: AtomicBool,
@@ -34,18 +34,18 @@ pub struct JobState {
     warnings: Mutex<Warnings>,
 }
 
-/// What the job's author should know while the job runs.
+/// Warnings for the job's author while the job runs.
 #[derive(Default)]
 struct Warnings {
-    /// By the node that they are about: the first one of each.
+    /// By node: its first warning.
     first: BTreeMap<String, String>,
-    tell: Option<Tell>,
+    show: Option<ShowWarning>,
 }
 
-/// Tells a person of a warning.
-type Tell = Box<dyn FnMut(&str) + Send>;
+/// Shows a warning to a person.
+type ShowWarning = Box<dyn FnMut(&str) + Send>;
 
-/// Ticks at which something happens even if no row comes.
+/// Ticks at which an operator has work even if no row arrives.
 #[derive(Default)]
 struct Agenda {
     due: BTreeSet<Tick>,
@@ -57,14 +57,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl JobState {
-    /// For a graph.
+    /// Creates the state of a graph.
     pub fn of(graph: &JobGraph) -> Self {
         let (place, workers) = (&graph.state, graph.parallelism as u32);
         let stores = JobStores::new(place.memory_bytes_max, place.spill.clone(), graph.key_groups, workers);
         JobState { stores, sinks: Sinks::new(graph.parallelism), ..JobState::new(graph.nodes.len()) }
     }
 
-    /// For a graph of this many nodes, with all the memory there is.
+    /// Creates the state of a graph of `nodes` nodes, without a memory limit.
     pub fn new(nodes: usize) -> Self {
         JobState {
             metrics: JobMetrics::new(nodes),
@@ -81,7 +81,7 @@ impl JobState {
         }
     }
 
-    /// Each worker says which thread it is on, before it runs.
+    /// Registers the current thread as a worker's. Each worker calls it before it runs.
     pub fn register_worker(&self) {
         lock(&self.workers).push(std::thread::current());
     }
@@ -92,7 +92,7 @@ impl JobState {
         }
     }
 
-    /// The job fails with this error, unless it has failed before.
+    /// Fails the job with an error, unless it has failed before.
     pub fn fail(&self, error: Error) {
         lock(&self.failure).get_or_insert(error);
         self.over.store(true, SeqCst);
@@ -100,8 +100,8 @@ impl JobState {
         self.wake_workers();
     }
 
-    /// The job fails with this error of a source, but rows that sources have given already are finished, as after a
-    /// stop. Where the mistake is ours, nothing goes on.
+    /// Fails the job, but lets rows that sources have emitted already be processed, as after a stop. An internal error ends
+    /// the job without that.
     pub fn fail_after_rows(&self, error: Error) {
         if error.fault() == Fault::Internal {
             return self.fail(error);
@@ -110,36 +110,35 @@ impl JobState {
         self.stop_sources();
     }
 
-    /// What the job failed with.
+    /// Returns the error with which the job failed.
     pub fn failure(&self) -> Option<Error> {
         lock(&self.failure).clone()
     }
 
-    /// Whether the job has failed: operators are not called any more.
+    /// Whether the job has failed, so that operators are not called any more.
     pub fn is_over(&self) -> bool {
         self.over.load(SeqCst)
     }
 
-    /// A node has something to tell the job's author. Only the first of each node is told.
+    /// Warns the job's author. Only the first warning of each node is shown.
     pub fn warn(&self, node: &str, warning: String) {
         let mut warnings = lock(&self.warnings);
         if warnings.first.contains_key(node) {
             return;
         }
-        let Warnings { first, tell } = &mut *warnings;
-        tell.iter_mut().for_each(|tell| tell(&format!("`{node}`: {warning}")));
+        let Warnings { first, show } = &mut *warnings;
+        show.iter_mut().for_each(|show| show(&format!("`{node}`: {warning}")));
         first.insert(node.into(), warning);
     }
 
-    /// Has warnings told, those too that were given before.
-    pub fn tell_warnings(&self, mut tell: impl FnMut(&str) + Send + 'static) {
+    /// Sets the function that shows warnings. It is called with past warnings as well.
+    pub fn show_warnings(&self, mut show: impl FnMut(&str) + Send + 'static) {
         let mut warnings = lock(&self.warnings);
-        warnings.first.iter().for_each(|(node, warning)| tell(&format!("`{node}`: {warning}")));
-        warnings.tell = Some(Box::new(tell));
+        warnings.first.iter().for_each(|(node, warning)| show(&format!("`{node}`: {warning}")));
+        warnings.show = Some(Box::new(show));
     }
 
-    /// Asks for a stop: a boundary that all sources take at the same tick. Sinks that wait for the outside world are not
-    /// patient any more.
+    /// Requests a stop: all sources end at the same tick. Sinks that wait for the outside give up soon.
     pub fn request_stop(&self) {
         self.sinks.stop.ask();
         self.stop_sources();
@@ -150,8 +149,8 @@ impl JobState {
         self.wake_workers();
     }
 
-    /// Asks for a stop at which what operators hold comes out, as at the end of the sources: windows that are open give their
-    /// results. A stop that was asked for before goes first.
+    /// Requests a stop at which operators emit what they hold, as at the end of the sources: open windows emit their results. A
+    /// stop that was requested before takes precedence.
     pub fn request_drain(&self) {
         if !self.stop_requested() {
             self.drain.store(true, SeqCst);
@@ -159,34 +158,34 @@ impl JobState {
         self.request_stop();
     }
 
-    /// Whether what operators hold comes out at the stop.
+    /// Whether operators emit what they hold at the stop.
     pub fn drain_requested(&self) -> bool {
         self.drain.load(SeqCst)
     }
 
-    /// Whether a stop was asked for.
+    /// Whether a stop was requested.
     pub fn stop_requested(&self) -> bool {
         self.stop.load(SeqCst)
     }
 
-    /// A source asks for ticks up to this one; the worker that has the control stream grants them.
-    pub fn want_ticks(&self, until: Tick) {
+    /// Requests ticks up to `until` for a source; the worker that has the control stream grants them.
+    pub fn request_ticks(&self, until: Tick) {
         if self.wanted.fetch_max(until, SeqCst) < until {
             self.wake_workers();
         }
     }
 
-    /// The ticks that sources have asked for.
-    pub fn wanted_ticks(&self) -> Tick {
+    /// Returns the greatest tick that a source has requested.
+    pub fn requested_ticks(&self) -> Tick {
         self.wanted.load(SeqCst)
     }
 
-    /// A source that can be woken when something is due.
+    /// Registers a source, which is woken when a tick becomes due.
     pub fn register_source(&self, waker: Waker) {
         lock(&self.agenda).sources.push(waker);
     }
 
-    /// An operator has something to do at this tick: sources let time reach it even if they have no rows.
+    /// Schedules work of an operator at a tick: sources let time reach it even if they have no rows.
     pub fn due_at(&self, tick: Tick) {
         let mut agenda = lock(&self.agenda);
         agenda.due = agenda.due.split_off(&tick.saturating_sub(DUE_KEPT_MS));
@@ -197,7 +196,7 @@ impl JobState {
         }
     }
 
-    /// The next due tick after this one.
+    /// Returns the next due tick after `after`.
     pub fn next_due(&self, after: Tick) -> Option<Tick> {
         lock(&self.agenda).due.range(after + 1..).next().copied()
     }

@@ -1,4 +1,4 @@
-//! Whole jobs on worker threads, without plugins: what comes out, when, and what holds them back.
+//! Whole jobs on worker threads, without plugins: their results, when they come, and what delays them.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -20,10 +20,10 @@ use flowgate_connect::encode::json_row;
 use flowgate_connect::sink::SinkWriter;
 use flowgate_wall::{Limits, Plugins};
 
-/// Longer than anything here takes, on a busy machine.
+/// Longer than any test here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Hands rows to the test as JSON; waits at the gate before each batch.
+/// A sink that sends rows to the test as JSON; it waits at the gate before each batch.
 struct Collector {
     schema: Schema,
     name: String,
@@ -36,7 +36,7 @@ impl SinkWriter for Collector {
         drop(self.gate.lock());
         for row in 0..row_count {
             let row = serde_json::from_str(&json_row(&self.schema, columns, row)).expect("rows are JSON");
-            // A test that has seen enough does not listen any more.
+            // A test that has read enough rows has dropped the receiver.
             let _ = self.rows.send((self.name.clone(), row));
         }
         Ok(())
@@ -53,12 +53,12 @@ pub(super) struct Run {
     gate: Arc<Mutex<()>>,
 }
 
-/// Starts a job; all of its sinks (their connectors do not matter) collect, under the name of their input's columns.
+/// Starts a job; all of its sinks, whatever their connectors, are collectors under the names of their input's columns.
 pub(super) fn run(text: &str, parallelism: usize, base: &Path) -> Run {
     run_within(text, parallelism, base, None)
 }
 
-/// The same, with this much memory for state, if it is given: less than a job file may say.
+/// The same, with `memory_bytes` of memory for state, which may be less than a job file allows.
 pub(super) fn run_within(text: &str, parallelism: usize, base: &Path, memory_bytes: Option<u64>) -> Run {
     let document = Document { name: "job.yaml".into(), text: text.into(), language: Language::Yaml, base: base.into() };
     let loaded = load(document, &[], &|_| None);
@@ -80,7 +80,7 @@ pub(super) fn run_within(text: &str, parallelism: usize, base: &Path, memory_byt
 }
 
 impl Run {
-    /// Waits for the end; everything that came out.
+    /// Waits for the end. Returns all rows.
     pub(super) fn end(self) -> Vec<(String, serde_json::Value)> {
         self.job.wait().unwrap();
         self.rows.try_iter().collect()
@@ -120,7 +120,7 @@ sinks:
 
 #[test]
 fn results_are_the_same_at_every_parallelism_and_complete() {
-    // Blackholes take no rows to the test: print stands for any sink here.
+    // A blackhole sends no rows to the test: print stands for any sink here.
     let text = COUNTS.replace("blackhole", "print");
     let mut first: Option<Vec<String>> = None;
     for parallelism in [1, 2, 4] {
@@ -165,10 +165,10 @@ sinks:
   late_d: { input: beside.late, print: {} }
 "#;
 
-/// Goal: T2 to T6 in whole jobs: chained and joined windows give the same at every parallelism, however threads are scheduled.
-/// Method: many runs (`FLOWGATE_TEST_RUNS`, 8 by default) while every processor is kept busy by others.
+/// Goal: T2 to T6 in whole jobs: chained and joined windows emit the same rows at every parallelism, however threads are scheduled.
+/// Method: many runs (`FLOWGATE_TEST_RUNS`, 8 by default) while other threads keep every processor busy.
 #[test]
-fn chained_jobs_give_the_same_on_a_busy_machine() {
+fn chained_jobs_emit_the_same_rows_on_a_busy_machine() {
     let runs = std::env::var("FLOWGATE_TEST_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(8);
     let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let processors = std::thread::available_parallelism().map_or(2, usize::from);
@@ -203,8 +203,8 @@ fn chained_jobs_give_the_same_on_a_busy_machine() {
     busy.into_iter().for_each(|thread| thread.join().expect("it only spins"));
 }
 
-/// Goal: bounded channels stop no job for good, whichever operators share a source. Method: the same job with room for one batch
-/// behind each output, beside one with room for all.
+/// Goal: bounded channels never deadlock a job, whichever operators share a source. Method: the same job with room for one batch
+/// after each output, and with room for all.
 #[test]
 fn jobs_end_with_hardly_anything_in_flight() {
     let few = CHAINED.replace("rows: 20000", "rows: 5000");
@@ -249,7 +249,7 @@ sinks:
 }
 
 #[test]
-fn windows_of_processing_time_fire_though_no_row_comes() {
+fn windows_of_processing_time_fire_though_no_row_arrives() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("in.txt"), "a\nb\na\n").unwrap();
     let text = r"
@@ -292,7 +292,7 @@ sinks:
 ";
     for parallelism in [1, 2] {
         let run = run(text, parallelism, folder.path());
-        // The file `b` has come to 3 s and says nothing any more: it must not hold back what `a` knows.
+        // The file `b` has reached 3 s and is idle: it must not hold back the watermark of `a`.
         assert_eq!(run.next()["n"], 3);
         run.job.state().request_stop();
         run.end();
@@ -300,7 +300,7 @@ sinks:
 }
 
 #[test]
-fn a_stop_ends_an_endless_job_and_gives_no_unfinished_window() {
+fn a_stop_ends_an_endless_job_and_emits_no_unfinished_window() {
     let text = COUNTS.replace("rows: 50000\n", "rate: 100000\n").replace("blackhole", "print");
     for parallelism in [1, 2] {
         let run = run(&text, parallelism, Path::new("."));
@@ -322,12 +322,12 @@ fn a_stop_ends_an_endless_job_and_gives_no_unfinished_window() {
             let early = ["00:00:00", "00:00:03", "00:00:06", "00:00:09", "00:00:10"].iter().any(|t| end.contains(t));
             assert!(early || (whole - 10..=whole + 300).contains(&sum), "{sum} rows in the window that ends at {end}");
         }
-        assert!(state.metrics.nodes.iter().any(|n| n.open_groups.load(Relaxed) > 0), "what was dropped is told");
+        assert!(state.metrics.nodes.iter().any(|n| n.open_groups.load(Relaxed) > 0), "dropped windows are counted");
     }
 }
 
 #[test]
-fn a_drain_gives_windows_that_are_open() {
+fn a_drain_emits_open_windows() {
     let text = r#"
 job: drain
 sources:
@@ -377,7 +377,7 @@ sinks:
         let gate = Arc::clone(&run.gate);
         let shut = gate.lock().unwrap();
         let read = || run.job.metrics().nodes[0].rows_in.load(Relaxed);
-        // The source goes on until its bytes are in flight, and then no further.
+        // The source reads until its bytes in flight reach the limit.
         let mut before = u64::MAX;
         let settled = Instant::now();
         while read() != before || before == 0 {
@@ -385,7 +385,7 @@ sinks:
             before = read();
             std::thread::sleep(Duration::from_millis(300));
         }
-        // Some rows may have come out before the gate was shut.
+        // Some rows may have been written before the gate was shut.
         let mut numbers: Vec<i64> = run.rows.try_iter().map(|(_, r)| r["n"].as_i64().unwrap()).collect();
         let bound = numbers.len() as u64 + parallelism as u64 * (1 << 20) / 8 + parallelism as u64 * 8192 * 2;
         assert!(before <= bound, "{before} rows were read with {bound} allowed");
@@ -396,7 +396,7 @@ sinks:
     }
 }
 
-/// Fails when it is written to.
+/// A sink whose writes fail.
 struct Broken;
 
 impl SinkWriter for Broken {
@@ -434,7 +434,7 @@ sinks:
 }
 
 #[test]
-fn a_row_appended_to_a_followed_file_comes_out() {
+fn a_row_appended_to_a_followed_file_is_emitted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("in.txt");
     std::fs::write(&path, "first\n").unwrap();

@@ -1,7 +1,7 @@
-//! Every kind of state with little memory, beside the same with enough: the same results, and bounded work.
+//! Every kind of state with little memory and with enough memory: the same results, and bounded work.
 //!
-//! Work is counted, not timed: rows and bytes that went to files and came back, and writes. With `FLOWGATE_TEST_LARGE` set, the
-//! same is done with twenty times as many rows.
+//! Work is counted, not timed: rows and bytes written to files and read back, and writes. With `FLOWGATE_TEST_LARGE` set, there are
+//! twenty times as many rows.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use std::sync::Arc;
 use super::job_tests::run_within;
 use flowgate_state::store::SpillWork;
 
-/// Rows that a source gives, and little memory for them.
+/// The number of rows of a source, and a memory in bytes that is too small for them.
 fn sizes() -> (u64, u64) {
     if std::env::var_os("FLOWGATE_TEST_LARGE").is_some() { (80_000, 100_000) } else { (4_000, 50_000) }
 }
 
-/// Enough memory.
+/// Bytes of memory that are enough.
 const MUCH: u64 = 1 << 30;
 
 /// A job with one operator `w` over the streams `a` and `b`; keys and values are few or many, times are out of order.
@@ -34,11 +34,11 @@ fn job(operator: &str) -> String {
     )
 }
 
-/// Results in order, and the work with files.
+/// Runs a job. Returns its results in order, and its work with files.
 fn results(operator: &str, memory_bytes: u64, parallelism: usize) -> (Vec<String>, SpillWork) {
     let run = run_within(&job(operator), parallelism, Path::new("."), Some(memory_bytes));
     let state = Arc::clone(run.job.state());
-    // What other sinks get is of other columns.
+    // Rows of the other sink have other columns.
     let is_other = |row: &serde_json::Value| row.as_object().is_some_and(|row| row.len() == 3 && row.contains_key("t"));
     let rows = run.end().into_iter().map(|(_, row)| row).filter(|row| !is_other(row));
     let mut rows: Vec<String> = rows.map(|row| row.to_string()).collect();
@@ -46,7 +46,7 @@ fn results(operator: &str, memory_bytes: u64, parallelism: usize) -> (Vec<String
     (rows, state.stores.work())
 }
 
-/// The most that is done for each row with little memory: it goes to a file and comes back some times.
+/// How often a row may be written to a file, and read back, with little memory.
 const ROUNDS_MAX: u64 = 12;
 
 /// Runs an operator with little and with much memory, with one worker and with two.
@@ -55,7 +55,7 @@ fn check(name: &str, operator: &str) {
     assert!(work.iter().all(|work| work.rows_written > 0), "{name}: memory is short: {work:?}");
 }
 
-/// The same, where it does not matter whether anything is written; what was done with one worker and with two.
+/// The same, where it does not matter whether anything is written. Returns the work with one worker and with two.
 fn check_results(name: &str, operator: &str) -> Vec<SpillWork> {
     let mut all = Vec::new();
     let (expected, work) = results(operator, MUCH, 1);
@@ -110,14 +110,14 @@ fn one_window_for_everything() {
         "global",
         "input: a, key: [k], window: { global: {} }, aggregate: { n: count(), d: distinct(v), m: \"top_k(v, v, k=5)\" }",
     );
-    // What one key has stays in memory while its rows come.
+    // The state of one key stays in memory while its rows arrive.
     let work = check_results("one key", "input: a, window: { global: {} }, aggregate: { d: distinct(v) }");
     assert!(work.iter().all(|work| work.bytes_written < 100_000), "{work:?}");
 }
 
 #[test]
 fn windows_by_rows() {
-    // With two workers the rows of a key come in any order: the source is divided among them.
+    // With two workers the rows of a key arrive in any order: the source is divided among them.
     check(
         "by rows",
         "input: a, key: [k], window: { sliding: 4 rows, every: 1 rows }, aggregate: { n: count(), d: distinct(k) }",

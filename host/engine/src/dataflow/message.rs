@@ -1,4 +1,4 @@
-//! What flows on an edge: batches, and signals about time. Everything on an edge keeps its order.
+//! The messages on an edge: batches, and signals about time. An edge keeps the order of messages.
 
 use std::sync::Arc;
 
@@ -10,49 +10,49 @@ use super::engine::{Load, Ticket};
 use super::watermark::Signal;
 use super::wire;
 
-/// One thing on an edge.
+/// One message on an edge.
 #[derive(Debug, Clone)]
 pub enum Message {
     /// Rows.
     Batch(Batch),
-    /// A sender's word about the rows that it is still to send.
+    /// A sender's promise about the rows that it will send.
     Signal {
         /// The worker that sends it.
         from: u32,
-        /// What it says.
+        /// The promise.
         signal: Signal,
     },
-    /// A change of the job, which takes effect at the tick of this message.
+    /// A change of the job, which takes effect at the tick of the message.
     Control(Control),
 }
 
-/// What the control stream carries.
+/// A change of the job, on the control stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Control {
-    /// Sources give no row of this tick or later. Windows that are open give no result.
+    /// Sources emit no rows of this tick or later. Open windows emit no results.
     Stop,
-    /// Sources end here, as if there were no further rows: what is held comes out.
+    /// Sources end at this tick, as if there were no further rows: operators emit what they hold.
     Drain,
 }
 
-/// A message on its way.
+/// A message with its address.
 #[derive(Debug, Clone)]
 pub struct Envelope {
-    /// The worker to which it goes, where the edge leads to other workers; 0 and not looked at elsewhere.
+    /// The receiving worker, where the edge leads to other workers; elsewhere 0 and ignored.
     pub to: u32,
-    /// What it is.
+    /// The message.
     pub message: Message,
-    /// Counts it as in flight, until its receiver has taken it.
+    /// Counts the message as in flight until its receiver has processed it.
     pub ticket: Option<Ticket>,
 }
 
 impl Envelope {
-    /// Addresses a message, which nobody counts so far.
+    /// Addresses a message. It is not counted as in flight.
     pub fn new(to: u32, message: Message) -> Self {
         Envelope { to, message, ticket: None }
     }
 
-    /// Counts rows as in flight behind an output.
+    /// Counts the message, if it has rows, as in flight after an output.
     pub fn count_for(&mut self, load: &Arc<Load>) {
         if let Message::Batch(batch) = &self.message {
             self.ticket = Some(load.ticket(batch.bytes()));
@@ -60,9 +60,9 @@ impl Envelope {
     }
 }
 
-/// Messages of one sender, in their order.
+/// Messages of one sender, in order.
 ///
-/// The engine counts messages on both ends of an edge: one that goes to several workers is several messages.
+/// The engine counts messages at both ends of an edge: a message to several workers counts once for each.
 #[derive(Debug, Clone, Default)]
 pub struct Messages(pub Vec<Envelope>);
 
@@ -72,8 +72,8 @@ impl Accountable for Messages {
     }
 }
 
-/// Between worker processes. Peers are authenticated and run the same build before the first byte, so that what does
-/// not decode is our mistake: it ends the worker process, and its supervisor restarts the attempt.
+/// The encoding between worker processes. Peers are authenticated and run the same build before the first byte, so that a frame
+/// that does not decode is an internal error: it ends the worker process, and its supervisor restarts the attempt.
 impl ContainerBytes for Messages {
     fn from_bytes(bytes: timely::bytes::arc::Bytes) -> Self {
         wire::decode(&bytes).unwrap_or_else(|e| panic!("a worker process sent messages that do not decode: {e}"))

@@ -1,4 +1,4 @@
-//! What a running job shows: counters that workers write and the command line reads.
+//! The metrics of a running job: counters that workers write and the command line reads.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -10,28 +10,29 @@ use flowgate_wall::Metric;
 
 const NO_WATERMARK: i64 = i64::MIN;
 
-/// Figures of one node of the job graph, summed over workers.
+/// The metrics of one node of the job graph, summed over workers.
 #[derive(Debug)]
 pub struct NodeMetrics {
-    /// Rows that came in (for a source: that were read).
+    /// Rows that arrived; of a source, rows that were read.
     pub rows_in: AtomicU64,
-    /// Rows that went out of the main output.
+    /// Rows that the main output emitted.
     pub rows_out: AtomicU64,
     /// Rows that went to `errors`.
     pub errors: AtomicU64,
     /// Rows that went to `late`.
     pub late: AtomicU64,
-    /// Groups in windows that a stop left open.
+    /// Keys in windows that a stop left open.
     pub open_groups: AtomicU64,
-    /// Of a sink that writes.
+    /// The deliveries of a sink that writes.
     deliveries: OnceLock<Arc<Deliveries>>,
-    /// Of a source: how far its splits have come, and how many of them have no end.
+    /// Of a source: the progress of its splits, summed up.
     done: AtomicU64,
     total: AtomicU64,
+    /// Of a source: the number of splits without an end.
     endless_splits: AtomicU64,
     watermark: AtomicI64,
     first_error: Mutex<Option<String>>,
-    /// What the plugin counted.
+    /// The metrics of the plugin, by name.
     plugin: Mutex<BTreeMap<String, Metric>>,
 }
 
@@ -55,65 +56,65 @@ impl Default for NodeMetrics {
 }
 
 impl NodeMetrics {
-    /// Event time has come this far here.
+    /// Raises the node's watermark.
     pub fn set_watermark(&self, watermark: i64) {
         self.watermark.fetch_max(watermark, Relaxed);
     }
 
-    /// Counts dead letters; keeps the first.
+    /// Counts dead letters, and keeps the first one.
     pub fn dead_letters(&self, count: usize, first: impl FnOnce() -> String) {
         if self.errors.fetch_add(count as u64, Relaxed) == 0 {
             *self.first_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(first());
         }
     }
 
-    /// The first dead letter: position and reason.
+    /// Returns the first dead letter: position and reason.
     pub fn first_error(&self) -> Option<String> {
         self.first_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The figures of a sink's deliveries are these.
+    /// Sets the deliveries of a sink.
     pub fn watch(&self, deliveries: Arc<Deliveries>) {
-        // One worker writes, and says so once.
+        // One worker writes, and calls this once.
         self.deliveries.get_or_init(|| deliveries);
     }
 
-    /// Of a sink: what has become of its rows. `None` where it takes rows and forgets them.
+    /// Returns the deliveries of a sink; `None` if it discards its rows.
     pub fn deliveries(&self) -> Option<&Deliveries> {
         self.deliveries.get().map(|deliveries| &**deliveries)
     }
 
-    /// Of a sink: rows that the outside has acknowledged.
+    /// Returns the rows of a sink that the outside has acknowledged.
     pub fn delivered(&self) -> u64 {
         self.deliveries().map_or_else(|| self.rows_in.load(Relaxed), Deliveries::delivered)
     }
 
-    /// Of a sink: rows that it has taken, and neither delivered nor dropped yet.
+    /// Returns the rows of a sink that have arrived and are neither delivered nor dropped.
     pub fn waiting(&self) -> u64 {
         let beyond_limit = self.deliveries().map_or(0, Deliveries::beyond_limit);
         let decided = self.delivered() + self.errors.load(Relaxed) + beyond_limit;
         self.rows_in.load(Relaxed).saturating_sub(decided)
     }
 
-    /// Of a source: one of its splits has come from `before` to `now`.
-    pub fn moved(&self, before: Progress, now: Progress) {
+    /// Notes that a split of a source has progressed from `before` to `now`.
+    pub fn note_progress(&self, before: Progress, now: Progress) {
         // Wrapping arithmetic: a difference may be negative, the sum over all is not.
         self.done.fetch_add(now.done.wrapping_sub(before.done), Relaxed);
         self.total.fetch_add(now.total.wrapping_sub(before.total), Relaxed);
     }
 
-    /// Of a source: one of its splits has no end.
-    pub fn is_endless(&self) {
+    /// Notes that a split of a source has no end.
+    pub fn note_endless(&self) {
         self.endless_splits.fetch_add(1, Relaxed);
     }
 
-    /// Of a source: how far it has come; `None` where no end is known.
+    /// Returns the progress of a source; `None` if no end is known.
     pub fn progress(&self) -> Option<Progress> {
         let (done, total) = (self.done.load(Relaxed), self.total.load(Relaxed));
         (self.endless_splits.load(Relaxed) == 0).then_some(Progress { done, total })
     }
 
-    /// Adds a plugin's own figures: counters of several workers add up, of a gauge the last is kept.
+    /// Adds the metrics of a plugin on one worker: counters are summed, the last value of a gauge is kept.
     pub fn add_plugin_metrics(&self, figures: BTreeMap<String, Metric>) {
         let mut plugin = self.plugin.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, value) in figures {
@@ -125,13 +126,13 @@ impl NodeMetrics {
         }
     }
 
-    /// A plugin's own figures.
+    /// Returns the metrics of the plugin.
     pub fn plugin_metrics(&self) -> BTreeMap<String, Metric> {
         self.plugin.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// Figures of a job.
+/// The metrics of a job.
 #[derive(Debug)]
 pub struct JobMetrics {
     /// By position in the job graph.
@@ -141,12 +142,12 @@ pub struct JobMetrics {
 }
 
 impl JobMetrics {
-    /// For a graph of this many nodes.
+    /// Creates the metrics of a graph of `nodes` nodes.
     pub fn new(nodes: usize) -> Self {
         JobMetrics { nodes: (0..nodes).map(|_| Arc::default()).collect(), holders: Mutex::default() }
     }
 
-    /// Notes who holds back the watermark of an operator on a worker: an input, and the worker that sends on it.
+    /// Notes which input and sending worker hold back the watermark of an operator on a worker; `None`: nobody does.
     pub fn note_holder(&self, operator: &str, worker: usize, held_by: Option<(usize, usize)>) {
         let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
         match held_by {
@@ -155,13 +156,12 @@ impl JobMetrics {
         };
     }
 
-    /// Who holds watermarks back, by operator and worker: the input and the sending worker.
+    /// Returns who holds watermarks back, by operator and worker: the input and the sending worker.
     pub fn holders(&self) -> BTreeMap<(String, usize), (usize, usize)> {
         self.holders.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How far event time has come at the node where it is furthest behind; `None` before the first watermark, and
-    /// where the job has no event time.
+    /// Returns the least watermark of all nodes; `None` before the first watermark, and if the job has no event time.
     pub fn watermark(&self) -> Option<i64> {
         self.nodes.iter().map(|n| n.watermark.load(Relaxed)).filter(|w| *w != NO_WATERMARK).min()
     }

@@ -1,12 +1,11 @@
 //! The life of a batch, in the order in which it meets the files.
 //!
-//! [`worker`] starts the worker threads of a job and is their loop; [`build`] builds the dataflow of a checked
-//! graph. [`source`] reads rows at a
-//! tick and waits when too much is in flight; [`assign`] gives a stream its event time; [`slot`] calls a plugin
-//! function; [`shuffle`] brings rows of a key to one worker; [`window`] aggregates; [`join`] brings two streams together;
-//! [`process`] runs functions with state and timers; [`sink`] hands rows to the outside
-//! world, and [`sinks`] is what all sinks of a job share. [`engine`] has the operator's contract and shell, and the only files that know Timely; [`watermark`] is the protocol
-//! of time. Tests go through all orders of arrival in `simulation`. [`solo`] runs one process function without the engine.
+//! [`worker`] starts the worker threads of a job and is their loop; [`build`] builds the dataflow of a checked graph. [`source`]
+//! reads rows at a tick, and waits when too much is in flight; [`assign`] assigns event times to a stream; [`slot`] calls a plugin
+//! function; [`shuffle`] brings all rows of a key to one worker; [`window`] aggregates; [`join`] joins two streams; [`process`]
+//! runs functions with state and timers; [`sink`] writes rows to the outside, and [`sinks`] is the state that all sinks of a job
+//! share. [`engine`] has the operator's contract and shell, and the only files that know Timely; [`watermark`] is the protocol of
+//! time. Tests in `simulation` try all orders of arrival. [`solo`] runs one process function without the engine.
 
 pub mod alignment;
 pub mod assign;

@@ -26,10 +26,10 @@ impl Pending {
         mut next: impl FnMut(&mut Outputs) -> Result<Option<usize>>,
     ) -> Result<bool> {
         self.yielded = true;
-        let mut given = 0;
-        while given < BATCHES_AT_ONCE {
+        let mut emitted = 0;
+        while emitted < BATCHES_AT_ONCE {
             match next(out)? {
-                Some(batches) => given += batches,
+                Some(batches) => emitted += batches,
                 None => {
                     self.yielded = false;
                     break;

@@ -1,8 +1,8 @@
-//! Rows that a function gives, in portions of bounded size: a few row numbers can stand for rows of any size, which whoever
-//! reads them gathers.
+//! Emits the rows that a function returns in portions of bounded size: a few row numbers can select rows of any size, which a
+//! reader gathers.
 //!
-//! An operator that has given enough for once is busy until the rest of the dataflow had its turn: what it gives is taken before
-//! there is more of it.
+//! An operator that has emitted [`EMITTED_BYTES_MAX`] yields, so that the rest of the dataflow processes its rows before it emits
+//! more.
 
 use std::collections::VecDeque;
 
@@ -10,55 +10,56 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 
-use super::batch::{Batch, Rows};
+use super::batch::{Batch, RowNumbers};
 use super::engine::Outputs;
 
-/// Rows of one portion: as many as a source gives at once.
+/// The greatest number of rows of a portion: that of a batch of a source.
 pub const PORTION_ROWS_MAX: usize = 8_192;
 
-/// Bytes of one portion, gathered: as much as a plugin takes in a call by default. A single row may be larger.
+/// The greatest size of a portion in bytes, gathered: the default limit of a plugin call's input. A single row may be larger.
 pub const PORTION_BYTES_MAX: usize = 16 << 20;
 
-/// Bytes that an operator gives before others have their turn.
-const GIVEN_AT_ONCE_BYTES: usize = 2 * PORTION_BYTES_MAX;
+/// Bytes that an operator emits before it yields.
+const EMITTED_BYTES_MAX: usize = 2 * PORTION_BYTES_MAX;
 
-/// What an operator has still to give, in order.
+/// The portions that an operator has not emitted yet, in order.
 #[derive(Default)]
 pub struct Portions {
+    /// The output, the rows and their bytes.
     waiting: VecDeque<(usize, Batch, usize)>,
-    /// Bytes given since the others had their turn.
-    given_bytes: usize,
+    /// Bytes emitted since the operator was resumed.
+    emitted_bytes: usize,
 }
 
 impl Portions {
-    /// Gives rows to an output, now or when the operator is resumed.
+    /// Emits rows to an output, now or when the operator is resumed.
     pub fn emit(&mut self, out: &mut Outputs, output: usize, batch: Batch) {
         self.waiting.extend(cut(batch).into_iter().map(|(portion, bytes)| (output, portion, bytes)));
         self.flow(out);
     }
 
-    /// Whether the others should have their turn.
+    /// Whether the operator yields.
     pub fn has_yielded(&self) -> bool {
-        !self.waiting.is_empty() || self.given_bytes >= GIVEN_AT_ONCE_BYTES
+        !self.waiting.is_empty() || self.emitted_bytes >= EMITTED_BYTES_MAX
     }
 
-    /// The others had their turn.
+    /// Continues to emit after the operator has yielded.
     pub fn resume(&mut self, out: &mut Outputs) {
-        self.given_bytes = 0;
+        self.emitted_bytes = 0;
         self.flow(out);
     }
 
     fn flow(&mut self, out: &mut Outputs) {
-        while self.given_bytes < GIVEN_AT_ONCE_BYTES
+        while self.emitted_bytes < EMITTED_BYTES_MAX
             && let Some((output, portion, bytes)) = self.waiting.pop_front()
         {
-            self.given_bytes = self.given_bytes.saturating_add(bytes);
+            self.emitted_bytes = self.emitted_bytes.saturating_add(bytes);
             out.emit(output, portion);
         }
     }
 }
 
-/// A batch in portions, in order, with the bytes of each when it is gathered, roughly. Copies no column.
+/// Divides a batch into portions, in order, each with its approximate bytes when gathered. Copies no column.
 pub fn cut(batch: Batch) -> Vec<(Batch, usize)> {
     let rows = batch.row_count();
     let columns: Vec<Sizes> = batch.columns().iter().map(|column| Sizes::of(column.parts())).collect();
@@ -85,19 +86,19 @@ pub fn cut(batch: Batch) -> Vec<(Batch, usize)> {
     portions
 }
 
-/// How large the values of a column are.
+/// The sizes of the values of a column.
 struct Sizes<'a> {
-    /// Of values of varying length: where they end.
+    /// The offsets of values of varying length.
     offsets: Option<&'a [i32]>,
-    rows: Option<&'a Rows>,
+    rows: Option<&'a RowNumbers>,
     largest: usize,
 }
 
-/// A value of fixed length, or the offset of another one.
+/// Bytes of a value of fixed length, or of the offset of another one.
 const FIXED_BYTES: usize = 8;
 
 impl<'a> Sizes<'a> {
-    fn of((values, rows): (&'a ArrayRef, Option<&'a Rows>)) -> Self {
+    fn of((values, rows): (&'a ArrayRef, Option<&'a RowNumbers>)) -> Self {
         let offsets = match values.data_type() {
             DataType::Utf8 => Some(values.as_string::<i32>().value_offsets()),
             DataType::Binary => Some(values.as_binary::<i32>().value_offsets()),
@@ -130,8 +131,8 @@ mod tests {
     }
 
     #[test]
-    fn one_row_that_is_repeated_comes_in_portions_that_can_be_gathered() {
-        // Gathered at once it would be 12 GB, more than a column can hold.
+    fn a_repeated_row_comes_in_portions_that_can_be_gathered() {
+        // Gathered as one batch it would be 12 GB, more than a column can hold.
         let portions = cut(batch(&[4_000, 1], &vec![0; 3_000_000]));
         assert_eq!(portions.iter().map(|(portion, _)| portion.row_count()).sum::<usize>(), 3_000_000);
         for (portion, bytes) in &portions {
@@ -151,18 +152,18 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_gives_some_at_a_time() {
+    fn an_operator_emits_some_portions_and_yields() {
         let mut portions = Portions::default();
         let mut out = Outputs::new(&[crate::dataflow::engine::Route::Local], 0, 1);
         portions.emit(&mut out, 0, batch(&[1 << 20], &vec![0; 1_000]));
         let mut rows = Vec::new();
         loop {
             let messages = out.take(0).0;
-            let given = messages.iter().map(|envelope| match &envelope.message {
+            let emitted = messages.iter().map(|envelope| match &envelope.message {
                 crate::dataflow::message::Message::Batch(batch) => batch.row_count(),
                 _ => 0,
             });
-            rows.push(given.sum::<usize>());
+            rows.push(emitted.sum::<usize>());
             if !portions.has_yielded() {
                 break;
             }
@@ -173,8 +174,8 @@ mod tests {
     }
 
     proptest! {
-        /// Goal: portions are the rows, in order, and none is over its bounds but a single row.
-        /// Method: random lengths and selections with large values here and there.
+        /// Goal: portions are the rows, in order, and none is over its bounds except a single row.
+        /// Method: random lengths and selections, some values large.
         #[test]
         fn portions_are_the_rows_in_order(
             lengths in prop::collection::vec(prop_oneof![9 => 0_usize..10, 1 => 1_000_000_usize..9_000_000], 1..6),

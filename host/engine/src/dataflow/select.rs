@@ -1,4 +1,4 @@
-//! Some columns of a stream. No row is touched: what is left out is let go of, as soon as nobody else has it.
+//! Selects columns of a stream. Rows are not copied; a column that is left out is freed when nobody else holds it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,11 +9,11 @@ use super::metrics::NodeMetrics;
 use super::watermark::Signal;
 use flowgate_base::error::{Error, Result};
 
-/// A selection of columns on one worker. Event time goes on, whether or not its column does.
+/// A selection of columns on one worker. Event time stays, whether or not its column does.
 pub struct Select {
-    /// Their positions in the input's schema.
+    /// The positions of the selected columns in the input's schema.
     pub columns: Vec<usize>,
-    /// Of the node.
+    /// The node's metrics.
     pub metrics: Arc<NodeMetrics>,
 }
 

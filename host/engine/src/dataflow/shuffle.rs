@@ -1,13 +1,13 @@
-//! Brings rows to the worker that is to have them. In one process no column is copied: each worker gets row numbers into
-//! the same columns.
+//! Brings each row to the worker that processes it. Within a process no column is copied: each worker receives row numbers into the
+//! same columns.
 
-use super::batch::{Batch, Rows};
+use super::batch::{Batch, RowNumbers};
 use super::engine::{Operator, Outputs, Tick};
 use super::watermark::Signal;
 use flowgate_base::error::{Error, Result};
 use flowgate_state::key::{KeyGroups, Keys, owner};
 
-/// Which worker gets a row.
+/// The worker that receives a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// The owner of its key's group.
@@ -17,9 +17,9 @@ pub enum Target {
         /// Key groups of the job.
         key_groups: u32,
     },
-    /// Each in turn, a batch at a time.
+    /// The next worker in turn, for each batch.
     InTurn,
-    /// Always this one.
+    /// Always the same worker.
     One(usize),
 }
 
@@ -27,13 +27,13 @@ pub enum Target {
 pub struct Shuffle {
     target: Target,
     workers: usize,
-    /// Worker of each key group.
+    /// By key group: the worker that owns it.
     owners: Vec<u32>,
     next: usize,
 }
 
 impl Shuffle {
-    /// To this many workers, from worker `me`.
+    /// Creates the shuffle from worker `me` to `workers` workers.
     pub fn new(target: Target, workers: usize, me: usize) -> Self {
         let owners = match &target {
             Target::ByKey { key_groups, .. } => {
@@ -41,24 +41,24 @@ impl Shuffle {
             }
             _ => Vec::new(),
         };
-        // Workers start with different neighbours, so that several sources do not all begin with the first.
+        // Each worker starts with another target, so that several sources do not all begin with the first worker.
         Shuffle { target, workers, owners, next: me }
     }
 
-    /// The rows of each worker, among those with these keys.
-    pub fn divide(&self, keys: &Keys) -> Vec<Rows> {
+    /// Returns, by worker, the numbers of its rows.
+    pub fn divide(&self, keys: &Keys) -> Vec<RowNumbers> {
         if let Target::One(worker) = self.target {
-            let mut rows = vec![Rows::default(); self.workers];
+            let mut rows = vec![RowNumbers::default(); self.workers];
             rows[worker] = (0..keys.len() as u32).collect();
             return rows;
         }
         let groups = KeyGroups::new(self.owners.len() as u32);
-        // Hashes do not go along: the receiver tells keys apart by tags of its own.
+        // Hashes are not sent: the receiver compares keys by tags of its own.
         let owners: Vec<u32> = keys.hashes().iter().map(|hash| self.owners[groups.of(*hash) as usize]).collect();
         rows_by_owner(&owners, self.workers)
     }
 
-    /// Gives rows to an output, each to its worker.
+    /// Emits rows to an output, each to its worker.
     pub fn emit(&mut self, output: usize, batch: Batch, out: &mut Outputs) -> Result<()> {
         match &self.target {
             Target::One(worker) => out.emit_to(output, *worker, batch),
@@ -80,13 +80,13 @@ impl Shuffle {
     }
 }
 
-/// Up to this number of workers, one walk through all rows for each is faster than one that has a place for each worker: the place is
-/// then in a register, and not in memory that was written for the row before.
+/// Up to this number of workers, one pass over all rows for each worker is faster than one pass with a place for each worker: the
+/// place is then in a register, and not in memory that was written for the previous row.
 const WALKS_MAX: usize = 4;
 
-/// The rows of each owner, in order. Nothing branches on an owner, which nobody can guess.
-fn rows_by_owner(owners: &[u32], workers: usize) -> Vec<Rows> {
-    // The last place takes what is written for rows of others.
+/// Returns the rows of each owner, in order. No branch depends on an owner, which cannot be predicted.
+fn rows_by_owner(owners: &[u32], workers: usize) -> Vec<RowNumbers> {
+    // The last place receives the writes for rows of other owners.
     let mut rows = vec![0u32; owners.len() + 1];
     let mut ends = Vec::with_capacity(workers);
     if workers <= WALKS_MAX {
@@ -113,7 +113,7 @@ fn rows_by_owner(owners: &[u32], workers: usize) -> Vec<Rows> {
         }
         ends = places;
     }
-    let rows = Rows::from(rows);
+    let rows = RowNumbers::from(rows);
     let starts = std::iter::once(0).chain(ends.iter().copied());
     starts.zip(&ends).map(|(start, end)| rows.slice(start, end - start)).collect()
 }
@@ -144,7 +144,7 @@ mod tests {
     use std::sync::Arc;
 
     proptest! {
-        /// Goal: no row is lost or doubled, and rows of a key go to one worker.
+        /// Goal: no row is lost or duplicated, and all rows of a key go to one worker.
         #[test]
         fn rows_of_a_key_go_to_one_worker(values in prop::collection::vec(0i64..20, 1..200), workers in 1usize..8) {
             let column: ArrayRef = Arc::new(Int64Array::from(values.clone()));
@@ -152,19 +152,19 @@ mod tests {
             let mut shuffle = Shuffle::new(target, workers, 0);
             let mut out = Outputs::new(&[Route::Addressed], 0, workers);
             shuffle.batch(0, Batch::new(vec![column], values.len()), 0, &mut out).unwrap();
-            let mut came: Vec<(u32, i64)> = Vec::new();
+            let mut arrived: Vec<(u32, i64)> = Vec::new();
             for Envelope { to: worker, message, .. } in out.take(0).0 {
                 let Message::Batch(batch) = message else { panic!("rows") };
                 let column = batch.columns()[0].gather().unwrap();
-                came.extend(column.as_primitive::<Int64Type>().values().iter().map(|value| (worker, *value)));
+                arrived.extend(column.as_primitive::<Int64Type>().values().iter().map(|value| (worker, *value)));
             }
-            let mut sorted: Vec<i64> = came.iter().map(|c| c.1).collect();
+            let mut sorted: Vec<i64> = arrived.iter().map(|c| c.1).collect();
             sorted.sort_unstable();
             let mut want = values.clone();
             want.sort_unstable();
             prop_assert_eq!(sorted, want);
             for value in 0..20 {
-                let mut at: Vec<u32> = came.iter().filter(|c| c.1 == value).map(|c| c.0).collect();
+                let mut at: Vec<u32> = arrived.iter().filter(|c| c.1 == value).map(|c| c.0).collect();
                 at.dedup();
                 prop_assert!(at.len() <= 1, "key {} is at {:?}", value, at);
             }

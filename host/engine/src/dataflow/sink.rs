@@ -1,6 +1,6 @@
-//! Sinks: rows go to a thread that writes them, so that a slow or stopped reader outside never stops a worker.
+//! Sinks: a thread writes the rows, so that a slow or stopped reader outside never blocks a worker.
 //!
-//! Rows that are not written yet count as in flight: their tick is held, and so sources wait when there are too many.
+//! Rows that are not written yet count as in flight: the sink holds their tick, so that sources wait when there are too many.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,30 +18,32 @@ use flowgate_base::error::{Error, Result};
 use flowgate_connect::sink::{Deliveries, SinkWriter};
 use flowgate_connect::source::Waker;
 
-/// While rows keep coming, what was written shows outside after this long.
+/// The time after which written rows are flushed while rows keep arriving.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
-/// Writes rows of the worker on a thread of its own.
+/// A sink on one worker, which writes on a thread of its own.
 pub struct Sink {
     rows: Option<Sender<Batch>>,
     thread: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
     /// Ticks and bytes of the batches that the thread has not written yet, in the order in which it writes them.
     waiting: VecDeque<(Tick, u64)>,
-    /// Bytes that wait.
+    /// Bytes of the batches in `waiting`.
     bytes: u64,
-    /// No further batch is taken while this many bytes wait.
+    /// The sink has no room for a batch while it has this number of bytes.
     bytes_max: u64,
-    /// How many batches have left `waiting`.
+    /// The number of batches that have left `waiting`.
     written: u64,
     metrics: Arc<NodeMetrics>,
 }
 
-/// What the writing thread tells its operator.
+/// The state that the writing thread shares with its operator.
 struct Shared {
+    /// The number of batches that the thread has written.
     written: AtomicU64,
-    /// All rows of the job have come.
+    /// Whether all rows of the job have arrived.
     complete: AtomicBool,
+    /// Whether the thread has ended.
     finished: AtomicBool,
     wake: Waker,
     job: Arc<JobState>,
@@ -50,7 +52,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// Counts what the sink gave up.
+    /// Counts the rows that the sink gave up.
     fn count_dropped(&self, writer: &mut dyn SinkWriter) {
         let dropped = writer.take_dropped();
         if let Some(first) = dropped.first {
@@ -60,7 +62,7 @@ impl Shared {
 }
 
 impl Sink {
-    /// Starts the thread. `name` is the sink's, for errors; `bytes_max` bounds the rows that wait for the thread.
+    /// Creates a sink and starts its thread. `name` is the sink's name, for errors; `bytes_max` bounds the rows that wait.
     pub fn new(
         name: &str,
         writer: Box<dyn SinkWriter>,
@@ -102,7 +104,7 @@ impl Sink {
 }
 
 /// The writing thread, from the start of the job to its end. `counted` are the deliveries of a writer that does not count them.
-/// Gives what the user is to be told.
+/// Returns a note for the user.
 fn write_until_end(
     mut writer: Box<dyn SinkWriter>,
     rows: &Receiver<Batch>,
@@ -117,7 +119,7 @@ fn write_until_end(
     let abandons = written.is_err() || !shared.complete.load(SeqCst);
     match written {
         Ok(()) => {}
-        // `| head` has what it wanted: the others are to have all of theirs.
+        // The reader, such as `| head`, has read enough; the other sinks still receive all rows.
         Err(error) if error.is_reader_gone() && sinks.lose_reader() => {
             while rows.recv().is_ok() {
                 shared.written.fetch_add(1, SeqCst);
@@ -131,14 +133,14 @@ fn write_until_end(
     abandons.then(|| writer.abandon()).flatten()
 }
 
-/// Writes what comes, flushes when nothing waits, and at intervals while something does.
+/// Writes arriving batches. Flushes when no batch waits, and every [`FLUSH_AFTER`] otherwise.
 fn write_all(
     writer: &mut dyn SinkWriter,
     rows: &Receiver<Batch>,
     shared: &Shared,
     counted: Option<&Deliveries>,
 ) -> Result<()> {
-    // Rows that were written since the last flush, and when that was.
+    // Rows that were written since the last flush, and the time of that flush.
     let mut unflushed = 0;
     let mut flushed_at = Instant::now();
     let delivered = |rows: &mut u64| counted.into_iter().for_each(|of| of.add_delivered(std::mem::take(rows)));
@@ -173,7 +175,7 @@ fn write_all(
 impl Operator for Sink {
     fn batch(&mut self, _input: usize, batch: Batch, tick: Tick, _out: &mut Outputs) -> Result<()> {
         self.metrics.rows_in.fetch_add(batch.row_count() as u64, Relaxed);
-        // The error says that the thread has ended with an error, which fails the job.
+        // Sending fails if the thread has ended with an error, which fails the job.
         let bytes = batch.bytes() as u64;
         if self.rows.as_ref().is_some_and(|rows| rows.send(batch).is_ok()) {
             self.waiting.push_back((tick, bytes));
@@ -208,17 +210,17 @@ impl Operator for Sink {
 
     fn in_flight(&mut self) -> Result<Option<Tick>> {
         if self.rows.is_none() {
-            // Ended: the last tick is held until the thread has written and closed everything.
+            // The input has ended: the last tick is held until the thread has written and closed everything.
             return Ok((!self.shared.finished.load(SeqCst)).then_some(0));
         }
         self.forget_written();
-        // Batches of several workers do not come in the order of their ticks.
+        // Batches of several workers do not arrive in the order of their ticks.
         Ok(self.waiting.iter().map(|(tick, _)| *tick).min())
     }
 }
 
 impl Sink {
-    /// Forgets batches that the thread has written.
+    /// Removes batches that the thread has written from `waiting`.
     fn forget_written(&mut self) {
         let written = self.shared.written.load(SeqCst);
         while self.written < written
@@ -240,13 +242,13 @@ impl Drop for Sink {
     }
 }
 
-/// Takes rows and forgets them.
+/// A sink that counts rows and drops them.
 pub struct Discard {
     metrics: Arc<NodeMetrics>,
 }
 
 impl Discard {
-    /// Counts what it forgets.
+    /// Creates the sink.
     pub fn new(metrics: Arc<NodeMetrics>) -> Self {
         Discard { metrics }
     }

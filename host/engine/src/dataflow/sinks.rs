@@ -1,5 +1,5 @@
-//! What the sinks of a job have to know of each other and of the job: when it has started, who is left to write for, and
-//! what the user is to be told in the end.
+//! The state that the sinks of a job share: whether the job has started, which sinks still have readers, and the notes that the
+//! user reads at the end.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use flowgate_base::clock;
 use flowgate_connect::stop::Stop;
 
-/// Shared by the threads that write.
+/// The shared state of the writing threads.
 #[derive(Debug, Default)]
 pub struct Sinks {
-    /// Asked for by the user, for writers that wait.
+    /// The user's request to stop, for writers that wait.
     pub stop: Arc<Stop>,
     state: Mutex<State>,
     changed: Condvar,
@@ -21,15 +21,15 @@ struct State {
     /// Workers that have not built their dataflow yet.
     workers_left: usize,
     failed: bool,
-    /// Sinks whose thread has not ended.
+    /// The number of sinks whose thread has not ended.
     threads: usize,
-    /// Sinks whose rows somebody wants.
+    /// The number of sinks that have a reader.
     wanted: usize,
     notes: Vec<String>,
 }
 
 impl Sinks {
-    /// Of a job with this many workers, each of which says when it has built its dataflow.
+    /// Creates the state of a job with `workers` workers, each of which calls [`Sinks::worker_is_built`].
     pub fn new(workers: usize) -> Self {
         Sinks { state: Mutex::new(State { workers_left: workers, ..State::default() }), ..Sinks::default() }
     }
@@ -38,27 +38,27 @@ impl Sinks {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A worker has opened everything that it needs.
+    /// Notes that a worker has built its dataflow.
     pub fn worker_is_built(&self) {
         let mut state = self.lock();
         state.workers_left = state.workers_left.saturating_sub(1);
         self.changed.notify_all();
     }
 
-    /// The job has failed.
+    /// Notes that the job has failed.
     pub fn job_has_failed(&self) {
         self.lock().failed = true;
         self.changed.notify_all();
     }
 
-    /// A sink is there, with a thread that will call [`Sinks::thread_has_ended`].
+    /// Adds a sink, whose thread will call [`Sinks::thread_has_ended`].
     pub fn add(&self) {
         let mut state = self.lock();
         state.threads += 1;
         state.wanted += 1;
     }
 
-    /// Waits until the job has started; false where it has failed before that.
+    /// Waits until the job has started. Returns false if it has failed before.
     pub fn wait_for_start(&self) -> bool {
         let mut state = self.lock();
         while state.workers_left > 0 && !state.failed {
@@ -67,14 +67,14 @@ impl Sinks {
         state.workers_left == 0
     }
 
-    /// Nobody wants a sink's rows any more; whether those of another sink are wanted.
+    /// Notes that a sink has lost its reader. Returns whether another sink still has one.
     pub fn lose_reader(&self) -> bool {
         let mut state = self.lock();
         state.wanted = state.wanted.saturating_sub(1);
         state.wanted > 0
     }
 
-    /// A sink's thread has ended; `note` is for the user.
+    /// Notes that a sink's thread has ended; `note` is for the user.
     pub fn thread_has_ended(&self, note: Option<String>) {
         let mut state = self.lock();
         state.threads = state.threads.saturating_sub(1);
@@ -82,7 +82,7 @@ impl Sinks {
         self.changed.notify_all();
     }
 
-    /// Waits until all threads have ended, but no longer than this: one may be stuck in a write that nobody reads.
+    /// Waits until all threads have ended, for at most `patience`: a thread may be stuck in a write that nobody reads.
     pub fn wait_for_threads(&self, patience: Duration) {
         let until = clock::monotonic() + patience;
         let mut state = self.lock();
@@ -95,7 +95,7 @@ impl Sinks {
         }
     }
 
-    /// What the user is to be told at the end.
+    /// Returns the notes for the user.
     pub fn notes(&self) -> Vec<String> {
         self.lock().notes.clone()
     }

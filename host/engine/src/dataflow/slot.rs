@@ -1,4 +1,4 @@
-//! The operator slot: where a plugin's transform meets the stream.
+//! The slot of a transform: the operator that calls a plugin's function for each batch.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -31,12 +31,12 @@ pub struct Slot {
     job: Arc<JobState>,
     watermark: Option<i64>,
     portions: Portions,
-    /// The job has failed behind rows that were done: what comes yet is not.
+    /// Whether the function has failed the job; rows that arrive later are not processed.
     gave_up: bool,
 }
 
 impl Slot {
-    /// For an opened function.
+    /// Creates the slot of an opened function.
     pub fn new(
         function: Function,
         reads: Vec<Read>,
@@ -61,11 +61,11 @@ impl Operator for Slot {
         let context = CallContext { watermark: self.watermark, processing_time: tick as i64 };
         let answer = self.function.transform(&input, row_count, &context)?;
         for (rows, shape) in answer.outputs.into_iter().zip(&self.outputs) {
-            let given = put_together(&batch, rows, &shape.columns)?;
+            let emitted = assemble(&batch, rows, &shape.columns)?;
             if shape.output == 0 {
-                self.metrics.rows_out.fetch_add(given.row_count() as u64, Relaxed);
+                self.metrics.rows_out.fetch_add(emitted.row_count() as u64, Relaxed);
             }
-            self.portions.emit(out, shape.output, given);
+            self.portions.emit(out, shape.output, emitted);
         }
         let failures = answer.failures.into_iter().map(|f| (f.row, f.message)).collect();
         self.portions.emit(out, ERRORS, self.dead_letters.of(&batch, failures)?);
@@ -104,8 +104,8 @@ impl Operator for Slot {
     }
 }
 
-/// Output rows: what passes through along the selection, and what was made.
-fn put_together(batch: &Batch, rows: RowsOut, shape: &[ColumnOrigin]) -> Result<Batch> {
+/// Builds the rows of an output: selected input columns, and the columns that the function made.
+fn assemble(batch: &Batch, rows: RowsOut, shape: &[ColumnOrigin]) -> Result<Batch> {
     let kept = match rows.selection {
         Selection::All => batch.clone(),
         Selection::Rows(selected) => batch.select(&selected.into()),
@@ -125,7 +125,7 @@ fn gather(batch: &Batch, column: usize) -> Result<ArrayRef> {
     batch.columns().get(column).ok_or_else(|| Error::internal("a batch lacks a column"))?.gather()
 }
 
-/// The columns that cross into a plugin.
+/// Returns the columns that a plugin function reads, widened to float64 where it needs that.
 pub fn columns_for(reads: &[Read], mut get: impl FnMut(usize) -> Result<ArrayRef>) -> Result<Vec<ArrayRef>> {
     reads
         .iter()

@@ -1,5 +1,5 @@
-//! A process function of a checked graph by itself, on the caller's thread: rows and time are handed in. It is the operator
-//! that a job runs, without sources, engine and other workers, so that a function can be tried at any time of day.
+//! Runs the process function of a checked graph alone, on the caller's thread; the caller passes in rows and time. It is the
+//! operator of a job without sources, engine and other workers, to try a function at any time of day.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub struct SoloRows {
     pub rows: Batch,
 }
 
-/// A process function by itself.
+/// A process function that runs alone.
 pub struct Solo {
     operator: ProcessOperator,
     out: Outputs,
@@ -42,14 +42,14 @@ pub struct Solo {
 }
 
 struct SoloInput {
-    /// None where the source has no event time.
+    /// `None` if the source has no event time.
     assigner: Option<Assigner>,
-    /// Of rows without event time.
+    /// Dead letters of rows without event time.
     dead_letters: DeadLetters,
 }
 
 impl Solo {
-    /// The graph's one process function, which reads sources. `now` is processing time, Unix milliseconds.
+    /// Opens the graph's process function, which reads sources. `now` is processing time, Unix milliseconds.
     ///
     /// # Errors
     /// The graph has no such node, or its function cannot be opened.
@@ -81,10 +81,10 @@ impl Solo {
         Ok(Solo { operator, out, outputs, watermarks: Merge::new(inputs.len()), inputs, now })
     }
 
-    /// Hands in rows of an input, in the columns of its source's schema; behind them, the watermark moves as it would in a job.
+    /// Processes rows of an input, in the columns of its source's schema; then advances the watermark as a job would.
     ///
     /// # Errors
-    /// What would fail a job.
+    /// An error that would fail a job.
     pub fn rows(&mut self, input: usize, rows: &SourceRows) -> Result<Vec<SoloRows>> {
         let batch = Batch::new(rows.columns.clone(), rows.row_count).with_origin(rows.origin.clone());
         let of_input =
@@ -102,43 +102,43 @@ impl Solo {
             self.settle()?;
         }
         self.receive(input, signal)?;
-        Ok(self.given())
+        Ok(self.emitted())
     }
 
-    /// Says that an input has ended: it holds the watermark back no more.
+    /// Ends an input: it does not hold the watermark back any more.
     ///
     /// # Errors
-    /// What would fail a job.
+    /// An error that would fail a job.
     pub fn end_of_input(&mut self, input: usize) -> Result<Vec<SoloRows>> {
         let reached =
             self.inputs.get(input).and_then(|input| input.assigner.as_ref()).map_or(Signal::START, Assigner::signal);
         self.receive(input, Signal::ended(reached.watermark))?;
-        Ok(self.given())
+        Ok(self.emitted())
     }
 
-    /// Moves processing time; timers that are due fire.
+    /// Advances processing time; timers that are due fire.
     ///
     /// # Errors
-    /// What would fail a job.
+    /// An error that would fail a job.
     pub fn advance(&mut self, now: Tick) -> Result<Vec<SoloRows>> {
         self.now = self.now.max(now);
         self.operator.tick(self.now, &mut self.out)?;
         self.settle()?;
-        Ok(self.given())
+        Ok(self.emitted())
     }
 
-    /// Ends the input: every timer of event time fires, and none of processing time.
+    /// Ends all inputs: every timer of event time fires, and none of processing time.
     ///
     /// # Errors
-    /// What would fail a job.
+    /// An error that would fail a job.
     pub fn end(&mut self) -> Result<Vec<SoloRows>> {
         self.operator.end(true, self.now, &mut self.out)?;
         self.settle()?;
-        Ok(self.given())
+        Ok(self.emitted())
     }
 
     fn receive(&mut self, input: usize, signal: Signal) -> Result<()> {
-        // The end is told by `end`.
+        // The operator learns the end from `end`.
         if let Some(merged) = self.watermarks.receive(input, signal).filter(|merged| !merged.is_end()) {
             self.operator.signal(merged, &mut self.out)?;
             self.settle()?;
@@ -146,7 +146,7 @@ impl Solo {
         Ok(())
     }
 
-    /// Has the operator give all that it has to give.
+    /// Resumes the operator until it has emitted everything.
     fn settle(&mut self) -> Result<()> {
         while self.operator.has_yielded() {
             self.operator.resume(&mut self.out)?;
@@ -154,15 +154,15 @@ impl Solo {
         Ok(())
     }
 
-    fn given(&mut self) -> Vec<SoloRows> {
-        let mut given = Vec::new();
+    fn emitted(&mut self) -> Vec<SoloRows> {
+        let mut emitted = Vec::new();
         for output in 0..self.outputs {
             for envelope in self.out.take(output).0 {
                 if let Message::Batch(rows) = envelope.message {
-                    given.push(SoloRows { output, rows });
+                    emitted.push(SoloRows { output, rows });
                 }
             }
         }
-        given
+        emitted
     }
 }

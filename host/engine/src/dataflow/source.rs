@@ -1,12 +1,11 @@
-//! Sources: rows are read at a tick, their event time is assigned, and reading waits while too much is in flight.
+//! Sources: read rows at a tick, assign their event times, and wait while too much is in flight.
 //!
-//! A source gives rows only at ticks below the frontier of the control stream, so that every change that the control
-//! stream carries takes effect between the same two rows everywhere. It gives up its tick when it has nothing to give,
-//! and lets time pass only where somebody has something due.
+//! A source emits rows only at ticks below the frontier of the control stream, so that every change on the control stream takes
+//! effect between the same two rows on all workers. A source without rows releases its tick, and lets time advance only to ticks that are due.
 //!
-//! Invariant T7: a row's tick, its processing time, is not before the source looked for it; where the control stream has
-//! not come so far, as after a pause, the source asks for ticks and looks again. What an operator makes of a row has no
-//! earlier tick.
+//! Invariant T7: a row's tick, its processing time, is not before the time at which the source polled for it. If the control stream
+//! has not reached that time, as after a pause, the source requests ticks and polls again. A row that an operator makes of another
+//! has no earlier tick.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,62 +24,63 @@ use flowgate_base::clock;
 use flowgate_base::error::Result;
 use flowgate_connect::source::{Poll, SplitReader};
 
-/// How far ahead of the clock the control stream is kept while sources are busy, in milliseconds: the time that a stop
-/// takes to reach them.
+/// How far the control stream is ahead of the clock while sources emit rows, in milliseconds: the time that a stop takes to reach
+/// them.
 pub const LEAD_MS: u64 = 50;
 
 const MAIN: usize = 0;
 const ERRORS: usize = 1;
 
-/// One split with what belongs to it.
+/// One split that is being read.
 pub struct OpenSplit {
-    /// Reads it.
+    /// The reader of the split.
     pub reader: Box<dyn SplitReader>,
-    /// Its event time, where the source assigns one.
+    /// The event time of the split, where the source assigns one.
     pub assigner: Option<Assigner>,
 }
 
-/// How much may be in flight on one worker.
+/// The limits of rows in flight on one worker.
 #[derive(Debug, Clone, Copy)]
 pub struct InFlight {
-    /// Bytes of rows.
+    /// The greatest number of bytes of rows.
     pub bytes_max: u64,
-    /// Distinct ticks.
+    /// The greatest number of distinct ticks.
     pub ticks_max: usize,
-    /// Batches that a source gives before the rest of the dataflow gets its turn.
-    pub batches_at_once: usize,
+    /// The greatest number of batches that a source emits in one turn.
+    pub batches_per_turn: usize,
 }
 
-/// What has been given and is still in flight.
+/// Counts the rows of a source that are in flight, and closes at the limits.
 pub struct Gate {
     limits: InFlight,
     seat: SourceSeat,
-    given: VecDeque<(Tick, u64)>,
+    /// Ticks in flight, in order, with the bytes of their rows.
+    in_flight: VecDeque<(Tick, u64)>,
     bytes: u64,
 }
 
 impl Gate {
     /// Creates the gate of a source, which is open.
     pub fn new(limits: InFlight, seat: SourceSeat) -> Self {
-        Gate { limits, seat, given: VecDeque::new(), bytes: 0 }
+        Gate { limits, seat, in_flight: VecDeque::new(), bytes: 0 }
     }
 
-    fn give(&mut self, tick: Tick, bytes: u64) {
+    fn note(&mut self, tick: Tick, bytes: u64) {
         self.bytes += bytes;
-        match self.given.back_mut() {
+        match self.in_flight.back_mut() {
             Some((last, sum)) if *last == tick => *sum += bytes,
-            _ => self.given.push_back((tick, bytes)),
+            _ => self.in_flight.push_back((tick, bytes)),
         }
     }
 
     fn is_open(&mut self) -> bool {
-        while let Some((tick, bytes)) = self.given.front().copied()
+        while let Some((tick, bytes)) = self.in_flight.front().copied()
             && !(self.seat.is_in_flight)(tick)
         {
-            self.given.pop_front();
+            self.in_flight.pop_front();
             self.bytes -= bytes;
         }
-        let open = self.bytes < self.limits.bytes_max && self.given.len() <= self.limits.ticks_max;
+        let open = self.bytes < self.limits.bytes_max && self.in_flight.len() <= self.limits.ticks_max;
         self.seat.waits.set(!open);
         open
     }
@@ -89,55 +89,56 @@ impl Gate {
 /// A source on one worker.
 pub struct SourceOperator {
     splits: Vec<Option<OpenSplit>>,
-    /// Watermarks of the splits, together.
+    /// Merges the signals of the splits.
     time: Merge,
     dead_letters: DeadLetters,
     metrics: Arc<NodeMetrics>,
     progress: SplitProgress,
     gate: Gate,
-    /// Its part in watermark alignment, if another source has to stay close to it.
+    /// Its membership in an alignment group, if it is aligned with other sources.
     alignment: Option<Member>,
     job: Arc<JobState>,
     wake: Wake,
+    /// The split to poll next.
     next: usize,
-    /// Why it ends before its splits do.
+    /// Why the source ends before its splits do.
     cut: Option<Cut>,
-    /// A wake-up is set for this time.
+    /// The time of the next wake-up, if one is set.
     wakes_at: Option<i64>,
 }
 
 /// Why a source ends before its splits do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cut {
-    /// The job was stopped: what operators hold does not come out.
+    /// The job was stopped: operators drop what they hold.
     Stopped,
-    /// The job is drained: what operators hold comes out, as at the end of the splits.
+    /// The job is drained: operators emit what they hold, as at the end of the splits.
     Drained,
 }
 
-/// What became of a source's turn.
+/// The outcome of a source's turn.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// It may give rows at this tick or later ones.
+    /// The source may emit rows at this tick or later ones.
     Holds(Tick),
-    /// It gives nothing any more.
+    /// The source emits no more rows.
     Done,
 }
 
-/// What a look at a source gave.
+/// The outcome of one step of a source.
 enum Next {
-    /// Rows were given: come again at once.
+    /// It emitted rows, and may have more.
     More,
-    /// Nothing before this time, or before somebody wakes it.
+    /// It has no rows before this time, or before somebody wakes it.
     Wait(Option<i64>),
     /// Too much is in flight, or the source is ahead of others: it is woken when that has changed.
     Shut,
-    /// Nothing any more.
+    /// It emits no more rows.
     Done,
 }
 
 impl SourceOperator {
-    /// Over the splits that this worker reads.
+    /// Creates a source of the splits that this worker reads.
     pub fn new(
         splits: Vec<OpenSplit>,
         dead_letters: DeadLetters,
@@ -162,17 +163,17 @@ impl SourceOperator {
         }
     }
 
-    /// The job was stopped: no further rows, and what operators hold does not come out.
+    /// Stops the source: it emits no further rows, and operators drop what they hold.
     pub fn stop(&mut self) {
         self.cut.get_or_insert(Cut::Stopped);
     }
 
-    /// The job is drained: no further rows, and what operators hold comes out.
+    /// Drains the source: it emits no further rows, and operators emit what they hold.
     pub fn drain(&mut self) {
         self.cut.get_or_insert(Cut::Drained);
     }
 
-    /// One batch of the next split that has one.
+    /// Emits one batch of the next split that has one.
     fn step(&mut self, tick: Tick, ports: &impl Ports, out: &mut Outputs) -> Result<Next> {
         if self.cut.is_some() || self.splits.iter().all(Option::is_none) {
             return Ok(Next::Done);
@@ -181,7 +182,7 @@ impl SourceOperator {
             return Ok(Next::Shut);
         }
         if self.alignment.as_ref().is_some_and(Member::is_ahead) {
-            // Its ticks go on with those of others, so that what they give is not held up.
+            // Its tick advances with those of other sources, so that it does not delay their rows.
             self.gate.seat.waits.set(true);
             return Ok(Next::Shut);
         }
@@ -199,7 +200,7 @@ impl SourceOperator {
                     self.metrics.rows_out.fetch_add(rows.row_count as u64, Relaxed);
                     let undecoded = self.dead_letters.undecoded(&rows.origin, &rows.failures);
                     let batch = Batch::new(rows.columns, rows.row_count).with_origin(rows.origin);
-                    self.gate.give(tick, (batch.bytes() + undecoded.bytes()) as u64);
+                    self.gate.note(tick, (batch.bytes() + undecoded.bytes()) as u64);
                     out.emit(ERRORS, undecoded);
                     match &mut split.assigner {
                         None => out.emit(MAIN, batch),
@@ -240,17 +241,17 @@ impl SourceOperator {
     }
 
     fn signal(&mut self, split: usize, signal: Signal, out: &mut Outputs) {
-        // The end is told when the source is done.
+        // The end is sent when the source is done.
         if let Some(merged) = self.time.receive(split, signal).filter(|merged| !merged.is_end()) {
             out.signal(merged);
         }
     }
 
-    /// Reads as much as one turn may, and arranges for the next. `granted`: the control stream has passed the ticks before this
-    /// one; `held`: the tick that the source holds.
+    /// Takes one turn, and schedules the next. `granted`: the control stream has passed the ticks before this one; `held`: the tick
+    /// that the source holds.
     ///
     /// # Errors
-    /// What a reader returns. Rows that were read before that were sent.
+    /// The error of a reader. Rows that were read before it are sent.
     pub fn run(
         &mut self,
         granted: Option<Tick>,
@@ -260,12 +261,12 @@ impl SourceOperator {
     ) -> Result<Turn> {
         let mut tick = held;
         let mut next = Ok(Next::More);
-        for _ in 0..self.gate.limits.batches_at_once {
-            // T7: the clock is read before the reader is asked.
+        for _ in 0..self.gate.limits.batches_per_turn {
+            // T7: the clock is read before the reader is polled.
             let now = (clock::now_ms().max(0) as Tick).max(tick);
             if self.cut.is_none() && granted.is_none_or(|granted| granted <= now) {
-                // The control stream has not come so far: when it has, this source is scheduled again.
-                self.job.want_ticks(now + LEAD_MS);
+                // The control stream has not reached `now`: when it has, this source is scheduled again.
+                self.job.request_ticks(now + LEAD_MS);
                 ports.send(out, tick);
                 return Ok(Turn::Holds(tick));
             }
@@ -278,10 +279,10 @@ impl SourceOperator {
                 break;
             }
         }
-        // What was read before an error is given all the same.
+        // Rows that were read before an error are sent.
         ports.send(out, tick);
         if granted.is_some_and(|granted| granted < tick + LEAD_MS / 2) {
-            self.job.want_ticks(tick + LEAD_MS);
+            self.job.request_ticks(tick + LEAD_MS);
         }
         match next? {
             Next::More => self.wake.now(),

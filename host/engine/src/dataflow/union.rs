@@ -1,4 +1,4 @@
-//! The rows of several inputs, as they come.
+//! Union: forwards the rows of several inputs in the order of arrival.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

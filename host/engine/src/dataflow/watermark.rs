@@ -1,35 +1,34 @@
-//! The protocol of time: what a sender promises about the rows that it is still to send, and what a receiver concludes
-//! from the promises of several senders. Pure; no clock, no dataflow.
+//! The protocol of time: a sender promises something about the rows that it will send, and a receiver merges the promises of several
+//! senders. Pure; no clock, no dataflow.
 //!
-//! Signals travel on the same first-in-first-out channels as rows, and are about the rows behind them. A checkpoint's
-//! boundary can travel on them in the same way: no signal or row overtakes another, and a sender that has ended is behind
-//! every boundary.
+//! Signals travel on the same first-in-first-out channels as rows, and are about the rows after them. A checkpoint's boundary can
+//! travel on these channels in the same way: no signal or row overtakes another, and a sender that has ended is after every boundary.
 //!
 //! Invariants (T7, about processing time, is at home in `source.rs`):
 //!
 //! - T1: a watermark never goes back, neither a sender's nor a receiver's.
 //! - T2: a receiver's signal follows from the last signal of each of its senders: the least watermark of the active ones;
-//!   where none is active, the greatest of all; ended where all have ended. The order in which signals of different senders
-//!   arrive makes no difference to it, unless an idle sender becomes active again behind the others.
-//! - T3: after the watermark `w` a row with an event time `<= w` is late. An operator makes no row that is late behind the
-//!   watermark that it has passed on itself, except the corrected result of a window; a row that was late already may go on.
-//! - T4: nobody is idle who holds rows that will come out, and a sender says that it is active before it sends rows.
-//! - T5: `Ended` is the last thing that a sender sends. An operator ends when all of its senders have, and passes it on
-//!   behind everything that it has still to give.
-//! - T6: every late row comes out of the side output `late` exactly once, on one worker as on many.
+//!   the greatest of all if none is active; ended if all have ended. It does not depend on the order in which signals of different
+//!   senders arrive, unless an idle sender becomes active again at a lower watermark than the others.
+//! - T3: after the watermark `w` a row with an event time `<= w` is late. An operator makes no row that is late by the watermark that
+//!   it has emitted, except the corrected result of a window; it may forward a row that was late already.
+//! - T4: a sender that holds rows which it will emit is not idle, and a sender becomes active before it sends rows.
+//! - T5: `Ended` is the last message of a sender. An operator ends when all of its senders have ended, and emits `Ended` after all of
+//!   its rows.
+//! - T6: every late row reaches the side output `late` exactly once, on one worker as on many.
 
 use serde::{Deserialize, Serialize};
 
-/// The watermark before everything: nothing is known yet.
+/// The watermark before the first one: nothing is known.
 pub const START_OF_TIME: i64 = i64::MIN;
 
-/// The watermark after everything.
+/// The watermark after the last row.
 pub const END_OF_TIME: i64 = i64::MAX;
 
-/// What a sender promises about the rows behind this signal.
+/// A sender's promise about the rows after this signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Signal {
-    /// No row with an event time up to and including this one (Unix milliseconds) is expected.
+    /// No row with an event time at or before it (Unix milliseconds) is expected.
     pub watermark: i64,
     /// Whether to wait for the sender.
     pub activity: Activity,
@@ -38,16 +37,16 @@ pub struct Signal {
 /// Whether a receiver waits for a sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Activity {
-    /// Rows are to be expected: the sender's watermark holds the receiver's back.
+    /// The sender expects rows: its watermark holds the receiver's back.
     Active,
-    /// No rows for now: nobody waits, until a further signal says otherwise.
+    /// The sender expects no rows soon: nobody waits for it until its next signal.
     Idle,
-    /// No more rows at all.
+    /// The sender sends no more rows.
     Ended,
 }
 
 impl Signal {
-    /// What holds before the first signal.
+    /// The signal that holds before the first one.
     pub const START: Signal = Signal { watermark: START_OF_TIME, activity: Activity::Active };
 
     /// Returns the signal of an active sender at this watermark.
@@ -65,7 +64,7 @@ impl Signal {
         Signal { watermark, activity: Activity::Ended }
     }
 
-    /// Whether nothing comes behind this signal.
+    /// Whether the sender has ended: no message follows this signal.
     pub fn is_end(&self) -> bool {
         self.activity == Activity::Ended
     }
@@ -75,12 +74,12 @@ impl Signal {
         self.activity == Activity::Idle
     }
 
-    /// The same signal of a sender whose watermark lags by this many milliseconds.
-    pub fn behind_by(self, lag_ms: i64) -> Self {
+    /// Returns the same signal with a watermark that lags by `lag_ms`.
+    pub fn lagging_by(self, lag_ms: i64) -> Self {
         Signal { watermark: self.watermark.saturating_sub(lag_ms), ..self }
     }
 
-    /// The watermark, if there has been one.
+    /// Returns the watermark, if there has been one.
     pub fn known_watermark(&self) -> Option<i64> {
         (self.watermark != START_OF_TIME).then_some(self.watermark)
     }
@@ -99,20 +98,20 @@ impl BoundedOutOfOrderness {
         BoundedOutOfOrderness { bound_ms, greatest: None }
     }
 
-    /// Sees the greatest event time of a batch.
+    /// Takes into account the greatest event time of a batch.
     pub fn observe(&mut self, greatest_of_batch: i64) {
         self.greatest = self.greatest.max(Some(greatest_of_batch));
     }
 
-    /// The watermark so far.
+    /// Returns the current watermark.
     pub fn current(&self) -> i64 {
-        // An event time at the very end of the range must not be taken for the end of the stream.
+        // An event time at the end of the range must not look like the end of the stream.
         let watermark = |greatest: i64| greatest.saturating_sub(self.bound_ms).saturating_sub(1).min(END_OF_TIME - 1);
         self.greatest.map_or(START_OF_TIME, watermark)
     }
 }
 
-/// Concludes from the signals of several senders (T1, T2).
+/// Merges the signals of several senders (T1, T2).
 #[derive(Debug, Clone)]
 pub struct Merge {
     senders: Vec<Signal>,
@@ -125,21 +124,21 @@ impl Merge {
         Merge { senders: vec![Signal::START; senders], merged: Signal::START }
     }
 
-    /// What the senders promise together.
+    /// Returns the merged signal.
     pub fn merged(&self) -> Signal {
         self.merged
     }
 
-    /// The sender that holds the watermark back: an active one with the least watermark. `None` where nobody is active.
+    /// Returns the sender that holds the watermark back: an active one with the least watermark. `None` if no sender is active.
     pub fn holder(&self) -> Option<usize> {
         let active = self.senders.iter().enumerate().filter(|(_, s)| s.activity == Activity::Active);
         active.min_by_key(|(_, s)| s.watermark).map(|(sender, _)| sender)
     }
 
-    /// Takes the next signal of a sender. Returns what the senders promise together, if that has changed.
+    /// Receives the next signal of a sender. Returns the merged signal if it has changed.
     pub fn receive(&mut self, from: usize, signal: Signal) -> Option<Signal> {
         let sender = self.senders.get_mut(from)?;
-        debug_assert!(!sender.is_end(), "T5: a signal behind the end");
+        debug_assert!(!sender.is_end(), "T5: a signal after the end");
         debug_assert!(sender.watermark <= signal.watermark, "T1: {sender:?}, then {signal:?}");
         if sender.is_end() {
             return None;
@@ -166,7 +165,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What one sender says, in order: watermarks that advance, idle or not, and perhaps its end.
+    /// The signals of one sender, in order: advancing watermarks, idle or not, and perhaps its end.
     fn script() -> impl Strategy<Value = Vec<Signal>> {
         let steps = prop::collection::vec((0i64..20, prop::bool::weighted(0.3)), 0..6);
         (steps, any::<bool>()).prop_map(|(steps, ends)| {
@@ -183,7 +182,7 @@ mod tests {
         })
     }
 
-    /// The scripts mixed: each keeps its order.
+    /// Interleaves scripts; each keeps its order.
     fn mixed(scripts: &[Vec<Signal>], picks: &[usize]) -> Vec<(usize, Signal)> {
         let mut left: Vec<_> = scripts.iter().map(|s| s.iter().copied().peekable()).collect();
         let mut mixed = Vec::new();
@@ -213,9 +212,9 @@ mod tests {
             let mut model = vec![Signal::START; scripts.len()];
             let mut last = Signal::START;
             for (from, signal) in mixed(&scripts, &picks) {
-                let told = merge.receive(from, signal);
+                let changed = merge.receive(from, signal);
                 model[from] = signal;
-                prop_assert_eq!(told.is_some(), merge.merged() != last, "told exactly if it has changed");
+                prop_assert_eq!(changed.is_some(), merge.merged() != last, "returned exactly if it has changed");
                 let merged = merge.merged();
                 let active: Vec<i64> =
                     model.iter().filter(|m| m.activity == Activity::Active).map(|m| m.watermark).collect();
@@ -225,17 +224,17 @@ mod tests {
                 prop_assert_eq!(merged.activity == Activity::Active, !active.is_empty());
                 prop_assert_eq!(merged.is_end(), model.iter().all(Signal::is_end));
                 if let Some(holder) = merge.holder() {
-                    prop_assert_eq!(active.iter().min(), Some(&model[holder].watermark), "an active one, and the least");
+                    prop_assert_eq!(active.iter().min(), Some(&model[holder].watermark), "an active sender with the least watermark");
                     prop_assert_eq!(model[holder].activity, Activity::Active);
                 }
                 last = merged;
             }
         }
 
-        /// Goal: T2, the order of arrival makes no difference. Method: the same scripts, in which nobody comes back from being
-        /// idle, mixed in two ways: the last conclusion is the same.
+        /// Goal: T2, the order of arrival makes no difference. Method: interleave the same scripts, in which no idle sender becomes
+        /// active again, in two ways: the last merged signal is the same.
         #[test]
-        fn t2_the_conclusion_does_not_depend_on_the_order_of_arrival(
+        fn t2_the_merged_signal_does_not_depend_on_the_order_of_arrival(
             scripts in prop::collection::vec(script(), 1..4),
             one in prop::collection::vec(0usize..4, 1..20),
             other in prop::collection::vec(0usize..4, 1..20),
@@ -249,8 +248,8 @@ mod tests {
                     at <= idle_from || !matches!(signal.activity, Activity::Active)
                 });
             }
-            let conclusions = [&one, &other].map(|picks| play(scripts.len(), &mixed(&scripts, picks)).merged());
-            prop_assert_eq!(conclusions[0], conclusions[1]);
+            let merged = [&one, &other].map(|picks| play(scripts.len(), &mixed(&scripts, picks)).merged());
+            prop_assert_eq!(merged[0], merged[1]);
         }
     }
 
@@ -286,7 +285,7 @@ mod tests {
         assert_eq!(merge.receive(0, Signal::active(10)), None);
         assert_eq!(merge.receive(1, Signal::idle(START_OF_TIME)), Some(Signal::active(10)));
         assert_eq!(merge.receive(1, Signal::active(4)), None);
-        assert_eq!(merge.receive(0, Signal::active(20)), None, "the one that came back holds the watermark");
+        assert_eq!(merge.receive(0, Signal::active(20)), None, "the sender that is active again holds the watermark");
         assert_eq!(merge.receive(1, Signal::active(15)), Some(Signal::active(15)));
         assert_eq!(merge.receive(0, Signal::ended(20)), None);
         assert_eq!(merge.receive(1, Signal::ended(15)), Some(Signal::ended(20)));

@@ -1,4 +1,4 @@
-//! Messages between worker processes.
+//! The encoding of messages between worker processes.
 //!
 //! ```text
 //! frame    := version:u8 (2)  count:u32  message*  padding to a multiple of 8 bytes
@@ -10,7 +10,8 @@
 //!           | tag 5, drain
 //!           | tag 3, batch:      row_count:u32  has_event_time:u8  length:u32  Arrow IPC stream
 //! ```
-//! Little-endian. The IPC stream holds one record batch: the columns, then event time where there is one. Where rows were read does not travel.
+//! Little-endian. The IPC stream holds one record batch: the columns, then the event time if there is one. The origin of rows is
+//! not sent.
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use flowgate_base::error::{Error, Result};
 
 const VERSION: u8 = 2;
 
-/// The bytes of a frame.
+/// Encodes messages as a frame.
 pub fn encode(messages: &Messages) -> Vec<u8> {
     let mut out = vec![VERSION];
     out.extend_from_slice(&(messages.0.len() as u32).to_le_bytes());
@@ -50,7 +51,7 @@ pub fn encode(messages: &Messages) -> Vec<u8> {
                 out.push(batch.event_time().is_some().into());
                 let at = out.len();
                 out.extend_from_slice(&[0; 4]);
-                // The columns are ours and in memory: the only way to fail is a mistake here.
+                // The columns are valid and in memory: a failure is a mistake in this file.
                 write_columns(batch, &mut out).unwrap_or_else(|e| panic!("a batch does not encode: {e}"));
                 let length = (out.len() - at - 4) as u32;
                 out[at..at + 4].copy_from_slice(&length.to_le_bytes());
@@ -76,7 +77,10 @@ fn write_columns(batch: &Batch, out: &mut Vec<u8>) -> Result<()> {
     writer.write(&record).and_then(|()| writer.finish()).map_err(wrong)
 }
 
-/// The messages of a frame.
+/// Decodes the messages of a frame.
+///
+/// # Errors
+/// The bytes are not a frame of this version: an internal error.
 pub fn decode(bytes: &[u8]) -> Result<Messages> {
     let mut reader = Reader(bytes);
     let version = reader.u8()?;
@@ -173,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_come_back_as_they_went() {
+    fn messages_survive_encoding() {
         let bytes = encode(&sample());
         assert_eq!(bytes.len() % 8, 0, "the engine aligns messages to 8 bytes");
         let back = decode(&bytes).unwrap();

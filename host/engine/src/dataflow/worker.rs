@@ -1,4 +1,4 @@
-//! Runs a checked graph: opens what it needs, starts the workers, and is the loop of each.
+//! Runs a checked graph: opens sources, sinks and plugins, starts the workers, and is the loop of each.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -28,19 +28,22 @@ use flowgate_connect::sink::{Boundedness, SinkWriter};
 use flowgate_connect::{OwnOutputs, TableFile};
 use flowgate_wall::Plugins;
 
-/// A job that runs.
+/// A running job.
 pub struct RunningJob {
     state: Arc<JobState>,
     workers: WorkerGuards<()>,
 }
 
-/// Opens a sink; the command line gives its own, so that rows and the status line share the terminal.
+/// Opens a sink. The command line passes a function in which rows and the status line share the terminal.
 pub type OpenSink<'a> = &'a mut dyn FnMut(&SinkNode, &Schema, Boundedness) -> Result<Box<dyn SinkWriter>>;
 
-/// How long the end of a failed job waits for its sinks: they write what they have, unless nobody reads it.
+/// How long the end of a failed job waits for its sinks to write their rows: a sink may have no reader.
 const SINKS_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Starts a job. Sources and sinks are opened first, so that what cannot be opened is an error here.
+/// Starts a job.
+///
+/// # Errors
+/// A source, sink, table or plugin cannot be opened, or the workers cannot be started.
 pub fn start(graph: JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<RunningJob> {
     let opened = open(&graph, plugins, open_sink)?;
     let state = Arc::new(JobState::of(&graph));
@@ -56,17 +59,20 @@ pub fn start(graph: JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Res
 }
 
 impl RunningJob {
-    /// The job's figures.
+    /// Returns the job's metrics.
     pub fn metrics(&self) -> &JobMetrics {
         &self.state.metrics
     }
 
-    /// What the job shares with its workers: for threads that stop it or show how it does.
+    /// Returns the state that the job shares with its workers, for threads that stop the job or show its progress.
     pub fn state(&self) -> &Arc<JobState> {
         &self.state
     }
 
-    /// Waits until the job has ended: all sources have, or a stop was asked for, or it has failed.
+    /// Waits until the job has ended: all sources have ended, a stop was requested, or the job has failed.
+    ///
+    /// # Errors
+    /// The error with which the job failed.
     pub fn wait(self) -> Result<()> {
         for result in self.workers.join() {
             if let Err(panic) = result {
@@ -78,7 +84,7 @@ impl RunningJob {
     }
 }
 
-/// Opens what a job needs.
+/// Opens the sources, sinks, tables and plugins of a job.
 pub(super) fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<Opened> {
     let mut opened = Opened {
         sources: HashMap::new(),
@@ -145,18 +151,18 @@ pub(super) fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>)
     Ok(opened)
 }
 
-/// The control stream's beginning; one worker has it.
+/// The input of the control stream; one worker has it.
 type ControlInput = InputHandle<Tick, NoopBuilder<Messages>>;
 
-/// What the loop of a worker needs of its dataflow.
+/// The handles of a worker's dataflow that its loop uses.
 struct Built {
-    /// Stands behind every sink.
+    /// A probe after every sink.
     probe: ProbeHandle<Tick>,
-    /// Sources, and whether each waits for the probe to move.
+    /// Sources, and whether each waits for the probe to advance.
     sources: Vec<(Wake, Rc<Cell<bool>>)>,
 }
 
-/// One worker, from beginning to end.
+/// Runs one worker, from its start to its end.
 fn work(worker: &mut Worker, graph: &JobGraph, opened: &Opened, job: &Arc<JobState>) {
     job.register_worker();
     let mut input = ControlInput::new_with_builder();
@@ -169,7 +175,7 @@ fn work(worker: &mut Worker, graph: &JobGraph, opened: &Opened, job: &Arc<JobSta
     match built {
         Ok(built) => {
             job.sinks.worker_is_built();
-            // The others let go of the control stream: it advances with the first worker alone.
+            // The other workers drop the control stream: only the first worker advances it.
             let control = (worker.index() == 0).then_some(input);
             run(worker, built, control, job);
         }
@@ -182,7 +188,7 @@ fn work(worker: &mut Worker, graph: &JobGraph, opened: &Opened, job: &Arc<JobSta
     }
 }
 
-/// The loop: grants ticks, steps the dataflow, wakes sources that waited for room, and parks when there is nothing to do.
+/// The loop: grants ticks, steps the dataflow, wakes sources that wait for room, and parks if there is no work.
 fn run(worker: &mut Worker, built: Built, mut control: Option<ControlInput>, job: &JobState) {
     let mut frontier = Vec::new();
     let mut stopping = false;
@@ -196,9 +202,9 @@ fn run(worker: &mut Worker, built: Built, mut control: Option<ControlInput>, job
                 let now = clock::now_ms().max(0) as Tick;
                 control.advance_to((now + LEAD_MS).max(control.time() + 1));
             }
-            let wanted = job.wanted_ticks();
-            if wanted > *control.time() {
-                control.advance_to(wanted);
+            let requested = job.requested_ticks();
+            if requested > *control.time() {
+                control.advance_to(requested);
             }
         }
         if built.probe.done() {

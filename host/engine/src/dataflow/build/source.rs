@@ -51,7 +51,7 @@ impl<S: Stage> Builder<'_, S> {
         let limits = InFlight {
             bytes_max: self.graph.in_flight_bytes,
             ticks_max: self.graph.in_flight_ticks as usize,
-            batches_at_once: if alignment.is_none() { BATCHES_AT_ONCE } else { 1 },
+            batches_per_turn: if alignment.is_none() { BATCHES_AT_ONCE } else { 1 },
         };
         let dead_letters = self.dead_letters(id, OnError::Skip, node.outputs[0].schema.clone());
         let metrics = Arc::clone(&self.job.metrics.nodes[id]);

@@ -152,7 +152,7 @@ impl Operator for JoinOperator {
     }
 
     fn promise(&self, inputs: Signal) -> Signal {
-        let promise = inputs.behind_by(self.time.lag_ms);
+        let promise = inputs.lagging_by(self.time.lag_ms);
         if self.state.holds_results() { Signal::active(promise.watermark) } else { promise }
     }
 

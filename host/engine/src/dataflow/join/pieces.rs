@@ -9,7 +9,7 @@
 use arrow_array::{Array, ArrayRef};
 
 use super::layout::Layout;
-use crate::dataflow::batch::{Batch, COLUMN_BYTES, Column, Rows};
+use crate::dataflow::batch::{Batch, COLUMN_BYTES, Column, RowNumbers};
 use crate::error::RunError;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::DataType;
@@ -48,7 +48,7 @@ pub fn may_be_views(counts: &[usize], among: usize, workers: usize) -> Vec<bool>
 }
 
 /// Some rows of a piece, by their numbers in order, without the others in memory.
-pub fn copied(piece: &Batch, rows: &Rows) -> Result<Batch> {
+pub fn copied(piece: &Batch, rows: &RowNumbers) -> Result<Batch> {
     Ok(Batch::new(piece.choose(rows).gather()?, rows.len()))
 }
 

@@ -187,7 +187,7 @@ impl JoinState for WindowJoin {
         let Divided { parts, late, out_of_range } = divide(&self.shape, times, batch.row_count(), self.fired_to);
         // Panes are forgotten in their order.
         let counts: Vec<usize> = parts.iter().map(|(_, part)| part.row_count(batch)).collect();
-        let views = may_be_views(&counts, batch.lies_among(), self.workers);
+        let views = may_be_views(&counts, batch.stored_rows(), self.workers);
         for ((pane, part), is_view) in parts.iter().zip(views) {
             self.add_to_pane(side, *pane, &part.of(batch), is_view)?;
         }

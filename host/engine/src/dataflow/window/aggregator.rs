@@ -6,7 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::NullBuffer;
 
-use super::aggregate::{Accumulate, Pairs, Rows, Times, accumulator, encoded};
+use super::aggregate::{Accumulate, InputRows, Pairs, Times, accumulator, encoded};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::slot::columns_for;
 use crate::job::graph::{Aggregate, AggregateColumn, PluginFunction};
@@ -15,38 +15,38 @@ use flowgate_base::schema::Schema;
 use flowgate_state::bytes::{put_sized, take_sized};
 use flowgate_wall::{CallContext, Function, Metric, RowFailure, VarValues};
 
-/// What one aggregate has added up, by group.
+/// The accumulators of one aggregate, by group.
 pub enum Accumulators {
-    /// Built-in.
+    /// Accumulators of a built-in aggregate.
     BuiltIn(Box<dyn Accumulate>),
-    /// A plugin's, as it encodes them; empty for a group without rows.
+    /// Accumulators in the plugin's encoding; empty for a group without rows.
     Plugin(Vec<Vec<u8>>),
 }
 
 /// One aggregate, ready to run.
 pub enum Aggregator {
-    /// Built-in.
+    /// A built-in aggregate.
     BuiltIn {
         /// Positions of the columns that it reads.
         columns: Vec<usize>,
-        /// A boolean column; only rows where it is true count.
+        /// Position of a boolean column: only rows where it is true count.
         filter: Option<usize>,
         /// Accumulators without groups.
         empty: Box<dyn Accumulate>,
     },
-    /// A plugin's.
+    /// An aggregate function of a plugin.
     Plugin(Box<PluginAggregator>),
 }
 
-/// A plugin's aggregate function with what it reads.
+/// A plugin's aggregate function and the columns that it reads.
 pub struct PluginAggregator {
     spec: PluginFunction,
     function: Function,
-    /// For each group of the pane: its place among the groups of the call in flight.
+    /// By group of the pane: its place among the groups of the current call, or [`NO_PLACE`].
     places: Vec<u32>,
 }
 
-/// Not among the groups of the call.
+/// The place of a group without rows in the call.
 const NO_PLACE: u32 = u32::MAX;
 
 impl Accumulators {
@@ -54,7 +54,7 @@ impl Accumulators {
         Error::internal("accumulators of another aggregate")
     }
 
-    /// The same of no group.
+    /// Creates accumulators of the same aggregate, without groups.
     pub fn fresh(&self) -> Self {
         match self {
             Accumulators::BuiltIn(ours) => Accumulators::BuiltIn(ours.fresh()),
@@ -62,7 +62,7 @@ impl Accumulators {
         }
     }
 
-    /// Makes room for this many groups.
+    /// Makes room for `groups` groups.
     pub fn grow(&mut self, groups: usize) {
         match self {
             Accumulators::BuiltIn(ours) => ours.grow(groups),
@@ -78,7 +78,7 @@ impl Accumulators {
         }
     }
 
-    /// Takes out accumulators that were merged before.
+    /// Removes accumulators that were merged before.
     pub fn retract(&mut self, from: &Accumulators, pairs: Pairs<'_>) -> Result<()> {
         match (self, from) {
             (Accumulators::BuiltIn(ours), Accumulators::BuiltIn(theirs)) => {
@@ -89,7 +89,7 @@ impl Accumulators {
         }
     }
 
-    /// How many columns [`Accumulators::columns`] gives.
+    /// Returns how many columns [`Accumulators::columns`] returns.
     pub fn column_count(&self) -> usize {
         match self {
             Accumulators::BuiltIn(ours) => ours.column_count(),
@@ -97,7 +97,7 @@ impl Accumulators {
         }
     }
 
-    /// The accumulators of these groups as columns, for another worker.
+    /// Returns the accumulators of some groups as columns, for another worker.
     pub fn columns(&self, groups: &[u32]) -> Vec<ArrayRef> {
         match self {
             Accumulators::BuiltIn(ours) => ours.columns(groups),
@@ -113,7 +113,7 @@ impl Accumulators {
         }
     }
 
-    /// Reads what [`Accumulators::encode`] wrote into an empty group, and moves `bytes` behind it.
+    /// Reads an encoding by [`Accumulators::encode`] into an empty group, and advances `bytes` past it.
     pub fn decode(&mut self, group: usize, bytes: &mut &[u8]) -> Result<()> {
         match self {
             Accumulators::BuiltIn(ours) => ours.merge_encoded(group, bytes),
@@ -124,7 +124,7 @@ impl Accumulators {
         }
     }
 
-    /// Bytes of memory that it takes up, about.
+    /// Returns the approximate memory in bytes.
     pub fn bytes(&self) -> usize {
         match self {
             Accumulators::BuiltIn(ours) => ours.bytes(),
@@ -134,7 +134,7 @@ impl Accumulators {
 }
 
 impl Aggregator {
-    /// For an aggregate over this input; `open` opens a plugin's function.
+    /// Creates the aggregator of a result column over an input; `open` opens a plugin's function.
     pub fn new(
         column: &AggregateColumn,
         input: &Schema,
@@ -148,7 +148,7 @@ impl Aggregator {
         Ok(Aggregator::BuiltIn { columns, filter: column.filter, empty })
     }
 
-    /// Accumulators of no group.
+    /// Creates accumulators without groups.
     pub fn accumulators(&self) -> Accumulators {
         match self {
             Aggregator::BuiltIn { empty, .. } => Accumulators::BuiltIn(empty.fresh()),
@@ -156,18 +156,18 @@ impl Aggregator {
         }
     }
 
-    /// Whether what was merged can be taken out again.
+    /// Whether merged accumulators can be retracted.
     pub fn is_invertible(&self) -> bool {
         matches!(self, Aggregator::BuiltIn { empty, .. } if empty.is_invertible())
     }
 
-    /// Adds rows: row `i` belongs to group `groups[i]`, for which there is room. Gives the rows that a plugin failed; they
-    /// are not counted in.
+    /// Aggregates rows: row `i` belongs to group `groups[i]`, for which there is room. Returns the rows that a plugin failed;
+    /// they are not aggregated.
     pub fn update(
         &mut self,
         accumulators: &mut Accumulators,
         groups: &[u32],
-        columns: &mut Columns<'_>,
+        columns: &mut LazyColumns<'_>,
         times: Times<'_>,
         context: &CallContext,
     ) -> Result<Vec<RowFailure>> {
@@ -186,7 +186,7 @@ impl Aggregator {
                     counted = NullBuffer::union(counted.as_ref(), Some(&passes));
                 }
                 let counted = counted.filter(|counted| counted.null_count() > 0);
-                ours.update(&Rows { groups, columns: &values, counted, times })?;
+                ours.update(&InputRows { groups, columns: &values, counted, times })?;
                 Ok(Vec::new())
             }
             (Aggregator::Plugin(plugin), Accumulators::Plugin(bytes)) => plugin.update(bytes, groups, columns, context),
@@ -194,7 +194,7 @@ impl Aggregator {
         }
     }
 
-    /// Adds accumulators of another pane.
+    /// Merges accumulators of another pane.
     pub fn merge(&mut self, into: &mut Accumulators, from: &Accumulators, pairs: Pairs<'_>) -> Result<()> {
         match (self, into, from) {
             (Aggregator::BuiltIn { .. }, Accumulators::BuiltIn(ours), Accumulators::BuiltIn(theirs)) => {
@@ -208,7 +208,7 @@ impl Aggregator {
         }
     }
 
-    /// Adds what [`Accumulators::columns`] gave: row `i` to group `groups[i]`.
+    /// Merges columns that [`Accumulators::columns`] returned: row `i` into group `groups[i]`.
     pub fn merge_columns(&mut self, into: &mut Accumulators, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
         match (self, into, columns) {
             (Aggregator::BuiltIn { .. }, Accumulators::BuiltIn(ours), columns) => ours.merge_columns(groups, columns),
@@ -223,7 +223,7 @@ impl Aggregator {
         }
     }
 
-    /// Adds encoded accumulators, each to a group of its own; moves each of `bytes` behind what it had for this aggregate.
+    /// Merges encoded accumulators, each into a different group; advances each of `bytes` past the part of this aggregate.
     pub fn merge_encoded(&mut self, into: &mut Accumulators, groups: &[u32], bytes: &mut [&[u8]]) -> Result<()> {
         match (self, into) {
             (Aggregator::BuiltIn { .. }, Accumulators::BuiltIn(ours)) => {
@@ -237,7 +237,7 @@ impl Aggregator {
         }
     }
 
-    /// The result columns, one value for each of these groups, or of all.
+    /// Returns the result columns, with one value for each of `groups`, or for all groups.
     pub fn finish(&mut self, accumulators: &Accumulators, groups: Option<&[u32]>) -> Result<Vec<ArrayRef>> {
         match (self, accumulators) {
             (Aggregator::BuiltIn { .. }, Accumulators::BuiltIn(ours)) => Ok(vec![ours.finish(groups)?]),
@@ -249,7 +249,7 @@ impl Aggregator {
         }
     }
 
-    /// What the plugin has published.
+    /// Returns the metrics that the plugin has published.
     pub fn plugin_metrics(&self) -> BTreeMap<String, Metric> {
         match self {
             Aggregator::BuiltIn { .. } => BTreeMap::new(),
@@ -259,12 +259,12 @@ impl Aggregator {
 }
 
 impl PluginAggregator {
-    /// Only the groups of these rows cross the wall, numbered again from 0.
+    /// Sends only the groups of these rows across the wall, renumbered from 0.
     fn update(
         &mut self,
         bytes: &mut [Vec<u8>],
         groups: &[u32],
-        columns: &mut Columns<'_>,
+        columns: &mut LazyColumns<'_>,
         context: &CallContext,
     ) -> Result<Vec<RowFailure>> {
         self.places.resize(bytes.len().max(self.places.len()), NO_PLACE);
@@ -292,7 +292,7 @@ impl PluginAggregator {
         Ok(updated.failures)
     }
 
-    /// Adds accumulators of others to ours, each to a group of its own.
+    /// Merges accumulators, each into a different group of `ours`.
     fn merge<'a>(&mut self, ours: &mut [Vec<u8>], theirs: impl Iterator<Item = (&'a [u8], u32)>) -> Result<()> {
         let (right, groups): (Vec<&[u8]>, Vec<u32>) = theirs.unzip();
         for (right, groups) in right.chunks(ACCUMULATORS_AT_ONCE).zip(groups.chunks(ACCUMULATORS_AT_ONCE)) {
@@ -305,7 +305,7 @@ impl PluginAggregator {
         Ok(())
     }
 
-    /// The result columns for these accumulators.
+    /// Returns the result columns of some accumulators.
     fn finish(&mut self, accumulators: Vec<&[u8]>) -> Result<Vec<ArrayRef>> {
         let mut parts = Vec::new();
         for chunk in accumulators.chunks(ACCUMULATORS_AT_ONCE) {
@@ -322,10 +322,10 @@ impl PluginAggregator {
     }
 }
 
-/// Accumulators that are gathered for the wall: of the largest, 512 MiB.
+/// Accumulators that cross the wall in one call: up to 512 MiB if they are of the greatest size.
 const ACCUMULATORS_AT_ONCE: usize = 8_192;
 
-/// Divides rows so that no part has two of one group: row `i` belongs to group `groups[i]`.
+/// Divides rows into rounds in which each group occurs at most once: row `i` belongs to group `groups[i]`.
 fn once_each(groups: &[u32]) -> Vec<Vec<u32>> {
     let (mut rounds, mut times) = (Vec::<Vec<u32>>::new(), BTreeMap::<u32, usize>::new());
     for (row, group) in groups.iter().enumerate() {
@@ -339,19 +339,19 @@ fn once_each(groups: &[u32]) -> Vec<Vec<u32>> {
     rounds
 }
 
-/// The columns of a batch, gathered when they are first read.
-pub struct Columns<'a> {
+/// The columns of a batch, each gathered when it is first read.
+pub struct LazyColumns<'a> {
     batch: &'a Batch,
     gathered: Vec<Option<ArrayRef>>,
 }
 
-impl<'a> Columns<'a> {
-    /// Of this batch.
+impl<'a> LazyColumns<'a> {
+    /// Creates the columns of a batch; none is gathered yet.
     pub fn of(batch: &'a Batch) -> Self {
-        Columns { batch, gathered: vec![None; batch.columns().len()] }
+        LazyColumns { batch, gathered: vec![None; batch.columns().len()] }
     }
 
-    /// A column.
+    /// Returns a column as one array.
     pub fn get(&mut self, column: usize) -> Result<ArrayRef> {
         let slot = self.gathered.get_mut(column).ok_or_else(|| Error::internal("a batch lacks a column"))?;
         if let Some(array) = slot {

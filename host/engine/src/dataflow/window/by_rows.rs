@@ -1,15 +1,16 @@
 //! Windows by number of rows of a key, tumbling and sliding.
 //!
-//! A pane is the rows of a key between two at which windows begin or end: `slide`, or in turns `slide - size mod slide` and
-//! `size mod slide`, where that is not 0. A key keeps a ring of the panes of one window. A window that is not full when
-//! the input ends gives no result; a sliding one gives results from its first `slide` rows on, of as many as there are.
+//! A pane is the rows of a key between two window boundaries: `slide` rows, or in turns `slide - size mod slide` and
+//! `size mod slide` rows if that is not 0. A key keeps a ring of the panes of one window. A window that is not full when the input
+//! ends emits no result. A sliding window emits results from the first `slide` rows on, of the rows so far if they are less than
+//! `size`.
 
 use super::aggregate::Times;
-use super::aggregator::{Accumulators, Aggregator, Columns};
+use super::aggregator::{Accumulators, Aggregator, LazyColumns};
 use super::gathered::Gathered;
 use super::measured::Measured;
 use super::pane::{Accumulated, NEVER, rows_of};
-use super::plan::{Added, Held, Mark, NewRows, PANES, Plan, Span, WindowState};
+use super::plan::{Added, Held, NewRows, PANES, Plan, ResultKind, WindowSpan, WindowState};
 use super::rounds::{Every, rounds};
 use crate::dataflow::batch::Batch;
 use flowgate_base::error::{Error, Result};
@@ -19,29 +20,31 @@ use flowgate_state::store::{SlotKind, StateStore};
 use flowgate_state::table::{Table, Values};
 use flowgate_state::tables::Prototype;
 
-/// Memory of accumulators of results beyond which these are given: those of one key may be large.
+/// Results are emitted when their accumulators take more memory than this: those of one key may be large.
 const RESULT_BYTES_MAX: usize = 4 << 20;
 
-/// After this number of results, the memory is looked at again.
-const RESULTS_BETWEEN_LOOKS: usize = 64;
+/// The number of results after which their memory is measured again.
+const RESULTS_BETWEEN_MEASUREMENTS: usize = 64;
 
-/// The panes of a key: accumulators `key * ring + place`.
+/// The panes of keys: accumulators `key * ring + place`.
 ///
-/// Encoding: how many panes there were (8 bytes), the rows since the last result (8 bytes), the time of the latest row (8 bytes),
-/// and each place's accumulators.
+/// Encoding: the number of full panes so far (8 bytes), the rows since the last result (8 bytes), the time of the latest row
+/// (8 bytes), and each place's accumulators.
 struct Rings {
     aggregates: Vec<Accumulators>,
+    /// The places of a ring.
     ring: usize,
-    /// By key: panes that are full, since the beginning.
+    /// By key: the number of full panes since the beginning.
     panes: Vec<u64>,
-    /// By key: rows since the last result.
+    /// By key: the rows since the last result.
     since: Vec<u64>,
+    /// By key: the time of the latest row.
     latest: Vec<i64>,
     measured: Measured,
 }
 
 impl Rings {
-    /// Where the current pane of a key is.
+    /// Returns the position of a key's current pane in the accumulators.
     fn place(&self, key: u32) -> usize {
         key as usize * self.ring + (self.panes[key as usize] % self.ring as u64) as usize
     }
@@ -95,14 +98,14 @@ impl Values for Rings {
 pub struct RowWindows {
     /// Where panes end.
     every: Every,
-    /// Panes between results.
+    /// The number of panes between results.
     slide: u64,
     table: Table<Rings>,
     scratch: Vec<u32>,
 }
 
 impl RowWindows {
-    /// Without keys; `size` and `slide` are rows, not 0, and `slide` is not greater.
+    /// Creates windows without keys. `size` and `slide` are numbers of rows, greater than 0, with `slide` at most `size`.
     pub fn new(plan: &Plan, store: &StateStore, size: u64, slide: u64) -> Self {
         let (slides, rest) = (size / slide, size % slide);
         let (every, panes, ring) = match rest {
@@ -127,7 +130,7 @@ impl RowWindows {
         }
     }
 
-    /// Notes the results of keys whose current pane is full, and begins the next.
+    /// Adds the results of keys whose current pane is full, and begins their next panes.
     fn full(&mut self, plan: &mut Plan, keys: &[u32], results: &mut Results) -> Result<()> {
         let (_, rings) = self.table.parts_mut();
         keys.iter().for_each(|key| rings.panes[*key as usize] += 1);
@@ -151,7 +154,7 @@ impl RowWindows {
                 }
             }
         }
-        // The place of the oldest pane is that of the next one.
+        // The next pane takes the place of the oldest.
         for key in keys {
             let place = rings.place(*key);
             rings.aggregates.iter_mut().for_each(|a| a.clear(place));
@@ -159,51 +162,58 @@ impl RowWindows {
         Ok(())
     }
 
-    /// Gives the results that were noted.
-    fn give(&self, plan: &mut Plan, results: &mut Results, given: &mut Gathered) -> Result<()> {
+    /// Appends the results to `emitted`.
+    fn emit(&self, plan: &mut Plan, results: &mut Results, emitted: &mut Gathered) -> Result<()> {
         let empty = results.merged.fresh();
         let mut merged = std::mem::replace(&mut results.merged, empty);
         merged.latest = std::mem::take(&mut results.latest);
         let keys = std::mem::take(&mut results.keys);
-        results.looked_at = 0;
-        given.push(plan.results_of(self.table.index(), &merged, Some(&keys), None, Span::Latest, Mark::Final)?)
+        results.measured_at = 0;
+        emitted.push(plan.results_of(
+            self.table.index(),
+            &merged,
+            Some(&keys),
+            None,
+            WindowSpan::Latest,
+            ResultKind::Final,
+        )?)
     }
 }
 
-/// Results of the rows of a batch that are to be given together.
+/// Results that will be emitted together.
 struct Results {
-    /// What was added up for each.
+    /// The accumulators of each result.
     merged: Accumulated,
-    /// Their keys.
+    /// The key of each result.
     keys: Vec<u32>,
-    /// When the latest row of each was.
+    /// The time of the latest row of each result.
     latest: Vec<i64>,
-    /// Of how many the memory was looked at.
-    looked_at: usize,
+    /// The number of results when their memory was last measured.
+    measured_at: usize,
 }
 
 impl Results {
     fn new(plan: &Plan) -> Self {
-        Results { merged: Accumulated::new(plan), keys: Vec::new(), latest: Vec::new(), looked_at: 0 }
+        Results { merged: Accumulated::new(plan), keys: Vec::new(), latest: Vec::new(), measured_at: 0 }
     }
 
-    /// Whether they are as many as should be given at once, or take up as much memory.
+    /// Whether the results fill a batch, or take more than [`RESULT_BYTES_MAX`].
     fn are_many(&mut self) -> bool {
         if self.keys.len() >= BATCH_ROWS_DEFAULT as usize {
             return true;
         }
-        if self.keys.len() < self.looked_at + RESULTS_BETWEEN_LOOKS {
+        if self.keys.len() < self.measured_at + RESULTS_BETWEEN_MEASUREMENTS {
             return false;
         }
-        self.looked_at = self.keys.len();
+        self.measured_at = self.keys.len();
         self.merged.aggregates.iter().map(Accumulators::bytes).sum::<usize>() > RESULT_BYTES_MAX
     }
 }
 
 impl WindowState for RowWindows {
     fn add(&mut self, plan: &mut Plan, rows: &NewRows<'_>) -> Result<Added> {
-        let (mut added, mut results, mut given) = (Added::default(), Results::new(plan), Gathered::default());
-        let mut columns = Columns::of(rows.batch);
+        let (mut added, mut results, mut emitted) = (Added::default(), Results::new(plan), Gathered::default());
+        let mut columns = LazyColumns::of(rows.batch);
         let mut keys_of_rows = std::mem::take(&mut self.scratch);
         rows_of(&mut self.table, &mut columns, &plan.key, rows.batch.row_count(), &mut keys_of_rows)?;
         for round in rounds(&keys_of_rows, &mut self.table.values_mut().since, self.every) {
@@ -214,24 +224,24 @@ impl WindowState for RowWindows {
             for (key, time) in some.keys.iter().zip(&some.times) {
                 rings.latest[*key as usize] = rings.latest[*key as usize].max(*time);
             }
-            let (mut columns, times) = (Columns::of(&some.batch), Times::Each(&some.times));
+            let (mut columns, times) = (LazyColumns::of(&some.batch), Times::Each(&some.times));
             for (aggregator, accumulators) in plan.aggregators.iter_mut().zip(&mut rings.aggregates) {
                 let failed = aggregator.update(accumulators, &places, &mut columns, times, rows.context)?;
-                added.failures.extend(round.outside(failed));
+                added.failures.extend(round.in_batch(failed));
             }
             self.full(plan, &round.full, &mut results)?;
             if results.are_many() {
-                self.give(plan, &mut results, &mut given)?;
+                self.emit(plan, &mut results, &mut emitted)?;
             }
         }
-        self.give(plan, &mut results, &mut given)?;
+        self.emit(plan, &mut results, &mut emitted)?;
         self.scratch = keys_of_rows;
         self.table.settle(0)?;
-        Ok(Added { results: given.finish()?, ..added })
+        Ok(Added { results: emitted.finish()?, ..added })
     }
 
     fn add_partials(&mut self, _plan: &mut Plan, _partials: &Batch) -> Result<(usize, Vec<Batch>)> {
-        Err(Error::internal("windows by number of rows take no partial aggregates"))
+        Err(Error::internal("windows by number of rows accept no partial aggregates"))
     }
 
     fn advance(&mut self, _watermark: i64) {}
@@ -247,14 +257,14 @@ impl WindowState for RowWindows {
     }
 
     fn held(&self) -> Held {
-        // A window that is not full when the input ends gives nothing.
+        // A window that is not full when the input ends emits nothing.
         Held::Nothing
     }
 
     fn open_groups(&self) -> usize {
         let since = &self.table.values().since;
         let open = self.table.index().live().filter(|key| since[*key as usize] > 0).count();
-        // What is spilled is not looked at: a key that is there has had rows, and mostly not just as many as a pane has.
+        // Spilled keys are not read: each counts, because it has had rows, and mostly not a whole number of panes.
         open + self.table.spilled_keys()
     }
 }

@@ -1,4 +1,4 @@
-//! Windows by number of rows against a naive model, and in how many batches their results come.
+//! Windows by number of rows against a naive model, and the number of batches of their results.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use flowgate_wall::CallContext;
 
 const CONTEXT: CallContext = CallContext { watermark: None, processing_time: 0 };
 
-/// The results of rows of one batch.
+/// Adds rows as one batch and returns the results.
 fn added(windows: &mut dyn WindowState, plan: &mut Plan, rows: &[Row]) -> Vec<Batch> {
     let times: Vec<i64> = rows.iter().map(|row| row.1).collect();
     let rows = batch(rows);
@@ -36,8 +36,8 @@ fn ints(batches: &[Batch]) -> Vec<Vec<i64>> {
 }
 
 proptest! {
-    /// Goal: behind each `slide` rows of a key comes the result of its last `size` rows, whatever the two have in common, in the order
-    /// of the rows. Method: against lists of rows, with memory for all, some, and nothing.
+    /// Goal: after each `slide` rows of a key comes the result of its last `size` rows, in the order of the rows, whether or not
+    /// `slide` divides `size`. Method: against lists of rows, with memory for all keys, some, and none.
     #[test]
     fn results_are_of_the_last_rows_of_a_key(
         batches in prop::collection::vec(prop::collection::vec((0i64..3, 0i64..100, -50i64..50), 1..30), 1..5),
@@ -67,8 +67,8 @@ proptest! {
     }
 }
 
-/// Goal: results that single rows bring about come in batches of many. Method: few keys, a result for each row, by a window of rows and
-/// by a trigger.
+/// Goal: results that single rows cause come in large batches. Method: few keys, a result for each row, by a window of rows and by
+/// a trigger.
 #[test]
 fn results_of_single_rows_come_in_large_batches() {
     let rows: Vec<Row> = (0..20_000).map(|i| (i % 3, i, i)).collect();

@@ -6,90 +6,92 @@ use super::aggregate::Times;
 use super::shape::{Shape, TIME_LIMIT_MS};
 use crate::dataflow::batch::Batch;
 
-/// Rows of a batch.
+/// Some rows of a batch.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Part {
-    /// All of them.
+pub enum RowSubset {
+    /// All rows.
     All,
-    /// One after another: the first, and how many.
+    /// Adjacent rows: the first row and the number of rows.
     Range(usize, usize),
-    /// These.
+    /// Rows by number.
     Rows(Vec<u32>),
 }
 
-/// The times of a part.
-pub enum PartTimes<'a> {
-    /// As those of the whole.
+/// The times of some rows of a batch.
+pub enum SubsetTimes<'a> {
+    /// The times of the whole batch.
     Same,
-    /// A stretch of those of the whole.
+    /// The times of adjacent rows.
     Range(&'a [i64]),
-    /// Picked out.
+    /// A copy of the times of selected rows.
     Rows(Vec<i64>),
 }
 
-impl Part {
-    /// How many.
+impl RowSubset {
+    /// Returns the number of rows.
     pub fn row_count(&self, batch: &Batch) -> usize {
         match self {
-            Part::All => batch.row_count(),
-            Part::Range(_, length) => *length,
-            Part::Rows(rows) => rows.len(),
+            RowSubset::All => batch.row_count(),
+            RowSubset::Range(_, length) => *length,
+            RowSubset::Rows(rows) => rows.len(),
         }
     }
 
-    /// The rows.
+    /// Returns these rows of a batch.
     pub fn of(&self, batch: &Batch) -> Batch {
         match self {
-            Part::All => batch.clone(),
-            Part::Range(start, length) => batch.slice(*start, *length),
-            Part::Rows(rows) => batch.select(&rows.clone().into()),
+            RowSubset::All => batch.clone(),
+            RowSubset::Range(start, length) => batch.slice(*start, *length),
+            RowSubset::Rows(rows) => batch.select(&rows.clone().into()),
         }
     }
 
-    /// Their times.
-    pub fn times<'a>(&self, times: Times<'a>) -> PartTimes<'a> {
+    /// Returns the times of these rows, of the times of the whole batch.
+    pub fn times<'a>(&self, times: Times<'a>) -> SubsetTimes<'a> {
         match (self, times) {
-            (Part::All, _) | (_, Times::One(_)) => PartTimes::Same,
-            (Part::Range(start, length), Times::Each(times)) => PartTimes::Range(&times[*start..*start + *length]),
-            (Part::Rows(rows), Times::Each(times)) => {
-                PartTimes::Rows(rows.iter().map(|row| times[*row as usize]).collect())
+            (RowSubset::All, _) | (_, Times::One(_)) => SubsetTimes::Same,
+            (RowSubset::Range(start, length), Times::Each(times)) => {
+                SubsetTimes::Range(&times[*start..*start + *length])
+            }
+            (RowSubset::Rows(rows), Times::Each(times)) => {
+                SubsetTimes::Rows(rows.iter().map(|row| times[*row as usize]).collect())
             }
         }
     }
 
-    /// The place in the whole batch of a row of the part.
-    pub fn outside(&self, row: u32) -> u32 {
+    /// Returns the row number in the whole batch.
+    pub fn in_batch(&self, row: u32) -> u32 {
         match self {
-            Part::All => row,
-            Part::Range(start, _) => *start as u32 + row,
-            Part::Rows(rows) => rows[row as usize],
+            RowSubset::All => row,
+            RowSubset::Range(start, _) => *start as u32 + row,
+            RowSubset::Rows(rows) => rows[row as usize],
         }
     }
 }
 
-impl PartTimes<'_> {
-    /// As times; `whole` are those of the whole batch.
+impl SubsetTimes<'_> {
+    /// Borrows the times; `whole` are the times of the whole batch.
     pub fn as_times<'a>(&'a self, whole: Times<'a>) -> Times<'a> {
         match self {
-            PartTimes::Same => whole,
-            PartTimes::Range(times) => Times::Each(times),
-            PartTimes::Rows(times) => Times::Each(times),
+            SubsetTimes::Same => whole,
+            SubsetTimes::Range(times) => Times::Each(times),
+            SubsetTimes::Rows(times) => Times::Each(times),
         }
     }
 }
 
-/// The rows of a batch.
+/// The rows of a batch, by pane.
 #[derive(Debug, Default)]
 pub struct Divided {
-    /// By pane, in the order of panes.
-    pub parts: Vec<(i64, Part)>,
+    /// The start of each pane and its rows, in the order of panes.
+    pub parts: Vec<(i64, RowSubset)>,
     /// Rows that are late.
     pub late: Vec<u32>,
     /// Rows whose time is out of range.
     pub out_of_range: Vec<u32>,
 }
 
-/// Divides the rows of a batch; `fired_to` is the time up to which windows have fired.
+/// Divides the rows of a batch; `fired_to` is the watermark up to which windows have fired.
 pub fn divide(shape: &Shape, times: Times<'_>, row_count: usize, fired_to: Option<i64>) -> Divided {
     let mut divided = Divided::default();
     if row_count == 0 {
@@ -102,10 +104,10 @@ pub fn divide(shape: &Shape, times: Times<'_>, row_count: usize, fired_to: Optio
     let in_range = least >= -TIME_LIMIT_MS && greatest <= TIME_LIMIT_MS;
     let on_time = in_range && fired_to.is_none_or(|w| !shape.is_late(least, w));
     if on_time && shape.pane_of(least) == shape.pane_of(greatest) {
-        divided.parts.push((shape.pane_of(least), Part::All));
+        divided.parts.push((shape.pane_of(least), RowSubset::All));
         return divided;
     }
-    // For each pane, stretches of rows: start and length.
+    // For each pane, ranges of rows: start and length.
     let mut stretches: BTreeMap<i64, Vec<(usize, usize)>> = BTreeMap::new();
     let mut row = 0;
     while row < row_count {
@@ -120,7 +122,7 @@ pub fn divide(shape: &Shape, times: Times<'_>, row_count: usize, fired_to: Optio
             row += 1;
             continue;
         }
-        // Times of neighbouring rows are mostly in the same pane, which is late for all or for none.
+        // Adjacent rows are mostly in the same pane, which is late for all of them or for none.
         let (pane, end) = shape.pane(time);
         let start = row;
         row += 1;
@@ -130,10 +132,10 @@ pub fn divide(shape: &Shape, times: Times<'_>, row_count: usize, fired_to: Optio
         stretches.entry(pane).or_default().push((start, row - start));
     }
     let part = |stretches: Vec<(usize, usize)>| match stretches[..] {
-        [(start, length)] => Part::Range(start, length),
-        _ => {
-            Part::Rows(stretches.iter().flat_map(|(start, length)| *start as u32..(*start + *length) as u32).collect())
-        }
+        [(start, length)] => RowSubset::Range(start, length),
+        _ => RowSubset::Rows(
+            stretches.iter().flat_map(|(start, length)| *start as u32..(*start + *length) as u32).collect(),
+        ),
     };
     divided.parts = stretches.into_iter().map(|(pane, stretches)| (pane, part(stretches))).collect();
     divided

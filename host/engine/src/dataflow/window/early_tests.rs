@@ -1,4 +1,4 @@
-//! Adding up before the shuffle gives what adding up behind it gives; sessions are what the rows say.
+//! Pre-aggregation and early results do not change the final results; sessions end at the gaps.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,16 +46,16 @@ fn kinds() -> impl Strategy<Value = graph::Windows> {
     ]
 }
 
-/// Those that are added up early.
+/// The aggregates that are pre-aggregated.
 const EARLY: [&str; 10] = ["count", "sum", "avg", "min", "max", "distinct", "approx", "quantile", "arg_max", "top_k"];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Goal: merged partial aggregates are the aggregates. Method: the same batches and watermarks through both ways, for
-    /// every kind of window and every aggregate that does not go by arrival, as `first` and `last` do.
+    /// Goal: merged partial aggregates equal the aggregates. Method: the same batches and watermarks with and without
+    /// pre-aggregation, for every kind of window and every aggregate that does not depend on arrival, as `first` and `last` do.
     #[test]
-    fn adding_up_early_changes_nothing(
+    fn pre_aggregation_does_not_change_results(
         kind in kinds(),
         steps in prop::collection::vec((prop::collection::vec((0i64..3, 0i64..100), 1..40), 0i64..40), 1..6),
     ) {
@@ -90,7 +90,7 @@ proptest! {
             for Envelope { message, .. } in out.take(PARTIALS).0 {
                 let Message::Batch(partials) = message else { continue };
                 let (lost, _) = early_way.add_partials(&mut early_plan, &partials).unwrap();
-                prop_assert_eq!(lost, 0, "what a watermark closes is given before it");
+                prop_assert_eq!(lost, 0, "partials of a pane are emitted before the watermark that closes it");
             }
             let expected = advance(&mut *late_way, &mut late_plan, watermark);
             prop_assert_eq!(advance(&mut *early_way, &mut early_plan, watermark), expected);
@@ -104,8 +104,8 @@ proptest! {
         prop_assert_eq!(advance(&mut *early_way, &mut early_plan, i64::MAX), expected);
     }
 
-    /// Goal: W4; rows in any order within the watermark's bound give the sessions that sorted rows have. Method: against
-    /// cutting the sorted rows of a key where a gap is.
+    /// Goal: W4; rows in any order within the watermark's bound make the sessions of the sorted rows. Method: against dividing the
+    /// sorted rows of a key at the gaps.
     #[test]
     fn w4_sessions_are_where_the_gaps_are(
         gap in 1i64..20,
@@ -113,7 +113,7 @@ proptest! {
         size in 1usize..20,
         memory in prop::sample::select(&MEMORY[..]),
     ) {
-        // Sorted by a time that is up to 30 off: so much out of order they come.
+        // Sorted by a time that is up to 30 off: rows are out of order by up to 30.
         let mut rows = rows;
         rows.sort_by_key(|(_, time, off)| time + off);
         let rows: Vec<Row> = rows.into_iter().map(|(key, time, _)| (key, time, 1)).collect();
@@ -155,8 +155,8 @@ proptest! {
     }
 }
 
-/// Goal: early results are of the keys that have changed since the last ones, and say that they are early. Method: rows of
-/// three keys, of which one gets another row, in every kind of window that has early results, however little memory there is.
+/// Goal: early results are of the keys that have changed since the last early results, and are marked as early. Method: rows of
+/// three keys, then another row of one, in every kind of window with early results, with much and little memory.
 #[test]
 fn early_results_are_of_the_keys_that_have_changed() {
     let kinds = [
@@ -169,21 +169,21 @@ fn early_results_are_of_the_keys_that_have_changed() {
         let mut plan = plan_of_rows();
         let mut windows = windows(kind, 0, &plan, &store(memory));
         let mut early = |windows: &mut Box<dyn WindowState>| {
-            let mut given: Vec<(i64, i64)> = Vec::new();
+            let mut emitted: Vec<(i64, i64)> = Vec::new();
             let mut take = |batch: Batch| {
                 let columns = batch.gather().unwrap();
                 let (keys, counts) = (columns[0].as_primitive::<Int64Type>(), columns.last().unwrap());
                 let marks = columns[columns.len() - 2].as_string::<i32>();
                 assert!((0..batch.row_count()).all(|row| marks.value(row) == "early"), "{kind:?}");
-                given.extend(
+                emitted.extend(
                     (0..batch.row_count()).map(|row| (keys.value(row), counts.as_primitive::<Int64Type>().value(row))),
                 );
             };
             windows.early();
             results(&mut **windows, &mut plan).into_iter().for_each(&mut take);
-            given.sort_unstable();
-            given.dedup();
-            given
+            emitted.sort_unstable();
+            emitted.dedup();
+            emitted
         };
         let mut rows = plan_of_rows();
         add(&mut *windows, &mut rows, &batch(&[(1, 6, 1), (2, 6, 1), (3, 6, 1)]));
@@ -194,15 +194,15 @@ fn early_results_are_of_the_keys_that_have_changed() {
     }
 }
 
-/// The plan by which rows are added, beside the one that gives results.
+/// The plan with which rows are added; results are emitted with another one.
 fn plan_of_rows() -> Plan {
     Plan { marks_results: true, trigger: Some(graph::Trigger::Every(1_000)), ..plan(&["count"]) }
 }
 
-/// T6: the owner alone knows what is late, and of a partial aggregate it can no longer say which rows are. A row that would be
-/// late by exactly nothing goes to it as a row.
+/// T6: only the owner knows which rows are late, and it cannot tell them apart in a partial aggregate. A row at the exact boundary
+/// of lateness is forwarded unchanged.
 #[test]
-fn rows_that_are_late_by_nothing_are_not_added_up_early() {
+fn rows_at_the_boundary_of_lateness_are_not_pre_aggregated() {
     let shuffle = || Shuffle::new(Target::One(0), 1, 0);
     for (kind, lateness_ms) in [
         (graph::Windows::Session { gap_ms: 10 }, 0),

@@ -1,8 +1,7 @@
-//! Results that come few at a time, given as batches of many rows.
+//! Merges small batches of results into larger ones.
 //!
-//! A batch of one row takes up some hundred times the memory of its row, in columns and buffers of their own, on its way through
-//! channels and sinks as well. Results of many small windows, and those that single rows bring about, are so merged before
-//! they leave the operator.
+//! A batch of one row takes about a hundred times the memory of the row, for columns and buffers, in channels and sinks as well. So
+//! results of many small windows, and results that single rows cause, are merged before the operator emits them.
 
 use crate::dataflow::batch::Batch;
 use flowgate_base::error::Result;
@@ -11,14 +10,14 @@ use flowgate_connect::limits::BATCH_ROWS_DEFAULT;
 /// A batch of at least this number of rows is emitted as it is.
 const LARGE_ROWS: usize = 1024;
 
-/// At most this number of batches is in memory unmerged.
+/// The greatest number of batches in memory that are not merged.
 const PARTS_MAX: usize = 256;
 
-/// Results in the order in which they came.
+/// Results in the order of arrival.
 #[derive(Default)]
 pub struct Gathered {
     whole: Vec<Batch>,
-    /// Behind those: batches to be merged.
+    /// Batches after `whole` that will be merged.
     parts: Vec<Batch>,
     part_rows: usize,
     rows: usize,
@@ -28,7 +27,7 @@ impl Gathered {
     /// Adds results.
     ///
     /// # Errors
-    /// They do not fit into a column: the user's.
+    /// Merged results do not fit into a column: the user's fault.
     pub fn push(&mut self, results: impl IntoIterator<Item = Batch>) -> Result<()> {
         for batch in results.into_iter().filter(|batch| batch.row_count() > 0) {
             let rows = batch.row_count();
@@ -51,7 +50,7 @@ impl Gathered {
         Ok(())
     }
 
-    /// Makes one batch of those that are to be merged.
+    /// Merges `parts` into one batch.
     fn join(&mut self) -> Result<()> {
         if self.parts.len() > 1 {
             self.parts = vec![Batch::concat(&self.parts)?];
@@ -59,12 +58,12 @@ impl Gathered {
         Ok(())
     }
 
-    /// Rows so far.
+    /// Returns the number of rows so far.
     pub fn row_count(&self) -> usize {
         self.rows
     }
 
-    /// All results, in batches of up to 8,192 rows.
+    /// Returns all results, in batches of up to 8,192 rows.
     ///
     /// # Errors
     /// As [`Gathered::push`].
@@ -82,7 +81,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Goal: nothing is lost or moved, and batches are few. Method: batches of random sizes, with event times.
+        /// Goal: no row is lost or reordered, and batches are few. Method: batches of random sizes, with event times.
         #[test]
         fn results_stay_in_order_in_few_batches(sizes in prop::collection::vec(prop_oneof![0usize..4, 900usize..1300], 0..40)) {
             let (mut next, mut gathered, mut expected) = (0, Gathered::default(), Vec::new());

@@ -1,10 +1,10 @@
-//! One window for everything. Its results come by a trigger, and when the input ends.
+//! The global window: one window for all rows. It emits results by a trigger, and at the end of the input.
 
-use super::aggregator::Columns;
+use super::aggregator::LazyColumns;
 use super::gathered::Gathered;
 use super::pane::{Pane, rows_of, take_changed};
-use super::partial;
-use super::plan::{Added, Giving, Held, Mark, NewRows, Plan, Span, WindowState};
+use super::partial::PartialColumns;
+use super::plan::{Added, Emission, Held, NewRows, Plan, ResultKind, WindowSpan, WindowState};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::watermark::END_OF_TIME;
 use flowgate_base::error::Result;
@@ -15,27 +15,27 @@ use flowgate_state::table::{DUE_AT_ONCE, DueReason};
 pub struct GlobalWindow {
     pane: Pane,
     scratch: Vec<u32>,
-    /// Early results are to be given.
+    /// Whether early results are due.
     early: bool,
-    /// The last results, from the end of the input on.
-    giving: Option<Giving>,
+    /// Progress in emitting final results, from the end of the input on.
+    emission: Option<Emission>,
 }
 
 impl GlobalWindow {
-    /// Without keys.
+    /// Creates a window without keys.
     pub fn new(plan: &Plan, store: &StateStore) -> Self {
-        GlobalWindow { pane: plan.kept_pane(store, 0), scratch: Vec::new(), early: false, giving: None }
+        GlobalWindow { pane: plan.kept_pane(store, 0), scratch: Vec::new(), early: false, emission: None }
     }
 }
 
 impl WindowState for GlobalWindow {
     fn add(&mut self, plan: &mut Plan, rows: &NewRows<'_>) -> Result<Added> {
-        let mut columns = Columns::of(rows.batch);
+        let mut columns = LazyColumns::of(rows.batch);
         let mut groups = std::mem::take(&mut self.scratch);
         rows_of(&mut self.pane, &mut columns, &plan.key, rows.batch.row_count(), &mut groups)?;
         let mut results = Gathered::default();
         let failures = plan.add(&mut self.pane, rows, &groups, &mut columns, &mut |plan, pane, full| {
-            results.push(plan.results(pane, Some(full), Span::Latest, Mark::Early)?)
+            results.push(plan.results(pane, Some(full), WindowSpan::Latest, ResultKind::Early)?)
         })?;
         self.scratch = groups;
         self.pane.settle(0)?;
@@ -43,7 +43,7 @@ impl WindowState for GlobalWindow {
     }
 
     fn add_partials(&mut self, plan: &mut Plan, partials: &Batch) -> Result<(usize, Vec<Batch>)> {
-        let columns = partial::Columns::of(partials, plan.key.len(), 0)?;
+        let columns = PartialColumns::of(partials, plan.key.len(), 0)?;
         let mut groups = std::mem::take(&mut self.scratch);
         let rows = partials.row_count();
         self.pane.rows_of(&columns.keys(0, rows)?, &mut groups)?;
@@ -56,7 +56,7 @@ impl WindowState for GlobalWindow {
 
     fn advance(&mut self, watermark: i64) {
         if watermark == END_OF_TIME {
-            self.giving.get_or_insert_with(|| Giving::new(Span::Latest, Mark::Final));
+            self.emission.get_or_insert_with(|| Emission::new(WindowSpan::Latest, ResultKind::Final));
         }
     }
 
@@ -68,12 +68,12 @@ impl WindowState for GlobalWindow {
         if self.early {
             self.early = self.pane.load_due(DueReason::Early, i64::MAX, DUE_AT_ONCE)?;
             let rows = take_changed(&mut self.pane);
-            let results = plan.results(&self.pane, Some(&rows), Span::Latest, Mark::Early)?;
+            let results = plan.results(&self.pane, Some(&rows), WindowSpan::Latest, ResultKind::Early)?;
             self.pane.settle(0)?;
             return Ok(Some(results));
         }
-        match &mut self.giving {
-            Some(giving) => plan.next_results(&mut self.pane, giving),
+        match &mut self.emission {
+            Some(emission) => plan.next_results(&mut self.pane, emission),
             None => Ok(None),
         }
     }
@@ -83,11 +83,11 @@ impl WindowState for GlobalWindow {
     }
 
     fn held(&self) -> Held {
-        // A key's result is at the time of its latest row, however long ago that was.
+        // The event time of a result is that of the key's latest row, however old it is.
         Held::AtAnyTime
     }
 
     fn open_groups(&self) -> usize {
-        if self.giving.is_some() { 0 } else { self.pane.len() }
+        if self.emission.is_some() { 0 } else { self.pane.len() }
     }
 }

@@ -1,35 +1,36 @@
-//! How much memory accumulators take up, without looking at each key whenever somebody asks.
+//! The memory of accumulators, without visiting every key at each request.
 
 use std::cell::Cell;
 
-/// Keys for which the memory is looked at each time.
+/// Up to this number of keys, memory is measured at each request.
 const KEYS_MIN: usize = 64;
 
-/// Keys for which it is looked at for a quarter of as many rows.
+/// Up to this number of keys, memory is measured once per `keys / 4` rows.
 const SOME_KEYS: usize = 1024;
 
-/// The memory of accumulators as it was when it was looked at last: some aggregates have to look at each key for that. It is done
-/// once for as many rows as there are keys; in between it is taken to be the same for each key.
+/// The last measurement of the memory of accumulators. Some aggregates have to visit each key to measure, so that it is done once
+/// per `keys` rows; in between, the memory per key is taken to be constant.
 #[derive(Debug, Default)]
 pub struct Measured {
+    /// The memory at the last measurement.
     bytes: Cell<usize>,
-    /// Of how many keys.
+    /// The number of keys at the last measurement.
     keys: Cell<usize>,
     /// Rows that were added since.
     rows: Cell<usize>,
 }
 
 impl Measured {
-    /// Rows were added.
+    /// Notes that rows were added.
     pub fn note(&self, rows: usize) {
         self.rows.set(self.rows.get() + rows);
     }
 
-    /// The memory of `keys` keys, which `look` looks at.
-    pub fn bytes(&self, keys: usize, look: impl FnOnce() -> usize) -> usize {
+    /// Returns the memory of `keys` keys in bytes, which `measure` measures exactly.
+    pub fn bytes(&self, keys: usize, measure: impl FnOnce() -> usize) -> usize {
         let rows = self.rows.get();
         if keys <= KEYS_MIN || rows >= keys || keys <= SOME_KEYS && rows * 4 >= keys {
-            self.bytes.set(look());
+            self.bytes.set(measure());
             self.keys.set(keys);
             self.rows.set(0);
         }
@@ -41,19 +42,19 @@ impl Measured {
 mod tests {
     use super::*;
 
-    /// Goal: what is measured follows what is there, and is looked at a bounded number of times.
+    /// Goal: the estimate follows the memory, with a bounded number of visits to keys.
     #[test]
-    fn many_keys_are_looked_at_seldom_and_known_all_the_same() {
-        let (measured, looks) = (Measured::default(), Cell::new(0));
+    fn the_estimate_is_close_though_keys_are_visited_seldom() {
+        let (measured, visits) = (Measured::default(), Cell::new(0));
         let rows = 100;
         for keys in (rows..=1_000_000).step_by(rows) {
             measured.note(rows);
             let bytes = measured.bytes(keys, || {
-                looks.set(looks.get() + keys);
+                visits.set(visits.get() + keys);
                 keys * 10
             });
             assert!((keys * 8..=keys * 12).contains(&bytes), "{bytes} for {keys}");
         }
-        assert!(looks.get() < 3_000_000, "{} keys were looked at", looks.get());
+        assert!(visits.get() < 3_000_000, "{} keys were visited", visits.get());
     }
 }

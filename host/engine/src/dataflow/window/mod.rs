@@ -1,9 +1,9 @@
 //! Window aggregation.
 //!
-//! [`shape`] says which windows and panes a time falls into, [`divide`] brings the rows of a batch to their panes; a [`pane`] is
-//! a table of keys and what has been added up for each by the aggregates ([`aggregate`], [`aggregator`]). [`time`],
-//! [`session`], [`global`] and [`by_rows`] are the kinds of windows: what each keeps, and when it gives which results
-//! ([`plan`]); few results at a time are [`gathered`] into batches of many. [`pre_aggregate`] adds up before the shuffle, [`operator`] behind it.
+//! [`shape`] computes the windows and the pane of a time, and [`divide`] divides the rows of a batch by pane. A [`pane`] is a
+//! table of keys with the accumulators of the aggregates ([`aggregate`], [`aggregator`]). [`time`], [`session`], [`global`] and
+//! [`by_rows`] are the kinds of windows: each keeps its state and decides when it emits results ([`plan`]). [`gathered`] merges
+//! small batches of results. [`pre_aggregate`] aggregates before the shuffle, [`operator`] after it.
 
 pub mod aggregate;
 pub mod aggregator;

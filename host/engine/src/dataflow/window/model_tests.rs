@@ -1,4 +1,4 @@
-//! Windows in time against a naive model: every window keeps its own rows.
+//! Windows in time against a naive model in which each window keeps its rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const CONTEXT: CallContext = CallContext { watermark: None, processing_time: 0 }
 /// Key, window start, window end, count, sum, greatest value (or the sum again).
 type Result = (i64, i64, i64, i64, i64, i64);
 
-/// Windows and their plan. Only where every aggregate is invertible, overlapping windows move on.
+/// Windows and their plan. Overlapping windows are merged by [`Running`](super::running::Running) if every aggregate is invertible.
 struct State {
     windows: TimeWindows,
     plan: Plan,
@@ -52,13 +52,13 @@ fn batch(rows: &[(i64, i64, i64)]) -> (Batch, Vec<i64>) {
     (Batch::new(vec![column(|r| r.0), column(|r| r.2)], rows.len()), rows.iter().map(|r| r.1).collect())
 }
 
-/// Checks which result of its window and key each is: the first one is final, every further one corrected.
-fn check_marks(given: &mut BTreeSet<(i64, i64)>, batches: &[Batch]) {
+/// Checks the mark of each result: the first of a window and key is final, every later one corrected.
+fn check_marks(emitted: &mut BTreeSet<(i64, i64)>, batches: &[Batch]) {
     for batch in batches {
         let columns = batch.gather().unwrap();
         let marks = columns[3].as_string::<i32>();
         for (row, result) in results(batch).iter().enumerate() {
-            let expected = if given.insert((result.1, result.0)) { "final" } else { "corrected" };
+            let expected = if emitted.insert((result.1, result.0)) { "final" } else { "corrected" };
             assert_eq!(marks.value(row), expected, "{result:?}");
         }
     }
@@ -101,7 +101,7 @@ fn shapes() -> impl Strategy<Value = Shape> {
     })
 }
 
-/// Windows that keep all of their rows.
+/// Windows that keep all their rows.
 #[derive(Default)]
 struct Model {
     is_invertible: bool,
@@ -124,7 +124,7 @@ impl Model {
             .collect()
     }
 
-    /// Gives late rows and corrected results.
+    /// Returns late rows and corrected results.
     fn rows(&mut self, shape: &Shape, rows: &[(i64, i64, i64)]) -> (Vec<u32>, Vec<Result>) {
         let (mut late, mut changed) = (Vec::new(), BTreeMap::<i64, BTreeSet<i64>>::new());
         for (i, (key, time, value)) in rows.iter().enumerate() {
@@ -174,23 +174,23 @@ fn sorted(mut results: Vec<Result>) -> Vec<Result> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
-    /// Goal: W1 to W3. Method: random shapes, rows and watermarks; each step's results and late rows against the model, however
-    /// little memory there is.
+    /// Goal: W1 to W3. Method: random shapes, rows and watermarks; each step's results and late rows against the model, with much
+    /// and little memory.
     #[test]
-    fn w1_w2_w3_windows_give_what_the_model_gives(
+    fn w1_w2_w3_windows_emit_the_results_of_the_model(
         shape in shapes(),
         steps in steps(),
         is_invertible in any::<bool>(),
         memory in prop::sample::select(&MEMORY[..]),
     ) {
         let (mut state, mut model) = (State::new(shape, is_invertible, memory), Model { is_invertible, ..Model::default() });
-        let mut given = BTreeSet::new();
+        let mut emitted = BTreeSet::new();
         for step in steps {
             match step {
                 Step::Rows(rows) => {
                     let (batch, times) = batch(&rows);
                     let added = state.add(&batch, &times);
-                    check_marks(&mut given, &added.results);
+                    check_marks(&mut emitted, &added.results);
                     let (late, corrected) = model.rows(&shape, &rows);
                     prop_assert_eq!(added.late, late);
                     let got: Vec<Result> = added.results.iter().flat_map(results).collect();
@@ -198,7 +198,7 @@ proptest! {
                 }
                 Step::Watermark(watermark) => {
                     let fired = state.advance(watermark);
-                    check_marks(&mut given, &fired);
+                    check_marks(&mut emitted, &fired);
                     let got: Vec<Result> = fired.iter().flat_map(results).collect();
                     prop_assert!(got.is_sorted_by_key(|r| r.2), "windows fire in the order of their ends");
                     prop_assert_eq!(sorted(got), sorted(model.watermark(&shape, watermark)));

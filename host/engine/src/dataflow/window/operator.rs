@@ -1,4 +1,4 @@
-//! Windows in the dataflow.
+//! The window operator: connects windows with the dataflow.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -26,7 +26,7 @@ const MAIN: usize = 0;
 const ERRORS: usize = 1;
 const LATE: usize = 2;
 
-/// Inputs: rows, and what other workers have added up.
+/// The input of partial aggregates of other workers; rows come on input 0.
 const PARTIALS: usize = 1;
 
 /// A window operator on one worker.
@@ -38,13 +38,13 @@ pub struct WindowOperator {
     metrics: Arc<NodeMetrics>,
     job: Arc<JobState>,
     watermark: Option<i64>,
-    /// Processing time: the greatest tick seen.
+    /// The greatest tick seen: processing time.
     now: i64,
-    /// Processing time up to which all rows have come; `None`: nothing is known.
+    /// Processing time up to which all rows have arrived; `None` before the first tick.
     ticked: Option<i64>,
-    /// Firings in processing time that the job knows of.
+    /// The next firing in processing time that is scheduled in the job.
     due: Option<i64>,
-    /// When early results are due; `None` while nothing has changed.
+    /// When early results are due; `None` while no key has changed.
     early_at: Option<i64>,
     pending: Pending,
     ended: bool,
@@ -52,14 +52,14 @@ pub struct WindowOperator {
 
 /// The times of the rows of a batch.
 pub enum BatchTimes {
-    /// All at one.
+    /// One time for all rows.
     One(i64),
-    /// A timestamp column.
+    /// A timestamp column, with one time for each row.
     Each(ArrayRef),
 }
 
 impl BatchTimes {
-    /// By the rows' event time, where windows go by it and the stream has it, else by the tick.
+    /// Returns event times if the windows are in event time and the stream has them, else the tick.
     pub fn of(batch: &Batch, time: WindowTime, tick: Tick) -> Result<Self> {
         match (time, batch.event_time()) {
             (WindowTime::Event, Some(times)) => Ok(BatchTimes::Each(times.gather()?)),
@@ -67,7 +67,7 @@ impl BatchTimes {
         }
     }
 
-    /// As times.
+    /// Borrows the times.
     pub fn as_times(&self) -> Times<'_> {
         match self {
             BatchTimes::One(time) => Times::One(*time),
@@ -77,7 +77,7 @@ impl BatchTimes {
 }
 
 impl WindowOperator {
-    /// Over these windows.
+    /// Creates an operator over windows.
     pub fn new(
         windows: Box<dyn WindowState>,
         plan: Plan,
@@ -103,18 +103,18 @@ impl WindowOperator {
         }
     }
 
-    fn give(&mut self, batch: Batch, out: &mut Outputs) {
+    fn emit_result(&mut self, batch: Batch, out: &mut Outputs) {
         self.metrics.rows_out.fetch_add(batch.row_count() as u64, Relaxed);
         out.emit(MAIN, batch);
     }
 
-    /// Gives results of windows that fire, as many as may be at once.
-    fn give_next(&mut self, out: &mut Outputs) -> Result<()> {
+    /// Emits results of windows that fire, until all are emitted or the operator yields.
+    fn emit_next(&mut self, out: &mut Outputs) -> Result<()> {
         let mut pending = std::mem::take(&mut self.pending);
         let all = pending.emit(out, |out| {
             let Some(results) = self.windows.next(&mut self.plan)? else { return Ok(None) };
             let count = results.len();
-            results.into_iter().for_each(|batch| self.give(batch, out));
+            results.into_iter().for_each(|batch| self.emit_result(batch, out));
             Ok(Some(count))
         })?;
         self.pending = pending;
@@ -130,10 +130,10 @@ impl WindowOperator {
         Ok(())
     }
 
-    /// Has the job come back when a window fires in processing time.
+    /// Schedules the next firing in processing time.
     fn schedule_firing(&mut self) {
         if self.time == WindowTime::Processing && !self.ended {
-            // A window fires when no row of its last millisecond can come any more.
+            // A window fires when no further row of its last millisecond can arrive.
             let due = self.windows.next_firing().map(|last| last + 1);
             if due != self.due {
                 self.due = due;
@@ -142,11 +142,11 @@ impl WindowOperator {
         }
     }
 
-    /// Has the job come back when something is due, now that rows have come.
+    /// Schedules firings and early results after rows have arrived.
     fn schedule(&mut self) {
         self.schedule_firing();
         if let (Some(Trigger::Every(every)), None) = (self.plan.trigger, self.early_at) {
-            // At multiples of the interval, so that all workers give theirs at the same ticks.
+            // At multiples of the interval, so that all workers emit at the same ticks.
             let at = (self.now.div_euclid(every) + 1) * every;
             self.early_at = Some(at);
             self.job.due_at(at as Tick);
@@ -167,7 +167,7 @@ impl Operator for WindowOperator {
                 // T6: the rows themselves are gone.
                 return Err(Error::internal(format!("{late} partial aggregates hold rows that may be late")));
             }
-            results.into_iter().for_each(|batch| self.give(batch, out));
+            results.into_iter().for_each(|batch| self.emit_result(batch, out));
             self.schedule();
             return Ok(());
         }
@@ -183,7 +183,7 @@ impl Operator for WindowOperator {
         let out_of_range = added.out_of_range.iter().map(|row| (*row, "the event time is out of range".to_string()));
         let failed = added.failures.into_iter().map(|failure| (failure.row, failure.message));
         out.emit(ERRORS, self.dead_letters.of(&batch, out_of_range.chain(failed).collect())?);
-        added.results.into_iter().for_each(|batch| self.give(batch, out));
+        added.results.into_iter().for_each(|batch| self.emit_result(batch, out));
         self.schedule();
         Ok(())
     }
@@ -196,11 +196,11 @@ impl Operator for WindowOperator {
                 self.windows.advance(watermark);
             }
         }
-        self.give_next(out)
+        self.emit_next(out)
     }
 
     fn promise(&self, inputs: Signal) -> Signal {
-        // Results are dated by the time that windows go by.
+        // The event times of results are in the same time as the windows.
         let inputs = match self.time {
             WindowTime::Event => inputs,
             WindowTime::Processing => {
@@ -210,7 +210,7 @@ impl Operator for WindowOperator {
         match self.windows.held() {
             Held::Nothing if self.time == WindowTime::Processing => Signal::idle(inputs.watermark),
             Held::Nothing => inputs,
-            // Their results are at the ends of windows, which the watermark has not reached.
+            // These results are at the ends of windows, which the watermark has not reached.
             Held::Windows => Signal::active(inputs.watermark),
             Held::AtAnyTime => Signal::START,
         }
@@ -231,7 +231,7 @@ impl Operator for WindowOperator {
             self.windows.advance(tick as i64 - 1);
             self.due = None;
         }
-        self.give_next(out)
+        self.emit_next(out)
     }
 
     fn end(&mut self, complete: bool, _tick: Tick, out: &mut Outputs) -> Result<()> {
@@ -241,7 +241,7 @@ impl Operator for WindowOperator {
         } else {
             self.metrics.open_groups.fetch_add(self.windows.open_groups() as u64, Relaxed);
         }
-        self.give_next(out)
+        self.emit_next(out)
     }
 
     fn has_yielded(&self) -> bool {
@@ -249,6 +249,6 @@ impl Operator for WindowOperator {
     }
 
     fn resume(&mut self, out: &mut Outputs) -> Result<()> {
-        self.give_next(out)
+        self.emit_next(out)
     }
 }

@@ -1,4 +1,4 @@
-//! A pane: what has been added up for the keys of one stretch of time or of rows.
+//! A pane: the accumulators of the keys of one interval of time or of rows.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array};
 
 use super::aggregate::{Times, chosen};
-use super::aggregator::{Accumulators, Aggregator, Columns};
+use super::aggregator::{Accumulators, Aggregator, LazyColumns};
 use super::measured::Measured;
 use super::plan::Plan;
 use crate::job::graph::Trigger;
@@ -18,22 +18,22 @@ use flowgate_state::table::{DueReason, Table, Values};
 use flowgate_state::tables::Prototype;
 use flowgate_wall::{CallContext, RowFailure};
 
-/// No row yet.
+/// The time of the latest row where there is no row.
 pub const NEVER: i64 = i64::MIN;
 
-/// What has been added up, by key.
+/// The accumulators of a pane, by key.
 ///
-/// Encoding: where they are noted, the time of the latest row (8 bytes), the counter (8 bytes) and whether the key has changed
-/// (1 byte); then the accumulators one after another.
+/// Encoding: the time of the latest row (8 bytes), the counter (8 bytes) and whether the key has changed (1 byte), each where it
+/// is kept; then the accumulators one after another.
 pub struct Accumulated {
     pub(super) aggregates: Vec<Accumulators>,
     rows: usize,
-    /// The time of the latest row; [`NEVER`] where there is none. Only of windows that do not end at a time.
+    /// The time of the latest row, or [`NEVER`]. Kept only for windows that do not end at a time.
     pub(super) latest: Vec<i64>,
-    /// Rows since the last result by count, where there are such; in merged panes from which panes are retracted again, how many of
-    /// them have the key.
+    /// With a trigger by count: the rows since the last result. In merged panes from which panes are retracted: the number of
+    /// panes that have the key.
     pub(super) counter: Vec<u64>,
-    /// Whether a key has changed since the last early result, where those are at an interval.
+    /// With a trigger at an interval: whether a key has changed since the last early result.
     changed: Vec<bool>,
     notes_latest: bool,
     counts: bool,
@@ -41,11 +41,11 @@ pub struct Accumulated {
     measured: Measured,
 }
 
-/// Keys and what has been added up for them.
+/// Keys and their accumulators.
 pub type Pane = Table<Accumulated>;
 
 impl Accumulated {
-    /// Of no key.
+    /// Creates accumulators without keys.
     pub fn new(plan: &Plan) -> Self {
         Accumulated {
             aggregates: plan.aggregators.iter().map(Aggregator::accumulators).collect(),
@@ -60,7 +60,7 @@ impl Accumulated {
         }
     }
 
-    /// Of no key, of the same aggregates and with the same notes.
+    /// Creates accumulators without keys, of the same aggregates.
     fn as_empty(&self) -> Self {
         Accumulated {
             aggregates: self.aggregates.iter().map(Accumulators::fresh).collect(),
@@ -75,17 +75,17 @@ impl Accumulated {
         }
     }
 
-    /// Creates a pane of no key, for panes that are merged and retracted again.
+    /// Creates accumulators without keys, into which panes are merged and from which they are retracted.
     pub fn counting(plan: &Plan) -> Self {
         Accumulated { counts: true, notes_changes: false, ..Accumulated::new(plan) }
     }
 
-    /// Adds rows: row `i` belongs to key `groups[i]`. Gives the rows that a plugin failed.
+    /// Aggregates rows: row `i` belongs to key `groups[i]`. Returns the rows that a plugin failed.
     pub fn update(
         &mut self,
         aggregators: &mut [Aggregator],
         groups: &[u32],
-        columns: &mut Columns<'_>,
+        columns: &mut LazyColumns<'_>,
         times: Times<'_>,
         context: &CallContext,
     ) -> Result<Vec<RowFailure>> {
@@ -110,14 +110,14 @@ impl Accumulated {
         }
     }
 
-    /// The keys that have changed since the last call, in order.
+    /// Returns the keys that have changed since the last call, in order.
     pub fn take_changed(&mut self) -> Vec<u32> {
         let changed = (0..self.changed.len() as u32).filter(|row| self.changed[*row as usize]).collect();
         self.changed.fill(false);
         changed
     }
 
-    /// Adds what was added up elsewhere: `pairs` are their groups and ours.
+    /// Merges accumulators of another pane; `pairs` are its groups and ours.
     pub fn merge(&mut self, aggregators: &mut [Aggregator], from: &Accumulated, pairs: &[(u32, u32)]) -> Result<()> {
         for (i, aggregator) in aggregators.iter_mut().enumerate() {
             aggregator.merge(&mut self.aggregates[i], &from.aggregates[i], pairs)?;
@@ -132,7 +132,7 @@ impl Accumulated {
         Ok(())
     }
 
-    /// Adds a key's to that of another key.
+    /// Merges the accumulators of one group into those of another.
     pub fn merge_within(&mut self, aggregators: &mut [Aggregator], (from, into): (u32, u32)) -> Result<()> {
         let mut encoded = Vec::new();
         self.aggregates.iter().for_each(|a| a.encode(from as usize, &mut encoded));
@@ -150,7 +150,7 @@ impl Accumulated {
         Ok(())
     }
 
-    /// Takes out what was merged before. The counters are left as they are.
+    /// Removes accumulators that were merged before. The counters do not change.
     pub fn retract(&mut self, from: &Accumulated, pairs: &[(u32, u32)]) -> Result<()> {
         for (ours, theirs) in self.aggregates.iter_mut().zip(&from.aggregates) {
             ours.retract(theirs, pairs)?;
@@ -158,7 +158,7 @@ impl Accumulated {
         Ok(())
     }
 
-    /// What was added up for these keys, as columns for another worker.
+    /// Returns the accumulators of some keys as columns, for another worker.
     pub fn columns(&self, groups: &[u32]) -> Vec<ArrayRef> {
         let mut columns: Vec<ArrayRef> = Vec::new();
         if self.notes_latest {
@@ -168,7 +168,7 @@ impl Accumulated {
         columns
     }
 
-    /// Adds what [`Accumulated::columns`] gave: row `i` to key `groups[i]`.
+    /// Merges columns that [`Accumulated::columns`] returned: row `i` into key `groups[i]`.
     pub fn merge_columns(
         &mut self,
         aggregators: &mut [Aggregator],
@@ -253,17 +253,17 @@ impl Prototype for Accumulated {
     }
 }
 
-/// The keys of a pane in memory that have changed since the last early results.
+/// Returns the keys of a pane in memory that have changed since the last early results.
 pub fn take_changed(pane: &mut Pane) -> Vec<u32> {
     let rows = pane.values_mut().take_changed();
     rows.iter().for_each(|row| pane.mark_changed(*row));
     rows
 }
 
-/// The rows of keys in a table; keys that are new get one.
+/// Finds the rows of the keys of `count` rows in a table; new keys are inserted.
 pub fn rows_of<V: Values>(
     table: &mut Table<V>,
-    columns: &mut Columns<'_>,
+    columns: &mut LazyColumns<'_>,
     key: &[usize],
     count: usize,
     rows: &mut Vec<u32>,

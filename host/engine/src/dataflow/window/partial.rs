@@ -1,7 +1,7 @@
-//! What one worker adds up for another: a row for each key and pane of a batch.
+//! Partial aggregates, which one worker sends to another: a row for each key and pane of a batch.
 //!
-//! Columns: those of the key; timestamps (that of the pane; of a session, those of its first and its last row; none of a global
-//! window); then what [`Accumulated`](super::pane::Accumulated) gives as columns. Rows of one pane follow one another.
+//! PartialColumns: the key; timestamps (the start of the pane; the first and the last row of a session; none for a global window); then
+//! the columns of [`Accumulated`](super::pane::Accumulated). Rows of one pane are adjacent.
 
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
@@ -12,14 +12,14 @@ use flowgate_base::error::{Error, Result};
 use flowgate_state::key::Keys;
 
 /// The columns of a batch of partials.
-pub struct Columns {
+pub struct PartialColumns {
     key: Vec<ArrayRef>,
     times: Vec<ArrayRef>,
     accumulated: Vec<ArrayRef>,
 }
 
-impl Columns {
-    /// Of a batch with this many key columns and timestamps.
+impl PartialColumns {
+    /// Takes apart a batch with `keys` key columns and `times` timestamp columns.
     pub fn of(batch: &Batch, keys: usize, times: usize) -> Result<Self> {
         let mut key = batch.gather()?;
         if key.len() < keys + times {
@@ -27,20 +27,20 @@ impl Columns {
         }
         let mut times_and_rest = key.split_off(keys);
         let accumulated = times_and_rest.split_off(times);
-        Ok(Columns { key, times: times_and_rest, accumulated })
+        Ok(PartialColumns { key, times: times_and_rest, accumulated })
     }
 
-    /// The timestamps at a position.
+    /// Returns the timestamp column at a position.
     pub fn times(&self, at: usize) -> &[i64] {
         self.times[at].as_primitive::<TimestampMillisecondType>().values()
     }
 
-    /// The keys of these rows.
+    /// Returns the keys of a range of rows.
     pub fn keys(&self, from: usize, to: usize) -> Result<Keys> {
         Keys::of(&part(&self.key, from, to), to - from)
     }
 
-    /// What was added up for these rows.
+    /// Returns the accumulators of a range of rows, as columns.
     pub fn accumulated(&self, from: usize, to: usize) -> Vec<ArrayRef> {
         part(&self.accumulated, from, to)
     }

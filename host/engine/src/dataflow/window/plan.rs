@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, StringArray, TimestampMillisecondArray};
 
 use super::aggregate::{Times, chosen};
-use super::aggregator::{Aggregator, Columns};
+use super::aggregator::{Aggregator, LazyColumns};
 use super::pane::{Accumulated, Pane};
 use super::rounds::{Every, rounds};
 use crate::dataflow::batch::{Batch, repeat_timestamp};
@@ -21,88 +21,88 @@ use flowgate_wall::{CallContext, RowFailure};
 /// The slot of the panes of all kinds of windows.
 pub const PANES: &str = "panes";
 
-/// Keys of a pane whose results are made at once, where all of them are in memory.
+/// A pane in memory of up to this number of keys emits its results in one step.
 const KEYS_AT_ONCE: usize = 256 << 10;
 
-/// A new pane has room for at most this number of keys: beyond that, growing is not what costs.
+/// The greatest number of keys for which a new pane reserves memory. Growing a larger pane costs little compared to its rows.
 pub const ROOM_MAX: usize = 16 << 10;
 
-/// Which result of a window and key it is; the column `window_result`.
+/// Which result of a window and key a row is; the column `window_result`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mark {
-    /// Before the watermark has reached the window's end.
+pub enum ResultKind {
+    /// A result before the watermark has reached the window's end.
     Early,
-    /// The first one from then on.
+    /// The first result from then on.
     Final,
-    /// Every further one: it replaces the one before. That of a session that others became part of replaces theirs.
+    /// Every later result. It replaces the previous one; the result of a merged session replaces those of its parts.
     Corrected,
 }
 
-impl Mark {
+impl ResultKind {
     fn name(self) -> &'static str {
         match self {
-            Mark::Early => "early",
-            Mark::Final => "final",
-            Mark::Corrected => "corrected",
+            ResultKind::Early => "early",
+            ResultKind::Final => "final",
+            ResultKind::Corrected => "corrected",
         }
     }
 }
 
-/// The times of the windows of results.
+/// The windows' start and end times in results.
 #[derive(Clone)]
-pub enum Span {
-    /// All results are of the window from the first time up to the second.
+pub enum WindowSpan {
+    /// The start and the end of the window of all results.
     One(i64, i64),
-    /// Each is of its own: starts and ends.
+    /// The starts and the ends of windows, one for each result.
     Each(Vec<i64>, Vec<i64>),
-    /// Windows that do not go by time: each result is at the time of its latest row, where the stream has times.
+    /// For windows that are not in time: the event time of a result is that of its latest row, where the stream has times.
     Latest,
 }
 
-/// The results of all keys of a pane, which are given some at a time. In between, the pane must not change.
-pub struct Giving {
-    span: Span,
-    mark: Mark,
+/// Progress in emitting the results of all keys of a pane, some at a time. Until it is done, the pane must not change.
+pub struct Emission {
+    span: WindowSpan,
+    kind: ResultKind,
     walk: Walk,
     begun: bool,
     done: bool,
 }
 
-impl Giving {
-    /// None given yet.
-    pub fn new(span: Span, mark: Mark) -> Self {
-        Giving { span, mark, walk: Walk::default(), begun: false, done: false }
+impl Emission {
+    /// Starts with the first key.
+    pub fn new(span: WindowSpan, kind: ResultKind) -> Self {
+        Emission { span, kind, walk: Walk::default(), begun: false, done: false }
     }
 }
 
-/// What became of rows.
+/// The outcome of adding rows.
 #[derive(Default)]
 pub struct Added {
-    /// Rows that came too late for all of their windows.
+    /// Rows whose windows are all closed.
     pub late: Vec<u32>,
     /// Rows whose time is out of range.
     pub out_of_range: Vec<u32>,
     /// Rows that a plugin aggregate failed.
     pub failures: Vec<RowFailure>,
-    /// Results that they brought about: corrected ones, and early ones by count.
+    /// Results that the rows caused: corrected ones, and early ones by count.
     pub results: Vec<Batch>,
 }
 
-/// The key, the aggregates, and which columns results have.
+/// The key, the aggregates, and the columns of results.
 pub struct Plan {
     /// Positions of the key columns in the input.
     pub key: Vec<usize>,
-    /// Their fields.
+    /// The fields of the key columns.
     pub key_fields: Vec<Field>,
-    /// The results.
+    /// The aggregates, in the order of their result columns.
     pub aggregators: Vec<Aggregator>,
     /// Whether there is a column `window_result`.
     pub marks_results: bool,
     /// Whether results have an event time.
     pub has_event_time: bool,
-    /// Windows that do not end at a time: a result is as late as the latest row of its key.
+    /// Whether the windows do not end at a time: the event time of a result is that of its key's latest row.
     pub dated_by_rows: bool,
-    /// Results beside that at the end.
+    /// When windows emit results before their end.
     pub trigger: Option<Trigger>,
 }
 
@@ -110,13 +110,13 @@ pub struct Plan {
 pub struct NewRows<'a> {
     /// The rows.
     pub batch: &'a Batch,
-    /// When they are.
+    /// The times of the rows.
     pub times: Times<'a>,
-    /// When that is.
+    /// The context of calls of plugin aggregates.
     pub context: &'a CallContext,
 }
 
-/// What windows hold that will come out without further rows (T4).
+/// Which results windows will emit without further rows (T4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
     /// Nothing.
@@ -127,64 +127,64 @@ pub enum Held {
     AtAnyTime,
 }
 
-/// One kind of windows on one worker: what it keeps, and when it gives results.
+/// The state of one kind of windows on one worker, and the rule when it emits results.
 pub trait WindowState {
-    /// Adds rows up.
+    /// Aggregates rows.
     fn add(&mut self, plan: &mut Plan, rows: &NewRows<'_>) -> Result<Added>;
 
-    /// Adds what another worker has added up: a batch as [`partial`](super::partial) describes it. Gives how many of its rows
-    /// came too late, and results as [`WindowState::add`].
+    /// Merges partial aggregates of another worker: a batch as [`partial`](super::partial) describes it. Returns how many of its
+    /// rows were late, and results as [`WindowState::add`] does.
     fn add_partials(&mut self, plan: &mut Plan, partials: &Batch) -> Result<(usize, Vec<Batch>)>;
 
-    /// Time has come to this watermark: windows are to fire up to it. [`WindowState::next`] gives their results; until it gives
-    /// nothing more, nothing else may be added.
+    /// Fires windows up to a watermark. [`WindowState::next`] returns their results; no rows may be added until it returns
+    /// `None`.
     fn advance(&mut self, watermark: i64);
 
-    /// Early results of the keys that have changed since the last ones are to be given, by [`WindowState::next`] as well.
+    /// Requests early results of the keys that have changed since the last early results. [`WindowState::next`] returns them.
     fn early(&mut self);
 
-    /// The next results, not too many at a time; `None`: that is all for now.
+    /// Returns the next results, a bounded number at a time; `None` if there are no more for now.
     fn next(&mut self, plan: &mut Plan) -> Result<Option<Vec<Batch>>>;
 
-    /// The watermark at which the next window fires, if there is one to fire.
+    /// Returns the watermark at which the next window fires, if there is one.
     fn next_firing(&self) -> Option<i64>;
 
-    /// What is held that will come out without further rows.
+    /// Returns which results will be emitted without further rows.
     fn held(&self) -> Held;
 
-    /// Keys in windows that have not given their result.
+    /// Returns the number of keys in windows that have not emitted their result.
     fn open_groups(&self) -> usize;
 }
 
-/// Called with the keys of a pane that are to give a result by their number of rows.
-pub type GiveFull<'a> = dyn FnMut(&mut Plan, &Pane, &[u32]) -> Result<()> + 'a;
+/// Receives the keys of a pane that are due to emit a result by their number of rows.
+pub type EmitFull<'a> = dyn FnMut(&mut Plan, &Pane, &[u32]) -> Result<()> + 'a;
 
 impl Plan {
-    /// A pane without keys, for a short time: it stays in memory.
+    /// Creates an empty pane that stays in memory, for short use.
     pub fn pane(&self) -> Pane {
         Pane::new(Accumulated::new(self))
     }
 
-    /// A pane without keys, which is part of the operator's state, with room for about `keys` keys.
+    /// Creates an empty pane in the operator's state, with memory for about `keys` keys.
     pub fn kept_pane(&self, store: &StateStore, keys: usize) -> Pane {
         let pane = Pane::in_store(Accumulated::new(self), store, PANES, SlotKind::Window);
         if keys == 0 { pane } else { pane.with_room(keys.min(ROOM_MAX)) }
     }
 
-    /// Whether every aggregate can be taken out of others again.
+    /// Whether every aggregate is invertible.
     pub fn is_invertible(&self) -> bool {
         self.aggregators.iter().all(Aggregator::is_invertible)
     }
 
-    /// Adds rows to a pane: row `i` belongs to key `groups[i]`. Gives those that a plugin failed. Where keys give results by
-    /// number of rows, `full` is called with the keys that are to give one, behind the rows that bring it about.
+    /// Aggregates rows in a pane: row `i` belongs to key `groups[i]`. Returns the rows that a plugin failed. Where a trigger
+    /// counts rows, calls `full` with the keys that are due, right after the rows that make them due.
     pub fn add(
         &mut self,
         pane: &mut Pane,
         rows: &NewRows<'_>,
         groups: &[u32],
-        columns: &mut Columns<'_>,
-        full: &mut GiveFull<'_>,
+        columns: &mut LazyColumns<'_>,
+        full: &mut EmitFull<'_>,
     ) -> Result<Vec<RowFailure>> {
         let Some(Trigger::Count(n)) = self.trigger else {
             return pane.values_mut().update(&mut self.aggregators, groups, columns, rows.times, rows.context);
@@ -192,10 +192,10 @@ impl Plan {
         let mut failures = Vec::new();
         for round in rounds(groups, &mut pane.values_mut().counter, Every { rows: n, cut: 0 }) {
             let some = round.of(rows, groups);
-            let (mut columns, times) = (Columns::of(&some.batch), Times::Each(&some.times));
+            let (mut columns, times) = (LazyColumns::of(&some.batch), Times::Each(&some.times));
             let values = pane.values_mut();
             let failed = values.update(&mut self.aggregators, &some.keys, &mut columns, times, rows.context)?;
-            failures.extend(round.outside(failed));
+            failures.extend(round.in_batch(failed));
             if !round.full.is_empty() {
                 full(self, pane, &round.full)?;
             }
@@ -203,8 +203,14 @@ impl Plan {
         Ok(failures)
     }
 
-    /// Results of these rows of a pane, or of all.
-    pub fn results(&mut self, pane: &Pane, rows: Option<&[u32]>, span: Span, mark: Mark) -> Result<Vec<Batch>> {
+    /// Returns the results of some rows of a pane, or of all.
+    pub fn results(
+        &mut self,
+        pane: &Pane,
+        rows: Option<&[u32]>,
+        span: WindowSpan,
+        kind: ResultKind,
+    ) -> Result<Vec<Batch>> {
         let free = pane.index().rows() != pane.index().len();
         let live: Vec<u32>;
         let rows = match rows {
@@ -214,37 +220,37 @@ impl Plan {
             }
             rows => rows,
         };
-        self.results_of(pane.index(), pane.values(), rows, rows, span, mark)
+        self.results_of(pane.index(), pane.values(), rows, rows, span, kind)
     }
 
-    /// The next results of all keys of a pane.
-    pub fn next_results(&mut self, pane: &mut Pane, giving: &mut Giving) -> Result<Option<Vec<Batch>>> {
-        if giving.done {
+    /// Returns the next results of a pane; `None` if all keys are done.
+    pub fn next_results(&mut self, pane: &mut Pane, emission: &mut Emission) -> Result<Option<Vec<Batch>>> {
+        if emission.done {
             return Ok(None);
         }
-        if !giving.begun && pane.spilled_keys() == 0 && pane.len() <= KEYS_AT_ONCE {
-            giving.done = true;
-            return self.results(pane, None, giving.span.clone(), giving.mark).map(Some);
+        if !emission.begun && pane.spilled_keys() == 0 && pane.len() <= KEYS_AT_ONCE {
+            emission.done = true;
+            return self.results(pane, None, emission.span.clone(), emission.kind).map(Some);
         }
-        giving.begun = true;
-        let (span, mark, mut results) = (&giving.span, giving.mark, Vec::new());
-        giving.done = !pane.walk(&mut giving.walk, |index, values, rows| {
-            results = self.results_of(index, values, Some(rows), Some(rows), span.clone(), mark)?;
+        emission.begun = true;
+        let (span, kind, mut results) = (&emission.span, emission.kind, Vec::new());
+        emission.done = !pane.walk(&mut emission.walk, |index, values, rows| {
+            results = self.results_of(index, values, Some(rows), Some(rows), span.clone(), kind)?;
             Ok(())
         })?;
         Ok(Some(results))
     }
 
-    /// Results of accumulators whose groups are not those of the index: `keys` are rows of the index, `groups` those of the
-    /// accumulators, as many; `None`: all, in order.
+    /// Returns results of accumulators whose groups are not the rows of the index. `keys` are rows of the index, `groups` are
+    /// groups of the accumulators; both have the same length. `None`: all, in order.
     pub fn results_of(
         &mut self,
         index: &KeyIndex,
         values: &Accumulated,
         keys: Option<&[u32]>,
         groups: Option<&[u32]>,
-        span: Span,
-        mark: Mark,
+        span: WindowSpan,
+        kind: ResultKind,
     ) -> Result<Vec<Batch>> {
         let row_count = keys.map_or(index.rows(), <[u32]>::len);
         if row_count == 0 {
@@ -256,21 +262,21 @@ impl Plan {
         };
         let times = |times: Vec<i64>| Arc::new(TimestampMillisecondArray::from(times)) as ArrayRef;
         let event_time = match span {
-            Span::One(start, end) => {
+            WindowSpan::One(start, end) => {
                 columns.push(repeat_timestamp(start, row_count));
                 columns.push(repeat_timestamp(end, row_count));
                 repeat_timestamp(end - 1, row_count)
             }
-            Span::Each(starts, ends) => {
+            WindowSpan::Each(starts, ends) => {
                 let last = ends.iter().map(|end| end - 1).collect();
                 columns.push(times(starts));
                 columns.push(times(ends));
                 times(last)
             }
-            Span::Latest => times(chosen(&values.latest, groups)),
+            WindowSpan::Latest => times(chosen(&values.latest, groups)),
         };
         if self.marks_results {
-            columns.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(mark.name(), row_count))));
+            columns.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(kind.name(), row_count))));
         }
         for (aggregator, accumulators) in self.aggregators.iter_mut().zip(&values.aggregates) {
             columns.extend(aggregator.finish(accumulators, groups)?);

@@ -1,9 +1,9 @@
 //! Local pre-aggregation (a combiner): the rows of a batch with one key and pane cross to the key's owner as one row.
 //!
-//! So a key with half of all rows is aggregated by all workers, and its owner merges one or a few rows per pane from each. Partial
-//! aggregates are held until all rows that have arrived are taken, or until a watermark arrives at which one of their windows
-//! fires. Rows that may be late are sent unchanged: the owner decides whether they are, and where they go. Emitted rows are
-//! addressed: this operator is its own shuffle.
+//! All workers aggregate the rows of a frequent key, and its owner merges one or a few rows per pane from each. Partial aggregates
+//! are held until all rows that have arrived are processed, or until a watermark arrives at which one of their windows fires. Rows
+//! that may be late are sent unchanged: the owner decides whether they are. Emitted rows are addressed: this operator is its own
+//! shuffle.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -11,8 +11,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use arrow_array::{ArrayRef, TimestampMillisecondArray};
 
 use super::aggregate::Times;
-use super::aggregator::Columns;
-use super::divide::{Part, divide};
+use super::aggregator::LazyColumns;
+use super::divide::{RowSubset, divide};
 use super::operator::BatchTimes;
 use super::pane::{Accumulated, Pane, rows_of};
 use super::plan::Plan;
@@ -31,20 +31,20 @@ use flowgate_state::index::KeyIndex;
 use flowgate_state::table::Table;
 use flowgate_wall::{CallContext, RowFailure};
 
-/// Outputs: rows as they came, what was added up, and rows that a plugin aggregate failed.
+/// The output of rows that are forwarded unchanged.
 pub const ROWS: usize = 0;
-/// See [`ROWS`].
+/// The output of partial aggregates.
 pub const PARTIALS: usize = 1;
-/// See [`ROWS`].
+/// The output of rows that a plugin aggregate failed.
 pub const ERRORS: usize = 2;
 
-/// Pre-aggregation pays where there are at least this number of rows for each key.
+/// Pre-aggregation pays from this number of rows for each key.
 const ROWS_PER_KEY_MIN: usize = 4;
-/// Keys of a pane, and panes, beyond which what is held is given at once: so it is bounded.
+/// A held pane with more keys is emitted.
 const HELD_KEYS_MAX: usize = 64 << 10;
-/// See [`HELD_KEYS_MAX`].
+/// If more panes are held, all are emitted.
 const HELD_PANES_MAX: usize = 64;
-/// Batches that go as they are before it is tried again whether adding up pays.
+/// Batches that are forwarded unchanged before pre-aggregation is tried again.
 const BATCHES_BETWEEN_TRIES: u32 = 16;
 
 /// The sender's side of a window operator, before the shuffle.
@@ -56,47 +56,47 @@ pub struct PreAggregate {
     dead_letters: DeadLetters,
     metrics: Arc<NodeMetrics>,
     watermark: Option<i64>,
-    /// The stream has been idle: others may be ahead of its watermark, so that every row may be late.
+    /// Whether the stream has been idle: other senders may be ahead of its watermark, so that every row may be late.
     was_idle: bool,
-    /// Batches that are still to go as they are.
+    /// The number of batches that are still forwarded unchanged.
     passing: u32,
     scratch: Vec<u32>,
-    /// Where rows and partial aggregates go.
     to: Shuffles,
-    held: Vec<Held>,
-    /// Panes that hold nothing; kept for the memory of their indexes.
+    held: Vec<HeldPane>,
+    /// Empty panes, kept to reuse the memory of their indexes.
     spare: Vec<Pane>,
-    /// For the sessions of the batch in flight.
+    /// The sessions of the current batch.
     sessions: Table<Sessions>,
 }
 
-/// What was added up of one pane and has not been given.
-struct Held {
+/// The aggregates of one pane that have not been emitted.
+struct HeldPane {
     start: i64,
     pane: Pane,
     rows: usize,
 }
 
-/// By which rows and partial aggregates go to the owners of their keys.
+/// The shuffles that bring rows and partial aggregates to the owners of their keys.
 pub struct Shuffles {
-    /// Of rows.
+    /// The shuffle of rows.
     pub rows: Shuffle,
-    /// Of partial aggregates, whose first columns are those of the key.
+    /// The shuffle of partial aggregates, whose first columns are the key.
     pub partials: Shuffle,
 }
 
-/// What was added up, on its way out.
+/// Partial aggregates to emit.
 struct Partials<'a> {
     index: &'a KeyIndex,
     values: &'a Accumulated,
-    /// Rows of the index, and the groups of the values that go with them.
+    /// Rows of the index.
     keys: &'a [u32],
+    /// By position in `keys`: the group in `values`.
     groups: &'a [u32],
 }
 
 impl Partials<'_> {
-    /// Gives each worker what is its; `times` makes the timestamps of some groups.
-    fn give(
+    /// Emits to each worker the partials of its keys; `times` returns the timestamp columns of some groups.
+    fn emit(
         &self,
         plan: &Plan,
         shuffle: &Shuffle,
@@ -116,7 +116,7 @@ impl Partials<'_> {
 }
 
 impl PreAggregate {
-    /// For windows whose results do not depend on the order of rows of a key.
+    /// Creates the operator for windows whose results do not depend on the order of a key's rows.
     pub fn new(
         plan: Plan,
         windows: Windows,
@@ -145,7 +145,7 @@ impl PreAggregate {
         }
     }
 
-    /// Adds up the rows of one pane. Gives the rows that a plugin failed.
+    /// Aggregates the rows of one pane. Returns the rows that a plugin failed.
     fn add_to_pane(
         &mut self,
         start: i64,
@@ -156,43 +156,43 @@ impl PreAggregate {
         let at = self.held.iter().position(|held| held.start == start).unwrap_or_else(|| {
             let mut pane = self.spare.pop().unwrap_or_else(|| self.plan.pane());
             pane.reset(Accumulated::new(&self.plan));
-            self.held.push(Held { start, pane, rows: 0 });
+            self.held.push(HeldPane { start, pane, rows: 0 });
             self.held.len() - 1
         });
         let held = &mut self.held[at];
         held.rows += batch.row_count();
-        let mut columns = Columns::of(batch);
+        let mut columns = LazyColumns::of(batch);
         rows_of(&mut held.pane, &mut columns, &self.plan.key, batch.row_count(), &mut self.scratch)?;
         let values = held.pane.values_mut();
         values.update(&mut self.plan.aggregators, &self.scratch, &mut columns, times, context)
     }
 
-    /// Gives what is held of some panes.
-    fn give(&mut self, is_due: impl Fn(&Held) -> bool, out: &mut Outputs) -> Result<()> {
+    /// Emits the held panes that are due.
+    fn emit_held(&mut self, is_due: impl Fn(&HeldPane) -> bool, out: &mut Outputs) -> Result<()> {
         while let Some(at) = self.held.iter().position(&is_due) {
-            let Held { start, pane, rows } = self.held.swap_remove(at);
+            let HeldPane { start, pane, rows } = self.held.swap_remove(at);
             let all: Vec<u32> = (0..pane.index().rows() as u32).collect();
             let starts = |groups: &[u32]| match self.windows {
                 Windows::Global => Vec::new(),
                 _ => vec![repeat_timestamp(start, groups.len())],
             };
             let partials = Partials { index: pane.index(), values: pane.values(), keys: &all, groups: &all };
-            partials.give(&self.plan, &self.to.partials, starts, out)?;
+            partials.emit(&self.plan, &self.to.partials, starts, out)?;
             self.judge(rows, all.len());
             self.spare.push(pane);
         }
         Ok(())
     }
 
-    /// Whether adding up pays is seen by what it has come to.
+    /// Suspends pre-aggregation if it has not made the rows few enough.
     fn judge(&mut self, rows: usize, partials: usize) {
         if partials * ROWS_PER_KEY_MIN > rows {
             self.passing = BATCHES_BETWEEN_TRIES;
         }
     }
 
-    /// Adds up the sessions of a batch, and gives what came of them. A watermark may have a session fire to which rows that are
-    /// held would belong: they are not held.
+    /// Aggregates the sessions of a batch and emits them. They are not held, because a watermark could fire the session to which
+    /// held rows belong.
     fn sessions(
         &mut self,
         gap_ms: i64,
@@ -203,7 +203,7 @@ impl PreAggregate {
     ) -> Result<Vec<RowFailure>> {
         let table = &mut self.sessions;
         table.reset(Sessions::new(gap_ms, self.lateness_ms, Accumulated::new(&self.plan)));
-        let mut columns = Columns::of(batch);
+        let mut columns = LazyColumns::of(batch);
         rows_of(table, &mut columns, &self.plan.key, batch.row_count(), &mut self.scratch)?;
         let (mut found, mut merged) = (Vec::with_capacity(self.scratch.len()), Vec::new());
         for (row, key) in self.scratch.iter().enumerate() {
@@ -211,7 +211,7 @@ impl PreAggregate {
             found.push(table.values_mut().find(*key, time, time, &mut merged).0);
         }
         let sessions = table.values_mut();
-        // Nothing is aggregated yet, so that there is nothing to merge.
+        // Nothing is aggregated yet, so there is nothing to merge.
         sessions.settle(&mut found);
         let failed = sessions.accumulated.update(&mut self.plan.aggregators, &found, &mut columns, times, context)?;
         let sessions = table.values();
@@ -226,13 +226,13 @@ impl PreAggregate {
             vec![time(|session| session.first), time(|session| session.last)]
         };
         let partials = Partials { index: table.index(), values: &sessions.accumulated, keys: &keys, groups: &there };
-        partials.give(&self.plan, &self.to.partials, spans, out)?;
+        partials.emit(&self.plan, &self.to.partials, spans, out)?;
         self.judge(batch.row_count(), keys.len());
         Ok(failed)
     }
 
-    /// Divides a batch into panes; rows that may be late or are out of range are set aside.
-    fn divide(&self, times: Times<'_>, rows: usize, aside: &mut Vec<u32>) -> Vec<(i64, Part)> {
+    /// Divides a batch into panes; adds to `aside` the rows that may be late or are out of range.
+    fn divide(&self, times: Times<'_>, rows: usize, aside: &mut Vec<u32>) -> Vec<(i64, RowSubset)> {
         match self.windows {
             Windows::Time { size_ms, slide_ms } => {
                 let shape = Shape { size_ms, slide_ms, lateness_ms: self.lateness_ms };
@@ -242,19 +242,19 @@ impl PreAggregate {
                 divided.parts
             }
             Windows::Session { gap_ms } => {
-                // By itself, the session of a row that is set aside here would be closed already.
+                // A session of a row that is set aside alone would be closed already.
                 let closes_at = |time: i64| closes_at(time, gap_ms, self.lateness_ms);
                 let is_late = |time: i64| self.watermark.is_some_and(|w| closes_at(time) <= w);
                 let in_range = |time: i64| (-TIME_LIMIT_MS..=TIME_LIMIT_MS).contains(&time);
                 let kept = |row: usize| in_range(times.at(row)) && !is_late(times.at(row));
                 if (0..rows).all(kept) {
-                    return vec![(0, Part::All)];
+                    return vec![(0, RowSubset::All)];
                 }
                 let (kept, late) = (0..rows as u32).partition(|row| kept(*row as usize));
                 *aside = late;
-                vec![(0, Part::Rows(kept))]
+                vec![(0, RowSubset::Rows(kept))]
             }
-            Windows::Global | Windows::Rows { .. } => vec![(0, Part::All)],
+            Windows::Global | Windows::Rows { .. } => vec![(0, RowSubset::All)],
         }
     }
 }
@@ -269,12 +269,12 @@ impl Operator for PreAggregate {
         let times = BatchTimes::of(&batch, self.time, tick)?;
         let times = times.as_times();
         let mut aside = Vec::new();
-        for (start, part) in self.divide(times, batch.row_count(), &mut aside) {
-            let (rows, part_times) = (part.of(&batch), part.times(times));
+        for (start, subset) in self.divide(times, batch.row_count(), &mut aside) {
+            let (rows, subset_times) = (subset.of(&batch), subset.times(times));
             if rows.row_count() == 0 {
                 continue;
             }
-            let at = part_times.as_times(times);
+            let at = subset_times.as_times(times);
             let failed = match self.windows {
                 Windows::Session { gap_ms } => self.sessions(gap_ms, &rows, at, &context, out)?,
                 _ => self.add_to_pane(start, &rows, at, &context)?,
@@ -282,11 +282,11 @@ impl Operator for PreAggregate {
             if self.held.len() > HELD_PANES_MAX {
                 self.flush(out)?;
             }
-            let failed = failed.into_iter().map(|f| (part.outside(f.row), f.message)).collect();
+            let failed = failed.into_iter().map(|f| (subset.in_batch(f.row), f.message)).collect();
             out.emit(ERRORS, self.dead_letters.of(&batch, failed)?);
         }
-        self.give(|held| held.pane.len() > HELD_KEYS_MAX, out)?;
-        // The others are counted by the operator itself.
+        self.emit_held(|held| held.pane.len() > HELD_KEYS_MAX, out)?;
+        // The window operator counts the rows that are set aside.
         self.metrics.rows_in.fetch_add((batch.row_count() - aside.len()) as u64, Relaxed);
         if aside.is_empty() {
             return Ok(());
@@ -296,8 +296,8 @@ impl Operator for PreAggregate {
     }
 
     fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
-        // T6: what is held goes in front of the watermark for which a window of it fires, and of idleness, in which the owner
-        // may go ahead of this sender. Rows behind either of these are the owner's business if they may be late.
+        // T6: a held pane is emitted before a watermark that fires one of its windows, and before idleness, which lets the
+        // owner get ahead of this sender. After either, the owner decides about rows that may be late.
         self.watermark = signal.known_watermark();
         if signal.is_idle() {
             self.was_idle = true;
@@ -306,7 +306,7 @@ impl Operator for PreAggregate {
         match (self.watermark, self.windows) {
             (Some(watermark), Windows::Time { size_ms, slide_ms }) => {
                 let shape = Shape { size_ms, slide_ms, lateness_ms: self.lateness_ms };
-                self.give(|held| shape.fires_at(shape.first_window(held.start)) <= watermark, out)
+                self.emit_held(|held| shape.fires_at(shape.first_window(held.start)) <= watermark, out)
             }
             _ => Ok(()),
         }
@@ -317,7 +317,7 @@ impl Operator for PreAggregate {
     }
 
     fn flush(&mut self, out: &mut Outputs) -> Result<()> {
-        self.give(|_| true, out)
+        self.emit_held(|_| true, out)
     }
 
     fn end(&mut self, _complete: bool, _tick: Tick, out: &mut Outputs) -> Result<()> {

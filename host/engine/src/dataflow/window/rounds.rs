@@ -1,4 +1,4 @@
-//! Results by number of rows: which rows of a batch belong together when a key gives a result each `n` rows.
+//! Rounds: the rows of a batch that can be aggregated in one step when a key emits a result every `n` rows.
 
 use std::collections::BTreeMap;
 
@@ -6,27 +6,27 @@ use super::plan::NewRows;
 use crate::dataflow::batch::Batch;
 use flowgate_wall::RowFailure;
 
-/// Rows that can be added up at once: no key among them gives a result before all of its rows here are added.
+/// Rows that can be aggregated in one step: no key emits a result before all of its rows here are aggregated.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Round {
     /// Rows of the batch, in order.
     pub rows: Vec<u32>,
-    /// The keys that are to give a result behind these rows.
+    /// The keys that emit a result after these rows.
     pub full: Vec<u32>,
 }
 
-/// The rows of a round.
+/// The rows of a round, as a batch.
 pub struct RoundRows {
     /// The rows.
     pub batch: Batch,
-    /// Their keys.
+    /// The key of each row.
     pub keys: Vec<u32>,
-    /// When they are.
+    /// The time of each row.
     pub times: Vec<i64>,
 }
 
 impl Round {
-    /// The rows, out of a batch whose row `i` belongs to key `keys[i]`.
+    /// Selects the round's rows from a batch whose row `i` belongs to key `keys[i]`.
     pub fn of(&self, rows: &NewRows<'_>, keys: &[u32]) -> RoundRows {
         RoundRows {
             batch: rows.batch.select(&self.rows.clone().into()),
@@ -35,8 +35,8 @@ impl Round {
         }
     }
 
-    /// Failures of the round's rows, with their places in the batch.
-    pub fn outside(&self, failures: Vec<RowFailure>) -> impl Iterator<Item = RowFailure> {
+    /// Maps failures of the round's rows to row numbers of the whole batch.
+    pub fn in_batch(&self, failures: Vec<RowFailure>) -> impl Iterator<Item = RowFailure> {
         failures.into_iter().map(|failure| RowFailure { row: self.rows[failure.row as usize], ..failure })
     }
 }
@@ -44,17 +44,17 @@ impl Round {
 /// Where rounds end for a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Every {
-    /// After this number of rows, and then again.
+    /// The number of rows after which a round ends, and counting starts again.
     pub rows: u64,
-    /// After this smaller number of them as well; 0: not.
+    /// A smaller number of rows after which a round ends as well; 0: none.
     pub cut: u64,
 }
 
-/// Divides the rows of a batch: row `i` belongs to key `keys[i]`, of which `since` counts the rows since it was full last, cuts left
-/// aside. `since` is brought up to date. A key that comes often is in several rounds.
+/// Divides the rows of a batch into rounds: row `i` belongs to key `keys[i]`. By key, `since` is the number of rows since the last
+/// round of `every.rows` rows; it is updated. A frequent key is in several rounds.
 pub fn rounds(keys: &[u32], since: &mut [u64], every: Every) -> Vec<Round> {
     let mut rounds: Vec<Round> = Vec::new();
-    // By key: the round that its next row belongs to. Keys of one batch are few: those that gave a result are fewer.
+    // By key: the round of its next row. Only keys that have completed a round are here: they are few.
     let mut next: BTreeMap<u32, usize> = BTreeMap::new();
     for (row, key) in keys.iter().enumerate() {
         let at = if next.is_empty() { 0 } else { next.get(key).copied().unwrap_or(0) };
@@ -82,10 +82,10 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Goal: each key gives a result behind each of its `n`th rows, and behind cuts, and no row is lost or moved. Method: against
+        /// Goal: each key emits a result after every `n`th row and after cuts, and no row is lost or reordered. Method: against
         /// counting.
         #[test]
-        fn results_come_behind_every_nth_row(
+        fn results_follow_every_nth_row(
             keys in prop::collection::vec(0u32..4, 0..60), n in 1u64..5, cut in 0u64..4, before in 0u64..4,
         ) {
             let cut = if cut < n { cut } else { 0 };

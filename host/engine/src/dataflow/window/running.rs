@@ -1,6 +1,6 @@
-//! Merged panes: all of a window's, some keys of them, or those of overlapping windows as they move on.
+//! Merged panes: of a whole window, of some keys of a window, or of overlapping windows one after another.
 //!
-//! Panes may be spilled in part, and so may what comes of them: keys go from one to the other some at a time.
+//! Panes and merged panes may be spilled in part: keys are merged some at a time.
 
 use std::ops::Range;
 
@@ -18,14 +18,14 @@ pub(super) const MERGED: &str = "merged";
 /// Panes by their starts.
 pub type Panes = Tables<Accumulated>;
 
-/// All panes of a window, merged.
+/// Merges all panes of a window.
 pub fn merge_all(plan: &mut Plan, store: &StateStore, panes: &mut Panes, window: Range<i64>) -> Result<Pane> {
     let mut merged = Pane::in_store(Accumulated::new(plan), store, MERGED, SlotKind::Window);
     panes.visit(window, |_, pane| add(plan, &mut merged, pane, |_, _| {}))?;
     Ok(merged)
 }
 
-/// Adds a pane's keys; `added` is called with the rows that they have.
+/// Merges a pane into another; `added` is called with the rows of its keys.
 pub(super) fn add(
     plan: &mut Plan,
     into: &mut Pane,
@@ -45,7 +45,7 @@ pub(super) fn add(
 /// Keys that have changed, by pane.
 pub type Changed = Vec<(i64, Keys)>;
 
-/// The keys that have changed in some panes, merged from all panes of a window.
+/// Merges, from all panes of a window, the keys that have changed in some of them.
 pub fn merge_some(plan: &mut Plan, panes: &mut Panes, window: Range<i64>, changed: &[(i64, Keys)]) -> Result<Pane> {
     let (mut merged, mut rows) = (plan.pane(), Vec::new());
     for (_, keys) in changed.iter().filter(|(start, _)| window.contains(start)) {
@@ -62,39 +62,41 @@ pub fn merge_some(plan: &mut Plan, panes: &mut Panes, window: Range<i64>, change
     Ok(merged)
 }
 
-/// The merged panes of a stretch of time, which moves on by merging panes at its end and retracting them at its
-/// beginning: each pane is added once and taken out once, however many windows it is in. For aggregates that subtract.
+/// The merged panes of an interval, which moves by merging panes at its end and retracting them at its start: each pane is merged
+/// once and retracted once, however many windows it is in. For invertible aggregates.
 ///
-/// The counter of a key says in how many panes of the stretch it is.
+/// The counter of a key is the number of panes of the interval that have it.
 pub struct Running {
     pane: Pane,
+    /// The start of the interval.
     from: i64,
+    /// The end of the interval, exclusive.
     to: i64,
 }
 
 impl Running {
-    /// Nothing yet, from `from` on.
+    /// Creates an empty interval that starts at `from`.
     pub fn new(plan: &Plan, store: &StateStore, from: i64) -> Self {
         let pane = Pane::in_store(Accumulated::counting(plan), store, MERGED, SlotKind::Window);
         Running { pane, from, to: from }
     }
 
-    /// The merged panes.
+    /// Returns the merged panes.
     pub fn pane(&mut self) -> &mut Pane {
         &mut self.pane
     }
 
-    /// Whether the stretch starts here.
+    /// Whether the interval starts at `from`.
     pub fn starts_at(&self, from: i64) -> bool {
         self.from == from
     }
 
-    /// Whether a pane is added already.
+    /// Whether a pane is merged already.
     pub fn covers(&self, pane: i64) -> bool {
         (self.from..self.to).contains(&pane)
     }
 
-    /// Adds the panes up to here.
+    /// Extends the interval to `to`.
     pub fn extend(&mut self, plan: &mut Plan, panes: &mut Panes, to: i64) -> Result<()> {
         panes.visit(self.to..to.max(self.to), |_, pane| {
             add(plan, &mut self.pane, pane, |values, rows| {
@@ -105,7 +107,7 @@ impl Running {
         Ok(())
     }
 
-    /// Takes out the panes before here.
+    /// Retracts the panes before `from`.
     pub fn leave(&mut self, panes: &mut Panes, from: i64) -> Result<()> {
         let (running, mut ours) = (&mut self.pane, Vec::new());
         panes.visit(self.from..from, |_, pane| {

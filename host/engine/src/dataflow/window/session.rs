@@ -1,14 +1,14 @@
-//! Session windows: windows of a key that end when no row has come for a gap.
+//! Session windows: a window of a key ends when no row has arrived for a gap.
 //!
-//! A session fires when the watermark reaches its last row's time and the gap, less one; it is looked at then, and not at every
-//! row: a session that has become longer by then is looked at again at its new end.
+//! A session fires when the watermark reaches the time of its last row plus the gap, less one. It is scheduled once for that time,
+//! and not at every row: a session that has grown by then is scheduled again for its new end.
 
 use super::aggregate::Times;
-use super::aggregator::Columns;
-use super::divide::Part;
+use super::aggregator::LazyColumns;
+use super::divide::RowSubset;
 use super::pane::{Accumulated, rows_of};
-use super::partial;
-use super::plan::{Added, Held, Mark, NewRows, PANES, Plan, Span, WindowState};
+use super::partial::PartialColumns;
+use super::plan::{Added, Held, NewRows, PANES, Plan, ResultKind, WindowSpan, WindowState};
 use super::sessions::{NONE, Session, Sessions};
 use super::shape::TIME_LIMIT_MS;
 use crate::dataflow::batch::Batch;
@@ -17,7 +17,7 @@ use flowgate_state::store::{SlotKind, StateStore};
 use flowgate_state::table::{DUE_AT_ONCE, DueReason, Table};
 use flowgate_wall::RowFailure;
 
-/// Sessions that fire at once.
+/// Sessions that fire in one step.
 const FIRED_AT_ONCE: usize = 256 << 10;
 
 /// The sessions of an operator on one worker.
@@ -25,37 +25,37 @@ pub struct SessionWindows {
     gap_ms: i64,
     table: Table<Sessions>,
     fired_to: Option<i64>,
-    /// Time up to which sessions are to fire.
+    /// The watermark up to which sessions are due to fire.
     target: Option<i64>,
-    /// Early results are to be given.
+    /// Whether early results are due.
     early: bool,
     scratch: Vec<u32>,
 }
 
 impl SessionWindows {
-    /// Without sessions.
+    /// Creates windows without sessions.
     pub fn new(plan: &Plan, store: &StateStore, gap_ms: i64, lateness_ms: i64) -> Self {
         let sessions = Sessions::new(gap_ms, lateness_ms, Accumulated::new(plan));
         let table = Table::in_store(sessions, store, PANES, SlotKind::Window);
         SessionWindows { gap_ms, table, fired_to: None, target: None, early: false, scratch: Vec::new() }
     }
 
-    /// Sessions that are kept in memory.
+    /// Returns the number of sessions in memory.
     #[cfg(test)]
     pub fn kept(&self) -> usize {
         self.table.values().kept()
     }
 
-    /// Puts the sessions in `found` (one for each row) in order: sessions that became one are merged; these and new ones
-    /// are to be looked at when they end.
+    /// Merges the accumulators of sessions that became one, updates `found` (the session of each row), and schedules merged and
+    /// new sessions.
     fn settle(&mut self, plan: &mut Plan, merged: &[(u32, u32)], new: &[u32], found: &mut [u32]) -> Result<()> {
-        // One after another: a session that took one in may go into a third.
+        // One after another: a merged session may be merged into a third one.
         for pair in merged {
             self.table.values_mut().accumulated.merge_within(&mut plan.aggregators, *pair)?;
         }
         let sessions = self.table.values_mut();
         sessions.settle(found);
-        // One that others became part of may end, and so fire, at another time than it is in the schedule for.
+        // A merged session may end at another time than it is scheduled for.
         for number in new.iter().chain(merged.iter().map(|(_, into)| into)) {
             if sessions.all[*number as usize].key != NONE {
                 sessions.schedule(*number);
@@ -64,8 +64,8 @@ impl SessionWindows {
         Ok(())
     }
 
-    /// Whether a stretch of time of a key is late: by itself it would be a session that is closed already, and it belongs to
-    /// none that is there.
+    /// Whether rows of a key from `first` to `last` are late: a session of only these rows would be closed, and they belong to
+    /// no existing session.
     fn is_late(&self, key: u32, first: i64, last: i64) -> bool {
         let sessions = self.table.values();
         let closed = self.fired_to.is_some_and(|w| sessions.closes_at(last) <= w);
@@ -73,18 +73,18 @@ impl SessionWindows {
         closed && !sessions.of_key(key).any(|(_, session)| near(session))
     }
 
-    /// Results of these sessions.
-    fn results(&self, plan: &mut Plan, sessions: &[u32], mark: Mark) -> Result<Vec<Batch>> {
+    /// Returns the results of some sessions.
+    fn results(&self, plan: &mut Plan, sessions: &[u32], kind: ResultKind) -> Result<Vec<Batch>> {
         let values = self.table.values();
         let of = |session: &u32| &values.all[*session as usize];
         let keys: Vec<u32> = sessions.iter().map(|s| of(s).key).collect();
         let starts = sessions.iter().map(|s| of(s).first).collect();
         let ends = sessions.iter().map(|s| of(s).last + self.gap_ms).collect();
-        let span = Span::Each(starts, ends);
-        plan.results_of(self.table.index(), &values.accumulated, Some(&keys), Some(sessions), span, mark)
+        let span = WindowSpan::Each(starts, ends);
+        plan.results_of(self.table.index(), &values.accumulated, Some(&keys), Some(sessions), span, kind)
     }
 
-    /// What follows from rows in sessions that the watermark has passed: results, corrected ones where there was one before.
+    /// Fires sessions with new rows whose end the watermark has passed. A result is corrected if there was one before.
     fn correct(&mut self, plan: &mut Plan, touched: &[u32]) -> Result<Vec<Batch>> {
         let Some(watermark) = self.fired_to else { return Ok(Vec::new()) };
         let sessions = self.table.values_mut();
@@ -96,7 +96,7 @@ impl SessionWindows {
                 sessions.schedule(*number);
                 passed.push(*number);
             } else if session.fired {
-                // It has become longer than when it fired: it fires once more.
+                // It has grown since it fired: it fires again.
                 session.fired = false;
                 sessions.schedule(*number);
             }
@@ -106,19 +106,19 @@ impl SessionWindows {
         self.fire(plan, passed)
     }
 
-    /// The results of sessions that have ended.
+    /// Returns the results of sessions that have ended.
     fn fire(&mut self, plan: &mut Plan, mut sessions: Vec<u32>) -> Result<Vec<Batch>> {
         sessions.sort_by_key(|number| self.table.values().all[*number as usize].last);
         let all = &self.table.values().all;
-        let (again, first): (Vec<u32>, Vec<u32>) = sessions.into_iter().partition(|n| all[*n as usize].given);
+        let (again, first): (Vec<u32>, Vec<u32>) = sessions.into_iter().partition(|n| all[*n as usize].emitted);
         for number in again.iter().chain(&first) {
             let session = &mut self.table.values_mut().all[*number as usize];
-            (session.fired, session.given) = (true, true);
+            (session.fired, session.emitted) = (true, true);
             let key = session.key;
             self.table.mark_changed(key);
         }
-        let mut results = self.results(plan, &first, Mark::Final)?;
-        results.extend(self.results(plan, &again, Mark::Corrected)?);
+        let mut results = self.results(plan, &first, ResultKind::Final)?;
+        results.extend(self.results(plan, &again, ResultKind::Corrected)?);
         Ok(results)
     }
 
@@ -126,8 +126,8 @@ impl SessionWindows {
         self.table.values().schedule.keys().next().copied()
     }
 
-    /// Looks at sessions in memory whose time has come. Gives those that fire, those that close, and whether there are more.
-    fn look(&mut self, watermark: i64) -> (Vec<u32>, Vec<u32>, bool) {
+    /// Takes the due sessions in memory. Returns those that fire, those that close, and whether more are due.
+    fn take_due(&mut self, watermark: i64) -> (Vec<u32>, Vec<u32>, bool) {
         let (mut firing, mut closed) = (Vec::new(), Vec::new());
         let sessions = self.table.values_mut();
         while let Some(entry) = sessions.schedule.first_entry() {
@@ -157,7 +157,7 @@ impl SessionWindows {
         (firing, closed, false)
     }
 
-    /// Forgets sessions that are closed.
+    /// Removes sessions that are closed.
     fn forget(&mut self, mut closed: Vec<u32>) {
         closed.sort_unstable();
         closed.dedup();
@@ -170,7 +170,7 @@ impl SessionWindows {
         }
     }
 
-    /// Forgets keys without a session: those of rows that were late.
+    /// Removes keys without a session: keys of late rows.
     fn forget_empty(&mut self, mut keys: Vec<u32>) {
         keys.sort_unstable();
         keys.dedup();
@@ -181,8 +181,8 @@ impl SessionWindows {
         }
     }
 
-    /// Takes rows that can be taken: for each, which is of a key from a first to a last time, its session. Gives the rows that
-    /// cannot, which are late.
+    /// Assigns rows to sessions; a row has a key and spans a first to a last time. Appends the session of each row that is not
+    /// late to `found`, and returns the late rows.
     fn assign(
         &mut self,
         plan: &mut Plan,
@@ -191,7 +191,7 @@ impl SessionWindows {
     ) -> Result<Vec<u32>> {
         let (mut late, mut merged, mut new) = (Vec::new(), Vec::new(), Vec::new());
         for (row, (key, first, last)) in rows.enumerate() {
-            // Only rows behind the watermark can be late.
+            // Only rows at or before the watermark can be late.
             if self.fired_to.is_some_and(|w| last <= w) && self.is_late(key, first, last) {
                 late.push(row as u32);
                 continue;
@@ -206,9 +206,9 @@ impl SessionWindows {
         Ok(late)
     }
 
-    /// Adds rows whose times are in range.
+    /// Aggregates rows whose times are in range.
     fn add_in_range(&mut self, plan: &mut Plan, rows: &NewRows<'_>) -> Result<Added> {
-        let mut columns = Columns::of(rows.batch);
+        let mut columns = LazyColumns::of(rows.batch);
         let mut keys = std::mem::take(&mut self.scratch);
         rows_of(&mut self.table, &mut columns, &plan.key, rows.batch.row_count(), &mut keys)?;
         let mut found = Vec::with_capacity(keys.len());
@@ -226,13 +226,13 @@ impl SessionWindows {
             added.failures = values.accumulated.update(aggregators, &found, &mut columns, rows.times, rows.context)?;
         } else {
             let on_time: Vec<u32> = (0..keys.len() as u32).filter(|row| late.binary_search(row).is_err()).collect();
-            let part = Part::Rows(on_time);
-            let (batch, times) = (part.of(rows.batch), part.times(rows.times));
-            let (mut columns, values) = (Columns::of(&batch), self.table.values_mut());
+            let subset = RowSubset::Rows(on_time);
+            let (batch, times) = (subset.of(rows.batch), subset.times(rows.times));
+            let (mut columns, values) = (LazyColumns::of(&batch), self.table.values_mut());
             let (aggregators, times) = (&mut plan.aggregators, times.as_times(rows.times));
             let failed = values.accumulated.update(aggregators, &found, &mut columns, times, rows.context)?;
-            let outside = |f: RowFailure| RowFailure { row: part.outside(f.row), ..f };
-            added.failures = failed.into_iter().map(outside).collect();
+            let in_batch = |f: RowFailure| RowFailure { row: subset.in_batch(f.row), ..f };
+            added.failures = failed.into_iter().map(in_batch).collect();
         }
         added.results = self.correct(plan, &found)?;
         if !late.is_empty() {
@@ -253,18 +253,18 @@ impl WindowState for SessionWindows {
             return self.add_in_range(plan, rows);
         }
         let (kept, wrong): (Vec<u32>, Vec<u32>) = (0..count as u32).partition(|row| in_range(*row as usize));
-        let part = Part::Rows(kept);
-        let (batch, times) = (part.of(rows.batch), part.times(rows.times));
+        let subset = RowSubset::Rows(kept);
+        let (batch, times) = (subset.of(rows.batch), subset.times(rows.times));
         let some = NewRows { batch: &batch, times: times.as_times(rows.times), context: rows.context };
         let mut added = self.add_in_range(plan, &some)?;
         added.out_of_range = wrong;
-        added.late.iter_mut().for_each(|row| *row = part.outside(*row));
-        added.failures.iter_mut().for_each(|f| f.row = part.outside(f.row));
+        added.late.iter_mut().for_each(|row| *row = subset.in_batch(*row));
+        added.failures.iter_mut().for_each(|f| f.row = subset.in_batch(f.row));
         Ok(added)
     }
 
     fn add_partials(&mut self, plan: &mut Plan, partials: &Batch) -> Result<(usize, Vec<Batch>)> {
-        let mut columns = partial::Columns::of(partials, plan.key.len(), 2)?;
+        let mut columns = PartialColumns::of(partials, plan.key.len(), 2)?;
         let mut keys = std::mem::take(&mut self.scratch);
         self.table.rows_of(&columns.keys(0, partials.row_count())?, &mut keys)?;
         let mut found = Vec::with_capacity(keys.len());
@@ -273,7 +273,7 @@ impl WindowState for SessionWindows {
         let late = self.assign(plan, rows, &mut found)?;
         if !late.is_empty() {
             let on_time: Vec<u32> = (0..keys.len() as u32).filter(|row| late.binary_search(row).is_err()).collect();
-            columns = partial::Columns::of(&partials.select(&on_time.into()), plan.key.len(), 2)?;
+            columns = PartialColumns::of(&partials.select(&on_time.into()), plan.key.len(), 2)?;
         }
         let accumulated = columns.accumulated(0, found.len());
         self.table.values_mut().accumulated.merge_columns(&mut plan.aggregators, &found, &accumulated)?;
@@ -304,17 +304,17 @@ impl WindowState for SessionWindows {
                 self.table.mark_changed(self.table.values().all[*number as usize].key);
             }
             changed.retain(|number| self.table.values().is_open(*number));
-            let results = self.results(plan, &changed, Mark::Early)?;
+            let results = self.results(plan, &changed, ResultKind::Early)?;
             self.table.settle(0)?;
             return Ok(Some(results));
         }
         let Some(target) = self.target else { return Ok(None) };
-        let (firing, closed, more) = self.look(target);
+        let (firing, closed, more) = self.take_due(target);
         let results = self.fire(plan, firing)?;
         self.forget(closed);
         self.table.settle(0)?;
         if !more && !self.table.load_due(DueReason::Time, target, DUE_AT_ONCE)? {
-            // What came back with the last of them has not been looked at.
+            // Sessions that were loaded last may be due as well.
             self.target = self.next_in_memory().filter(|at| *at <= target).map(|_| target);
         }
         Ok(Some(results))
@@ -326,13 +326,13 @@ impl WindowState for SessionWindows {
     }
 
     fn held(&self) -> Held {
-        // A session that has given its result is looked at once more, when it closes: it counts until then.
+        // A session that has emitted its result stays scheduled until it closes: it counts until then.
         if self.next_firing().is_some() { Held::Windows } else { Held::Nothing }
     }
 
     fn open_groups(&self) -> usize {
         let sessions = self.table.values();
-        // A spilled key counts as one: it is there as long as one of its sessions is.
+        // A spilled key counts as one session: it exists as long as one of its sessions does.
         let spilled = self.table.spilled_keys();
         (0..sessions.all.len() as u32).filter(|number| sessions.is_open(*number)).count() + spilled
     }

@@ -1,4 +1,4 @@
-//! Sessions against a naive model: each keeps its own rows.
+//! Sessions against a naive model in which each session keeps its rows.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMillisecondType};
@@ -11,7 +11,7 @@ use super::SessionWindows;
 use crate::dataflow::batch::Batch;
 use flowgate_wall::CallContext;
 
-/// Key, start, end, how many rows, `final` or `corrected`.
+/// Key, start, end, number of rows, `final` or `corrected`.
 type Result = (i64, i64, i64, i64, String);
 
 #[derive(Debug, Clone)]
@@ -33,9 +33,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Session {
     key: i64,
     times: Vec<i64>,
-    /// Whether a result has been given of it, or of one that became part of it.
-    given: bool,
-    /// Whether that was of all its rows, when its end had come.
+    /// Whether it, or a session that was merged into it, has emitted a result.
+    emitted: bool,
+    /// Whether that result was of all its rows, at its end.
     fired: bool,
 }
 
@@ -61,14 +61,14 @@ impl Model {
         session.last() + self.gap - 1
     }
 
-    fn give(&mut self, at: usize) -> Result {
+    fn emit(&mut self, at: usize) -> Result {
         let session = &mut self.sessions[at];
         session.fired = true;
-        let mark = if std::mem::replace(&mut session.given, true) { "corrected" } else { "final" };
+        let mark = if std::mem::replace(&mut session.emitted, true) { "corrected" } else { "final" };
         (session.key, session.first(), session.last() + self.gap, session.times.len() as i64, mark.into())
     }
 
-    /// Gives late rows and results.
+    /// Returns late rows and results.
     fn rows(&mut self, rows: &[Row]) -> (Vec<u32>, Vec<Result>) {
         let mut late = Vec::new();
         let mut touched: Vec<(i64, i64)> = Vec::new();
@@ -83,8 +83,8 @@ impl Model {
             let mut times: Vec<i64> = near.iter().flat_map(|s| s.times.clone()).collect();
             times.push(*time);
             // A session that has grown has not fired as it is now.
-            let given = near.iter().any(|s| s.given);
-            self.sessions.push(Session { key: *key, times, given, fired: false });
+            let emitted = near.iter().any(|s| s.emitted);
+            self.sessions.push(Session { key: *key, times, emitted, fired: false });
             touched.push((*key, *time));
         }
         let mut got = Vec::new();
@@ -92,7 +92,7 @@ impl Model {
             let session = &self.sessions[at];
             let is_touched = touched.iter().any(|(key, time)| *key == session.key && session.times.contains(time));
             if is_touched && self.watermark.is_some_and(|w| self.fires_at(session) <= w) {
-                got.push(self.give(at));
+                got.push(self.emit(at));
             }
         }
         (late, got)
@@ -106,7 +106,7 @@ impl Model {
         let firing: Vec<usize> = (0..self.sessions.len())
             .filter(|at| !self.sessions[*at].fired && self.fires_at(&self.sessions[*at]) <= watermark)
             .collect();
-        let got = firing.into_iter().map(|at| self.give(at)).collect();
+        let got = firing.into_iter().map(|at| self.emit(at)).collect();
         let (gap, lateness) = (self.gap, self.lateness);
         self.sessions.retain(|s| (s.last() + gap - 1).saturating_add(lateness) > watermark);
         got
@@ -152,10 +152,10 @@ fn advance(windows: &mut SessionWindows, plan: &mut Plan, watermark: i64) -> Vec
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
-    /// Goal: which rows are late, what sessions give, and which result is final or corrected, that of sessions that became one
-    /// among them. Method: random rows and watermarks, step by step against the model, however little memory there is.
+    /// Goal: late rows, results, and whether a result is final or corrected, merged sessions among them. Method: random rows and
+    /// watermarks, step by step against the model, with much and little memory.
     #[test]
-    fn sessions_give_what_the_model_gives(
+    fn sessions_emit_the_results_of_the_model(
         gap in 1i64..20,
         lateness in prop_oneof![Just(0i64), 1i64..60],
         steps in steps(),
@@ -179,8 +179,8 @@ proptest! {
         prop_assert_eq!(windows.kept(), 0, "nothing is kept");
     }
 
-    /// Goal: who replaces, with each corrected result, the results of the key whose windows lie within its window has the sessions
-    /// of all rows in the end. Method: sessions that stay open for as long as rows come.
+    /// Goal: a reader who replaces, at each corrected result, the key's results whose windows lie within its window ends with the
+    /// sessions of all rows. Method: sessions that stay open until the last row.
     #[test]
     fn corrected_results_replace_those_within_their_window(gap in 1i64..20, steps in steps()) {
         let mut plan = marking();
@@ -212,14 +212,14 @@ proptest! {
     }
 }
 
-/// Goal: a session made of one that has given its result and one that has not gives its result when its end comes, and not when
-/// the first one would have been forgotten.
+/// Goal: a session merged from one that has fired and one that has not fires at its end, and not when the first one would have
+/// closed.
 #[test]
-fn sessions_that_become_one_fire_at_their_end() {
+fn merged_sessions_fire_at_their_end() {
     let mut plan = marking();
     let mut windows = SessionWindows::new(&plan, &store(u64::MAX), 12, 1_000);
     add(&mut windows, &mut plan, &[(0, 53, 1), (0, 41, 1)]);
     assert_eq!(advance(&mut windows, &mut plan, 52), [(0, 41, 53, 1, "final".to_string())]);
-    assert_eq!(add(&mut windows, &mut plan, &[(0, 42, 1)]).1, [], "its end has not come");
+    assert_eq!(add(&mut windows, &mut plan, &[(0, 42, 1)]).1, [], "the watermark has not reached its end");
     assert_eq!(advance(&mut windows, &mut plan, 64), [(0, 41, 65, 3, "corrected".to_string())]);
 }

@@ -1,7 +1,7 @@
-//! The sessions of keys: which session a row belongs to, and which sessions become one. Pure.
+//! The sessions of keys: finds the session of a row, and merges sessions that meet. Pure.
 //!
-//! A session of a key is from its first row to its last one and a gap; rows less than a gap apart are of one session.
-//! Invariant W4: the sessions of a key lie more than a gap apart; each is in the list of exactly one key.
+//! A session of a key lasts from its first row to its last row plus the gap; rows less than a gap apart are in one session.
+//! Invariant W4: the sessions of a key are more than a gap apart; each is in the list of exactly one key.
 
 use std::collections::BTreeMap;
 
@@ -10,58 +10,58 @@ use flowgate_base::error::Result;
 use flowgate_state::bytes::{at_end, put_sized, take_array, take_count, take_int, take_sized};
 use flowgate_state::table::{DueReason, Values};
 
-/// No further session.
+/// The end of a list of sessions, and the key of a session that does not exist.
 pub const NONE: u32 = u32::MAX;
 
-/// Sessions for which accumulators are made at once: every aggregate is asked for them.
+/// Sessions for which accumulators are allocated in one step, because each step calls every aggregate.
 const ROOM_AT_ONCE: usize = 256;
 
-/// One session. Its number is that of its group in the accumulators.
+/// One session. Its number is also its group in the accumulators.
 #[derive(Debug, Clone, Copy)]
 pub struct Session {
-    /// The times of its first and its last row.
+    /// The time of its first row.
     pub first: i64,
-    /// The last row.
+    /// The time of its last row.
     pub last: i64,
     /// The next session of the key, in no order.
     pub next: u32,
-    /// The key's row; `NONE` where there is no session any more.
+    /// The key's row; [`NONE`] if the session does not exist any more.
     pub key: u32,
-    /// Whether it has given its result, and has not become longer than that since.
+    /// Whether it has emitted its result and has not grown since.
     pub fired: bool,
-    /// Whether it has ever given its result: a further one is a corrected one.
-    pub given: bool,
+    /// Whether it has ever emitted a result: later ones are corrected results.
+    pub emitted: bool,
 }
 
-/// The watermark at which a session whose last row is at `last` is forgotten: rows that would be sessions of their own are late
-/// from then on.
+/// Returns the watermark at which a session with its last row at `last` closes: from then on, rows that would be such a session
+/// alone are late.
 pub fn closes_at(last: i64, gap_ms: i64, lateness_ms: i64) -> i64 {
     (last + gap_ms - 1).saturating_add(lateness_ms)
 }
 
 /// The sessions of all keys.
 ///
-/// Encoding of a key: how many sessions (4 bytes), and for each: first, last (8 bytes each), whether it has fired and whether it has
-/// given a result (1 byte), a length (4 bytes) and its accumulators.
+/// Encoding of a key: the number of sessions (4 bytes), and for each: first, last (8 bytes each), a byte of which bit 0 is `fired`
+/// and bit 1 `emitted`, a length (4 bytes) and its accumulators.
 pub struct Sessions {
     pub(super) gap_ms: i64,
     lateness_ms: i64,
-    /// By key: its first session.
+    /// By key: the head of its list of sessions.
     heads: Vec<u32>,
     pub(super) all: Vec<Session>,
     free: Vec<u32>,
     pub(super) accumulated: Accumulated,
-    /// The number of sessions that have accumulators.
+    /// The number of sessions for which accumulators are allocated.
     room: usize,
-    /// Sessions to look at when the watermark reaches a time: to fire, or to be forgotten. A number may be that of a later session by
-    /// then, which is looked at once too often.
+    /// By watermark: the numbers of sessions that are due to fire or to close. A number may have been reused by then: that session
+    /// is checked once too often.
     pub(super) schedule: BTreeMap<i64, Vec<u32>>,
-    /// For the batch in flight: where a session that became part of another one is now.
+    /// Within a batch: pairs of a merged session and the session that it was merged into.
     moved: Vec<(u32, u32)>,
 }
 
 impl Sessions {
-    /// Of no key.
+    /// Creates sessions without keys.
     pub fn new(gap_ms: i64, lateness_ms: i64, accumulated: Accumulated) -> Self {
         Sessions {
             gap_ms,
@@ -76,36 +76,36 @@ impl Sessions {
         }
     }
 
-    /// The watermark at which a session whose last row is at `last` fires.
+    /// Returns the watermark at which a session with its last row at `last` fires.
     pub fn fires_at(&self, last: i64) -> i64 {
         last + self.gap_ms - 1
     }
 
-    /// The watermark at which it is forgotten.
+    /// Returns the watermark at which a session with its last row at `last` closes.
     pub fn closes_at(&self, last: i64) -> i64 {
         closes_at(last, self.gap_ms, self.lateness_ms)
     }
 
-    /// When a session is to be looked at next.
-    fn next_look(&self, session: &Session) -> i64 {
+    /// Returns the watermark at which a session is due next.
+    fn next_due(&self, session: &Session) -> i64 {
         if session.fired { self.closes_at(session.last) } else { self.fires_at(session.last) }
     }
 
-    /// Has a session looked at when it is time for it.
+    /// Schedules a session for the watermark at which it is due next.
     pub fn schedule(&mut self, number: u32) {
-        let at = self.next_look(&self.all[number as usize]);
+        let at = self.next_due(&self.all[number as usize]);
         self.schedule.entry(at).or_default().push(number);
     }
 
-    /// The session of a key that a stretch of time from `first` to `last` belongs to: one that is there and is made longer, or
-    /// a new one. Sessions that it brings together become one: `merged` gets pairs of the one that is gone and the one that
-    /// remains. The second value says whether the session is new.
+    /// Finds the session of a key for rows from `first` to `last`: extends an existing session or creates one. Sessions that meet
+    /// are merged: appends pairs of the session that is gone and the one that remains to `merged`. The second value is whether the
+    /// session is new.
     #[inline]
     pub fn find(&mut self, key: u32, first: i64, last: i64, merged: &mut Vec<(u32, u32)>) -> (u32, bool) {
         let head = self.heads[key as usize];
         if head != NONE {
             let session = &mut self.all[head as usize];
-            // Mostly a key has one session, and the row is near it.
+            // Mostly, a key has one session and the row belongs to it.
             if session.next == NONE && first < session.last + self.gap_ms && last > session.first - self.gap_ms {
                 session.first = session.first.min(first);
                 session.last = session.last.max(last);
@@ -130,11 +130,11 @@ impl Sessions {
                 found = at;
                 before = at;
             } else if near {
-                // A second one: it becomes part of the first.
+                // A second one: it is merged into the first.
                 self.all[before as usize].next = session.next;
-                // One of both that has not fired makes the whole one that has not.
+                // The merged session has fired only if both have.
                 self.all[found as usize].fired &= session.fired;
-                self.all[found as usize].given |= session.given;
+                self.all[found as usize].emitted |= session.emitted;
                 merged.push((at, found));
                 self.moved.push((at, found));
             } else {
@@ -147,7 +147,7 @@ impl Sessions {
             (session.first, session.last) = (first, last);
             return (found, false);
         }
-        let session = Session { first, last, next: self.heads[key as usize], key, fired: false, given: false };
+        let session = Session { first, last, next: self.heads[key as usize], key, fired: false, emitted: false };
         let number = self.new_session(session);
         self.heads[key as usize] = number;
         (number, true)
@@ -170,7 +170,7 @@ impl Sessions {
         }
     }
 
-    /// Where the sessions of rows are, now that all rows of the batch have theirs: some became part of others. Frees those.
+    /// Replaces sessions that were merged by the ones that remain, and frees them. Called after the last row of a batch.
     pub fn settle(&mut self, sessions: &mut [u32]) {
         if self.moved.is_empty() {
             return;
@@ -192,7 +192,7 @@ impl Sessions {
         self.free.push(number);
     }
 
-    /// Forgets a session. Gives whether its key has none any more.
+    /// Removes a session. Returns whether its key has no session left.
     pub fn remove(&mut self, number: u32) -> bool {
         let Session { next, key, .. } = self.all[number as usize];
         if self.heads[key as usize] == number {
@@ -208,7 +208,7 @@ impl Sessions {
         self.heads[key as usize] == NONE
     }
 
-    /// The sessions of a key.
+    /// Iterates over the sessions of a key, with their numbers.
     pub fn of_key(&self, key: u32) -> impl Iterator<Item = (u32, &Session)> {
         let mut at = self.heads[key as usize];
         std::iter::from_fn(move || {
@@ -219,13 +219,13 @@ impl Sessions {
         })
     }
 
-    /// Whether a session is there and is still to give its result.
+    /// Whether a session exists and has not emitted its result.
     pub fn is_open(&self, number: u32) -> bool {
         let session = &self.all[number as usize];
         session.key != NONE && !session.fired
     }
 
-    /// How many there are.
+    /// Returns the number of sessions.
     #[cfg(test)]
     pub fn kept(&self) -> usize {
         self.all.len() - self.free.len()
@@ -249,7 +249,7 @@ impl Values for Sessions {
         for (number, session) in sessions {
             out.extend_from_slice(&session.first.to_le_bytes());
             out.extend_from_slice(&session.last.to_le_bytes());
-            out.push(u8::from(session.fired) | u8::from(session.given) << 1);
+            out.push(u8::from(session.fired) | u8::from(session.emitted) << 1);
             let mut encoded = Vec::new();
             self.accumulated.encode(number, &mut encoded);
             put_sized(&encoded, out);
@@ -266,7 +266,7 @@ impl Values for Sessions {
                 next: self.heads[row as usize],
                 key: row,
                 fired: flags & 1 != 0,
-                given: flags & 2 != 0,
+                emitted: flags & 2 != 0,
             });
             self.accumulated.decode(number, take_sized(&mut bytes)?)?;
             self.heads[row as usize] = number;
@@ -282,7 +282,7 @@ impl Values for Sessions {
 
     fn due(&self, row: u32, reason: DueReason) -> Option<i64> {
         let of = |(number, session)| match reason {
-            DueReason::Time => Some(self.next_look(session)),
+            DueReason::Time => Some(self.next_due(session)),
             DueReason::Early => self.accumulated.due(number, reason),
         };
         self.of_key(row).filter_map(of).min()

@@ -1,10 +1,9 @@
-//! Which windows and panes a time falls into. Pure arithmetic; all times are Unix milliseconds.
+//! The windows and the pane of a time. Pure arithmetic; all times are Unix milliseconds.
 //!
-//! A window is `[start, start + size)`, its starts are the multiples of the slide. A pane is the longest stretch of time
-//! that lies in the same windows throughout: it ends where a window begins or ends. So a slide has one pane, or two where it does
-//! not divide the size: up to the end of earlier windows, `size mod slide` long, and the rest (the pairs of Krishnamurthy, Wu and
-//! Franklin, "On-the-fly sharing for streamed aggregation", 2006). Rows are aggregated once, in their pane; a window is merged
-//! from its panes.
+//! A window is `[start, start + size)`; starts are multiples of the slide. A pane is the longest interval that no window
+//! boundary divides. A slide has one pane, or two where the slide does not divide the size: the first ends where earlier windows
+//! end and is `size mod slide` long (the pairs of Krishnamurthy, Wu and Franklin, "On-the-fly sharing for streamed aggregation",
+//! 2006). A row is aggregated once, in its pane; a window merges its panes.
 
 /// Times beyond this (about 73 million years from 1970) are refused, so that no sum of times overflows.
 pub const TIME_LIMIT_MS: i64 = i64::MAX / 4;
@@ -16,12 +15,12 @@ pub struct Shape {
     pub size_ms: i64,
     /// Time between the starts of windows, at most `size_ms`.
     pub slide_ms: i64,
-    /// How long after its end a window takes further rows.
+    /// The allowed lateness: how long after its end a window accepts rows.
     pub lateness_ms: i64,
 }
 
 impl Shape {
-    /// Start and end of the pane of a time.
+    /// Returns the start and the end of the pane of a time.
     pub fn pane(&self, time: i64) -> (i64, i64) {
         let start = self.last_window(time);
         // Where earlier windows end; where a window ends at the start of another, that start itself.
@@ -29,43 +28,43 @@ impl Shape {
         if time < cut { (start, cut) } else { (cut, start + self.slide_ms) }
     }
 
-    /// Start of the pane of a time.
+    /// Returns the start of the pane of a time.
     pub fn pane_of(&self, time: i64) -> i64 {
         self.pane(time).0
     }
 
-    /// Start of the earliest window that has this time.
+    /// Returns the start of the earliest window that contains a time.
     pub fn first_window(&self, time: i64) -> i64 {
         ((time - self.size_ms).div_euclid(self.slide_ms) + 1) * self.slide_ms
     }
 
-    /// Start of the latest window that has this time.
+    /// Returns the start of the latest window that contains a time.
     pub fn last_window(&self, time: i64) -> i64 {
         time.div_euclid(self.slide_ms) * self.slide_ms
     }
 
-    /// Starts of the windows that have this time, in order.
+    /// Returns the starts of the windows that contain a time, in order.
     pub fn windows(&self, time: i64) -> impl Iterator<Item = i64> + use<> {
         let (last, slide) = (self.last_window(time), self.slide_ms);
         std::iter::successors(Some(self.first_window(time)), move |s| Some(s + slide)).take_while(move |s| *s <= last)
     }
 
-    /// The watermark at which a window gives its result: its last millisecond has passed.
+    /// Returns the watermark at which a window emits its result: its last millisecond.
     pub fn fires_at(&self, window: i64) -> i64 {
         window + self.size_ms - 1
     }
 
-    /// The watermark at which a window takes no further rows.
+    /// Returns the watermark from which on a window accepts no rows.
     pub fn closes_at(&self, window: i64) -> i64 {
         self.fires_at(window).saturating_add(self.lateness_ms)
     }
 
-    /// Whether a row of this time is late at this watermark: all of its windows are closed.
+    /// Whether a row is late at a watermark: all of its windows are closed.
     pub fn is_late(&self, time: i64, watermark: i64) -> bool {
         self.closes_at(self.last_window(time)) <= watermark
     }
 
-    /// The first window start after which windows fire beyond this watermark.
+    /// Returns the start of the first window that fires after a watermark.
     pub fn first_unfired(&self, watermark: i64) -> i64 {
         // Windows fire at start + size - 1 > watermark.
         let start_above = watermark.saturating_sub(self.size_ms - 1);
@@ -97,7 +96,7 @@ mod tests {
     }
 
     proptest! {
-        /// Goal: a time is in exactly the windows that the definition says. Method: try every start near it.
+        /// Goal: a time is in exactly the windows of the definition. Method: try every start near it.
         #[test]
         fn a_time_is_in_exactly_its_windows(shape in shapes(), time in -300i64..300) {
             let naive: Vec<i64> = (-400..400)
@@ -106,8 +105,7 @@ mod tests {
             prop_assert_eq!(shape.windows(time).collect::<Vec<_>>(), naive);
         }
 
-        /// Goal: nothing overflows. Method: the longest durations that a job may have, and any time that is not refused; any
-        /// watermark.
+        /// Goal: nothing overflows. Method: durations up to the longest that a job may have, any time in range, any watermark.
         #[test]
         fn nothing_overflows(
             lengths in [1..=DURATION_MS_MAX, 1..=DURATION_MS_MAX, 0..=DURATION_MS_MAX],
@@ -124,7 +122,7 @@ mod tests {
             prop_assert!(watermark.abs_diff(0) > TIME_LIMIT_MS as u64 || shape.fires_at(unfired) > watermark);
         }
 
-        /// Goal: all times of a pane are in the same windows, and panes are as long as can be.
+        /// Goal: all times of a pane are in the same windows, and no pane could be longer.
         #[test]
         fn a_pane_lies_in_the_same_windows_throughout(shape in shapes(), time in -300i64..300) {
             let windows = |time: i64| shape.windows(time).collect::<Vec<_>>();
@@ -138,8 +136,8 @@ mod tests {
             prop_assert_ne!(windows(end), windows(time));
         }
 
-        /// Goal: a window has at most two panes for each slide, whatever the slide, and consists of whole panes. Method: from pane
-        /// to pane through a window, sizes of an hour and more among them.
+        /// Goal: a window has at most two panes for each slide and consists of whole panes. Method: walk from pane to pane
+        /// through windows of up to an hour and more.
         #[test]
         fn a_window_has_at_most_two_panes_for_each_slide(
             a in 1i64..4_000_000, slides in 1i64..60, rest in 0i64..4_000_000, window in -5i64..5,
@@ -156,7 +154,7 @@ mod tests {
             prop_assert!(panes <= 2 * slides + 1, "{panes} panes for {slides} slides");
         }
 
-        /// Goal: the first unfired window is the least whose firing time is beyond the watermark.
+        /// Goal: the first unfired window is the earliest one that fires after the watermark.
         #[test]
         fn the_first_unfired_window_is_the_least(shape in shapes(), watermark in -300i64..300) {
             let naive = (-500i64..500)

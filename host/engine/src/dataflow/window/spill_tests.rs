@@ -1,4 +1,4 @@
-//! Windows whose state is in the file give what windows in memory give, and are listed.
+//! Windows with spilled state emit the results of windows in memory, and are listed.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
@@ -13,7 +13,7 @@ use crate::job::graph::Trigger;
 use flowgate_state::store::{JobStores, SlotKind, StateStore};
 use flowgate_wall::CallContext;
 
-/// Rows of results as texts, in order.
+/// Returns rows of results as texts, in order.
 fn all_shown(batches: &[Batch]) -> Vec<String> {
     let mut all: Vec<String> = batches.iter().flat_map(shown).collect();
     all.sort_unstable();
@@ -45,7 +45,7 @@ fn kinds() -> impl Strategy<Value = graph::Windows> {
     ]
 }
 
-/// What windows answer to one step: late rows and results.
+/// Applies one step; returns late rows and results.
 fn answer(windows: &mut dyn WindowState, plan: &mut Plan, step: &Step) -> (Vec<u32>, Vec<String>) {
     match step {
         Step::Rows(rows) => {
@@ -60,7 +60,7 @@ fn answer(windows: &mut dyn WindowState, plan: &mut Plan, step: &Step) -> (Vec<u
         Step::Early => windows.early(),
     }
     let mut all = all_shown(&results(windows, plan));
-    // A key that changed in several panes of a window may be given early twice.
+    // A key that changed in several panes of a window may be emitted early twice.
     all.dedup();
     (Vec::new(), all)
 }
@@ -68,8 +68,8 @@ fn answer(windows: &mut dyn WindowState, plan: &mut Plan, step: &Step) -> (Vec<u
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Goal: spilling changes nothing. Method: every kind of window and every aggregate, with and without early results, step by
-    /// step with memory for everything and with little or none.
+    /// Goal: spilling does not change results. Method: every kind of window and every aggregate, with and without early results,
+    /// step by step with memory for all keys and with little or none.
     #[test]
     fn spilling_changes_nothing(
         kind in kinds(),
@@ -89,7 +89,7 @@ proptest! {
     }
 }
 
-/// Goal: what windows keep is in the list, as the state of their operator, in memory or not, and gone when it is closed.
+/// Goal: the state of windows is listed under their operator, in memory or spilled, and is gone when they are closed.
 #[test]
 fn windows_are_listed() {
     let kinds = [

@@ -46,7 +46,7 @@ pub(super) fn aggregate(name: &str) -> Aggregate {
     }
 }
 
-/// By `key`.
+/// Returns a plan of aggregates by `key`.
 pub(super) fn plan(aggregates: &[&str]) -> Plan {
     let aggregators = aggregates.iter().map(|name| {
         let column = AggregateColumn { name: name.to_string(), aggregate: aggregate(name), filter: None };
@@ -63,15 +63,15 @@ pub(super) fn plan(aggregates: &[&str]) -> Plan {
     }
 }
 
-/// Memory for everything, for some, and for nothing.
+/// Bytes of memory: enough for all keys, for some, and for none.
 pub(super) const MEMORY: [u64; 3] = [u64::MAX, 4_000, 1];
 
-/// A store with so much memory.
+/// Returns a store with `memory` bytes.
 pub(super) fn store(memory: u64) -> StateStore {
     StateStore::new(&JobStores::new(memory, None, 7, 1)).of_operator("w")
 }
 
-/// Windows of any kind.
+/// Creates windows of any kind.
 pub(super) fn windows(kind: graph::Windows, lateness_ms: i64, plan: &Plan, store: &StateStore) -> Box<dyn WindowState> {
     match kind {
         graph::Windows::Time { size_ms, slide_ms } => {
@@ -83,7 +83,7 @@ pub(super) fn windows(kind: graph::Windows, lateness_ms: i64, plan: &Plan, store
     }
 }
 
-/// All results that windows have to give.
+/// Returns all results that windows emit next.
 pub(super) fn results(windows: &mut dyn WindowState, plan: &mut Plan) -> Vec<Batch> {
     let mut all = Vec::new();
     while let Some(results) = windows.next(plan).unwrap() {
@@ -102,7 +102,7 @@ pub(super) fn batch(rows: &[Row]) -> Batch {
         .with_event_time(Some((Arc::new(times) as ArrayRef).into()))
 }
 
-/// Rows as texts.
+/// Returns rows as JSON texts.
 pub(super) fn shown(batch: &Batch) -> Vec<String> {
     let columns = batch.gather().unwrap();
     let fields = columns.iter().enumerate().map(|(i, c)| {

@@ -1,18 +1,20 @@
 //! Tumbling and sliding windows in time.
 //!
-//! Invariants: W1: a row is added up exactly once, in its pane, unless it is late. W2: a window gives its result once,
-//! when the watermark reaches its last millisecond, and one for the keys of each batch that changes it within the allowed
-//! lateness; the first one of a key is final, every further one corrected. W3: a pane is kept exactly as long as one of its windows is open.
+//! Invariants:
+//! - W1: a row that is not late is aggregated exactly once, in its pane.
+//! - W2: a window emits its result once, when the watermark reaches its last millisecond; within the allowed lateness, each batch
+//!   that changes the window makes it emit the keys of that batch again. The first result of a key is final, every later one corrected.
+//! - W3: a pane is kept exactly as long as one of its windows is open.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::aggregator::Columns;
-use super::divide::{Divided, Part, divide};
+use super::aggregator::LazyColumns;
+use super::divide::{Divided, RowSubset, divide};
 use super::gathered::Gathered;
 use super::pane::{Accumulated, Pane, take_changed};
-use super::partial;
-use super::plan::{Added, Giving, Held, Mark, NewRows, PANES, Plan, ROOM_MAX, Span, WindowState};
+use super::partial::PartialColumns;
+use super::plan::{Added, Emission, Held, NewRows, PANES, Plan, ROOM_MAX, ResultKind, WindowSpan, WindowState};
 use super::running::{Changed, Panes, Running, merge_all, merge_some};
 use super::shape::Shape;
 use super::stacks::{Stacks, pays};
@@ -24,8 +26,8 @@ use flowgate_state::store::{SlotKind, StateStore};
 use flowgate_state::table::{DUE_AT_ONCE, DueReason, NO_ROW};
 use flowgate_wall::RowFailure;
 
-/// Results of this number of rows, or of this number of windows, are emitted at once, or more where a window has them: small windows that fire
-/// together give theirs in one batch.
+/// Windows that fire together emit their results in one batch, until it has this number of rows or the results of
+/// [`GATHERED_WINDOWS`] windows.
 const GATHERED_ROWS: usize = 1024;
 /// See [`GATHERED_ROWS`].
 const GATHERED_WINDOWS: usize = 256;
@@ -35,60 +37,61 @@ pub struct TimeWindows {
     shape: Shape,
     store: StateStore,
     panes: Panes,
-    /// The panes of the next window added up, where windows overlap.
+    /// The merged panes of the next window, where windows overlap and aggregates are invertible.
     running: Option<Running>,
-    /// The same, where aggregates do not subtract.
+    /// The same, where aggregates are not invertible.
     stacks: Option<Stacks>,
-    /// Time up to which windows have fired.
+    /// The watermark up to which windows have fired.
     fired_to: Option<i64>,
-    /// Time up to which they are to fire.
+    /// The watermark up to which windows are due to fire.
     target: Option<i64>,
-    firing: Option<Firing>,
+    firing: Option<FiringWindow>,
     early: Option<Early>,
-    /// Keys of the pane that was closed last: the next one will have about as many.
+    /// The number of keys of the pane that was closed last: an estimate for the next one.
     keys: usize,
     scratch: Vec<u32>,
 }
 
-/// A window that gives its final result.
-struct Firing {
+/// A window that is emitting its final result.
+struct FiringWindow {
     window: i64,
-    of: Of,
-    giving: Giving,
+    pane: ResultPane,
+    emission: Emission,
 }
 
-/// Where the result of a window is.
-enum Of {
-    /// In its only pane, which starts here.
-    Pane(i64),
-    /// In the panes that move on with the windows.
+/// The pane that has the result of a window.
+enum ResultPane {
+    /// The window's only pane, by its start.
+    Only(i64),
+    /// The merged panes of [`Running`].
     Running,
-    /// In panes merged for it alone.
+    /// A pane that was merged for this window.
     Merged(Box<Pane>),
 }
 
-/// Windows of a pane that have fired and take rows, and which keys have given results in each.
+/// For the windows of a pane that have fired and still accept rows: which keys have emitted results.
 #[derive(Default)]
-struct Given {
+struct Emitted {
     keys: KeyIndex,
-    /// By the number of the key.
+    /// The start of each window, and by row of `keys` whether the key has emitted a result in it.
     windows: Vec<(i64, Vec<bool>)>,
 }
 
-/// Early results that are to be given.
+/// Progress in emitting early results.
 #[derive(Default)]
 struct Early {
-    /// What they are of.
+    /// Changed keys whose windows are in `windows`.
     changed: Changed,
+    /// The starts of the windows that have not emitted yet.
     windows: VecDeque<i64>,
-    /// The pane with which the search for changed keys goes on.
+    /// The pane at which the search for changed keys continues.
     from: Option<i64>,
-    /// No further keys have changed.
+    /// Whether all changed keys have been found.
     done: bool,
 }
 
 impl TimeWindows {
-    /// Without panes.
+    /// Creates windows without panes.
     pub fn new(shape: Shape, plan: &Plan, store: &StateStore) -> Self {
         TimeWindows {
             shape,
@@ -105,76 +108,76 @@ impl TimeWindows {
         }
     }
 
-    /// Panes that are kept.
+    /// Returns the number of panes that are kept.
     #[cfg(test)]
     pub fn pane_count(&self) -> usize {
         self.panes.len()
     }
 
-    /// Adds rows to one pane; `part` says which rows of the batch in flight they are.
+    /// Aggregates rows in one pane; `subset` maps them to rows of the whole batch.
     fn add_to_pane(
         &mut self,
         plan: &mut Plan,
         start: i64,
         rows: &NewRows<'_>,
-        part: &Part,
+        subset: &RowSubset,
         added: &mut Added,
         results: &mut Gathered,
     ) -> Result<()> {
-        let mut columns = Columns::of(rows.batch);
+        let mut columns = LazyColumns::of(rows.batch);
         let key = plan.key.iter().map(|column| columns.get(*column)).collect::<Result<Vec<_>>>()?;
         let keys = Keys::of(&key, rows.batch.row_count())?;
-        let given = self.given(start, &keys)?;
+        let emitted = self.emitted(start, &keys)?;
         let pane = self.panes.entry(start, self.keys.min(ROOM_MAX))?;
         let mut groups = std::mem::take(&mut self.scratch);
         pane.rows_of(&keys, &mut groups)?;
-        let (size_ms, is_open) = (self.shape.size_ms, given.windows.is_empty());
+        let (size_ms, is_open) = (self.shape.size_ms, emitted.windows.is_empty());
         let failed = plan.add(pane, rows, &groups, &mut columns, &mut |plan, pane, full| {
-            // Behind its end, a window emits one result for all rows that come together.
+            // After its end, a window emits one result for all rows of a batch.
             if !is_open {
                 return Ok(());
             }
-            results.push(plan.results(pane, Some(full), Span::One(start, start + size_ms), Mark::Early)?)
+            results.push(plan.results(pane, Some(full), WindowSpan::One(start, start + size_ms), ResultKind::Early)?)
         })?;
-        // Rows are known outside by their place in the whole batch.
-        added.failures.extend(failed.into_iter().map(|f| RowFailure { row: part.outside(f.row), ..f }));
-        self.touched(plan, start, &groups, &given, results)?;
+        // The caller knows rows by their place in the whole batch.
+        added.failures.extend(failed.into_iter().map(|f| RowFailure { row: subset.in_batch(f.row), ..f }));
+        self.after_add(plan, start, &groups, &emitted, results)?;
         self.scratch = groups;
         Ok(())
     }
 
-    /// Which of these keys have given results in windows of a pane that have fired and take rows, before the rows of these
-    /// keys are added: those that have rows in any pane of the window.
-    fn given(&mut self, start: i64, keys: &Keys) -> Result<Given> {
-        let (shape, mut given) = (self.shape, Given::default());
+    /// Finds which of `keys` have emitted results in the windows of a pane that have fired and still accept rows: the keys that
+    /// have rows in any pane of the window. Called before the new rows are added.
+    fn emitted(&mut self, start: i64, keys: &Keys) -> Result<Emitted> {
+        let (shape, mut emitted) = (self.shape, Emitted::default());
         let Some(watermark) = self.fired_to.filter(|w| shape.fires_at(shape.first_window(start)) <= *w) else {
-            return Ok(given);
+            return Ok(emitted);
         };
         let late = |window: &i64| shape.fires_at(*window) <= watermark && watermark < shape.closes_at(*window);
         let mut rows = Vec::new();
         for window in shape.windows(start).filter(late) {
-            if given.windows.is_empty() {
-                given.keys.rows_of(keys, &mut rows);
+            if emitted.windows.is_empty() {
+                emitted.keys.rows_of(keys, &mut rows);
             }
-            let all: Vec<u32> = (0..given.keys.rows() as u32).collect();
-            let (keys, mut has) = (given.keys.keys_of(&all)?, vec![false; all.len()]);
+            let all: Vec<u32> = (0..emitted.keys.rows() as u32).collect();
+            let (keys, mut has) = (emitted.keys.keys_of(&all)?, vec![false; all.len()]);
             self.panes.visit(window..window + shape.size_ms, |_, pane| {
                 pane.find_rows(&keys, &mut rows)?;
                 has.iter_mut().zip(&rows).for_each(|(has, row)| *has |= *row != NO_ROW);
                 Ok(())
             })?;
-            given.windows.push((window, has));
+            emitted.windows.push((window, has));
         }
-        Ok(given)
+        Ok(emitted)
     }
 
-    /// What follows from rows in a pane whose windows may have fired already.
-    fn touched(
+    /// Handles new rows in a pane: emits results of its windows that have fired, and drops merged panes that contain it.
+    fn after_add(
         &mut self,
         plan: &mut Plan,
         start: i64,
         groups: &[u32],
-        given: &Given,
+        emitted: &Emitted,
         results: &mut Gathered,
     ) -> Result<()> {
         if self.running.as_ref().is_some_and(|running| running.covers(start)) {
@@ -183,28 +186,28 @@ impl TimeWindows {
         if self.stacks.as_ref().is_some_and(|stacks| stacks.covers(start)) {
             self.stacks = None;
         }
-        for (window, has_given) in &given.windows {
+        for (window, has_emitted) in &emitted.windows {
             let Some(pane) = self.panes.get(start)? else { break };
             let mut rows = groups.to_vec();
             rows.sort_unstable();
             rows.dedup();
             let is_further =
-                |row: &u32| given.keys.find(pane.index().key(*row)).is_some_and(|key| has_given[key as usize]);
+                |row: &u32| emitted.keys.find(pane.index().key(*row)).is_some_and(|key| has_emitted[key as usize]);
             let (further, first): (Vec<u32>, Vec<u32>) = rows.into_iter().partition(is_further);
             let mut changed = Vec::new();
-            for (rows, mark) in [(first, Mark::Final), (further, Mark::Corrected)] {
+            for (rows, kind) in [(first, ResultKind::Final), (further, ResultKind::Corrected)] {
                 if !rows.is_empty() {
-                    changed.push(([(start, pane.index().keys_of(&rows)?)], mark));
+                    changed.push(([(start, pane.index().keys_of(&rows)?)], kind));
                 }
             }
-            for (changed, mark) in changed {
-                results.push(self.some_results(plan, *window, &changed, mark)?)?;
+            for (changed, kind) in changed {
+                results.push(self.some_results(plan, *window, &changed, kind)?)?;
             }
         }
         Ok(())
     }
 
-    /// Behind a batch: makes room where memory is short.
+    /// Spills state if memory is short. Called after each batch.
     fn settle(&mut self) -> Result<()> {
         self.panes.settle()?;
         if self.store.is_short() {
@@ -214,57 +217,57 @@ impl TimeWindows {
         Ok(())
     }
 
-    /// Begins with the final result of a window.
-    fn fire(&mut self, plan: &mut Plan, window: i64) -> Result<Firing> {
+    /// Prepares the final result of a window.
+    fn fire(&mut self, plan: &mut Plan, window: i64) -> Result<FiringWindow> {
         let shape = self.shape;
         let end = window + shape.size_ms;
         let only = self.only_pane(window..end).filter(|_| self.running.is_none() && self.stacks.is_none());
-        let of = if let Some(start) = only {
-            Of::Pane(start)
+        let pane = if let Some(start) = only {
+            ResultPane::Only(start)
         } else if shape.slide_ms < shape.size_ms && plan.is_invertible() {
             let running = self.running.take().filter(|running| running.starts_at(window));
             let mut running = running.unwrap_or_else(|| Running::new(plan, &self.store, window));
             running.extend(plan, &mut self.panes, end)?;
             self.running = Some(running);
-            Of::Running
+            ResultPane::Running
         } else {
             self.stacks = self.stacks.take().filter(|stacks| stacks.starts_at(window));
-            Of::Merged(Box::new(match &mut self.stacks {
+            ResultPane::Merged(Box::new(match &mut self.stacks {
                 Some(stacks) => stacks.merged(plan, &self.store, &mut self.panes, end, window + shape.slide_ms)?,
                 None => merge_all(plan, &self.store, &mut self.panes, window..end)?,
             }))
         };
-        Ok(Firing { window, of, giving: Giving::new(Span::One(window, end), Mark::Final) })
+        Ok(FiringWindow { window, pane, emission: Emission::new(WindowSpan::One(window, end), ResultKind::Final) })
     }
 
-    /// The start of the pane of a window, where it has but one.
+    /// Returns the start of a window's pane if it has exactly one.
     fn only_pane(&self, window: Range<i64>) -> Option<i64> {
         let first = self.panes.first_from(window.start).filter(|first| *first < window.end)?;
         self.panes.first_from(first + 1).is_none_or(|second| second >= window.end).then_some(first)
     }
 
-    /// The next results of a window; `None`: it has given all.
-    fn give(&mut self, plan: &mut Plan, firing: &mut Firing) -> Result<Option<Vec<Batch>>> {
-        let pane = match &mut firing.of {
-            Of::Pane(start) => {
-                let results = self.panes.visit_one(*start, |pane| plan.next_results(pane, &mut firing.giving))?;
+    /// Returns the next results of a window; `None` if all are emitted.
+    fn next_final(&mut self, plan: &mut Plan, firing: &mut FiringWindow) -> Result<Option<Vec<Batch>>> {
+        let pane = match &mut firing.pane {
+            ResultPane::Only(start) => {
+                let results = self.panes.visit_one(*start, |pane| plan.next_results(pane, &mut firing.emission))?;
                 return Ok(results.flatten());
             }
-            Of::Running => self.running.as_mut().map(Running::pane),
-            Of::Merged(pane) => Some(&mut **pane),
+            ResultPane::Running => self.running.as_mut().map(Running::pane),
+            ResultPane::Merged(pane) => Some(&mut **pane),
         };
         match pane {
-            Some(pane) => plan.next_results(pane, &mut firing.giving),
+            Some(pane) => plan.next_results(pane, &mut firing.emission),
             None => Ok(None),
         }
     }
 
-    /// Behind a window's last result.
-    fn fired(&mut self, plan: &mut Plan, firing: &Firing) -> Result<()> {
-        if let (Of::Running, Some(running)) = (&firing.of, &mut self.running) {
+    /// Moves on to the next window after the last result of one.
+    fn fired(&mut self, plan: &mut Plan, firing: &FiringWindow) -> Result<()> {
+        if let (ResultPane::Running, Some(running)) = (&firing.pane, &mut self.running) {
             running.leave(&mut self.panes, firing.window + self.shape.slide_ms)?;
         }
-        if let Of::Merged(merged) = &firing.of {
+        if let ResultPane::Merged(merged) = &firing.pane {
             let (next, end) = (firing.window + self.shape.slide_ms, firing.window + self.shape.size_ms);
             self.stacks = match self.stacks.take() {
                 Some(stacks) => stacks.leave(plan, &self.store, &mut self.panes, next)?,
@@ -283,7 +286,7 @@ impl TimeWindows {
         Ok(())
     }
 
-    /// Forgets panes that are closed (W3).
+    /// Drops panes whose windows are all closed (W3).
     fn close(&mut self, watermark: i64) {
         while let Some(first) = self.panes.first_from(i64::MIN)
             && self.shape.closes_at(self.shape.last_window(first)) <= watermark
@@ -292,24 +295,24 @@ impl TimeWindows {
         }
     }
 
-    /// The first window that has not fired and has a pane.
+    /// Returns the first window that has not fired and has a pane.
     fn next_window(&self) -> Option<i64> {
         let from = self.fired_to.map_or(i64::MIN, |fired| self.shape.first_unfired(fired));
-        // Only windows that have a pane are looked at, however far apart they are.
+        // Only windows that have a pane are visited, however far apart they are.
         let pane = self.panes.first_from(from)?;
         Some(from.max(self.shape.first_window(pane)))
     }
 
-    /// The result of a window for those keys alone that have changed in some of its panes.
+    /// Returns the results of a window for the keys that have changed in some of its panes.
     fn some_results(
         &mut self,
         plan: &mut Plan,
         window: i64,
         changed: &[(i64, Keys)],
-        mark: Mark,
+        kind: ResultKind,
     ) -> Result<Vec<Batch>> {
         let range = window..window + self.shape.size_ms;
-        let span = Span::One(range.start, range.end);
+        let span = WindowSpan::One(range.start, range.end);
         if let Some(start) = self.only_pane(range.clone())
             && let Some(pane) = self.panes.get(start)?
         {
@@ -317,18 +320,18 @@ impl TimeWindows {
             for (_, keys) in changed.iter().filter(|(of, _)| *of == start) {
                 pane.find_rows(keys, &mut rows)?;
             }
-            return plan.results(pane, Some(&rows), span, mark);
+            return plan.results(pane, Some(&rows), span, kind);
         }
         let merged = merge_some(plan, &mut self.panes, range, changed)?;
-        plan.results(&merged, None, span, mark)
+        plan.results(&merged, None, span, kind)
     }
 
-    /// The next early results; `None`: all are given. A key that changed in several panes may be given twice where memory is
-    /// short.
+    /// Returns the next early results; `None` if all are emitted. A key that changed in several panes may be emitted twice if
+    /// memory is short.
     fn next_early(&mut self, plan: &mut Plan, early: &mut Early) -> Result<Option<Vec<Batch>>> {
         loop {
             if let Some(window) = early.windows.pop_front() {
-                return self.some_results(plan, window, &early.changed, Mark::Early).map(Some);
+                return self.some_results(plan, window, &early.changed, ResultKind::Early).map(Some);
             }
             early.changed.clear();
             self.settle()?;
@@ -348,7 +351,7 @@ impl TimeWindows {
 }
 
 impl TimeWindows {
-    /// Notes keys that have changed in some panes, which is done when these are all.
+    /// Collects the next changed keys, of some panes; sets `done` if these are all.
     fn take_changed(&mut self, early: &mut Early) -> Result<()> {
         let mut count = 0;
         let mut starts = self.panes.may_be_due(DueReason::Early).into_iter().filter(|start| Some(*start) >= early.from);
@@ -376,10 +379,10 @@ impl WindowState for TimeWindows {
             divide(&self.shape, rows.times, rows.batch.row_count(), self.fired_to);
         let mut added = Added { late, out_of_range, ..Added::default() };
         let mut results = Gathered::default();
-        for (start, part) in &parts {
-            let (batch, times) = (part.of(rows.batch), part.times(rows.times));
+        for (start, subset) in &parts {
+            let (batch, times) = (subset.of(rows.batch), subset.times(rows.times));
             let some = NewRows { batch: &batch, times: times.as_times(rows.times), context: rows.context };
-            self.add_to_pane(plan, *start, &some, part, &mut added, &mut results)?;
+            self.add_to_pane(plan, *start, &some, subset, &mut added, &mut results)?;
         }
         self.settle()?;
         Ok(Added { results: results.finish()?, ..added })
@@ -388,7 +391,7 @@ impl WindowState for TimeWindows {
     fn add_partials(&mut self, plan: &mut Plan, partials: &Batch) -> Result<(usize, Vec<Batch>)> {
         let mut results = Gathered::default();
         let mut late = 0;
-        let columns = partial::Columns::of(partials, plan.key.len(), 1)?;
+        let columns = PartialColumns::of(partials, plan.key.len(), 1)?;
         let starts = columns.times(0);
         let mut from = 0;
         while from < starts.len() {
@@ -398,13 +401,13 @@ impl WindowState for TimeWindows {
                 late += to - from;
             } else {
                 let keys = columns.keys(from, to)?;
-                let given = self.given(start, &keys)?;
+                let emitted = self.emitted(start, &keys)?;
                 let pane = self.panes.entry(start, self.keys.min(ROOM_MAX))?;
                 let mut groups = std::mem::take(&mut self.scratch);
                 pane.rows_of(&keys, &mut groups)?;
                 let accumulated = columns.accumulated(from, to);
                 pane.values_mut().merge_columns(&mut plan.aggregators, &groups, &accumulated)?;
-                self.touched(plan, start, &groups, &given, &mut results)?;
+                self.after_add(plan, start, &groups, &emitted, &mut results)?;
                 self.scratch = groups;
             }
             from = to;
@@ -436,7 +439,7 @@ impl WindowState for TimeWindows {
                 continue;
             }
             if let Some(mut firing) = self.firing.take() {
-                match self.give(plan, &mut firing)? {
+                match self.next_final(plan, &mut firing)? {
                     Some(some) => {
                         self.firing = Some(firing);
                         results.push(some)?;

@@ -1,4 +1,4 @@
-//! What an aggregate can do.
+//! The interface of a built-in aggregate.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use arrow_buffer::NullBuffer;
 
 use flowgate_base::error::{Error, Result};
 
-/// When rows were, for aggregates that ask which came first.
+/// The times of rows, for aggregates that depend on their order.
 #[derive(Debug, Clone, Copy)]
 pub enum Times<'a> {
-    /// All at one time.
+    /// One time for all rows.
     One(i64),
-    /// Each at its own.
+    /// One time for each row.
     Each(&'a [i64]),
 }
 
 impl Times<'_> {
-    /// The time of a row.
+    /// Returns the time of a row.
     #[inline]
     pub fn at(&self, row: usize) -> i64 {
         match self {
@@ -31,20 +31,20 @@ impl Times<'_> {
     }
 }
 
-/// Rows to add up.
-pub struct Rows<'a> {
+/// Rows to aggregate.
+pub struct InputRows<'a> {
     /// Row `i` belongs to group `groups[i]`.
     pub groups: &'a [u32],
     /// The columns that the aggregate reads, in its order.
     pub columns: &'a [ArrayRef],
-    /// Rows that count: those with a value that the filter lets through. `None`: all.
+    /// The rows that count: they have values and pass the filter. `None`: all.
     pub counted: Option<NullBuffer>,
-    /// When they were.
+    /// The times of the rows.
     pub times: Times<'a>,
 }
 
-impl Rows<'_> {
-    /// Calls with each row that counts, and its group.
+impl InputRows<'_> {
+    /// Calls `call` with each row that counts, and its group.
     #[inline(always)]
     pub fn each(&self, mut call: impl FnMut(usize, usize)) {
         match &self.counted {
@@ -56,19 +56,19 @@ impl Rows<'_> {
 
 /// The accumulators of one aggregate, by group. A group without rows has an empty one.
 pub trait Accumulate: Any {
-    /// Makes room for this many groups.
+    /// Makes room for `groups` groups.
     fn grow(&mut self, groups: usize);
 
     /// Makes a group's accumulator empty.
     fn clear(&mut self, group: usize);
 
-    /// Adds rows up. Groups are there.
+    /// Aggregates rows. There is room for their groups.
     ///
     /// # Errors
-    /// A sum overflows: the user's fault. A column has another type than was checked: ours.
-    fn update(&mut self, rows: &Rows<'_>) -> Result<()>;
+    /// A sum overflows: the user's fault. A column does not have the type that was checked: an internal error.
+    fn update(&mut self, rows: &InputRows<'_>) -> Result<()>;
 
-    /// Adds accumulators of another pane, which are of the same aggregate. Ours came first.
+    /// Merges accumulators of another pane and the same aggregate. Ours came first.
     ///
     /// # Errors
     /// As [`Accumulate::update`].
@@ -79,37 +79,37 @@ pub trait Accumulate: Any {
         false
     }
 
-    /// Takes out accumulators that were merged before.
+    /// Removes accumulators that were merged before.
     ///
     /// # Errors
-    /// The aggregate cannot do that, which is our mistake.
+    /// The aggregate is not invertible: an internal error.
     fn retract(&mut self, _from: &dyn Any, _pairs: Pairs<'_>) -> Result<()> {
-        Err(Error::internal("an aggregate that cannot subtract was asked to"))
+        Err(Error::internal("an aggregate that is not invertible cannot retract"))
     }
 
     /// Appends the encoding of a group's accumulator.
     fn encode(&self, group: usize, out: &mut Vec<u8>);
 
-    /// Adds what [`Accumulate::encode`] wrote to a group, and moves `bytes` behind it. Ours came first.
+    /// Merges an encoding by [`Accumulate::encode`] into a group, and advances `bytes` past it. Ours came first.
     ///
     /// # Errors
-    /// As [`Accumulate::update`]; the bytes are not what was written.
+    /// As [`Accumulate::update`]; the bytes are not an encoding of this aggregate.
     fn merge_encoded(&mut self, group: usize, bytes: &mut &[u8]) -> Result<()>;
 
-    /// How many columns [`Accumulate::columns`] gives.
+    /// Returns how many columns [`Accumulate::columns`] returns.
     fn column_count(&self) -> usize {
         1
     }
 
-    /// The accumulators of these groups as columns, for another worker: encoded, where the aggregate has nothing better.
+    /// Returns the accumulators of some groups as columns, for another worker: encoded, unless the aggregate has a better form.
     fn columns(&self, groups: &[u32]) -> Vec<ArrayRef> {
         vec![encoded(groups, |group, out| self.encode(group, out))]
     }
 
-    /// Adds what [`Accumulate::columns`] gave: row `i` to group `groups[i]`. Ours came first.
+    /// Merges columns that [`Accumulate::columns`] returned: row `i` into group `groups[i]`. Ours came first.
     ///
     /// # Errors
-    /// As [`Accumulate::update`]; the columns are not what was given.
+    /// As [`Accumulate::update`]; the columns are not those of this aggregate.
     fn merge_columns(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
         let encoded = columns.first().and_then(|column| column.as_binary_opt::<i32>());
         let encoded = encoded.ok_or_else(|| Error::internal("partial aggregates are not encoded"))?;
@@ -117,20 +117,20 @@ pub trait Accumulate: Any {
         each.try_for_each(|(row, group)| self.merge_encoded(*group as usize, &mut encoded.value(row)))
     }
 
-    /// The results of these groups, or of all.
+    /// Returns the results of some groups, or of all.
     ///
     /// # Errors
     /// The result does not fit into a column.
     fn finish(&self, groups: Option<&[u32]>) -> Result<ArrayRef>;
 
-    /// Bytes of memory that it takes up, about.
+    /// Returns the approximate memory in bytes.
     fn bytes(&self) -> usize;
 
-    /// The same aggregate without groups.
+    /// Creates accumulators of the same aggregate, without groups.
     fn fresh(&self) -> Box<dyn Accumulate>;
 }
 
-/// A column of encoded accumulators.
+/// Encodes the accumulators of some groups into a column.
 pub(in crate::dataflow::window) fn encoded(groups: &[u32], encode: impl Fn(usize, &mut Vec<u8>)) -> ArrayRef {
     let (mut column, mut buffer) = (BinaryBuilder::with_capacity(groups.len(), groups.len() * 32), Vec::new());
     for group in groups {
@@ -141,26 +141,26 @@ pub(in crate::dataflow::window) fn encoded(groups: &[u32], encode: impl Fn(usize
     Arc::new(column.finish())
 }
 
-/// A column of numbers among those of partial aggregates.
+/// Returns the column of numbers at a position of the columns of partial aggregates.
 pub(super) fn numbers<T: ArrowPrimitiveType>(columns: &[ArrayRef], at: usize) -> Result<&PrimitiveArray<T>> {
     let numbers = columns.get(at).and_then(|column| column.as_primitive_opt::<T>());
     numbers.ok_or_else(|| Error::internal("partial aggregates have other columns than they should"))
 }
 
-/// The accumulators of another pane as what they are.
+/// Downcasts the accumulators of another pane to their type.
 pub(super) fn same<T: 'static>(from: &dyn Any) -> Result<&T> {
     from.downcast_ref().ok_or_else(|| Error::internal("accumulators of another aggregate"))
 }
 
-/// Groups of another pane, each with the group of ours that it belongs to.
+/// Groups of another pane, each with our group of the same key.
 pub type Pairs<'a> = &'a [(u32, u32)];
 
-/// Pairs as positions.
+/// Iterates over pairs as positions.
 pub(super) fn each_pair(pairs: Pairs<'_>) -> impl Iterator<Item = (usize, usize)> {
     pairs.iter().map(|(theirs, ours)| (*theirs as usize, *ours as usize))
 }
 
-/// The values of these rows, or of all.
+/// Returns the values of some groups, or of all.
 pub(in crate::dataflow::window) fn chosen<T: Copy>(values: &[T], groups: Option<&[u32]>) -> Vec<T> {
     match groups {
         None => values.to_vec(),
@@ -168,12 +168,12 @@ pub(in crate::dataflow::window) fn chosen<T: Copy>(values: &[T], groups: Option<
     }
 }
 
-/// A column's nulls, where not every group has a value.
+/// Returns the nulls of a column; `None` if every group has a value.
 pub(super) fn nulls(seen: Vec<bool>) -> Option<NullBuffer> {
     if seen.iter().all(|s| *s) { None } else { Some(NullBuffer::from(seen)) }
 }
 
-/// A group's number, or all of them.
+/// Iterates over some groups, or over all.
 pub(super) fn each_group(count: usize, groups: Option<&[u32]>) -> Box<dyn Iterator<Item = usize> + '_> {
     match groups {
         None => Box::new(0..count),

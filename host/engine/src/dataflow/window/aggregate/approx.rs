@@ -1,5 +1,5 @@
-//! About how many different values there are, by HyperLogLog sketches of Apache DataSketches. Encoding: a length (u32) and the
-//! sketch as DataSketches writes it, which its libraries in other languages read.
+//! The approximate number of distinct values, by HyperLogLog sketches of Apache DataSketches. Encoding: a length (u32) and the
+//! sketch in the format of DataSketches, which its libraries in other languages read.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use arrow_array::{ArrayRef, Int64Array};
 use datasketches::hash::value::raw_bytes;
 use datasketches::hll::{HllSketch, HllType, HllUnion};
 
-use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, same};
+use super::accumulate::{Accumulate, InputRows, Pairs, each_group, each_pair, same};
 use super::cell::Cells;
 use flowgate_base::error::{Error, Result};
 use flowgate_state::bytes::{put_sized, take_sized};
 
-/// 4,096 registers: a standard error of 1.6 %, at most 2 KiB a group. Few values are kept as they are, and counted exactly.
+/// 4,096 registers: a standard error of 1.6 %, at most 2 KiB a group. A small number of values is kept and counted exactly.
 const LG_REGISTERS: u8 = 12;
 
 /// A sketch for each group that has a value.
@@ -48,7 +48,7 @@ impl Accumulate for Approx {
         self.0[group] = None;
     }
 
-    fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
+    fn update(&mut self, rows: &InputRows<'_>) -> Result<()> {
         let cells = Cells::of(&rows.columns[0])?;
         let empty = HllSketch::new(LG_REGISTERS, HllType::Hll4).map_err(failed)?;
         let is_bytes = cells.is_bytes();

@@ -1,25 +1,25 @@
-//! The value of a row with the greatest or the least of another column. Encoding: a byte 0, or a byte 1, that by which
-//! it was chosen, and the value.
+//! The value of the row that is greatest or least by another column. Encoding: a byte 0 if there is none; or a byte 1, the `by`
+//! value and the value.
 
 use std::any::Any;
 use std::cmp::Ordering;
 
 use arrow_array::ArrayRef;
 
-use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, same};
+use super::accumulate::{Accumulate, InputRows, Pairs, each_group, each_pair, same};
 use super::cell::{Cell, Cells, column};
 use flowgate_base::error::Result;
 use flowgate_base::schema::DataType;
 use flowgate_state::bytes::take_array;
 
-/// Of several rows that are equal in what they are chosen by, the one with the least value: so the result does not depend
+/// The best row, by group. Of rows with equal `by` values, the one with the least value is best, so that the result does not depend
 /// on the order of rows.
 #[derive(Debug)]
 pub(super) struct ArgExtremes {
     of: DataType,
     greatest: bool,
     best: Vec<Option<(Cell, Cell)>>,
-    /// By group, where rows are chosen by values of 8 bytes: a row with a lower value (see [`ArgExtremes::rank`]) is worse.
+    /// By group, for `by` values of up to 8 bytes: the best row's [`rank`](ArgExtremes::rank). A row of lower rank is worse.
     least: Vec<i64>,
 }
 
@@ -28,7 +28,7 @@ impl ArgExtremes {
         ArgExtremes { of, greatest, best: Vec::new(), least: Vec::new() }
     }
 
-    fn take(&mut self, group: usize, by: Cell, value: Cell) {
+    fn offer(&mut self, group: usize, by: Cell, value: Cell) {
         let better = match &self.best[group] {
             None => true,
             Some((best, kept)) => match self.order(by.cmp(best)) {
@@ -45,13 +45,13 @@ impl ArgExtremes {
         }
     }
 
-    /// Higher is better.
+    /// Returns the rank of a `by` value: higher is better.
     #[inline]
     fn rank(&self, by: i64) -> i64 {
         if self.greatest { by } else { !by }
     }
 
-    /// `Greater` means better.
+    /// Returns `Greater` for better, given the order of `by` values.
     fn order(&self, order: Ordering) -> Ordering {
         if self.greatest { order } else { order.reverse() }
     }
@@ -68,15 +68,15 @@ impl Accumulate for ArgExtremes {
         self.least[group] = i64::MIN;
     }
 
-    fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
+    fn update(&mut self, rows: &InputRows<'_>) -> Result<()> {
         let (values, by) = (Cells::of(&rows.columns[0])?, Cells::of(&rows.columns[1])?);
-        // Most rows are worse than the best: those are told apart without making a cell.
+        // Most rows are worse than the best one: they are skipped without making a cell.
         if let Cells::Ints(ints) = by {
             let greatest = self.greatest;
             rows.each(|row, group| {
                 let rank = if greatest { ints[row] } else { !ints[row] };
                 if rank >= self.least[group] {
-                    self.take(group, Cell::Int(ints[row]), values.at(row));
+                    self.offer(group, Cell::Int(ints[row]), values.at(row));
                 }
             });
             return Ok(());
@@ -84,7 +84,7 @@ impl Accumulate for ArgExtremes {
         rows.each(|row, group| {
             let order = self.best[group].as_ref().map(|(best, _)| self.order(best.compare(&by, row)));
             if order != Some(Ordering::Less) {
-                self.take(group, by.at(row), values.at(row));
+                self.offer(group, by.at(row), values.at(row));
             }
         });
         Ok(())
@@ -94,7 +94,7 @@ impl Accumulate for ArgExtremes {
         let from: &ArgExtremes = same(from)?;
         for (theirs, ours) in each_pair(pairs) {
             if let Some((by, value)) = &from.best[theirs] {
-                self.take(ours, by.clone(), value.clone());
+                self.offer(ours, by.clone(), value.clone());
             }
         }
         Ok(())
@@ -111,7 +111,7 @@ impl Accumulate for ArgExtremes {
     fn merge_encoded(&mut self, group: usize, bytes: &mut &[u8]) -> Result<()> {
         if take_array::<1>(bytes)? != [0] {
             let (by, value) = (Cell::decode(bytes)?, Cell::decode(bytes)?);
-            self.take(group, by, value);
+            self.offer(group, by, value);
         }
         Ok(())
     }

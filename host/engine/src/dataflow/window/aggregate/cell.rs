@@ -1,7 +1,7 @@
 //! Single values of columns of any type, for aggregates that keep some of them.
 //!
-//! A value of 8 bytes or less is an integer of the same order; so are floats, with NaN greater than every number, and one NaN
-//! and one zero of each. Texts and bytes are bytes.
+//! A value of up to 8 bytes is kept as an integer with the same order. Of floats, NaN is greater than every number; all NaNs are
+//! equal, and so are both zeros. Texts and bytes are kept as bytes.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, TimestampMillisecondType};
@@ -13,20 +13,20 @@ use flowgate_base::schema::DataType;
 use flowgate_state::bytes::{put_sized, take_array, take_int, take_sized};
 use flowgate_state::cell::{ColumnBuilder, Value};
 
-/// f64 to an integer of the same order: that of IEEE 754's totalOrder, with one NaN and one zero.
+/// Maps a float to an integer with the same order: IEEE 754's totalOrder, with one NaN and one zero.
 pub(super) fn float_order(value: f64) -> i64 {
-    // -0 and 0 is 0.
+    // -0.0 + 0.0 is 0.0.
     let value = if value.is_nan() { f64::NAN } else { value + 0.0 };
     let bits = value.to_bits() as i64;
     bits ^ (((bits >> 63) as u64) >> 1) as i64
 }
 
-/// Back from [`float_order`].
+/// The inverse of [`float_order`].
 pub(super) fn order_float(order: i64) -> f64 {
     f64::from_bits((order ^ (((order >> 63) as u64) >> 1) as i64) as u64)
 }
 
-/// One value. The order of the variants does not matter: a column has one of them.
+/// One value. The order of the variants does not matter: a column has values of one variant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Cell {
     Int(i64),
@@ -34,7 +34,7 @@ pub(super) enum Cell {
 }
 
 impl Cell {
-    /// Appends a tag, and 8 bytes or a length and bytes.
+    /// Appends a tag (1 byte), then 8 bytes, or a length and bytes.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Cell::Int(value) => {
@@ -56,7 +56,7 @@ impl Cell {
         })
     }
 
-    /// Bytes of memory beside itself.
+    /// Returns the memory in bytes that it owns on the heap.
     pub(super) fn bytes(&self) -> usize {
         match self {
             Cell::Int(_) => 0,
@@ -64,7 +64,7 @@ impl Cell {
         }
     }
 
-    /// Whether row `row` of a column comes before this value, after it, or is it.
+    /// Compares a row of a column with this value.
     pub(super) fn compare(&self, column: &Cells<'_>, row: usize) -> std::cmp::Ordering {
         match (self, column) {
             (Cell::Bytes(mine), Cells::Texts(_) | Cells::Bytes(_)) => column.bytes_at(row).cmp(mine),
@@ -74,7 +74,7 @@ impl Cell {
     }
 }
 
-/// A column, read value by value.
+/// A column that is read value by value.
 #[derive(Clone, Copy)]
 pub(super) enum Cells<'a> {
     Ints(&'a [i64]),
@@ -98,7 +98,7 @@ impl<'a> Cells<'a> {
         })
     }
 
-    /// Of a column of 8-byte values or booleans.
+    /// Returns a value of a column of 8-byte values or booleans.
     #[inline(always)]
     pub(super) fn int_at(&self, row: usize) -> i64 {
         match self {
@@ -109,7 +109,7 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// Of a column of texts or bytes.
+    /// Returns a value of a column of texts or bytes.
     #[inline]
     pub(super) fn bytes_at(&self, row: usize) -> &'a [u8] {
         match self {
@@ -119,7 +119,7 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// Whether its values are bytes.
+    /// Whether the values are texts or bytes.
     pub(super) fn is_bytes(&self) -> bool {
         matches!(self, Cells::Texts(_) | Cells::Bytes(_))
     }
@@ -129,7 +129,7 @@ impl<'a> Cells<'a> {
     }
 }
 
-/// A column of values of a type.
+/// Builds a column of a type.
 pub(super) fn column<'a>(of: DataType, cells: impl Iterator<Item = Option<&'a Cell>>) -> Result<ArrayRef> {
     let mut builder = ColumnBuilder::new(of);
     for cell in cells {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array};
 
-use super::accumulate::{Accumulate, Pairs, Rows, chosen, each_pair, numbers, same};
+use super::accumulate::{Accumulate, InputRows, Pairs, chosen, each_pair, numbers, same};
 use flowgate_base::error::Result;
 use flowgate_state::bytes::take_array;
 
-/// Rows that count.
+/// The number of rows that count, by group.
 #[derive(Debug, Default)]
 pub(super) struct Counts(Vec<i64>);
 
@@ -23,7 +23,7 @@ impl Accumulate for Counts {
         self.0[group] = 0;
     }
 
-    fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
+    fn update(&mut self, rows: &InputRows<'_>) -> Result<()> {
         let counts = &mut self.0[..];
         rows.each(|_, group| counts[group] += 1);
         Ok(())

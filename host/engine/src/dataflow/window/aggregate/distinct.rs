@@ -1,4 +1,4 @@
-//! How many different values there are, exactly. Encoding: how many (u32), and each value.
+//! The exact number of distinct values. Encoding: the number (u32), and each value.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use arrow_array::{ArrayRef, Int64Array};
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::accumulate::{Accumulate, Pairs, Rows, chosen, each_pair, same};
+use super::accumulate::{Accumulate, InputRows, Pairs, chosen, each_pair, same};
 use super::cell::{Cell, Cells};
 use flowgate_base::error::Result;
 use flowgate_state::bytes::take_array;
 
-/// No further entry.
+/// The end of a list of entries.
 const NONE: u32 = u32::MAX;
 
-/// A value of a group, in a list of the group's values.
+/// A value of a group, in the list of the group's values.
 #[derive(Debug)]
 struct Entry<V> {
     group: u32,
@@ -23,7 +23,7 @@ struct Entry<V> {
     value: V,
 }
 
-/// The values of all groups: one table to find them, and a list for each group.
+/// The values of all groups: one hash table over all, and a list for each group.
 #[derive(Debug)]
 struct Sets<V> {
     table: HashTable<u32>,
@@ -46,8 +46,8 @@ fn place(group: u32, value: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
-/// A value as it is kept, and as it is looked for.
-trait Value {
+/// A value in its owned form, and the borrowed form for lookups.
+trait DistinctValue {
     type Borrowed: ?Sized;
     fn hash(value: &Self::Borrowed) -> u64;
     fn borrow(&self) -> &Self::Borrowed;
@@ -55,7 +55,7 @@ trait Value {
     fn is(&self, value: &Self::Borrowed) -> bool;
 }
 
-impl Value for i64 {
+impl DistinctValue for i64 {
     type Borrowed = i64;
     #[inline]
     fn hash(value: &i64) -> u64 {
@@ -72,7 +72,7 @@ impl Value for i64 {
     }
 }
 
-impl Value for Box<[u8]> {
+impl DistinctValue for Box<[u8]> {
     type Borrowed = [u8];
     fn hash(value: &[u8]) -> u64 {
         xxh3_64(value)
@@ -88,8 +88,8 @@ impl Value for Box<[u8]> {
     }
 }
 
-impl<V: Value> Sets<V> {
-    /// Whether the value is new.
+impl<V: DistinctValue> Sets<V> {
+    /// Inserts a value. Returns whether it is new.
     #[inline]
     fn insert(&mut self, group: u32, value: &V::Borrowed) -> bool {
         let at = place(group, V::hash(value));
@@ -149,7 +149,7 @@ impl<V: Value> Sets<V> {
     }
 }
 
-/// Values of 8 bytes or less, and texts.
+/// The distinct values, of up to 8 bytes or texts, and their number by group.
 #[derive(Debug, Default)]
 pub(super) struct Distinct {
     ints: Sets<i64>,
@@ -160,11 +160,11 @@ pub(super) struct Distinct {
 
 impl Distinct {
     #[inline]
-    fn take_int(&mut self, group: u32, value: i64) {
+    fn insert_int(&mut self, group: u32, value: i64) {
         self.counts[group as usize] += i64::from(self.ints.insert(group, &value));
     }
 
-    fn take_bytes(&mut self, group: u32, value: &[u8]) {
+    fn insert_bytes(&mut self, group: u32, value: &[u8]) {
         if self.texts.insert(group, value) {
             self.counts[group as usize] += 1;
             self.text_bytes += value.len() + 16;
@@ -188,11 +188,11 @@ impl Accumulate for Distinct {
         self.counts[group] = 0;
     }
 
-    fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
+    fn update(&mut self, rows: &InputRows<'_>) -> Result<()> {
         let cells = Cells::of(&rows.columns[0])?;
         match cells.is_bytes() {
-            true => rows.each(|row, group| self.take_bytes(group as u32, cells.bytes_at(row))),
-            false => rows.each(|row, group| self.take_int(group as u32, cells.int_at(row))),
+            true => rows.each(|row, group| self.insert_bytes(group as u32, cells.bytes_at(row))),
+            false => rows.each(|row, group| self.insert_int(group as u32, cells.int_at(row))),
         }
         Ok(())
     }
@@ -200,8 +200,8 @@ impl Accumulate for Distinct {
     fn merge(&mut self, from: &dyn Any, pairs: Pairs<'_>) -> Result<()> {
         let from: &Distinct = same(from)?;
         for (theirs, ours) in each_pair(pairs) {
-            from.ints.each(theirs, |value| self.take_int(ours as u32, *value));
-            from.texts.each(theirs, |value| self.take_bytes(ours as u32, value));
+            from.ints.each(theirs, |value| self.insert_int(ours as u32, *value));
+            from.texts.each(theirs, |value| self.insert_bytes(ours as u32, value));
         }
         Ok(())
     }
@@ -215,8 +215,8 @@ impl Accumulate for Distinct {
     fn merge_encoded(&mut self, group: usize, bytes: &mut &[u8]) -> Result<()> {
         for _ in 0..u32::from_le_bytes(take_array(bytes)?) {
             match Cell::decode(bytes)? {
-                Cell::Int(value) => self.take_int(group as u32, value),
-                Cell::Bytes(value) => self.take_bytes(group as u32, &value),
+                Cell::Int(value) => self.insert_int(group as u32, value),
+                Cell::Bytes(value) => self.insert_bytes(group as u32, &value),
             }
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! The least and the greatest values. Encoding: a byte 1 and the value, or a byte 0.
+//! The least and the greatest values. Encoding: a byte 0 if there is none; or a byte 1 and the value.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -6,18 +6,18 @@ use std::sync::Arc;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array};
 
-use super::accumulate::{Accumulate, Pairs, Rows, chosen, each_group, each_pair, nulls, numbers, same};
+use super::accumulate::{Accumulate, InputRows, Pairs, chosen, each_group, each_pair, nulls, numbers, same};
 use super::cell::{Cell, Cells, column};
 use flowgate_base::error::Result;
 use flowgate_base::schema::DataType;
 use flowgate_state::bytes::take_array;
 
-/// Values of 8 bytes or less, as integers of their order.
+/// Extremes of values of up to 8 bytes, as integers with the same order.
 #[derive(Debug)]
 pub(super) struct Extremes {
     of: DataType,
     greatest: bool,
-    /// By group; `EMPTY` where there is none yet.
+    /// By group: the extreme, or [`Extremes::empty`].
     values: Vec<i64>,
     seen: Vec<bool>,
 }
@@ -27,12 +27,12 @@ impl Extremes {
         Extremes { of, greatest, values: Vec::new(), seen: Vec::new() }
     }
 
-    /// What every value is better than or equal to.
+    /// Returns the value to which every value is better or equal.
     fn empty(&self) -> i64 {
         if self.greatest { i64::MIN } else { i64::MAX }
     }
 
-    fn take(&mut self, group: usize, value: i64) {
+    fn offer(&mut self, group: usize, value: i64) {
         let best = self.values[group];
         self.values[group] = if self.greatest { best.max(value) } else { best.min(value) };
         self.seen[group] = true;
@@ -51,7 +51,7 @@ impl Accumulate for Extremes {
         self.seen[group] = false;
     }
 
-    fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
+    fn update(&mut self, rows: &InputRows<'_>) -> Result<()> {
         let cells = Cells::of(&rows.columns[0])?;
         let (best, seen) = (&mut self.values[..], &mut self.seen[..]);
         let mut all = |better: fn(i64, i64) -> i64| match cells {
@@ -75,7 +75,7 @@ impl Accumulate for Extremes {
     fn merge(&mut self, from: &dyn Any, pairs: Pairs<'_>) -> Result<()> {
         let from: &Extremes = same(from)?;
         for (theirs, ours) in each_pair(pairs).filter(|(theirs, _)| from.seen[*theirs]) {
-            self.take(ours, from.values[theirs]);
+            self.offer(ours, from.values[theirs]);
         }
         Ok(())
     }
@@ -90,7 +90,7 @@ impl Accumulate for Extremes {
     fn merge_encoded(&mut self, group: usize, bytes: &mut &[u8]) -> Result<()> {
         if take_array::<1>(bytes)? != [0] {
             let value = i64::from_le_bytes(take_array(bytes)?);
-            self.take(group, value);
+            self.offer(group, value);
         }
         Ok(())
     }
@@ -103,14 +103,14 @@ impl Accumulate for Extremes {
     fn merge_columns(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
         let values = numbers::<Int64Type>(columns, 0)?;
         for (row, group) in groups.iter().enumerate().filter(|(row, _)| values.is_valid(*row)) {
-            self.take(*group as usize, values.value(row));
+            self.offer(*group as usize, values.value(row));
         }
         Ok(())
     }
 
     fn finish(&self, groups: Option<&[u32]>) -> Result<ArrayRef> {
         if self.of == DataType::Int64 {
-            // Integers are of their own order.
+            // Integers are kept as they are.
             let seen = nulls(chosen(&self.seen, groups));
             return Ok(Arc::new(Int64Array::new(chosen(&self.values, groups).into(), seen)));
         }
@@ -129,7 +129,7 @@ impl Accumulate for Extremes {
     }
 }
 
-/// Texts, in the order of their bytes.
+/// Extremes of texts, in the order of their bytes.
 #[derive(Debug)]
 pub(super) struct TextExtremes {
     greatest: bool,
@@ -164,7 +164,7 @@ impl Accumulate for TextExtremes {
         self.values[group] = None;
     }
 
-    fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
+    fn update(&mut self, rows: &InputRows<'_>) -> Result<()> {
         let cells = Cells::of(&rows.columns[0])?;
         rows.each(|row, group| {
             if self.is_better(group, cells.bytes_at(row)) {

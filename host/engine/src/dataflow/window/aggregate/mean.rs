@@ -1,4 +1,4 @@
-//! Means. Encoding: of integers, the number of values (8 bytes) and the sum (16 bytes); of floats, that of their sum.
+//! Means. Encoding: of integers, the number of values (8 bytes) and the sum (16 bytes); of floats, the encoding of [`Sums`].
 
 use std::any::Any;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Float64Array};
 
-use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, same};
+use super::accumulate::{Accumulate, InputRows, Pairs, each_group, each_pair, same};
 use super::sum::{HALF_CARRY, Sums};
 use flowgate_base::error::Result;
 use flowgate_state::bytes::take_array;
@@ -25,7 +25,7 @@ impl Accumulate for IntMeans {
         self.0[group] = (0, 0);
     }
 
-    fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
+    fn update(&mut self, rows: &InputRows<'_>) -> Result<()> {
         let values = rows.columns[0].as_primitive::<Int64Type>().values();
         let means = &mut self.0[..];
         rows.each(|row, group| {
@@ -85,7 +85,7 @@ impl Accumulate for IntMeans {
     }
 }
 
-/// Means of float64 values: sums that are divided at the end. Of finite values the mean is finite.
+/// Means of float64 values: sums that are divided at the end. The mean of finite values is finite.
 #[derive(Debug, Default)]
 pub(super) struct FloatMeans(Sums<f64>);
 
@@ -98,7 +98,7 @@ impl Accumulate for FloatMeans {
         self.0.clear(group);
     }
 
-    fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
+    fn update(&mut self, rows: &InputRows<'_>) -> Result<()> {
         self.0.update(rows)
     }
 
@@ -147,14 +147,14 @@ impl Accumulate for FloatMeans {
     }
 }
 
-/// The mean of values whose sum is beyond what a float can hold.
+/// Returns the mean of values whose sum a float cannot hold.
 fn mean_beyond(sum: f64, carry: i64, n: f64) -> f64 {
     if !sum.is_finite() {
         return sum;
     }
-    // The whole sum of up to 2^64 values, scaled down; as it is large, nothing that counts is lost.
+    // The whole sum of up to 2^64 values is scaled down; it is large, so that no significant digits are lost.
     const SCALE: f64 = 1.0 / (1u128 << 64) as f64;
     let mean = (carry as f64 * (HALF_CARRY * SCALE * 2.0) + sum * SCALE) / n / SCALE;
-    // The mean lies among the values, however it was rounded.
+    // The mean is within the range of the values, however it was rounded.
     mean.clamp(f64::MIN, f64::MAX)
 }

@@ -1,6 +1,6 @@
-//! Aggregates: what is kept for each group, column-wise, and how it comes together.
+//! Aggregates: accumulators in columns, one for each group. A group is one key of a pane, or one session.
 //!
-//! [`accumulate`] says what an aggregate can do; the other files are the built-in aggregates.
+//! [`accumulate`] is the interface of an aggregate; the other files are the built-in aggregates.
 
 pub mod accumulate;
 mod approx;
@@ -16,6 +16,6 @@ mod quantile;
 mod sum;
 mod top_k;
 
-pub use accumulate::{Accumulate, Pairs, Rows, Times};
+pub use accumulate::{Accumulate, InputRows, Pairs, Times};
 pub(super) use accumulate::{chosen, encoded};
 pub use native::accumulator;

@@ -1,4 +1,4 @@
-//! Which accumulators a built-in aggregate has.
+//! The accumulators of each built-in aggregate.
 
 use super::accumulate::Accumulate;
 use super::approx::Approx;
@@ -15,10 +15,10 @@ use crate::job::graph::Aggregate;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::{DataType, Schema};
 
-/// Accumulators without groups, and the positions of the columns that they read.
+/// Returns accumulators without groups, and the positions of the columns that they read.
 ///
 /// # Errors
-/// The aggregate is a plugin's, or its column has a type that it does not take: the job was not checked.
+/// The aggregate is a plugin's, or cannot read the type of its column: the job was not checked.
 pub fn accumulator(aggregate: &Aggregate, input: &Schema) -> Result<(Box<dyn Accumulate>, Vec<usize>)> {
     let data_type = |column: usize| {
         let field = input.fields.get(column);

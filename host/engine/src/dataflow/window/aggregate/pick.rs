@@ -1,16 +1,16 @@
-//! The value of the earliest or the latest row. Encoding: a byte 0, or a byte 1, the time (8 bytes) and the value.
+//! The value of the earliest or the latest row. Encoding: a byte 0 if there is none; or a byte 1, the time (8 bytes) and the value.
 
 use std::any::Any;
 
 use arrow_array::ArrayRef;
 
-use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, same};
+use super::accumulate::{Accumulate, InputRows, Pairs, each_group, each_pair, same};
 use super::cell::{Cell, Cells, column};
 use flowgate_base::error::Result;
 use flowgate_base::schema::DataType;
 use flowgate_state::bytes::take_array;
 
-/// By time; of rows of one time, by arrival.
+/// The time and the value of the picked row, by group. Rows with the same time are ordered by arrival.
 #[derive(Debug)]
 pub(super) struct Picked {
     of: DataType,
@@ -47,7 +47,7 @@ impl Accumulate for Picked {
         self.values[group] = None;
     }
 
-    fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
+    fn update(&mut self, rows: &InputRows<'_>) -> Result<()> {
         let cells = Cells::of(&rows.columns[0])?;
         rows.each(|row, group| {
             let time = rows.times.at(row);

@@ -1,4 +1,4 @@
-//! Quantiles, within 1 % of themselves, by the sketch of the crate `sketch`. Encoding: a length (u32) and the sketch.
+//! Quantiles with a relative error of at most 1 %, by [`flowgate_sketch`]. Encoding: a length (u32) and the sketch.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, Float64Array};
 use flowgate_sketch::Quantiles;
 
-use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, same};
+use super::accumulate::{Accumulate, InputRows, Pairs, each_group, each_pair, same};
 use flowgate_base::error::{Error, Result};
 use flowgate_state::bytes::{put_sized, take_sized};
 
-/// A sketch for each group. Values that are not finite do not count.
+/// A sketch for each group. Values that are not finite are ignored.
 #[derive(Debug)]
 pub(super) struct QuantileSketches {
     q: f64,
@@ -34,7 +34,7 @@ impl Accumulate for QuantileSketches {
         self.sketches[group] = Quantiles::default();
     }
 
-    fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
+    fn update(&mut self, rows: &InputRows<'_>) -> Result<()> {
         let column = &rows.columns[0];
         let sketches = &mut self.sketches[..];
         let mut add = |group: usize, value: f64| {

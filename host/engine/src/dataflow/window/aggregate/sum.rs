@@ -1,8 +1,7 @@
-//! Sums that fail only if their result does not fit: what goes beyond a number on the way is carried.
+//! Sums that fail only if the result does not fit: an overflow on the way is carried.
 //!
-//! A sum is a number and a carry, in units of twice the number's range. So it does not matter in which order values come, nor
-//! which of them workers and panes add up by themselves: only the whole sum has to fit. Carries are rare, and take up memory
-//! once there is one.
+//! A sum is a number and a carry, in units of twice the number's range. So neither the order of the values matters, nor how they
+//! are divided among workers and panes: only the whole sum has to fit. Carries are rare, and take memory only if there is one.
 //!
 //! Encoding: the number of values, the number and the carry, 8 bytes each.
 
@@ -14,32 +13,32 @@ use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int64Type, UInt64Type}
 use arrow_array::{ArrayRef, Int64Array, NullArray, PrimitiveArray};
 use arrow_buffer::ArrowNativeType;
 
-use super::accumulate::{Accumulate, Pairs, Rows, chosen, each_group, each_pair, nulls, numbers, same};
+use super::accumulate::{Accumulate, InputRows, Pairs, chosen, each_group, each_pair, nulls, numbers, same};
 use crate::error::RunError;
 use flowgate_base::error::Result;
 use flowgate_state::bytes::{take_array, take_int};
 
-/// What is summed up.
+/// A type that can be summed.
 pub(super) trait Number: ArrowNativeType {
-    /// Its column.
+    /// The type of its column.
     type Arrow: ArrowPrimitiveType<Native = Self>;
     /// Whether subtracting undoes adding.
     const IS_EXACT: bool;
 
-    /// The sum without what is carried, and that: -1, 0 or 1.
+    /// Returns the sum without the carry, and the carry: -1, 0 or 1.
     fn plus(self, other: Self) -> (Self, i64);
-    /// The difference, likewise.
+    /// Returns the difference without the carry, and the carry.
     fn minus(self, other: Self) -> (Self, i64);
-    /// The whole sum.
+    /// Returns the sum with its carry.
     ///
     /// # Errors
-    /// It does not fit, and the type has nothing to say so: the user's fault.
+    /// It does not fit, and the type has no infinity: the user's fault.
     fn whole(self, carry: i64) -> Result<Self>;
     fn to_bytes(self) -> [u8; 8];
     fn from_bytes(bytes: [u8; 8]) -> Self;
 }
 
-/// What is carried: 2 to the power of 64. A sum fits exactly if nothing is.
+/// The unit of the carry is 2^64. A sum fits exactly if the carry is 0.
 impl Number for i64 {
     type Arrow = Int64Type;
     const IS_EXACT: bool = true;
@@ -68,7 +67,7 @@ impl Number for i64 {
     }
 }
 
-/// What is carried: 2 to the power of 1024, the first that a float cannot hold. The number is infinite only if a value is.
+/// The unit of the carry is 2^1024, the least power that a float cannot hold. The number is infinite only if a value is.
 impl Number for f64 {
     type Arrow = Float64Type;
     const IS_EXACT: bool = false;
@@ -82,7 +81,7 @@ impl Number for f64 {
         self.plus(-other)
     }
     fn whole(self, carry: i64) -> Result<Self> {
-        // Half of what is carried is a float, and halves of so large numbers are exact.
+        // Half a carry fits into a float, and halves of such large numbers are exact.
         Ok(if carry == 0 || !self.is_finite() { self } else { 2.0 * (carry as f64 * HALF_CARRY + self / 2.0) })
     }
     fn to_bytes(self) -> [u8; 8] {
@@ -93,10 +92,10 @@ impl Number for f64 {
     }
 }
 
-/// 2 to the power of 1023.
+/// 2^1023: half the unit of a float's carry.
 pub(super) const HALF_CARRY: f64 = f64::from_bits(0x7FE0_0000_0000_0000);
 
-/// A sum of floats that is not finite, less what is carried where both of them are.
+/// Adds floats whose sum is not finite. If both are finite, returns the sum without the carry, and the carry.
 #[cold]
 fn beyond(a: f64, b: f64) -> (f64, i64) {
     if !(a.is_finite() && b.is_finite()) {
@@ -107,17 +106,17 @@ fn beyond(a: f64, b: f64) -> (f64, i64) {
     (2.0 * (half - carry as f64 * HALF_CARRY), carry)
 }
 
-/// Sums, in the order in which the values came, and how many there were.
+/// Sums in the order of arrival, and the number of values.
 #[derive(Debug, Default)]
 pub(super) struct Sums<T> {
     pub(super) sums: Vec<T>,
     pub(super) counts: Vec<u64>,
-    /// By group; without groups as long as nothing is carried.
+    /// By group; empty as long as every carry is 0.
     carries: Vec<i64>,
 }
 
 impl<T: Number> Sums<T> {
-    /// What is carried of a group.
+    /// Returns the carry of a group.
     pub(super) fn carry(&self, group: usize) -> i64 {
         self.carries.get(group).copied().unwrap_or(0)
     }
@@ -157,7 +156,7 @@ impl<T: Number> Accumulate for Sums<T> {
         self.carries.get_mut(group).into_iter().for_each(|carry| *carry = 0);
     }
 
-    fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
+    fn update(&mut self, rows: &InputRows<'_>) -> Result<()> {
         let values = rows.columns[0].as_primitive::<T::Arrow>().values();
         let Sums { sums, counts, carries } = self;
         let (sums, counts) = (&mut sums[..], &mut counts[..]);
@@ -209,7 +208,7 @@ impl<T: Number> Accumulate for Sums<T> {
         3
     }
 
-    /// The third has carries, or, where there is none, nothing.
+    /// The columns are counts, sums and carries; the third is of nulls if there is no carry.
     fn columns(&self, groups: &[u32]) -> Vec<ArrayRef> {
         let counts = PrimitiveArray::<UInt64Type>::new(chosen(&self.counts, Some(groups)).into(), None);
         let sums = PrimitiveArray::<T::Arrow>::new(chosen(&self.sums, Some(groups)).into(), None);

@@ -1,4 +1,4 @@
-//! Sums and means whose results fit, whatever comes on the way.
+//! Sums and means whose results fit are right, even if a sum on the way does not fit.
 
 use arrow_array::{Array, Float64Array};
 use proptest::prelude::*;
@@ -10,10 +10,10 @@ use super::*;
 fn update(into: &mut dyn Accumulate, values: ArrayRef) {
     let groups = vec![0; values.len()];
     into.grow(1);
-    into.update(&Rows { groups: &groups, columns: &[values], counted: None, times: Times::One(0) }).unwrap();
+    into.update(&InputRows { groups: &groups, columns: &[values], counted: None, times: Times::One(0) }).unwrap();
 }
 
-/// Sums values in parts, each of which goes the way that its number says, and puts the parts together.
+/// Sums values in parts, and merges each part in the way that its number selects.
 fn in_parts<A: ArrayRefOf>(empty: &dyn Accumulate, parts: &[(u8, Vec<A>)]) -> Box<dyn Accumulate> {
     let mut all = empty.fresh();
     all.grow(1);
@@ -29,7 +29,7 @@ fn in_parts<A: ArrayRefOf>(empty: &dyn Accumulate, parts: &[(u8, Vec<A>)]) -> Bo
                 part.encode(0, &mut bytes);
                 all.merge_encoded(0, &mut &bytes[..]).unwrap();
             }
-            // Straight in, and in and out again as far as it can be taken out.
+            // Updated directly; then merged and retracted, if the aggregate is invertible.
             _ => {
                 update(&mut *all, A::column(values));
                 if all.is_invertible() {
@@ -67,8 +67,8 @@ fn float() -> impl Strategy<Value = f64> {
 }
 
 proptest! {
-    /// Goal: a sum of integers is exact, and refused exactly if it does not fit. Method: against 128 bits, in parts that come
-    /// together in every way.
+    /// Goal: a sum of integers is exact, and an error exactly if it does not fit. Method: against 128 bits, in parts that are merged
+    /// in every way.
     #[test]
     fn integers_are_summed_exactly(parts in prop::collection::vec((any::<u8>(), prop::collection::vec(int(), 0..6)), 0..6)) {
         let sum: i128 = parts.iter().flat_map(|(_, values)| values).map(|v| i128::from(*v)).sum();
@@ -100,7 +100,7 @@ proptest! {
         prop_assume!(!values.is_empty());
         let scale = 2f64.powi(-600);
         let scaled: f64 = values.iter().map(|v| v * scale).sum();
-        // How far the order of the additions may lead apart.
+        // The greatest difference that the order of the additions can make.
         let slack = values.iter().map(|v| (v * scale).abs()).sum::<f64>() * 1e-13;
         let sum = in_parts(&Sums::<f64>::default(), &parts).finish(None).unwrap();
         let sum = sum.as_primitive::<Float64Type>().value(0);
@@ -117,7 +117,7 @@ proptest! {
 }
 
 #[test]
-fn infinities_and_what_is_no_number_stay_what_they_are() {
+fn infinities_and_nan_stay_what_they_are() {
     for (values, want) in [
         (vec![f64::INFINITY, 1e308, 1e308, 1e308], f64::INFINITY),
         (vec![1e308, 1e308, f64::NEG_INFINITY], f64::NEG_INFINITY),

@@ -1,5 +1,5 @@
-//! The values of the rows with the greatest of another column. Encoding: how many (u32), and for each that by which it
-//! was chosen, and the value.
+//! The values of the `k` rows that are greatest by another column. Encoding: the number of values (u32); for each, its `by` value
+//! and the value.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use std::sync::Arc;
 use arrow_array::builder::StringBuilder;
 use arrow_array::{Array, ArrayRef};
 
-use super::accumulate::{Accumulate, Pairs, Rows, each_group, each_pair, same};
+use super::accumulate::{Accumulate, InputRows, Pairs, each_group, each_pair, same};
 use super::cell::{Cell, Cells, column};
 use flowgate_base::error::Result;
 use flowgate_base::schema::{DataType, Field, Schema};
 use flowgate_connect::encode::json_row;
 use flowgate_state::bytes::take_array;
 
-/// The best first; of equals, the one with the least value first.
+/// By group, the pairs of `by` and value: the greatest `by` first; of equals, the least value first.
 #[derive(Debug)]
 pub(super) struct TopK {
     value: DataType,
@@ -28,7 +28,7 @@ impl TopK {
         TopK { value, by, k, best: Vec::new() }
     }
 
-    fn take(&mut self, group: usize, by: Cell, value: Cell) {
+    fn offer(&mut self, group: usize, by: Cell, value: Cell) {
         let best = &mut self.best[group];
         let at = best.partition_point(|(b, v)| *b > by || (*b == by && *v <= value));
         if at < self.k {
@@ -47,14 +47,14 @@ impl Accumulate for TopK {
         self.best[group] = Vec::new();
     }
 
-    fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
+    fn update(&mut self, rows: &InputRows<'_>) -> Result<()> {
         let (values, by) = (Cells::of(&rows.columns[0])?, Cells::of(&rows.columns[1])?);
         rows.each(|row, group| {
             let best = &self.best[group];
-            // Most rows are worse than the worst that is kept.
+            // Most rows are worse than the worst one that is kept.
             let worst = if best.len() == self.k { best.last() } else { None };
             if worst.is_none_or(|(worst, _)| worst.compare(&by, row).is_ge()) {
-                self.take(group, by.at(row), values.at(row));
+                self.offer(group, by.at(row), values.at(row));
             }
         });
         Ok(())
@@ -64,7 +64,7 @@ impl Accumulate for TopK {
         let from: &TopK = same(from)?;
         for (theirs, ours) in each_pair(pairs) {
             for (by, value) in &from.best[theirs] {
-                self.take(ours, by.clone(), value.clone());
+                self.offer(ours, by.clone(), value.clone());
             }
         }
         Ok(())
@@ -82,7 +82,7 @@ impl Accumulate for TopK {
     fn merge_encoded(&mut self, group: usize, bytes: &mut &[u8]) -> Result<()> {
         for _ in 0..u32::from_le_bytes(take_array(bytes)?) {
             let (by, value) = (Cell::decode(bytes)?, Cell::decode(bytes)?);
-            self.take(group, by, value);
+            self.offer(group, by, value);
         }
         Ok(())
     }
