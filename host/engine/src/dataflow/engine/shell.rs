@@ -25,7 +25,7 @@ pub trait Ports {
     /// Sends the emitted messages at this tick.
     fn send(&mut self, out: &mut Outputs, tick: Tick);
 
-    /// Whether the operator may emit more, beside `out`, which is not sent yet. If not, it is woken when there is room.
+    /// Whether the operator may emit more, in addition to `out`, which is not sent yet. If not, it is woken when there is room.
     fn has_room(&self, out: &Outputs) -> bool;
 }
 

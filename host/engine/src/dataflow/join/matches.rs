@@ -1,5 +1,5 @@
-//! What comes out of one window of a join: the rows of one side in lists by key, those of the other walked through them, and
-//! the results, of which some are made at a time.
+//! Matching of one window of a join: the rows of one side are in lists by key, those of the other walk through the lists, and
+//! results are made some at a time.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
