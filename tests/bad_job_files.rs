@@ -38,7 +38,7 @@ sinks:
         ("job.yaml:4:60", "many"),
         ("job.yaml:7:34", "no column `page`"),
         ("job.yaml:7:106", "no column `m`"),
-        ("job.yaml:8:15", "in a circle"),
+        ("job.yaml:8:15", "in a cycle"),
         ("job.yaml:11:17", "unknown input `row`"),
     ] {
         let told =

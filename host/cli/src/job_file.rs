@@ -19,27 +19,16 @@ pub(crate) fn plugins(log_level: LogLevelArg) -> Result<JobPlugins> {
 /// Reads and checks the job; warnings go to standard error.
 ///
 /// # Errors
-<<<<<<< HEAD
-/// The file cannot be read, or the report of everything that is wrong with the job.
-pub(crate) fn checked_graph(args: &JobArgs, plugins: &mut JobPlugins) -> Result<JobGraph> {
-=======
 /// The file cannot be read; or the report of all problems of the job.
-pub(crate) fn checked_graph(args: &JobArgs, plugins: &mut Plugins) -> Result<JobGraph> {
->>>>>>> h/w3
+pub(crate) fn checked_graph(args: &JobArgs, plugins: &mut JobPlugins) -> Result<JobGraph> {
     let document = Document::read(&args.job)?;
     let search_path = std::env::var_os("FLOWGATE_PLUGIN_PATH");
     // Without it, the only plugins that are not found are those that come with Flowgate, and the message lists the folders
     // searched.
     let executable = std::env::current_exe().ok();
-<<<<<<< HEAD
     let mut surroundings = Surroundings::of(&document.base, search_path.as_deref(), executable.as_deref());
-    // Paths in the job are relative to its folder, this one is to where we are; `-` is no file.
-    surroundings.job_file = std::path::absolute(&args.job).ok().filter(|path| path.is_file());
-=======
-    let mut around = Surroundings::of(&document.base, search_path.as_deref(), executable.as_deref());
     // Paths in the job are relative to its folder, this one to the current folder; `-` is no file.
-    around.job_file = std::path::absolute(&args.job).ok().filter(|path| path.is_file());
->>>>>>> h/w3
+    surroundings.job_file = std::path::absolute(&args.job).ok().filter(|path| path.is_file());
     let mut overrides = args.set.clone();
     if let Some(parallelism) = args.parallelism {
         overrides.push(Override {

@@ -94,16 +94,9 @@ pub(super) fn run(args: &TestArgs) -> Result<()> {
         }
         Some(difference) => {
             terminal::print(&format!("--- {}\n+++ {}\n{difference}\n", expect.display(), args.function))?;
-<<<<<<< HEAD
             // External, because that is the exit code of what ran and did not go well.
-            Err(CommandError::Trial(format!("{} gives other rows than {} has", args.function, expect.display())).into())
-=======
-            // External, for the exit code of a run that did not go well.
-            Err(Error::new(
-                &crate::code::EXTERNAL,
-                format!("{} returns other rows than {} has", args.function, expect.display()),
-            ))
->>>>>>> h/w3
+            Err(CommandError::Trial(format!("{} returns other rows than {} has", args.function, expect.display()))
+                .into())
         }
     }
 }
@@ -150,16 +143,8 @@ fn show(function: &str, outcome: &Outcome) -> Result<()> {
         0 => Ok(()),
         failed => {
             let (failed, rows) = (figures::whole(failed as u64), figures::whole(outcome.row_count as u64));
-<<<<<<< HEAD
             // External, because that is the exit code of what ran and did not go well.
             Err(CommandError::Trial(format!("{function}: failures: {failed}; rows that came out: {rows}")).into())
-=======
-            // External, for the exit code of a run that did not go well.
-            Err(Error::new(
-                &crate::code::EXTERNAL,
-                format!("{function}: failures: {failed}; rows that came out: {rows}"),
-            ))
->>>>>>> h/w3
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Which sources form an alignment group: rows of one wait, in the state of an operator, for rows of the other.
+//! Alignment groups: sources of which the rows of one wait, in the state of an operator, for the rows of another.
 
 use super::graph::{JobGraph, NodeId, NodeKind};
 
 impl JobGraph {
-    /// The alignment group of a source, with itself: the sources whose rows reach different inputs of the same join or process
-    /// function, directly or through other members. In the order of the graph; empty if there is no other member.
+    /// Returns the alignment group of a source, itself included: the sources whose rows reach different inputs of the same join or
+    /// process function, directly or through other members. In the order of the graph; empty if there is no other member.
     pub fn alignment_group(&self, source: NodeId) -> Vec<NodeId> {
         let sources_of = self.sources_of_nodes();
         let mut group = vec![source.0];
@@ -28,7 +28,7 @@ impl JobGraph {
         if group.len() > 1 { group.into_iter().map(NodeId).collect() } else { Vec::new() }
     }
 
-    /// For each node, the sources whose rows reach it.
+    /// Returns the sources whose rows reach each node.
     fn sources_of_nodes(&self) -> Vec<Vec<usize>> {
         let mut sources_of: Vec<Vec<usize>> = Vec::with_capacity(self.nodes.len());
         // Inputs come before the nodes that read them.

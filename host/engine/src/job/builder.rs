@@ -1,4 +1,4 @@
-//! Builds a job in Rust: the same structures as a job file gives.
+//! The builder of a job in Rust: it makes the same structures as a job file.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use super::spec;
 use super::stream::DataStream;
 use flowgate_base::quantity::{Bytes, DURATION_MS_MAX, Millis};
 
-/// A job that is being built. Its streams refer to it; a clone is the same job.
+/// A job under construction. Its streams refer to it; a clone is the same job.
 ///
 /// ```
 /// use std::time::Duration;
@@ -37,20 +37,20 @@ use flowgate_base::quantity::{Bytes, DURATION_MS_MAX, Millis};
 /// assert_eq!(job.sinks["bad"].input, "parse.errors");
 /// ```
 ///
-/// [`check`](super::check::check) then finds the types of its edges, as for a job file. What is wrong is named by its
-/// place in the job, `operators.parse.event_time.column`, and the message names the column.
+/// [`check`](super::check::check) then finds the types of its edges, as for a job file. A problem has a place in the job, such as
+/// `operators.parse.event_time.column`, and its message names the column.
 #[derive(Debug, Clone)]
 pub struct JobBuilder {
     pub(super) draft: Rc<RefCell<Draft>>,
 }
 
-/// What has been said of a job so far. Streams know their node by its position, so that it can be renamed.
+/// The content of a job under construction. Streams refer to a node by its position, so that it can be renamed.
 #[derive(Debug)]
 pub(super) struct Draft {
     settings: spec::Job,
     nodes: Vec<DraftNode>,
     sinks: Vec<(String, Upstream, spec::Sink)>,
-    /// With the node, the field of it, where it is one, and the message.
+    /// Problems: the node, its field if there is one, and the message.
     problems: Vec<(usize, Option<&'static str>, String)>,
 }
 
@@ -58,15 +58,15 @@ pub(super) struct Draft {
 #[derive(Debug)]
 pub(super) struct DraftNode {
     pub(super) name: String,
-    pub(super) part: Part,
+    pub(super) spec: NodeSpec,
     inputs: Vec<Upstream>,
-    reading: Reading,
+    input_field: InputField,
 }
 
-/// How an operator names what it reads.
+/// The field of the job in which an operator names its inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reading {
-    /// `input`; nothing where it is a source.
+pub(super) enum InputField {
+    /// `input`; a source has none.
     Input,
     /// `inputs`: left and right.
     Inputs,
@@ -74,11 +74,11 @@ pub(super) enum Reading {
     Union,
 }
 
-/// What a node is.
+/// The settings of a node.
 #[derive(Debug)]
-// A job has few of these: a box would only be in the way.
+// A job has few of these: a box is not worthwhile.
 #[allow(clippy::large_enum_variant)]
-pub(super) enum Part {
+pub(super) enum NodeSpec {
     Source(spec::Source),
     Operator(spec::Operator),
 }
@@ -87,17 +87,17 @@ pub(super) enum Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Upstream {
     pub(super) node: usize,
-    /// Empty for the main output.
+    /// The name of the side output; empty for the main output.
     pub(super) side: String,
 }
 
-/// A duration in the whole milliseconds of a job; one that is too long becomes the longest.
+/// Converts a duration to whole milliseconds; one that is too long becomes the longest.
 pub(super) fn millis(duration: Duration) -> Millis {
     Millis(i64::try_from(duration.as_millis()).unwrap_or(DURATION_MS_MAX).min(DURATION_MS_MAX))
 }
 
 impl JobBuilder {
-    /// An empty job.
+    /// Creates a job without sources, operators and sinks.
     pub fn new(name: impl Into<String>) -> JobBuilder {
         let settings = spec::Job {
             job: name.into(),
@@ -120,51 +120,57 @@ impl JobBuilder {
         self
     }
 
-    /// Worker threads.
+    /// Sets the number of worker threads.
     pub fn parallelism(self, workers: usize) -> JobBuilder {
         self.set(|job| job.parallelism = Some(workers))
     }
 
-    /// Units in which keyed state is divided among workers.
+    /// Sets the number of key groups: the units in which keyed state is divided among workers.
     pub fn key_groups(self, groups: u32) -> JobBuilder {
         self.set(|job| job.key_groups = Some(groups))
     }
 
-    /// Bytes and ticks in flight before sources wait.
+    /// Sets the bytes and ticks that may be in flight before sources wait.
     pub fn in_flight(self, bytes: u64, ticks: u32) -> JobBuilder {
         self.set(|job| job.in_flight = Some(spec::InFlight { bytes: Some(Bytes(bytes)), ticks: Some(ticks) }))
     }
 
-    /// Limits of plugin calls.
+    /// Sets the limits of plugin calls.
     pub fn limits(self, limits: spec::Limits) -> JobBuilder {
         self.set(|job| job.limits = Some(limits))
     }
 
-    /// Where a plugin is; one that is not listed is looked for as in a job file.
+    /// Sets the file of a plugin; a plugin without one is looked for as in a job file.
     pub fn plugin(self, name: impl Into<String>, path: impl Into<String>) -> JobBuilder {
         self.set(|job| {
             job.plugins.insert(name.into(), path.into());
         })
     }
 
-    /// The lines of text files: a path, or a glob. Its one column is `text`.
+    /// Adds a source of the lines of text files: a path, or a glob. Its one column is `text`.
     pub fn file(&self, path: impl Into<String>) -> DataStream {
         self.source(spec::FileSource::text(path))
     }
 
-    /// A stream of rows from outside. [`spec::FileSource`], [`spec::StdinSource`], [`spec::Generator`], [`spec::Nexmark`]
-    /// and [`spec::System`] are sources.
+    /// Adds a source, such as [`spec::FileSource`], [`spec::StdinSource`], [`spec::Generator`], [`spec::Nexmark`] or
+    /// [`spec::System`].
     pub fn source(&self, source: impl Into<spec::Source>) -> DataStream {
         let source = source.into();
         let name = source.connectors.keys().next().map_or("source", String::as_str).to_string();
-        self.add(&name, Part::Source(source), None)
+        self.add(&name, NodeSpec::Source(source), None)
     }
 
-    pub(super) fn add(&self, name: &str, part: Part, input: Option<Upstream>) -> DataStream {
-        self.add_reading(name, part, input.into_iter().collect(), Reading::Input)
+    pub(super) fn add(&self, name: &str, spec: NodeSpec, input: Option<Upstream>) -> DataStream {
+        self.add_node(name, spec, input.into_iter().collect(), InputField::Input)
     }
 
-    pub(super) fn add_reading(&self, name: &str, part: Part, inputs: Vec<Upstream>, reading: Reading) -> DataStream {
+    pub(super) fn add_node(
+        &self,
+        name: &str,
+        spec: NodeSpec,
+        inputs: Vec<Upstream>,
+        input_field: InputField,
+    ) -> DataStream {
         let mut draft = self.draft.borrow_mut();
         let taken = |name: &str| draft.nodes.iter().any(|n| n.name == name);
         let mut free = name.to_string();
@@ -173,7 +179,7 @@ impl JobBuilder {
             free = format!("{name}_{n}");
             n += 1;
         }
-        draft.nodes.push(DraftNode { name: free, part, inputs, reading });
+        draft.nodes.push(DraftNode { name: free, spec, inputs, input_field });
         let upstream = Upstream { node: draft.nodes.len() - 1, side: String::new() };
         DataStream::new(self.clone(), upstream)
     }
@@ -182,7 +188,7 @@ impl JobBuilder {
         self.draft.borrow_mut().sinks.push((name, input, sink));
     }
 
-    /// Changes a node, or notes that `what` cannot be said of a side output.
+    /// Changes a node, or adds the problem that a side output cannot have `what`.
     pub(super) fn change(&self, upstream: &Upstream, what: &str, change: impl FnOnce(&mut DraftNode)) {
         let mut draft = self.draft.borrow_mut();
         if upstream.side.is_empty() {
@@ -193,7 +199,7 @@ impl JobBuilder {
         }
     }
 
-    /// An operator with what `field` of it has by name; a name that is there twice is noted.
+    /// Adds an operator with the entries of `field` by name; a name that occurs twice is a problem.
     pub(super) fn add_named<V>(
         &self,
         name: &str,
@@ -208,17 +214,17 @@ impl JobBuilder {
                 Entry::Vacant(entry) => _ = entry.insert(value),
             }
         }
-        let stream = self.add(name, Part::Operator(operator(once)), Some(input.clone()));
+        let stream = self.add(name, NodeSpec::Operator(operator(once)), Some(input.clone()));
         let problems = twice.into_iter().map(|message| (stream.upstream.node, Some(field), message));
         self.draft.borrow_mut().problems.extend(problems);
         stream
     }
 
-    /// The job as it would stand in a job file.
+    /// Returns the job as in a job file.
     ///
     /// # Errors
-    /// Two parts have one name, two columns that an operator makes have one, or a side output was given a name or event time of
-    /// its own.
+    /// Two parts of the job have the same name, two columns of an operator have the same name, or a side output has a name or event
+    /// time of its own.
     pub fn build(&self) -> Result<spec::Job, Vec<Problem>> {
         let draft = self.draft.borrow();
         let mut job = draft.settings.clone();
@@ -240,19 +246,19 @@ impl JobBuilder {
             }
         };
         for node in &draft.nodes {
-            match &node.part {
-                Part::Source(source) => {
+            match &node.spec {
+                NodeSpec::Source(source) => {
                     claim("sources", &node.name);
                     job.sources.insert(node.name.clone(), source.clone());
                 }
-                Part::Operator(operator) => {
+                NodeSpec::Operator(operator) => {
                     claim("operators", &node.name);
                     let mut operator = operator.clone();
                     let names: Vec<String> = node.inputs.iter().map(reference).collect();
-                    match node.reading {
-                        Reading::Input => operator.input = names.into_iter().next(),
-                        Reading::Inputs => operator.inputs = names,
-                        Reading::Union => operator.union = names,
+                    match node.input_field {
+                        InputField::Input => operator.input = names.into_iter().next(),
+                        InputField::Inputs => operator.inputs = names,
+                        InputField::Union => operator.union = names,
                     }
                     job.operators.insert(node.name.clone(), operator);
                 }

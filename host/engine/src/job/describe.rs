@@ -1,4 +1,4 @@
-//! What the nodes of a checked graph do, in a few words.
+//! Short descriptions of the nodes of a checked graph.
 
 use super::graph::{Aggregate, JoinBound, Node, NodeKind, Windows};
 use super::spec::{JoinType, WindowTime};
@@ -8,7 +8,7 @@ use flowgate_connect::entry::Kind;
 use flowgate_connect::sink::ConfiguredSink;
 use flowgate_connect::source::ConfiguredSource;
 
-/// What a node does, in a few words.
+/// Describes a node in a few words.
 pub(super) fn describe(node: &Node) -> String {
     match &node.kind {
         NodeKind::Source(source) => connector::<ConfiguredSource>(&source.connector, |source| source.description),
@@ -16,7 +16,7 @@ pub(super) fn describe(node: &Node) -> String {
         NodeKind::Window(window) => {
             let time = time(window.time);
             let shape = match window.windows {
-                Windows::Time { size_ms, slide_ms } => format!("{} in {time}", stretch(size_ms, slide_ms)),
+                Windows::Time { size_ms, slide_ms } => format!("{} in {time}", length(size_ms, slide_ms)),
                 Windows::Session { gap_ms } => format!("session {} in {time}", Millis(gap_ms)),
                 Windows::Global => "global".into(),
                 Windows::Rows { size, slide } if size == slide => format!("tumbling {size} rows"),
@@ -28,7 +28,7 @@ pub(super) fn describe(node: &Node) -> String {
         NodeKind::Join(join) => {
             let bound = match join.bound {
                 JoinBound::Window { size_ms, slide_ms, time: t, .. } => {
-                    format!("{} in {}", stretch(size_ms, slide_ms), time(t))
+                    format!("{} in {}", length(size_ms, slide_ms), time(t))
                 }
                 JoinBound::Interval { before_ms, after_ms } => {
                     format!("from {} before to {} after", Millis(before_ms), Millis(after_ms))
@@ -54,7 +54,7 @@ pub(super) fn describe(node: &Node) -> String {
     }
 }
 
-/// What a connector says of itself. Those of a checked graph are right; of another, the name is all that is known.
+/// Returns the description of a connector; of one that is not configured correctly, the name. A checked graph has none of those.
 fn connector<K: Kind>(connector: &Connector, description: impl FnOnce(K) -> String) -> String {
     connector.configure().map_or_else(|_| connector.name.clone(), description)
 }
@@ -85,7 +85,7 @@ fn time(time: WindowTime) -> &'static str {
     }
 }
 
-fn stretch(size_ms: i64, slide_ms: i64) -> String {
+fn length(size_ms: i64, slide_ms: i64) -> String {
     match size_ms == slide_ms {
         true => format!("tumbling {}", Millis(size_ms)),
         false => format!("sliding {} every {}", Millis(size_ms), Millis(slide_ms)),

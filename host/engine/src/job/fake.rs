@@ -16,10 +16,10 @@ use flowgate_wall::binding::{Binding, FunctionInfo, Kind, OpenRequest, OutputBin
 type Opened = Result<Binding, Vec<String>>;
 type Open = fn(&OpenRequest) -> Opened;
 
-/// Functions by plugin: how they are described, and what opening them gives.
+/// Functions by plugin: their description, and a function that opens them.
 pub(crate) struct FakePlugins {
     functions: BTreeMap<String, Vec<(FunctionInfo, Open)>>,
-    /// The requests that were made.
+    /// The requests to open a function.
     pub(crate) opened: Vec<OpenRequest>,
     folder: tempfile::TempDir,
 }
@@ -37,7 +37,7 @@ fn text() -> Vec<Field> {
     vec![Field::new("text", DataType::Text)]
 }
 
-/// Reads every column that it was offered; makes nothing; lets all pass.
+/// Reads all columns that it was offered, makes none, and passes all through.
 fn all_pass(request: &OpenRequest) -> Opened {
     let main = OutputBinding { name: String::new(), columns: Vec::new(), passthrough: true };
     let inputs = request.inputs.iter().map(|schema| schema.fields.clone()).collect();
@@ -88,8 +88,8 @@ fn liar(_: &OpenRequest) -> Opened {
 }
 
 impl FakePlugins {
-    /// `weblog` (parse), `text` (split, upper, grep, all, liar, pairs, session), `stats` (quantile, summary); `bad`
-    /// cannot be loaded.
+    /// Creates the plugins `weblog` (parse), `text` (split, upper, grep, all, liar, pairs, session), `stats` (quantile, summary),
+    /// and `bad`, which cannot be loaded.
     pub(crate) fn new() -> FakePlugins {
         let value = vec![Field::nullable("value", DataType::Float64)];
         let mut grep_info = info("grep", Kind::Transform, text());
@@ -130,7 +130,7 @@ impl FakePlugins {
         FakePlugins { functions, opened: Vec::new(), folder }
     }
 
-    /// A job file's folder in which these plugins are found.
+    /// Returns surroundings in which these plugins are found.
     pub(crate) fn around(&self) -> Surroundings {
         Surroundings {
             base: "/job".into(),
@@ -171,7 +171,7 @@ impl PluginCatalog for FakePlugins {
     }
 }
 
-/// The graph that a built job and a job file both give.
+/// Checks that a built job and a job file are the same, and returns their graph.
 pub(crate) fn same_graph(built: &JobBuilder, yaml: &str) -> JobGraph {
     let (built, written) = (built.build().unwrap(), written(yaml));
     assert_eq!(built, written);
@@ -181,7 +181,7 @@ pub(crate) fn same_graph(built: &JobBuilder, yaml: &str) -> JobGraph {
     graph
 }
 
-/// The graph that a job file gives.
+/// Returns the graph of a job file.
 pub(crate) fn graph(yaml: &str) -> JobGraph {
     FakePlugins::new().graph(&written(yaml))
 }

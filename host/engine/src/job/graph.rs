@@ -1,5 +1,5 @@
-//! The checked graph: every edge has a type, every plugin function a binding, every path is resolved. What the
-//! dataflow runs; it can be serialised and run in another process.
+//! The checked graph, which the dataflow runs: every edge has a type, every plugin function a binding, every path is resolved.
+//! It can be serialised and run in another process.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ pub struct JobGraph {
     pub name: String,
     /// Worker threads.
     pub parallelism: usize,
-    /// Units in which keyed state is divided.
+    /// The number of key groups: the units in which keyed state is divided.
     pub key_groups: u32,
     /// Bytes in flight for each worker before its sources wait.
     pub in_flight_bytes: u64,
@@ -29,7 +29,7 @@ pub struct JobGraph {
     pub limits: spec::Limits,
     /// Where keyed state is kept.
     pub state: StatePlace,
-    /// Inputs come before the nodes that read them.
+    /// The nodes; inputs come before the nodes that read them.
     pub nodes: Vec<Node>,
 }
 
@@ -46,9 +46,9 @@ impl JobGraph {
 /// Where keyed state is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatePlace {
-    /// Memory for the state of all workers together; what is over it goes to files.
+    /// Memory for the state of all workers together; state over it goes to files.
     pub memory_bytes_max: u64,
-    /// The folder for those files, absolute; `None`: the system's for temporary files.
+    /// The folder for these files, absolute; `None`: the system's for temporary files.
     pub spill: Option<PathBuf>,
 }
 
@@ -61,27 +61,27 @@ pub struct NodeId(pub usize);
 pub struct Node {
     /// The name in the job file.
     pub name: String,
-    /// What it does.
+    /// Its kind, with the settings of this kind.
     pub kind: NodeKind,
-    /// What it reads; none for a source.
+    /// Its inputs; none for a source.
     pub inputs: Vec<Input>,
-    /// What it gives: the main output first, then side outputs (`errors`, `late`, the function's own). None for a sink.
+    /// Its outputs: the main output, then the side outputs (`errors`, `late`, those of the function). None for a sink.
     pub outputs: Vec<Output>,
 }
 
-/// An edge's upper end.
+/// The start of an edge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
     /// The node that is read.
     pub node: NodeId,
-    /// Which of its outputs: a position in [`Node::outputs`].
+    /// The output of this node: a position in [`Node::outputs`].
     pub output: usize,
 }
 
 /// One output of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Output {
-    /// Empty for the main output.
+    /// The name of a side output; empty for the main output.
     pub name: String,
     /// Its columns.
     pub schema: Schema,
@@ -89,7 +89,7 @@ pub struct Output {
     pub has_event_time: bool,
 }
 
-/// What a node does.
+/// The kind of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum NodeKind {
     /// Reads the outside world. Outputs: main, `errors`.
@@ -104,9 +104,9 @@ pub enum NodeKind {
     Lookup(LookupNode),
     /// Runs a plugin's process function. Outputs: main, `errors`, then the function's side outputs.
     Process(ProcessNode),
-    /// Some columns of its input. Outputs: main.
+    /// Selects columns of its input. Outputs: main.
     Select(SelectNode),
-    /// The rows of all inputs. Outputs: main.
+    /// Unites the rows of all inputs. Outputs: main.
     Union(UnionNode),
     /// Writes to the outside world.
     Sink(SinkNode),
@@ -115,20 +115,20 @@ pub enum NodeKind {
 /// A source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SourceNode {
-    /// Where rows come from.
+    /// The connector.
     pub connector: Connector,
     /// Event time of its rows.
     pub event_time: Option<EventTime>,
 }
 
-/// How a stream gets its event time and watermarks.
+/// The assignment of event time and watermarks to a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventTime {
     /// Position of a timestamp column in the main output's schema.
     pub column: usize,
-    /// The watermark stays this many milliseconds behind the greatest event time.
+    /// The milliseconds by which the watermark lags the greatest event time.
     pub max_out_of_orderness_ms: i64,
-    /// Milliseconds without rows after which a part no longer holds the watermark back.
+    /// The milliseconds without rows after which a part of the stream no longer holds the watermark back.
     pub idle_after_ms: Option<i64>,
 }
 
@@ -141,22 +141,22 @@ pub struct PluginFunction {
     pub path: PathBuf,
     /// The function's name.
     pub function: String,
-    /// `{}` where the job gives none.
+    /// The config; `{}` if the job has none.
     pub config: serde_json::Value,
-    /// What `open` answered.
+    /// The binding that `open` returned.
     pub binding: Binding,
-    /// One for each of the function's inputs.
+    /// The function's inputs.
     pub inputs: Vec<FunctionInput>,
     /// Granted files, absolute.
     pub files: BTreeMap<String, PathBuf>,
 }
 
-/// How one input of a function is fed.
+/// The columns of one input of a function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FunctionInput {
-    /// The columns offered to `open`: for each, its field there and where it comes from.
+    /// The columns that were offered to `open`.
     pub offered: Vec<Offered>,
-    /// For each column that the function reads: its position in the input's schema, and whether int64 becomes float64.
+    /// The columns that the function reads.
     pub reads: Vec<Read>,
 }
 
@@ -174,7 +174,7 @@ pub struct Offered {
 pub struct Read {
     /// Position in the input's schema.
     pub column: usize,
-    /// The stream has int64, the function wants float64.
+    /// Whether the stream has int64 and the function reads float64.
     pub widen: bool,
 }
 
@@ -183,15 +183,15 @@ pub struct Read {
 pub struct TransformNode {
     /// The function.
     pub function: PluginFunction,
-    /// For each output of the function's binding, which node output it is and what its columns are made of.
+    /// The outputs of the function's binding.
     pub outputs: Vec<TransformOutput>,
     /// What happens to rows that fail.
     pub on_error: spec::OnError,
-    /// Event time of the main output, where it is assigned again.
+    /// The event time of the main output, if it is assigned again.
     pub event_time: Option<EventTime>,
 }
 
-/// How an output of a transform is assembled.
+/// An output of a transform: the columns of which it is assembled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TransformOutput {
     /// Position in [`Node::outputs`].
@@ -200,70 +200,70 @@ pub struct TransformOutput {
     pub columns: Vec<ColumnOrigin>,
 }
 
-/// Where a column of an operator's output comes from.
+/// The origin of a column of an operator's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ColumnOrigin {
-    /// Passes through: position in the input's schema.
+    /// The column passes through: its position in the input's schema.
     Input(usize),
-    /// Made by the function: position among the columns of the binding's output.
+    /// The function makes the column: its position among the columns of the binding's output.
     Made(usize),
 }
 
-/// A window aggregation. Its main output has: the key columns; `window_start` and `window_end`, where windows have a
-/// start and an end in time; `window_result`, where a window can give more than one result; then a column for each
-/// aggregate. Its event time is `window_end - 1` where there is one, else that of the latest row of the group.
+/// A window aggregation. Its main output has the key columns; `window_start` and `window_end`, if windows have a start and an
+/// end in time; `window_result`, if a window can emit more than one result; then the columns of each aggregate. Its event time
+/// is `window_end - 1` if there is one, else that of the latest row of the key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WindowNode {
     /// Positions of the key columns in the input's schema; empty for one group of all rows.
     pub key: Vec<usize>,
-    /// Which windows.
+    /// The windows.
     pub windows: Windows,
-    /// Which time.
+    /// The time by which rows fall into windows.
     pub time: spec::WindowTime,
-    /// Milliseconds of event time after a window's end in which rows still count.
+    /// The milliseconds of event time after a window's end in which it accepts rows.
     pub allowed_lateness_ms: i64,
-    /// Results beside that at the end of a window.
+    /// The trigger of results besides the one at the end of a window.
     pub trigger: Option<Trigger>,
-    /// Whether there is a column `window_result`.
+    /// Whether results have the column `window_result`.
     pub marks_results: bool,
-    /// The results.
+    /// The aggregates.
     pub aggregates: Vec<AggregateColumn>,
     /// What happens to rows that a plugin aggregate fails.
     pub on_error: spec::OnError,
-    /// Event time of the main output, where it is assigned again.
+    /// The event time of the main output, if it is assigned again.
     pub event_time: Option<EventTime>,
 }
 
 /// Windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Windows {
-    /// Tumbling and sliding ones in time.
+    /// Tumbling and sliding windows in time.
     Time {
-        /// Length, milliseconds.
+        /// The length, in milliseconds.
         size_ms: i64,
-        /// Milliseconds between starts; equal to `size_ms` for tumbling windows.
+        /// The milliseconds between starts; equal to `size_ms` for tumbling windows.
         slide_ms: i64,
     },
-    /// Of a key, until no row has come for so long.
+    /// Session windows of a key.
     Session {
-        /// Milliseconds.
+        /// The time without rows that ends a session, in milliseconds.
         gap_ms: i64,
     },
-    /// One for everything.
+    /// One window for all rows.
     Global,
-    /// Tumbling and sliding ones by number of rows of a key.
+    /// Tumbling and sliding windows by number of rows of a key.
     Rows {
-        /// Rows.
+        /// The length, in rows.
         size: u64,
-        /// Rows between starts; equal to `size` for tumbling windows.
+        /// The rows between starts; equal to `size` for tumbling windows.
         slide: u64,
     },
 }
 
-/// When a window gives results beside the end of its time.
+/// When a window emits results besides the one at its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Trigger {
-    /// Whenever this number of further rows of a key has come.
+    /// Whenever this number of further rows of a key has arrived.
     Count(u64),
     /// At this interval of processing time, milliseconds.
     Every(i64),
@@ -272,39 +272,39 @@ pub enum Trigger {
 /// One aggregate of a window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AggregateColumn {
-    /// The name in the job. A plugin function with several result columns gives `name_column` for each.
+    /// The name in the job. A plugin function with several result columns has one column `name_column` for each.
     pub name: String,
-    /// What is computed.
+    /// The aggregate.
     pub aggregate: Aggregate,
     /// A boolean column; only rows where it is true count. `None`: all rows.
     pub filter: Option<usize>,
 }
 
 /// What an aggregate computes.
-// A job has few of these, and nobody copies them: a box would only be in the way.
+// A job has few of these, and they are not copied: a box is not worthwhile.
 #[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Aggregate {
-    /// Rows (`None`), or rows with a value in this column. Result: int64.
+    /// The number of rows (`None`), or of rows with a value in this column: int64.
     Count(Option<usize>),
-    /// int64 or float64 column; the result has its type and is null where no row has a value. An int64 sum that
+    /// The sum of an int64 or float64 column; the result has its type, and is null if no row has a value. An int64 sum that
     /// overflows fails the job.
     Sum(usize),
-    /// Any ordered column (all but json and bytes); result of its type, null where no row has a value.
+    /// The least value of an ordered column (all but json and bytes), of its type; null if no row has a value.
     Min(usize),
-    /// As `Min`.
+    /// The greatest value, as for `Min`.
     Max(usize),
-    /// int64 or float64 column; result float64, null where no row has a value.
+    /// The mean of an int64 or float64 column: float64, null if no row has a value.
     Avg(usize),
-    /// The value of the earliest row, by event time where the window goes by it, else by arrival.
+    /// The value of the earliest row, by event time if the windows use it, else by arrival.
     First(usize),
     /// The value of the latest row.
     Last(usize),
-    /// How many different values, exactly: int64.
+    /// The exact number of different values: int64.
     Distinct(usize),
-    /// About how many different values, by a sketch: int64.
+    /// The approximate number of different values, by a sketch: int64.
     ApproxDistinct(usize),
-    /// The value below which a share `q` of the values lies, within 1 % of it: float64.
+    /// The value below which a share `q` of the values lies, with an error of at most 1 %: float64.
     Quantile {
         /// int64 or float64 column.
         column: usize,
@@ -317,7 +317,7 @@ pub enum Aggregate {
         value: usize,
         /// An ordered column.
         by: usize,
-        /// The greatest instead of the least.
+        /// Whether to take the greatest instead of the least.
         greatest: bool,
     },
     /// The `k` rows with the greatest `by`, as a JSON array of `{ "value": ..., "by": ... }`.
@@ -336,45 +336,45 @@ pub enum Aggregate {
 /// A plugin's process function in an operator slot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProcessNode {
-    /// For each input, the positions of the key columns in its schema.
+    /// The positions of the key columns in the schema of each input.
     pub keys: Vec<Vec<usize>>,
     /// The function. Its inputs are the node's.
     pub function: PluginFunction,
-    /// For each output of the function's binding, which node output it is and what its columns are made of: `Left` is
-    /// the first input, `Right` the second, absent in rows that come from the other one or from a timer.
+    /// The outputs of the function's binding. `Left` is the first input, `Right` the second; their columns are null in rows that
+    /// come from the other input or from a timer.
     pub outputs: Vec<PairOutput>,
     /// What happens to rows that fail.
     pub on_error: spec::OnError,
-    /// Event time of the main output, where it is assigned again.
+    /// The event time of the main output, if it is assigned again.
     pub event_time: Option<EventTime>,
 }
 
-/// Some columns of a stream.
+/// A selection of columns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SelectNode {
-    /// Their positions in the input's schema.
+    /// The positions of the columns in the input's schema.
     pub columns: Vec<usize>,
-    /// Event time of the main output, where it is assigned again.
+    /// The event time of the main output, if it is assigned again.
     pub event_time: Option<EventTime>,
 }
 
 /// A union.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UnionNode {
-    /// Event time of the main output, where it is assigned again.
+    /// The event time of the main output, if it is assigned again.
     pub event_time: Option<EventTime>,
 }
 
 /// A sink.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SinkNode {
-    /// Where rows go.
+    /// The connector.
     pub connector: Connector,
-    /// Whether it reads a side output: what the job is for does not come there.
+    /// Whether it reads a side output, which has no main results of the job.
     pub reads_side_output: bool,
 }
 
-/// The columns of every `errors` output.
+/// Returns the columns of every output `errors`.
 pub fn errors_schema() -> Schema {
     use flowgate_base::schema::{DataType, Field};
     Schema::new(vec![

@@ -1,4 +1,4 @@
-//! Joins in the checked graph, and what is made of rows of two inputs.
+//! Joins in the checked graph, and the columns that are made of two inputs.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,50 +8,50 @@ use flowgate_base::schema::Schema;
 
 /// A join of two inputs on equal keys. A null key matches nothing.
 ///
-/// Without a function, the main output has the columns in `columns`; a semi or anti join has the left ones alone.
-/// Its event time, where both sides have one: the later of the two rows' (window joins: `window_end - 1`).
+/// Without a function, the main output has the columns in `columns`; that of a semi or anti join has only the left columns. Its
+/// event time, if both sides have one, is the later of the two rows' times; of a window join, `window_end - 1`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JoinNode {
     /// Positions of the key columns on the left and on the right, pairwise of equal type.
     pub keys: Vec<(usize, usize)>,
-    /// Which rows come out.
+    /// The rows that the join emits.
     pub join: spec::JoinType,
-    /// Which rows of equal key match.
+    /// The condition on which rows of equal key match.
     pub bound: JoinBound,
-    /// The columns of a pair; where there is a function, they are built for the pairs that it fails alone.
+    /// The columns of a pair. With a function, they are made only for the pairs that it fails.
     pub columns: Vec<PairColumn>,
-    /// The plugin's join function over the pairs, with what its outputs are made of.
+    /// The plugin's join function over the pairs, and its outputs.
     pub function: Option<(PluginFunction, Vec<PairOutput>)>,
     /// What happens to pairs that the function fails.
     pub on_error: spec::OnError,
-    /// Event time of the main output, where it is assigned again.
+    /// The event time of the main output, if it is assigned again.
     pub event_time: Option<EventTime>,
 }
 
-/// Which rows of equal key match.
+/// The condition on which rows of equal key match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum JoinBound {
-    /// Those that lie in the same window of event time (or processing time).
+    /// They are in the same window.
     Window {
-        /// Length, milliseconds.
+        /// The length of a window, in milliseconds.
         size_ms: i64,
-        /// Milliseconds between starts.
+        /// The milliseconds between the starts of windows.
         slide_ms: i64,
-        /// Which time.
+        /// The time by which rows fall into windows.
         time: spec::WindowTime,
-        /// Milliseconds of event time after a window's end in which rows are still taken.
+        /// The milliseconds of event time after a window's end in which it accepts rows.
         allowed_lateness_ms: i64,
     },
-    /// Those whose right time is in `[left - before, left + after]`.
+    /// The right time is in `[left - before, left + after]`.
     Interval {
-        /// Milliseconds; may be negative, when `after` is greater.
+        /// Milliseconds; may be negative if `after` is greater.
         before_ms: i64,
         /// Milliseconds.
         after_ms: i64,
     },
-    /// All.
+    /// All rows of equal key match.
     Unbounded {
-        /// Milliseconds of processing time after which a row is forgotten; `None`: never.
+        /// The milliseconds of processing time after which a row is forgotten; `None`: never.
         ttl_ms: Option<i64>,
     },
 }
@@ -59,13 +59,13 @@ pub enum JoinBound {
 /// A column of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PairColumn {
-    /// Position in the left schema.
+    /// A left column: its position in the left schema.
     Left(usize),
-    /// Position in the right schema.
+    /// A right column: its position in the right schema.
     Right(usize),
-    /// A key column of both sides: the left value where there is a left row, else the right one.
+    /// A key column of both sides: the left value if there is a left row, else the right value.
     Key(usize, usize),
-    /// Made by the function: position among the columns of the binding's output.
+    /// A column that the function makes: its position among the columns of the binding's output.
     Made(usize),
     /// `window_start` of a window join.
     WindowStart,
@@ -73,7 +73,7 @@ pub enum PairColumn {
     WindowEnd,
 }
 
-/// How an output of a function with two inputs is assembled.
+/// An output of a function with two inputs: the columns of which it is assembled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PairOutput {
     /// Position in [`Node::outputs`](super::graph::Node::outputs).
@@ -95,6 +95,6 @@ pub struct LookupNode {
     pub schema: Schema,
     /// The columns of the main output.
     pub columns: Vec<PairColumn>,
-    /// Event time of the main output, where it is assigned again.
+    /// The event time of the main output, if it is assigned again.
     pub event_time: Option<EventTime>,
 }

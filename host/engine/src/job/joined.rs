@@ -1,14 +1,14 @@
-//! Streams joined with one another and with tables, and streams united, in a job that is being built.
+//! Joins of streams and tables, and unions, in a [`JobBuilder`](super::JobBuilder).
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::builder::{Part, Reading, millis};
+use super::builder::{InputField, NodeSpec, millis};
 use super::spec::{self, JoinType, KeyColumn};
 use super::stream::DataStream;
 
-/// A join of two streams: [`JoinedStreams::on`] says which columns must be equal. Without more, an inner join of all rows.
+/// A join of two streams on the columns that [`JoinedStreams::on`] sets. By default, an inner join of all rows.
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,7 +26,7 @@ use super::stream::DataStream;
 /// assert_eq!(job.operators["join"].inputs, ["orders", "paid"]);
 /// ```
 #[derive(Debug, Clone)]
-#[must_use = "`stream` gives the rows of the join"]
+#[must_use = "`stream` returns the rows of the join"]
 pub struct JoinedStreams {
     left: DataStream,
     right: DataStream,
@@ -35,14 +35,14 @@ pub struct JoinedStreams {
 
 /// A join of a stream with a table file.
 #[derive(Debug, Clone)]
-#[must_use = "`stream` gives the rows of the join"]
+#[must_use = "`stream` returns the rows of the join"]
 pub struct LookupStream {
     stream: DataStream,
     operator: spec::Operator,
 }
 
 impl DataStream {
-    /// Joins this stream, the left one, with another.
+    /// Joins this stream, as the left one, with another.
     pub fn join(&self, right: &DataStream) -> JoinedStreams {
         let operator = spec::Operator { join: Some(JoinType::Inner), ..Default::default() };
         JoinedStreams { left: self.clone(), right: right.clone(), operator }
@@ -54,76 +54,76 @@ impl DataStream {
         LookupStream { stream: self.clone(), operator }
     }
 
-    /// The rows of this stream and of others, which have the same columns.
+    /// Unites the rows of this stream and of others, which have the same columns.
     pub fn union<'a>(&self, others: impl IntoIterator<Item = &'a DataStream>) -> DataStream {
         let others = others.into_iter().map(|stream| stream.upstream.clone());
         let all = std::iter::once(self.upstream.clone()).chain(others).collect();
-        self.job.add_reading("union", Part::Operator(spec::Operator::default()), all, Reading::Union)
+        self.job.add_node("union", NodeSpec::Operator(spec::Operator::default()), all, InputField::Union)
     }
 }
 
 impl JoinedStreams {
-    /// The columns that must be equal: names, or pairs of names where those differ.
+    /// Sets the columns that must be equal: names, or pairs of names that differ.
     pub fn on(mut self, key: impl IntoIterator<Item = impl Into<KeyColumn>>) -> Self {
         self.operator.key = Some(key.into_iter().map(Into::into).collect());
         self
     }
 
-    fn give(mut self, join: JoinType) -> Self {
+    fn join_type(mut self, join: JoinType) -> Self {
         self.operator.join = Some(join);
         self
     }
 
-    /// Pairs.
+    /// Emits pairs.
     pub fn inner(self) -> Self {
-        self.give(JoinType::Inner)
+        self.join_type(JoinType::Inner)
     }
 
-    /// Pairs, and the left rows without one.
+    /// Emits pairs, and the left rows without a pair.
     pub fn left(self) -> Self {
-        self.give(JoinType::Left)
+        self.join_type(JoinType::Left)
     }
 
-    /// Pairs, and the right rows without one.
+    /// Emits pairs, and the right rows without a pair.
     pub fn right(self) -> Self {
-        self.give(JoinType::Right)
+        self.join_type(JoinType::Right)
     }
 
-    /// Pairs, and the rows of both sides without one.
+    /// Emits pairs, and the rows of both sides without a pair.
     pub fn full(self) -> Self {
-        self.give(JoinType::Full)
+        self.join_type(JoinType::Full)
     }
 
-    /// Left rows that have a pair, once each.
+    /// Emits left rows that have a pair, once each.
     pub fn semi(self) -> Self {
-        self.give(JoinType::Semi)
+        self.join_type(JoinType::Semi)
     }
 
-    /// Left rows that have none.
+    /// Emits left rows that have no pair.
     pub fn anti(self) -> Self {
-        self.give(JoinType::Anti)
+        self.join_type(JoinType::Anti)
     }
 
-    /// Right rows match from so much before the left one's event time to so much after it.
+    /// Matches right rows from `before` before the left row's event time to `after` after it.
     pub fn within(mut self, before: Duration, after: Duration) -> Self {
         self.operator.within = Some(spec::Within { before: Some(millis(before)), after: Some(millis(after)) });
         self
     }
 
-    /// Rows match in windows one after another.
+    /// Matches rows within windows of this size that follow one another.
     pub fn tumbling(mut self, size: Duration) -> Self {
         self.operator.window = Some(spec::Window { tumbling: Some(millis(size).into()), ..Default::default() });
         self
     }
 
-    /// Rows match in windows of this size, a new one `every` so often.
+    /// Matches rows within windows of this size that overlap, one for each `every`.
     pub fn sliding(mut self, size: Duration, every: Duration) -> Self {
         let (sliding, every) = (Some(millis(size).into()), Some(millis(every).into()));
         self.operator.window = Some(spec::Window { sliding, every, ..Default::default() });
         self
     }
 
-    /// Rows fall into the windows by when they reach their source.
+    /// Assigns rows to windows by the time at which they reach their source.
     pub fn processing_time(mut self) -> Self {
         if let Some(window) = &mut self.operator.window {
             window.time = Some(spec::WindowTime::Processing);
@@ -131,32 +131,32 @@ impl JoinedStreams {
         self
     }
 
-    /// How long after its end a window takes further rows and gives their pairs.
+    /// Sets how long after its end a window accepts further rows and emits their pairs.
     pub fn allowed_lateness(mut self, lateness: Duration) -> Self {
         self.operator.allowed_lateness = Some(millis(lateness));
         self
     }
 
-    /// How long a join of all rows keeps a row.
+    /// Sets how long a join of all rows keeps a row.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.operator.ttl = Some(millis(ttl));
         self
     }
 
-    /// Has a plugin's join function make the results of pairs.
+    /// Sets a plugin's join function, which makes the results of pairs.
     pub fn function(mut self, plugin: impl Into<String>, function: impl Into<String>) -> Self {
         self.operator.plugin = Some(plugin.into());
         self.operator.function = Some(function.into());
         self
     }
 
-    /// The function's config.
+    /// Sets the function's config.
     pub fn config(mut self, config: Value) -> Self {
         self.operator.config = Some(config);
         self
     }
 
-    /// What happens to pairs that the function fails.
+    /// Sets what happens to pairs that the function fails.
     pub fn on_error(mut self, on_error: spec::OnError) -> Self {
         self.operator.on_error = Some(on_error);
         self
@@ -165,18 +165,18 @@ impl JoinedStreams {
     /// The rows of the join.
     pub fn stream(self) -> DataStream {
         let inputs = vec![self.left.upstream.clone(), self.right.upstream];
-        self.left.job.add_reading("join", Part::Operator(self.operator), inputs, Reading::Inputs)
+        self.left.job.add_node("join", NodeSpec::Operator(self.operator), inputs, InputField::Inputs)
     }
 }
 
 impl LookupStream {
-    /// The columns that must be equal: names, or pairs of names, the stream's first, where those differ.
+    /// Sets the columns that must be equal: names, or pairs of names that differ, the stream's first.
     pub fn on(mut self, key: impl IntoIterator<Item = impl Into<KeyColumn>>) -> Self {
         self.operator.key = Some(key.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Which rows come out: inner, left, semi or anti.
+    /// Sets the rows that the join emits: inner, left, semi or anti.
     pub fn rows(mut self, join: JoinType) -> Self {
         self.operator.join = Some(join);
         self
@@ -184,7 +184,7 @@ impl LookupStream {
 
     /// The rows of the join.
     pub fn stream(self) -> DataStream {
-        self.stream.job.add("lookup", Part::Operator(self.operator), Some(self.stream.upstream.clone()))
+        self.stream.job.add("lookup", NodeSpec::Operator(self.operator), Some(self.stream.upstream.clone()))
     }
 }
 
@@ -194,9 +194,9 @@ mod tests {
     use crate::job::JobBuilder;
     use crate::job::fake::same_graph;
 
-    /// Goal: both ways of writing joins give one graph.
+    /// Goal: both ways of writing joins lead to the same graph.
     #[test]
-    fn the_builder_and_the_job_file_give_the_same_graph() {
+    fn the_builder_and_the_job_file_make_the_same_graph() {
         let yaml = r#"
 job: joins
 sources:

@@ -1,4 +1,4 @@
-//! What a user writes: the job file ([`load`]), the checked graph ([`check`]), and the [`DataStream`] builder.
+//! Jobs: the job file ([`load`]), the [`DataStream`] builder, and the check that makes a graph of either ([`check`]).
 mod alignment;
 mod builder;
 pub mod check;

@@ -1,16 +1,16 @@
-//! Where the order of rows counts.
+//! Operators whose results depend on the order of rows.
 //!
-//! O1: rows of a key that come from one split reach the operators named here in the split's order. That holds as long as the
-//! rows are not spread over several workers on their way to the shuffle by key, and not added up before it.
+//! O1: rows of a key from one split reach these operators in the split's order. This holds if the rows are neither spread over
+//! several workers nor pre-aggregated before the shuffle by key.
 
 use super::graph::{Aggregate, JobGraph, NodeId, NodeKind, Trigger, WindowNode, Windows};
 
 impl JobGraph {
-    /// Whether an operator that reads this node, directly or through others, gives results by the order of its rows.
+    /// Whether the results of an operator that reads this node, directly or through others, depend on the order of rows.
     pub fn order_counts_behind(&self, node: NodeId) -> bool {
         let mut reached = vec![false; self.nodes.len()];
         reached[node.0] = true;
-        // Inputs come before the nodes that read them: one pass reaches everything.
+        // Inputs come before the nodes that read them: one pass reaches every node.
         (node.0 + 1..self.nodes.len()).any(|id| {
             let reader = &self.nodes[id];
             reached[id] = reader.inputs.iter().any(|input| reached[input.node.0]);
@@ -20,7 +20,7 @@ impl JobGraph {
 }
 
 impl NodeKind {
-    /// Whether the set of results depends on the order in which a key's rows come, by more than the last digits of floats.
+    /// Whether the set of results depends on the order in which the rows of a key arrive, by more than the last digits of floats.
     fn goes_by_order(&self) -> bool {
         match self {
             NodeKind::Process(_) => true,
@@ -39,7 +39,7 @@ impl NodeKind {
 impl WindowNode {
     /// As [`NodeKind::goes_by_order`].
     pub fn goes_by_order(&self) -> bool {
-        // `first` and `last` go by arrival where times are equal, too.
+        // `first` and `last` also depend on arrival if times are equal.
         let by_arrival = |aggregate: &Aggregate| matches!(aggregate, Aggregate::First(_) | Aggregate::Last(_));
         matches!(self.windows, Windows::Rows { .. })
             || matches!(self.trigger, Some(Trigger::Count(_)))
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
     use crate::job::fake::graph;
 
-    /// Whether order counts behind the source of a job with this operator over a union of it.
+    /// Returns whether order counts behind the source of a job with this operator over a union of the source.
     fn counts(operator: &str) -> bool {
         let job = format!(
             "
@@ -73,13 +73,13 @@ sinks:
     }
 
     #[test]
-    fn process_functions_go_by_order() {
+    fn process_functions_depend_on_order() {
         assert!(counts("{ input: both, key: [n], plugin: text, function: session }"));
         assert!(!counts("{ input: both, plugin: text, function: all }"));
     }
 
     #[test]
-    fn windows_by_number_first_and_last_go_by_order() {
+    fn windows_by_number_first_and_last_depend_on_order() {
         let window = |window: &str| counts(&format!("{{ input: both, key: [n], {window} }}"));
         assert!(window("window: { tumbling: 2 rows }, aggregate: { n1: count() }"));
         assert!(window("window: { global: {} }, trigger: { count: 2 }, aggregate: { n1: count() }"));

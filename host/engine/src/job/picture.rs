@@ -1,12 +1,12 @@
-//! Shows a checked graph to people.
+//! Pictures of a checked graph, as text.
 
 use std::fmt::Write;
 
 use super::describe::describe;
 use super::graph::{Input, JobGraph, NodeId, NodeKind};
 
-/// Every node with its input and the columns of its outputs, one node a paragraph. Outputs for errors, whose columns
-/// are always the same, show where they are read.
+/// Returns every node with its inputs and the columns of its outputs, one node a paragraph. Outputs `errors`, whose columns
+/// are always the same, appear if they are read.
 pub fn edges(graph: &JobGraph) -> String {
     let mut out = String::new();
     for (i, node) in graph.nodes.iter().enumerate() {
@@ -28,7 +28,7 @@ pub fn edges(graph: &JobGraph) -> String {
     out
 }
 
-/// The graph as a tree: each source with what reads it below.
+/// Returns the graph as a tree: each source with its readers below.
 pub fn tree(graph: &JobGraph) -> String {
     let mut out = format!("{} (parallelism {})\n", graph.name, graph.parallelism);
     for (i, node) in graph.nodes.iter().enumerate() {
@@ -52,7 +52,7 @@ fn branches(graph: &JobGraph, id: NodeId, indent: &str, out: &mut String) {
     }
 }
 
-/// The graph as a Mermaid flowchart, the columns on its edges.
+/// Returns the graph as a Mermaid flowchart, with the columns on its edges.
 pub fn mermaid(graph: &JobGraph) -> String {
     let mut out = String::from("flowchart LR\n");
     for (i, node) in graph.nodes.iter().enumerate() {
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_shows_who_reads_whom() {
+    fn a_tree_shows_readers_below_their_inputs() {
         let expected = "\
 pages (parallelism 1)
 lines  file \"a\".log
@@ -153,7 +153,7 @@ lines  file \"a\".log
     }
 
     #[test]
-    fn mermaid_takes_every_name() {
+    fn mermaid_escapes_names() {
         let shown = mermaid(&graph());
         assert!(shown.starts_with("flowchart LR\n  n0([\"lines<br/>file #34;a#34;.log\"])\n"), "{shown}");
         assert!(shown.contains("  n0 -->|\"text: text\"| n1\n"), "{shown}");

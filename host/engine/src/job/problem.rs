@@ -1,26 +1,26 @@
-//! What is wrong with a job, and where: all of it is collected, then shown at once.
+//! Problems of a job and their places. All problems are collected, then shown together.
 
 use std::fmt;
 
-/// A place in a job, as the way from its top: `operators`, `requests`, `input`. The job file gives it line and column;
-/// a job that was built in Rust shows it as `operators.requests.input`.
+/// A place in a job, as the path from its top: `operators`, `requests`, `input`. In a job file, it has a line and a column; in a
+/// job that was built in Rust, it is shown as `operators.requests.input`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct At(Vec<String>);
 
 impl At {
-    /// The job itself.
+    /// Returns the place of the job itself.
     pub fn job() -> At {
         At::default()
     }
 
-    /// The field, entry or list position `name` of this place.
+    /// Returns the place of the field, entry or list position `name` of this place.
     pub fn field(&self, name: impl fmt::Display) -> At {
         let mut steps = self.0.clone();
         steps.push(name.to_string());
         At(steps)
     }
 
-    /// The place that this one is a field of; none for the job itself.
+    /// Returns the place that contains this one; `None` for the job itself.
     pub fn parent(&self) -> Option<At> {
         let (_, above) = self.0.split_last()?;
         Some(At(above.to_vec()))
@@ -47,51 +47,51 @@ pub enum Severity {
     Warning,
 }
 
-/// One thing that is wrong with a job. Displays without a position in a file: `operators.requests.input: message`.
+/// A problem of a job. Displays without a position in a file: `operators.requests.input: message`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Whether the job can run all the same.
+    /// Whether the job can run nevertheless.
     pub severity: Severity,
-    /// Where it is.
+    /// Its place in the job.
     pub at: At,
-    /// Whether the field's name is meant, not its value.
+    /// Whether the problem is in the field's name, and not in its value.
     pub on_key: bool,
-    /// Characters into the value, where it is a text with a wrong part.
+    /// The offset of the wrong part in the value, in characters, if the value is a text.
     pub offset: Option<usize>,
-    /// What is wrong.
+    /// The message.
     pub message: String,
-    /// What would be right; one line or more.
+    /// The correction; one line or more.
     pub help: Option<String>,
 }
 
 impl Problem {
-    /// The value at this place is wrong.
+    /// Creates an error in the value at a place.
     pub fn error(at: At, message: impl Into<String>) -> Problem {
         Problem { severity: Severity::Error, at, on_key: false, offset: None, message: message.into(), help: None }
     }
 
-    /// What is wrong with the settings of a connector, or of a table, that stand at this place.
+    /// Creates the problem of a connector or a table whose settings are at the place `settings`.
     pub fn of_settings(settings: &At, wrong: flowgate_connect::problem::Problem) -> Problem {
         let at = wrong.field.iter().fold(settings.clone(), |at, step| at.field(step));
         Problem { help: wrong.help, ..Problem::error(at, wrong.message) }
     }
 
-    /// The job runs, but look here.
+    /// Creates a warning.
     pub fn warning(at: At, message: impl Into<String>) -> Problem {
         Problem { severity: Severity::Warning, ..Problem::error(at, message) }
     }
 
-    /// The field's name is meant, not its value.
+    /// Says that the problem is in the field's name, and not in its value.
     pub fn on_key(self) -> Problem {
         Problem { on_key: true, ..self }
     }
 
-    /// The wrong part of a text begins this many characters into it.
+    /// Sets the offset of the wrong part of a text, in characters.
     pub fn at_offset(self, offset: usize) -> Problem {
         Problem { offset: Some(offset), ..self }
     }
 
-    /// Says what would be right. An empty text is no help.
+    /// Sets the correction. An empty text is none.
     pub fn help(self, help: impl Into<String>) -> Problem {
         let help = Some(help.into()).filter(|h| !h.is_empty());
         Problem { help, ..self }
@@ -113,7 +113,7 @@ impl fmt::Display for Problem {
 /// Candidates that are compared with a wrong word: a huge job must not take long to refuse.
 const CANDIDATES_MAX: usize = 1_000;
 
-/// The candidate that `word` was probably meant to be.
+/// Returns the candidate that `word` was probably meant to be.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = |candidate: &str| {
         if candidate.eq_ignore_ascii_case(word) {
@@ -138,10 +138,10 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     best.map(|(_, candidate)| candidate)
 }
 
-/// Candidates that are listed where none is near.
+/// Candidates that are listed if none is near.
 const LISTED_MAX: usize = 30;
 
-/// `did you mean `x`?`, or, where nothing is near, what there is.
+/// Returns `did you mean `x`?`, or, if none is near, a list of the candidates.
 pub fn suggestion<'a>(word: &str, what: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> String {
     match nearest(word, candidates.clone()) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_of_the_finger_is_near_and_another_word_is_not() {
+    fn a_typing_error_is_near_and_another_word_is_not() {
         let fields = ["input", "plugin", "function", "key"];
         assert_eq!(nearest("inptu", fields), Some("input"));
         assert_eq!(nearest("Function", fields), Some("function"));

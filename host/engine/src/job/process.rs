@@ -1,8 +1,8 @@
-//! Process functions in a job that is being built.
+//! Process functions in a [`JobBuilder`].
 
 use serde_json::Value;
 
-use super::builder::{JobBuilder, Part, Reading, Upstream};
+use super::builder::{InputField, JobBuilder, NodeSpec, Upstream};
 use super::spec;
 use super::stream::DataStream;
 
@@ -26,14 +26,14 @@ pub struct Process {
 }
 
 impl Process {
-    /// A function of a plugin.
+    /// Creates a process function from a plugin's function.
     pub fn new(plugin: impl Into<String>, function: impl Into<String>) -> Process {
         let operator =
             spec::Operator { plugin: Some(plugin.into()), function: Some(function.into()), ..Default::default() };
         Process { operator }
     }
 
-    /// Its config.
+    /// Sets its config.
     pub fn config(mut self, config: Value) -> Process {
         self.operator.config = Some(config);
         self
@@ -45,13 +45,13 @@ impl Process {
         self
     }
 
-    /// Lets the function read a file, under a name.
+    /// Grants the function a file, under a name.
     pub fn grant_file(mut self, name: impl Into<String>, path: impl Into<String>) -> Process {
         self.operator.files.insert(name.into(), path.into());
         self
     }
 
-    /// What happens to rows that the function fails.
+    /// Sets what happens to rows that the function fails.
     pub fn on_error(mut self, on_error: spec::OnError) -> Process {
         self.operator.on_error = Some(on_error);
         self
@@ -61,9 +61,9 @@ impl Process {
 impl JobBuilder {
     /// Adds a process function that reads one input, or two.
     pub(super) fn add_process(&self, process: Process, key: Vec<spec::KeyColumn>, inputs: Vec<Upstream>) -> DataStream {
-        let reading = if inputs.len() == 2 { Reading::Inputs } else { Reading::Input };
+        let input_field = if inputs.len() == 2 { InputField::Inputs } else { InputField::Input };
         let operator = spec::Operator { key: Some(key), ..process.operator };
         let name = operator.function.clone().unwrap_or_default();
-        self.add_reading(&name, Part::Operator(operator), inputs, reading)
+        self.add_node(&name, NodeSpec::Operator(operator), inputs, input_field)
     }
 }

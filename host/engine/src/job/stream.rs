@@ -1,10 +1,10 @@
-//! Streams of rows in a job that is being built.
+//! Streams of rows in a [`JobBuilder`].
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::builder::{JobBuilder, Part, Upstream, millis};
+use super::builder::{JobBuilder, NodeSpec, Upstream, millis};
 use super::process::Process;
 use super::spec;
 use flowgate_base::quantity::Extent;
@@ -24,14 +24,14 @@ pub struct KeyedStream {
     key: Vec<String>,
 }
 
-/// Two streams, the rows of each grouped by columns that belong together.
+/// Two streams that are grouped by corresponding columns.
 #[derive(Debug, Clone)]
 pub struct ConnectedStreams {
     first: KeyedStream,
     second: KeyedStream,
 }
 
-/// A stream cut into windows, in event time unless it is told otherwise.
+/// A stream that is divided into windows, in event time by default.
 #[derive(Debug, Clone)]
 pub struct WindowedStream {
     keyed: KeyedStream,
@@ -48,14 +48,14 @@ pub struct Transform {
 }
 
 impl Transform {
-    /// A function of a plugin.
+    /// Creates a transform from a plugin's function.
     pub fn new(plugin: impl Into<String>, function: impl Into<String>) -> Transform {
         let operator =
             spec::Operator { plugin: Some(plugin.into()), function: Some(function.into()), ..Default::default() };
         Transform { operator }
     }
 
-    /// Its config.
+    /// Sets its config.
     pub fn config(mut self, config: Value) -> Transform {
         self.operator.config = Some(config);
         self
@@ -67,13 +67,13 @@ impl Transform {
         self
     }
 
-    /// Lets the function read a file, under a name.
+    /// Grants the function a file, under a name.
     pub fn grant_file(mut self, name: impl Into<String>, path: impl Into<String>) -> Transform {
         self.operator.files.insert(name.into(), path.into());
         self
     }
 
-    /// What happens to rows that the function fails.
+    /// Sets what happens to rows that the function fails.
     pub fn on_error(mut self, on_error: spec::OnError) -> Transform {
         self.operator.on_error = Some(on_error);
         self
@@ -85,14 +85,14 @@ impl DataStream {
         DataStream { job, upstream }
     }
 
-    /// Names the source or operator that gives this stream. Without it, its name is that of the function, `window`,
-    /// or the connector's.
+    /// Names the source or operator that emits this stream. The default is the name of the function, `window`, or the name of the
+    /// connector.
     pub fn name(self, name: impl Into<String>) -> DataStream {
         self.job.change(&self.upstream, "a name", |node| node.name = name.into());
         self
     }
 
-    /// Takes event time from a timestamp column; a row may come as much as `max_out_of_orderness` behind the latest.
+    /// Assigns event time from a timestamp column; a row may be behind the latest one by up to `max_out_of_orderness`.
     pub fn event_time(self, column: impl Into<String>, max_out_of_orderness: Duration) -> DataStream {
         let event_time = spec::EventTime {
             column: column.into(),
@@ -102,11 +102,11 @@ impl DataStream {
         self.with_event_time(event_time)
     }
 
-    /// Takes event time from a column, with all its settings.
+    /// Assigns event time from a column, with all its settings.
     pub fn with_event_time(self, event_time: spec::EventTime) -> DataStream {
-        self.job.change(&self.upstream, "event time", |node| match &mut node.part {
-            Part::Source(source) => source.event_time = Some(event_time),
-            Part::Operator(operator) => operator.event_time = Some(event_time),
+        self.job.change(&self.upstream, "event time", |node| match &mut node.spec {
+            NodeSpec::Source(source) => source.event_time = Some(event_time),
+            NodeSpec::Operator(operator) => operator.event_time = Some(event_time),
         });
         self
     }
@@ -120,17 +120,17 @@ impl DataStream {
     pub fn apply(&self, transform: Transform) -> DataStream {
         let operator = transform.operator;
         let name = operator.function.clone().unwrap_or_default();
-        self.job.add(&name, Part::Operator(operator), Some(self.upstream.clone()))
+        self.job.add(&name, NodeSpec::Operator(operator), Some(self.upstream.clone()))
     }
 
-    /// Some columns of the rows, in this order.
+    /// Selects columns, in this order.
     pub fn select(&self, columns: impl IntoIterator<Item = impl Into<String>>) -> DataStream {
         let names = columns.into_iter().map(Into::into).collect();
         let operator = selecting(spec::Select::Names(names));
-        self.job.add("select", Part::Operator(operator), Some(self.upstream.clone()))
+        self.job.add("select", NodeSpec::Operator(operator), Some(self.upstream.clone()))
     }
 
-    /// Some columns of the rows under new names: `[(NEW, COLUMN), ...]`.
+    /// Selects columns under new names: `[(NEW, COLUMN), ...]`.
     pub fn select_as<N: Into<String>, C: Into<String>>(&self, columns: impl IntoIterator<Item = (N, C)>) -> DataStream {
         let columns = columns.into_iter().map(|(new, column)| (new.into(), column.into()));
         self.job.add_named("select", &self.upstream, ("select", columns), |columns| {
@@ -143,28 +143,28 @@ impl DataStream {
         KeyedStream { stream: self.clone(), key: key.into_iter().map(Into::into).collect() }
     }
 
-    /// Windows over all rows, one after another.
+    /// Divides all rows into windows that follow one another.
     pub fn tumbling(&self, size: Duration) -> WindowedStream {
         self.key_by([""; 0]).tumbling(size)
     }
 
-    /// Windows over all rows, a new one `every` so often.
+    /// Divides all rows into windows that overlap, one for each `every`.
     pub fn sliding(&self, size: Duration, every: Duration) -> WindowedStream {
         self.key_by([""; 0]).sliding(size, every)
     }
 
-    /// A side output of the source or operator: one that its function names, `errors` or `late`.
+    /// Returns a side output of the source or operator: `errors`, `late`, or one of its function.
     pub fn side_output(&self, name: impl Into<String>) -> DataStream {
         let upstream = Upstream { node: self.upstream.node, side: name.into() };
         DataStream { job: self.job.clone(), upstream }
     }
 
-    /// The rows that did not decode, or that the function failed.
+    /// Returns the rows that could not be decoded, or that the function failed.
     pub fn errors(&self) -> DataStream {
         self.side_output("errors")
     }
 
-    /// The rows that came too late for their windows.
+    /// Returns the rows that arrived too late for their windows.
     pub fn late(&self) -> DataStream {
         self.side_output("late")
     }
@@ -174,18 +174,17 @@ impl DataStream {
         self.sink(name, spec::Print::default());
     }
 
-    /// Writes the rows to a file: CSV where its name ends in `.csv`, JSON lines otherwise.
+    /// Writes the rows to a file: CSV if its name ends in `.csv`, JSON lines otherwise.
     pub fn write(&self, name: impl Into<String>, path: impl Into<String>) {
         self.sink(name, spec::FileSink { path: path.into(), format: None });
     }
 
-    /// Takes the rows and forgets them.
+    /// Discards the rows.
     pub fn discard(&self, name: impl Into<String>) {
         self.sink(name, spec::Blackhole {});
     }
 
-    /// Writes the rows to a sink. [`spec::Print`], [`spec::FileSink`] and [`spec::Blackhole`] (which forgets them) are
-    /// sinks.
+    /// Writes the rows to a sink, such as [`spec::Print`], [`spec::FileSink`] or [`spec::Blackhole`], which discards them.
     pub fn sink(&self, name: impl Into<String>, sink: impl Into<spec::Sink>) {
         self.job.add_sink(name.into(), self.upstream.clone(), sink.into());
     }
@@ -199,38 +198,38 @@ impl KeyedStream {
         stream.job.add_process(process, key, vec![stream.upstream.clone()])
     }
 
-    /// This stream and another one, keyed by as many columns: the two inputs of a process function.
+    /// Connects this stream with another one, which has the same number of key columns, as the two inputs of a process function.
     pub fn connect(self, other: KeyedStream) -> ConnectedStreams {
         ConnectedStreams { first: self, second: other }
     }
 
-    /// Windows one after another.
+    /// Divides the rows of each key into windows that follow one another.
     pub fn tumbling(self, size: Duration) -> WindowedStream {
         self.window(spec::Window { tumbling: Some(millis(size).into()), ..Default::default() })
     }
 
-    /// Windows of this size, a new one `every` so often.
+    /// Divides the rows of each key into windows that overlap, one for each `every`.
     pub fn sliding(self, size: Duration, every: Duration) -> WindowedStream {
         let (sliding, every) = (Some(millis(size).into()), Some(millis(every).into()));
         self.window(spec::Window { sliding, every, ..Default::default() })
     }
 
-    /// Windows that end when no row has come for so long.
+    /// Divides the rows of each key into windows that end after a gap without rows.
     pub fn session(self, gap: Duration) -> WindowedStream {
         self.window(spec::Window { session: Some(millis(gap)), ..Default::default() })
     }
 
-    /// One window for everything, whose results come by a trigger, and when the input ends.
+    /// Puts all rows of a key into one window, which emits results by a trigger, and at the end of the input.
     pub fn global(self) -> WindowedStream {
         self.window(spec::Window { global: Some(spec::Empty {}), ..Default::default() })
     }
 
-    /// Windows of `rows` rows, one after another.
+    /// Divides the rows of each key into windows of `rows` rows that follow one another.
     pub fn tumbling_rows(self, rows: u64) -> WindowedStream {
         self.window(spec::Window { tumbling: Some(Extent::Rows(rows)), ..Default::default() })
     }
 
-    /// Windows of `rows` rows, a new one every `slide` rows.
+    /// Divides the rows of each key into windows of `rows` rows that overlap, one for each `every` rows.
     pub fn sliding_rows(self, rows: u64, every: u64) -> WindowedStream {
         let (sliding, every) = (Some(Extent::Rows(rows)), Some(Extent::Rows(every)));
         self.window(spec::Window { sliding, every, ..Default::default() })
@@ -242,37 +241,37 @@ impl KeyedStream {
 }
 
 impl WindowedStream {
-    /// Rows fall into windows by when they reach their source.
+    /// Assigns rows to windows by the time at which they reach their source.
     pub fn processing_time(mut self) -> WindowedStream {
         self.window.time = Some(spec::WindowTime::Processing);
         self
     }
 
-    /// An early result of a key whenever `rows` further rows of it have come.
+    /// Emits an early result of a key whenever `rows` further rows of it have arrived.
     pub fn trigger_count(mut self, rows: u64) -> WindowedStream {
         self.trigger = Some(spec::Trigger { count: Some(rows), every: None });
         self
     }
 
-    /// Early results at this interval of processing time.
+    /// Emits early results at this interval of processing time.
     pub fn trigger_every(mut self, interval: Duration) -> WindowedStream {
         self.trigger = Some(spec::Trigger { count: None, every: Some(millis(interval)) });
         self
     }
 
-    /// How long after its end a window takes further rows and gives a corrected result.
+    /// Sets how long after its end a window accepts further rows and emits a corrected result.
     pub fn allowed_lateness(mut self, lateness: Duration) -> WindowedStream {
         self.allowed_lateness = Some(lateness);
         self
     }
 
-    /// What happens to rows that a plugin's aggregate fails.
+    /// Sets what happens to rows that a plugin's aggregate fails.
     pub fn on_error(mut self, on_error: spec::OnError) -> WindowedStream {
         self.on_error = Some(on_error);
         self
     }
 
-    /// The results of each window, by column name: expressions, or [`spec::PluginAggregate`].
+    /// Aggregates each window. Results have column names; they are expressions, or [`spec::PluginAggregate`].
     pub fn aggregate<N, A>(self, results: impl IntoIterator<Item = (N, A)>) -> DataStream
     where
         N: Into<String>,
@@ -297,8 +296,8 @@ fn selecting(select: spec::Select) -> spec::Operator {
 }
 
 impl ConnectedStreams {
-    /// Runs a plugin's process function, with its settings, over the rows that both have of each key. The columns of the
-    /// keys belong together by their position; where one key has more of them, the other stream's are those of their names.
+    /// Runs a plugin's process function, with its settings, over the rows of each key in both streams. Key columns correspond by
+    /// position; if one key has more columns, the other stream has the additional ones under the same names.
     pub fn process(self, process: Process) -> DataStream {
         let ConnectedStreams { first, second } = self;
         let columns = first.key.len().max(second.key.len());
@@ -321,9 +320,9 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Goal: both ways of writing a job give one graph.
+    /// Goal: both ways of writing a job lead to the same graph.
     #[test]
-    fn the_builder_and_the_job_file_give_the_same_graph() {
+    fn the_builder_and_the_job_file_make_the_same_graph() {
         let yaml = r#"
 job: weblog
 parallelism: 2
@@ -432,7 +431,7 @@ sinks:
     }
 
     #[test]
-    fn no_column_is_lost_to_another_of_its_name() {
+    fn columns_of_the_same_name_are_errors() {
         let job = JobBuilder::new("columns");
         let lines = job.file("a");
         lines.select_as([("what", "line"), ("what", "other"), ("when", "time")]).name("few").discard("out");

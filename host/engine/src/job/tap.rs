@@ -1,4 +1,4 @@
-//! Looks at what leaves an operator while a job runs: a further sink, next to the job's own.
+//! Taps: sinks next to those of the job, which show the output of an operator while the job runs.
 
 use super::graph::{Input, JobGraph, Node, NodeId, NodeKind, SinkNode};
 use super::problem::suggestion;
@@ -8,7 +8,7 @@ use flowgate_connect::Connector;
 /// Adds a tap of an output, named as a job names an input: `requests`, `requests.errors`.
 ///
 /// # Errors
-/// There is no such source or operator, or it has no such output; says which there are.
+/// There is no such source or operator, or it has no such output; the message lists those that exist.
 pub fn add(graph: &mut JobGraph, output: &str) -> Result<(), String> {
     let (name, side) = output.split_once('.').unwrap_or((output, ""));
     let readable = |node: &&Node| !node.outputs.is_empty();
@@ -21,13 +21,13 @@ pub fn add(graph: &mut JobGraph, output: &str) -> Result<(), String> {
     let found = outputs.iter().position(|o| o.name == side).filter(|_| !output.ends_with('.'));
     let Some(position) = found else {
         let names: Vec<&str> = outputs.iter().map(|o| o.name.as_str()).filter(|name| !name.is_empty()).collect();
-        let help = suggestion(side, "its outputs beside the main one", names.iter().copied());
+        let help = suggestion(side, "its side outputs", names.iter().copied());
         return Err(format!("`{name}` has no output `{side}`; {help}"));
     };
     let connector = Connector::new(&Tap { output: output.into() }, "");
     let kind = NodeKind::Sink(SinkNode { connector, reads_side_output: position > 0 });
     let inputs = vec![Input { node: NodeId(id), output: position }];
-    // A blank is in no name of a job file: it cannot be the name of another node.
+    // A name in a job file has no blank: this cannot be the name of another node.
     graph.nodes.push(Node { name: format!("tap {output}"), kind, inputs, outputs: Vec::new() });
     Ok(())
 }
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_said() {
+    fn an_unknown_output_is_an_error() {
         let mut graph = graph();
         let mut message = |output| add(&mut graph, output).unwrap_err();
         assert_eq!(message("row"), "there is no source or operator `row`; did you mean `rows`?");

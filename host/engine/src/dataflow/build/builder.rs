@@ -1,4 +1,4 @@
-//! What the builders of nodes share.
+//! The builder of a dataflow, and what all kinds of nodes share.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -22,36 +22,36 @@ use flowgate_state::store::StateStore;
 use flowgate_wall::binding::OpenRequest;
 use flowgate_wall::{Function, Plugin};
 
-/// What has been opened before workers start.
+/// Connectors, plugins and tables that were opened before the workers start.
 pub struct Opened {
-    /// By node.
+    /// Sources and their splits, by node.
     pub sources: HashMap<usize, (Box<dyn Source>, Vec<Split>)>,
-    /// By node; taken by the worker that writes.
+    /// Writers of sinks, by node; each is taken by the worker that writes.
     pub sinks: Mutex<HashMap<usize, Box<dyn SinkWriter>>>,
-    /// Of sources that are aligned with others, by node.
+    /// The alignment groups of sources, by node.
     pub alignment_groups: HashMap<usize, Arc<AlignmentGroup>>,
-    /// By file.
+    /// Plugins, by file.
     pub plugins: HashMap<PathBuf, Arc<Plugin>>,
     /// Tables of lookup joins, by node.
     pub tables: HashMap<usize, Arc<SharedTable>>,
 }
 
-/// The dataflow so far. The files beside this one add a node each, by its kind.
+/// A dataflow under construction. Each of the files next to this one adds nodes of one kind.
 pub(super) struct Builder<'a, S: Stage> {
     pub(super) stage: &'a mut S,
     pub(super) graph: &'a JobGraph,
     pub(super) opened: &'a Opened,
     pub(super) job: &'a Arc<JobState>,
-    /// Where this worker's operators keep their state.
+    /// The state of this worker's operators.
     pub(super) store: StateStore,
     /// Outputs of the nodes built so far.
     edges: Vec<Vec<S::Edge>>,
 }
 
-/// Builds all nodes.
+/// Builds all nodes of a graph.
 ///
 /// # Errors
-/// A source, a sink or a plugin's function that cannot be opened.
+/// A source, a sink or a plugin's function cannot be opened.
 pub fn build<S: Stage>(stage: &mut S, graph: &JobGraph, opened: &Opened, job: &Arc<JobState>) -> Result<()> {
     let store = StateStore::new(&job.stores);
     let mut builder = Builder { stage, graph, opened, job, store, edges: Vec::new() };
@@ -73,12 +73,12 @@ pub fn build<S: Stage>(stage: &mut S, graph: &JobGraph, opened: &Opened, job: &A
 }
 
 impl<S: Stage> Builder<'_, S> {
-    /// Worker threads of the job.
+    /// The number of workers of the job.
     pub(super) fn workers(&self) -> usize {
         self.stage.workers()
     }
 
-    /// What a node reads: the edge, and its schema.
+    /// The edge that a node reads at an input, and its schema.
     pub(super) fn input(&self, node: &Node, position: usize) -> Result<(S::Edge, Schema)> {
         let input = node.inputs.get(position).ok_or_else(|| Error::internal("a node without its input"))?;
         let missing = || Error::internal("a node reads an output that does not exist");
@@ -87,7 +87,7 @@ impl<S: Stage> Builder<'_, S> {
         Ok((edge.clone(), output.schema.clone()))
     }
 
-    /// Brings the rows of an edge to the workers that are to have them.
+    /// Shuffles the rows of an edge to the workers of `target`.
     pub(super) fn shuffled(&mut self, name: &str, edge: S::Edge, target: Target) -> (S::Edge, Route) {
         if self.workers() == 1 {
             return (edge, Route::Local);
@@ -97,11 +97,11 @@ impl<S: Stage> Builder<'_, S> {
         let shuffle = Shuffle::new(target, workers, me);
         let make: MakeOperator<'_> = Box::new(|_| Box::new(shuffle));
         let outputs = self.stage.add(&name, vec![(edge, Route::Local)], &[Route::Addressed], make);
-        let edge = outputs.into_iter().next().expect("one output was asked for");
+        let edge = outputs.into_iter().next().expect("one output was requested");
         (edge, Route::Addressed)
     }
 
-    /// The maker of a node's dead letters.
+    /// Creates the maker of a node's dead letters.
     pub(super) fn dead_letters(&self, id: usize, on_error: OnError, schema: Schema) -> DeadLetters {
         let name = &self.graph.nodes[id].name;
         DeadLetters::new(name, on_error, schema, Arc::clone(&self.job.metrics.nodes[id]))
@@ -115,7 +115,7 @@ impl<S: Stage> Builder<'_, S> {
         Ok(open(plugin, node, spec)?.stop_when(move || job.stop_requested() || job.is_over()))
     }
 
-    /// Puts an operator behind its inputs, with its event time assigned again if the job says so.
+    /// Adds an operator behind its inputs. With `event_time`, the event time of its rows is assigned again.
     pub(super) fn operator(
         &mut self,
         id: usize,
@@ -137,7 +137,7 @@ impl<S: Stage> Builder<'_, S> {
     }
 }
 
-/// Opens a plugin's function for a node; it must bind what it bound when the job was checked.
+/// Opens a plugin's function for a node; its binding must be the one of the check of the job.
 pub(in crate::dataflow) fn open(plugin: &Arc<Plugin>, node: &Node, spec: &PluginFunction) -> Result<Function> {
     let inputs = spec.inputs.iter().map(|i| Schema::new(i.offered.iter().map(|o| o.field.clone()).collect()));
     let request = OpenRequest {

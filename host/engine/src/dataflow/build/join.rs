@@ -10,7 +10,7 @@ use crate::dataflow::join::lookup::LookupOperator;
 use crate::dataflow::join::operator::{JoinLetters, JoinOperator, JoinTime};
 use crate::dataflow::join::pairing::{Pairing, layouts};
 use crate::dataflow::join::probe::Bound;
-use crate::dataflow::join::side::{JoinState, LEFT, RIGHT, gives_unmatched};
+use crate::dataflow::join::side::{JoinState, LEFT, RIGHT, emits_unmatched};
 use crate::dataflow::join::window::WindowJoin;
 use crate::dataflow::shuffle::Target;
 use crate::dataflow::window::shape::Shape;
@@ -21,7 +21,7 @@ use flowgate_base::schema::{DataType, Field, Schema};
 use flowgate_state::store::StateStore;
 
 impl<S: Stage> Builder<'_, S> {
-    /// A join of two inputs: both go to the owner of the key's group.
+    /// Adds a join of two inputs; both go to the owner of the key group.
     pub(super) fn join(&mut self, id: usize, node: &Node, spec: &JoinNode) -> Result<Vec<S::Edge>> {
         let (left, left_schema) = self.input(node, LEFT)?;
         let (right, right_schema) = self.input(node, RIGHT)?;
@@ -72,7 +72,7 @@ impl<S: Stage> Builder<'_, S> {
         Ok(self.operator(id, node, inputs, Box::new(join), spec.event_time.as_ref()))
     }
 
-    /// A join with a table, which every worker has whole: rows stay where they are.
+    /// Adds a join with a table. Every worker has the whole table, so rows stay on their worker.
     pub(super) fn lookup(&mut self, id: usize, node: &Node, spec: &LookupNode) -> Result<Vec<S::Edge>> {
         let (edge, schema) = self.input(node, 0)?;
         let table = self.opened.tables.get(&id).ok_or_else(|| Error::internal("a table that was not opened"))?;
@@ -86,7 +86,7 @@ impl<S: Stage> Builder<'_, S> {
     }
 }
 
-/// The layouts of the stream and of the table.
+/// Returns the layouts of the stream and of the table.
 pub(in crate::dataflow) fn lookup_layouts(spec: &LookupNode) -> [Layout; 2] {
     layouts(&[&spec.columns], [&[], &[]], &spec.keys)
 }
@@ -112,18 +112,18 @@ fn state(
     }
 }
 
-/// How long after the watermark has passed them rows that wait for a pair come out.
+/// The time by which rows that wait for a pair lag the watermark, in milliseconds.
 fn lag_ms(spec: &JoinNode) -> i64 {
     let JoinBound::Interval { before_ms, after_ms } = spec.bound else { return 0 };
-    // A left row of a semi join comes out, at its own time, when its first right one comes.
-    let waits = |side: usize| gives_unmatched(spec.join, side) || (side == LEFT && spec.join == JoinType::Semi);
+    // A left row of a semi join is emitted, at its own time, when its first right row arrives.
+    let waits = |side: usize| emits_unmatched(spec.join, side) || (side == LEFT && spec.join == JoinType::Semi);
     let reach = |side: usize, ms: i64| if waits(side) { ms } else { 0 };
     reach(LEFT, after_ms).max(reach(RIGHT, before_ms)).max(0)
 }
 
 /// The columns of a pair, for dead letters: names need not be unique there.
 fn pair_schema(columns: &[PairColumn], schemas: [&Schema; 2]) -> Result<Schema> {
-    let missing = || Error::internal("a join gives a column that its inputs do not have");
+    let missing = || Error::internal("a join emits a column that its inputs do not have");
     let field = |column: &PairColumn| {
         let (side, at) = match column {
             PairColumn::Left(l) | PairColumn::Key(l, _) => (LEFT, *l),

@@ -11,7 +11,7 @@ use crate::job::graph::{Node, SelectNode, TransformNode, UnionNode};
 use flowgate_base::error::Result;
 
 impl<S: Stage> Builder<'_, S> {
-    /// A plugin's transform.
+    /// Adds a plugin's transform.
     pub(super) fn transform(&mut self, id: usize, node: &Node, spec: &TransformNode) -> Result<Vec<S::Edge>> {
         let (edge, schema) = self.input(node, 0)?;
         let slot = Slot::new(
@@ -25,7 +25,7 @@ impl<S: Stage> Builder<'_, S> {
         Ok(self.operator(id, node, vec![(edge, Route::Local)], Box::new(slot), spec.event_time.as_ref()))
     }
 
-    /// Some columns.
+    /// Adds a selection of columns.
     pub(super) fn select(&mut self, id: usize, node: &Node, spec: &SelectNode) -> Result<Vec<S::Edge>> {
         let (edge, _) = self.input(node, 0)?;
         let metrics = Arc::clone(&self.job.metrics.nodes[id]);
@@ -33,7 +33,7 @@ impl<S: Stage> Builder<'_, S> {
         Ok(self.operator(id, node, vec![(edge, Route::Local)], Box::new(select), spec.event_time.as_ref()))
     }
 
-    /// A union.
+    /// Adds a union.
     pub(super) fn union(&mut self, id: usize, node: &Node, spec: &UnionNode) -> Result<Vec<S::Edge>> {
         let inputs = (0..node.inputs.len()).map(|i| Ok((self.input(node, i)?.0, Route::Local)));
         let inputs = inputs.collect::<Result<Vec<_>>>()?;

@@ -17,7 +17,7 @@ use flowgate_state::store::StateStore;
 use flowgate_wall::Function;
 
 impl<S: Stage> Builder<'_, S> {
-    /// A plugin's process function: the rows of each input come to the owner of their key.
+    /// Adds a plugin's process function; the rows of each input go to the owner of their key.
     pub(super) fn process(&mut self, id: usize, node: &Node, spec: &ProcessNode) -> Result<Vec<S::Edge>> {
         let function = self.open(node, &spec.function)?;
         let mut inputs = Vec::new();
@@ -31,7 +31,7 @@ impl<S: Stage> Builder<'_, S> {
     }
 }
 
-/// The operator of a node, by itself.
+/// Creates the operator of a node, outside of a dataflow.
 pub(in crate::dataflow) fn process_operator(
     graph: &JobGraph,
     id: usize,

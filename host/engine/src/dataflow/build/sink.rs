@@ -12,7 +12,7 @@ use flowgate_connect::Connector;
 use flowgate_connect::sink::Writers;
 
 impl<S: Stage> Builder<'_, S> {
-    /// A sink.
+    /// Adds a sink.
     pub(super) fn sink(&mut self, id: usize, node: &Node, connector: &Connector) -> Result<Vec<S::Edge>> {
         let (edge, _) = self.input(node, 0)?;
         let metrics = Arc::clone(&self.job.metrics.nodes[id]);

@@ -13,10 +13,10 @@ use crate::job::spec::OnError;
 use flowgate_base::error::{Error, Result};
 use flowgate_connect::source::{Poll, Position, Progress, SplitReader};
 
-/// Batches that a source gives in one turn where it meets no other: what a turn costs is then spread over them.
+/// Batches that a source without alignment emits in one turn: they share the cost of the turn.
 const BATCHES_AT_ONCE: usize = 4;
 
-/// A reader whose warnings the job hears of.
+/// A reader that reports its warnings to the job.
 struct Warning {
     reader: Box<dyn SplitReader>,
     node: String,
@@ -40,8 +40,8 @@ impl SplitReader for Warning {
 }
 
 impl<S: Stage> Builder<'_, S> {
-    /// A source: its splits divided among the workers. Where there are fewer splits than workers, its rows are spread, unless
-    /// an operator needs a split's rows in their order.
+    /// Adds a source; its splits are divided among the workers. If there are fewer splits than workers, its rows are spread, unless
+    /// an operator needs the rows of a split in their order.
     pub(super) fn source(&mut self, id: usize, node: &Node, event_time: Option<&EventTime>) -> Result<Vec<S::Edge>> {
         let (source, splits) =
             self.opened.sources.get(&id).ok_or_else(|| Error::internal("a source that was not opened"))?;
@@ -72,7 +72,7 @@ impl<S: Stage> Builder<'_, S> {
         if splits.len() >= workers || self.graph.order_counts_behind(NodeId(id)) {
             return Ok(edges);
         }
-        // Fewer splits than workers: the others get their share of the rows.
+        // Fewer splits than workers: the other workers receive their share of the rows.
         let mut edges = edges.into_iter();
         let main = edges.next().ok_or_else(|| Error::internal("a source without output"))?;
         let (spread, route) = self.shuffled(&node.name, main, Target::InTurn);

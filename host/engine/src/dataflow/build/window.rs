@@ -24,12 +24,12 @@ use flowgate_base::schema::Schema;
 const ERRORS: usize = 1;
 
 impl<S: Stage> Builder<'_, S> {
-    /// A window aggregation: with several workers, rows are added up before the shuffle where that can be done.
+    /// Adds a window aggregation. With several workers, rows are pre-aggregated before the shuffle where that is possible.
     pub(super) fn window(&mut self, id: usize, node: &Node, spec: &WindowNode) -> Result<Vec<S::Edge>> {
         let (edge, schema) = self.input(node, 0)?;
         let mut inputs = Vec::new();
         let mut early_errors = None;
-        // What goes by the order of rows is added up in that order: by the owner of the key.
+        // Aggregates that depend on the order of rows run in that order: at the owner of the key.
         if self.workers() > 1 && !spec.goes_by_order() {
             let key: Vec<usize> = (0..spec.key.len()).collect();
             let plan = self.plan(node, spec, &schema)?;
@@ -43,7 +43,7 @@ impl<S: Stage> Builder<'_, S> {
             let routes = [Route::Addressed, Route::Addressed, Route::Local];
             let outputs = self.stage.add(&name, vec![(edge, Route::Local)], &routes, Box::new(|_| Box::new(early)));
             let [rows, partials, errors] = <[S::Edge; 3]>::try_from(outputs)
-                .map_err(|_| Error::internal("an operator has other outputs than were asked for"))?;
+                .map_err(|_| Error::internal("an operator has other outputs than were requested"))?;
             debug_assert!([pre_aggregate::ROWS, pre_aggregate::PARTIALS, pre_aggregate::ERRORS] == [0, 1, 2]);
             inputs.extend([(rows, Route::Addressed), (partials, Route::Addressed)]);
             early_errors = Some(errors);
@@ -74,13 +74,13 @@ impl<S: Stage> Builder<'_, S> {
         if let Some(early) = early_errors {
             let both = vec![(outputs[ERRORS].clone(), Route::Local), (early, Route::Local)];
             let name = format!("{} (errors)", node.name);
-            let together = self.stage.add(&name, both, &[Route::Local], Box::new(|_| Box::new(Forward)));
-            outputs.splice(ERRORS..=ERRORS, together);
+            let errors = self.stage.add(&name, both, &[Route::Local], Box::new(|_| Box::new(Forward)));
+            outputs.splice(ERRORS..=ERRORS, errors);
         }
         Ok(outputs)
     }
 
-    /// The owner of a key, or one worker for all rows.
+    /// The owner of a key, or one worker for all rows if there is no key.
     fn target(&self, id: usize, key: &[usize]) -> Target {
         match key {
             [] => Target::One(id % self.workers()),

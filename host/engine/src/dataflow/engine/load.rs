@@ -1,18 +1,18 @@
-//! How much is queued behind an output: what bounds the memory of channels.
+//! The load of an output: bytes that are queued at its receivers. It bounds the memory of channels.
 //!
-//! Every batch that leaves an operator carries a ticket until its receiver has taken it. While the tickets of an output
-//! add up to more than its bound, its operator is not called, so that what it would produce waits as state or input, and so
-//! on up to the source. Operators form no circle and none waits for a particular input: the last ones always go on.
+//! Every batch that leaves an operator carries a ticket until its receiver has taken it. While the sum of an output's tickets
+//! is over its bound, its operator is not called: its rows wait as state or as input, and so on up to the source (backpressure).
+//! Operators form no cycle, and none waits for a particular input: the last ones always proceed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use flowgate_connect::source::Waker;
 
-/// What a batch takes in memory beside its columns, in bytes: many small batches must not count as nothing.
+/// Memory of a batch without its columns, in bytes: many small batches must not count as 0.
 const BATCH_BYTES: u64 = 512;
 
-/// Bytes in flight behind one output of one worker's operator, at all of its receivers.
+/// Bytes in flight from one output of one worker's operator, at all of its receivers.
 pub struct Load {
     bytes: AtomicU64,
     bytes_max: u64,
@@ -21,24 +21,24 @@ pub struct Load {
 }
 
 impl Load {
-    /// Creates the load of an output whose operator `waker` wakes, bounded by `bytes_max` and at most one call's output more.
+    /// Creates the load of an output. `waker` wakes its operator. It is at most `bytes_max` and the output of one call.
     pub fn new(bytes_max: u64, waker: Waker) -> Arc<Self> {
         Arc::new(Load { bytes: AtomicU64::new(0), bytes_max, waits: AtomicBool::new(false), waker })
     }
 
-    /// Counts a batch of this many bytes until the ticket is dropped.
+    /// Counts a batch of `bytes` bytes until the ticket is dropped.
     pub fn ticket(self: &Arc<Self>, bytes: usize) -> Ticket {
         Ticket::new(Arc::clone(self), bytes as u64 + BATCH_BYTES)
     }
 
-    /// Whether there is room, where this many bytes more are about to be sent. If not, the operator is woken when there is.
+    /// Whether there is room behind `more` bytes that are about to be sent. If not, the operator is woken when there is.
     pub fn has_room(&self, more: u64) -> bool {
         let fits = || self.bytes.load(SeqCst) + more < self.bytes_max;
         if fits() {
             return true;
         }
         self.waits.store(true, SeqCst);
-        // A receiver may have made room in between, and have seen nobody wait. What was not sent yet, nobody will take.
+        // A receiver may have made room before it could see `waits`. It will never take the bytes that are not sent yet.
         fits()
     }
 }
@@ -57,7 +57,7 @@ impl Ticket {
 }
 
 impl Clone for Ticket {
-    /// A batch that goes to several receivers is in flight until all of them have taken it.
+    /// A batch for several receivers is in flight until all of them have taken it.
     fn clone(&self) -> Self {
         Ticket::new(Arc::clone(&self.load), self.bytes)
     }
@@ -66,7 +66,7 @@ impl Clone for Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let left = self.load.bytes.fetch_sub(self.bytes, SeqCst) - self.bytes;
-        // Half of it at once: waking for every batch would cost more than it brings.
+        // Only when half of it is free: waking for every batch would cost more than it brings.
         if left <= self.load.bytes_max / 2 && self.load.waits.swap(false, SeqCst) {
             (self.load.waker)();
         }
@@ -87,8 +87,8 @@ mod tests {
     #[test]
     fn a_full_output_waits_until_half_of_it_was_taken_by_all_receivers() {
         let woken = Arc::new(AtomicUsize::new(0));
-        let theirs = Arc::clone(&woken);
-        let load = Load::new(10_000, Arc::new(move || _ = theirs.fetch_add(1, SeqCst)));
+        let counter = Arc::clone(&woken);
+        let load = Load::new(10_000, Arc::new(move || _ = counter.fetch_add(1, SeqCst)));
         assert!(load.has_room(0) && !load.has_room(10_000));
         let tickets: Vec<Ticket> = (0..4).map(|_| load.ticket(2_500)).collect();
         let copy = tickets[0].clone();

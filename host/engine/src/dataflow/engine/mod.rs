@@ -1,8 +1,8 @@
 //! Operators in the engine.
 //!
-//! [`Operator`] is what the rest of the dataflow implements; [`shell::Shell`] is what every operator is in: it merges
-//! signals, keeps what arrives while the operator is busy or its receivers are behind, and passes signals on. Both are
-//! pure. [`timely`] is the engine that runs them.
+//! The rest of the dataflow implements [`Operator`]. A [`shell::Shell`] wraps every operator: it merges and forwards signals,
+//! and keeps messages that arrive after the operator has yielded or while its outputs are full. Both are pure. [`timely`] is
+//! the engine that runs them.
 
 mod load;
 mod operator;

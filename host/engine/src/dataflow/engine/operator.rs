@@ -1,4 +1,4 @@
-//! What an operator is to the engine.
+//! The operator, as the engine sees it.
 
 use super::outputs::Outputs;
 use crate::dataflow::batch::Batch;
@@ -11,7 +11,7 @@ pub type Tick = u64;
 /// How messages reach an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
-    /// From the operator before it on the same worker.
+    /// From the preceding operator on the same worker.
     Local,
     /// From all workers; the shuffle before it has addressed each message.
     Addressed,
@@ -19,30 +19,30 @@ pub enum Route {
 
 /// One operator on one worker: called by its shell, never concurrently.
 ///
-/// The shell forwards signals. The operator says by [`Operator::promise`] what holds for the rows that it has still to emit;
-/// the shell calls it after every other call, unless the operator has yielded.
+/// The shell forwards signals. [`Operator::promise`] returns the signal that holds for the rows that the operator has still to
+/// emit; the shell calls it after every other call, unless the operator has yielded.
 pub trait Operator: 'static {
     /// Receives rows, at their tick.
     fn batch(&mut self, input: usize, batch: Batch, tick: Tick, out: &mut Outputs) -> Result<()>;
 
-    /// The merged signal of all senders of all inputs has changed. Rows emitted here go in front of the signal that is
-    /// forwarded. Never called with a signal that [is the end](Signal::is_end): see [`Operator::end`].
+    /// Receives the merged signal of all senders of all inputs, when it has changed. Rows that are emitted here precede the signal
+    /// that is forwarded. Never called with a signal that [is the end](Signal::is_end): see [`Operator::end`].
     fn signal(&mut self, _signal: Signal, _out: &mut Outputs) -> Result<()> {
         Ok(())
     }
 
-    /// Returns what holds for the rows that this operator has still to emit, if `inputs` holds for those that it has still to
-    /// receive. T3: it emits no row that is late for the returned watermark. T4: it is not idle while it holds rows to be
-    /// emitted. `inputs` is never the end: an operator that has ended is done when it does not yield any more.
+    /// Returns the signal that holds for the rows that this operator has still to emit, if `inputs` holds for the rows that it has
+    /// still to receive. T3: it emits no row that is late for the returned watermark. T4: it is not idle while it holds rows to
+    /// emit. `inputs` is never the end: an operator that has ended is done when it no longer yields.
     fn promise(&self, inputs: Signal) -> Signal;
 
-    /// No row with an earlier tick will arrive any more.
+    /// Receives the tick: no row with an earlier one will arrive.
     fn tick(&mut self, _tick: Tick, _out: &mut Outputs) -> Result<()> {
         Ok(())
     }
 
-    /// All senders have ended, at this tick. `complete`: all rows have arrived, so what is still held is due; otherwise the job
-    /// was stopped.
+    /// All senders have ended, at this tick. `complete`: all rows have arrived, so that everything the operator holds is due;
+    /// otherwise the job was stopped.
     fn end(&mut self, _complete: bool, _tick: Tick, _out: &mut Outputs) -> Result<()> {
         Ok(())
     }
@@ -58,17 +58,17 @@ pub trait Operator: 'static {
         Ok(())
     }
 
-    /// All rows that have arrived were received: an operator that holds rows back, to emit fewer, emits them now. Ticks advance
-    /// behind them.
+    /// The operator has received all rows that have arrived: if it holds rows back to emit fewer, it emits them now. Ticks advance
+    /// afterwards.
     fn flush(&mut self, out: &mut Outputs) -> Result<()>;
 
-    /// Called last whenever the operator is scheduled. Returns the earliest tick whose rows are still in flight here (with a
-    /// thread that writes them, for example): the job does not consider this tick done.
+    /// Called last whenever the operator is scheduled. Returns the earliest tick whose rows are still in flight here, for example
+    /// with a thread that writes them: the job does not consider this tick done.
     fn in_flight(&mut self) -> Result<Option<Tick>> {
         Ok(None)
     }
 
-    /// Whether the operator can receive further rows. One that cannot wakes its shell when that has changed.
+    /// Whether the operator can receive further rows. If not, it wakes its shell when it can.
     fn has_room(&mut self) -> bool {
         true
     }

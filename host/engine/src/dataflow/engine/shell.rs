@@ -1,11 +1,11 @@
-//! What every operator is in. Pure: it is given what has arrived and says what to send.
+//! The shell that wraps every operator. Pure: it receives the messages that have arrived, and returns messages to send.
 //!
-//! Obligations that the shell takes from operators:
-//! - it merges the signals of all senders of all inputs (T1, T2) and passes on what the operator promises, behind the rows
-//!   that a signal has brought about;
+//! The shell's obligations, so that operators need not meet them:
+//! - it merges the signals of all senders of all inputs (T1, T2), and forwards the signal that the operator promises, after the
+//!   rows that the operator emitted for it;
 //! - it ends the operator when all of its senders have ended (T5), or when the job was stopped;
-//! - what it sends is never at a tick before that of the message that has brought it about (T7);
-//! - what arrives while the operator is busy, or while its receivers are behind, waits in its order.
+//! - it sends a message at the tick of its cause or later (T7);
+//! - messages that arrive after the operator has yielded, or while its outputs are full, wait in their order.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,29 +20,29 @@ use flowgate_base::error::Result;
 /// Messages by input, with their tick.
 pub(in crate::dataflow) type Arrived = Vec<(usize, Tick, Messages)>;
 
-/// Where a shell sends.
+/// The outputs of a shell in the engine.
 pub trait Ports {
-    /// Sends what was given, at this tick.
+    /// Sends the emitted messages at this tick.
     fn send(&mut self, out: &mut Outputs, tick: Tick);
 
-    /// Whether more may be given to the outputs, which have not sent this yet. If not, the operator is woken when there is room.
+    /// Whether the operator may emit more, in addition to `out`, which is not sent yet. If not, it is woken when there is room.
     fn has_room(&self, out: &Outputs) -> bool;
 }
 
-/// What a shell needs next.
+/// The condition on which a shell runs again.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::dataflow) enum Next {
-    /// Nothing: the operator is done for good.
+    /// Never: the operator is done.
     Done,
-    /// Something to arrive. No row will be sent before this tick.
+    /// When a message arrives. No row will be sent before this tick.
     Wait(Tick),
-    /// To run again soon: the operator has more to give.
+    /// Soon: the operator has yielded.
     Again,
-    /// To run again when it is woken: there is no room for more.
+    /// When it is woken: there is no room for more output.
     Full,
 }
 
-/// Messages of one input and tick that are still to be taken.
+/// Messages of one input and tick that the operator has still to receive.
 struct Waiting {
     input: usize,
     tick: Tick,
@@ -59,31 +59,31 @@ pub(in crate::dataflow) struct Shell {
     inputs: Vec<(usize, bool)>,
     /// The senders of all inputs.
     time: Merge,
-    /// What was passed on last.
-    told: Signal,
+    /// The signal that was forwarded last.
+    forwarded: Signal,
     out: Outputs,
-    /// The tick of what the operator was called for last.
+    /// The tick of the last call of the operator.
     at: Tick,
-    /// The tick that the operator knows to have come.
+    /// The tick that the operator received last.
     ticked: Tick,
     ended: Option<End>,
-    /// What has arrived and was not taken.
+    /// Messages that have arrived and that the operator has not received.
     backlog: VecDeque<Waiting>,
-    /// Who held the watermark back when it was last looked at: an input, and a worker that sends on it.
+    /// The sender that held the watermark back when this was last checked: an input, and a worker that sends on it.
     held_by: Option<(usize, usize)>,
 }
 
 /// How an operator has ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// All that was to come has come.
+    /// All rows have arrived.
     Complete,
     /// The job was stopped.
     Stopped,
 }
 
 impl Shell {
-    /// Puts an operator, named for messages, into its shell. `routes` are those of its inputs.
+    /// Creates the shell of an operator, with its name in messages. `routes` are those of its inputs.
     pub(in crate::dataflow) fn new(
         operator: Box<dyn Operator>,
         name: &str,
@@ -103,7 +103,7 @@ impl Shell {
             worker: seat.worker,
             inputs,
             time: Merge::new(senders),
-            told: Signal::START,
+            forwarded: Signal::START,
             out,
             at: 0,
             ticked: 0,
@@ -118,7 +118,7 @@ impl Shell {
         &self.name
     }
 
-    /// Does what has arrived brings about. `frontier`: no message will arrive with a tick before this one; `None`: none will.
+    /// Processes the messages that have arrived. `frontier`: no message with an earlier tick will arrive; `None`: none will arrive.
     pub(in crate::dataflow) fn run(
         &mut self,
         arrived: Arrived,
@@ -160,7 +160,7 @@ impl Shell {
             self.operator.flush(&mut self.out)?;
             self.forward_signal();
             ports.send(&mut self.out, self.at);
-            self.move_time_on(frontier)?;
+            self.advance_tick(frontier)?;
         }
         ports.send(&mut self.out, self.at);
         if self.operator.has_yielded() {
@@ -175,13 +175,13 @@ impl Shell {
     }
 
     fn has_room(&mut self, ports: &impl Ports) -> bool {
-        // Both are asked, so that both will wake the operator.
+        // Both are called, so that both will wake the operator.
         let (outputs, operator) = (ports.has_room(&self.out), self.operator.has_room());
         outputs && operator
     }
 
-    /// Time moves on behind the rows.
-    fn move_time_on(&mut self, frontier: Option<Tick>) -> Result<()> {
+    /// Advances the tick, after the rows.
+    fn advance_tick(&mut self, frontier: Option<Tick>) -> Result<()> {
         match frontier {
             _ if self.ended.is_some() => return Ok(()),
             Some(tick) if tick > self.ticked => {
@@ -217,32 +217,32 @@ impl Shell {
             // Boundaries concern sources alone so far.
             Message::Control(_) => {}
         }
-        // The batch is in the operator's hands, or let go of.
+        // The operator has taken the batch, or dropped it.
         drop(ticket);
         self.forward_signal();
         Ok(())
     }
 
-    /// Passes on what holds now, if that has changed.
+    /// Forwards the signal that holds now, if it has changed.
     fn forward_signal(&mut self) {
-        if self.operator.has_yielded() || self.told.is_end() {
+        if self.operator.has_yielded() || self.forwarded.is_end() {
             return;
         }
         let signal = match self.ended {
             Some(End::Stopped) => return,
-            // Rows are missing that the operator gave up: those behind it are not to take theirs for all.
+            // The operator gave rows up: downstream operators must not assume that they have received all rows.
             Some(End::Complete) if self.job.failure().is_some() => return,
-            Some(End::Complete) => Signal::ended(self.told.watermark),
+            Some(End::Complete) => Signal::ended(self.forwarded.watermark),
             None => self.operator.promise(self.time.merged()),
         };
-        let signal = Signal { watermark: signal.watermark.max(self.told.watermark), ..signal };
-        if signal != self.told {
-            self.told = signal;
+        let signal = Signal { watermark: signal.watermark.max(self.forwarded.watermark), ..signal };
+        if signal != self.forwarded {
+            self.forwarded = signal;
             self.out.signal(signal);
         }
     }
 
-    /// Tells the job who holds the watermark back, when that changes.
+    /// Reports to the job which sender holds the watermark back, when that changes.
     fn note_holder(&mut self) {
         let held_by = self.time.holder().and_then(|sender| {
             let input = self.inputs.iter().rposition(|(first, _)| *first <= sender)?;
@@ -255,13 +255,13 @@ impl Shell {
     }
 }
 
-/// Where a shell sits.
+/// The job and the worker of a shell.
 #[derive(Clone, Copy)]
 pub(in crate::dataflow) struct Seat<'a> {
     /// The job.
     pub(in crate::dataflow) job: &'a Arc<JobState>,
     /// The worker.
     pub(in crate::dataflow) worker: usize,
-    /// How many workers there are.
+    /// The number of workers.
     pub(in crate::dataflow) workers: usize,
 }

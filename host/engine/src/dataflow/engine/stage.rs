@@ -1,4 +1,4 @@
-//! Where the operators of one worker are connected.
+//! The stage on which the operators of one worker are connected.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -8,34 +8,34 @@ use super::wake::Wake;
 use crate::dataflow::source::SourceOperator;
 use flowgate_base::error::Result;
 
-/// Makes an operator, when it can be woken.
+/// Makes an operator, given its wake.
 pub type MakeOperator<'a> = Box<dyn FnOnce(Wake) -> Box<dyn Operator> + 'a>;
 
-/// Makes a source, when it has its seat.
+/// Makes a source, given its seat.
 pub type MakeSource<'a> = Box<dyn FnOnce(SourceSeat) -> Result<SourceOperator> + 'a>;
 
-/// What a source is told of the engine.
+/// A source's access to the engine.
 pub struct SourceSeat {
-    /// Has the source scheduled.
+    /// Schedules the source.
     pub wake: Wake,
     /// Whether rows of this tick are still in flight somewhere in the job.
     pub is_in_flight: Rc<dyn Fn(Tick) -> bool>,
-    /// Set by the source while it waits for rows in flight to be done: it is woken when some are.
+    /// Set by the source while it waits for rows in flight: it is woken when some are done.
     pub waits: Rc<Cell<bool>>,
 }
 
-/// The engine, as far as putting a dataflow together needs it. In tests, a simulation takes its place.
+/// The engine, as far as building a dataflow needs it. In tests, a simulation takes its place.
 pub trait Stage {
     /// A stream of messages.
     type Edge: Clone;
 
-    /// How many workers the job has.
+    /// The number of workers of the job.
     fn workers(&self) -> usize;
 
-    /// Which of them this is.
+    /// The number of this worker.
     fn worker(&self) -> usize;
 
-    /// Puts an operator behind its inputs. Returns its outputs' streams, one for each route.
+    /// Adds an operator behind its inputs. Returns the streams of its outputs, one for each route.
     fn add(
         &mut self,
         name: &str,
@@ -44,12 +44,12 @@ pub trait Stage {
         make: MakeOperator<'_>,
     ) -> Vec<Self::Edge>;
 
-    /// Puts a source into the dataflow. Returns its main output and its dead letters.
+    /// Adds a source. Returns its main output and its dead letters.
     ///
     /// # Errors
-    /// What `make` returns.
+    /// Those of `make`.
     fn source(&mut self, name: &str, make: MakeSource<'_>) -> Result<Vec<Self::Edge>>;
 
-    /// Says that rows are in flight until they are done here: at a sink.
+    /// Ends the dataflow at a sink: rows are in flight until they are done here.
     fn finish(&mut self, edge: &Self::Edge);
 }

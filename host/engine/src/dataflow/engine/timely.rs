@@ -1,8 +1,8 @@
-//! The engine: Timely Dataflow. Nothing else but the worker's loop knows it.
+//! The engine: Timely Dataflow. Only this file and the worker's loop depend on it.
 //!
-//! A shell holds a capability for each output at the input frontier, so that its operator can give rows whenever time
-//! moves, and lets go of it when the operator is done. An error or a panic of an operator fails the job; nothing unwinds
-//! through the engine, and a failed job's operators are not called again.
+//! A shell holds a capability for each output at the input frontier, so that its operator can emit rows whenever time
+//! advances, and drops it when the operator is done. An error or a panic of an operator fails the job; no panic unwinds
+//! through the engine, and the operators of a failed job are not called again.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,7 +34,7 @@ use flowgate_base::error::{Error, Result};
 /// A stream of messages.
 pub(super) type Edge<'scope> = Stream<'scope, Tick, Messages>;
 
-/// Sends each message to the worker to which it is addressed, those to one worker in their order.
+/// Sends each message to the worker to which it is addressed, in order for each worker.
 struct ByAddress;
 
 impl Distributor<Messages> for ByAddress {
@@ -44,7 +44,7 @@ impl Distributor<Messages> for ByAddress {
         stamp: &Stamp<T>,
         pushers: &mut [P],
     ) {
-        // The engine counts what is in flight by containers, on every worker: each worker gets one of these, not one a message.
+        // The engine counts containers in flight, on every worker: each worker receives one container, not one for each message.
         let mut shares: Vec<Messages> = pushers.iter().map(|_| Messages::default()).collect();
         for envelope in messages.0.drain(..) {
             shares[envelope.to as usize].0.push(envelope);
@@ -73,12 +73,12 @@ struct Ports {
 }
 
 impl Ports {
-    /// The tick that is held.
+    /// The tick of the capabilities.
     fn tick(&self) -> Tick {
         self.held.first().map(|c| *c.time()).unwrap_or_default()
     }
 
-    /// Lets go of the ticks before this one.
+    /// Gives up the ticks before this one.
     fn advance(&mut self, tick: Tick) {
         for held in &mut self.held {
             if *held.time() < tick {
@@ -103,7 +103,7 @@ impl shell::Ports for Ports {
     }
 
     fn has_room(&self, out: &Outputs) -> bool {
-        // All are asked, so that each of them will wake the operator.
+        // All are called, so that each of them will wake the operator.
         let rooms = self.outputs.iter().enumerate().map(|(i, (_, load))| load.has_room(out.bytes(i)));
         rooms.fold(true, |all, room| all & room)
     }
@@ -114,17 +114,17 @@ pub struct TimelyStage<'a, 'scope> {
     scope: &'a Scope<'scope, Tick>,
     control: Edge<'scope>,
     job: &'a Arc<JobState>,
-    /// Bytes behind each output.
+    /// Bound of the bytes in flight from each output.
     in_flight_bytes: u64,
-    /// Stands behind every sink.
+    /// Follows every sink.
     pub probe: ProbeHandle<Tick>,
-    /// Sources, and whether each waits for the probe to move.
+    /// Sources, and whether each waits for the probe to advance.
     pub sources: Vec<(Wake, Rc<Cell<bool>>)>,
 }
 
 impl<'a, 'scope> TimelyStage<'a, 'scope> {
-    /// Creates the stage of a worker, on which `control` carries changes to sources. What is queued behind each output of an
-    /// operator is bounded by `in_flight_bytes`.
+    /// Creates the stage of a worker. `control` carries changes to sources; `in_flight_bytes` bounds the bytes in flight from each
+    /// output of an operator.
     pub fn new(
         scope: &'a Scope<'scope, Tick>,
         control: Edge<'scope>,
@@ -142,7 +142,7 @@ impl<'a, 'scope> TimelyStage<'a, 'scope> {
             None => here.activate(),
             Some(delay_ms) => here.activate_after(Duration::from_millis(delay_ms)),
         };
-        // An error says that the worker has gone: nobody is left to wake.
+        // An error means that the worker has ended: there is nothing to wake.
         let anywhere = move || _ = anywhere.activate();
         Wake::new(Rc::new(here), Arc::new(anywhere))
     }
@@ -220,7 +220,7 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
         let outputs = [Route::Local; 2];
         let (mut builders, mut streams) = (Vec::new(), Vec::new());
         for _ in outputs {
-            // The outputs' time is the source's own, not that of the control stream.
+            // The time of the outputs is that of the source, not that of the control stream.
             let (output, stream) = builder.new_output_connection::<Messages, _>(Vec::new());
             builders.push(OutputBuilder::from(output));
             streams.push(stream);
@@ -235,7 +235,7 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
         let mut source = match make(SourceSeat { wake: wake.clone(), is_in_flight, waits }) {
             Ok(source) => source,
             Err(error) => {
-                // The engine panics where an operator is left half made.
+                // The engine panics if an operator is not built.
                 builder.build(|_| |_| {});
                 return Err(error);
             }
@@ -283,7 +283,7 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
 
 type Pull = Box<dyn FnMut(&mut Arrived)>;
 
-/// Connects an input: takes over what has arrived, with its tick.
+/// Connects an input. The returned function moves the messages that have arrived, with their tick.
 fn pull<'scope>(builder: &mut OperatorBuilder<'scope, Tick>, edge: Edge<'scope>, route: Route, index: usize) -> Pull {
     match route {
         Route::Local => {
@@ -301,12 +301,12 @@ fn pull<'scope>(builder: &mut OperatorBuilder<'scope, Tick>, edge: Edge<'scope>,
     }
 }
 
-/// The tick of a message; ours have exactly one.
+/// The tick of a message; each message here has exactly one.
 fn tick_of(stamp: &Stamp<Tick>) -> Tick {
     stamp.least().copied().unwrap_or_default()
 }
 
-/// An operator's panic is our mistake, and becomes an error like any other.
+/// Turns an operator's panic, which is a defect of Flowgate, into an error.
 fn settle<T>(guarded: std::thread::Result<Result<T>>) -> Result<T> {
     guarded.unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());

@@ -1,4 +1,4 @@
-//! Has an operator scheduled again.
+//! Scheduling an operator again.
 
 use std::rc::Rc;
 
@@ -13,23 +13,23 @@ pub struct Wake {
 }
 
 impl Wake {
-    /// Creates the wake of an operator: `here` schedules it on its own worker, after a delay in milliseconds if there is one,
-    /// `anywhere` from any thread.
+    /// Creates the wake of an operator. `here` schedules it from its own worker, after a delay in milliseconds if there is one;
+    /// `anywhere` does so from any thread.
     pub fn new(here: Rc<dyn Fn(Option<u64>)>, anywhere: Waker) -> Self {
         Wake { here, anywhere }
     }
 
-    /// Soon.
+    /// Schedules the operator soon.
     pub fn now(&self) {
         (self.here)(None);
     }
 
-    /// After this many milliseconds.
+    /// Schedules the operator after `delay_ms` milliseconds.
     pub fn after_ms(&self, delay_ms: u64) {
         (self.here)(Some(delay_ms));
     }
 
-    /// A waker for other threads.
+    /// Returns a waker for other threads.
     pub fn from_any_thread(&self) -> Waker {
         self.anywhere.clone()
     }

@@ -1,7 +1,7 @@
-//! Joins rows as they come: within an interval of event time, or without a bound. No dataflow, no clock.
+//! Joins of rows as they arrive: within an interval of event time, or without a bound. No dataflow, no clock.
 //!
-//! J1: a pair is emitted when the later of its rows arrives. J2: a row without a pair is emitted when the watermark says that none
-//! can arrive any more. J3: a row is kept until then, for its time-to-live, or until its first pair (semi and anti joins).
+//! J1: a pair is emitted when its second row arrives. J2: a row without a pair is emitted when, by the watermark, none can
+//! arrive any more. J3: a row is kept until then, for its time-to-live, or until its first pair (semi and anti joins).
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ use super::lists::MATCHED;
 #[cfg(test)]
 use super::lists::RowMark;
 use super::probe::{Bound, Found, Probe};
-use super::side::{Added, JoinState, Joined, LEFT, NONE, RIGHT, ROWS_AT_ONCE, gives_unmatched};
+use super::side::{Added, JoinState, Joined, LEFT, NONE, RIGHT, ROWS_AT_ONCE, emits_unmatched};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::watermark::END_OF_TIME;
 use crate::dataflow::window::shape::TIME_LIMIT_MS;
@@ -22,32 +22,32 @@ use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::DataType;
 use flowgate_state::store::StateStore;
 
-/// The rows that both sides of a join have kept on one worker.
+/// A join of rows as they arrive, on one worker: the kept rows of both sides.
 pub struct Continuous {
     join: JoinType,
     bound: Bound,
     kept: [Kept; 2],
     watermark: Option<i64>,
-    /// Whether rows may have expired at the watermark that were not looked at.
+    /// Whether kept rows may have expired at the watermark.
     expires: bool,
     /// Processing time.
     now: i64,
-    parts: VecDeque<Part>,
+    tasks: VecDeque<Task>,
 }
 
-/// Work that is still to be done, in order.
-enum Part {
-    /// New rows go through what is kept of the other side, then are kept themselves.
+/// Work in progress.
+enum Task {
+    /// New rows and their processing time: they probe the kept rows of the other side, then are kept.
     Probe(Probe, i64),
-    /// New rows without a pair.
-    Alone { side: usize, rows: Batch, times: Option<ArrayRef>, given: usize },
-    /// Kept rows without a pair, to be given and forgotten.
-    Expired { side: usize, rows: Vec<u32>, given: usize },
+    /// New rows without a pair, of which `emitted` were emitted.
+    Alone { side: usize, rows: Batch, times: Option<ArrayRef>, emitted: usize },
+    /// Kept rows without a pair, which are emitted and forgotten.
+    Expired { side: usize, rows: Vec<u32>, emitted: usize },
 }
 
 impl Continuous {
-    /// Without rows. Joins without a bound are inner or semi ones. `types` are those of the sides' layouts; rows for which
-    /// there is no memory go to files.
+    /// Creates a join that keeps no row. Joins without a bound are inner or semi joins. `types` are those of the sides' layouts;
+    /// rows over the store's budget go to files.
     pub fn new(
         join: JoinType,
         bound: Bound,
@@ -60,7 +60,7 @@ impl Continuous {
             Kept::new(left, left_types, bound.reach_ms(LEFT), store, "left"),
             Kept::new(right, right_types, bound.reach_ms(RIGHT), store, "right"),
         ];
-        Continuous { join, bound, kept, watermark: None, expires: false, now: 0, parts: VecDeque::new() }
+        Continuous { join, bound, kept, watermark: None, expires: false, now: 0, tasks: VecDeque::new() }
     }
 
     fn joined(&self, side: usize, rows: [Option<Batch>; 2], row_count: usize, times: Option<ArrayRef>) -> Joined {
@@ -69,7 +69,7 @@ impl Continuous {
         Joined { left, right, row_count, event_time: times, window: None }
     }
 
-    /// The rows of pairs; of a semi join, the left ones.
+    /// Returns the rows of pairs; of a semi join, the left rows.
     fn pairs(&self, probe: &Probe, found: &Found) -> Result<Joined> {
         let (side, row_count) = (probe.side, found.new.len());
         let left_only = self.join == JoinType::Semi;
@@ -86,7 +86,7 @@ impl Continuous {
             let both = found.new.iter().zip(&found.kept);
             let both = both.map(|(new, kept)| (times[*new as usize], lists.mark(*kept).time));
             match (self.join, self.bound) {
-                // Which right row comes first must not decide: the left one's own time does.
+                // The left row's own time, so that the result does not depend on which right row arrives first.
                 (JoinType::Semi, Bound::Interval { .. }) if side == LEFT => timestamps(both.map(|(new, _)| new)),
                 (JoinType::Semi, Bound::Interval { .. }) => timestamps(both.map(|(_, kept)| kept)),
                 _ => timestamps(both.map(|(new, kept)| new.max(kept))),
@@ -95,7 +95,7 @@ impl Continuous {
         Ok(self.joined(side, [mine, other], row_count, times))
     }
 
-    /// Keeps the new rows that can still have a pair; those that cannot, and had none, come out.
+    /// Keeps the new rows that can still have a pair; those that cannot, and have had none, are emitted.
     fn keep(&mut self, probe: Probe, now: i64) -> Result<()> {
         let side = probe.side;
         let reach_ms = self.bound.reach_ms(side);
@@ -108,17 +108,17 @@ impl Continuous {
             open && !(waits_once && probe.matched[row])
         };
         let mut stay: Vec<u32> = (0..probe.matched.len() as u32).filter(|row| can_wait(*row as usize)).collect();
-        if stay.len() < probe.matched.len() && gives_unmatched(self.join, side) {
+        if stay.len() < probe.matched.len() && emits_unmatched(self.join, side) {
             let alone = (0..probe.matched.len()).filter(|row| !probe.matched[*row] && !can_wait(*row));
             let alone: Vec<u32> = alone.map(|row| row as u32).collect();
             self.alone(side, &probe.columns, probe.times.as_deref(), alone);
         }
         if side == RIGHT && self.join == JoinType::Semi && self.bound == (Bound::Unbounded { ttl_ms: None }) {
-            // One row of a key is enough to say that it is there.
+            // One row of a key is enough: it shows that the key exists.
             let mut fresh = Vec::with_capacity(stay.len());
-            let groups = self.kept[RIGHT].groups_of(&probe.keys)?;
+            let key_rows = self.kept[RIGHT].key_rows_of(&probe.keys)?;
             for row in stay {
-                if self.kept[RIGHT].head(groups[row as usize]) == NONE {
+                if self.kept[RIGHT].head(key_rows[row as usize]) == NONE {
                     fresh.push(row);
                 }
             }
@@ -141,39 +141,39 @@ impl Continuous {
         self.kept[side].insert(rows)
     }
 
-    /// New rows that have no pair are to be given, if there are any.
+    /// Adds new rows without a pair to the tasks.
     fn alone(&mut self, side: usize, columns: &[ArrayRef], times: Option<&[i64]>, rows: Vec<u32>) {
         if rows.is_empty() {
             return;
         }
         let times = times.map(|times| timestamps(rows.iter().map(|row| times[*row as usize])));
         let whole = Batch::new(columns.to_vec(), columns.first().map_or(0, |column| column.len()));
-        self.parts.push_back(Part::Alone { side, rows: whole.select(&rows.into()), times, given: 0 });
+        self.tasks.push_back(Task::Alone { side, rows: whole.select(&rows.into()), times, emitted: 0 });
     }
 
-    /// Looks for rows that have expired: those in memory, then some of those in files, so that not all of them are in memory
-    /// at once. Gives whether there may be more.
+    /// Finds rows that have expired: those in memory, then some of those in files, so that memory need not hold all of them.
+    /// Returns whether there may be more.
     fn expire(&mut self) -> Result<bool> {
         let Some(watermark) = self.watermark.filter(|_| self.expires) else { return Ok(false) };
         for side in [LEFT, RIGHT] {
-            let (gives, kept) = (gives_unmatched(self.join, side), &mut self.kept[side]);
-            if watermark == END_OF_TIME && !gives {
+            let (emits, kept) = (emits_unmatched(self.join, side), &mut self.kept[side]);
+            if watermark == END_OF_TIME && !emits {
                 kept.forget_all()?;
                 continue;
             }
             let mut rows = kept.expired(watermark);
             rows.retain(|row| {
-                let given = gives && kept.lists().mark(*row).flags & MATCHED == 0;
-                if !given {
+                let emitted = emits && kept.lists().mark(*row).flags & MATCHED == 0;
+                if !emitted {
                     kept.forget(*row);
                 }
-                given
+                emitted
             });
             if !rows.is_empty() {
-                self.parts.push_back(Part::Expired { side, rows, given: 0 });
+                self.tasks.push_back(Task::Expired { side, rows, emitted: 0 });
             }
         }
-        if self.parts.is_empty() {
+        if self.tasks.is_empty() {
             self.expires = false;
             for kept in &mut self.kept {
                 self.expires |= kept.load_expired(watermark, self.now)?;
@@ -182,31 +182,31 @@ impl Continuous {
         Ok(self.expires)
     }
 
-    /// Does some of what a part of the work has to do, and puts the rest back. Gives what came out.
-    fn give(&mut self, part: Part) -> Result<Option<Joined>> {
-        match part {
-            Part::Probe(mut probe, now) => {
+    /// Runs a task up to its next result, which it returns, and puts the rest of the task back.
+    fn run(&mut self, task: Task) -> Result<Option<Joined>> {
+        match task {
+            Task::Probe(mut probe, now) => {
                 let found = probe.next(self.join, &self.bound, &mut self.kept[1 - probe.side])?;
                 let joined = if found.new.is_empty() { None } else { Some(self.pairs(&probe, &found)?) };
                 found.settled.iter().for_each(|row| self.kept[1 - probe.side].forget(*row));
                 match joined {
-                    Some(_) => self.parts.push_front(Part::Probe(probe, now)),
+                    Some(_) => self.tasks.push_front(Task::Probe(probe, now)),
                     None => self.keep(probe, now)?,
                 }
                 Ok(joined)
             }
-            Part::Alone { side, rows, times, given } => {
-                let count = (rows.row_count() - given).min(ROWS_AT_ONCE);
+            Task::Alone { side, rows, times, emitted } => {
+                let count = (rows.row_count() - emitted).min(ROWS_AT_ONCE);
                 if count == 0 {
                     return Ok(None);
                 }
-                let part = rows.slice(given, count);
-                let part_times = times.as_ref().map(|times| times.slice(given, count));
-                self.parts.push_front(Part::Alone { side, rows, times, given: given + count });
+                let part = rows.slice(emitted, count);
+                let part_times = times.as_ref().map(|times| times.slice(emitted, count));
+                self.tasks.push_front(Task::Alone { side, rows, times, emitted: emitted + count });
                 Ok(Some(self.joined(side, [Some(part), None], count, part_times)))
             }
-            Part::Expired { side, rows, given } => {
-                let part = &rows[given..(given + ROWS_AT_ONCE).min(rows.len())];
+            Task::Expired { side, rows, emitted } => {
+                let part = &rows[emitted..(emitted + ROWS_AT_ONCE).min(rows.len())];
                 if part.is_empty() {
                     return Ok(None);
                 }
@@ -214,7 +214,7 @@ impl Continuous {
                 let columns = kept.lists().gather(part)?;
                 let times = timestamps(part.iter().map(|row| kept.lists().mark(*row).time));
                 part.iter().for_each(|row| kept.forget(*row));
-                self.parts.push_front(Part::Expired { side, rows, given: given + count });
+                self.tasks.push_front(Task::Expired { side, rows, emitted: emitted + count });
                 let batch = Batch::new(columns, count);
                 Ok(Some(self.joined(side, [Some(batch), None], count, Some(times))))
             }
@@ -229,19 +229,19 @@ impl JoinState for Continuous {
         let mut own = None;
         if let Bound::Interval { .. } = self.bound {
             let times = times.ok_or_else(|| Error::internal("an interval join over rows without event time"))?;
-            let mut taken = Vec::with_capacity(times.len());
+            let mut on_time = Vec::with_capacity(times.len());
             for (row, time) in times.iter().enumerate() {
                 if !(-TIME_LIMIT_MS..=TIME_LIMIT_MS).contains(time) {
                     added.out_of_range.push(row as u32);
                 } else if self.watermark.is_some_and(|watermark| self.bound.is_late(*time, watermark)) {
                     added.late.push(row as u32);
                 } else {
-                    taken.push(row as u32);
+                    on_time.push(row as u32);
                 }
             }
-            own = Some(taken.iter().map(|row| times[*row as usize]).collect::<Vec<i64>>());
-            if taken.len() < times.len() {
-                batch = batch.select(&taken.into());
+            own = Some(on_time.iter().map(|row| times[*row as usize]).collect::<Vec<i64>>());
+            if on_time.len() < times.len() {
+                batch = batch.select(&on_time.into());
             }
         } else if let Some(times) = times {
             own = Some(times.to_vec());
@@ -251,7 +251,7 @@ impl JoinState for Continuous {
         let mut columns = layout.gather(&batch)?;
         let mut keys = layout.keys(&columns, batch.row_count())?;
         if let Some((with, without)) = keys.divide() {
-            if gives_unmatched(self.join, side) {
+            if emits_unmatched(self.join, side) {
                 self.alone(side, &columns, own.as_deref(), without);
             }
             columns = take(&columns, &with)?;
@@ -259,7 +259,7 @@ impl JoinState for Continuous {
             own = own.map(|times| with.iter().map(|row| times[*row as usize]).collect());
         }
         if !keys.keys.is_empty() {
-            self.parts.push_back(Part::Probe(Probe::new(side, columns, keys, own), now));
+            self.tasks.push_back(Task::Probe(Probe::new(side, columns, keys, own), now));
         }
         Ok(added)
     }
@@ -269,7 +269,7 @@ impl JoinState for Continuous {
             return;
         }
         self.watermark = Some(watermark);
-        // Without a bound in time, the watermark changes nothing.
+        // Without an interval, the watermark changes nothing.
         self.expires = matches!(self.bound, Bound::Interval { .. });
     }
 
@@ -285,9 +285,9 @@ impl JoinState for Continuous {
 
     fn next(&mut self) -> Result<Option<Joined>> {
         loop {
-            match self.parts.pop_front() {
-                Some(part) => {
-                    if let Some(joined) = self.give(part)? {
+            match self.tasks.pop_front() {
+                Some(task) => {
+                    if let Some(joined) = self.run(task)? {
                         return Ok(Some(joined));
                     }
                 }
@@ -302,8 +302,8 @@ impl JoinState for Continuous {
     }
 
     fn holds_results(&self) -> bool {
-        let gives = |side: usize| gives_unmatched(self.join, side) && !self.kept[side].is_empty();
-        gives(LEFT) || gives(RIGHT)
+        let holds = |side: usize| emits_unmatched(self.join, side) && !self.kept[side].is_empty();
+        holds(LEFT) || holds(RIGHT)
     }
 
     fn next_due(&self) -> Option<i64> {

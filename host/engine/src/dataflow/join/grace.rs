@@ -1,26 +1,25 @@
-//! Matches a window whose rows are not all in memory: a grace hash join.
+//! Matching of a window whose rows are not all in memory: a grace hash join.
 //!
-//! The keys are divided into partitions by their hashes, as many as are needed for one partition of the smaller side to have
-//! room. For each of them both sides are gone through a piece at a time: the rows of the partition on the smaller side are put
-//! into lists, those on the other are matched with them. So every piece is read once for each partition, and at no time are
-//! more rows in memory than those of one partition, one piece, and the results that are about to be given. The rows of one key
-//! are in one partition, however many they are.
+//! The keys are divided into partitions by their hashes, so that one partition of the smaller side fits into memory. For each
+//! partition, both sides are read piece by piece: the rows of the partition on the smaller side are put into lists, and those
+//! on the other side are matched with the lists. So every piece is read once for each partition, and memory holds the rows of
+//! one partition, one piece, and the results that are emitted next. All rows of a key are in one partition.
 
 use std::collections::VecDeque;
 
 use super::layout::{Layout, RowKeys};
-use super::matches::{Listed, Part};
+use super::matches::{Listed, MatchResult};
 use super::pieces::{PieceNote, SidePieces, copied};
-use super::side::{LEFT, RIGHT, gives_unmatched};
+use super::side::{LEFT, RIGHT, emits_unmatched};
 use crate::dataflow::batch::Batch;
 use crate::job::spec::JoinType;
 use flowgate_base::error::Result;
 use flowgate_state::key::hash;
 
-/// Partitions of a window, at most: each is one more time that all of it is read.
+/// Partitions of a window: for each of them, the whole window is read once.
 const PARTITIONS_MAX: usize = 256;
 
-/// The matching of one window, to be gone on with step by step.
+/// The matching of one window, which runs step by step.
 pub struct Matching {
     join: JoinType,
     window: i64,
@@ -28,22 +27,22 @@ pub struct Matching {
     /// The side whose rows are put into lists.
     listed: usize,
     partitions: usize,
-    /// The partition that is matched.
+    /// The number of the current partition.
     partition: usize,
-    /// What has begun of it.
+    /// The current partition, once it is begun.
     open: Option<Open>,
 }
 
-/// A partition that is matched.
+/// The current partition.
 struct Open {
-    /// Its rows on the listed side; `None`: there are none.
+    /// Its rows on the listed side; `None`: it has none.
     list: Option<Listed>,
-    /// How many pieces of the other side were matched with them.
+    /// The number of pieces of the other side that were matched with them.
     walked: usize,
 }
 
 impl Matching {
-    /// Of all rows of a window. Lists of the rows of one side should take up no more than `bytes_max`.
+    /// Creates a matching of all rows of a window. The lists of one partition should take no more than `bytes_max` bytes.
     pub fn of_window(join: JoinType, window: i64, pieces: [Vec<PieceNote>; 2], bytes_max: usize) -> Self {
         let bytes = [LEFT, RIGHT].map(|side| pieces[side].iter().map(|note| note.bytes).sum::<usize>());
         let listed = if bytes[LEFT] < bytes[RIGHT] { LEFT } else { RIGHT };
@@ -53,7 +52,7 @@ impl Matching {
         Matching { join, window, pieces, listed, partitions, partition: 0, open: None }
     }
 
-    /// Of new rows of a side, which are in memory, with all rows of the other side.
+    /// Creates a matching of new rows of a side, which are in memory, with all rows of the other side.
     pub fn of_new_rows(
         join: JoinType,
         window: i64,
@@ -68,8 +67,8 @@ impl Matching {
         Ok(Matching { join, window, pieces, listed: side, partitions: 1, partition: 0, open })
     }
 
-    /// Matches the next piece, and notes what comes out. Gives whether there may be more.
-    pub fn step(&mut self, sides: &mut [SidePieces; 2], now: i64, parts: &mut VecDeque<Part>) -> Result<bool> {
+    /// Matches the next piece, and adds the results to `results`. Returns whether there may be more.
+    pub fn step(&mut self, sides: &mut [SidePieces; 2], now: i64, results: &mut VecDeque<MatchResult>) -> Result<bool> {
         let mut open = match self.open.take() {
             Some(open) => open,
             None if self.partition == self.partitions => return Ok(false),
@@ -77,24 +76,24 @@ impl Matching {
         };
         let walked = 1 - self.listed;
         match self.pieces[walked].get(open.walked) {
-            Some(note) if open.list.is_some() || gives_unmatched(self.join, walked) => {
+            Some(note) if open.list.is_some() || emits_unmatched(self.join, walked) => {
                 let piece = self.rows_of(&mut sides[walked], note, now)?;
                 match &mut open.list {
-                    Some(list) => list.walk(&sides[walked].layout().key_of(&piece)?, piece, parts)?,
-                    None => parts.push_back(Part::alone(self.window, walked, piece)),
+                    Some(list) => list.walk(&sides[walked].layout().key_of(&piece)?, piece, results)?,
+                    None => results.push_back(MatchResult::alone(self.window, walked, piece)),
                 }
                 open.walked += 1;
                 self.open = Some(open);
             }
             _ => {
-                open.list.into_iter().for_each(|list| list.finish(parts));
+                open.list.into_iter().for_each(|list| list.finish(results));
                 self.partition += 1;
             }
         }
         Ok(true)
     }
 
-    /// The rows of the partition on the listed side, by key.
+    /// Lists the rows of the partition on the listed side by key.
     fn list(&self, sides: &mut [SidePieces; 2], now: i64) -> Result<Option<Listed>> {
         let side = &mut sides[self.listed];
         let mut pieces = Vec::new();
@@ -110,7 +109,7 @@ impl Matching {
         Listed::new(self.join, self.window, self.listed, side.layout(), pieces).map(Some)
     }
 
-    /// The rows of a piece that belong to the partition.
+    /// Returns the rows of a piece that belong to the partition.
     fn rows_of(&self, side: &mut SidePieces, note: &PieceNote, now: i64) -> Result<Batch> {
         let piece = side.get(note)?;
         side.settle(now)?;
@@ -122,7 +121,7 @@ impl Matching {
             let row = *row as usize;
             let partition = match keys.has_key(row) {
                 true => partition_of(hash(keys.keys.get(row)), self.partitions),
-                // Rows without a key match nothing: any partition will do, and each gets some.
+                // Rows without a key match nothing: they are spread over the partitions.
                 false => row % self.partitions,
             };
             partition == self.partition
@@ -132,7 +131,7 @@ impl Matching {
     }
 }
 
-/// The partition of a hash: by its upper half, since the lower bits say which worker has the key.
+/// Returns the partition of a hash: by its upper half, since the lower bits choose the worker of the key.
 fn partition_of(hash: u64, partitions: usize) -> usize {
     (((hash >> 32) * partitions as u64) >> 32) as usize
 }
@@ -146,7 +145,7 @@ mod tests {
         PieceNote { number: 0, row_count, bytes }
     }
 
-    /// Goal: the smaller side is put into lists, in as many partitions as its bytes need, within bounds.
+    /// Goal: the smaller side is put into lists, in the number of partitions that its bytes need, within bounds.
     #[test]
     fn partitions_are_as_many_as_the_smaller_side_needs() {
         let partitions = |left: PieceNote, right: PieceNote, bytes_max: usize| {
@@ -160,7 +159,7 @@ mod tests {
         assert_eq!(partitions(note(0, 0), note(9, 1_000), 100), (LEFT, 1));
     }
 
-    /// Goal: every partition gets its part of the keys, also of those of one key group.
+    /// Goal: every partition has its share of the keys, also of the keys of one key group.
     #[test]
     fn the_keys_of_a_key_group_are_divided_evenly() {
         for partitions in [1, 3, 64, PARTITIONS_MAX] {

@@ -1,4 +1,4 @@
-//! The rows of one side that a join keeps, and when they can be forgotten.
+//! The rows of one side that a join keeps until they expire.
 
 use std::collections::VecDeque;
 
@@ -13,44 +13,45 @@ use flowgate_state::index::KeyIndex;
 use flowgate_state::store::{SlotKind, StateStore};
 use flowgate_state::table::{DUE_AT_ONCE, DueReason, NO_ROW, Table};
 
-/// At most this number of rows is forgotten by one call of [`Kept::sweep`].
+/// Rows that one call of [`Kept::sweep`] checks.
 const SWEPT_ROWS: u32 = 65_536;
 
-/// The kept rows of one side, by number. Numbers change in [`Kept::settle`] alone.
+/// The kept rows of one side, by number. Numbers change only in [`Kept::settle`]. The row of a key in the table, its `key_row`,
+/// holds the list of the key's rows.
 #[derive(Debug)]
 pub struct Kept {
     layout: Layout,
     table: Table<RowLists>,
-    /// When rows came (processing time), and the number behind the last of them.
+    /// Processing times at which rows arrived, each with the number that follows its last row.
     arrivals: VecDeque<(i64, u32)>,
-    /// Rows before this number are forgotten, whether they have been swept or not.
+    /// Rows before this number are forgotten, swept or not.
     forgotten: u32,
     swept: u32,
 }
 
-/// Rows that are to be kept.
+/// New rows to keep.
 pub struct NewRows<'a> {
-    /// Of the side's layout.
+    /// The columns of the side's layout.
     pub columns: Vec<ArrayRef>,
-    /// One for each row; all rows have one.
+    /// The keys; every row has one.
     pub keys: &'a RowKeys,
     /// Event times, where there are any.
     pub times: Option<&'a [i64]>,
-    /// Rows that have had a pair.
+    /// Whether the row has had a pair, by row.
     pub matched: &'a [bool],
     /// Processing time.
     pub now: i64,
 }
 
 impl Kept {
-    /// No rows; what is over the store's budget goes to files. `types` are those of the layout; with `reach_ms`, a row can be
-    /// forgotten so long after its event time.
+    /// Creates a side that keeps no row; rows over the store's budget go to files. `types` are those of the layout. With
+    /// `reach_ms`, a row expires `reach_ms` milliseconds after its event time.
     pub fn new(layout: Layout, types: Vec<DataType>, reach_ms: Option<i64>, store: &StateStore, slot: &str) -> Self {
         let table = Table::in_store(RowLists::new(types, reach_ms), store, slot, SlotKind::Join);
         Kept { layout, table, arrivals: VecDeque::new(), forgotten: 0, swept: 0 }
     }
 
-    /// The columns.
+    /// The layout of the rows.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -60,26 +61,26 @@ impl Kept {
         self.table.values()
     }
 
-    /// The groups of keys, whose rows come back from their file if need be; [`NO_ROW`] where nothing is kept. They hold until
-    /// [`Kept::settle`].
-    pub fn groups_of(&mut self, keys: &RowKeys) -> Result<Vec<u32>> {
-        let mut groups = Vec::new();
+    /// Returns the table's row of each key, which is loaded from the file if need be; [`NO_ROW`] if none of the key's rows is kept.
+    /// The numbers hold until [`Kept::settle`].
+    pub fn key_rows_of(&mut self, keys: &RowKeys) -> Result<Vec<u32>> {
+        let mut key_rows = Vec::new();
         if self.table.spilled_keys() == 0 {
-            self.table.find_rows(&keys.keys, &mut groups)?;
-            return Ok(groups);
+            self.table.find_rows(&keys.keys, &mut key_rows)?;
+            return Ok(key_rows);
         }
-        // The file is asked for all keys together, and for each of them once.
+        // One lookup in the file, with each key once.
         let (mut distinct, mut of_rows) = (KeyIndex::default(), Vec::new());
         distinct.rows_of(&keys.keys, &mut of_rows);
         let all: Vec<u32> = (0..distinct.rows() as u32).collect();
-        self.table.find_rows(&distinct.keys_of(&all)?, &mut groups)?;
-        Ok(of_rows.into_iter().map(|key| groups[key as usize]).collect())
+        self.table.find_rows(&distinct.keys_of(&all)?, &mut key_rows)?;
+        Ok(of_rows.into_iter().map(|key| key_rows[key as usize]).collect())
     }
 
-    /// The first row of the list of a group that [`Kept::groups_of`] gave.
+    /// Returns the first row of the list at a `key_row` from [`Kept::key_rows_of`].
     #[inline]
-    pub fn head(&self, group: u32) -> u32 {
-        if group == NO_ROW { NONE } else { self.table.values().head(group) }
+    pub fn head(&self, key_row: u32) -> u32 {
+        if key_row == NO_ROW { NONE } else { self.table.values().head(key_row) }
     }
 
     /// Whether no row is kept, in memory or in the file.
@@ -92,23 +93,23 @@ impl Kept {
     pub fn set_matched(&mut self, row: u32) {
         let mark = self.lists().mark(row);
         if mark.flags & MATCHED == 0 {
-            let group = mark.group;
+            let key_row = mark.key_row;
             self.table.values_mut().set_matched(row);
-            // Its copy in the file does not know.
-            self.table.mark_changed(group);
+            // The copy in the file is stale.
+            self.table.mark_changed(key_row);
         }
     }
 
     /// Keeps rows.
     pub fn insert(&mut self, new: NewRows<'_>) -> Result<()> {
         let row_count = new.keys.keys.len();
-        let mut groups = Vec::new();
-        self.table.rows_of(&new.keys.keys, &mut groups)?;
+        let mut key_rows = Vec::new();
+        self.table.rows_of(&new.keys.keys, &mut key_rows)?;
         let lists = self.table.values_mut();
         let time = |row: usize| new.times.map_or(0, |times| times[row]);
         let marks = (0..row_count).map(|row| {
             let flags = if new.matched.get(row) == Some(&true) { MATCHED } else { 0 };
-            RowMark::new(groups[row], time(row), new.now, flags)
+            RowMark::new(key_rows[row], time(row), new.now, flags)
         });
         lists.append(marks, new.columns)?;
         self.arrivals.push_back((new.now, lists.end()));
@@ -118,11 +119,11 @@ impl Kept {
     /// Forgets a row.
     pub fn forget(&mut self, row: u32) {
         let lists = self.table.values_mut();
-        let group = lists.mark(row).group;
+        let key_row = lists.mark(row).key_row;
         if !lists.is_dead(row) {
             match lists.forget(row) {
-                true => self.table.remove(group),
-                false => self.table.mark_changed(group),
+                true => self.table.remove(key_row),
+                false => self.table.mark_changed(key_row),
             }
         }
     }
@@ -132,24 +133,24 @@ impl Kept {
         self.table.clear()
     }
 
-    /// The rows in memory whose reach ends at this watermark; they are kept until they are forgotten.
+    /// Returns the rows in memory that expire at this watermark; they are kept until they are forgotten.
     pub fn expired(&mut self, watermark: i64) -> Vec<u32> {
         self.table.values_mut().expired(watermark)
     }
 
-    /// Brings back some of the keys in the file that have rows whose reach ends at this watermark; gives whether there were
-    /// any. Then [`Kept::expired`] has them, and this is to be called again.
+    /// Loads some of the keys in the file that have rows which expire at this watermark. Returns whether there were any: then
+    /// [`Kept::expired`] returns their rows, and this is called again.
     pub fn load_expired(&mut self, watermark: i64, now: i64) -> Result<bool> {
         if self.table.spilled_due(DueReason::Time).is_none_or(|due| due > watermark) {
             return Ok(false);
         }
-        // What was brought back before makes room.
+        // The keys that were loaded before make room.
         self.settle(now)?;
         self.table.load_due(DueReason::Time, watermark, DUE_AT_ONCE)?;
         Ok(true)
     }
 
-    /// Rows that came at this processing time or earlier are forgotten at once; [`Kept::sweep`] clears them away.
+    /// Forgets the rows that arrived at this processing time or earlier; [`Kept::sweep`] clears them away.
     pub fn forget_until(&mut self, processing_time: i64) {
         let lists = self.table.values_mut();
         lists.expired_until = lists.expired_until.max(Some(processing_time));
@@ -161,11 +162,11 @@ impl Kept {
         }
     }
 
-    /// Clears away a bounded number of rows that are forgotten.
+    /// Clears away a bounded number of forgotten rows.
     pub fn sweep(&mut self) {
         let end = self.forgotten.min(self.swept.saturating_add(SWEPT_ROWS));
         for row in self.swept..end {
-            // A row that came back from its file may be younger than its number says.
+            // A row that was loaded from the file may be younger than its number suggests.
             if !self.lists().is_alive(row) {
                 self.forget(row);
             }
@@ -173,11 +174,11 @@ impl Kept {
         self.swept = self.swept.max(end);
     }
 
-    /// To be called between batches: makes room where memory is short, and writes rows again where many are forgotten.
+    /// Makes room if memory is short, and compacts the rows if many are forgotten. Called between batches.
     pub fn settle(&mut self, now: i64) -> Result<()> {
         self.table.settle(now)?;
-        let Some(kept) = self.table.values_mut().tidy()? else { return Ok(()) };
-        // A row's new number is how many kept ones are before it.
+        let Some(kept) = self.table.values_mut().compact()? else { return Ok(()) };
+        // A row's new number is the number of kept rows before it.
         let number = |row: u32| kept.partition_point(|old| *old < row) as u32;
         self.arrivals.iter_mut().for_each(|(_, end)| *end = number(*end));
         self.forgotten = number(self.forgotten);
@@ -185,13 +186,13 @@ impl Kept {
         Ok(())
     }
 
-    /// How many rows are kept, in memory and in the file.
+    /// The number of rows that are kept, in memory and in the file.
     #[cfg(test)]
     pub fn count(&mut self) -> usize {
         let mut count = 0;
-        let visit = |_: &KeyIndex, lists: &mut RowLists, groups: &[u32]| {
-            for group in groups {
-                count += lists.list(*group).filter(|row| lists.is_alive(*row)).count();
+        let visit = |_: &KeyIndex, lists: &mut RowLists, key_rows: &[u32]| {
+            for key_row in key_rows {
+                count += lists.list(*key_row).filter(|row| lists.is_alive(*row)).count();
             }
             Ok(())
         };

@@ -1,4 +1,4 @@
-//! Which columns of a side a join keeps: those of its results, and the key.
+//! The columns of a side that a join keeps: those of its results, and the key.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMillisecondType};
@@ -20,34 +20,34 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Of the columns that results are made of, and those of the key; positions in the side's schema.
+    /// Creates a layout of the columns of results, `wanted`, and of the key; positions in the side's schema.
     pub fn new(wanted: impl IntoIterator<Item = usize>, key: &[usize]) -> Self {
         let mut columns: Vec<usize> = wanted.into_iter().chain(key.iter().copied()).collect();
         columns.sort_unstable();
         columns.dedup();
-        // They are in order, and the key's are among them.
+        // `columns` is sorted, and contains the key.
         let place = |column: &usize| columns.partition_point(|kept| kept < column);
         let key = key.iter().map(place).collect();
         Layout { columns, key }
     }
 
-    /// Where a column of the schema is among those that are kept.
+    /// Returns the position of a column of the schema among the kept columns.
     pub fn place(&self, column: usize) -> Result<usize> {
-        self.columns.binary_search(&column).map_err(|_| Error::internal("a join does not keep a column that it gives"))
+        self.columns.binary_search(&column).map_err(|_| Error::internal("a join does not keep a column that it emits"))
     }
 
-    /// The types of the kept columns.
+    /// Returns the types of the kept columns.
     pub fn types(&self, schema: &Schema) -> Vec<DataType> {
         self.columns.iter().filter_map(|column| schema.fields.get(*column)).map(|field| field.data_type).collect()
     }
 
-    /// The kept columns of a batch, gathered.
+    /// Returns the kept columns of a batch, gathered.
     pub fn gather(&self, batch: &Batch) -> Result<Vec<ArrayRef>> {
         let missing = || Error::internal("a batch lacks a column");
         self.columns.iter().map(|c| batch.columns().get(*c).ok_or_else(missing)?.gather()).collect()
     }
 
-    /// The kept columns of a batch; those of the key are gathered, the others stay as they are.
+    /// Returns the kept columns of a batch; those of the key are gathered, the others are unchanged.
     pub fn keep(&self, batch: &Batch) -> Result<Batch> {
         let missing = || Error::internal("a batch lacks a column");
         let keep = |(place, column): (usize, &usize)| {
@@ -58,25 +58,25 @@ impl Layout {
         Ok(Batch::of(columns, batch.row_count()))
     }
 
-    /// The keys of rows of kept columns.
+    /// Returns the keys of rows of kept columns.
     pub fn keys(&self, columns: &[ArrayRef], row_count: usize) -> Result<RowKeys> {
         let key: Vec<ArrayRef> = self.key.iter().map(|column| columns[*column].clone()).collect();
         RowKeys::of(&key, row_count, &[])
     }
 
-    /// The key columns of rows of kept columns.
+    /// Returns the key columns of rows of kept columns.
     pub fn key_of(&self, rows: &Batch) -> Result<Vec<ArrayRef>> {
         self.key.iter().map(|column| rows.columns()[*column].gather()).collect()
     }
 }
 
-/// Which rows have a key of these columns; `None`: all.
+/// Returns the rows that have a key of these columns as valid; `None`: all have one.
 pub fn nulls(key: &[ArrayRef]) -> Option<NullBuffer> {
     let nulls = key.iter().map(|column| column.nulls());
     nulls.fold(None, |all, nulls| NullBuffer::union(all.as_ref(), nulls)).filter(|nulls| nulls.null_count() > 0)
 }
 
-/// The values of a column, if they are whole numbers or times and all there.
+/// Returns the values of a column, if they are whole numbers or times, and none is null.
 pub fn numbers(column: &ArrayRef) -> Option<&[i64]> {
     if column.null_count() > 0 {
         return None;
@@ -85,16 +85,16 @@ pub fn numbers(column: &ArrayRef) -> Option<&[i64]> {
     ints.or_else(|| column.as_primitive_opt::<TimestampMillisecondType>().map(|times| &times.values()[..]))
 }
 
-/// The keys of rows, and which rows have none: a null in any key column matches nothing.
+/// The keys of rows, and the rows that have none: a null in any key column matches nothing.
 #[derive(Debug, Clone)]
 pub struct RowKeys {
-    /// Of rows without a key, something that is not looked at.
+    /// The key of each row; arbitrary for a row that has none.
     pub keys: Keys,
     nulls: Option<NullBuffer>,
 }
 
 impl RowKeys {
-    /// Of these columns without some of them, by their positions.
+    /// Creates the keys of rows from key columns. The columns at the positions `but` are left out of the keys.
     pub fn of(key: &[ArrayRef], row_count: usize, but: &[usize]) -> Result<Self> {
         let wanted = key.iter().enumerate().filter(|(i, _)| !but.contains(i));
         let wanted: Vec<ArrayRef> = wanted.map(|(_, column)| column.clone()).collect();
@@ -107,7 +107,7 @@ impl RowKeys {
         self.nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row))
     }
 
-    /// The rows with a key and those without one; `None` where all have one.
+    /// Returns the rows with a key and those without one; `None` if all have one.
     pub fn divide(&self) -> Option<(Vec<u32>, Vec<u32>)> {
         self.nulls.as_ref()?;
         Some((0..self.keys.len() as u32).partition(|row| self.has_key(*row as usize)))

@@ -1,8 +1,8 @@
 //! Rows that wait for a match: columns in chunks, and for each key a list of row numbers through them.
 //!
-//! Rows are appended and forgotten; a forgotten row stays where it is until its whole chunk is forgotten, or until more rows
-//! are forgotten than kept: then the kept ones are written again. So each row is moved a bounded number of times, and memory
-//! is at most about twice that of the rows that are kept.
+//! Rows are appended and forgotten. A forgotten row stays in its chunk until the whole chunk is forgotten, or until more rows
+//! are forgotten than kept: then the kept rows are copied into new chunks. So each row is moved a bounded number of times, and
+//! memory is at most about twice that of the kept rows.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -20,35 +20,35 @@ use flowgate_state::values::{DueReason, Values};
 
 /// Small chunks are merged up to this number of rows.
 pub const CHUNK_ROWS: usize = 8_192;
-/// Forgotten rows beyond as many as are kept, before the kept ones are written again.
+/// Forgotten rows beyond the number of kept rows, before the rows are compacted.
 const SLACK_ROWS: usize = 32_768;
 
-/// A row has had a pair.
+/// The flag of a row that has had a pair.
 pub const MATCHED: u8 = 1;
 const DEAD: u8 = 2;
 
-/// What is known of a row beside its columns.
+/// A row without its columns.
 #[derive(Debug, Clone, Copy)]
 pub struct RowMark {
     /// Event time; 0 where there is none.
     pub time: i64,
-    /// When it came, in processing time.
-    pub came: i64,
+    /// The processing time at which it arrived.
+    pub arrived: i64,
     /// The next row of the key.
     next: u32,
     /// The key's row in the table.
-    pub group: u32,
+    pub key_row: u32,
     /// [`MATCHED`].
     pub flags: u8,
 }
 
 impl RowMark {
-    /// Of a row of a key.
-    pub fn new(group: u32, time: i64, came: i64, flags: u8) -> Self {
-        RowMark { time, came, next: NONE, group, flags }
+    /// Creates the mark of a row, of the key at `key_row`.
+    pub fn new(key_row: u32, time: i64, arrived: i64, flags: u8) -> Self {
+        RowMark { time, arrived, next: NONE, key_row, flags }
     }
 
-    /// The watermark from which on the row can have no pair.
+    /// The first watermark at which the row can have no pair.
     fn expires(&self, reach_ms: i64) -> i64 {
         self.time.saturating_add(reach_ms)
     }
@@ -70,41 +70,43 @@ impl Chunk {
         Chunk { first, row_count, alive, bytes, columns }
     }
 
-    /// Of the rows that are kept.
+    /// Bytes of the kept rows.
     fn live_bytes(&self) -> usize {
         self.bytes * self.alive / self.row_count.max(1)
     }
 }
 
-/// The rows, by number. Encoding of a key's: of each row when it came and its event time (8 bytes each, little-endian), its flags
-/// (1 byte), and a [`cell`] for each column. A key is due when the first of its rows expires. Numbers change in [`RowLists::tidy`] alone.
+/// The rows, by number. Numbers change only in [`RowLists::compact`]. A key is due when the first of its rows expires.
+///
+/// Encoding of a key: for each row, its arrival time and its event time (8 bytes each, little-endian), its flags (1 byte), and
+/// a [`cell`] for each column.
 #[derive(Debug, Default)]
 pub struct RowLists {
     types: Vec<DataType>,
-    /// By the key's row in the table: the first and the last row of its list.
+    /// The first and the last row of the list of a key, by `key_row`.
     heads: Vec<u32>,
     tails: Vec<u32>,
     rows: Vec<RowMark>,
     chunks: Vec<Chunk>,
     alive: usize,
     live_bytes: usize,
-    /// How long after its event time a row can have a pair; `None`: the event time does not say.
+    /// The time after its event time within which a row can have a pair, in milliseconds; `None`: not bounded by event time.
     reach_ms: Option<i64>,
-    /// Watermarks at which rows in memory can be forgotten, and their numbers. A row that is gone, or has left memory, stays
-    /// here until its time comes or the rows are written again.
+    /// Watermarks at which rows in memory expire, and their numbers. A row that was forgotten or has spilled stays here until then,
+    /// or until the rows are compacted.
     expiry: BinaryHeap<Reverse<(i64, u32)>>,
-    /// Rows that came at this time or earlier are forgotten, whether they have been cleared away or not.
+    /// Rows that arrived at this time or earlier are forgotten, cleared away or not.
     pub expired_until: Option<i64>,
 }
 
 impl RowLists {
-    /// Without rows; `types` are those of the columns, for rows that come back from files. With `reach_ms`, a row can be
-    /// forgotten so long after its event time.
+    /// Creates lists without rows. `types` are those of the columns, for rows that are loaded from files. With `reach_ms`, a row
+    /// expires `reach_ms` milliseconds after its event time.
     pub fn new(types: Vec<DataType>, reach_ms: Option<i64>) -> Self {
         RowLists { types, reach_ms, ..RowLists::default() }
     }
 
-    /// How many rows are kept in memory.
+    /// The number of rows that are kept in memory.
     pub fn alive(&self) -> usize {
         self.alive
     }
@@ -116,23 +118,23 @@ impl RowLists {
 
     /// The first row of a key.
     #[inline]
-    pub fn head(&self, group: u32) -> u32 {
-        self.heads[group as usize]
+    pub fn head(&self, key_row: u32) -> u32 {
+        self.heads[key_row as usize]
     }
 
-    /// The rows of a key that are in its list.
-    pub fn list(&self, group: u32) -> impl Iterator<Item = u32> {
+    /// The rows in the list of a key.
+    pub fn list(&self, key_row: u32) -> impl Iterator<Item = u32> {
         let there = |row: u32| (row != NONE).then_some(row);
-        std::iter::successors(there(self.head(group)), move |row| there(self.next(*row)))
+        std::iter::successors(there(self.head(key_row)), move |row| there(self.next(*row)))
     }
 
-    /// The row behind this one in its key's list.
+    /// The next row in the list of its key.
     #[inline]
     pub fn next(&self, row: u32) -> u32 {
         self.rows[row as usize].next
     }
 
-    /// What is known of a row.
+    /// The mark of a row.
     #[inline]
     pub fn mark(&self, row: u32) -> &RowMark {
         &self.rows[row as usize]
@@ -154,7 +156,7 @@ impl RowLists {
     #[inline]
     pub fn is_alive(&self, row: u32) -> bool {
         let mark = &self.rows[row as usize];
-        mark.flags & DEAD == 0 && self.expired_until.is_none_or(|until| mark.came > until)
+        mark.flags & DEAD == 0 && self.expired_until.is_none_or(|until| mark.arrived > until)
     }
 
     /// Appends rows, each to the list of its key, with their columns.
@@ -177,17 +179,17 @@ impl RowLists {
     }
 
     fn link(&mut self, mark: RowMark) {
-        let (number, group) = (self.end(), mark.group as usize);
+        let (number, key_row) = (self.end(), mark.key_row as usize);
         self.rows.push(RowMark { next: NONE, ..mark });
-        if self.heads[group] == NONE {
-            self.heads[group] = number;
+        if self.heads[key_row] == NONE {
+            self.heads[key_row] = number;
         } else {
-            self.rows[self.tails[group] as usize].next = number;
+            self.rows[self.tails[key_row] as usize].next = number;
         }
-        self.tails[group] = number;
+        self.tails[key_row] = number;
     }
 
-    /// Small chunks are merged with their neighbour of like size, so that there are few.
+    /// Appends a chunk. Small chunks are merged with neighbours of similar size, so that there are few.
     fn push_chunk(&mut self, chunk: Chunk) -> Result<()> {
         self.live_bytes += chunk.live_bytes();
         self.chunks.push(chunk);
@@ -202,11 +204,11 @@ impl RowLists {
             };
             let columns = (0..before.columns.len()).map(column).collect::<Result<Vec<_>>>()?;
             let (row_count, alive) = (before.row_count + last.row_count, before.alive + last.alive);
-            let together = Chunk::new(before.first, row_count, alive, columns);
-            self.live_bytes += together.live_bytes();
+            let merged = Chunk::new(before.first, row_count, alive, columns);
+            self.live_bytes += merged.live_bytes();
             self.live_bytes -= before.live_bytes() + last.live_bytes();
             self.chunks.truncate(self.chunks.len() - 2);
-            self.chunks.push(together);
+            self.chunks.push(merged);
         }
         Ok(())
     }
@@ -215,7 +217,7 @@ impl RowLists {
         self.chunks.partition_point(|chunk| chunk.first <= row) - 1
     }
 
-    /// The columns of these rows, which are kept.
+    /// Returns the columns of these rows, which are kept.
     pub fn gather(&self, rows: &[u32]) -> Result<Vec<ArrayRef>> {
         let (Some(least), Some(greatest)) = (rows.iter().min(), rows.iter().max()) else {
             return Err(Error::internal("no rows to gather"));
@@ -227,7 +229,7 @@ impl RowLists {
             let take = |column: &ArrayRef| arrow_select::take::take(column, &rows, None).map_err(cannot_gather);
             return chunk.columns.iter().map(take).collect();
         }
-        // Only chunks that have one of the rows take part.
+        // Only chunks that have one of the rows are used.
         let mut place = vec![NONE; last - first + 1];
         let mut used: Vec<&Chunk> = Vec::new();
         let mut current = first;
@@ -255,19 +257,19 @@ impl RowLists {
             .collect()
     }
 
-    /// Forgets a row. Gives whether it was the last of its key.
+    /// Forgets a row. Returns whether it was the last of its key.
     pub fn forget(&mut self, row: u32) -> bool {
         let mark = &mut self.rows[row as usize];
         if mark.flags & DEAD != 0 {
             return false;
         }
         mark.flags |= DEAD;
-        let group = mark.group as usize;
-        // Lists begin with a row that is kept, so that a key whose rows go in order costs nothing.
-        while let Some(head) = self.rows.get(self.heads[group] as usize)
+        let key_row = mark.key_row as usize;
+        // Lists begin with a kept row, so that rows of a key that are forgotten in order cost nothing.
+        while let Some(head) = self.rows.get(self.heads[key_row] as usize)
             && head.flags & DEAD != 0
         {
-            self.heads[group] = head.next;
+            self.heads[key_row] = head.next;
         }
         self.alive -= 1;
         let at = self.chunk_of(row);
@@ -278,10 +280,10 @@ impl RowLists {
         if chunk.alive == 0 {
             self.chunks.remove(at);
         }
-        self.heads[group] == NONE
+        self.heads[key_row] == NONE
     }
 
-    /// The rows in memory whose reach ends at this watermark, and which were not given before; they are kept until they are
+    /// Returns the rows in memory that expire at this watermark and were not returned before; they are kept until they are
     /// forgotten.
     pub fn expired(&mut self, watermark: i64) -> Vec<u32> {
         let mut expired = Vec::new();
@@ -296,9 +298,9 @@ impl RowLists {
         expired
     }
 
-    /// Writes the kept rows again where too many are forgotten. Row numbers change: gives the old numbers of the rows, in
-    /// the order of their new ones.
-    pub fn tidy(&mut self) -> Result<Option<Vec<u32>>> {
+    /// Copies the kept rows into new chunks if too many rows are forgotten. Row numbers change: returns the old numbers of the
+    /// rows, in the order of the new ones.
+    pub fn compact(&mut self) -> Result<Option<Vec<u32>>> {
         if self.rows.len() - self.alive <= self.alive + SLACK_ROWS {
             return Ok(None);
         }
@@ -336,7 +338,7 @@ impl Values for RowLists {
         while at != NONE {
             let mark = &self.rows[at as usize];
             if self.is_alive(at) {
-                out.extend_from_slice(&mark.came.to_le_bytes());
+                out.extend_from_slice(&mark.arrived.to_le_bytes());
                 out.extend_from_slice(&mark.time.to_le_bytes());
                 out.push(mark.flags);
                 let chunk = &self.chunks[self.chunk_of(at)];
@@ -351,9 +353,9 @@ impl Values for RowLists {
             self.types.iter().map(|data_type| ColumnBuilder::new(*data_type)).collect();
         let mut marks = Vec::new();
         while !bytes.is_empty() {
-            let (came, time) = (take_int(&mut bytes)?, take_int(&mut bytes)?);
+            let (arrived, time) = (take_int(&mut bytes)?, take_int(&mut bytes)?);
             let [flags] = take_array(&mut bytes)?;
-            let keep = self.expired_until.is_none_or(|until| came > until);
+            let keep = self.expired_until.is_none_or(|until| arrived > until);
             for (column, data_type) in columns.iter_mut().zip(&self.types) {
                 let value = cell::take(*data_type, &mut bytes)?;
                 if keep {
@@ -361,7 +363,7 @@ impl Values for RowLists {
                 }
             }
             if keep {
-                marks.push(RowMark::new(row, time, came, flags & MATCHED));
+                marks.push(RowMark::new(row, time, arrived, flags & MATCHED));
             }
         }
         self.append(marks.into_iter(), columns.into_iter().map(ColumnBuilder::finish).collect())

@@ -8,7 +8,7 @@ use super::key_lists::Walk;
 use super::layout::Layout;
 use super::pairing::Pairing;
 use super::side::{Joined, ROWS_AT_ONCE};
-use super::table::{SharedTable, Table};
+use super::table::{LookupTable, SharedTable};
 use crate::dataflow::batch::{Batch, Column};
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs, Tick};
@@ -22,27 +22,27 @@ use flowgate_wall::CallContext;
 /// Position of the main output.
 const MAIN: usize = 0;
 
-/// A join with a table on one worker. Rows stay on their worker: each has the whole table.
+/// A join with a table on one worker. Rows stay on their worker, since each worker has the whole table.
 pub struct LookupOperator {
     table: Arc<SharedTable>,
     join: JoinType,
-    /// Of the stream.
+    /// The layout of the stream.
     layout: Layout,
     pairing: Pairing,
     dead_letters: DeadLetters,
     metrics: Arc<NodeMetrics>,
-    parts: VecDeque<Part>,
+    results: VecDeque<LookupResult>,
     pending: Pending,
 }
 
-/// Rows of a result that are still to be given.
-enum Part {
-    Pairs { rows: Batch, table: Arc<Table>, walk: Walk },
+/// Rows of a result that have still to be emitted.
+enum LookupResult {
+    Pairs { rows: Batch, table: Arc<LookupTable>, walk: Walk },
     Alone(Batch),
 }
 
 impl LookupOperator {
-    /// With this table. `dead_letters` is for the pairing, which here fails none.
+    /// Creates a join with this table. `dead_letters` is for the pairing, which fails no row here.
     pub fn new(
         table: Arc<SharedTable>,
         join: JoinType,
@@ -51,8 +51,8 @@ impl LookupOperator {
         dead_letters: DeadLetters,
         metrics: Arc<NodeMetrics>,
     ) -> Self {
-        let (parts, pending) = (VecDeque::new(), Pending::default());
-        LookupOperator { table, join, layout, pairing, dead_letters, metrics, parts, pending }
+        let (results, pending) = (VecDeque::new(), Pending::default());
+        LookupOperator { table, join, layout, pairing, dead_letters, metrics, results, pending }
     }
 
     fn count_failures(&self) {
@@ -63,19 +63,19 @@ impl LookupOperator {
     }
 
     fn next(&mut self) -> Result<Option<Joined>> {
-        while let Some(part) = self.parts.front_mut() {
+        while let Some(part) = self.results.front_mut() {
             let (left, right) = match part {
-                Part::Pairs { rows, table, walk } => {
+                LookupResult::Pairs { rows, table, walk } => {
                     let (here, there) = walk.pairs(&table.lists, ROWS_AT_ONCE);
                     if here.is_empty() {
-                        self.parts.pop_front();
+                        self.results.pop_front();
                         continue;
                     }
                     (rows.select(&here.into()), Some(table.rows.select(&there.into())))
                 }
-                Part::Alone(rows) => {
+                LookupResult::Alone(rows) => {
                     let rows = rows.clone();
-                    self.parts.pop_front();
+                    self.results.pop_front();
                     (rows, None)
                 }
             };
@@ -85,14 +85,14 @@ impl LookupOperator {
         Ok(None)
     }
 
-    fn give(&mut self, out: &mut Outputs) -> Result<()> {
+    fn emit(&mut self, out: &mut Outputs) -> Result<()> {
         let mut pending = std::mem::take(&mut self.pending);
         pending.emit(out, |out| {
             let Some(joined) = self.next()? else { return Ok(None) };
-            let (given, _) = self.pairing.put_together(joined, &CallContext::default(), &self.dead_letters)?;
-            for given in given {
-                self.metrics.rows_out.fetch_add(given.rows.row_count() as u64, Relaxed);
-                out.emit(MAIN, given.rows);
+            let (results, _) = self.pairing.assemble(joined, &CallContext::default(), &self.dead_letters)?;
+            for result in results {
+                self.metrics.rows_out.fetch_add(result.rows.row_count() as u64, Relaxed);
+                out.emit(MAIN, result.rows);
             }
             Ok(Some(1))
         })?;
@@ -113,17 +113,17 @@ impl Operator for LookupOperator {
             JoinType::Semi | JoinType::Anti => {
                 let chosen = walk.hit(self.join == JoinType::Semi);
                 if !chosen.is_empty() {
-                    self.parts.push_back(Part::Alone(rows.select(&chosen.into())));
+                    self.results.push_back(LookupResult::Alone(rows.select(&chosen.into())));
                 }
             }
             _ => {
                 let without = if self.join == JoinType::Left { walk.hit(false) } else { Vec::new() };
-                let alone = (!without.is_empty()).then(|| Part::Alone(rows.select(&without.into())));
-                self.parts.push_back(Part::Pairs { rows, table, walk });
-                self.parts.extend(alone);
+                let alone = (!without.is_empty()).then(|| LookupResult::Alone(rows.select(&without.into())));
+                self.results.push_back(LookupResult::Pairs { rows, table, walk });
+                self.results.extend(alone);
             }
         }
-        self.give(out)
+        self.emit(out)
     }
 
     fn signal(&mut self, signal: Signal, _out: &mut Outputs) -> Result<()> {
@@ -149,6 +149,6 @@ impl Operator for LookupOperator {
     }
 
     fn resume(&mut self, out: &mut Outputs) -> Result<()> {
-        self.give(out)
+        self.emit(out)
     }
 }

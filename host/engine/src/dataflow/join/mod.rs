@@ -1,10 +1,10 @@
 //! Joins of two streams on equal keys, and of a stream with a table.
 //!
-//! [`layout`] says which columns of a side are kept; [`key_lists`] matches whole sets of rows; [`window`] joins within
-//! windows, over the [`pieces`] of each side: by [`matches`] where they are in memory, by [`grace`] where some are in a file.
-//! [`lists`] keeps rows as columns with a list for each key, [`kept`] those of one side, and [`continuous`] joins rows as they
-//! come, within an interval or without a bound. These are pure: no dataflow, no clock. [`pairing`] puts result rows together;
-//! [`operator`] brings all of it into the dataflow. [`table`] is a table for [`lookup`].
+//! [`layout`] chooses the columns of a side that are kept; [`key_lists`] matches whole sets of rows. [`window`] joins within
+//! windows, over the [`pieces`] of each side: by [`matches`] if all are in memory, by [`grace`] if some are in a file.
+//! [`lists`] keeps rows as columns with a list for each key, [`kept`] the rows of one side, and [`continuous`] joins rows as
+//! they arrive, within an interval or without a bound. These are pure: no dataflow, no clock. [`pairing`] assembles result
+//! rows; [`operator`] is the join in the dataflow. [`table`] is the table of a [`lookup`] join.
 
 pub mod continuous;
 pub mod grace;

@@ -24,20 +24,21 @@ const ERRORS: usize = 1;
 const LATE: usize = 2;
 const LATE_RIGHT: usize = 3;
 
-/// How event time goes through a join.
+/// Event time in a join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JoinTime {
-    /// Whether rows go by their event time.
+    /// Whether the join uses the event time of rows.
     pub has_event_time: bool,
-    /// How far behind the watermark of the inputs that of the results stays: rows that wait for a pair come out so late.
+    /// The time by which the watermark of the results lags that of the inputs, in milliseconds: rows that wait for a pair are
+    /// emitted with this delay.
     pub lag_ms: i64,
 }
 
 /// Makers of dead letters.
 pub struct JoinLetters {
-    /// For rows of the left and of the right.
+    /// The makers for rows of the left and of the right input.
     pub sides: [DeadLetters; 2],
-    /// For pairs.
+    /// The maker for pairs.
     pub pairs: DeadLetters,
 }
 
@@ -51,14 +52,14 @@ pub struct JoinOperator {
     job: Arc<JobState>,
     watermark: Option<i64>,
     now: i64,
-    /// The due tick that the job knows of.
+    /// The due tick that was reported to the job.
     due: Option<i64>,
     pending: Pending,
     ended: bool,
 }
 
 impl JoinOperator {
-    /// Over this state.
+    /// Creates a join over this state.
     pub fn new(
         state: Box<dyn JoinState>,
         time: JoinTime,
@@ -82,18 +83,18 @@ impl JoinOperator {
         }
     }
 
-    /// Gives results, as many as may be at once.
-    fn give(&mut self, out: &mut Outputs) -> Result<()> {
+    /// Emits results until the operator has to yield.
+    fn emit(&mut self, out: &mut Outputs) -> Result<()> {
         let context = CallContext { watermark: self.watermark, processing_time: self.now };
         let mut pending = std::mem::take(&mut self.pending);
         let all = pending.emit(out, |out| {
             let Some(joined) = self.state.next()? else { return Ok(None) };
-            let (given, letters) = self.pairing.put_together(joined, &context, &self.letters.pairs)?;
-            for given in given {
-                if given.output == MAIN {
-                    self.metrics.rows_out.fetch_add(given.rows.row_count() as u64, Relaxed);
+            let (results, letters) = self.pairing.assemble(joined, &context, &self.letters.pairs)?;
+            for result in results {
+                if result.output == MAIN {
+                    self.metrics.rows_out.fetch_add(result.rows.row_count() as u64, Relaxed);
                 }
-                out.emit(given.output, given.rows);
+                out.emit(result.output, result.rows);
             }
             out.emit(ERRORS, letters);
             Ok(Some(1))
@@ -108,7 +109,7 @@ impl JoinOperator {
         Ok(())
     }
 
-    /// Has the job come back when something is due in processing time.
+    /// Has the job schedule the operator when the next result is due in processing time.
     fn schedule(&mut self) {
         let due = self.state.next_due();
         if due != self.due {
@@ -139,7 +140,7 @@ impl Operator for JoinOperator {
                 added.out_of_range.into_iter().map(|row| (row, "the event time is out of range".to_string()));
             out.emit(ERRORS, self.letters.sides[input].of(&batch, failures.collect())?);
         }
-        self.give(out)
+        self.emit(out)
     }
 
     fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
@@ -148,7 +149,7 @@ impl Operator for JoinOperator {
             self.metrics.set_watermark(watermark);
             self.state.advance(watermark);
         }
-        self.give(out)
+        self.emit(out)
     }
 
     fn promise(&self, inputs: Signal) -> Signal {
@@ -163,7 +164,7 @@ impl Operator for JoinOperator {
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
         self.now = self.now.max(tick as i64);
         self.state.tick(tick as i64);
-        self.give(out)
+        self.emit(out)
     }
 
     fn end(&mut self, complete: bool, _tick: Tick, out: &mut Outputs) -> Result<()> {
@@ -172,7 +173,7 @@ impl Operator for JoinOperator {
             self.state.advance(END_OF_TIME);
             self.state.tick(i64::MAX);
         }
-        self.give(out)
+        self.emit(out)
     }
 
     fn has_yielded(&self) -> bool {
@@ -180,6 +181,6 @@ impl Operator for JoinOperator {
     }
 
     fn resume(&mut self, out: &mut Outputs) -> Result<()> {
-        self.give(out)
+        self.emit(out)
     }
 }

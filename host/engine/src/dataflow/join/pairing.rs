@@ -1,4 +1,4 @@
-//! Puts the rows of a join's results together, or has a plugin's function do so.
+//! The rows of a join's results: pairs, or the rows that a plugin's function returns for pairs.
 
 use arrow_array::{ArrayRef, new_null_array};
 
@@ -13,12 +13,12 @@ use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::{DataType, Schema};
 use flowgate_wall::{CallContext, Function, Selection};
 
-/// What result rows are made of. Positions in it are those of the sides' layouts.
+/// The columns of result rows. Positions are those of the sides' layouts.
 pub struct Pairing {
     columns: Vec<PairColumn>,
-    /// For each side, the types of its layout's columns.
+    /// The types of the columns of each side's layout.
     types: [Vec<DataType>; 2],
-    /// Length of a window.
+    /// The length of a window.
     size_ms: i64,
     function: Option<PairFunction>,
 }
@@ -30,15 +30,15 @@ struct PairFunction {
     outputs: Vec<PairOutput>,
 }
 
-/// Rows for one output of the node.
-pub struct Given {
-    /// Position among the node's outputs.
+/// Result rows for one output of the node.
+pub struct OutputRows {
+    /// The position of the output among those of the node.
     pub output: usize,
     /// The rows.
     pub rows: Batch,
 }
 
-/// The layout of both sides for results of these columns. `reads` are the columns that a function reads, by side.
+/// Returns the layouts of both sides for results of these columns. `reads` are the columns that a function reads, by side.
 pub fn layouts(columns: &[&[PairColumn]], reads: [&[Read]; 2], keys: &[(usize, usize)]) -> [Layout; 2] {
     let all = || columns.iter().flat_map(|columns| columns.iter());
     let left = all().filter_map(|column| match column {
@@ -67,13 +67,14 @@ fn placed(columns: &[PairColumn], layouts: &[Layout; 2]) -> Result<Vec<PairColum
 }
 
 impl Pairing {
-    /// Of results with these columns. Positions are those of the sides' schemas; `size_ms` is the length of a window.
+    /// Creates a pairing for results with these columns. Positions are those of the sides' schemas; `size_ms` is the length of a
+    /// window.
     pub fn new(columns: &[PairColumn], layouts: &[Layout; 2], schemas: [&Schema; 2], size_ms: i64) -> Result<Self> {
         let types = [LEFT, RIGHT].map(|side| layouts[side].types(schemas[side]));
         Ok(Pairing { columns: placed(columns, layouts)?, types, size_ms, function: None })
     }
 
-    /// Has a function make the results.
+    /// Sets a function that makes the results.
     pub fn with_function(
         mut self,
         function: Function,
@@ -93,25 +94,25 @@ impl Pairing {
         Ok(self)
     }
 
-    /// The function, where there is one.
+    /// The function, if there is one.
     pub fn function(&self) -> Option<&Function> {
         self.function.as_ref().map(|f| &f.function)
     }
 
-    /// Result rows, and dead letters for those that a function fails.
-    pub fn put_together(
+    /// Returns the result rows, and dead letters for the pairs that a function fails.
+    pub fn assemble(
         &mut self,
         joined: Joined,
         context: &CallContext,
         dead_letters: &DeadLetters,
-    ) -> Result<(Vec<Given>, Batch)> {
+    ) -> Result<(Vec<OutputRows>, Batch)> {
         let frame = |joined: &Joined| {
             let times = joined.event_time.clone().map(Column::from);
             Batch::new(Vec::new(), joined.row_count).with_event_time(times)
         };
         let Some(pairs) = &mut self.function else {
             let rows = frame(&joined).with_columns(self.columns_of(&self.columns, &joined, &[])?);
-            return Ok((vec![Given { output: 0, rows }], Batch::default()));
+            return Ok((vec![OutputRows { output: 0, rows }], Batch::default()));
         };
         let mut inputs = Vec::with_capacity(2);
         for (side, rows) in [(LEFT, &joined.left), (RIGHT, &joined.right)] {
@@ -121,8 +122,8 @@ impl Pairing {
             })?);
         }
         let answer = pairs.function.join(&inputs[LEFT], &inputs[RIGHT], joined.row_count, context)?;
-        let pairs = self.function.as_ref().ok_or_else(|| Error::internal("a function that has gone"))?;
-        let mut given = Vec::new();
+        let pairs = self.function.as_ref().ok_or_else(|| Error::internal("a function that is not there"))?;
+        let mut results = Vec::new();
         for (rows, shape) in answer.outputs.into_iter().zip(&pairs.outputs) {
             let chosen = match rows.selection {
                 Selection::All => joined.clone(),
@@ -136,7 +137,7 @@ impl Pairing {
             };
             let columns = self.columns_of(&shape.columns, &chosen, &rows.columns)?;
             let rows = frame(&chosen).with_columns(columns);
-            given.extend(portions::cut(rows).into_iter().map(|(rows, _)| Given { output: shape.output, rows }));
+            results.extend(portions::cut(rows).into_iter().map(|(rows, _)| OutputRows { output: shape.output, rows }));
         }
         let failures: Vec<(u32, String)> = answer.failures.into_iter().map(|f| (f.row, f.message)).collect();
         let letters = match failures.is_empty() {
@@ -146,7 +147,7 @@ impl Pairing {
                 dead_letters.of(&pairs, failures)?
             }
         };
-        Ok((given, letters))
+        Ok((results, letters))
     }
 
     fn columns_of(&self, columns: &[PairColumn], joined: &Joined, made: &[ArrayRef]) -> Result<Vec<Column>> {

@@ -1,10 +1,11 @@
-//! The rows of one side of a window join: pieces, by a running number.
+//! The rows of one side of a window join, in pieces with consecutive numbers.
 //!
-//! A piece is a batch of rows that came together, kept as they came: no key is looked at before the window fires, since one look
-//! at all keys of a window is much faster than one at each as it comes, and columns are seen through row numbers as before, as
-//! long as what is kept of them is not little ([`may_be_views`]): only rows that come out of the join are copied. So a piece has
-//! rows of several key groups, and its own group says nothing about them: at a change of the number of workers its rows have to
-//! be divided by their keys.
+//! A piece is a batch of rows that arrived together, and is kept as it arrived. Keys are read when the window fires: one pass
+//! over all keys of a window is much faster than a lookup for each row that arrives. Columns are kept as views through row
+//! numbers, unless a small part of them is kept ([`may_be_views`]), so that only rows that the join emits are copied.
+//!
+//! A piece has rows of several key groups, and the key group of its number says nothing about them: when the number of workers
+//! changes, its rows have to be divided by their keys.
 
 use arrow_array::{Array, ArrayRef};
 
@@ -20,8 +21,8 @@ use flowgate_state::key::Key;
 use flowgate_state::store::{SlotKind, StateStore};
 use flowgate_state::table::{Table, Values};
 
-/// Bytes that rows take up, whatever else is in the memory that they share with others. Of columns that are seen through row
-/// numbers, the part that goes with these.
+/// Returns the memory of rows in bytes, without other rows that share it. A column that is viewed through row numbers counts by
+/// the share of its rows.
 fn bytes_of(piece: &Batch) -> Result<usize> {
     let size = |column: &Column| -> Result<usize> {
         let (values, rows) = column.parts();
@@ -34,9 +35,10 @@ fn bytes_of(piece: &Batch) -> Result<usize> {
     piece.columns().iter().map(|column| Ok(size(column)? + COLUMN_BYTES)).sum()
 }
 
-/// Which parts of a batch may be kept as views of its columns; `counts` are the rows of the parts, in the order in which those
-/// will be forgotten, `among` the rows of the columns, of which this many workers have such parts. As long as a view is left, the
-/// views of all workers that are left have at least half of the rows: so they take up at most twice the memory of their rows.
+/// Returns whether each part of a batch may be kept as a view of its columns. `counts` are the rows of the parts, in the order
+/// in which the parts will be forgotten; `among` is the number of rows of the columns, of which `workers` workers have such
+/// parts. While a view is left, the views that are left on all workers have at least half of the rows: so they take at most
+/// twice the memory of their rows.
 pub fn may_be_views(counts: &[usize], among: usize, workers: usize) -> Vec<bool> {
     let mut views = vec![false; counts.len()];
     let mut rows = 0;
@@ -47,15 +49,15 @@ pub fn may_be_views(counts: &[usize], among: usize, workers: usize) -> Vec<bool>
     views
 }
 
-/// Some rows of a piece, by their numbers in order, without the others in memory.
+/// Copies some rows of a piece, by their numbers in order, so that the memory of the others can be freed.
 pub fn copied(piece: &Batch, rows: &RowNumbers) -> Result<Batch> {
     Ok(Batch::new(piece.choose(rows).gather()?, rows.len()))
 }
 
-/// How many rows several pieces have.
+/// Returns the number of rows of several pieces.
 ///
 /// # Errors
-/// They are more than fit into a column: the user's.
+/// There are more than a column can hold: the user's.
 pub fn row_count_of(pieces: &[Batch]) -> Result<usize> {
     let row_count: usize = pieces.iter().map(Batch::row_count).sum();
     if row_count >= u32::MAX as usize {
@@ -64,7 +66,7 @@ pub fn row_count_of(pieces: &[Batch]) -> Result<usize> {
     Ok(row_count)
 }
 
-/// A column of several pieces as one.
+/// Concatenates a column of several pieces.
 ///
 /// # Errors
 /// It does not fit into a column: the user's.
@@ -77,11 +79,11 @@ fn column_of(parts: &[ArrayRef]) -> Result<ArrayRef> {
     Ok(whole.map_err(|e| RunError::column_full("the rows of one window of a join", &e))?)
 }
 
-/// Rows of several pieces, of which there is at least one, as one piece.
+/// Concatenates several pieces, of which there is at least one.
 ///
 /// # Errors
 /// As [`row_count_of`].
-pub fn together(pieces: Vec<Batch>) -> Result<Batch> {
+pub fn concat(pieces: Vec<Batch>) -> Result<Batch> {
     if let [one] = &pieces[..] {
         return Ok(one.clone());
     }
@@ -93,28 +95,28 @@ pub fn together(pieces: Vec<Batch>) -> Result<Batch> {
     Ok(Batch::new((0..pieces[0].columns().len()).map(column).collect::<Result<_>>()?, row_count))
 }
 
-/// The key columns of several pieces, of which there is at least one, as those of one.
+/// Concatenates the key columns of several pieces, of which there is at least one.
 ///
 /// # Errors
 /// As [`row_count_of`].
-pub fn keys_together(layout: &Layout, pieces: &[Batch]) -> Result<Vec<ArrayRef>> {
+pub fn concat_keys(layout: &Layout, pieces: &[Batch]) -> Result<Vec<ArrayRef>> {
     let keys = pieces.iter().map(|piece| layout.key_of(piece)).collect::<Result<Vec<_>>>()?;
     let column = |i: usize| column_of(&keys.iter().map(|key| key[i].clone()).collect::<Vec<_>>());
     (0..keys[0].len()).map(column).collect()
 }
 
-/// Pieces that are in memory. Encoding: the number of rows (4 bytes, little-endian), then row by row a [`cell`] for each column.
+/// The pieces in memory. Encoding: the number of rows (4 bytes, little-endian), then row by row a [`cell`] for each column.
 #[derive(Debug, Default)]
 struct Pieces {
     types: Vec<DataType>,
-    /// By the table's row: the piece, and its size in bytes.
+    /// The piece and its size in bytes, by the table's row.
     rows: Vec<Option<(Batch, usize)>>,
-    /// Of all pieces.
+    /// Bytes of all pieces.
     bytes: usize,
 }
 
 impl Pieces {
-    /// Puts a piece at a row that is empty; gives its size in bytes.
+    /// Stores a piece at a row that is empty. Returns its size in bytes.
     fn put(&mut self, row: u32, piece: Batch) -> Result<usize> {
         let bytes = bytes_of(&piece)?;
         self.bytes += bytes;
@@ -159,7 +161,7 @@ impl Values for Pieces {
         }
         at_end(bytes)?;
         let mut columns: Vec<ArrayRef> = columns.into_iter().map(ColumnBuilder::finish).collect();
-        // Builders take memory for many rows.
+        // Builders allocate memory for many rows.
         columns.iter_mut().for_each(|column| column.shrink_to_fit());
         self.put(row, Batch::new(columns, row_count))?;
         Ok(())
@@ -170,14 +172,14 @@ impl Values for Pieces {
     }
 }
 
-/// What is known of a piece that is kept, wherever it is.
+/// A reference to a kept piece, in memory or in the file.
 #[derive(Debug, Clone, Copy)]
 pub struct PieceNote {
-    /// The running number.
+    /// The number of the piece.
     pub number: i64,
-    /// How many rows it has.
+    /// The number of its rows.
     pub row_count: usize,
-    /// Memory that they take up, in bytes.
+    /// The memory of its rows, in bytes.
     pub bytes: usize,
 }
 
@@ -191,13 +193,13 @@ pub struct SidePieces {
 }
 
 impl SidePieces {
-    /// Without pieces; what is over the store's budget goes to files. `types` are those of the layout.
+    /// Creates a side without pieces; pieces over the store's budget go to files. `types` are those of the layout.
     pub fn new(layout: Layout, types: Vec<DataType>, store: &StateStore, slot: &str) -> Self {
         let pieces = Pieces { types, ..Pieces::default() };
         SidePieces { layout, table: Table::in_store(pieces, store, slot, SlotKind::Join), next: 0 }
     }
 
-    /// The columns.
+    /// The layout of the rows.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -211,25 +213,25 @@ impl SidePieces {
         Ok(PieceNote { number, row_count, bytes })
     }
 
-    /// Whether no file needs to be read for these pieces.
+    /// Whether all of these pieces are in memory.
     pub fn are_in_memory(&self, notes: &[PieceNote]) -> bool {
         let is = |note: &PieceNote| self.table.index().find(Key::Int(note.number)).is_some();
         self.table.spilled_keys() == 0 || notes.iter().all(is)
     }
 
-    /// A piece that is kept. One that was in the file is in memory until [`SidePieces::settle`] finds no room for it.
+    /// Returns a kept piece. One that was in the file stays in memory until [`SidePieces::settle`] finds no room for it.
     pub fn get(&mut self, note: &PieceNote) -> Result<Batch> {
         let row = self.table.find(Key::Int(note.number))?;
         let piece = row.and_then(|row| self.table.values().get(row));
         piece.cloned().ok_or_else(|| Error::internal("rows of a window join are gone"))
     }
 
-    /// Several pieces that are kept.
+    /// Returns several kept pieces.
     pub fn get_all(&mut self, notes: &[PieceNote]) -> Result<Vec<Batch>> {
         notes.iter().map(|note| self.get(note)).collect()
     }
 
-    /// Forgets a piece that is kept.
+    /// Forgets a kept piece.
     pub fn forget(&mut self, note: &PieceNote) {
         self.table.remove_key(Key::Int(note.number));
     }
@@ -240,7 +242,7 @@ impl SidePieces {
         self.table.values().bytes
     }
 
-    /// To be called between batches, and while pieces are gone through: makes room where memory is short.
+    /// Makes room if memory is short. Called between batches, and between the pieces of a matching.
     pub fn settle(&mut self, now: i64) -> Result<()> {
         self.table.settle(now)
     }
@@ -260,7 +262,7 @@ mod tests {
     }
 
     proptest! {
-        /// Goal: what views keep in memory is bounded by what they have, and no part is copied that need not be. Method: parts are
+        /// Goal: views keep in memory at most twice their rows, and no part is copied needlessly. Method: parts are
         /// forgotten one after another.
         #[test]
         fn views_have_half_of_the_rows_until_the_last_is_forgotten(

@@ -1,33 +1,33 @@
-//! Which rows of equal key a continuous join pairs, and the walk of new rows through those that are kept.
+//! The condition on pairs of a continuous join, and the walk of new rows through kept rows.
 
 use arrow_array::ArrayRef;
 
 use super::kept::Kept;
 use super::layout::RowKeys;
 use super::lists::MATCHED;
-use super::side::{LEFT, NONE, ROWS_AT_ONCE, gives_unmatched};
+use super::side::{LEFT, NONE, ROWS_AT_ONCE, emits_unmatched};
 use crate::job::spec::JoinType;
 use flowgate_base::error::Result;
 
-/// Which rows of equal key match.
+/// The condition on which rows of equal key match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
-    /// Those whose right time is in `[left - before, left + after]`, milliseconds.
+    /// The right time is in `[left - before, left + after]`, milliseconds.
     Interval {
-        /// Not less than `-after_ms`.
+        /// The greatest time by which the right row may be earlier; not less than `-after_ms`.
         before_ms: i64,
-        /// How much later the right one may be.
+        /// The greatest time by which the right row may be later.
         after_ms: i64,
     },
-    /// All, until a row was kept for so long (milliseconds of processing time).
+    /// All rows match, while they are kept.
     Unbounded {
-        /// `None`: for ever.
+        /// The time for which a row is kept, in milliseconds of processing time; `None`: without end.
         ttl_ms: Option<i64>,
     },
 }
 
 impl Bound {
-    /// How long after its event time a row of a side can have a pair with a row that is on time.
+    /// Returns the time after its event time within which a row of a side can have a pair with a row that is on time.
     pub fn reach_ms(&self, side: usize) -> Option<i64> {
         match self {
             Bound::Interval { after_ms, .. } if side == LEFT => Some(*after_ms),
@@ -36,8 +36,8 @@ impl Bound {
         }
     }
 
-    /// Whether a row can have no pair at this watermark, not even with a row that is kept. Those of the other side are kept
-    /// while `time + reach > watermark`, and pairs are at most so far apart.
+    /// Whether a row can have no pair at this watermark, not even with a kept row. A row of the other side is kept while
+    /// `time + reach > watermark`, and the times of a pair differ by at most the reach.
     pub fn is_late(&self, time: i64, watermark: i64) -> bool {
         match self {
             Bound::Interval { before_ms, after_ms } => {
@@ -56,41 +56,41 @@ impl Bound {
     }
 }
 
-/// New rows of one side, on their way through the rows that the other side has kept.
+/// A walk of new rows of one side through the kept rows of the other side.
 pub struct Probe {
     /// The side of the new rows.
     pub side: usize,
-    /// Of the side's layout.
+    /// The columns of the side's layout.
     pub columns: Vec<ArrayRef>,
-    /// All rows have one.
+    /// The keys; every row has one.
     pub keys: RowKeys,
     /// Event times, where there are any.
     pub times: Option<Vec<i64>>,
-    /// New rows that have had a pair.
+    /// Whether the new row has had a pair, by row.
     pub matched: Vec<bool>,
-    /// The groups of the keys in what the other side has kept; empty before the walk begins.
-    groups: Vec<u32>,
+    /// The table's row of each key on the other side; empty before the walk begins.
+    key_rows: Vec<u32>,
     row: usize,
-    /// Where the walk is in the list of the row's key; `None`: not yet begun.
+    /// The position of the walk in the list of the row's key; `None`: not yet begun.
     at: Option<u32>,
 }
 
-/// Pairs, row by row: a new row and a kept one.
+/// Pairs, row by row: a new row and a kept row.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Rows of the probe.
+    /// The new rows, by their position in the probe.
     pub new: Vec<u32>,
-    /// Numbers in what the other side has kept.
+    /// The numbers of the kept rows of the other side.
     pub kept: Vec<u32>,
-    /// Kept rows that have had the pair that they waited for.
+    /// Kept rows that have had their only pair.
     pub settled: Vec<u32>,
 }
 
 impl Probe {
-    /// Of rows with these keys.
+    /// Creates a probe of new rows with these keys.
     pub fn new(side: usize, columns: Vec<ArrayRef>, keys: RowKeys, times: Option<Vec<i64>>) -> Self {
         let matched = vec![false; keys.keys.len()];
-        Probe { side, columns, keys, times, matched, groups: Vec::new(), row: 0, at: None }
+        Probe { side, columns, keys, times, matched, key_rows: Vec::new(), row: 0, at: None }
     }
 
     /// The event time of a row.
@@ -98,21 +98,21 @@ impl Probe {
         self.times.as_ref().map_or(0, |times| times[row])
     }
 
-    /// The next pairs that are to be given, up to [`ROWS_AT_ONCE`]; none: every row was looked at.
+    /// Returns the next pairs to emit, up to [`ROWS_AT_ONCE`]. Empty: the walk has ended.
     pub fn next(&mut self, join: JoinType, bound: &Bound, other: &mut Kept) -> Result<Found> {
         let mut found = Found::default();
-        // Of semi and anti joins a left row counts once, and is done with.
+        // In semi and anti joins, a left row has one pair and is then forgotten.
         let once = matches!(join, JoinType::Semi | JoinType::Anti);
-        let gives = join != JoinType::Anti;
-        let notes = gives_unmatched(join, 1 - self.side) || (once && self.side != LEFT);
-        if self.groups.is_empty() {
-            self.groups = other.groups_of(&self.keys)?;
+        let emits = join != JoinType::Anti;
+        let notes = emits_unmatched(join, 1 - self.side) || (once && self.side != LEFT);
+        if self.key_rows.is_empty() {
+            self.key_rows = other.key_rows_of(&self.keys)?;
         }
         while self.row < self.matched.len() {
             let time = self.time(self.row);
             let mut at = match self.at {
                 Some(at) => at,
-                None => other.head(self.groups[self.row]),
+                None => other.head(self.key_rows[self.row]),
             };
             while at != NONE {
                 let (row, next) = (at, other.lists().next(at));
@@ -131,7 +131,7 @@ impl Probe {
                 if once && self.side != LEFT {
                     found.settled.push(row);
                 }
-                if gives {
+                if emits {
                     found.new.push(self.row as u32);
                     found.kept.push(row);
                 }

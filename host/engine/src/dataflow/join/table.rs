@@ -1,4 +1,4 @@
-//! A table in a file, shared by the workers of a job, and read again when its file changes.
+//! The table of a lookup join: a file, shared by the workers of a job, and read again when it changes.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -10,25 +10,25 @@ use crate::dataflow::batch::Batch;
 use flowgate_base::error::{Error, Result};
 use flowgate_connect::{TableFile, TableWatch};
 
-/// A file that is being written is read when nothing has happened to it for so long.
+/// A file that is being written is read when it has not changed for this time.
 const QUIET: Duration = Duration::from_millis(100);
 
 /// The rows of a table by key.
-pub struct Table {
-    /// Of the table's layout.
+pub struct LookupTable {
+    /// The rows, in the table's layout.
     pub rows: Batch,
-    /// All keys that have rows; several rows may have one key.
+    /// The rows by key; several rows may have one key.
     pub lists: KeyLists,
 }
 
-/// What the workers share.
+/// The current table, which the workers share.
 pub struct SharedTable {
     file: TableFile,
     layout: Layout,
-    current: Mutex<Arc<Table>>,
-    /// Why the file could not be read again.
+    current: Mutex<Arc<LookupTable>>,
+    /// Reasons why the file could not be read again.
     failures: Mutex<Vec<String>>,
-    /// Ends when dropped, and with it the thread that reads.
+    /// When the watch is dropped, the reading thread ends.
     watch: Mutex<Option<TableWatch>>,
 }
 
@@ -43,7 +43,7 @@ impl SharedTable {
     /// The file cannot be read, or a line of it is not a row of the table.
     pub fn open(file: TableFile, layout: Layout) -> Result<Arc<Self>> {
         let (changes, changed) = channel();
-        // Watched before it is read: no change falls between.
+        // The watch begins before the file is read, so that no change is missed.
         let watch = watch(&file, changes)?;
         let table = read(&file, &layout)?;
         let shared = Arc::new(SharedTable {
@@ -53,25 +53,25 @@ impl SharedTable {
             failures: Mutex::default(),
             watch: Mutex::new(Some(watch)),
         });
-        let theirs = Arc::downgrade(&shared);
+        let weak = Arc::downgrade(&shared);
         std::thread::Builder::new()
             .name("table".into())
-            .spawn(move || reload(&theirs, &changed))
+            .spawn(move || reload(&weak, &changed))
             .map_err(|e| Error::io("cannot start a thread", &e))?;
         Ok(shared)
     }
 
-    /// The columns that are kept of it.
+    /// The layout of its rows.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// The table as it was read last.
-    pub fn current(&self) -> Arc<Table> {
+    /// The table as it was last read.
+    pub fn current(&self) -> Arc<LookupTable> {
         Arc::clone(&lock(&self.current))
     }
 
-    /// Why the file could not be read again, since the last call. The table is as it was before.
+    /// Takes the reasons why the file could not be read again since the last call. The table is then unchanged.
     pub fn take_failures(&self) -> Vec<String> {
         std::mem::take(&mut *lock(&self.failures))
     }
@@ -84,24 +84,24 @@ impl Drop for SharedTable {
 }
 
 fn watch(file: &TableFile, changes: Sender<()>) -> Result<TableWatch> {
-    // The error says that nobody reads any more.
+    // An error means that the reading thread has ended.
     file.watch(Arc::new(move || {
         let _ = changes.send(());
     }))
 }
 
-fn read(file: &TableFile, layout: &Layout) -> Result<Table> {
+fn read(file: &TableFile, layout: &Layout) -> Result<LookupTable> {
     let rows = file.read()?;
     let columns = layout.gather(&rows_of(rows.columns, rows.row_count))?;
     let lists = KeyLists::new(&layout.keys(&columns, rows.row_count)?);
-    Ok(Table { rows: rows_of(columns, rows.row_count), lists })
+    Ok(LookupTable { rows: rows_of(columns, rows.row_count), lists })
 }
 
 fn rows_of(columns: Vec<arrow_array::ArrayRef>, row_count: usize) -> Batch {
     Batch::new(columns, row_count)
 }
 
-/// The reading thread: one read for changes that follow one another. Ends with the watch.
+/// Runs the reading thread, with one read for changes that follow one another. Ends with the watch.
 fn reload(table: &Weak<SharedTable>, changed: &Receiver<()>) {
     while changed.recv().is_ok() {
         loop {

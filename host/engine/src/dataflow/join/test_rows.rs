@@ -1,4 +1,4 @@
-//! Rows for the tests of joins: a key that may be missing, and a number that says which row it is.
+//! Rows for the tests of joins: a key that may be missing, and a number that identifies the row.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(super) struct Row {
 /// A row of a result: the ids of its rows, event time, window.
 pub(super) type Out = (Option<i64>, Option<i64>, i64, Option<i64>);
 
-/// One thing that happens to a join; times are as far after the watermark.
+/// One input of a join; times are relative to the watermark.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     Rows(usize, Vec<(Option<i64>, i64)>),
@@ -35,7 +35,7 @@ pub(super) enum Step {
 pub(super) const JOINS: [JoinType; 6] =
     [JoinType::Inner, JoinType::Left, JoinType::Right, JoinType::Full, JoinType::Semi, JoinType::Anti];
 
-/// Rows come up to `late` before the watermark.
+/// Generates steps whose rows are up to `late` before the watermark.
 pub(super) fn steps(late: i64) -> impl Strategy<Value = Vec<Step>> {
     let key = prop_oneof![8 => (0i64..4).prop_map(Some), 1 => Just(None)];
     let rows = prop::collection::vec((key, -late..40), 1..12);
@@ -46,12 +46,12 @@ pub(super) fn steps(late: i64) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..25)
 }
 
-/// Memory for all, for some, and for nothing.
+/// Generates budgets: memory for all rows, for some, and for none.
 pub(super) fn memories() -> impl Strategy<Value = u64> {
     prop_oneof![Just(u64::MAX), 200u64..2_500, Just(1)]
 }
 
-/// The job's list of state has both sides of the join `join`, and these keys of each in memory and in the file.
+/// Checks that the job's list of state has both sides of the join `join`, with these keys of each in memory and in the file.
 pub(super) fn check_listed(job: &JobStores, in_memory: impl Fn(u64) -> bool, spilled: impl Fn(u64) -> bool) {
     let figures = job.figures();
     let slots: Vec<_> = figures.iter().map(|slot| (slot.operator.as_str(), slot.slot.as_str(), slot.kind)).collect();
@@ -61,7 +61,7 @@ pub(super) fn check_listed(job: &JobStores, in_memory: impl Fn(u64) -> bool, spi
     }
 }
 
-/// Rows of `columns` columns on each side: those of [`layouts`] are two, those of [`two_columns`] three.
+/// Returns the types of `columns` columns on each side: two for [`layouts`], three for [`two_columns`].
 pub(super) fn column_types(columns: usize) -> [Vec<DataType>; 2] {
     [vec![DataType::Int64; columns], vec![DataType::Int64; columns]]
 }
@@ -70,25 +70,25 @@ pub(super) fn layouts() -> [Layout; 2] {
     [Layout::new([0, 1], &[0]), Layout::new([1, 0], &[0])]
 }
 
-/// The same with a second key column, which says nothing new: one that is the same in all rows, or ten times the key.
+/// Returns layouts with a second, redundant key column: one value in all rows, or ten times the key.
 pub(super) fn two_columns(same: bool) -> [Layout; 2] {
     let second = if same { 2 } else { 3 };
     [Layout::new([0, 1], &[0, second]), Layout::new([1, 0], &[0, second])]
 }
 
-/// Rows and their times. Some batches have all rows of their columns, some every second one, some every eighth one.
+/// Returns rows and their times. Some batches have all rows of their columns, some every second row, some every eighth.
 pub(super) fn batch(rows: &[Row]) -> (Batch, Vec<i64>) {
     let step = [1, 2, 8][rows.len() % 3];
     let other = Row { key: Some(0), id: -1, time: 0 };
-    let lain: Vec<Row> =
+    let padded: Vec<Row> =
         rows.iter().flat_map(|row| std::iter::once(*row).chain(std::iter::repeat_n(other, step - 1))).collect();
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(lain.iter().map(|r| r.key).collect::<Int64Array>()),
-        Arc::new(Int64Array::from_iter_values(lain.iter().map(|r| r.id))),
-        Arc::new(Int64Array::from_value(5, lain.len())),
-        Arc::new(lain.iter().map(|r| r.key.map(|key| key * 10)).collect::<Int64Array>()),
+        Arc::new(padded.iter().map(|r| r.key).collect::<Int64Array>()),
+        Arc::new(Int64Array::from_iter_values(padded.iter().map(|r| r.id))),
+        Arc::new(Int64Array::from_value(5, padded.len())),
+        Arc::new(padded.iter().map(|r| r.key.map(|key| key * 10)).collect::<Int64Array>()),
     ];
-    let all = Batch::new(columns, lain.len());
+    let all = Batch::new(columns, padded.len());
     let chosen: Vec<u32> = (0..rows.len()).map(|row| (row * step) as u32).collect();
     let batch = if step == 1 { all } else { all.select(&chosen.into()) };
     (batch, rows.iter().map(|r| r.time).collect())
@@ -102,7 +102,7 @@ fn ids(batch: &Option<Batch>, count: usize) -> Vec<Option<i64>> {
     column.as_primitive::<Int64Type>().values().iter().copied().map(Some).collect()
 }
 
-/// Everything that a join has to give.
+/// Returns all results that a join has to emit.
 pub(super) fn drain(state: &mut dyn JoinState) -> Vec<Out> {
     let mut out = Vec::new();
     while let Some(joined) = state.next().unwrap() {
@@ -126,8 +126,8 @@ pub(super) fn sorted(mut out: Vec<Out>) -> Vec<Out> {
     out
 }
 
-/// The join by its definition: nested loops over all rows. `matches` is asked for rows of equal key; `alone` is the event
-/// time of a row without a pair, `pair` that of a pair; a semi join's may be that of any pair, and is left out.
+/// Joins by the definition: nested loops over all rows. `matches` is called for rows of equal key; `alone` returns the event
+/// time of a row without a pair, `pair` that of a pair. That of a semi join may be that of any pair, and is left out.
 pub(super) fn nested_loops(
     join: JoinType,
     rows: &[Vec<Row>; 2],

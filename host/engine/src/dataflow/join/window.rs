@@ -1,15 +1,15 @@
 //! Joins within windows. No dataflow, no clock.
 //!
-//! J1, J2: pairs, and rows without one, are emitted when a window closes, once for each window. J3: a row is kept while one of its
-//! windows is open.
+//! J1, J2: pairs and rows without a pair are emitted when a window fires, once for each window. J3: a row is kept while one of
+//! its windows is open.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::grace::Matching;
 use super::layout::{Layout, nulls};
-use super::matches::{Part, match_whole};
+use super::matches::{MatchResult, match_whole};
 use super::pieces::{PieceNote, SidePieces, copied, may_be_views};
-use super::side::{Added, JoinState, Joined, LEFT, RIGHT, gives_unmatched};
+use super::side::{Added, JoinState, Joined, LEFT, RIGHT, emits_unmatched};
 use crate::dataflow::batch::{Batch, repeat_timestamp};
 use crate::dataflow::window::aggregate::Times;
 use crate::dataflow::window::divide::{Divided, divide};
@@ -19,37 +19,37 @@ use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::DataType;
 use flowgate_state::store::StateStore;
 
-/// This part of a worker's memory is for the lists of a window whose rows are not all in memory.
+/// A worker's memory over its part for the lists of a window whose rows are not all in memory.
 const LISTS_PART: u64 = 4;
 
-/// The rows of both sides in one stretch of time.
+/// The pieces of both sides in one pane.
 type Pane = [Vec<PieceNote>; 2];
 
-/// All panes of a window join on one worker. Rows are kept once, in their pane, and matched when a window fires.
+/// A window join on one worker. Rows are kept once, in their pane, and matched when a window fires.
 pub struct WindowJoin {
     shape: Shape,
     time: WindowTime,
     join: JoinType,
     sides: [SidePieces; 2],
     panes: BTreeMap<i64, Pane>,
-    /// They have parts of the same columns.
+    /// The number of workers, each of which may have parts of the same columns.
     workers: usize,
     /// Bytes for the lists of a window whose rows are not all in memory.
     lists_bytes_max: usize,
-    /// Time up to which windows have fired.
+    /// The time up to which windows have fired.
     fired_to: Option<i64>,
-    /// Time up to which they are to fire.
+    /// The time up to which windows are due.
     target: Option<i64>,
     /// Processing time.
     now: i64,
-    parts: VecDeque<Part>,
-    /// Windows that are matched piece by piece, behind the parts.
+    results: VecDeque<MatchResult>,
+    /// Windows that are matched piece by piece, after the results.
     matchings: VecDeque<Matching>,
 }
 
 impl WindowJoin {
-    /// Without rows. A join with lateness is an inner one. `types` are those of the sides' layouts; rows for which there is
-    /// no memory go to files.
+    /// Creates a join without rows. A join with allowed lateness is an inner join. `types` are those of the sides' layouts; rows
+    /// over the store's budget go to files.
     pub fn new(
         shape: Shape,
         time: WindowTime,
@@ -74,7 +74,7 @@ impl WindowJoin {
             fired_to: None,
             target: None,
             now: 0,
-            parts: VecDeque::new(),
+            results: VecDeque::new(),
             matchings: VecDeque::new(),
         }
     }
@@ -88,8 +88,8 @@ impl WindowJoin {
             let all = (0..rows.row_count() as u32).collect();
             Batch::new(layout.gather(&rows.select(&all))?, rows.row_count())
         };
-        if !gives_unmatched(self.join, side) {
-            // Rows without a key will never come out.
+        if !emits_unmatched(self.join, side) {
+            // Rows without a key will never be emitted.
             if let Some(nulls) = nulls(&layout.key_of(&piece)?) {
                 piece = copied(&piece, &nulls.valid_indices().map(|row| row as u32).collect())?;
             }
@@ -98,7 +98,7 @@ impl WindowJoin {
             return Ok(());
         }
         if let Some(fired) = self.fired_to {
-            // Windows that have fired and are still open get the pairs of the new rows alone.
+            // Windows that have fired and are still open emit the pairs of the new rows only.
             for window in self.shape.windows(start) {
                 if self.shape.fires_at(window) <= fired && fired < self.shape.closes_at(window) {
                     self.match_new(window, side, &piece)?;
@@ -110,13 +110,13 @@ impl WindowJoin {
         Ok(())
     }
 
-    /// The pieces of a window on one side.
+    /// Returns the pieces of a window on one side.
     fn pieces(&self, window: i64, side: usize) -> Vec<PieceNote> {
         let panes = self.panes.range(window..window + self.shape.size_ms);
         panes.flat_map(|(_, pane)| pane[side].iter().copied()).collect()
     }
 
-    /// Matches new rows of a side with the rows that a window has on the other one, and notes what is to be given.
+    /// Matches new rows of a side with the rows of a window on the other side, and adds the results.
     fn match_new(&mut self, window: i64, side: usize, piece: &Batch) -> Result<()> {
         let (others, piece) = (self.pieces(window, 1 - side), piece.clone());
         if !self.sides[1 - side].are_in_memory(&others) {
@@ -127,10 +127,10 @@ impl WindowJoin {
         let mut sides = [self.sides[1 - side].get_all(&others)?, vec![piece]];
         sides.swap(RIGHT, side);
         let layouts = [self.sides[LEFT].layout(), self.sides[RIGHT].layout()];
-        match_whole(self.join, window, layouts, sides, &mut self.parts)
+        match_whole(self.join, window, layouts, sides, &mut self.results)
     }
 
-    /// Matches the rows of a window, and notes what is to be given.
+    /// Matches the rows of a window, and adds the results.
     fn match_window(&mut self, window: i64) -> Result<()> {
         let pieces = [LEFT, RIGHT].map(|side| self.pieces(window, side));
         if [LEFT, RIGHT].iter().any(|side| !self.sides[*side].are_in_memory(&pieces[*side])) {
@@ -139,10 +139,10 @@ impl WindowJoin {
         }
         let sides = [self.sides[LEFT].get_all(&pieces[LEFT])?, self.sides[RIGHT].get_all(&pieces[RIGHT])?];
         let layouts = [self.sides[LEFT].layout(), self.sides[RIGHT].layout()];
-        match_whole(self.join, window, layouts, sides, &mut self.parts)
+        match_whole(self.join, window, layouts, sides, &mut self.results)
     }
 
-    /// The next window that is to fire and has rows.
+    /// Returns the next window that fires at `up_to` or earlier and has rows.
     fn next_window(&self, up_to: i64) -> Option<i64> {
         let window = self.next_start()?;
         (self.shape.fires_at(window) <= up_to).then_some(window)
@@ -150,12 +150,12 @@ impl WindowJoin {
 
     fn next_start(&self) -> Option<i64> {
         let from = self.fired_to.map_or(i64::MIN, |fired| self.shape.first_unfired(fired));
-        // Only windows that have a pane are looked at, however far apart they are.
+        // Windows without a pane are skipped, however far apart the panes are.
         let (pane, _) = self.panes.range(from..).next()?;
         Some(from.max(self.shape.first_window(*pane)))
     }
 
-    /// Forgets panes that are closed (J3).
+    /// Forgets panes whose windows are all closed (J3).
     fn close(&mut self, watermark: i64) {
         while let Some(entry) = self.panes.first_entry() {
             if self.shape.closes_at(self.shape.last_window(*entry.key())) > watermark {
@@ -185,7 +185,7 @@ impl JoinState for WindowJoin {
             (WindowTime::Processing, _) => Times::One(now),
         };
         let Divided { parts, late, out_of_range } = divide(&self.shape, times, batch.row_count(), self.fired_to);
-        // Panes are forgotten in their order.
+        // Panes are forgotten in order.
         let counts: Vec<usize> = parts.iter().map(|(_, part)| part.row_count(batch)).collect();
         let views = may_be_views(&counts, batch.stored_rows(), self.workers);
         for ((pane, part), is_view) in parts.iter().zip(views) {
@@ -209,23 +209,23 @@ impl JoinState for WindowJoin {
 
     fn next(&mut self) -> Result<Option<Joined>> {
         loop {
-            if let Some(part) = self.parts.front_mut() {
-                match part.give() {
+            if let Some(result) = self.results.front_mut() {
+                match result.next() {
                     Some((window, left, right, row_count)) => {
                         return Ok(Some(self.joined(window, left, right, row_count)));
                     }
-                    None => self.parts.pop_front(),
+                    None => self.results.pop_front(),
                 };
                 continue;
             }
             if let Some(matching) = self.matchings.front_mut() {
-                if !matching.step(&mut self.sides, self.now, &mut self.parts)? {
+                if !matching.step(&mut self.sides, self.now, &mut self.results)? {
                     self.matchings.pop_front();
                 }
                 continue;
             }
             let Some(target) = self.target else { break };
-            // What the last window was the last one for makes room before the next one is matched.
+            // Panes that the last window closed make room before the next one is matched.
             self.fired_to.into_iter().for_each(|fired| self.close(fired));
             match self.next_window(target) {
                 Some(window) => {
@@ -250,7 +250,7 @@ impl JoinState for WindowJoin {
     }
 
     fn next_due(&self) -> Option<i64> {
-        // A window fires when no row of its last millisecond can come any more.
+        // A window fires when no row of its last millisecond can arrive any more.
         let window = (self.time == WindowTime::Processing).then(|| self.next_start())??;
         Some(self.shape.fires_at(window) + 1)
     }

@@ -14,8 +14,8 @@ use crate::dataflow::window::shape::Shape;
 use crate::job::spec::{JoinType, WindowTime};
 use flowgate_state::store::{JobStores, StateStore};
 
-/// A join that takes up no more than so much memory, and the state of its job; its keys are of one column or (the same in all
-/// rows or not) of two.
+/// Creates a join with `memory` bytes of memory, and the state of its job. Its keys have one column, or two, the second of
+/// which is the same in all rows or not.
 fn with_memory(
     shape: Shape,
     time: WindowTime,
@@ -32,7 +32,7 @@ fn with_memory(
     (WindowJoin::new(shape, time, join, layouts, types, &store), job)
 }
 
-/// The windows that take a row which comes at this watermark.
+/// Returns the windows that accept a row which arrives at this watermark.
 fn open_windows(shape: &Shape, time: i64, watermark: Option<i64>) -> Vec<i64> {
     shape.windows(time).filter(|window| watermark.is_none_or(|w| shape.closes_at(*window) > w)).collect()
 }
@@ -49,17 +49,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     /// Goal: J1 to J3. Method: random windows, rows (also late ones) and watermarks; nested loops over the rows that each
-    /// window has taken. With memory for all, for some, and for nothing.
+    /// window has accepted. With memory for all rows, for some, and for none.
     #[test]
-    fn j1_j2_j3_window_joins_give_what_nested_loops_give(shape in shapes(), steps in steps(30), join in 0usize..6, key in 0usize..3, memory in memories()) {
+    fn j1_j2_j3_window_joins_emit_the_rows_of_nested_loops(shape in shapes(), steps in steps(30), join in 0usize..6, key in 0usize..3, memory in memories()) {
         let join = JOINS[join];
         let shape = if join == JoinType::Inner { shape } else { Shape { lateness_ms: 0, ..shape } };
         let second = [None, Some(true), Some(false)][key];
         let (mut state, job) = with_memory(shape, WindowTime::Event, join, second, memory);
         let (mut now, mut watermark, mut next_id) = (-50, None, 0);
-        // Rows with the windows that have taken them.
-        let mut taken: [Vec<(Row, Vec<i64>)>; 2] = Default::default();
-        let mut given: Vec<Out> = Vec::new();
+        // Rows with the windows that have accepted them.
+        let mut accepted: [Vec<(Row, Vec<i64>)>; 2] = Default::default();
+        let mut emitted: Vec<Out> = Vec::new();
         for step in steps {
             match step {
                 Step::Watermark(further) => {
@@ -77,7 +77,7 @@ proptest! {
                     for (i, row) in rows.into_iter().enumerate() {
                         let windows = open_windows(&shape, row.time, watermark);
                         prop_assert_eq!(windows.is_empty(), added.late.contains(&(i as u32)));
-                        taken[side].push((row, windows));
+                        accepted[side].push((row, windows));
                     }
                 }
             }
@@ -90,25 +90,25 @@ proptest! {
                 prop_assert_eq!(*time, window + shape.size_ms - 1);
                 prop_assert!(watermark.is_some_and(|w| w >= *time), "fired too early");
             }
-            given.extend(fresh);
+            emitted.extend(fresh);
         }
         state.advance(i64::MAX);
-        given.extend(drain(&mut state));
+        emitted.extend(drain(&mut state));
         prop_assert_eq!(state.kept_rows(), 0, "J3");
         check_listed(&job, |keys| keys == 0, |spilled| spilled == 0);
-        let mut windows: Vec<i64> = taken.iter().flatten().flat_map(|(_, windows)| windows.iter().copied()).collect();
+        let mut windows: Vec<i64> = accepted.iter().flatten().flat_map(|(_, windows)| windows.iter().copied()).collect();
         windows.sort_unstable();
         windows.dedup();
         let mut want = Vec::new();
         for window in windows {
             let of = |side: usize| -> Vec<Row> {
-                taken[side].iter().filter(|(_, windows)| windows.contains(&window)).map(|(row, _)| *row).collect()
+                accepted[side].iter().filter(|(_, windows)| windows.contains(&window)).map(|(row, _)| *row).collect()
             };
             let end = window + shape.size_ms - 1;
             let out = nested_loops(join, &[of(LEFT), of(RIGHT)], |_, _| true, |_, _| end, |_| end);
             want.extend(out.into_iter().map(|(l, r, _, _)| (l, r, end, Some(window))));
         }
-        prop_assert_eq!(sorted(given), sorted(want));
+        prop_assert_eq!(sorted(emitted), sorted(want));
     }
 }
 
@@ -139,11 +139,11 @@ fn add_many(state: &mut WindowJoin, time: i64) {
     }
 }
 
-/// Goal: windows that are larger than the memory are matched a part at a time, and one that has been matched is forgotten before
-/// the next one is. Method: two windows of many rows that fire together; what is kept and what is in memory behind each result,
-/// and all results against those of a join in memory.
+/// Goal: windows that are larger than the memory are matched part by part, and a matched window is forgotten before the next
+/// one is matched. Method: two windows of many rows that fire together; the kept rows and the memory after each result, and
+/// all results against those of a join in memory.
 #[test]
-fn windows_that_do_not_fit_are_matched_a_part_at_a_time() {
+fn windows_that_do_not_fit_are_matched_part_by_part() {
     let shape = Shape { size_ms: 10, slide_ms: 10, lateness_ms: 0 };
     let run = |memory: u64| {
         let (mut state, job) = with_memory(shape, WindowTime::Event, JoinType::Full, None, memory);
@@ -151,26 +151,25 @@ fn windows_that_do_not_fit_are_matched_a_part_at_a_time() {
         add_many(&mut state, 10);
         let spilled: u64 = job.figures().iter().map(|slot| slot.spilled_keys).sum();
         state.advance(19);
-        let (mut given, mut most) = (Vec::new(), 0);
+        let (mut emitted, mut most) = (Vec::new(), 0);
         while let Some(joined) = state.next().unwrap() {
             assert_eq!(state.kept_rows(), if joined.window == Some(0) { 120_000 } else { 60_000 }, "J3");
-            given.extend(rows_of(joined));
+            emitted.extend(rows_of(joined));
             most = most.max(state.memory_bytes() as u64);
         }
         assert_eq!(state.memory_bytes(), 0);
         check_listed(&job, |keys| keys == 0, |spilled| spilled == 0);
-        (sorted(given), spilled, most)
+        (sorted(emitted), spilled, most)
     };
     let (want, spilled, most) = run(u64::MAX);
     assert!(spilled == 0 && most > 1_800_000, "{spilled}, {most}");
     let memory = 256 << 10;
-    let (given, spilled, most) = run(memory);
+    let (emitted, spilled, most) = run(memory);
     assert!(spilled > 200 && most < memory + memory / 8, "{spilled}, {most}");
-    assert!(given.len() > 80_000 && given == want, "{} and {}", given.len(), want.len());
+    assert!(emitted.len() > 80_000 && emitted == want, "{} and {}", emitted.len(), want.len());
 }
 
-/// Goal: rows that come behind the firing of a window whose rows are in the file get their pairs. Method: a join that has no
-/// memory at all.
+/// Goal: rows that arrive after a window has fired are paired with its rows in the file. Method: a join without any memory.
 #[test]
 fn late_rows_match_what_is_in_the_file() {
     let shape = Shape { size_ms: 10, slide_ms: 5, lateness_ms: 100 };
@@ -186,11 +185,11 @@ fn late_rows_match_what_is_in_the_file() {
     assert_eq!(add(&mut state, LEFT, 4..8), []);
     state.advance(9);
     assert_eq!(drain(&mut state), []);
-    let given = add(&mut state, RIGHT, 100..102);
+    let emitted = add(&mut state, RIGHT, 100..102);
     let pair = |l: i64, r: i64| (Some(l), Some(r), 9, Some(0));
-    assert_eq!(sorted(given), [pair(0, 100), pair(1, 101), pair(4, 100), pair(5, 101)]);
-    let given = add(&mut state, LEFT, 8..9);
-    assert_eq!(given, [pair(8, 100)]);
+    assert_eq!(sorted(emitted), [pair(0, 100), pair(1, 101), pair(4, 100), pair(5, 101)]);
+    let emitted = add(&mut state, LEFT, 8..9);
+    assert_eq!(emitted, [pair(8, 100)]);
     state.advance(14);
     assert_eq!(drain(&mut state).len(), 5, "the other window");
     state.advance(i64::MAX);

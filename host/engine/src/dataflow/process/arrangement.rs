@@ -1,4 +1,4 @@
-//! Output rows of a process function: what passes through along the selection, what the key gives, and what was made.
+//! The output rows of a process function: columns that pass through, of the key, and made by the function.
 
 use arrow_array::{ArrayRef, new_null_array};
 use arrow_schema::DataType;
@@ -9,42 +9,42 @@ use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
 use flowgate_wall::{RowsOut, Selection};
 
-/// The rows that an answer is about.
+/// The input of the call that an answer is for.
 #[derive(Clone, Copy)]
-pub enum Given<'a> {
-    /// Rows of this input.
+pub enum CallInput<'a> {
+    /// Rows of an input, by its position.
     Rows(usize, &'a Batch),
-    /// Timers; the columns are those of their keys.
+    /// Timers, with the columns of their keys.
     Timers(&'a Batch),
 }
 
-/// How one output is assembled.
+/// The columns of one output, with their origins.
 pub struct Arrangement {
-    /// Position among the node's outputs.
+    /// The position of the output among those of the node.
     pub output: usize,
-    columns: Vec<Place>,
+    columns: Vec<OutputColumn>,
 }
 
 /// One column of the output.
-struct Place {
+struct OutputColumn {
     origin: Origin,
     data_type: DataType,
-    /// Rows without a value, as many as were needed so far.
-    absent: Option<ArrayRef>,
+    /// Nulls, for the greatest number of rows that was needed so far.
+    nulls: Option<ArrayRef>,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Origin {
-    /// A column of an input.
+    /// A column of an input, which passes through.
     Input { input: usize, column: usize },
-    /// A column of the key, by its position in it and by its column on each input.
+    /// A column of the key, by its position in the key and its column on each input.
     Key { position: usize, columns: [usize; 2] },
-    /// Made by the function.
+    /// A column that the function makes, by its position among those.
     Made(usize),
 }
 
 impl Arrangement {
-    /// Of an output with this schema, when the key's columns are at these positions of each input.
+    /// Creates the arrangement of an output with this schema. `keys` are the positions of the key columns on each input.
     pub fn new(output: &PairOutput, schema: &Schema, keys: &[Vec<usize>]) -> Result<Self> {
         let origin = |column: &PairColumn| {
             Ok(match *column {
@@ -65,47 +65,47 @@ impl Arrangement {
                 }
             })
         };
-        let place = |(column, field): (&PairColumn, &flowgate_base::schema::Field)| {
-            Ok(Place { origin: origin(column)?, data_type: field.data_type.arrow(), absent: None })
+        let column = |(column, field): (&PairColumn, &flowgate_base::schema::Field)| {
+            Ok(OutputColumn { origin: origin(column)?, data_type: field.data_type.arrow(), nulls: None })
         };
-        let columns = output.columns.iter().zip(&schema.fields).map(place).collect::<Result<_>>()?;
+        let columns = output.columns.iter().zip(&schema.fields).map(column).collect::<Result<_>>()?;
         Ok(Arrangement { output: output.output, columns })
     }
 
-    /// The output rows: with the event time and the place of the given ones.
-    pub fn rows(&mut self, given: Given<'_>, rows: RowsOut) -> Result<Batch> {
-        let (Given::Rows(_, batch) | Given::Timers(batch)) = given;
+    /// Returns the output rows, with the event time and the position of the rows of the call.
+    pub fn rows(&mut self, input: CallInput<'_>, rows: RowsOut) -> Result<Batch> {
+        let (CallInput::Rows(_, batch) | CallInput::Timers(batch)) = input;
         let kept = match rows.selection {
             Selection::All => batch.clone(),
             Selection::Rows(selected) => batch.select(&selected.into()),
         };
         let row_count = kept.row_count();
         let mut columns = Vec::with_capacity(self.columns.len());
-        for place in &mut self.columns {
-            let column = match (place.origin, given) {
+        for column in &mut self.columns {
+            let values = match (column.origin, input) {
                 (Origin::Made(made), _) => rows.columns.get(made).cloned().map(Column::from),
-                (Origin::Input { input, column }, Given::Rows(of, _)) if input == of => {
+                (Origin::Input { input, column }, CallInput::Rows(of, _)) if input == of => {
                     kept.columns().get(column).cloned()
                 }
-                (Origin::Input { .. }, _) => Some(place.absent(row_count).into()),
-                (Origin::Key { columns, .. }, Given::Rows(input, _)) => {
+                (Origin::Input { .. }, _) => Some(column.nulls(row_count).into()),
+                (Origin::Key { columns, .. }, CallInput::Rows(input, _)) => {
                     columns.get(input).and_then(|column| kept.columns().get(*column)).cloned()
                 }
-                (Origin::Key { position, .. }, Given::Timers(_)) => kept.columns().get(position).cloned(),
+                (Origin::Key { position, .. }, CallInput::Timers(_)) => kept.columns().get(position).cloned(),
             };
-            columns.push(column.ok_or_else(|| Error::internal("an output lacks a column"))?);
+            columns.push(values.ok_or_else(|| Error::internal("an output lacks a column"))?);
         }
         Ok(kept.with_columns(columns))
     }
 }
 
-impl Place {
-    fn absent(&mut self, row_count: usize) -> ArrayRef {
-        match &self.absent {
+impl OutputColumn {
+    fn nulls(&mut self, row_count: usize) -> ArrayRef {
+        match &self.nulls {
             Some(array) if array.len() >= row_count => array.slice(0, row_count),
             _ => {
                 let array = new_null_array(&self.data_type, row_count);
-                self.absent = Some(array.clone());
+                self.nulls = Some(array.clone());
                 array
             }
         }

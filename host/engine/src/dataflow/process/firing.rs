@@ -1,56 +1,56 @@
-//! Timers that set timers: how long that may go on.
+//! Timers that set timers: the bound of such chains.
 
 use crate::dataflow::watermark::END_OF_TIME;
 use crate::error::RunError;
 use flowgate_base::error::Result;
 
-/// Timers in one call of a function: as many as a batch has rows.
+/// Timers in one call of a function, at most; the number of rows of a batch.
 pub const TIMERS_PER_CALL: usize = 8_192;
 
-/// Timers that fire without time going on, beyond those that were set before. A function that answers each timer with
-/// another one that is due at once would keep its worker for ever.
+/// Timers that fire while time stands still, beyond those that were set before. A function that answers each timer with
+/// another one that is due already would occupy its worker without end.
 pub const FIRINGS_MAX: usize = 1_000_000;
 
-/// Timers that fire at one moment beyond those that were set before, although they are later and later: one for each second of
-/// three years, or for each millisecond of a day. From the beginning of time, it would take them longer than anybody waits.
+/// Timers that fire at one moment beyond those that were set before, although each is later than the one before: one for each
+/// second of three years, or for each millisecond of a day. A chain from the beginning of time would take too long.
 pub const CHAINED_MAX: usize = 100_000_000;
 
-/// The firing of everything that is due at one moment.
+/// The firing of all timers that are due at one moment.
 ///
-/// Firing comes to its end by itself where the timers that are set while it goes on are later and later, up to the moment,
-/// unless that is far. Not so at the end of time, which nothing reaches: there, only the count ends it.
+/// Firing ends by itself if each timer that is set meanwhile is later than the one before, up to the moment, unless the moment
+/// is far. At the end of time, which no timer reaches, only the count ends it.
 pub struct Firing {
     up_to: i64,
-    /// Timers that were set before.
+    /// Timers that were set before, and have not fired.
     owed: usize,
     /// The greatest time of a timer that has fired.
     furthest: i64,
-    /// Timers fired beyond those, since then.
+    /// Timers fired beyond those that were set before, since `furthest` advanced.
     idle: usize,
     /// Timers fired beyond those that were set before.
     chained: usize,
 }
 
 impl Firing {
-    /// What is due at `up_to`, when `set` timers are set.
+    /// Creates the firing of timers that are due at `up_to`, when `set` timers are set.
     pub fn new(up_to: i64, set: usize) -> Self {
         Firing { up_to, owed: set, furthest: i64::MIN, idle: 0, chained: 0 }
     }
 
-    /// The moment.
+    /// The moment up to which timers are due.
     pub fn up_to(&self) -> i64 {
         self.up_to
     }
 
-    /// Whether timers fire that were set by others that fired at this moment.
+    /// Whether timers have fired that were set by timers of this firing.
     pub fn is_chained(&self) -> bool {
         self.chained > 0
     }
 
-    /// Notes that timers fire, the last of which has this time and tag.
+    /// Counts `timers` timers that fire, the last of which has this time and tag.
     ///
     /// # Errors
-    /// It does not come to an end.
+    /// The chain of timers is over its bound: the user's.
     pub fn fires(&mut self, timers: usize, last_time: i64, last_tag: u64) -> Result<()> {
         if last_time > self.furthest {
             self.furthest = last_time;

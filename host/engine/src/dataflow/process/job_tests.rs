@@ -7,9 +7,9 @@ use crate::dataflow::job_tests::run;
 use crate::dataflow::simulation::explore::{Bounds, Simulated};
 use crate::dataflow::simulation::script::Act;
 
-/// Goal: T2 to T4, what the timers of a process function give is never late for a window behind it, whatever comes first, and nobody
-/// takes an operator with timers for idle. Method: every order of arrival on two workers, one of which has no rows or becomes
-/// idle; many orders on three.
+/// Goal: T2 to T4, the results of timers are never late for a downstream window, in any order of arrival, and an operator with
+/// timers is never idle. Method: every order of arrival on two workers, one of which has no rows or becomes idle; many orders
+/// on three.
 #[test]
 fn timers_are_in_front_of_a_window_in_every_order_of_arrival() {
     let folder = tempfile::tempdir().unwrap();
@@ -58,9 +58,8 @@ sinks:
     }
 }
 
-/// Goal: what comes out does not depend on the number of workers. Method: timers that are due at the end of the input alone,
-/// because when else they fire depends on when rows and watermarks meet; and none is cleared, because that depends on which
-/// rows come first.
+/// Goal: results do not depend on the number of workers. Method: timers that are due only at the end of the input, because
+/// otherwise they fire when the watermark happens to arrive; and none is cleared, because that depends on the order of rows.
 #[test]
 fn results_are_the_same_at_every_parallelism() {
     let folder = tempfile::tempdir().unwrap();
@@ -97,7 +96,7 @@ sinks:
 }
 
 #[test]
-fn timers_of_processing_time_fire_though_no_row_comes() {
+fn timers_of_processing_time_fire_without_rows() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("keyed.wasm"), flowgate_hostile::process_plugin(TIMERS)).unwrap();
     // Half a second from now, by processing time.

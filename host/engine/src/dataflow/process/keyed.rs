@@ -1,4 +1,4 @@
-//! State and timers of one operator on one worker, for the keys of a call.
+//! The state and the timers of one operator on one worker, for the keys of a call.
 
 use flowgate_base::error::Result;
 use flowgate_state::key::Keys;
@@ -8,17 +8,17 @@ use flowgate_state::timers::{Clock, Timers};
 use flowgate_wall::binding::{StateKind, StateSlot};
 use flowgate_wall::{KeyedState, Timer, TimerClock};
 
-/// What a process function keeps. The timers that a call sets and clears are held back until it has ended well.
+/// The state and timers of a process function. Timers that a call sets and clears take effect when it has succeeded.
 pub struct ProcessState {
     slots: Slots,
     timers: Timers,
-    /// Of the call.
+    /// The keys of the call.
     keys: Keys,
-    /// In the order of the call; whether it is set.
+    /// The timers that the call sets (`true`) or clears, in order.
     changes: Vec<(bool, Timer)>,
 }
 
-/// The clock of a timer, as the state knows it.
+/// Returns the clock of a timer as the state's type.
 pub fn clock(clock: TimerClock) -> Clock {
     match clock {
         TimerClock::EventTime => Clock::EventTime,
@@ -27,7 +27,7 @@ pub fn clock(clock: TimerClock) -> Clock {
 }
 
 impl ProcessState {
-    /// Without keys; slots as in the function's binding.
+    /// Creates the state of a function that has no key yet; `slots` are those of its binding.
     pub fn new(slots: &[StateSlot], store: &StateStore) -> Result<Self> {
         let spec = |slot: &StateSlot| SlotSpec {
             name: slot.name.clone(),
@@ -47,7 +47,7 @@ impl ProcessState {
         })
     }
 
-    /// Begins the calls of a batch: its keys are the rows of `keys`, each of them once; `now` is processing time.
+    /// Begins the calls of a batch. `keys` are its keys, each once; `now` is processing time.
     pub fn begin(&mut self, keys: Keys, now: i64) -> Result<()> {
         self.changes.clear();
         self.slots.begin(&keys, now)?;
@@ -56,7 +56,7 @@ impl ProcessState {
         Ok(())
     }
 
-    /// The timers that are set.
+    /// The timers of all keys.
     pub fn timers(&mut self) -> &mut Timers {
         &mut self.timers
     }

@@ -1,7 +1,7 @@
 //! Process functions: state and timers per key, one or two inputs.
 //!
 //! [`operator`] numbers the keys of each batch and calls the function; [`keyed`] is the state and the timers of those keys;
-//! [`firing`] keeps timers that set each other from going on for ever; [`arrangement`] puts output rows together.
+//! [`firing`] bounds chains of timers that set each other; [`arrangement`] assembles output rows.
 
 pub mod arrangement;
 pub mod firing;

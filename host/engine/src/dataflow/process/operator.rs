@@ -1,19 +1,19 @@
 //! Process functions in the dataflow.
 //!
-//! Rows of a key are on one worker, in the order in which they came (O1). Timers of event time fire when the watermark
-//! reaches them, before it is passed on (P2); those of processing time at the tick that reaches them. Both fire in
-//! the order of their times; a timer that is set while others fire comes after those of the same call. At the end of the input, every timer of
-//! event time fires and none of processing time, as in Flink.
+//! The rows of a key are on one worker, in the order of their arrival (O1). Timers of event time fire when the watermark
+//! reaches them, before it is forwarded (P2); timers of processing time fire at the tick that reaches them. Both fire in the
+//! order of their times; a timer that is set while others fire follows those of the same call. At the end of the input, every
+//! timer of event time fires and none of processing time, as in Flink.
 //!
-//! Firing goes on a few calls at a time ([`Operator::resume`]): results are taken before there are more of them, and a job that
-//! is stopped or has failed does not wait for timers that set each other.
+//! The operator yields after a few calls for timers ([`Operator::resume`]): so receivers take results before there are more,
+//! and a job that is stopped or has failed does not wait for timers that set each other.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use arrow_array::{ArrayRef, Int64Array, TimestampMillisecondArray};
 
-use super::arrangement::{Arrangement, Given};
+use super::arrangement::{Arrangement, CallInput};
 use super::firing::{Firing, TIMERS_PER_CALL};
 use super::keyed::{ProcessState, clock};
 use crate::dataflow::batch::{Batch, Column};
@@ -35,34 +35,34 @@ use flowgate_wall::{Answer, CallContext, Function, KeyColumns, KeyedRows, StateH
 /// Position of the dead letters among the outputs.
 const ERRORS: usize = 1;
 
-/// Calls for timers before the rest of the dataflow has its turn.
+/// Calls for timers before the operator yields.
 const CALLS_AT_ONCE: usize = 16;
 
 /// One input.
 pub struct Side {
-    /// The columns that cross.
+    /// The columns that the function reads.
     pub reads: Vec<Read>,
-    /// Positions of the key columns.
+    /// The positions of the key columns.
     pub key: Vec<usize>,
-    /// Of its rows.
+    /// The maker of dead letters for its rows.
     pub dead_letters: DeadLetters,
 }
 
-/// What a process operator is made of.
+/// The parts of a process operator.
 pub struct Parts {
     /// The function, opened.
     pub function: Function,
     /// Its state and timers.
     pub state: ProcessState,
-    /// One or two.
+    /// Its inputs, one or two.
     pub sides: Vec<Side>,
     /// The key columns; nullable where they are on any input.
     pub key_fields: Vec<Field>,
-    /// In the order of the function's binding.
+    /// The outputs, in the order of the function's binding.
     pub outputs: Vec<Arrangement>,
     /// Whether output rows carry an event time.
     pub has_event_time: bool,
-    /// Of timers; their schema is that of [`timer_schema`].
+    /// The maker of dead letters for timers, with the schema of [`timer_schema`].
     pub timer_letters: DeadLetters,
 }
 
@@ -80,34 +80,34 @@ pub struct ProcessOperator {
     watermark: Option<i64>,
     /// Processing time: the greatest tick seen.
     now: i64,
-    /// The due tick that the job knows of.
+    /// The due tick that was reported to the job.
     due: Option<i64>,
-    /// Whether a timer is set: rows may come out without further ones.
+    /// Whether a timer is set: the operator may emit rows without further input.
     has_timers: bool,
-    /// The number of each row's key; kept for its memory.
+    /// The number of each row's key; kept to reuse its memory.
     key_of_row: Vec<u32>,
-    /// Of the keys of the batch in flight; kept for its memory.
+    /// The keys of the current batch; kept to reuse its memory.
     index: KeyIndex,
     portions: Portions,
-    /// Timers are due, or were when it was last looked.
+    /// Whether timers are due, or were at the last check.
     is_firing: bool,
-    /// How the timers of each clock fire that are due at this moment.
+    /// The current firing of timers, by clock.
     firing: [Option<Firing>; 2],
-    /// The watermark that has been passed on: that behind which no timer fires any more.
-    told: Option<i64>,
+    /// The watermark that was forwarded; results of timers are later.
+    forwarded: Option<i64>,
     has_ended: bool,
-    /// The job has failed behind rows that were done: what comes yet is not.
+    /// Whether the job has failed after rows that were done: further rows are not processed.
     gave_up: bool,
 }
 
-/// How a timer appears in a dead letter: its key, and what it was set with.
+/// Returns the schema of a timer in a dead letter: its key, time and tag.
 pub fn timer_schema(key_fields: &[Field]) -> Schema {
     let own = [Field::new("timer", DataType::Timestamp), Field::new("tag", DataType::Int64)];
     Schema::new(key_fields.iter().cloned().chain(own).collect())
 }
 
 impl ProcessOperator {
-    /// Of these parts.
+    /// Creates the operator from its parts.
     pub fn new(parts: Parts, metrics: Arc<NodeMetrics>, job: Arc<JobState>) -> Self {
         ProcessOperator {
             function: parts.function,
@@ -128,7 +128,7 @@ impl ProcessOperator {
             portions: Portions::default(),
             is_firing: false,
             firing: [None, None],
-            told: None,
+            forwarded: None,
             has_ended: false,
             gave_up: false,
         }
@@ -138,10 +138,10 @@ impl ProcessOperator {
         CallContext { watermark: self.watermark, processing_time: self.now }
     }
 
-    /// Gives the rows of an answer; the failures are left.
-    fn give(&mut self, given: Given<'_>, answer: Answer, out: &mut Outputs) -> Result<Vec<(u32, String)>> {
+    /// Emits the rows of an answer, and returns its failures.
+    fn emit(&mut self, input: CallInput<'_>, answer: Answer, out: &mut Outputs) -> Result<Vec<(u32, String)>> {
         for (rows, arrangement) in answer.outputs.into_iter().zip(&mut self.outputs) {
-            let batch = arrangement.rows(given, rows)?;
+            let batch = arrangement.rows(input, rows)?;
             if arrangement.output == 0 {
                 self.metrics.rows_out.fetch_add(batch.row_count() as u64, Relaxed);
             }
@@ -154,7 +154,7 @@ impl ProcessOperator {
         Ok(answer.failures.into_iter().map(|failure| (failure.row, failure.message)).collect())
     }
 
-    /// The clock of which a timer is due, and up to when its timers are.
+    /// Returns a clock that has a timer which is due, and the time up to which its timers are due.
     fn next_due(&mut self) -> Result<Option<(TimerClock, i64)>> {
         let processing_time = (!self.has_ended).then_some((TimerClock::ProcessingTime, self.now));
         let event_time = self.watermark.map(|watermark| (TimerClock::EventTime, watermark));
@@ -163,7 +163,7 @@ impl ProcessOperator {
         Ok([event_time, processing_time].into_iter().flatten().find(is_due))
     }
 
-    /// Calls the function for timers of this clock that are due, those too that were set meanwhile.
+    /// Calls the function for timers of a clock that are due, including timers that were set meanwhile.
     fn fire(&mut self, by: TimerClock, up_to: i64, out: &mut Outputs) -> Result<()> {
         let timers = self.state.state::<ProcessState>()?.timers();
         let firing = &mut self.firing[clock(by) as usize];
@@ -177,32 +177,32 @@ impl ProcessOperator {
         self.call_timers(by, due, out)
     }
 
-    /// Fires what is due, some calls at a time.
-    fn go_on(&mut self, out: &mut Outputs) -> Result<()> {
+    /// Fires timers that are due, up to [`CALLS_AT_ONCE`] calls.
+    fn fire_due(&mut self, out: &mut Outputs) -> Result<()> {
         self.is_firing = true;
         for _ in 0..CALLS_AT_ONCE {
             if self.portions.has_yielded() {
                 return Ok(());
             }
-            // Who stops a job does not wait for timers that are set again each time.
+            // A stop does not wait for timers that set each other.
             let chained = self.job.stop_requested() && self.firing.iter().flatten().any(Firing::is_chained);
             let due = if self.gave_up || chained { None } else { self.next_due()? };
             match due {
                 Some((by, up_to)) => self.fire(by, up_to, out)?,
-                None => return self.has_fired(),
+                None => return self.finish_firing(),
             }
         }
         Ok(())
     }
 
-    fn has_fired(&mut self) -> Result<()> {
+    fn finish_firing(&mut self) -> Result<()> {
         self.is_firing = false;
         self.firing = [None, None];
         if self.has_ended {
             self.metrics.add_plugin_metrics(self.function.metrics());
             return Ok(());
         }
-        self.told = self.watermark;
+        self.forwarded = self.watermark;
         self.schedule()
     }
 
@@ -216,32 +216,32 @@ impl ProcessOperator {
         let keys = KeyColumns { fields: &self.key_fields, columns: &columns, count };
         let context = self.context();
         let answer = self.function.on_timers(keys, &timers, &mut self.state, &context)?;
-        // T3: what a timer gives that was set for a time that has passed is not late for that.
-        let earliest = self.told.map_or(i64::MIN, |told| told.saturating_add(1));
+        // T3: the results of a timer that was set in the past are not late.
+        let earliest = self.forwarded.map_or(i64::MIN, |watermark| watermark.saturating_add(1));
         let dated = due.times.iter().map(|time| *time.max(&earliest));
         let dated: ArrayRef = Arc::new(TimestampMillisecondArray::from_iter_values(dated));
         let times: ArrayRef = Arc::new(TimestampMillisecondArray::from(due.times));
         let keys = Batch::new(columns, count).select(&due.key_of.into());
-        let given = keys.with_event_time(self.has_event_time.then(|| Column::from(dated)));
-        let failures = self.give(Given::Timers(&given), answer, out)?;
+        let keys = keys.with_event_time(self.has_event_time.then(|| Column::from(dated)));
+        let failures = self.emit(CallInput::Timers(&keys), answer, out)?;
         if !failures.is_empty() {
-            // A tag has all 64 bits; a column of the job's types has one less, and a sign.
+            // A tag is an unsigned 64-bit number; an int64 column shows its bits with a sign.
             let tags: ArrayRef = Arc::new(Int64Array::from_iter_values(due.tags.iter().map(|tag| *tag as i64)));
             let own = [Column::from(times), Column::from(tags)];
-            let timers = given.with_columns(given.columns().iter().cloned().chain(own).collect());
+            let timers = keys.with_columns(keys.columns().iter().cloned().chain(own).collect());
             self.portions.emit(out, ERRORS, self.timer_letters.of(&timers, failures)?);
         }
         Ok(())
     }
 
-    /// Has the job come back when the next timer of processing time fires.
+    /// Has the job schedule the operator when the next timer of processing time is due.
     fn schedule(&mut self) -> Result<()> {
         let timers = self.state.state::<ProcessState>()?.timers();
         self.has_timers = !timers.is_empty();
         let next = timers.next(clock(TimerClock::ProcessingTime));
         if next != self.due {
             self.due = next;
-            // A tick is not negative, and what was due by now has fired.
+            // A tick is not negative, and timers that were due by now have fired.
             if let Some(due) = next.filter(|due| *due > self.now) {
                 self.job.due_at(due as Tick);
             }
@@ -276,10 +276,10 @@ impl Operator for ProcessOperator {
         };
         let context = self.context();
         let answer = self.function.on_batch(&rows, &mut self.state, &context)?;
-        let failures = self.give(Given::Rows(input, &batch), answer, out)?;
+        let failures = self.emit(CallInput::Rows(input, &batch), answer, out)?;
         self.portions.emit(out, ERRORS, self.sides[input].dead_letters.of(&batch, failures)?);
-        // Timers in the past fire at once.
-        self.go_on(out)
+        // Timers that were set in the past fire now.
+        self.fire_due(out)
     }
 
     fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
@@ -287,7 +287,7 @@ impl Operator for ProcessOperator {
             self.watermark = Some(watermark);
             self.metrics.set_watermark(watermark);
         }
-        self.go_on(out)
+        self.fire_due(out)
     }
 
     fn promise(&self, inputs: Signal) -> Signal {
@@ -300,17 +300,17 @@ impl Operator for ProcessOperator {
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
         self.now = self.now.max(tick as i64);
-        self.go_on(out)
+        self.fire_due(out)
     }
 
     fn end(&mut self, complete: bool, tick: Tick, out: &mut Outputs) -> Result<()> {
         self.now = self.now.max(tick as i64);
         self.has_ended = true;
         if !complete {
-            return self.has_fired();
+            return self.finish_firing();
         }
         self.watermark = Some(END_OF_TIME);
-        self.go_on(out)
+        self.fire_due(out)
     }
 
     fn has_yielded(&self) -> bool {
@@ -319,6 +319,6 @@ impl Operator for ProcessOperator {
 
     fn resume(&mut self, out: &mut Outputs) -> Result<()> {
         self.portions.resume(out);
-        if self.is_firing { self.go_on(out) } else { Ok(()) }
+        if self.is_firing { self.fire_due(out) } else { Ok(()) }
     }
 }

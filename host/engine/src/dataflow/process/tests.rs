@@ -1,4 +1,4 @@
-//! The operator with guests of a few lines: when timers fire, what a failed call leaves, what passes through.
+//! The operator with guests of a few lines: the firing of timers, the effects of a failed call, columns that pass through.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,9 +28,9 @@ use flowgate_state::store::{JobStores, StateStore};
 use flowgate_wall::binding::OpenRequest;
 use flowgate_wall::{CompileIn, Function, Limits, Plugins, Settings};
 
-/// A guest to which each row is an instruction: `x` has the tag in bits 0 and 1, whether to clear in bit 2, the clock in
-/// bit 3 (0: event time), and the time in the rest. It gives no row for a row, and one for each timer. A timer with the tag
-/// 3 sets one with the tag 2, 5 ms later; one with the tag 1 and the time 666 traps, as does a row of -1, after what it set.
+/// A guest for which each row is an instruction: `x` has the tag in bits 0 and 1, whether to clear in bit 2, the clock in bit 3
+/// (0: event time), and the time in the rest. It returns no row for a row, and one row for each timer. A timer with the tag 3
+/// sets one with the tag 2, 5 ms later. A timer with the tag 1 and the time 666 traps; so does a row of -1, after it set one.
 pub(super) const TIMERS: &str = r#"
     (import "flowgate:plugin/timers@0.1.0" "set" (func $set (param i32 i32)))
     (import "flowgate:plugin/timers@0.1.0" "clear" (func $clear (param i32 i32)))
@@ -83,7 +83,7 @@ pub(super) const TIMERS: &str = r#"
     (data (i32.const 96) "\01")
 "#;
 
-/// Two inputs where the binding has one.
+/// Gives the binding two inputs instead of one.
 const TWO_INPUTS: &str = r#"
     (data (i32.const 64) "\20\00\00\00\01\00\00\00\20\00\00\00\01\00\00\00")
     (data (i32.const 148) "\02") (data (i32.const 184) "\02")
@@ -183,7 +183,7 @@ impl Harness {
         self.settle().unwrap();
     }
 
-    /// As the shell does, until the operator has given all.
+    /// Resumes the operator, as the shell does, until it no longer yields.
     fn settle(&mut self) -> Result<()> {
         while self.operator.has_yielded() {
             self.operator.resume(&mut self.out)?;
@@ -196,16 +196,16 @@ impl Harness {
         self.out.take(output).0.into_iter().filter_map(batch).collect()
     }
 
-    /// The rows given since the last look: key and event time.
-    fn given(&mut self) -> Vec<(i64, i64)> {
-        let mut given = Vec::new();
+    /// Returns the rows emitted since the last call: key and event time.
+    fn emitted(&mut self) -> Vec<(i64, i64)> {
+        let mut emitted = Vec::new();
         for batch in self.batches(0) {
             let keys = batch.columns()[0].gather().unwrap();
             let times = batch.event_time().unwrap().gather().unwrap();
             let times = times.as_primitive::<TimestampMillisecondType>().values().to_vec();
-            given.extend(keys.as_primitive::<Int64Type>().values().iter().copied().zip(times));
+            emitted.extend(keys.as_primitive::<Int64Type>().values().iter().copied().zip(times));
         }
-        given
+        emitted
     }
 }
 
@@ -259,9 +259,8 @@ impl Model {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
-    /// Goal: each timer of event time fires once, in order, before the watermark goes on; those in the past at once; the
-    /// rest at the end (P2), also where there is no memory for any (K2). Method: random sets, clears and watermarks, against a
-    /// list.
+    /// Goal: each timer of event time fires once, in order, before the watermark is forwarded; timers in the past at once; the
+    /// rest at the end (P2), also with memory for none (K2). Method: random sets, clears and watermarks, against a list.
     #[test]
     fn timers_fire_once_and_in_order(steps in steps(), enough: bool) {
         let mut harness = Harness::with_memory(TIMERS, 1, if enough { u64::MAX } else { 0 });
@@ -290,10 +289,10 @@ proptest! {
                     model.fire(next)
                 }
             };
-            prop_assert_eq!(harness.given(), expected);
+            prop_assert_eq!(harness.emitted(), expected);
         }
         harness.end();
-        prop_assert_eq!(harness.given(), model.fire(i64::MAX));
+        prop_assert_eq!(harness.emitted(), model.fire(i64::MAX));
         prop_assert!(model.set.is_empty());
     }
 }
@@ -303,15 +302,15 @@ fn timers_of_processing_time_fire_at_their_tick_and_not_at_the_end() {
     let mut harness = Harness::new(TIMERS, 1);
     let set = |time| instruction(time, 0, false, true);
     harness.rows(0, &[(1, set(1_000)), (2, set(900)), (3, set(5_000)), (4, set(500))], 600);
-    assert_eq!(harness.given(), [(4, 500)], "in the past: at once");
+    assert_eq!(harness.emitted(), [(4, 500)], "in the past: at once");
     assert_eq!(harness.job.next_due(600), Some(900));
     harness.tick(899);
-    assert_eq!(harness.given(), []);
+    assert_eq!(harness.emitted(), []);
     harness.tick(1_000);
-    assert_eq!(harness.given(), [(2, 900), (1, 1_000)]);
+    assert_eq!(harness.emitted(), [(2, 900), (1, 1_000)]);
     assert_eq!(harness.job.next_due(1_000), Some(5_000));
     harness.end();
-    assert_eq!(harness.given(), []);
+    assert_eq!(harness.emitted(), []);
 }
 
 #[test]
@@ -348,16 +347,16 @@ const LATER_AND_LATER: &str = r#"
 "#;
 
 #[test]
-fn results_of_timers_are_taken_before_there_are_more() {
+fn receivers_take_results_of_timers_before_there_are_more() {
     let mut harness = Harness::new(LATER_AND_LATER, 1);
     harness.rows(0, &[(1, 1)], 1);
-    harness.given();
+    harness.emitted();
     harness.operator.signal(Signal::active(99), &mut harness.out).unwrap();
-    let (mut turns, mut rows) = (1, harness.given().len());
+    let (mut turns, mut rows) = (1, harness.emitted().len());
     assert!(rows < 100, "{rows} rows at once");
     while harness.operator.has_yielded() {
         harness.operator.resume(&mut harness.out).unwrap();
-        rows += harness.given().len();
+        rows += harness.emitted().len();
         turns += 1;
     }
     assert_eq!(rows, 100);
@@ -386,7 +385,7 @@ fn a_row_that_traps_leaves_no_timer_and_a_timer_that_traps_is_a_dead_letter() {
     let letters = harness.batches(1);
     assert_eq!(letters.iter().map(Batch::row_count).sum::<usize>(), 1);
     harness.watermark(1_000).unwrap();
-    assert_eq!(harness.given(), [(1, 10), (4, 667)]);
+    assert_eq!(harness.emitted(), [(1, 10), (4, 667)]);
     let letters = harness.batches(1);
     let row = letters[0].columns()[3].gather().unwrap();
     assert_eq!(row.as_string::<i32>().value(0), r#"{"k":3,"timer":"1970-01-01T00:00:00.666Z","tag":1}"#);
@@ -394,7 +393,7 @@ fn a_row_that_traps_leaves_no_timer_and_a_timer_that_traps_is_a_dead_letter() {
 }
 
 #[test]
-fn what_the_other_input_or_a_timer_does_not_have_is_null() {
+fn columns_that_the_other_input_or_a_timer_lacks_are_null() {
     let mut harness = Harness::new(TWO_INPUTS, 2);
     harness.rows(0, &[(1, 10), (2, 20)], 1);
     harness.rows(1, &[(30, 1)], 1);

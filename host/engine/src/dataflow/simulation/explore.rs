@@ -1,4 +1,4 @@
-//! Goes through the orders in which messages can arrive.
+//! Exploration of the orders in which messages can arrive.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -24,20 +24,20 @@ use flowgate_connect::blackhole::Blackhole;
 use flowgate_connect::encode::json_row;
 use flowgate_wall::{Limits, Plugins};
 
-/// What an operator sent on a worker, by output.
+/// The messages that an operator sent on a worker, by output.
 type Sent = Rc<Vec<Vec<Envelope>>>;
 
-/// What was sent so far, by operator and worker: one of the courses that things can take.
+/// One possible course of a job: the messages sent so far, by operator and worker.
 type Course = Vec<Vec<Sent>>;
 
-/// How far to go.
+/// The bounds of an exploration.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::dataflow) struct Bounds {
-    /// Kinds of orders of arrival at one operator that are all tried; of more, as many are drawn.
+    /// Kinds of orders of arrival that are tried at one operator; if there are more, this number is drawn.
     pub(in crate::dataflow) orders_max: usize,
-    /// Courses that are followed; of more, as many are drawn.
+    /// Courses that are followed; if there are more, this number is drawn.
     pub(in crate::dataflow) courses_max: usize,
-    /// What draws.
+    /// The seed of the draws.
     pub(in crate::dataflow) seed: u64,
 }
 
@@ -48,19 +48,19 @@ pub(in crate::dataflow) struct Simulated {
     operators: Vec<Seen>,
 }
 
-/// What came out, over all courses.
+/// The results of all courses.
 #[derive(Debug, Default)]
 pub(in crate::dataflow) struct Outcomes {
-    /// The rows of each sink, sorted; each course's once.
+    /// The rows of each sink, sorted; each different result once.
     pub(in crate::dataflow) rows: BTreeSet<BTreeMap<String, Vec<String>>>,
-    /// Orders of arrival that were tried.
+    /// The number of orders of arrival that were tried.
     pub(in crate::dataflow) orders: usize,
-    /// Whether these were all that there are.
+    /// Whether all orders and courses were tried.
     pub(in crate::dataflow) all: bool,
 }
 
 impl Simulated {
-    /// Checks a job and opens it. Its sources follow scripts; their connectors do not matter. Sinks are blackholes.
+    /// Checks a job and opens it. Its sources follow scripts, whatever their connectors are. Sinks are blackholes.
     pub(in crate::dataflow) fn new(text: &str, parallelism: usize, base: &Path) -> Self {
         let (name, language) = ("job.yaml".into(), Language::Yaml);
         let loaded = load(Document { name, text: text.into(), language, base: base.into() }, &[], &|_| None);
@@ -74,10 +74,10 @@ impl Simulated {
         Simulated { graph, opened, operators }
     }
 
-    /// The rows of the sinks, in every course that things can take, within bounds. `scripts`: by source, one for each worker.
+    /// Returns the rows of the sinks in every course, within bounds. `scripts`: by source, one for each worker.
     ///
     /// # Panics
-    /// Where an invariant of the protocol of time does not hold on a channel.
+    /// An invariant of the protocol of time does not hold on a channel.
     pub(in crate::dataflow) fn explore(&self, scripts: &BTreeMap<&str, Vec<Script>>, bounds: Bounds) -> Outcomes {
         let mut outcomes = Outcomes { all: true, ..Outcomes::default() };
         let mut random = Random(bounds.seed | 1);
@@ -86,7 +86,7 @@ impl Simulated {
             courses.iter_mut().for_each(|course| course.push(Vec::new()));
             for worker in 0..self.graph.parallelism {
                 let mut further: BTreeMap<String, Course> = BTreeMap::new();
-                // Many courses do not differ in what comes to this operator.
+                // Many courses do not differ in the messages for this operator.
                 let mut known: HashMap<String, Vec<Sent>> = HashMap::new();
                 for course in &courses {
                     let channels = self.channels(operator, worker, course);
@@ -115,7 +115,7 @@ impl Simulated {
         outcomes
     }
 
-    /// What an operator may send on a worker.
+    /// Returns the different outputs that an operator can have on a worker.
     fn of(
         &self,
         (number, worker): (usize, usize),
@@ -149,7 +149,7 @@ impl Simulated {
         different.into_values().collect()
     }
 
-    /// What comes to an operator on a worker: for each channel its input, and its messages in order.
+    /// Returns the channels to an operator on a worker.
     fn channels(&self, operator: &Seen, worker: usize, course: &Course) -> Vec<Channel> {
         let mut channels = Vec::new();
         for (input, ((from, output), route)) in operator.inputs.iter().enumerate() {
@@ -166,9 +166,9 @@ impl Simulated {
         channels
     }
 
-    /// T1, T3, T4 and T5, on each channel of what an operator has sent.
+    /// Checks T1, T3, T4 and T5 on each channel from an operator.
     fn check_channels(&self, operator: &Seen, sent: &[Vec<Envelope>]) {
-        // These make rows; others pass rows on, which may have been late already.
+        // These make rows; others forward rows, which may have been late already.
         let makes = |kind: &NodeKind| match kind {
             NodeKind::Window(spec) => !spec.marks_results,
             NodeKind::Join(_) => true,
@@ -203,7 +203,7 @@ impl Simulated {
         }
     }
 
-    /// The rows of each sink, sorted.
+    /// Returns the rows of each sink, sorted.
     fn rows(&self, course: &Course) -> Result<BTreeMap<String, Vec<String>>> {
         let mut rows: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for node in self.graph.nodes.iter().filter(|node| matches!(node.kind, NodeKind::Sink(_))) {
@@ -227,7 +227,7 @@ fn times(batch: &Batch) -> Vec<i64> {
     times.map_or_else(Vec::new, |times| times.as_primitive::<TimestampMillisecondType>().values().to_vec())
 }
 
-/// What tells sequences of messages apart.
+/// Returns a text that identifies a sequence of messages.
 fn text_of(messages: &[Envelope]) -> String {
     let text = |envelope: &Envelope| match &envelope.message {
         Message::Signal { signal, .. } => format!("[{:?} {}]", signal.activity, signal.watermark),
@@ -246,36 +246,36 @@ fn fingerprint(course: &Course) -> String {
     sent.map(|sent| text_of(sent)).collect::<Vec<_>>().join("\n")
 }
 
-/// One message sequence of a sender, as it matters for the order of arrival.
+/// A channel: the input at which it arrives, and its messages in order.
 type Channel = (usize, Vec<Envelope>);
 
-/// Where an order of arrival has come to.
+/// The beginning of an order of arrival.
 #[derive(Clone)]
-struct Place {
-    /// Messages taken, by channel.
-    taken: Vec<usize>,
-    /// What the operator has been called for: rows, by channel and place, and merged signals.
+struct Prefix {
+    /// The number of messages that have arrived, by channel.
+    arrived: Vec<usize>,
+    /// The calls of the operator: for rows, by channel and position, and for merged signals.
     calls: Vec<(usize, usize, Signal)>,
     merge: Merge,
-    /// The channels, in the order in which messages were taken.
+    /// The channels, in the order in which messages arrived.
     order: Vec<usize>,
 }
 
-/// Orders of arrival, one of each kind: orders are of one kind where the operator is called for the same things in the same
-/// order, since a signal that changes nothing is not told to it. The second value says whether these are all kinds; of more than
-/// `most`, some are drawn.
-fn orders(channels: &[Channel], most: usize, random: &mut Random) -> (Vec<Vec<usize>>, bool) {
+/// Returns orders of arrival, one of each kind, and whether these are all kinds; of more than `orders_max`, some are drawn.
+/// Orders are of one kind if the operator has the same calls in the same order: it does not receive a signal that changes
+/// nothing.
+fn orders(channels: &[Channel], orders_max: usize, random: &mut Random) -> (Vec<Vec<usize>>, bool) {
     let total: usize = channels.iter().map(|(_, messages)| messages.len()).sum();
     let merge = Merge::new(channels.len());
-    let mut places = vec![Place { taken: vec![0; channels.len()], calls: Vec::new(), merge, order: Vec::new() }];
+    let mut prefixes = vec![Prefix { arrived: vec![0; channels.len()], calls: Vec::new(), merge, order: Vec::new() }];
     let mut all = true;
     for _ in 0..total {
-        let mut further: HashMap<_, Place> = HashMap::new();
-        for place in &places {
+        let mut further: HashMap<_, Prefix> = HashMap::new();
+        for prefix in &prefixes {
             for (channel, (_, messages)) in channels.iter().enumerate() {
-                let at = place.taken[channel];
+                let at = prefix.arrived[channel];
                 let Some(envelope) = messages.get(at) else { continue };
-                let mut next = place.clone();
+                let mut next = prefix.clone();
                 match &envelope.message {
                     Message::Signal { signal, .. } => {
                         let merged = next.merge.receive(channel, *signal);
@@ -283,26 +283,26 @@ fn orders(channels: &[Channel], most: usize, random: &mut Random) -> (Vec<Vec<us
                     }
                     Message::Batch(_) | Message::Control(_) => next.calls.push((channel, at, Signal::START)),
                 }
-                next.taken[channel] += 1;
+                next.arrived[channel] += 1;
                 next.order.push(channel);
-                further.entry((next.taken.clone(), next.calls.clone())).or_insert(next);
+                further.entry((next.arrived.clone(), next.calls.clone())).or_insert(next);
             }
         }
-        places = further.into_values().collect();
-        places.sort_unstable_by(|a, b| a.order.cmp(&b.order));
-        while places.len() > most {
+        prefixes = further.into_values().collect();
+        prefixes.sort_unstable_by(|a, b| a.order.cmp(&b.order));
+        while prefixes.len() > orders_max {
             all = false;
-            places.swap_remove(random.below(places.len()));
+            prefixes.swap_remove(random.below(prefixes.len()));
         }
     }
-    (places.into_iter().map(|place| place.order).collect(), all)
+    (prefixes.into_iter().map(|prefix| prefix.order).collect(), all)
 }
 
-/// A generator of numbers that are the same in every run: xorshift64 (Marsaglia, "Xorshift RNGs", 2003).
+/// A generator of pseudo-random numbers, the same in every run: xorshift64 (Marsaglia, "Xorshift RNGs", 2003).
 pub(in crate::dataflow) struct Random(pub u64);
 
 impl Random {
-    /// A number below this one, which is not 0.
+    /// Returns a number below `end`, which is not 0.
     pub(in crate::dataflow) fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -312,7 +312,7 @@ impl Random {
 }
 
 #[test]
-fn orders_that_differ_in_nothing_that_is_told_are_one() {
+fn orders_with_the_same_calls_are_one() {
     let signal = |from: u32, signal: Signal| Envelope::new(0, Message::Signal { from, signal });
     let rows = || Envelope::new(0, Message::Batch(Batch::new(vec![], 1)));
     let channel = |from: u32| {
@@ -320,8 +320,8 @@ fn orders_that_differ_in_nothing_that_is_told_are_one() {
         (0, vec![rows(), watermark, end])
     };
     let channels = [channel(0), channel(1)];
-    // The rows of one or of the other first, and the second's rows before or behind the end of the first: the merged watermark
-    // moves when both have told theirs.
+    // The rows of one or of the other first, and the second's rows before or after the end of the first: the merged watermark
+    // advances when both have sent theirs.
     let (kinds, all) = orders(&channels, 100, &mut Random(1));
     assert_eq!((kinds.len(), all), (2, true));
     assert!(!orders(&channels, 1, &mut Random(1)).1);

@@ -1,4 +1,4 @@
-//! Small jobs in every order of arrival: what comes out is always the same, and is what one worker gives.
+//! Small jobs in every order of arrival: the results are always the same, and are those of one worker.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,10 +22,10 @@ fn rows(rows: &[(i64, i64)]) -> Act {
     Act::Rows(rows.iter().map(|(time, key)| vec![*time, *key, 1]).collect())
 }
 
-/// Enough for all courses of a small script.
+/// Bounds that allow all courses of a small script.
 const ALL: Bounds = Bounds { orders_max: 50_000, courses_max: 5_000, seed: 1 };
 
-/// As many as a test has time for.
+/// Bounds that a test has time for.
 const SOME: Bounds = Bounds { orders_max: 400, courses_max: 60, seed: 1 };
 
 fn explore(text: &str, scripts: &BTreeMap<&str, Vec<Script>>, bounds: Bounds) -> Outcomes {
@@ -33,9 +33,9 @@ fn explore(text: &str, scripts: &BTreeMap<&str, Vec<Script>>, bounds: Bounds) ->
     Simulated::new(text, parallelism, Path::new(".")).explore(scripts, bounds)
 }
 
-/// What one worker makes of all rows at once.
-fn at_once(text: &str, scripts: &BTreeMap<&str, Vec<Script>>) -> BTreeMap<String, Vec<String>> {
-    let together = |scripts: &Vec<Script>| {
+/// Returns the results of one worker that receives all rows in one batch.
+fn expected(text: &str, scripts: &BTreeMap<&str, Vec<Script>>) -> BTreeMap<String, Vec<String>> {
+    let merged = |scripts: &Vec<Script>| {
         let mut all: Vec<Vec<i64>> = Vec::new();
         for act in scripts.iter().flatten() {
             if let Act::Rows(rows) = act {
@@ -44,7 +44,7 @@ fn at_once(text: &str, scripts: &BTreeMap<&str, Vec<Script>>) -> BTreeMap<String
         }
         vec![vec![Act::Rows(all)]]
     };
-    let scripts = scripts.iter().map(|(name, scripts)| (*name, together(scripts))).collect();
+    let scripts = scripts.iter().map(|(name, scripts)| (*name, merged(scripts))).collect();
     let outcomes = explore(text, &scripts, ALL);
     let mut rows = outcomes.rows.into_iter();
     let only = rows.next().expect("there is one");
@@ -52,14 +52,14 @@ fn at_once(text: &str, scripts: &BTreeMap<&str, Vec<Script>>) -> BTreeMap<String
     only
 }
 
-/// What comes out does not depend on the order of arrival: all orders of a small script, many of larger ones.
+/// Checks that results do not depend on the order of arrival: all orders of a small script, many of larger ones.
 #[track_caller]
 fn always_the_same(operators: &str, sinks: &str, small: &BTreeMap<&str, Vec<Script>>) {
     assert!(check(operators, sinks, small, ALL), "these were all orders");
     mostly_the_same(operators, sinks);
 }
 
-/// The same of many orders alone.
+/// Checks the same for many orders only.
 #[track_caller]
 fn mostly_the_same(operators: &str, sinks: &str) {
     check(operators, sinks, &two_workers(), SOME);
@@ -71,7 +71,7 @@ fn check(operators: &str, sinks: &str, scripts: &BTreeMap<&str, Vec<Script>>, bo
     let text = job(operators, sinks);
     let outcomes = explore(&text, scripts, bounds);
     println!("{} orders, all: {}", outcomes.orders, outcomes.all);
-    let expected = at_once(&text, scripts);
+    let expected = expected(&text, scripts);
     assert!(operators.contains("anti") || expected.values().any(|rows| !rows.is_empty()), "something comes out");
     for rows in &outcomes.rows {
         assert_eq!(rows, &expected);
@@ -79,13 +79,13 @@ fn check(operators: &str, sinks: &str, scripts: &BTreeMap<&str, Vec<Script>>, bo
     outcomes.all
 }
 
-/// Two workers with a batch each, one of them without rows of `b`.
+/// Scripts of two workers with a batch each, one of them without rows of `b`.
 fn small() -> BTreeMap<&'static str, Vec<Script>> {
     let (first, second) = (vec![rows(&[(0, 1), (5, 2)])], vec![rows(&[(2, 1)])]);
     BTreeMap::from([("a", vec![first, second]), ("b", vec![vec![rows(&[(1, 1)])], vec![]])])
 }
 
-/// Two workers with a row each.
+/// Scripts of two workers with a row each.
 fn tiny() -> BTreeMap<&'static str, Vec<Script>> {
     BTreeMap::from([
         ("a", vec![vec![rows(&[(0, 1)])], vec![rows(&[(5, 1)])]]),
@@ -93,7 +93,7 @@ fn tiny() -> BTreeMap<&'static str, Vec<Script>> {
     ])
 }
 
-/// In order on each worker.
+/// Scripts of two workers, in order on each.
 fn two_workers() -> BTreeMap<&'static str, Vec<Script>> {
     let first = vec![rows(&[(0, 1), (1, 2)]), rows(&[(5, 1)])];
     let second = vec![rows(&[(2, 1), (3, 3)])];
@@ -120,7 +120,7 @@ fn a_window_over_a_window_has_no_late_rows() {
 }
 
 #[test]
-fn windows_whose_result_goes_by_the_order_of_rows_are_chained_too() {
+fn windows_that_depend_on_the_order_of_rows_are_chained_too() {
     let operators = "  first: { input: a, key: [k], window: { sliding: 4ms, every: 2ms }, aggregate: { n: first(v) } }
   last: { input: first, key: [k], window: { session: 3ms }, aggregate: { n: count(), last: last(n) } }\n";
     always_the_same(operators, &with_late(), &small());
@@ -134,7 +134,7 @@ fn sessions_over_sessions_have_no_late_rows() {
 }
 
 #[test]
-fn a_window_is_joined_with_a_stream_that_goes_on() {
+fn a_window_is_joined_with_a_stream() {
     let operators = "  first: { input: a, key: [k], window: { tumbling: 4ms }, aggregate: { n: count() } }
   chosen: { input: first, select: [k, n] }
   last: { inputs: [chosen, b], key: [k], join: full, window: { tumbling: 8ms } }\n";
@@ -143,7 +143,7 @@ fn a_window_is_joined_with_a_stream_that_goes_on() {
 }
 
 #[test]
-fn windows_of_two_streams_meet_in_a_union() {
+fn windows_of_two_streams_are_united() {
     let operators = "  first: { input: a, key: [k], window: { tumbling: 4ms }, aggregate: { n: count() } }
   second: { input: b, key: [k], window: { tumbling: 2ms }, aggregate: { n: count() } }
   both: { union: [first, second] }
@@ -159,7 +159,7 @@ fn two_windows_of_one_stream_are_joined() {
   right: { input: second, select: [k, m] }
   last: { inputs: [left, right], key: [k], join: left, window: { tumbling: 4ms } }\n";
     mostly_the_same(operators, OUT);
-    // Without aggregation before the shuffle there are fewer messages: all orders of them.
+    // Without pre-aggregation there are fewer messages, so that all orders can be tried.
     let in_order = operators.replace("{ n: count() }", "{ n: first(v) }").replace("{ m: count() }", "{ m: first(v) }");
     assert!(check(&in_order, OUT, &tiny(), ALL), "these were all orders");
 }
@@ -183,7 +183,7 @@ fn a_global_window_is_in_front_of_a_window_in_time() {
 }
 
 #[test]
-fn the_results_of_a_window_have_their_event_time_set_anew() {
+fn the_results_of_a_window_have_their_event_time_assigned_again() {
     let operators = "  first: { input: a, key: [k], window: { tumbling: 4ms }, aggregate: { n: count() }, \
                      event_time: { column: window_start, max_out_of_orderness: 10ms } }
   last: { input: first, window: { tumbling: 4ms }, aggregate: { n: sum(n), rows: count() } }\n";
@@ -191,7 +191,7 @@ fn the_results_of_a_window_have_their_event_time_set_anew() {
 }
 
 #[test]
-fn nobody_waits_for_a_source_that_is_idle_and_never_comes_back() {
+fn operators_do_not_wait_for_a_source_that_stays_idle() {
     let operators = "  first: { input: a, key: [k], window: { tumbling: 4ms }, aggregate: { n: count() } }
   last: { input: first, window: { tumbling: 4ms }, aggregate: { n: sum(n), rows: count() } }\n";
     let mut scripts = small();

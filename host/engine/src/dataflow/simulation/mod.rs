@@ -1,9 +1,9 @@
-//! A simulation of the engine, for tests: every order in which messages can arrive, instead of the one that a run happens to see.
+//! A simulation of the engine, for tests: every order in which messages can arrive, instead of the order of one run.
 //!
-//! Operators form no circle, so that what an operator does follows from the order in which it takes the messages of its
-//! channels, and nothing else. [`explore`] goes through a job operator by operator and worker by worker, and through all such
-//! orders for each. Operators, shells and the merging of signals are the real ones; only [`stage`], the engine, and the
-//! sources, which follow a script, are made for it.
+//! Operators form no cycle, so that the output of an operator depends only on the order in which it receives the messages of
+//! its channels. [`explore`] takes a job operator by operator and worker by worker, and tries all such orders for each.
+//! Operators, shells and the merging of signals are the real ones; the simulation replaces only the engine, by [`stage`], and
+//! the sources, which follow a [`script`].
 
 pub(super) mod explore;
 mod job_tests;

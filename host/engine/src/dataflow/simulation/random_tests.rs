@@ -29,7 +29,7 @@ fn job(windows: &[String]) -> String {
     )
 }
 
-/// A window that counts each row once, of a key or without one.
+/// Generates a window that counts each row once, of a key or without one.
 fn window() -> impl Strategy<Value = String> {
     let window = prop_oneof![
         (1i64..8).prop_map(|size| format!("window: {{ tumbling: {size}ms }}")),
@@ -39,7 +39,7 @@ fn window() -> impl Strategy<Value = String> {
     (window, any::<bool>()).prop_map(|(window, keyed)| if keyed { format!("key: [k], {window}") } else { window })
 }
 
-/// Windows behind one another; a key is there as long as the one before had it.
+/// Generates a chain of windows; a window can have a key if the one before it has.
 fn chain() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(window(), 1..4).prop_map(|mut windows| {
         let mut keyed = true;
@@ -53,13 +53,13 @@ fn chain() -> impl Strategy<Value = Vec<String>> {
     })
 }
 
-fn script(most: usize) -> impl Strategy<Value = Script> {
+fn script(acts_max: usize) -> impl Strategy<Value = Script> {
     let rows = prop::collection::vec((0i64..20, 0i64..3), 1..5)
         .prop_map(|rows| Act::Rows(rows.into_iter().map(|(time, key)| vec![time, key, 1]).collect()));
-    prop::collection::vec(prop_oneof![5 => rows, 1 => Just(Act::Idle)], 0..most)
+    prop::collection::vec(prop_oneof![5 => rows, 1 => Just(Act::Idle)], 0..acts_max)
 }
 
-/// Sum of the numbers called `n` in rows.
+/// Returns the sum of the column `n` over rows; a row without it counts as 1.
 fn counted(rows: &[String]) -> i64 {
     let number = |row: &String| {
         let row: serde_json::Value = serde_json::from_str(row).expect("rows are JSON");
@@ -68,7 +68,7 @@ fn counted(rows: &[String]) -> i64 {
     rows.iter().map(number).sum()
 }
 
-/// In order on each worker, and never idle.
+/// Sorts the rows of each worker, and removes idleness.
 fn in_order(scripts: &mut [Script]) {
     for script in scripts {
         script.retain(|act| matches!(act, Act::Rows(_)));
@@ -93,8 +93,8 @@ fn bounds(seed: u64) -> Bounds {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
-    /// Goal: T6, rows in are rows counted and late rows. Method: chains of windows over rows in any order, with sources that
-    /// are idle, come back, end early or have nothing, on one to three workers; orders of arrival are drawn. T1 to T5 are
+    /// Goal: T6, input rows are counted rows and late rows. Method: chains of windows over rows in any order, with sources that
+    /// are idle, active again, end early or are empty, on one to three workers; orders of arrival are drawn. T1 to T5 are
     /// checked on every channel.
     #[test]
     fn t6_every_row_is_counted_or_late_once(
@@ -111,10 +111,10 @@ proptest! {
         }
     }
 
-    /// Goal: T2, T3 and T4: rows that are in order on their worker are never late, however workers are mixed, and what comes
-    /// out is what one worker makes of them. Method: as above.
+    /// Goal: T2, T3 and T4: rows that are in order on their worker are never late, however workers interleave, and the results
+    /// are those of one worker. Method: as above.
     #[test]
-    fn rows_in_order_are_never_late_behind_any_chain(
+    fn rows_in_order_are_never_late_in_any_chain(
         windows in chain(),
         mut scripts in prop::collection::vec(script(4), 1..4),
         seed in any::<u64>(),

@@ -1,4 +1,4 @@
-//! What a source of a simulated job gives, in order, on each worker.
+//! Scripts: what a source of a simulated job emits, in order, on each worker.
 
 use std::sync::Arc;
 
@@ -12,19 +12,19 @@ use crate::dataflow::watermark::Signal;
 use crate::job::graph::EventTime;
 use flowgate_base::schema::{DataType, Schema};
 
-/// One thing that a source does.
+/// One act of a source.
 #[derive(Debug, Clone)]
 pub(in crate::dataflow) enum Act {
-    /// Gives rows: a batch of values, int64 or timestamps, in the order of the schema.
+    /// Emits a batch of rows: values, int64 or timestamps, in the order of the schema.
     Rows(Vec<Vec<i64>>),
     /// Becomes idle.
     Idle,
 }
 
-/// What a source does on one worker, until it ends.
+/// The acts of a source on one worker, after which it ends.
 pub(in crate::dataflow) type Script = Vec<Act>;
 
-/// A batch of rows.
+/// Returns a batch of rows.
 fn batch(schema: &Schema, rows: &[Vec<i64>]) -> Batch {
     let column = |(at, field): (usize, &flowgate_base::schema::Field)| -> ArrayRef {
         let values = rows.iter().map(|row| row[at]);
@@ -36,7 +36,7 @@ fn batch(schema: &Schema, rows: &[Vec<i64>]) -> Batch {
     Batch::new(schema.fields.iter().enumerate().map(column).collect(), rows.len())
 }
 
-/// The messages of a source on a worker, by output: rows, and dead letters.
+/// Returns the messages of a source on a worker, by output: rows, and dead letters.
 pub(in crate::dataflow) fn messages(
     script: &Script,
     schema: &Schema,
@@ -45,7 +45,7 @@ pub(in crate::dataflow) fn messages(
 ) -> Vec<Vec<Envelope>> {
     let mut out = Outputs::new(&[Route::Local; 2], worker, 1);
     let mut assigner = event_time.map(|event_time| {
-        // By the clock, nothing becomes idle here; the script says when.
+        // The script makes the source idle, not the clock.
         Assigner::new(&EventTime { idle_after_ms: Some(1), ..event_time.clone() })
     });
     let mut last = Signal::START;

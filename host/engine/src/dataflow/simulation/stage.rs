@@ -1,4 +1,4 @@
-//! The engine's place taken: builds one operator of a job on one worker, and runs it over messages in a given order.
+//! The stage of the simulation: builds one operator of a job on one worker, and runs it over messages in a certain order.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,20 +15,20 @@ use flowgate_base::error::Result;
 /// The tick of everything: processing time stands still.
 pub(super) const TICK: Tick = 1_000;
 
-/// A stream: an operator's number, and which of its outputs.
+/// A stream: the number of an operator, and that of its output.
 pub(super) type Edge = (usize, usize);
 
-/// What there is to know of an operator.
+/// The description of an operator.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
     pub(super) name: String,
     pub(super) inputs: Vec<(Edge, Route)>,
     pub(super) outputs: Vec<Route>,
-    /// The node, of a source.
+    /// The node, if the operator is a source.
     pub(super) source: Option<usize>,
 }
 
-/// Goes through a job's operators on a worker, and makes one of them.
+/// A stage that notes all operators of a job on a worker, and makes one of them.
 struct OneOperator<'a> {
     graph: &'a JobGraph,
     job: &'a Arc<JobState>,
@@ -54,7 +54,7 @@ impl Stage for OneOperator<'_> {
         if number == self.wanted {
             let is_sink = |node: &crate::job::graph::Node| node.name == name && matches!(node.kind, NodeKind::Sink(_));
             let wake = Wake::new(Rc::new(|_| ()), Arc::new(|| ()));
-            // What comes to a sink is looked at by the test.
+            // The test reads the messages for a sink.
             let operator = if self.graph.nodes.iter().any(is_sink) { Box::new(Forward) } else { make(wake) };
             let routes: Vec<Route> = inputs.iter().map(|(_, route)| *route).collect();
             let seat = Seat { job: self.job, worker: self.worker, workers: self.workers() };
@@ -76,7 +76,7 @@ impl Stage for OneOperator<'_> {
     fn finish(&mut self, _edge: &Edge) {}
 }
 
-/// The operators of a job, in an order in which none is in front of one whose rows it takes.
+/// Returns the operators of a job, inputs before their readers.
 pub(super) fn operators(graph: &JobGraph, opened: &Opened) -> Vec<Seen> {
     one(graph, opened, 0, usize::MAX).0
 }
@@ -88,7 +88,7 @@ fn one(graph: &JobGraph, opened: &Opened, worker: usize, wanted: usize) -> (Vec<
     (stage.seen, stage.shell)
 }
 
-/// Collects what is sent, by output.
+/// Collects messages, by output.
 struct Collect(Vec<Vec<Envelope>>);
 
 impl Ports for Collect {
@@ -103,7 +103,8 @@ impl Ports for Collect {
     }
 }
 
-/// Runs an operator over messages, one by one, each with the input at which it arrives. Returns what it sends, by output.
+/// Runs an operator over messages, one by one, each with the input at which it arrives. Returns the messages it sends, by
+/// output.
 pub(super) fn run(
     graph: &JobGraph,
     opened: &Opened,

@@ -1,18 +1,18 @@
-//! The results of a window.
+//! The aggregates of a window.
 
 use indexmap::IndexMap;
 
 use super::built_in_aggregate::BuiltInCall;
 use super::checker::Checker;
 use super::expression::{self, Argument, Call, Called};
-use super::function::{self, Columns, Places, Wanted, WantedInput};
+use super::function::{self, ColumnMatching, Wanted, WantedInput, WantedPlaces};
 use crate::job::graph::{Aggregate, AggregateColumn};
 use crate::job::problem::{At, Problem};
 use crate::job::spec;
 use flowgate_base::schema::{Field, Schema};
 use flowgate_wall::binding::Kind;
 
-/// One aggregate and the columns that it gives; none where something is wrong.
+/// Returns an aggregate and its result columns; `None` after a problem.
 pub(super) fn check_aggregate(
     checker: &mut Checker<'_>,
     operator: &str,
@@ -34,7 +34,11 @@ pub(super) fn check_aggregate(
         config,
         files: None,
         inputs: vec![WantedInput { name: input_name, schema: input }],
-        columns: if arguments.is_empty() { Columns::Named(by_name) } else { Columns::Positional(arguments) },
+        columns: if arguments.is_empty() {
+            ColumnMatching::Named(by_name)
+        } else {
+            ColumnMatching::Positional(arguments)
+        },
         places,
     };
     let by_name = IndexMap::new();
@@ -64,7 +68,7 @@ pub(super) fn check_aggregate(
                     ));
                 }
                 Called::Plugin { plugin: plugin_name, plugin_at, function, function_at } => {
-                    let places = Places {
+                    let places = WantedPlaces {
                         operator: at.clone(),
                         plugin: (at.clone(), Some(*plugin_at)),
                         function: (at.clone(), Some(*function_at)),
@@ -78,7 +82,7 @@ pub(super) fn check_aggregate(
         }
         spec::Aggregate::Plugin(spec) => {
             let arguments = spec.columns.iter().map(|c| Argument { column: c.clone(), at: 0 }).collect();
-            let places = Places {
+            let places = WantedPlaces {
                 operator: at.clone(),
                 plugin: (at.field("plugin"), None),
                 function: (at.field("function"), None),

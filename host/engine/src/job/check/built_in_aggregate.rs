@@ -1,4 +1,4 @@
-//! The aggregates that need no plugin.
+//! Calls of built-in aggregates.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::job::graph::Aggregate;
 use crate::job::problem::{At, Problem, suggestion};
 use flowgate_base::schema::{DataType, Field, Schema};
 
-/// An aggregate: its name, its columns for messages, the least and the most of them, its own setting.
+/// An aggregate: its name, its columns for messages, their least and greatest number, its setting besides `filter`.
 type Form = (&'static str, &'static str, usize, usize, Option<&'static str>);
 
 const FORMS: [Form; 13] = [
@@ -32,7 +32,7 @@ pub fn aggregate_names() -> impl Iterator<Item = &'static str> {
     FORMS.iter().map(|form| form.0)
 }
 
-/// The greatest `k` of `top_k`: a group keeps as many values.
+/// The greatest `k` of `top_k`: each key keeps `k` values.
 const K_MAX: u64 = 1_000;
 
 /// A call of a built-in aggregate.
@@ -46,7 +46,7 @@ pub(super) struct BuiltInCall<'a> {
 }
 
 impl BuiltInCall<'_> {
-    /// The aggregate, its filter, and the field of its result (whose name is not set).
+    /// Returns the aggregate, its filter, and the field of its result, without a name.
     pub(super) fn check(&self) -> Result<(Aggregate, Option<usize>, Field), Problem> {
         let Some((_, takes, least, most, setting)) = FORMS.iter().find(|f| f.0 == self.function) else {
             let names = FORMS.map(|f| f.0);
@@ -63,7 +63,7 @@ impl BuiltInCall<'_> {
         }
         let filter = self.settings(*setting)?;
         let (aggregate, field) = self.aggregate()?;
-        // Where rows are filtered out, a group may have none.
+        // A key may have no row that passes the filter.
         let nullable = field.nullable || (filter.is_some() && !self.counts());
         Ok((aggregate, filter, Field { nullable, ..field }))
     }
@@ -76,7 +76,7 @@ impl BuiltInCall<'_> {
         Problem::error(self.at.clone(), message.into()).at_offset(at)
     }
 
-    /// Judges the names of the settings; gives the column of `filter`.
+    /// Checks the names of the settings; returns the column of `filter`.
     fn settings(&self, own: Option<&str>) -> Result<Option<usize>, Problem> {
         let mut filter = None;
         for (name, value) in self.settings.and_then(Value::as_object).into_iter().flatten() {
@@ -111,7 +111,7 @@ impl BuiltInCall<'_> {
         Ok((column, &self.input.fields[column]))
     }
 
-    /// A column of a type that is `right`, as `wants` says.
+    /// Returns a column whose type is `right`; `wants` describes such a column.
     fn typed(&self, position: usize, wants: &str, right: fn(DataType) -> bool) -> Result<(usize, &Field), Problem> {
         let (column, field) = self.column(position)?;
         if right(field.data_type) {

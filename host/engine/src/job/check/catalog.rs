@@ -1,4 +1,4 @@
-//! Where a job's plugins are, and what is asked of them.
+//! The plugins of a job: their files, and the functions that the check calls.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -8,23 +8,23 @@ use crate::job::spec;
 use flowgate_wall::binding::{Binding, FunctionInfo, OpenRequest};
 use flowgate_wall::{Function, Plugins};
 
-/// Loads plugins to see what they have. The wall implements it; tests have one of their own.
+/// Loads plugins to describe and open their functions. The wall implements it; tests have their own implementation.
 pub trait PluginCatalog {
-    /// The functions of the component in this file. Their config schemas are safe to use: they refer to nothing outside
-    /// of themselves, and to themselves only around a smaller value.
+    /// Returns the functions of the component in this file. Their config schemas are safe to use: they refer only to themselves, and
+    /// a recursive reference is always for a smaller value.
     ///
     /// # Errors
-    /// Why it is not a plugin that can be used, for the job's author.
+    /// The component is no usable plugin; the message is for the job's author.
     fn functions(&mut self, plugin: &Path) -> Result<Vec<FunctionInfo>, String>;
 
     /// Opens one function for an operator, within the job's limits.
     ///
     /// # Errors
-    /// Everything that the function finds wrong with its config or columns, one message each.
+    /// All problems that the function finds with its config or columns, one message each.
     fn open(&mut self, plugin: &Path, request: &OpenRequest, limits: &spec::Limits) -> Result<Binding, Vec<String>>;
 }
 
-/// The wall itself; its limits are those that it was made with.
+/// The wall, whose limits are those of its creation.
 impl PluginCatalog for Plugins {
     fn functions(&mut self, plugin: &Path) -> Result<Vec<FunctionInfo>, String> {
         Ok(self.load(plugin).map_err(|e| e.to_string())?.functions().to_vec())
@@ -36,21 +36,21 @@ impl PluginCatalog for Plugins {
     }
 }
 
-/// What a job is checked in.
+/// The surroundings of a job: its folder, and the folders of plugins.
 #[derive(Debug, Clone, Default)]
 pub struct Surroundings {
     /// The folder to which the job's paths are relative, absolute.
     pub base: PathBuf,
     /// The job file, if the job is in one.
     pub job_file: Option<PathBuf>,
-    /// Folders in which plugins are looked for that the job does not list, the first one first.
+    /// Folders in which plugins are looked for that the job does not list, in order.
     pub plugin_folders: Vec<PathBuf>,
-    /// Names of sources, operators and sinks that are known to be broken and not in the job.
+    /// Names of sources, operators and sinks that are broken, and not in the job.
     pub broken: BTreeSet<String>,
 }
 
 impl Surroundings {
-    /// The plugin folders of this machine: `base`, `base/plugins`, the folders of `search_path`
+    /// Returns surroundings with the plugin folders of this machine: `base`, `base/plugins`, the folders of `search_path`
     /// (FLOWGATE_PLUGIN_PATH), and those that come with the `executable`.
     pub fn of(base: &Path, search_path: Option<&OsStr>, executable: Option<&Path>) -> Surroundings {
         let mut folders = vec![base.to_path_buf(), base.join("plugins")];
@@ -67,7 +67,7 @@ impl Surroundings {
         Surroundings { base: base.to_path_buf(), job_file: None, plugin_folders: folders, broken: BTreeSet::new() }
     }
 
-    /// The component of a plugin, or every path where it was looked for.
+    /// Returns the component of a plugin, or every path where it was looked for.
     pub(super) fn find_plugin(&self, name: &str, listed: Option<&String>) -> Result<PathBuf, Vec<PathBuf>> {
         let candidates: Vec<PathBuf> = match listed {
             Some(path) => vec![self.base.join(path)],

@@ -1,10 +1,10 @@
-//! The check from beginning to end.
+//! The check of a whole job, and the state that its steps share.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::catalog::{PluginCatalog, Surroundings};
-use super::reading::{self, Reading};
+use super::reading::{self, InputName};
 use super::{operator, sink, source, written};
 use crate::job::graph::{Input, JobGraph, Node, NodeId, Output, StatePlace};
 use crate::job::problem::{At, Problem, Severity, suggestion};
@@ -16,19 +16,19 @@ use flowgate_wall::binding::FunctionInfo;
 /// A job that can run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
-    /// What runs.
+    /// The graph to run.
     pub graph: JobGraph,
-    /// What its author should look at all the same.
+    /// Warnings for its author.
     pub warnings: Vec<Problem>,
 }
 
 /// Default of `parallelism`.
 const PARALLELISM: usize = 1;
-/// Worker threads of one process, at most: more would be a slip, and each costs memory in every exchange.
+/// The greatest number of worker threads: more are probably a mistake, and each costs memory in every exchange.
 const PARALLELISM_MAX: usize = 256;
 /// Default of `key_groups`.
 const KEY_GROUPS: u32 = 256;
-/// Key groups, at most: each has its own entry in every snapshot.
+/// The greatest number of key groups: each has an entry in every snapshot.
 const KEY_GROUPS_MAX: u32 = 32_768;
 /// Default of `in_flight.bytes`.
 const IN_FLIGHT_BYTES: u64 = 16 << 20;
@@ -37,13 +37,13 @@ const IN_FLIGHT_TICKS: u32 = 256;
 
 /// Default of `state.memory`.
 const STATE_MEMORY_BYTES: u64 = 1 << 30;
-/// Least of `state.memory`: below it, the buffers of the files alone would not fit.
+/// The least `state.memory`: with less, the buffers of the files alone would not fit.
 const STATE_MEMORY_BYTES_MIN: u64 = 1 << 20;
 
-/// Checks a job. Nothing of it runs, but its plugins are loaded and their functions opened.
+/// Checks a job. The job does not run, but its plugins are loaded and their functions opened.
 ///
 /// # Errors
-/// Everything that is wrong with the job.
+/// All problems of the job.
 pub fn check(job: &Job, around: &Surroundings, plugins: &mut dyn PluginCatalog) -> Result<Checked, Vec<Problem>> {
     let mut checker = Checker {
         job,
@@ -79,7 +79,7 @@ pub fn check(job: &Job, around: &Surroundings, plugins: &mut dyn PluginCatalog) 
 }
 
 fn graph(job: &Job, around: &Surroundings, nodes: Vec<Node>) -> JobGraph {
-    // A section that is left out has none of its settings, which have their defaults below.
+    // An absent section is one without settings; the defaults are below.
     let in_flight = job.in_flight.clone().unwrap_or_default();
     let state = job.state.clone().unwrap_or_default();
     JobGraph {
@@ -145,14 +145,14 @@ fn settings(job: &Job, around: &Surroundings, problems: &mut Vec<Problem>) {
     }
 }
 
-/// What the checks of the parts share.
+/// The state that the checks of all parts share.
 pub(super) struct Checker<'a> {
     pub(super) job: &'a Job,
     pub(super) around: &'a Surroundings,
     pub(super) plugins: &'a mut dyn PluginCatalog,
     pub(super) problems: Vec<Problem>,
     pub(super) nodes: Vec<Node>,
-    /// Files that sources read: the source, and a path or a glob relative to the job file.
+    /// Files that sources read: the source, and a path or a glob, relative to the job file.
     pub(super) read: Vec<(String, String)>,
     /// Files that sinks write: the place of the path in the job, and the path.
     pub(super) written: Vec<(At, PathBuf)>,
@@ -161,15 +161,15 @@ pub(super) struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    /// Adds a node that is right.
+    /// Adds a node without problems.
     pub(super) fn add(&mut self, node: Node) {
         self.node_of.insert(node.name.clone(), NodeId(self.nodes.len()));
         self.nodes.push(node);
     }
 
-    /// The output that `input` names; none where it is broken, or is not there (which is noted at `at`).
+    /// Returns the output that `input` names; `None` if its node is broken, or if it does not exist, which is a problem at `at`.
     pub(super) fn input(&mut self, input: &str, at: At) -> Option<(Input, Output)> {
-        let Reading { name, side } = Reading::parse(input);
+        let InputName { name, side } = InputName::parse(input);
         let id = *self.node_of.get(name)?;
         let node = &self.nodes[id.0];
         match node.outputs.iter().position(|o| o.name == side && (side.is_empty() || !o.name.is_empty())) {
@@ -178,14 +178,14 @@ impl Checker<'_> {
                 let others: Vec<&str> =
                     node.outputs.iter().map(|o| o.name.as_str()).filter(|n| !n.is_empty()).collect();
                 let message = format!("`{name}` has no output `{side}`");
-                let help = suggestion(side, "its outputs beside the main one", others.iter().copied());
+                let help = suggestion(side, "its side outputs", others.iter().copied());
                 self.problems.push(Problem::error(at, message).help(help));
                 None
             }
         }
     }
 
-    /// The functions of a plugin; loaded once, whatever came of it.
+    /// Returns the functions of a plugin, or why it cannot be loaded; it is loaded once.
     pub(super) fn functions(&mut self, plugin: &Path) -> Result<Vec<FunctionInfo>, String> {
         if let Some(known) = self.functions.get(plugin) {
             return known.clone();
@@ -195,12 +195,12 @@ impl Checker<'_> {
         functions
     }
 
-    /// The job's limits of plugin calls.
+    /// Returns the job's limits of plugin calls.
     pub(super) fn limits(&self) -> spec::Limits {
         self.job.limits.clone().unwrap_or_default()
     }
 
-    /// Notes an error.
+    /// Adds a problem.
     pub(super) fn error(&mut self, problem: Problem) {
         self.problems.push(problem);
     }

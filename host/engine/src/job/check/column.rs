@@ -1,4 +1,4 @@
-//! Columns by name, and event time among them.
+//! Columns by name, and the column of event time.
 
 use super::checker::Checker;
 use crate::job::graph::EventTime;
@@ -6,12 +6,12 @@ use crate::job::problem::{At, Problem, suggestion};
 use crate::job::spec;
 use flowgate_base::schema::{DataType, Field, Schema};
 
-/// The columns of a schema for a message: `time: timestamp, path: text`.
+/// Lists the columns of a schema for a message: `time: timestamp, path: text`.
 pub(super) fn listed(schema: &Schema) -> String {
     if schema.fields.is_empty() { "there are no columns".into() } else { format!("columns: {schema}") }
 }
 
-/// The position of a column, or the error that it is not there.
+/// Returns the position of a column, or the error that it does not exist.
 pub(super) fn find(schema: &Schema, name: &str, of: &str, at: At) -> Result<usize, Problem> {
     schema.index_of(name).ok_or_else(|| {
         let names = schema.fields.iter().map(|f| f.name.as_str());
@@ -21,7 +21,7 @@ pub(super) fn find(schema: &Schema, name: &str, of: &str, at: At) -> Result<usiz
     })
 }
 
-/// Event time on a column of `schema`, which is the main output of the node at `at`. None where something is wrong.
+/// Returns the event time on a column of `schema`, which is the main output of the node at `at`; `None` after a problem.
 pub(super) fn event_time(
     checker: &mut Checker<'_>,
     event_time: &spec::EventTime,

@@ -1,10 +1,10 @@
-//! A function's config against the JSON Schema that the function gives.
+//! The check of a function's config by the JSON Schema of the function.
 
 use serde_json::Value;
 
 use crate::job::problem::{At, Problem};
 
-/// Everything that does not match.
+/// Returns all problems of the config.
 pub(super) fn check_config(schema: Option<&Value>, config: Option<&Value>, function: &str, at: &At) -> Vec<Problem> {
     let Some(schema) = schema else {
         return match config {
@@ -33,7 +33,7 @@ pub(super) fn check_config(schema: Option<&Value>, config: Option<&Value>, funct
     validator.iter_errors(config).map(problem).collect()
 }
 
-/// The fields that the schema names, with their types.
+/// Lists the fields that the schema names, with their types.
 fn described(schema: &Value) -> String {
     let Some(properties) = schema["properties"].as_object().filter(|p| !p.is_empty()) else { return String::new() };
     let fields = properties.iter().map(|(name, schema)| match schema["type"].as_str() {

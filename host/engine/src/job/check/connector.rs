@@ -1,4 +1,4 @@
-//! The one connector of a source or a sink: its settings are judged by the connector itself.
+//! The one connector of a source or a sink, which checks its own settings.
 
 use super::checker::Checker;
 use crate::job::problem::{At, Problem};
@@ -6,16 +6,15 @@ use crate::job::spec::{Connectors, listed_connectors};
 use flowgate_connect::Connector;
 use flowgate_connect::entry::Kind;
 
-/// The connector and its configured form; what keeps them from being there is noted. `name` is that of the source or sink at
-/// `at`.
+/// Returns the connector and its configured form; `None` after a problem. `name` is that of the source or sink at `at`.
 pub(super) fn check_connector<K: Kind>(
     checker: &mut Checker<'_>,
     connectors: &Connectors,
     name: &str,
     at: &At,
 ) -> Option<(Connector, K)> {
-    let mut given = connectors.iter();
-    let (field, settings) = match (given.next(), connectors.len()) {
+    let mut all = connectors.iter();
+    let (field, settings) = match (all.next(), connectors.len()) {
         (Some(only), 1) => only,
         (None, _) => {
             let message = format!("{} `{name}` has no connector", K::WORD);
@@ -41,7 +40,7 @@ pub(super) fn check_connector<K: Kind>(
     }
 }
 
-/// A connector of this job.
+/// Returns a connector of this job.
 pub(super) fn configurable(checker: &Checker<'_>, name: &str, settings: &serde_json::Value) -> Connector {
     Connector { name: name.into(), settings: settings.clone(), base: checker.around.base.clone() }
 }

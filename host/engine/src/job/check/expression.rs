@@ -7,45 +7,45 @@ use serde_json::{Map, Value};
 pub(super) struct Call {
     pub(super) function: Called,
     pub(super) arguments: Vec<Argument>,
-    /// A plugin function's config, or the settings of a built-in aggregate, where some are given: `q=0.95`.
+    /// The settings, if there are any: a plugin function's config, or those of a built-in aggregate such as `q=0.95`.
     pub(super) config: Option<Value>,
 }
 
-/// What is called.
+/// The function that is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Called {
-    /// Built-in, such as `sum`.
+    /// A built-in aggregate, such as `sum`.
     BuiltIn(String),
-    /// A plugin's.
+    /// A plugin's function; offsets are in characters.
     Plugin {
         plugin: String,
-        /// Characters into the expression.
+        /// The offset in the expression, in characters.
         plugin_at: usize,
         function: String,
         function_at: usize,
     },
 }
 
-/// A column that is passed.
+/// A column as an argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Argument {
     pub(super) column: String,
-    /// Characters into the expression.
+    /// The offset in the expression, in characters.
     pub(super) at: usize,
 }
 
-/// Why an expression does not parse.
+/// An error in an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wrong {
-    /// Characters into the expression.
+    /// The offset in the expression, in characters.
     pub(super) at: usize,
     pub(super) message: String,
 }
 
 const FORM: &str = "write it like `count()`, `sum(column)` or `plugin:NAME/FUNCTION(column, ..., setting=value)`";
 
-/// Parses an expression. A column whose name has other characters than letters, digits, `-`, `_` and `.` stands
-/// between backquotes. Settings come behind the columns; their values are JSON numbers, texts, `true`, `false` or `null`.
+/// Parses an expression. A column name with other characters than letters, digits, `-`, `_` and `.` is between backquotes.
+/// Settings follow the columns; their values are JSON numbers, texts, `true`, `false` or `null`.
 pub(super) fn parse(text: &str) -> Result<Call, Wrong> {
     let mut reader = Reader { chars: text.chars().collect(), at: 0 };
     reader.blank();
@@ -122,7 +122,7 @@ impl Reader {
         self.wrong("missing `)`; inside `{ }`, a comma ends the value: put the expression in quotes")
     }
 
-    /// Columns and settings.
+    /// Reads columns and settings.
     fn arguments(&mut self, is_plugin: bool) -> Result<(Vec<Argument>, Option<Value>), Wrong> {
         let mut arguments = Vec::new();
         let mut settings = Map::new();
@@ -168,8 +168,8 @@ impl Reader {
         }
     }
 
-    /// A setting's value: a JSON text, or whatever stands before `,` or `)`; a column's name (`filter=valid`) for a
-    /// built-in aggregate.
+    /// Reads the value of a setting: a JSON text, or the text up to `,` or `)`; for a built-in aggregate also a column's name
+    /// (`filter=valid`).
     fn value(&mut self, is_plugin: bool) -> Result<Value, Wrong> {
         self.blank();
         let start = self.at;
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_shown_where_it_is() {
+    fn errors_have_the_offset_of_the_wrong_part() {
         for (text, at, message) in [
             ("", 0, "expected the name of a function"),
             ("count", 5, "expected `(`"),
@@ -276,7 +276,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_is_too_much_for_it(text in ".{0,60}") {
+        fn no_text_makes_it_panic(text in ".{0,60}") {
             if let Err(wrong) = parse(&text) {
                 prop_assert!(wrong.at <= text.chars().count());
             }

@@ -1,20 +1,20 @@
-//! Windows: which kind, and how long.
+//! The kind and the length of windows.
 
 use crate::job::graph::Windows;
 use crate::job::problem::{At, Problem};
 use crate::job::spec;
 use flowgate_base::quantity::{Extent, Millis};
 
-/// One row can be in at most this number of windows.
+/// The greatest number of windows that one row can be in.
 const WINDOWS_PER_ROW_MAX: u64 = 10_000;
 
-/// Rows of a window by number, at most: each key keeps what its open windows need.
+/// The greatest length of a window by number, in rows: each key keeps the rows of its open windows.
 const ROWS_MAX: u64 = 1_000_000_000;
 
 const FORMS: &str = "`{ tumbling: 10s }`, `{ sliding: 10s, every: 5s }`, `{ session: 30s }` or `{ global: {} }`; \
                      lengths can be numbers of rows, too: `{ tumbling: 100 rows }`";
 
-/// The windows that are asked for; none where something is wrong, which is noted.
+/// Returns the windows of an operator; `None` after a problem.
 pub(super) fn windows(window: &spec::Window, at: &At, problems: &mut Vec<Problem>) -> Option<Windows> {
     let before = problems.len();
     for (field, extent) in [("tumbling", window.tumbling), ("sliding", window.sliding), ("every", window.every)] {
@@ -64,7 +64,7 @@ pub(super) fn windows(window: &spec::Window, at: &At, problems: &mut Vec<Problem
     .filter(|windows| {
         let by_rows = matches!(windows, Windows::Rows { .. });
         if by_rows && window.time.is_some() {
-            let message = "windows by number of rows do not go by time";
+            let message = "windows by number of rows do not depend on time";
             problems.push(Problem::error(at.field("time"), message).on_key().help("leave it out"));
         }
         !(by_rows && window.time.is_some())

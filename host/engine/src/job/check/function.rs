@@ -1,5 +1,5 @@
-//! Takes one function of a plugin for an operator or an aggregate: finds it, judges its config, offers it columns,
-//! opens it, and judges what it says.
+//! A plugin's function for an operator or an aggregate: the check finds it, checks its config, offers it columns, opens it, and
+//! checks its binding.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use crate::job::spec;
 use flowgate_base::schema::{DataType, Field, Schema};
 use flowgate_wall::binding::{Binding, FunctionInfo, Kind, OpenRequest};
 
-/// A function that the job asks for.
+/// A function that the job names.
 pub(super) struct Wanted<'a> {
     /// The operator, for the plugin's messages.
     pub(super) operator: &'a str,
@@ -27,10 +27,10 @@ pub(super) struct Wanted<'a> {
     pub(super) kind: Kind,
     pub(super) config: Option<&'a Value>,
     pub(super) files: Option<&'a IndexMap<String, String>>,
-    /// One, or two of a join or process function.
+    /// The inputs: one, or two of a join or process function.
     pub(super) inputs: Vec<WantedInput<'a>>,
-    pub(super) columns: Columns<'a>,
-    pub(super) places: Places,
+    pub(super) columns: ColumnMatching<'a>,
+    pub(super) places: WantedPlaces,
 }
 
 /// An input of a function.
@@ -41,8 +41,8 @@ pub(super) struct WantedInput<'a> {
     pub(super) schema: &'a Schema,
 }
 
-/// Where to show what is wrong.
-pub(super) struct Places {
+/// The places at which problems are shown.
+pub(super) struct WantedPlaces {
     pub(super) operator: At,
     pub(super) plugin: (At, Option<usize>),
     pub(super) function: (At, Option<usize>),
@@ -50,9 +50,9 @@ pub(super) struct Places {
     pub(super) config: At,
 }
 
-/// How the function's columns are matched with the stream's.
-pub(super) enum Columns<'a> {
-    /// By name; some under another one. Of two inputs, a renamed column is looked for in both.
+/// The rule by which the function's columns are matched with the stream's.
+pub(super) enum ColumnMatching<'a> {
+    /// By name, with some columns renamed. A renamed column is looked for in all inputs.
     Named(&'a IndexMap<String, String>),
     /// By position among the columns that the function describes.
     Positional(Vec<Argument>),
@@ -62,7 +62,7 @@ fn error(place: &(At, Option<usize>), message: String) -> Problem {
     Problem { offset: place.1, ..Problem::error(place.0.clone(), message) }
 }
 
-/// Opens the function that an operator names, or notes everything that keeps it from being opened.
+/// Opens the function that an operator names; `None` after problems.
 pub(super) fn open_of_operator(
     checker: &mut Checker<'_>,
     name: &str,
@@ -84,8 +84,8 @@ pub(super) fn open_of_operator(
         config: operator.config.as_ref(),
         files: Some(&operator.files),
         inputs,
-        columns: Columns::Named(&operator.columns),
-        places: Places {
+        columns: ColumnMatching::Named(&operator.columns),
+        places: WantedPlaces {
             operator: at.clone(),
             plugin: (at.field("plugin"), None),
             function: (at.field("function"), None),
@@ -96,7 +96,7 @@ pub(super) fn open_of_operator(
     open(checker, &wanted)
 }
 
-/// Notes that a plugin is named, but no function of it.
+/// Adds the problem that an operator names a plugin, but no function of it.
 fn missing(checker: &mut Checker<'_>, name: &str, plugin: &str, at: &At) {
     let listed = checker.job.plugins.get(plugin);
     let functions = match checker.around.find_plugin(plugin, listed) {
@@ -114,7 +114,7 @@ fn missing(checker: &mut Checker<'_>, name: &str, plugin: &str, at: &At) {
     checker.error(Problem::error(at.clone(), message).on_key().help(help));
 }
 
-/// Opens the function, or notes everything that keeps it from being opened.
+/// Opens the function; `None` after problems.
 pub(super) fn open(checker: &mut Checker<'_>, wanted: &Wanted<'_>) -> Option<PluginFunction> {
     let path = plugin_path(checker, wanted)?;
     let info = described(checker, wanted, &path)?;
@@ -155,7 +155,7 @@ pub(super) fn open(checker: &mut Checker<'_>, wanted: &Wanted<'_>) -> Option<Plu
             return None;
         }
     };
-    let reads = match judge(&binding, &offered, wanted) {
+    let reads = match check_binding(&binding, &offered, wanted) {
         Ok(reads) => reads,
         Err(wrong) => {
             for wrong in wrong {
@@ -265,7 +265,7 @@ fn files(checker: &mut Checker<'_>, wanted: &Wanted<'_>) -> BTreeMap<String, Pat
     granted
 }
 
-/// The columns that the function can see, and whether those that it always reads are among them.
+/// Returns the columns to offer to the function; they include the columns that the function describes.
 fn offer(
     wanted: &Wanted<'_>,
     input: usize,
@@ -278,7 +278,7 @@ fn offer(
     let mut named: Vec<(String, usize)> = Vec::new();
     let of = format!("`{input_name}`");
     match &wanted.columns {
-        Columns::Named(renamed) => {
+        ColumnMatching::Named(renamed) => {
             for (name, column) in *renamed {
                 let elsewhere = wanted.inputs.iter().any(|i| i.schema.index_of(column).is_some());
                 match find(schema, column, &of, wanted.places.columns.field(name)) {
@@ -295,7 +295,7 @@ fn offer(
             }
             named.sort_by_key(|(_, column)| *column);
         }
-        Columns::Positional(arguments) => {
+        ColumnMatching::Positional(arguments) => {
             if !described.is_empty() && arguments.len() != described.len() {
                 let signature = described.iter().map(Field::to_string).collect::<Vec<_>>().join(", ");
                 let message = format!("`{full_name}` reads {}, {} given", count(described.len()), arguments.len());
@@ -335,7 +335,7 @@ fn count(columns: usize) -> String {
     if columns == 1 { "1 column".into() } else { format!("{columns} columns") }
 }
 
-/// What is wrong with the column that the function describes as `field`.
+/// Returns the problem of the column that the function describes as `field`, if there is one.
 fn fits(field: &Field, offered: &[Offered], wanted: &Wanted<'_>, input: usize, full_name: &str) -> Option<Problem> {
     let WantedInput { name: input_name, schema } = wanted.inputs[input];
     let place = &wanted.places.function;
@@ -363,8 +363,12 @@ fn fits(field: &Field, offered: &[Offered], wanted: &Wanted<'_>, input: usize, f
     None
 }
 
-/// What the function reads, by position in its input; or how its answer does not hold.
-fn judge(binding: &Binding, offered: &[Vec<Offered>], wanted: &Wanted<'_>) -> Result<Vec<Vec<Read>>, Vec<String>> {
+/// Returns the columns that the function reads, by input; or the errors in its binding.
+fn check_binding(
+    binding: &Binding,
+    offered: &[Vec<Offered>],
+    wanted: &Wanted<'_>,
+) -> Result<Vec<Vec<Read>>, Vec<String>> {
     let mut wrong = Vec::new();
     let mut reads = Vec::new();
     if binding.inputs.len() != offered.len() {

@@ -14,10 +14,10 @@ use crate::job::spec::{JoinType, WindowTime};
 use flowgate_base::schema::Schema;
 use flowgate_wall::binding::Kind;
 
-/// Names of the outputs that a join has of itself, beside the main one.
+/// Names of the side outputs that every join has.
 const OWN_OUTPUTS: [&str; 3] = ["errors", "late", "late_right"];
 
-/// The node of an operator with `join`; none where something is wrong.
+/// Returns the node of an operator with `join`; `None` after a problem.
 pub(super) fn check_join(checker: &mut Checker<'_>, name: &str, operator: &spec::Operator) -> Option<Node> {
     let at = At::job().field("operators").field(name);
     let before = checker.problems.len();
@@ -37,8 +37,8 @@ pub(super) fn check_join(checker: &mut Checker<'_>, name: &str, operator: &spec:
         );
     }
     let Some(join) = operator.join else {
-        let message = format!("`{name}` has `within`, but does not say which rows the join gives");
-        let help = "`join: inner` gives pairs; others are left, right, full, semi and anti";
+        let message = format!("`{name}` has `within`, but does not say which rows the join emits");
+        let help = "`join: inner` emits pairs; others are left, right, full, semi and anti";
         checker.error(Problem::error(at.field("within"), message).on_key().help(help));
         return None;
     };
@@ -56,7 +56,7 @@ pub(super) fn check_join(checker: &mut Checker<'_>, name: &str, operator: &spec:
         Ok(pair) => pair,
         Err(twice) => {
             let message = format!("two columns of the result would be called `{twice}`");
-            let help = "let a plugin's transform before the join rename one; a semi join gives the left columns alone";
+            let help = "let a plugin's transform before the join rename one; a semi join emits only the left columns";
             checker.error(Problem::error(at.clone(), message).on_key().help(help));
             return None;
         }
@@ -88,17 +88,17 @@ pub(super) fn check_join(checker: &mut Checker<'_>, name: &str, operator: &spec:
         bound,
         columns: pair.into_iter().map(|(_, column)| column).collect(),
         function,
-        // Left out: `skip`.
+        // The default is `skip`.
         on_error: operator.on_error.unwrap_or_default(),
         event_time,
     });
     Some(Node { name: name.into(), kind, inputs: vec![left.1, right.1], outputs })
 }
 
-/// A join function with what its outputs are made of.
+/// A join function and its outputs.
 type Composed = (PluginFunction, Vec<PairOutput>);
 
-/// The main output, the function with its outputs, and the side outputs.
+/// Returns the main output, the function with its outputs, and the side outputs.
 fn outputs(
     pair: &[Made],
     function: Option<PluginFunction>,
@@ -109,21 +109,21 @@ fn outputs(
         let schema = Schema::new(pair.iter().map(|(field, _)| field.clone()).collect());
         return (output("", schema), None, Vec::new());
     };
-    let mut given = Vec::new();
+    let mut made = Vec::new();
     let mut composed = Vec::new();
     for (i, binding) in function.binding.outputs.iter().enumerate() {
         let (schema, columns) = pair::compose(binding, pair);
-        // Behind the main output come the join's own.
+        // The outputs that every join has follow the main output.
         let place = if i == 0 { 0 } else { OWN_OUTPUTS.len() + i };
         composed.push(PairOutput { output: place, columns });
-        given.push(output(&binding.name, schema));
+        made.push(output(&binding.name, schema));
     }
-    let sides = given.split_off(1.min(given.len()));
-    let main = given.pop().unwrap_or_else(|| output("", Schema::default()));
+    let sides = made.split_off(1.min(made.len()));
+    let main = made.pop().unwrap_or_else(|| output("", Schema::default()));
     (main, Some((function, composed)), sides)
 }
 
-/// The plugin's function over the pairs, opened; none where there is none, or where something is wrong, which is noted.
+/// Opens the plugin's function over the pairs; `None` if there is none, or after a problem.
 fn join_function(
     checker: &mut Checker<'_>,
     name: &str,
@@ -134,12 +134,12 @@ fn join_function(
 ) -> Option<PluginFunction> {
     operator.plugin.as_ref()?;
     if is_left_only(join) {
-        let message = "a semi or anti join gives rows of the left, not pairs: there is nothing for a join function";
+        let message = "a semi or anti join emits left rows, not pairs: it has no input for a join function";
         let help = "let an operator of its own read the join";
         checker.error(Problem::error(at.field("plugin"), message).on_key().help(help));
         return None;
     }
-    // A row that has no pair has no values on the other side.
+    // A row without a pair has no values on the other side.
     let absent = [keeps_right(join), keeps_left(join)];
     let schemas: Vec<Schema> = inputs
         .iter()
@@ -163,7 +163,7 @@ fn join_function(
     Some(function)
 }
 
-/// Whether a join of this bound goes by event time.
+/// Whether a join of this bound uses event time.
 pub(super) fn needs_event_time(bound: &JoinBound) -> bool {
     match bound {
         JoinBound::Window { time, .. } => *time == WindowTime::Event,

@@ -1,8 +1,8 @@
-//! Which rows of equal key a join pairs: those of a window, of an interval, or all.
+//! The bound of a join: a window, an interval, or none.
 
 use super::checker::Checker;
 use super::join::needs_event_time;
-use super::reading::Reading;
+use super::reading::InputName;
 use super::{extent, operator::refuse};
 use crate::job::graph::{JoinBound, Windows};
 use crate::job::problem::{At, Problem};
@@ -10,16 +10,16 @@ use crate::job::spec;
 use crate::job::spec::{JoinType, WindowTime};
 use flowgate_base::quantity::Millis;
 
-/// The furthest that an interval reaches (about 73 million years), so that no sum of times overflows.
+/// The greatest reach of an interval, about 73 million years, so that no sum of times overflows.
 const REACH_MS_MAX: i64 = i64::MAX / 4;
 
-/// The inputs: the name of each, and whether it has event time.
+/// The inputs of a join: the name of each, and whether it has event time.
 pub(super) struct Sides<'a> {
     pub(super) left: (&'a str, bool),
     pub(super) right: (&'a str, bool),
 }
 
-/// The bound that is asked for; none where something is wrong, which is noted.
+/// Returns the bound of an operator; `None` after a problem.
 pub(super) fn bound(
     checker: &mut Checker<'_>,
     operator: &spec::Operator,
@@ -56,7 +56,7 @@ pub(super) fn bound(
                 let message = format!("`{name}` has no event time, which this {kind} needs");
                 let help = format!(
                     "give `{}` an `event_time: {{ column: ..., max_out_of_orderness: 5s }}`",
-                    Reading::parse(name).name
+                    InputName::parse(name).name
                 );
                 checker.error(Problem::error(at.field(field), message).on_key().help(help));
             }
@@ -72,7 +72,7 @@ fn window(
     join: JoinType,
     at: &At,
 ) -> Option<JoinBound> {
-    // Left out: event time.
+    // The default is event time.
     let time = wanted.time.unwrap_or_default();
     let windows = extent::windows(wanted, &at.field("window"), &mut checker.problems)?;
     let Windows::Time { size_ms, slide_ms } = windows else {
@@ -89,7 +89,7 @@ fn window(
         } else if ms < 0 {
             checker.error(Problem::error(at, "cannot be negative"));
         } else if ms > 0 && join != JoinType::Inner {
-            let message = "a late row could make a result wrong that was given: only an inner join can take late rows";
+            let message = "a late row could contradict an emitted result: only an inner join accepts late rows";
             let help = "leave it out, and give the sources a longer `max_out_of_orderness`; late rows are in the side \
                         outputs `late` and `late_right`";
             checker.error(Problem::error(at, message).on_key().help(help));

@@ -1,4 +1,4 @@
-//! Keys.
+//! Key columns.
 
 use super::checker::Checker;
 use super::column::find;
@@ -7,7 +7,7 @@ use crate::job::spec;
 use crate::job::spec::KeyColumn;
 use flowgate_base::schema::{DataType, Schema};
 
-/// Positions of the key columns of an operator with one input; what is wrong is noted.
+/// Returns the positions of the key columns of an operator with one input. Problems are added.
 pub(super) fn key(
     checker: &mut Checker<'_>,
     operator: &spec::Operator,
@@ -33,7 +33,7 @@ pub(super) fn key(
     key
 }
 
-/// For each key column of an operator with two inputs, its positions on both; what is wrong is noted. Types are equal.
+/// Returns the positions of each key column on both inputs of an operator. The types are equal. Problems are added.
 pub(super) fn pairs(
     checker: &mut Checker<'_>,
     operator: &spec::Operator,
@@ -68,7 +68,7 @@ pub(super) fn pairs(
     pairs
 }
 
-/// The position of a column that can be part of a key.
+/// Returns the position of a column that can be part of a key; `None` after a problem.
 fn key_column(checker: &mut Checker<'_>, name: &str, input_name: &str, schema: &Schema, place: At) -> Option<usize> {
     let column = match find(schema, name, &format!("`{input_name}`"), place.clone()) {
         Ok(column) => column,

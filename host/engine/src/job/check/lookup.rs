@@ -11,7 +11,7 @@ use crate::job::spec::JoinType;
 use flowgate_base::schema::Schema;
 use flowgate_connect::table_schema;
 
-/// The node of an operator with `lookup`; none where something is wrong.
+/// Returns the node of an operator with `lookup`; `None` after a problem.
 pub(super) fn check_lookup(checker: &mut Checker<'_>, name: &str, operator: &spec::Operator) -> Option<Node> {
     let at = At::job().field("operators").field(name);
     let before = checker.problems.len();
@@ -23,8 +23,7 @@ pub(super) fn check_lookup(checker: &mut Checker<'_>, name: &str, operator: &spe
     let (input_name, input, read) = one_input(checker, name, operator)?;
     let join = operator.join.unwrap_or(JoinType::Inner);
     if matches!(join, JoinType::Right | JoinType::Full) {
-        let message =
-            "rows of the table alone never come out: a stream has no end at which it is known that none matched";
+        let message = "rows of the table alone cannot be emitted: a row of the stream may always still match";
         let help = "a join with a table is inner, left, semi or anti";
         checker.error(Problem::error(at.field("join"), message).help(help));
     }

@@ -1,7 +1,7 @@
-//! Checks a job against itself and its plugins, and gives every edge of it a type.
+//! The check of a job: it verifies the job and the use of its plugins, and assigns a type to every edge.
 //!
-//! Everything that is wrong is reported at once. What reads from something broken is left alone: a second error about
-//! it would only be noise.
+//! All problems are reported together. Readers of a broken part are not checked: their errors would only follow from the first
+//! one.
 
 mod aggregate;
 mod built_in_aggregate;

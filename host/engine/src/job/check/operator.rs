@@ -1,4 +1,4 @@
-//! Which kind of operator it is, by the settings that it has.
+//! The kind of an operator, by its settings, and its inputs.
 
 use super::checker::Checker;
 use super::{join, lookup, process, select, transform, union, window};
@@ -7,7 +7,7 @@ use crate::job::problem::{At, Problem};
 use crate::job::spec;
 use flowgate_wall::binding::Kind;
 
-/// The node of an operator; none where something is wrong.
+/// Returns the node of an operator; `None` after a problem.
 pub(super) fn check_operator(checker: &mut Checker<'_>, name: &str, operator: &spec::Operator) -> Option<Node> {
     let at = At::job().field("operators").field(name);
     if !operator.union.is_empty() {
@@ -35,7 +35,7 @@ pub(super) fn check_operator(checker: &mut Checker<'_>, name: &str, operator: &s
         (None, Some(_)) => transform::check_transform(checker, name, operator),
         (Some(_), None) => window::check_window(checker, name, operator),
         (None, None) if operator.inputs.len() > 1 => {
-            let message = format!("`{name}` has two inputs, but nothing that takes two");
+            let message = format!("`{name}` has two inputs, but no setting that needs two");
             let help = "a join is `join: inner` and `key: [...]`; rows of inputs with the same columns become one stream \
                         by `union: [...]`";
             checker.error(Problem::error(at.field("inputs"), message).on_key().help(help));
@@ -51,14 +51,14 @@ pub(super) fn check_operator(checker: &mut Checker<'_>, name: &str, operator: &s
     }
 }
 
-/// The kind of a plugin's function, where it can be told without complaint.
+/// Returns the kind of a plugin's function, if the function exists. Adds no problem.
 fn kind(checker: &mut Checker<'_>, plugin: &str, function: Option<&str>) -> Option<Kind> {
     let path = checker.around.find_plugin(plugin, checker.job.plugins.get(plugin)).ok()?;
     let functions = checker.functions(&path).ok()?;
     functions.iter().find(|f| Some(f.name.as_str()) == function).map(|f| f.kind)
 }
 
-/// Notes settings of an operator that do not belong to its kind: those of `fields` that are there.
+/// Adds a problem for each setting in `fields` that the operator has: these do not belong to its kind.
 pub(super) fn refuse(
     checker: &mut Checker<'_>,
     at: &At,
@@ -73,7 +73,7 @@ pub(super) fn refuse(
     }
 }
 
-/// The same for all settings but these.
+/// Adds a problem for each setting of the operator that is not in `own`.
 pub(super) fn refuse_others(
     checker: &mut Checker<'_>,
     at: &At,
@@ -86,7 +86,7 @@ pub(super) fn refuse_others(
     refuse(checker, at, operator, &others, message, help);
 }
 
-/// The one input of an operator that has one: its name, and what it gives.
+/// Returns the input of an operator that has one: its name, and the output that it reads.
 pub(super) fn one_input<'a>(
     checker: &mut Checker<'_>,
     name: &str,
@@ -117,10 +117,10 @@ pub(super) fn one_input<'a>(
     }
 }
 
-/// An input: its name in the job, where it is, and what it gives.
+/// An input: its name in the job, its position in the graph, and the output that it reads.
 pub(super) type Named<'a> = (&'a str, Input, Output);
 
-/// The two inputs of an operator that has two.
+/// Returns the inputs of an operator that has two.
 pub(super) fn two_inputs<'a>(
     checker: &mut Checker<'_>,
     name: &str,

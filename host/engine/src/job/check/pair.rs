@@ -1,33 +1,33 @@
-//! The columns of the rows that a join makes of two inputs.
+//! The columns of the rows that a join makes of its inputs.
 
 use crate::job::graph::PairColumn;
 use crate::job::spec::JoinType;
 use flowgate_base::schema::{DataType, Field, Schema};
 use flowgate_wall::binding::OutputBinding;
 
-/// One column: its field, and where it comes from.
+/// One column: its field, and its origin.
 pub(super) type Made = (Field, PairColumn);
 
-/// Whether rows of the left come out without a right one.
+/// Whether a join emits left rows without a right one.
 pub(super) fn keeps_left(join: JoinType) -> bool {
     matches!(join, JoinType::Left | JoinType::Full)
 }
 
-/// Whether rows of the right come out without a left one.
+/// Whether a join emits right rows without a left one.
 pub(super) fn keeps_right(join: JoinType) -> bool {
     matches!(join, JoinType::Right | JoinType::Full)
 }
 
-/// Whether the left columns alone come out.
+/// Whether a join emits only the left columns.
 pub(super) fn is_left_only(join: JoinType) -> bool {
     matches!(join, JoinType::Semi | JoinType::Anti)
 }
 
-/// The columns of a pair: the left ones, the right ones (a key column of the same name once, other names that are on both
-/// sides with `right_` before), and those of the window.
+/// Returns the columns of a pair: the left ones, the right ones, and those of the window. A key column of the same name on both
+/// sides is there once; other right columns with a name of the left have the prefix `right_`.
 ///
 /// # Errors
-/// The name that two columns would have.
+/// Two columns have the same name, which is the error.
 pub(super) fn columns(
     join: JoinType,
     keys: &[(usize, usize)],
@@ -45,7 +45,7 @@ pub(super) fn columns(
         }
         match keys.iter().find(|(kl, kr)| *kl == l && shared(*kl, *kr)) {
             Some((_, r)) => {
-                // Rows without a key have no pair: they come out where unmatched rows do.
+                // Rows without a key have no pair: they are emitted if unmatched rows are.
                 let from_left = keeps_left(join) && field.nullable;
                 let from_right = keeps_right(join) && right.fields[*r].nullable;
                 made.push((Field { nullable: from_left || from_right, ..field.clone() }, PairColumn::Key(l, *r)));
@@ -78,8 +78,8 @@ pub(super) fn columns(
     Ok(made)
 }
 
-/// The columns of one output of a join function: those that it makes and, where it lets them pass, those of the pair. A made
-/// column takes the place of the pair's column of its name.
+/// Returns the columns of one output of a join function: those that it makes and, if they pass through, those of the pair. A
+/// made column replaces the pair's column of its name.
 pub(super) fn compose(binding: &OutputBinding, pair: &[Made]) -> (Schema, Vec<PairColumn>) {
     let mut all: Vec<Made> = if binding.passthrough { pair.to_vec() } else { Vec::new() };
     for (i, field) in binding.columns.iter().enumerate() {

@@ -12,7 +12,7 @@ use crate::job::spec;
 use flowgate_base::schema::{Field, Schema};
 use flowgate_wall::binding::{Kind, OutputBinding};
 
-/// The node; none where something is wrong.
+/// Returns the node; `None` after a problem.
 pub(super) fn check_process(checker: &mut Checker<'_>, name: &str, operator: &spec::Operator) -> Option<Node> {
     let at = At::job().field("operators").field(name);
     let before = checker.problems.len();
@@ -35,7 +35,7 @@ pub(super) fn check_process(checker: &mut Checker<'_>, name: &str, operator: &sp
             key.into_iter().map(|column| (column, column)).collect()
         }
     };
-    takes_so_many(checker, operator, sides.len(), &at);
+    check_input_count(checker, operator, sides.len(), &at);
     if checker.problems.len() > before {
         return None;
     }
@@ -71,14 +71,14 @@ pub(super) fn check_process(checker: &mut Checker<'_>, name: &str, operator: &sp
     node_outputs[0].has_event_time |= event_time.is_some();
     let (left, right): (Vec<usize>, Vec<usize>) = keys.into_iter().unzip();
     let keys = if read.len() == 2 { vec![left, right] } else { vec![left] };
-    // Left out: `skip`.
+    // The default is `skip`.
     let on_error = operator.on_error.unwrap_or_default();
     let kind = NodeKind::Process(ProcessNode { keys, function, outputs, on_error, event_time });
     let inputs = read.into_iter().map(|(_, input, _)| input).collect();
     Some(Node { name: name.into(), kind, inputs, outputs: node_outputs })
 }
 
-/// One input, or two.
+/// Returns the inputs: one, or two.
 fn inputs<'a>(checker: &mut Checker<'_>, name: &str, operator: &'a spec::Operator) -> Option<Vec<Named<'a>>> {
     match operator.inputs.len() {
         0 => Some(vec![one_input(checker, name, operator)?]),
@@ -93,33 +93,32 @@ fn inputs<'a>(checker: &mut Checker<'_>, name: &str, operator: &'a spec::Operato
     }
 }
 
-/// Notes that the function describes another number of inputs than it is given.
-fn takes_so_many(checker: &mut Checker<'_>, operator: &spec::Operator, given: usize, at: &At) {
+/// Adds a problem if the function describes another number of inputs than the operator has.
+fn check_input_count(checker: &mut Checker<'_>, operator: &spec::Operator, input_count: usize, at: &At) {
     let (Some(plugin), Some(function)) = (&operator.plugin, &operator.function) else { return };
     let listed = checker.job.plugins.get(plugin);
     let Ok(path) = checker.around.find_plugin(plugin, listed) else { return };
     let Ok(functions) = checker.functions(&path) else { return };
     let takes = functions.iter().find(|f| f.name == *function).map_or(0, |f| f.inputs.len());
-    let (message, help) = match (takes, given) {
+    let (message, help) = match (takes, input_count) {
         (2, 1) => ("takes two inputs; `input` names one", "write them as `inputs: [FIRST, SECOND]`"),
         (1, 2) => ("takes one input, two given", "write `input: NAME`; two streams become one by `union: [...]`"),
         _ => return,
     };
     let message = format!("`{plugin}/{function}` {message}");
-    let field = if given == 1 { "input" } else { "inputs" };
+    let field = if input_count == 1 { "input" } else { "inputs" };
     checker.error(Problem::error(at.field(field), message).on_key().help(help));
 }
 
-/// A column that could pass through: its field, where it comes from, and under which name the function sees it on each
-/// input that has it.
+/// A column that can pass through: its field, its origin, and the names under which the function sees it on each input.
 struct Passing {
     field: Field,
     from: PairColumn,
     seen: Vec<String>,
 }
 
-/// The columns of one output: those that the function makes and, where it lets them pass, those of the inputs. A key column
-/// that has the same name on both comes once. What is not of the key has no value in rows of the other input and of timers.
+/// Returns the columns of one output: those that the function makes and, if they pass through, those of the inputs. A key column
+/// that has the same name on both is there once. Other columns are null in rows of the other input and of timers.
 fn compose(
     binding: &OutputBinding,
     inputs: &[&Schema],
@@ -137,14 +136,14 @@ fn compose(
                         comes once";
             return Err((message, help.into()));
         }
-        // A made column takes the place, and the stream's name, of the column that the function saw by its name.
+        // A made column takes the place and the stream's name of the column that the function saw by its name.
         match binding.columns.iter().position(|made| column.seen.contains(&made.name)) {
             Some(made) if !placed[made] => {
                 placed[made] = true;
                 fields.push(Field { name: column.field.name, ..binding.columns[made].clone() });
                 columns.push(PairColumn::Made(made));
             }
-            // It has taken the place of the other input's column.
+            // It has replaced the other input's column.
             Some(_) => {}
             None => {
                 fields.push(column.field);
@@ -154,7 +153,7 @@ fn compose(
     }
     for (made, field) in binding.columns.iter().enumerate().filter(|(made, _)| !placed[*made]) {
         if fields.iter().any(|f| f.name == field.name) {
-            let message = format!("makes a column `{}`, and one of that name passes through beside it", field.name);
+            let message = format!("makes a column `{}`, and another one of that name passes through", field.name);
             return Err((message, "show the function that column under its name, by `columns`".into()));
         }
         fields.push(field.clone());
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_of_two_inputs_pass_and_the_key_comes_once() {
+    fn columns_of_two_inputs_pass_through_and_the_key_once() {
         let left = Schema::new(vec![
             Field::new("user", DataType::Text),
             Field::new("seller", DataType::Int64),
@@ -254,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_operator_says_what_is_missing_and_what_does_not_belong() {
+    fn missing_and_foreign_settings_of_a_process_operator_are_errors() {
         let function = "plugin: text, function: session";
         let says = |operator: &str, expected: &str| {
             let problems = problems(&format!("{{ {operator} }}"));

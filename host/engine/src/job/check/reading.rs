@@ -1,36 +1,36 @@
-//! Who reads whom: names, inputs, and an order in which inputs come before their readers.
+//! Names, inputs, and an order in which inputs come before their readers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::job::problem::{At, Problem, suggestion};
 use crate::job::spec::Job;
 
-/// What an operator or a sink reads.
+/// The name of an input of an operator or a sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reading<'a> {
-    /// A source or an operator.
+pub(super) struct InputName<'a> {
+    /// The source or operator.
     pub(super) name: &'a str,
-    /// Empty for its main output.
+    /// Its side output; empty for the main output.
     pub(super) side: &'a str,
 }
 
-impl<'a> Reading<'a> {
-    /// `requests`, or `requests.errors`.
-    pub(super) fn parse(input: &'a str) -> Reading<'a> {
+impl<'a> InputName<'a> {
+    /// Splits an input such as `requests` or `requests.errors`.
+    pub(super) fn parse(input: &'a str) -> InputName<'a> {
         let (name, side) = input.split_once('.').unwrap_or((input, ""));
-        Reading { name, side }
+        InputName { name, side }
     }
 }
 
-/// Whether a name can be used: letters, digits, `-` and `_`, 1 to 64 of them.
+/// Whether a name is valid: letters, digits, `-` and `_`, 1 to 64 of them.
 pub(super) fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
 const NAME_RULE: &str = "a name has letters, digits, `-` and `_`, 1 to 64 of them";
 
-/// Checks all names: their letters, and that no two things share one. Sinks share the names of the rest so that
-/// messages, metrics and checkpoints can name a part of the job by one word.
+/// Checks that all names are valid and unique. Sinks too have unique names, so that messages, metrics and checkpoints can name
+/// a part of the job by one word.
 pub(super) fn check_names(job: &Job, problems: &mut Vec<Problem>) {
     if !is_name(&job.job) {
         problems.push(Problem::error(At::job().field("job"), format!("`{}` is not a name", job.job)).help(NAME_RULE));
@@ -55,7 +55,7 @@ pub(super) fn check_names(job: &Job, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Checks that every input is there. Names whose input is not are added to `broken`.
+/// Checks that every input exists. Names of readers of unknown inputs are added to `broken`.
 pub(super) fn check_inputs(job: &Job, broken: &mut BTreeSet<String>, problems: &mut Vec<Problem>) {
     let is_readable = |name: &str| job.sources.contains_key(name) || job.operators.contains_key(name);
     let readable = job.sources.keys().chain(job.operators.keys()).map(String::as_str);
@@ -65,28 +65,28 @@ pub(super) fn check_inputs(job: &Job, broken: &mut BTreeSet<String>, problems: &
     let sinks = job.sinks.iter().map(|(name, sink)| ("sinks", name, sink.input.as_str(), "input", None));
     let mut unknown = Vec::new();
     for (section, name, input, field, position) in operators.chain(sinks) {
-        let reading = Reading::parse(input);
-        if is_readable(reading.name) || broken.contains(reading.name) {
+        let input_name = InputName::parse(input);
+        if is_readable(input_name.name) || broken.contains(input_name.name) {
             continue;
         }
         let at = At::job().field(section).field(name).field(field);
         let problem = Problem::error(
             position.map_or(at.clone(), |position| at.field(position)),
-            if job.sinks.contains_key(reading.name) {
-                format!("`{}` is a sink: there is nothing to read from it", reading.name)
+            if job.sinks.contains_key(input_name.name) {
+                format!("`{}` is a sink: there is nothing to read from it", input_name.name)
             } else {
-                format!("unknown input `{}`", reading.name)
+                format!("unknown input `{}`", input_name.name)
             },
         );
         let others = readable.clone().filter(|r| r != name);
-        problems.push(problem.help(suggestion(reading.name, "sources and operators", others)));
+        problems.push(problem.help(suggestion(input_name.name, "sources and operators", others)));
         unknown.push(name.clone());
     }
     broken.extend(unknown);
 }
 
-/// The operators, inputs before their readers and otherwise in the user's order. Operators in a circle are left out
-/// and added to `broken`.
+/// Returns the operators, inputs before their readers and otherwise in the user's order. Operators in a cycle are left out and
+/// added to `broken`.
 pub(super) fn order<'a>(job: &'a Job, broken: &mut BTreeSet<String>, problems: &mut Vec<Problem>) -> Vec<&'a str> {
     let mut walk = Walk { job, done: BTreeSet::new(), path: Vec::new(), order: Vec::new(), broken, problems };
     for start in job.operators.keys() {
@@ -99,7 +99,7 @@ pub(super) fn order<'a>(job: &'a Job, broken: &mut BTreeSet<String>, problems: &
 struct Walk<'a, 'b> {
     job: &'a Job,
     done: BTreeSet<&'a str>,
-    /// From where the walk began to where it is.
+    /// The path from the start of the walk to its current operator.
     path: Vec<&'a str>,
     order: Vec<&'a str>,
     broken: &'b mut BTreeSet<String>,
@@ -113,13 +113,13 @@ impl<'a> Walk<'a, '_> {
             return;
         }
         if let Some(first) = self.path.iter().position(|p| *p == name) {
-            circle(&self.path[first..], self.problems);
+            cycle(&self.path[first..], self.problems);
             self.broken.extend(self.path[first..].iter().map(|n| n.to_string()));
             return;
         }
         self.path.push(name);
         for (input, _, _) in operator.reads() {
-            self.visit(Reading::parse(input).name);
+            self.visit(InputName::parse(input).name);
         }
         self.path.pop();
         self.done.insert(name);
@@ -129,22 +129,22 @@ impl<'a> Walk<'a, '_> {
     }
 }
 
-fn circle(names: &[&str], problems: &mut Vec<Problem>) {
+fn cycle(names: &[&str], problems: &mut Vec<Problem>) {
     let first = names[0];
     let at = At::job().field("operators").field(first).field("input");
     let way: Vec<String> = names.iter().chain([&first]).map(|n| format!("`{n}`")).collect();
     let message = match names {
         [one] => format!("`{one}` reads itself"),
-        _ => format!("operators read each other in a circle: {}", way.join(" reads ")),
+        _ => format!("operators read each other in a cycle: {}", way.join(" reads ")),
     };
     problems.push(Problem::error(at, message).help("rows come from a source; let one of them read another input"));
 }
 
-/// Warns of sources and operators that nobody reads.
+/// Adds a warning for each source and operator without readers.
 pub(super) fn check_unread(job: &Job, problems: &mut Vec<Problem>) {
     let operators = job.operators.values().flat_map(|o| o.reads().into_iter().map(|(input, _, _)| input));
     let inputs = operators.chain(job.sinks.values().map(|s| s.input.as_str()));
-    let read: BTreeSet<&str> = inputs.map(|i| Reading::parse(i).name).collect();
+    let read: BTreeSet<&str> = inputs.map(|i| InputName::parse(i).name).collect();
     let sources = job.sources.keys().map(|name| ("sources", name));
     let operators = job.operators.keys().map(|name| ("operators", name));
     for (section, name) in sources.chain(operators) {

@@ -1,4 +1,4 @@
-//! Operators that let some columns go on.
+//! Operators that select columns.
 
 use super::checker::Checker;
 use super::column;
@@ -9,7 +9,7 @@ use crate::job::spec;
 use crate::job::spec::Select;
 use flowgate_base::schema::{Field, Schema};
 
-/// The node of an operator with `select`; none where something is wrong.
+/// Returns the node of an operator with `select`; `None` after a problem.
 pub(super) fn check_select(checker: &mut Checker<'_>, name: &str, operator: &spec::Operator) -> Option<Node> {
     let at = At::job().field("operators").field(name);
     let before = checker.problems.len();
@@ -48,7 +48,7 @@ pub(super) fn check_select(checker: &mut Checker<'_>, name: &str, operator: &spe
             Err(problem) => checker.error(problem),
         }
     }
-    // A column that is not there is not missed a second time as the event time.
+    // A missing column is not reported a second time as the event time.
     if checker.problems.len() > before {
         return None;
     }

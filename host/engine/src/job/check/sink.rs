@@ -7,7 +7,7 @@ use super::connector::check_connector;
 use crate::job::graph::{Node, NodeKind, SinkNode};
 use crate::job::problem::At;
 
-/// Adds every sink that is right.
+/// Checks all sinks, and adds those without problems.
 pub(super) fn check_sinks(checker: &mut Checker<'_>) {
     for (name, sink) in &checker.job.sinks {
         let at = At::job().field("sinks").field(name);

@@ -10,12 +10,12 @@ use crate::job::graph::{Node, NodeKind, Output, SourceNode, errors_schema};
 use crate::job::problem::{At, Problem};
 use crate::job::spec;
 
-/// Adds every source that is right.
+/// Checks all sources, and adds those without problems.
 pub(super) fn check_sources(checker: &mut Checker<'_>) {
     let mut stdin: Option<&str> = None;
     for (name, source) in &checker.job.sources {
         let at = At::job().field("sources").field(name);
-        // Each of several connectors, too, reads what it reads: all mistakes are reported at once.
+        // Several connectors are an error, but all of them are checked, so that all mistakes are reported together.
         for (field, settings) in &source.connectors {
             let Ok(ConfiguredSource { reads, .. }) = configurable(checker, field, settings).configure() else {
                 continue;

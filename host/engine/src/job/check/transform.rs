@@ -10,7 +10,7 @@ use crate::job::spec;
 use flowgate_base::schema::Schema;
 use flowgate_wall::binding::{Kind, OutputBinding};
 
-/// The node of an operator with `plugin`; none where something is wrong.
+/// Returns the node of an operator with `plugin`; `None` after a problem.
 pub(super) fn check_transform(checker: &mut Checker<'_>, name: &str, operator: &spec::Operator) -> Option<Node> {
     let at = At::job().field("operators").field(name);
     let others = ["key", "aggregate", "allowed_lateness", "trigger", "ttl"];
@@ -57,12 +57,12 @@ pub(super) fn check_transform(checker: &mut Checker<'_>, name: &str, operator: &
     Some(Node { name: name.into(), kind, inputs: vec![input], outputs: node_outputs })
 }
 
-/// The `errors` output of a node.
+/// Returns the output `errors` of a node.
 pub(super) fn errors_output() -> Output {
     Output { name: "errors".into(), schema: errors_schema(), has_event_time: false }
 }
 
-/// The columns of one output: those that the function makes and, where it lets them pass, those of the input.
+/// Returns the columns of one output: those that the function makes and, if they pass through, those of the input.
 pub(super) fn compose(
     binding: &OutputBinding,
     input: &Schema,
@@ -73,7 +73,7 @@ pub(super) fn compose(
     let mut placed = vec![false; binding.columns.len()];
     if binding.passthrough {
         for (i, field) in input.fields.iter().enumerate() {
-            // A made column takes the place, and the stream's name, of the column that the function saw by its name.
+            // A made column takes the place and the stream's name of the column that the function saw by its name.
             let seen = |name: &str| offered.iter().any(|o| o.column == i && o.field.name == name);
             match binding.columns.iter().position(|made| seen(&made.name)) {
                 Some(made) => {
@@ -93,7 +93,7 @@ pub(super) fn compose(
     }
     for (made, field) in binding.columns.iter().enumerate().filter(|(made, _)| !placed[*made]) {
         if fields.iter().any(|f| f.name == field.name) {
-            return Err(format!("makes a column `{}`, and one of that name passes through beside it", field.name));
+            return Err(format!("makes a column `{}`, and another one of that name passes through", field.name));
         }
         fields.push(field.clone());
         origins.push(ColumnOrigin::Made(made));

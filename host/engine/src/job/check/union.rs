@@ -1,4 +1,4 @@
-//! Operators that put streams together.
+//! Operators that unite streams.
 
 use super::checker::Checker;
 use super::column;
@@ -8,7 +8,7 @@ use crate::job::problem::{At, Problem};
 use crate::job::spec;
 use flowgate_base::schema::Field;
 
-/// The node of an operator with `union`; none where something is wrong.
+/// Returns the node of an operator with `union`; `None` after a problem.
 pub(super) fn check_union(checker: &mut Checker<'_>, name: &str, operator: &spec::Operator) -> Option<Node> {
     let at = At::job().field("operators").field(name);
     let before = checker.problems.len();
@@ -35,7 +35,7 @@ pub(super) fn check_union(checker: &mut Checker<'_>, name: &str, operator: &spec
             checker.error(Problem::error(union_at.field(i), message).help(help));
             continue;
         }
-        // A column may be without a value where it may be on any input.
+        // A column is nullable if it is on any input.
         for (field, other) in fields.iter_mut().zip(&output.schema.fields) {
             field.nullable |= other.nullable;
         }

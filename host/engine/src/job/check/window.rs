@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::checker::Checker;
 use super::operator::{one_input, refuse};
-use super::reading::Reading;
+use super::reading::InputName;
 use super::{aggregate, column, extent, key};
 use crate::job::graph::{Node, NodeKind, Output, Trigger, WindowNode, Windows, errors_schema};
 use crate::job::problem::{At, Problem};
@@ -13,7 +13,7 @@ use crate::job::spec::WindowTime;
 use flowgate_base::quantity::Millis;
 use flowgate_base::schema::{DataType, Field, Schema};
 
-/// The node of an operator with `window`; none where something is wrong.
+/// Returns the node of an operator with `window`; `None` after a problem.
 pub(super) fn check_window(checker: &mut Checker<'_>, name: &str, operator: &spec::Operator) -> Option<Node> {
     let at = At::job().field("operators").field(name);
     let before = checker.problems.len();
@@ -27,7 +27,7 @@ pub(super) fn check_window(checker: &mut Checker<'_>, name: &str, operator: &spe
     let time = window.time.unwrap_or_default();
     let trigger = windows.and_then(|windows| trigger(operator, windows, &at, &mut checker.problems));
     let lateness = operator.allowed_lateness;
-    // Windows that have an end in time, at which they fire.
+    // Whether the windows have an end in time, at which they fire.
     let ends = matches!(windows, Some(Windows::Time { .. } | Windows::Session { .. }) | None);
     if let Some(Millis(ms)) = lateness {
         let at = at.field("allowed_lateness");
@@ -51,7 +51,7 @@ pub(super) fn check_window(checker: &mut Checker<'_>, name: &str, operator: &spe
         let message = format!("`{input_name}` has no event time, which this window needs");
         let help = format!(
             "give `{}` an `event_time: {{ column: ..., max_out_of_orderness: 5s }}`, or use `time: processing` here",
-            Reading::parse(input_name).name
+            InputName::parse(input_name).name
         );
         checker.error(Problem::error(at.field("window"), message).on_key().help(help));
     }
@@ -113,7 +113,7 @@ pub(super) fn check_window(checker: &mut Checker<'_>, name: &str, operator: &spe
     Some(Node { name: name.into(), kind, inputs: vec![input], outputs })
 }
 
-/// The trigger, where it makes sense for these windows.
+/// Returns the trigger; `None` if there is none, or after a problem.
 fn trigger(operator: &spec::Operator, windows: Windows, at: &At, problems: &mut Vec<Problem>) -> Option<Trigger> {
     let at = at.field("trigger");
     let wanted = operator.trigger.as_ref()?;
@@ -124,7 +124,7 @@ fn trigger(operator: &spec::Operator, windows: Windows, at: &At, problems: &mut 
     match (wanted.count, wanted.every, windows) {
         (_, _, Windows::Rows { .. }) => wrong(
             at,
-            "windows by number of rows give a result when they are full; they take no trigger",
+            "windows by number of rows emit a result when they are full; they have no trigger",
             "leave it out",
         ),
         (Some(0), None, _) => wrong(at.field("count"), "must be at least 1", "`trigger: { count: 100 }`"),
@@ -135,7 +135,7 @@ fn trigger(operator: &spec::Operator, windows: Windows, at: &At, problems: &mut 
         ),
         (Some(_), None, Windows::Session { .. }) => wrong(
             at.field("count"),
-            "session windows cannot fire by number of rows: sessions become one when a row comes between them",
+            "session windows cannot fire by number of rows: sessions merge when a row arrives between them",
             "use `every`",
         ),
         (Some(count), None, _) => Some(Trigger::Count(count)),

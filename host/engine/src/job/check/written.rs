@@ -1,4 +1,4 @@
-//! What sinks write must be nobody else's: not what the job reads, and not another sink's.
+//! The files that sinks write: no file that the job reads, and none that another sink writes.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,16 +8,16 @@ use crate::job::graph::{Aggregate, NodeKind, PluginFunction};
 use crate::job::problem::{At, Problem};
 use flowgate_connect::{FileIdentity, partial_path, pattern_matches, resolved};
 
-/// A file that the job needs as it is.
-struct Read {
+/// A file that the job reads.
+struct ReadFile {
     path: PathBuf,
-    /// As in "the job reads it: it is ...".
+    /// Its description in the message "the job reads this file: it is ...".
     what: String,
 }
 
-/// Notes every sink that would write such a file, by whatever name.
+/// Adds a problem for each sink that would write such a file, under any of its names.
 pub(super) fn check_written(checker: &mut Checker<'_>) {
-    let read: HashMap<FileIdentity, Read> =
+    let read: HashMap<FileIdentity, ReadFile> =
         read(checker).into_iter().map(|read| (FileIdentity::of(&read.path), read)).collect();
     let mut written: HashMap<FileIdentity, At> = HashMap::new();
     for (at, path) in std::mem::take(&mut checker.written) {
@@ -27,7 +27,7 @@ pub(super) fn check_written(checker: &mut Checker<'_>) {
             checker.problems.push(Problem::error(at, format!("`{other}` writes this file already")));
             continue;
         }
-        // The rows are next to the file until all are written.
+        // The rows are in a file next to it until all are written.
         let beside = FileIdentity::of(&partial_path(&resolved(&path)));
         let taken = [identity, beside].iter().find_map(|written| read.get(written)).map(|read| read.what.clone());
         if let Some(what) = taken.or_else(|| pattern_that_has(checker, &path)) {
@@ -37,11 +37,11 @@ pub(super) fn check_written(checker: &mut Checker<'_>) {
     }
 }
 
-/// The files that the job reads, each by one name.
-fn read(checker: &Checker<'_>) -> Vec<Read> {
+/// Returns the files that the job reads.
+fn read(checker: &Checker<'_>) -> Vec<ReadFile> {
     let base = &checker.around.base;
     let mut all = Vec::new();
-    let mut add = |path: &Path, what: String| all.push(Read { path: base.join(path), what });
+    let mut add = |path: &Path, what: String| all.push(ReadFile { path: base.join(path), what });
     if let Some(file) = &checker.around.job_file {
         add(file, "the job file".into());
     }
@@ -77,7 +77,7 @@ fn read(checker: &Checker<'_>) -> Vec<Read> {
     all
 }
 
-/// A pattern that the file would match, once it is there.
+/// Returns the pattern of a source that the file would match.
 fn pattern_that_has(checker: &Checker<'_>, path: &Path) -> Option<String> {
     let base = &checker.around.base;
     let names = [std::path::absolute(path).unwrap_or_else(|_| path.into()), resolved(path)];

@@ -1,4 +1,4 @@
-//! The schema of the structures.
+//! The schema that follows from the structures of the job file.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     let mut derived = schemars::schema_for!(spec::Job).to_value();
     let mut schema = Map::new();
     derived["title"] = "A Flowgate job".into();
-    // People open the file too: what it is comes first.
+    // People read the file too: it begins with its title.
     for key in ["$schema", "title", "description"] {
         schema.insert(key.into(), derived[key].take());
     }
@@ -20,7 +20,7 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     Value::Object(schema)
 });
 
-/// The schema (draft 2020-12) of a job whose variables have been filled in, derived from the structures in [`spec`].
+/// Returns the schema (draft 2020-12) of a job whose variables are filled in, derived from the structures in [`spec`].
 pub(crate) fn derived() -> &'static Value {
     &SCHEMA
 }

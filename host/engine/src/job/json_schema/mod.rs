@@ -1,7 +1,7 @@
 //! The JSON Schema of the job file.
 //!
-//! [`derived`] follows from the structures in [`spec`](crate::job::spec) alone: it is what a job file is compared with after
-//! its variables have been filled in. [`published`] is what `flowgate schema` prints: it judges the file as it is written.
+//! [`derived`] follows from the structures in [`spec`](crate::job::spec) alone; a job file is compared with it after its
+//! variables are filled in. [`published`] is printed by `flowgate schema`, and describes the file as it is written.
 
 mod derived;
 mod published;

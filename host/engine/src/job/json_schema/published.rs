@@ -1,16 +1,16 @@
-//! The schema of a job file as it is written: what can be known of it without its variables and plugins.
+//! The schema of a job file as it is written, without the values of its variables and without its plugins.
 
 use serde_json::{Map, Value, json};
 
 use super::derived;
 use crate::job::spec;
 
-/// The variable of a value that is nothing else.
+/// The definition of a value that is one variable.
 const VARIABLE: &str = "Variable";
-/// A text with a variable in it.
+/// The definition of a text that contains a variable.
 const TEXT_WITH_VARIABLE: &str = "TextWithVariable";
 
-/// The schema (draft 2020-12) that `flowgate schema` prints. Beyond [`derived`]:
+/// Returns the schema (draft 2020-12) that `flowgate schema` prints. In addition to [`derived`]:
 ///
 /// - `${NAME}` and `${NAME:-default}` may stand for a number, `true` or `false`; a text that must have a certain form
 ///   (a duration, one of several words) may contain them;
@@ -40,16 +40,16 @@ pub fn json_schema() -> Value {
     schema
 }
 
-/// One case for each field: it is there, and has settings (`null` stands for a field that is not there).
+/// Returns one case for each field: it is present, and has settings (`null` stands for an absent field).
 fn exactly_one(fields: impl Iterator<Item = &'static str>) -> Value {
     fields.map(|field| json!({ "required": [field], "properties": { field: { "type": "object" } } })).collect()
 }
 
-/// Adds the case of a variable to each value of this schema that would refuse its text.
+/// Adds the case of a variable to each value of this schema that would otherwise refuse the variable's text.
 fn accept_variables(schema: &mut Value) {
     let Some(fields) = schema.as_object_mut() else { return };
     if let Some(case) = case_of_variables(fields) {
-        // What describes the value stays where editors look for it.
+        // The description stays where editors look for it.
         let (about, value): (Map<_, _>, Map<_, _>) =
             std::mem::take(fields).into_iter().partition(|(name, _)| ["description", "default"].contains(&&name[..]));
         *fields = about;
@@ -66,7 +66,7 @@ fn accept_variables(schema: &mut Value) {
     }
 }
 
-/// The definition that has to be added to the schema of one value; none where it takes every text, or no scalar at all.
+/// Returns the definition to add to the schema of one value; `None` if it accepts every text, or no scalar.
 fn case_of_variables(schema: &Map<String, Value>) -> Option<&'static str> {
     let is_word = schema.contains_key("enum") || schema.contains_key("oneOf");
     if is_word || schema.contains_key("pattern") {

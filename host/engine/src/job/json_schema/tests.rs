@@ -1,4 +1,4 @@
-//! The published schema judges job files as editors do, without Flowgate.
+//! The published schema, applied to job files as editors do.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ fn wrong(schema: &Value, job: &Value) -> Vec<String> {
     validator(schema).iter_errors(job).map(|e| format!("{}: {e}", e.instance_path())).collect()
 }
 
-/// The value of a YAML text, as an editor sees it: variables are texts.
+/// Returns the value of a YAML text, as an editor sees it: variables are texts.
 fn yaml(text: &str) -> Value {
     load::value_of_yaml(text).unwrap_or_else(|e| panic!("{e}:\n{text}"))
 }
@@ -35,13 +35,13 @@ fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Blocks of YAML in a Markdown text.
+/// Returns the blocks of YAML in a Markdown text.
 fn blocks(text: &str) -> impl Iterator<Item = &str> {
     text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next())
 }
 
-/// Goal: an editor underlines nothing in a job that is right. Method: every job of the examples, the plugins, the template and
-/// the documentation is compared with the schema; a block that shows only a part of a job, with the schema of that part.
+/// Goal: an editor finds no error in a valid job. Method: every job of the examples, the plugins, the template and the
+/// documentation is compared with the schema; a block that shows only a part of a job, with the schema of that part.
 #[test]
 fn the_schema_accepts_every_job_that_the_repository_shows() {
     let whole = json_schema();
@@ -65,7 +65,7 @@ fn the_schema_accepts_every_job_that_the_repository_shows() {
     let mut differing = Vec::new();
     for (name, text) in &texts {
         let schema = if text.contains("job: ") { &whole } else { &part };
-        // A block in which something is left out is no job.
+        // A block with an ellipsis is no job.
         if text.contains("...") {
             continue;
         }
@@ -75,7 +75,7 @@ fn the_schema_accepts_every_job_that_the_repository_shows() {
     assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
 
-/// Goal: so are the operators in the tables of `docs/operators.md`.
+/// Goal: the same for the operators in the tables of `docs/operators.md`.
 #[test]
 fn the_schema_accepts_every_operator_of_the_documentation() {
     let mut schema = json_schema();
@@ -111,7 +111,7 @@ fn a_source_and_a_sink_have_exactly_one_connector() {
     assert_ne!(wrong(&schema, &empty), Vec::<String>::new());
 }
 
-/// Goal: what the registry names is what a job can name. Method: the fields of a source and of a sink.
+/// Goal: a job can name exactly the connectors of the registry. Method: the fields of a source and of a sink.
 #[test]
 fn every_connector_of_the_registry_is_a_field() {
     let schema = super::derived();

@@ -6,24 +6,24 @@ use std::path::{Path, PathBuf};
 use crate::error::StartError;
 use flowgate_base::error::{Error, Result};
 
-/// Bytes of a job file, at most. The largest sensible one has a few hundred operators.
+/// The greatest size of a job file, in bytes. The largest sensible one has a few hundred operators.
 pub(crate) const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The language of a job file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
-    /// Also where the name says nothing.
+    /// YAML, also if the name has no known extension.
     Yaml,
-    /// By the extension `.json`.
+    /// JSON, by the extension `.json`.
     Json,
-    /// By the extension `.toml`.
+    /// TOML, by the extension `.toml`.
     Toml,
 }
 
 /// A job file that has been read, not parsed.
 #[derive(Debug, Clone)]
 pub struct Document {
-    /// As the user wrote it; `stdin` for `-`.
+    /// Its name as the user wrote it; `stdin` for `-`.
     pub name: String,
     /// Its text.
     pub text: String,
@@ -42,7 +42,7 @@ impl Document {
         let is_stdin = path == Path::new("-");
         let name = if is_stdin { "stdin".to_string() } else { path.display().to_string() };
         let failed = |e: &std::io::Error| {
-            // A job file that is not there is the user's mistake, not a failure of the world.
+            // A missing job file is the user's mistake, not a failure of the outside world.
             StartError::JobFile(Error::io(format_args!("cannot read the job file {name}"), e).message)
         };
         let mut bytes = Vec::new();
@@ -69,7 +69,7 @@ impl Document {
 }
 
 impl Language {
-    /// By the extension of the file's name.
+    /// Returns the language of a file, by the extension of its name.
     pub fn of(path: &Path) -> Language {
         match path.extension().and_then(|e| e.to_str()) {
             Some("json") => Language::Json,

@@ -1,15 +1,15 @@
 //! `${VAR}` and `${VAR:-default}`, filled in from the environment.
 //!
-//! This happens after parsing, in texts only, so that a value cannot add fields to a job. `$${` stands for `${`.
+//! Variables are filled in after parsing, in texts only, so that a value cannot add fields to a job. `$${` stands for `${`.
 
-use super::tree::{Node, Tree};
+use super::tree::{Tree, TreeNode};
 use crate::job::problem::{At, Problem};
 
-/// What a variable's value is; none = not set.
+/// Returns the value of a variable; `None`: not set.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Fills in every text of the tree; what is missing goes to `problems`.
-pub(crate) fn fill(node: &mut Node, at: &At, env: Environment<'_>, problems: &mut Vec<Problem>) {
+/// Fills in the variables of every text of the tree. Variables that are not set are added to `problems`.
+pub(crate) fn fill(node: &mut TreeNode, at: &At, env: Environment<'_>, problems: &mut Vec<Problem>) {
     match &mut node.tree {
         Tree::Text(text) if text.contains("${") => match substitute(text, env) {
             Ok(filled) => {
@@ -42,7 +42,7 @@ pub(crate) fn fill(node: &mut Node, at: &At, env: Environment<'_>, problems: &mu
     }
 }
 
-/// The text with its variables filled in, or each thing that is wrong with its offset in characters.
+/// Returns the text with its variables filled in, or each error with its offset in characters.
 pub(crate) fn substitute(text: &str, env: Environment<'_>) -> Result<String, Vec<(usize, String)>> {
     let mut out = String::with_capacity(text.len());
     let mut wrong = Vec::new();

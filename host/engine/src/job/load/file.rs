@@ -6,28 +6,28 @@ use std::path::Path;
 use super::document::{Document, Language};
 use super::env::{self, Environment};
 use super::setting::Override;
-use super::tree::{Node, Place, Places};
+use super::tree::{Place, Places, TreeNode};
 use super::{shape, toml, yaml};
 use crate::job::problem::{At, Problem};
 use crate::job::{json_schema, spec};
 
-/// A job file that has been parsed, and everything that is wrong with its shape.
+/// A job file that has been parsed, and all problems of its shape.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// The file.
     pub document: Document,
-    /// What could be understood of the job; none where nothing could.
+    /// The part of the job that could be read; `None` if none could.
     pub job: Option<spec::Job>,
-    /// Sources, operators and sinks that are not in `job` because something in them is wrong.
+    /// Sources, operators and sinks that are not in `job` because of a problem in them.
     pub broken: BTreeSet<String>,
-    /// Everything that is wrong so far.
+    /// All problems so far.
     pub problems: Vec<Problem>,
     pub(super) places: Places,
-    /// Places of the first problems: of errors in the syntax, which are at no field, and of settings.
+    /// The places of the first problems: of syntax errors, which are at no field, and of settings.
     pub(super) syntax: Vec<Option<Place>>,
 }
 
-/// Parses the document. Whatever is wrong with it is in the answer's `problems`.
+/// Parses the document. Its problems are in the `problems` of the result.
 pub fn load(document: Document, overrides: &[Override], env: Environment<'_>) -> Loaded {
     let mut wrong = Vec::new();
     let parsed = match document.language {
@@ -55,12 +55,12 @@ pub fn load(document: Document, overrides: &[Override], env: Environment<'_>) ->
         loaded.problems.push(Problem::error(At::job(), wrong.message).help(wrong.help.unwrap_or_default()));
     }
     if let Some(root) = root {
-        loaded.understand(root, overrides, env);
+        loaded.read(root, overrides, env);
     }
     loaded
 }
 
-/// serde_json says what is wrong in the words of JSON, which the YAML parser would not.
+/// Checks the syntax by serde_json, whose errors are about JSON, unlike those of the YAML parser.
 fn json_syntax(text: &str) -> Result<(), yaml::Wrong> {
     serde_json::from_str::<serde::de::IgnoredAny>(text).map(drop).map_err(|e| {
         let message = e.to_string();
@@ -84,7 +84,7 @@ impl Loaded {
         }
     }
 
-    fn understand(&mut self, mut root: Node, overrides: &[Override], env: Environment<'_>) {
+    fn read(&mut self, mut root: TreeNode, overrides: &[Override], env: Environment<'_>) {
         let problems = &mut self.problems;
         for change in overrides {
             if let Err(message) = change.apply(&mut root) {
@@ -101,14 +101,14 @@ impl Loaded {
         self.drop_broken(&mut root, &broken);
         match serde_json::from_value(root.value()) {
             Ok(job) => self.job = Some(job),
-            // What the walk over the schema refused may have left too little of a job.
+            // The parts that the schema check dropped may be required.
             Err(_) if !self.problems.is_empty() => {}
             Err(e) => self.problems.push(Problem::error(At::job(), format!("cannot be understood: {e}"))),
         }
     }
 
-    /// Takes out what cannot be used, so that the rest can be checked too.
-    fn drop_broken(&mut self, root: &mut Node, broken: &[At]) {
+    /// Removes the parts that have problems, so that the rest can be checked too.
+    fn drop_broken(&mut self, root: &mut TreeNode, broken: &[At]) {
         for at in broken {
             match at.steps() {
                 [section, name, ..] if ["sources", "operators", "sinks"].contains(&section.as_str()) => {

@@ -1,4 +1,4 @@
-//! From a job file's text to the structures of [`spec`](crate::job::spec), with the place of everything that is wrong.
+//! From the text of a job file to the structures of [`spec`](crate::job::spec), with the place of each problem.
 mod document;
 pub mod env;
 mod file;

@@ -1,4 +1,4 @@
-//! Shows problems with the lines of the job file in which they are.
+//! The report of problems, with the lines of the job file in which they are.
 
 use std::fmt::Write;
 
@@ -7,10 +7,10 @@ use super::tree::{Place, Span};
 use crate::job::problem::{Problem, Severity};
 use flowgate_base::shown;
 
-/// Problems that are shown: nobody reads more at once.
+/// Problems that are shown; more would not be read.
 const SHOWN_MAX: usize = 100;
 
-/// Escape sequences, or nothing.
+/// Writes escape sequences for colours, if they are on.
 struct Paint {
     on: bool,
 }
@@ -22,8 +22,8 @@ impl Paint {
 }
 
 impl Loaded {
-    /// What is wrong with the file's shape, and `further` problems of the same job, as text in the order of the file: for
-    /// each its position (`file:line:column`), what is wrong, the line with a mark under it, and what would be right.
+    /// Returns the problems of the file's shape and `further` problems of the same job as text, in the order of the file. Each has
+    /// its position (`file:line:column`), the message, the line with a mark under it, and the help.
     pub fn report(&self, further: &[Problem], colour: bool) -> String {
         let paint = Paint { on: colour };
         let (syntax, shape) = self.problems.split_at(self.syntax.len());
@@ -74,7 +74,7 @@ impl Loaded {
 
     fn line(&self, out: &mut String, number: usize, (column, width): (usize, usize), paint: &Paint) {
         let Some(line) = self.document.text.lines().nth(number - 1) else { return };
-        // Long lines (a whole job as one line of JSON) are cut around the mark.
+        // Long lines, such as a whole job as one line of JSON, are cut around the mark.
         let start = column.saturating_sub(60);
         let shown: String = line.chars().skip(start).take(110).map(|c| if c == '\t' { ' ' } else { c }).collect();
         let shown: String = shown.chars().filter(|c| !shown::has_power(*c)).collect();
@@ -89,7 +89,7 @@ impl Loaded {
     }
 }
 
-/// Column and width of what is marked.
+/// Returns the column and the width of the mark.
 fn mark(span: &Span, offset: Option<usize>) -> (usize, usize) {
     match (offset, span.text_from) {
         (Some(offset), Some(from)) => {

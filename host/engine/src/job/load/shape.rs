@@ -1,22 +1,21 @@
 //! Compares a job file with its JSON Schema: unknown and missing fields, wrong types, words and quantities.
 //!
-//! The schema is derived from the structures in [`spec`](crate::job::spec), so there is one source of truth. It uses
-//! a handful of keywords, and this walk knows exactly those (a test holds it to that). A validator of any schema could
-//! not name the field that was probably meant, or give `${...}` the type that its place asks for.
+//! The schema is derived from the structures in [`spec`](crate::job::spec), so there is one source of truth. It uses a handful
+//! of keywords, and this walk knows exactly those, which a test verifies. A general validator could neither name the field that
+//! was probably meant, nor convert `${...}` to the type that its place requires.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::tree::{Node, Tree};
+use super::tree::{Tree, TreeNode};
 use super::yaml;
 use crate::job::problem::{At, Problem, nearest, suggestion};
 use flowgate_base::quantity::{BYTES_FORMAT, Bytes, DURATION_FORMAT, EXTENT_FORMAT, Extent, Millis};
 
-/// Compares `node` with the schema. Unknown fields are noted and then renamed to the field that was probably meant, or
-/// dropped: what is left of them would only bring further errors.
-/// The answer has the places where something cannot be used at all.
-pub(crate) fn compare(node: &mut Node, schema: &Value, problems: &mut Vec<Problem>) -> Vec<At> {
+/// Compares `node` with the schema, and returns the places that cannot be used. Unknown fields are problems; they are renamed to
+/// the field that was probably meant, or dropped, so that they cause no further errors.
+pub(crate) fn compare(node: &mut TreeNode, schema: &Value, problems: &mut Vec<Problem>) -> Vec<At> {
     let mut shape = Shape { defs: &schema["$defs"], problems, broken: Vec::new() };
     shape.node(node, schema, &At::job());
     shape.broken
@@ -29,7 +28,7 @@ struct Shape<'a> {
 }
 
 impl<'a> Shape<'a> {
-    /// Notes what cannot be used; an unknown field, unlike this, is done with when it is dropped.
+    /// Adds a problem at a place that cannot be used, unlike an unknown field, which is dropped.
     fn broken(&mut self, problem: Problem) {
         self.broken.push(problem.at.clone());
         self.problems.push(problem);
@@ -42,7 +41,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    fn node(&mut self, node: &mut Node, schema: &'a Value, at: &At) {
+    fn node(&mut self, node: &mut TreeNode, schema: &'a Value, at: &At) {
         if node.tree == Tree::Unknown {
             return;
         }
@@ -86,8 +85,8 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// `X or null` for what is optional, or several types.
-    fn any_of(&mut self, node: &mut Node, cases: &'a [Value], at: &At) {
+    /// Compares with `X or null`, for an optional value, or with several types.
+    fn any_of(&mut self, node: &mut TreeNode, cases: &'a [Value], at: &At) {
         let fits = |schema: &Value| types(schema).iter().any(|t| is(&node.tree, t));
         let cases: Vec<&'a Value> = cases.iter().map(|c| self.resolve(c)).collect();
         if cases.iter().any(|c| types(c) == ["null"]) && node.tree == Tree::Null {
@@ -103,7 +102,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    fn word(&mut self, node: &Node, words: &[&str], at: &At) {
+    fn word(&mut self, node: &TreeNode, words: &[&str], at: &At) {
         match &node.tree {
             Tree::Text(text) | Tree::Filled(text) => {
                 if !words.contains(&text.as_str()) {
@@ -119,7 +118,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    fn wrong_type(&mut self, node: &Node, schema: &Value, types: &[&str], at: &At) {
+    fn wrong_type(&mut self, node: &TreeNode, schema: &Value, types: &[&str], at: &At) {
         let what = match schema["format"].as_str() {
             Some(DURATION_FORMAT) => "a duration such as `10s` or `1m30s`".to_string(),
             Some(EXTENT_FORMAT) => "a duration such as `10s`, or a number of rows such as `100 rows`".to_string(),
@@ -132,7 +131,7 @@ impl<'a> Shape<'a> {
         self.expected(node, &what, at);
     }
 
-    fn expected(&mut self, node: &Node, what: &str, at: &At) {
+    fn expected(&mut self, node: &TreeNode, what: &str, at: &At) {
         let found = node.tree.describe();
         let mut problem = Problem::error(at.clone(), format!("expected {what}, found {found}"));
         if what == "text" && matches!(node.tree, Tree::Number(_) | Tree::Bool(_)) {
@@ -144,7 +143,7 @@ impl<'a> Shape<'a> {
         self.broken(problem);
     }
 
-    fn fields(&mut self, node: &mut Node, schema: &'a Value, at: &At) {
+    fn fields(&mut self, node: &mut TreeNode, schema: &'a Value, at: &At) {
         let Tree::Map(entries) = &mut node.tree else { return };
         match (schema["properties"].as_object(), &schema["additionalProperties"]) {
             (Some(known), _) => {
@@ -179,7 +178,7 @@ impl<'a> Shape<'a> {
                     self.node(value, each, &at.field(&key.name));
                 }
             }
-            // `Empty`: no fields at all.
+            // `Empty`: no fields.
             (None, _) => {
                 for (key, _) in std::mem::take(entries) {
                     let message = format!("unknown field `{}`", key.name);
@@ -199,7 +198,7 @@ impl<'a> Shape<'a> {
     }
 }
 
-/// The words, `int64` standing for `int64?` too.
+/// Lists the words, where `int64` stands for `int64?` too.
 fn one_of(words: &[&str]) -> String {
     let bare = words.iter().filter(|w| !w.ends_with('?')).map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ");
     if words.iter().any(|w| w.ends_with('?')) {
@@ -213,7 +212,7 @@ fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
     format!("fields here: {}", names.map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "))
 }
 
-/// The JSON types that a schema allows; empty where it allows any.
+/// Returns the JSON types that a schema allows; empty if it allows any.
 fn types(schema: &Value) -> Vec<&str> {
     match &schema["type"] {
         Value::String(one) => vec![one],
@@ -247,7 +246,7 @@ fn type_name(json_type: &str) -> &'static str {
     }
 }
 
-/// Why a value of the right type is not taken: its quantity does not parse, or its number is too small or large.
+/// Returns why a value of the right type is refused: its quantity does not parse, or its number is too small or too large.
 fn out_of_range(tree: &Tree, schema: &Value) -> Option<String> {
     let format = schema["format"].as_str().unwrap_or_default();
     match tree {
@@ -274,8 +273,8 @@ fn out_of_range(tree: &Tree, schema: &Value) -> Option<String> {
     }
 }
 
-/// Where any value may stand, `${...}` becomes what YAML would make of it.
-fn retype_all(node: &mut Node) {
+/// Converts `${...}` where any value is allowed: to the type that YAML would choose.
+fn retype_all(node: &mut TreeNode) {
     match &mut node.tree {
         Tree::Filled(text) => node.tree = yaml::plain(text).unwrap_or_else(|_| Tree::Text(std::mem::take(text))),
         Tree::List(items) => items.iter_mut().for_each(retype_all),

@@ -12,7 +12,7 @@ fn messages(text: &str) -> Vec<String> {
     loaded(text, Language::Yaml).problems.into_iter().map(|p| p.message).collect()
 }
 
-/// Goal: the walk over the schema does not meet a keyword that it would silently pass over.
+/// Goal: the schema has no keyword that the walk would silently ignore.
 #[test]
 fn the_walk_knows_every_keyword_of_the_schema() {
     const KNOWN: [&str; 17] = [
@@ -66,7 +66,7 @@ fn the_walk_knows_every_keyword_of_the_schema() {
     walk(json_schema::derived(), "");
 }
 
-/// The schema that editors use is the one in the repository. `UPDATE_GOLDEN=1 cargo test` writes it again.
+/// The schema for editors is the one in the repository. `UPDATE_GOLDEN=1 cargo test` updates it.
 #[test]
 fn the_published_schema_is_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/job.schema.json");
@@ -81,7 +81,7 @@ fn the_published_schema_is_up_to_date() {
 }
 
 #[test]
-fn the_published_schema_takes_a_good_job() {
+fn the_published_schema_accepts_a_good_job() {
     let validator = jsonschema::validator_for(&json_schema::json_schema()).unwrap();
     let job = serde_json::json!({
         "job": "x", "in_flight": { "bytes": 65536 }, "limits": { "memory": "64MiB", "deadline": "1m30s" },
@@ -123,7 +123,7 @@ fn a_variable_takes_the_type_that_its_place_asks_for() {
 }
 
 #[test]
-fn settings_from_the_command_line_go_over_those_of_the_file() {
+fn settings_from_the_command_line_override_those_of_the_file() {
     let text = "job: x\nparallelism: 1\nsources: { s: { stdin: {} } }\nsinks: { out: { input: s, print: {} } }";
     let document = Document { name: "job".into(), text: text.into(), language: Language::Yaml, base: "/".into() };
     let set: Vec<Override> =
@@ -141,7 +141,7 @@ fn settings_from_the_command_line_go_over_those_of_the_file() {
     }
 }
 
-/// A job whose sink and source were set on the command line, as JSON.
+/// Returns a job whose sink and source were set on the command line, as JSON.
 fn set(arguments: &[&str]) -> serde_json::Value {
     let text = "job: x\nsources: { s: { file: { path: in, follow: true }, event_time: { column: t } } }\n\
                 sinks: { out: { input: s, file: { path: out, format: csv } } }";
@@ -153,7 +153,7 @@ fn set(arguments: &[&str]) -> serde_json::Value {
     serde_json::json!([job.sources["s"], job.sinks["out"]])
 }
 
-/// Goal: the command line can give a source or a sink another connector, whole or by one of its settings.
+/// Goal: the command line can replace the connector of a source or a sink, as a whole or by one of its settings.
 #[test]
 fn a_setting_replaces_a_connector() {
     let before = set(&[]);
@@ -162,7 +162,7 @@ fn a_setting_replaces_a_connector() {
         assert_eq!(set(arguments)[1], print, "{arguments:?}");
         assert_eq!(set(arguments)[0], before[0]);
     }
-    // What is not named stays: the input, the event time, the other settings of the same connector.
+    // Fields that are not named stay: the input, the event time, the other settings of the same connector.
     assert_eq!(set(&["sinks.out.file.path=other"])[1]["file"]["format"], "csv");
     assert_eq!(set(&["sinks.out=file: { path: other }"])[1]["file"], serde_json::json!({ "path": "other" }));
     assert_eq!(set(&["sinks.out=input: s.errors"])[1]["file"], before[1]["file"]);
@@ -181,7 +181,7 @@ fn huge_and_deep_files_are_refused() {
     assert!(messages(&deep)[0].contains("levels deep"), "{:?}", messages(&deep));
     assert!(!messages(&"[".repeat(100_000)).is_empty());
     let bomb = "a: &a [x, x]\nb: &b [*a, *a]\n";
-    assert_eq!(messages(bomb), ["YAML aliases (`*name`) are not taken in job files"]);
+    assert_eq!(messages(bomb), ["YAML aliases (`*name`) are not allowed in job files"]);
     let json = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
     assert!(!loaded(&json, Language::Json).problems.is_empty());
     assert!(!loaded(&format!("a = {}", "[".repeat(10_000)), Language::Toml).problems.is_empty());
@@ -211,8 +211,7 @@ fn scalars_follow_the_core_schema_of_yaml() {
     assert!(super::yaml::plain(".inf").is_err() && super::yaml::plain("1e999").is_err());
 }
 
-/// Goal: a file at the limit that is wrong everywhere is refused at once. What would take time is quadratic, and shows
-/// as minutes.
+/// Goal: a file at the limit that is wrong everywhere is refused quickly. A quadratic check would take minutes.
 #[test]
 fn a_large_wrong_file_is_refused_quickly() {
     let fields: String = (0..60_000).map(|i| format!("field{i}: 1\n")).collect();
@@ -228,7 +227,7 @@ fn a_large_wrong_file_is_refused_quickly() {
 }
 
 #[test]
-fn what_needs_quotes_is_told_with_the_way_out() {
+fn texts_that_need_quotes_are_errors_with_help() {
     let help = |text: &str| {
         let loaded = loaded(text, Language::Yaml);
         assert!(!loaded.problems.is_empty(), "{text}");
@@ -249,7 +248,7 @@ fn what_needs_quotes_is_told_with_the_way_out() {
 }
 
 #[test]
-fn a_tag_that_says_nothing_is_refused_and_yamls_own_are_not() {
+fn unknown_tags_are_refused_and_yamls_own_are_not() {
     assert_eq!(messages("job: !secret t"), ["the YAML tag `!secret` means nothing in a job file"]);
     assert!(messages("job: !!binary dA==")[0].contains("means nothing"));
     let spec = "sources: { s: { file: { path: !!str 7 } } }\nsinks: { o: { input: s, print: {} } }";

@@ -3,11 +3,11 @@
 use serde_json::Number;
 use toml::de::{DeTable, DeValue};
 
-use super::tree::{Key, Node, Place, Span, Tree};
+use super::tree::{Place, Span, Tree, TreeKey, TreeNode};
 use super::yaml::Wrong;
 
-/// Parses a file. Duplicate fields are syntax errors in TOML.
-pub(crate) fn parse(text: &str) -> Result<Node, Wrong> {
+/// Parses a job file. Duplicate fields are syntax errors in TOML.
+pub(crate) fn parse(text: &str) -> Result<TreeNode, Wrong> {
     let lines = Lines::of(text);
     let table = DeTable::parse(text).map_err(|e| {
         let span = e.span().map(|s| lines.span(s.start, s.end));
@@ -17,7 +17,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, Wrong> {
     lines.table(table.get_ref(), lines.span(range.start, range.start))
 }
 
-/// Byte offsets to lines and columns.
+/// Maps byte offsets to lines and columns.
 struct Lines<'a> {
     text: &'a str,
     starts: Vec<usize>,
@@ -37,20 +37,20 @@ impl<'a> Lines<'a> {
         Span { line, column: chars(self.starts[line - 1], start) + 1, width, text_from: None }
     }
 
-    fn table(&self, table: &DeTable<'_>, at: Span) -> Result<Node, Wrong> {
-        // The parser sorts by name; the user's order counts, for the columns of a source for one.
+    fn table(&self, table: &DeTable<'_>, at: Span) -> Result<TreeNode, Wrong> {
+        // The parser sorts by name, but the user's order counts, for example for the columns of a source.
         let mut fields: Vec<_> = table.iter().collect();
         fields.sort_by_key(|(key, _)| key.span().start);
         let mut entries = Vec::with_capacity(fields.len());
         for (key, value) in fields {
             let (k, v) = (key.span(), value.span());
-            let key = Key { name: key.get_ref().to_string(), place: Place::Text(self.span(k.start, k.end)) };
+            let key = TreeKey { name: key.get_ref().to_string(), place: Place::Text(self.span(k.start, k.end)) };
             entries.push((key, self.value(value.get_ref(), self.span(v.start, v.end))?));
         }
-        Ok(Node { place: Place::Text(at), tree: Tree::Map(entries) })
+        Ok(TreeNode { place: Place::Text(at), tree: Tree::Map(entries) })
     }
 
-    fn value(&self, value: &DeValue<'_>, mut at: Span) -> Result<Node, Wrong> {
+    fn value(&self, value: &DeValue<'_>, mut at: Span) -> Result<TreeNode, Wrong> {
         let tree = match value {
             DeValue::String(text) => {
                 at.text_from = (at.width == text.chars().count() + 2).then_some(1);
@@ -75,7 +75,7 @@ impl<'a> Lines<'a> {
             }
             DeValue::Table(table) => return self.table(table, at),
         };
-        Ok(Node { place: Place::Text(at), tree })
+        Ok(TreeNode { place: Place::Text(at), tree })
     }
 }
 

@@ -1,4 +1,4 @@
-//! A job file as it was parsed, whatever its language: values with their places.
+//! A parsed job file of any language: values with their places.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,32 +7,31 @@ use serde_json::{Map, Number, Value};
 
 use crate::job::problem::At;
 
-/// Where a value stands.
+/// The place of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
     /// In the file.
     Text(Span),
-    /// In a command-line argument, which this shows.
+    /// In this command-line argument.
     Argument(Arc<str>),
 }
 
 /// A piece of one line of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
-    /// From 1.
+    /// The line, from 1.
     pub(crate) line: usize,
-    /// In characters, from 1.
+    /// The column in characters, from 1.
     pub(crate) column: usize,
-    /// Characters, 1 at least; of a value of several lines, only 1.
+    /// The width in characters, at least 1; 1 for a value of several lines.
     pub(crate) width: usize,
-    /// Characters from `column` to the first one of the text that the value stands for, where the file has that text
-    /// letter by letter.
+    /// Characters from `column` to the first character of the value's text, if the file has this text letter by letter.
     pub(crate) text_from: Option<usize>,
 }
 
 /// A value and its place.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Node {
+pub(crate) struct TreeNode {
     pub(crate) place: Place,
     pub(crate) tree: Tree,
 }
@@ -44,23 +43,23 @@ pub(crate) enum Tree {
     Bool(bool),
     Number(Number),
     Text(String),
-    /// A text that came out of `${...}` whole: it takes the type that is asked for.
+    /// A text that was one `${...}`: it takes the type that its place requires.
     Filled(String),
-    /// It was a text with `${...}` that could not be filled in, which has been noted.
+    /// A text with `${...}` that could not be filled in, which is a problem already.
     Unknown,
-    List(Vec<Node>),
-    Map(Vec<(Key, Node)>),
+    List(Vec<TreeNode>),
+    Map(Vec<(TreeKey, TreeNode)>),
 }
 
 /// A field's name and its place.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Key {
+pub(crate) struct TreeKey {
     pub(crate) name: String,
     pub(crate) place: Place,
 }
 
 impl Tree {
-    /// What people call it, for messages.
+    /// Describes the value, for messages.
     pub(crate) fn describe(&self) -> String {
         let shown = |text: &str| {
             let start: String = text.chars().take(40).map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -78,24 +77,24 @@ impl Tree {
     }
 }
 
-impl Node {
-    /// The value without its places.
+impl TreeNode {
+    /// Returns the value without its places.
     pub(crate) fn value(&self) -> Value {
         match &self.tree {
             Tree::Null => Value::Null,
             Tree::Bool(b) => Value::Bool(*b),
             Tree::Number(n) => Value::Number(n.clone()),
             Tree::Text(text) | Tree::Filled(text) => Value::String(text.clone()),
-            // Takes the place of a job's name, for one, until the job is refused.
+            // Stands for a required text, such as the job's name, until the job is refused.
             Tree::Unknown => Value::String("unknown".into()),
-            Tree::List(items) => Value::Array(items.iter().map(Node::value).collect()),
+            Tree::List(items) => Value::Array(items.iter().map(TreeNode::value).collect()),
             Tree::Map(entries) => {
                 Value::Object(entries.iter().map(|(k, v)| (k.name.clone(), v.value())).collect::<Map<_, _>>())
             }
         }
     }
 
-    /// Gives this node and all below it another place.
+    /// Sets the place of this node and of all nodes below it.
     pub(crate) fn move_to(&mut self, place: &Place) {
         self.place = place.clone();
         match &mut self.tree {
@@ -108,15 +107,15 @@ impl Node {
         }
     }
 
-    /// The field of this name.
-    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Node> {
+    /// Returns the field of this name.
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut TreeNode> {
         match &mut self.tree {
             Tree::Map(entries) => entries.iter_mut().find(|(k, _)| k.name == name).map(|(_, v)| v),
             _ => None,
         }
     }
 
-    /// Takes the field of this name out.
+    /// Removes the field of this name.
     pub(crate) fn remove(&mut self, name: &str) {
         if let Tree::Map(entries) = &mut self.tree {
             entries.retain(|(k, _)| k.name != name);
@@ -131,8 +130,8 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Notes the places of a node and all below it.
-    pub(crate) fn of(root: &Node) -> Places {
+    /// Creates the places of a node and of all nodes below it.
+    pub(crate) fn of(root: &TreeNode) -> Places {
         let mut places = Places::default();
         places.note(At::job(), None, root);
         places
@@ -145,7 +144,7 @@ impl Places {
         }
     }
 
-    fn note(&mut self, at: At, key: Option<&Place>, node: &Node) {
+    fn note(&mut self, at: At, key: Option<&Place>, node: &TreeNode) {
         match &node.tree {
             Tree::List(items) => {
                 for (i, item) in items.iter().enumerate() {
@@ -162,8 +161,8 @@ impl Places {
         self.of.insert(at, (key.cloned(), node.place.clone()));
     }
 
-    /// The place of a field's value or, with `on_key`, of its name; where the field is not there, of the name of the
-    /// nearest field around it.
+    /// Returns the place of a field's value or, with `on_key`, of its name; if the field does not exist, of the name of the nearest
+    /// field around it.
     pub(crate) fn find(&self, at: &At, on_key: bool) -> Option<&Place> {
         if let Some((key, value)) = self.of.get(at) {
             return Some(if on_key { key.as_ref().unwrap_or(value) } else { value });

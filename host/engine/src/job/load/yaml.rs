@@ -1,6 +1,6 @@
-//! YAML with positions. JSON, being YAML, comes this way too.
+//! YAML with positions; also JSON, which is YAML.
 //!
-//! Aliases are refused: nothing in a job needs them, and they make small files unfold into huge ones.
+//! Aliases are refused: no job needs them, and they make small files unfold into huge ones.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,12 +8,12 @@ use std::collections::hash_map::Entry;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as Marks, Tag};
 use serde_json::Number;
 
-use super::tree::{Key, Node, Place, Span, Tree};
+use super::tree::{Place, Span, Tree, TreeKey, TreeNode};
 
-/// How deep lists and fields may lie in each other. A job needs six.
+/// The greatest depth of nested lists and fields. A job needs six.
 pub(crate) const DEPTH_MAX: usize = 64;
 
-/// Something is wrong at a place that no field has.
+/// An error at a place that is no field.
 pub(crate) struct Wrong {
     pub(crate) span: Option<Span>,
     pub(crate) message: String,
@@ -26,11 +26,11 @@ impl Wrong {
     }
 }
 
-/// Where it is, and the characters that stand there, if that is within one line.
+/// Returns the span of marks, and its characters if it is within one line.
 fn span(marks: Marks, chars: &[char]) -> (Span, String) {
     let one_line = marks.start.line() == marks.end.line();
     let piece = chars.get(marks.start.index()..marks.end.index()).filter(|_| one_line).unwrap_or_default();
-    // The parser counts the blanks behind a quoted text to it.
+    // The parser includes the blanks after a quoted text.
     let raw: String = piece.iter().collect::<String>().trim_end().into();
     let width = raw.chars().count().max(1);
     (Span { line: marks.start.line(), column: marks.start.col() + 1, width, text_from: None }, raw)
@@ -40,24 +40,26 @@ fn span(marks: Marks, chars: &[char]) -> (Span, String) {
 enum Open {
     List {
         at: Span,
-        items: Vec<Node>,
+        items: Vec<TreeNode>,
     },
     Map {
         at: Span,
-        entries: Vec<(Key, Node)>,
-        /// Lines of the names so far.
+        entries: Vec<(TreeKey, TreeNode)>,
+        /// The lines of the names so far.
         lines: HashMap<String, usize>,
-        key: Option<Key>,
+        key: Option<TreeKey>,
     },
 }
 
-/// Parses one document. Duplicate fields are noted in `wrong`, and the first one stays; what cannot be parsed is the
-/// error.
-pub(crate) fn parse(text: &str, wrong: &mut Vec<Wrong>) -> Result<Node, Wrong> {
+/// Parses one document. Duplicate fields are added to `wrong`, and the first one stays.
+///
+/// # Errors
+/// The document cannot be parsed.
+pub(crate) fn parse(text: &str, wrong: &mut Vec<Wrong>) -> Result<TreeNode, Wrong> {
     let chars: Vec<char> = text.chars().collect();
     let mut parser = Parser::new_from_str(text);
     let mut open: Vec<Open> = Vec::new();
-    let mut root: Option<Node> = None;
+    let mut root: Option<TreeNode> = None;
     while let Some(event) = parser.next_event() {
         let (event, marks) = event.map_err(|e| {
             let marker = e.marker();
@@ -69,7 +71,7 @@ pub(crate) fn parse(text: &str, wrong: &mut Vec<Wrong>) -> Result<Node, Wrong> {
         let done = match event {
             Event::Alias(_) => {
                 let help = Some("a text that begins with `*`, such as a pattern of files, needs quotes");
-                return Err(Wrong { help, ..Wrong::new(at, "YAML aliases (`*name`) are not taken in job files") });
+                return Err(Wrong { help, ..Wrong::new(at, "YAML aliases (`*name`) are not allowed in job files") });
             }
             Event::Scalar(.., Some(tag)) | Event::SequenceStart(_, Some(tag)) | Event::MappingStart(_, Some(tag))
                 if !is_known(&tag) =>
@@ -95,13 +97,13 @@ pub(crate) fn parse(text: &str, wrong: &mut Vec<Wrong>) -> Result<Node, Wrong> {
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => match open.pop() {
-                Some(Open::List { at, items }) => Node { place: Place::Text(at), tree: Tree::List(items) },
-                Some(Open::Map { at, entries, .. }) => Node { place: Place::Text(at), tree: Tree::Map(entries) },
+                Some(Open::List { at, items }) => TreeNode { place: Place::Text(at), tree: Tree::List(items) },
+                Some(Open::Map { at, entries, .. }) => TreeNode { place: Place::Text(at), tree: Tree::Map(entries) },
                 None => continue,
             },
             Event::Scalar(value, style, _, tag) => {
                 if let Some(Open::Map { key: key @ None, .. }) = open.last_mut() {
-                    *key = Some(Key { name: value.into_owned(), place: Place::Text(at) });
+                    *key = Some(TreeKey { name: value.into_owned(), place: Place::Text(at) });
                     continue;
                 }
                 let text = tag.as_ref().is_some_and(|t| t.is_yaml_core_schema() && t.suffix == "str");
@@ -128,7 +130,7 @@ pub(crate) fn parse(text: &str, wrong: &mut Vec<Wrong>) -> Result<Node, Wrong> {
     root.ok_or_else(|| Wrong { span: None, message: "the job file is empty".into(), help: None })
 }
 
-/// The value of a text, its variables as they are written.
+/// Returns the value of a text, with variables as they are written.
 #[cfg(test)]
 pub(crate) fn value_of_yaml(text: &str) -> Result<serde_json::Value, String> {
     let mut wrong = Vec::new();
@@ -136,19 +138,19 @@ pub(crate) fn value_of_yaml(text: &str) -> Result<serde_json::Value, String> {
     if wrong.is_empty() { Ok(node.value()) } else { Err(wrong.swap_remove(0).message) }
 }
 
-/// The tags of YAML itself say what a value is anyway.
+/// Whether a tag is one of YAML's own, which are accepted.
 fn is_known(tag: &Tag) -> bool {
     let of_yaml = ["str", "int", "float", "bool", "null", "seq", "map"];
     (tag.is_yaml_core_schema() && of_yaml.contains(&tag.suffix.as_str()))
         || (tag.handle.is_empty() && tag.suffix == "!")
 }
 
-/// What is meant, probably, where a line cannot be parsed: a character that begins something in YAML, unless it is in quotes.
+/// Returns help for a line that cannot be parsed: it may have an unquoted character that is special in YAML.
 fn quotes_needed(line: &str) -> Option<&'static str> {
     if line.contains("${") {
         return Some("inside `{ }`, a text with `${...}` needs quotes");
     }
-    // A value or a name begins there, and is not in quotes.
+    // Whether an unquoted value or name begins there.
     let begins = |at: usize| line[..at].chars().next_back().is_none_or(|before| " \t[{,".contains(before));
     let first = line.char_indices().find(|(at, c)| "*&@`%!".contains(*c) && begins(*at));
     first.map(|(_, c)| match c {
@@ -160,7 +162,7 @@ fn quotes_needed(line: &str) -> Option<&'static str> {
     })
 }
 
-fn duplicate(key: &Key, first_line: usize) -> Wrong {
+fn duplicate(key: &TreeKey, first_line: usize) -> Wrong {
     let span = if let Place::Text(span) = &key.place { Some(*span) } else { None };
     Wrong { span, message: format!("`{}` is given twice; the first one is in line {first_line}", key.name), help: None }
 }
@@ -175,10 +177,10 @@ fn refuse_as_key(open: &[Open], at: Span) -> Result<(), Wrong> {
     }
 }
 
-fn scalar(value: &str, raw: &str, style: ScalarStyle, is_text: bool, at: Span) -> Result<Node, Wrong> {
-    let node = |tree, text_from| Node { place: Place::Text(Span { text_from, ..at }), tree };
+fn scalar(value: &str, raw: &str, style: ScalarStyle, is_text: bool, at: Span) -> Result<TreeNode, Wrong> {
+    let node = |tree, text_from| TreeNode { place: Place::Text(Span { text_from, ..at }), tree };
     if style != ScalarStyle::Plain || is_text {
-        // With escapes, or over several lines, the file does not have the text letter by letter.
+        // A text with escapes, or of several lines, is not in the file letter by letter.
         let literal = raw.get(1..raw.len().saturating_sub(1)) == Some(value);
         return Ok(node(Tree::Text(value.into()), literal.then_some(1)));
     }
@@ -186,7 +188,7 @@ fn scalar(value: &str, raw: &str, style: ScalarStyle, is_text: bool, at: Span) -
     Ok(node(tree, (raw == value).then_some(0)))
 }
 
-/// An unquoted scalar in YAML's core schema.
+/// Returns the value of an unquoted scalar in YAML's core schema.
 pub(crate) fn plain(value: &str) -> Result<Tree, String> {
     Ok(match value {
         "" | "~" | "null" | "Null" | "NULL" => Tree::Null,
@@ -225,7 +227,7 @@ fn number(value: &str) -> Result<Option<Number>, String> {
     if let Ok(n) = unsigned.parse::<i64>() {
         return Ok(Some(n.into()));
     }
-    // Through a float it would be another number.
+    // A float would be a different number.
     if digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(too_large());
     }

@@ -8,15 +8,15 @@ use serde_json::{Map, Value, json};
 
 use flowgate_connect::entry::{Entry, Kind};
 
-/// Settings by the connector's name, with every default filled in. One that is right has exactly one connector.
+/// Settings by the connector's name, with every default filled in. A valid source or sink has exactly one connector.
 pub type Connectors = IndexMap<String, Value>;
 
-/// The names of the connectors of a kind.
+/// Returns the names of the connectors of a kind.
 pub(super) fn names<K: Kind>() -> impl Iterator<Item = &'static str> {
     K::LISTED.iter().map(|entry| entry.name)
 }
 
-/// Reads the fields that are connectors; `null` stands for a field that is not there.
+/// Reads the fields that are connectors; `null` stands for an absent field.
 ///
 /// # Errors
 /// A field is no connector of this kind, or its settings are not those of the connector.
@@ -33,7 +33,7 @@ pub(super) fn read<'de, D: Deserializer<'de>, K: Kind>(deserializer: D) -> Resul
     Ok(connectors)
 }
 
-/// The fields that are connectors, in the JSON Schema.
+/// Returns the fields that are connectors, for the JSON Schema.
 pub(super) fn properties<K: Kind>(generator: &mut SchemaGenerator) -> Map<String, Value> {
     let property = |entry: &Entry<K>| {
         let mut schema = (entry.schema)(generator);
@@ -43,7 +43,7 @@ pub(super) fn properties<K: Kind>(generator: &mut SchemaGenerator) -> Map<String
     K::LISTED.iter().map(property).collect()
 }
 
-/// The JSON Schema of a source or a sink with these fields.
+/// Returns the JSON Schema of a source or a sink with these fields.
 pub(super) fn object(description: String, properties: Map<String, Value>, required: &[&str]) -> Schema {
     let fields = json!({ "type": "object", "additionalProperties": false, "properties": properties });
     let mut schema = Schema::try_from(fields).expect("an object is a schema");
@@ -54,7 +54,7 @@ pub(super) fn object(description: String, properties: Map<String, Value>, requir
     schema
 }
 
-/// The names as a sentence has them: `` `file`, `stdin` or `system` ``.
+/// Lists the names as in a sentence: `` `file`, `stdin` or `system` ``.
 pub(in crate::job) fn listed<K: Kind>(last: &str, quoted: impl Fn(&Entry<K>) -> String) -> String {
     let all: Vec<String> = K::LISTED.iter().map(quoted).collect();
     match all.split_last() {

@@ -22,8 +22,8 @@ pub struct Job {
     /// Key groups: the units in which keyed state is divided among workers, fixed for the life of the job. Default: 256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_groups: Option<u32>,
-    /// Where plugins are, by name; paths are relative to the job file. A plugin that is not listed is looked for as
-    /// `NAME.wasm` beside the job file, in `plugins/` beside it, in the folders of FLOWGATE_PLUGIN_PATH, and among the
+    /// The files of plugins, by name; paths are relative to the job file. A plugin that is not listed is looked for as
+    /// `NAME.wasm` next to the job file, in `plugins/` next to it, in the folders of FLOWGATE_PLUGIN_PATH, and among the
     /// plugins that come with Flowgate.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub plugins: IndexMap<String, String>,
@@ -33,12 +33,12 @@ pub struct Job {
     /// Where keyed state is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
-    /// Where rows come from, by name.
+    /// The sources, by name.
     pub sources: IndexMap<String, Source>,
-    /// What happens to them, by name.
+    /// The operators, by name.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub operators: IndexMap<String, Operator>,
-    /// Where results go, by name.
+    /// The sinks, by name.
     pub sinks: IndexMap<String, Sink>,
 }
 
@@ -46,8 +46,8 @@ pub struct Job {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct InFlight {
-    /// Bytes of rows on each worker: that sources have read and nobody has finished, and that are queued behind each output
-    /// of an operator, where its results are more than its rows. Default: 16MiB.
+    /// Bytes of rows on each worker: rows that sources have read and that are not processed, and, separately, rows that
+    /// are queued behind each output of an operator. Default: 16MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Bytes>,
     /// Ticks (distinct milliseconds of processing time). Default: 256.

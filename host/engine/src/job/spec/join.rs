@@ -9,9 +9,9 @@ use flowgate_base::quantity::Millis;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum KeyColumn {
-    /// The same name on every input.
+    /// A name that is the same on every input.
     Name(String),
-    /// Another name on each of two inputs.
+    /// A different name on each of two inputs.
     Pair(KeyPair),
 }
 
@@ -19,9 +19,9 @@ pub enum KeyColumn {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyPair {
-    /// On the first input.
+    /// The name on the first input.
     pub left: String,
-    /// On the second input.
+    /// The name on the second input.
     pub right: String,
 }
 
@@ -55,7 +55,7 @@ impl From<(&str, &str)> for KeyColumn {
     }
 }
 
-/// Which rows a join gives.
+/// The rows that a join emits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum JoinType {
@@ -77,10 +77,10 @@ pub enum JoinType {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Within {
-    /// How much earlier than the left row the right one may be. Default: 0s.
+    /// The greatest time by which the right row may be earlier than the left one. Default: 0s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Millis>,
-    /// How much later than the left row the right one may be. Default: 0s.
+    /// The greatest time by which the right row may be later than the left one. Default: 0s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Millis>,
 }

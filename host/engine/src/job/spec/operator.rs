@@ -21,7 +21,7 @@ pub struct Operator {
     /// Inputs with the same columns, whose rows become one stream.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub union: Vec<String>,
-    /// The columns that go on, in this order: names, or `NEW: COLUMN` for each.
+    /// The columns of the result, in this order: names, or `NEW: COLUMN` for each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub select: Option<Select>,
     /// The plugin that has the function.
@@ -33,8 +33,8 @@ pub struct Operator {
     /// The function's config.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<serde_json::Value>,
-    /// Which of the stream's columns the function sees under another name: `{ text: line }` shows it `line` as `text`.
-    /// Where other columns pass through, what the function makes in place of `text` goes on as `line`.
+    /// The stream's columns that the function sees under another name: `{ text: line }` shows it `line` as `text`. If
+    /// columns pass through, a column `text` that the function makes takes the place and the name of `line`.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub columns: IndexMap<String, String>,
     /// Files that the function may read, by the name under which it sees them; paths are relative to the job file.
@@ -43,35 +43,35 @@ pub struct Operator {
     /// What happens when the function fails a row or traps on it. Default: skip.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_error: Option<OnError>,
-    /// Columns by which rows are grouped or joined. Without them, all rows of a window are one group. Where the two
-    /// inputs of a join or a process function name a column differently: `{ left: seller, right: id }`.
+    /// Columns by which rows are grouped or joined. Without them, all rows of a window are one group. A column that the
+    /// two inputs of a join or a process function name differently is written `{ left: seller, right: id }`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<Vec<KeyColumn>>,
-    /// The windows of an aggregation, or those within which the rows of a join must lie.
+    /// The windows of an aggregation, or those within which rows are joined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
-    /// When a window gives results beside the end of its time.
+    /// When a window emits results besides the one at its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<Trigger>,
-    /// Which rows a join gives. With `plugin` and `function`, the function makes the rows of the pairs.
+    /// The rows that a join emits. With `plugin` and `function`, the function makes rows of the pairs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub join: Option<JoinType>,
-    /// How far apart in event time the rows of an interval join may be.
+    /// The bounds of an interval join: how far apart in event time the rows of a pair may be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub within: Option<Within>,
     /// The table file with which a stream is joined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookup: Option<LookupTable>,
-    /// How long a join without window or interval keeps a row, in processing time. Default: for ever.
+    /// How long a join without window or interval keeps a row, in processing time. Default: without end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Millis>,
     /// The results of an aggregation, by column name.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub aggregate: IndexMap<String, Aggregate>,
-    /// How long after its end (in event time) a window takes further rows and gives a corrected result. Default: 0s.
+    /// How long after its end, in event time, a window accepts further rows and emits a corrected result. Default: 0s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_lateness: Option<Millis>,
-    /// Which column of the result is the event time. Default: event time goes on from the input.
+    /// The column of the result that is the event time. Default: rows keep their event time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_time: Option<EventTime>,
 }
@@ -80,14 +80,14 @@ pub struct Operator {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Select {
-    /// Under their own names.
+    /// Columns under their own names.
     Names(Vec<String>),
-    /// Under new names: `{ NEW: COLUMN }`.
+    /// Columns under new names: `{ NEW: COLUMN }`.
     Renamed(IndexMap<String, String>),
 }
 
 impl Select {
-    /// For each column, its name and that of the stream's column.
+    /// Returns each column's name, and that of the stream's column.
     pub fn columns(&self) -> Vec<(&str, &str)> {
         match self {
             Select::Names(names) => names.iter().map(|name| (name.as_str(), name.as_str())).collect(),
@@ -97,7 +97,7 @@ impl Select {
 }
 
 impl Operator {
-    /// The names of the settings that are there.
+    /// Returns the names of the settings that are set.
     pub fn settings(&self) -> Vec<&'static str> {
         let all = [
             ("input", self.input.is_some()),
@@ -124,8 +124,7 @@ impl Operator {
         all.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect()
     }
 
-    /// Everything that it reads, in the order of its inputs, with the place in the job where it stands: a field, and a
-    /// position in it where the field is a list.
+    /// Returns its inputs in order, each with its place in the job: a field, and a position in it if the field is a list.
     pub fn reads(&self) -> Vec<(&str, &'static str, Option<usize>)> {
         let lists = [("inputs", &self.inputs), ("union", &self.union)];
         let listed = lists

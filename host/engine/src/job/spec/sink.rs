@@ -16,19 +16,19 @@ use flowgate_connect::sink::ConfiguredSink;
 pub struct Sink {
     /// A source or an operator, or a side output of one.
     pub input: String,
-    /// Where rows go: a connector's settings by its name.
+    /// The connector's settings, by its name.
     #[serde(flatten, deserialize_with = "connectors::read::<_, ConfiguredSink>")]
     pub connectors: Connectors,
 }
 
 impl Sink {
-    /// The fields that are connectors.
+    /// Returns the names of the fields that are connectors.
     pub fn connector_names() -> impl Iterator<Item = &'static str> {
         connectors::names::<ConfiguredSink>()
     }
 }
 
-/// A sink that has no input yet.
+/// Creates a sink that has no input yet.
 impl<S: ConnectorSettings<Configured = ConfiguredSink>> From<S> for Sink {
     fn from(settings: S) -> Sink {
         let connector = Connector::new(&settings, "");

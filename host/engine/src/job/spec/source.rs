@@ -14,16 +14,16 @@ use flowgate_connect::source::ConfiguredSource;
 /// A source: exactly one connector, and the event time of its rows.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Source {
-    /// Where rows come from: a connector's settings by its name.
+    /// The connector's settings, by its name.
     #[serde(flatten, deserialize_with = "connectors::read::<_, ConfiguredSource>")]
     pub connectors: Connectors,
-    /// Which column is the event time.
+    /// The event time of its rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_time: Option<EventTime>,
 }
 
 impl Source {
-    /// The fields that are connectors.
+    /// Returns the names of the fields that are connectors.
     pub fn connector_names() -> impl Iterator<Item = &'static str> {
         connectors::names::<ConfiguredSource>()
     }
@@ -44,23 +44,23 @@ impl JsonSchema for Source {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut properties = connectors::properties::<ConfiguredSource>(generator);
         let mut event_time = generator.subschema_for::<Option<EventTime>>();
-        event_time.insert("description".into(), "Which column is the event time.".into());
+        event_time.insert("description".into(), "The event time of its rows.".into());
         properties.insert("event_time".into(), event_time.to_value());
         let names = connectors::listed::<ConfiguredSource>("or", |entry| format!("`{}`", entry.name));
         connectors::object(format!("A source: exactly one connector ({names})."), properties, &[])
     }
 }
 
-/// Which column of a stream is its event time, and how watermarks follow from it.
+/// The event time of a stream, and its watermarks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventTime {
     /// A timestamp column.
     pub column: String,
-    /// How far behind the greatest event time seen a row may come: the watermark stays this much behind. Default: 0s.
+    /// The time by which a row may be behind the greatest event time seen; the watermark lags by it. Default: 0s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_out_of_orderness: Option<Millis>,
-    /// After this long without rows, a stream's part on one worker no longer holds the watermark back. Default: never.
+    /// The time without rows after which a stream's part on one worker no longer holds the watermark back. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_after: Option<Millis>,
 }

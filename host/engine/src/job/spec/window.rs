@@ -1,4 +1,4 @@
-//! Windows and what is computed over them.
+//! Windows, triggers and aggregates.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,34 +10,34 @@ use flowgate_base::quantity::{Extent, Millis};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Window {
-    /// One window after another, each this long: `10s`, or `100 rows` of a key.
+    /// Windows of this length that follow one another: `10s`, or `100 rows` of a key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tumbling: Option<Extent>,
-    /// Windows this long, a new one `every` so often.
+    /// Windows of this length that overlap, one for each `every`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sliding: Option<Extent>,
-    /// Between the starts of sliding windows.
+    /// The distance between the starts of sliding windows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub every: Option<Extent>,
-    /// Windows of a key that end when no row has come for so long.
+    /// Windows of a key that end after a gap of this length without rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<Millis>,
-    /// One window for everything: `global: {}`.
+    /// One window for all rows: `global: {}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub global: Option<Empty>,
-    /// Which time. Default: event.
+    /// The time by which rows fall into windows. Default: event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<WindowTime>,
 }
 
-/// When a window gives results beside the end of its time: exactly one of these.
+/// When a window emits results besides the one at its end: exactly one of `count` and `every`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Trigger {
-    /// Whenever this number of further rows of a key has come into the window.
+    /// Whenever this number of further rows of a key has arrived in the window.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
-    /// At this interval of processing time, for the groups that have changed.
+    /// At this interval of processing time, for the keys that have changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub every: Option<Millis>,
 }
@@ -49,7 +49,7 @@ pub enum WindowTime {
     /// The rows' event time.
     #[default]
     Event,
-    /// When they reach the source.
+    /// The time at which they reach the source.
     Processing,
 }
 

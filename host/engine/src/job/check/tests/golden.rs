@@ -1,6 +1,6 @@
-//! Every wrong job file in `tests/golden/job` gives exactly the report beside it.
+//! Every wrong job file in `tests/golden/job` leads exactly to the report next to it.
 //!
-//! `UPDATE_GOLDEN=1 cargo test` writes the reports again.
+//! `UPDATE_GOLDEN=1 cargo test` updates the reports.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ fn env(name: &str) -> Option<String> {
     }
 }
 
-/// What `flowgate check` says of the file. A first line `# set: KEY=VALUE` stands for `--set KEY=VALUE`.
+/// Returns the report of `flowgate check` for the file. A line `# set: KEY=VALUE` stands for `--set KEY=VALUE`.
 fn report(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap();
     let name = path.file_name().unwrap().to_str().unwrap().to_string();
@@ -42,7 +42,7 @@ fn report(path: &Path) -> String {
 }
 
 #[test]
-fn wrong_jobs_are_reported_with_everything_that_is_wrong() {
+fn wrong_jobs_are_reported_with_all_problems() {
     let mut names: Vec<PathBuf> = std::fs::read_dir(folder()).unwrap().map(|e| e.unwrap().path()).collect();
     names.retain(|p| p.extension().is_some_and(|e| e != "stderr"));
     names.sort();

@@ -1,4 +1,4 @@
-//! What the check makes of jobs that are right.
+//! The graphs of valid jobs.
 
 use crate::job::check::{Checked, check};
 use crate::job::fake::FakePlugins;
@@ -99,7 +99,7 @@ fn a_graph_survives_serialisation() {
 }
 
 #[test]
-fn renamed_columns_go_on_under_the_streams_names() {
+fn renamed_columns_keep_the_streams_names() {
     let (Checked { graph, .. }, plugins) = checked(
         r#"
 job: rename
@@ -113,7 +113,7 @@ sinks:
   odd: { input: words.odd, blackhole: {} }
 "#,
     );
-    // `text` of the stream is hidden from the function, but passes.
+    // `text` of the stream is hidden from the function, but passes through.
     assert_eq!(plugins.opened[0].inputs[0].to_string(), "id: int64, line: text?, text: text");
     assert_eq!(columns(&graph, "up", 0), "id: int64, text: bytes, line: text?, title: text");
     let NodeKind::Transform(up) = &node(&graph, "up").kind else { panic!() };
@@ -133,7 +133,7 @@ sinks:
 }
 
 #[test]
-fn the_same_job_in_toml_and_json_gives_the_same_graph() {
+fn the_same_job_in_toml_and_json_has_the_same_graph() {
     let (Checked { graph, .. }, _) = checked(WEBLOG);
     let document = |text: String, language| Document { name: "job".into(), text, language, base: "/job".into() };
     let yaml = load(document(WEBLOG.into(), Language::Yaml), &[], &|_| None).job.unwrap();
@@ -144,7 +144,7 @@ fn the_same_job_in_toml_and_json_gives_the_same_graph() {
         let mut plugins = FakePlugins::new();
         let around = plugins.around();
         let again = check(loaded.job.as_ref().unwrap(), &around, &mut plugins).unwrap().graph;
-        // The components lie in another temporary folder.
+        // The components are in another temporary folder.
         let names = |g: &JobGraph| g.nodes.iter().map(|n| (n.name.clone(), n.outputs.clone())).collect::<Vec<_>>();
         assert_eq!(names(&again), names(&graph), "{language:?}");
     }

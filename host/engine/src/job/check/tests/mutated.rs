@@ -56,7 +56,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Every place in a value, as JSON pointers.
+/// Returns every place in a value, as a JSON pointer.
 fn pointers(value: &Value, at: &str, out: &mut Vec<String>) {
     out.push(at.to_string());
     match value {
