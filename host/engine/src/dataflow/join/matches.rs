@@ -51,7 +51,7 @@ impl MatchResult {
     }
 
     /// Returns the next rows, up to [`ROWS_AT_ONCE`]: window, left rows, right rows, and their number. `None`: there are no more.
-    pub fn next(&mut self) -> Option<(i64, Option<Batch>, Option<Batch>, usize)> {
+    pub fn next_rows(&mut self) -> Option<(i64, Option<Batch>, Option<Batch>, usize)> {
         match self {
             MatchResult::Pairs { window, listed, list, lists, piece, walk } => {
                 let (here, there) = walk.pairs(lists, ROWS_AT_ONCE);

@@ -210,7 +210,7 @@ impl JoinState for WindowJoin {
     fn next(&mut self) -> Result<Option<Joined>> {
         loop {
             if let Some(result) = self.results.front_mut() {
-                match result.next() {
+                match result.next_rows() {
                     Some((window, left, right, row_count)) => {
                         return Ok(Some(self.joined(window, left, right, row_count)));
                     }

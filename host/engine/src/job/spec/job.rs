@@ -47,7 +47,7 @@ pub struct Job {
 #[serde(deny_unknown_fields, default)]
 pub struct InFlight {
     /// Bytes of rows on each worker: rows that sources have read and that are not processed, and, separately, rows that
-    /// are queued behind each output of an operator. Default: 16MiB.
+    /// are queued behind each output of an operator, which may emit more rows than it receives. Default: 16MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Bytes>,
     /// Ticks (distinct milliseconds of processing time). Default: 256.
