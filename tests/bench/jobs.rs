@@ -13,11 +13,11 @@ use std::time::Instant;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMillisecondType};
-use flowgate::dataflow::worker;
 use flowgate::job::check::{Surroundings, check};
 use flowgate::job::graph::JobGraph;
 use flowgate::job::load::{Document, Language, load};
 use flowgate::job::spec;
+use flowgate::running;
 use flowgate_connect::generator::Generator;
 use flowgate_connect::source::SourceRows;
 use flowgate_wall::{Limits, Plugins};
@@ -88,7 +88,7 @@ fn measure(case: &Case, rows: u64, workers: usize, plugins: &Plugins) -> (f64, f
         let start = Instant::now();
         let mut open_sink =
             |sink: &flowgate::job::graph::SinkNode, schema: &_, ends| sink.connector.open_sink(schema, ends);
-        let running = worker::start(graph.clone(), plugins, &mut open_sink).expect("the job starts");
+        let running = running::start(graph.clone(), plugins, &mut open_sink).expect("the job starts");
         running.wait().expect("the job ends well");
         rates.push((rows as f64 / start.elapsed().as_secs_f64(), native));
     }

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use flowgate::dataflow::worker;
 use flowgate::job::graph::{JobGraph, SinkNode};
+use flowgate::running;
 use flowgate_wall::Plugins;
 use serde_json::json;
 
@@ -49,7 +49,7 @@ pub(crate) fn measure(rows: u64, runs: usize, graph: impl Fn(&str) -> JobGraph, 
 fn seconds(graph: &JobGraph, plugins: &Plugins) -> f64 {
     let start = Instant::now();
     let mut open_sink = |sink: &SinkNode, schema: &_, ends| sink.connector.open_sink(schema, ends);
-    let running = worker::start(graph.clone(), plugins, &mut open_sink).expect("the job starts");
+    let running = running::start(graph.clone(), plugins, &mut open_sink).expect("the job starts");
     running.wait().expect("the job ends well");
     start.elapsed().as_secs_f64()
 }

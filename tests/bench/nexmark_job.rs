@@ -2,10 +2,10 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use flowgate::dataflow::worker;
 use flowgate::job::check::{Surroundings, check};
 use flowgate::job::graph::{JobGraph, NodeKind, SinkNode};
 use flowgate::job::load::{Document, Language, Override, load};
+use flowgate::running;
 use flowgate_wall::Plugins;
 
 use crate::nexmark_cost::{Cost, Meter};
@@ -53,7 +53,7 @@ impl Job {
     pub(crate) fn run(&self, plugins: &Plugins) -> (Cost, u64) {
         let meter = Meter::start();
         let mut open_sink = |sink: &SinkNode, schema: &_, ends| sink.connector.open_sink(schema, ends);
-        let running = worker::start(self.graph.clone(), plugins, &mut open_sink).expect("the job starts");
+        let running = running::start(self.graph.clone(), plugins, &mut open_sink).expect("the job starts");
         let state = running.state().clone();
         running.wait().expect("the job ends well");
         let cost = meter.stop();

@@ -1,6 +1,6 @@
 //! Figures for people.
 
-use flowgate::dataflow::watermark::END_OF_TIME;
+use flowgate::running::END_OF_TIME;
 
 /// Formats a count or a rate in at most five characters: `950`, `12.3k`, `1.25M`.
 pub(super) fn short(value: f64) -> String {

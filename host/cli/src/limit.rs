@@ -6,9 +6,9 @@ use std::sync::{Arc, OnceLock};
 use arrow_array::{Array, ArrayRef};
 
 use super::error::CommandError;
-use flowgate::dataflow::job_state::JobState;
 use flowgate::job::graph::{JobGraph, NodeKind, SinkNode};
 use flowgate::job::spec::Blackhole;
+use flowgate::running::JobState;
 use flowgate_base::error::Result;
 use flowgate_connect::sink::{Deliveries, Dropped, SinkWriter};
 use flowgate_connect::stop::Stop;

@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::figures::whole;
-use flowgate::dataflow::metrics::{JobMetrics, NodeMetrics};
 use flowgate::job::graph::{JobGraph, NodeId, NodeKind};
+use flowgate::running::{JobMetrics, NodeMetrics};
 use flowgate_connect::sink::Deliveries;
 
 /// Returns the line about the rows of one node.

@@ -6,8 +6,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use super::{dump, terminal};
-use flowgate::dataflow::job_state::JobState;
 use flowgate::job::graph::JobGraph;
+use flowgate::running::JobState;
 use flowgate_base::error::{Error, Result};
 
 /// The exit code of a process that was interrupted twice.

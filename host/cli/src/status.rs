@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::status_line::Line;
-use flowgate::dataflow::job_state::JobState;
 use flowgate::job::graph::JobGraph;
+use flowgate::running::JobState;
 use flowgate_base::shown;
 
 /// The interval at which it is drawn.

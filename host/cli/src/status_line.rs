@@ -8,8 +8,8 @@ use unicode_width::UnicodeWidthChar;
 use super::figures;
 use super::rows::RowTotals;
 use super::terminal;
-use flowgate::dataflow::job_state::JobState;
 use flowgate::job::graph::{JobGraph, NodeKind};
+use flowgate::running::JobState;
 use flowgate_base::clock;
 use flowgate_connect::source::Progress;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::figures::{short, whole};
 use super::rows::{self, RowTotals};
-use flowgate::dataflow::job_state::JobState;
 use flowgate::job::graph::{JobGraph, NodeKind};
+use flowgate::running::JobState;
 use flowgate_wall::Metric;
 
 /// Returns a line for the job, one for each node, and the fate of rows that nobody reads.

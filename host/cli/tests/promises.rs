@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use flowgate::dataflow::dead_letter::{TEXT_BYTES_MAX, TEXTS_BYTES_MAX};
-use flowgate::dataflow::portions::{PORTION_BYTES_MAX, PORTION_ROWS_MAX};
-use flowgate::dataflow::process::firing::{CHAINED_MAX, FIRINGS_MAX};
+use flowgate::running::{CHAINED_MAX, FIRINGS_MAX};
+use flowgate::running::{PORTION_BYTES_MAX, PORTION_ROWS_MAX};
+use flowgate::running::{TEXT_BYTES_MAX, TEXTS_BYTES_MAX};
 use flowgate_base::quantity::Bytes;
 use flowgate_base::standard_error::WAITING_BYTES_MAX;
 use flowgate_wall::Limits;

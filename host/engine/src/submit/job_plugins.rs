@@ -21,6 +21,11 @@ impl JobPlugins {
         JobPlugins { settings, wall: None, note: None }
     }
 
+    /// Creates the loader of a program that embeds Flowgate, with the settings of [`Settings::new`].
+    pub fn embedded() -> JobPlugins {
+        JobPlugins::new(Settings::new(Limits::default()))
+    }
+
     /// Returns the wall with a job's limits.
     ///
     /// # Errors

@@ -162,11 +162,6 @@ mod tests {
     use super::*;
     use crate::job::JobBuilder;
     use crate::job::load::Language;
-    use flowgate_wall::{Limits, Settings};
-
-    fn plugins() -> JobPlugins {
-        JobPlugins::new(Settings::new(Limits::default()))
-    }
 
     fn document(text: &str) -> Document {
         Document { name: "job.yaml".into(), text: text.into(), language: Language::Yaml, base: "/".into() }
@@ -183,7 +178,7 @@ sources:
 sinks:
   out: { input: nubmers, blackhole: {} }
 ";
-        let rejected = Submission::new(document(text)).check(&mut plugins()).unwrap_err();
+        let rejected = Submission::new(document(text)).check(&mut JobPlugins::embedded()).unwrap_err();
         let error = flowgate_base::error::Error::from(*rejected);
         assert_eq!(error.code, &code::JOB_PROBLEMS);
         assert!(error.message.contains("job.yaml:2:1: error: "), "{error}");
@@ -203,7 +198,7 @@ sinks:
         let parallel = Override { steps: vec!["parallelism".into()], value: "3".into(), argument: "-p 3".into() };
         let variable = |name: &str| (name == "NAME").then(|| "set".to_string());
         let submission = Submission::new(document(text)).with_overrides(vec![parallel]).with_variables(&variable);
-        let accepted = submission.check(&mut plugins()).unwrap();
+        let accepted = submission.check(&mut JobPlugins::embedded()).unwrap();
         assert_eq!((accepted.graph.name.as_str(), accepted.graph.parallelism), ("set", 3));
         assert_eq!(accepted.warnings(false), "");
     }
@@ -218,7 +213,7 @@ sinks:
             job.build().unwrap()
         };
         let surroundings = Surroundings::of(folder.path(), None, None);
-        let mut plugins = plugins();
+        let mut plugins = JobPlugins::embedded();
         let accepted = Submission::of_job(build("in.txt"), surroundings.clone()).check(&mut plugins).unwrap();
         start(accepted.graph, &mut plugins, &mut open_sink).unwrap().wait().unwrap();
         assert_eq!(std::fs::read_to_string(folder.path().join("out.csv")).unwrap(), "text\na\nb\nc\n");
