@@ -16,9 +16,9 @@
 //! sources:
 //!   numbers: { generator: { rows: 100, columns: { n: { sequence: {} } } } }
 //! operators:
-//!   sums: { input: numbers, key_by: [], window: { global: {} }, aggregates: { sum: sum(n) } }
+//!   counts: { input: numbers, key: n, window: { global: {} }, aggregate: { rows: count() } }
 //! sinks:
-//!   out: { input: sums, blackhole: {} }
+//!   out: { input: counts, blackhole: {} }
 //! ";
 //! let document = Document { name: "numbers.yaml".into(), text: text.into(), language: Language::Yaml, base: "/".into() };
 //! let mut plugins = JobPlugins::embedded();
@@ -27,7 +27,7 @@
 //! let state = Arc::clone(job.state());
 //! job.wait()?;
 //! let out = state.metrics.nodes.last().expect("the sink is the last node");
-//! assert_eq!(out.delivered(), 1);
+//! assert_eq!(out.delivered(), 100);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

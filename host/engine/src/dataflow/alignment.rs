@@ -13,7 +13,7 @@ const DELAYS_NOBODY: i64 = i64::MAX;
 
 /// The sources that are aligned with each other, on all workers.
 #[derive(Default)]
-pub struct AlignmentGroup {
+pub(crate) struct AlignmentGroup {
     positions: Mutex<Vec<Arc<Position>>>,
 }
 
@@ -26,7 +26,7 @@ struct Position {
 }
 
 /// A source of a group, on one worker. It leaves the group when it is dropped.
-pub struct Member {
+pub(crate) struct Member {
     group: Arc<AlignmentGroup>,
     mine: Arc<Position>,
     /// The source's last watermark.
@@ -37,7 +37,7 @@ pub struct Member {
 
 impl AlignmentGroup {
     /// Adds a source of a worker; `waker` wakes it.
-    pub fn join(self: &Arc<Self>, worker: usize, waker: Waker) -> Member {
+    pub(crate) fn join(self: &Arc<Self>, worker: usize, waker: Waker) -> Member {
         let watermark = AtomicI64::new(i64::MIN);
         let mine = Arc::new(Position { worker, watermark, waits: AtomicBool::new(false), waker });
         self.positions().push(Arc::clone(&mine));
@@ -51,7 +51,7 @@ impl AlignmentGroup {
 
 impl Member {
     /// Publishes the source's watermark after it has emitted rows.
-    pub fn advance(&mut self, watermark: Option<i64>) {
+    pub(crate) fn advance(&mut self, watermark: Option<i64>) {
         if let (Some(last), Some(now)) = (self.last, watermark)
             && now > last
         {
@@ -62,7 +62,7 @@ impl Member {
     }
 
     /// Lets nobody wait for the source, which has no rows at the moment.
-    pub fn pause(&self) {
+    pub(crate) fn pause(&self) {
         self.publish(DELAYS_NOBODY);
     }
 
@@ -76,7 +76,7 @@ impl Member {
     }
 
     /// Whether the source has to wait. If so, it is woken when another member has advanced or paused.
-    pub fn is_ahead(&self) -> bool {
+    pub(crate) fn is_ahead(&self) -> bool {
         let Some(last) = self.last else { return false };
         if !self.is_ahead_of_any(last) {
             return false;

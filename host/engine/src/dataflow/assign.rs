@@ -20,7 +20,7 @@ const MAIN: usize = 0;
 const ERRORS: usize = 1;
 
 /// Assigns event times to the rows of one stream, or of one split of a source.
-pub struct Assigner {
+pub(crate) struct Assigner {
     column: usize,
     watermarks: BoundedOutOfOrderness,
     idle_after_ms: Option<i64>,
@@ -31,7 +31,7 @@ pub struct Assigner {
 
 impl Assigner {
     /// Creates the assigner of a stream without rows.
-    pub fn new(event_time: &EventTime) -> Self {
+    pub(crate) fn new(event_time: &EventTime) -> Self {
         Assigner {
             column: event_time.column,
             watermarks: BoundedOutOfOrderness::new(event_time.max_out_of_orderness_ms),
@@ -42,19 +42,19 @@ impl Assigner {
     }
 
     /// Returns the current signal of the stream.
-    pub fn signal(&self) -> Signal {
+    pub(crate) fn signal(&self) -> Signal {
         let watermark = self.watermarks.current();
         if self.idle { Signal::idle(watermark) } else { Signal::active(watermark) }
     }
 
     /// Notes that rows arrive at processing time `now`. If the stream was idle, returns the signal to send before them (T4).
-    pub fn wake_up(&mut self, now: i64) -> Option<Signal> {
+    pub(crate) fn wake_up(&mut self, now: i64) -> Option<Signal> {
         self.last_rows_at = Some(now);
         std::mem::take(&mut self.idle).then(|| self.signal())
     }
 
     /// Returns the rows with their event times, and the rows without a usable event time, each with the reason.
-    pub fn assign(&mut self, batch: Batch) -> Result<(Batch, Vec<(u32, String)>)> {
+    pub(crate) fn assign(&mut self, batch: Batch) -> Result<(Batch, Vec<(u32, String)>)> {
         let times = batch.columns()[self.column].gather()?;
         let times = times.as_primitive::<TimestampMillisecondType>();
         let (least, greatest) =
@@ -85,7 +85,7 @@ impl Assigner {
 
     /// Returns when the stream becomes idle if no row arrives, counted from the last row or the first call. `None`: never, or it
     /// is idle already.
-    pub fn idle_at(&mut self, now: i64) -> Option<i64> {
+    pub(crate) fn idle_at(&mut self, now: i64) -> Option<i64> {
         if self.idle {
             return None;
         }
@@ -94,7 +94,7 @@ impl Assigner {
     }
 
     /// Makes the stream idle if no row has arrived for `idle_after_ms`. Returns whether it became idle in this call.
-    pub fn becomes_idle(&mut self, now: i64) -> bool {
+    pub(crate) fn becomes_idle(&mut self, now: i64) -> bool {
         let idle = self.idle_at(now).is_some_and(|at| at <= now);
         self.idle |= idle;
         idle
@@ -102,7 +102,7 @@ impl Assigner {
 }
 
 /// An operator whose main output takes its event time from a column.
-pub struct Timed {
+pub(crate) struct Timed {
     inner: Box<dyn Operator>,
     assigner: Assigner,
     dead_letters: DeadLetters,
@@ -115,7 +115,7 @@ pub struct Timed {
 
 impl Timed {
     /// Wraps an operator with `output_count` outputs; rows without event time go to the second one.
-    pub fn new(
+    pub(crate) fn new(
         inner: Box<dyn Operator>,
         assigner: Assigner,
         dead_letters: DeadLetters,

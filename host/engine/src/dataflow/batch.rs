@@ -13,10 +13,10 @@ use flowgate_base::error::{Error, Result};
 use flowgate_connect::source::Origin;
 
 /// The approximate memory in bytes of a column besides its values: an array, its buffers, and their reference counts.
-pub const COLUMN_BYTES: usize = 192;
+pub(crate) const COLUMN_BYTES: usize = 192;
 
 /// Row numbers into a column; shared by columns with the same selections.
-pub type RowNumbers = ScalarBuffer<u32>;
+pub(crate) type RowNumbers = ScalarBuffer<u32>;
 
 /// One column of a batch.
 #[derive(Debug, Clone)]
@@ -236,7 +236,7 @@ impl Composition<'_> {
 }
 
 /// Returns a timestamp column of one repeated value.
-pub fn repeat_timestamp(value: i64, row_count: usize) -> ArrayRef {
+pub(crate) fn repeat_timestamp(value: i64, row_count: usize) -> ArrayRef {
     Arc::new(arrow_array::TimestampMillisecondArray::from_value(value, row_count))
 }
 

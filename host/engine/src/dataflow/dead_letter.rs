@@ -27,7 +27,7 @@ const TEXT_BYTES_MIN: usize = 128;
 const CUT: &str = "... (cut)";
 
 /// Builds the `errors` output of one operator, with the columns of [`errors_schema`](crate::job::graph::errors_schema).
-pub struct DeadLetters {
+pub(crate) struct DeadLetters {
     operator: String,
     on_error: OnError,
     /// The schema of the input rows.
@@ -37,12 +37,12 @@ pub struct DeadLetters {
 
 impl DeadLetters {
     /// Creates the dead letters of an operator that reads rows of `schema`.
-    pub fn new(operator: &str, on_error: OnError, schema: Schema, metrics: Arc<NodeMetrics>) -> Self {
+    pub(crate) fn new(operator: &str, on_error: OnError, schema: Schema, metrics: Arc<NodeMetrics>) -> Self {
         DeadLetters { operator: operator.to_string(), on_error, schema, metrics }
     }
 
     /// Returns the operator's name.
-    pub fn operator(&self) -> &str {
+    pub(crate) fn operator(&self) -> &str {
         &self.operator
     }
 
@@ -50,7 +50,7 @@ impl DeadLetters {
     ///
     /// # Errors
     /// The first failure, if the operator says `on_error: fail`: the user's fault.
-    pub fn of(&self, batch: &Batch, failures: Vec<(u32, String)>) -> Result<Batch> {
+    pub(crate) fn of(&self, batch: &Batch, failures: Vec<(u32, String)>) -> Result<Batch> {
         let Some((row, message)) = failures.first() else { return Ok(Batch::default()) };
         let place = |row: usize| batch.position(row).map(|p| format!("{p}: ")).unwrap_or_default();
         if self.on_error == OnError::Fail {
@@ -73,7 +73,7 @@ impl DeadLetters {
     }
 
     /// Returns the dead letters of rows that a source could not decode.
-    pub fn undecoded(&self, origin: &Origin, failures: &[DecodeFailure]) -> Batch {
+    pub(crate) fn undecoded(&self, origin: &Origin, failures: &[DecodeFailure]) -> Batch {
         let Some(first) = failures.first() else { return Batch::default() };
         self.metrics.dead_letters(failures.len(), || format!("{}:{}: {}", origin.name, first.position, first.message));
         let mut positions = StringBuilder::new();

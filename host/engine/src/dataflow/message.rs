@@ -12,7 +12,7 @@ use super::wire;
 
 /// One message on an edge.
 #[derive(Debug, Clone)]
-pub enum Message {
+pub(crate) enum Message {
     /// Rows.
     Batch(Batch),
     /// A sender's promise about the rows that it will send.
@@ -28,7 +28,7 @@ pub enum Message {
 
 /// A change of the job, on the control stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Control {
+pub(crate) enum Control {
     /// Sources emit no rows of this tick or later. Open windows emit no results.
     Stop,
     /// Sources end at this tick, as if there were no further rows: operators emit what they hold.
@@ -37,7 +37,7 @@ pub enum Control {
 
 /// A message with its address.
 #[derive(Debug, Clone)]
-pub struct Envelope {
+pub(crate) struct Envelope {
     /// The receiving worker, where the edge leads to other workers; elsewhere 0 and ignored.
     pub to: u32,
     /// The message.
@@ -48,12 +48,12 @@ pub struct Envelope {
 
 impl Envelope {
     /// Addresses a message. It is not counted as in flight.
-    pub fn new(to: u32, message: Message) -> Self {
+    pub(crate) fn new(to: u32, message: Message) -> Self {
         Envelope { to, message, ticket: None }
     }
 
     /// Counts the message, if it has rows, as in flight after an output.
-    pub fn count_for(&mut self, load: &Arc<Load>) {
+    pub(crate) fn count_for(&mut self, load: &Arc<Load>) {
         if let Message::Batch(batch) = &self.message {
             self.ticket = Some(load.ticket(batch.bytes()));
         }
@@ -64,7 +64,7 @@ impl Envelope {
 ///
 /// The engine counts messages at both ends of an edge: a message to several workers counts once for each.
 #[derive(Debug, Clone, Default)]
-pub struct Messages(pub Vec<Envelope>);
+pub(crate) struct Messages(pub Vec<Envelope>);
 
 impl Accountable for Messages {
     fn record_count(&self) -> i64 {

@@ -7,32 +7,32 @@
 //! share. [`engine`] has the operator's contract and shell, and the only files that know Timely; [`watermark`] is the protocol of
 //! time. Tests in `simulation` try all orders of arrival. [`solo`] runs one process function without the engine.
 
-pub mod alignment;
-pub mod assign;
-pub mod batch;
-pub mod build;
-pub mod dead_letter;
-pub mod engine;
-pub mod job_state;
-pub mod join;
-pub mod message;
-pub mod metrics;
-pub mod pending;
-pub mod portions;
-pub mod process;
+pub(crate) mod alignment;
+pub(crate) mod assign;
+pub(crate) mod batch;
+pub(crate) mod build;
+pub(crate) mod dead_letter;
+pub(crate) mod engine;
+pub(crate) mod job_state;
+pub(crate) mod join;
+pub(crate) mod message;
+pub(crate) mod metrics;
+pub(crate) mod pending;
+pub(crate) mod portions;
+pub(crate) mod process;
 mod progress;
-pub mod select;
-pub mod shuffle;
-pub mod sink;
-pub mod sinks;
-pub mod slot;
-pub mod solo;
-pub mod source;
-pub mod union;
-pub mod watermark;
-pub mod window;
-pub mod wire;
-pub mod worker;
+pub(crate) mod select;
+pub(crate) mod shuffle;
+pub(crate) mod sink;
+pub(crate) mod sinks;
+pub(crate) mod slot;
+pub(crate) mod solo;
+pub(crate) mod source;
+pub(crate) mod union;
+pub(crate) mod watermark;
+pub(crate) mod window;
+pub(crate) mod wire;
+pub(crate) mod worker;
 
 pub use dead_letter::{TEXT_BYTES_MAX, TEXTS_BYTES_MAX};
 pub use engine::Tick;

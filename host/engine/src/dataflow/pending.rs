@@ -8,19 +8,19 @@ const BATCHES_AT_ONCE: usize = 8;
 
 /// Whether an operator has results left to emit.
 #[derive(Debug, Default)]
-pub struct Pending {
+pub(crate) struct Pending {
     yielded: bool,
 }
 
 impl Pending {
     /// Whether results are left.
-    pub fn has_yielded(&self) -> bool {
+    pub(crate) fn has_yielded(&self) -> bool {
         self.yielded
     }
 
     /// Emits results until none are left or the operator should yield. `next` emits some and returns the number of batches;
     /// `None`: there are no more. Returns whether all have been emitted.
-    pub fn emit(
+    pub(crate) fn emit(
         &mut self,
         out: &mut Outputs,
         mut next: impl FnMut(&mut Outputs) -> Result<Option<usize>>,

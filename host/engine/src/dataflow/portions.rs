@@ -24,7 +24,7 @@ const EMITTED_BYTES_MAX: usize = 2 * PORTION_BYTES_MAX;
 
 /// The portions that an operator has not emitted yet, in order.
 #[derive(Default)]
-pub struct Portions {
+pub(crate) struct Portions {
     /// The output, the rows and their bytes.
     waiting: VecDeque<(usize, Batch, usize)>,
     /// Bytes emitted since the operator was resumed.
@@ -33,18 +33,18 @@ pub struct Portions {
 
 impl Portions {
     /// Emits rows to an output, now or when the operator is resumed.
-    pub fn emit(&mut self, out: &mut Outputs, output: usize, batch: Batch) {
+    pub(crate) fn emit(&mut self, out: &mut Outputs, output: usize, batch: Batch) {
         self.waiting.extend(cut(batch).into_iter().map(|(portion, bytes)| (output, portion, bytes)));
         self.flow(out);
     }
 
     /// Whether the operator yields.
-    pub fn has_yielded(&self) -> bool {
+    pub(crate) fn has_yielded(&self) -> bool {
         !self.waiting.is_empty() || self.emitted_bytes >= EMITTED_BYTES_MAX
     }
 
     /// Continues to emit after the operator has yielded.
-    pub fn resume(&mut self, out: &mut Outputs) {
+    pub(crate) fn resume(&mut self, out: &mut Outputs) {
         self.emitted_bytes = 0;
         self.flow(out);
     }
@@ -60,7 +60,7 @@ impl Portions {
 }
 
 /// Divides a batch into portions, in order, each with its approximate bytes when gathered. Copies no column.
-pub fn cut(batch: Batch) -> Vec<(Batch, usize)> {
+pub(crate) fn cut(batch: Batch) -> Vec<(Batch, usize)> {
     let rows = batch.row_count();
     let columns: Vec<Sizes> = batch.columns().iter().map(|column| Sizes::of(column.parts())).collect();
     let most = columns.iter().map(|column| column.largest).fold(0, usize::saturating_add);

@@ -10,7 +10,7 @@ use super::watermark::Signal;
 use flowgate_base::error::{Error, Result};
 
 /// A selection of columns on one worker. Event time stays, whether or not its column does.
-pub struct Select {
+pub(crate) struct Select {
     /// The positions of the selected columns in the input's schema.
     pub columns: Vec<usize>,
     /// The node's metrics.

@@ -9,7 +9,7 @@ use flowgate_state::key::{KeyGroups, Keys, owner};
 
 /// The worker that receives a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub(crate) enum Target {
     /// The owner of its key's group.
     ByKey {
         /// Positions of the key columns.
@@ -24,7 +24,7 @@ pub enum Target {
 }
 
 /// The sending side of a shuffle on one worker.
-pub struct Shuffle {
+pub(crate) struct Shuffle {
     target: Target,
     workers: usize,
     /// By key group: the worker that owns it.
@@ -34,7 +34,7 @@ pub struct Shuffle {
 
 impl Shuffle {
     /// Creates the shuffle from worker `me` to `workers` workers.
-    pub fn new(target: Target, workers: usize, me: usize) -> Self {
+    pub(crate) fn new(target: Target, workers: usize, me: usize) -> Self {
         let owners = match &target {
             Target::ByKey { key_groups, .. } => {
                 (0..*key_groups).map(|group| owner(group, *key_groups, workers) as u32).collect()
@@ -46,7 +46,7 @@ impl Shuffle {
     }
 
     /// Returns, by worker, the numbers of its rows.
-    pub fn divide(&self, keys: &Keys) -> Vec<RowNumbers> {
+    pub(crate) fn divide(&self, keys: &Keys) -> Vec<RowNumbers> {
         if let Target::One(worker) = self.target {
             let mut rows = vec![RowNumbers::default(); self.workers];
             rows[worker] = (0..keys.len() as u32).collect();
@@ -59,7 +59,7 @@ impl Shuffle {
     }
 
     /// Emits rows to an output, each to its worker.
-    pub fn emit(&mut self, output: usize, batch: Batch, out: &mut Outputs) -> Result<()> {
+    pub(crate) fn emit(&mut self, output: usize, batch: Batch, out: &mut Outputs) -> Result<()> {
         match &self.target {
             Target::One(worker) => out.emit_to(output, *worker, batch),
             Target::InTurn => {

@@ -22,7 +22,7 @@ use flowgate_connect::source::Waker;
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
 /// A sink on one worker, which writes on a thread of its own.
-pub struct Sink {
+pub(crate) struct Sink {
     rows: Option<Sender<Batch>>,
     thread: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
@@ -63,7 +63,7 @@ impl Shared {
 
 impl Sink {
     /// Creates a sink and starts its thread. `name` is the sink's name, for errors; `bytes_max` bounds the rows that wait.
-    pub fn new(
+    pub(crate) fn new(
         name: &str,
         writer: Box<dyn SinkWriter>,
         metrics: Arc<NodeMetrics>,
@@ -79,7 +79,7 @@ impl Sink {
             written: AtomicU64::new(0),
             complete: AtomicBool::new(false),
             finished: AtomicBool::new(false),
-            wake: wake.from_any_thread(),
+            wake: wake.waker(),
             job,
             metrics: Arc::clone(&metrics),
             name: name.to_string(),
@@ -243,13 +243,13 @@ impl Drop for Sink {
 }
 
 /// A sink that counts rows and drops them.
-pub struct Discard {
+pub(crate) struct Discard {
     metrics: Arc<NodeMetrics>,
 }
 
 impl Discard {
     /// Creates the sink.
-    pub fn new(metrics: Arc<NodeMetrics>) -> Self {
+    pub(crate) fn new(metrics: Arc<NodeMetrics>) -> Self {
         Discard { metrics }
     }
 }

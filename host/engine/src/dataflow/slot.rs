@@ -22,7 +22,7 @@ use flowgate_wall::{CallContext, Function, RowsOut, Selection};
 const ERRORS: usize = 1;
 
 /// A plugin's transform on one worker.
-pub struct Slot {
+pub(crate) struct Slot {
     function: Function,
     reads: Vec<Read>,
     outputs: Vec<TransformOutput>,
@@ -37,7 +37,7 @@ pub struct Slot {
 
 impl Slot {
     /// Creates the slot of an opened function.
-    pub fn new(
+    pub(crate) fn new(
         function: Function,
         reads: Vec<Read>,
         outputs: Vec<TransformOutput>,
@@ -126,7 +126,7 @@ fn gather(batch: &Batch, column: usize) -> Result<ArrayRef> {
 }
 
 /// Returns the columns that a plugin function reads, widened to float64 where it needs that.
-pub fn columns_for(reads: &[Read], mut get: impl FnMut(usize) -> Result<ArrayRef>) -> Result<Vec<ArrayRef>> {
+pub(crate) fn columns_for(reads: &[Read], mut get: impl FnMut(usize) -> Result<ArrayRef>) -> Result<Vec<ArrayRef>> {
     reads
         .iter()
         .map(|read| {

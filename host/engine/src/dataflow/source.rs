@@ -26,13 +26,13 @@ use flowgate_connect::source::{Poll, SplitReader};
 
 /// How far the control stream is ahead of the clock while sources emit rows, in milliseconds: the time that a stop takes to reach
 /// them.
-pub const LEAD_MS: u64 = 50;
+pub(crate) const LEAD_MS: u64 = 50;
 
 const MAIN: usize = 0;
 const ERRORS: usize = 1;
 
 /// One split that is being read.
-pub struct OpenSplit {
+pub(crate) struct OpenSplit {
     /// The reader of the split.
     pub reader: Box<dyn SplitReader>,
     /// The event time of the split, where the source assigns one.
@@ -41,7 +41,7 @@ pub struct OpenSplit {
 
 /// The limits of rows in flight on one worker.
 #[derive(Debug, Clone, Copy)]
-pub struct InFlight {
+pub(crate) struct InFlight {
     /// The greatest number of bytes of rows.
     pub bytes_max: u64,
     /// The greatest number of distinct ticks.
@@ -51,7 +51,7 @@ pub struct InFlight {
 }
 
 /// Counts the rows of a source that are in flight, and closes at the limits.
-pub struct Gate {
+pub(crate) struct Gate {
     limits: InFlight,
     seat: SourceSeat,
     /// Ticks in flight, in order, with the bytes of their rows.
@@ -61,7 +61,7 @@ pub struct Gate {
 
 impl Gate {
     /// Creates the gate of a source, which is open.
-    pub fn new(limits: InFlight, seat: SourceSeat) -> Self {
+    pub(crate) fn new(limits: InFlight, seat: SourceSeat) -> Self {
         Gate { limits, seat, in_flight: VecDeque::new(), bytes: 0 }
     }
 
@@ -87,7 +87,7 @@ impl Gate {
 }
 
 /// A source on one worker.
-pub struct SourceOperator {
+pub(crate) struct SourceOperator {
     splits: Vec<Option<OpenSplit>>,
     /// Merges the signals of the splits.
     time: Merge,
@@ -118,7 +118,7 @@ enum Cut {
 
 /// The outcome of a source's turn.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Turn {
+pub(crate) enum Turn {
     /// The source may emit rows at this tick or later ones.
     Holds(Tick),
     /// The source emits no more rows.
@@ -139,7 +139,7 @@ enum Next {
 
 impl SourceOperator {
     /// Creates a source of the splits that this worker reads.
-    pub fn new(
+    pub(crate) fn new(
         splits: Vec<OpenSplit>,
         dead_letters: DeadLetters,
         metrics: Arc<NodeMetrics>,
@@ -164,12 +164,12 @@ impl SourceOperator {
     }
 
     /// Stops the source: it emits no further rows, and operators drop what they hold.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.cut.get_or_insert(Cut::Stopped);
     }
 
     /// Drains the source: it emits no further rows, and operators emit what they hold.
-    pub fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         self.cut.get_or_insert(Cut::Drained);
     }
 
@@ -252,7 +252,7 @@ impl SourceOperator {
     ///
     /// # Errors
     /// The error of a reader. Rows that were read before it are sent.
-    pub fn run(
+    pub(crate) fn run(
         &mut self,
         granted: Option<Tick>,
         held: Tick,

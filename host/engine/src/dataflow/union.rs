@@ -10,7 +10,7 @@ use super::watermark::Signal;
 use flowgate_base::error::Result;
 
 /// A union on one worker. Rows stay on their worker; the shell merges the watermarks of the inputs.
-pub struct Union(pub Arc<NodeMetrics>);
+pub(crate) struct Union(pub Arc<NodeMetrics>);
 
 impl Operator for Union {
     fn batch(&mut self, _input: usize, batch: Batch, _tick: Tick, out: &mut Outputs) -> Result<()> {

@@ -20,14 +20,14 @@
 use serde::{Deserialize, Serialize};
 
 /// The watermark before the first one: nothing is known.
-pub const START_OF_TIME: i64 = i64::MIN;
+pub(crate) const START_OF_TIME: i64 = i64::MIN;
 
 /// The watermark after the last row.
 pub const END_OF_TIME: i64 = i64::MAX;
 
 /// A sender's promise about the rows after this signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Signal {
+pub(crate) struct Signal {
     /// No row with an event time at or before it (Unix milliseconds) is expected.
     pub watermark: i64,
     /// Whether to wait for the sender.
@@ -36,7 +36,7 @@ pub struct Signal {
 
 /// Whether a receiver waits for a sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Activity {
+pub(crate) enum Activity {
     /// The sender expects rows: its watermark holds the receiver's back.
     Active,
     /// The sender expects no rows soon: nobody waits for it until its next signal.
@@ -47,64 +47,64 @@ pub enum Activity {
 
 impl Signal {
     /// The signal that holds before the first one.
-    pub const START: Signal = Signal { watermark: START_OF_TIME, activity: Activity::Active };
+    pub(crate) const START: Signal = Signal { watermark: START_OF_TIME, activity: Activity::Active };
 
     /// Returns the signal of an active sender at this watermark.
-    pub fn active(watermark: i64) -> Self {
+    pub(crate) fn active(watermark: i64) -> Self {
         Signal { watermark, activity: Activity::Active }
     }
 
     /// Returns the signal of an idle sender at this watermark.
-    pub fn idle(watermark: i64) -> Self {
+    pub(crate) fn idle(watermark: i64) -> Self {
         Signal { watermark, activity: Activity::Idle }
     }
 
     /// Returns the signal of a sender that has ended; its last watermark was this one.
-    pub fn ended(watermark: i64) -> Self {
+    pub(crate) fn ended(watermark: i64) -> Self {
         Signal { watermark, activity: Activity::Ended }
     }
 
     /// Whether the sender has ended: no message follows this signal.
-    pub fn is_end(&self) -> bool {
+    pub(crate) fn is_end(&self) -> bool {
         self.activity == Activity::Ended
     }
 
     /// Whether receivers do not wait for the sender.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.activity == Activity::Idle
     }
 
     /// Returns the same signal with a watermark that lags by `lag_ms`.
-    pub fn lagging_by(self, lag_ms: i64) -> Self {
+    pub(crate) fn lagging_by(self, lag_ms: i64) -> Self {
         Signal { watermark: self.watermark.saturating_sub(lag_ms), ..self }
     }
 
     /// Returns the watermark, if there has been one.
-    pub fn known_watermark(&self) -> Option<i64> {
+    pub(crate) fn known_watermark(&self) -> Option<i64> {
         (self.watermark != START_OF_TIME).then_some(self.watermark)
     }
 }
 
 /// Watermarks with bounded out-of-orderness: the greatest event time seen, less the bound, less one.
 #[derive(Debug, Clone)]
-pub struct BoundedOutOfOrderness {
+pub(crate) struct BoundedOutOfOrderness {
     bound_ms: i64,
     greatest: Option<i64>,
 }
 
 impl BoundedOutOfOrderness {
     /// Creates the watermark of a stream without rows. `bound_ms` is not negative.
-    pub fn new(bound_ms: i64) -> Self {
+    pub(crate) fn new(bound_ms: i64) -> Self {
         BoundedOutOfOrderness { bound_ms, greatest: None }
     }
 
     /// Takes into account the greatest event time of a batch.
-    pub fn observe(&mut self, greatest_of_batch: i64) {
+    pub(crate) fn observe(&mut self, greatest_of_batch: i64) {
         self.greatest = self.greatest.max(Some(greatest_of_batch));
     }
 
     /// Returns the current watermark.
-    pub fn current(&self) -> i64 {
+    pub(crate) fn current(&self) -> i64 {
         // An event time at the end of the range must not look like the end of the stream.
         let watermark = |greatest: i64| greatest.saturating_sub(self.bound_ms).saturating_sub(1).min(END_OF_TIME - 1);
         self.greatest.map_or(START_OF_TIME, watermark)
@@ -113,30 +113,30 @@ impl BoundedOutOfOrderness {
 
 /// Merges the signals of several senders (T1, T2).
 #[derive(Debug, Clone)]
-pub struct Merge {
+pub(crate) struct Merge {
     senders: Vec<Signal>,
     merged: Signal,
 }
 
 impl Merge {
     /// Creates the merge of at least one sender, numbered from 0.
-    pub fn new(senders: usize) -> Self {
+    pub(crate) fn new(senders: usize) -> Self {
         Merge { senders: vec![Signal::START; senders], merged: Signal::START }
     }
 
     /// Returns the merged signal.
-    pub fn merged(&self) -> Signal {
+    pub(crate) fn merged(&self) -> Signal {
         self.merged
     }
 
     /// Returns the sender that holds the watermark back: an active one with the least watermark. `None` if no sender is active.
-    pub fn holder(&self) -> Option<usize> {
+    pub(crate) fn holder(&self) -> Option<usize> {
         let active = self.senders.iter().enumerate().filter(|(_, s)| s.activity == Activity::Active);
         active.min_by_key(|(_, s)| s.watermark).map(|(sender, _)| sender)
     }
 
     /// Receives the next signal of a sender. Returns the merged signal if it has changed.
-    pub fn receive(&mut self, from: usize, signal: Signal) -> Option<Signal> {
+    pub(crate) fn receive(&mut self, from: usize, signal: Signal) -> Option<Signal> {
         let sender = self.senders.get_mut(from)?;
         debug_assert!(!sender.is_end(), "T5: a signal after the end");
         debug_assert!(sender.watermark <= signal.watermark, "T1: {sender:?}, then {signal:?}");

@@ -28,7 +28,7 @@ use flowgate_base::error::{Error, Result};
 const VERSION: u8 = 2;
 
 /// Encodes messages as a frame.
-pub fn encode(messages: &Messages) -> Vec<u8> {
+pub(crate) fn encode(messages: &Messages) -> Vec<u8> {
     let mut out = vec![VERSION];
     out.extend_from_slice(&(messages.0.len() as u32).to_le_bytes());
     for Envelope { to, message, .. } in &messages.0 {
@@ -81,7 +81,7 @@ fn write_columns(batch: &Batch, out: &mut Vec<u8>) -> Result<()> {
 ///
 /// # Errors
 /// The bytes are not a frame of this version: an internal error.
-pub fn decode(bytes: &[u8]) -> Result<Messages> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Messages> {
     let mut reader = Reader(bytes);
     let version = reader.u8()?;
     if version != VERSION {

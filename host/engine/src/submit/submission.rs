@@ -109,8 +109,7 @@ impl Accepted {
     }
 }
 
-/// A job that cannot run. Displays as its [report](Rejected::report) without colours.
-#[derive(Debug)]
+/// A job that cannot run. Displays, for developers too, as its [report](Rejected::report) without colours.
 pub struct Rejected {
     loaded: Loaded,
     further: Vec<Problem>,
@@ -128,6 +127,12 @@ impl Rejected {
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.report(false))
+    }
+}
+
+impl fmt::Debug for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

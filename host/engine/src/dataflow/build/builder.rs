@@ -23,7 +23,7 @@ use flowgate_wall::binding::OpenRequest;
 use flowgate_wall::{Function, Plugin};
 
 /// Connectors, plugins and tables that were opened before the workers start.
-pub struct Opened {
+pub(crate) struct Opened {
     /// Sources and their splits, by node.
     pub sources: HashMap<usize, (Box<dyn Source>, Vec<Split>)>,
     /// Writers of sinks, by node; each is taken by the worker that writes.
@@ -52,7 +52,7 @@ pub(super) struct Builder<'a, S: Stage> {
 ///
 /// # Errors
 /// A source, a sink or a plugin's function cannot be opened.
-pub fn build<S: Stage>(stage: &mut S, graph: &JobGraph, opened: &Opened, job: &Arc<JobState>) -> Result<()> {
+pub(crate) fn build<S: Stage>(stage: &mut S, graph: &JobGraph, opened: &Opened, job: &Arc<JobState>) -> Result<()> {
     let store = StateStore::new(&job.stores);
     let mut builder = Builder { stage, graph, opened, job, store, edges: Vec::new() };
     for (id, node) in graph.nodes.iter().enumerate() {

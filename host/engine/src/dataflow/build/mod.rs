@@ -9,6 +9,6 @@ mod source;
 mod window;
 
 pub(in crate::dataflow) use builder::open;
-pub use builder::{Opened, build};
+pub(crate) use builder::{Opened, build};
 pub(in crate::dataflow) use join::lookup_layouts;
 pub(in crate::dataflow) use process::process_operator;

@@ -59,13 +59,13 @@ impl<S: Stage> Builder<'_, S> {
         let make: MakeSource<'_> = Box::new(move |seat| {
             let wake = seat.wake.clone();
             let mine = splits.iter().enumerate().filter(|(i, _)| i % workers == me).map(|(_, split)| {
-                let reader = source.open(split, None, wake.from_any_thread())?;
+                let reader = source.open(split, None, wake.waker())?;
                 let reader = Box::new(Warning { reader, node: node.name.clone(), job: Arc::clone(&job) });
                 Ok(OpenSplit { reader, assigner: event_time.map(Assigner::new) })
             });
             let mine = mine.collect::<Result<Vec<_>>>()?;
             let reads = !mine.is_empty() && event_time.is_some();
-            let alignment = alignment.filter(|_| reads).map(|group| group.join(me, wake.from_any_thread()));
+            let alignment = alignment.filter(|_| reads).map(|group| group.join(me, wake.waker()));
             Ok(SourceOperator::new(mine, dead_letters, metrics, Gate::new(limits, seat), alignment, job))
         });
         let edges = self.stage.source(&node.name, make)?;

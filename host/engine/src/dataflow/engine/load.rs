@@ -13,7 +13,7 @@ use flowgate_connect::source::Waker;
 const BATCH_BYTES: u64 = 512;
 
 /// Bytes in flight from one output of one worker's operator, at all of its receivers.
-pub struct Load {
+pub(crate) struct Load {
     bytes: AtomicU64,
     bytes_max: u64,
     waits: AtomicBool,
@@ -22,17 +22,17 @@ pub struct Load {
 
 impl Load {
     /// Creates the load of an output. `waker` wakes its operator. It is at most `bytes_max` and the output of one call.
-    pub fn new(bytes_max: u64, waker: Waker) -> Arc<Self> {
+    pub(crate) fn new(bytes_max: u64, waker: Waker) -> Arc<Self> {
         Arc::new(Load { bytes: AtomicU64::new(0), bytes_max, waits: AtomicBool::new(false), waker })
     }
 
     /// Counts a batch of `bytes` bytes until the ticket is dropped.
-    pub fn ticket(self: &Arc<Self>, bytes: usize) -> Ticket {
+    pub(crate) fn ticket(self: &Arc<Self>, bytes: usize) -> Ticket {
         Ticket::new(Arc::clone(self), bytes as u64 + BATCH_BYTES)
     }
 
     /// Whether there is room behind `more` bytes that are about to be sent. If not, the operator is woken when there is.
-    pub fn has_room(&self, more: u64) -> bool {
+    pub(crate) fn has_room(&self, more: u64) -> bool {
         let fits = || self.bytes.load(SeqCst) + more < self.bytes_max;
         if fits() {
             return true;
@@ -44,7 +44,7 @@ impl Load {
 }
 
 /// Counts a batch as in flight.
-pub struct Ticket {
+pub(crate) struct Ticket {
     load: Arc<Load>,
     bytes: u64,
 }

@@ -12,12 +12,13 @@ mod stage;
 mod timely;
 mod wake;
 
-pub use self::timely::TimelyStage;
-pub use load::{Load, Ticket};
-pub use operator::{Forward, Operator, Route, Tick};
-pub use outputs::Outputs;
-pub use shell::Ports;
+pub(crate) use self::timely::TimelyStage;
+pub(crate) use load::{Load, Ticket};
+pub use operator::Tick;
+pub(crate) use operator::{Forward, Operator, Route};
+pub(crate) use outputs::Outputs;
+pub(crate) use shell::Ports;
 #[cfg(test)]
 pub(super) use shell::{Next, Seat, Shell};
-pub use stage::{MakeOperator, MakeSource, SourceSeat, Stage};
-pub use wake::Wake;
+pub(crate) use stage::{MakeOperator, MakeSource, SourceSeat, Stage};
+pub(crate) use wake::Wake;

@@ -10,7 +10,7 @@ pub type Tick = u64;
 
 /// How messages reach an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Route {
+pub(crate) enum Route {
     /// From the preceding operator on the same worker.
     Local,
     /// From all workers; the shuffle before it has addressed each message.
@@ -21,7 +21,7 @@ pub enum Route {
 ///
 /// The shell forwards signals. [`Operator::promise`] returns the signal that holds for the rows that the operator has still to
 /// emit; the shell calls it after every other call, unless the operator has yielded.
-pub trait Operator: 'static {
+pub(crate) trait Operator: 'static {
     /// Receives rows, at their tick.
     fn batch(&mut self, input: usize, batch: Batch, tick: Tick, out: &mut Outputs) -> Result<()>;
 
@@ -75,7 +75,7 @@ pub trait Operator: 'static {
 }
 
 /// Forwards its input unchanged.
-pub struct Forward;
+pub(crate) struct Forward;
 
 impl Operator for Forward {
     fn batch(&mut self, _input: usize, batch: Batch, _tick: Tick, out: &mut Outputs) -> Result<()> {

@@ -6,7 +6,7 @@ use crate::dataflow::message::{Envelope, Message, Messages};
 use crate::dataflow::watermark::Signal;
 
 /// The messages that an operator emits during one call, by output.
-pub struct Outputs {
+pub(crate) struct Outputs {
     outputs: Vec<Output>,
     worker: u32,
     workers: u32,
@@ -20,18 +20,18 @@ struct Output {
 
 impl Outputs {
     /// Creates the outputs of an operator on worker `worker` of `workers`, one for each route.
-    pub fn new(routes: &[Route], worker: usize, workers: usize) -> Self {
+    pub(crate) fn new(routes: &[Route], worker: usize, workers: usize) -> Self {
         let output = |route: &Route| Output { route: *route, messages: Vec::new(), bytes: 0 };
         Outputs { outputs: routes.iter().map(output).collect(), worker: worker as u32, workers: workers as u32 }
     }
 
     /// Emits rows to an output. A batch without rows is no message.
-    pub fn emit(&mut self, output: usize, batch: Batch) {
+    pub(crate) fn emit(&mut self, output: usize, batch: Batch) {
         self.emit_to(output, 0, batch);
     }
 
     /// Emits rows to one receiver of an output, on worker `worker`.
-    pub fn emit_to(&mut self, output: usize, worker: usize, batch: Batch) {
+    pub(crate) fn emit_to(&mut self, output: usize, worker: usize, batch: Batch) {
         if batch.row_count() > 0 {
             let output = &mut self.outputs[output];
             output.bytes += batch.bytes() as u64;
@@ -40,7 +40,7 @@ impl Outputs {
     }
 
     /// Emits a signal to every receiver of every output.
-    pub fn signal(&mut self, signal: Signal) {
+    pub(crate) fn signal(&mut self, signal: Signal) {
         for output in &mut self.outputs {
             let receivers = if output.route == Route::Addressed { self.workers } else { 1 };
             for worker in 0..receivers {
@@ -50,12 +50,12 @@ impl Outputs {
     }
 
     /// Bytes of the rows that were emitted to an output and not taken.
-    pub fn bytes(&self, output: usize) -> u64 {
+    pub(crate) fn bytes(&self, output: usize) -> u64 {
         self.outputs[output].bytes
     }
 
     /// Takes the messages of an output.
-    pub fn take(&mut self, output: usize) -> Messages {
+    pub(crate) fn take(&mut self, output: usize) -> Messages {
         let output = &mut self.outputs[output];
         output.bytes = 0;
         Messages(std::mem::take(&mut output.messages))

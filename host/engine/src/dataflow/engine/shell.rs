@@ -21,7 +21,7 @@ use flowgate_base::error::Result;
 pub(in crate::dataflow) type Arrived = Vec<(usize, Tick, Messages)>;
 
 /// The outputs of a shell in the engine.
-pub trait Ports {
+pub(crate) trait Ports {
     /// Sends the emitted messages at this tick.
     fn send(&mut self, out: &mut Outputs, tick: Tick);
 

@@ -9,13 +9,13 @@ use crate::dataflow::source::SourceOperator;
 use flowgate_base::error::Result;
 
 /// Makes an operator, given its wake.
-pub type MakeOperator<'a> = Box<dyn FnOnce(Wake) -> Box<dyn Operator> + 'a>;
+pub(crate) type MakeOperator<'a> = Box<dyn FnOnce(Wake) -> Box<dyn Operator> + 'a>;
 
 /// Makes a source, given its seat.
-pub type MakeSource<'a> = Box<dyn FnOnce(SourceSeat) -> Result<SourceOperator> + 'a>;
+pub(crate) type MakeSource<'a> = Box<dyn FnOnce(SourceSeat) -> Result<SourceOperator> + 'a>;
 
 /// A source's access to the engine.
-pub struct SourceSeat {
+pub(crate) struct SourceSeat {
     /// Schedules the source.
     pub wake: Wake,
     /// Whether rows of this tick are still in flight somewhere in the job.
@@ -25,7 +25,7 @@ pub struct SourceSeat {
 }
 
 /// The engine, as far as building a dataflow needs it. In tests, a simulation takes its place.
-pub trait Stage {
+pub(crate) trait Stage {
     /// A stream of messages.
     type Edge: Clone;
 

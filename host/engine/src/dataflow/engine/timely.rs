@@ -110,7 +110,7 @@ impl shell::Ports for Ports {
 }
 
 /// The dataflow of one worker.
-pub struct TimelyStage<'a, 'scope> {
+pub(crate) struct TimelyStage<'a, 'scope> {
     scope: &'a Scope<'scope, Tick>,
     control: Edge<'scope>,
     job: &'a Arc<JobState>,
@@ -125,7 +125,7 @@ pub struct TimelyStage<'a, 'scope> {
 impl<'a, 'scope> TimelyStage<'a, 'scope> {
     /// Creates the stage of a worker. `control` carries changes to sources; `in_flight_bytes` bounds the bytes in flight from each
     /// output of an operator.
-    pub fn new(
+    pub(crate) fn new(
         scope: &'a Scope<'scope, Tick>,
         control: Edge<'scope>,
         job: &'a Arc<JobState>,
@@ -148,7 +148,7 @@ impl<'a, 'scope> TimelyStage<'a, 'scope> {
     }
 
     fn loads(&self, outputs: usize, wake: &Wake) -> Vec<Arc<Load>> {
-        (0..outputs).map(|_| Load::new(self.in_flight_bytes, wake.from_any_thread())).collect()
+        (0..outputs).map(|_| Load::new(self.in_flight_bytes, wake.waker())).collect()
     }
 }
 
@@ -227,7 +227,7 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
         }
         let wake = self.wake(&builder.operator_info().address);
         let outs = builders.into_iter().zip(self.loads(outputs.len(), &wake)).collect();
-        self.job.register_source(wake.from_any_thread());
+        self.job.register_source(wake.waker());
         let waits = Rc::new(Cell::new(false));
         self.sources.push((wake.clone(), Rc::clone(&waits)));
         let probe = self.probe.clone();

@@ -23,7 +23,7 @@ use flowgate_base::schema::DataType;
 use flowgate_state::store::StateStore;
 
 /// A join of rows as they arrive, on one worker: the kept rows of both sides.
-pub struct Continuous {
+pub(crate) struct Continuous {
     join: JoinType,
     bound: Bound,
     kept: [Kept; 2],
@@ -48,7 +48,7 @@ enum Task {
 impl Continuous {
     /// Creates a join that keeps no row. Joins without a bound are inner or semi joins. `types` are those of the sides' layouts;
     /// rows over the store's budget go to files.
-    pub fn new(
+    pub(crate) fn new(
         join: JoinType,
         bound: Bound,
         layouts: [Layout; 2],

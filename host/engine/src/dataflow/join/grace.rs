@@ -20,7 +20,7 @@ use flowgate_state::key::hash;
 const PARTITIONS_MAX: usize = 256;
 
 /// The matching of one window, which runs step by step.
-pub struct Matching {
+pub(crate) struct Matching {
     join: JoinType,
     window: i64,
     pieces: [Vec<PieceNote>; 2],
@@ -43,7 +43,7 @@ struct Open {
 
 impl Matching {
     /// Creates a matching of all rows of a window. The lists of one partition should take no more than `bytes_max` bytes.
-    pub fn of_window(join: JoinType, window: i64, pieces: [Vec<PieceNote>; 2], bytes_max: usize) -> Self {
+    pub(crate) fn of_window(join: JoinType, window: i64, pieces: [Vec<PieceNote>; 2], bytes_max: usize) -> Self {
         let bytes = [LEFT, RIGHT].map(|side| pieces[side].iter().map(|note| note.bytes).sum::<usize>());
         let listed = if bytes[LEFT] < bytes[RIGHT] { LEFT } else { RIGHT };
         let row_count: usize = pieces[listed].iter().map(|note| note.row_count).sum();
@@ -53,7 +53,7 @@ impl Matching {
     }
 
     /// Creates a matching of new rows of a side, which are in memory, with all rows of the other side.
-    pub fn of_new_rows(
+    pub(crate) fn of_new_rows(
         join: JoinType,
         window: i64,
         (side, rows): (usize, Batch),
@@ -68,7 +68,12 @@ impl Matching {
     }
 
     /// Matches the next piece, and adds the results to `results`. Returns whether there may be more.
-    pub fn step(&mut self, sides: &mut [SidePieces; 2], now: i64, results: &mut VecDeque<MatchResult>) -> Result<bool> {
+    pub(crate) fn step(
+        &mut self,
+        sides: &mut [SidePieces; 2],
+        now: i64,
+        results: &mut VecDeque<MatchResult>,
+    ) -> Result<bool> {
         let mut open = match self.open.take() {
             Some(open) => open,
             None if self.partition == self.partitions => return Ok(false),

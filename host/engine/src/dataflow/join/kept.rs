@@ -19,7 +19,7 @@ const SWEPT_ROWS: u32 = 65_536;
 /// The kept rows of one side, by number. Numbers change only in [`Kept::settle`]. The row of a key in the table, its `key_row`,
 /// holds the list of the key's rows.
 #[derive(Debug)]
-pub struct Kept {
+pub(crate) struct Kept {
     layout: Layout,
     table: Table<RowLists>,
     /// Processing times at which rows arrived, each with the number that follows its last row.
@@ -30,7 +30,7 @@ pub struct Kept {
 }
 
 /// New rows to keep.
-pub struct NewRows<'a> {
+pub(crate) struct NewRows<'a> {
     /// The columns of the side's layout.
     pub columns: Vec<ArrayRef>,
     /// The keys; every row has one.
@@ -46,24 +46,30 @@ pub struct NewRows<'a> {
 impl Kept {
     /// Creates a side that keeps no row; rows over the store's budget go to files. `types` are those of the layout. With
     /// `reach_ms`, a row expires `reach_ms` milliseconds after its event time.
-    pub fn new(layout: Layout, types: Vec<DataType>, reach_ms: Option<i64>, store: &StateStore, slot: &str) -> Self {
+    pub(crate) fn new(
+        layout: Layout,
+        types: Vec<DataType>,
+        reach_ms: Option<i64>,
+        store: &StateStore,
+        slot: &str,
+    ) -> Self {
         let table = Table::in_store(RowLists::new(types, reach_ms), store, slot, SlotKind::Join);
         Kept { layout, table, arrivals: VecDeque::new(), forgotten: 0, swept: 0 }
     }
 
     /// The layout of the rows.
-    pub fn layout(&self) -> &Layout {
+    pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }
 
     /// The rows in memory.
-    pub fn lists(&self) -> &RowLists {
+    pub(crate) fn lists(&self) -> &RowLists {
         self.table.values()
     }
 
     /// Returns the table's row of each key, which is loaded from the file if need be; [`NO_ROW`] if none of the key's rows is kept.
     /// The numbers hold until [`Kept::settle`].
-    pub fn key_rows_of(&mut self, keys: &RowKeys) -> Result<Vec<u32>> {
+    pub(crate) fn key_rows_of(&mut self, keys: &RowKeys) -> Result<Vec<u32>> {
         let mut key_rows = Vec::new();
         if self.table.spilled_keys() == 0 {
             self.table.find_rows(&keys.keys, &mut key_rows)?;
@@ -79,18 +85,18 @@ impl Kept {
 
     /// Returns the first row of the list at a `key_row` from [`Kept::key_rows_of`].
     #[inline]
-    pub fn head(&self, key_row: u32) -> u32 {
+    pub(crate) fn head(&self, key_row: u32) -> u32 {
         if key_row == NO_ROW { NONE } else { self.table.values().head(key_row) }
     }
 
     /// Whether no row is kept, in memory or in the file.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.table.is_empty()
     }
 
     /// Notes that a row has had a pair.
     #[inline]
-    pub fn set_matched(&mut self, row: u32) {
+    pub(crate) fn set_matched(&mut self, row: u32) {
         let mark = self.lists().mark(row);
         if mark.flags & MATCHED == 0 {
             let key_row = mark.key_row;
@@ -101,7 +107,7 @@ impl Kept {
     }
 
     /// Keeps rows.
-    pub fn insert(&mut self, new: NewRows<'_>) -> Result<()> {
+    pub(crate) fn insert(&mut self, new: NewRows<'_>) -> Result<()> {
         let row_count = new.keys.keys.len();
         let mut key_rows = Vec::new();
         self.table.rows_of(&new.keys.keys, &mut key_rows)?;
@@ -117,7 +123,7 @@ impl Kept {
     }
 
     /// Forgets a row.
-    pub fn forget(&mut self, row: u32) {
+    pub(crate) fn forget(&mut self, row: u32) {
         let lists = self.table.values_mut();
         let key_row = lists.mark(row).key_row;
         if !lists.is_dead(row) {
@@ -129,18 +135,18 @@ impl Kept {
     }
 
     /// Forgets all rows; what is in the file is not read for it.
-    pub fn forget_all(&mut self) -> Result<()> {
+    pub(crate) fn forget_all(&mut self) -> Result<()> {
         self.table.clear()
     }
 
     /// Returns the rows in memory that expire at this watermark; they are kept until they are forgotten.
-    pub fn expired(&mut self, watermark: i64) -> Vec<u32> {
+    pub(crate) fn expired(&mut self, watermark: i64) -> Vec<u32> {
         self.table.values_mut().expired(watermark)
     }
 
     /// Loads some of the keys in the file that have rows which expire at this watermark. Returns whether there were any: then
     /// [`Kept::expired`] returns their rows, and this is called again.
-    pub fn load_expired(&mut self, watermark: i64, now: i64) -> Result<bool> {
+    pub(crate) fn load_expired(&mut self, watermark: i64, now: i64) -> Result<bool> {
         if self.table.spilled_due(DueReason::Time).is_none_or(|due| due > watermark) {
             return Ok(false);
         }
@@ -151,7 +157,7 @@ impl Kept {
     }
 
     /// Forgets the rows that arrived at this processing time or earlier; [`Kept::sweep`] clears them away.
-    pub fn forget_until(&mut self, processing_time: i64) {
+    pub(crate) fn forget_until(&mut self, processing_time: i64) {
         let lists = self.table.values_mut();
         lists.expired_until = lists.expired_until.max(Some(processing_time));
         while let Some((at, end)) = self.arrivals.front()
@@ -163,7 +169,7 @@ impl Kept {
     }
 
     /// Clears away a bounded number of forgotten rows.
-    pub fn sweep(&mut self) {
+    pub(crate) fn sweep(&mut self) {
         let end = self.forgotten.min(self.swept.saturating_add(SWEPT_ROWS));
         for row in self.swept..end {
             // A row that was loaded from the file may be younger than its number suggests.
@@ -175,7 +181,7 @@ impl Kept {
     }
 
     /// Makes room if memory is short, and compacts the rows if many are forgotten. Called between batches.
-    pub fn settle(&mut self, now: i64) -> Result<()> {
+    pub(crate) fn settle(&mut self, now: i64) -> Result<()> {
         self.table.settle(now)?;
         let Some(kept) = self.table.values_mut().compact()? else { return Ok(()) };
         // A row's new number is the number of kept rows before it.
@@ -188,7 +194,7 @@ impl Kept {
 
     /// The number of rows that are kept, in memory and in the file.
     #[cfg(test)]
-    pub fn count(&mut self) -> usize {
+    pub(crate) fn count(&mut self) -> usize {
         let mut count = 0;
         let visit = |_: &KeyIndex, lists: &mut RowLists, key_rows: &[u32]| {
             for key_row in key_rows {

@@ -9,7 +9,7 @@ const ROOM_MAX: usize = 64 << 10;
 
 /// The rows of a set by key.
 #[derive(Debug, Default)]
-pub struct KeyLists {
+pub(crate) struct KeyLists {
     index: KeyIndex,
     /// The rows of key `k`, by its number in the index, are `rows[starts[k]..starts[k + 1]]`.
     starts: Vec<u32>,
@@ -18,7 +18,7 @@ pub struct KeyLists {
 
 impl KeyLists {
     /// Lists a set of rows by key; rows without a key are in no list.
-    pub fn new(keys: &RowKeys) -> Self {
+    pub(crate) fn new(keys: &RowKeys) -> Self {
         let mut index = KeyIndex::with_room(keys.keys.len().min(ROOM_MAX));
         let mut of_rows = Vec::new();
         index.rows_of(&keys.keys, &mut of_rows);
@@ -44,13 +44,13 @@ impl KeyLists {
     }
 
     /// Notes in `seen` the keys of a walk; `seen` has one entry for each key of the lists.
-    pub fn note(&self, walk: &Walk, seen: &mut Vec<bool>) {
+    pub(crate) fn note(&self, walk: &Walk, seen: &mut Vec<bool>) {
         seen.resize(self.index.rows(), false);
         walk.keys.iter().filter(|key| **key != NONE).for_each(|key| seen[*key as usize] = true);
     }
 
     /// Returns the rows of the set whose key was (`is`) or was not seen. `row_count` is the number of rows of the set.
-    pub fn hit(&self, seen: &[bool], row_count: usize, is: bool) -> Vec<u32> {
+    pub(crate) fn hit(&self, seen: &[bool], row_count: usize, is: bool) -> Vec<u32> {
         let mut hit = vec![false; row_count];
         for key in (0..seen.len()).filter(|key| seen[*key]) {
             self.list(key as u32).iter().for_each(|row| hit[*row as usize] = true);
@@ -61,7 +61,7 @@ impl KeyLists {
 
 /// A walk through the other set, which can stop after any pair.
 #[derive(Debug)]
-pub struct Walk {
+pub(crate) struct Walk {
     /// For each row, the number of its key in the lists; [`NONE`] if they have no row of the key.
     keys: Vec<u32>,
     row: usize,
@@ -71,7 +71,7 @@ pub struct Walk {
 
 impl Walk {
     /// Creates a walk through rows with these keys.
-    pub fn new(lists: &KeyLists, keys: &RowKeys) -> Self {
+    pub(crate) fn new(lists: &KeyLists, keys: &RowKeys) -> Self {
         let mut numbers = Vec::with_capacity(keys.keys.len());
         lists.index.find_rows(&keys.keys, NONE, &mut numbers);
         for (row, key) in numbers.iter_mut().enumerate().filter(|(_, key)| **key != NONE) {
@@ -83,7 +83,7 @@ impl Walk {
     }
 
     /// Returns the next pairs, at rows_max `rows_max`: rows of the walk, and rows of the lists. Empty: there are no more.
-    pub fn pairs(&mut self, lists: &KeyLists, rows_max: usize) -> (Vec<u32>, Vec<u32>) {
+    pub(crate) fn pairs(&mut self, lists: &KeyLists, rows_max: usize) -> (Vec<u32>, Vec<u32>) {
         let (mut here, mut there) = (Vec::new(), Vec::new());
         while let Some(key) = self.keys.get(self.row) {
             if *key != NONE {
@@ -103,7 +103,7 @@ impl Walk {
     }
 
     /// Returns the rows of the walk that have (`is`) or do not have a pair.
-    pub fn hit(&self, is: bool) -> Vec<u32> {
+    pub(crate) fn hit(&self, is: bool) -> Vec<u32> {
         (0..self.keys.len() as u32).filter(|row| (self.keys[*row as usize] != NONE) == is).collect()
     }
 }

@@ -19,17 +19,17 @@ use flowgate_state::cell::ColumnBuilder;
 use flowgate_state::values::{DueReason, Values};
 
 /// Small chunks are merged up to this number of rows.
-pub const CHUNK_ROWS: usize = 8_192;
+pub(crate) const CHUNK_ROWS: usize = 8_192;
 /// Forgotten rows beyond the number of kept rows, before the rows are compacted.
 const SLACK_ROWS: usize = 32_768;
 
 /// The flag of a row that has had a pair.
-pub const MATCHED: u8 = 1;
+pub(crate) const MATCHED: u8 = 1;
 const DEAD: u8 = 2;
 
 /// A row without its columns.
 #[derive(Debug, Clone, Copy)]
-pub struct RowMark {
+pub(crate) struct RowMark {
     /// Event time; 0 where there is none.
     pub time: i64,
     /// The processing time at which it arrived.
@@ -44,7 +44,7 @@ pub struct RowMark {
 
 impl RowMark {
     /// Creates the mark of a row, of the key at `key_row`.
-    pub fn new(key_row: u32, time: i64, arrived: i64, flags: u8) -> Self {
+    pub(crate) fn new(key_row: u32, time: i64, arrived: i64, flags: u8) -> Self {
         RowMark { time, arrived, next: NONE, key_row, flags }
     }
 
@@ -81,7 +81,7 @@ impl Chunk {
 /// Encoding of a key: for each row, its arrival time and its event time (8 bytes each, little-endian), its flags (1 byte), and
 /// a [`cell`] for each column.
 #[derive(Debug, Default)]
-pub struct RowLists {
+pub(crate) struct RowLists {
     types: Vec<DataType>,
     /// The first and the last row of the list of a key, by `key_row`.
     heads: Vec<u32>,
@@ -102,65 +102,70 @@ pub struct RowLists {
 impl RowLists {
     /// Creates lists without rows. `types` are those of the columns, for rows that are loaded from files. With `reach_ms`, a row
     /// expires `reach_ms` milliseconds after its event time.
-    pub fn new(types: Vec<DataType>, reach_ms: Option<i64>) -> Self {
+    pub(crate) fn new(types: Vec<DataType>, reach_ms: Option<i64>) -> Self {
         RowLists { types, reach_ms, ..RowLists::default() }
     }
 
     /// The number of rows that are kept in memory.
-    pub fn alive(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn alive(&self) -> usize {
         self.alive
     }
 
     /// The number of the next row.
-    pub fn end(&self) -> u32 {
+    pub(crate) fn end(&self) -> u32 {
         self.rows.len() as u32
     }
 
     /// The first row of a key.
     #[inline]
-    pub fn head(&self, key_row: u32) -> u32 {
+    pub(crate) fn head(&self, key_row: u32) -> u32 {
         self.heads[key_row as usize]
     }
 
     /// The rows in the list of a key.
-    pub fn list(&self, key_row: u32) -> impl Iterator<Item = u32> {
+    pub(crate) fn list(&self, key_row: u32) -> impl Iterator<Item = u32> {
         let there = |row: u32| (row != NONE).then_some(row);
         std::iter::successors(there(self.head(key_row)), move |row| there(self.next(*row)))
     }
 
     /// The next row in the list of its key.
     #[inline]
-    pub fn next(&self, row: u32) -> u32 {
+    pub(crate) fn next(&self, row: u32) -> u32 {
         self.rows[row as usize].next
     }
 
     /// The mark of a row.
     #[inline]
-    pub fn mark(&self, row: u32) -> &RowMark {
+    pub(crate) fn mark(&self, row: u32) -> &RowMark {
         &self.rows[row as usize]
     }
 
     /// Notes that a row has had a pair.
     #[inline]
-    pub fn set_matched(&mut self, row: u32) {
+    pub(crate) fn set_matched(&mut self, row: u32) {
         self.rows[row as usize].flags |= MATCHED;
     }
 
     /// Whether a row was forgotten and cleared away.
     #[inline]
-    pub fn is_dead(&self, row: u32) -> bool {
+    pub(crate) fn is_dead(&self, row: u32) -> bool {
         self.rows[row as usize].flags & DEAD != 0
     }
 
     /// Whether a row that is in a list is still kept.
     #[inline]
-    pub fn is_alive(&self, row: u32) -> bool {
+    pub(crate) fn is_alive(&self, row: u32) -> bool {
         let mark = &self.rows[row as usize];
         mark.flags & DEAD == 0 && self.expired_until.is_none_or(|until| mark.arrived > until)
     }
 
     /// Appends rows, each to the list of its key, with their columns.
-    pub fn append(&mut self, marks: impl ExactSizeIterator<Item = RowMark>, columns: Vec<ArrayRef>) -> Result<()> {
+    pub(crate) fn append(
+        &mut self,
+        marks: impl ExactSizeIterator<Item = RowMark>,
+        columns: Vec<ArrayRef>,
+    ) -> Result<()> {
         let (first, row_count) = (self.end(), marks.len());
         if row_count == 0 {
             return Ok(());
@@ -218,7 +223,7 @@ impl RowLists {
     }
 
     /// Returns the columns of these rows, which are kept.
-    pub fn gather(&self, rows: &[u32]) -> Result<Vec<ArrayRef>> {
+    pub(crate) fn gather(&self, rows: &[u32]) -> Result<Vec<ArrayRef>> {
         let (Some(least), Some(greatest)) = (rows.iter().min(), rows.iter().max()) else {
             return Err(Error::internal("no rows to gather"));
         };
@@ -258,7 +263,7 @@ impl RowLists {
     }
 
     /// Forgets a row. Returns whether it was the last of its key.
-    pub fn forget(&mut self, row: u32) -> bool {
+    pub(crate) fn forget(&mut self, row: u32) -> bool {
         let mark = &mut self.rows[row as usize];
         if mark.flags & DEAD != 0 {
             return false;
@@ -285,7 +290,7 @@ impl RowLists {
 
     /// Returns the rows in memory that expire at this watermark and were not returned before; they are kept until they are
     /// forgotten.
-    pub fn expired(&mut self, watermark: i64) -> Vec<u32> {
+    pub(crate) fn expired(&mut self, watermark: i64) -> Vec<u32> {
         let mut expired = Vec::new();
         while let Some(Reverse((at, row))) = self.expiry.peek()
             && *at <= watermark
@@ -300,7 +305,7 @@ impl RowLists {
 
     /// Copies the kept rows into new chunks if too many rows are forgotten. Row numbers change: returns the old numbers of the
     /// rows, in the order of the new ones.
-    pub fn compact(&mut self) -> Result<Option<Vec<u32>>> {
+    pub(crate) fn compact(&mut self) -> Result<Option<Vec<u32>>> {
         if self.rows.len() - self.alive <= self.alive + SLACK_ROWS {
             return Ok(None);
         }

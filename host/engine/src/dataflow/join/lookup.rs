@@ -23,7 +23,7 @@ use flowgate_wall::CallContext;
 const MAIN: usize = 0;
 
 /// A join with a table on one worker. Rows stay on their worker, since each worker has the whole table.
-pub struct LookupOperator {
+pub(crate) struct LookupOperator {
     table: Arc<SharedTable>,
     join: JoinType,
     /// The layout of the stream.
@@ -43,7 +43,7 @@ enum LookupResult {
 
 impl LookupOperator {
     /// Creates a join with this table. `dead_letters` is for the pairing, which fails no row here.
-    pub fn new(
+    pub(crate) fn new(
         table: Arc<SharedTable>,
         join: JoinType,
         layout: Layout,

@@ -15,7 +15,7 @@ use crate::job::spec::JoinType;
 use flowgate_base::error::Result;
 
 /// Rows of a result that have still to be emitted.
-pub enum MatchResult {
+pub(crate) enum MatchResult {
     /// Pairs of the rows of a window.
     Pairs {
         /// The start of the window.
@@ -46,12 +46,12 @@ pub enum MatchResult {
 
 impl MatchResult {
     /// Creates a result of rows of one side of a window.
-    pub fn alone(window: i64, side: usize, rows: Batch) -> Self {
+    pub(crate) fn alone(window: i64, side: usize, rows: Batch) -> Self {
         MatchResult::Alone { window, side, rows, emitted: 0 }
     }
 
     /// Returns the next rows, up to [`ROWS_AT_ONCE`]: window, left rows, right rows, and their number. `None`: there are no more.
-    pub fn next_rows(&mut self) -> Option<(i64, Option<Batch>, Option<Batch>, usize)> {
+    pub(crate) fn next_rows(&mut self) -> Option<(i64, Option<Batch>, Option<Batch>, usize)> {
         match self {
             MatchResult::Pairs { window, listed, list, lists, piece, walk } => {
                 let (here, there) = walk.pairs(lists, ROWS_AT_ONCE);
@@ -73,7 +73,7 @@ impl MatchResult {
 }
 
 /// Rows of one side of a window in lists by key, and the keys that the other side has.
-pub struct Listed {
+pub(crate) struct Listed {
     join: JoinType,
     window: i64,
     side: usize,
@@ -88,7 +88,7 @@ pub struct Listed {
 
 impl Listed {
     /// Lists the rows of pieces of this layout; there is at least one piece.
-    pub fn new(join: JoinType, window: i64, side: usize, layout: &Layout, pieces: Vec<Batch>) -> Result<Self> {
+    pub(crate) fn new(join: JoinType, window: i64, side: usize, layout: &Layout, pieces: Vec<Batch>) -> Result<Self> {
         let key = concat_keys(layout, &pieces)?;
         Listed::of(join, window, side, pieces, &key, Vec::new())
     }
@@ -114,7 +114,7 @@ impl Listed {
     }
 
     /// Matches rows of the other side, with these key columns, and adds the results to `results`.
-    pub fn walk(&mut self, key: &[ArrayRef], piece: Batch, results: &mut VecDeque<MatchResult>) -> Result<()> {
+    pub(crate) fn walk(&mut self, key: &[ArrayRef], piece: Batch, results: &mut VecDeque<MatchResult>) -> Result<()> {
         let walk = Walk::new(&self.lists, &RowKeys::of(key, piece.row_count(), &self.same)?);
         let walked = 1 - self.side;
         if let (true, _) = self.emits_alone(self.side) {
@@ -132,7 +132,7 @@ impl Listed {
     }
 
     /// Adds the results from the lists to `results`, after the last rows of the other side.
-    pub fn finish(self, results: &mut VecDeque<MatchResult>) {
+    pub(crate) fn finish(self, results: &mut VecDeque<MatchResult>) {
         let (true, semi) = self.emits_alone(self.side) else { return };
         let row_count = self.rows.iter().map(Batch::row_count).sum();
         let hit = self.lists.hit(&self.seen, row_count, semi);
@@ -153,7 +153,7 @@ fn emits_pairs(join: JoinType) -> bool {
 }
 
 /// Matches the rows of a window, all of which are in memory, and adds the results to `results`.
-pub fn match_whole(
+pub(crate) fn match_whole(
     join: JoinType,
     window: i64,
     layouts: [&Layout; 2],

@@ -6,21 +6,21 @@
 //! they arrive, within an interval or without a bound. These are pure: no dataflow, no clock. [`pairing`] assembles result
 //! rows; [`operator`] is the join in the dataflow. [`table`] is the table of a [`lookup`] join.
 
-pub mod continuous;
-pub mod grace;
-pub mod kept;
-pub mod key_lists;
-pub mod layout;
-pub mod lists;
-pub mod lookup;
-pub mod matches;
-pub mod operator;
-pub mod pairing;
-pub mod pieces;
-pub mod probe;
-pub mod side;
-pub mod table;
-pub mod window;
+pub(crate) mod continuous;
+pub(crate) mod grace;
+pub(crate) mod kept;
+pub(crate) mod key_lists;
+pub(crate) mod layout;
+pub(crate) mod lists;
+pub(crate) mod lookup;
+pub(crate) mod matches;
+pub(crate) mod operator;
+pub(crate) mod pairing;
+pub(crate) mod pieces;
+pub(crate) mod probe;
+pub(crate) mod side;
+pub(crate) mod table;
+pub(crate) mod window;
 
 #[cfg(test)]
 mod continuous_tests;

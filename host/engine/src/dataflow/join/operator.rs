@@ -26,7 +26,7 @@ const LATE_RIGHT: usize = 3;
 
 /// Event time in a join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JoinTime {
+pub(crate) struct JoinTime {
     /// Whether the join uses the event time of rows.
     pub has_event_time: bool,
     /// The time by which the watermark of the results lags that of the inputs, in milliseconds: rows that wait for a pair are
@@ -35,7 +35,7 @@ pub struct JoinTime {
 }
 
 /// Makers of dead letters.
-pub struct JoinLetters {
+pub(crate) struct JoinLetters {
     /// The makers for rows of the left and of the right input.
     pub sides: [DeadLetters; 2],
     /// The maker for pairs.
@@ -43,7 +43,7 @@ pub struct JoinLetters {
 }
 
 /// A join on one worker.
-pub struct JoinOperator {
+pub(crate) struct JoinOperator {
     state: Box<dyn JoinState>,
     time: JoinTime,
     pairing: Pairing,
@@ -60,7 +60,7 @@ pub struct JoinOperator {
 
 impl JoinOperator {
     /// Creates a join over this state.
-    pub fn new(
+    pub(crate) fn new(
         state: Box<dyn JoinState>,
         time: JoinTime,
         pairing: Pairing,

@@ -14,7 +14,7 @@ use flowgate_base::schema::{DataType, Schema};
 use flowgate_wall::{CallContext, Function, Selection};
 
 /// The columns of result rows. Positions are those of the sides' layouts.
-pub struct Pairing {
+pub(crate) struct Pairing {
     columns: Vec<PairColumn>,
     /// The types of the columns of each side's layout.
     types: [Vec<DataType>; 2],
@@ -31,7 +31,7 @@ struct PairFunction {
 }
 
 /// Result rows for one output of the node.
-pub struct OutputRows {
+pub(crate) struct OutputRows {
     /// The position of the output among those of the node.
     pub output: usize,
     /// The rows.
@@ -39,7 +39,7 @@ pub struct OutputRows {
 }
 
 /// Returns the layouts of both sides for results of these columns. `reads` are the columns that a function reads, by side.
-pub fn layouts(columns: &[&[PairColumn]], reads: [&[Read]; 2], keys: &[(usize, usize)]) -> [Layout; 2] {
+pub(crate) fn layouts(columns: &[&[PairColumn]], reads: [&[Read]; 2], keys: &[(usize, usize)]) -> [Layout; 2] {
     let all = || columns.iter().flat_map(|columns| columns.iter());
     let left = all().filter_map(|column| match column {
         PairColumn::Left(l) | PairColumn::Key(l, _) => Some(*l),
@@ -69,13 +69,18 @@ fn placed(columns: &[PairColumn], layouts: &[Layout; 2]) -> Result<Vec<PairColum
 impl Pairing {
     /// Creates a pairing for results with these columns. Positions are those of the sides' schemas; `size_ms` is the length of a
     /// window.
-    pub fn new(columns: &[PairColumn], layouts: &[Layout; 2], schemas: [&Schema; 2], size_ms: i64) -> Result<Self> {
+    pub(crate) fn new(
+        columns: &[PairColumn],
+        layouts: &[Layout; 2],
+        schemas: [&Schema; 2],
+        size_ms: i64,
+    ) -> Result<Self> {
         let types = [LEFT, RIGHT].map(|side| layouts[side].types(schemas[side]));
         Ok(Pairing { columns: placed(columns, layouts)?, types, size_ms, function: None })
     }
 
     /// Sets a function that makes the results.
-    pub fn with_function(
+    pub(crate) fn with_function(
         mut self,
         function: Function,
         reads: [&[Read]; 2],
@@ -95,12 +100,12 @@ impl Pairing {
     }
 
     /// The function, if there is one.
-    pub fn function(&self) -> Option<&Function> {
+    pub(crate) fn function(&self) -> Option<&Function> {
         self.function.as_ref().map(|f| &f.function)
     }
 
     /// Returns the result rows, and dead letters for the pairs that a function fails.
-    pub fn assemble(
+    pub(crate) fn assemble(
         &mut self,
         joined: Joined,
         context: &CallContext,

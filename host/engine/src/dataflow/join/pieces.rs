@@ -39,7 +39,7 @@ fn bytes_of(piece: &Batch) -> Result<usize> {
 /// in which the parts will be forgotten; `among` is the number of rows of the columns, of which `workers` workers have such
 /// parts. While a view is left, the views that are left on all workers have at least half of the rows: so they take at most
 /// twice the memory of their rows.
-pub fn may_be_views(counts: &[usize], among: usize, workers: usize) -> Vec<bool> {
+pub(crate) fn may_be_views(counts: &[usize], among: usize, workers: usize) -> Vec<bool> {
     let mut views = vec![false; counts.len()];
     let mut rows = 0;
     for (view, count) in views.iter_mut().zip(counts).rev() {
@@ -50,7 +50,7 @@ pub fn may_be_views(counts: &[usize], among: usize, workers: usize) -> Vec<bool>
 }
 
 /// Copies some rows of a piece, by their numbers in order, so that the memory of the others can be freed.
-pub fn copied(piece: &Batch, rows: &RowNumbers) -> Result<Batch> {
+pub(crate) fn copied(piece: &Batch, rows: &RowNumbers) -> Result<Batch> {
     Ok(Batch::new(piece.choose(rows).gather()?, rows.len()))
 }
 
@@ -58,7 +58,7 @@ pub fn copied(piece: &Batch, rows: &RowNumbers) -> Result<Batch> {
 ///
 /// # Errors
 /// There are more than a column can hold: the user's.
-pub fn row_count_of(pieces: &[Batch]) -> Result<usize> {
+pub(crate) fn row_count_of(pieces: &[Batch]) -> Result<usize> {
     let row_count: usize = pieces.iter().map(Batch::row_count).sum();
     if row_count >= u32::MAX as usize {
         return Err(RunError::TooManyRows("one window of a join has more than 4 billion rows").into());
@@ -83,7 +83,7 @@ fn column_of(parts: &[ArrayRef]) -> Result<ArrayRef> {
 ///
 /// # Errors
 /// As [`row_count_of`].
-pub fn concat(pieces: Vec<Batch>) -> Result<Batch> {
+pub(crate) fn concat(pieces: Vec<Batch>) -> Result<Batch> {
     if let [one] = &pieces[..] {
         return Ok(one.clone());
     }
@@ -99,7 +99,7 @@ pub fn concat(pieces: Vec<Batch>) -> Result<Batch> {
 ///
 /// # Errors
 /// As [`row_count_of`].
-pub fn concat_keys(layout: &Layout, pieces: &[Batch]) -> Result<Vec<ArrayRef>> {
+pub(crate) fn concat_keys(layout: &Layout, pieces: &[Batch]) -> Result<Vec<ArrayRef>> {
     let keys = pieces.iter().map(|piece| layout.key_of(piece)).collect::<Result<Vec<_>>>()?;
     let column = |i: usize| column_of(&keys.iter().map(|key| key[i].clone()).collect::<Vec<_>>());
     (0..keys[0].len()).map(column).collect()
@@ -174,7 +174,7 @@ impl Values for Pieces {
 
 /// A reference to a kept piece, in memory or in the file.
 #[derive(Debug, Clone, Copy)]
-pub struct PieceNote {
+pub(crate) struct PieceNote {
     /// The number of the piece.
     pub number: i64,
     /// The number of its rows.
@@ -185,7 +185,7 @@ pub struct PieceNote {
 
 /// The pieces of one side on one worker, in memory and in the file.
 #[derive(Debug)]
-pub struct SidePieces {
+pub(crate) struct SidePieces {
     layout: Layout,
     table: Table<Pieces>,
     /// The number of the next piece.
@@ -194,18 +194,18 @@ pub struct SidePieces {
 
 impl SidePieces {
     /// Creates a side without pieces; pieces over the store's budget go to files. `types` are those of the layout.
-    pub fn new(layout: Layout, types: Vec<DataType>, store: &StateStore, slot: &str) -> Self {
+    pub(crate) fn new(layout: Layout, types: Vec<DataType>, store: &StateStore, slot: &str) -> Self {
         let pieces = Pieces { types, ..Pieces::default() };
         SidePieces { layout, table: Table::in_store(pieces, store, slot, SlotKind::Join), next: 0 }
     }
 
     /// The layout of the rows.
-    pub fn layout(&self) -> &Layout {
+    pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }
 
     /// Keeps a piece.
-    pub fn insert(&mut self, piece: Batch) -> Result<PieceNote> {
+    pub(crate) fn insert(&mut self, piece: Batch) -> Result<PieceNote> {
         let (number, row_count) = (self.next, piece.row_count());
         self.next += 1;
         let row = self.table.row_of(Key::Int(number))?;
@@ -214,36 +214,36 @@ impl SidePieces {
     }
 
     /// Whether all of these pieces are in memory.
-    pub fn are_in_memory(&self, notes: &[PieceNote]) -> bool {
+    pub(crate) fn are_in_memory(&self, notes: &[PieceNote]) -> bool {
         let is = |note: &PieceNote| self.table.index().find(Key::Int(note.number)).is_some();
         self.table.spilled_keys() == 0 || notes.iter().all(is)
     }
 
     /// Returns a kept piece. One that was in the file stays in memory until [`SidePieces::settle`] finds no room for it.
-    pub fn get(&mut self, note: &PieceNote) -> Result<Batch> {
+    pub(crate) fn get(&mut self, note: &PieceNote) -> Result<Batch> {
         let row = self.table.find(Key::Int(note.number))?;
         let piece = row.and_then(|row| self.table.values().get(row));
         piece.cloned().ok_or_else(|| Error::internal("rows of a window join are gone"))
     }
 
     /// Returns several kept pieces.
-    pub fn get_all(&mut self, notes: &[PieceNote]) -> Result<Vec<Batch>> {
+    pub(crate) fn get_all(&mut self, notes: &[PieceNote]) -> Result<Vec<Batch>> {
         notes.iter().map(|note| self.get(note)).collect()
     }
 
     /// Forgets a kept piece.
-    pub fn forget(&mut self, note: &PieceNote) {
+    pub(crate) fn forget(&mut self, note: &PieceNote) {
         self.table.remove_key(Key::Int(note.number));
     }
 
     /// Bytes of the pieces that are in memory.
     #[cfg(test)]
-    pub fn memory_bytes(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         self.table.values().bytes
     }
 
     /// Makes room if memory is short. Called between batches, and between the pieces of a matching.
-    pub fn settle(&mut self, now: i64) -> Result<()> {
+    pub(crate) fn settle(&mut self, now: i64) -> Result<()> {
         self.table.settle(now)
     }
 }

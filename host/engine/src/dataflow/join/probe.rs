@@ -11,7 +11,7 @@ use flowgate_base::error::Result;
 
 /// The condition on which rows of equal key match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bound {
+pub(crate) enum Bound {
     /// The right time is in `[left - before, left + after]`, milliseconds.
     Interval {
         /// The greatest time by which the right row may be earlier; not less than `-after_ms`.
@@ -28,7 +28,7 @@ pub enum Bound {
 
 impl Bound {
     /// Returns the time after its event time within which a row of a side can have a pair with a row that is on time.
-    pub fn reach_ms(&self, side: usize) -> Option<i64> {
+    pub(crate) fn reach_ms(&self, side: usize) -> Option<i64> {
         match self {
             Bound::Interval { after_ms, .. } if side == LEFT => Some(*after_ms),
             Bound::Interval { before_ms, .. } => Some(*before_ms),
@@ -38,7 +38,7 @@ impl Bound {
 
     /// Whether a row can have no pair at this watermark, not even with a kept row. A row of the other side is kept while
     /// `time + reach > watermark`, and the times of a pair differ by at most the reach.
-    pub fn is_late(&self, time: i64, watermark: i64) -> bool {
+    pub(crate) fn is_late(&self, time: i64, watermark: i64) -> bool {
         match self {
             Bound::Interval { before_ms, after_ms } => {
                 time.saturating_add(*before_ms).saturating_add(*after_ms) <= watermark
@@ -49,7 +49,7 @@ impl Bound {
 
     /// Whether the times of rows of equal key match; `time` is that of a row of `side`.
     #[inline]
-    pub fn matches(&self, side: usize, time: i64, other: i64) -> bool {
+    pub(crate) fn matches(&self, side: usize, time: i64, other: i64) -> bool {
         let Bound::Interval { before_ms, after_ms } = self else { return true };
         let (left, right) = if side == LEFT { (time, other) } else { (other, time) };
         (left - before_ms..=left + after_ms).contains(&right)
@@ -57,7 +57,7 @@ impl Bound {
 }
 
 /// A walk of new rows of one side through the kept rows of the other side.
-pub struct Probe {
+pub(crate) struct Probe {
     /// The side of the new rows.
     pub side: usize,
     /// The columns of the side's layout.
@@ -77,7 +77,7 @@ pub struct Probe {
 
 /// Pairs, row by row: a new row and a kept row.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     /// The new rows, by their position in the probe.
     pub new: Vec<u32>,
     /// The numbers of the kept rows of the other side.
@@ -88,18 +88,18 @@ pub struct Found {
 
 impl Probe {
     /// Creates a probe of new rows with these keys.
-    pub fn new(side: usize, columns: Vec<ArrayRef>, keys: RowKeys, times: Option<Vec<i64>>) -> Self {
+    pub(crate) fn new(side: usize, columns: Vec<ArrayRef>, keys: RowKeys, times: Option<Vec<i64>>) -> Self {
         let matched = vec![false; keys.keys.len()];
         Probe { side, columns, keys, times, matched, key_rows: Vec::new(), row: 0, at: None }
     }
 
     /// The event time of a row.
-    pub fn time(&self, row: usize) -> i64 {
+    pub(crate) fn time(&self, row: usize) -> i64 {
         self.times.as_ref().map_or(0, |times| times[row])
     }
 
     /// Returns the next pairs to emit, up to [`ROWS_AT_ONCE`]. Empty: the walk has ended.
-    pub fn next(&mut self, join: JoinType, bound: &Bound, other: &mut Kept) -> Result<Found> {
+    pub(crate) fn next(&mut self, join: JoinType, bound: &Bound, other: &mut Kept) -> Result<Found> {
         let mut found = Found::default();
         // In semi and anti joins, a left row has one pair and is then forgotten.
         let once = matches!(join, JoinType::Semi | JoinType::Anti);

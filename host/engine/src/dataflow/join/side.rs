@@ -12,18 +12,18 @@ use crate::job::spec::JoinType;
 use flowgate_base::error::Result;
 
 /// The left input.
-pub const LEFT: usize = 0;
+pub(crate) const LEFT: usize = 0;
 /// The right input.
-pub const RIGHT: usize = 1;
+pub(crate) const RIGHT: usize = 1;
 
 /// The greatest number of rows in one result of a join.
-pub const ROWS_AT_ONCE: usize = 8_192;
+pub(crate) const ROWS_AT_ONCE: usize = 8_192;
 
 /// No row.
-pub const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// Whether a join emits rows of a side that have no pair.
-pub fn emits_unmatched(join: JoinType, side: usize) -> bool {
+pub(crate) fn emits_unmatched(join: JoinType, side: usize) -> bool {
     match join {
         JoinType::Inner | JoinType::Semi => false,
         JoinType::Left | JoinType::Anti => side == LEFT,
@@ -35,7 +35,7 @@ pub fn emits_unmatched(join: JoinType, side: usize) -> bool {
 /// Rows of a result: of both sides, row by row, or of one side alone. The columns are those of the side's
 /// [`Layout`](super::layout::Layout).
 #[derive(Debug, Clone)]
-pub struct Joined {
+pub(crate) struct Joined {
     /// The left rows; `None`: rows without a left one.
     pub left: Option<Batch>,
     /// The right rows; `None`: rows without a right one.
@@ -50,7 +50,7 @@ pub struct Joined {
 
 /// The new rows that a join does not accept.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Added {
+pub(crate) struct Added {
     /// Rows that arrived too late to have a pair.
     pub late: Vec<u32>,
     /// Rows whose time is out of range.
@@ -59,7 +59,7 @@ pub struct Added {
 
 /// The state of a join on one worker. [`JoinState::add`] receives rows, [`JoinState::advance`] and [`JoinState::tick`] advance
 /// time. After each of these calls, [`JoinState::next`] is called until it returns `None`, before any other call.
-pub trait JoinState {
+pub(crate) trait JoinState {
     /// Receives rows of a side, with their event times if the join uses them. `now` is processing time.
     fn add(&mut self, side: usize, batch: &Batch, times: Option<&[i64]>, now: i64) -> Result<Added>;
 

@@ -14,7 +14,7 @@ use flowgate_connect::{TableFile, TableWatch};
 const QUIET: Duration = Duration::from_millis(100);
 
 /// The rows of a table by key.
-pub struct LookupTable {
+pub(crate) struct LookupTable {
     /// The rows, in the table's layout.
     pub rows: Batch,
     /// The rows by key; several rows may have one key.
@@ -22,7 +22,7 @@ pub struct LookupTable {
 }
 
 /// The current table, which the workers share.
-pub struct SharedTable {
+pub(crate) struct SharedTable {
     file: TableFile,
     layout: Layout,
     current: Mutex<Arc<LookupTable>>,
@@ -41,7 +41,7 @@ impl SharedTable {
     ///
     /// # Errors
     /// The file cannot be read, or a line of it is not a row of the table.
-    pub fn open(file: TableFile, layout: Layout) -> Result<Arc<Self>> {
+    pub(crate) fn open(file: TableFile, layout: Layout) -> Result<Arc<Self>> {
         let (changes, changed) = channel();
         // The watch begins before the file is read, so that no change is missed.
         let watch = watch(&file, changes)?;
@@ -61,18 +61,13 @@ impl SharedTable {
         Ok(shared)
     }
 
-    /// The layout of its rows.
-    pub fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
     /// The table as it was last read.
-    pub fn current(&self) -> Arc<LookupTable> {
+    pub(crate) fn current(&self) -> Arc<LookupTable> {
         Arc::clone(&lock(&self.current))
     }
 
     /// Takes the reasons why the file could not be read again since the last call. The table is then unchanged.
-    pub fn take_failures(&self) -> Vec<String> {
+    pub(crate) fn take_failures(&self) -> Vec<String> {
         std::mem::take(&mut *lock(&self.failures))
     }
 }

@@ -26,7 +26,7 @@ const LISTS_PART: u64 = 4;
 type Pane = [Vec<PieceNote>; 2];
 
 /// A window join on one worker. Rows are kept once, in their pane, and matched when a window fires.
-pub struct WindowJoin {
+pub(crate) struct WindowJoin {
     shape: Shape,
     time: WindowTime,
     join: JoinType,
@@ -50,7 +50,7 @@ pub struct WindowJoin {
 impl WindowJoin {
     /// Creates a join without rows. A join with allowed lateness is an inner join. `types` are those of the sides' layouts; rows
     /// over the store's budget go to files.
-    pub fn new(
+    pub(crate) fn new(
         shape: Shape,
         time: WindowTime,
         join: JoinType,

@@ -11,7 +11,7 @@ use flowgate_wall::{RowsOut, Selection};
 
 /// The input of the call that an answer is for.
 #[derive(Clone, Copy)]
-pub enum CallInput<'a> {
+pub(crate) enum CallInput<'a> {
     /// Rows of an input, by its position.
     Rows(usize, &'a Batch),
     /// Timers, with the columns of their keys.
@@ -19,7 +19,7 @@ pub enum CallInput<'a> {
 }
 
 /// The columns of one output, with their origins.
-pub struct Arrangement {
+pub(crate) struct Arrangement {
     /// The position of the output among those of the node.
     pub output: usize,
     columns: Vec<OutputColumn>,
@@ -45,7 +45,7 @@ enum Origin {
 
 impl Arrangement {
     /// Creates the arrangement of an output with this schema. `keys` are the positions of the key columns on each input.
-    pub fn new(output: &PairOutput, schema: &Schema, keys: &[Vec<usize>]) -> Result<Self> {
+    pub(crate) fn new(output: &PairOutput, schema: &Schema, keys: &[Vec<usize>]) -> Result<Self> {
         let origin = |column: &PairColumn| {
             Ok(match *column {
                 PairColumn::Left(column) => Origin::Input { input: 0, column },
@@ -73,7 +73,7 @@ impl Arrangement {
     }
 
     /// Returns the output rows, with the event time and the position of the rows of the call.
-    pub fn rows(&mut self, input: CallInput<'_>, rows: RowsOut) -> Result<Batch> {
+    pub(crate) fn rows(&mut self, input: CallInput<'_>, rows: RowsOut) -> Result<Batch> {
         let (CallInput::Rows(_, batch) | CallInput::Timers(batch)) = input;
         let kept = match rows.selection {
             Selection::All => batch.clone(),

@@ -5,7 +5,7 @@ use crate::error::RunError;
 use flowgate_base::error::Result;
 
 /// Timers in one call of a function, at most; the number of rows of a batch.
-pub const TIMERS_PER_CALL: usize = 8_192;
+pub(crate) const TIMERS_PER_CALL: usize = 8_192;
 
 /// Timers that fire while time stands still, beyond those that were set before. A function that answers each timer with
 /// another one that is due already would occupy its worker without end.
@@ -19,7 +19,7 @@ pub const CHAINED_MAX: usize = 100_000_000;
 ///
 /// Firing ends by itself if each timer that is set meanwhile is later than the one before, up to the moment, unless the moment
 /// is far. At the end of time, which no timer reaches, only the count ends it.
-pub struct Firing {
+pub(crate) struct Firing {
     up_to: i64,
     /// Timers that were set before, and have not fired.
     owed: usize,
@@ -33,17 +33,17 @@ pub struct Firing {
 
 impl Firing {
     /// Creates the firing of timers that are due at `up_to`, when `set` timers are set.
-    pub fn new(up_to: i64, set: usize) -> Self {
+    pub(crate) fn new(up_to: i64, set: usize) -> Self {
         Firing { up_to, owed: set, furthest: i64::MIN, idle: 0, chained: 0 }
     }
 
     /// The moment up to which timers are due.
-    pub fn up_to(&self) -> i64 {
+    pub(crate) fn up_to(&self) -> i64 {
         self.up_to
     }
 
     /// Whether timers have fired that were set by timers of this firing.
-    pub fn is_chained(&self) -> bool {
+    pub(crate) fn is_chained(&self) -> bool {
         self.chained > 0
     }
 
@@ -51,7 +51,7 @@ impl Firing {
     ///
     /// # Errors
     /// The chain of timers is over its bound: the user's.
-    pub fn fires(&mut self, timers: usize, last_time: i64, last_tag: u64) -> Result<()> {
+    pub(crate) fn fires(&mut self, timers: usize, last_time: i64, last_tag: u64) -> Result<()> {
         if last_time > self.furthest {
             self.furthest = last_time;
             if self.up_to != END_OF_TIME {

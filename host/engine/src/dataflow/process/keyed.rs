@@ -9,7 +9,7 @@ use flowgate_wall::binding::{StateKind, StateSlot};
 use flowgate_wall::{KeyedState, Timer, TimerClock};
 
 /// The state and timers of a process function. Timers that a call sets and clears take effect when it has succeeded.
-pub struct ProcessState {
+pub(crate) struct ProcessState {
     slots: Slots,
     timers: Timers,
     /// The keys of the call.
@@ -19,7 +19,7 @@ pub struct ProcessState {
 }
 
 /// Returns the clock of a timer as the state's type.
-pub fn clock(clock: TimerClock) -> Clock {
+pub(crate) fn clock(clock: TimerClock) -> Clock {
     match clock {
         TimerClock::EventTime => Clock::EventTime,
         TimerClock::ProcessingTime => Clock::ProcessingTime,
@@ -28,7 +28,7 @@ pub fn clock(clock: TimerClock) -> Clock {
 
 impl ProcessState {
     /// Creates the state of a function that has no key yet; `slots` are those of its binding.
-    pub fn new(slots: &[StateSlot], store: &StateStore) -> Result<Self> {
+    pub(crate) fn new(slots: &[StateSlot], store: &StateStore) -> Result<Self> {
         let spec = |slot: &StateSlot| SlotSpec {
             name: slot.name.clone(),
             kind: match slot.kind {
@@ -48,7 +48,7 @@ impl ProcessState {
     }
 
     /// Begins the calls of a batch. `keys` are its keys, each once; `now` is processing time.
-    pub fn begin(&mut self, keys: Keys, now: i64) -> Result<()> {
+    pub(crate) fn begin(&mut self, keys: Keys, now: i64) -> Result<()> {
         self.changes.clear();
         self.slots.begin(&keys, now)?;
         self.timers.settle()?;
@@ -57,7 +57,7 @@ impl ProcessState {
     }
 
     /// The timers of all keys.
-    pub fn timers(&mut self) -> &mut Timers {
+    pub(crate) fn timers(&mut self) -> &mut Timers {
         &mut self.timers
     }
 }

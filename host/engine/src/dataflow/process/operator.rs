@@ -39,7 +39,7 @@ const ERRORS: usize = 1;
 const CALLS_AT_ONCE: usize = 16;
 
 /// One input.
-pub struct Side {
+pub(crate) struct Side {
     /// The columns that the function reads.
     pub reads: Vec<Read>,
     /// The positions of the key columns.
@@ -49,7 +49,7 @@ pub struct Side {
 }
 
 /// The parts of a process operator.
-pub struct Parts {
+pub(crate) struct Parts {
     /// The function, opened.
     pub function: Function,
     /// Its state and timers.
@@ -67,7 +67,7 @@ pub struct Parts {
 }
 
 /// A process function on one worker.
-pub struct ProcessOperator {
+pub(crate) struct ProcessOperator {
     function: Function,
     state: StateHandle,
     sides: Vec<Side>,
@@ -101,14 +101,14 @@ pub struct ProcessOperator {
 }
 
 /// Returns the schema of a timer in a dead letter: its key, time and tag.
-pub fn timer_schema(key_fields: &[Field]) -> Schema {
+pub(crate) fn timer_schema(key_fields: &[Field]) -> Schema {
     let own = [Field::new("timer", DataType::Timestamp), Field::new("tag", DataType::Int64)];
     Schema::new(key_fields.iter().cloned().chain(own).collect())
 }
 
 impl ProcessOperator {
     /// Creates the operator from its parts.
-    pub fn new(parts: Parts, metrics: Arc<NodeMetrics>, job: Arc<JobState>) -> Self {
+    pub(crate) fn new(parts: Parts, metrics: Arc<NodeMetrics>, job: Arc<JobState>) -> Self {
         ProcessOperator {
             function: parts.function,
             state: StateHandle::new(parts.state),

@@ -16,7 +16,7 @@ use flowgate_state::bytes::{put_sized, take_sized};
 use flowgate_wall::{CallContext, Function, Metric, RowFailure, VarValues};
 
 /// The accumulators of one aggregate, by group.
-pub enum Accumulators {
+pub(crate) enum Accumulators {
     /// Accumulators of a built-in aggregate.
     BuiltIn(Box<dyn Accumulate>),
     /// Accumulators in the plugin's encoding; empty for a group without rows.
@@ -24,7 +24,7 @@ pub enum Accumulators {
 }
 
 /// One aggregate, ready to run.
-pub enum Aggregator {
+pub(crate) enum Aggregator {
     /// A built-in aggregate.
     BuiltIn {
         /// Positions of the columns that it reads.
@@ -39,7 +39,7 @@ pub enum Aggregator {
 }
 
 /// A plugin's aggregate function and the columns that it reads.
-pub struct PluginAggregator {
+pub(crate) struct PluginAggregator {
     spec: PluginFunction,
     function: Function,
     /// By group of the pane: its place among the groups of the current call, or [`NO_PLACE`].
@@ -55,7 +55,7 @@ impl Accumulators {
     }
 
     /// Creates accumulators of the same aggregate, without groups.
-    pub fn fresh(&self) -> Self {
+    pub(crate) fn fresh(&self) -> Self {
         match self {
             Accumulators::BuiltIn(ours) => Accumulators::BuiltIn(ours.fresh()),
             Accumulators::Plugin(_) => Accumulators::Plugin(Vec::new()),
@@ -63,7 +63,7 @@ impl Accumulators {
     }
 
     /// Makes room for `groups` groups.
-    pub fn grow(&mut self, groups: usize) {
+    pub(crate) fn grow(&mut self, groups: usize) {
         match self {
             Accumulators::BuiltIn(ours) => ours.grow(groups),
             Accumulators::Plugin(bytes) => bytes.resize(groups, Vec::new()),
@@ -71,7 +71,7 @@ impl Accumulators {
     }
 
     /// Makes a group's accumulator empty.
-    pub fn clear(&mut self, group: usize) {
+    pub(crate) fn clear(&mut self, group: usize) {
         match self {
             Accumulators::BuiltIn(ours) => ours.clear(group),
             Accumulators::Plugin(bytes) => bytes[group] = Vec::new(),
@@ -79,7 +79,7 @@ impl Accumulators {
     }
 
     /// Removes accumulators that were merged before.
-    pub fn retract(&mut self, from: &Accumulators, pairs: Pairs<'_>) -> Result<()> {
+    pub(crate) fn retract(&mut self, from: &Accumulators, pairs: Pairs<'_>) -> Result<()> {
         match (self, from) {
             (Accumulators::BuiltIn(ours), Accumulators::BuiltIn(theirs)) => {
                 let theirs: &dyn Accumulate = theirs.as_ref();
@@ -90,7 +90,7 @@ impl Accumulators {
     }
 
     /// Returns how many columns [`Accumulators::columns`] returns.
-    pub fn column_count(&self) -> usize {
+    pub(crate) fn column_count(&self) -> usize {
         match self {
             Accumulators::BuiltIn(ours) => ours.column_count(),
             Accumulators::Plugin(_) => 1,
@@ -98,7 +98,7 @@ impl Accumulators {
     }
 
     /// Returns the accumulators of some groups as columns, for another worker.
-    pub fn columns(&self, groups: &[u32]) -> Vec<ArrayRef> {
+    pub(crate) fn columns(&self, groups: &[u32]) -> Vec<ArrayRef> {
         match self {
             Accumulators::BuiltIn(ours) => ours.columns(groups),
             Accumulators::Plugin(bytes) => vec![encoded(groups, |group, out| out.extend_from_slice(&bytes[group]))],
@@ -106,7 +106,7 @@ impl Accumulators {
     }
 
     /// Appends the encoding of a group's accumulator.
-    pub fn encode(&self, group: usize, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, group: usize, out: &mut Vec<u8>) {
         match self {
             Accumulators::BuiltIn(ours) => ours.encode(group, out),
             Accumulators::Plugin(bytes) => put_sized(&bytes[group], out),
@@ -114,7 +114,7 @@ impl Accumulators {
     }
 
     /// Reads an encoding by [`Accumulators::encode`] into an empty group, and advances `bytes` past it.
-    pub fn decode(&mut self, group: usize, bytes: &mut &[u8]) -> Result<()> {
+    pub(crate) fn decode(&mut self, group: usize, bytes: &mut &[u8]) -> Result<()> {
         match self {
             Accumulators::BuiltIn(ours) => ours.merge_encoded(group, bytes),
             Accumulators::Plugin(accumulators) => {
@@ -125,7 +125,7 @@ impl Accumulators {
     }
 
     /// Returns the approximate memory in bytes.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         match self {
             Accumulators::BuiltIn(ours) => ours.bytes(),
             Accumulators::Plugin(bytes) => bytes.iter().map(|b| b.capacity() + size_of::<Vec<u8>>()).sum(),
@@ -135,7 +135,7 @@ impl Accumulators {
 
 impl Aggregator {
     /// Creates the aggregator of a result column over an input; `open` opens a plugin's function.
-    pub fn new(
+    pub(crate) fn new(
         column: &AggregateColumn,
         input: &Schema,
         open: &mut dyn FnMut(&PluginFunction) -> Result<Function>,
@@ -149,7 +149,7 @@ impl Aggregator {
     }
 
     /// Creates accumulators without groups.
-    pub fn accumulators(&self) -> Accumulators {
+    pub(crate) fn accumulators(&self) -> Accumulators {
         match self {
             Aggregator::BuiltIn { empty, .. } => Accumulators::BuiltIn(empty.fresh()),
             Aggregator::Plugin(_) => Accumulators::Plugin(Vec::new()),
@@ -157,13 +157,13 @@ impl Aggregator {
     }
 
     /// Whether merged accumulators can be retracted.
-    pub fn is_invertible(&self) -> bool {
+    pub(crate) fn is_invertible(&self) -> bool {
         matches!(self, Aggregator::BuiltIn { empty, .. } if empty.is_invertible())
     }
 
     /// Aggregates rows: row `i` belongs to group `groups[i]`, for which there is room. Returns the rows that a plugin failed;
     /// they are not aggregated.
-    pub fn update(
+    pub(crate) fn update(
         &mut self,
         accumulators: &mut Accumulators,
         groups: &[u32],
@@ -195,7 +195,7 @@ impl Aggregator {
     }
 
     /// Merges accumulators of another pane.
-    pub fn merge(&mut self, into: &mut Accumulators, from: &Accumulators, pairs: Pairs<'_>) -> Result<()> {
+    pub(crate) fn merge(&mut self, into: &mut Accumulators, from: &Accumulators, pairs: Pairs<'_>) -> Result<()> {
         match (self, into, from) {
             (Aggregator::BuiltIn { .. }, Accumulators::BuiltIn(ours), Accumulators::BuiltIn(theirs)) => {
                 let theirs: &dyn Accumulate = theirs.as_ref();
@@ -209,7 +209,12 @@ impl Aggregator {
     }
 
     /// Merges columns that [`Accumulators::columns`] returned: row `i` into group `groups[i]`.
-    pub fn merge_columns(&mut self, into: &mut Accumulators, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
+    pub(crate) fn merge_columns(
+        &mut self,
+        into: &mut Accumulators,
+        groups: &[u32],
+        columns: &[ArrayRef],
+    ) -> Result<()> {
         match (self, into, columns) {
             (Aggregator::BuiltIn { .. }, Accumulators::BuiltIn(ours), columns) => ours.merge_columns(groups, columns),
             (Aggregator::Plugin(plugin), Accumulators::Plugin(ours), [column]) => {
@@ -224,7 +229,7 @@ impl Aggregator {
     }
 
     /// Merges encoded accumulators, each into a different group; advances each of `bytes` past the part of this aggregate.
-    pub fn merge_encoded(&mut self, into: &mut Accumulators, groups: &[u32], bytes: &mut [&[u8]]) -> Result<()> {
+    pub(crate) fn merge_encoded(&mut self, into: &mut Accumulators, groups: &[u32], bytes: &mut [&[u8]]) -> Result<()> {
         match (self, into) {
             (Aggregator::BuiltIn { .. }, Accumulators::BuiltIn(ours)) => {
                 groups.iter().zip(bytes).try_for_each(|(group, bytes)| ours.merge_encoded(*group as usize, bytes))
@@ -238,7 +243,7 @@ impl Aggregator {
     }
 
     /// Returns the result columns, with one value for each of `groups`, or for all groups.
-    pub fn finish(&mut self, accumulators: &Accumulators, groups: Option<&[u32]>) -> Result<Vec<ArrayRef>> {
+    pub(crate) fn finish(&mut self, accumulators: &Accumulators, groups: Option<&[u32]>) -> Result<Vec<ArrayRef>> {
         match (self, accumulators) {
             (Aggregator::BuiltIn { .. }, Accumulators::BuiltIn(ours)) => Ok(vec![ours.finish(groups)?]),
             (Aggregator::Plugin(plugin), Accumulators::Plugin(bytes)) => match groups {
@@ -250,7 +255,7 @@ impl Aggregator {
     }
 
     /// Returns the metrics that the plugin has published.
-    pub fn plugin_metrics(&self) -> BTreeMap<String, Metric> {
+    pub(crate) fn plugin_metrics(&self) -> BTreeMap<String, Metric> {
         match self {
             Aggregator::BuiltIn { .. } => BTreeMap::new(),
             Aggregator::Plugin(plugin) => plugin.function.metrics(),
@@ -340,19 +345,19 @@ fn once_each(groups: &[u32]) -> Vec<Vec<u32>> {
 }
 
 /// The columns of a batch, each gathered when it is first read.
-pub struct LazyColumns<'a> {
+pub(crate) struct LazyColumns<'a> {
     batch: &'a Batch,
     gathered: Vec<Option<ArrayRef>>,
 }
 
 impl<'a> LazyColumns<'a> {
     /// Creates the columns of a batch; none is gathered yet.
-    pub fn of(batch: &'a Batch) -> Self {
+    pub(crate) fn of(batch: &'a Batch) -> Self {
         LazyColumns { batch, gathered: vec![None; batch.columns().len()] }
     }
 
     /// Returns a column as one array.
-    pub fn get(&mut self, column: usize) -> Result<ArrayRef> {
+    pub(crate) fn get(&mut self, column: usize) -> Result<ArrayRef> {
         let slot = self.gathered.get_mut(column).ok_or_else(|| Error::internal("a batch lacks a column"))?;
         if let Some(array) = slot {
             return Ok(array.clone());

@@ -95,7 +95,7 @@ impl Values for Rings {
 }
 
 /// Windows by number of rows on one worker.
-pub struct RowWindows {
+pub(crate) struct RowWindows {
     /// Where panes end.
     every: Every,
     /// The number of panes between results.
@@ -106,7 +106,7 @@ pub struct RowWindows {
 
 impl RowWindows {
     /// Creates windows without keys. `size` and `slide` are numbers of rows, greater than 0, with `slide` at most `size`.
-    pub fn new(plan: &Plan, store: &StateStore, size: u64, slide: u64) -> Self {
+    pub(crate) fn new(plan: &Plan, store: &StateStore, size: u64, slide: u64) -> Self {
         let (slides, rest) = (size / slide, size % slide);
         let (every, panes, ring) = match rest {
             0 => (Every { rows: slide, cut: 0 }, 1, slides),

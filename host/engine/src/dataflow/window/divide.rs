@@ -8,7 +8,7 @@ use crate::dataflow::batch::Batch;
 
 /// Some rows of a batch.
 #[derive(Debug, PartialEq, Eq)]
-pub enum RowSubset {
+pub(crate) enum RowSubset {
     /// All rows.
     All,
     /// Adjacent rows: the first row and the number of rows.
@@ -18,7 +18,7 @@ pub enum RowSubset {
 }
 
 /// The times of some rows of a batch.
-pub enum SubsetTimes<'a> {
+pub(crate) enum SubsetTimes<'a> {
     /// The times of the whole batch.
     Same,
     /// The times of adjacent rows.
@@ -29,7 +29,7 @@ pub enum SubsetTimes<'a> {
 
 impl RowSubset {
     /// Returns the number of rows.
-    pub fn row_count(&self, batch: &Batch) -> usize {
+    pub(crate) fn row_count(&self, batch: &Batch) -> usize {
         match self {
             RowSubset::All => batch.row_count(),
             RowSubset::Range(_, length) => *length,
@@ -38,7 +38,7 @@ impl RowSubset {
     }
 
     /// Returns these rows of a batch.
-    pub fn of(&self, batch: &Batch) -> Batch {
+    pub(crate) fn of(&self, batch: &Batch) -> Batch {
         match self {
             RowSubset::All => batch.clone(),
             RowSubset::Range(start, length) => batch.slice(*start, *length),
@@ -47,7 +47,7 @@ impl RowSubset {
     }
 
     /// Returns the times of these rows, of the times of the whole batch.
-    pub fn times<'a>(&self, times: Times<'a>) -> SubsetTimes<'a> {
+    pub(crate) fn times<'a>(&self, times: Times<'a>) -> SubsetTimes<'a> {
         match (self, times) {
             (RowSubset::All, _) | (_, Times::One(_)) => SubsetTimes::Same,
             (RowSubset::Range(start, length), Times::Each(times)) => {
@@ -60,7 +60,7 @@ impl RowSubset {
     }
 
     /// Returns the row number in the whole batch.
-    pub fn in_batch(&self, row: u32) -> u32 {
+    pub(crate) fn in_batch(&self, row: u32) -> u32 {
         match self {
             RowSubset::All => row,
             RowSubset::Range(start, _) => *start as u32 + row,
@@ -71,7 +71,7 @@ impl RowSubset {
 
 impl SubsetTimes<'_> {
     /// Borrows the times; `whole` are the times of the whole batch.
-    pub fn as_times<'a>(&'a self, whole: Times<'a>) -> Times<'a> {
+    pub(crate) fn as_times<'a>(&'a self, whole: Times<'a>) -> Times<'a> {
         match self {
             SubsetTimes::Same => whole,
             SubsetTimes::Range(times) => Times::Each(times),
@@ -82,7 +82,7 @@ impl SubsetTimes<'_> {
 
 /// The rows of a batch, by pane.
 #[derive(Debug, Default)]
-pub struct Divided {
+pub(crate) struct Divided {
     /// The start of each pane and its rows, in the order of panes.
     pub parts: Vec<(i64, RowSubset)>,
     /// Rows that are late.
@@ -92,7 +92,7 @@ pub struct Divided {
 }
 
 /// Divides the rows of a batch; `fired_to` is the watermark up to which windows have fired.
-pub fn divide(shape: &Shape, times: Times<'_>, row_count: usize, fired_to: Option<i64>) -> Divided {
+pub(crate) fn divide(shape: &Shape, times: Times<'_>, row_count: usize, fired_to: Option<i64>) -> Divided {
     let mut divided = Divided::default();
     if row_count == 0 {
         return divided;

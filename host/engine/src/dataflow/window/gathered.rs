@@ -15,7 +15,7 @@ const PARTS_MAX: usize = 256;
 
 /// Results in the order of arrival.
 #[derive(Default)]
-pub struct Gathered {
+pub(crate) struct Gathered {
     whole: Vec<Batch>,
     /// Batches after `whole` that will be merged.
     parts: Vec<Batch>,
@@ -28,7 +28,7 @@ impl Gathered {
     ///
     /// # Errors
     /// Merged results do not fit into a column: the user's fault.
-    pub fn push(&mut self, results: impl IntoIterator<Item = Batch>) -> Result<()> {
+    pub(crate) fn push(&mut self, results: impl IntoIterator<Item = Batch>) -> Result<()> {
         for batch in results.into_iter().filter(|batch| batch.row_count() > 0) {
             let rows = batch.row_count();
             self.rows += rows;
@@ -59,7 +59,7 @@ impl Gathered {
     }
 
     /// Returns the number of rows so far.
-    pub fn row_count(&self) -> usize {
+    pub(crate) fn row_count(&self) -> usize {
         self.rows
     }
 
@@ -67,7 +67,7 @@ impl Gathered {
     ///
     /// # Errors
     /// As [`Gathered::push`].
-    pub fn finish(mut self) -> Result<Vec<Batch>> {
+    pub(crate) fn finish(mut self) -> Result<Vec<Batch>> {
         self.join()?;
         self.whole.append(&mut self.parts);
         Ok(self.whole)

@@ -12,7 +12,7 @@ use flowgate_state::store::StateStore;
 use flowgate_state::table::{DUE_AT_ONCE, DueReason};
 
 /// The keys of a global window on one worker.
-pub struct GlobalWindow {
+pub(crate) struct GlobalWindow {
     pane: Pane,
     scratch: Vec<u32>,
     /// Whether early results are due.
@@ -23,7 +23,7 @@ pub struct GlobalWindow {
 
 impl GlobalWindow {
     /// Creates a window without keys.
-    pub fn new(plan: &Plan, store: &StateStore) -> Self {
+    pub(crate) fn new(plan: &Plan, store: &StateStore) -> Self {
         GlobalWindow { pane: plan.kept_pane(store, 0), scratch: Vec::new(), early: false, emission: None }
     }
 }

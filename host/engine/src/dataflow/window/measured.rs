@@ -11,7 +11,7 @@ const SOME_KEYS: usize = 1024;
 /// The last measurement of the memory of accumulators. Some aggregates have to visit each key to measure, so that it is done once
 /// per `keys` rows; in between, the memory per key is taken to be constant.
 #[derive(Debug, Default)]
-pub struct Measured {
+pub(crate) struct Measured {
     /// The memory at the last measurement.
     bytes: Cell<usize>,
     /// The number of keys at the last measurement.
@@ -22,12 +22,12 @@ pub struct Measured {
 
 impl Measured {
     /// Notes that rows were added.
-    pub fn note(&self, rows: usize) {
+    pub(crate) fn note(&self, rows: usize) {
         self.rows.set(self.rows.get() + rows);
     }
 
     /// Returns the memory of `keys` keys in bytes, which `measure` measures exactly.
-    pub fn bytes(&self, keys: usize, measure: impl FnOnce() -> usize) -> usize {
+    pub(crate) fn bytes(&self, keys: usize, measure: impl FnOnce() -> usize) -> usize {
         let rows = self.rows.get();
         if keys <= KEYS_MIN || rows >= keys || keys <= SOME_KEYS && rows * 4 >= keys {
             self.bytes.set(measure());

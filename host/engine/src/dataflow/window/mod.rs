@@ -5,25 +5,25 @@
 //! [`by_rows`] are the kinds of windows: each keeps its state and decides when it emits results ([`plan`]). [`gathered`] merges
 //! small batches of results. [`pre_aggregate`] aggregates before the shuffle, [`operator`] after it.
 
-pub mod aggregate;
-pub mod aggregator;
-pub mod by_rows;
-pub mod divide;
-pub mod gathered;
-pub mod global;
-pub mod measured;
-pub mod operator;
-pub mod pane;
-pub mod partial;
-pub mod plan;
-pub mod pre_aggregate;
-pub mod rounds;
-pub mod running;
-pub mod session;
-pub mod sessions;
-pub mod shape;
-pub mod stacks;
-pub mod time;
+pub(crate) mod aggregate;
+pub(crate) mod aggregator;
+pub(crate) mod by_rows;
+pub(crate) mod divide;
+pub(crate) mod gathered;
+pub(crate) mod global;
+pub(crate) mod measured;
+pub(crate) mod operator;
+pub(crate) mod pane;
+pub(crate) mod partial;
+pub(crate) mod plan;
+pub(crate) mod pre_aggregate;
+pub(crate) mod rounds;
+pub(crate) mod running;
+pub(crate) mod session;
+pub(crate) mod sessions;
+pub(crate) mod shape;
+pub(crate) mod stacks;
+pub(crate) mod time;
 
 #[cfg(test)]
 mod by_rows_tests;

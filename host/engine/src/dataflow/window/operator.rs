@@ -30,7 +30,7 @@ const LATE: usize = 2;
 const PARTIALS: usize = 1;
 
 /// A window operator on one worker.
-pub struct WindowOperator {
+pub(crate) struct WindowOperator {
     windows: Box<dyn WindowState>,
     plan: Plan,
     time: WindowTime,
@@ -51,7 +51,7 @@ pub struct WindowOperator {
 }
 
 /// The times of the rows of a batch.
-pub enum BatchTimes {
+pub(crate) enum BatchTimes {
     /// One time for all rows.
     One(i64),
     /// A timestamp column, with one time for each row.
@@ -60,7 +60,7 @@ pub enum BatchTimes {
 
 impl BatchTimes {
     /// Returns event times if the windows are in event time and the stream has them, else the tick.
-    pub fn of(batch: &Batch, time: WindowTime, tick: Tick) -> Result<Self> {
+    pub(crate) fn of(batch: &Batch, time: WindowTime, tick: Tick) -> Result<Self> {
         match (time, batch.event_time()) {
             (WindowTime::Event, Some(times)) => Ok(BatchTimes::Each(times.gather()?)),
             _ => Ok(BatchTimes::One(tick as i64)),
@@ -68,7 +68,7 @@ impl BatchTimes {
     }
 
     /// Borrows the times.
-    pub fn as_times(&self) -> Times<'_> {
+    pub(crate) fn as_times(&self) -> Times<'_> {
         match self {
             BatchTimes::One(time) => Times::One(*time),
             BatchTimes::Each(times) => Times::Each(times.as_primitive::<TimestampMillisecondType>().values()),
@@ -78,7 +78,7 @@ impl BatchTimes {
 
 impl WindowOperator {
     /// Creates an operator over windows.
-    pub fn new(
+    pub(crate) fn new(
         windows: Box<dyn WindowState>,
         plan: Plan,
         time: WindowTime,

@@ -19,13 +19,13 @@ use flowgate_state::tables::Prototype;
 use flowgate_wall::{CallContext, RowFailure};
 
 /// The time of the latest row where there is no row.
-pub const NEVER: i64 = i64::MIN;
+pub(crate) const NEVER: i64 = i64::MIN;
 
 /// The accumulators of a pane, by key.
 ///
 /// Encoding: the time of the latest row (8 bytes), the counter (8 bytes) and whether the key has changed (1 byte), each where it
 /// is kept; then the accumulators one after another.
-pub struct Accumulated {
+pub(crate) struct Accumulated {
     pub(super) aggregates: Vec<Accumulators>,
     rows: usize,
     /// The time of the latest row, or [`NEVER`]. Kept only for windows that do not end at a time.
@@ -42,11 +42,11 @@ pub struct Accumulated {
 }
 
 /// Keys and their accumulators.
-pub type Pane = Table<Accumulated>;
+pub(crate) type Pane = Table<Accumulated>;
 
 impl Accumulated {
     /// Creates accumulators without keys.
-    pub fn new(plan: &Plan) -> Self {
+    pub(crate) fn new(plan: &Plan) -> Self {
         Accumulated {
             aggregates: plan.aggregators.iter().map(Aggregator::accumulators).collect(),
             rows: 0,
@@ -76,12 +76,12 @@ impl Accumulated {
     }
 
     /// Creates accumulators without keys, into which panes are merged and from which they are retracted.
-    pub fn counting(plan: &Plan) -> Self {
+    pub(crate) fn counting(plan: &Plan) -> Self {
         Accumulated { counts: true, notes_changes: false, ..Accumulated::new(plan) }
     }
 
     /// Aggregates rows: row `i` belongs to key `groups[i]`. Returns the rows that a plugin failed.
-    pub fn update(
+    pub(crate) fn update(
         &mut self,
         aggregators: &mut [Aggregator],
         groups: &[u32],
@@ -111,14 +111,19 @@ impl Accumulated {
     }
 
     /// Returns the keys that have changed since the last call, in order.
-    pub fn take_changed(&mut self) -> Vec<u32> {
+    pub(crate) fn take_changed(&mut self) -> Vec<u32> {
         let changed = (0..self.changed.len() as u32).filter(|row| self.changed[*row as usize]).collect();
         self.changed.fill(false);
         changed
     }
 
     /// Merges accumulators of another pane; `pairs` are its groups and ours.
-    pub fn merge(&mut self, aggregators: &mut [Aggregator], from: &Accumulated, pairs: &[(u32, u32)]) -> Result<()> {
+    pub(crate) fn merge(
+        &mut self,
+        aggregators: &mut [Aggregator],
+        from: &Accumulated,
+        pairs: &[(u32, u32)],
+    ) -> Result<()> {
         for (i, aggregator) in aggregators.iter_mut().enumerate() {
             aggregator.merge(&mut self.aggregates[i], &from.aggregates[i], pairs)?;
         }
@@ -133,7 +138,7 @@ impl Accumulated {
     }
 
     /// Merges the accumulators of one group into those of another.
-    pub fn merge_within(&mut self, aggregators: &mut [Aggregator], (from, into): (u32, u32)) -> Result<()> {
+    pub(crate) fn merge_within(&mut self, aggregators: &mut [Aggregator], (from, into): (u32, u32)) -> Result<()> {
         let mut encoded = Vec::new();
         self.aggregates.iter().for_each(|a| a.encode(from as usize, &mut encoded));
         let mut cursors = [&encoded[..]];
@@ -151,7 +156,7 @@ impl Accumulated {
     }
 
     /// Removes accumulators that were merged before. The counters do not change.
-    pub fn retract(&mut self, from: &Accumulated, pairs: &[(u32, u32)]) -> Result<()> {
+    pub(crate) fn retract(&mut self, from: &Accumulated, pairs: &[(u32, u32)]) -> Result<()> {
         for (ours, theirs) in self.aggregates.iter_mut().zip(&from.aggregates) {
             ours.retract(theirs, pairs)?;
         }
@@ -159,7 +164,7 @@ impl Accumulated {
     }
 
     /// Returns the accumulators of some keys as columns, for another worker.
-    pub fn columns(&self, groups: &[u32]) -> Vec<ArrayRef> {
+    pub(crate) fn columns(&self, groups: &[u32]) -> Vec<ArrayRef> {
         let mut columns: Vec<ArrayRef> = Vec::new();
         if self.notes_latest {
             columns.push(Arc::new(Int64Array::from(chosen(&self.latest, Some(groups)))));
@@ -169,7 +174,7 @@ impl Accumulated {
     }
 
     /// Merges columns that [`Accumulated::columns`] returned: row `i` into key `groups[i]`.
-    pub fn merge_columns(
+    pub(crate) fn merge_columns(
         &mut self,
         aggregators: &mut [Aggregator],
         groups: &[u32],
@@ -254,14 +259,14 @@ impl Prototype for Accumulated {
 }
 
 /// Returns the keys of a pane in memory that have changed since the last early results.
-pub fn take_changed(pane: &mut Pane) -> Vec<u32> {
+pub(crate) fn take_changed(pane: &mut Pane) -> Vec<u32> {
     let rows = pane.values_mut().take_changed();
     rows.iter().for_each(|row| pane.mark_changed(*row));
     rows
 }
 
 /// Finds the rows of the keys of `count` rows in a table; new keys are inserted.
-pub fn rows_of<V: Values>(
+pub(crate) fn rows_of<V: Values>(
     table: &mut Table<V>,
     columns: &mut LazyColumns<'_>,
     key: &[usize],

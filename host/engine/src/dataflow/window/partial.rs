@@ -12,7 +12,7 @@ use flowgate_base::error::{Error, Result};
 use flowgate_state::key::Keys;
 
 /// The columns of a batch of partials.
-pub struct PartialColumns {
+pub(crate) struct PartialColumns {
     key: Vec<ArrayRef>,
     times: Vec<ArrayRef>,
     accumulated: Vec<ArrayRef>,
@@ -20,7 +20,7 @@ pub struct PartialColumns {
 
 impl PartialColumns {
     /// Takes apart a batch with `keys` key columns and `times` timestamp columns.
-    pub fn of(batch: &Batch, keys: usize, times: usize) -> Result<Self> {
+    pub(crate) fn of(batch: &Batch, keys: usize, times: usize) -> Result<Self> {
         let mut key = batch.gather()?;
         if key.len() < keys + times {
             return Err(Error::internal("a batch of partial aggregates has other columns than it should"));
@@ -31,17 +31,17 @@ impl PartialColumns {
     }
 
     /// Returns the timestamp column at a position.
-    pub fn times(&self, at: usize) -> &[i64] {
+    pub(crate) fn times(&self, at: usize) -> &[i64] {
         self.times[at].as_primitive::<TimestampMillisecondType>().values()
     }
 
     /// Returns the keys of a range of rows.
-    pub fn keys(&self, from: usize, to: usize) -> Result<Keys> {
+    pub(crate) fn keys(&self, from: usize, to: usize) -> Result<Keys> {
         Keys::of(&part(&self.key, from, to), to - from)
     }
 
     /// Returns the accumulators of a range of rows, as columns.
-    pub fn accumulated(&self, from: usize, to: usize) -> Vec<ArrayRef> {
+    pub(crate) fn accumulated(&self, from: usize, to: usize) -> Vec<ArrayRef> {
         part(&self.accumulated, from, to)
     }
 }

@@ -19,17 +19,17 @@ use flowgate_state::store::{SlotKind, StateStore};
 use flowgate_wall::{CallContext, RowFailure};
 
 /// The slot of the panes of all kinds of windows.
-pub const PANES: &str = "panes";
+pub(crate) const PANES: &str = "panes";
 
 /// A pane in memory of up to this number of keys emits its results in one step.
 const KEYS_AT_ONCE: usize = 256 << 10;
 
 /// The greatest number of keys for which a new pane reserves memory. Growing a larger pane costs little compared to its rows.
-pub const ROOM_MAX: usize = 16 << 10;
+pub(crate) const ROOM_MAX: usize = 16 << 10;
 
 /// Which result of a window and key a row is; the column `window_result`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResultKind {
+pub(crate) enum ResultKind {
     /// A result before the watermark has reached the window's end.
     Early,
     /// The first result from then on.
@@ -50,7 +50,7 @@ impl ResultKind {
 
 /// The windows' start and end times in results.
 #[derive(Clone)]
-pub enum WindowSpan {
+pub(crate) enum WindowSpan {
     /// The start and the end of the window of all results.
     One(i64, i64),
     /// The starts and the ends of windows, one for each result.
@@ -60,7 +60,7 @@ pub enum WindowSpan {
 }
 
 /// Progress in emitting the results of all keys of a pane, some at a time. Until it is done, the pane must not change.
-pub struct Emission {
+pub(crate) struct Emission {
     span: WindowSpan,
     kind: ResultKind,
     walk: Walk,
@@ -70,14 +70,14 @@ pub struct Emission {
 
 impl Emission {
     /// Starts with the first key.
-    pub fn new(span: WindowSpan, kind: ResultKind) -> Self {
+    pub(crate) fn new(span: WindowSpan, kind: ResultKind) -> Self {
         Emission { span, kind, walk: Walk::default(), begun: false, done: false }
     }
 }
 
 /// The outcome of adding rows.
 #[derive(Default)]
-pub struct Added {
+pub(crate) struct Added {
     /// Rows whose windows are all closed.
     pub late: Vec<u32>,
     /// Rows whose time is out of range.
@@ -89,7 +89,7 @@ pub struct Added {
 }
 
 /// The key, the aggregates, and the columns of results.
-pub struct Plan {
+pub(crate) struct Plan {
     /// Positions of the key columns in the input.
     pub key: Vec<usize>,
     /// The fields of the key columns.
@@ -107,7 +107,7 @@ pub struct Plan {
 }
 
 /// Rows to add to windows.
-pub struct NewRows<'a> {
+pub(crate) struct NewRows<'a> {
     /// The rows.
     pub batch: &'a Batch,
     /// The times of the rows.
@@ -118,7 +118,7 @@ pub struct NewRows<'a> {
 
 /// Which results windows will emit without further rows (T4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Held {
+pub(crate) enum Held {
     /// Nothing.
     Nothing,
     /// Results at the ends of windows that time has not reached.
@@ -128,7 +128,7 @@ pub enum Held {
 }
 
 /// The state of one kind of windows on one worker, and the rule when it emits results.
-pub trait WindowState {
+pub(crate) trait WindowState {
     /// Aggregates rows.
     fn add(&mut self, plan: &mut Plan, rows: &NewRows<'_>) -> Result<Added>;
 
@@ -157,28 +157,28 @@ pub trait WindowState {
 }
 
 /// Receives the keys of a pane that are due to emit a result by their number of rows.
-pub type EmitFull<'a> = dyn FnMut(&mut Plan, &Pane, &[u32]) -> Result<()> + 'a;
+pub(crate) type EmitFull<'a> = dyn FnMut(&mut Plan, &Pane, &[u32]) -> Result<()> + 'a;
 
 impl Plan {
     /// Creates an empty pane that stays in memory, for short use.
-    pub fn pane(&self) -> Pane {
+    pub(crate) fn pane(&self) -> Pane {
         Pane::new(Accumulated::new(self))
     }
 
     /// Creates an empty pane in the operator's state, with memory for about `keys` keys.
-    pub fn kept_pane(&self, store: &StateStore, keys: usize) -> Pane {
+    pub(crate) fn kept_pane(&self, store: &StateStore, keys: usize) -> Pane {
         let pane = Pane::in_store(Accumulated::new(self), store, PANES, SlotKind::Window);
         if keys == 0 { pane } else { pane.with_room(keys.min(ROOM_MAX)) }
     }
 
     /// Whether every aggregate is invertible.
-    pub fn is_invertible(&self) -> bool {
+    pub(crate) fn is_invertible(&self) -> bool {
         self.aggregators.iter().all(Aggregator::is_invertible)
     }
 
     /// Aggregates rows in a pane: row `i` belongs to key `groups[i]`. Returns the rows that a plugin failed. Where a trigger
     /// counts rows, calls `full` with the keys that are due, right after the rows that make them due.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         pane: &mut Pane,
         rows: &NewRows<'_>,
@@ -204,7 +204,7 @@ impl Plan {
     }
 
     /// Returns the results of some rows of a pane, or of all.
-    pub fn results(
+    pub(crate) fn results(
         &mut self,
         pane: &Pane,
         rows: Option<&[u32]>,
@@ -224,7 +224,7 @@ impl Plan {
     }
 
     /// Returns the next results of a pane; `None` if all keys are done.
-    pub fn next_results(&mut self, pane: &mut Pane, emission: &mut Emission) -> Result<Option<Vec<Batch>>> {
+    pub(crate) fn next_results(&mut self, pane: &mut Pane, emission: &mut Emission) -> Result<Option<Vec<Batch>>> {
         if emission.done {
             return Ok(None);
         }
@@ -243,7 +243,7 @@ impl Plan {
 
     /// Returns results of accumulators whose groups are not the rows of the index. `keys` are rows of the index, `groups` are
     /// groups of the accumulators; both have the same length. `None`: all, in order.
-    pub fn results_of(
+    pub(crate) fn results_of(
         &mut self,
         index: &KeyIndex,
         values: &Accumulated,

@@ -32,11 +32,11 @@ use flowgate_state::table::Table;
 use flowgate_wall::{CallContext, RowFailure};
 
 /// The output of rows that are forwarded unchanged.
-pub const ROWS: usize = 0;
+pub(crate) const ROWS: usize = 0;
 /// The output of partial aggregates.
-pub const PARTIALS: usize = 1;
+pub(crate) const PARTIALS: usize = 1;
 /// The output of rows that a plugin aggregate failed.
-pub const ERRORS: usize = 2;
+pub(crate) const ERRORS: usize = 2;
 
 /// Pre-aggregation pays from this number of rows for each key.
 const ROWS_PER_KEY_MIN: usize = 4;
@@ -48,7 +48,7 @@ const HELD_PANES_MAX: usize = 64;
 const BATCHES_BETWEEN_TRIES: u32 = 16;
 
 /// The sender's side of a window operator, before the shuffle.
-pub struct PreAggregate {
+pub(crate) struct PreAggregate {
     plan: Plan,
     windows: Windows,
     lateness_ms: i64,
@@ -77,7 +77,7 @@ struct HeldPane {
 }
 
 /// The shuffles that bring rows and partial aggregates to the owners of their keys.
-pub struct Shuffles {
+pub(crate) struct Shuffles {
     /// The shuffle of rows.
     pub rows: Shuffle,
     /// The shuffle of partial aggregates, whose first columns are the key.
@@ -117,7 +117,7 @@ impl Partials<'_> {
 
 impl PreAggregate {
     /// Creates the operator for windows whose results do not depend on the order of a key's rows.
-    pub fn new(
+    pub(crate) fn new(
         plan: Plan,
         windows: Windows,
         lateness_ms: i64,

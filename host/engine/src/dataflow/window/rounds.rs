@@ -8,7 +8,7 @@ use flowgate_wall::RowFailure;
 
 /// Rows that can be aggregated in one step: no key emits a result before all of its rows here are aggregated.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Round {
+pub(crate) struct Round {
     /// Rows of the batch, in order.
     pub rows: Vec<u32>,
     /// The keys that emit a result after these rows.
@@ -16,7 +16,7 @@ pub struct Round {
 }
 
 /// The rows of a round, as a batch.
-pub struct RoundRows {
+pub(crate) struct RoundRows {
     /// The rows.
     pub batch: Batch,
     /// The key of each row.
@@ -27,7 +27,7 @@ pub struct RoundRows {
 
 impl Round {
     /// Selects the round's rows from a batch whose row `i` belongs to key `keys[i]`.
-    pub fn of(&self, rows: &NewRows<'_>, keys: &[u32]) -> RoundRows {
+    pub(crate) fn of(&self, rows: &NewRows<'_>, keys: &[u32]) -> RoundRows {
         RoundRows {
             batch: rows.batch.select(&self.rows.clone().into()),
             keys: self.rows.iter().map(|row| keys[*row as usize]).collect(),
@@ -36,14 +36,14 @@ impl Round {
     }
 
     /// Maps failures of the round's rows to row numbers of the whole batch.
-    pub fn in_batch(&self, failures: Vec<RowFailure>) -> impl Iterator<Item = RowFailure> {
+    pub(crate) fn in_batch(&self, failures: Vec<RowFailure>) -> impl Iterator<Item = RowFailure> {
         failures.into_iter().map(|failure| RowFailure { row: self.rows[failure.row as usize], ..failure })
     }
 }
 
 /// Where rounds end for a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Every {
+pub(crate) struct Every {
     /// The number of rows after which a round ends, and counting starts again.
     pub rows: u64,
     /// A smaller number of rows after which a round ends as well; 0: none.
@@ -52,7 +52,7 @@ pub struct Every {
 
 /// Divides the rows of a batch into rounds: row `i` belongs to key `keys[i]`. By key, `since` is the number of rows since the last
 /// round of `every.rows` rows; it is updated. A frequent key is in several rounds.
-pub fn rounds(keys: &[u32], since: &mut [u64], every: Every) -> Vec<Round> {
+pub(crate) fn rounds(keys: &[u32], since: &mut [u64], every: Every) -> Vec<Round> {
     let mut rounds: Vec<Round> = Vec::new();
     // By key: the round of its next row. Only keys that have completed a round are here: they are few.
     let mut next: BTreeMap<u32, usize> = BTreeMap::new();

@@ -16,10 +16,10 @@ use flowgate_state::tables::Tables;
 pub(super) const MERGED: &str = "merged";
 
 /// Panes by their starts.
-pub type Panes = Tables<Accumulated>;
+pub(crate) type Panes = Tables<Accumulated>;
 
 /// Merges all panes of a window.
-pub fn merge_all(plan: &mut Plan, store: &StateStore, panes: &mut Panes, window: Range<i64>) -> Result<Pane> {
+pub(crate) fn merge_all(plan: &mut Plan, store: &StateStore, panes: &mut Panes, window: Range<i64>) -> Result<Pane> {
     let mut merged = Pane::in_store(Accumulated::new(plan), store, MERGED, SlotKind::Window);
     panes.visit(window, |_, pane| add(plan, &mut merged, pane, |_, _| {}))?;
     Ok(merged)
@@ -43,10 +43,15 @@ pub(super) fn add(
 }
 
 /// Keys that have changed, by pane.
-pub type Changed = Vec<(i64, Keys)>;
+pub(crate) type Changed = Vec<(i64, Keys)>;
 
 /// Merges, from all panes of a window, the keys that have changed in some of them.
-pub fn merge_some(plan: &mut Plan, panes: &mut Panes, window: Range<i64>, changed: &[(i64, Keys)]) -> Result<Pane> {
+pub(crate) fn merge_some(
+    plan: &mut Plan,
+    panes: &mut Panes,
+    window: Range<i64>,
+    changed: &[(i64, Keys)],
+) -> Result<Pane> {
     let (mut merged, mut rows) = (plan.pane(), Vec::new());
     for (_, keys) in changed.iter().filter(|(start, _)| window.contains(start)) {
         merged.rows_of(keys, &mut rows)?;
@@ -66,7 +71,7 @@ pub fn merge_some(plan: &mut Plan, panes: &mut Panes, window: Range<i64>, change
 /// once and retracted once, however many windows it is in. For invertible aggregates.
 ///
 /// The counter of a key is the number of panes of the interval that have it.
-pub struct Running {
+pub(crate) struct Running {
     pane: Pane,
     /// The start of the interval.
     from: i64,
@@ -76,28 +81,28 @@ pub struct Running {
 
 impl Running {
     /// Creates an empty interval that starts at `from`.
-    pub fn new(plan: &Plan, store: &StateStore, from: i64) -> Self {
+    pub(crate) fn new(plan: &Plan, store: &StateStore, from: i64) -> Self {
         let pane = Pane::in_store(Accumulated::counting(plan), store, MERGED, SlotKind::Window);
         Running { pane, from, to: from }
     }
 
     /// Returns the merged panes.
-    pub fn pane(&mut self) -> &mut Pane {
+    pub(crate) fn pane(&mut self) -> &mut Pane {
         &mut self.pane
     }
 
     /// Whether the interval starts at `from`.
-    pub fn starts_at(&self, from: i64) -> bool {
+    pub(crate) fn starts_at(&self, from: i64) -> bool {
         self.from == from
     }
 
     /// Whether a pane is merged already.
-    pub fn covers(&self, pane: i64) -> bool {
+    pub(crate) fn covers(&self, pane: i64) -> bool {
         (self.from..self.to).contains(&pane)
     }
 
     /// Extends the interval to `to`.
-    pub fn extend(&mut self, plan: &mut Plan, panes: &mut Panes, to: i64) -> Result<()> {
+    pub(crate) fn extend(&mut self, plan: &mut Plan, panes: &mut Panes, to: i64) -> Result<()> {
         panes.visit(self.to..to.max(self.to), |_, pane| {
             add(plan, &mut self.pane, pane, |values, rows| {
                 rows.iter().for_each(|row| values.counter[*row as usize] += 1);
@@ -108,7 +113,7 @@ impl Running {
     }
 
     /// Retracts the panes before `from`.
-    pub fn leave(&mut self, panes: &mut Panes, from: i64) -> Result<()> {
+    pub(crate) fn leave(&mut self, panes: &mut Panes, from: i64) -> Result<()> {
         let (running, mut ours) = (&mut self.pane, Vec::new());
         panes.visit(self.from..from, |_, pane| {
             pane.scan(|index, values, rows| {

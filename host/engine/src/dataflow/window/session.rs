@@ -21,7 +21,7 @@ use flowgate_wall::RowFailure;
 const FIRED_AT_ONCE: usize = 256 << 10;
 
 /// The sessions of an operator on one worker.
-pub struct SessionWindows {
+pub(crate) struct SessionWindows {
     gap_ms: i64,
     table: Table<Sessions>,
     fired_to: Option<i64>,
@@ -34,7 +34,7 @@ pub struct SessionWindows {
 
 impl SessionWindows {
     /// Creates windows without sessions.
-    pub fn new(plan: &Plan, store: &StateStore, gap_ms: i64, lateness_ms: i64) -> Self {
+    pub(crate) fn new(plan: &Plan, store: &StateStore, gap_ms: i64, lateness_ms: i64) -> Self {
         let sessions = Sessions::new(gap_ms, lateness_ms, Accumulated::new(plan));
         let table = Table::in_store(sessions, store, PANES, SlotKind::Window);
         SessionWindows { gap_ms, table, fired_to: None, target: None, early: false, scratch: Vec::new() }
@@ -42,7 +42,7 @@ impl SessionWindows {
 
     /// Returns the number of sessions in memory.
     #[cfg(test)]
-    pub fn kept(&self) -> usize {
+    pub(crate) fn kept(&self) -> usize {
         self.table.values().kept()
     }
 

@@ -11,14 +11,14 @@ use flowgate_state::bytes::{at_end, put_sized, take_array, take_count, take_int,
 use flowgate_state::table::{DueReason, Values};
 
 /// The end of a list of sessions, and the key of a session that does not exist.
-pub const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// Sessions for which accumulators are allocated in one step, because each step calls every aggregate.
 const ROOM_AT_ONCE: usize = 256;
 
 /// One session. Its number is also its group in the accumulators.
 #[derive(Debug, Clone, Copy)]
-pub struct Session {
+pub(crate) struct Session {
     /// The time of its first row.
     pub first: i64,
     /// The time of its last row.
@@ -35,7 +35,7 @@ pub struct Session {
 
 /// Returns the watermark at which a session with its last row at `last` closes: from then on, rows that would be such a session
 /// alone are late.
-pub fn closes_at(last: i64, gap_ms: i64, lateness_ms: i64) -> i64 {
+pub(crate) fn closes_at(last: i64, gap_ms: i64, lateness_ms: i64) -> i64 {
     (last + gap_ms - 1).saturating_add(lateness_ms)
 }
 
@@ -43,7 +43,7 @@ pub fn closes_at(last: i64, gap_ms: i64, lateness_ms: i64) -> i64 {
 ///
 /// Encoding of a key: the number of sessions (4 bytes), and for each: first, last (8 bytes each), a byte of which bit 0 is `fired`
 /// and bit 1 `emitted`, a length (4 bytes) and its accumulators.
-pub struct Sessions {
+pub(crate) struct Sessions {
     pub(super) gap_ms: i64,
     lateness_ms: i64,
     /// By key: the head of its list of sessions.
@@ -62,7 +62,7 @@ pub struct Sessions {
 
 impl Sessions {
     /// Creates sessions without keys.
-    pub fn new(gap_ms: i64, lateness_ms: i64, accumulated: Accumulated) -> Self {
+    pub(crate) fn new(gap_ms: i64, lateness_ms: i64, accumulated: Accumulated) -> Self {
         Sessions {
             gap_ms,
             lateness_ms,
@@ -77,12 +77,12 @@ impl Sessions {
     }
 
     /// Returns the watermark at which a session with its last row at `last` fires.
-    pub fn fires_at(&self, last: i64) -> i64 {
+    pub(crate) fn fires_at(&self, last: i64) -> i64 {
         last + self.gap_ms - 1
     }
 
     /// Returns the watermark at which a session with its last row at `last` closes.
-    pub fn closes_at(&self, last: i64) -> i64 {
+    pub(crate) fn closes_at(&self, last: i64) -> i64 {
         closes_at(last, self.gap_ms, self.lateness_ms)
     }
 
@@ -92,7 +92,7 @@ impl Sessions {
     }
 
     /// Schedules a session for the watermark at which it is due next.
-    pub fn schedule(&mut self, number: u32) {
+    pub(crate) fn schedule(&mut self, number: u32) {
         let at = self.next_due(&self.all[number as usize]);
         self.schedule.entry(at).or_default().push(number);
     }
@@ -101,7 +101,7 @@ impl Sessions {
     /// are merged: appends pairs of the session that is gone and the one that remains to `merged`. The second value is whether the
     /// session is new.
     #[inline]
-    pub fn find(&mut self, key: u32, first: i64, last: i64, merged: &mut Vec<(u32, u32)>) -> (u32, bool) {
+    pub(crate) fn find(&mut self, key: u32, first: i64, last: i64, merged: &mut Vec<(u32, u32)>) -> (u32, bool) {
         let head = self.heads[key as usize];
         if head != NONE {
             let session = &mut self.all[head as usize];
@@ -171,7 +171,7 @@ impl Sessions {
     }
 
     /// Replaces sessions that were merged by the ones that remain, and frees them. Called after the last row of a batch.
-    pub fn settle(&mut self, sessions: &mut [u32]) {
+    pub(crate) fn settle(&mut self, sessions: &mut [u32]) {
         if self.moved.is_empty() {
             return;
         }
@@ -193,7 +193,7 @@ impl Sessions {
     }
 
     /// Removes a session. Returns whether its key has no session left.
-    pub fn remove(&mut self, number: u32) -> bool {
+    pub(crate) fn remove(&mut self, number: u32) -> bool {
         let Session { next, key, .. } = self.all[number as usize];
         if self.heads[key as usize] == number {
             self.heads[key as usize] = next;
@@ -209,7 +209,7 @@ impl Sessions {
     }
 
     /// Iterates over the sessions of a key, with their numbers.
-    pub fn of_key(&self, key: u32) -> impl Iterator<Item = (u32, &Session)> {
+    pub(crate) fn of_key(&self, key: u32) -> impl Iterator<Item = (u32, &Session)> {
         let mut at = self.heads[key as usize];
         std::iter::from_fn(move || {
             let session = self.all.get(at as usize)?;
@@ -220,14 +220,14 @@ impl Sessions {
     }
 
     /// Whether a session exists and has not emitted its result.
-    pub fn is_open(&self, number: u32) -> bool {
+    pub(crate) fn is_open(&self, number: u32) -> bool {
         let session = &self.all[number as usize];
         session.key != NONE && !session.fired
     }
 
     /// Returns the number of sessions.
     #[cfg(test)]
-    pub fn kept(&self) -> usize {
+    pub(crate) fn kept(&self) -> usize {
         self.all.len() - self.free.len()
     }
 }

@@ -6,11 +6,11 @@
 //! 2006). A row is aggregated once, in its pane; a window merges its panes.
 
 /// Times beyond this (about 73 million years from 1970) are refused, so that no sum of times overflows.
-pub const TIME_LIMIT_MS: i64 = i64::MAX / 4;
+pub(crate) const TIME_LIMIT_MS: i64 = i64::MAX / 4;
 
 /// The windows of an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
+pub(crate) struct Shape {
     /// Length of a window.
     pub size_ms: i64,
     /// Time between the starts of windows, at most `size_ms`.
@@ -21,7 +21,7 @@ pub struct Shape {
 
 impl Shape {
     /// Returns the start and the end of the pane of a time.
-    pub fn pane(&self, time: i64) -> (i64, i64) {
+    pub(crate) fn pane(&self, time: i64) -> (i64, i64) {
         let start = self.last_window(time);
         // Where earlier windows end; where a window ends at the start of another, that start itself.
         let cut = start + self.size_ms % self.slide_ms;
@@ -29,43 +29,43 @@ impl Shape {
     }
 
     /// Returns the start of the pane of a time.
-    pub fn pane_of(&self, time: i64) -> i64 {
+    pub(crate) fn pane_of(&self, time: i64) -> i64 {
         self.pane(time).0
     }
 
     /// Returns the start of the earliest window that contains a time.
-    pub fn first_window(&self, time: i64) -> i64 {
+    pub(crate) fn first_window(&self, time: i64) -> i64 {
         ((time - self.size_ms).div_euclid(self.slide_ms) + 1) * self.slide_ms
     }
 
     /// Returns the start of the latest window that contains a time.
-    pub fn last_window(&self, time: i64) -> i64 {
+    pub(crate) fn last_window(&self, time: i64) -> i64 {
         time.div_euclid(self.slide_ms) * self.slide_ms
     }
 
     /// Returns the starts of the windows that contain a time, in order.
-    pub fn windows(&self, time: i64) -> impl Iterator<Item = i64> + use<> {
+    pub(crate) fn windows(&self, time: i64) -> impl Iterator<Item = i64> + use<> {
         let (last, slide) = (self.last_window(time), self.slide_ms);
         std::iter::successors(Some(self.first_window(time)), move |s| Some(s + slide)).take_while(move |s| *s <= last)
     }
 
     /// Returns the watermark at which a window emits its result: its last millisecond.
-    pub fn fires_at(&self, window: i64) -> i64 {
+    pub(crate) fn fires_at(&self, window: i64) -> i64 {
         window + self.size_ms - 1
     }
 
     /// Returns the watermark from which on a window accepts no rows.
-    pub fn closes_at(&self, window: i64) -> i64 {
+    pub(crate) fn closes_at(&self, window: i64) -> i64 {
         self.fires_at(window).saturating_add(self.lateness_ms)
     }
 
     /// Whether a row is late at a watermark: all of its windows are closed.
-    pub fn is_late(&self, time: i64, watermark: i64) -> bool {
+    pub(crate) fn is_late(&self, time: i64, watermark: i64) -> bool {
         self.closes_at(self.last_window(time)) <= watermark
     }
 
     /// Returns the start of the first window that fires after a watermark.
-    pub fn first_unfired(&self, watermark: i64) -> i64 {
+    pub(crate) fn first_unfired(&self, watermark: i64) -> i64 {
         // Windows fire at start + size - 1 > watermark.
         let start_above = watermark.saturating_sub(self.size_ms - 1);
         start_above.div_euclid(self.slide_ms).saturating_add(1).saturating_mul(self.slide_ms)

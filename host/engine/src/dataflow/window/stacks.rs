@@ -20,7 +20,7 @@ use flowgate_state::store::{SlotKind, StateStore};
 const SPARSE: usize = 4;
 
 /// The two stacks of an interval.
-pub struct Stacks {
+pub(crate) struct Stacks {
     /// The front: by the start of a pane, the merge from there to the point.
     front: Panes,
     /// The back: the merge from the point on.
@@ -32,7 +32,7 @@ pub struct Stacks {
 }
 
 /// Whether stacks pay for a window of `keys` keys and `panes` panes, with `keys_of_panes` keys in all panes together.
-pub fn pays(panes: usize, keys_of_panes: usize, keys: usize) -> bool {
+pub(crate) fn pays(panes: usize, keys_of_panes: usize, keys: usize) -> bool {
     keys_of_panes * SPARSE >= panes * keys
 }
 
@@ -61,7 +61,7 @@ fn merge_two(plan: &mut Plan, both: Pane, earlier: Option<&mut Pane>, later: &mu
 
 impl Stacks {
     /// Creates the stacks of an interval, with the point at its end.
-    pub fn over(plan: &mut Plan, store: &StateStore, panes: &mut Panes, from: i64, to: i64) -> Result<Self> {
+    pub(crate) fn over(plan: &mut Plan, store: &StateStore, panes: &mut Panes, from: i64, to: i64) -> Result<Self> {
         let mut front = Panes::new(Accumulated::new(plan), store, MERGED, SlotKind::Window);
         let mut later: Option<i64> = None;
         for start in panes.numbers(from..to).into_iter().rev() {
@@ -79,17 +79,17 @@ impl Stacks {
     }
 
     /// Whether the interval starts at `from`.
-    pub fn starts_at(&self, from: i64) -> bool {
+    pub(crate) fn starts_at(&self, from: i64) -> bool {
         self.from == from
     }
 
     /// Whether a pane is in the interval.
-    pub fn covers(&self, pane: i64) -> bool {
+    pub(crate) fn covers(&self, pane: i64) -> bool {
         (self.from..self.to).contains(&pane)
     }
 
     /// Extends the interval to `to` and returns its merge. The next interval starts at `next`.
-    pub fn merged(
+    pub(crate) fn merged(
         &mut self,
         plan: &mut Plan,
         store: &StateStore,
@@ -116,7 +116,13 @@ impl Stacks {
     }
 
     /// Drops the panes before `from`. Returns `None` if stacks do not pay any more.
-    pub fn leave(mut self, plan: &mut Plan, store: &StateStore, panes: &mut Panes, from: i64) -> Result<Option<Self>> {
+    pub(crate) fn leave(
+        mut self,
+        plan: &mut Plan,
+        store: &StateStore,
+        panes: &mut Panes,
+        from: i64,
+    ) -> Result<Option<Self>> {
         while let Some(first) = self.front.first_from(i64::MIN).filter(|first| *first < from) {
             self.front.remove(first);
         }
@@ -133,7 +139,7 @@ impl Stacks {
     }
 
     /// Spills panes if memory is short.
-    pub fn settle(&mut self) -> Result<()> {
+    pub(crate) fn settle(&mut self) -> Result<()> {
         self.front.settle()?;
         self.back.settle(0)
     }

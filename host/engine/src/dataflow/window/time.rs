@@ -33,7 +33,7 @@ const GATHERED_ROWS: usize = 1024;
 const GATHERED_WINDOWS: usize = 256;
 
 /// The panes of tumbling or sliding windows on one worker.
-pub struct TimeWindows {
+pub(crate) struct TimeWindows {
     shape: Shape,
     store: StateStore,
     panes: Panes,
@@ -92,7 +92,7 @@ struct Early {
 
 impl TimeWindows {
     /// Creates windows without panes.
-    pub fn new(shape: Shape, plan: &Plan, store: &StateStore) -> Self {
+    pub(crate) fn new(shape: Shape, plan: &Plan, store: &StateStore) -> Self {
         TimeWindows {
             shape,
             store: store.clone(),
@@ -110,7 +110,7 @@ impl TimeWindows {
 
     /// Returns the number of panes that are kept.
     #[cfg(test)]
-    pub fn pane_count(&self) -> usize {
+    pub(crate) fn pane_count(&self) -> usize {
         self.panes.len()
     }
 

@@ -13,7 +13,7 @@ use flowgate_base::error::{Error, Result};
 
 /// The times of rows, for aggregates that depend on their order.
 #[derive(Debug, Clone, Copy)]
-pub enum Times<'a> {
+pub(crate) enum Times<'a> {
     /// One time for all rows.
     One(i64),
     /// One time for each row.
@@ -23,7 +23,7 @@ pub enum Times<'a> {
 impl Times<'_> {
     /// Returns the time of a row.
     #[inline]
-    pub fn at(&self, row: usize) -> i64 {
+    pub(crate) fn at(&self, row: usize) -> i64 {
         match self {
             Times::One(time) => *time,
             Times::Each(times) => times[row],
@@ -32,7 +32,7 @@ impl Times<'_> {
 }
 
 /// Rows to aggregate.
-pub struct InputRows<'a> {
+pub(crate) struct InputRows<'a> {
     /// Row `i` belongs to group `groups[i]`.
     pub groups: &'a [u32],
     /// The columns that the aggregate reads, in its order.
@@ -46,7 +46,7 @@ pub struct InputRows<'a> {
 impl InputRows<'_> {
     /// Calls `call` with each row that counts, and its group.
     #[inline(always)]
-    pub fn each(&self, mut call: impl FnMut(usize, usize)) {
+    pub(crate) fn each(&self, mut call: impl FnMut(usize, usize)) {
         match &self.counted {
             None => self.groups.iter().enumerate().for_each(|(row, group)| call(row, *group as usize)),
             Some(counted) => counted.valid_indices().for_each(|row| call(row, self.groups[row] as usize)),
@@ -55,7 +55,7 @@ impl InputRows<'_> {
 }
 
 /// The accumulators of one aggregate, by group. A group without rows has an empty one.
-pub trait Accumulate: Any {
+pub(crate) trait Accumulate: Any {
     /// Makes room for `groups` groups.
     fn grow(&mut self, groups: usize);
 
@@ -153,7 +153,7 @@ pub(super) fn same<T: 'static>(from: &dyn Any) -> Result<&T> {
 }
 
 /// Groups of another pane, each with our group of the same key.
-pub type Pairs<'a> = &'a [(u32, u32)];
+pub(crate) type Pairs<'a> = &'a [(u32, u32)];
 
 /// Iterates over pairs as positions.
 pub(super) fn each_pair(pairs: Pairs<'_>) -> impl Iterator<Item = (usize, usize)> {

@@ -2,7 +2,7 @@
 //!
 //! [`accumulate`] is the interface of an aggregate; the other files are the built-in aggregates.
 
-pub mod accumulate;
+pub(crate) mod accumulate;
 mod approx;
 mod arg;
 mod cell;
@@ -16,6 +16,6 @@ mod quantile;
 mod sum;
 mod top_k;
 
-pub use accumulate::{Accumulate, InputRows, Pairs, Times};
+pub(crate) use accumulate::{Accumulate, InputRows, Pairs, Times};
 pub(super) use accumulate::{chosen, encoded};
-pub use native::accumulator;
+pub(crate) use native::accumulator;

@@ -19,7 +19,7 @@ use flowgate_base::schema::{DataType, Schema};
 ///
 /// # Errors
 /// The aggregate is a plugin's, or cannot read the type of its column: the job was not checked.
-pub fn accumulator(aggregate: &Aggregate, input: &Schema) -> Result<(Box<dyn Accumulate>, Vec<usize>)> {
+pub(crate) fn accumulator(aggregate: &Aggregate, input: &Schema) -> Result<(Box<dyn Accumulate>, Vec<usize>)> {
     let data_type = |column: usize| {
         let field = input.fields.get(column);
         field.map(|f| f.data_type).ok_or_else(|| Error::internal("an aggregate reads a column that is not there"))
