@@ -16,7 +16,7 @@
 //! sources:
 //!   numbers: { generator: { rows: 100, columns: { n: { sequence: {} } } } }
 //! operators:
-//!   counts: { input: numbers, key: n, window: { global: {} }, aggregate: { rows: count() } }
+//!   counts: { input: numbers, key: [n], window: { global: {} }, aggregate: { rows: count() } }
 //! sinks:
 //!   out: { input: counts, blackhole: {} }
 //! ";
