@@ -56,13 +56,13 @@ fn a_reader_that_goes_away_while_the_job_is_idle() {
     assert_eq!(running.wait().expect(0).stderr, "");
 }
 
-/// Standard output on a full disk: an error that says so, exit code 1, and the summary says that it failed.
+/// Standard output on a full disk: an error that says so, exit code 1, and the summary says where and why it failed.
 #[test]
 fn full_standard_output_is_an_error() {
     let Some(full) = full_disk() else { return };
     let ended = Flowgate::new(endless("print: {}").path(), &["run", "job.yaml"]).stdout(full).run().expect(1);
     ended
-        .saying("output: failed")
+        .saying("output: failed in `out` with FG0004, ")
         .saying("error[FG0004]: `out`: cannot write to standard output: No space left on device");
 }
 

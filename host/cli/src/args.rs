@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use super::{
-    check, completions, explain, graph, infer, new_job, plugin_build, plugin_inspect, plugin_new, plugin_test, run,
-    schema,
+    check, completions, connectors, explain, graph, infer, new_job, plugin_build, plugin_inspect, plugin_new,
+    plugin_test, run, schema,
 };
 use flowgate::job::load::Override;
 use flowgate_base::error::Result;
@@ -59,6 +59,9 @@ pub(crate) enum Command {
     /// Print the JSON Schema of the job file, with which editors complete and check it.
     #[command(after_help = schema::EXAMPLES)]
     Schema,
+    /// List the sources and sinks, with their guarantees.
+    #[command(after_help = connectors::EXAMPLES)]
+    Connectors,
     /// Say what the code of an error means.
     #[command(after_help = explain::EXAMPLES)]
     Explain(explain::ExplainArgs),
@@ -122,6 +125,7 @@ impl Command {
             Command::Plugin(PluginCommand::Inspect(args)) => plugin_inspect::run(&args),
             Command::Plugin(PluginCommand::Test(args)) => plugin_test::run(&args),
             Command::Schema => schema::run(),
+            Command::Connectors => connectors::run(),
             Command::Explain(args) => explain::run(&args),
             Command::Completions(args) => completions::run(&args),
         }

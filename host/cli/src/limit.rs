@@ -99,7 +99,8 @@ impl SinkWriter for Limited {
         let first: Vec<ArrayRef> = columns.iter().map(|column| column.slice(0, count)).collect();
         self.writer.write(&first, count)?;
         if self.left == 0 {
-            self.writer.finish()?;
+            self.writer.prepare()?;
+            self.writer.commit()?;
             self.flushed();
             if self.counts {
                 self.limit.one_has_its_rows();
@@ -124,19 +125,25 @@ impl SinkWriter for Limited {
         Some(Arc::clone(&self.deliveries))
     }
 
-    fn finish(&mut self) -> Result<()> {
+    fn prepare(&mut self) -> Result<()> {
         if self.left > 0 {
-            self.writer.finish()?;
+            self.writer.prepare()?;
             self.flushed();
         }
         Ok(())
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        if self.left > 0 { self.writer.commit() } else { Ok(()) }
     }
 
     /// A job whose sinks have all of their rows has ended well, also for the sinks that it did not wait for.
     fn abandon(&mut self) -> Option<String> {
         match self.left {
             0 => None,
-            _ if self.limit.all_have_their_rows() => self.finish().err().map(|error| error.to_string()),
+            _ if self.limit.all_have_their_rows() => {
+                self.prepare().and_then(|()| self.commit()).err().map(|error| error.to_string())
+            }
             _ => self.writer.abandon(),
         }
     }

@@ -8,6 +8,7 @@ mod args;
 mod check;
 mod code;
 mod completions;
+mod connectors;
 mod diff;
 mod dump;
 mod error;

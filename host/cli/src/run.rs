@@ -103,7 +103,7 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     drop(status);
     standard_error::flush();
     if !args.quiet && !result.as_ref().is_err_and(|e| e.is_reader_gone()) {
-        terminal::message(&summary::of(&summary_of, &state, started.elapsed(), result.is_ok()));
+        terminal::message(&summary::of(&summary_of, &state, started.elapsed(), result.as_ref().err()));
     }
     // Not part of the summary: rows that are not in their file must be found with `-q`, too.
     for note in state.sinks.notes() {

@@ -7,17 +7,17 @@ use super::figures::{short, whole};
 use super::rows::{self, RowTotals};
 use flowgate::job::graph::{JobGraph, NodeKind};
 use flowgate::running::JobState;
+use flowgate_base::error::Error;
 use flowgate_wall::Metric;
 
 /// Returns a line for the job, one for each node, and the fate of rows that nobody reads.
-pub(super) fn of(graph: &JobGraph, state: &JobState, took: Duration, finished: bool) -> String {
+pub(super) fn of(graph: &JobGraph, state: &JobState, took: Duration, failure: Option<&Error>) -> String {
     let seconds = took.as_secs_f64();
-    let end = if !finished {
-        "failed"
-    } else if state.stop_requested() {
-        "stopped"
-    } else {
-        "done"
+    let end = match failure {
+        Some(Error { code, operator: Some(operator), .. }) => format!("failed in `{operator}` with {code}"),
+        Some(Error { code, .. }) => format!("failed with {code}"),
+        None if state.stop_requested() => "stopped".into(),
+        None => "done".into(),
     };
     let read = RowTotals::of(graph, &state.metrics).read;
     let rate = short(read as f64 / seconds.max(0.001));

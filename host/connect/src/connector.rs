@@ -92,7 +92,7 @@ mod tests {
             let mut sink = connector.open_sink(&schema, Boundedness::Bounded).unwrap();
             sink.start(&Arc::default()).unwrap();
             sink.write(&columns, 2).unwrap();
-            sink.finish().unwrap();
+            sink.prepare().and_then(|()| sink.commit()).unwrap();
         }
         assert_eq!(std::fs::read_to_string(folder.path().join("out.csv")).unwrap(), "n\n1\n2\n");
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::guarantee::Guarantee;
 use crate::problem::Problem;
 
 /// A kind of connector: its configured form is [`ConfiguredSource`](crate::source::ConfiguredSource) or
@@ -32,6 +33,8 @@ pub trait ConnectorSettings: Serialize + DeserializeOwned + JsonSchema {
     const SUMMARY: &'static str;
     /// A short example of settings in a job file: shown where a connector is missing.
     const EXAMPLE: &'static str;
+    /// What it promises for a job that is interrupted and continues. The documentation names settings that lower it.
+    const GUARANTEE: Guarantee;
 
     /// Checks the settings and configures the connector. Reads and changes nothing outside: no disk, no network. `base` is the
     /// folder of the job file, to which paths are relative.
@@ -50,6 +53,8 @@ pub struct Entry<K> {
     pub summary: &'static str,
     /// [`ConnectorSettings::EXAMPLE`].
     pub example: &'static str,
+    /// [`ConnectorSettings::GUARANTEE`].
+    pub guarantee: Guarantee,
     /// The JSON Schema of its settings, or `null`.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
     /// Fills in every default; the error says which field does not fit.
@@ -65,6 +70,7 @@ impl<K: Kind> Entry<K> {
             name: S::NAME,
             summary: S::SUMMARY,
             example: S::EXAMPLE,
+            guarantee: S::GUARANTEE,
             schema: |generator| generator.subschema_for::<Option<S>>(),
             complete: |settings| serde_json::to_value(serde_json::from_value::<S>(settings)?),
             configure: |settings, base| match serde_json::from_value::<S>(settings) {

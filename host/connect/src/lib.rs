@@ -16,6 +16,7 @@ mod error;
 mod file;
 mod file_sink;
 pub mod generator;
+pub mod guarantee;
 mod guess;
 pub mod infer;
 #[cfg(test)]

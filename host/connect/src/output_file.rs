@@ -132,15 +132,23 @@ impl OutputFile {
         })
     }
 
-    /// Makes all rows visible as a whole.
-    pub(super) fn finish(&mut self) -> Result<()> {
+    /// Makes all rows durable, where they are not in the file yet.
+    pub(super) fn prepare(&mut self) -> Result<()> {
+        match self.way {
+            // Without the sync, the file could be empty after a power failure, and the old one gone.
+            Way::Beside { .. } => self.file.sync_all().map_err(|e| cannot_write(&self.path, &e)),
+            Way::Special | Way::InPlace => Ok(()),
+        }
+    }
+
+    /// Makes all rows visible as a whole, after [`OutputFile::prepare`].
+    pub(super) fn commit(&mut self) -> Result<()> {
         let Way::Beside { target, partial } = &self.way else { return Ok(()) };
-        // Without the sync, the file could be empty after a power failure, and the old one gone.
-        let replaced = self.file.sync_all().and_then(|()| match std::fs::rename(partial, target) {
+        let replaced = match std::fs::rename(partial, target) {
             // A file that is mounted by itself has no other name: only its content can be replaced.
             Err(e) if e.kind() == ErrorKind::ResourceBusy => copy_over(partial, target),
             renamed => renamed,
-        });
+        };
         replaced.map_err(|e| {
             let (shown, partial) = (self.path.display(), partial.display());
             Error::io(format_args!("cannot replace {shown} by {partial}, which has all rows"), &e)

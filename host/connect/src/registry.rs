@@ -54,6 +54,20 @@ mod tests {
         assert!(Entry::<K>::find("no such connector").is_none());
     }
 
+    /// The table of `docs/connectors.md` has the connectors, kinds and guarantees of the registry, in its order.
+    #[test]
+    fn the_page_has_every_connector_with_its_guarantee() {
+        fn rows<K: Kind>() -> Vec<String> {
+            let row = |entry: &Entry<K>| format!("| {} | `{}` | {} |", K::WORD, entry.name, entry.guarantee);
+            K::LISTED.iter().map(row).collect()
+        }
+        let page = include_str!("../../../docs/connectors.md");
+        let starts = |line: &&str| line.starts_with("| source | ") || line.starts_with("| sink | ");
+        let told: Vec<String> =
+            page.lines().filter(starts).map(|line| line.split_inclusive('|').take(4).collect::<String>()).collect();
+        assert_eq!(told, [rows::<ConfiguredSource>(), rows::<ConfiguredSink>()].concat());
+    }
+
     /// Returns `{ path: a }` as JSON.
     fn quoted(example: &str) -> String {
         let inner = example.trim_matches(|c| "{} ".contains(c));

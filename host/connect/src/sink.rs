@@ -156,9 +156,16 @@ pub trait SinkWriter: Send {
         None
     }
 
-    /// The last call, where all rows of the job have arrived: everything is written and closed.
-    fn finish(&mut self) -> Result<()> {
+    /// Called where all rows of the job have arrived: writes all of them, durably, so that nothing is left to do but to make them
+    /// visible. After it there is [`SinkWriter::commit`] or [`SinkWriter::abandon`], and no further row.
+    fn prepare(&mut self) -> Result<()> {
         self.flush()
+    }
+
+    /// The last call after [`SinkWriter::prepare`]: makes the prepared rows visible as a whole. A sink that cannot keep rows back has
+    /// shown them already.
+    fn commit(&mut self) -> Result<()> {
+        Ok(())
     }
 
     /// The last call, where not all rows have arrived: the job was stopped, or has failed. Rows that arrived are written. Returns

@@ -19,6 +19,7 @@
 //! [`timer_file`](super::timer_file).
 
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,9 +39,14 @@ static FILES: AtomicU64 = AtomicU64::new(0);
 /// redb's cache has at least this number of bytes.
 const CACHE_BYTES_MIN: usize = 1 << 20;
 
-/// Creates the error of a failure that redb reports.
-pub(crate) fn failed(e: impl std::fmt::Display) -> Error {
-    StateError::SpillFile(e.to_string()).into()
+/// Creates the error of a failure that redb reports. A full disk is told from the others: somebody can free space.
+pub(crate) fn failed(e: impl Into<redb::Error>) -> Error {
+    match e.into() {
+        redb::Error::Io(e) if matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+            Error::io("cannot use the file for state that is over the memory budget", &e)
+        }
+        e => StateError::SpillFile(e.to_string()).into(),
+    }
 }
 
 /// A file without a name.
@@ -256,4 +262,20 @@ pub(crate) fn ordered(at: i64) -> [u8; 8] {
 /// Decodes what [`ordered`] returned.
 pub(crate) fn read_ordered(bytes: [u8; 8]) -> i64 {
     (u64::from_be_bytes(bytes) ^ 1 << 63) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code;
+
+    /// A full disk has the code by which a supervisor waits for space; other failures have that of the file for state.
+    #[test]
+    fn a_full_disk_is_told_from_other_failures() {
+        let of = |kind: ErrorKind| failed(redb::StorageError::Io(kind.into())).code;
+        assert_eq!(of(ErrorKind::StorageFull), &flowgate_base::code::NO_SPACE);
+        assert_eq!(of(ErrorKind::QuotaExceeded), &flowgate_base::code::NO_SPACE);
+        assert_eq!(of(ErrorKind::TimedOut), &code::SPILL_FILE);
+        assert_eq!(failed(redb::StorageError::PreviousIo).code, &code::SPILL_FILE);
+    }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sink;
 use crate::entry::ConnectorSettings;
+use crate::guarantee::Guarantee;
 use crate::problem::Problem;
 use crate::sink::{ConfiguredSink, Writers, Writes};
 
@@ -20,6 +21,7 @@ impl ConnectorSettings for Blackhole {
     const NAME: &'static str = "blackhole";
     const SUMMARY: &'static str = "Takes rows and forgets them.";
     const EXAMPLE: &'static str = "{}";
+    const GUARANTEE: Guarantee = Guarantee::Nothing;
 
     fn configure(self, _base: &Path) -> Result<ConfiguredSink, Vec<Problem>> {
         Ok(ConfiguredSink {

@@ -47,6 +47,17 @@ fn every_type_in_json() {
     assert_eq!(json(&line.replace("1e400", "1e40"), columns), Ok(row.into()));
 }
 
+/// A float is the nearest to its digits, to the last bit, in every format; so what a sink wrote reads back as it was.
+#[test]
+fn a_float_is_the_nearest() {
+    for digits in ["-2.8063824493805827e-50", "4.2867892664381747e-106", "9007199254740993.0"] {
+        let nearest = format!("{{\"f\":{:?}}}", digits.parse::<f64>().unwrap());
+        let columns = serde_json::json!({ "f": "float64" });
+        assert_eq!(json(&format!("{{\"f\":{digits}}}"), columns.clone()), Ok(nearest.clone()), "{digits}");
+        assert_eq!(csv(digits, columns), Ok(nearest), "{digits}");
+    }
+}
+
 #[test]
 fn what_is_missing_or_null() {
     let columns = serde_json::json!({ "i": "int64?", "j": "json?", "s": "text?" });

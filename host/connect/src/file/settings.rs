@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::source;
 use crate::entry::ConnectorSettings;
+use crate::guarantee::Guarantee;
 use crate::problem::Problem;
 use crate::settings::{ColumnType, Format, comma, typed, yes};
 use crate::source::{ConfiguredSource, Reads};
@@ -101,6 +102,7 @@ impl ConnectorSettings for FileSource {
     const NAME: &'static str = "file";
     const SUMMARY: &'static str = "Reads files.";
     const EXAMPLE: &'static str = "{ path: access.log }";
+    const GUARANTEE: Guarantee = Guarantee::Replayable;
 
     fn configure(self, base: &Path) -> Result<ConfiguredSource, Vec<Problem>> {
         let source = source::FileSource::new(&self, base)?;

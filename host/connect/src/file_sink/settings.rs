@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sink;
 use crate::entry::ConnectorSettings;
+use crate::guarantee::Guarantee;
 use crate::problem::Problem;
 use crate::sink::{ConfiguredSink, Writers, Writes};
 
@@ -38,6 +39,7 @@ impl ConnectorSettings for FileSink {
     const NAME: &'static str = "file";
     const SUMMARY: &'static str = "Writes rows to a file.";
     const EXAMPLE: &'static str = "{ path: out.jsonl }";
+    const GUARANTEE: Guarantee = Guarantee::AtLeastOnce;
 
     fn configure(self, base: &Path) -> Result<ConfiguredSink, Vec<Problem>> {
         if self.path.is_empty() {

@@ -68,9 +68,13 @@ impl SinkWriter for FileSink {
         if self.buffer.is_empty() { Ok(()) } else { self.write_out() }
     }
 
-    fn finish(&mut self) -> Result<()> {
+    fn prepare(&mut self) -> Result<()> {
         self.flush()?;
-        self.output.finish()
+        self.output.prepare()
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.output.commit()
     }
 
     fn abandon(&mut self) -> Option<String> {

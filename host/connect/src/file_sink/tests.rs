@@ -56,7 +56,7 @@ fn the_file_of_a_job_that_ends_is_replaced_when_it_is_whole() {
         write(&mut sink, vec![1]);
         assert_eq!(fs::read_to_string(&path).unwrap(), "old\n");
         write(&mut sink, vec![2]);
-        sink.finish().unwrap();
+        sink.prepare().and_then(|()| sink.commit()).unwrap();
         drop(sink);
         assert_eq!(fs::read_to_string(&path).unwrap(), all);
         assert_eq!(names(folder.path()), ["out"]);
@@ -124,7 +124,7 @@ fn through_a_link_its_target_is_replaced() {
         let mut sink = open(&link, boundedness).unwrap();
         sink.start(&Arc::default()).unwrap();
         write(&mut sink, vec![1]);
-        sink.finish().unwrap();
+        sink.prepare().and_then(|()| sink.commit()).unwrap();
         assert!(link.is_symlink());
         assert_eq!(fs::read_to_string(&path).unwrap(), "{\"n\":1}\n");
         assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o640);
@@ -141,7 +141,7 @@ fn a_file_with_several_names_keeps_them() {
     let mut sink = open(&path, Boundedness::Bounded).unwrap();
     sink.start(&Arc::default()).unwrap();
     write(&mut sink, vec![1]);
-    sink.finish().unwrap();
+    sink.prepare().and_then(|()| sink.commit()).unwrap();
     assert_eq!(fs::read_to_string(&other).unwrap(), "{\"n\":1}\n");
 }
 
@@ -192,7 +192,7 @@ fn an_open_file_is_neither_replaced_nor_emptied() {
     let mut sink = open(Path::new(&handed), Boundedness::Bounded).unwrap();
     sink.start(&Arc::default()).unwrap();
     write(&mut sink, vec![1]);
-    sink.finish().unwrap();
+    sink.prepare().and_then(|()| sink.commit()).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "old\n{\"n\":1}\n");
     assert_eq!(names(folder.path()), ["out"]);
 }

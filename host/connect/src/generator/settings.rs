@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::GeneratorSource;
 use crate::entry::ConnectorSettings;
+use crate::guarantee::Guarantee;
 use crate::problem::Problem;
 use crate::settings::Empty;
 use crate::source::{ConfiguredSource, Reads};
@@ -120,6 +121,7 @@ impl ConnectorSettings for Generator {
     const NAME: &'static str = "generator";
     const SUMMARY: &'static str = "Makes rows.";
     const EXAMPLE: &'static str = "{ columns: ... }";
+    const GUARANTEE: Guarantee = Guarantee::Replayable;
 
     fn configure(self, _base: &Path) -> Result<ConfiguredSource, Vec<Problem>> {
         let source = GeneratorSource::of_spec(&self)?;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::source;
 use crate::entry::ConnectorSettings;
+use crate::guarantee::Guarantee;
 use crate::problem::Problem;
 use crate::source::{ConfiguredSource, Reads};
 
@@ -84,6 +85,7 @@ impl ConnectorSettings for Nexmark {
     const NAME: &'static str = "nexmark";
     const SUMMARY: &'static str = "Events of the Nexmark benchmark.";
     const EXAMPLE: &'static str = "{ table: bid }";
+    const GUARANTEE: Guarantee = Guarantee::Replayable;
 
     fn configure(self, base: &Path) -> Result<ConfiguredSource, Vec<Problem>> {
         let source = source(&self, base)?;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PrintLayout, PrintSink, terminal_width};
 use crate::entry::ConnectorSettings;
+use crate::guarantee::Guarantee;
 use crate::problem::Problem;
 use crate::sink::{ConfiguredSink, Writers, Writes};
 
@@ -37,6 +38,7 @@ impl ConnectorSettings for Print {
     const NAME: &'static str = "print";
     const SUMMARY: &'static str = "Writes rows to standard output.";
     const EXAMPLE: &'static str = "{}";
+    const GUARANTEE: Guarantee = Guarantee::AtLeastOnce;
 
     /// Opens standard output; to print elsewhere, use [`PrintSink::new`].
     fn configure(self, _base: &Path) -> Result<ConfiguredSink, Vec<Problem>> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::source;
 use crate::entry::ConnectorSettings;
+use crate::guarantee::Guarantee;
 use crate::problem::Problem;
 use crate::settings::{ColumnType, Format, comma, typed, yes};
 use crate::source::{ConfiguredSource, Reads};
@@ -56,6 +57,7 @@ impl ConnectorSettings for StdinSource {
     const NAME: &'static str = "stdin";
     const SUMMARY: &'static str = "Reads standard input.";
     const EXAMPLE: &'static str = "{}";
+    const GUARANTEE: Guarantee = Guarantee::ReadOnce;
 
     fn configure(self, _base: &Path) -> Result<ConfiguredSource, Vec<Problem>> {
         let source = source::StdinSource::new(&self)?;

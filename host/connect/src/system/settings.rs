@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SystemSource;
 use crate::entry::ConnectorSettings;
+use crate::guarantee::Guarantee;
 use crate::problem::Problem;
 use crate::source::{ConfiguredSource, Reads};
 use flowgate_base::quantity::Millis;
@@ -65,6 +66,7 @@ impl ConnectorSettings for System {
     const NAME: &'static str = "system";
     const SUMMARY: &'static str = "Figures of the machine.";
     const EXAMPLE: &'static str = "{}";
+    const GUARANTEE: Guarantee = Guarantee::ReadOnce;
 
     fn configure(self, _base: &Path) -> Result<ConfiguredSource, Vec<Problem>> {
         let source = SystemSource::new(&self)?;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sink::TapSink;
 use crate::entry::ConnectorSettings;
+use crate::guarantee::Guarantee;
 use crate::problem::Problem;
 use crate::sink::{ConfiguredSink, Writers, Writes};
 
@@ -23,6 +24,7 @@ impl ConnectorSettings for Tap {
     const NAME: &'static str = "tap";
     const SUMMARY: &'static str = "Writes rows to standard error.";
     const EXAMPLE: &'static str = "{ output: requests }";
+    const GUARANTEE: Guarantee = Guarantee::AtLeastOnce;
 
     fn configure(self, _base: &Path) -> Result<ConfiguredSink, Vec<Problem>> {
         Ok(ConfiguredSink {

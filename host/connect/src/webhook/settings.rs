@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Endpoint, WebhookSink};
 use crate::entry::ConnectorSettings;
+use crate::guarantee::Guarantee;
 use crate::problem::Problem;
 use crate::settings::OnError;
 use crate::sink::{ConfiguredSink, Writers, Writes};
@@ -89,6 +90,7 @@ impl ConnectorSettings for Webhook {
     const NAME: &'static str = "webhook";
     const SUMMARY: &'static str = "Posts rows to a URL.";
     const EXAMPLE: &'static str = "{ url: https://example.com/hook }";
+    const GUARANTEE: Guarantee = Guarantee::AtLeastOnce;
 
     fn configure(self, _base: &Path) -> Result<ConfiguredSink, Vec<Problem>> {
         let endpoint = Endpoint::new(&self)?;

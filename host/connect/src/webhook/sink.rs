@@ -172,7 +172,7 @@ impl SinkWriter for WebhookSink {
         self.send()
     }
 
-    fn finish(&mut self) -> Result<()> {
+    fn prepare(&mut self) -> Result<()> {
         self.close()
     }
 

@@ -33,7 +33,7 @@ fn deliver(sink: &mut WebhookSink, batches: &[Vec<i64>]) -> Result<()> {
         sink.write(&columns, batch.len())?;
         sink.flush()?;
     }
-    sink.finish()
+    sink.prepare()
 }
 
 fn bodies(server: &Server) -> Vec<String> {

@@ -159,9 +159,12 @@ fn write_all(
             Err(TryRecvError::Empty) => rows.recv().ok(),
         };
         let Some(batch) = next else {
-            let closed = if shared.complete.load(SeqCst) { writer.finish() } else { writer.flush() };
+            let is_complete = shared.complete.load(SeqCst);
+            let closed = if is_complete { writer.prepare() } else { writer.flush() };
             shared.count_dropped(writer);
-            return closed.inspect(|()| delivered(&mut unflushed));
+            closed?;
+            delivered(&mut unflushed);
+            return if is_complete { writer.commit() } else { Ok(()) };
         };
         writer.write(&batch.gather()?, batch.row_count())?;
         unflushed += batch.row_count() as u64;
