@@ -51,6 +51,8 @@ soak: plugins ## Long batteries: chained jobs 510 times on a busy machine, state
 
 install: plugins ## Install the program and its plugins to PREFIX, ~/.local where it is not set
 	install -D $(flowgate) $(PREFIX)/bin/flowgate
+	@# Names of functions are in the debug information too: the table of symbols is of no use.
+	@if command -v objcopy >/dev/null; then objcopy --strip-all --keep-section='.debug_*' $(PREFIX)/bin/flowgate; fi
 	install -D -m 644 -t $(PREFIX)/lib/flowgate/plugins $(target_dir)/plugins/*.wasm
 
 bench: plugins ## Measure the wall and whole jobs; results in target/bench
