@@ -156,7 +156,7 @@ impl<B: Blocks> SplitReader for BlockReader<B> {
     fn position(&self) -> Position {
         let kept = Kept { block: self.block, block_size: self.blocks.block_size() };
         // Two numbers can always be represented.
-        Position(serde_json::to_value(kept).unwrap_or_default())
+        Position::of(&kept)
     }
 
     /// Counts blocks of this split: `index`, `index + step` and so on.

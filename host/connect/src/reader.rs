@@ -218,7 +218,7 @@ impl<I: Input> SplitReader for DecodingReader<I> {
     fn position(&self) -> Position {
         let kept = KeptPosition { cursor: self.cursor.clone(), file_id: self.input.file_id() };
         // Numbers, booleans and texts can always be represented.
-        Position(serde_json::to_value(kept).unwrap_or_default())
+        Position::of(&kept)
     }
     fn progress(&self) -> Option<Progress> {
         self.input.progress()

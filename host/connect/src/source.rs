@@ -21,6 +21,13 @@ pub struct Split(pub String);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Position(pub serde_json::Value);
 
+impl Position {
+    /// Creates the position of a connector's own structure, whose maps, if any, have text keys.
+    pub(crate) fn of(place: &impl Serialize) -> Position {
+        Position(serde_json::to_value(place).expect("positions have text keys only"))
+    }
+}
+
 /// Rows that a reader has read and decoded.
 #[derive(Debug, Clone)]
 pub struct SourceRows {

@@ -154,7 +154,7 @@ impl SplitReader for SystemReader {
 
     fn position(&self) -> Position {
         // One number can always be represented.
-        Position(serde_json::to_value(Kept { samples: self.returned }).unwrap_or_default())
+        Position::of(&Kept { samples: self.returned })
     }
 }
 
