@@ -45,7 +45,8 @@ impl ProcessTrial<'_> {
         let graph = self.graph()?;
         let process = graph.nodes.iter().find(|node| matches!(node.kind, NodeKind::Process(_)));
         let outputs = &process.ok_or_else(|| Error::internal("a job without its operator"))?.outputs;
-        let now = Tick::try_from(self.now_ms).map_err(|_| CommandError::Arguments("--now is before 1970".into()))?;
+        let now = u64::try_from(self.now_ms).map_err(|_| CommandError::Arguments("--now is before 1970".into()))?;
+        let now = Tick(now);
         let mut solo = Solo::new(&graph, self.plugins, now)?;
         let mut outcome = Outcome::default();
         let mut batches = self.batches(&graph)?;
@@ -58,7 +59,7 @@ impl ProcessTrial<'_> {
                 outcome.collect(outputs, solo.end_of_input(input)?)?;
             }
         }
-        let later = now.saturating_add(Tick::try_from(self.advance_ms).unwrap_or(0));
+        let later = now.plus_ms(u64::try_from(self.advance_ms).unwrap_or(0));
         outcome.collect(outputs, solo.advance(later)?)?;
         outcome.collect(outputs, solo.end()?)?;
         Ok(outcome)

@@ -15,6 +15,7 @@ use super::watermark::{BoundedOutOfOrderness, Signal};
 use super::window::shape::TIME_LIMIT_MS;
 use crate::job::graph::EventTime;
 use flowgate_base::error::Result;
+use flowgate_base::time::ProcessingTime;
 
 const MAIN: usize = 0;
 const ERRORS: usize = 1;
@@ -156,14 +157,14 @@ impl Timed {
 
     fn watch_idleness(&mut self, now: i64) {
         if let Some(at) = self.assigner.idle_at(now) {
-            self.job.due_at(at.max(now + 1) as Tick);
+            self.job.due_at(Tick::at(ProcessingTime(at.max(now + 1))));
         }
     }
 }
 
 impl Operator for Timed {
     fn batch(&mut self, input: usize, batch: Batch, tick: Tick, out: &mut Outputs) -> Result<()> {
-        self.now = self.now.max(tick as i64);
+        self.now = self.now.max(tick.processing_time().0);
         self.inner.batch(input, batch, tick, &mut self.inner_out)?;
         self.forward(self.now, out)
     }
@@ -188,7 +189,7 @@ impl Operator for Timed {
     }
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
-        self.now = self.now.max(tick as i64);
+        self.now = self.now.max(tick.processing_time().0);
         self.inner.tick(tick, &mut self.inner_out)?;
         self.forward(self.now, out)?;
         self.assigner.becomes_idle(self.now);
@@ -196,7 +197,7 @@ impl Operator for Timed {
     }
 
     fn end(&mut self, complete: bool, tick: Tick, out: &mut Outputs) -> Result<()> {
-        self.now = self.now.max(tick as i64);
+        self.now = self.now.max(tick.processing_time().0);
         self.inner.end(complete, tick, &mut self.inner_out)?;
         self.forward(self.now, out)
     }

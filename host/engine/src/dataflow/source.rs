@@ -186,7 +186,7 @@ impl SourceOperator {
             self.gate.seat.waits.set(true);
             return Ok(Next::Shut);
         }
-        let now = tick as i64;
+        let now = tick.processing_time().0;
         let mut until: Option<i64> = None;
         let mut sooner = |at: i64| until = Some(until.map_or(at, |u| u.min(at)));
         for _ in 0..self.splits.len() {
@@ -263,10 +263,10 @@ impl SourceOperator {
         let mut next = Ok(Next::More);
         for _ in 0..self.gate.limits.batches_per_turn {
             // T7: the clock is read before the reader is polled.
-            let now = (clock::now_ms().max(0) as Tick).max(tick);
+            let now = Tick::at(clock::now()).max(tick);
             if self.cut.is_none() && granted.is_none_or(|granted| granted <= now) {
                 // The control stream has not reached `now`: when it has, this source is scheduled again.
-                self.job.request_ticks(now + LEAD_MS);
+                self.job.request_ticks(now.plus_ms(LEAD_MS));
                 ports.send(out, tick);
                 return Ok(Turn::Holds(tick));
             }
@@ -281,19 +281,19 @@ impl SourceOperator {
         }
         // Rows that were read before an error are sent.
         ports.send(out, tick);
-        if granted.is_some_and(|granted| granted < tick + LEAD_MS / 2) {
-            self.job.request_ticks(tick + LEAD_MS);
+        if granted.is_some_and(|granted| granted < tick.plus_ms(LEAD_MS / 2)) {
+            self.job.request_ticks(tick.plus_ms(LEAD_MS));
         }
         match next? {
             Next::More => self.wake.now(),
             Next::Wait(until) => {
-                let due = self.job.next_due(tick).map(|due| due as i64);
+                let due = self.job.next_due(tick).map(|due| due.processing_time().0);
                 if let Some(at) = until.into_iter().chain(due).min() {
-                    self.wake_at(at, tick as i64);
+                    self.wake_at(at, tick.processing_time().0);
                 }
-                return Ok(Turn::Holds(tick + 1));
+                return Ok(Turn::Holds(tick.next()));
             }
-            Next::Shut => return Ok(Turn::Holds(tick + 1)),
+            Next::Shut => return Ok(Turn::Holds(tick.next())),
             Next::Done => {
                 if self.cut != Some(Cut::Stopped) {
                     out.signal(Signal::ended(self.time.merged().watermark));

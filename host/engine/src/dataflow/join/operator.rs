@@ -16,6 +16,7 @@ use crate::dataflow::metrics::NodeMetrics;
 use crate::dataflow::pending::Pending;
 use crate::dataflow::watermark::{END_OF_TIME, Signal};
 use flowgate_base::error::Result;
+use flowgate_base::time::ProcessingTime;
 use flowgate_wall::CallContext;
 
 /// Positions of the outputs of a join node.
@@ -115,7 +116,7 @@ impl JoinOperator {
         if due != self.due {
             self.due = due;
             if let Some(due) = due {
-                self.job.due_at(due as Tick);
+                self.job.due_at(Tick::at(ProcessingTime(due)));
             }
         }
     }
@@ -124,13 +125,13 @@ impl JoinOperator {
 impl Operator for JoinOperator {
     fn batch(&mut self, input: usize, batch: Batch, tick: Tick, out: &mut Outputs) -> Result<()> {
         self.metrics.rows_in.fetch_add(batch.row_count() as u64, Relaxed);
-        self.now = self.now.max(tick as i64);
+        self.now = self.now.max(tick.processing_time().0);
         let times = match batch.event_time() {
             Some(times) if self.time.has_event_time => Some(times.gather()?),
             _ => None,
         };
         let times = times.as_ref().map(|times| &times.as_primitive::<TimestampMillisecondType>().values()[..]);
-        let added = self.state.add(input, &batch, times, tick as i64)?;
+        let added = self.state.add(input, &batch, times, tick.processing_time().0)?;
         if !added.late.is_empty() {
             self.metrics.late.fetch_add(added.late.len() as u64, Relaxed);
             out.emit(if input == LEFT { LATE } else { LATE_RIGHT }, batch.select(&added.late.into()));
@@ -162,8 +163,8 @@ impl Operator for JoinOperator {
     }
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
-        self.now = self.now.max(tick as i64);
-        self.state.tick(tick as i64);
+        self.now = self.now.max(tick.processing_time().0);
+        self.state.tick(tick.processing_time().0);
         self.emit(out)
     }
 

@@ -27,6 +27,7 @@ use crate::dataflow::watermark::{END_OF_TIME, Signal};
 use crate::job::graph::Read;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::{DataType, Field, Schema};
+use flowgate_base::time::ProcessingTime;
 use flowgate_state::index::KeyIndex;
 use flowgate_state::key::Keys;
 use flowgate_state::timers::Due;
@@ -243,7 +244,7 @@ impl ProcessOperator {
             self.due = next;
             // A tick is not negative, and timers that were due by now have fired.
             if let Some(due) = next.filter(|due| *due > self.now) {
-                self.job.due_at(due as Tick);
+                self.job.due_at(Tick::at(ProcessingTime(due)));
             }
         }
         Ok(())
@@ -256,7 +257,7 @@ impl Operator for ProcessOperator {
             return Ok(());
         }
         let row_count = batch.row_count();
-        self.now = self.now.max(tick as i64);
+        self.now = self.now.max(tick.processing_time().0);
         self.metrics.rows_in.fetch_add(row_count as u64, Relaxed);
         let side = self.sides.get(input).ok_or_else(|| Error::internal("rows of an input that is not there"))?;
         let gather = |column: usize| {
@@ -299,12 +300,12 @@ impl Operator for ProcessOperator {
     }
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
-        self.now = self.now.max(tick as i64);
+        self.now = self.now.max(tick.processing_time().0);
         self.fire_due(out)
     }
 
     fn end(&mut self, complete: bool, tick: Tick, out: &mut Outputs) -> Result<()> {
-        self.now = self.now.max(tick as i64);
+        self.now = self.now.max(tick.processing_time().0);
         self.has_ended = true;
         if !complete {
             return self.finish_firing();

@@ -14,7 +14,7 @@ use super::session::SessionWindows;
 use super::test_plan::{MEMORY, Row, batch, plan, results, schema, shown, store, windows};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::dead_letter::DeadLetters;
-use crate::dataflow::engine::{Operator, Outputs, Route};
+use crate::dataflow::engine::{Operator, Outputs, Route, Tick};
 use crate::dataflow::message::{Envelope, Message};
 use crate::dataflow::shuffle::{Shuffle, Target};
 use crate::dataflow::watermark::Signal;
@@ -72,7 +72,7 @@ proptest! {
             let rows: Vec<Row> = rows.into_iter().map(|(key, time)| { serial += 1; (key, time * 8 + serial % 8, serial) }).collect();
             let whole = batch(&rows);
             let late = add(&mut *late_way, &mut late_plan, &whole);
-            early.batch(0, whole.clone(), 0, &mut out).unwrap();
+            early.batch(0, whole.clone(), Tick::START, &mut out).unwrap();
             if rows.len().is_multiple_of(2) { early.flush(&mut out).unwrap(); }
             let mut late_early = 0;
             for Envelope { message, .. } in out.take(ROWS).0 {
@@ -215,7 +215,7 @@ fn rows_at_the_boundary_of_lateness_are_not_pre_aggregated() {
             PreAggregate::new(plan(&["count"]), kind, lateness_ms, WindowTime::Event, letters, Arc::default(), to);
         let mut out = Outputs::new(&[Route::Addressed, Route::Addressed, Route::Local], 0, 1);
         early.signal(Signal::active(100), &mut out).unwrap();
-        early.batch(0, batch(&[(1, 89, 1), (2, 90, 1), (3, 91, 1), (4, 92, 1)]), 0, &mut out).unwrap();
+        early.batch(0, batch(&[(1, 89, 1), (2, 90, 1), (3, 91, 1), (4, 92, 1)]), Tick::START, &mut out).unwrap();
         early.flush(&mut out).unwrap();
         let mut rows = |output: usize| -> usize {
             let count = |sent: Envelope| if let Message::Batch(rows) = sent.message { rows.row_count() } else { 0 };

@@ -19,6 +19,7 @@ use crate::dataflow::watermark::{END_OF_TIME, START_OF_TIME, Signal};
 use crate::job::graph::Trigger;
 use crate::job::spec::WindowTime;
 use flowgate_base::error::{Error, Result};
+use flowgate_base::time::ProcessingTime;
 use flowgate_wall::CallContext;
 
 /// Positions of the outputs of a window node.
@@ -63,7 +64,7 @@ impl BatchTimes {
     pub(crate) fn of(batch: &Batch, time: WindowTime, tick: Tick) -> Result<Self> {
         match (time, batch.event_time()) {
             (WindowTime::Event, Some(times)) => Ok(BatchTimes::Each(times.gather()?)),
-            _ => Ok(BatchTimes::One(tick as i64)),
+            _ => Ok(BatchTimes::One(tick.processing_time().0)),
         }
     }
 
@@ -137,7 +138,7 @@ impl WindowOperator {
             let due = self.windows.next_firing().map(|last| last + 1);
             if due != self.due {
                 self.due = due;
-                due.into_iter().for_each(|due| self.job.due_at(due as Tick));
+                due.into_iter().for_each(|due| self.job.due_at(Tick::at(ProcessingTime(due))));
             }
         }
     }
@@ -149,7 +150,7 @@ impl WindowOperator {
             // At multiples of the interval, so that all workers emit at the same ticks.
             let at = (self.now.div_euclid(every) + 1) * every;
             self.early_at = Some(at);
-            self.job.due_at(at as Tick);
+            self.job.due_at(Tick::at(ProcessingTime(at)));
         }
     }
 
@@ -160,7 +161,7 @@ impl WindowOperator {
 
 impl Operator for WindowOperator {
     fn batch(&mut self, input: usize, batch: Batch, tick: Tick, out: &mut Outputs) -> Result<()> {
-        self.now = self.now.max(tick as i64);
+        self.now = self.now.max(tick.processing_time().0);
         if input == PARTIALS {
             let (late, results) = self.windows.add_partials(&mut self.plan, &batch)?;
             if late > 0 {
@@ -172,7 +173,7 @@ impl Operator for WindowOperator {
             return Ok(());
         }
         self.metrics.rows_in.fetch_add(batch.row_count() as u64, Relaxed);
-        let context = CallContext { watermark: self.watermark, processing_time: tick as i64 };
+        let context = CallContext { watermark: self.watermark, processing_time: tick.processing_time().0 };
         let times = BatchTimes::of(&batch, self.time, tick)?;
         let rows = NewRows { batch: &batch, times: times.as_times(), context: &context };
         let added = self.windows.add(&mut self.plan, &rows)?;
@@ -221,14 +222,14 @@ impl Operator for WindowOperator {
     }
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
-        self.now = self.now.max(tick as i64);
-        self.ticked = Some(tick as i64);
+        self.now = self.now.max(tick.processing_time().0);
+        self.ticked = Some(tick.processing_time().0);
         if self.early_at.is_some_and(|at| at <= self.now) {
             self.early_at = None;
             self.windows.early();
         }
         if self.time == WindowTime::Processing {
-            self.windows.advance(tick as i64 - 1);
+            self.windows.advance(tick.processing_time().0 - 1);
             self.due = None;
         }
         self.emit_next(out)
