@@ -13,7 +13,7 @@ use super::job_state::JobState;
 use super::message::Message;
 use super::watermark::{BoundedOutOfOrderness, Signal};
 use super::window::shape::TIME_LIMIT_MS;
-use crate::job::graph::EventTime;
+use crate::job::graph::EventTimeColumn;
 use flowgate_base::error::Result;
 use flowgate_base::time::ProcessingTime;
 
@@ -32,7 +32,7 @@ pub(crate) struct Assigner {
 
 impl Assigner {
     /// Creates the assigner of a stream without rows.
-    pub(crate) fn new(event_time: &EventTime) -> Self {
+    pub(crate) fn new(event_time: &EventTimeColumn) -> Self {
         Assigner {
             column: event_time.column,
             watermarks: BoundedOutOfOrderness::new(event_time.max_out_of_orderness_ms),
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_stream_without_rows_becomes_idle_once_and_comes_back() {
-        let event_time = EventTime { column: 0, max_out_of_orderness_ms: 10, idle_after_ms: Some(100) };
+        let event_time = EventTimeColumn { column: 0, max_out_of_orderness_ms: 10, idle_after_ms: Some(100) };
         let mut assigner = Assigner::new(&event_time);
         assert!(!assigner.becomes_idle(1_000), "time counts from the first call");
         assert!(!assigner.becomes_idle(1_099));
@@ -249,7 +249,8 @@ mod tests {
 
     #[test]
     fn t3_rows_without_a_usable_event_time_are_set_aside_and_do_not_advance_the_watermark() {
-        let mut assigner = Assigner::new(&EventTime { column: 0, max_out_of_orderness_ms: 0, idle_after_ms: None });
+        let mut assigner =
+            Assigner::new(&EventTimeColumn { column: 0, max_out_of_orderness_ms: 0, idle_after_ms: None });
         let times = vec![None, Some(7), Some(i64::MAX), None, Some(-TIME_LIMIT_MS - 1)];
         let (kept, refused) = assigner.assign(batch(times)).unwrap();
         assert_eq!((kept.row_count(), assigner.signal()), (1, Signal::active(6)));
