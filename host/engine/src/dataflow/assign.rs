@@ -15,7 +15,7 @@ use super::watermark::{BoundedOutOfOrderness, Signal};
 use super::window::shape::TIME_LIMIT_MS;
 use crate::job::graph::EventTimeColumn;
 use flowgate_base::error::Result;
-use flowgate_base::time::ProcessingTime;
+use flowgate_base::time::{EventTime, ProcessingTime};
 
 const MAIN: usize = 0;
 const ERRORS: usize = 1;
@@ -61,7 +61,7 @@ impl Assigner {
         let (least, greatest) =
             times.values().iter().fold((i64::MAX, i64::MIN), |(least, greatest), t| (least.min(*t), greatest.max(*t)));
         if times.null_count() == 0 && least >= -TIME_LIMIT_MS && greatest <= TIME_LIMIT_MS {
-            self.watermarks.observe(greatest);
+            self.watermarks.observe(EventTime(greatest));
             let times: ArrayRef = Arc::new(times.clone());
             return Ok((batch.with_event_time(Some(times.into())), Vec::new()));
         }
@@ -79,7 +79,7 @@ impl Assigner {
                 }
             }
         }
-        kept_times.iter().max().into_iter().for_each(|greatest| self.watermarks.observe(*greatest));
+        kept_times.iter().max().into_iter().for_each(|greatest| self.watermarks.observe(EventTime(*greatest)));
         let times: ArrayRef = Arc::new(TimestampMillisecondArray::from(kept_times));
         Ok((batch.select(&kept.into()).with_event_time(Some(times.into())), refused))
     }
@@ -241,10 +241,14 @@ mod tests {
         assert_eq!(assigner.signal(), Signal::idle(START_OF_TIME));
         assert_eq!(assigner.wake_up(1_300), Some(Signal::active(START_OF_TIME)), "T4: in front of its rows");
         assigner.assign(batch(vec![Some(50)])).unwrap();
-        assert_eq!(assigner.signal(), Signal::active(39));
+        assert_eq!(assigner.signal(), Signal::active(EventTime(39)));
         assert_eq!(assigner.wake_up(1_350), None);
         assert!(assigner.becomes_idle(1_450));
-        assert_eq!(assigner.wake_up(1_500), Some(Signal::active(39)), "it is back, at the watermark that it had");
+        assert_eq!(
+            assigner.wake_up(1_500),
+            Some(Signal::active(EventTime(39))),
+            "it is back, at the watermark that it had"
+        );
     }
 
     #[test]
@@ -253,7 +257,7 @@ mod tests {
             Assigner::new(&EventTimeColumn { column: 0, max_out_of_orderness_ms: 0, idle_after_ms: None });
         let times = vec![None, Some(7), Some(i64::MAX), None, Some(-TIME_LIMIT_MS - 1)];
         let (kept, refused) = assigner.assign(batch(times)).unwrap();
-        assert_eq!((kept.row_count(), assigner.signal()), (1, Signal::active(6)));
+        assert_eq!((kept.row_count(), assigner.signal()), (1, Signal::active(EventTime(6))));
         let refused: Vec<(u32, &str)> = refused.iter().map(|(row, reason)| (*row, reason.as_str())).collect();
         let (none, range) = ("no event time", "the event time is out of range");
         assert_eq!(refused, [(0, none), (2, range), (3, none), (4, range)]);

@@ -16,6 +16,7 @@ use super::portions::Portions;
 use super::watermark::Signal;
 use crate::job::graph::{ColumnOrigin, Read, TransformOutput};
 use flowgate_base::error::{Error, Result};
+use flowgate_base::time::EventTime;
 use flowgate_wall::{CallContext, Function, RowsOut, Selection};
 
 /// Position of the dead letters among the outputs of a transform.
@@ -29,7 +30,7 @@ pub(crate) struct Slot {
     dead_letters: DeadLetters,
     metrics: Arc<NodeMetrics>,
     job: Arc<JobState>,
-    watermark: Option<i64>,
+    watermark: Option<EventTime>,
     portions: Portions,
     /// Whether the function has failed the job; rows that arrive later are not processed.
     gave_up: bool,

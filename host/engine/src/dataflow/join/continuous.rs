@@ -157,7 +157,7 @@ impl Continuous {
         let Some(watermark) = self.watermark.filter(|_| self.expires) else { return Ok(false) };
         for side in [LEFT, RIGHT] {
             let (emits, kept) = (emits_unmatched(self.join, side), &mut self.kept[side]);
-            if watermark == END_OF_TIME && !emits {
+            if watermark == END_OF_TIME.0 && !emits {
                 kept.forget_all()?;
                 continue;
             }

@@ -16,7 +16,7 @@ use crate::dataflow::metrics::NodeMetrics;
 use crate::dataflow::pending::Pending;
 use crate::dataflow::watermark::{END_OF_TIME, Signal};
 use flowgate_base::error::Result;
-use flowgate_base::time::ProcessingTime;
+use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_wall::CallContext;
 
 /// Positions of the outputs of a join node.
@@ -51,7 +51,7 @@ pub(crate) struct JoinOperator {
     letters: JoinLetters,
     metrics: Arc<NodeMetrics>,
     job: Arc<JobState>,
-    watermark: Option<i64>,
+    watermark: Option<EventTime>,
     now: i64,
     /// The due tick that was reported to the job.
     due: Option<i64>,
@@ -148,7 +148,7 @@ impl Operator for JoinOperator {
         if let Some(watermark) = signal.known_watermark() {
             self.watermark = Some(watermark);
             self.metrics.set_watermark(watermark);
-            self.state.advance(watermark);
+            self.state.advance(watermark.0);
         }
         self.emit(out)
     }
@@ -171,7 +171,7 @@ impl Operator for JoinOperator {
     fn end(&mut self, complete: bool, _tick: Tick, out: &mut Outputs) -> Result<()> {
         self.ended = true;
         if complete {
-            self.state.advance(END_OF_TIME);
+            self.state.advance(END_OF_TIME.0);
             self.state.tick(i64::MAX);
         }
         self.emit(out)

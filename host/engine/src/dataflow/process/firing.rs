@@ -54,7 +54,7 @@ impl Firing {
     pub(crate) fn fires(&mut self, timers: usize, last_time: i64, last_tag: u64) -> Result<()> {
         if last_time > self.furthest {
             self.furthest = last_time;
-            if self.up_to != END_OF_TIME {
+            if self.up_to != END_OF_TIME.0 {
                 self.idle = 0;
             }
         }
@@ -72,7 +72,7 @@ impl Firing {
                  watermark or tick {up_to}; the last has the time {last_time} and the tag {last_tag}"
             )))?;
         }
-        let when = if self.up_to == END_OF_TIME {
+        let when = if self.up_to == END_OF_TIME.0 {
             "at the end of the input (there, the watermark is the greatest timestamp: a function that sets its next \
              timer in each timer must stop then)"
         } else {
@@ -104,7 +104,7 @@ mod tests {
     fn timers_that_are_later_and_later_may_go_on_but_not_at_the_end_of_time() {
         let mut firing = Firing::new(3 * FIRINGS_MAX as i64, 1);
         (0..3 * FIRINGS_MAX as i64).for_each(|time| firing.fires(1, time, 0).unwrap());
-        let mut firing = Firing::new(END_OF_TIME, 1);
+        let mut firing = Firing::new(END_OF_TIME.0, 1);
         let ended = (0..3 * FIRINGS_MAX as i64).find_map(|time| firing.fires(1, time, 0).err());
         assert!(ended.unwrap().message.contains("at the end of the input"));
     }

@@ -27,7 +27,7 @@ use crate::dataflow::watermark::{END_OF_TIME, Signal};
 use crate::job::graph::Read;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::{DataType, Field, Schema};
-use flowgate_base::time::ProcessingTime;
+use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_state::index::KeyIndex;
 use flowgate_state::key::Keys;
 use flowgate_state::timers::Due;
@@ -78,7 +78,7 @@ pub(crate) struct ProcessOperator {
     timer_letters: DeadLetters,
     metrics: Arc<NodeMetrics>,
     job: Arc<JobState>,
-    watermark: Option<i64>,
+    watermark: Option<EventTime>,
     /// Processing time: the greatest tick seen.
     now: i64,
     /// The due tick that was reported to the job.
@@ -95,7 +95,7 @@ pub(crate) struct ProcessOperator {
     /// The current firing of timers, by clock.
     firing: [Option<Firing>; 2],
     /// The watermark that was forwarded; results of timers are later.
-    forwarded: Option<i64>,
+    forwarded: Option<EventTime>,
     has_ended: bool,
     /// Whether the job has failed after rows that were done: further rows are not processed.
     gave_up: bool,
@@ -158,7 +158,7 @@ impl ProcessOperator {
     /// Returns a clock that has a timer which is due, and the time up to which its timers are due.
     fn next_due(&mut self) -> Result<Option<(TimerClock, i64)>> {
         let processing_time = (!self.has_ended).then_some((TimerClock::ProcessingTime, self.now));
-        let event_time = self.watermark.map(|watermark| (TimerClock::EventTime, watermark));
+        let event_time = self.watermark.map(|watermark| (TimerClock::EventTime, watermark.0));
         let timers = self.state.state::<ProcessState>()?.timers();
         let is_due = |(by, up_to): &(TimerClock, i64)| timers.next(clock(*by)).is_some_and(|next| next <= *up_to);
         Ok([event_time, processing_time].into_iter().flatten().find(is_due))
@@ -218,7 +218,7 @@ impl ProcessOperator {
         let context = self.context();
         let answer = self.function.on_timers(keys, &timers, &mut self.state, &context)?;
         // T3: the results of a timer that was set in the past are not late.
-        let earliest = self.forwarded.map_or(i64::MIN, |watermark| watermark.saturating_add(1));
+        let earliest = self.forwarded.map_or(i64::MIN, |watermark| watermark.plus_ms(1).0);
         let dated = due.times.iter().map(|time| *time.max(&earliest));
         let dated: ArrayRef = Arc::new(TimestampMillisecondArray::from_iter_values(dated));
         let times: ArrayRef = Arc::new(TimestampMillisecondArray::from(due.times));

@@ -24,6 +24,7 @@ use crate::job::graph::{PairColumn, PairOutput, Read};
 use crate::job::spec::OnError;
 use flowgate_base::error::Result;
 use flowgate_base::schema::{DataType, Field, Schema};
+use flowgate_base::time::EventTime;
 use flowgate_state::store::{JobStores, StateStore};
 use flowgate_wall::binding::OpenRequest;
 use flowgate_wall::{CompileIn, Function, Limits, Plugins, Settings};
@@ -169,7 +170,7 @@ impl Harness {
     }
 
     fn watermark(&mut self, watermark: i64) -> Result<()> {
-        self.operator.signal(Signal::active(watermark), &mut self.out)?;
+        self.operator.signal(Signal::active(EventTime(watermark)), &mut self.out)?;
         self.settle()
     }
 
@@ -351,7 +352,7 @@ fn receivers_take_results_of_timers_before_there_are_more() {
     let mut harness = Harness::new(LATER_AND_LATER, 1);
     harness.rows(0, &[(1, 1)], 1);
     harness.emitted();
-    harness.operator.signal(Signal::active(99), &mut harness.out).unwrap();
+    harness.operator.signal(Signal::active(EventTime(99)), &mut harness.out).unwrap();
     let (mut turns, mut rows) = (1, harness.emitted().len());
     assert!(rows < 100, "{rows} rows at once");
     while harness.operator.has_yielded() {
@@ -367,7 +368,7 @@ fn receivers_take_results_of_timers_before_there_are_more() {
 fn a_job_that_is_stopped_does_not_wait_for_timers_that_set_each_other() {
     let mut harness = Harness::new(LATER_AND_LATER, 1);
     harness.rows(0, &[(1, 1)], 1);
-    harness.operator.signal(Signal::active(i64::MAX / 2), &mut harness.out).unwrap();
+    harness.operator.signal(Signal::active(EventTime(i64::MAX / 2)), &mut harness.out).unwrap();
     assert!(harness.operator.has_yielded());
     harness.job.request_stop();
     harness.operator.resume(&mut harness.out).unwrap();

@@ -20,6 +20,7 @@ use crate::dataflow::shuffle::{Shuffle, Target};
 use crate::dataflow::watermark::Signal;
 use crate::job::graph;
 use crate::job::spec::{OnError, WindowTime};
+use flowgate_base::time::EventTime;
 use flowgate_wall::CallContext;
 
 const CONTEXT: CallContext = CallContext { watermark: None, processing_time: 0 };
@@ -85,7 +86,7 @@ proptest! {
             }
             prop_assert_eq!(late_early, late.len());
             watermark = watermark.max(rows.iter().map(|r| r.1).max().unwrap() - ahead * 8);
-            early.signal(Signal::active(watermark), &mut out).unwrap();
+            early.signal(Signal::active(EventTime(watermark)), &mut out).unwrap();
             out.take(ROWS);
             for Envelope { message, .. } in out.take(PARTIALS).0 {
                 let Message::Batch(partials) = message else { continue };
@@ -214,7 +215,7 @@ fn rows_at_the_boundary_of_lateness_are_not_pre_aggregated() {
         let mut early =
             PreAggregate::new(plan(&["count"]), kind, lateness_ms, WindowTime::Event, letters, Arc::default(), to);
         let mut out = Outputs::new(&[Route::Addressed, Route::Addressed, Route::Local], 0, 1);
-        early.signal(Signal::active(100), &mut out).unwrap();
+        early.signal(Signal::active(EventTime(100)), &mut out).unwrap();
         early.batch(0, batch(&[(1, 89, 1), (2, 90, 1), (3, 91, 1), (4, 92, 1)]), Tick::START, &mut out).unwrap();
         early.flush(&mut out).unwrap();
         let mut rows = |output: usize| -> usize {

@@ -55,7 +55,7 @@ impl WindowState for GlobalWindow {
     }
 
     fn advance(&mut self, watermark: i64) {
-        if watermark == END_OF_TIME {
+        if watermark == END_OF_TIME.0 {
             self.emission.get_or_insert_with(|| Emission::new(WindowSpan::Latest, ResultKind::Final));
         }
     }

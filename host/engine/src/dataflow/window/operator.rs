@@ -19,7 +19,7 @@ use crate::dataflow::watermark::{END_OF_TIME, START_OF_TIME, Signal};
 use crate::job::graph::Trigger;
 use crate::job::spec::WindowTime;
 use flowgate_base::error::{Error, Result};
-use flowgate_base::time::ProcessingTime;
+use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_wall::CallContext;
 
 /// Positions of the outputs of a window node.
@@ -38,7 +38,7 @@ pub(crate) struct WindowOperator {
     dead_letters: DeadLetters,
     metrics: Arc<NodeMetrics>,
     job: Arc<JobState>,
-    watermark: Option<i64>,
+    watermark: Option<EventTime>,
     /// The greatest tick seen: processing time.
     now: i64,
     /// Processing time up to which all rows have arrived; `None` before the first tick.
@@ -194,7 +194,7 @@ impl Operator for WindowOperator {
             self.watermark = Some(watermark);
             self.metrics.set_watermark(watermark);
             if self.time == WindowTime::Event {
-                self.windows.advance(watermark);
+                self.windows.advance(watermark.0);
             }
         }
         self.emit_next(out)
@@ -205,7 +205,7 @@ impl Operator for WindowOperator {
         let inputs = match self.time {
             WindowTime::Event => inputs,
             WindowTime::Processing => {
-                Signal { watermark: self.ticked.map_or(START_OF_TIME, |tick| tick - 1), ..inputs }
+                Signal { watermark: self.ticked.map_or(START_OF_TIME, |tick| EventTime(tick - 1)), ..inputs }
             }
         };
         match self.windows.held() {
@@ -238,7 +238,7 @@ impl Operator for WindowOperator {
     fn end(&mut self, complete: bool, _tick: Tick, out: &mut Outputs) -> Result<()> {
         self.ended = true;
         if complete {
-            self.windows.advance(END_OF_TIME);
+            self.windows.advance(END_OF_TIME.0);
         } else {
             self.metrics.open_groups.fetch_add(self.windows.open_groups() as u64, Relaxed);
         }
