@@ -56,6 +56,14 @@ macro_rules! milliseconds {
 milliseconds!(EventTime);
 milliseconds!(ProcessingTime);
 
+impl ProcessingTime {
+    /// Returns this time as an event time: windows of processing time take the time at which a row is processed as its event time.
+    #[must_use]
+    pub const fn as_event_time(self) -> EventTime {
+        EventTime(self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,6 +20,7 @@ use crate::dataflow::window::shape::TIME_LIMIT_MS;
 use crate::job::spec::JoinType;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::DataType;
+use flowgate_base::time::EventTime;
 use flowgate_state::store::StateStore;
 
 /// A join of rows as they arrive, on one worker: the kept rows of both sides.
@@ -27,7 +28,7 @@ pub(crate) struct Continuous {
     join: JoinType,
     bound: Bound,
     kept: [Kept; 2],
-    watermark: Option<i64>,
+    watermark: Option<EventTime>,
     /// Whether kept rows may have expired at the watermark.
     expires: bool,
     /// Processing time.
@@ -102,7 +103,7 @@ impl Continuous {
         let waits_once = side == LEFT && matches!(self.join, JoinType::Semi | JoinType::Anti);
         let can_wait = |row: usize| {
             let open = match (reach_ms, self.watermark) {
-                (Some(reach), Some(watermark)) => probe.time(row).saturating_add(reach) > watermark,
+                (Some(reach), Some(watermark)) => probe.time(row).saturating_add(reach) > watermark.0,
                 _ => true,
             };
             open && !(waits_once && probe.matched[row])
@@ -157,11 +158,11 @@ impl Continuous {
         let Some(watermark) = self.watermark.filter(|_| self.expires) else { return Ok(false) };
         for side in [LEFT, RIGHT] {
             let (emits, kept) = (emits_unmatched(self.join, side), &mut self.kept[side]);
-            if watermark == END_OF_TIME.0 && !emits {
+            if watermark == END_OF_TIME && !emits {
                 kept.forget_all()?;
                 continue;
             }
-            let mut rows = kept.expired(watermark);
+            let mut rows = kept.expired(watermark.0);
             rows.retain(|row| {
                 let emitted = emits && kept.lists().mark(*row).flags & MATCHED == 0;
                 if !emitted {
@@ -176,7 +177,7 @@ impl Continuous {
         if self.tasks.is_empty() {
             self.expires = false;
             for kept in &mut self.kept {
-                self.expires |= kept.load_expired(watermark, self.now)?;
+                self.expires |= kept.load_expired(watermark.0, self.now)?;
             }
         }
         Ok(self.expires)
@@ -233,7 +234,7 @@ impl JoinState for Continuous {
             for (row, time) in times.iter().enumerate() {
                 if !(-TIME_LIMIT_MS..=TIME_LIMIT_MS).contains(time) {
                     added.out_of_range.push(row as u32);
-                } else if self.watermark.is_some_and(|watermark| self.bound.is_late(*time, watermark)) {
+                } else if self.watermark.is_some_and(|watermark| self.bound.is_late(*time, watermark.0)) {
                     added.late.push(row as u32);
                 } else {
                     on_time.push(row as u32);
@@ -264,7 +265,7 @@ impl JoinState for Continuous {
         Ok(added)
     }
 
-    fn advance(&mut self, watermark: i64) {
+    fn advance(&mut self, watermark: EventTime) {
         if self.watermark.is_some_and(|w| w >= watermark) {
             return;
         }

@@ -13,6 +13,7 @@ use super::test_rows::{
 };
 use crate::dataflow::window::shape::TIME_LIMIT_MS;
 use crate::job::spec::JoinType;
+use flowgate_base::time::EventTime;
 use flowgate_state::store::{JobStores, StateStore};
 
 fn bounds() -> impl Strategy<Value = (i64, i64)> {
@@ -47,7 +48,7 @@ struct Run {
 impl Run {
     fn new(join: JoinType, bound: Bound, memory: u64) -> Self {
         let (mut state, job) = with_memory(join, bound, memory);
-        state.advance(-50);
+        state.advance(EventTime(-50));
         let accepted = Default::default();
         Run { join, bound, job, memory, state, watermark: -50, accepted, late: 0, emitted: Vec::new(), next_id: 0 }
     }
@@ -56,7 +57,7 @@ impl Run {
         match step {
             Step::Watermark(further) => {
                 self.watermark += further;
-                self.state.advance(self.watermark);
+                self.state.advance(EventTime(self.watermark));
             }
             Step::Rows(side, rows) => {
                 let rows = rows.iter().map(|(key, after)| {
@@ -79,7 +80,7 @@ impl Run {
     }
 
     fn end(&mut self) -> Vec<Out> {
-        self.state.advance(i64::MAX);
+        self.state.advance(EventTime::MAX);
         let emitted = drain(&mut self.state);
         self.emitted.extend(emitted);
         if self.state.kept_rows() == 0 {
@@ -203,7 +204,7 @@ fn times_at_the_ends_of_the_range_are_set_aside() {
         assert_eq!(state.add(side, &rows, Some(&times), 0).unwrap().out_of_range, [0, 1, 4]);
     }
     assert_eq!(drain(&mut state).len(), 2, "the extremes are too far from each other");
-    state.advance(i64::MAX);
+    state.advance(EventTime::MAX);
     drain(&mut state);
     assert_eq!(state.kept_rows(), 0);
 }
@@ -238,11 +239,11 @@ fn kept_rows_survive_compaction() {
         let (rows, times) = batch(&rows);
         state.add(LEFT, &rows, Some(&times), 0).unwrap();
         emitted.extend(drain(&mut state));
-        state.advance(start);
+        state.advance(EventTime(start));
         emitted.extend(drain(&mut state));
     }
     assert_eq!(state.kept_rows(), 1_200 + (total as usize - 1_200) - emitted.len());
-    state.advance(150_000);
+    state.advance(EventTime(150_000));
     emitted.extend(drain(&mut state));
     assert_eq!(state.kept_rows(), 1_200);
     let (right, times) = batch(&[Row { key: Some(0), id: -1, time: 200_600 }]);
@@ -250,7 +251,7 @@ fn kept_rows_survive_compaction() {
     let pairs = drain(&mut state);
     let want: Vec<i64> = (0..=600).step_by(100).collect();
     assert_eq!(sorted(pairs).iter().map(|pair| pair.0.unwrap()).collect::<Vec<_>>(), want);
-    state.advance(i64::MAX);
+    state.advance(EventTime::MAX);
     emitted.extend(drain(&mut state));
     let mut ids: Vec<i64> = emitted.iter().filter_map(|g| g.0).chain(want).collect();
     ids.sort_unstable();
@@ -276,7 +277,7 @@ fn expired_rows_are_loaded_some_at_a_time() {
     let spilled = job.figures()[LEFT].spilled_keys;
     assert!(spilled > 50_000, "{spilled}");
     for (watermark, due) in [(1_006, 0..keys), (6_000, keys..2 * keys)] {
-        state.advance(watermark);
+        state.advance(EventTime(watermark));
         let (mut ids, mut most) = (Vec::new(), 0);
         while let Some(joined) = state.next().unwrap() {
             ids.extend(rows_of(joined).into_iter().filter_map(|row| row.0));

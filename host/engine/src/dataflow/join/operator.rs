@@ -148,7 +148,7 @@ impl Operator for JoinOperator {
         if let Some(watermark) = signal.known_watermark() {
             self.watermark = Some(watermark);
             self.metrics.set_watermark(watermark);
-            self.state.advance(watermark.0);
+            self.state.advance(watermark);
         }
         self.emit(out)
     }
@@ -171,7 +171,7 @@ impl Operator for JoinOperator {
     fn end(&mut self, complete: bool, _tick: Tick, out: &mut Outputs) -> Result<()> {
         self.ended = true;
         if complete {
-            self.state.advance(END_OF_TIME.0);
+            self.state.advance(END_OF_TIME);
             self.state.tick(i64::MAX);
         }
         self.emit(out)

@@ -10,6 +10,7 @@ use arrow_array::ArrayRef;
 use crate::dataflow::batch::Batch;
 use crate::job::spec::JoinType;
 use flowgate_base::error::Result;
+use flowgate_base::time::EventTime;
 
 /// The left input.
 pub(crate) const LEFT: usize = 0;
@@ -64,7 +65,7 @@ pub(crate) trait JoinState {
     fn add(&mut self, side: usize, batch: &Batch, times: Option<&[i64]>, now: i64) -> Result<Added>;
 
     /// Advances event time to this watermark.
-    fn advance(&mut self, watermark: i64);
+    fn advance(&mut self, watermark: EventTime);
 
     /// Advances processing time to `now`: no row will arrive with an earlier one.
     fn tick(&mut self, now: i64);

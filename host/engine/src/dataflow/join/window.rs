@@ -17,6 +17,7 @@ use crate::dataflow::window::shape::Shape;
 use crate::job::spec::{JoinType, WindowTime};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::DataType;
+use flowgate_base::time::EventTime;
 use flowgate_state::store::StateStore;
 
 /// A worker's memory over its part for the lists of a window whose rows are not all in memory.
@@ -194,9 +195,9 @@ impl JoinState for WindowJoin {
         Ok(Added { late, out_of_range })
     }
 
-    fn advance(&mut self, watermark: i64) {
+    fn advance(&mut self, watermark: EventTime) {
         if self.time == WindowTime::Event {
-            self.target = self.target.max(Some(watermark));
+            self.target = self.target.max(Some(watermark.0));
         }
     }
 

@@ -33,7 +33,7 @@ fn add(windows: &mut dyn WindowState, plan: &mut Plan, batch: &Batch) -> Vec<u32
 
 fn advance(windows: &mut dyn WindowState, plan: &mut Plan, watermark: i64) -> Vec<String> {
     let mut all = Vec::new();
-    windows.advance(watermark);
+    windows.advance(EventTime(watermark));
     results(windows, plan).iter().for_each(|batch| all.extend(shown(batch)));
     all.sort_unstable();
     all
@@ -145,10 +145,10 @@ proptest! {
         for part in rows.chunks(size) {
             prop_assert!(add(&mut windows, &mut plan, &batch(part)).is_empty(), "no row is late");
             watermark = watermark.max(part.iter().map(|r| r.1).max().unwrap() - 31);
-            windows.advance(watermark);
+            windows.advance(EventTime(watermark));
             results(&mut windows, &mut plan).into_iter().for_each(&mut take);
         }
-        windows.advance(i64::MAX);
+        windows.advance(EventTime::MAX);
         results(&mut windows, &mut plan).into_iter().for_each(&mut take);
         got.sort_unstable();
         prop_assert_eq!(got, expected);

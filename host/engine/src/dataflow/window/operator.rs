@@ -135,7 +135,7 @@ impl WindowOperator {
     fn schedule_firing(&mut self) {
         if self.time == WindowTime::Processing && !self.ended {
             // A window fires when no further row of its last millisecond can arrive.
-            let due = self.windows.next_firing().map(|last| last + 1);
+            let due = self.windows.next_firing().map(|last| last.0 + 1);
             if due != self.due {
                 self.due = due;
                 due.into_iter().for_each(|due| self.job.due_at(Tick::at(ProcessingTime(due))));
@@ -194,7 +194,7 @@ impl Operator for WindowOperator {
             self.watermark = Some(watermark);
             self.metrics.set_watermark(watermark);
             if self.time == WindowTime::Event {
-                self.windows.advance(watermark.0);
+                self.windows.advance(watermark);
             }
         }
         self.emit_next(out)
@@ -229,7 +229,7 @@ impl Operator for WindowOperator {
             self.windows.early();
         }
         if self.time == WindowTime::Processing {
-            self.windows.advance(tick.processing_time().0 - 1);
+            self.windows.advance(tick.processing_time().as_event_time().minus_ms(1));
             self.due = None;
         }
         self.emit_next(out)
@@ -238,7 +238,7 @@ impl Operator for WindowOperator {
     fn end(&mut self, complete: bool, _tick: Tick, out: &mut Outputs) -> Result<()> {
         self.ended = true;
         if complete {
-            self.windows.advance(END_OF_TIME.0);
+            self.windows.advance(END_OF_TIME);
         } else {
             self.metrics.open_groups.fetch_add(self.windows.open_groups() as u64, Relaxed);
         }

@@ -9,6 +9,7 @@ use super::super::plan::{NewRows, Plan, WindowState};
 use super::super::test_plan::{MEMORY, Row, batch, plan, results, store};
 use super::SessionWindows;
 use crate::dataflow::batch::Batch;
+use flowgate_base::time::EventTime;
 use flowgate_wall::CallContext;
 
 /// Key, start, end, number of rows, `final` or `corrected`.
@@ -145,7 +146,7 @@ fn add(windows: &mut SessionWindows, plan: &mut Plan, rows: &[Row]) -> (Vec<u32>
 }
 
 fn advance(windows: &mut SessionWindows, plan: &mut Plan, watermark: i64) -> Vec<Result> {
-    windows.advance(watermark);
+    windows.advance(EventTime(watermark));
     shown(&results(windows, plan))
 }
 
