@@ -59,7 +59,7 @@ impl Operator for Slot {
         let row_count = batch.row_count();
         self.metrics.rows_in.fetch_add(row_count as u64, Relaxed);
         let input = columns_for(&self.reads, |c| gather(&batch, c))?;
-        let context = CallContext { watermark: self.watermark, processing_time: tick.processing_time().0 };
+        let context = CallContext { watermark: self.watermark, processing_time: tick.processing_time() };
         let answer = self.function.transform(&input, row_count, &context)?;
         for (rows, shape) in answer.outputs.into_iter().zip(&self.outputs) {
             let emitted = assemble(&batch, rows, &shape.columns)?;

@@ -43,7 +43,7 @@ impl context::Host for HostState {
     }
 
     fn processing_time(&mut self) -> Result<i64> {
-        Ok(self.context.processing_time)
+        Ok(self.context.processing_time.0)
     }
 }
 

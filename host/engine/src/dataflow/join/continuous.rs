@@ -20,7 +20,7 @@ use crate::dataflow::window::shape::TIME_LIMIT_MS;
 use crate::job::spec::JoinType;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::DataType;
-use flowgate_base::time::EventTime;
+use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_state::store::StateStore;
 
 /// A join of rows as they arrive, on one worker: the kept rows of both sides.
@@ -32,14 +32,14 @@ pub(crate) struct Continuous {
     /// Whether kept rows may have expired at the watermark.
     expires: bool,
     /// Processing time.
-    now: i64,
+    now: ProcessingTime,
     tasks: VecDeque<Task>,
 }
 
 /// Work in progress.
 enum Task {
     /// New rows and their processing time: they probe the kept rows of the other side, then are kept.
-    Probe(Probe, i64),
+    Probe(Probe, ProcessingTime),
     /// New rows without a pair, of which `emitted` were emitted.
     Alone { side: usize, rows: Batch, times: Option<ArrayRef>, emitted: usize },
     /// Kept rows without a pair, which are emitted and forgotten.
@@ -61,7 +61,15 @@ impl Continuous {
             Kept::new(left, left_types, bound.reach_ms(LEFT), store, "left"),
             Kept::new(right, right_types, bound.reach_ms(RIGHT), store, "right"),
         ];
-        Continuous { join, bound, kept, watermark: None, expires: false, now: 0, tasks: VecDeque::new() }
+        Continuous {
+            join,
+            bound,
+            kept,
+            watermark: None,
+            expires: false,
+            now: ProcessingTime::default(),
+            tasks: VecDeque::new(),
+        }
     }
 
     fn joined(&self, side: usize, rows: [Option<Batch>; 2], row_count: usize, times: Option<ArrayRef>) -> Joined {
@@ -97,7 +105,7 @@ impl Continuous {
     }
 
     /// Keeps the new rows that can still have a pair; those that cannot, and have had none, are emitted.
-    fn keep(&mut self, probe: Probe, now: i64) -> Result<()> {
+    fn keep(&mut self, probe: Probe, now: ProcessingTime) -> Result<()> {
         let side = probe.side;
         let reach_ms = self.bound.reach_ms(side);
         let waits_once = side == LEFT && matches!(self.join, JoinType::Semi | JoinType::Anti);
@@ -162,7 +170,7 @@ impl Continuous {
                 kept.forget_all()?;
                 continue;
             }
-            let mut rows = kept.expired(watermark.0);
+            let mut rows = kept.expired(watermark);
             rows.retain(|row| {
                 let emitted = emits && kept.lists().mark(*row).flags & MATCHED == 0;
                 if !emitted {
@@ -177,7 +185,7 @@ impl Continuous {
         if self.tasks.is_empty() {
             self.expires = false;
             for kept in &mut self.kept {
-                self.expires |= kept.load_expired(watermark.0, self.now)?;
+                self.expires |= kept.load_expired(watermark, self.now)?;
             }
         }
         Ok(self.expires)
@@ -224,7 +232,7 @@ impl Continuous {
 }
 
 impl JoinState for Continuous {
-    fn add(&mut self, side: usize, batch: &Batch, times: Option<&[i64]>, now: i64) -> Result<Added> {
+    fn add(&mut self, side: usize, batch: &Batch, times: Option<&[i64]>, now: ProcessingTime) -> Result<Added> {
         let mut added = Added::default();
         let mut batch = batch.clone();
         let mut own = None;
@@ -274,11 +282,11 @@ impl JoinState for Continuous {
         self.expires = matches!(self.bound, Bound::Interval { .. });
     }
 
-    fn tick(&mut self, now: i64) {
+    fn tick(&mut self, now: ProcessingTime) {
         self.now = self.now.max(now);
         if let Bound::Unbounded { ttl_ms: Some(ttl) } = self.bound {
             for kept in &mut self.kept {
-                kept.forget_until(now.saturating_sub(ttl));
+                kept.forget_until(now.minus_ms(ttl));
                 kept.sweep();
             }
         }
@@ -307,7 +315,7 @@ impl JoinState for Continuous {
         holds(LEFT) || holds(RIGHT)
     }
 
-    fn next_due(&self) -> Option<i64> {
+    fn next_due(&self) -> Option<ProcessingTime> {
         None
     }
 

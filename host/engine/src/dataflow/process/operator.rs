@@ -80,9 +80,9 @@ pub(crate) struct ProcessOperator {
     job: Arc<JobState>,
     watermark: Option<EventTime>,
     /// Processing time: the greatest tick seen.
-    now: i64,
+    now: ProcessingTime,
     /// The due tick that was reported to the job.
-    due: Option<i64>,
+    due: Option<ProcessingTime>,
     /// Whether a timer is set: the operator may emit rows without further input.
     has_timers: bool,
     /// The number of each row's key; kept to reuse its memory.
@@ -121,7 +121,7 @@ impl ProcessOperator {
             metrics,
             job,
             watermark: None,
-            now: 0,
+            now: ProcessingTime::default(),
             due: None,
             has_timers: false,
             key_of_row: Vec::new(),
@@ -157,7 +157,7 @@ impl ProcessOperator {
 
     /// Returns a clock that has a timer which is due, and the time up to which its timers are due.
     fn next_due(&mut self) -> Result<Option<(TimerClock, i64)>> {
-        let processing_time = (!self.has_ended).then_some((TimerClock::ProcessingTime, self.now));
+        let processing_time = (!self.has_ended).then_some((TimerClock::ProcessingTime, self.now.0));
         let event_time = self.watermark.map(|watermark| (TimerClock::EventTime, watermark.0));
         let timers = self.state.state::<ProcessState>()?.timers();
         let is_due = |(by, up_to): &(TimerClock, i64)| timers.next(clock(*by)).is_some_and(|next| next <= *up_to);
@@ -239,12 +239,12 @@ impl ProcessOperator {
     fn schedule(&mut self) -> Result<()> {
         let timers = self.state.state::<ProcessState>()?.timers();
         self.has_timers = !timers.is_empty();
-        let next = timers.next(clock(TimerClock::ProcessingTime));
+        let next = timers.next(clock(TimerClock::ProcessingTime)).map(ProcessingTime);
         if next != self.due {
             self.due = next;
             // A tick is not negative, and timers that were due by now have fired.
             if let Some(due) = next.filter(|due| *due > self.now) {
-                self.job.due_at(Tick::at(ProcessingTime(due)));
+                self.job.due_at(Tick::at(due));
             }
         }
         Ok(())
@@ -257,7 +257,7 @@ impl Operator for ProcessOperator {
             return Ok(());
         }
         let row_count = batch.row_count();
-        self.now = self.now.max(tick.processing_time().0);
+        self.now = self.now.max(tick.processing_time());
         self.metrics.rows_in.fetch_add(row_count as u64, Relaxed);
         let side = self.sides.get(input).ok_or_else(|| Error::internal("rows of an input that is not there"))?;
         let gather = |column: usize| {
@@ -300,12 +300,12 @@ impl Operator for ProcessOperator {
     }
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
-        self.now = self.now.max(tick.processing_time().0);
+        self.now = self.now.max(tick.processing_time());
         self.fire_due(out)
     }
 
     fn end(&mut self, complete: bool, tick: Tick, out: &mut Outputs) -> Result<()> {
-        self.now = self.now.max(tick.processing_time().0);
+        self.now = self.now.max(tick.processing_time());
         self.has_ended = true;
         if !complete {
             return self.finish_firing();

@@ -11,6 +11,7 @@ use crate::dataflow::message::Envelope;
 use crate::dataflow::watermark::Signal;
 use crate::job::graph::EventTimeColumn;
 use flowgate_base::schema::{DataType, Schema};
+use flowgate_base::time::ProcessingTime;
 
 /// One act of a source.
 #[derive(Debug, Clone)]
@@ -50,7 +51,7 @@ pub(in crate::dataflow) fn messages(
     });
     let mut last = Signal::START;
     for (step, act) in script.iter().enumerate() {
-        let now = step as i64 * 10;
+        let now = ProcessingTime(step as i64 * 10);
         match act {
             Act::Rows(rows) => {
                 let mut rows = batch(schema, rows);
@@ -63,7 +64,7 @@ pub(in crate::dataflow) fn messages(
             Act::Idle => {
                 if let Some(assigner) = &mut assigner {
                     assigner.becomes_idle(now);
-                    assigner.becomes_idle(now + 5);
+                    assigner.becomes_idle(now.plus_ms(5));
                 }
             }
         }

@@ -20,10 +20,10 @@ use crate::dataflow::shuffle::{Shuffle, Target};
 use crate::dataflow::watermark::Signal;
 use crate::job::graph;
 use crate::job::spec::{OnError, WindowTime};
-use flowgate_base::time::EventTime;
+use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_wall::CallContext;
 
-const CONTEXT: CallContext = CallContext { watermark: None, processing_time: 0 };
+const CONTEXT: CallContext = CallContext { watermark: None, processing_time: ProcessingTime(0) };
 
 fn add(windows: &mut dyn WindowState, plan: &mut Plan, batch: &Batch) -> Vec<u32> {
     let times = batch.event_time().unwrap().gather().unwrap();

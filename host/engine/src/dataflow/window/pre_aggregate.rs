@@ -266,7 +266,7 @@ impl Operator for PreAggregate {
             self.passing = self.passing.saturating_sub(1);
             return self.to.rows.emit(ROWS, batch, out);
         }
-        let context = CallContext { watermark: self.watermark, processing_time: tick.processing_time().0 };
+        let context = CallContext { watermark: self.watermark, processing_time: tick.processing_time() };
         let times = BatchTimes::of(&batch, self.time, tick)?;
         let times = times.as_times();
         let mut aside = Vec::new();
