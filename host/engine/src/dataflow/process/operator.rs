@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use arrow_array::{ArrayRef, Int64Array, TimestampMillisecondArray};
 
 use super::arrangement::{Arrangement, CallInput};
-use super::firing::{Firing, TIMERS_PER_CALL};
+use super::firing::{Firing, Moment, TIMERS_PER_CALL};
 use super::keyed::{ProcessState, clock};
 use crate::dataflow::batch::{Batch, Column};
 use crate::dataflow::dead_letter::DeadLetters;
@@ -155,23 +155,24 @@ impl ProcessOperator {
         Ok(answer.failures.into_iter().map(|failure| (failure.row, failure.message)).collect())
     }
 
-    /// Returns a clock that has a timer which is due, and the time up to which its timers are due.
-    fn next_due(&mut self) -> Result<Option<(TimerClock, i64)>> {
-        let processing_time = (!self.has_ended).then_some((TimerClock::ProcessingTime, self.now.0));
-        let event_time = self.watermark.map(|watermark| (TimerClock::EventTime, watermark.0));
+    /// Returns the time up to which timers are due, by a clock that has such a timer.
+    fn next_due(&mut self) -> Result<Option<Moment>> {
+        let processing_time = (!self.has_ended).then_some(Moment::ProcessingTime(self.now));
+        let event_time = self.watermark.map(Moment::EventTime);
         let timers = self.state.state::<ProcessState>()?.timers();
-        let is_due = |(by, up_to): &(TimerClock, i64)| timers.next(clock(*by)).is_some_and(|next| next <= *up_to);
+        let is_due = |up_to: &Moment| timers.next(clock(up_to.clock())).is_some_and(|next| next <= up_to.ms());
         Ok([event_time, processing_time].into_iter().flatten().find(is_due))
     }
 
-    /// Calls the function for timers of a clock that are due, including timers that were set meanwhile.
-    fn fire(&mut self, by: TimerClock, up_to: i64, out: &mut Outputs) -> Result<()> {
+    /// Calls the function for timers that are due, including timers that were set meanwhile.
+    fn fire(&mut self, up_to: Moment, out: &mut Outputs) -> Result<()> {
         let timers = self.state.state::<ProcessState>()?.timers();
+        let by = up_to.clock();
         let firing = &mut self.firing[clock(by) as usize];
         if firing.as_ref().is_none_or(|firing| firing.up_to() != up_to) {
             *firing = Some(Firing::new(up_to, timers.len()));
         }
-        let due = timers.due(clock(by), up_to, TIMERS_PER_CALL)?;
+        let due = timers.due(clock(by), up_to.ms(), TIMERS_PER_CALL)?;
         if let (Some(firing), Some(time), Some(tag)) = (firing, due.times.last(), due.tags.last()) {
             firing.fires(due.times.len(), *time, *tag)?;
         }
@@ -189,7 +190,7 @@ impl ProcessOperator {
             let chained = self.job.stop_requested() && self.firing.iter().flatten().any(Firing::is_chained);
             let due = if self.gave_up || chained { None } else { self.next_due()? };
             match due {
-                Some((by, up_to)) => self.fire(by, up_to, out)?,
+                Some(up_to) => self.fire(up_to, out)?,
                 None => return self.finish_firing(),
             }
         }
