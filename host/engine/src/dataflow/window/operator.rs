@@ -204,10 +204,10 @@ impl Operator for WindowOperator {
         // The event times of results are in the same time as the windows.
         let inputs = match self.time {
             WindowTime::Event => inputs,
-            WindowTime::Processing => Signal {
-                watermark: self.ticked.map_or(START_OF_TIME, |tick| tick.as_event_time().minus_ms(1)),
-                ..inputs
-            },
+            WindowTime::Processing => {
+                let watermark = self.ticked.map_or(START_OF_TIME, |ticked| ticked.as_event_time().minus_ms(1));
+                Signal { watermark, ..inputs }
+            }
         };
         match self.windows.held() {
             Held::Nothing if self.time == WindowTime::Processing => Signal::idle(inputs.watermark),
