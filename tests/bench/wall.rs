@@ -14,6 +14,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array, StringArray};
 use flowgate_base::schema::{DataType, Field, Schema};
+use flowgate_base::time::ProcessingTime;
 use flowgate_wall::binding::OpenRequest;
 use flowgate_wall::{CallContext, Function, Limits, Plugin, Plugins, VarValues};
 use serde_json::json;
@@ -24,7 +25,7 @@ const GROUPS: usize = 100;
 /// The rows of one measurement, in the fewest calls that they need.
 const ROWS_MEASURED: usize = 400_000;
 const REPETITIONS: usize = 15;
-const CONTEXT: CallContext = CallContext { watermark: None, processing_time: 0 };
+const CONTEXT: CallContext = CallContext { watermark: None, processing_time: ProcessingTime(0) };
 
 fn main() {
     let plugins = Plugins::new(Limits::default()).expect("the engine starts");

@@ -1,4 +1,4 @@
-//! What every part of Flowgate uses: errors, data types and schemas, the clock, quantities, and text made safe to show.
+//! What every part of Flowgate uses: errors, data types and schemas, the clock, times, quantities, and text made safe to show.
 
 #![forbid(unsafe_code)]
 
@@ -9,3 +9,4 @@ pub mod quantity;
 pub mod schema;
 pub mod shown;
 pub mod standard_error;
+pub mod time;

@@ -1,6 +1,7 @@
 //! Figures for people.
 
 use flowgate::running::END_OF_TIME;
+use flowgate_base::time::EventTime;
 
 /// Formats a count or a rate in at most five characters: `950`, `12.3k`, `1.25M`.
 pub(super) fn short(value: f64) -> String {
@@ -29,13 +30,13 @@ pub(super) fn whole(value: u64) -> String {
 }
 
 /// Formats an event time, to the second.
-pub(super) fn time(ms: i64) -> String {
-    if ms == END_OF_TIME {
+pub(super) fn time(time: EventTime) -> String {
+    if time == END_OF_TIME {
         return "end".into();
     }
-    match jiff::Timestamp::from_millisecond(ms) {
+    match jiff::Timestamp::from_millisecond(time.0) {
         Ok(time) => time.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-        Err(_) => format!("{ms} ms"),
+        Err(_) => format!("{time} ms"),
     }
 }
 
@@ -78,6 +79,6 @@ mod tests {
             ["0ms", "340ms", "12.5s", "3m", "2h", "10d"]
         );
         assert_eq!([0.1, 59.9, 200.0, 18_600.0, 2e6].map(left), ["1s", "1m 0s", "3m 20s", "5h 10m", "23d"]);
-        assert_eq!(time(0), "1970-01-01 00:00:00Z");
+        assert_eq!(time(EventTime(0)), "1970-01-01 00:00:00Z");
     }
 }

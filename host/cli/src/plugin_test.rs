@@ -17,6 +17,7 @@ use super::{figures, terminal};
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::quantity::Millis;
+use flowgate_base::time::ProcessingTime;
 use flowgate_connect::parse_rfc3339;
 use flowgate_toolchain::{Package, newer_source};
 use flowgate_wall::binding::Kind;
@@ -109,7 +110,7 @@ fn outcome(args: &TestArgs, config: Value, plugins: &Plugins, plugin: &Arc<Plugi
     let files = args.sample.files(function)?;
     let connectors = files.iter().enumerate().map(|(i, file)| args.sample.connector(file, i, function));
     let mut connectors = connectors.collect::<Result<Vec<_>>>()?;
-    let now_ms = args.now.unwrap_or_else(clock::now_ms);
+    let now = args.now.map_or_else(clock::now, ProcessingTime);
     let unused = |setting: &str, kinds: &str| {
         Err(CommandError::Arguments(format!("{setting} is for {kinds} functions: leave it out")).into())
     };
@@ -123,15 +124,14 @@ fn outcome(args: &TestArgs, config: Value, plugins: &Plugins, plugin: &Arc<Plugi
         Kind::Transform | Kind::Aggregate => {
             let text_column = text_column(function, 0);
             let connector = connectors.swap_remove(0);
-            Trial { plugin, function, connector, config, text_column, now_ms }.run()
+            Trial { plugin, function, connector, config, text_column, now }.run()
         }
         Kind::Join => {
-            JoinTrial { plugin, function, connectors, config, key: &args.sample.key, join: args.join, now_ms }.run()
+            JoinTrial { plugin, function, connectors, config, key: &args.sample.key, join: args.join, now }.run()
         }
         Kind::Process => {
             let advance_ms = args.advance.map_or(0, |advance| advance.0);
-            ProcessTrial { plugin, plugins, function, connectors, config, sample: &args.sample, now_ms, advance_ms }
-                .run()
+            ProcessTrial { plugin, plugins, function, connectors, config, sample: &args.sample, now, advance_ms }.run()
         }
     }
 }

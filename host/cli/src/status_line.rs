@@ -63,7 +63,7 @@ impl Line {
             }
         }
         if let Some(watermark) = self.job.metrics.watermark() {
-            let lag = clock::now_ms().saturating_sub(watermark);
+            let lag = clock::now_ms().saturating_sub(watermark.0);
             parts.push(format!("watermark {}", figures::time(watermark)));
             parts.push(format!("lag {}", figures::lag(lag)));
         }

@@ -7,6 +7,7 @@ use arrow_array::{ArrayRef, UInt32Array};
 use super::error::CommandError;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
+use flowgate_base::time::ProcessingTime;
 use flowgate_connect::Connector;
 use flowgate_connect::encode::encode_json_lines;
 use flowgate_connect::source::{DecodeFailure, Origin, Poll, Source, SourceRows};
@@ -21,8 +22,8 @@ pub(super) struct Trial<'a> {
     pub(super) config: serde_json::Value,
     /// The name under which the function sees lines of text.
     pub(super) text_column: Option<String>,
-    /// Processing time, Unix milliseconds.
-    pub(super) now_ms: i64,
+    /// Processing time.
+    pub(super) now: ProcessingTime,
 }
 
 /// The outcome of a trial.
@@ -63,7 +64,7 @@ impl Trial<'_> {
         for rows in read_all(&*source)? {
             outcome.undecoded(&rows);
             let input: Vec<ArrayRef> = reads.iter().filter_map(|i| rows.columns.get(*i).cloned()).collect();
-            let context = CallContext { watermark: None, processing_time: self.now_ms };
+            let context = CallContext { watermark: None, processing_time: self.now };
             let failures = match self.function.kind {
                 Kind::Aggregate => {
                     let to = vec![0; rows.row_count];

@@ -12,6 +12,7 @@ use super::sample::{KeyArg, text_column};
 use super::trial::{Given, Outcome, columns_read, offered, read_all};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::{Field, Schema};
+use flowgate_base::time::ProcessingTime;
 use flowgate_connect::Connector;
 use flowgate_connect::encode::json_row;
 use flowgate_connect::source::Origin;
@@ -53,8 +54,8 @@ pub(super) struct JoinTrial<'a> {
     pub(super) config: Value,
     pub(super) key: &'a [KeyArg],
     pub(super) join: SideJoin,
-    /// Processing time, Unix milliseconds.
-    pub(super) now_ms: i64,
+    /// Processing time.
+    pub(super) now: ProcessingTime,
 }
 
 /// All rows of a file.
@@ -99,7 +100,7 @@ impl JoinTrial<'_> {
             Function::open(self.plugin, request).map_err(|problems| CommandError::Function(problems.join("\n")))?;
         let reads = [columns_read(&function, LEFT, &schemas[LEFT])?, columns_read(&function, RIGHT, &schemas[RIGHT])?];
         let pairs = pairs(&left.keys, &right.keys, self.join);
-        let context = CallContext { watermark: None, processing_time: self.now_ms };
+        let context = CallContext { watermark: None, processing_time: self.now };
         for pairs in pairs.chunks(PAIRS_PER_CALL) {
             let of_left = taken(&left.columns, pairs.iter().map(|pair| pair.0).collect())?;
             let of_right = taken(&right.columns, pairs.iter().map(|pair| pair.1).collect())?;

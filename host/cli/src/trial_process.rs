@@ -15,6 +15,7 @@ use flowgate::job::spec;
 use flowgate::running::Tick;
 use flowgate::running::{Solo, SoloRows};
 use flowgate_base::error::{Error, Result};
+use flowgate_base::time::ProcessingTime;
 use flowgate_connect::Connector;
 use flowgate_connect::source::SourceRows;
 use flowgate_wall::binding::FunctionInfo;
@@ -33,8 +34,8 @@ pub(super) struct ProcessTrial<'a> {
     pub(super) connectors: Vec<Connector>,
     pub(super) config: Value,
     pub(super) sample: &'a SampleArgs,
-    /// Processing time, Unix milliseconds.
-    pub(super) now_ms: i64,
+    /// Processing time.
+    pub(super) now: ProcessingTime,
     /// The advance of processing time behind the last row, in milliseconds.
     pub(super) advance_ms: i64,
 }
@@ -45,7 +46,8 @@ impl ProcessTrial<'_> {
         let graph = self.graph()?;
         let process = graph.nodes.iter().find(|node| matches!(node.kind, NodeKind::Process(_)));
         let outputs = &process.ok_or_else(|| Error::internal("a job without its operator"))?.outputs;
-        let now = Tick::try_from(self.now_ms).map_err(|_| CommandError::Arguments("--now is before 1970".into()))?;
+        let now = u64::try_from(self.now.0).map_err(|_| CommandError::Arguments("--now is before 1970".into()))?;
+        let now = Tick(now);
         let mut solo = Solo::new(&graph, self.plugins, now)?;
         let mut outcome = Outcome::default();
         let mut batches = self.batches(&graph)?;
@@ -58,7 +60,7 @@ impl ProcessTrial<'_> {
                 outcome.collect(outputs, solo.end_of_input(input)?)?;
             }
         }
-        let later = now.saturating_add(Tick::try_from(self.advance_ms).unwrap_or(0));
+        let later = now.plus_ms(u64::try_from(self.advance_ms).unwrap_or(0));
         outcome.collect(outputs, solo.advance(later)?)?;
         outcome.collect(outputs, solo.end()?)?;
         Ok(outcome)

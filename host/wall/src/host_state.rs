@@ -15,14 +15,15 @@ use super::limits::Limits;
 use flowgate_base::clock;
 use flowgate_base::quantity::Bytes;
 use flowgate_base::shown::one_line;
+use flowgate_base::time::{EventTime, ProcessingTime};
 
 /// The time in which a call takes place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CallContext {
-    /// The operator's watermark, Unix milliseconds; `None` before the first.
-    pub watermark: Option<i64>,
-    /// The job's processing time, Unix milliseconds.
-    pub processing_time: i64,
+    /// The operator's watermark; `None` before the first.
+    pub watermark: Option<EventTime>,
+    /// The job's processing time.
+    pub processing_time: ProcessingTime,
 }
 
 /// The data of a store.

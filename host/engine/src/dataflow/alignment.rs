@@ -6,10 +6,11 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use flowgate_base::time::EventTime;
 use flowgate_connect::source::Waker;
 
 /// The position of a member that delays nobody.
-const DELAYS_NOBODY: i64 = i64::MAX;
+const DELAYS_NOBODY: EventTime = EventTime::MAX;
 
 /// The sources that are aligned with each other, on all workers.
 #[derive(Default)]
@@ -30,7 +31,7 @@ pub(crate) struct Member {
     group: Arc<AlignmentGroup>,
     mine: Arc<Position>,
     /// The source's last watermark.
-    last: Option<i64>,
+    last: Option<EventTime>,
     /// The milliseconds by which the last batch raised it. Sources of one worker take turns, so one may be ahead by `step`.
     step: i64,
 }
@@ -38,7 +39,7 @@ pub(crate) struct Member {
 impl AlignmentGroup {
     /// Adds a source of a worker; `waker` wakes it.
     pub(crate) fn join(self: &Arc<Self>, worker: usize, waker: Waker) -> Member {
-        let watermark = AtomicI64::new(i64::MIN);
+        let watermark = AtomicI64::new(EventTime::MIN.0);
         let mine = Arc::new(Position { worker, watermark, waits: AtomicBool::new(false), waker });
         self.positions().push(Arc::clone(&mine));
         Member { group: Arc::clone(self), mine, last: None, step: 0 }
@@ -51,11 +52,11 @@ impl AlignmentGroup {
 
 impl Member {
     /// Publishes the source's watermark after it has emitted rows.
-    pub(crate) fn advance(&mut self, watermark: Option<i64>) {
+    pub(crate) fn advance(&mut self, watermark: Option<EventTime>) {
         if let (Some(last), Some(now)) = (self.last, watermark)
             && now > last
         {
-            self.step = now.saturating_sub(last);
+            self.step = now.ms_since(last);
         }
         self.last = watermark.or(self.last);
         self.publish(self.last.unwrap_or(DELAYS_NOBODY));
@@ -66,8 +67,8 @@ impl Member {
         self.publish(DELAYS_NOBODY);
     }
 
-    fn publish(&self, watermark: i64) {
-        if self.mine.watermark.swap(watermark, SeqCst) != watermark {
+    fn publish(&self, watermark: EventTime) {
+        if self.mine.watermark.swap(watermark.0, SeqCst) != watermark.0 {
             let positions = self.group.positions();
             let waiting: Vec<_> = positions.iter().filter(|other| other.waits.swap(false, SeqCst)).cloned().collect();
             drop(positions);
@@ -90,10 +91,10 @@ impl Member {
         ahead
     }
 
-    fn is_ahead_of_any(&self, last: i64) -> bool {
+    fn is_ahead_of_any(&self, last: EventTime) -> bool {
         self.group.positions().iter().any(|other| {
             let ahead = if other.worker == self.mine.worker { self.step } else { 0 };
-            !Arc::ptr_eq(other, &self.mine) && last > other.watermark.load(SeqCst).saturating_add(ahead)
+            !Arc::ptr_eq(other, &self.mine) && last > EventTime(other.watermark.load(SeqCst)).plus_ms(ahead)
         })
     }
 }
@@ -119,14 +120,14 @@ mod tests {
     fn a_member_that_is_ahead_waits_until_the_other_has_advanced() {
         let group = Arc::<AlignmentGroup>::default();
         let ((mut fast, woken), (mut slow, _)) = (member(&group, 0), member(&group, 0));
-        slow.advance(Some(0));
-        fast.advance(Some(0));
-        fast.advance(Some(10));
+        slow.advance(Some(EventTime(0)));
+        fast.advance(Some(EventTime(0)));
+        fast.advance(Some(EventTime(10)));
         assert!(!fast.is_ahead(), "by one step");
-        fast.advance(Some(20));
+        fast.advance(Some(EventTime(20)));
         assert!(fast.is_ahead());
         assert!(!slow.is_ahead());
-        slow.advance(Some(10));
+        slow.advance(Some(EventTime(10)));
         assert_eq!(woken.load(SeqCst), 1);
         assert!(!fast.is_ahead());
     }
@@ -135,13 +136,13 @@ mod tests {
     fn nobody_waits_for_a_member_that_pauses_or_has_left() {
         let group = Arc::<AlignmentGroup>::default();
         let ((mut fast, woken), (mut slow, _)) = (member(&group, 0), member(&group, 0));
-        slow.advance(Some(0));
-        (0..5).for_each(|step| fast.advance(Some(step * 10)));
+        slow.advance(Some(EventTime(0)));
+        (0..5).for_each(|step| fast.advance(Some(EventTime(step * 10))));
         assert!(fast.is_ahead());
         slow.pause();
         assert_eq!(woken.load(SeqCst), 1);
         assert!(!fast.is_ahead());
-        slow.advance(Some(1));
+        slow.advance(Some(EventTime(1)));
         assert!(fast.is_ahead(), "it has rows again");
         drop(slow);
         assert_eq!(woken.load(SeqCst), 2);
@@ -152,12 +153,12 @@ mod tests {
     fn a_member_gets_no_step_ahead_of_one_on_another_worker() {
         let group = Arc::<AlignmentGroup>::default();
         let ((mut here, _), (mut there, woken)) = (member(&group, 0), member(&group, 1));
-        here.advance(Some(0));
-        there.advance(Some(0));
+        here.advance(Some(EventTime(0)));
+        there.advance(Some(EventTime(0)));
         assert!(!here.is_ahead() && !there.is_ahead());
-        there.advance(Some(10));
+        there.advance(Some(EventTime(10)));
         assert!(there.is_ahead() && !here.is_ahead());
-        here.advance(Some(10));
+        here.advance(Some(EventTime(10)));
         assert_eq!(woken.load(SeqCst), 1);
         assert!(!there.is_ahead());
     }
@@ -167,7 +168,7 @@ mod tests {
         let group = Arc::<AlignmentGroup>::default();
         let ((mut timed, _), (mut untimed, _)) = (member(&group, 0), member(&group, 0));
         untimed.advance(None);
-        (0..5).for_each(|step| timed.advance(Some(step * 10)));
+        (0..5).for_each(|step| timed.advance(Some(EventTime(step * 10))));
         assert!(!timed.is_ahead() && !untimed.is_ahead());
     }
 }

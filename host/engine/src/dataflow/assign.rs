@@ -13,8 +13,9 @@ use super::job_state::JobState;
 use super::message::Message;
 use super::watermark::{BoundedOutOfOrderness, Signal};
 use super::window::shape::TIME_LIMIT_MS;
-use crate::job::graph::EventTime;
+use crate::job::graph::EventTimeColumn;
 use flowgate_base::error::Result;
+use flowgate_base::time::{EventTime, ProcessingTime};
 
 const MAIN: usize = 0;
 const ERRORS: usize = 1;
@@ -25,13 +26,13 @@ pub(crate) struct Assigner {
     watermarks: BoundedOutOfOrderness,
     idle_after_ms: Option<i64>,
     /// Processing time when rows last arrived.
-    last_rows_at: Option<i64>,
+    last_rows_at: Option<ProcessingTime>,
     idle: bool,
 }
 
 impl Assigner {
     /// Creates the assigner of a stream without rows.
-    pub(crate) fn new(event_time: &EventTime) -> Self {
+    pub(crate) fn new(event_time: &EventTimeColumn) -> Self {
         Assigner {
             column: event_time.column,
             watermarks: BoundedOutOfOrderness::new(event_time.max_out_of_orderness_ms),
@@ -48,7 +49,7 @@ impl Assigner {
     }
 
     /// Notes that rows arrive at processing time `now`. If the stream was idle, returns the signal to send before them (T4).
-    pub(crate) fn wake_up(&mut self, now: i64) -> Option<Signal> {
+    pub(crate) fn wake_up(&mut self, now: ProcessingTime) -> Option<Signal> {
         self.last_rows_at = Some(now);
         std::mem::take(&mut self.idle).then(|| self.signal())
     }
@@ -60,7 +61,7 @@ impl Assigner {
         let (least, greatest) =
             times.values().iter().fold((i64::MAX, i64::MIN), |(least, greatest), t| (least.min(*t), greatest.max(*t)));
         if times.null_count() == 0 && least >= -TIME_LIMIT_MS && greatest <= TIME_LIMIT_MS {
-            self.watermarks.observe(greatest);
+            self.watermarks.observe(EventTime(greatest));
             let times: ArrayRef = Arc::new(times.clone());
             return Ok((batch.with_event_time(Some(times.into())), Vec::new()));
         }
@@ -78,23 +79,23 @@ impl Assigner {
                 }
             }
         }
-        kept_times.iter().max().into_iter().for_each(|greatest| self.watermarks.observe(*greatest));
+        kept_times.iter().max().into_iter().for_each(|greatest| self.watermarks.observe(EventTime(*greatest)));
         let times: ArrayRef = Arc::new(TimestampMillisecondArray::from(kept_times));
         Ok((batch.select(&kept.into()).with_event_time(Some(times.into())), refused))
     }
 
     /// Returns when the stream becomes idle if no row arrives, counted from the last row or the first call. `None`: never, or it
     /// is idle already.
-    pub(crate) fn idle_at(&mut self, now: i64) -> Option<i64> {
+    pub(crate) fn idle_at(&mut self, now: ProcessingTime) -> Option<ProcessingTime> {
         if self.idle {
             return None;
         }
         let since = *self.last_rows_at.get_or_insert(now);
-        self.idle_after_ms.map(|after| since.saturating_add(after))
+        self.idle_after_ms.map(|after| since.plus_ms(after))
     }
 
     /// Makes the stream idle if no row has arrived for `idle_after_ms`. Returns whether it became idle in this call.
-    pub(crate) fn becomes_idle(&mut self, now: i64) -> bool {
+    pub(crate) fn becomes_idle(&mut self, now: ProcessingTime) -> bool {
         let idle = self.idle_at(now).is_some_and(|at| at <= now);
         self.idle |= idle;
         idle
@@ -110,7 +111,7 @@ pub(crate) struct Timed {
     output_count: usize,
     job: Arc<JobState>,
     /// Processing time: the greatest tick seen.
-    now: i64,
+    now: ProcessingTime,
 }
 
 impl Timed {
@@ -130,11 +131,11 @@ impl Timed {
             inner_out: Outputs::new(&vec![Route::Local; output_count], worker, 1),
             output_count,
             job,
-            now: 0,
+            now: ProcessingTime::default(),
         }
     }
 
-    fn forward(&mut self, now: i64, out: &mut Outputs) -> Result<()> {
+    fn forward(&mut self, now: ProcessingTime, out: &mut Outputs) -> Result<()> {
         for output in 0..self.output_count {
             for envelope in self.inner_out.take(output).0 {
                 match envelope.message {
@@ -154,16 +155,16 @@ impl Timed {
         Ok(())
     }
 
-    fn watch_idleness(&mut self, now: i64) {
+    fn watch_idleness(&mut self, now: ProcessingTime) {
         if let Some(at) = self.assigner.idle_at(now) {
-            self.job.due_at(at.max(now + 1) as Tick);
+            self.job.due_at(Tick::at(at.max(now.plus_ms(1))));
         }
     }
 }
 
 impl Operator for Timed {
     fn batch(&mut self, input: usize, batch: Batch, tick: Tick, out: &mut Outputs) -> Result<()> {
-        self.now = self.now.max(tick as i64);
+        self.now = self.now.max(tick.processing_time());
         self.inner.batch(input, batch, tick, &mut self.inner_out)?;
         self.forward(self.now, out)
     }
@@ -188,7 +189,7 @@ impl Operator for Timed {
     }
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
-        self.now = self.now.max(tick as i64);
+        self.now = self.now.max(tick.processing_time());
         self.inner.tick(tick, &mut self.inner_out)?;
         self.forward(self.now, out)?;
         self.assigner.becomes_idle(self.now);
@@ -196,7 +197,7 @@ impl Operator for Timed {
     }
 
     fn end(&mut self, complete: bool, tick: Tick, out: &mut Outputs) -> Result<()> {
-        self.now = self.now.max(tick as i64);
+        self.now = self.now.max(tick.processing_time());
         self.inner.end(complete, tick, &mut self.inner_out)?;
         self.forward(self.now, out)
     }
@@ -231,27 +232,36 @@ mod tests {
 
     #[test]
     fn a_stream_without_rows_becomes_idle_once_and_comes_back() {
-        let event_time = EventTime { column: 0, max_out_of_orderness_ms: 10, idle_after_ms: Some(100) };
+        let event_time = EventTimeColumn { column: 0, max_out_of_orderness_ms: 10, idle_after_ms: Some(100) };
         let mut assigner = Assigner::new(&event_time);
-        assert!(!assigner.becomes_idle(1_000), "time counts from the first call");
-        assert!(!assigner.becomes_idle(1_099));
-        assert!(assigner.becomes_idle(1_100));
-        assert!(!assigner.becomes_idle(1_200), "once");
+        assert!(!assigner.becomes_idle(ProcessingTime(1_000)), "time counts from the first call");
+        assert!(!assigner.becomes_idle(ProcessingTime(1_099)));
+        assert!(assigner.becomes_idle(ProcessingTime(1_100)));
+        assert!(!assigner.becomes_idle(ProcessingTime(1_200)), "once");
         assert_eq!(assigner.signal(), Signal::idle(START_OF_TIME));
-        assert_eq!(assigner.wake_up(1_300), Some(Signal::active(START_OF_TIME)), "T4: in front of its rows");
+        assert_eq!(
+            assigner.wake_up(ProcessingTime(1_300)),
+            Some(Signal::active(START_OF_TIME)),
+            "T4: in front of its rows"
+        );
         assigner.assign(batch(vec![Some(50)])).unwrap();
-        assert_eq!(assigner.signal(), Signal::active(39));
-        assert_eq!(assigner.wake_up(1_350), None);
-        assert!(assigner.becomes_idle(1_450));
-        assert_eq!(assigner.wake_up(1_500), Some(Signal::active(39)), "it is back, at the watermark that it had");
+        assert_eq!(assigner.signal(), Signal::active(EventTime(39)));
+        assert_eq!(assigner.wake_up(ProcessingTime(1_350)), None);
+        assert!(assigner.becomes_idle(ProcessingTime(1_450)));
+        assert_eq!(
+            assigner.wake_up(ProcessingTime(1_500)),
+            Some(Signal::active(EventTime(39))),
+            "it is back, at the watermark that it had"
+        );
     }
 
     #[test]
     fn t3_rows_without_a_usable_event_time_are_set_aside_and_do_not_advance_the_watermark() {
-        let mut assigner = Assigner::new(&EventTime { column: 0, max_out_of_orderness_ms: 0, idle_after_ms: None });
+        let mut assigner =
+            Assigner::new(&EventTimeColumn { column: 0, max_out_of_orderness_ms: 0, idle_after_ms: None });
         let times = vec![None, Some(7), Some(i64::MAX), None, Some(-TIME_LIMIT_MS - 1)];
         let (kept, refused) = assigner.assign(batch(times)).unwrap();
-        assert_eq!((kept.row_count(), assigner.signal()), (1, Signal::active(6)));
+        assert_eq!((kept.row_count(), assigner.signal()), (1, Signal::active(EventTime(6))));
         let refused: Vec<(u32, &str)> = refused.iter().map(|(row, reason)| (*row, reason.as_str())).collect();
         let (none, range) = ("no event time", "the event time is out of range");
         assert_eq!(refused, [(0, none), (2, range), (3, none), (4, range)]);

@@ -170,14 +170,14 @@ impl JobState {
 
     /// Requests ticks up to `until` for a source; the worker that has the control stream grants them.
     pub fn request_ticks(&self, until: Tick) {
-        if self.wanted.fetch_max(until, SeqCst) < until {
+        if self.wanted.fetch_max(until.0, SeqCst) < until.0 {
             self.wake_workers();
         }
     }
 
     /// Returns the greatest tick that a source has requested.
     pub fn requested_ticks(&self) -> Tick {
-        self.wanted.load(SeqCst)
+        Tick(self.wanted.load(SeqCst))
     }
 
     /// Registers a source, which is woken when a tick becomes due.
@@ -188,7 +188,7 @@ impl JobState {
     /// Schedules work of an operator at a tick: sources let time reach it even if they have no rows.
     pub fn due_at(&self, tick: Tick) {
         let mut agenda = lock(&self.agenda);
-        agenda.due = agenda.due.split_off(&tick.saturating_sub(DUE_KEPT_MS));
+        agenda.due = agenda.due.split_off(&tick.minus_ms(DUE_KEPT_MS));
         if agenda.due.insert(tick) {
             for wake in &agenda.sources {
                 wake();
@@ -198,6 +198,6 @@ impl JobState {
 
     /// Returns the next due tick after `after`.
     pub fn next_due(&self, after: Tick) -> Option<Tick> {
-        lock(&self.agenda).due.range(after + 1..).next().copied()
+        lock(&self.agenda).due.range(after.next()..).next().copied()
     }
 }

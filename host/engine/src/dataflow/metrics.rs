@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use flowgate_base::time::EventTime;
 use flowgate_connect::sink::Deliveries;
 use flowgate_connect::source::Progress;
 use flowgate_wall::Metric;
@@ -57,8 +58,8 @@ impl Default for NodeMetrics {
 
 impl NodeMetrics {
     /// Raises the node's watermark.
-    pub fn set_watermark(&self, watermark: i64) {
-        self.watermark.fetch_max(watermark, Relaxed);
+    pub fn set_watermark(&self, watermark: EventTime) {
+        self.watermark.fetch_max(watermark.0, Relaxed);
     }
 
     /// Counts dead letters, and keeps the first one.
@@ -162,7 +163,7 @@ impl JobMetrics {
     }
 
     /// Returns the least watermark of all nodes; `None` before the first watermark, and if the job has no event time.
-    pub fn watermark(&self) -> Option<i64> {
-        self.nodes.iter().map(|n| n.watermark.load(Relaxed)).filter(|w| *w != NO_WATERMARK).min()
+    pub fn watermark(&self) -> Option<EventTime> {
+        self.nodes.iter().map(|n| n.watermark.load(Relaxed)).filter(|w| *w != NO_WATERMARK).min().map(EventTime)
     }
 }

@@ -151,7 +151,7 @@ mod tests {
             let target = Target::ByKey { columns: vec![0], key_groups: 16 };
             let mut shuffle = Shuffle::new(target, workers, 0);
             let mut out = Outputs::new(&[Route::Addressed], 0, workers);
-            shuffle.batch(0, Batch::new(vec![column], values.len()), 0, &mut out).unwrap();
+            shuffle.batch(0, Batch::new(vec![column], values.len()), Tick::START, &mut out).unwrap();
             let mut arrived: Vec<(u32, i64)> = Vec::new();
             for Envelope { to: worker, message, .. } in out.take(0).0 {
                 let Message::Batch(batch) = message else { panic!("rows") };

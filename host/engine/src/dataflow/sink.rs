@@ -214,7 +214,7 @@ impl Operator for Sink {
     fn in_flight(&mut self) -> Result<Option<Tick>> {
         if self.rows.is_none() {
             // The input has ended: the last tick is held until the thread has written and closed everything.
-            return Ok((!self.shared.finished.load(SeqCst)).then_some(0));
+            return Ok((!self.shared.finished.load(SeqCst)).then_some(Tick::START));
         }
         self.forget_written();
         // Batches of several workers do not arrive in the order of their ticks.

@@ -16,6 +16,7 @@ use super::portions::Portions;
 use super::watermark::Signal;
 use crate::job::graph::{ColumnOrigin, Read, TransformOutput};
 use flowgate_base::error::{Error, Result};
+use flowgate_base::time::EventTime;
 use flowgate_wall::{CallContext, Function, RowsOut, Selection};
 
 /// Position of the dead letters among the outputs of a transform.
@@ -29,7 +30,7 @@ pub(crate) struct Slot {
     dead_letters: DeadLetters,
     metrics: Arc<NodeMetrics>,
     job: Arc<JobState>,
-    watermark: Option<i64>,
+    watermark: Option<EventTime>,
     portions: Portions,
     /// Whether the function has failed the job; rows that arrive later are not processed.
     gave_up: bool,
@@ -58,7 +59,7 @@ impl Operator for Slot {
         let row_count = batch.row_count();
         self.metrics.rows_in.fetch_add(row_count as u64, Relaxed);
         let input = columns_for(&self.reads, |c| gather(&batch, c))?;
-        let context = CallContext { watermark: self.watermark, processing_time: tick as i64 };
+        let context = CallContext { watermark: self.watermark, processing_time: tick.processing_time() };
         let answer = self.function.transform(&input, row_count, &context)?;
         for (rows, shape) in answer.outputs.into_iter().zip(&self.outputs) {
             let emitted = assemble(&batch, rows, &shape.columns)?;

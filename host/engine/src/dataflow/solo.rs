@@ -49,7 +49,7 @@ struct SoloInput {
 }
 
 impl Solo {
-    /// Opens the graph's process function, which reads sources. `now` is processing time, Unix milliseconds.
+    /// Opens the graph's process function, which reads sources. `now` is its first tick.
     ///
     /// # Errors
     /// The graph has no such node, or its function cannot be opened.

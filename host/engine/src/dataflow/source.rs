@@ -22,6 +22,7 @@ use super::progress::SplitProgress;
 use super::watermark::{Merge, Signal};
 use flowgate_base::clock;
 use flowgate_base::error::Result;
+use flowgate_base::time::ProcessingTime;
 use flowgate_connect::source::{Poll, SplitReader};
 
 /// How far the control stream is ahead of the clock while sources emit rows, in milliseconds: the time that a stop takes to reach
@@ -104,7 +105,7 @@ pub(crate) struct SourceOperator {
     /// Why the source ends before its splits do.
     cut: Option<Cut>,
     /// The time of the next wake-up, if one is set.
-    wakes_at: Option<i64>,
+    wakes_at: Option<ProcessingTime>,
 }
 
 /// Why a source ends before its splits do.
@@ -130,7 +131,7 @@ enum Next {
     /// It emitted rows, and may have more.
     More,
     /// It has no rows before this time, or before somebody wakes it.
-    Wait(Option<i64>),
+    Wait(Option<ProcessingTime>),
     /// Too much is in flight, or the source is ahead of others: it is woken when that has changed.
     Shut,
     /// It emits no more rows.
@@ -186,9 +187,9 @@ impl SourceOperator {
             self.gate.seat.waits.set(true);
             return Ok(Next::Shut);
         }
-        let now = tick as i64;
-        let mut until: Option<i64> = None;
-        let mut sooner = |at: i64| until = Some(until.map_or(at, |u| u.min(at)));
+        let now = tick.processing_time();
+        let mut until: Option<ProcessingTime> = None;
+        let mut sooner = |at: ProcessingTime| until = Some(until.map_or(at, |u| u.min(at)));
         for _ in 0..self.splits.len() {
             let index = self.next;
             self.next = (self.next + 1) % self.splits.len();
@@ -221,7 +222,7 @@ impl SourceOperator {
                     return Ok(Next::More);
                 }
                 Poll::Pending => {}
-                Poll::PendingUntil(at) => sooner(at),
+                Poll::PendingUntil(at) => sooner(ProcessingTime(at)),
                 Poll::End => {
                     self.progress.note_end(index);
                     let ended = self.splits[index].take().and_then(|split| split.assigner);
@@ -263,10 +264,10 @@ impl SourceOperator {
         let mut next = Ok(Next::More);
         for _ in 0..self.gate.limits.batches_per_turn {
             // T7: the clock is read before the reader is polled.
-            let now = (clock::now_ms().max(0) as Tick).max(tick);
+            let now = Tick::at(clock::now()).max(tick);
             if self.cut.is_none() && granted.is_none_or(|granted| granted <= now) {
                 // The control stream has not reached `now`: when it has, this source is scheduled again.
-                self.job.request_ticks(now + LEAD_MS);
+                self.job.request_ticks(now.plus_ms(LEAD_MS));
                 ports.send(out, tick);
                 return Ok(Turn::Holds(tick));
             }
@@ -281,19 +282,19 @@ impl SourceOperator {
         }
         // Rows that were read before an error are sent.
         ports.send(out, tick);
-        if granted.is_some_and(|granted| granted < tick + LEAD_MS / 2) {
-            self.job.request_ticks(tick + LEAD_MS);
+        if granted.is_some_and(|granted| granted < tick.plus_ms(LEAD_MS / 2)) {
+            self.job.request_ticks(tick.plus_ms(LEAD_MS));
         }
         match next? {
             Next::More => self.wake.now(),
             Next::Wait(until) => {
-                let due = self.job.next_due(tick).map(|due| due as i64);
+                let due = self.job.next_due(tick).map(Tick::processing_time);
                 if let Some(at) = until.into_iter().chain(due).min() {
-                    self.wake_at(at, tick as i64);
+                    self.wake_at(at, tick.processing_time());
                 }
-                return Ok(Turn::Holds(tick + 1));
+                return Ok(Turn::Holds(tick.next()));
             }
-            Next::Shut => return Ok(Turn::Holds(tick + 1)),
+            Next::Shut => return Ok(Turn::Holds(tick.next())),
             Next::Done => {
                 if self.cut != Some(Cut::Stopped) {
                     out.signal(Signal::ended(self.time.merged().watermark));
@@ -305,10 +306,10 @@ impl SourceOperator {
         Ok(Turn::Holds(tick))
     }
 
-    fn wake_at(&mut self, at: i64, now: i64) {
+    fn wake_at(&mut self, at: ProcessingTime, now: ProcessingTime) {
         if self.wakes_at.is_none_or(|earlier| earlier <= now || at < earlier) {
             self.wakes_at = Some(at);
-            self.wake.after_ms(at.saturating_sub(now).max(1) as u64);
+            self.wake.after_ms(at.ms_since(now).max(1) as u64);
         }
     }
 }

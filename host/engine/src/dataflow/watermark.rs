@@ -19,17 +19,19 @@
 
 use serde::{Deserialize, Serialize};
 
+use flowgate_base::time::EventTime;
+
 /// The watermark before the first one: nothing is known.
-pub(crate) const START_OF_TIME: i64 = i64::MIN;
+pub(crate) const START_OF_TIME: EventTime = EventTime::MIN;
 
 /// The watermark after the last row.
-pub const END_OF_TIME: i64 = i64::MAX;
+pub const END_OF_TIME: EventTime = EventTime::MAX;
 
 /// A sender's promise about the rows after this signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Signal {
-    /// No row with an event time at or before it (Unix milliseconds) is expected.
-    pub watermark: i64,
+    /// No row with an event time at or before it is expected.
+    pub watermark: EventTime,
     /// Whether to wait for the sender.
     pub activity: Activity,
 }
@@ -50,17 +52,17 @@ impl Signal {
     pub(crate) const START: Signal = Signal { watermark: START_OF_TIME, activity: Activity::Active };
 
     /// Returns the signal of an active sender at this watermark.
-    pub(crate) fn active(watermark: i64) -> Self {
+    pub(crate) fn active(watermark: EventTime) -> Self {
         Signal { watermark, activity: Activity::Active }
     }
 
     /// Returns the signal of an idle sender at this watermark.
-    pub(crate) fn idle(watermark: i64) -> Self {
+    pub(crate) fn idle(watermark: EventTime) -> Self {
         Signal { watermark, activity: Activity::Idle }
     }
 
     /// Returns the signal of a sender that has ended; its last watermark was this one.
-    pub(crate) fn ended(watermark: i64) -> Self {
+    pub(crate) fn ended(watermark: EventTime) -> Self {
         Signal { watermark, activity: Activity::Ended }
     }
 
@@ -76,11 +78,11 @@ impl Signal {
 
     /// Returns the same signal with a watermark that lags by `lag_ms`.
     pub(crate) fn lagging_by(self, lag_ms: i64) -> Self {
-        Signal { watermark: self.watermark.saturating_sub(lag_ms), ..self }
+        Signal { watermark: self.watermark.minus_ms(lag_ms), ..self }
     }
 
     /// Returns the watermark, if there has been one.
-    pub(crate) fn known_watermark(&self) -> Option<i64> {
+    pub(crate) fn known_watermark(&self) -> Option<EventTime> {
         (self.watermark != START_OF_TIME).then_some(self.watermark)
     }
 }
@@ -89,7 +91,7 @@ impl Signal {
 #[derive(Debug, Clone)]
 pub(crate) struct BoundedOutOfOrderness {
     bound_ms: i64,
-    greatest: Option<i64>,
+    greatest: Option<EventTime>,
 }
 
 impl BoundedOutOfOrderness {
@@ -99,14 +101,14 @@ impl BoundedOutOfOrderness {
     }
 
     /// Takes into account the greatest event time of a batch.
-    pub(crate) fn observe(&mut self, greatest_of_batch: i64) {
+    pub(crate) fn observe(&mut self, greatest_of_batch: EventTime) {
         self.greatest = self.greatest.max(Some(greatest_of_batch));
     }
 
     /// Returns the current watermark.
-    pub(crate) fn current(&self) -> i64 {
+    pub(crate) fn current(&self) -> EventTime {
         // An event time at the end of the range must not look like the end of the stream.
-        let watermark = |greatest: i64| greatest.saturating_sub(self.bound_ms).saturating_sub(1).min(END_OF_TIME - 1);
+        let watermark = |greatest: EventTime| greatest.minus_ms(self.bound_ms).minus_ms(1).min(END_OF_TIME.minus_ms(1));
         self.greatest.map_or(START_OF_TIME, watermark)
     }
 }
@@ -172,7 +174,7 @@ mod tests {
             let mut watermark = START_OF_TIME;
             let mut script = Vec::new();
             for (step, idle) in steps {
-                watermark = if watermark == START_OF_TIME { step } else { watermark + step };
+                watermark = if watermark == START_OF_TIME { EventTime(step) } else { watermark.plus_ms(step) };
                 script.push(if idle { Signal::idle(watermark) } else { Signal::active(watermark) });
             }
             if ends {
@@ -216,7 +218,7 @@ mod tests {
                 model[from] = signal;
                 prop_assert_eq!(changed.is_some(), merge.merged() != last, "returned exactly if it has changed");
                 let merged = merge.merged();
-                let active: Vec<i64> =
+                let active: Vec<EventTime> =
                     model.iter().filter(|m| m.activity == Activity::Active).map(|m| m.watermark).collect();
                 let all = model.iter().map(|m| m.watermark).max().unwrap();
                 prop_assert!(merged.watermark >= last.watermark, "T1: {:?} after {:?}", merged, last);
@@ -257,8 +259,8 @@ mod tests {
     fn t3_the_watermark_stays_the_bound_behind_the_greatest_event_time() {
         let mut generator = BoundedOutOfOrderness::new(5);
         let mut seen = |time: i64| {
-            generator.observe(time);
-            generator.current()
+            generator.observe(EventTime(time));
+            generator.current().0
         };
         assert_eq!([seen(100), seen(99), seen(101), seen(i64::MAX)], [94, 94, 95, i64::MAX - 6]);
         assert_eq!(BoundedOutOfOrderness::new(0).current(), START_OF_TIME);
@@ -266,7 +268,10 @@ mod tests {
 
     #[test]
     fn t2_the_last_watermark_of_an_ended_sender_counts_whoever_ended_first() {
-        let (ended, idle) = ([Signal::active(10), Signal::ended(10)], [Signal::active(5), Signal::idle(5)]);
+        let (ended, idle) = (
+            [Signal::active(EventTime(10)), Signal::ended(EventTime(10))],
+            [Signal::active(EventTime(5)), Signal::idle(EventTime(5))],
+        );
         let [a, b] = [0, 1];
         let orders = [
             [(a, ended[0]), (a, ended[1]), (b, idle[0]), (b, idle[1])],
@@ -275,19 +280,23 @@ mod tests {
             [(a, ended[0]), (b, idle[0]), (b, idle[1]), (a, ended[1])],
         ];
         for order in orders {
-            assert_eq!(play(2, &order).merged(), Signal::idle(10), "{order:?}");
+            assert_eq!(play(2, &order).merged(), Signal::idle(EventTime(10)), "{order:?}");
         }
     }
 
     #[test]
     fn t1_an_idle_sender_that_comes_back_late_does_not_take_time_back() {
         let mut merge = Merge::new(2);
-        assert_eq!(merge.receive(0, Signal::active(10)), None);
-        assert_eq!(merge.receive(1, Signal::idle(START_OF_TIME)), Some(Signal::active(10)));
-        assert_eq!(merge.receive(1, Signal::active(4)), None);
-        assert_eq!(merge.receive(0, Signal::active(20)), None, "the sender that is active again holds the watermark");
-        assert_eq!(merge.receive(1, Signal::active(15)), Some(Signal::active(15)));
-        assert_eq!(merge.receive(0, Signal::ended(20)), None);
-        assert_eq!(merge.receive(1, Signal::ended(15)), Some(Signal::ended(20)));
+        assert_eq!(merge.receive(0, Signal::active(EventTime(10))), None);
+        assert_eq!(merge.receive(1, Signal::idle(START_OF_TIME)), Some(Signal::active(EventTime(10))));
+        assert_eq!(merge.receive(1, Signal::active(EventTime(4))), None);
+        assert_eq!(
+            merge.receive(0, Signal::active(EventTime(20))),
+            None,
+            "the sender that is active again holds the watermark"
+        );
+        assert_eq!(merge.receive(1, Signal::active(EventTime(15))), Some(Signal::active(EventTime(15))));
+        assert_eq!(merge.receive(0, Signal::ended(EventTime(20))), None);
+        assert_eq!(merge.receive(1, Signal::ended(EventTime(15))), Some(Signal::ended(EventTime(20))));
     }
 }

@@ -152,12 +152,12 @@ pub(super) fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>)
 }
 
 /// The input of the control stream; one worker has it.
-type ControlInput = InputHandle<Tick, NoopBuilder<Messages>>;
+type ControlInput = InputHandle<u64, NoopBuilder<Messages>>;
 
 /// The handles of a worker's dataflow that its loop uses.
 struct Built {
     /// A probe after every sink.
-    probe: ProbeHandle<Tick>,
+    probe: ProbeHandle<u64>,
     /// Sources, and whether each waits for the probe to advance.
     sources: Vec<(Wake, Rc<Cell<bool>>)>,
 }
@@ -166,7 +166,7 @@ struct Built {
 fn work(worker: &mut Worker, graph: &JobGraph, opened: &Opened, job: &Arc<JobState>) {
     job.register_worker();
     let mut input = ControlInput::new_with_builder();
-    let built: Result<Built> = worker.dataflow::<Tick, _, _>(|scope| {
+    let built: Result<Built> = worker.dataflow::<u64, _, _>(|scope| {
         let control = input.to_stream(scope);
         let mut stage = TimelyStage::new(&scope, control, job, graph.in_flight_bytes);
         build(&mut stage, graph, opened, job)?;
@@ -199,10 +199,10 @@ fn run(worker: &mut Worker, built: Built, mut control: Option<ControlInput>, job
                 let how = if job.drain_requested() { Control::Drain } else { Control::Stop };
                 let stop = (0..worker.peers()).map(|to| Envelope::new(to as u32, Message::Control(how))).collect();
                 control.send_batch(&mut Messages(stop));
-                let now = clock::now_ms().max(0) as Tick;
-                control.advance_to((now + LEAD_MS).max(control.time() + 1));
+                let now = Tick::at(clock::now());
+                control.advance_to(now.plus_ms(LEAD_MS).0.max(control.time() + 1));
             }
-            let requested = job.requested_ticks();
+            let requested = job.requested_ticks().0;
             if requested > *control.time() {
                 control.advance_to(requested);
             }

@@ -118,12 +118,12 @@ pub struct SourceNode {
     /// The connector.
     pub connector: Connector,
     /// Event time of its rows.
-    pub event_time: Option<EventTime>,
+    pub event_time: Option<EventTimeColumn>,
 }
 
 /// The assignment of event time and watermarks to a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EventTime {
+pub struct EventTimeColumn {
     /// Position of a timestamp column in the main output's schema.
     pub column: usize,
     /// The milliseconds by which the watermark lags the greatest event time.
@@ -188,7 +188,7 @@ pub struct TransformNode {
     /// What happens to rows that fail.
     pub on_error: spec::OnError,
     /// The event time of the main output, if it is assigned again.
-    pub event_time: Option<EventTime>,
+    pub event_time: Option<EventTimeColumn>,
 }
 
 /// An output of a transform: the columns of which it is assembled.
@@ -231,7 +231,7 @@ pub struct WindowNode {
     /// What happens to rows that a plugin aggregate fails.
     pub on_error: spec::OnError,
     /// The event time of the main output, if it is assigned again.
-    pub event_time: Option<EventTime>,
+    pub event_time: Option<EventTimeColumn>,
 }
 
 /// Windows.
@@ -346,7 +346,7 @@ pub struct ProcessNode {
     /// What happens to rows that fail.
     pub on_error: spec::OnError,
     /// The event time of the main output, if it is assigned again.
-    pub event_time: Option<EventTime>,
+    pub event_time: Option<EventTimeColumn>,
 }
 
 /// A selection of columns.
@@ -355,14 +355,14 @@ pub struct SelectNode {
     /// The positions of the columns in the input's schema.
     pub columns: Vec<usize>,
     /// The event time of the main output, if it is assigned again.
-    pub event_time: Option<EventTime>,
+    pub event_time: Option<EventTimeColumn>,
 }
 
 /// A union.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UnionNode {
     /// The event time of the main output, if it is assigned again.
-    pub event_time: Option<EventTime>,
+    pub event_time: Option<EventTimeColumn>,
 }
 
 /// A sink.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::graph::{EventTime, PluginFunction};
+use super::graph::{EventTimeColumn, PluginFunction};
 use super::spec;
 use flowgate_base::schema::Schema;
 
@@ -25,7 +25,7 @@ pub struct JoinNode {
     /// What happens to pairs that the function fails.
     pub on_error: spec::OnError,
     /// The event time of the main output, if it is assigned again.
-    pub event_time: Option<EventTime>,
+    pub event_time: Option<EventTimeColumn>,
 }
 
 /// The condition on which rows of equal key match.
@@ -96,5 +96,5 @@ pub struct LookupNode {
     /// The columns of the main output.
     pub columns: Vec<PairColumn>,
     /// The event time of the main output, if it is assigned again.
-    pub event_time: Option<EventTime>,
+    pub event_time: Option<EventTimeColumn>,
 }

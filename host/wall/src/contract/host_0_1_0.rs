@@ -39,11 +39,11 @@ impl metrics::Host for HostState {
 
 impl context::Host for HostState {
     fn watermark(&mut self) -> Result<Option<i64>> {
-        Ok(self.context.watermark)
+        Ok(self.context.watermark.map(|watermark| watermark.0))
     }
 
     fn processing_time(&mut self) -> Result<i64> {
-        Ok(self.context.processing_time)
+        Ok(self.context.processing_time.0)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::dataflow::job_state::JobState;
 use crate::dataflow::join::table::SharedTable;
 use crate::dataflow::shuffle::{Shuffle, Target};
 use crate::error::StartError;
-use crate::job::graph::{EventTime, JobGraph, Node, NodeKind, PluginFunction};
+use crate::job::graph::{EventTimeColumn, JobGraph, Node, NodeKind, PluginFunction};
 use crate::job::spec::OnError;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
@@ -122,7 +122,7 @@ impl<S: Stage> Builder<'_, S> {
         node: &Node,
         inputs: Vec<(S::Edge, Route)>,
         operator: Box<dyn Operator>,
-        event_time: Option<&EventTime>,
+        event_time: Option<&EventTimeColumn>,
     ) -> Vec<S::Edge> {
         let outputs = node.outputs.len();
         let operator = match event_time {

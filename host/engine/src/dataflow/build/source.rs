@@ -8,7 +8,7 @@ use crate::dataflow::engine::{Forward, MakeSource, Route, Stage};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::shuffle::Target;
 use crate::dataflow::source::{Gate, InFlight, OpenSplit, SourceOperator};
-use crate::job::graph::{EventTime, Node, NodeId};
+use crate::job::graph::{EventTimeColumn, Node, NodeId};
 use crate::job::spec::OnError;
 use flowgate_base::error::{Error, Result};
 use flowgate_connect::source::{Poll, Position, Progress, SplitReader};
@@ -42,7 +42,12 @@ impl SplitReader for Warning {
 impl<S: Stage> Builder<'_, S> {
     /// Adds a source; its splits are divided among the workers. If there are fewer splits than workers, its rows are spread, unless
     /// an operator needs the rows of a split in their order.
-    pub(super) fn source(&mut self, id: usize, node: &Node, event_time: Option<&EventTime>) -> Result<Vec<S::Edge>> {
+    pub(super) fn source(
+        &mut self,
+        id: usize,
+        node: &Node,
+        event_time: Option<&EventTimeColumn>,
+    ) -> Result<Vec<S::Edge>> {
         let (source, splits) =
             self.opened.sources.get(&id).ok_or_else(|| Error::internal("a source that was not opened"))?;
         let (workers, me) = (self.workers(), self.stage.worker());

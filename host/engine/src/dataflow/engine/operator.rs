@@ -4,9 +4,47 @@ use super::outputs::Outputs;
 use crate::dataflow::batch::Batch;
 use crate::dataflow::watermark::Signal;
 use flowgate_base::error::Result;
+use flowgate_base::time::ProcessingTime;
 
-/// The engine's logical time: a tick, in Unix milliseconds of processing time.
-pub type Tick = u64;
+/// The dataflow's logical time: Unix milliseconds of processing time, from 1970 on. All rows of a tick have the same processing
+/// time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tick(pub u64);
+
+impl Tick {
+    /// The tick before all rows.
+    pub const START: Tick = Tick(0);
+
+    /// Returns the tick at a processing time; the first tick for a time before 1970.
+    #[must_use]
+    pub const fn at(time: ProcessingTime) -> Tick {
+        Tick(if time.0 < 0 { 0 } else { time.0 as u64 })
+    }
+
+    /// Returns the processing time of the rows of this tick.
+    #[must_use]
+    pub const fn processing_time(self) -> ProcessingTime {
+        ProcessingTime(if self.0 > i64::MAX as u64 { i64::MAX } else { self.0 as i64 })
+    }
+
+    /// Returns the tick `ms` milliseconds later, or the last tick if that is out of range.
+    #[must_use]
+    pub const fn plus_ms(self, ms: u64) -> Tick {
+        Tick(self.0.saturating_add(ms))
+    }
+
+    /// Returns the tick `ms` milliseconds earlier, or the first tick if that is out of range.
+    #[must_use]
+    pub const fn minus_ms(self, ms: u64) -> Tick {
+        Tick(self.0.saturating_sub(ms))
+    }
+
+    /// Returns the next tick.
+    #[must_use]
+    pub const fn next(self) -> Tick {
+        self.plus_ms(1)
+    }
+}
 
 /// How messages reach an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

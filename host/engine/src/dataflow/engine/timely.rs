@@ -32,7 +32,7 @@ use crate::dataflow::source::Turn;
 use flowgate_base::error::{Error, Result};
 
 /// A stream of messages.
-pub(super) type Edge<'scope> = Stream<'scope, Tick, Messages>;
+pub(super) type Edge<'scope> = Stream<'scope, u64, Messages>;
 
 /// Sends each message to the worker to which it is addressed, in order for each worker.
 struct ByAddress;
@@ -64,25 +64,25 @@ impl Distributor<Messages> for ByAddress {
     }
 }
 
-type Output = OutputBuilder<Tick, NoopBuilder<Messages>>;
+type Output = OutputBuilder<u64, NoopBuilder<Messages>>;
 
 /// The outputs of an operator in the engine, with the capabilities that its shell holds for them.
 struct Ports {
     outputs: Vec<(Output, Arc<Load>)>,
-    held: Vec<Capability<Tick>>,
+    held: Vec<Capability<u64>>,
 }
 
 impl Ports {
     /// The tick of the capabilities.
     fn tick(&self) -> Tick {
-        self.held.first().map(|c| *c.time()).unwrap_or_default()
+        Tick(self.held.first().map(|c| *c.time()).unwrap_or_default())
     }
 
     /// Gives up the ticks before this one.
     fn advance(&mut self, tick: Tick) {
         for held in &mut self.held {
-            if *held.time() < tick {
-                held.downgrade(&tick);
+            if *held.time() < tick.0 {
+                held.downgrade(&tick.0);
             }
         }
     }
@@ -96,7 +96,7 @@ impl shell::Ports for Ports {
                 for envelope in &mut messages.0 {
                     envelope.count_for(load);
                 }
-                let at = held.delayed(&tick.max(*held.time()));
+                let at = held.delayed(&tick.0.max(*held.time()));
                 output.activate().session_with_builder(&at).give_container(&mut messages);
             }
         }
@@ -111,13 +111,13 @@ impl shell::Ports for Ports {
 
 /// The dataflow of one worker.
 pub(crate) struct TimelyStage<'a, 'scope> {
-    scope: &'a Scope<'scope, Tick>,
+    scope: &'a Scope<'scope, u64>,
     control: Edge<'scope>,
     job: &'a Arc<JobState>,
     /// Bound of the bytes in flight from each output.
     in_flight_bytes: u64,
     /// Follows every sink.
-    pub probe: ProbeHandle<Tick>,
+    pub probe: ProbeHandle<u64>,
     /// Sources, and whether each waits for the probe to advance.
     pub sources: Vec<(Wake, Rc<Cell<bool>>)>,
 }
@@ -126,7 +126,7 @@ impl<'a, 'scope> TimelyStage<'a, 'scope> {
     /// Creates the stage of a worker. `control` carries changes to sources; `in_flight_bytes` bounds the bytes in flight from each
     /// output of an operator.
     pub(crate) fn new(
-        scope: &'a Scope<'scope, Tick>,
+        scope: &'a Scope<'scope, u64>,
         control: Edge<'scope>,
         job: &'a Arc<JobState>,
         in_flight_bytes: u64,
@@ -198,7 +198,7 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
                     ports = None;
                     return;
                 }
-                let frontier = frontiers.iter().filter_map(|f| f.frontier().first().copied()).min();
+                let frontier = frontiers.iter().filter_map(|f| f.frontier().first().copied().map(Tick)).min();
                 match settle(catch_unwind(AssertUnwindSafe(|| shell.run(arrived, frontier, open)))) {
                     Ok(Next::Wait(tick)) => open.advance(tick),
                     Ok(Next::Again) => wake.now(),
@@ -231,7 +231,7 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
         let waits = Rc::new(Cell::new(false));
         self.sources.push((wake.clone(), Rc::clone(&waits)));
         let probe = self.probe.clone();
-        let is_in_flight = Rc::new(move |tick: Tick| probe.less_equal(&tick));
+        let is_in_flight = Rc::new(move |tick: Tick| probe.less_equal(&tick.0));
         let mut source = match make(SourceSeat { wake: wake.clone(), is_in_flight, waits }) {
             Ok(source) => source,
             Err(error) => {
@@ -260,7 +260,7 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
                     ports = None;
                     return;
                 }
-                let granted = frontiers[0].frontier().first().copied();
+                let granted = frontiers[0].frontier().first().copied().map(Tick);
                 let held = open.tick();
                 let turn = settle(catch_unwind(AssertUnwindSafe(|| source.run(granted, held, open, &mut out))));
                 match turn {
@@ -284,7 +284,7 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
 type Pull = Box<dyn FnMut(&mut Arrived)>;
 
 /// Connects an input. The returned function moves the messages that have arrived, with their tick.
-fn pull<'scope>(builder: &mut OperatorBuilder<'scope, Tick>, edge: Edge<'scope>, route: Route, index: usize) -> Pull {
+fn pull<'scope>(builder: &mut OperatorBuilder<'scope, u64>, edge: Edge<'scope>, route: Route, index: usize) -> Pull {
     match route {
         Route::Local => {
             let mut input = builder.new_input(edge, Pipeline);
@@ -302,8 +302,8 @@ fn pull<'scope>(builder: &mut OperatorBuilder<'scope, Tick>, edge: Edge<'scope>,
 }
 
 /// The tick of a message; each message here has exactly one.
-fn tick_of(stamp: &Stamp<Tick>) -> Tick {
-    stamp.least().copied().unwrap_or_default()
+fn tick_of(stamp: &Stamp<u64>) -> Tick {
+    Tick(stamp.least().copied().unwrap_or_default())
 }
 
 /// Turns an operator's panic, which is a defect of Flowgate, into an error.

@@ -20,6 +20,7 @@ use crate::dataflow::window::shape::TIME_LIMIT_MS;
 use crate::job::spec::JoinType;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::DataType;
+use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_state::store::StateStore;
 
 /// A join of rows as they arrive, on one worker: the kept rows of both sides.
@@ -27,18 +28,18 @@ pub(crate) struct Continuous {
     join: JoinType,
     bound: Bound,
     kept: [Kept; 2],
-    watermark: Option<i64>,
+    watermark: Option<EventTime>,
     /// Whether kept rows may have expired at the watermark.
     expires: bool,
     /// Processing time.
-    now: i64,
+    now: ProcessingTime,
     tasks: VecDeque<Task>,
 }
 
 /// Work in progress.
 enum Task {
     /// New rows and their processing time: they probe the kept rows of the other side, then are kept.
-    Probe(Probe, i64),
+    Probe(Probe, ProcessingTime),
     /// New rows without a pair, of which `emitted` were emitted.
     Alone { side: usize, rows: Batch, times: Option<ArrayRef>, emitted: usize },
     /// Kept rows without a pair, which are emitted and forgotten.
@@ -60,7 +61,15 @@ impl Continuous {
             Kept::new(left, left_types, bound.reach_ms(LEFT), store, "left"),
             Kept::new(right, right_types, bound.reach_ms(RIGHT), store, "right"),
         ];
-        Continuous { join, bound, kept, watermark: None, expires: false, now: 0, tasks: VecDeque::new() }
+        Continuous {
+            join,
+            bound,
+            kept,
+            watermark: None,
+            expires: false,
+            now: ProcessingTime::default(),
+            tasks: VecDeque::new(),
+        }
     }
 
     fn joined(&self, side: usize, rows: [Option<Batch>; 2], row_count: usize, times: Option<ArrayRef>) -> Joined {
@@ -96,13 +105,13 @@ impl Continuous {
     }
 
     /// Keeps the new rows that can still have a pair; those that cannot, and have had none, are emitted.
-    fn keep(&mut self, probe: Probe, now: i64) -> Result<()> {
+    fn keep(&mut self, probe: Probe, now: ProcessingTime) -> Result<()> {
         let side = probe.side;
         let reach_ms = self.bound.reach_ms(side);
         let waits_once = side == LEFT && matches!(self.join, JoinType::Semi | JoinType::Anti);
         let can_wait = |row: usize| {
             let open = match (reach_ms, self.watermark) {
-                (Some(reach), Some(watermark)) => probe.time(row).saturating_add(reach) > watermark,
+                (Some(reach), Some(watermark)) => probe.time(row).saturating_add(reach) > watermark.0,
                 _ => true,
             };
             open && !(waits_once && probe.matched[row])
@@ -223,7 +232,7 @@ impl Continuous {
 }
 
 impl JoinState for Continuous {
-    fn add(&mut self, side: usize, batch: &Batch, times: Option<&[i64]>, now: i64) -> Result<Added> {
+    fn add(&mut self, side: usize, batch: &Batch, times: Option<&[i64]>, now: ProcessingTime) -> Result<Added> {
         let mut added = Added::default();
         let mut batch = batch.clone();
         let mut own = None;
@@ -233,7 +242,7 @@ impl JoinState for Continuous {
             for (row, time) in times.iter().enumerate() {
                 if !(-TIME_LIMIT_MS..=TIME_LIMIT_MS).contains(time) {
                     added.out_of_range.push(row as u32);
-                } else if self.watermark.is_some_and(|watermark| self.bound.is_late(*time, watermark)) {
+                } else if self.watermark.is_some_and(|watermark| self.bound.is_late(*time, watermark.0)) {
                     added.late.push(row as u32);
                 } else {
                     on_time.push(row as u32);
@@ -264,7 +273,7 @@ impl JoinState for Continuous {
         Ok(added)
     }
 
-    fn advance(&mut self, watermark: i64) {
+    fn advance(&mut self, watermark: EventTime) {
         if self.watermark.is_some_and(|w| w >= watermark) {
             return;
         }
@@ -273,11 +282,11 @@ impl JoinState for Continuous {
         self.expires = matches!(self.bound, Bound::Interval { .. });
     }
 
-    fn tick(&mut self, now: i64) {
+    fn tick(&mut self, now: ProcessingTime) {
         self.now = self.now.max(now);
         if let Bound::Unbounded { ttl_ms: Some(ttl) } = self.bound {
             for kept in &mut self.kept {
-                kept.forget_until(now.saturating_sub(ttl));
+                kept.forget_until(now.minus_ms(ttl));
                 kept.sweep();
             }
         }
@@ -306,7 +315,7 @@ impl JoinState for Continuous {
         holds(LEFT) || holds(RIGHT)
     }
 
-    fn next_due(&self) -> Option<i64> {
+    fn next_due(&self) -> Option<ProcessingTime> {
         None
     }
 

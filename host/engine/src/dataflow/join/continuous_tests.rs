@@ -13,6 +13,7 @@ use super::test_rows::{
 };
 use crate::dataflow::window::shape::TIME_LIMIT_MS;
 use crate::job::spec::JoinType;
+use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_state::store::{JobStores, StateStore};
 
 fn bounds() -> impl Strategy<Value = (i64, i64)> {
@@ -47,7 +48,7 @@ struct Run {
 impl Run {
     fn new(join: JoinType, bound: Bound, memory: u64) -> Self {
         let (mut state, job) = with_memory(join, bound, memory);
-        state.advance(-50);
+        state.advance(EventTime(-50));
         let accepted = Default::default();
         Run { join, bound, job, memory, state, watermark: -50, accepted, late: 0, emitted: Vec::new(), next_id: 0 }
     }
@@ -56,7 +57,7 @@ impl Run {
         match step {
             Step::Watermark(further) => {
                 self.watermark += further;
-                self.state.advance(self.watermark);
+                self.state.advance(EventTime(self.watermark));
             }
             Step::Rows(side, rows) => {
                 let rows = rows.iter().map(|(key, after)| {
@@ -65,7 +66,7 @@ impl Run {
                 });
                 let rows: Vec<Row> = rows.collect();
                 let (rows_in, times) = batch(&rows);
-                let added = self.state.add(*side, &rows_in, Some(&times), 0).unwrap();
+                let added = self.state.add(*side, &rows_in, Some(&times), ProcessingTime(0)).unwrap();
                 self.late += added.late.len();
                 let is_late = |i: usize| added.late.contains(&(i as u32));
                 self.accepted[*side].extend(rows.iter().enumerate().filter(|(i, _)| !is_late(*i)).map(|(_, row)| *row));
@@ -79,7 +80,7 @@ impl Run {
     }
 
     fn end(&mut self) -> Vec<Out> {
-        self.state.advance(i64::MAX);
+        self.state.advance(EventTime::MAX);
         let emitted = drain(&mut self.state);
         self.emitted.extend(emitted);
         if self.state.kept_rows() == 0 {
@@ -178,7 +179,7 @@ proptest! {
         for (id, (side, key, later)) in rows.into_iter().enumerate() {
             now += later;
             let row = Row { key: Some(key), id: id as i64, time: now };
-            state.add(side, &batch(&[row]).0, None, now).unwrap();
+            state.add(side, &batch(&[row]).0, None, ProcessingTime(now)).unwrap();
             emitted.extend(drain(&mut state));
             for other in accepted[1 - side].iter().filter(|o| o.key == row.key && o.time > now - ttl) {
                 let (l, r) = if side == LEFT { (row.id, other.id) } else { (other.id, row.id) };
@@ -200,10 +201,10 @@ fn times_at_the_ends_of_the_range_are_set_aside() {
     let rows: Vec<Row> = times.iter().map(|time| Row { key: Some(1), id: 0, time: *time }).collect();
     let (rows, times) = batch(&rows);
     for side in [LEFT, RIGHT] {
-        assert_eq!(state.add(side, &rows, Some(&times), 0).unwrap().out_of_range, [0, 1, 4]);
+        assert_eq!(state.add(side, &rows, Some(&times), ProcessingTime(0)).unwrap().out_of_range, [0, 1, 4]);
     }
     assert_eq!(drain(&mut state).len(), 2, "the extremes are too far from each other");
-    state.advance(i64::MAX);
+    state.advance(EventTime::MAX);
     drain(&mut state);
     assert_eq!(state.kept_rows(), 0);
 }
@@ -214,9 +215,9 @@ fn the_product_of_a_hot_key_is_emitted_in_parts() {
     let mut state = in_memory(JoinType::Inner, Bound::Unbounded { ttl_ms: None });
     let rows: Vec<Row> = (0..300).map(|id| Row { key: Some(7), id, time: 0 }).collect();
     let (rows, _) = batch(&rows);
-    state.add(LEFT, &rows, None, 0).unwrap();
+    state.add(LEFT, &rows, None, ProcessingTime(0)).unwrap();
     assert_eq!(drain(&mut state), []);
-    state.add(RIGHT, &rows, None, 0).unwrap();
+    state.add(RIGHT, &rows, None, ProcessingTime(0)).unwrap();
     let mut emitted = drain(&mut state);
     assert_eq!(emitted.len(), 90_000);
     emitted.sort_unstable();
@@ -236,21 +237,21 @@ fn kept_rows_survive_compaction() {
         let time = |id: i64| if id % 100 == 0 { id + 200_000 } else { id };
         let rows: Vec<Row> = (start..start + 500).map(|id| Row { key: Some(id % 50), id, time: time(id) }).collect();
         let (rows, times) = batch(&rows);
-        state.add(LEFT, &rows, Some(&times), 0).unwrap();
+        state.add(LEFT, &rows, Some(&times), ProcessingTime(0)).unwrap();
         emitted.extend(drain(&mut state));
-        state.advance(start);
+        state.advance(EventTime(start));
         emitted.extend(drain(&mut state));
     }
     assert_eq!(state.kept_rows(), 1_200 + (total as usize - 1_200) - emitted.len());
-    state.advance(150_000);
+    state.advance(EventTime(150_000));
     emitted.extend(drain(&mut state));
     assert_eq!(state.kept_rows(), 1_200);
     let (right, times) = batch(&[Row { key: Some(0), id: -1, time: 200_600 }]);
-    state.add(RIGHT, &right, Some(&times), 0).unwrap();
+    state.add(RIGHT, &right, Some(&times), ProcessingTime(0)).unwrap();
     let pairs = drain(&mut state);
     let want: Vec<i64> = (0..=600).step_by(100).collect();
     assert_eq!(sorted(pairs).iter().map(|pair| pair.0.unwrap()).collect::<Vec<_>>(), want);
-    state.advance(i64::MAX);
+    state.advance(EventTime::MAX);
     emitted.extend(drain(&mut state));
     let mut ids: Vec<i64> = emitted.iter().filter_map(|g| g.0).chain(want).collect();
     ids.sort_unstable();
@@ -269,14 +270,14 @@ fn expired_rows_are_loaded_some_at_a_time() {
         let ids = (start..start + 1_000).flat_map(|id| [id, id + keys]);
         let rows: Vec<Row> = ids.map(|id| Row { key: Some(id % keys), id, time: time(id) }).collect();
         let (rows, times) = batch(&rows);
-        state.add(LEFT, &rows, Some(&times), 0).unwrap();
+        state.add(LEFT, &rows, Some(&times), ProcessingTime(0)).unwrap();
         assert_eq!(drain(&mut state), []);
     }
     check_listed(&job, |_| true, |_| true);
     let spilled = job.figures()[LEFT].spilled_keys;
     assert!(spilled > 50_000, "{spilled}");
     for (watermark, due) in [(1_006, 0..keys), (6_000, keys..2 * keys)] {
-        state.advance(watermark);
+        state.advance(EventTime(watermark));
         let (mut ids, mut most) = (Vec::new(), 0);
         while let Some(joined) = state.next().unwrap() {
             ids.extend(rows_of(joined).into_iter().filter_map(|row| row.0));

@@ -14,6 +14,7 @@ use super::side::{LEFT, RIGHT, emits_unmatched};
 use crate::dataflow::batch::Batch;
 use crate::job::spec::JoinType;
 use flowgate_base::error::Result;
+use flowgate_base::time::ProcessingTime;
 use flowgate_state::key::hash;
 
 /// Partitions of a window: for each of them, the whole window is read once.
@@ -71,7 +72,7 @@ impl Matching {
     pub(crate) fn step(
         &mut self,
         sides: &mut [SidePieces; 2],
-        now: i64,
+        now: ProcessingTime,
         results: &mut VecDeque<MatchResult>,
     ) -> Result<bool> {
         let mut open = match self.open.take() {
@@ -99,7 +100,7 @@ impl Matching {
     }
 
     /// Lists the rows of the partition on the listed side by key.
-    fn list(&self, sides: &mut [SidePieces; 2], now: i64) -> Result<Option<Listed>> {
+    fn list(&self, sides: &mut [SidePieces; 2], now: ProcessingTime) -> Result<Option<Listed>> {
         let side = &mut sides[self.listed];
         let mut pieces = Vec::new();
         for note in &self.pieces[self.listed] {
@@ -115,7 +116,7 @@ impl Matching {
     }
 
     /// Returns the rows of a piece that belong to the partition.
-    fn rows_of(&self, side: &mut SidePieces, note: &PieceNote, now: i64) -> Result<Batch> {
+    fn rows_of(&self, side: &mut SidePieces, note: &PieceNote, now: ProcessingTime) -> Result<Batch> {
         let piece = side.get(note)?;
         side.settle(now)?;
         if self.partitions == 1 {

@@ -9,6 +9,7 @@ use super::lists::{MATCHED, RowLists, RowMark};
 use super::side::NONE;
 use flowgate_base::error::Result;
 use flowgate_base::schema::DataType;
+use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_state::index::KeyIndex;
 use flowgate_state::store::{SlotKind, StateStore};
 use flowgate_state::table::{DUE_AT_ONCE, DueReason, NO_ROW, Table};
@@ -23,7 +24,7 @@ pub(crate) struct Kept {
     layout: Layout,
     table: Table<RowLists>,
     /// Processing times at which rows arrived, each with the number that follows its last row.
-    arrivals: VecDeque<(i64, u32)>,
+    arrivals: VecDeque<(ProcessingTime, u32)>,
     /// Rows before this number are forgotten, swept or not.
     forgotten: u32,
     swept: u32,
@@ -40,7 +41,7 @@ pub(crate) struct NewRows<'a> {
     /// Whether the row has had a pair, by row.
     pub matched: &'a [bool],
     /// Processing time.
-    pub now: i64,
+    pub now: ProcessingTime,
 }
 
 impl Kept {
@@ -115,7 +116,7 @@ impl Kept {
         let time = |row: usize| new.times.map_or(0, |times| times[row]);
         let marks = (0..row_count).map(|row| {
             let flags = if new.matched.get(row) == Some(&true) { MATCHED } else { 0 };
-            RowMark::new(key_rows[row], time(row), new.now, flags)
+            RowMark::new(key_rows[row], time(row), new.now.0, flags)
         });
         lists.append(marks, new.columns)?;
         self.arrivals.push_back((new.now, lists.end()));
@@ -140,26 +141,26 @@ impl Kept {
     }
 
     /// Returns the rows in memory that expire at this watermark; they are kept until they are forgotten.
-    pub(crate) fn expired(&mut self, watermark: i64) -> Vec<u32> {
-        self.table.values_mut().expired(watermark)
+    pub(crate) fn expired(&mut self, watermark: EventTime) -> Vec<u32> {
+        self.table.values_mut().expired(watermark.0)
     }
 
     /// Loads some of the keys in the file that have rows which expire at this watermark. Returns whether there were any: then
     /// [`Kept::expired`] returns their rows, and this is called again.
-    pub(crate) fn load_expired(&mut self, watermark: i64, now: i64) -> Result<bool> {
-        if self.table.spilled_due(DueReason::Time).is_none_or(|due| due > watermark) {
+    pub(crate) fn load_expired(&mut self, watermark: EventTime, now: ProcessingTime) -> Result<bool> {
+        if self.table.spilled_due(DueReason::Time).is_none_or(|due| due > watermark.0) {
             return Ok(false);
         }
         // The keys that were loaded before make room.
         self.settle(now)?;
-        self.table.load_due(DueReason::Time, watermark, DUE_AT_ONCE)?;
+        self.table.load_due(DueReason::Time, watermark.0, DUE_AT_ONCE)?;
         Ok(true)
     }
 
     /// Forgets the rows that arrived at this processing time or earlier; [`Kept::sweep`] clears them away.
-    pub(crate) fn forget_until(&mut self, processing_time: i64) {
+    pub(crate) fn forget_until(&mut self, processing_time: ProcessingTime) {
         let lists = self.table.values_mut();
-        lists.expired_until = lists.expired_until.max(Some(processing_time));
+        lists.expired_until = lists.expired_until.max(Some(processing_time.0));
         while let Some((at, end)) = self.arrivals.front()
             && *at <= processing_time
         {
@@ -181,8 +182,8 @@ impl Kept {
     }
 
     /// Makes room if memory is short, and compacts the rows if many are forgotten. Called between batches.
-    pub(crate) fn settle(&mut self, now: i64) -> Result<()> {
-        self.table.settle(now)?;
+    pub(crate) fn settle(&mut self, now: ProcessingTime) -> Result<()> {
+        self.table.settle(now.0)?;
         let Some(kept) = self.table.values_mut().compact()? else { return Ok(()) };
         // A row's new number is the number of kept rows before it.
         let number = |row: u32| kept.partition_point(|old| *old < row) as u32;

@@ -16,6 +16,7 @@ use crate::dataflow::metrics::NodeMetrics;
 use crate::dataflow::pending::Pending;
 use crate::dataflow::watermark::{END_OF_TIME, Signal};
 use flowgate_base::error::Result;
+use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_wall::CallContext;
 
 /// Positions of the outputs of a join node.
@@ -50,10 +51,10 @@ pub(crate) struct JoinOperator {
     letters: JoinLetters,
     metrics: Arc<NodeMetrics>,
     job: Arc<JobState>,
-    watermark: Option<i64>,
-    now: i64,
+    watermark: Option<EventTime>,
+    now: ProcessingTime,
     /// The due tick that was reported to the job.
-    due: Option<i64>,
+    due: Option<ProcessingTime>,
     pending: Pending,
     ended: bool,
 }
@@ -76,7 +77,7 @@ impl JoinOperator {
             metrics,
             job,
             watermark: None,
-            now: 0,
+            now: ProcessingTime::default(),
             due: None,
             pending: Pending::default(),
             ended: false,
@@ -115,7 +116,7 @@ impl JoinOperator {
         if due != self.due {
             self.due = due;
             if let Some(due) = due {
-                self.job.due_at(due as Tick);
+                self.job.due_at(Tick::at(due));
             }
         }
     }
@@ -124,13 +125,13 @@ impl JoinOperator {
 impl Operator for JoinOperator {
     fn batch(&mut self, input: usize, batch: Batch, tick: Tick, out: &mut Outputs) -> Result<()> {
         self.metrics.rows_in.fetch_add(batch.row_count() as u64, Relaxed);
-        self.now = self.now.max(tick as i64);
+        self.now = self.now.max(tick.processing_time());
         let times = match batch.event_time() {
             Some(times) if self.time.has_event_time => Some(times.gather()?),
             _ => None,
         };
         let times = times.as_ref().map(|times| &times.as_primitive::<TimestampMillisecondType>().values()[..]);
-        let added = self.state.add(input, &batch, times, tick as i64)?;
+        let added = self.state.add(input, &batch, times, tick.processing_time())?;
         if !added.late.is_empty() {
             self.metrics.late.fetch_add(added.late.len() as u64, Relaxed);
             out.emit(if input == LEFT { LATE } else { LATE_RIGHT }, batch.select(&added.late.into()));
@@ -162,8 +163,8 @@ impl Operator for JoinOperator {
     }
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
-        self.now = self.now.max(tick as i64);
-        self.state.tick(tick as i64);
+        self.now = self.now.max(tick.processing_time());
+        self.state.tick(tick.processing_time());
         self.emit(out)
     }
 
@@ -171,7 +172,7 @@ impl Operator for JoinOperator {
         self.ended = true;
         if complete {
             self.state.advance(END_OF_TIME);
-            self.state.tick(i64::MAX);
+            self.state.tick(ProcessingTime::MAX);
         }
         self.emit(out)
     }

@@ -14,6 +14,7 @@ use crate::dataflow::batch::{Batch, COLUMN_BYTES, Column, RowNumbers};
 use crate::error::RunError;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::DataType;
+use flowgate_base::time::ProcessingTime;
 use flowgate_state::bytes::{at_end, take_count};
 use flowgate_state::cell;
 use flowgate_state::cell::ColumnBuilder;
@@ -243,8 +244,8 @@ impl SidePieces {
     }
 
     /// Makes room if memory is short. Called between batches, and between the pieces of a matching.
-    pub(crate) fn settle(&mut self, now: i64) -> Result<()> {
-        self.table.settle(now)
+    pub(crate) fn settle(&mut self, now: ProcessingTime) -> Result<()> {
+        self.table.settle(now.0)
     }
 }
 

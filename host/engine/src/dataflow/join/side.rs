@@ -10,6 +10,7 @@ use arrow_array::ArrayRef;
 use crate::dataflow::batch::Batch;
 use crate::job::spec::JoinType;
 use flowgate_base::error::Result;
+use flowgate_base::time::{EventTime, ProcessingTime};
 
 /// The left input.
 pub(crate) const LEFT: usize = 0;
@@ -61,13 +62,13 @@ pub(crate) struct Added {
 /// time. After each of these calls, [`JoinState::next`] is called until it returns `None`, before any other call.
 pub(crate) trait JoinState {
     /// Receives rows of a side, with their event times if the join uses them. `now` is processing time.
-    fn add(&mut self, side: usize, batch: &Batch, times: Option<&[i64]>, now: i64) -> Result<Added>;
+    fn add(&mut self, side: usize, batch: &Batch, times: Option<&[i64]>, now: ProcessingTime) -> Result<Added>;
 
     /// Advances event time to this watermark.
-    fn advance(&mut self, watermark: i64);
+    fn advance(&mut self, watermark: EventTime);
 
     /// Advances processing time to `now`: no row will arrive with an earlier one.
-    fn tick(&mut self, now: i64);
+    fn tick(&mut self, now: ProcessingTime);
 
     /// Returns the next rows of the result, up to [`ROWS_AT_ONCE`]; `None`: there are none for now.
     fn next(&mut self) -> Result<Option<Joined>>;
@@ -76,7 +77,7 @@ pub(crate) trait JoinState {
     fn holds_results(&self) -> bool;
 
     /// The processing time at which the next result is due, if there is one.
-    fn next_due(&self) -> Option<i64>;
+    fn next_due(&self) -> Option<ProcessingTime>;
 
     /// The number of kept rows, in memory and in files.
     #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::dataflow::window::shape::Shape;
 use crate::job::spec::{JoinType, WindowTime};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::DataType;
+use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_state::store::StateStore;
 
 /// A worker's memory over its part for the lists of a window whose rows are not all in memory.
@@ -41,7 +42,7 @@ pub(crate) struct WindowJoin {
     /// The time up to which windows are due.
     target: Option<i64>,
     /// Processing time.
-    now: i64,
+    now: ProcessingTime,
     results: VecDeque<MatchResult>,
     /// Windows that are matched piece by piece, after the results.
     matchings: VecDeque<Matching>,
@@ -73,7 +74,7 @@ impl WindowJoin {
             lists_bytes_max: usize::try_from(store.worker_bytes() / LISTS_PART).unwrap_or(usize::MAX),
             fired_to: None,
             target: None,
-            now: 0,
+            now: ProcessingTime::default(),
             results: VecDeque::new(),
             matchings: VecDeque::new(),
         }
@@ -175,14 +176,14 @@ impl WindowJoin {
 }
 
 impl JoinState for WindowJoin {
-    fn add(&mut self, side: usize, batch: &Batch, times: Option<&[i64]>, now: i64) -> Result<Added> {
+    fn add(&mut self, side: usize, batch: &Batch, times: Option<&[i64]>, now: ProcessingTime) -> Result<Added> {
         self.now = self.now.max(now);
         let times = match (self.time, times) {
             (WindowTime::Event, Some(times)) => Times::Each(times),
             (WindowTime::Event, None) => {
                 return Err(Error::internal("an event-time join over rows without event time"));
             }
-            (WindowTime::Processing, _) => Times::One(now),
+            (WindowTime::Processing, _) => Times::One(now.0),
         };
         let Divided { parts, late, out_of_range } = divide(&self.shape, times, batch.row_count(), self.fired_to);
         // Panes are forgotten in order.
@@ -194,16 +195,16 @@ impl JoinState for WindowJoin {
         Ok(Added { late, out_of_range })
     }
 
-    fn advance(&mut self, watermark: i64) {
+    fn advance(&mut self, watermark: EventTime) {
         if self.time == WindowTime::Event {
-            self.target = self.target.max(Some(watermark));
+            self.target = self.target.max(Some(watermark.0));
         }
     }
 
-    fn tick(&mut self, now: i64) {
+    fn tick(&mut self, now: ProcessingTime) {
         self.now = self.now.max(now);
         if self.time == WindowTime::Processing {
-            self.target = self.target.max(Some(now - 1));
+            self.target = self.target.max(Some(now.0 - 1));
         }
     }
 
@@ -249,10 +250,10 @@ impl JoinState for WindowJoin {
         self.next_start().is_some()
     }
 
-    fn next_due(&self) -> Option<i64> {
+    fn next_due(&self) -> Option<ProcessingTime> {
         // A window fires when no row of its last millisecond can arrive any more.
         let window = (self.time == WindowTime::Processing).then(|| self.next_start())??;
-        Some(self.shape.fires_at(window) + 1)
+        Some(ProcessingTime(self.shape.fires_at(window) + 1))
     }
 
     #[cfg(test)]

@@ -12,6 +12,7 @@ use super::test_rows::{
 use super::window::WindowJoin;
 use crate::dataflow::window::shape::Shape;
 use crate::job::spec::{JoinType, WindowTime};
+use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_state::store::{JobStores, StateStore};
 
 /// Creates a join with `memory` bytes of memory, and the state of its job. Its keys have one column, or two, the second of
@@ -65,7 +66,7 @@ proptest! {
                 Step::Watermark(further) => {
                     now += further;
                     watermark = Some(now);
-                    state.advance(now);
+                    state.advance(EventTime(now));
                 }
                 Step::Rows(side, rows) => {
                     let rows: Vec<Row> = rows.into_iter().map(|(key, after)| {
@@ -73,7 +74,7 @@ proptest! {
                         Row { key, id: next_id, time: now + 1 + after }
                     }).collect();
                     let (rows_in, times) = batch(&rows);
-                    let added = state.add(side, &rows_in, Some(&times), 0).unwrap();
+                    let added = state.add(side, &rows_in, Some(&times), ProcessingTime(0)).unwrap();
                     for (i, row) in rows.into_iter().enumerate() {
                         let windows = open_windows(&shape, row.time, watermark);
                         prop_assert_eq!(windows.is_empty(), added.late.contains(&(i as u32)));
@@ -92,7 +93,7 @@ proptest! {
             }
             emitted.extend(fresh);
         }
-        state.advance(i64::MAX);
+        state.advance(EventTime::MAX);
         emitted.extend(drain(&mut state));
         prop_assert_eq!(state.kept_rows(), 0, "J3");
         check_listed(&job, |keys| keys == 0, |spilled| spilled == 0);
@@ -117,13 +118,13 @@ fn windows_of_processing_time_fire_by_ticks() {
     let shape = Shape { size_ms: 10, slide_ms: 10, lateness_ms: 0 };
     let (mut state, _job) = with_memory(shape, WindowTime::Processing, JoinType::Inner, None, u64::MAX);
     let (rows, _) = batch(&[Row { key: Some(1), id: 1, time: 0 }]);
-    state.add(LEFT, &rows, None, 12).unwrap();
-    state.add(RIGHT, &rows, None, 19).unwrap();
-    assert_eq!(state.next_due(), Some(20));
-    state.advance(1_000);
-    state.tick(19);
+    state.add(LEFT, &rows, None, ProcessingTime(12)).unwrap();
+    state.add(RIGHT, &rows, None, ProcessingTime(19)).unwrap();
+    assert_eq!(state.next_due(), Some(ProcessingTime(20)));
+    state.advance(EventTime(1_000));
+    state.tick(ProcessingTime(19));
     assert_eq!(drain(&mut state), []);
-    state.tick(20);
+    state.tick(ProcessingTime(20));
     assert_eq!(drain(&mut state), [(Some(1), Some(1), 19, Some(10))]);
     assert_eq!((state.next_due(), state.kept_rows()), (None, 0));
 }
@@ -134,7 +135,7 @@ fn add_many(state: &mut WindowJoin, time: i64) {
         let key = |id: i64| (id % 3 > 0).then_some(id * (2 + side as i64) % 40_000);
         let rows: Vec<Row> = (start..start + 500).map(|id| Row { key: key(id), id, time: time + id % 10 }).collect();
         let (rows, times) = batch(&rows);
-        state.add(side, &rows, Some(&times), 0).unwrap();
+        state.add(side, &rows, Some(&times), ProcessingTime(0)).unwrap();
         assert_eq!(drain(state), []);
     }
 }
@@ -150,7 +151,7 @@ fn windows_that_do_not_fit_are_matched_part_by_part() {
         add_many(&mut state, 0);
         add_many(&mut state, 10);
         let spilled: u64 = job.figures().iter().map(|slot| slot.spilled_keys).sum();
-        state.advance(19);
+        state.advance(EventTime(19));
         let (mut emitted, mut most) = (Vec::new(), 0);
         while let Some(joined) = state.next().unwrap() {
             assert_eq!(state.kept_rows(), if joined.window == Some(0) { 120_000 } else { 60_000 }, "J3");
@@ -177,22 +178,22 @@ fn late_rows_match_what_is_in_the_file() {
     let add = |state: &mut WindowJoin, side: usize, ids: std::ops::Range<i64>| {
         let rows: Vec<Row> = ids.map(|id| Row { key: Some(id % 4), id, time: 7 }).collect();
         let (rows, times) = batch(&rows);
-        state.add(side, &rows, Some(&times), 0).unwrap();
+        state.add(side, &rows, Some(&times), ProcessingTime(0)).unwrap();
         check_listed(&job, |keys| keys <= 1, |_| true);
         drain(state)
     };
     assert_eq!(add(&mut state, LEFT, 0..4), []);
     assert_eq!(add(&mut state, LEFT, 4..8), []);
-    state.advance(9);
+    state.advance(EventTime(9));
     assert_eq!(drain(&mut state), []);
     let emitted = add(&mut state, RIGHT, 100..102);
     let pair = |l: i64, r: i64| (Some(l), Some(r), 9, Some(0));
     assert_eq!(sorted(emitted), [pair(0, 100), pair(1, 101), pair(4, 100), pair(5, 101)]);
     let emitted = add(&mut state, LEFT, 8..9);
     assert_eq!(emitted, [pair(8, 100)]);
-    state.advance(14);
+    state.advance(EventTime(14));
     assert_eq!(drain(&mut state).len(), 5, "the other window");
-    state.advance(i64::MAX);
+    state.advance(EventTime::MAX);
     assert_eq!((drain(&mut state).len(), state.kept_rows()), (0, 0));
     check_listed(&job, |keys| keys == 0, |spilled| spilled == 0);
 }

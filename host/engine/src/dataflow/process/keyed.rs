@@ -1,6 +1,7 @@
 //! The state and the timers of one operator on one worker, for the keys of a call.
 
 use flowgate_base::error::Result;
+use flowgate_base::time::ProcessingTime;
 use flowgate_state::key::Keys;
 use flowgate_state::slots::{SlotSpec, Slots};
 use flowgate_state::store::{SlotKind, StateStore};
@@ -47,10 +48,10 @@ impl ProcessState {
         })
     }
 
-    /// Begins the calls of a batch. `keys` are its keys, each once; `now` is processing time.
-    pub(crate) fn begin(&mut self, keys: Keys, now: i64) -> Result<()> {
+    /// Begins the calls of a batch. `keys` are its keys, each once; `now` is their processing time.
+    pub(crate) fn begin(&mut self, keys: Keys, now: ProcessingTime) -> Result<()> {
         self.changes.clear();
-        self.slots.begin(&keys, now)?;
+        self.slots.begin(&keys, now.0)?;
         self.timers.settle()?;
         self.keys = keys;
         Ok(())

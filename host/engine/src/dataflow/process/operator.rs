@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use arrow_array::{ArrayRef, Int64Array, TimestampMillisecondArray};
 
 use super::arrangement::{Arrangement, CallInput};
-use super::firing::{Firing, TIMERS_PER_CALL};
+use super::firing::{Firing, Moment, TIMERS_PER_CALL};
 use super::keyed::{ProcessState, clock};
 use crate::dataflow::batch::{Batch, Column};
 use crate::dataflow::dead_letter::DeadLetters;
@@ -27,6 +27,7 @@ use crate::dataflow::watermark::{END_OF_TIME, Signal};
 use crate::job::graph::Read;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::{DataType, Field, Schema};
+use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_state::index::KeyIndex;
 use flowgate_state::key::Keys;
 use flowgate_state::timers::Due;
@@ -77,11 +78,11 @@ pub(crate) struct ProcessOperator {
     timer_letters: DeadLetters,
     metrics: Arc<NodeMetrics>,
     job: Arc<JobState>,
-    watermark: Option<i64>,
+    watermark: Option<EventTime>,
     /// Processing time: the greatest tick seen.
-    now: i64,
+    now: ProcessingTime,
     /// The due tick that was reported to the job.
-    due: Option<i64>,
+    due: Option<ProcessingTime>,
     /// Whether a timer is set: the operator may emit rows without further input.
     has_timers: bool,
     /// The number of each row's key; kept to reuse its memory.
@@ -94,7 +95,7 @@ pub(crate) struct ProcessOperator {
     /// The current firing of timers, by clock.
     firing: [Option<Firing>; 2],
     /// The watermark that was forwarded; results of timers are later.
-    forwarded: Option<i64>,
+    forwarded: Option<EventTime>,
     has_ended: bool,
     /// Whether the job has failed after rows that were done: further rows are not processed.
     gave_up: bool,
@@ -120,7 +121,7 @@ impl ProcessOperator {
             metrics,
             job,
             watermark: None,
-            now: 0,
+            now: ProcessingTime::default(),
             due: None,
             has_timers: false,
             key_of_row: Vec::new(),
@@ -154,23 +155,24 @@ impl ProcessOperator {
         Ok(answer.failures.into_iter().map(|failure| (failure.row, failure.message)).collect())
     }
 
-    /// Returns a clock that has a timer which is due, and the time up to which its timers are due.
-    fn next_due(&mut self) -> Result<Option<(TimerClock, i64)>> {
-        let processing_time = (!self.has_ended).then_some((TimerClock::ProcessingTime, self.now));
-        let event_time = self.watermark.map(|watermark| (TimerClock::EventTime, watermark));
+    /// Returns the time up to which timers are due, by a clock that has such a timer.
+    fn next_due(&mut self) -> Result<Option<Moment>> {
+        let processing_time = (!self.has_ended).then_some(Moment::ProcessingTime(self.now));
+        let event_time = self.watermark.map(Moment::EventTime);
         let timers = self.state.state::<ProcessState>()?.timers();
-        let is_due = |(by, up_to): &(TimerClock, i64)| timers.next(clock(*by)).is_some_and(|next| next <= *up_to);
+        let is_due = |up_to: &Moment| timers.next(clock(up_to.clock())).is_some_and(|next| next <= up_to.ms());
         Ok([event_time, processing_time].into_iter().flatten().find(is_due))
     }
 
-    /// Calls the function for timers of a clock that are due, including timers that were set meanwhile.
-    fn fire(&mut self, by: TimerClock, up_to: i64, out: &mut Outputs) -> Result<()> {
+    /// Calls the function for timers that are due, including timers that were set meanwhile.
+    fn fire(&mut self, up_to: Moment, out: &mut Outputs) -> Result<()> {
         let timers = self.state.state::<ProcessState>()?.timers();
+        let by = up_to.clock();
         let firing = &mut self.firing[clock(by) as usize];
         if firing.as_ref().is_none_or(|firing| firing.up_to() != up_to) {
             *firing = Some(Firing::new(up_to, timers.len()));
         }
-        let due = timers.due(clock(by), up_to, TIMERS_PER_CALL)?;
+        let due = timers.due(clock(by), up_to.ms(), TIMERS_PER_CALL)?;
         if let (Some(firing), Some(time), Some(tag)) = (firing, due.times.last(), due.tags.last()) {
             firing.fires(due.times.len(), *time, *tag)?;
         }
@@ -188,7 +190,7 @@ impl ProcessOperator {
             let chained = self.job.stop_requested() && self.firing.iter().flatten().any(Firing::is_chained);
             let due = if self.gave_up || chained { None } else { self.next_due()? };
             match due {
-                Some((by, up_to)) => self.fire(by, up_to, out)?,
+                Some(up_to) => self.fire(up_to, out)?,
                 None => return self.finish_firing(),
             }
         }
@@ -217,7 +219,7 @@ impl ProcessOperator {
         let context = self.context();
         let answer = self.function.on_timers(keys, &timers, &mut self.state, &context)?;
         // T3: the results of a timer that was set in the past are not late.
-        let earliest = self.forwarded.map_or(i64::MIN, |watermark| watermark.saturating_add(1));
+        let earliest = self.forwarded.map_or(i64::MIN, |watermark| watermark.plus_ms(1).0);
         let dated = due.times.iter().map(|time| *time.max(&earliest));
         let dated: ArrayRef = Arc::new(TimestampMillisecondArray::from_iter_values(dated));
         let times: ArrayRef = Arc::new(TimestampMillisecondArray::from(due.times));
@@ -238,12 +240,12 @@ impl ProcessOperator {
     fn schedule(&mut self) -> Result<()> {
         let timers = self.state.state::<ProcessState>()?.timers();
         self.has_timers = !timers.is_empty();
-        let next = timers.next(clock(TimerClock::ProcessingTime));
+        let next = timers.next(clock(TimerClock::ProcessingTime)).map(ProcessingTime);
         if next != self.due {
             self.due = next;
             // A tick is not negative, and timers that were due by now have fired.
             if let Some(due) = next.filter(|due| *due > self.now) {
-                self.job.due_at(due as Tick);
+                self.job.due_at(Tick::at(due));
             }
         }
         Ok(())
@@ -256,7 +258,7 @@ impl Operator for ProcessOperator {
             return Ok(());
         }
         let row_count = batch.row_count();
-        self.now = self.now.max(tick as i64);
+        self.now = self.now.max(tick.processing_time());
         self.metrics.rows_in.fetch_add(row_count as u64, Relaxed);
         let side = self.sides.get(input).ok_or_else(|| Error::internal("rows of an input that is not there"))?;
         let gather = |column: usize| {
@@ -299,12 +301,12 @@ impl Operator for ProcessOperator {
     }
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
-        self.now = self.now.max(tick as i64);
+        self.now = self.now.max(tick.processing_time());
         self.fire_due(out)
     }
 
     fn end(&mut self, complete: bool, tick: Tick, out: &mut Outputs) -> Result<()> {
-        self.now = self.now.max(tick as i64);
+        self.now = self.now.max(tick.processing_time());
         self.has_ended = true;
         if !complete {
             return self.finish_firing();

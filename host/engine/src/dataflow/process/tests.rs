@@ -24,6 +24,7 @@ use crate::job::graph::{PairColumn, PairOutput, Read};
 use crate::job::spec::OnError;
 use flowgate_base::error::Result;
 use flowgate_base::schema::{DataType, Field, Schema};
+use flowgate_base::time::EventTime;
 use flowgate_state::store::{JobStores, StateStore};
 use flowgate_wall::binding::OpenRequest;
 use flowgate_wall::{CompileIn, Function, Limits, Plugins, Settings};
@@ -159,27 +160,27 @@ impl Harness {
         Harness { operator, out: Outputs::new(&[Route::Local; 2], 0, 1), job, metrics, _plugins: plugins }
     }
 
-    fn rows(&mut self, input: usize, rows: &[(i64, i64)], tick: Tick) {
+    fn rows(&mut self, input: usize, rows: &[(i64, i64)], tick: u64) {
         let first: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.0)));
         let second: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.1)));
         let times: ArrayRef = Arc::new(TimestampMillisecondArray::from_value(7, rows.len()));
         let batch = Batch::new(vec![first, second], rows.len()).with_event_time(Some(times.into()));
-        self.operator.batch(input, batch, tick, &mut self.out).unwrap();
+        self.operator.batch(input, batch, Tick(tick), &mut self.out).unwrap();
         self.settle().unwrap();
     }
 
     fn watermark(&mut self, watermark: i64) -> Result<()> {
-        self.operator.signal(Signal::active(watermark), &mut self.out)?;
+        self.operator.signal(Signal::active(EventTime(watermark)), &mut self.out)?;
         self.settle()
     }
 
-    fn tick(&mut self, tick: Tick) {
-        self.operator.tick(tick, &mut self.out).unwrap();
+    fn tick(&mut self, tick: u64) {
+        self.operator.tick(Tick(tick), &mut self.out).unwrap();
         self.settle().unwrap();
     }
 
     fn end(&mut self) {
-        self.operator.end(true, 0, &mut self.out).unwrap();
+        self.operator.end(true, Tick::START, &mut self.out).unwrap();
         self.settle().unwrap();
     }
 
@@ -303,12 +304,12 @@ fn timers_of_processing_time_fire_at_their_tick_and_not_at_the_end() {
     let set = |time| instruction(time, 0, false, true);
     harness.rows(0, &[(1, set(1_000)), (2, set(900)), (3, set(5_000)), (4, set(500))], 600);
     assert_eq!(harness.emitted(), [(4, 500)], "in the past: at once");
-    assert_eq!(harness.job.next_due(600), Some(900));
+    assert_eq!(harness.job.next_due(Tick(600)), Some(Tick(900)));
     harness.tick(899);
     assert_eq!(harness.emitted(), []);
     harness.tick(1_000);
     assert_eq!(harness.emitted(), [(2, 900), (1, 1_000)]);
-    assert_eq!(harness.job.next_due(1_000), Some(5_000));
+    assert_eq!(harness.job.next_due(Tick(1_000)), Some(Tick(5_000)));
     harness.end();
     assert_eq!(harness.emitted(), []);
 }
@@ -351,7 +352,7 @@ fn receivers_take_results_of_timers_before_there_are_more() {
     let mut harness = Harness::new(LATER_AND_LATER, 1);
     harness.rows(0, &[(1, 1)], 1);
     harness.emitted();
-    harness.operator.signal(Signal::active(99), &mut harness.out).unwrap();
+    harness.operator.signal(Signal::active(EventTime(99)), &mut harness.out).unwrap();
     let (mut turns, mut rows) = (1, harness.emitted().len());
     assert!(rows < 100, "{rows} rows at once");
     while harness.operator.has_yielded() {
@@ -367,12 +368,12 @@ fn receivers_take_results_of_timers_before_there_are_more() {
 fn a_job_that_is_stopped_does_not_wait_for_timers_that_set_each_other() {
     let mut harness = Harness::new(LATER_AND_LATER, 1);
     harness.rows(0, &[(1, 1)], 1);
-    harness.operator.signal(Signal::active(i64::MAX / 2), &mut harness.out).unwrap();
+    harness.operator.signal(Signal::active(EventTime(i64::MAX / 2)), &mut harness.out).unwrap();
     assert!(harness.operator.has_yielded());
     harness.job.request_stop();
     harness.operator.resume(&mut harness.out).unwrap();
     assert!(!harness.operator.has_yielded());
-    harness.operator.end(false, 0, &mut harness.out).unwrap();
+    harness.operator.end(false, Tick::START, &mut harness.out).unwrap();
     assert!(!harness.operator.has_yielded());
 }
 

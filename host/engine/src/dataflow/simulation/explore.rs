@@ -20,6 +20,7 @@ use crate::job::graph::{JobGraph, NodeKind};
 use crate::job::load::{Document, Language, load};
 use flowgate_base::error::Result;
 use flowgate_base::schema::Schema;
+use flowgate_base::time::EventTime;
 use flowgate_connect::blackhole::Blackhole;
 use flowgate_connect::encode::json_row;
 use flowgate_wall::{Limits, Plugins};
@@ -191,7 +192,7 @@ impl Simulated {
                         Message::Batch(batch) => {
                             assert_eq!(last.activity, Activity::Active, "T4: {at}");
                             if makes_rows && output == 0 {
-                                let behind = times(batch).into_iter().any(|time| time <= last.watermark);
+                                let behind = times(batch).into_iter().any(|time| time <= last.watermark.0);
                                 assert!(!behind, "T3: {at}");
                             }
                         }
@@ -316,7 +317,7 @@ fn orders_with_the_same_calls_are_one() {
     let signal = |from: u32, signal: Signal| Envelope::new(0, Message::Signal { from, signal });
     let rows = || Envelope::new(0, Message::Batch(Batch::new(vec![], 1)));
     let channel = |from: u32| {
-        let (watermark, end) = (signal(from, Signal::active(5)), signal(from, Signal::ended(5)));
+        let (watermark, end) = (signal(from, Signal::active(EventTime(5))), signal(from, Signal::ended(EventTime(5))));
         (0, vec![rows(), watermark, end])
     };
     let channels = [channel(0), channel(1)];

@@ -9,8 +9,9 @@ use crate::dataflow::batch::Batch;
 use crate::dataflow::engine::{Outputs, Route};
 use crate::dataflow::message::Envelope;
 use crate::dataflow::watermark::Signal;
-use crate::job::graph::EventTime;
+use crate::job::graph::EventTimeColumn;
 use flowgate_base::schema::{DataType, Schema};
+use flowgate_base::time::ProcessingTime;
 
 /// One act of a source.
 #[derive(Debug, Clone)]
@@ -40,17 +41,17 @@ fn batch(schema: &Schema, rows: &[Vec<i64>]) -> Batch {
 pub(in crate::dataflow) fn messages(
     script: &Script,
     schema: &Schema,
-    event_time: Option<&EventTime>,
+    event_time: Option<&EventTimeColumn>,
     worker: usize,
 ) -> Vec<Vec<Envelope>> {
     let mut out = Outputs::new(&[Route::Local; 2], worker, 1);
     let mut assigner = event_time.map(|event_time| {
         // The script makes the source idle, not the clock.
-        Assigner::new(&EventTime { idle_after_ms: Some(1), ..event_time.clone() })
+        Assigner::new(&EventTimeColumn { idle_after_ms: Some(1), ..event_time.clone() })
     });
     let mut last = Signal::START;
     for (step, act) in script.iter().enumerate() {
-        let now = step as i64 * 10;
+        let now = ProcessingTime(step as i64 * 10);
         match act {
             Act::Rows(rows) => {
                 let mut rows = batch(schema, rows);
@@ -63,7 +64,7 @@ pub(in crate::dataflow) fn messages(
             Act::Idle => {
                 if let Some(assigner) = &mut assigner {
                     assigner.becomes_idle(now);
-                    assigner.becomes_idle(now + 5);
+                    assigner.becomes_idle(now.plus_ms(5));
                 }
             }
         }

@@ -13,7 +13,7 @@ use crate::job::graph::{JobGraph, NodeKind};
 use flowgate_base::error::Result;
 
 /// The tick of everything: processing time stands still.
-pub(super) const TICK: Tick = 1_000;
+pub(super) const TICK: Tick = Tick(1_000);
 
 /// A stream: the number of an operator, and that of its output.
 pub(super) type Edge = (usize, usize);

@@ -14,6 +14,7 @@ use super::plan::{Added, Held, NewRows, PANES, Plan, ResultKind, WindowSpan, Win
 use super::rounds::{Every, rounds};
 use crate::dataflow::batch::Batch;
 use flowgate_base::error::{Error, Result};
+use flowgate_base::time::EventTime;
 use flowgate_connect::limits::BATCH_ROWS_DEFAULT;
 use flowgate_state::bytes::{at_end, take_array, take_int};
 use flowgate_state::store::{SlotKind, StateStore};
@@ -244,7 +245,7 @@ impl WindowState for RowWindows {
         Err(Error::internal("windows by number of rows accept no partial aggregates"))
     }
 
-    fn advance(&mut self, _watermark: i64) {}
+    fn advance(&mut self, _watermark: EventTime) {}
 
     fn early(&mut self) {}
 
@@ -252,7 +253,7 @@ impl WindowState for RowWindows {
         Ok(None)
     }
 
-    fn next_firing(&self) -> Option<i64> {
+    fn next_firing(&self) -> Option<EventTime> {
         None
     }
 

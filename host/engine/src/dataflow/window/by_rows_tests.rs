@@ -13,9 +13,10 @@ use super::plan::{NewRows, Plan, WindowState};
 use super::test_plan::{MEMORY, Row, batch, plan, store};
 use crate::dataflow::batch::Batch;
 use crate::job::graph::Trigger;
+use flowgate_base::time::ProcessingTime;
 use flowgate_wall::CallContext;
 
-const CONTEXT: CallContext = CallContext { watermark: None, processing_time: 0 };
+const CONTEXT: CallContext = CallContext { watermark: None, processing_time: ProcessingTime(0) };
 
 /// Adds rows as one batch and returns the results.
 fn added(windows: &mut dyn WindowState, plan: &mut Plan, rows: &[Row]) -> Vec<Batch> {

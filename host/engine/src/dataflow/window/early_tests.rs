@@ -14,15 +14,16 @@ use super::session::SessionWindows;
 use super::test_plan::{MEMORY, Row, batch, plan, results, schema, shown, store, windows};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::dead_letter::DeadLetters;
-use crate::dataflow::engine::{Operator, Outputs, Route};
+use crate::dataflow::engine::{Operator, Outputs, Route, Tick};
 use crate::dataflow::message::{Envelope, Message};
 use crate::dataflow::shuffle::{Shuffle, Target};
 use crate::dataflow::watermark::Signal;
 use crate::job::graph;
 use crate::job::spec::{OnError, WindowTime};
+use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_wall::CallContext;
 
-const CONTEXT: CallContext = CallContext { watermark: None, processing_time: 0 };
+const CONTEXT: CallContext = CallContext { watermark: None, processing_time: ProcessingTime(0) };
 
 fn add(windows: &mut dyn WindowState, plan: &mut Plan, batch: &Batch) -> Vec<u32> {
     let times = batch.event_time().unwrap().gather().unwrap();
@@ -32,7 +33,7 @@ fn add(windows: &mut dyn WindowState, plan: &mut Plan, batch: &Batch) -> Vec<u32
 
 fn advance(windows: &mut dyn WindowState, plan: &mut Plan, watermark: i64) -> Vec<String> {
     let mut all = Vec::new();
-    windows.advance(watermark);
+    windows.advance(EventTime(watermark));
     results(windows, plan).iter().for_each(|batch| all.extend(shown(batch)));
     all.sort_unstable();
     all
@@ -72,7 +73,7 @@ proptest! {
             let rows: Vec<Row> = rows.into_iter().map(|(key, time)| { serial += 1; (key, time * 8 + serial % 8, serial) }).collect();
             let whole = batch(&rows);
             let late = add(&mut *late_way, &mut late_plan, &whole);
-            early.batch(0, whole.clone(), 0, &mut out).unwrap();
+            early.batch(0, whole.clone(), Tick::START, &mut out).unwrap();
             if rows.len().is_multiple_of(2) { early.flush(&mut out).unwrap(); }
             let mut late_early = 0;
             for Envelope { message, .. } in out.take(ROWS).0 {
@@ -85,7 +86,7 @@ proptest! {
             }
             prop_assert_eq!(late_early, late.len());
             watermark = watermark.max(rows.iter().map(|r| r.1).max().unwrap() - ahead * 8);
-            early.signal(Signal::active(watermark), &mut out).unwrap();
+            early.signal(Signal::active(EventTime(watermark)), &mut out).unwrap();
             out.take(ROWS);
             for Envelope { message, .. } in out.take(PARTIALS).0 {
                 let Message::Batch(partials) = message else { continue };
@@ -144,10 +145,10 @@ proptest! {
         for part in rows.chunks(size) {
             prop_assert!(add(&mut windows, &mut plan, &batch(part)).is_empty(), "no row is late");
             watermark = watermark.max(part.iter().map(|r| r.1).max().unwrap() - 31);
-            windows.advance(watermark);
+            windows.advance(EventTime(watermark));
             results(&mut windows, &mut plan).into_iter().for_each(&mut take);
         }
-        windows.advance(i64::MAX);
+        windows.advance(EventTime::MAX);
         results(&mut windows, &mut plan).into_iter().for_each(&mut take);
         got.sort_unstable();
         prop_assert_eq!(got, expected);
@@ -214,8 +215,8 @@ fn rows_at_the_boundary_of_lateness_are_not_pre_aggregated() {
         let mut early =
             PreAggregate::new(plan(&["count"]), kind, lateness_ms, WindowTime::Event, letters, Arc::default(), to);
         let mut out = Outputs::new(&[Route::Addressed, Route::Addressed, Route::Local], 0, 1);
-        early.signal(Signal::active(100), &mut out).unwrap();
-        early.batch(0, batch(&[(1, 89, 1), (2, 90, 1), (3, 91, 1), (4, 92, 1)]), 0, &mut out).unwrap();
+        early.signal(Signal::active(EventTime(100)), &mut out).unwrap();
+        early.batch(0, batch(&[(1, 89, 1), (2, 90, 1), (3, 91, 1), (4, 92, 1)]), Tick::START, &mut out).unwrap();
         early.flush(&mut out).unwrap();
         let mut rows = |output: usize| -> usize {
             let count = |sent: Envelope| if let Message::Batch(rows) = sent.message { rows.row_count() } else { 0 };

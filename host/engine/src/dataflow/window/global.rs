@@ -8,6 +8,7 @@ use super::plan::{Added, Emission, Held, NewRows, Plan, ResultKind, WindowSpan, 
 use crate::dataflow::batch::Batch;
 use crate::dataflow::watermark::END_OF_TIME;
 use flowgate_base::error::Result;
+use flowgate_base::time::EventTime;
 use flowgate_state::store::StateStore;
 use flowgate_state::table::{DUE_AT_ONCE, DueReason};
 
@@ -54,7 +55,7 @@ impl WindowState for GlobalWindow {
         Ok((0, Vec::new()))
     }
 
-    fn advance(&mut self, watermark: i64) {
+    fn advance(&mut self, watermark: EventTime) {
         if watermark == END_OF_TIME {
             self.emission.get_or_insert_with(|| Emission::new(WindowSpan::Latest, ResultKind::Final));
         }
@@ -78,7 +79,7 @@ impl WindowState for GlobalWindow {
         }
     }
 
-    fn next_firing(&self) -> Option<i64> {
+    fn next_firing(&self) -> Option<EventTime> {
         None
     }
 

@@ -14,9 +14,10 @@ use super::shape::{Shape, TIME_LIMIT_MS};
 use super::test_plan::{self, INPUT, MEMORY, plan, store};
 use super::time::TimeWindows;
 use crate::dataflow::batch::Batch;
+use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_wall::CallContext;
 
-const CONTEXT: CallContext = CallContext { watermark: None, processing_time: 0 };
+const CONTEXT: CallContext = CallContext { watermark: None, processing_time: ProcessingTime(0) };
 
 /// Key, window start, window end, count, sum, greatest value (or the sum again).
 type Result = (i64, i64, i64, i64, i64, i64);
@@ -40,7 +41,7 @@ impl State {
     }
 
     fn advance(&mut self, watermark: i64) -> Vec<Batch> {
-        self.windows.advance(watermark);
+        self.windows.advance(EventTime(watermark));
         test_plan::results(&mut self.windows, &mut self.plan)
     }
 }

@@ -19,6 +19,7 @@ use crate::dataflow::watermark::{END_OF_TIME, START_OF_TIME, Signal};
 use crate::job::graph::Trigger;
 use crate::job::spec::WindowTime;
 use flowgate_base::error::{Error, Result};
+use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_wall::CallContext;
 
 /// Positions of the outputs of a window node.
@@ -37,15 +38,15 @@ pub(crate) struct WindowOperator {
     dead_letters: DeadLetters,
     metrics: Arc<NodeMetrics>,
     job: Arc<JobState>,
-    watermark: Option<i64>,
+    watermark: Option<EventTime>,
     /// The greatest tick seen: processing time.
-    now: i64,
+    now: ProcessingTime,
     /// Processing time up to which all rows have arrived; `None` before the first tick.
-    ticked: Option<i64>,
+    ticked: Option<ProcessingTime>,
     /// The next firing in processing time that is scheduled in the job.
-    due: Option<i64>,
+    due: Option<ProcessingTime>,
     /// When early results are due; `None` while no key has changed.
-    early_at: Option<i64>,
+    early_at: Option<ProcessingTime>,
     pending: Pending,
     ended: bool,
 }
@@ -63,7 +64,7 @@ impl BatchTimes {
     pub(crate) fn of(batch: &Batch, time: WindowTime, tick: Tick) -> Result<Self> {
         match (time, batch.event_time()) {
             (WindowTime::Event, Some(times)) => Ok(BatchTimes::Each(times.gather()?)),
-            _ => Ok(BatchTimes::One(tick as i64)),
+            _ => Ok(BatchTimes::One(tick.processing_time().0)),
         }
     }
 
@@ -94,7 +95,7 @@ impl WindowOperator {
             metrics,
             job,
             watermark: None,
-            now: 0,
+            now: ProcessingTime::default(),
             ticked: None,
             due: None,
             early_at: None,
@@ -134,10 +135,10 @@ impl WindowOperator {
     fn schedule_firing(&mut self) {
         if self.time == WindowTime::Processing && !self.ended {
             // A window fires when no further row of its last millisecond can arrive.
-            let due = self.windows.next_firing().map(|last| last + 1);
+            let due = self.windows.next_firing().map(|last| ProcessingTime(last.0 + 1));
             if due != self.due {
                 self.due = due;
-                due.into_iter().for_each(|due| self.job.due_at(due as Tick));
+                due.into_iter().for_each(|due| self.job.due_at(Tick::at(due)));
             }
         }
     }
@@ -147,9 +148,9 @@ impl WindowOperator {
         self.schedule_firing();
         if let (Some(Trigger::Every(every)), None) = (self.plan.trigger, self.early_at) {
             // At multiples of the interval, so that all workers emit at the same ticks.
-            let at = (self.now.div_euclid(every) + 1) * every;
+            let at = ProcessingTime((self.now.0.div_euclid(every) + 1) * every);
             self.early_at = Some(at);
-            self.job.due_at(at as Tick);
+            self.job.due_at(Tick::at(at));
         }
     }
 
@@ -160,7 +161,7 @@ impl WindowOperator {
 
 impl Operator for WindowOperator {
     fn batch(&mut self, input: usize, batch: Batch, tick: Tick, out: &mut Outputs) -> Result<()> {
-        self.now = self.now.max(tick as i64);
+        self.now = self.now.max(tick.processing_time());
         if input == PARTIALS {
             let (late, results) = self.windows.add_partials(&mut self.plan, &batch)?;
             if late > 0 {
@@ -172,7 +173,7 @@ impl Operator for WindowOperator {
             return Ok(());
         }
         self.metrics.rows_in.fetch_add(batch.row_count() as u64, Relaxed);
-        let context = CallContext { watermark: self.watermark, processing_time: tick as i64 };
+        let context = CallContext { watermark: self.watermark, processing_time: tick.processing_time() };
         let times = BatchTimes::of(&batch, self.time, tick)?;
         let rows = NewRows { batch: &batch, times: times.as_times(), context: &context };
         let added = self.windows.add(&mut self.plan, &rows)?;
@@ -204,7 +205,8 @@ impl Operator for WindowOperator {
         let inputs = match self.time {
             WindowTime::Event => inputs,
             WindowTime::Processing => {
-                Signal { watermark: self.ticked.map_or(START_OF_TIME, |tick| tick - 1), ..inputs }
+                let watermark = self.ticked.map_or(START_OF_TIME, |ticked| ticked.as_event_time().minus_ms(1));
+                Signal { watermark, ..inputs }
             }
         };
         match self.windows.held() {
@@ -221,14 +223,14 @@ impl Operator for WindowOperator {
     }
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
-        self.now = self.now.max(tick as i64);
-        self.ticked = Some(tick as i64);
+        self.now = self.now.max(tick.processing_time());
+        self.ticked = Some(tick.processing_time());
         if self.early_at.is_some_and(|at| at <= self.now) {
             self.early_at = None;
             self.windows.early();
         }
         if self.time == WindowTime::Processing {
-            self.windows.advance(tick as i64 - 1);
+            self.windows.advance(tick.processing_time().as_event_time().minus_ms(1));
             self.due = None;
         }
         self.emit_next(out)

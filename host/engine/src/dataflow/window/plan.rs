@@ -12,6 +12,7 @@ use crate::dataflow::batch::{Batch, repeat_timestamp};
 use crate::job::graph::Trigger;
 use flowgate_base::error::Result;
 use flowgate_base::schema::Field;
+use flowgate_base::time::EventTime;
 use flowgate_connect::limits::BATCH_ROWS_DEFAULT;
 use flowgate_state::changes::Walk;
 use flowgate_state::index::KeyIndex;
@@ -136,9 +137,9 @@ pub(crate) trait WindowState {
     /// rows were late, and results as [`WindowState::add`] does.
     fn add_partials(&mut self, plan: &mut Plan, partials: &Batch) -> Result<(usize, Vec<Batch>)>;
 
-    /// Fires windows up to a watermark. [`WindowState::next`] returns their results; no rows may be added until it returns
+    /// Fires windows up to a watermark: in processing time, the processing times before which all rows have arrived. [`WindowState::next`] returns their results; no rows may be added until it returns
     /// `None`.
-    fn advance(&mut self, watermark: i64);
+    fn advance(&mut self, watermark: EventTime);
 
     /// Requests early results of the keys that have changed since the last early results. [`WindowState::next`] returns them.
     fn early(&mut self);
@@ -147,7 +148,7 @@ pub(crate) trait WindowState {
     fn next(&mut self, plan: &mut Plan) -> Result<Option<Vec<Batch>>>;
 
     /// Returns the watermark at which the next window fires, if there is one.
-    fn next_firing(&self) -> Option<i64>;
+    fn next_firing(&self) -> Option<EventTime>;
 
     /// Returns which results will be emitted without further rows.
     fn held(&self) -> Held;

@@ -27,6 +27,7 @@ use crate::dataflow::watermark::Signal;
 use crate::job::graph::Windows;
 use crate::job::spec::WindowTime;
 use flowgate_base::error::Result;
+use flowgate_base::time::EventTime;
 use flowgate_state::index::KeyIndex;
 use flowgate_state::table::Table;
 use flowgate_wall::{CallContext, RowFailure};
@@ -55,7 +56,7 @@ pub(crate) struct PreAggregate {
     time: WindowTime,
     dead_letters: DeadLetters,
     metrics: Arc<NodeMetrics>,
-    watermark: Option<i64>,
+    watermark: Option<EventTime>,
     /// Whether the stream has been idle: other senders may be ahead of its watermark, so that every row may be late.
     was_idle: bool,
     /// The number of batches that are still forwarded unchanged.
@@ -236,7 +237,7 @@ impl PreAggregate {
         match self.windows {
             Windows::Time { size_ms, slide_ms } => {
                 let shape = Shape { size_ms, slide_ms, lateness_ms: self.lateness_ms };
-                let divided = divide(&shape, times, rows, self.watermark);
+                let divided = divide(&shape, times, rows, self.watermark.map(|watermark| watermark.0));
                 aside.extend(divided.late);
                 aside.extend(divided.out_of_range);
                 divided.parts
@@ -244,7 +245,7 @@ impl PreAggregate {
             Windows::Session { gap_ms } => {
                 // A session of a row that is set aside alone would be closed already.
                 let closes_at = |time: i64| closes_at(time, gap_ms, self.lateness_ms);
-                let is_late = |time: i64| self.watermark.is_some_and(|w| closes_at(time) <= w);
+                let is_late = |time: i64| self.watermark.is_some_and(|w| closes_at(time) <= w.0);
                 let in_range = |time: i64| (-TIME_LIMIT_MS..=TIME_LIMIT_MS).contains(&time);
                 let kept = |row: usize| in_range(times.at(row)) && !is_late(times.at(row));
                 if (0..rows).all(kept) {
@@ -265,7 +266,7 @@ impl Operator for PreAggregate {
             self.passing = self.passing.saturating_sub(1);
             return self.to.rows.emit(ROWS, batch, out);
         }
-        let context = CallContext { watermark: self.watermark, processing_time: tick as i64 };
+        let context = CallContext { watermark: self.watermark, processing_time: tick.processing_time() };
         let times = BatchTimes::of(&batch, self.time, tick)?;
         let times = times.as_times();
         let mut aside = Vec::new();
@@ -306,7 +307,7 @@ impl Operator for PreAggregate {
         match (self.watermark, self.windows) {
             (Some(watermark), Windows::Time { size_ms, slide_ms }) => {
                 let shape = Shape { size_ms, slide_ms, lateness_ms: self.lateness_ms };
-                self.emit_held(|held| shape.fires_at(shape.first_window(held.start)) <= watermark, out)
+                self.emit_held(|held| shape.fires_at(shape.first_window(held.start)) <= watermark.0, out)
             }
             _ => Ok(()),
         }

@@ -13,6 +13,7 @@ use super::sessions::{NONE, Session, Sessions};
 use super::shape::TIME_LIMIT_MS;
 use crate::dataflow::batch::Batch;
 use flowgate_base::error::Result;
+use flowgate_base::time::EventTime;
 use flowgate_state::store::{SlotKind, StateStore};
 use flowgate_state::table::{DUE_AT_ONCE, DueReason, Table};
 use flowgate_wall::RowFailure;
@@ -284,7 +285,8 @@ impl WindowState for SessionWindows {
         Ok((late.len(), results))
     }
 
-    fn advance(&mut self, watermark: i64) {
+    fn advance(&mut self, watermark: EventTime) {
+        let watermark = watermark.0;
         if self.fired_to.is_none_or(|fired| fired < watermark) {
             self.fired_to = Some(watermark);
             self.target = Some(watermark);
@@ -320,9 +322,9 @@ impl WindowState for SessionWindows {
         Ok(Some(results))
     }
 
-    fn next_firing(&self) -> Option<i64> {
+    fn next_firing(&self) -> Option<EventTime> {
         let spilled = self.table.spilled_due(DueReason::Time);
-        self.next_in_memory().map_or(spilled, |at| Some(spilled.map_or(at, |spilled| spilled.min(at))))
+        self.next_in_memory().into_iter().chain(spilled).min().map(EventTime)
     }
 
     fn held(&self) -> Held {

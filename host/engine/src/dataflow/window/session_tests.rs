@@ -9,6 +9,7 @@ use super::super::plan::{NewRows, Plan, WindowState};
 use super::super::test_plan::{MEMORY, Row, batch, plan, results, store};
 use super::SessionWindows;
 use crate::dataflow::batch::Batch;
+use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_wall::CallContext;
 
 /// Key, start, end, number of rows, `final` or `corrected`.
@@ -139,13 +140,13 @@ fn add(windows: &mut SessionWindows, plan: &mut Plan, rows: &[Row]) -> (Vec<u32>
     let batch = batch(rows);
     let times = batch.event_time().unwrap().gather().unwrap();
     let times = Times::Each(times.as_primitive::<TimestampMillisecondType>().values());
-    let context = CallContext { watermark: None, processing_time: 0 };
+    let context = CallContext { watermark: None, processing_time: ProcessingTime(0) };
     let added = windows.add(plan, &NewRows { batch: &batch, times, context: &context }).unwrap();
     (added.late, shown(&added.results))
 }
 
 fn advance(windows: &mut SessionWindows, plan: &mut Plan, watermark: i64) -> Vec<Result> {
-    windows.advance(watermark);
+    windows.advance(EventTime(watermark));
     shown(&results(windows, plan))
 }
 

@@ -10,6 +10,7 @@ use super::test_plan::{ALL, Row, batch, plan, results, shown, store, windows};
 use crate::dataflow::batch::Batch;
 use crate::job::graph;
 use crate::job::graph::Trigger;
+use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_state::store::{JobStores, SlotKind, StateStore};
 use flowgate_wall::CallContext;
 
@@ -52,11 +53,11 @@ fn answer(windows: &mut dyn WindowState, plan: &mut Plan, step: &Step) -> (Vec<u
             let batch = batch(rows);
             let times = batch.event_time().unwrap().gather().unwrap();
             let times = Times::Each(times.as_primitive::<TimestampMillisecondType>().values());
-            let context = CallContext { watermark: None, processing_time: 0 };
+            let context = CallContext { watermark: None, processing_time: ProcessingTime(0) };
             let added = windows.add(plan, &NewRows { batch: &batch, times, context: &context }).unwrap();
             return (added.late, all_shown(&added.results));
         }
-        Step::Watermark(watermark) => windows.advance(*watermark),
+        Step::Watermark(watermark) => windows.advance(EventTime(*watermark)),
         Step::Early => windows.early(),
     }
     let mut all = all_shown(&results(windows, plan));

@@ -20,6 +20,7 @@ use super::shape::Shape;
 use super::stacks::{Stacks, pays};
 use crate::dataflow::batch::Batch;
 use flowgate_base::error::Result;
+use flowgate_base::time::EventTime;
 use flowgate_state::index::KeyIndex;
 use flowgate_state::key::Keys;
 use flowgate_state::store::{SlotKind, StateStore};
@@ -416,7 +417,8 @@ impl WindowState for TimeWindows {
         Ok((late, results.finish()?))
     }
 
-    fn advance(&mut self, watermark: i64) {
+    fn advance(&mut self, watermark: EventTime) {
+        let watermark = watermark.0;
         if self.fired_to.is_none_or(|fired| fired < watermark) {
             self.target = self.target.max(Some(watermark));
         }
@@ -466,8 +468,8 @@ impl WindowState for TimeWindows {
         results.finish().map(Some)
     }
 
-    fn next_firing(&self) -> Option<i64> {
-        Some(self.shape.fires_at(self.next_window()?))
+    fn next_firing(&self) -> Option<EventTime> {
+        Some(EventTime(self.shape.fires_at(self.next_window()?)))
     }
 
     fn held(&self) -> Held {

@@ -1,7 +1,7 @@
 //! Columns by name, and the column of event time.
 
 use super::checker::Checker;
-use crate::job::graph::EventTime;
+use crate::job::graph::EventTimeColumn;
 use crate::job::problem::{At, Problem, suggestion};
 use crate::job::spec;
 use flowgate_base::schema::{DataType, Field, Schema};
@@ -28,7 +28,7 @@ pub(super) fn event_time(
     schema: &Schema,
     name: &str,
     at: &At,
-) -> Option<EventTime> {
+) -> Option<EventTimeColumn> {
     let at = at.field("event_time");
     let column = match find(schema, &event_time.column, &format!("`{name}`"), at.field("column")) {
         Ok(column) => Some(column),
@@ -57,5 +57,5 @@ pub(super) fn event_time(
     if idle.is_some_and(|ms| ms <= 0) {
         checker.error(Problem::error(at.field("idle_after"), "`idle_after` must be greater than 0"));
     }
-    Some(EventTime { column: column?, max_out_of_orderness_ms: lateness, idle_after_ms: idle })
+    Some(EventTimeColumn { column: column?, max_out_of_orderness_ms: lateness, idle_after_ms: idle })
 }
