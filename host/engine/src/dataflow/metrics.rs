@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use crate::job::graph::NodeId;
 use flowgate_connect::sink::Deliveries;
 use flowgate_connect::source::Progress;
 use flowgate_wall::Metric;
@@ -145,6 +146,11 @@ impl JobMetrics {
     /// Creates the metrics of a graph of `nodes` nodes.
     pub fn new(nodes: usize) -> Self {
         JobMetrics { nodes: (0..nodes).map(|_| Arc::default()).collect(), holders: Mutex::default() }
+    }
+
+    /// Returns the metrics of a node.
+    pub fn node(&self, id: NodeId) -> &Arc<NodeMetrics> {
+        &self.nodes[id.0]
     }
 
     /// Notes which input and sending worker hold back the watermark of an operator on a worker; `None`: nobody does.

@@ -42,7 +42,7 @@ impl SplitReader for Warning {
 impl<S: Stage> Builder<'_, S> {
     /// Adds a source; its splits are divided among the workers. If there are fewer splits than workers, its rows are spread, unless
     /// an operator needs the rows of a split in their order.
-    pub(super) fn source(&mut self, id: usize, node: &Node, event_time: Option<&EventTime>) -> Result<Vec<S::Edge>> {
+    pub(super) fn source(&mut self, id: NodeId, node: &Node, event_time: Option<&EventTime>) -> Result<Vec<S::Edge>> {
         let (source, splits) =
             self.opened.sources.get(&id).ok_or_else(|| Error::internal("a source that was not opened"))?;
         let (workers, me) = (self.workers(), self.stage.worker());
@@ -54,7 +54,7 @@ impl<S: Stage> Builder<'_, S> {
             batches_per_turn: if alignment.is_none() { BATCHES_AT_ONCE } else { 1 },
         };
         let dead_letters = self.dead_letters(id, OnError::Skip, node.outputs[0].schema.clone());
-        let metrics = Arc::clone(&self.job.metrics.nodes[id]);
+        let metrics = Arc::clone(self.job.metrics.node(id));
         let job = Arc::clone(self.job);
         let make: MakeSource<'_> = Box::new(move |seat| {
             let wake = seat.wake.clone();
@@ -69,7 +69,7 @@ impl<S: Stage> Builder<'_, S> {
             Ok(SourceOperator::new(mine, dead_letters, metrics, Gate::new(limits, seat), alignment, job))
         });
         let edges = self.stage.source(&node.name, make)?;
-        if splits.len() >= workers || self.graph.order_counts_behind(NodeId(id)) {
+        if splits.len() >= workers || self.graph.order_counts_behind(id) {
             return Ok(edges);
         }
         // Fewer splits than workers: the other workers receive their share of the rows.

@@ -127,8 +127,8 @@ impl Simulated {
     ) -> Vec<Vec<Vec<Envelope>>> {
         let operator = &self.operators[number];
         if let Some(node) = operator.source {
-            let NodeKind::Source(spec) = &self.graph.nodes[node].kind else { unreachable!("a source") };
-            let schema = &self.graph.nodes[node].outputs[0].schema;
+            let NodeKind::Source(spec) = &self.graph.node(node).kind else { unreachable!("a source") };
+            let schema = &self.graph.node(node).outputs[0].schema;
             let script = &scripts[operator.name.as_str()][worker];
             return vec![script::messages(script, schema, spec.event_time.as_ref(), worker)];
         }
@@ -207,7 +207,7 @@ impl Simulated {
     fn rows(&self, course: &Course) -> Result<BTreeMap<String, Vec<String>>> {
         let mut rows: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for node in self.graph.nodes.iter().filter(|node| matches!(node.kind, NodeKind::Sink(_))) {
-            let schema: &Schema = &self.graph.nodes[node.inputs[0].node.0].outputs[node.inputs[0].output].schema;
+            let schema: &Schema = &self.graph.node(node.inputs[0].node).outputs[node.inputs[0].output].schema;
             let of = rows.entry(node.name.clone()).or_default();
             let number = self.operators.iter().position(|operator| operator.name == node.name).expect("it was built");
             for envelope in course[number].iter().flat_map(|sent| &sent[0]) {

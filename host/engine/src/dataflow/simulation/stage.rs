@@ -9,7 +9,7 @@ use crate::dataflow::engine::{
 };
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::message::{Envelope, Messages};
-use crate::job::graph::{JobGraph, NodeKind};
+use crate::job::graph::{JobGraph, NodeId, NodeKind};
 use flowgate_base::error::Result;
 
 /// The tick of everything: processing time stands still.
@@ -25,7 +25,7 @@ pub(super) struct Seen {
     pub(super) inputs: Vec<(Edge, Route)>,
     pub(super) outputs: Vec<Route>,
     /// The node, if the operator is a source.
-    pub(super) source: Option<usize>,
+    pub(super) source: Option<NodeId>,
 }
 
 /// A stage that notes all operators of a job on a worker, and makes one of them.
@@ -67,7 +67,7 @@ impl Stage for OneOperator<'_> {
 
     fn source(&mut self, name: &str, _make: MakeSource<'_>) -> Result<Vec<Edge>> {
         let number = self.seen.len();
-        let source = self.graph.nodes.iter().position(|node| node.name == name);
+        let source = self.graph.numbered().find(|(_, node)| node.name == name).map(|(id, _)| id);
         let outputs = vec![Route::Local; 2];
         self.seen.push(Seen { name: name.to_string(), inputs: Vec::new(), outputs, source });
         Ok(vec![(number, 0), (number, 1)])
