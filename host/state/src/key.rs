@@ -16,6 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::cell::{self, Value};
 use super::error::StateError;
 use flowgate_base::error::Result;
+use flowgate_base::id::Worker;
 use flowgate_base::schema::{DataType, Field};
 
 /// The keys of the rows of a batch.
@@ -148,8 +149,8 @@ impl KeyGroups {
 
 /// Returns the worker that owns a key group: each owns a contiguous range, and their sizes differ by at most one.
 #[inline]
-pub fn owner(key_group: u32, key_groups: u32, workers: usize) -> usize {
-    (u64::from(key_group) * workers as u64 / u64::from(key_groups)) as usize
+pub fn owner(key_group: u32, key_groups: u32, workers: usize) -> Worker {
+    Worker((u64::from(key_group) * workers as u64 / u64::from(key_groups)) as u32)
 }
 
 fn encode(columns: &[ArrayRef], row_count: usize) -> Result<Keys> {
@@ -198,10 +199,10 @@ mod tests {
         /// Goal: every worker owns a contiguous range of key groups, every group has an owner, ranges differ by one.
         #[test]
         fn key_groups_are_divided_evenly_and_contiguously(groups in 1u32..600, workers in 1usize..40) {
-            let owners: Vec<usize> = (0..groups).map(|g| owner(g, groups, workers)).collect();
+            let owners: Vec<Worker> = (0..groups).map(|g| owner(g, groups, workers)).collect();
             prop_assert!(owners.is_sorted());
-            prop_assert!(owners.iter().all(|w| *w < workers));
-            let counts: Vec<usize> = (0..workers).map(|w| owners.iter().filter(|o| **o == w).count()).collect();
+            prop_assert!(owners.iter().all(|w| w.index() < workers));
+            let counts: Vec<usize> = (0..workers).map(|w| owners.iter().filter(|o| o.index() == w).count()).collect();
             prop_assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1);
         }
 

@@ -15,6 +15,7 @@ use super::watermark::{BoundedOutOfOrderness, Signal};
 use super::window::shape::TIME_LIMIT_MS;
 use crate::job::graph::EventTime;
 use flowgate_base::error::Result;
+use flowgate_base::id::Worker;
 
 const MAIN: usize = 0;
 const ERRORS: usize = 1;
@@ -120,7 +121,7 @@ impl Timed {
         assigner: Assigner,
         dead_letters: DeadLetters,
         output_count: usize,
-        worker: usize,
+        worker: Worker,
         job: Arc<JobState>,
     ) -> Self {
         Timed {

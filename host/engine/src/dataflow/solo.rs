@@ -15,6 +15,7 @@ use super::watermark::{Merge, Signal};
 use crate::job::graph::{JobGraph, NodeKind};
 use crate::job::spec::OnError;
 use flowgate_base::error::{Error, Result};
+use flowgate_base::id::Worker;
 use flowgate_base::schema::Schema;
 use flowgate_connect::source::SourceRows;
 use flowgate_wall::Plugins;
@@ -77,7 +78,7 @@ impl Solo {
         };
         let inputs: Vec<SoloInput> = node.inputs.iter().map(input).collect::<Result<_>>()?;
         let outputs = node.outputs.len();
-        let out = Outputs::new(&vec![Route::Local; outputs], 0, 1);
+        let out = Outputs::new(&vec![Route::Local; outputs], Worker(0), 1);
         Ok(Solo { operator, out, outputs, watermarks: Merge::new(inputs.len()), inputs, now })
     }
 

@@ -23,6 +23,7 @@ use crate::error::StartError;
 use crate::job::graph::{Aggregate, JobGraph, NodeKind, PluginFunction, SinkNode};
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
+use flowgate_base::id;
 use flowgate_base::schema::Schema;
 use flowgate_connect::sink::{Boundedness, SinkWriter};
 use flowgate_connect::{OwnOutputs, TableFile};
@@ -197,7 +198,8 @@ fn run(worker: &mut Worker, built: Built, mut control: Option<ControlInput>, job
             if job.stop_requested() && !stopping {
                 stopping = true;
                 let how = if job.drain_requested() { Control::Drain } else { Control::Stop };
-                let stop = (0..worker.peers()).map(|to| Envelope::new(to as u32, Message::Control(how))).collect();
+                let stop =
+                    (0..worker.peers() as u32).map(|to| Envelope::new(id::Worker(to), Message::Control(how))).collect();
                 control.send_batch(&mut Messages(stop));
                 let now = clock::now_ms().max(0) as Tick;
                 control.advance_to((now + LEAD_MS).max(control.time() + 1));

@@ -15,6 +15,7 @@ use crate::error::StartError;
 use crate::job::graph::{EventTime, JobGraph, Node, NodeId, NodeKind, PluginFunction};
 use crate::job::spec::OnError;
 use flowgate_base::error::{Error, Result};
+use flowgate_base::id::Worker;
 use flowgate_base::schema::Schema;
 use flowgate_connect::sink::SinkWriter;
 use flowgate_connect::source::{Source, Split};
@@ -76,6 +77,11 @@ impl<S: Stage> Builder<'_, S> {
     /// The number of workers of the job.
     pub(super) fn workers(&self) -> usize {
         self.stage.workers()
+    }
+
+    /// The worker of a node that runs on one worker: nodes are spread over the workers.
+    pub(super) fn only_worker(&self, id: NodeId) -> Worker {
+        Worker((id.0 % self.workers()) as u32)
     }
 
     /// The edge that a node reads at an input, and its schema.

@@ -19,7 +19,7 @@ impl<S: Stage> Builder<'_, S> {
         let (input, make): (_, MakeOperator<'_>) = match connector.sink()?.writers {
             Writers::None => ((edge, Route::Local), Box::new(|_| Box::new(Discard::new(metrics)))),
             Writers::One => {
-                let writer_at = id.0 % self.workers();
+                let writer_at = self.only_worker(id);
                 let input = self.shuffled(&node.name, edge, Target::One(writer_at));
                 if self.stage.worker() == writer_at {
                     let writer = self.opened.sinks.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);

@@ -58,7 +58,7 @@ impl<S: Stage> Builder<'_, S> {
         let job = Arc::clone(self.job);
         let make: MakeSource<'_> = Box::new(move |seat| {
             let wake = seat.wake.clone();
-            let mine = splits.iter().enumerate().filter(|(i, _)| i % workers == me).map(|(_, split)| {
+            let mine = splits.iter().enumerate().filter(|(i, _)| i % workers == me.index()).map(|(_, split)| {
                 let reader = source.open(split, None, wake.waker())?;
                 let reader = Box::new(Warning { reader, node: node.name.clone(), job: Arc::clone(&job) });
                 Ok(OpenSplit { reader, assigner: event_time.map(Assigner::new) })

@@ -83,7 +83,7 @@ impl<S: Stage> Builder<'_, S> {
     /// The owner of a key, or one worker for all rows if there is no key.
     fn target(&self, id: NodeId, key: &[usize]) -> Target {
         match key {
-            [] => Target::One(id.0 % self.workers()),
+            [] => Target::One(self.only_worker(id)),
             key => Target::ByKey { columns: key.to_vec(), key_groups: self.graph.key_groups },
         }
     }
