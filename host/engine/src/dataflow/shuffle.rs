@@ -6,7 +6,7 @@ use super::engine::{Operator, Outputs, Tick};
 use super::watermark::Signal;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::id::Worker;
-use flowgate_state::key::{KeyGroups, Keys, owner};
+use flowgate_state::key::{KeyGroup, KeyGroups, Keys, owner};
 
 /// The worker that receives a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Shuffle {
     pub(crate) fn new(target: Target, workers: usize, me: Worker) -> Self {
         let owners = match &target {
             Target::ByKey { key_groups, .. } => {
-                (0..*key_groups).map(|group| owner(group, *key_groups, workers).0).collect()
+                (0..*key_groups).map(|group| owner(KeyGroup(group), *key_groups, workers).0).collect()
             }
             _ => Vec::new(),
         };
@@ -55,7 +55,7 @@ impl Shuffle {
         }
         let groups = KeyGroups::new(self.owners.len() as u32);
         // Hashes are not sent: the receiver compares keys by tags of its own.
-        let owners: Vec<u32> = keys.hashes().iter().map(|hash| self.owners[groups.of(*hash) as usize]).collect();
+        let owners: Vec<u32> = keys.hashes().iter().map(|hash| self.owners[groups.of(*hash).index()]).collect();
         rows_by_owner(&owners, self.workers)
     }
 
