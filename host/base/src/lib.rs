@@ -1,10 +1,11 @@
-//! What every part of Flowgate uses: errors, data types and schemas, the clock, times, quantities, and text made safe to show.
+//! What every part of Flowgate uses: errors, data types and schemas, the clock, times, quantities, ids, and text made safe to show.
 
 #![forbid(unsafe_code)]
 
 pub mod clock;
 pub mod code;
 pub mod error;
+pub mod id;
 pub mod quantity;
 pub mod schema;
 pub mod shown;

@@ -7,8 +7,8 @@ use flowgate::running::JobState;
 /// Returns lines of text, each with its line end.
 pub(super) fn of(graph: &JobGraph, job: &JobState) -> String {
     let mut text = format!("\n{}\nrows\n", graph.name);
-    for (id, metrics) in job.metrics.nodes.iter().enumerate() {
-        text += &format!("  {}: {}\n", graph.nodes[id].name, rows::of_node(graph, id, metrics));
+    for (id, node) in graph.numbered() {
+        text += &format!("  {}: {}\n", node.name, rows::of_node(graph, id, job.metrics.node(id)));
     }
     text += "state\n";
     let slots = job.stores.figures();

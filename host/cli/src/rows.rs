@@ -8,8 +8,8 @@ use flowgate::running::{JobMetrics, NodeMetrics};
 use flowgate_connect::sink::Deliveries;
 
 /// Returns the line about the rows of one node.
-pub(super) fn of_node(graph: &JobGraph, id: usize, metrics: &NodeMetrics) -> String {
-    let node = &graph.nodes[id];
+pub(super) fn of_node(graph: &JobGraph, id: NodeId, metrics: &NodeMetrics) -> String {
+    let node = graph.node(id);
     let (rows_in, rows_out) = (metrics.rows_in.load(Relaxed), metrics.rows_out.load(Relaxed));
     let (errors, late) = (metrics.errors.load(Relaxed), metrics.late.load(Relaxed));
     let mut text = match &node.kind {
@@ -63,7 +63,8 @@ impl RowTotals {
     /// Returns the totals of all nodes. Rows that failed or were late count as dropped too, where nobody reads them.
     pub(super) fn of(graph: &JobGraph, metrics: &JobMetrics) -> RowTotals {
         let mut rows = RowTotals::default();
-        for (id, (node, of_node)) in graph.nodes.iter().zip(&metrics.nodes).enumerate() {
+        for (id, node) in graph.numbered() {
+            let of_node = metrics.node(id);
             let (errors, late) = (of_node.errors.load(Relaxed), of_node.late.load(Relaxed));
             match &node.kind {
                 NodeKind::Sink(_) => {
@@ -89,7 +90,7 @@ impl RowTotals {
 }
 
 /// Whether some node reads this output.
-fn is_read(graph: &JobGraph, id: usize, output: &str) -> bool {
-    let Some(position) = graph.nodes[id].outputs.iter().position(|o| o.name == output) else { return false };
-    graph.nodes.iter().flat_map(|n| &n.inputs).any(|i| i.node == NodeId(id) && i.output == position)
+fn is_read(graph: &JobGraph, id: NodeId, output: &str) -> bool {
+    let Some(position) = graph.node(id).outputs.iter().position(|o| o.name == output) else { return false };
+    graph.nodes.iter().flat_map(|n| &n.inputs).any(|i| i.node == id && i.output == position)
 }

@@ -23,7 +23,8 @@ pub(super) fn of(graph: &JobGraph, state: &JobState, took: Duration, failure: Op
     let rate = short(read as f64 / seconds.max(0.001));
     let mut text = format!("{}: {end}, {} rows in {seconds:.2} s ({rate} rows/s)\n", graph.name, whole(read));
     let width = graph.nodes.iter().map(|n| n.name.chars().count()).max().unwrap_or(0);
-    for (id, (node, metrics)) in graph.nodes.iter().zip(&state.metrics.nodes).enumerate() {
+    for (id, node) in graph.numbered() {
+        let metrics = state.metrics.node(id);
         let mut line = format!("  {:width$}  {}", node.name, rows::of_node(graph, id, metrics));
         for (name, value) in metrics.plugin_metrics() {
             match value {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::evict::{decode, encode};
 use super::index::KeyIndex;
-use super::key::{Key, hash};
+use super::key::{Key, KeyGroup, hash};
 use super::marks::{DIRTY, LIVE, Mark, RowClock, SAME, STORED, USED};
 use super::spill::read_key;
 use super::table::{Table, Values};
@@ -14,7 +14,7 @@ use flowgate_base::error::Result;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change<'a> {
     /// The key group of the key.
-    pub key_group: u32,
+    pub key_group: KeyGroup,
     /// The key whose state has changed.
     pub key: Key<'a>,
     /// The entry of a map or the number of a list's element. `None`: the only value; or, where the value is gone, everything
@@ -221,7 +221,7 @@ fn give<V: Values>(
     values: &mut V,
     (clock, mark): (Option<&RowClock>, Mark),
     row: u32,
-    key_group: u32,
+    key_group: KeyGroup,
     key: Key<'_>,
     visit: ChangeVisitor<'_>,
 ) -> Result<()> {

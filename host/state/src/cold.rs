@@ -1,13 +1,13 @@
 //! The choice of the rows that spill.
 
-use super::key::hash;
+use super::key::{KeyGroup, hash};
 use super::marks::{LIVE, USED};
 use super::table::{Table, Values};
 
 /// A row that is to spill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Victim {
-    group: u32,
+    group: KeyGroup,
     pub(crate) row: u32,
     /// It was used since the last search in its key group: there were not enough others.
     pub(crate) was_used: bool,
@@ -28,18 +28,18 @@ impl<V: Values> Table<V> {
         let group_of = |row: usize| groups.of(hash(index.key(row as u32)));
         let mut cold = vec![0usize; groups.count() as usize];
         for (row, _) in marks.iter().enumerate().filter(|(_, mark)| **mark & (LIVE | USED) == LIVE) {
-            cold[group_of(row) as usize] += 1;
+            cold[group_of(row).index()] += 1;
         }
-        let (first, mut found, mut width) = (self.hand, 0, 0);
+        let (first, mut found, mut width) = (self.hand.0, 0, 0);
         while found < count && width < groups.count() {
             found += cold[((first + width) % groups.count()) as usize];
             width += 1;
         }
-        self.hand = (first + width) % groups.count();
+        self.hand = KeyGroup((first + width) % groups.count());
         let (mut victims, mut others) = (Vec::with_capacity(count), Vec::new());
         for (row, mark) in marks.iter_mut().enumerate().filter(|(_, mark)| **mark & LIVE != 0) {
             let group = group_of(row);
-            if (group + groups.count() - first) % groups.count() >= width {
+            if (group.0 + groups.count() - first) % groups.count() >= width {
                 continue;
             }
             let (row, was_used) = (row as u32, *mark & USED != 0);

@@ -16,6 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::cell::{self, Value};
 use super::error::StateError;
 use flowgate_base::error::Result;
+use flowgate_base::id::Worker;
 use flowgate_base::schema::{DataType, Field};
 
 /// The keys of the rows of a batch.
@@ -118,6 +119,18 @@ pub fn hash(key: Key<'_>) -> u64 {
     }
 }
 
+/// The number of a key group, which is a unit in which keyed state is divided: 0-based, below the job's number of key groups.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyGroup(pub u32);
+
+impl KeyGroup {
+    /// Returns the key group's position in a list that has one element for each key group.
+    #[inline]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Maps a hash to its key group: the remainder by the number of key groups, which for a power of two is a mask.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyGroups {
@@ -138,18 +151,18 @@ impl KeyGroups {
 
     /// The key group of a hash.
     #[inline]
-    pub fn of(self, hash: u64) -> u32 {
-        match self.mask {
+    pub fn of(self, hash: u64) -> KeyGroup {
+        KeyGroup(match self.mask {
             Some(mask) => (hash & mask) as u32,
             None => (hash % self.count) as u32,
-        }
+        })
     }
 }
 
 /// Returns the worker that owns a key group: each owns a contiguous range, and their sizes differ by at most one.
 #[inline]
-pub fn owner(key_group: u32, key_groups: u32, workers: usize) -> usize {
-    (u64::from(key_group) * workers as u64 / u64::from(key_groups)) as usize
+pub fn owner(key_group: KeyGroup, key_groups: u32, workers: usize) -> Worker {
+    Worker((u64::from(key_group.0) * workers as u64 / u64::from(key_groups)) as u32)
 }
 
 fn encode(columns: &[ArrayRef], row_count: usize) -> Result<Keys> {
@@ -191,17 +204,17 @@ mod tests {
     proptest! {
         #[test]
         fn key_groups_are_remainders(hash in any::<u64>(), count in 1u32..600) {
-            prop_assert_eq!(KeyGroups::new(count).of(hash), (hash % u64::from(count)) as u32);
-            prop_assert_eq!(KeyGroups::new(256).of(hash), (hash % 256) as u32);
+            prop_assert_eq!(KeyGroups::new(count).of(hash), KeyGroup((hash % u64::from(count)) as u32));
+            prop_assert_eq!(KeyGroups::new(256).of(hash), KeyGroup((hash % 256) as u32));
         }
 
         /// Goal: every worker owns a contiguous range of key groups, every group has an owner, ranges differ by one.
         #[test]
         fn key_groups_are_divided_evenly_and_contiguously(groups in 1u32..600, workers in 1usize..40) {
-            let owners: Vec<usize> = (0..groups).map(|g| owner(g, groups, workers)).collect();
+            let owners: Vec<Worker> = (0..groups).map(|g| owner(KeyGroup(g), groups, workers)).collect();
             prop_assert!(owners.is_sorted());
-            prop_assert!(owners.iter().all(|w| *w < workers));
-            let counts: Vec<usize> = (0..workers).map(|w| owners.iter().filter(|o| **o == w).count()).collect();
+            prop_assert!(owners.iter().all(|w| w.index() < workers));
+            let counts: Vec<usize> = (0..workers).map(|w| owners.iter().filter(|o| o.index() == w).count()).collect();
             prop_assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1);
         }
 

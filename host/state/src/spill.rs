@@ -29,7 +29,7 @@ use redb::{Database, ReadOnlyTable, ReadableDatabase, StorageBackend, TableDefin
 
 use super::codec;
 use super::error::StateError;
-use super::key::Key;
+use super::key::{Key, KeyGroup};
 use super::store::JobStores;
 use flowgate_base::error::{Error, Result};
 
@@ -171,7 +171,7 @@ impl Record {
 
 impl Records {
     /// Adds a key.
-    pub(crate) fn push_key(&mut self, key_group: u32, key: Key<'_>, number: u32) {
+    pub(crate) fn push_key(&mut self, key_group: KeyGroup, key: Key<'_>, number: u32) {
         let start = self.bytes.len() as u32;
         put_key(key_group, key, &mut self.bytes);
         let end = self.bytes.len() as u32;
@@ -214,8 +214,8 @@ impl Records {
 }
 
 /// Appends a key in the file's encoding.
-pub(crate) fn put_key(key_group: u32, key: Key<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(&key_group.to_be_bytes());
+pub(crate) fn put_key(key_group: KeyGroup, key: Key<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(&key_group.0.to_be_bytes());
     match key {
         Key::Nothing => out.push(0),
         Key::Int(value) => {
@@ -230,7 +230,7 @@ pub(crate) fn put_key(key_group: u32, key: Key<'_>, out: &mut Vec<u8>) {
 }
 
 /// Decodes what [`put_key`] wrote: the key group and the key.
-pub(crate) fn read_key(bytes: &[u8]) -> Result<(u32, Key<'_>)> {
+pub(crate) fn read_key(bytes: &[u8]) -> Result<(KeyGroup, Key<'_>)> {
     let wrong = || Error::internal("a key of spilled state cannot be decoded");
     let (group, rest) = bytes.split_first_chunk::<4>().ok_or_else(wrong)?;
     let key = match rest.split_first().ok_or_else(wrong)? {
@@ -239,7 +239,7 @@ pub(crate) fn read_key(bytes: &[u8]) -> Result<(u32, Key<'_>)> {
         (2, bytes) => Key::Bytes(bytes),
         _ => return Err(wrong()),
     };
-    Ok((u32::from_be_bytes(*group), key))
+    Ok((KeyGroup(u32::from_be_bytes(*group)), key))
 }
 
 /// Decodes a value: the epoch and the row.

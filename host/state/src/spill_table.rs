@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use redb::{ReadableTable, WriteTransaction};
 
-use super::key::Key;
+use super::key::{Key, KeyGroup};
 use super::spill::{Definition, Record, Records, SpillFile, failed, ordered, put_key, read_ordered, read_value};
 use super::values::DueReason;
 use flowgate_base::error::{Error, Result};
@@ -113,7 +113,7 @@ pub(crate) struct DueKeys([Vec<Vec<u8>>; 2]);
 
 impl DueKeys {
     /// Adds a key.
-    pub(crate) fn push(&mut self, reason: DueReason, at: i64, key_group: u32, key: Key<'_>) {
+    pub(crate) fn push(&mut self, reason: DueReason, at: i64, key_group: KeyGroup, key: Key<'_>) {
         let mut bytes = ordered(at).to_vec();
         put_key(key_group, key, &mut bytes);
         self.0[reason as usize].push(bytes);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::evict::NEXT_KEYS;
 use super::filter::Filter;
-use super::key::{Key, hash};
+use super::key::{Key, KeyGroup, hash};
 use super::marks::{LIVE, Mark, USED};
 use super::short::Short;
 use super::spill::{Records, SpillFile, put_key, read_key};
@@ -149,7 +149,7 @@ impl Spilled {
     pub(crate) fn want(
         &mut self,
         wanted: &mut Records,
-        group: u32,
+        group: KeyGroup,
         hash: u64,
         key: Key<'_>,
         number: u32,

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::index::KeyIndex;
-use super::key::{Key, KeyGroups, Keys, hash};
+use super::key::{Key, KeyGroup, KeyGroups, Keys, hash};
 use super::marks::{DIRTY, LIVE, Mark, RowClock, STORED, TIME, USED};
 use super::shared_index::SharedIndex;
 use super::short::Short;
@@ -39,7 +39,7 @@ pub struct Table<V> {
     /// The row at which the sweep for expired rows continues.
     pub(crate) swept: usize,
     /// The key group at which the search for cold rows continues.
-    pub(crate) hand: u32,
+    pub(crate) hand: KeyGroup,
     pub(crate) home: Option<Home>,
     /// The part in the file, once a row has spilled.
     pub(crate) spilled: Option<Box<Spilled>>,
@@ -74,7 +74,7 @@ impl<V: Values> Table<V> {
             marks: Vec::new(),
             clock: None,
             swept: 0,
-            hand: 0,
+            hand: KeyGroup(0),
             home: None,
             spilled: None,
             gone: None,

@@ -5,7 +5,7 @@
 //! entry:  clock, 1 byte (0: event time, 1: processing time) | time, 8 bytes | tag, 8 bytes; big-endian
 //! ```
 
-use super::key::Key;
+use super::key::{Key, KeyGroup};
 use super::spill::{put_key, read_key};
 use super::timers::Clock;
 use flowgate_base::error::{Error, Result};
@@ -29,7 +29,7 @@ impl Named<'_> {
         out.extend_from_slice(&self.time.to_be_bytes());
         out.extend_from_slice(&self.tag.to_be_bytes());
         // The key group follows from the key.
-        put_key(0, self.key, out);
+        put_key(KeyGroup(0), self.key, out);
     }
 }
 

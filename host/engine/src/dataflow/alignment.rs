@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use flowgate_base::id::Worker;
 use flowgate_base::time::EventTime;
 use flowgate_connect::source::Waker;
 
@@ -20,7 +21,7 @@ pub(crate) struct AlignmentGroup {
 
 /// The progress of one source in event time on one worker.
 struct Position {
-    worker: usize,
+    worker: Worker,
     watermark: AtomicI64,
     waits: AtomicBool,
     waker: Waker,
@@ -38,7 +39,7 @@ pub(crate) struct Member {
 
 impl AlignmentGroup {
     /// Adds a source of a worker; `waker` wakes it.
-    pub(crate) fn join(self: &Arc<Self>, worker: usize, waker: Waker) -> Member {
+    pub(crate) fn join(self: &Arc<Self>, worker: Worker, waker: Waker) -> Member {
         let watermark = AtomicI64::new(EventTime::MIN.0);
         let mine = Arc::new(Position { worker, watermark, waits: AtomicBool::new(false), waker });
         self.positions().push(Arc::clone(&mine));
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
     use std::sync::atomic::AtomicUsize;
 
-    fn member(group: &Arc<AlignmentGroup>, worker: usize) -> (Member, Arc<AtomicUsize>) {
+    fn member(group: &Arc<AlignmentGroup>, worker: Worker) -> (Member, Arc<AtomicUsize>) {
         let woken = Arc::new(AtomicUsize::new(0));
         let theirs = Arc::clone(&woken);
         (group.join(worker, Arc::new(move || _ = theirs.fetch_add(1, SeqCst))), woken)
@@ -119,7 +120,7 @@ mod tests {
     #[test]
     fn a_member_that_is_ahead_waits_until_the_other_has_advanced() {
         let group = Arc::<AlignmentGroup>::default();
-        let ((mut fast, woken), (mut slow, _)) = (member(&group, 0), member(&group, 0));
+        let ((mut fast, woken), (mut slow, _)) = (member(&group, Worker(0)), member(&group, Worker(0)));
         slow.advance(Some(EventTime(0)));
         fast.advance(Some(EventTime(0)));
         fast.advance(Some(EventTime(10)));
@@ -135,7 +136,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_member_that_pauses_or_has_left() {
         let group = Arc::<AlignmentGroup>::default();
-        let ((mut fast, woken), (mut slow, _)) = (member(&group, 0), member(&group, 0));
+        let ((mut fast, woken), (mut slow, _)) = (member(&group, Worker(0)), member(&group, Worker(0)));
         slow.advance(Some(EventTime(0)));
         (0..5).for_each(|step| fast.advance(Some(EventTime(step * 10))));
         assert!(fast.is_ahead());
@@ -152,7 +153,7 @@ mod tests {
     #[test]
     fn a_member_gets_no_step_ahead_of_one_on_another_worker() {
         let group = Arc::<AlignmentGroup>::default();
-        let ((mut here, _), (mut there, woken)) = (member(&group, 0), member(&group, 1));
+        let ((mut here, _), (mut there, woken)) = (member(&group, Worker(0)), member(&group, Worker(1)));
         here.advance(Some(EventTime(0)));
         there.advance(Some(EventTime(0)));
         assert!(!here.is_ahead() && !there.is_ahead());
@@ -166,7 +167,7 @@ mod tests {
     #[test]
     fn a_member_without_event_time_delays_nobody() {
         let group = Arc::<AlignmentGroup>::default();
-        let ((mut timed, _), (mut untimed, _)) = (member(&group, 0), member(&group, 0));
+        let ((mut timed, _), (mut untimed, _)) = (member(&group, Worker(0)), member(&group, Worker(0)));
         untimed.advance(None);
         (0..5).for_each(|step| timed.advance(Some(EventTime(step * 10))));
         assert!(!timed.is_ahead() && !untimed.is_ahead());

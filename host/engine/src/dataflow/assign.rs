@@ -15,6 +15,7 @@ use super::watermark::{BoundedOutOfOrderness, Signal};
 use super::window::shape::TIME_LIMIT_MS;
 use crate::job::graph::EventTimeColumn;
 use flowgate_base::error::Result;
+use flowgate_base::id::Worker;
 use flowgate_base::time::{EventTime, ProcessingTime};
 
 const MAIN: usize = 0;
@@ -121,7 +122,7 @@ impl Timed {
         assigner: Assigner,
         dead_letters: DeadLetters,
         output_count: usize,
-        worker: usize,
+        worker: Worker,
         job: Arc<JobState>,
     ) -> Self {
         Timed {

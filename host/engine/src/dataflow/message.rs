@@ -9,6 +9,7 @@ use super::batch::Batch;
 use super::engine::{Load, Ticket};
 use super::watermark::Signal;
 use super::wire;
+use flowgate_base::id::Worker;
 
 /// One message on an edge.
 #[derive(Debug, Clone)]
@@ -18,7 +19,7 @@ pub(crate) enum Message {
     /// A sender's promise about the rows that it will send.
     Signal {
         /// The worker that sends it.
-        from: u32,
+        from: Worker,
         /// The promise.
         signal: Signal,
     },
@@ -39,7 +40,7 @@ pub(crate) enum Control {
 #[derive(Debug, Clone)]
 pub(crate) struct Envelope {
     /// The receiving worker, where the edge leads to other workers; elsewhere 0 and ignored.
-    pub to: u32,
+    pub to: Worker,
     /// The message.
     pub message: Message,
     /// Counts the message as in flight until its receiver has processed it.
@@ -48,7 +49,7 @@ pub(crate) struct Envelope {
 
 impl Envelope {
     /// Addresses a message. It is not counted as in flight.
-    pub(crate) fn new(to: u32, message: Message) -> Self {
+    pub(crate) fn new(to: Worker, message: Message) -> Self {
         Envelope { to, message, ticket: None }
     }
 

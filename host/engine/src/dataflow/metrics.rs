@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use crate::job::graph::NodeId;
+use flowgate_base::id::Worker;
 use flowgate_base::time::EventTime;
 use flowgate_connect::sink::Deliveries;
 use flowgate_connect::source::Progress;
@@ -133,13 +135,22 @@ impl NodeMetrics {
     }
 }
 
+/// The sender that holds an operator's watermark back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder {
+    /// The input on which it sends.
+    pub input: usize,
+    /// Its worker; of an input that is read on the same worker, always 0.
+    pub worker: Worker,
+}
+
 /// The metrics of a job.
 #[derive(Debug)]
 pub struct JobMetrics {
     /// By position in the job graph.
     pub nodes: Vec<Arc<NodeMetrics>>,
-    /// By operator and worker: the input and the sending worker that hold its watermark back.
-    holders: Mutex<BTreeMap<(String, usize), (usize, usize)>>,
+    /// By operator and worker: who holds its watermark back.
+    holders: Mutex<BTreeMap<(String, Worker), Holder>>,
 }
 
 impl JobMetrics {
@@ -148,8 +159,13 @@ impl JobMetrics {
         JobMetrics { nodes: (0..nodes).map(|_| Arc::default()).collect(), holders: Mutex::default() }
     }
 
-    /// Notes which input and sending worker hold back the watermark of an operator on a worker; `None`: nobody does.
-    pub fn note_holder(&self, operator: &str, worker: usize, held_by: Option<(usize, usize)>) {
+    /// Returns the metrics of a node.
+    pub fn node(&self, id: NodeId) -> &Arc<NodeMetrics> {
+        &self.nodes[id.0]
+    }
+
+    /// Notes who holds back the watermark of an operator on a worker; `None`: nobody does.
+    pub fn note_holder(&self, operator: &str, worker: Worker, held_by: Option<Holder>) {
         let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
         match held_by {
             Some(held_by) => holders.insert((operator.to_string(), worker), held_by),
@@ -157,8 +173,8 @@ impl JobMetrics {
         };
     }
 
-    /// Returns who holds watermarks back, by operator and worker: the input and the sending worker.
-    pub fn holders(&self) -> BTreeMap<(String, usize), (usize, usize)> {
+    /// Returns who holds watermarks back, by operator and worker.
+    pub fn holders(&self) -> BTreeMap<(String, Worker), Holder> {
         self.holders.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -37,7 +37,7 @@ pub(crate) mod worker;
 pub use dead_letter::{TEXT_BYTES_MAX, TEXTS_BYTES_MAX};
 pub use engine::Tick;
 pub use job_state::JobState;
-pub use metrics::{JobMetrics, NodeMetrics};
+pub use metrics::{Holder, JobMetrics, NodeMetrics};
 pub use portions::{PORTION_BYTES_MAX, PORTION_ROWS_MAX};
 pub use process::firing::{CHAINED_MAX, FIRINGS_MAX};
 pub use solo::{Solo, SoloRows};

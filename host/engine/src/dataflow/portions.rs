@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn an_operator_emits_some_portions_and_yields() {
         let mut portions = Portions::default();
-        let mut out = Outputs::new(&[crate::dataflow::engine::Route::Local], 0, 1);
+        let mut out = Outputs::new(&[crate::dataflow::engine::Route::Local], flowgate_base::id::Worker(0), 1);
         portions.emit(&mut out, 0, batch(&[1 << 20], &vec![0; 1_000]));
         let mut rows = Vec::new();
         loop {

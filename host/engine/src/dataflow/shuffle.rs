@@ -5,7 +5,8 @@ use super::batch::{Batch, RowNumbers};
 use super::engine::{Operator, Outputs, Tick};
 use super::watermark::Signal;
 use flowgate_base::error::{Error, Result};
-use flowgate_state::key::{KeyGroups, Keys, owner};
+use flowgate_base::id::Worker;
+use flowgate_state::key::{KeyGroup, KeyGroups, Keys, owner};
 
 /// The worker that receives a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub(crate) enum Target {
     /// The next worker in turn, for each batch.
     InTurn,
     /// Always the same worker.
-    One(usize),
+    One(Worker),
 }
 
 /// The sending side of a shuffle on one worker.
@@ -34,27 +35,27 @@ pub(crate) struct Shuffle {
 
 impl Shuffle {
     /// Creates the shuffle from worker `me` to `workers` workers.
-    pub(crate) fn new(target: Target, workers: usize, me: usize) -> Self {
+    pub(crate) fn new(target: Target, workers: usize, me: Worker) -> Self {
         let owners = match &target {
             Target::ByKey { key_groups, .. } => {
-                (0..*key_groups).map(|group| owner(group, *key_groups, workers) as u32).collect()
+                (0..*key_groups).map(|group| owner(KeyGroup(group), *key_groups, workers).0).collect()
             }
             _ => Vec::new(),
         };
         // Each worker starts with another target, so that several sources do not all begin with the first worker.
-        Shuffle { target, workers, owners, next: me }
+        Shuffle { target, workers, owners, next: me.index() }
     }
 
     /// Returns, by worker, the numbers of its rows.
     pub(crate) fn divide(&self, keys: &Keys) -> Vec<RowNumbers> {
         if let Target::One(worker) = self.target {
             let mut rows = vec![RowNumbers::default(); self.workers];
-            rows[worker] = (0..keys.len() as u32).collect();
+            rows[worker.index()] = (0..keys.len() as u32).collect();
             return rows;
         }
         let groups = KeyGroups::new(self.owners.len() as u32);
         // Hashes are not sent: the receiver compares keys by tags of its own.
-        let owners: Vec<u32> = keys.hashes().iter().map(|hash| self.owners[groups.of(*hash) as usize]).collect();
+        let owners: Vec<u32> = keys.hashes().iter().map(|hash| self.owners[groups.of(*hash).index()]).collect();
         rows_by_owner(&owners, self.workers)
     }
 
@@ -63,7 +64,7 @@ impl Shuffle {
         match &self.target {
             Target::One(worker) => out.emit_to(output, *worker, batch),
             Target::InTurn => {
-                out.emit_to(output, self.next % self.workers, batch);
+                out.emit_to(output, Worker((self.next % self.workers) as u32), batch);
                 self.next += 1;
             }
             Target::ByKey { columns, .. } => {
@@ -71,7 +72,8 @@ impl Shuffle {
                     batch.columns().get(*c).ok_or_else(|| Error::internal("a batch lacks a column"))?.gather()
                 };
                 let keys = columns.iter().map(column).collect::<Result<Vec<_>>>()?;
-                for (worker, rows) in self.divide(&Keys::of(&keys, batch.row_count())?).into_iter().enumerate() {
+                let rows = self.divide(&Keys::of(&keys, batch.row_count())?);
+                for (worker, rows) in (0..).map(Worker).zip(rows) {
                     out.emit_to(output, worker, batch.choose(&rows));
                 }
             }
@@ -149,10 +151,10 @@ mod tests {
         fn rows_of_a_key_go_to_one_worker(values in prop::collection::vec(0i64..20, 1..200), workers in 1usize..8) {
             let column: ArrayRef = Arc::new(Int64Array::from(values.clone()));
             let target = Target::ByKey { columns: vec![0], key_groups: 16 };
-            let mut shuffle = Shuffle::new(target, workers, 0);
-            let mut out = Outputs::new(&[Route::Addressed], 0, workers);
+            let mut shuffle = Shuffle::new(target, workers, Worker(0));
+            let mut out = Outputs::new(&[Route::Addressed], Worker(0), workers);
             shuffle.batch(0, Batch::new(vec![column], values.len()), Tick::START, &mut out).unwrap();
-            let mut arrived: Vec<(u32, i64)> = Vec::new();
+            let mut arrived: Vec<(Worker, i64)> = Vec::new();
             for Envelope { to: worker, message, .. } in out.take(0).0 {
                 let Message::Batch(batch) = message else { panic!("rows") };
                 let column = batch.columns()[0].gather().unwrap();
@@ -164,7 +166,7 @@ mod tests {
             want.sort_unstable();
             prop_assert_eq!(sorted, want);
             for value in 0..20 {
-                let mut at: Vec<u32> = arrived.iter().filter(|c| c.1 == value).map(|c| c.0).collect();
+                let mut at: Vec<Worker> = arrived.iter().filter(|c| c.1 == value).map(|c| c.0).collect();
                 at.dedup();
                 prop_assert!(at.len() <= 1, "key {} is at {:?}", value, at);
             }

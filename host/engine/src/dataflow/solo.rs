@@ -15,6 +15,7 @@ use super::watermark::{Merge, Signal};
 use crate::job::graph::{JobGraph, NodeKind};
 use crate::job::spec::OnError;
 use flowgate_base::error::{Error, Result};
+use flowgate_base::id::Worker;
 use flowgate_base::schema::Schema;
 use flowgate_connect::source::SourceRows;
 use flowgate_wall::Plugins;
@@ -54,7 +55,7 @@ impl Solo {
     /// # Errors
     /// The graph has no such node, or its function cannot be opened.
     pub fn new(graph: &JobGraph, plugins: &Plugins, now: Tick) -> Result<Solo> {
-        let process = graph.nodes.iter().enumerate().find_map(|(id, node)| match &node.kind {
+        let process = graph.numbered().find_map(|(id, node)| match &node.kind {
             NodeKind::Process(spec) => Some((id, node, spec)),
             _ => None,
         });
@@ -64,12 +65,12 @@ impl Solo {
         let store = flowgate_state::store::StateStore::new(&job.stores);
         let operator = process_operator(graph, id, spec, function, &store, &job)?;
         let input = |input: &crate::job::graph::Input| {
-            let read = &graph.nodes[input.node.0];
+            let read = graph.node(input.node);
             let NodeKind::Source(source) = &read.kind else {
                 return Err(Error::internal("an input that is no source"));
             };
             let schema = read.outputs.first().map_or_else(|| Schema::new(Vec::new()), |output| output.schema.clone());
-            let metrics = Arc::clone(&job.metrics.nodes[id]);
+            let metrics = Arc::clone(job.metrics.node(id));
             Ok(SoloInput {
                 assigner: source.event_time.as_ref().map(Assigner::new),
                 dead_letters: DeadLetters::new(&read.name, OnError::Skip, schema, metrics),
@@ -77,7 +78,7 @@ impl Solo {
         };
         let inputs: Vec<SoloInput> = node.inputs.iter().map(input).collect::<Result<_>>()?;
         let outputs = node.outputs.len();
-        let out = Outputs::new(&vec![Route::Local; outputs], 0, 1);
+        let out = Outputs::new(&vec![Route::Local; outputs], Worker(0), 1);
         Ok(Solo { operator, out, outputs, watermarks: Merge::new(inputs.len()), inputs, now })
     }
 

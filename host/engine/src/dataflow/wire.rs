@@ -24,6 +24,7 @@ use super::batch::{Batch, Column};
 use super::message::{Control, Envelope, Message, Messages};
 use super::watermark::{Activity, Signal};
 use flowgate_base::error::{Error, Result};
+use flowgate_base::id::Worker;
 use flowgate_base::time::EventTime;
 
 const VERSION: u8 = 2;
@@ -33,7 +34,7 @@ pub(crate) fn encode(messages: &Messages) -> Vec<u8> {
     let mut out = vec![VERSION];
     out.extend_from_slice(&(messages.0.len() as u32).to_le_bytes());
     for Envelope { to, message, .. } in &messages.0 {
-        out.extend_from_slice(&to.to_le_bytes());
+        out.extend_from_slice(&to.0.to_le_bytes());
         match message {
             Message::Signal { from, signal } => {
                 out.push(match signal.activity {
@@ -41,7 +42,7 @@ pub(crate) fn encode(messages: &Messages) -> Vec<u8> {
                     Activity::Idle => 1,
                     Activity::Ended => 2,
                 });
-                out.extend_from_slice(&from.to_le_bytes());
+                out.extend_from_slice(&from.0.to_le_bytes());
                 out.extend_from_slice(&signal.watermark.0.to_le_bytes());
             }
             Message::Control(Control::Stop) => out.push(4),
@@ -91,11 +92,11 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Messages> {
     let count = reader.u32()?;
     let mut messages = Vec::new();
     for _ in 0..count {
-        let to = reader.u32()?;
+        let to = Worker(reader.u32()?);
         let message = match reader.u8()? {
-            0 => Message::Signal { from: reader.u32()?, signal: Signal::active(EventTime(reader.i64()?)) },
-            1 => Message::Signal { from: reader.u32()?, signal: Signal::idle(EventTime(reader.i64()?)) },
-            2 => Message::Signal { from: reader.u32()?, signal: Signal::ended(EventTime(reader.i64()?)) },
+            0 => Message::Signal { from: Worker(reader.u32()?), signal: Signal::active(EventTime(reader.i64()?)) },
+            1 => Message::Signal { from: Worker(reader.u32()?), signal: Signal::idle(EventTime(reader.i64()?)) },
+            2 => Message::Signal { from: Worker(reader.u32()?), signal: Signal::ended(EventTime(reader.i64()?)) },
             3 => Message::Batch(reader.batch()?),
             4 => Message::Control(Control::Stop),
             5 => Message::Control(Control::Drain),
@@ -166,15 +167,15 @@ mod tests {
         let batch =
             Batch::new(columns, 3).with_event_time(Some(repeat_timestamp(7, 3).into())).select(&vec![2, 0].into());
         let messages = [
-            (1, Message::Signal { from: 2, signal: Signal::active(EventTime(-5)) }),
+            (1, Message::Signal { from: Worker(2), signal: Signal::active(EventTime(-5)) }),
             (0, Message::Batch(batch)),
             (3, Message::Batch(Batch::new(vec![], 4))),
-            (0, Message::Signal { from: 1, signal: Signal::idle(EventTime(7)) }),
-            (0, Message::Signal { from: 1, signal: Signal::ended(EventTime(8)) }),
+            (0, Message::Signal { from: Worker(1), signal: Signal::idle(EventTime(7)) }),
+            (0, Message::Signal { from: Worker(1), signal: Signal::ended(EventTime(8)) }),
             (2, Message::Control(Control::Stop)),
             (2, Message::Control(Control::Drain)),
         ];
-        Messages(messages.into_iter().map(|(to, message)| Envelope::new(to, message)).collect())
+        Messages(messages.into_iter().map(|(to, message)| Envelope::new(Worker(to), message)).collect())
     }
 
     #[test]

@@ -20,9 +20,10 @@ use super::message::{Control, Envelope, Message, Messages};
 use super::metrics::JobMetrics;
 use super::source::LEAD_MS;
 use crate::error::StartError;
-use crate::job::graph::{Aggregate, JobGraph, NodeId, NodeKind, PluginFunction, SinkNode};
+use crate::job::graph::{Aggregate, JobGraph, NodeKind, PluginFunction, SinkNode};
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
+use flowgate_base::id;
 use flowgate_base::schema::Schema;
 use flowgate_connect::sink::{Boundedness, SinkWriter};
 use flowgate_connect::{OwnOutputs, TableFile};
@@ -97,7 +98,7 @@ pub(super) fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>)
     let own_outputs = Arc::new(OwnOutputs::of(written.collect::<Result<Vec<_>>>()?));
     let mut boundedness = Boundedness::Bounded;
     let mut sinks = HashMap::new();
-    for (id, node) in graph.nodes.iter().enumerate() {
+    for (id, node) in graph.numbered() {
         let within = |e: Error| e.in_operator(&node.name);
         let mut load = |function: &PluginFunction| -> Result<()> {
             if !opened.plugins.contains_key(&function.path) {
@@ -115,8 +116,8 @@ pub(super) fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>)
                     boundedness = Boundedness::Unbounded;
                 }
                 opened.sources.insert(id, (source, splits));
-                if let Some(first) = graph.alignment_group(NodeId(id)).first() {
-                    let group = opened.alignment_groups.entry(first.0).or_default().clone();
+                if let Some(first) = graph.alignment_group(id).first() {
+                    let group = opened.alignment_groups.entry(*first).or_default().clone();
                     opened.alignment_groups.insert(id, group);
                 }
             }
@@ -142,7 +143,7 @@ pub(super) fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>)
             NodeKind::Select(_) | NodeKind::Union(_) => {}
             NodeKind::Sink(spec) => {
                 let input = node.inputs.first().ok_or_else(|| Error::internal("a sink without input"))?;
-                let schema = &graph.nodes[input.node.0].outputs[input.output].schema;
+                let schema = &graph.node(input.node).outputs[input.output].schema;
                 sinks.insert(id, open_sink(spec, schema, boundedness).map_err(within)?);
             }
         }
@@ -197,7 +198,8 @@ fn run(worker: &mut Worker, built: Built, mut control: Option<ControlInput>, job
             if job.stop_requested() && !stopping {
                 stopping = true;
                 let how = if job.drain_requested() { Control::Drain } else { Control::Stop };
-                let stop = (0..worker.peers()).map(|to| Envelope::new(to as u32, Message::Control(how))).collect();
+                let stop =
+                    (0..worker.peers() as u32).map(|to| Envelope::new(id::Worker(to), Message::Control(how))).collect();
                 control.send_batch(&mut Messages(stop));
                 let now = Tick::at(clock::now());
                 control.advance_to(now.plus_ms(LEAD_MS).0.max(control.time() + 1));

@@ -7,33 +7,33 @@ impl JobGraph {
     /// process function, directly or through other members. In the order of the graph; empty if there is no other member.
     pub fn alignment_group(&self, source: NodeId) -> Vec<NodeId> {
         let sources_of = self.sources_of_nodes();
-        let mut group = vec![source.0];
+        let mut group = vec![source];
         let mut seen = 0;
         while let Some(member) = group.get(seen).copied() {
             seen += 1;
             let operators =
                 self.nodes.iter().filter(|node| matches!(node.kind, NodeKind::Join(_) | NodeKind::Process(_)));
             for node in operators.filter(|node| node.inputs.len() > 1) {
-                let inputs: Vec<&[usize]> =
+                let inputs: Vec<&[NodeId]> =
                     node.inputs.iter().map(|input| sources_of[input.node.0].as_slice()).collect();
                 if inputs.iter().any(|sources| sources.contains(&member)) {
                     let all = inputs.iter().flat_map(|sources| sources.iter());
-                    let fresh: Vec<usize> = all.copied().filter(|source| !group.contains(source)).collect();
+                    let fresh: Vec<NodeId> = all.copied().filter(|source| !group.contains(source)).collect();
                     group.extend(fresh);
                 }
             }
         }
         group.sort_unstable();
         group.dedup();
-        if group.len() > 1 { group.into_iter().map(NodeId).collect() } else { Vec::new() }
+        if group.len() > 1 { group } else { Vec::new() }
     }
 
     /// Returns the sources whose rows reach each node.
-    fn sources_of_nodes(&self) -> Vec<Vec<usize>> {
-        let mut sources_of: Vec<Vec<usize>> = Vec::with_capacity(self.nodes.len());
+    fn sources_of_nodes(&self) -> Vec<Vec<NodeId>> {
+        let mut sources_of: Vec<Vec<NodeId>> = Vec::with_capacity(self.nodes.len());
         // Inputs come before the nodes that read them.
-        for (id, node) in self.nodes.iter().enumerate() {
-            let mut sources: Vec<usize> =
+        for (id, node) in self.numbered() {
+            let mut sources: Vec<NodeId> =
                 node.inputs.iter().flat_map(|input| sources_of[input.node.0].clone()).collect();
             if matches!(node.kind, NodeKind::Source(_)) {
                 sources.push(id);
@@ -48,7 +48,6 @@ impl JobGraph {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::job::fake::graph;
 
     #[test]
@@ -74,9 +73,9 @@ sinks:
 "
         ));
         let group = |name: &str| {
-            let id = graph.nodes.iter().position(|node| node.name == name).unwrap();
-            let group = graph.alignment_group(NodeId(id)).into_iter();
-            group.map(|member| graph.nodes[member.0].name.clone()).collect::<Vec<_>>()
+            let (id, _) = graph.numbered().find(|(_, node)| node.name == name).unwrap();
+            let group = graph.alignment_group(id).into_iter();
+            group.map(|member| graph.node(member).name.clone()).collect::<Vec<_>>()
         };
         for name in ["a", "b", "c", "d"] {
             assert_eq!(group(name), ["a", "b", "c", "d"], "{name}");

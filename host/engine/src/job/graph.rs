@@ -41,6 +41,16 @@ impl JobGraph {
             _ => None,
         })
     }
+
+    /// Returns the node of a number.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0]
+    }
+
+    /// Returns the nodes with their numbers, inputs before the nodes that read them.
+    pub fn numbered(&self) -> impl DoubleEndedIterator<Item = (NodeId, &Node)> {
+        self.nodes.iter().enumerate().map(|(id, node)| (NodeId(id), node))
+    }
 }
 
 /// Where keyed state is kept.

@@ -11,10 +11,9 @@ impl JobGraph {
         let mut reached = vec![false; self.nodes.len()];
         reached[node.0] = true;
         // Inputs come before the nodes that read them: one pass reaches every node.
-        (node.0 + 1..self.nodes.len()).any(|id| {
-            let reader = &self.nodes[id];
-            reached[id] = reader.inputs.iter().any(|input| reached[input.node.0]);
-            reached[id] && reader.kind.goes_by_order()
+        self.numbered().skip(node.0 + 1).any(|(id, reader)| {
+            reached[id.0] = reader.inputs.iter().any(|input| reached[input.node.0]);
+            reached[id.0] && reader.kind.goes_by_order()
         })
     }
 }

@@ -9,7 +9,7 @@ use super::graph::{Input, JobGraph, NodeId, NodeKind};
 /// are always the same, appear if they are read.
 pub fn edges(graph: &JobGraph) -> String {
     let mut out = String::new();
-    for (i, node) in graph.nodes.iter().enumerate() {
+    for (id, node) in graph.numbered() {
         let _ = write!(out, "{}", node.name);
         let inputs: Vec<String> = node.inputs.iter().map(|input| input_name(graph, input)).collect();
         if !inputs.is_empty() {
@@ -17,7 +17,7 @@ pub fn edges(graph: &JobGraph) -> String {
         }
         let _ = writeln!(out, "  {}", describe(node));
         for (output, edge) in node.outputs.iter().enumerate() {
-            let read = readers(graph, NodeId(i)).any(|(_, input)| input.output == output);
+            let read = readers(graph, id).any(|(_, input)| input.output == output);
             if edge.name != "errors" || read {
                 let name = if edge.name.is_empty() { String::new() } else { format!(".{}", edge.name) };
                 let time = if edge.has_event_time { "  [event time]" } else { "" };
@@ -31,46 +31,46 @@ pub fn edges(graph: &JobGraph) -> String {
 /// Returns the graph as a tree: each source with its readers below.
 pub fn tree(graph: &JobGraph) -> String {
     let mut out = format!("{} (parallelism {})\n", graph.name, graph.parallelism);
-    for (i, node) in graph.nodes.iter().enumerate() {
+    for (id, node) in graph.numbered() {
         if node.inputs.is_empty() {
             let _ = writeln!(out, "{}  {}", node.name, describe(node));
-            branches(graph, NodeId(i), "", &mut out);
+            branches(graph, id, "", &mut out);
         }
     }
     out
 }
 
 fn branches(graph: &JobGraph, id: NodeId, indent: &str, out: &mut String) {
-    let all: Vec<(usize, &Input)> = readers(graph, id).collect();
+    let all: Vec<(NodeId, &Input)> = readers(graph, id).collect();
     for (n, (reader, input)) in all.iter().enumerate() {
         let (branch, below) = if n + 1 == all.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-        let node = &graph.nodes[*reader];
-        let side = &graph.nodes[id.0].outputs[input.output].name;
+        let node = graph.node(*reader);
+        let side = &graph.node(id).outputs[input.output].name;
         let side = if side.is_empty() { String::new() } else { format!(".{side} ─ ") };
         let _ = writeln!(out, "{indent}{branch}{side}{}  {}", node.name, describe(node));
-        branches(graph, NodeId(*reader), &format!("{indent}{below}"), out);
+        branches(graph, *reader, &format!("{indent}{below}"), out);
     }
 }
 
 /// Returns the graph as a Mermaid flowchart, with the columns on its edges.
 pub fn mermaid(graph: &JobGraph) -> String {
     let mut out = String::from("flowchart LR\n");
-    for (i, node) in graph.nodes.iter().enumerate() {
+    for (id, node) in graph.numbered() {
         let label = format!("{}<br/>{}", escape(&node.name), escape(&describe(node)));
         let _ = match node.kind {
-            NodeKind::Source(_) => writeln!(out, "  n{i}([\"{label}\"])"),
-            NodeKind::Sink(_) => writeln!(out, "  n{i}[/\"{label}\"/]"),
-            NodeKind::Window(_) | NodeKind::Join(_) => writeln!(out, "  n{i}[[\"{label}\"]]"),
-            _ => writeln!(out, "  n{i}[\"{label}\"]"),
+            NodeKind::Source(_) => writeln!(out, "  n{}([\"{label}\"])", id.0),
+            NodeKind::Sink(_) => writeln!(out, "  n{}[/\"{label}\"/]", id.0),
+            NodeKind::Window(_) | NodeKind::Join(_) => writeln!(out, "  n{}[[\"{label}\"]]", id.0),
+            _ => writeln!(out, "  n{}[\"{label}\"]", id.0),
         };
     }
-    for (i, node) in graph.nodes.iter().enumerate() {
+    for (id, node) in graph.numbered() {
         for input in &node.inputs {
-            let edge = &graph.nodes[input.node.0].outputs[input.output];
+            let edge = &graph.node(input.node).outputs[input.output];
             let side = if edge.name.is_empty() { String::new() } else { format!("{}<br/>", escape(&edge.name)) };
             let columns: Vec<String> = edge.schema.fields.iter().map(|f| escape(&f.to_string())).collect();
             let arrow = if edge.name.is_empty() { "-->" } else { "-.->" };
-            let _ = writeln!(out, "  n{} {arrow}|\"{side}{}\"| n{i}", input.node.0, columns.join("<br/>"));
+            let _ = writeln!(out, "  n{} {arrow}|\"{side}{}\"| n{}", input.node.0, columns.join("<br/>"), id.0);
         }
     }
     out
@@ -91,13 +91,13 @@ fn escape(text: &str) -> String {
     out
 }
 
-fn readers(graph: &JobGraph, of: NodeId) -> impl Iterator<Item = (usize, &Input)> {
-    let inputs = graph.nodes.iter().enumerate().flat_map(|(i, n)| n.inputs.iter().map(move |input| (i, input)));
+fn readers(graph: &JobGraph, of: NodeId) -> impl Iterator<Item = (NodeId, &Input)> {
+    let inputs = graph.numbered().flat_map(|(id, n)| n.inputs.iter().map(move |input| (id, input)));
     inputs.filter(move |(_, input)| input.node == of)
 }
 
 fn input_name(graph: &JobGraph, input: &Input) -> String {
-    let node = &graph.nodes[input.node.0];
+    let node = graph.node(input.node);
     let side = &node.outputs[input.output].name;
     if side.is_empty() { node.name.clone() } else { format!("{}.{side}", node.name) }
 }

@@ -1,6 +1,6 @@
 //! Taps: sinks next to those of the job, which show the output of an operator while the job runs.
 
-use super::graph::{Input, JobGraph, Node, NodeId, NodeKind, SinkNode};
+use super::graph::{Input, JobGraph, Node, NodeKind, SinkNode};
 use super::problem::suggestion;
 use super::spec::Tap;
 use flowgate_connect::Connector;
@@ -12,12 +12,12 @@ use flowgate_connect::Connector;
 pub fn add(graph: &mut JobGraph, output: &str) -> Result<(), String> {
     let (name, side) = output.split_once('.').unwrap_or((output, ""));
     let readable = |node: &&Node| !node.outputs.is_empty();
-    let Some(id) = graph.nodes.iter().position(|node| node.name == name && readable(&node)) else {
+    let Some((id, node)) = graph.numbered().find(|(_, node)| node.name == name && readable(node)) else {
         let names: Vec<&str> = graph.nodes.iter().filter(readable).map(|node| node.name.as_str()).collect();
         let help = suggestion(name, "sources and operators", names.iter().copied());
         return Err(format!("there is no source or operator `{name}`; {help}"));
     };
-    let outputs = &graph.nodes[id].outputs;
+    let outputs = &node.outputs;
     let found = outputs.iter().position(|o| o.name == side).filter(|_| !output.ends_with('.'));
     let Some(position) = found else {
         let names: Vec<&str> = outputs.iter().map(|o| o.name.as_str()).filter(|name| !name.is_empty()).collect();
@@ -26,7 +26,7 @@ pub fn add(graph: &mut JobGraph, output: &str) -> Result<(), String> {
     };
     let connector = Connector::new(&Tap { output: output.into() }, "");
     let kind = NodeKind::Sink(SinkNode { connector, reads_side_output: position > 0 });
-    let inputs = vec![Input { node: NodeId(id), output: position }];
+    let inputs = vec![Input { node: id, output: position }];
     // A name in a job file has no blank: this cannot be the name of another node.
     graph.nodes.push(Node { name: format!("tap {output}"), kind, inputs, outputs: Vec::new() });
     Ok(())
@@ -37,6 +37,7 @@ mod tests {
     use super::*;
     use crate::job::check::check;
     use crate::job::fake::FakePlugins;
+    use crate::job::graph::NodeId;
     use crate::job::load::{Document, Language, load};
 
     fn graph() -> JobGraph {

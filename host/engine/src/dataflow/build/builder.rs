@@ -12,9 +12,10 @@ use crate::dataflow::job_state::JobState;
 use crate::dataflow::join::table::SharedTable;
 use crate::dataflow::shuffle::{Shuffle, Target};
 use crate::error::StartError;
-use crate::job::graph::{EventTimeColumn, JobGraph, Node, NodeKind, PluginFunction};
+use crate::job::graph::{EventTimeColumn, JobGraph, Node, NodeId, NodeKind, PluginFunction};
 use crate::job::spec::OnError;
 use flowgate_base::error::{Error, Result};
+use flowgate_base::id::Worker;
 use flowgate_base::schema::Schema;
 use flowgate_connect::sink::SinkWriter;
 use flowgate_connect::source::{Source, Split};
@@ -25,15 +26,15 @@ use flowgate_wall::{Function, Plugin};
 /// Connectors, plugins and tables that were opened before the workers start.
 pub(crate) struct Opened {
     /// Sources and their splits, by node.
-    pub sources: HashMap<usize, (Box<dyn Source>, Vec<Split>)>,
+    pub sources: HashMap<NodeId, (Box<dyn Source>, Vec<Split>)>,
     /// Writers of sinks, by node; each is taken by the worker that writes.
-    pub sinks: Mutex<HashMap<usize, Box<dyn SinkWriter>>>,
+    pub sinks: Mutex<HashMap<NodeId, Box<dyn SinkWriter>>>,
     /// The alignment groups of sources, by node.
-    pub alignment_groups: HashMap<usize, Arc<AlignmentGroup>>,
+    pub alignment_groups: HashMap<NodeId, Arc<AlignmentGroup>>,
     /// Plugins, by file.
     pub plugins: HashMap<PathBuf, Arc<Plugin>>,
     /// Tables of lookup joins, by node.
-    pub tables: HashMap<usize, Arc<SharedTable>>,
+    pub tables: HashMap<NodeId, Arc<SharedTable>>,
 }
 
 /// A dataflow under construction. Each of the files next to this one adds nodes of one kind.
@@ -55,7 +56,7 @@ pub(super) struct Builder<'a, S: Stage> {
 pub(crate) fn build<S: Stage>(stage: &mut S, graph: &JobGraph, opened: &Opened, job: &Arc<JobState>) -> Result<()> {
     let store = StateStore::new(&job.stores);
     let mut builder = Builder { stage, graph, opened, job, store, edges: Vec::new() };
-    for (id, node) in graph.nodes.iter().enumerate() {
+    for (id, node) in graph.numbered() {
         let edges = match &node.kind {
             NodeKind::Source(spec) => builder.source(id, node, spec.event_time.as_ref()),
             NodeKind::Transform(spec) => builder.transform(id, node, spec),
@@ -78,12 +79,17 @@ impl<S: Stage> Builder<'_, S> {
         self.stage.workers()
     }
 
+    /// The worker of a node that runs on one worker: nodes are spread over the workers.
+    pub(super) fn only_worker(&self, id: NodeId) -> Worker {
+        Worker((id.0 % self.workers()) as u32)
+    }
+
     /// The edge that a node reads at an input, and its schema.
     pub(super) fn input(&self, node: &Node, position: usize) -> Result<(S::Edge, Schema)> {
         let input = node.inputs.get(position).ok_or_else(|| Error::internal("a node without its input"))?;
         let missing = || Error::internal("a node reads an output that does not exist");
         let edge = self.edges.get(input.node.0).and_then(|outputs| outputs.get(input.output)).ok_or_else(missing)?;
-        let output = self.graph.nodes[input.node.0].outputs.get(input.output).ok_or_else(missing)?;
+        let output = self.graph.node(input.node).outputs.get(input.output).ok_or_else(missing)?;
         Ok((edge.clone(), output.schema.clone()))
     }
 
@@ -102,9 +108,9 @@ impl<S: Stage> Builder<'_, S> {
     }
 
     /// Creates the maker of a node's dead letters.
-    pub(super) fn dead_letters(&self, id: usize, on_error: OnError, schema: Schema) -> DeadLetters {
-        let name = &self.graph.nodes[id].name;
-        DeadLetters::new(name, on_error, schema, Arc::clone(&self.job.metrics.nodes[id]))
+    pub(super) fn dead_letters(&self, id: NodeId, on_error: OnError, schema: Schema) -> DeadLetters {
+        let name = &self.graph.node(id).name;
+        DeadLetters::new(name, on_error, schema, Arc::clone(self.job.metrics.node(id)))
     }
 
     /// Opens a plugin's function for a node.
@@ -118,7 +124,7 @@ impl<S: Stage> Builder<'_, S> {
     /// Adds an operator behind its inputs. With `event_time`, the event time of its rows is assigned again.
     pub(super) fn operator(
         &mut self,
-        id: usize,
+        id: NodeId,
         node: &Node,
         inputs: Vec<(S::Edge, Route)>,
         operator: Box<dyn Operator>,

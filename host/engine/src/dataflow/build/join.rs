@@ -14,7 +14,7 @@ use crate::dataflow::join::side::{JoinState, LEFT, RIGHT, emits_unmatched};
 use crate::dataflow::join::window::WindowJoin;
 use crate::dataflow::shuffle::Target;
 use crate::dataflow::window::shape::Shape;
-use crate::job::graph::{JoinBound, JoinNode, LookupNode, Node, PairColumn, Read};
+use crate::job::graph::{JoinBound, JoinNode, LookupNode, Node, NodeId, PairColumn, Read};
 use crate::job::spec::{JoinType, OnError, WindowTime};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::{DataType, Field, Schema};
@@ -22,7 +22,7 @@ use flowgate_state::store::StateStore;
 
 impl<S: Stage> Builder<'_, S> {
     /// Adds a join of two inputs; both go to the owner of the key group.
-    pub(super) fn join(&mut self, id: usize, node: &Node, spec: &JoinNode) -> Result<Vec<S::Edge>> {
+    pub(super) fn join(&mut self, id: NodeId, node: &Node, spec: &JoinNode) -> Result<Vec<S::Edge>> {
         let (left, left_schema) = self.input(node, LEFT)?;
         let (right, right_schema) = self.input(node, RIGHT)?;
         let schemas = [&left_schema, &right_schema];
@@ -58,7 +58,7 @@ impl<S: Stage> Builder<'_, S> {
             pairs: self.dead_letters(id, spec.on_error, pair_schema(&spec.columns, schemas)?),
         };
         let both_have = node.inputs.iter().all(|input| {
-            let outputs = &self.graph.nodes[input.node.0].outputs;
+            let outputs = &self.graph.node(input.node).outputs;
             outputs.get(input.output).is_some_and(|output| output.has_event_time)
         });
         let has_event_time = match spec.bound {
@@ -67,19 +67,19 @@ impl<S: Stage> Builder<'_, S> {
             JoinBound::Unbounded { .. } => both_have,
         };
         let time = JoinTime { has_event_time, lag_ms: lag_ms(spec) };
-        let (metrics, job) = (Arc::clone(&self.job.metrics.nodes[id]), Arc::clone(self.job));
+        let (metrics, job) = (Arc::clone(self.job.metrics.node(id)), Arc::clone(self.job));
         let join = JoinOperator::new(state, time, pairing, letters, metrics, job);
         Ok(self.operator(id, node, inputs, Box::new(join), spec.event_time.as_ref()))
     }
 
     /// Adds a join with a table. Every worker has the whole table, so rows stay on their worker.
-    pub(super) fn lookup(&mut self, id: usize, node: &Node, spec: &LookupNode) -> Result<Vec<S::Edge>> {
+    pub(super) fn lookup(&mut self, id: NodeId, node: &Node, spec: &LookupNode) -> Result<Vec<S::Edge>> {
         let (edge, schema) = self.input(node, 0)?;
         let table = self.opened.tables.get(&id).ok_or_else(|| Error::internal("a table that was not opened"))?;
         let layouts = lookup_layouts(spec);
         let pairing = Pairing::new(&spec.columns, &layouts, [&schema, &spec.schema], 0)?;
         let dead_letters = self.dead_letters(id, OnError::Skip, schema);
-        let metrics = Arc::clone(&self.job.metrics.nodes[id]);
+        let metrics = Arc::clone(self.job.metrics.node(id));
         let [layout, _] = layouts;
         let lookup = LookupOperator::new(Arc::clone(table), spec.join, layout, pairing, dead_letters, metrics);
         Ok(self.operator(id, node, vec![(edge, Route::Local)], Box::new(lookup), spec.event_time.as_ref()))

@@ -10,7 +10,7 @@ use crate::dataflow::process::arrangement::Arrangement;
 use crate::dataflow::process::keyed::ProcessState;
 use crate::dataflow::process::operator::{Parts, ProcessOperator, Side, timer_schema};
 use crate::dataflow::shuffle::Target;
-use crate::job::graph::{JobGraph, Node, ProcessNode};
+use crate::job::graph::{JobGraph, Node, NodeId, ProcessNode};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::{Field, Schema};
 use flowgate_state::store::StateStore;
@@ -18,7 +18,7 @@ use flowgate_wall::Function;
 
 impl<S: Stage> Builder<'_, S> {
     /// Adds a plugin's process function; the rows of each input go to the owner of their key.
-    pub(super) fn process(&mut self, id: usize, node: &Node, spec: &ProcessNode) -> Result<Vec<S::Edge>> {
+    pub(super) fn process(&mut self, id: NodeId, node: &Node, spec: &ProcessNode) -> Result<Vec<S::Edge>> {
         let function = self.open(node, &spec.function)?;
         let mut inputs = Vec::new();
         for (i, key) in spec.keys.iter().enumerate() {
@@ -34,15 +34,15 @@ impl<S: Stage> Builder<'_, S> {
 /// Creates the operator of a node, outside of a dataflow.
 pub(in crate::dataflow) fn process_operator(
     graph: &JobGraph,
-    id: usize,
+    id: NodeId,
     spec: &ProcessNode,
     function: Function,
     store: &StateStore,
     job: &Arc<JobState>,
 ) -> Result<ProcessOperator> {
-    let node = &graph.nodes[id];
+    let node = graph.node(id);
     let letters =
-        |schema: Schema| DeadLetters::new(&node.name, spec.on_error, schema, Arc::clone(&job.metrics.nodes[id]));
+        |schema: Schema| DeadLetters::new(&node.name, spec.on_error, schema, Arc::clone(job.metrics.node(id)));
     let mut sides = Vec::new();
     let mut key_fields: Vec<Field> = Vec::new();
     for ((key, input), from) in spec.keys.iter().zip(&spec.function.inputs).zip(&node.inputs) {
@@ -70,5 +70,5 @@ pub(in crate::dataflow) fn process_operator(
         timer_letters: letters(timer_schema(&key_fields)),
         key_fields,
     };
-    Ok(ProcessOperator::new(parts, Arc::clone(&job.metrics.nodes[id]), Arc::clone(job)))
+    Ok(ProcessOperator::new(parts, Arc::clone(job.metrics.node(id)), Arc::clone(job)))
 }

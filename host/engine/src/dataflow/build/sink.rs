@@ -6,20 +6,20 @@ use super::builder::Builder;
 use crate::dataflow::engine::{MakeOperator, Route, Stage};
 use crate::dataflow::shuffle::Target;
 use crate::dataflow::sink::{Discard, Sink};
-use crate::job::graph::Node;
+use crate::job::graph::{Node, NodeId};
 use flowgate_base::error::{Error, Result};
 use flowgate_connect::Connector;
 use flowgate_connect::sink::Writers;
 
 impl<S: Stage> Builder<'_, S> {
     /// Adds a sink.
-    pub(super) fn sink(&mut self, id: usize, node: &Node, connector: &Connector) -> Result<Vec<S::Edge>> {
+    pub(super) fn sink(&mut self, id: NodeId, node: &Node, connector: &Connector) -> Result<Vec<S::Edge>> {
         let (edge, _) = self.input(node, 0)?;
-        let metrics = Arc::clone(&self.job.metrics.nodes[id]);
+        let metrics = Arc::clone(self.job.metrics.node(id));
         let (input, make): (_, MakeOperator<'_>) = match connector.sink()?.writers {
             Writers::None => ((edge, Route::Local), Box::new(|_| Box::new(Discard::new(metrics)))),
             Writers::One => {
-                let writer_at = id % self.workers();
+                let writer_at = self.only_worker(id);
                 let input = self.shuffled(&node.name, edge, Target::One(writer_at));
                 if self.stage.worker() == writer_at {
                     let writer = self.opened.sinks.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);

@@ -44,7 +44,7 @@ impl<S: Stage> Builder<'_, S> {
     /// an operator needs the rows of a split in their order.
     pub(super) fn source(
         &mut self,
-        id: usize,
+        id: NodeId,
         node: &Node,
         event_time: Option<&EventTimeColumn>,
     ) -> Result<Vec<S::Edge>> {
@@ -59,11 +59,11 @@ impl<S: Stage> Builder<'_, S> {
             batches_per_turn: if alignment.is_none() { BATCHES_AT_ONCE } else { 1 },
         };
         let dead_letters = self.dead_letters(id, OnError::Skip, node.outputs[0].schema.clone());
-        let metrics = Arc::clone(&self.job.metrics.nodes[id]);
+        let metrics = Arc::clone(self.job.metrics.node(id));
         let job = Arc::clone(self.job);
         let make: MakeSource<'_> = Box::new(move |seat| {
             let wake = seat.wake.clone();
-            let mine = splits.iter().enumerate().filter(|(i, _)| i % workers == me).map(|(_, split)| {
+            let mine = splits.iter().enumerate().filter(|(i, _)| i % workers == me.index()).map(|(_, split)| {
                 let reader = source.open(split, None, wake.waker())?;
                 let reader = Box::new(Warning { reader, node: node.name.clone(), job: Arc::clone(&job) });
                 Ok(OpenSplit { reader, assigner: event_time.map(Assigner::new) })
@@ -74,7 +74,7 @@ impl<S: Stage> Builder<'_, S> {
             Ok(SourceOperator::new(mine, dead_letters, metrics, Gate::new(limits, seat), alignment, job))
         });
         let edges = self.stage.source(&node.name, make)?;
-        if splits.len() >= workers || self.graph.order_counts_behind(NodeId(id)) {
+        if splits.len() >= workers || self.graph.order_counts_behind(id) {
             return Ok(edges);
         }
         // Fewer splits than workers: the other workers receive their share of the rows.

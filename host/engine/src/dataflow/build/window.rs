@@ -16,7 +16,7 @@ use crate::dataflow::window::pre_aggregate::{PreAggregate, Shuffles};
 use crate::dataflow::window::session::SessionWindows;
 use crate::dataflow::window::shape::Shape;
 use crate::dataflow::window::time::TimeWindows;
-use crate::job::graph::{Node, PluginFunction, WindowNode, Windows};
+use crate::job::graph::{Node, NodeId, PluginFunction, WindowNode, Windows};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
 
@@ -25,7 +25,7 @@ const ERRORS: usize = 1;
 
 impl<S: Stage> Builder<'_, S> {
     /// Adds a window aggregation. With several workers, rows are pre-aggregated before the shuffle where that is possible.
-    pub(super) fn window(&mut self, id: usize, node: &Node, spec: &WindowNode) -> Result<Vec<S::Edge>> {
+    pub(super) fn window(&mut self, id: NodeId, node: &Node, spec: &WindowNode) -> Result<Vec<S::Edge>> {
         let (edge, schema) = self.input(node, 0)?;
         let mut inputs = Vec::new();
         let mut early_errors = None;
@@ -34,7 +34,7 @@ impl<S: Stage> Builder<'_, S> {
             let key: Vec<usize> = (0..spec.key.len()).collect();
             let plan = self.plan(node, spec, &schema)?;
             let dead_letters = self.dead_letters(id, spec.on_error, schema.clone());
-            let metrics = Arc::clone(&self.job.metrics.nodes[id]);
+            let metrics = Arc::clone(self.job.metrics.node(id));
             let lateness_ms = spec.allowed_lateness_ms;
             let shuffle = |key: &[usize]| Shuffle::new(self.target(id, key), self.workers(), self.stage.worker());
             let to = Shuffles { rows: shuffle(&spec.key), partials: shuffle(&key) };
@@ -67,7 +67,7 @@ impl<S: Stage> Builder<'_, S> {
             plan,
             spec.time,
             self.dead_letters(id, spec.on_error, schema),
-            Arc::clone(&self.job.metrics.nodes[id]),
+            Arc::clone(self.job.metrics.node(id)),
             Arc::clone(self.job),
         );
         let mut outputs = self.operator(id, node, inputs, Box::new(operator), spec.event_time.as_ref());
@@ -81,9 +81,9 @@ impl<S: Stage> Builder<'_, S> {
     }
 
     /// The owner of a key, or one worker for all rows if there is no key.
-    fn target(&self, id: usize, key: &[usize]) -> Target {
+    fn target(&self, id: NodeId, key: &[usize]) -> Target {
         match key {
-            [] => Target::One(id % self.workers()),
+            [] => Target::One(self.only_worker(id)),
             key => Target::ByKey { columns: key.to_vec(), key_groups: self.graph.key_groups },
         }
     }

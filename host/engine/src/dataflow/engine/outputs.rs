@@ -4,11 +4,12 @@ use super::operator::Route;
 use crate::dataflow::batch::Batch;
 use crate::dataflow::message::{Envelope, Message, Messages};
 use crate::dataflow::watermark::Signal;
+use flowgate_base::id::Worker;
 
 /// The messages that an operator emits during one call, by output.
 pub(crate) struct Outputs {
     outputs: Vec<Output>,
-    worker: u32,
+    worker: Worker,
     workers: u32,
 }
 
@@ -20,22 +21,22 @@ struct Output {
 
 impl Outputs {
     /// Creates the outputs of an operator on worker `worker` of `workers`, one for each route.
-    pub(crate) fn new(routes: &[Route], worker: usize, workers: usize) -> Self {
+    pub(crate) fn new(routes: &[Route], worker: Worker, workers: usize) -> Self {
         let output = |route: &Route| Output { route: *route, messages: Vec::new(), bytes: 0 };
-        Outputs { outputs: routes.iter().map(output).collect(), worker: worker as u32, workers: workers as u32 }
+        Outputs { outputs: routes.iter().map(output).collect(), worker, workers: workers as u32 }
     }
 
     /// Emits rows to an output. A batch without rows is no message.
     pub(crate) fn emit(&mut self, output: usize, batch: Batch) {
-        self.emit_to(output, 0, batch);
+        self.emit_to(output, Worker(0), batch);
     }
 
     /// Emits rows to one receiver of an output, on worker `worker`.
-    pub(crate) fn emit_to(&mut self, output: usize, worker: usize, batch: Batch) {
+    pub(crate) fn emit_to(&mut self, output: usize, worker: Worker, batch: Batch) {
         if batch.row_count() > 0 {
             let output = &mut self.outputs[output];
             output.bytes += batch.bytes() as u64;
-            output.messages.push(Envelope::new(worker as u32, Message::Batch(batch)));
+            output.messages.push(Envelope::new(worker, Message::Batch(batch)));
         }
     }
 
@@ -43,7 +44,7 @@ impl Outputs {
     pub(crate) fn signal(&mut self, signal: Signal) {
         for output in &mut self.outputs {
             let receivers = if output.route == Route::Addressed { self.workers } else { 1 };
-            for worker in 0..receivers {
+            for worker in (0..receivers).map(Worker) {
                 output.messages.push(Envelope::new(worker, Message::Signal { from: self.worker, signal }));
             }
         }

@@ -14,8 +14,10 @@ use super::operator::{Operator, Route, Tick};
 use super::outputs::Outputs;
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::message::{Envelope, Message, Messages};
+use crate::dataflow::metrics::Holder;
 use crate::dataflow::watermark::{Merge, Signal};
 use flowgate_base::error::Result;
+use flowgate_base::id::Worker;
 
 /// Messages by input, with their tick.
 pub(in crate::dataflow) type Arrived = Vec<(usize, Tick, Messages)>;
@@ -54,7 +56,7 @@ pub(in crate::dataflow) struct Shell {
     operator: Box<dyn Operator>,
     name: String,
     job: Arc<JobState>,
-    worker: usize,
+    worker: Worker,
     /// The number of the first sender of each input, and whether it is the only one.
     inputs: Vec<(usize, bool)>,
     /// The senders of all inputs.
@@ -69,8 +71,8 @@ pub(in crate::dataflow) struct Shell {
     ended: Option<End>,
     /// Messages that have arrived and that the operator has not received.
     backlog: VecDeque<Waiting>,
-    /// The sender that held the watermark back when this was last checked: an input, and a worker that sends on it.
-    held_by: Option<(usize, usize)>,
+    /// The sender that held the watermark back when this was last checked.
+    held_by: Option<Holder>,
 }
 
 /// How an operator has ended.
@@ -206,7 +208,7 @@ impl Shell {
             Message::Batch(batch) => self.operator.batch(input, batch, self.at, &mut self.out)?,
             Message::Signal { from, signal } => {
                 let (first, is_only) = self.inputs[input];
-                let from = if is_only { first } else { first + from as usize };
+                let from = if is_only { first } else { first + from.index() };
                 match self.time.receive(from, signal) {
                     Some(merged) if merged.is_end() => self.end(End::Complete)?,
                     Some(merged) => self.operator.signal(merged, &mut self.out)?,
@@ -246,7 +248,7 @@ impl Shell {
     fn note_holder(&mut self) {
         let held_by = self.time.holder().and_then(|sender| {
             let input = self.inputs.iter().rposition(|(first, _)| *first <= sender)?;
-            Some((input, sender - self.inputs[input].0))
+            Some(Holder { input, worker: Worker((sender - self.inputs[input].0) as u32) })
         });
         if held_by != self.held_by {
             self.held_by = held_by;
@@ -261,7 +263,7 @@ pub(in crate::dataflow) struct Seat<'a> {
     /// The job.
     pub(in crate::dataflow) job: &'a Arc<JobState>,
     /// The worker.
-    pub(in crate::dataflow) worker: usize,
+    pub(in crate::dataflow) worker: Worker,
     /// The number of workers.
     pub(in crate::dataflow) workers: usize,
 }

@@ -7,6 +7,7 @@ use super::operator::{Operator, Route, Tick};
 use super::wake::Wake;
 use crate::dataflow::source::SourceOperator;
 use flowgate_base::error::Result;
+use flowgate_base::id::Worker;
 
 /// Makes an operator, given its wake.
 pub(crate) type MakeOperator<'a> = Box<dyn FnOnce(Wake) -> Box<dyn Operator> + 'a>;
@@ -32,8 +33,8 @@ pub(crate) trait Stage {
     /// The number of workers of the job.
     fn workers(&self) -> usize;
 
-    /// The number of this worker.
-    fn worker(&self) -> usize;
+    /// This worker.
+    fn worker(&self) -> Worker;
 
     /// Adds an operator behind its inputs. Returns the streams of its outputs, one for each route.
     fn add(

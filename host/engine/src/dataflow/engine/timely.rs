@@ -30,6 +30,7 @@ use crate::dataflow::job_state::JobState;
 use crate::dataflow::message::{Control, Message, Messages};
 use crate::dataflow::source::Turn;
 use flowgate_base::error::{Error, Result};
+use flowgate_base::id::Worker;
 
 /// A stream of messages.
 pub(super) type Edge<'scope> = Stream<'scope, u64, Messages>;
@@ -47,7 +48,7 @@ impl Distributor<Messages> for ByAddress {
         // The engine counts containers in flight, on every worker: each worker receives one container, not one for each message.
         let mut shares: Vec<Messages> = pushers.iter().map(|_| Messages::default()).collect();
         for envelope in messages.0.drain(..) {
-            shares[envelope.to as usize].0.push(envelope);
+            shares[envelope.to.index()].0.push(envelope);
         }
         for (share, pusher) in shares.iter_mut().zip(pushers) {
             if !share.0.is_empty() {
@@ -159,8 +160,8 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
         self.scope.peers()
     }
 
-    fn worker(&self) -> usize {
-        self.scope.index()
+    fn worker(&self) -> Worker {
+        Worker(self.scope.index() as u32)
     }
 
     fn add(

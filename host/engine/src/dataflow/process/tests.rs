@@ -23,6 +23,7 @@ use crate::dataflow::watermark::Signal;
 use crate::job::graph::{PairColumn, PairOutput, Read};
 use crate::job::spec::OnError;
 use flowgate_base::error::Result;
+use flowgate_base::id::Worker;
 use flowgate_base::schema::{DataType, Field, Schema};
 use flowgate_base::time::EventTime;
 use flowgate_state::store::{JobStores, StateStore};
@@ -157,7 +158,7 @@ impl Harness {
         };
         let job = Arc::new(JobState::new(1));
         let operator = ProcessOperator::new(parts, metrics.clone(), job.clone());
-        Harness { operator, out: Outputs::new(&[Route::Local; 2], 0, 1), job, metrics, _plugins: plugins }
+        Harness { operator, out: Outputs::new(&[Route::Local; 2], Worker(0), 1), job, metrics, _plugins: plugins }
     }
 
     fn rows(&mut self, input: usize, rows: &[(i64, i64)], tick: u64) {

@@ -19,6 +19,7 @@ use crate::job::check::{Surroundings, check};
 use crate::job::graph::{JobGraph, NodeKind};
 use crate::job::load::{Document, Language, load};
 use flowgate_base::error::Result;
+use flowgate_base::id::Worker;
 use flowgate_base::schema::Schema;
 use flowgate_base::time::EventTime;
 use flowgate_connect::blackhole::Blackhole;
@@ -85,7 +86,7 @@ impl Simulated {
         let mut courses: Vec<Course> = vec![Vec::new()];
         for (number, operator) in self.operators.iter().enumerate() {
             courses.iter_mut().for_each(|course| course.push(Vec::new()));
-            for worker in 0..self.graph.parallelism {
+            for worker in self.workers() {
                 let mut further: BTreeMap<String, Course> = BTreeMap::new();
                 // Many courses do not differ in the messages for this operator.
                 let mut known: HashMap<String, Vec<Sent>> = HashMap::new();
@@ -116,10 +117,14 @@ impl Simulated {
         outcomes
     }
 
+    fn workers(&self) -> impl Iterator<Item = Worker> {
+        (0..self.graph.parallelism as u32).map(Worker)
+    }
+
     /// Returns the different outputs that an operator can have on a worker.
     fn of(
         &self,
-        (number, worker): (usize, usize),
+        (number, worker): (usize, Worker),
         channels: &[Channel],
         scripts: &BTreeMap<&str, Vec<Script>>,
         bounds: Bounds,
@@ -128,9 +133,9 @@ impl Simulated {
     ) -> Vec<Vec<Vec<Envelope>>> {
         let operator = &self.operators[number];
         if let Some(node) = operator.source {
-            let NodeKind::Source(spec) = &self.graph.nodes[node].kind else { unreachable!("a source") };
-            let schema = &self.graph.nodes[node].outputs[0].schema;
-            let script = &scripts[operator.name.as_str()][worker];
+            let NodeKind::Source(spec) = &self.graph.node(node).kind else { unreachable!("a source") };
+            let schema = &self.graph.node(node).outputs[0].schema;
+            let script = &scripts[operator.name.as_str()][worker.index()];
             return vec![script::messages(script, schema, spec.event_time.as_ref(), worker)];
         }
         let (orders, all) = orders(channels, bounds.orders_max, random);
@@ -151,16 +156,15 @@ impl Simulated {
     }
 
     /// Returns the channels to an operator on a worker.
-    fn channels(&self, operator: &Seen, worker: usize, course: &Course) -> Vec<Channel> {
+    fn channels(&self, operator: &Seen, worker: Worker, course: &Course) -> Vec<Channel> {
         let mut channels = Vec::new();
         for (input, ((from, output), route)) in operator.inputs.iter().enumerate() {
-            let sent = |sender: usize| course[*from][sender][*output].iter();
+            let sent = |sender: Worker| course[*from][sender.index()][*output].iter();
             match route {
                 Route::Local => channels.push((input, sent(worker).cloned().collect())),
                 Route::Addressed => {
-                    let to_me =
-                        |sender| sent(sender).filter(|envelope| envelope.to as usize == worker).cloned().collect();
-                    channels.extend((0..self.graph.parallelism).map(|sender| (input, to_me(sender))));
+                    let to_me = |sender| sent(sender).filter(|envelope| envelope.to == worker).cloned().collect();
+                    channels.extend(self.workers().map(|sender| (input, to_me(sender))));
                 }
             }
         }
@@ -179,9 +183,9 @@ impl Simulated {
         let makes_rows = node.is_some_and(|node| makes(&node.kind));
         for (output, (route, sent)) in operator.outputs.iter().zip(sent).enumerate() {
             let receivers = if *route == Route::Addressed { self.graph.parallelism } else { 1 };
-            for to in 0..receivers {
+            for to in self.workers().take(receivers) {
                 let mut last = Signal::START;
-                for envelope in sent.iter().filter(|envelope| receivers == 1 || envelope.to as usize == to) {
+                for envelope in sent.iter().filter(|envelope| receivers == 1 || envelope.to == to) {
                     let at = format!("`{}` output {output}: {}", operator.name, text_of(sent));
                     assert!(!last.is_end(), "T5: behind the end: {at}");
                     match &envelope.message {
@@ -208,7 +212,7 @@ impl Simulated {
     fn rows(&self, course: &Course) -> Result<BTreeMap<String, Vec<String>>> {
         let mut rows: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for node in self.graph.nodes.iter().filter(|node| matches!(node.kind, NodeKind::Sink(_))) {
-            let schema: &Schema = &self.graph.nodes[node.inputs[0].node.0].outputs[node.inputs[0].output].schema;
+            let schema: &Schema = &self.graph.node(node.inputs[0].node).outputs[node.inputs[0].output].schema;
             let of = rows.entry(node.name.clone()).or_default();
             let number = self.operators.iter().position(|operator| operator.name == node.name).expect("it was built");
             for envelope in course[number].iter().flat_map(|sent| &sent[0]) {
@@ -239,7 +243,7 @@ fn text_of(messages: &[Envelope]) -> String {
         }
         Message::Control(control) => format!("{control:?}"),
     };
-    messages.iter().map(|envelope| format!("{}:{}", envelope.to, text(envelope))).collect::<Vec<_>>().join(" ")
+    messages.iter().map(|envelope| format!("{}:{}", envelope.to.0, text(envelope))).collect::<Vec<_>>().join(" ")
 }
 
 fn fingerprint(course: &Course) -> String {
@@ -314,13 +318,13 @@ impl Random {
 
 #[test]
 fn orders_with_the_same_calls_are_one() {
-    let signal = |from: u32, signal: Signal| Envelope::new(0, Message::Signal { from, signal });
-    let rows = || Envelope::new(0, Message::Batch(Batch::new(vec![], 1)));
-    let channel = |from: u32| {
+    let signal = |from: Worker, signal: Signal| Envelope::new(Worker(0), Message::Signal { from, signal });
+    let rows = || Envelope::new(Worker(0), Message::Batch(Batch::new(vec![], 1)));
+    let channel = |from: Worker| {
         let (watermark, end) = (signal(from, Signal::active(EventTime(5))), signal(from, Signal::ended(EventTime(5))));
         (0, vec![rows(), watermark, end])
     };
-    let channels = [channel(0), channel(1)];
+    let channels = [channel(Worker(0)), channel(Worker(1))];
     // The rows of one or of the other first, and the second's rows before or after the end of the first: the merged watermark
     // advances when both have sent theirs.
     let (kinds, all) = orders(&channels, 100, &mut Random(1));

@@ -10,6 +10,7 @@ use crate::dataflow::engine::{Outputs, Route};
 use crate::dataflow::message::Envelope;
 use crate::dataflow::watermark::Signal;
 use crate::job::graph::EventTimeColumn;
+use flowgate_base::id::Worker;
 use flowgate_base::schema::{DataType, Schema};
 use flowgate_base::time::ProcessingTime;
 
@@ -42,7 +43,7 @@ pub(in crate::dataflow) fn messages(
     script: &Script,
     schema: &Schema,
     event_time: Option<&EventTimeColumn>,
-    worker: usize,
+    worker: Worker,
 ) -> Vec<Vec<Envelope>> {
     let mut out = Outputs::new(&[Route::Local; 2], worker, 1);
     let mut assigner = event_time.map(|event_time| {

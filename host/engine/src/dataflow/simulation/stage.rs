@@ -9,8 +9,9 @@ use crate::dataflow::engine::{
 };
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::message::{Envelope, Messages};
-use crate::job::graph::{JobGraph, NodeKind};
+use crate::job::graph::{JobGraph, NodeId, NodeKind};
 use flowgate_base::error::Result;
+use flowgate_base::id::Worker;
 
 /// The tick of everything: processing time stands still.
 pub(super) const TICK: Tick = Tick(1_000);
@@ -25,14 +26,14 @@ pub(super) struct Seen {
     pub(super) inputs: Vec<(Edge, Route)>,
     pub(super) outputs: Vec<Route>,
     /// The node, if the operator is a source.
-    pub(super) source: Option<usize>,
+    pub(super) source: Option<NodeId>,
 }
 
 /// A stage that notes all operators of a job on a worker, and makes one of them.
 struct OneOperator<'a> {
     graph: &'a JobGraph,
     job: &'a Arc<JobState>,
-    worker: usize,
+    worker: Worker,
     wanted: usize,
     seen: Vec<Seen>,
     shell: Option<Shell>,
@@ -45,7 +46,7 @@ impl Stage for OneOperator<'_> {
         self.graph.parallelism
     }
 
-    fn worker(&self) -> usize {
+    fn worker(&self) -> Worker {
         self.worker
     }
 
@@ -67,7 +68,7 @@ impl Stage for OneOperator<'_> {
 
     fn source(&mut self, name: &str, _make: MakeSource<'_>) -> Result<Vec<Edge>> {
         let number = self.seen.len();
-        let source = self.graph.nodes.iter().position(|node| node.name == name);
+        let source = self.graph.numbered().find(|(_, node)| node.name == name).map(|(id, _)| id);
         let outputs = vec![Route::Local; 2];
         self.seen.push(Seen { name: name.to_string(), inputs: Vec::new(), outputs, source });
         Ok(vec![(number, 0), (number, 1)])
@@ -78,10 +79,10 @@ impl Stage for OneOperator<'_> {
 
 /// Returns the operators of a job, inputs before their readers.
 pub(super) fn operators(graph: &JobGraph, opened: &Opened) -> Vec<Seen> {
-    one(graph, opened, 0, usize::MAX).0
+    one(graph, opened, Worker(0), usize::MAX).0
 }
 
-fn one(graph: &JobGraph, opened: &Opened, worker: usize, wanted: usize) -> (Vec<Seen>, Option<Shell>) {
+fn one(graph: &JobGraph, opened: &Opened, worker: Worker, wanted: usize) -> (Vec<Seen>, Option<Shell>) {
     let job = Arc::new(JobState::of(graph));
     let mut stage = OneOperator { graph, job: &job, worker, wanted, seen: Vec::new(), shell: None };
     build(&mut stage, graph, opened, &job).expect("the job was checked");
@@ -108,7 +109,7 @@ impl Ports for Collect {
 pub(super) fn run(
     graph: &JobGraph,
     opened: &Opened,
-    (operator, worker): (usize, usize),
+    (operator, worker): (usize, Worker),
     messages: impl Iterator<Item = (usize, Envelope)>,
 ) -> Vec<Vec<Envelope>> {
     let (seen, shell) = one(graph, opened, worker, operator);

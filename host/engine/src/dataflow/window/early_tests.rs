@@ -20,6 +20,7 @@ use crate::dataflow::shuffle::{Shuffle, Target};
 use crate::dataflow::watermark::Signal;
 use crate::job::graph;
 use crate::job::spec::{OnError, WindowTime};
+use flowgate_base::id::Worker;
 use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_wall::CallContext;
 
@@ -64,10 +65,10 @@ proptest! {
         let all = store(u64::MAX);
         let (mut late_way, mut early_way) = (windows(kind, 0, &late_plan, &all), windows(kind, 0, &early_plan, &all));
         let letters = DeadLetters::new("w", OnError::Skip, schema(), Arc::default());
-        let shuffle = || Shuffle::new(Target::One(0), 1, 0);
+        let shuffle = || Shuffle::new(Target::One(Worker(0)), 1, Worker(0));
         let to = Shuffles { rows: shuffle(), partials: shuffle() };
         let mut early = PreAggregate::new(plan(&EARLY), kind, 0, WindowTime::Event, letters, Arc::default(), to);
-        let (mut watermark, mut out) = (i64::MIN, Outputs::new(&[Route::Addressed, Route::Addressed, Route::Local], 0, 1));
+        let (mut watermark, mut out) = (i64::MIN, Outputs::new(&[Route::Addressed, Route::Addressed, Route::Local], Worker(0), 1));
         let mut serial = 0;
         for (rows, ahead) in steps {
             let rows: Vec<Row> = rows.into_iter().map(|(key, time)| { serial += 1; (key, time * 8 + serial % 8, serial) }).collect();
@@ -204,7 +205,7 @@ fn plan_of_rows() -> Plan {
 /// of lateness is forwarded unchanged.
 #[test]
 fn rows_at_the_boundary_of_lateness_are_not_pre_aggregated() {
-    let shuffle = || Shuffle::new(Target::One(0), 1, 0);
+    let shuffle = || Shuffle::new(Target::One(Worker(0)), 1, Worker(0));
     for (kind, lateness_ms) in [
         (graph::Windows::Session { gap_ms: 10 }, 0),
         (graph::Windows::Session { gap_ms: 6 }, 4),
@@ -214,7 +215,7 @@ fn rows_at_the_boundary_of_lateness_are_not_pre_aggregated() {
         let to = Shuffles { rows: shuffle(), partials: shuffle() };
         let mut early =
             PreAggregate::new(plan(&["count"]), kind, lateness_ms, WindowTime::Event, letters, Arc::default(), to);
-        let mut out = Outputs::new(&[Route::Addressed, Route::Addressed, Route::Local], 0, 1);
+        let mut out = Outputs::new(&[Route::Addressed, Route::Addressed, Route::Local], Worker(0), 1);
         early.signal(Signal::active(EventTime(100)), &mut out).unwrap();
         early.batch(0, batch(&[(1, 89, 1), (2, 90, 1), (3, 91, 1), (4, 92, 1)]), Tick::START, &mut out).unwrap();
         early.flush(&mut out).unwrap();

@@ -27,6 +27,7 @@ use crate::dataflow::watermark::Signal;
 use crate::job::graph::Windows;
 use crate::job::spec::WindowTime;
 use flowgate_base::error::Result;
+use flowgate_base::id::Worker;
 use flowgate_base::time::EventTime;
 use flowgate_state::index::KeyIndex;
 use flowgate_state::table::Table;
@@ -104,7 +105,8 @@ impl Partials<'_> {
         times: impl Fn(&[u32]) -> Vec<ArrayRef>,
         out: &mut Outputs,
     ) -> Result<()> {
-        for (worker, places) in shuffle.divide(&self.index.keys_of(self.keys)?).into_iter().enumerate() {
+        let places = shuffle.divide(&self.index.keys_of(self.keys)?);
+        for (worker, places) in (0..).map(Worker).zip(places) {
             let groups: Vec<u32> = places.iter().map(|place| self.groups[*place as usize]).collect();
             let keys = places.iter().map(|place| self.keys[*place as usize]);
             let mut columns = self.index.columns_of(&plan.key_fields, keys)?;

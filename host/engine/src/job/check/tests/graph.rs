@@ -56,8 +56,8 @@ fn inputs_come_before_readers_and_every_edge_has_a_type() {
     assert_eq!((graph.key_groups, graph.in_flight_bytes, graph.in_flight_ticks), (256, 16 << 20, 256));
     let names: Vec<&str> = graph.nodes.iter().map(|n| n.name.as_str()).collect();
     assert_eq!(names, ["lines", "requests", "per_page", "out", "late", "bad"]);
-    for (i, node) in graph.nodes.iter().enumerate() {
-        assert!(node.inputs.iter().all(|input| input.node.0 < i), "{}", node.name);
+    for (id, node) in graph.numbered() {
+        assert!(node.inputs.iter().all(|input| input.node < id), "{}", node.name);
     }
     assert_eq!(columns(&graph, "lines", 0), "text: text");
     assert_eq!(
