@@ -4,7 +4,7 @@
 //! that trap, each part is a call of its own in this respect, over the keys of its rows alone.
 //!
 //! P1: what a call of a process function writes to state and timers takes effect exactly if the call succeeds and its answer is
-//! valid; of a call that traps, the parts that succeed.
+//! valid; if it traps, the writes of those parts that succeed.
 
 use std::borrow::Cow;
 use std::ops::Range;
