@@ -126,15 +126,15 @@ impl SinkWriter for Limited {
     }
 
     fn prepare(&mut self) -> Result<()> {
-        if self.left > 0 {
-            self.writer.prepare()?;
-            self.flushed();
-        }
-        Ok(())
+        if self.left > 0 { self.writer.prepare() } else { Ok(()) }
     }
 
     fn commit(&mut self) -> Result<()> {
-        if self.left > 0 { self.writer.commit() } else { Ok(()) }
+        if self.left > 0 {
+            self.writer.commit()?;
+            self.flushed();
+        }
+        Ok(())
     }
 
     /// A job whose sinks have all of their rows has ended well, also for the sinks that it did not wait for.

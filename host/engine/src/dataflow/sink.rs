@@ -163,8 +163,9 @@ fn write_all(
             let closed = if is_complete { writer.prepare() } else { writer.flush() };
             shared.count_dropped(writer);
             closed?;
-            delivered(&mut unflushed);
-            return if is_complete { writer.commit() } else { Ok(()) };
+            // Rows that are not visible yet are not delivered.
+            let shown = if is_complete { writer.commit() } else { Ok(()) };
+            return shown.inspect(|()| delivered(&mut unflushed));
         };
         writer.write(&batch.gather()?, batch.row_count())?;
         unflushed += batch.row_count() as u64;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::job::check::PluginCatalog;
 use crate::job::spec;
-use flowgate_base::error::{Error, Result};
+use flowgate_base::error::Result;
 use flowgate_wall::binding::{Binding, FunctionInfo, OpenRequest};
 use flowgate_wall::{Limits, Plugins, Settings};
 
@@ -31,14 +31,11 @@ impl JobPlugins {
     /// # Errors
     /// As [`Plugins::with`].
     pub fn wall(&mut self, limits: &spec::Limits) -> Result<&Plugins> {
-        if self.wall.as_ref().is_some_and(|(known, _)| known != limits) {
-            self.wall = None;
-        }
-        if self.wall.is_none() {
-            let settings = Settings { limits: Limits::of_job(limits), ..self.settings.clone() };
-            self.wall = Some((limits.clone(), Plugins::with(settings)?));
-        }
-        self.wall.as_ref().map(|(_, wall)| wall).ok_or_else(|| Error::internal("the wall is gone"))
+        let wall = match self.wall.take() {
+            Some((known, wall)) if known == *limits => wall,
+            _ => Plugins::with(Settings { limits: Limits::of_job(limits), ..self.settings.clone() })?,
+        };
+        Ok(&self.wall.insert((limits.clone(), wall)).1)
     }
 
     /// Why compiled plugins could not be kept for the next time, if that was so. For the user, once.
@@ -49,8 +46,9 @@ impl JobPlugins {
 
 impl PluginCatalog for JobPlugins {
     fn functions(&mut self, plugin: &Path) -> std::result::Result<Vec<FunctionInfo>, String> {
-        // What a plugin says of itself does not depend on the limits of calls.
-        let limits = self.wall.as_ref().map(|(limits, _)| limits.clone()).unwrap_or_default();
+        // What a plugin says of itself does not depend on the limits of calls: those of the wall that is there will do, and before
+        // there is one, those of a job that sets none.
+        let limits = self.wall.as_ref().map_or_else(spec::Limits::default, |(limits, _)| limits.clone());
         let loaded = self.wall(&limits).and_then(|wall| wall.load(plugin)).map_err(|e| e.to_string())?;
         if self.note.is_none() {
             self.note = loaded.cache_note().map(String::from);

@@ -76,7 +76,8 @@ struct Ports {
 impl Ports {
     /// The tick of the capabilities.
     fn tick(&self) -> Tick {
-        Tick(self.held.first().map(|c| *c.time()).unwrap_or_default())
+        // An operator without outputs holds no capability, and sends nothing: for it, any tick will do.
+        self.held.first().map_or(Tick::START, |held| Tick(*held.time()))
     }
 
     /// Gives up the ticks before this one.
@@ -304,7 +305,8 @@ fn pull<'scope>(builder: &mut OperatorBuilder<'scope, u64>, edge: Edge<'scope>, 
 
 /// The tick of a message; each message here has exactly one.
 fn tick_of(stamp: &Stamp<u64>) -> Tick {
-    Tick(stamp.least().copied().unwrap_or_default())
+    // The engine sends nothing without a tick. If it did, the earliest one would hold progress back and lose no row.
+    stamp.least().map_or(Tick::START, |tick| Tick(*tick))
 }
 
 /// Turns an operator's panic, which is a defect of Flowgate, into an error.
