@@ -24,6 +24,7 @@ mod marks;
 mod shared_index;
 mod short;
 pub mod slots;
+pub mod snapshot;
 mod spill;
 mod spill_table;
 mod spilled;
