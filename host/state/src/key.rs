@@ -7,6 +7,8 @@
 //! K1: the hash of a key is `xxh3_64` of the key's bytes; its key group is the hash modulo the number of groups; a worker owns a
 //! contiguous range of groups.
 
+use std::ops::Range;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMillisecondType};
 use arrow_array::{Array, ArrayRef};
@@ -165,6 +167,12 @@ pub fn owner(key_group: KeyGroup, key_groups: u32, workers: usize) -> Worker {
     Worker((u64::from(key_group.0) * workers as u64 / u64::from(key_groups)) as u32)
 }
 
+/// Returns the key groups that a worker owns: those of which [`owner`] returns it.
+pub fn owned(worker: Worker, key_groups: u32, workers: usize) -> Range<u32> {
+    let first = |worker: u64| (worker * u64::from(key_groups)).div_ceil(workers as u64) as u32;
+    first(u64::from(worker.0))..first(u64::from(worker.0) + 1)
+}
+
 fn encode(columns: &[ArrayRef], row_count: usize) -> Result<Keys> {
     let mut data = Vec::with_capacity(row_count * 16);
     let mut offsets = Vec::with_capacity(row_count + 1);
@@ -216,6 +224,10 @@ mod tests {
             prop_assert!(owners.iter().all(|w| w.index() < workers));
             let counts: Vec<usize> = (0..workers).map(|w| owners.iter().filter(|o| o.index() == w).count()).collect();
             prop_assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1);
+            for worker in (0..workers as u32).map(Worker) {
+                let all = (0..groups).filter(|g| owner(KeyGroup(*g), groups, workers) == worker);
+                prop_assert_eq!(owned(worker, groups, workers).collect::<Vec<_>>(), all.collect::<Vec<_>>());
+            }
         }
 
         /// Goal: a key of several columns is one key, and comes back as it was.

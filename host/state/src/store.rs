@@ -14,7 +14,7 @@ use flowgate_base::error::Result;
 const CACHE_PART: u64 = 16;
 
 /// What kind of state a slot holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SlotKind {
     /// One value per key, bytes.
     Value,

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array, ArrayRef, TimestampMillisecondArray};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::batch::Batch;
+use super::checkpoint::state::{AnyScalars, Scalars, StateVisitor, least};
 use super::dead_letter::DeadLetters;
 use super::engine::{Operator, Outputs, Route, Tick};
 use super::job_state::JobState;
@@ -103,6 +106,31 @@ impl Assigner {
     }
 }
 
+/// What an assigner has seen: its watermark follows from it. An assigner that continues is not idle, and waits for its rows anew.
+#[derive(Serialize, Deserialize)]
+struct Seen {
+    greatest: Option<EventTime>,
+}
+
+impl Scalars for Seen {
+    fn merged(self, other: Self) -> Self {
+        Seen { greatest: least(self.greatest, other.greatest) }
+    }
+}
+
+impl AnyScalars for Assigner {
+    fn save(&self) -> Result<Value> {
+        Seen { greatest: self.watermarks.greatest() }.save()
+    }
+
+    fn fill(&mut self, earlier: &[&Value]) -> Result<()> {
+        let mut seen = Seen { greatest: None };
+        seen.fill(earlier)?;
+        seen.greatest.into_iter().for_each(|greatest| self.watermarks.observe(greatest));
+        Ok(())
+    }
+}
+
 /// An operator whose main output takes its event time from a column.
 pub(crate) struct Timed {
     inner: Box<dyn Operator>,
@@ -147,8 +175,8 @@ impl Timed {
                         out.emit(ERRORS, self.dead_letters.of(&batch, refused)?);
                     }
                     Message::Batch(batch) => out.emit(output, batch),
-                    // Operators emit no signals: the shell forwards what they promise.
-                    Message::Signal { .. } | Message::Control(_) => {}
+                    // Operators emit no signals and no boundaries: the shell does.
+                    Message::Signal(_) | Message::Boundary(_) | Message::Control(_) => {}
                 }
             }
         }
@@ -201,6 +229,15 @@ impl Operator for Timed {
         self.now = self.now.max(tick.processing_time());
         self.inner.end(complete, tick, &mut self.inner_out)?;
         self.forward(self.now, out)
+    }
+
+    fn state(&mut self, visit: &mut dyn StateVisitor) -> Result<()> {
+        visit.scalars("event_time", &mut self.assigner)?;
+        self.inner.state(visit)?;
+        if visit.fills() {
+            self.watch_idleness(self.now);
+        }
+        Ok(())
     }
 
     fn has_yielded(&self) -> bool {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 
+use super::checkpoint::link::Link;
 use super::engine::Tick;
 use super::metrics::JobMetrics;
 use super::sinks::Sinks;
@@ -24,6 +25,8 @@ pub struct JobState {
     pub stores: Arc<JobStores>,
     /// The state that the job's sinks share.
     pub sinks: Sinks,
+    /// The link to the thread that keeps the job's checkpoints; `None`: it takes none.
+    pub(crate) checkpoints: Option<Arc<Link>>,
     failure: Mutex<Option<Error>>,
     over: AtomicBool,
     stop: AtomicBool,
@@ -70,6 +73,7 @@ impl JobState {
             metrics: JobMetrics::new(nodes),
             stores: JobStores::new(u64::MAX, None, 1, 1),
             sinks: Sinks::default(),
+            checkpoints: None,
             failure: Mutex::default(),
             over: AtomicBool::new(false),
             stop: AtomicBool::new(false),
@@ -79,6 +83,11 @@ impl JobState {
             agenda: Mutex::default(),
             warnings: Mutex::default(),
         }
+    }
+
+    /// Sets the link to the thread that keeps the job's checkpoints, before the workers start.
+    pub(crate) fn with_checkpoints(self, link: Option<Arc<Link>>) -> Self {
+        JobState { checkpoints: link, ..self }
     }
 
     /// Registers the current thread as a worker's. Each worker calls it before it runs.

@@ -1,4 +1,4 @@
-//! The messages on an edge: batches, and signals about time. An edge keeps the order of messages.
+//! The messages on an edge: batches, signals about time, and boundaries of checkpoints. An edge keeps the order of messages.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use timely::container::Accountable;
 use timely::dataflow::channels::ContainerBytes;
 
 use super::batch::Batch;
+use super::checkpoint::boundary::Boundary;
 use super::engine::{Load, Ticket};
 use super::watermark::Signal;
 use super::wire;
@@ -17,12 +18,9 @@ pub(crate) enum Message {
     /// Rows.
     Batch(Batch),
     /// A sender's promise about the rows that it will send.
-    Signal {
-        /// The worker that sends it.
-        from: Worker,
-        /// The promise.
-        signal: Signal,
-    },
+    Signal(Signal),
+    /// What the sender sends after it is behind the boundary.
+    Boundary(Boundary),
     /// A change of the job, which takes effect at the tick of the message.
     Control(Control),
 }
@@ -34,11 +32,15 @@ pub(crate) enum Control {
     Stop,
     /// Sources end at this tick, as if there were no further rows: operators emit what they hold.
     Drain,
+    /// Sources take the boundary of a checkpoint, and send it on.
+    Checkpoint(Boundary),
 }
 
-/// A message with its address.
+/// A message with its addresses.
 #[derive(Debug, Clone)]
 pub(crate) struct Envelope {
+    /// The worker that sends it.
+    pub from: Worker,
     /// The receiving worker, where the edge leads to other workers; elsewhere 0 and ignored.
     pub to: Worker,
     /// The message.
@@ -49,8 +51,8 @@ pub(crate) struct Envelope {
 
 impl Envelope {
     /// Addresses a message. It is not counted as in flight.
-    pub(crate) fn new(to: Worker, message: Message) -> Self {
-        Envelope { to, message, ticket: None }
+    pub(crate) fn new(from: Worker, to: Worker, message: Message) -> Self {
+        Envelope { from, to, message, ticket: None }
     }
 
     /// Counts the message, if it has rows, as in flight after an output.

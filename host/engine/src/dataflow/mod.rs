@@ -11,6 +11,7 @@ pub(crate) mod alignment;
 pub(crate) mod assign;
 pub(crate) mod batch;
 pub(crate) mod build;
+pub(crate) mod checkpoint;
 pub(crate) mod dead_letter;
 pub(crate) mod engine;
 pub(crate) mod job_state;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::batch::Batch;
+use super::checkpoint::state::StateVisitor;
 use super::engine::{Operator, Outputs, Tick};
 use super::metrics::NodeMetrics;
 use super::watermark::Signal;
@@ -33,6 +34,10 @@ impl Operator for Select {
     }
 
     fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+
+    fn state(&mut self, _visit: &mut dyn StateVisitor) -> Result<()> {
         Ok(())
     }
 }

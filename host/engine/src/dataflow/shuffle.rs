@@ -2,6 +2,7 @@
 //! same columns.
 
 use super::batch::{Batch, RowNumbers};
+use super::checkpoint::state::StateVisitor;
 use super::engine::{Operator, Outputs, Tick};
 use super::watermark::Signal;
 use flowgate_base::error::{Error, Result};
@@ -130,6 +131,10 @@ impl Operator for Shuffle {
     }
 
     fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+
+    fn state(&mut self, _visit: &mut dyn StateVisitor) -> Result<()> {
         Ok(())
     }
 }

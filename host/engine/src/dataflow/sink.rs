@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
+use super::checkpoint::state::StateVisitor;
 use super::engine::{Operator, Outputs, Tick, Wake};
 use super::job_state::JobState;
 use super::metrics::NodeMetrics;
@@ -201,6 +202,10 @@ impl Operator for Sink {
         Ok(())
     }
 
+    fn state(&mut self, _visit: &mut dyn StateVisitor) -> Result<()> {
+        Ok(())
+    }
+
     fn end(&mut self, complete: bool, _tick: Tick, _out: &mut Outputs) -> Result<()> {
         self.shared.complete.store(complete, SeqCst);
         self.rows = None;
@@ -268,6 +273,10 @@ impl Operator for Discard {
     }
 
     fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+
+    fn state(&mut self, _visit: &mut dyn StateVisitor) -> Result<()> {
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 
 use super::batch::{Batch, Column};
+use super::checkpoint::state::{StateVisitor, Watermark};
 use super::dead_letter::DeadLetters;
 use super::engine::{Operator, Outputs, Tick};
 use super::job_state::JobState;
@@ -97,6 +98,11 @@ impl Operator for Slot {
 
     fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
         Ok(())
+    }
+
+    /// What an instance keeps in its memory is not state: it is lost with the instance, as after a trap.
+    fn state(&mut self, visit: &mut dyn StateVisitor) -> Result<()> {
+        visit.scalars("operator", &mut Watermark(&mut self.watermark))
     }
 
     fn end(&mut self, _complete: bool, _tick: Tick, _out: &mut Outputs) -> Result<()> {

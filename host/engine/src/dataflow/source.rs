@@ -14,16 +14,20 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::alignment::Member;
 use super::assign::Assigner;
 use super::batch::Batch;
+use super::checkpoint::boundary::Boundary;
+use super::checkpoint::reports::{Participant, Report, Role, SplitState, Word};
+use super::checkpoint::state::AnyScalars;
 use super::dead_letter::DeadLetters;
 use super::engine::{Outputs, Ports, SourceSeat, Tick, Wake};
 use super::job_state::JobState;
 use super::metrics::NodeMetrics;
 use super::progress::SplitProgress;
-use super::watermark::{Merge, Signal};
+use super::watermark::{Merge, START_OF_TIME, Signal};
 use flowgate_base::clock;
 use flowgate_base::error::Result;
+use flowgate_base::id::Worker;
 use flowgate_base::time::ProcessingTime;
-use flowgate_connect::source::{Poll, SplitReader};
+use flowgate_connect::source::{Poll, Split, SplitReader};
 
 /// How far the control stream is ahead of the clock while sources emit rows, in milliseconds: the time that a stop takes to reach
 /// them.
@@ -34,6 +38,8 @@ const ERRORS: usize = 1;
 
 /// One split that is being read.
 pub(crate) struct OpenSplit {
+    /// The split.
+    pub split: Split,
     /// The reader of the split.
     pub reader: Box<dyn SplitReader>,
     /// The event time of the split, where the source assigns one.
@@ -89,7 +95,7 @@ impl Gate {
 
 /// A source on one worker.
 pub(crate) struct SourceOperator {
-    splits: Vec<Option<OpenSplit>>,
+    splits: Vec<SplitOf>,
     /// Merges the signals of the splits.
     time: Merge,
     dead_letters: DeadLetters,
@@ -102,10 +108,49 @@ pub(crate) struct SourceOperator {
     wake: Wake,
     /// The split to poll next.
     next: usize,
+    /// Rows have this tick or a later one.
+    first_tick: Tick,
+    /// Whether the signals of the splits from which it continues have been sent.
+    has_begun: bool,
+    participant: Participant,
     /// Why the source ends before its splits do.
     cut: Option<Cut>,
     /// The time of the next wake-up, if one is set.
     wakes_at: Option<ProcessingTime>,
+}
+
+/// A split of a source.
+enum SplitOf {
+    /// It is being read.
+    Open(OpenSplit),
+    /// All of it has been read.
+    Ended(SplitState),
+}
+
+impl SplitOf {
+    fn open(&mut self) -> Option<&mut OpenSplit> {
+        match self {
+            SplitOf::Open(split) => Some(split),
+            SplitOf::Ended(_) => None,
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(self, SplitOf::Ended(_))
+    }
+
+    /// Returns its state: exactly the rows before its position have been emitted.
+    fn state(&self) -> Result<SplitState> {
+        match self {
+            SplitOf::Ended(state) => Ok(state.clone()),
+            SplitOf::Open(open) => Ok(SplitState {
+                split: open.split.clone(),
+                position: open.reader.position(),
+                ended: false,
+                event_time: open.assigner.as_ref().map(AnyScalars::save).transpose()?,
+            }),
+        }
+    }
 }
 
 /// Why a source ends before its splits do.
@@ -139,20 +184,32 @@ enum Next {
 }
 
 impl SourceOperator {
-    /// Creates a source of the splits that this worker reads.
+    /// Creates a source of the splits that this worker reads. `ended` are those that had ended when the job continues from a
+    /// checkpoint.
     pub(crate) fn new(
+        name: &str,
         splits: Vec<OpenSplit>,
+        ended: Vec<SplitState>,
         dead_letters: DeadLetters,
         metrics: Arc<NodeMetrics>,
         gate: Gate,
         alignment: Option<Member>,
         job: Arc<JobState>,
+        worker: Worker,
     ) -> Self {
+        let participant = Participant { operator: name.to_string(), worker, role: Role::Source };
+        job.checkpoints.iter().for_each(|link| link.join(&participant));
+        let progress = SplitProgress::of(&splits, &metrics);
+        let splits: Vec<SplitOf> =
+            splits.into_iter().map(SplitOf::Open).chain(ended.into_iter().map(SplitOf::Ended)).collect();
         SourceOperator {
             wake: gate.seat.wake.clone(),
             time: Merge::new(splits.len()),
-            progress: SplitProgress::of(&splits, &metrics),
-            splits: splits.into_iter().map(Some).collect(),
+            progress,
+            first_tick: job.checkpoints.as_ref().map_or(Tick::START, |link| link.first_tick()),
+            has_begun: false,
+            participant,
+            splits,
             dead_letters,
             metrics,
             gate,
@@ -174,9 +231,41 @@ impl SourceOperator {
         self.cut.get_or_insert(Cut::Drained);
     }
 
+    /// Takes the boundary of a checkpoint: what has been emitted is before it, and everything else behind it.
+    ///
+    /// # Errors
+    /// An internal error.
+    pub(crate) fn boundary(&mut self, boundary: Boundary, out: &mut Outputs) -> Result<()> {
+        self.first_tick = self.first_tick.max(boundary.tick);
+        let word = Word::Splits(self.splits.iter().map(SplitOf::state).collect::<Result<_>>()?);
+        let report = Report::Done { participant: self.participant.clone(), checkpoint: boundary.checkpoint, word };
+        self.job.checkpoints.iter().for_each(|link| link.report(report.clone()));
+        out.boundary(boundary);
+        Ok(())
+    }
+
+    /// Sends the signals of the splits from which the source continues.
+    fn begin(&mut self, out: &mut Outputs) {
+        self.has_begun = true;
+        for index in 0..self.splits.len() {
+            let signal = match &self.splits[index] {
+                SplitOf::Open(OpenSplit { assigner: Some(assigner), .. }) => assigner.signal(),
+                SplitOf::Open(_) => continue,
+                // Its watermark is that of the operators behind it.
+                SplitOf::Ended(_) => Signal::ended(START_OF_TIME),
+            };
+            if signal != Signal::START {
+                self.signal(index, signal, out);
+            }
+        }
+    }
+
     /// Emits one batch of the next split that has one.
     fn step(&mut self, tick: Tick, ports: &impl Ports, out: &mut Outputs) -> Result<Next> {
-        if self.cut.is_some() || self.splits.iter().all(Option::is_none) {
+        if !self.has_begun {
+            self.begin(out);
+        }
+        if self.cut.is_some() || self.splits.iter().all(SplitOf::has_ended) {
             return Ok(Next::Done);
         }
         if !self.gate.is_open() || !ports.has_room(out) {
@@ -193,7 +282,7 @@ impl SourceOperator {
         for _ in 0..self.splits.len() {
             let index = self.next;
             self.next = (self.next + 1) % self.splits.len();
-            let Some(split) = &mut self.splits[index] else { continue };
+            let Some(split) = self.splits[index].open() else { continue };
             match split.reader.poll()? {
                 Poll::Rows(rows) => {
                     self.progress.note(index, split.reader.progress());
@@ -225,20 +314,21 @@ impl SourceOperator {
                 Poll::PendingUntil(at) => sooner(ProcessingTime(at)),
                 Poll::End => {
                     self.progress.note_end(index);
-                    let ended = self.splits[index].take().and_then(|split| split.assigner);
-                    let signal = ended.map_or(Signal::START, |assigner| assigner.signal());
+                    let signal = split.assigner.as_ref().map_or(Signal::START, Assigner::signal);
+                    let state = SplitState { ended: true, ..self.splits[index].state()? };
+                    self.splits[index] = SplitOf::Ended(state);
                     self.signal(index, Signal::ended(signal.watermark), out);
                     continue;
                 }
             }
-            if let Some(assigner) = self.splits[index].as_mut().and_then(|s| s.assigner.as_mut()) {
+            if let Some(assigner) = self.splits[index].open().and_then(|split| split.assigner.as_mut()) {
                 let idle = assigner.becomes_idle(now).then(|| assigner.signal());
                 assigner.idle_at(now).into_iter().for_each(&mut sooner);
                 idle.into_iter().for_each(|signal| self.signal(index, signal, out));
             }
         }
         self.alignment.iter().for_each(Member::pause);
-        Ok(if self.splits.iter().all(Option::is_none) { Next::Done } else { Next::Wait(until) })
+        Ok(if self.splits.iter().all(SplitOf::has_ended) { Next::Done } else { Next::Wait(until) })
     }
 
     fn signal(&mut self, split: usize, signal: Signal, out: &mut Outputs) {
@@ -260,7 +350,7 @@ impl SourceOperator {
         ports: &mut impl Ports,
         out: &mut Outputs,
     ) -> Result<Turn> {
-        let mut tick = held;
+        let mut tick = held.max(self.first_tick);
         let mut next = Ok(Next::More);
         for _ in 0..self.gate.limits.batches_per_turn {
             // T7: the clock is read before the reader is polled.
@@ -299,6 +389,9 @@ impl SourceOperator {
                 if self.cut != Some(Cut::Stopped) {
                     out.signal(Signal::ended(self.time.merged().watermark));
                     ports.send(out, tick);
+                    let word = Word::Splits(self.splits.iter().map(SplitOf::state).collect::<Result<_>>()?);
+                    let report = Report::Ended { participant: self.participant.clone(), word };
+                    self.job.checkpoints.iter().for_each(|link| link.report(report.clone()));
                 }
                 return Ok(Turn::Done);
             }

@@ -100,6 +100,11 @@ impl BoundedOutOfOrderness {
         BoundedOutOfOrderness { bound_ms, greatest: None }
     }
 
+    /// Returns the greatest event time that was observed.
+    pub(crate) fn greatest(&self) -> Option<EventTime> {
+        self.greatest
+    }
+
     /// Takes into account the greatest event time of a batch.
     pub(crate) fn observe(&mut self, greatest_of_batch: EventTime) {
         self.greatest = self.greatest.max(Some(greatest_of_batch));
@@ -124,6 +129,12 @@ impl Merge {
     /// Creates the merge of at least one sender, numbered from 0.
     pub(crate) fn new(senders: usize) -> Self {
         Merge { senders: vec![Signal::START; senders], merged: Signal::START }
+    }
+
+    /// Sets the watermark from which it continues (T1): the merged watermark is never less.
+    pub(crate) fn not_before(mut self, watermark: EventTime) -> Self {
+        self.merged.watermark = watermark;
+        self
     }
 
     /// Returns the merged signal.

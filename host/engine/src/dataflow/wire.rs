@@ -1,13 +1,15 @@
 //! The encoding of messages between worker processes.
 //!
 //! ```text
-//! frame    := version:u8 (2)  count:u32  message*  padding to a multiple of 8 bytes
-//! message  := to:u32  tag:u8  body
-//! body     := tag 0, active:     from:u32  watermark:i64
-//!           | tag 1, idle:       from:u32  watermark:i64
-//!           | tag 2, ended:      from:u32  watermark:i64
+//! frame    := version:u8 (3)  count:u32  message*  padding to a multiple of 8 bytes
+//! message  := from:u32  to:u32  tag:u8  body
+//! body     := tag 0, active:     watermark:i64
+//!           | tag 1, idle:       watermark:i64
+//!           | tag 2, ended:      watermark:i64
 //!           | tag 4, stop
 //!           | tag 5, drain
+//!           | tag 6, checkpoint: checkpoint:u64  tick:u64
+//!           | tag 7, boundary:   checkpoint:u64  tick:u64
 //!           | tag 3, batch:      row_count:u32  has_event_time:u8  length:u32  Arrow IPC stream
 //! ```
 //! Little-endian. The IPC stream holds one record batch: the columns, then the event time if there is one. The origin of rows is
@@ -21,32 +23,36 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{Field, Schema};
 
 use super::batch::{Batch, Column};
+use super::checkpoint::boundary::Boundary;
+use super::engine::Tick;
 use super::message::{Control, Envelope, Message, Messages};
 use super::watermark::{Activity, Signal};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::id::Worker;
 use flowgate_base::time::EventTime;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Encodes messages as a frame.
 pub(crate) fn encode(messages: &Messages) -> Vec<u8> {
     let mut out = vec![VERSION];
     out.extend_from_slice(&(messages.0.len() as u32).to_le_bytes());
-    for Envelope { to, message, .. } in &messages.0 {
+    for Envelope { from, to, message, .. } in &messages.0 {
+        out.extend_from_slice(&from.0.to_le_bytes());
         out.extend_from_slice(&to.0.to_le_bytes());
         match message {
-            Message::Signal { from, signal } => {
+            Message::Signal(signal) => {
                 out.push(match signal.activity {
                     Activity::Active => 0,
                     Activity::Idle => 1,
                     Activity::Ended => 2,
                 });
-                out.extend_from_slice(&from.0.to_le_bytes());
                 out.extend_from_slice(&signal.watermark.0.to_le_bytes());
             }
             Message::Control(Control::Stop) => out.push(4),
             Message::Control(Control::Drain) => out.push(5),
+            Message::Control(Control::Checkpoint(boundary)) => put_boundary(6, *boundary, &mut out),
+            Message::Boundary(boundary) => put_boundary(7, *boundary, &mut out),
             Message::Batch(batch) => {
                 out.push(3);
                 out.extend_from_slice(&(batch.row_count() as u32).to_le_bytes());
@@ -62,6 +68,12 @@ pub(crate) fn encode(messages: &Messages) -> Vec<u8> {
     }
     out.resize(out.len().next_multiple_of(8), 0);
     out
+}
+
+fn put_boundary(tag: u8, boundary: Boundary, out: &mut Vec<u8>) {
+    out.push(tag);
+    out.extend_from_slice(&boundary.checkpoint.to_le_bytes());
+    out.extend_from_slice(&boundary.tick.0.to_le_bytes());
 }
 
 fn write_columns(batch: &Batch, out: &mut Vec<u8>) -> Result<()> {
@@ -92,17 +104,19 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Messages> {
     let count = reader.u32()?;
     let mut messages = Vec::new();
     for _ in 0..count {
-        let to = Worker(reader.u32()?);
+        let (from, to) = (Worker(reader.u32()?), Worker(reader.u32()?));
         let message = match reader.u8()? {
-            0 => Message::Signal { from: Worker(reader.u32()?), signal: Signal::active(EventTime(reader.i64()?)) },
-            1 => Message::Signal { from: Worker(reader.u32()?), signal: Signal::idle(EventTime(reader.i64()?)) },
-            2 => Message::Signal { from: Worker(reader.u32()?), signal: Signal::ended(EventTime(reader.i64()?)) },
+            0 => Message::Signal(Signal::active(EventTime(reader.i64()?))),
+            1 => Message::Signal(Signal::idle(EventTime(reader.i64()?))),
+            2 => Message::Signal(Signal::ended(EventTime(reader.i64()?))),
             3 => Message::Batch(reader.batch()?),
             4 => Message::Control(Control::Stop),
             5 => Message::Control(Control::Drain),
+            6 => Message::Control(Control::Checkpoint(reader.boundary()?)),
+            7 => Message::Boundary(reader.boundary()?),
             tag => return Err(Error::internal(format!("unknown message {tag}"))),
         };
-        messages.push(Envelope::new(to, message));
+        messages.push(Envelope::new(from, to, message));
     }
     Ok(Messages(messages))
 }
@@ -132,6 +146,14 @@ impl<'a> Reader<'a> {
 
     fn i64(&mut self) -> Result<i64> {
         Ok(i64::from_le_bytes(self.array()?))
+    }
+
+    fn u64(&mut self) -> Result<u64> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    fn boundary(&mut self) -> Result<Boundary> {
+        Ok(Boundary { checkpoint: self.u64()?, tick: Tick(self.u64()?) })
     }
 
     fn batch(&mut self) -> Result<Batch> {
@@ -166,16 +188,19 @@ mod tests {
         ];
         let batch =
             Batch::new(columns, 3).with_event_time(Some(repeat_timestamp(7, 3).into())).select(&vec![2, 0].into());
+        let boundary = Boundary { checkpoint: 7, tick: Tick(1_234) };
         let messages = [
-            (1, Message::Signal { from: Worker(2), signal: Signal::active(EventTime(-5)) }),
+            (1, Message::Signal(Signal::active(EventTime(-5)))),
             (0, Message::Batch(batch)),
             (3, Message::Batch(Batch::new(vec![], 4))),
-            (0, Message::Signal { from: Worker(1), signal: Signal::idle(EventTime(7)) }),
-            (0, Message::Signal { from: Worker(1), signal: Signal::ended(EventTime(8)) }),
+            (0, Message::Signal(Signal::idle(EventTime(7)))),
+            (0, Message::Signal(Signal::ended(EventTime(8)))),
             (2, Message::Control(Control::Stop)),
             (2, Message::Control(Control::Drain)),
+            (1, Message::Control(Control::Checkpoint(boundary))),
+            (1, Message::Boundary(boundary)),
         ];
-        Messages(messages.into_iter().map(|(to, message)| Envelope::new(Worker(to), message)).collect())
+        Messages(messages.into_iter().map(|(to, message)| Envelope::new(Worker(5), Worker(to), message)).collect())
     }
 
     #[test]
@@ -184,6 +209,7 @@ mod tests {
         assert_eq!(bytes.len() % 8, 0, "the engine aligns messages to 8 bytes");
         let back = decode(&bytes).unwrap();
         assert_eq!(encode(&back), bytes);
+        assert_eq!((back.0[3].from, back.0[3].to), (Worker(5), Worker(0)));
         let Message::Batch(batch) = &back.0[1].message else { panic!("a batch") };
         assert_eq!(batch.row_count(), 2);
         assert_eq!(batch.gather().unwrap()[1].as_string::<i32>().value(0), "ü");

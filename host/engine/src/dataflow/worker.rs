@@ -199,7 +199,7 @@ fn run(worker: &mut Worker, built: Built, mut control: Option<ControlInput>, job
                 stopping = true;
                 let how = if job.drain_requested() { Control::Drain } else { Control::Stop };
                 let stop =
-                    (0..worker.peers() as u32).map(|to| Envelope::new(id::Worker(to), Message::Control(how))).collect();
+                    (0..worker.peers() as u32).map(id::Worker).map(|to| Envelope::new(id::Worker(0), to, Message::Control(how))).collect();
                 control.send_batch(&mut Messages(stop));
                 let now = Tick::at(clock::now());
                 control.advance_to(now.plus_ms(LEAD_MS).0.max(control.time() + 1));

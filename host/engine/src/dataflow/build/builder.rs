@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::dataflow::alignment::AlignmentGroup;
 use crate::dataflow::assign::{Assigner, Timed};
+use crate::dataflow::checkpoint::state::Owned;
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{MakeOperator, Operator, Route, Stage};
 use crate::dataflow::job_state::JobState;
@@ -19,6 +20,7 @@ use flowgate_base::id::Worker;
 use flowgate_base::schema::Schema;
 use flowgate_connect::sink::SinkWriter;
 use flowgate_connect::source::{Source, Split};
+use flowgate_state::key::owned;
 use flowgate_state::store::StateStore;
 use flowgate_wall::binding::OpenRequest;
 use flowgate_wall::{Function, Plugin};
@@ -84,6 +86,16 @@ impl<S: Stage> Builder<'_, S> {
         Worker((id.0 % self.workers()) as u32)
     }
 
+    /// The state that this worker has of an operator; `only`: the worker that has all of it.
+    pub(super) fn owned(&self, only: Option<Worker>) -> Owned {
+        let me = self.stage.worker();
+        match only {
+            Some(worker) if worker == me => Owned::All,
+            Some(_) => Owned::Nothing,
+            None => Owned::KeyGroups(owned(me, self.graph.key_groups, self.workers())),
+        }
+    }
+
     /// The edge that a node reads at an input, and its schema.
     pub(super) fn input(&self, node: &Node, position: usize) -> Result<(S::Edge, Schema)> {
         let input = node.inputs.get(position).ok_or_else(|| Error::internal("a node without its input"))?;
@@ -94,17 +106,18 @@ impl<S: Stage> Builder<'_, S> {
     }
 
     /// Shuffles the rows of an edge to the workers of `target`.
-    pub(super) fn shuffled(&mut self, name: &str, edge: S::Edge, target: Target) -> (S::Edge, Route) {
+    pub(super) fn shuffled(&mut self, name: &str, edge: S::Edge, target: Target) -> Result<(S::Edge, Route)> {
         if self.workers() == 1 {
-            return (edge, Route::Local);
+            return Ok((edge, Route::Local));
         }
         let (workers, me) = (self.workers(), self.stage.worker());
         let name = format!("{name} (shuffle)");
         let shuffle = Shuffle::new(target, workers, me);
         let make: MakeOperator<'_> = Box::new(|_| Box::new(shuffle));
-        let outputs = self.stage.add(&name, vec![(edge, Route::Local)], &[Route::Addressed], make);
+        let owned = self.owned(None);
+        let outputs = self.stage.add(&name, vec![(edge, Route::Local)], &[Route::Addressed], &owned, make)?;
         let edge = outputs.into_iter().next().expect("one output was requested");
-        (edge, Route::Addressed)
+        Ok((edge, Route::Addressed))
     }
 
     /// Creates the maker of a node's dead letters.
@@ -121,7 +134,8 @@ impl<S: Stage> Builder<'_, S> {
         Ok(open(plugin, node, spec)?.stop_when(move || job.stop_requested() || job.is_over()))
     }
 
-    /// Adds an operator behind its inputs. With `event_time`, the event time of its rows is assigned again.
+    /// Adds an operator behind its inputs. With `event_time`, the event time of its rows is assigned again. `only`: the worker that
+    /// receives all rows, if they have no key.
     pub(super) fn operator(
         &mut self,
         id: NodeId,
@@ -129,7 +143,8 @@ impl<S: Stage> Builder<'_, S> {
         inputs: Vec<(S::Edge, Route)>,
         operator: Box<dyn Operator>,
         event_time: Option<&EventTimeColumn>,
-    ) -> Vec<S::Edge> {
+        only: Option<Worker>,
+    ) -> Result<Vec<S::Edge>> {
         let outputs = node.outputs.len();
         let operator = match event_time {
             None => operator,
@@ -139,7 +154,8 @@ impl<S: Stage> Builder<'_, S> {
                 Box::new(Timed::new(operator, assigner, dead_letters, outputs, self.stage.worker(), job))
             }
         };
-        self.stage.add(&node.name, inputs, &vec![Route::Local; outputs], Box::new(|_| operator))
+        let owned = self.owned(only);
+        self.stage.add(&node.name, inputs, &vec![Route::Local; outputs], &owned, Box::new(|_| operator))
     }
 }
 

@@ -31,8 +31,8 @@ impl<S: Stage> Builder<'_, S> {
             Target::ByKey { columns, key_groups: self.graph.key_groups }
         };
         let inputs = vec![
-            self.shuffled(&format!("{} left", node.name), left, by(LEFT)),
-            self.shuffled(&format!("{} right", node.name), right, by(RIGHT)),
+            self.shuffled(&format!("{} left", node.name), left, by(LEFT))?,
+            self.shuffled(&format!("{} right", node.name), right, by(RIGHT))?,
         ];
         let mut columns: Vec<&[PairColumn]> = vec![&spec.columns];
         let mut reads: [&[Read]; 2] = [&[], &[]];
@@ -69,7 +69,7 @@ impl<S: Stage> Builder<'_, S> {
         let time = JoinTime { has_event_time, lag_ms: lag_ms(spec) };
         let (metrics, job) = (Arc::clone(self.job.metrics.node(id)), Arc::clone(self.job));
         let join = JoinOperator::new(state, time, pairing, letters, metrics, job);
-        Ok(self.operator(id, node, inputs, Box::new(join), spec.event_time.as_ref()))
+        self.operator(id, node, inputs, Box::new(join), spec.event_time.as_ref(), None)
     }
 
     /// Adds a join with a table. Every worker has the whole table, so rows stay on their worker.
@@ -82,7 +82,7 @@ impl<S: Stage> Builder<'_, S> {
         let metrics = Arc::clone(self.job.metrics.node(id));
         let [layout, _] = layouts;
         let lookup = LookupOperator::new(Arc::clone(table), spec.join, layout, pairing, dead_letters, metrics);
-        Ok(self.operator(id, node, vec![(edge, Route::Local)], Box::new(lookup), spec.event_time.as_ref()))
+        self.operator(id, node, vec![(edge, Route::Local)], Box::new(lookup), spec.event_time.as_ref(), None)
     }
 }
 

@@ -22,7 +22,7 @@ impl<S: Stage> Builder<'_, S> {
             Arc::clone(self.job.metrics.node(id)),
             Arc::clone(self.job),
         );
-        Ok(self.operator(id, node, vec![(edge, Route::Local)], Box::new(slot), spec.event_time.as_ref()))
+        self.operator(id, node, vec![(edge, Route::Local)], Box::new(slot), spec.event_time.as_ref(), None)
     }
 
     /// Adds a selection of columns.
@@ -30,7 +30,7 @@ impl<S: Stage> Builder<'_, S> {
         let (edge, _) = self.input(node, 0)?;
         let metrics = Arc::clone(self.job.metrics.node(id));
         let select = Select { columns: spec.columns.clone(), metrics };
-        Ok(self.operator(id, node, vec![(edge, Route::Local)], Box::new(select), spec.event_time.as_ref()))
+        self.operator(id, node, vec![(edge, Route::Local)], Box::new(select), spec.event_time.as_ref(), None)
     }
 
     /// Adds a union.
@@ -38,6 +38,6 @@ impl<S: Stage> Builder<'_, S> {
         let inputs = (0..node.inputs.len()).map(|i| Ok((self.input(node, i)?.0, Route::Local)));
         let inputs = inputs.collect::<Result<Vec<_>>>()?;
         let union = Union(Arc::clone(self.job.metrics.node(id)));
-        Ok(self.operator(id, node, inputs, Box::new(union), spec.event_time.as_ref()))
+        self.operator(id, node, inputs, Box::new(union), spec.event_time.as_ref(), None)
     }
 }

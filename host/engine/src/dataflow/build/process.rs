@@ -23,11 +23,12 @@ impl<S: Stage> Builder<'_, S> {
         let mut inputs = Vec::new();
         for (i, key) in spec.keys.iter().enumerate() {
             let (edge, _) = self.input(node, i)?;
+            let name = if spec.keys.len() == 1 { node.name.clone() } else { format!("{} input {i}", node.name) };
             let target = Target::ByKey { columns: key.clone(), key_groups: self.graph.key_groups };
-            inputs.push(self.shuffled(&node.name, edge, target));
+            inputs.push(self.shuffled(&name, edge, target)?);
         }
         let operator = process_operator(self.graph, id, spec, function, &self.store, self.job)?;
-        Ok(self.operator(id, node, inputs, Box::new(operator), spec.event_time.as_ref()))
+        self.operator(id, node, inputs, Box::new(operator), spec.event_time.as_ref(), None)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use super::builder::Builder;
+use crate::dataflow::checkpoint::state::Owned;
 use crate::dataflow::engine::{MakeOperator, Route, Stage};
 use crate::dataflow::shuffle::Target;
 use crate::dataflow::sink::{Discard, Sink};
@@ -20,7 +21,7 @@ impl<S: Stage> Builder<'_, S> {
             Writers::None => ((edge, Route::Local), Box::new(|_| Box::new(Discard::new(metrics)))),
             Writers::One => {
                 let writer_at = self.only_worker(id);
-                let input = self.shuffled(&node.name, edge, Target::One(writer_at));
+                let input = self.shuffled(&node.name, edge, Target::One(writer_at))?;
                 if self.stage.worker() == writer_at {
                     let writer = self.opened.sinks.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
                     let writer = writer.ok_or_else(|| Error::internal("a sink that was not opened"))?;
@@ -33,7 +34,7 @@ impl<S: Stage> Builder<'_, S> {
                 }
             }
         };
-        for done in self.stage.add(&node.name, vec![input], &[Route::Local], make) {
+        for done in self.stage.add(&node.name, vec![input], &[Route::Local], &Owned::Nothing, make)? {
             self.stage.finish(&done);
         }
         Ok(Vec::new())

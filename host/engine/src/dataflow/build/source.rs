@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::builder::Builder;
 use crate::dataflow::assign::Assigner;
-use crate::dataflow::engine::{Forward, MakeSource, Route, Stage};
+use crate::dataflow::checkpoint::state::Owned;
+use crate::dataflow::engine::{Forward, MakeOperator, MakeSource, Route, Stage};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::shuffle::Target;
 use crate::dataflow::source::{Gate, InFlight, OpenSplit, SourceOperator};
@@ -66,12 +67,14 @@ impl<S: Stage> Builder<'_, S> {
             let mine = splits.iter().enumerate().filter(|(i, _)| i % workers == me.index()).map(|(_, split)| {
                 let reader = source.open(split, None, wake.waker())?;
                 let reader = Box::new(Warning { reader, node: node.name.clone(), job: Arc::clone(&job) });
-                Ok(OpenSplit { reader, assigner: event_time.map(Assigner::new) })
+                Ok(OpenSplit { split: split.clone(), reader, assigner: event_time.map(Assigner::new) })
             });
             let mine = mine.collect::<Result<Vec<_>>>()?;
             let reads = !mine.is_empty() && event_time.is_some();
             let alignment = alignment.filter(|_| reads).map(|group| group.join(me, wake.waker()));
-            Ok(SourceOperator::new(mine, dead_letters, metrics, Gate::new(limits, seat), alignment, job))
+            let (name, ended) = (&node.name, Vec::new());
+            let gate = Gate::new(limits, seat);
+            Ok(SourceOperator::new(name, mine, ended, dead_letters, metrics, gate, alignment, job, me))
         });
         let edges = self.stage.source(&node.name, make)?;
         if splits.len() >= workers || self.graph.order_counts_behind(id) {
@@ -80,9 +83,11 @@ impl<S: Stage> Builder<'_, S> {
         // Fewer splits than workers: the other workers receive their share of the rows.
         let mut edges = edges.into_iter();
         let main = edges.next().ok_or_else(|| Error::internal("a source without output"))?;
-        let (spread, route) = self.shuffled(&node.name, main, Target::InTurn);
+        let (spread, route) = self.shuffled(&node.name, main, Target::InTurn)?;
         let name = format!("{} (spread)", node.name);
-        let spread = self.stage.add(&name, vec![(spread, route)], &[Route::Local], Box::new(|_| Box::new(Forward)));
+        let inputs = vec![(spread, route)];
+        let make: MakeOperator<'_> = Box::new(|_| Box::new(Forward));
+        let spread = self.stage.add(&name, inputs, &[Route::Local], &Owned::Nothing, make)?;
         Ok(spread.into_iter().chain(edges).collect())
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::builder::Builder;
+use crate::dataflow::checkpoint::state::Owned;
 use crate::dataflow::engine::{Forward, Route, Stage};
 use crate::dataflow::shuffle::{Shuffle, Target};
 use crate::dataflow::window::aggregator::Aggregator;
@@ -41,7 +42,7 @@ impl<S: Stage> Builder<'_, S> {
             let early = PreAggregate::new(plan, spec.windows, lateness_ms, spec.time, dead_letters, metrics, to);
             let name = format!("{} (before the shuffle)", node.name);
             let routes = [Route::Addressed, Route::Addressed, Route::Local];
-            let outputs = self.stage.add(&name, vec![(edge, Route::Local)], &routes, Box::new(|_| Box::new(early)));
+            let outputs = self.stage.add(&name, vec![(edge, Route::Local)], &routes, &Owned::Nothing, Box::new(|_| Box::new(early)))?;
             let [rows, partials, errors] = <[S::Edge; 3]>::try_from(outputs)
                 .map_err(|_| Error::internal("an operator has other outputs than were requested"))?;
             debug_assert!([pre_aggregate::ROWS, pre_aggregate::PARTIALS, pre_aggregate::ERRORS] == [0, 1, 2]);
@@ -49,7 +50,7 @@ impl<S: Stage> Builder<'_, S> {
             early_errors = Some(errors);
         } else {
             let target = self.target(id, &spec.key);
-            inputs.push(self.shuffled(&node.name, edge, target));
+            inputs.push(self.shuffled(&node.name, edge, target)?);
         }
         let plan = self.plan(node, spec, &schema)?;
         let store = self.store.of_operator(&node.name);
@@ -70,11 +71,12 @@ impl<S: Stage> Builder<'_, S> {
             Arc::clone(self.job.metrics.node(id)),
             Arc::clone(self.job),
         );
-        let mut outputs = self.operator(id, node, inputs, Box::new(operator), spec.event_time.as_ref());
+        let only = spec.key.is_empty().then(|| self.only_worker(id));
+        let mut outputs = self.operator(id, node, inputs, Box::new(operator), spec.event_time.as_ref(), only)?;
         if let Some(early) = early_errors {
             let both = vec![(outputs[ERRORS].clone(), Route::Local), (early, Route::Local)];
             let name = format!("{} (errors)", node.name);
-            let errors = self.stage.add(&name, both, &[Route::Local], Box::new(|_| Box::new(Forward)));
+            let errors = self.stage.add(&name, both, &[Route::Local], &Owned::Nothing, Box::new(|_| Box::new(Forward)))?;
             outputs.splice(ERRORS..=ERRORS, errors);
         }
         Ok(outputs)

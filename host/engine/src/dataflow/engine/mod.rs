@@ -8,6 +8,7 @@ mod load;
 mod operator;
 mod outputs;
 mod shell;
+mod snapshot;
 mod stage;
 mod timely;
 mod wake;

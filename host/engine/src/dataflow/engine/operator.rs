@@ -1,14 +1,18 @@
 //! The operator, as the engine sees it.
 
+use serde::{Deserialize, Serialize};
+
 use super::outputs::Outputs;
 use crate::dataflow::batch::Batch;
+use crate::dataflow::checkpoint::state::StateVisitor;
 use crate::dataflow::watermark::Signal;
 use flowgate_base::error::Result;
 use flowgate_base::time::ProcessingTime;
 
 /// The dataflow's logical time: Unix milliseconds of processing time, from 1970 on. All rows of a tick have the same processing
 /// time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Tick(pub u64);
 
 impl Tick {
@@ -96,9 +100,14 @@ pub(crate) trait Operator: 'static {
         Ok(())
     }
 
-    /// The operator has received all rows that have arrived: if it holds rows back to emit fewer, it emits them now. Ticks advance
-    /// afterwards.
+    /// The operator has received all rows that have arrived, or all before a boundary: if it holds rows back to emit fewer, it emits
+    /// them now (C3), without yielding. Ticks advance afterwards.
     fn flush(&mut self, out: &mut Outputs) -> Result<()>;
+
+    /// Shows to `visit` all that decides its results, except what is in flight: values and slots, always the same ones. It is called
+    /// at a boundary, after [`Operator::flush`], to freeze the state; then to take the frozen state in parts; and after a restart, before any
+    /// other function, to fill the state.
+    fn state(&mut self, visit: &mut dyn StateVisitor) -> Result<()>;
 
     /// Called last whenever the operator is scheduled. Returns the earliest tick whose rows are still in flight here, for example
     /// with a thread that writes them: the job does not consider this tick done.
@@ -126,6 +135,10 @@ impl Operator for Forward {
     }
 
     fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+
+    fn state(&mut self, _visit: &mut dyn StateVisitor) -> Result<()> {
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::operator::Route;
 use crate::dataflow::batch::Batch;
+use crate::dataflow::checkpoint::boundary::Boundary;
 use crate::dataflow::message::{Envelope, Message, Messages};
 use crate::dataflow::watermark::Signal;
 use flowgate_base::id::Worker;
@@ -36,16 +37,25 @@ impl Outputs {
         if batch.row_count() > 0 {
             let output = &mut self.outputs[output];
             output.bytes += batch.bytes() as u64;
-            output.messages.push(Envelope::new(worker, Message::Batch(batch)));
+            output.messages.push(Envelope::new(self.worker, worker, Message::Batch(batch)));
         }
     }
 
     /// Emits a signal to every receiver of every output.
     pub(crate) fn signal(&mut self, signal: Signal) {
+        self.to_all(&Message::Signal(signal));
+    }
+
+    /// Sends the boundary of a checkpoint to every receiver of every output.
+    pub(crate) fn boundary(&mut self, boundary: Boundary) {
+        self.to_all(&Message::Boundary(boundary));
+    }
+
+    fn to_all(&mut self, message: &Message) {
         for output in &mut self.outputs {
             let receivers = if output.route == Route::Addressed { self.workers } else { 1 };
             for worker in (0..receivers).map(Worker) {
-                output.messages.push(Envelope::new(worker, Message::Signal { from: self.worker, signal }));
+                output.messages.push(Envelope::new(self.worker, worker, message.clone()));
             }
         }
     }

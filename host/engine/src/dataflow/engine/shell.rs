@@ -5,6 +5,7 @@
 //!   rows that the operator emitted for it;
 //! - it ends the operator when all of its senders have ended (T5), or when the job was stopped;
 //! - it sends a message at the tick of its cause or later (T7);
+//! - it aligns boundaries (C1 to C3): flush, freeze the state, send the boundary, and only then what is behind it, and ticks;
 //! - messages that arrive after the operator has yielded, or while its outputs are full, wait in their order.
 
 use std::collections::VecDeque;
@@ -12,6 +13,9 @@ use std::sync::Arc;
 
 use super::operator::{Operator, Route, Tick};
 use super::outputs::Outputs;
+use super::snapshot::Snapshots;
+use crate::dataflow::checkpoint::boundary::{Boundary, Cut};
+use crate::dataflow::checkpoint::state::Owned;
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::message::{Envelope, Message, Messages};
 use crate::dataflow::metrics::Holder;
@@ -71,6 +75,10 @@ pub(in crate::dataflow) struct Shell {
     ended: Option<End>,
     /// Messages that have arrived and that the operator has not received.
     backlog: VecDeque<Waiting>,
+    cut: Cut,
+    /// Messages that are behind the boundary.
+    kept_back: VecDeque<Waiting>,
+    snapshots: Snapshots,
     /// The sender that held the watermark back when this was last checked.
     held_by: Option<Holder>,
 }
@@ -85,34 +93,49 @@ enum End {
 }
 
 impl Shell {
-    /// Creates the shell of an operator, with its name in messages. `routes` are those of its inputs.
+    /// Creates the shell of an operator, with its name in messages. `routes` are those of its inputs. If the job continues from a
+    /// checkpoint, the operator's state is filled.
+    ///
+    /// # Errors
+    /// The state of the checkpoint cannot be read.
     pub(in crate::dataflow) fn new(
-        operator: Box<dyn Operator>,
+        mut operator: Box<dyn Operator>,
         name: &str,
         routes: &[Route],
         out: Outputs,
         seat: Seat<'_>,
-    ) -> Self {
+        owned: &Owned,
+    ) -> Result<Self> {
         let (mut inputs, mut senders) = (Vec::new(), 0);
         for route in routes {
             inputs.push((senders, *route == Route::Local));
             senders += if *route == Route::Local { 1 } else { seat.workers };
         }
-        Shell {
+        let snapshots = Snapshots::new(name, seat.worker, seat.job.checkpoints.clone());
+        let floor = snapshots.fill(&mut *operator, owned)?;
+        Ok(Shell {
             operator,
             name: name.to_string(),
             job: Arc::clone(seat.job),
             worker: seat.worker,
             inputs,
-            time: Merge::new(senders),
-            forwarded: Signal::START,
+            time: Merge::new(senders).not_before(floor.merged),
+            forwarded: Signal::active(floor.forwarded),
             out,
-            at: Tick::START,
-            ticked: Tick::START,
+            at: floor.tick,
+            ticked: floor.tick,
             ended: None,
             backlog: VecDeque::new(),
+            cut: Cut::new(senders),
+            kept_back: VecDeque::new(),
+            snapshots,
             held_by: None,
-        }
+        })
+    }
+
+    /// Whether parts of a snapshot are left to take: the shell runs again soon.
+    pub(in crate::dataflow) fn is_taking(&self) -> bool {
+        self.snapshots.is_taking()
     }
 
     /// The operator's name.
@@ -140,9 +163,18 @@ impl Shell {
             self.forward_signal();
             ports.send(&mut self.out, self.at);
         }
-        while !self.operator.has_yielded()
-            && let Some(waiting) = self.backlog.front_mut()
-        {
+        while !self.operator.has_yielded() {
+            if let Some(boundary) = self.cut.complete() {
+                self.pass(boundary, ports)?;
+            }
+            let Some(waiting) = self.backlog.front_mut() else {
+                // Without a further message, nobody sends the boundary any more: a source has failed.
+                if frontier.is_none() && self.cut.abandon() {
+                    self.backlog = std::mem::take(&mut self.kept_back);
+                    continue;
+                }
+                break;
+            };
             let (input, tick) = (waiting.input, waiting.tick);
             if waiting.messages.len() == 0 {
                 self.backlog.pop_front();
@@ -153,10 +185,14 @@ impl Shell {
                 ports.send(&mut self.out, self.at);
                 return Ok(Next::Full);
             }
-            if let Some(envelope) = self.backlog.front_mut().and_then(|waiting| waiting.messages.next()) {
-                self.at = self.at.max(tick);
-                self.message(input, envelope)?;
+            let Some(envelope) = self.backlog.front_mut().and_then(|waiting| waiting.messages.next()) else { continue };
+            let sender = self.sender(input, &envelope);
+            if self.cut.keeps_back(sender) {
+                self.kept_back.push_back(Waiting { input, tick, messages: vec![envelope].into_iter() });
+                continue;
             }
+            self.at = self.at.max(tick);
+            self.message((input, sender), envelope)?;
         }
         if !self.operator.has_yielded() {
             self.operator.flush(&mut self.out)?;
@@ -165,15 +201,44 @@ impl Shell {
             self.advance_tick(frontier)?;
         }
         ports.send(&mut self.out, self.at);
+        self.snapshots.take_some(&mut *self.operator)?;
         if self.operator.has_yielded() {
             return Ok(Next::Again);
         }
-        Ok(match (self.operator.in_flight()?, frontier, self.ended) {
+        let next = match (self.operator.in_flight()?, frontier, self.ended) {
             (None, _, Some(_)) => Next::Done,
             (Some(tick), None, _) | (None, Some(tick), None) => Next::Wait(tick),
             (Some(in_flight), Some(tick), _) => Next::Wait(tick.min(in_flight)),
             (None, None, None) => Next::Done,
-        })
+        };
+        if next == Next::Done {
+            self.snapshots.take_all(&mut *self.operator)?;
+            if self.ended == Some(End::Complete) {
+                self.snapshots.end();
+            }
+        }
+        Ok(next)
+    }
+
+    /// Returns the number of the sender of a message.
+    fn sender(&self, input: usize, envelope: &Envelope) -> usize {
+        let (first, is_only) = self.inputs[input];
+        if is_only { first } else { first + envelope.from.index() }
+    }
+
+    /// Passes a boundary: the operator has received all rows before it, and none behind it.
+    fn pass(&mut self, boundary: Boundary, ports: &mut impl Ports) -> Result<()> {
+        self.operator.flush(&mut self.out)?;
+        debug_assert!(!self.operator.has_yielded(), "C3: `{}` yields while it flushes", self.name);
+        self.forward_signal();
+        let floor = (self.time.merged().watermark, self.forwarded.watermark);
+        self.snapshots.freeze(boundary, &mut *self.operator, floor)?;
+        self.out.boundary(boundary);
+        ports.send(&mut self.out, self.at);
+        let mut kept_back = std::mem::take(&mut self.kept_back);
+        kept_back.append(&mut self.backlog);
+        self.backlog = kept_back;
+        Ok(())
     }
 
     fn has_room(&mut self, ports: &impl Ports) -> bool {
@@ -202,21 +267,23 @@ impl Shell {
         self.operator.end(end == End::Complete, self.at, &mut self.out)
     }
 
-    fn message(&mut self, input: usize, envelope: Envelope) -> Result<()> {
+    fn message(&mut self, (input, sender): (usize, usize), envelope: Envelope) -> Result<()> {
         let Envelope { message, ticket, .. } = envelope;
         match message {
             Message::Batch(batch) => self.operator.batch(input, batch, self.at, &mut self.out)?,
-            Message::Signal { from, signal } => {
-                let (first, is_only) = self.inputs[input];
-                let from = if is_only { first } else { first + from.index() };
-                match self.time.receive(from, signal) {
+            Message::Signal(signal) => {
+                if signal.is_end() {
+                    self.cut.end(sender);
+                }
+                match self.time.receive(sender, signal) {
                     Some(merged) if merged.is_end() => self.end(End::Complete)?,
                     Some(merged) => self.operator.signal(merged, &mut self.out)?,
                     None => {}
                 }
                 self.note_holder();
             }
-            // Boundaries concern sources alone so far.
+            Message::Boundary(boundary) => self.cut.receive(sender, boundary),
+            // Control messages concern sources alone.
             Message::Control(_) => {}
         }
         // The operator has taken the batch, or dropped it.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::operator::{Operator, Route, Tick};
 use super::wake::Wake;
+use crate::dataflow::checkpoint::state::Owned;
 use crate::dataflow::source::SourceOperator;
 use flowgate_base::error::Result;
 use flowgate_base::id::Worker;
@@ -36,14 +37,19 @@ pub(crate) trait Stage {
     /// This worker.
     fn worker(&self) -> Worker;
 
-    /// Adds an operator behind its inputs. Returns the streams of its outputs, one for each route.
+    /// Adds an operator behind its inputs. `name` is unique; `owned` is the state that this worker has of it. Returns the streams of its
+    /// outputs, one for each route.
+    ///
+    /// # Errors
+    /// The state of the checkpoint from which the job continues cannot be read.
     fn add(
         &mut self,
         name: &str,
         inputs: Vec<(Self::Edge, Route)>,
         outputs: &[Route],
+        owned: &Owned,
         make: MakeOperator<'_>,
-    ) -> Vec<Self::Edge>;
+    ) -> Result<Vec<Self::Edge>>;
 
     /// Adds a source. Returns its main output and its dead letters.
     ///

@@ -26,6 +26,7 @@ use super::outputs::Outputs;
 use super::shell::{self, Arrived, Next, Seat, Shell};
 use super::stage::{MakeOperator, MakeSource, SourceSeat, Stage};
 use super::wake::Wake;
+use crate::dataflow::checkpoint::state::Owned;
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::message::{Control, Message, Messages};
 use crate::dataflow::source::Turn;
@@ -170,8 +171,9 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
         name: &str,
         inputs: Vec<(Edge<'scope>, Route)>,
         outputs: &[Route],
+        owned: &Owned,
         make: MakeOperator<'_>,
-    ) -> Vec<Edge<'scope>> {
+    ) -> Result<Vec<Edge<'scope>>> {
         let mut builder = OperatorBuilder::new(name.to_string(), *self.scope);
         let routes: Vec<Route> = inputs.iter().map(|(_, route)| *route).collect();
         let pulls = inputs.into_iter().enumerate();
@@ -186,7 +188,14 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
         let outs = builders.into_iter().zip(self.loads(outputs.len(), &wake)).collect();
         let seat = Seat { job: self.job, worker: self.worker(), workers: self.workers() };
         let out = Outputs::new(outputs, seat.worker, seat.workers);
-        let mut shell = Shell::new(make(wake.clone()), name, &routes, out, seat);
+        let mut shell = match Shell::new(make(wake.clone()), name, &routes, out, seat, owned) {
+            Ok(shell) => shell,
+            Err(error) => {
+                // The engine panics if an operator is not built.
+                builder.build(|_| |_| {});
+                return Err(error.in_operator(name));
+            }
+        };
         let job = Arc::clone(self.job);
         builder.build(move |held| {
             let mut ports = Some(Ports { outputs: outs, held });
@@ -211,9 +220,12 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
                         ports = None;
                     }
                 }
+                if shell.is_taking() {
+                    wake.now();
+                }
             }
         });
-        streams
+        Ok(streams)
     }
 
     fn source(&mut self, name: &str, make: MakeSource<'_>) -> Result<Vec<Edge<'scope>>> {
@@ -254,7 +266,16 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
                     match envelope.message {
                         Message::Control(Control::Stop) => source.stop(),
                         Message::Control(Control::Drain) => source.drain(),
-                        Message::Batch(_) | Message::Signal { .. } => {}
+                        Message::Control(Control::Checkpoint(boundary)) => {
+                            if let Some(open) = ports.as_mut() {
+                                let taken = source.boundary(boundary, &mut out);
+                                let held = open.tick();
+                                shell::Ports::send(open, &mut out, held);
+                                open.advance(boundary.tick);
+                                taken.err().into_iter().for_each(|error| job.fail(error.in_operator(&name)));
+                            }
+                        }
+                        Message::Batch(_) | Message::Signal(_) | Message::Boundary(_) => {}
                     }
                 }
                 let Some(open) = ports.as_mut() else { return };

@@ -15,6 +15,7 @@ use super::lists::RowMark;
 use super::probe::{Bound, Found, Probe};
 use super::side::{Added, JoinState, Joined, LEFT, NONE, RIGHT, ROWS_AT_ONCE, emits_unmatched};
 use crate::dataflow::batch::Batch;
+use crate::dataflow::checkpoint::state::{StateVisitor, Watermark};
 use crate::dataflow::watermark::END_OF_TIME;
 use crate::dataflow::window::shape::TIME_LIMIT_MS;
 use crate::job::spec::JoinType;
@@ -308,6 +309,10 @@ impl JoinState for Continuous {
             kept.settle(self.now)?;
         }
         Ok(None)
+    }
+
+    fn state(&mut self, visit: &mut dyn StateVisitor) -> Result<()> {
+        visit.scalars("rows", &mut Watermark(&mut self.watermark))
     }
 
     fn holds_results(&self) -> bool {

@@ -10,6 +10,7 @@ use super::pairing::Pairing;
 use super::side::{Joined, ROWS_AT_ONCE};
 use super::table::{LookupTable, SharedTable};
 use crate::dataflow::batch::{Batch, Column};
+use crate::dataflow::checkpoint::state::StateVisitor;
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs, Tick};
 use crate::dataflow::metrics::NodeMetrics;
@@ -136,6 +137,11 @@ impl Operator for LookupOperator {
     }
 
     fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+
+    /// The table is a file, which is read again.
+    fn state(&mut self, _visit: &mut dyn StateVisitor) -> Result<()> {
         Ok(())
     }
 

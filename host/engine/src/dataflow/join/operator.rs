@@ -9,6 +9,7 @@ use arrow_array::types::TimestampMillisecondType;
 use super::pairing::Pairing;
 use super::side::{JoinState, LEFT};
 use crate::dataflow::batch::Batch;
+use crate::dataflow::checkpoint::state::{StateVisitor, Watermark};
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs, Tick};
 use crate::dataflow::job_state::JobState;
@@ -159,6 +160,15 @@ impl Operator for JoinOperator {
     }
 
     fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+
+    fn state(&mut self, visit: &mut dyn StateVisitor) -> Result<()> {
+        visit.scalars("operator", &mut Watermark(&mut self.watermark))?;
+        self.state.state(visit)?;
+        if visit.fills() {
+            self.schedule();
+        }
         Ok(())
     }
 

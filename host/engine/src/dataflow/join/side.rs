@@ -8,6 +8,7 @@
 use arrow_array::ArrayRef;
 
 use crate::dataflow::batch::Batch;
+use crate::dataflow::checkpoint::state::StateVisitor;
 use crate::job::spec::JoinType;
 use flowgate_base::error::Result;
 use flowgate_base::time::{EventTime, ProcessingTime};
@@ -69,6 +70,9 @@ pub(crate) trait JoinState {
 
     /// Advances processing time to `now`: no row will arrive with an earlier one.
     fn tick(&mut self, now: ProcessingTime);
+
+    /// Shows the state, as [`Operator::state`](crate::dataflow::engine::Operator::state) does.
+    fn state(&mut self, visit: &mut dyn StateVisitor) -> Result<()>;
 
     /// Returns the next rows of the result, up to [`ROWS_AT_ONCE`]; `None`: there are none for now.
     fn next(&mut self) -> Result<Option<Joined>>;

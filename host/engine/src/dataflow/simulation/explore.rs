@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 
-use super::script::{self, Script};
-use super::stage::{self, Seen};
+use super::script::{self, Script, SplitScript};
+use super::stage::{self, Continued, Ran, Seen};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::build::Opened;
 use crate::dataflow::engine::Route;
@@ -26,11 +27,8 @@ use flowgate_connect::blackhole::Blackhole;
 use flowgate_connect::encode::json_row;
 use flowgate_wall::{Limits, Plugins};
 
-/// The messages that an operator sent on a worker, by output.
-type Sent = Rc<Vec<Vec<Envelope>>>;
-
-/// One possible course of a job: the messages sent so far, by operator and worker.
-type Course = Vec<Vec<Sent>>;
+/// One possible course of a job: what operators have done so far, by operator and worker.
+type Course = Vec<Vec<Rc<Ran>>>;
 
 /// The bounds of an exploration.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +46,19 @@ pub(in crate::dataflow) struct Simulated {
     graph: JobGraph,
     opened: Opened,
     operators: Vec<Seen>,
+    /// The checkpoint from which it continues.
+    continued: Option<Arc<Continued>>,
+}
+
+/// The scripts of the splits of sources, by source and worker.
+pub(in crate::dataflow) type Scripts<'a> = BTreeMap<&'a str, Vec<Vec<SplitScript>>>;
+
+/// A course up to the boundary of its checkpoint.
+pub(in crate::dataflow) struct UpToBoundary {
+    /// The rows of each sink before the boundary.
+    pub(in crate::dataflow) rows: BTreeMap<String, Vec<String>>,
+    /// The checkpoint.
+    pub(in crate::dataflow) checkpoint: Arc<Continued>,
 }
 
 /// The results of all courses.
@@ -73,15 +84,49 @@ impl Simulated {
         graph.parallelism = parallelism;
         let opened = open(&graph, &plugins, &mut |_, _, _| Ok(Box::new(Blackhole))).unwrap();
         let operators = stage::operators(&graph, &opened);
-        Simulated { graph, opened, operators }
+        Simulated { graph, opened, operators, continued: None }
+    }
+
+    /// Lets the job continue from a checkpoint.
+    pub(in crate::dataflow) fn continuing(self, checkpoint: &Arc<Continued>) -> Self {
+        Simulated { continued: Some(Arc::clone(checkpoint)), ..self }
     }
 
     /// Returns the rows of the sinks in every course, within bounds. `scripts`: by source, one for each worker.
     ///
     /// # Panics
-    /// An invariant of the protocol of time does not hold on a channel.
+    /// An invariant of the protocol of time, or of boundaries, does not hold on a channel.
     pub(in crate::dataflow) fn explore(&self, scripts: &BTreeMap<&str, Vec<Script>>, bounds: Bounds) -> Outcomes {
+        let split = |acts: &Script| vec![SplitScript { acts: acts.clone(), ..SplitScript::default() }];
+        let splits = scripts.iter().map(|(name, scripts)| (*name, scripts.iter().map(split).collect()));
+        self.explore_splits(&splits.collect(), bounds)
+    }
+
+    /// Does the same for sources of any number of splits.
+    pub(in crate::dataflow) fn explore_splits(&self, scripts: &Scripts<'_>, bounds: Bounds) -> Outcomes {
         let mut outcomes = Outcomes { all: true, ..Outcomes::default() };
+        for course in &self.courses(scripts, bounds, &mut outcomes) {
+            outcomes.rows.insert(self.rows(course, false).expect("rows can be written"));
+        }
+        outcomes
+    }
+
+    /// Returns every course up to the boundary.
+    pub(in crate::dataflow) fn up_to_boundary(&self, scripts: &Scripts<'_>, bounds: Bounds) -> Vec<UpToBoundary> {
+        let courses = self.courses(scripts, bounds, &mut Outcomes { all: true, ..Outcomes::default() });
+        let of = |course: &Course| {
+            let mut checkpoint = Continued::default();
+            for (operator, ran) in self.operators.iter().zip(course) {
+                let snapshots = ran.iter().filter_map(|ran| ran.snapshot.clone()).collect();
+                checkpoint.0.insert(operator.name.clone(), snapshots);
+            }
+            let rows = self.rows(course, true).expect("rows can be written");
+            UpToBoundary { rows, checkpoint: Arc::new(checkpoint) }
+        };
+        courses.iter().map(of).collect()
+    }
+
+    fn courses(&self, scripts: &Scripts<'_>, bounds: Bounds, outcomes: &mut Outcomes) -> Vec<Course> {
         let mut random = Random(bounds.seed | 1);
         let mut courses: Vec<Course> = vec![Vec::new()];
         for (number, operator) in self.operators.iter().enumerate() {
@@ -89,14 +134,14 @@ impl Simulated {
             for worker in self.workers() {
                 let mut further: BTreeMap<String, Course> = BTreeMap::new();
                 // Many courses do not differ in the messages for this operator.
-                let mut known: HashMap<String, Vec<Sent>> = HashMap::new();
+                let mut known: HashMap<String, Vec<Rc<Ran>>> = HashMap::new();
                 for course in &courses {
                     let channels = self.channels(operator, worker, course);
                     let arriving: Vec<String> = channels.iter().map(|(_, messages)| text_of(messages)).collect();
                     let sent = known.entry(arriving.join("\n")).or_insert_with(|| {
                         let at = (number, worker);
-                        let sent = self.of(at, &channels, scripts, bounds, &mut random, &mut outcomes);
-                        sent.into_iter().inspect(|sent| self.check_channels(operator, sent)).map(Rc::new).collect()
+                        let ran = self.of(at, &channels, scripts, bounds, &mut random, outcomes);
+                        ran.into_iter().inspect(|ran| self.check_channels(operator, &ran.sent)).map(Rc::new).collect()
                     });
                     for sent in sent.iter() {
                         let mut course = course.clone();
@@ -111,32 +156,30 @@ impl Simulated {
                 }
             }
         }
-        for course in &courses {
-            outcomes.rows.insert(self.rows(course).expect("rows can be written"));
-        }
-        outcomes
+        courses
     }
 
     fn workers(&self) -> impl Iterator<Item = Worker> {
         (0..self.graph.parallelism as u32).map(Worker)
     }
 
-    /// Returns the different outputs that an operator can have on a worker.
+    /// Returns the different things that an operator can do on a worker.
     fn of(
         &self,
         (number, worker): (usize, Worker),
         channels: &[Channel],
-        scripts: &BTreeMap<&str, Vec<Script>>,
+        scripts: &Scripts<'_>,
         bounds: Bounds,
         random: &mut Random,
         outcomes: &mut Outcomes,
-    ) -> Vec<Vec<Vec<Envelope>>> {
+    ) -> Vec<Ran> {
         let operator = &self.operators[number];
         if let Some(node) = operator.source {
             let NodeKind::Source(spec) = &self.graph.node(node).kind else { unreachable!("a source") };
             let schema = &self.graph.node(node).outputs[0].schema;
             let script = &scripts[operator.name.as_str()][worker.index()];
-            return vec![script::messages(script, schema, spec.event_time.as_ref(), worker)];
+            let sent = script::messages(script, schema, spec.event_time.as_ref(), worker);
+            return vec![Ran { sent, snapshot: None }];
         }
         let (orders, all) = orders(channels, bounds.orders_max, random);
         outcomes.all &= all;
@@ -149,8 +192,9 @@ impl Simulated {
                 next[channel] += 1;
                 (*input, messages[next[channel] - 1].clone())
             });
-            let sent = stage::run(&self.graph, &self.opened, (number, worker), arriving);
-            different.entry(sent.iter().map(|sent| text_of(sent)).collect::<Vec<_>>()).or_insert(sent);
+            let continued = self.continued.as_ref();
+            let ran = stage::run(&self.graph, &self.opened, (number, worker), continued, arriving);
+            different.entry(text_of_run(&ran)).or_insert(ran);
         }
         different.into_values().collect()
     }
@@ -159,7 +203,7 @@ impl Simulated {
     fn channels(&self, operator: &Seen, worker: Worker, course: &Course) -> Vec<Channel> {
         let mut channels = Vec::new();
         for (input, ((from, output), route)) in operator.inputs.iter().enumerate() {
-            let sent = |sender: Worker| course[*from][sender.index()][*output].iter();
+            let sent = |sender: Worker| course[*from][sender.index()].sent[*output].iter();
             match route {
                 Route::Local => channels.push((input, sent(worker).cloned().collect())),
                 Route::Addressed => {
@@ -171,7 +215,7 @@ impl Simulated {
         channels
     }
 
-    /// Checks T1, T3, T4 and T5 on each channel from an operator.
+    /// Checks T1, T3, T4, T5 and C2 on each channel from an operator.
     fn check_channels(&self, operator: &Seen, sent: &[Vec<Envelope>]) {
         // These make rows; others forward rows, which may have been late already.
         let makes = |kind: &NodeKind| match kind {
@@ -184,12 +228,13 @@ impl Simulated {
         for (output, (route, sent)) in operator.outputs.iter().zip(sent).enumerate() {
             let receivers = if *route == Route::Addressed { self.graph.parallelism } else { 1 };
             for to in self.workers().take(receivers) {
-                let mut last = Signal::START;
+                let (mut last, mut boundaries) = (Signal::START, 0);
                 for envelope in sent.iter().filter(|envelope| receivers == 1 || envelope.to == to) {
                     let at = format!("`{}` output {output}: {}", operator.name, text_of(sent));
                     assert!(!last.is_end(), "T5: behind the end: {at}");
                     match &envelope.message {
-                        Message::Signal { signal, .. } => {
+                        Message::Boundary(_) => boundaries += 1,
+                        Message::Signal(signal) => {
                             assert!(signal.watermark >= last.watermark, "T1: {at}");
                             last = *signal;
                         }
@@ -204,18 +249,20 @@ impl Simulated {
                     }
                 }
                 assert!(last.is_end(), "T5: `{}` has not ended", operator.name);
+                assert!(boundaries <= 1, "C2: `{}` has sent a boundary twice", operator.name);
             }
         }
     }
 
-    /// Returns the rows of each sink, sorted.
-    fn rows(&self, course: &Course) -> Result<BTreeMap<String, Vec<String>>> {
+    /// Returns the rows of each sink, or those before the boundary, sorted.
+    fn rows(&self, course: &Course, before_boundary: bool) -> Result<BTreeMap<String, Vec<String>>> {
         let mut rows: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for node in self.graph.nodes.iter().filter(|node| matches!(node.kind, NodeKind::Sink(_))) {
             let schema: &Schema = &self.graph.node(node.inputs[0].node).outputs[node.inputs[0].output].schema;
             let of = rows.entry(node.name.clone()).or_default();
             let number = self.operators.iter().position(|operator| operator.name == node.name).expect("it was built");
-            for envelope in course[number].iter().flat_map(|sent| &sent[0]) {
+            let is_before = |envelope: &&Envelope| !(before_boundary && matches!(envelope.message, Message::Boundary(_)));
+            for envelope in course[number].iter().flat_map(|ran| ran.sent[0].iter().take_while(is_before)) {
                 if let Message::Batch(batch) = &envelope.message {
                     let columns = batch.gather()?;
                     of.extend((0..batch.row_count()).map(|row| json_row(schema, &columns, row)));
@@ -235,7 +282,8 @@ fn times(batch: &Batch) -> Vec<i64> {
 /// Returns a text that identifies a sequence of messages.
 fn text_of(messages: &[Envelope]) -> String {
     let text = |envelope: &Envelope| match &envelope.message {
-        Message::Signal { signal, .. } => format!("[{:?} {}]", signal.activity, signal.watermark),
+        Message::Signal(signal) => format!("[{:?} {}]", signal.activity, signal.watermark),
+        Message::Boundary(boundary) => format!("{boundary:?}"),
         Message::Batch(batch) => {
             let columns = batch.gather().expect("columns can be read");
             let rows = columns.iter().map(|column| format!("{column:?}").split_whitespace().collect::<String>());
@@ -246,9 +294,13 @@ fn text_of(messages: &[Envelope]) -> String {
     messages.iter().map(|envelope| format!("{}:{}", envelope.to.0, text(envelope))).collect::<Vec<_>>().join(" ")
 }
 
+fn text_of_run(ran: &Ran) -> String {
+    let sent: Vec<String> = ran.sent.iter().map(|sent| text_of(sent)).collect();
+    format!("{}\n{:?}", sent.join("\n"), ran.snapshot)
+}
+
 fn fingerprint(course: &Course) -> String {
-    let sent = course.iter().flatten().flat_map(|sent| sent.iter());
-    sent.map(|sent| text_of(sent)).collect::<Vec<_>>().join("\n")
+    course.iter().flatten().map(|ran| text_of_run(ran)).collect::<Vec<_>>().join("\n")
 }
 
 /// A channel: the input at which it arrives, and its messages in order.
@@ -282,11 +334,11 @@ fn orders(channels: &[Channel], orders_max: usize, random: &mut Random) -> (Vec<
                 let Some(envelope) = messages.get(at) else { continue };
                 let mut next = prefix.clone();
                 match &envelope.message {
-                    Message::Signal { signal, .. } => {
+                    Message::Signal(signal) => {
                         let merged = next.merge.receive(channel, *signal);
                         next.calls.extend(merged.map(|merged| (usize::MAX, 0, merged)));
                     }
-                    Message::Batch(_) | Message::Control(_) => next.calls.push((channel, at, Signal::START)),
+                    Message::Batch(_) | Message::Boundary(_) | Message::Control(_) => next.calls.push((channel, at, Signal::START)),
                 }
                 next.arrived[channel] += 1;
                 next.order.push(channel);
@@ -318,11 +370,11 @@ impl Random {
 
 #[test]
 fn orders_with_the_same_calls_are_one() {
-    let signal = |from: Worker, signal: Signal| Envelope::new(Worker(0), Message::Signal { from, signal });
-    let rows = || Envelope::new(Worker(0), Message::Batch(Batch::new(vec![], 1)));
+    let signal = |from: Worker, signal: Signal| Envelope::new(from, Worker(0), Message::Signal(signal));
+    let rows = |from: Worker| Envelope::new(from, Worker(0), Message::Batch(Batch::new(vec![], 1)));
     let channel = |from: Worker| {
         let (watermark, end) = (signal(from, Signal::active(EventTime(5))), signal(from, Signal::ended(EventTime(5))));
-        (0, vec![rows(), watermark, end])
+        (0, vec![rows(from), watermark, end])
     };
     let channels = [channel(Worker(0)), channel(Worker(1))];
     // The rows of one or of the other first, and the second's rows before or after the end of the first: the merged watermark

@@ -7,7 +7,7 @@ use super::explore::{Bounds, Outcomes, Simulated};
 use super::script::{Act, Script};
 
 /// Sources `a` and `b` have a time and two numbers.
-fn job(operators: &str, sinks: &str) -> String {
+pub(super) fn job(operators: &str, sinks: &str) -> String {
     let source = |name: &str| {
         let column = "{ int: { min: 0, max: 9 } }";
         let time = "{ time: { start: \"2026-01-01T00:00:00Z\", step_us: 1000 } }";
@@ -18,7 +18,7 @@ fn job(operators: &str, sinks: &str) -> String {
 }
 
 /// Rows of a time and a key.
-fn rows(rows: &[(i64, i64)]) -> Act {
+pub(super) fn rows(rows: &[(i64, i64)]) -> Act {
     Act::Rows(rows.iter().map(|(time, key)| vec![*time, *key, 1]).collect())
 }
 

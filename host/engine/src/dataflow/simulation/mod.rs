@@ -8,5 +8,6 @@
 pub(super) mod explore;
 mod job_tests;
 mod random_tests;
+mod restart_tests;
 pub(super) mod script;
 mod stage;

@@ -123,7 +123,7 @@ proptest! {
         let text = job(&windows);
         let all: Vec<Vec<i64>> = scripts.iter().flatten().flat_map(|act| match act {
             Act::Rows(rows) => rows.clone(),
-            Act::Idle => Vec::new(),
+            Act::Idle | Act::Boundary => Vec::new(),
         }).collect();
         let one = Simulated::new(&text, 1, Path::new("."));
         let expected = one.explore(&BTreeMap::from([("a", vec![vec![Act::Rows(all)]])]), bounds(seed)).rows;

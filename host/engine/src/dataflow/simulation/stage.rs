@@ -1,9 +1,19 @@
 //! The stage of the simulation: builds one operator of a job on one worker, and runs it over messages in a certain order.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 
+use arrow_array::RecordBatch;
+use serde_json::{Map, Value};
+
+use super::script::BOUNDARY;
 use crate::dataflow::build::{Opened, build};
+use crate::dataflow::checkpoint::link::{EarlierJob, Link};
+use crate::dataflow::checkpoint::reports::{Report, SplitState, Word};
+use crate::dataflow::checkpoint::state::{Earlier, Owned, SlotName};
 use crate::dataflow::engine::{
     Forward, MakeOperator, MakeSource, Next, Outputs, Ports, Route, Seat, Shell, Stage, Tick, Wake,
 };
@@ -12,6 +22,7 @@ use crate::dataflow::message::{Envelope, Messages};
 use crate::job::graph::{JobGraph, NodeId, NodeKind};
 use flowgate_base::error::Result;
 use flowgate_base::id::Worker;
+use flowgate_state::store::SlotKind;
 
 /// The tick of everything: processing time stands still.
 pub(super) const TICK: Tick = Tick(1_000);
@@ -39,6 +50,64 @@ struct OneOperator<'a> {
     shell: Option<Shell>,
 }
 
+/// What an operator has done on a worker.
+#[derive(Debug)]
+pub(super) struct Ran {
+    /// The messages that it sent, by output.
+    pub(super) sent: Vec<Vec<Envelope>>,
+    /// Its snapshot, if it has passed a boundary.
+    pub(super) snapshot: Option<Snapshot>,
+}
+
+/// The snapshot of an operator on a worker.
+#[derive(Debug, Clone, Default)]
+pub(in crate::dataflow) struct Snapshot {
+    pub(super) values: Map<String, Value>,
+    /// The parts of its slots.
+    pub(super) parts: Vec<((SlotKind, String), RecordBatch)>,
+}
+
+/// The checkpoint from which a job continues: by operator, the snapshots of all workers.
+#[derive(Debug, Default)]
+pub(in crate::dataflow) struct Continued(pub(super) BTreeMap<String, Vec<Snapshot>>);
+
+/// The snapshots of one operator.
+struct OfOperator<'a>(&'a [Snapshot]);
+
+impl Earlier for OfOperator<'_> {
+    fn values(&self) -> Vec<&Map<String, Value>> {
+        self.0.iter().map(|snapshot| &snapshot.values).collect()
+    }
+
+    fn parts(
+        &self,
+        name: SlotName<'_>,
+        _groups: &Range<u32>,
+        restore: &mut dyn FnMut(&RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        let parts = self.0.iter().flat_map(|snapshot| &snapshot.parts);
+        parts.filter(|((kind, slot), _)| (*kind, slot.as_str()) == (name.kind, name.name)).try_for_each(|(_, part)| restore(part))
+    }
+}
+
+impl EarlierJob for Continued {
+    fn operator(&self, name: &str) -> Option<Box<dyn Earlier + '_>> {
+        self.0.get(name).map(|snapshots| Box::new(OfOperator(snapshots)) as Box<dyn Earlier>)
+    }
+
+    fn splits(&self, _source: &str) -> Vec<SplitState> {
+        Vec::new()
+    }
+
+    fn committables(&self, _sink: &str) -> Vec<Value> {
+        Vec::new()
+    }
+
+    fn tick(&self) -> Tick {
+        BOUNDARY.tick
+    }
+}
+
 impl Stage for OneOperator<'_> {
     type Edge = Edge;
 
@@ -50,7 +119,15 @@ impl Stage for OneOperator<'_> {
         self.worker
     }
 
-    fn add(&mut self, name: &str, inputs: Vec<(Edge, Route)>, outputs: &[Route], make: MakeOperator<'_>) -> Vec<Edge> {
+    fn add(
+        &mut self,
+        name: &str,
+        inputs: Vec<(Edge, Route)>,
+        outputs: &[Route],
+        owned: &Owned,
+        make: MakeOperator<'_>,
+    ) -> Result<Vec<Edge>> {
+        assert!(self.seen.iter().all(|seen| seen.name != name), "two operators `{name}`");
         let number = self.seen.len();
         if number == self.wanted {
             let is_sink = |node: &crate::job::graph::Node| node.name == name && matches!(node.kind, NodeKind::Sink(_));
@@ -60,10 +137,10 @@ impl Stage for OneOperator<'_> {
             let routes: Vec<Route> = inputs.iter().map(|(_, route)| *route).collect();
             let seat = Seat { job: self.job, worker: self.worker, workers: self.workers() };
             let out = Outputs::new(outputs, self.worker, self.workers());
-            self.shell = Some(Shell::new(operator, name, &routes, out, seat));
+            self.shell = Some(Shell::new(operator, name, &routes, out, seat, owned)?);
         }
         self.seen.push(Seen { name: name.to_string(), inputs, outputs: outputs.to_vec(), source: None });
-        (0..outputs.len()).map(|output| (number, output)).collect()
+        Ok((0..outputs.len()).map(|output| (number, output)).collect())
     }
 
     fn source(&mut self, name: &str, _make: MakeSource<'_>) -> Result<Vec<Edge>> {
@@ -79,11 +156,16 @@ impl Stage for OneOperator<'_> {
 
 /// Returns the operators of a job, inputs before their readers.
 pub(super) fn operators(graph: &JobGraph, opened: &Opened) -> Vec<Seen> {
-    one(graph, opened, Worker(0), usize::MAX).0
+    one(graph, opened, (usize::MAX, Worker(0)), None).0
 }
 
-fn one(graph: &JobGraph, opened: &Opened, worker: Worker, wanted: usize) -> (Vec<Seen>, Option<Shell>) {
-    let job = Arc::new(JobState::of(graph));
+fn one(
+    graph: &JobGraph,
+    opened: &Opened,
+    (wanted, worker): (usize, Worker),
+    link: Option<Link>,
+) -> (Vec<Seen>, Option<Shell>) {
+    let job = Arc::new(JobState::of(graph).with_checkpoints(link.map(Arc::new)));
     let mut stage = OneOperator { graph, job: &job, worker, wanted, seen: Vec::new(), shell: None };
     build(&mut stage, graph, opened, &job).expect("the job was checked");
     (stage.seen, stage.shell)
@@ -110,9 +192,12 @@ pub(super) fn run(
     graph: &JobGraph,
     opened: &Opened,
     (operator, worker): (usize, Worker),
+    continued: Option<&Arc<Continued>>,
     messages: impl Iterator<Item = (usize, Envelope)>,
-) -> Vec<Vec<Envelope>> {
-    let (seen, shell) = one(graph, opened, worker, operator);
+) -> Ran {
+    let (sender, reports) = channel();
+    let earlier = continued.map(|continued| Arc::clone(continued) as Arc<dyn EarlierJob>);
+    let (seen, shell) = one(graph, opened, (operator, worker), Some(Link::new(sender, earlier)));
     let mut shell = shell.expect("the operator is there");
     let mut sent = Collect(vec![Vec::new(); seen[operator].outputs.len()]);
     let mut done = false;
@@ -126,10 +211,23 @@ pub(super) fn run(
                     done = true;
                     break;
                 }
+                Next::Wait(_) if shell.is_taking() => {}
                 Next::Wait(_) | Next::Full => break,
             }
         }
     }
     assert!(done, "T5: {} has not ended, though all of its senders have", shell.name());
-    sent.0
+    let mut snapshot: Option<Snapshot> = None;
+    let mut parts = Vec::new();
+    for report in reports.try_iter() {
+        match report {
+            Report::Part { slot, part, .. } => parts.push((slot, part)),
+            Report::Done { checkpoint, word: Word::Values(values), .. } => {
+                assert!(snapshot.is_none() && checkpoint == BOUNDARY.checkpoint, "C2: one snapshot");
+                snapshot = Some(Snapshot { values, parts: std::mem::take(&mut parts) });
+            }
+            Report::Done { .. } | Report::Ended { .. } => {}
+        }
+    }
+    Ran { sent: sent.0, snapshot }
 }

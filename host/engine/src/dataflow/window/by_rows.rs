@@ -13,6 +13,7 @@ use super::pane::{Accumulated, NEVER, rows_of};
 use super::plan::{Added, Held, NewRows, PANES, Plan, ResultKind, WindowSpan, WindowState};
 use super::rounds::{Every, rounds};
 use crate::dataflow::batch::Batch;
+use crate::dataflow::checkpoint::state::StateVisitor;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::time::EventTime;
 use flowgate_connect::limits::BATCH_ROWS_DEFAULT;
@@ -260,6 +261,10 @@ impl WindowState for RowWindows {
     fn held(&self) -> Held {
         // A window that is not full when the input ends emits nothing.
         Held::Nothing
+    }
+
+    fn state(&mut self, _plan: &Plan, _visit: &mut dyn StateVisitor) -> Result<()> {
+        Ok(())
     }
 
     fn open_groups(&self) -> usize {

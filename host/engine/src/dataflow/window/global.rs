@@ -6,6 +6,7 @@ use super::pane::{Pane, rows_of, take_changed};
 use super::partial::PartialColumns;
 use super::plan::{Added, Emission, Held, NewRows, Plan, ResultKind, WindowSpan, WindowState};
 use crate::dataflow::batch::Batch;
+use crate::dataflow::checkpoint::state::StateVisitor;
 use crate::dataflow::watermark::END_OF_TIME;
 use flowgate_base::error::Result;
 use flowgate_base::time::EventTime;
@@ -86,6 +87,10 @@ impl WindowState for GlobalWindow {
     fn held(&self) -> Held {
         // The event time of a result is that of the key's latest row, however old it is.
         Held::AtAnyTime
+    }
+
+    fn state(&mut self, _plan: &Plan, _visit: &mut dyn StateVisitor) -> Result<()> {
+        Ok(())
     }
 
     fn open_groups(&self) -> usize {

@@ -6,10 +6,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
+use serde::{Deserialize, Serialize};
 
 use super::aggregate::Times;
 use super::plan::{Held, NewRows, Plan, WindowState};
 use crate::dataflow::batch::Batch;
+use crate::dataflow::checkpoint::state::{Scalars, StateVisitor, least};
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs, Tick};
 use crate::dataflow::job_state::JobState;
@@ -49,6 +51,22 @@ pub(crate) struct WindowOperator {
     early_at: Option<ProcessingTime>,
     pending: Pending,
     ended: bool,
+}
+
+/// The times of a window operator that decide its results.
+#[derive(Serialize, Deserialize)]
+struct KnownTimes {
+    watermark: Option<EventTime>,
+    early_at: Option<ProcessingTime>,
+}
+
+impl Scalars for KnownTimes {
+    fn merged(self, other: Self) -> Self {
+        KnownTimes {
+            watermark: least(self.watermark, other.watermark),
+            early_at: self.early_at.into_iter().chain(other.early_at).min(),
+        }
+    }
 }
 
 /// The times of the rows of a batch.
@@ -219,6 +237,18 @@ impl Operator for WindowOperator {
     }
 
     fn flush(&mut self, _out: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+
+    fn state(&mut self, visit: &mut dyn StateVisitor) -> Result<()> {
+        let mut times = KnownTimes { watermark: self.watermark, early_at: self.early_at };
+        visit.scalars("operator", &mut times)?;
+        (self.watermark, self.early_at) = (times.watermark, times.early_at);
+        self.windows.state(&self.plan, visit)?;
+        if visit.fills() {
+            self.early_at.into_iter().for_each(|at| self.job.due_at(Tick::at(at)));
+            self.schedule_firing();
+        }
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use super::aggregate::{Times, chosen};
 use super::aggregator::{Aggregator, LazyColumns};
 use super::pane::{Accumulated, Pane};
 use super::rounds::{Every, rounds};
+use crate::dataflow::checkpoint::state::StateVisitor;
 use crate::dataflow::batch::{Batch, repeat_timestamp};
 use crate::job::graph::Trigger;
 use flowgate_base::error::Result;
@@ -152,6 +153,9 @@ pub(crate) trait WindowState {
 
     /// Returns which results will be emitted without further rows.
     fn held(&self) -> Held;
+
+    /// Shows the state, as [`Operator::state`](crate::dataflow::engine::Operator::state) does.
+    fn state(&mut self, plan: &Plan, visit: &mut dyn StateVisitor) -> Result<()>;
 
     /// Returns the number of keys in windows that have not emitted their result.
     fn open_groups(&self) -> usize;

@@ -12,6 +12,7 @@ use super::plan::{Added, Held, NewRows, PANES, Plan, ResultKind, WindowSpan, Win
 use super::sessions::{NONE, Session, Sessions};
 use super::shape::TIME_LIMIT_MS;
 use crate::dataflow::batch::Batch;
+use crate::dataflow::checkpoint::state::{StateVisitor, Watermark};
 use flowgate_base::error::Result;
 use flowgate_base::time::EventTime;
 use flowgate_state::store::{SlotKind, StateStore};
@@ -330,6 +331,13 @@ impl WindowState for SessionWindows {
     fn held(&self) -> Held {
         // A session that has emitted its result stays scheduled until it closes: it counts until then.
         if self.next_firing().is_some() { Held::Windows } else { Held::Nothing }
+    }
+
+    fn state(&mut self, _plan: &Plan, visit: &mut dyn StateVisitor) -> Result<()> {
+        let mut fired_to = self.fired_to.map(EventTime);
+        visit.scalars("windows", &mut Watermark(&mut fired_to))?;
+        self.fired_to = fired_to.map(|time| time.0);
+        Ok(())
     }
 
     fn open_groups(&self) -> usize {

@@ -19,6 +19,7 @@ use super::running::{Changed, Panes, Running, merge_all, merge_some};
 use super::shape::Shape;
 use super::stacks::{Stacks, pays};
 use crate::dataflow::batch::Batch;
+use crate::dataflow::checkpoint::state::{StateVisitor, Watermark};
 use flowgate_base::error::Result;
 use flowgate_base::time::EventTime;
 use flowgate_state::index::KeyIndex;
@@ -474,6 +475,13 @@ impl WindowState for TimeWindows {
 
     fn held(&self) -> Held {
         if self.next_window().is_some() { Held::Windows } else { Held::Nothing }
+    }
+
+    fn state(&mut self, _plan: &Plan, visit: &mut dyn StateVisitor) -> Result<()> {
+        let mut fired_to = self.fired_to.map(EventTime);
+        visit.scalars("windows", &mut Watermark(&mut fired_to))?;
+        self.fired_to = fired_to.map(|time| time.0);
+        Ok(())
     }
 
     fn open_groups(&self) -> usize {

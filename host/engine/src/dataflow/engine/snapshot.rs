@@ -1,0 +1,145 @@
+//! The snapshots of one operator on one worker: its state is frozen at a boundary, taken in short slices between batches, and
+//! reported.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::operator::{Operator, Tick};
+use crate::dataflow::checkpoint::boundary::Boundary;
+use crate::dataflow::checkpoint::link::Link;
+use crate::dataflow::checkpoint::reports::{Participant, Report, Role, Word};
+use crate::dataflow::checkpoint::state::{AnyScalars, Fill, Freeze, Owned, Scalars, StateVisitor, Take};
+use crate::dataflow::watermark::START_OF_TIME;
+use flowgate_base::clock;
+use flowgate_base::error::Result;
+use flowgate_base::id::Worker;
+use flowgate_base::time::EventTime;
+
+/// Rows of a part.
+const PART_ROWS: usize = 1024;
+
+/// The length of a slice: rows wait for no longer than this and the time of one part.
+const SLICE: std::time::Duration = std::time::Duration::from_millis(1);
+
+/// Where the values of the shell are among those of the operator.
+const SHELL: &str = "shell";
+
+/// The snapshots of one operator on one worker.
+pub(super) struct Snapshots {
+    participant: Participant,
+    /// `None`: the job takes no checkpoints.
+    link: Option<Arc<Link>>,
+    taking: Option<Taking>,
+}
+
+/// A snapshot that is being taken.
+struct Taking {
+    boundary: Boundary,
+    word: Word,
+}
+
+/// From where a shell continues: ticks and watermarks never go back (T1, T7), not across a restart either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Floor {
+    /// The watermark that the senders had reached.
+    pub(super) merged: EventTime,
+    /// The watermark that was forwarded.
+    pub(super) forwarded: EventTime,
+    /// The tick of the boundary.
+    pub(super) tick: Tick,
+}
+
+impl Scalars for Floor {
+    fn merged(self, other: Self) -> Self {
+        Floor {
+            merged: self.merged.min(other.merged),
+            forwarded: self.forwarded.min(other.forwarded),
+            tick: self.tick.max(other.tick),
+        }
+    }
+}
+
+impl Snapshots {
+    /// Creates the snapshots of an operator.
+    pub(super) fn new(operator: &str, worker: Worker, link: Option<Arc<Link>>) -> Self {
+        let participant = Participant { operator: operator.to_string(), worker, role: Role::Operator };
+        link.iter().for_each(|link| link.join(&participant));
+        Snapshots { participant, link, taking: None }
+    }
+
+    /// Fills the state of the operator, if the job continues from a checkpoint. Returns from where the shell continues.
+    pub(super) fn fill(&self, operator: &mut dyn Operator, owned: &Owned) -> Result<Floor> {
+        let mut floor = Floor { merged: START_OF_TIME, forwarded: START_OF_TIME, tick: Tick::START };
+        let Some(link) = &self.link else { return Ok(floor) };
+        if let Some(earlier) = link.earlier(&self.participant.operator) {
+            let mut fill = Fill { earlier: &*earlier, groups: owned.key_groups() };
+            fill.scalars(SHELL, &mut floor)?;
+            operator.state(&mut fill)?;
+        }
+        Ok(Floor { tick: floor.tick.max(link.first_tick()), ..floor })
+    }
+
+    /// Freezes the state of the operator. `merged` and `forwarded` are the shell's watermarks.
+    pub(super) fn freeze(
+        &mut self,
+        boundary: Boundary,
+        operator: &mut dyn Operator,
+        (merged, forwarded): (EventTime, EventTime),
+    ) -> Result<()> {
+        let Some(link) = &self.link else { return Ok(()) };
+        debug_assert!(self.taking.is_none(), "a boundary before the last snapshot has been taken");
+        let began = clock::monotonic();
+        let mut freeze = Freeze::new(boundary, link.extent(boundary));
+        freeze.values.insert(SHELL.into(), Floor { merged, forwarded, tick: boundary.tick }.save()?);
+        operator.state(&mut freeze)?;
+        self.taking = Some(Taking { boundary, word: Word::Values(freeze.values) });
+        link.note_pause(began.elapsed());
+        Ok(())
+    }
+
+    /// Whether parts of the frozen state are left.
+    pub(super) fn is_taking(&self) -> bool {
+        self.taking.is_some()
+    }
+
+    /// Takes parts of the frozen state for a short time.
+    pub(super) fn take_some(&mut self, operator: &mut dyn Operator) -> Result<()> {
+        if self.taking.is_none() {
+            return Ok(());
+        }
+        let began = clock::monotonic();
+        self.take(operator, &|| began.elapsed() >= SLICE)?;
+        self.link.iter().for_each(|link| link.note_pause(began.elapsed()));
+        Ok(())
+    }
+
+    /// Takes all parts that are left.
+    pub(super) fn take_all(&mut self, operator: &mut dyn Operator) -> Result<()> {
+        self.take(operator, &|| false)
+    }
+
+    fn take(&mut self, operator: &mut dyn Operator, is_over: &dyn Fn() -> bool) -> Result<()> {
+        let (Some(link), Some(_)) = (&self.link, &self.taking) else { return Ok(()) };
+        let mut part = |slot: crate::dataflow::checkpoint::state::SlotName<'_>, part| {
+            let slot = (slot.kind, slot.name.to_string());
+            link.report(Report::Part { participant: self.participant.clone(), slot, part });
+            Ok(())
+        };
+        let mut take = Take { rows_max: PART_ROWS, part: &mut part, more: false, is_over };
+        operator.state(&mut take)?;
+        if !take.more
+            && let Some(Taking { boundary, word }) = self.taking.take()
+        {
+            link.report(Report::Done { participant: self.participant.clone(), checkpoint: boundary.checkpoint, word });
+        }
+        Ok(())
+    }
+
+    /// Reports that the operator has ended, with all rows.
+    pub(super) fn end(&mut self) {
+        if let Some(link) = self.link.take() {
+            link.report(Report::Ended { participant: self.participant.clone(), word: Word::Values(serde_json::Map::new()) });
+        }
+    }
+}
