@@ -107,6 +107,7 @@ impl JobBuilder {
             plugins: IndexMap::new(),
             limits: None,
             state: None,
+            checkpoint: None,
             sources: IndexMap::new(),
             operators: IndexMap::new(),
             sinks: IndexMap::new(),
@@ -133,6 +134,11 @@ impl JobBuilder {
     /// Sets the bytes and ticks that may be in flight before sources wait.
     pub fn in_flight(self, bytes: u64, ticks: u32) -> JobBuilder {
         self.set(|job| job.in_flight = Some(spec::InFlight { bytes: Some(Bytes(bytes)), ticks: Some(ticks) }))
+    }
+
+    /// Lets the job take checkpoints.
+    pub fn checkpoint(self, checkpoint: spec::Checkpoint) -> JobBuilder {
+        self.set(|job| job.checkpoint = Some(checkpoint))
     }
 
     /// Sets the limits of plugin calls.

@@ -29,6 +29,8 @@ pub struct JobGraph {
     pub limits: spec::Limits,
     /// Where keyed state is kept.
     pub state: StatePlace,
+    /// Its checkpoints; `None`: it takes none.
+    pub checkpoint: Option<CheckpointSettings>,
     /// The nodes; inputs come before the nodes that read them.
     pub nodes: Vec<Node>,
 }
@@ -51,6 +53,17 @@ impl JobGraph {
     pub fn numbered(&self) -> impl DoubleEndedIterator<Item = (NodeId, &Node)> {
         self.nodes.iter().enumerate().map(|(id, node)| (NodeId(id), node))
     }
+}
+
+/// When a job takes checkpoints, and where they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointSettings {
+    /// The time from one checkpoint to the next, in milliseconds; greater than 0.
+    pub every_ms: i64,
+    /// The store: an absolute folder, or a URL.
+    pub store: String,
+    /// The number of checkpoints that are kept; at least 1.
+    pub keep: u32,
 }
 
 /// Where keyed state is kept.

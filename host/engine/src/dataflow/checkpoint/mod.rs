@@ -2,6 +2,7 @@
 //! [`reports`] what workers say of it.
 
 pub(crate) mod boundary;
+pub(crate) mod collect;
 pub(crate) mod link;
 pub(crate) mod reports;
 pub(crate) mod state;

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use super::catalog::{PluginCatalog, Surroundings};
 use super::reading::{self, InputName};
 use super::{operator, sink, source, written};
-use crate::job::graph::{Input, JobGraph, Node, NodeId, Output, StatePlace};
+use crate::job::graph::{CheckpointSettings, Input, JobGraph, Node, NodeId, Output, StatePlace};
 use crate::job::problem::{At, Problem, Severity, suggestion};
 use crate::job::spec;
 use crate::job::spec::Job;
-use flowgate_base::quantity::Bytes;
+use flowgate_base::quantity::{Bytes, Millis};
 use flowgate_wall::binding::FunctionInfo;
 
 /// A job that can run.
@@ -30,6 +30,12 @@ const PARALLELISM_MAX: usize = 256;
 const KEY_GROUPS: u32 = 256;
 /// The greatest number of key groups: each has an entry in every snapshot.
 const KEY_GROUPS_MAX: u32 = 32_768;
+/// Default of `checkpoint.every`, in milliseconds.
+const CHECKPOINT_EVERY_MS: i64 = 10_000;
+/// Least value of `checkpoint.every`, in milliseconds: a boundary takes some milliseconds through a job.
+const CHECKPOINT_EVERY_MS_MIN: i64 = 10;
+/// Default of `checkpoint.keep`.
+const CHECKPOINTS_KEPT: u32 = 3;
 /// Default of `in_flight.bytes`.
 const IN_FLIGHT_BYTES: u64 = 16 << 20;
 /// Default of `in_flight.ticks`.
@@ -93,6 +99,14 @@ fn graph(job: &Job, around: &Surroundings, nodes: Vec<Node>) -> JobGraph {
             memory_bytes_max: state.memory.map_or(STATE_MEMORY_BYTES, |b| b.0),
             spill: state.spill.map(|folder| around.base.join(folder)),
         },
+        checkpoint: job.checkpoint.as_ref().map(|checkpoint| CheckpointSettings {
+            every_ms: checkpoint.every.map_or(CHECKPOINT_EVERY_MS, |every| every.0),
+            store: match checkpoint.store.contains("://") {
+                true => checkpoint.store.clone(),
+                false => around.base.join(&checkpoint.store).to_string_lossy().into_owned(),
+            },
+            keep: checkpoint.keep.unwrap_or(CHECKPOINTS_KEPT),
+        }),
         nodes,
     }
 }
@@ -120,6 +134,17 @@ fn settings(job: &Job, around: &Surroundings, problems: &mut Vec<Problem>) {
     }
     if let Some(state) = &job.state {
         range(top.field("state").field("memory"), state.memory.map(|b| b.0), STATE_MEMORY_BYTES_MIN, u64::MAX, bytes);
+    }
+    if let Some(checkpoint) = &job.checkpoint {
+        let at = top.field("checkpoint");
+        range(at.field("keep"), checkpoint.keep.map(u64::from), 1, u64::MAX, number);
+        if checkpoint.every.is_some_and(|every| every.0 < CHECKPOINT_EVERY_MS_MIN) {
+            let message = format!("`every` must be at least {}", Millis(CHECKPOINT_EVERY_MS_MIN));
+            problems.push(Problem::error(at.field("every"), message));
+        }
+        if checkpoint.store.is_empty() {
+            problems.push(Problem::error(at.field("store"), "`store` needs a folder or a URL"));
+        }
     }
     if let Some(limits) = &job.limits {
         let at = top.field("limits");

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Limits, Operator, Sink, Source};
-use flowgate_base::quantity::Bytes;
+use flowgate_base::quantity::{Bytes, Millis};
 
 /// A stream-processing job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +33,10 @@ pub struct Job {
     /// Where keyed state is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
+    /// Checkpoints: with them the job can be ended at any point, also by a crash, and resumed without losing a row or counting one
+    /// twice. Without this section, it takes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Checkpoint>,
     /// The sources, by name.
     pub sources: IndexMap<String, Source>,
     /// The operators, by name.
@@ -53,6 +57,21 @@ pub struct InFlight {
     /// Ticks (distinct milliseconds of processing time). Default: 256.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ticks: Option<u32>,
+}
+
+/// Checkpoints of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    /// The time from one checkpoint to the next; an idle job takes none. Default: 10s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<Millis>,
+    /// The store: a folder, relative to the job file, or `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`, `az://CONTAINER/PREFIX`,
+    /// `hdfs://HOST:PORT/PATH`. It belongs to this job alone.
+    pub store: String,
+    /// The number of checkpoints that are kept. Default: 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<u32>,
 }
 
 /// Where keyed state is kept.
