@@ -22,7 +22,7 @@ fn list<K: Kind>() -> String {
     let width = K::LISTED.iter().map(|entry| call(entry).chars().count()).max().unwrap_or(0);
     let line = |entry: &Entry<K>| {
         let guarantee = entry.guarantee.to_string();
-        format!("  {:width$}  {guarantee:13}  {}\n", call(entry), entry.summary)
+        format!("  {:width$}  {guarantee:26}  {}\n", call(entry), entry.summary)
     };
     format!("{}s\n{}", K::WORD, K::LISTED.iter().map(line).collect::<String>())
 }

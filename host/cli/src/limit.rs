@@ -10,7 +10,7 @@ use flowgate::job::graph::{JobGraph, NodeKind, SinkNode};
 use flowgate::job::spec::Blackhole;
 use flowgate::running::JobState;
 use flowgate_base::error::Result;
-use flowgate_connect::sink::{Deliveries, Dropped, SinkWriter};
+use flowgate_connect::sink::{Begin, Committable, Deliveries, Dropped, SinkWriter};
 use flowgate_connect::stop::Stop;
 
 /// The sinks that have not written their rows yet; the job is stopped when there are none.
@@ -82,8 +82,8 @@ struct Limited {
 }
 
 impl SinkWriter for Limited {
-    fn start(&mut self, stop: &Arc<Stop>) -> Result<()> {
-        self.writer.start(stop)
+    fn start(&mut self, stop: &Arc<Stop>, begin: Begin<'_>) -> Result<()> {
+        self.writer.start(stop, begin)
     }
 
     fn write(&mut self, columns: &[ArrayRef], row_count: usize) -> Result<()> {
@@ -99,8 +99,8 @@ impl SinkWriter for Limited {
         let first: Vec<ArrayRef> = columns.iter().map(|column| column.slice(0, count)).collect();
         self.writer.write(&first, count)?;
         if self.left == 0 {
-            self.writer.prepare()?;
-            self.writer.commit()?;
+            let prepared = self.writer.prepare(true)?;
+            self.writer.commit(prepared.as_slice())?;
             self.flushed();
             if self.counts {
                 self.limit.one_has_its_rows();
@@ -125,13 +125,13 @@ impl SinkWriter for Limited {
         Some(Arc::clone(&self.deliveries))
     }
 
-    fn prepare(&mut self) -> Result<()> {
-        if self.left > 0 { self.writer.prepare() } else { Ok(()) }
+    fn prepare(&mut self, is_last: bool) -> Result<Option<Committable>> {
+        if self.left > 0 { self.writer.prepare(is_last) } else { Ok(None) }
     }
 
-    fn commit(&mut self) -> Result<()> {
+    fn commit(&mut self, committables: &[Committable]) -> Result<()> {
         if self.left > 0 {
-            self.writer.commit()?;
+            self.writer.commit(committables)?;
             self.flushed();
         }
         Ok(())
@@ -142,7 +142,8 @@ impl SinkWriter for Limited {
         match self.left {
             0 => None,
             _ if self.limit.all_have_their_rows() => {
-                self.prepare().and_then(|()| self.commit()).err().map(|error| error.to_string())
+                let prepared = self.prepare(true);
+                prepared.and_then(|prepared| self.commit(prepared.as_slice())).err().map(|error| error.to_string())
             }
             _ => self.writer.abandon(),
         }

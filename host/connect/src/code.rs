@@ -18,4 +18,5 @@ flowgate_base::codes! {
     OUTPUT_IN_USE = external(350, "another job writes the output file");
     UNWRITABLE = external_lasting(351, "an output file cannot be written");
     UNDELIVERED = external(352, "rows were not delivered");
+    OUTPUT_REPLACED = external_lasting(353, "an output is not the one of the checkpoint");
 }

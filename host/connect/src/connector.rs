@@ -80,6 +80,7 @@ mod tests {
 
     use super::*;
     use crate::settings::{Blackhole, FileSink, FileSource, Tap};
+    use crate::sink::Begin;
     use flowgate_base::schema::{DataType, Field};
 
     #[test]
@@ -87,12 +88,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let schema = Schema::new(vec![Field::new("n", DataType::Int64)]);
         let columns: [ArrayRef; 1] = [Arc::new(Int64Array::from(vec![1, 2]))];
-        let file = FileSink { path: "out.csv".into(), format: None };
+        let file = FileSink::to("out.csv");
         for connector in [Connector::new(&file, folder.path()), Connector::new(&Blackhole {}, "/")] {
             let mut sink = connector.open_sink(&schema, Boundedness::Bounded).unwrap();
-            sink.start(&Arc::default()).unwrap();
+            sink.start(&Arc::default(), Begin::WithoutCheckpoints).unwrap();
             sink.write(&columns, 2).unwrap();
-            sink.prepare().and_then(|()| sink.commit()).unwrap();
+            let prepared = sink.prepare(true).unwrap();
+            sink.commit(prepared.as_slice()).unwrap();
         }
         assert_eq!(std::fs::read_to_string(folder.path().join("out.csv")).unwrap(), "n\n1\n2\n");
     }

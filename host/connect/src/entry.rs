@@ -33,8 +33,10 @@ pub trait ConnectorSettings: Serialize + DeserializeOwned + JsonSchema {
     const SUMMARY: &'static str;
     /// A short example of settings in a job file: shown where a connector is missing.
     const EXAMPLE: &'static str;
-    /// What it promises for a job that is interrupted and continues. The documentation names settings that lower it.
+    /// What it guarantees in a job with checkpoints, unless a case of [`ConnectorSettings::GUARANTEE_CASES`] applies.
     const GUARANTEE: Guarantee;
+    /// Cases with another guarantee, each in a few words.
+    const GUARANTEE_CASES: &'static [(&'static str, Guarantee)] = &[];
 
     /// Checks the settings and configures the connector. Reads and changes nothing outside: no disk, no network. `base` is the
     /// folder of the job file, to which paths are relative.
@@ -55,6 +57,8 @@ pub struct Entry<K> {
     pub example: &'static str,
     /// [`ConnectorSettings::GUARANTEE`].
     pub guarantee: Guarantee,
+    /// [`ConnectorSettings::GUARANTEE_CASES`].
+    pub guarantee_cases: &'static [(&'static str, Guarantee)],
     /// The JSON Schema of its settings, or `null`.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
     /// Fills in every default; the error says which field does not fit.
@@ -71,6 +75,7 @@ impl<K: Kind> Entry<K> {
             summary: S::SUMMARY,
             example: S::EXAMPLE,
             guarantee: S::GUARANTEE,
+            guarantee_cases: S::GUARANTEE_CASES,
             schema: |generator| generator.subschema_for::<Option<S>>(),
             complete: |settings| serde_json::to_value(serde_json::from_value::<S>(settings)?),
             configure: |settings, base| match serde_json::from_value::<S>(settings) {

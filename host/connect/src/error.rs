@@ -55,6 +55,9 @@ pub(crate) enum SinkError {
     /// The path cannot become a file.
     #[error("{0}")]
     Unwritable(String),
+    /// The output is not the one that the checkpoint knows.
+    #[error("{0}")]
+    Replaced(String),
     /// The receiver refused the rows, or did not answer.
     #[error("{0}")]
     Undelivered(String),
@@ -89,6 +92,7 @@ impl Coded for SinkError {
         match self {
             SinkError::InUse(_) => &code::OUTPUT_IN_USE,
             SinkError::Unwritable(_) => &code::UNWRITABLE,
+            SinkError::Replaced(_) => &code::OUTPUT_REPLACED,
             SinkError::Undelivered(_) => &code::UNDELIVERED,
         }
     }

@@ -93,6 +93,13 @@ pub const WEBHOOK_ANSWER_BYTES_MAX: u64 = 512;
 /// Bytes of output that are collected before they are written; after a longer batch, the rest of the buffer is freed.
 pub const OUTPUT_BUFFER_BYTES: usize = 256 << 10;
 
+/// Bytes after which a part of a file sink's folder is complete, where the job does not set them: few files, each read in a second.
+pub const PART_BYTES_DEFAULT: u64 = 128 << 20;
+
+/// Time after which a part of a file sink's folder is complete at the next checkpoint, where the job does not set it, in
+/// milliseconds: at most 1,440 files a day, however frequent checkpoints are.
+pub const PART_EVERY_MS_DEFAULT: i64 = 60_000;
+
 /// Maximum bytes of a sample from which columns are inferred: it is held in memory, and shows enough rows.
 pub const INFER_BYTES_MAX: usize = 16 << 20;
 

@@ -123,6 +123,25 @@ impl OutputFile {
         }
     }
 
+    /// Whether it is a pipe or a device, which has no content to return to.
+    pub(super) fn is_special(&self) -> bool {
+        matches!(self.way, Way::Special)
+    }
+
+    /// Gives the file up before it is started: another writer takes it over.
+    pub(super) fn release(&mut self) {
+        self.remove_made();
+        // A file system without locks has none to release.
+        let _ = self.file.unlock();
+    }
+
+    fn remove_made(&mut self) {
+        if let Some(made) = self.made.take() {
+            // One that stays is empty.
+            let _ = std::fs::remove_file(made);
+        }
+    }
+
     /// Appends bytes.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         // A named pipe whose reader went away is not `| head`: rows are lost that the job was to write.
@@ -170,11 +189,15 @@ impl OutputFile {
 
 impl Drop for OutputFile {
     fn drop(&mut self) {
-        if let Some(made) = &self.made {
-            // One that stays is empty.
-            let _ = std::fs::remove_file(made);
-        }
+        self.remove_made();
     }
+}
+
+/// Makes the names in the folder of a file durable.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
+    Ok(())
 }
 
 /// Opens a file for this job alone; `None` where another one writes it.
@@ -198,11 +221,11 @@ fn open_locked(partial: &Path) -> io::Result<Option<File>> {
 }
 
 /// Locks the file while it is open; returns whether another process has locked it. File systems without locks have none.
-fn is_locked(file: &File) -> bool {
+pub(super) fn is_locked(file: &File) -> bool {
     matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }
 
-fn is_being_written(path: &Path) -> Error {
+pub(super) fn is_being_written(path: &Path) -> Error {
     Error::from(SinkError::InUse(format!("cannot write {}: another job is writing it", path.display())))
 }
 
@@ -222,7 +245,7 @@ fn copy_over(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::remove_file(from)
 }
 
-fn cannot_write(path: &Path, error: &io::Error) -> Error {
+pub(super) fn cannot_write(path: &Path, error: &io::Error) -> Error {
     let shown = path.display();
     match place::resolved(path).parent() {
         Some(folder) if error.kind() == ErrorKind::NotFound && !folder.exists() => Error::from(SinkError::Unwritable(

@@ -5,6 +5,7 @@ use std::fs::Metadata;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
+use super::file_sink::part_name::PartName;
 use super::place::FileId;
 use crate::sink::Writes;
 
@@ -13,6 +14,8 @@ use crate::sink::Writes;
 pub struct OwnOutputs {
     /// The writer's name in messages, and the path.
     files: Vec<(String, PathBuf)>,
+    /// The same of folders of parts, and the extension of the parts' names.
+    folders: Vec<(String, PathBuf, &'static str)>,
     prints: bool,
     /// All files that were ever seen, so that a file that is renamed while it is written is still known.
     seen: Mutex<HashMap<FileId, String>>,
@@ -25,6 +28,9 @@ impl OwnOutputs {
         for (name, writes) in sinks {
             match writes {
                 Writes::File(path) => outputs.files.push((format!("the sink `{name}`"), path)),
+                Writes::Folder { path, extension } => {
+                    outputs.folders.push((format!("the sink `{name}`"), path, extension));
+                }
                 Writes::StandardOutput => outputs.prints = true,
                 Writes::Nothing => {}
             }
@@ -39,6 +45,15 @@ impl OwnOutputs {
         for (writer, path) in &self.files {
             if let Some(id) = path.metadata().ok().as_ref().and_then(FileId::of) {
                 seen.insert(id, writer.clone());
+            }
+        }
+        for (writer, folder, extension) in &self.folders {
+            for entry in folder.read_dir().into_iter().flatten().flatten() {
+                let is_part =
+                    entry.file_name().to_str().is_some_and(|name| PartName::of_file(name, extension).is_some());
+                if is_part && let Some(id) = entry.metadata().ok().as_ref().and_then(FileId::of) {
+                    seen.insert(id, writer.clone());
+                }
             }
         }
         for (is_used, id, name) in standard_streams() {

@@ -58,8 +58,14 @@ mod tests {
     #[test]
     fn the_page_has_every_connector_with_its_guarantee() {
         fn rows<K: Kind>() -> Vec<String> {
-            let row = |entry: &Entry<K>| format!("| {} | `{}` | {} |", K::WORD, entry.name, entry.guarantee);
-            K::LISTED.iter().map(row).collect()
+            let rows = |entry: &'static Entry<K>| {
+                let cases = std::iter::once(("", entry.guarantee)).chain(entry.guarantee_cases.iter().copied());
+                cases.map(|(case, guarantee)| {
+                    let case = if case.is_empty() { String::new() } else { format!(", {case}") };
+                    format!("| {} | `{}`{case} | {guarantee} |", K::WORD, entry.name)
+                })
+            };
+            K::LISTED.iter().flat_map(rows).collect()
         }
         let page = include_str!("../../../docs/connectors.md");
         let starts = |line: &&str| line.starts_with("| source | ") || line.starts_with("| sink | ");

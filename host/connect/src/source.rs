@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use serde::{Deserialize, Serialize};
 
+use super::guarantee::Guarantee;
 use super::own_output::OwnOutputs;
 use flowgate_base::error::Result;
 use flowgate_base::schema::SchemaRef;
@@ -142,6 +143,8 @@ pub struct ConfiguredSource {
     pub description: String,
     /// What it reads, for the check of the job.
     pub reads: Reads,
+    /// What it guarantees with these settings, in a job with checkpoints. [`Source::refuses_checkpoints`] knows more.
+    pub guarantee: Guarantee,
 }
 
 /// A source of rows.
@@ -151,6 +154,12 @@ pub trait Source: Send + Sync {
 
     /// Whether it ends by itself. Where that depends on the outside (a pipe), it counts as endless.
     fn ends(&self) -> bool;
+
+    /// Returns why a job with this source cannot take checkpoints, in a sentence without its full stop: the input cannot be read
+    /// again. May look at the outside, without changing it.
+    fn refuses_checkpoints(&self) -> Option<String> {
+        None
+    }
 
     /// Receives, before the first call of `splits`, what the job writes itself: it must not be read.
     fn avoid(&mut self, _outputs: &Arc<OwnOutputs>) {}

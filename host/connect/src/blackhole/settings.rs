@@ -27,6 +27,7 @@ impl ConnectorSettings for Blackhole {
         Ok(ConfiguredSink {
             description: "blackhole".into(),
             writes: Writes::Nothing,
+            guarantee: Self::GUARANTEE,
             writers: Writers::None,
             open: Box::new(|_, _| Ok(Box::new(sink::Blackhole))),
         })

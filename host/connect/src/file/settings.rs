@@ -102,11 +102,17 @@ impl ConnectorSettings for FileSource {
     const NAME: &'static str = "file";
     const SUMMARY: &'static str = "Reads files.";
     const EXAMPLE: &'static str = "{ path: access.log }";
-    const GUARANTEE: Guarantee = Guarantee::Replayable;
+    const GUARANTEE: Guarantee = Guarantee::ExactlyOnce;
+    const GUARANTEE_CASES: &'static [(&'static str, Guarantee)] = &[("a named pipe", Guarantee::AtMostOnce)];
 
     fn configure(self, base: &Path) -> Result<ConfiguredSource, Vec<Problem>> {
         let source = source::FileSource::new(&self, base)?;
         let description = format!("file {}", self.path);
-        Ok(ConfiguredSource { source: Box::new(source), description, reads: Reads::Files(self.path) })
+        Ok(ConfiguredSource {
+            source: Box::new(source),
+            description,
+            guarantee: Self::GUARANTEE,
+            reads: Reads::Files(self.path),
+        })
     }
 }

@@ -163,6 +163,17 @@ impl Source for FileSource {
         !self.spec.follow && (self.pattern().is_some() || !is_pipe())
     }
 
+    fn refuses_checkpoints(&self) -> Option<String> {
+        let is_pipe =
+            |name: &String| self.base.join(name).metadata().is_ok_and(|there| !there.is_file() && !there.is_dir());
+        let names = match self.pattern() {
+            // A pattern that cannot be listed is the problem of `splits`.
+            Some(pattern) => pattern.list().unwrap_or_default().into_iter().map(|found| found.name).collect(),
+            None => vec![self.spec.path.clone()],
+        };
+        names.iter().find(|name| is_pipe(name)).map(|name| format!("{name} is a pipe, which cannot be read again"))
+    }
+
     fn avoid(&mut self, outputs: &Arc<OwnOutputs>) {
         self.outputs = Arc::clone(outputs);
     }

@@ -12,7 +12,7 @@ use arrow_array::ArrayRef;
 
 use super::sink::FileSink;
 use crate::settings::SinkFormat;
-use crate::sink::{Boundedness, SinkWriter};
+use crate::sink::{Begin, Boundedness, SinkWriter};
 use flowgate_base::error::Result;
 use flowgate_base::schema::{DataType, Field, Schema};
 
@@ -30,6 +30,11 @@ fn write(sink: &mut FileSink, numbers: Vec<i64>) {
     let (row_count, columns) = (numbers.len(), [Arc::new(Int64Array::from(numbers)) as ArrayRef]);
     sink.write(&columns, row_count).unwrap();
     sink.flush().unwrap();
+}
+
+fn end(sink: &mut FileSink) {
+    let prepared = sink.prepare(true).unwrap();
+    sink.commit(prepared.as_slice()).unwrap();
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -52,11 +57,11 @@ fn the_file_of_a_job_that_ends_is_replaced_when_it_is_whole() {
     for (format, all) in [(SinkFormat::Json, "{\"n\":1}\n{\"n\":2}\n"), (SinkFormat::Csv, "n\n1\n2\n")] {
         let (folder, path) = folder_with_old();
         let mut sink = FileSink::open(&path, format, &schema(), Boundedness::Bounded).unwrap();
-        sink.start(&Arc::default()).unwrap();
+        sink.start(&Arc::default(), Begin::WithoutCheckpoints).unwrap();
         write(&mut sink, vec![1]);
         assert_eq!(fs::read_to_string(&path).unwrap(), "old\n");
         write(&mut sink, vec![2]);
-        sink.prepare().and_then(|()| sink.commit()).unwrap();
+        end(&mut sink);
         drop(sink);
         assert_eq!(fs::read_to_string(&path).unwrap(), all);
         assert_eq!(names(folder.path()), ["out"]);
@@ -69,7 +74,7 @@ fn the_file_of_a_job_without_end_is_emptied_at_the_start_and_grows() {
     let inode = path.metadata().unwrap().ino();
     let mut sink = open(&path, Boundedness::Unbounded).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "old\n");
-    sink.start(&Arc::default()).unwrap();
+    sink.start(&Arc::default(), Begin::WithoutCheckpoints).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "");
     write(&mut sink, vec![1]);
     assert_eq!(fs::read_to_string(&path).unwrap(), "{\"n\":1}\n");
@@ -97,7 +102,7 @@ fn a_job_that_does_not_start_leaves_no_trace() {
 fn a_job_that_does_not_end_well_leaves_the_file_and_says_where_its_rows_are() {
     let (folder, path) = folder_with_old();
     let mut sink = open(&path, Boundedness::Bounded).unwrap();
-    sink.start(&Arc::default()).unwrap();
+    sink.start(&Arc::default(), Begin::WithoutCheckpoints).unwrap();
     write(&mut sink, vec![1]);
     let partial = folder.path().canonicalize().unwrap().join(".out.partial");
     let told = "is as it was before; the rows written so far are in";
@@ -108,7 +113,7 @@ fn a_job_that_does_not_end_well_leaves_the_file_and_says_where_its_rows_are() {
 
     // The next job begins again, and one without rows reports nothing.
     let mut sink = open(&path, Boundedness::Bounded).unwrap();
-    sink.start(&Arc::default()).unwrap();
+    sink.start(&Arc::default(), Begin::WithoutCheckpoints).unwrap();
     assert_eq!(sink.abandon(), None);
     assert_eq!(names(folder.path()), ["out"]);
 }
@@ -122,9 +127,9 @@ fn through_a_link_its_target_is_replaced() {
         symlink(&path, &link).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         let mut sink = open(&link, boundedness).unwrap();
-        sink.start(&Arc::default()).unwrap();
+        sink.start(&Arc::default(), Begin::WithoutCheckpoints).unwrap();
         write(&mut sink, vec![1]);
-        sink.prepare().and_then(|()| sink.commit()).unwrap();
+        end(&mut sink);
         assert!(link.is_symlink());
         assert_eq!(fs::read_to_string(&path).unwrap(), "{\"n\":1}\n");
         assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o640);
@@ -139,9 +144,9 @@ fn a_file_with_several_names_keeps_them() {
     let other = folder.path().join("other");
     fs::hard_link(&path, &other).unwrap();
     let mut sink = open(&path, Boundedness::Bounded).unwrap();
-    sink.start(&Arc::default()).unwrap();
+    sink.start(&Arc::default(), Begin::WithoutCheckpoints).unwrap();
     write(&mut sink, vec![1]);
-    sink.prepare().and_then(|()| sink.commit()).unwrap();
+    end(&mut sink);
     assert_eq!(fs::read_to_string(&other).unwrap(), "{\"n\":1}\n");
 }
 
@@ -173,7 +178,7 @@ fn a_path_that_cannot_be_written() {
 #[test]
 fn a_full_disk_is_an_error_that_names_the_file() {
     let mut sink = open(Path::new("/dev/full"), Boundedness::Bounded).unwrap();
-    sink.start(&Arc::default()).unwrap();
+    sink.start(&Arc::default(), Begin::WithoutCheckpoints).unwrap();
     let columns = [Arc::new(Int64Array::from(vec![1])) as ArrayRef];
     sink.write(&columns, 1).unwrap();
     let error = sink.flush().unwrap_err();
@@ -190,9 +195,9 @@ fn an_open_file_is_neither_replaced_nor_emptied() {
     let opened = File::options().append(true).open(&path).unwrap();
     let handed = format!("/dev/fd/{}", opened.as_raw_fd());
     let mut sink = open(Path::new(&handed), Boundedness::Bounded).unwrap();
-    sink.start(&Arc::default()).unwrap();
+    sink.start(&Arc::default(), Begin::WithoutCheckpoints).unwrap();
     write(&mut sink, vec![1]);
-    sink.prepare().and_then(|()| sink.commit()).unwrap();
+    end(&mut sink);
     assert_eq!(fs::read_to_string(&path).unwrap(), "old\n{\"n\":1}\n");
     assert_eq!(names(folder.path()), ["out"]);
 }

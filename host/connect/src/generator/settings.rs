@@ -121,7 +121,7 @@ impl ConnectorSettings for Generator {
     const NAME: &'static str = "generator";
     const SUMMARY: &'static str = "Makes rows.";
     const EXAMPLE: &'static str = "{ columns: ... }";
-    const GUARANTEE: Guarantee = Guarantee::Replayable;
+    const GUARANTEE: Guarantee = Guarantee::ExactlyOnce;
 
     fn configure(self, _base: &Path) -> Result<ConfiguredSource, Vec<Problem>> {
         let source = GeneratorSource::of_spec(&self)?;
@@ -129,6 +129,11 @@ impl ConnectorSettings for Generator {
             Some(rows) => format!("generator, {rows} rows"),
             None => "generator".into(),
         };
-        Ok(ConfiguredSource { source: Box::new(source), description, reads: Reads::Nothing })
+        Ok(ConfiguredSource {
+            source: Box::new(source),
+            description,
+            guarantee: Self::GUARANTEE,
+            reads: Reads::Nothing,
+        })
     }
 }

@@ -85,12 +85,17 @@ impl ConnectorSettings for Nexmark {
     const NAME: &'static str = "nexmark";
     const SUMMARY: &'static str = "Events of the Nexmark benchmark.";
     const EXAMPLE: &'static str = "{ table: bid }";
-    const GUARANTEE: Guarantee = Guarantee::Replayable;
+    const GUARANTEE: Guarantee = Guarantee::ExactlyOnce;
 
     fn configure(self, base: &Path) -> Result<ConfiguredSource, Vec<Problem>> {
         let source = source(&self, base)?;
         let of = self.path.as_ref().map_or_else(String::new, |path| format!(" of {path}"));
         let description = format!("nexmark {}{of}", self.table.name());
-        Ok(ConfiguredSource { source, description, reads: self.path.map_or(Reads::Nothing, Reads::Files) })
+        Ok(ConfiguredSource {
+            source,
+            description,
+            guarantee: Self::GUARANTEE,
+            reads: self.path.map_or(Reads::Nothing, Reads::Files),
+        })
     }
 }

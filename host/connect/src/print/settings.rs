@@ -45,6 +45,7 @@ impl ConnectorSettings for Print {
         Ok(ConfiguredSink {
             description: "print".into(),
             writes: Writes::StandardOutput,
+            guarantee: Self::GUARANTEE,
             writers: Writers::One,
             open: Box::new(move |schema, _| {
                 let stdout = std::io::stdout();

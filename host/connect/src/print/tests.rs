@@ -41,7 +41,7 @@ fn printed(layout: PrintLayout, batches: &[&[(&str, Option<i64>)]]) -> String {
     for rows in batches {
         sink.write(&batch(rows), rows.len()).unwrap();
     }
-    sink.prepare().and_then(|()| sink.commit()).unwrap();
+    assert_eq!(sink.prepare(true).unwrap(), None);
     let bytes = screen.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()
 }
@@ -71,7 +71,7 @@ fn texts(width: u16, names: &[&str], rows: &[&[&str]]) -> String {
     let column = |i: usize| Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row[i]))) as ArrayRef;
     let columns: Vec<ArrayRef> = (0..names.len()).map(column).collect();
     sink.write(&columns, rows.len()).unwrap();
-    sink.prepare().and_then(|()| sink.commit()).unwrap();
+    assert_eq!(sink.prepare(true).unwrap(), None);
     let bytes = screen.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()
 }

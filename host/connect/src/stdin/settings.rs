@@ -57,10 +57,15 @@ impl ConnectorSettings for StdinSource {
     const NAME: &'static str = "stdin";
     const SUMMARY: &'static str = "Reads standard input.";
     const EXAMPLE: &'static str = "{}";
-    const GUARANTEE: Guarantee = Guarantee::ReadOnce;
+    const GUARANTEE: Guarantee = Guarantee::AtMostOnce;
 
     fn configure(self, _base: &Path) -> Result<ConfiguredSource, Vec<Problem>> {
         let source = source::StdinSource::new(&self)?;
-        Ok(ConfiguredSource { source: Box::new(source), description: "stdin".into(), reads: Reads::StandardInput })
+        Ok(ConfiguredSource {
+            source: Box::new(source),
+            description: "stdin".into(),
+            guarantee: Self::GUARANTEE,
+            reads: Reads::StandardInput,
+        })
     }
 }

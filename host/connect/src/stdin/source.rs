@@ -39,6 +39,10 @@ impl Source for StdinSource {
         stream_metadata(std::io::stdin()).is_some_and(|stdin| stdin.is_file())
     }
 
+    fn refuses_checkpoints(&self) -> Option<String> {
+        Some("standard input cannot be read again".into())
+    }
+
     fn avoid(&mut self, outputs: &Arc<OwnOutputs>) {
         self.outputs = Arc::clone(outputs);
     }

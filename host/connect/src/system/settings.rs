@@ -66,10 +66,15 @@ impl ConnectorSettings for System {
     const NAME: &'static str = "system";
     const SUMMARY: &'static str = "Figures of the machine.";
     const EXAMPLE: &'static str = "{}";
-    const GUARANTEE: Guarantee = Guarantee::ReadOnce;
+    const GUARANTEE: Guarantee = Guarantee::AtMostOnce;
 
     fn configure(self, _base: &Path) -> Result<ConfiguredSource, Vec<Problem>> {
         let source = SystemSource::new(&self)?;
-        Ok(ConfiguredSource { source: Box::new(source), description: "system".into(), reads: Reads::Nothing })
+        Ok(ConfiguredSource {
+            source: Box::new(source),
+            description: "system".into(),
+            guarantee: Self::GUARANTEE,
+            reads: Reads::Nothing,
+        })
     }
 }

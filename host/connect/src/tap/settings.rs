@@ -31,6 +31,7 @@ impl ConnectorSettings for Tap {
             description: "standard error".into(),
             // The job's standard error counts as used in any case.
             writes: Writes::Nothing,
+            guarantee: Self::GUARANTEE,
             writers: Writers::One,
             open: Box::new(move |schema, _| {
                 Ok(Box::new(TapSink::new(Box::new(std::io::stderr()), &self.output, schema)))

@@ -98,6 +98,7 @@ impl ConnectorSettings for Webhook {
             description: format!("webhook {}", shown_url(&self.url)),
             writes: Writes::Nothing,
             // Rows are delivered in their order.
+            guarantee: Self::GUARANTEE,
             writers: Writers::One,
             open: Box::new(move |schema, _| Ok(Box::new(WebhookSink::new(endpoint, schema)))),
         })

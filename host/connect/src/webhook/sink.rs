@@ -12,7 +12,7 @@ use crate::encode::JsonEncoder;
 use crate::error::SinkError;
 use crate::limits;
 use crate::settings::{OnError, WebhookFormat};
-use crate::sink::{Deliveries, Dropped, SinkWriter};
+use crate::sink::{Begin, Committable, Deliveries, Dropped, SinkWriter};
 use crate::stop::Stop;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
@@ -152,7 +152,7 @@ impl WebhookSink {
 }
 
 impl SinkWriter for WebhookSink {
-    fn start(&mut self, stop: &Arc<Stop>) -> Result<()> {
+    fn start(&mut self, stop: &Arc<Stop>, _begin: Begin<'_>) -> Result<()> {
         self.stop = Arc::clone(stop);
         Ok(())
     }
@@ -172,8 +172,10 @@ impl SinkWriter for WebhookSink {
         self.send()
     }
 
-    fn prepare(&mut self) -> Result<()> {
-        self.close()
+    /// Delivers; what is delivered needs no commit.
+    fn prepare(&mut self, _is_last: bool) -> Result<Option<Committable>> {
+        self.close()?;
+        Ok(None)
     }
 
     fn take_dropped(&mut self) -> Dropped {

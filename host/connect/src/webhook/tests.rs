@@ -10,7 +10,7 @@ use super::test_server::{OK, Reply, Server};
 use super::{Endpoint, WebhookSink};
 use crate::problem;
 use crate::settings::shown_url;
-use crate::sink::SinkWriter;
+use crate::sink::{Begin, SinkWriter};
 use crate::stop::Stop;
 use flowgate_base::error::{Fault, Result};
 use flowgate_base::schema::{DataType, Field, Schema};
@@ -33,7 +33,7 @@ fn deliver(sink: &mut WebhookSink, batches: &[Vec<i64>]) -> Result<()> {
         sink.write(&columns, batch.len())?;
         sink.flush()?;
     }
-    sink.prepare()
+    sink.prepare(true).map(drop)
 }
 
 fn bodies(server: &Server) -> Vec<String> {
@@ -85,7 +85,7 @@ fn a_stop_ends_the_attempts() {
         let server = Server::start(&[BUSY]);
         let settings = serde_json::json!({ "batch_rows": 2, "retries": 1000, "backoff": "1m", "on_error": policy });
         let (mut sink, stop) = (open(&server.url(), settings), Arc::new(Stop::default()));
-        sink.start(&stop).unwrap();
+        sink.start(&stop, Begin::WithoutCheckpoints).unwrap();
         let start = Instant::now();
         let result = std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -109,7 +109,7 @@ fn a_stop_ends_the_attempts() {
 fn a_stop_does_not_drop_what_can_be_delivered() {
     let server = Server::start(&[BUSY, OK]);
     let (mut sink, stop) = (open(&server.url(), serde_json::json!({ "batch_rows": 1 })), Arc::new(Stop::default()));
-    sink.start(&stop).unwrap();
+    sink.start(&stop, Begin::WithoutCheckpoints).unwrap();
     stop.ask();
     deliver(&mut sink, &[vec![1, 2, 3]]).unwrap();
     assert_eq!(bodies(&server), ["{\"n\":1}\n", "{\"n\":1}\n", "{\"n\":2}\n", "{\"n\":3}\n"]);

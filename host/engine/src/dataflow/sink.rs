@@ -16,7 +16,7 @@ use super::job_state::JobState;
 use super::metrics::NodeMetrics;
 use super::watermark::Signal;
 use flowgate_base::error::{Error, Result};
-use flowgate_connect::sink::{Deliveries, SinkWriter};
+use flowgate_connect::sink::{Begin, Deliveries, SinkWriter};
 use flowgate_connect::source::Waker;
 
 /// The time after which written rows are flushed while rows keep arriving.
@@ -116,7 +116,9 @@ fn write_until_end(
     if !sinks.wait_for_start() {
         return None;
     }
-    let written = writer.start(&sinks.stop).and_then(|()| write_all(&mut *writer, rows, shared, counted));
+    let written = writer
+        .start(&sinks.stop, Begin::WithoutCheckpoints)
+        .and_then(|()| write_all(&mut *writer, rows, shared, counted));
     let abandons = written.is_err() || !shared.complete.load(SeqCst);
     match written {
         Ok(()) => {}
@@ -161,11 +163,11 @@ fn write_all(
         };
         let Some(batch) = next else {
             let is_complete = shared.complete.load(SeqCst);
-            let closed = if is_complete { writer.prepare() } else { writer.flush() };
+            let closed = if is_complete { writer.prepare(true) } else { writer.flush().map(|()| None) };
             shared.count_dropped(writer);
-            closed?;
+            let prepared = closed?;
             // Rows that are not visible yet are not delivered.
-            let shown = if is_complete { writer.commit() } else { Ok(()) };
+            let shown = if is_complete { writer.commit(prepared.as_slice()) } else { Ok(()) };
             return shown.inspect(|()| delivered(&mut unflushed));
         };
         writer.write(&batch.gather()?, batch.row_count())?;

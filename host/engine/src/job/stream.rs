@@ -176,7 +176,7 @@ impl DataStream {
 
     /// Writes the rows to a file: CSV if its name ends in `.csv`, JSON lines otherwise.
     pub fn write(&self, name: impl Into<String>, path: impl Into<String>) {
-        self.sink(name, spec::FileSink { path: path.into(), format: None });
+        self.sink(name, spec::FileSink::to(path));
     }
 
     /// Discards the rows.

@@ -1,6 +1,6 @@
 //! Sinks: their connectors and inputs.
 
-use flowgate_connect::sink::{ConfiguredSink, Writes};
+use flowgate_connect::sink::ConfiguredSink;
 
 use super::checker::Checker;
 use super::connector::check_connector;
@@ -13,7 +13,7 @@ pub(super) fn check_sinks(checker: &mut Checker<'_>) {
         let at = At::job().field("sinks").field(name);
         let connector =
             check_connector::<ConfiguredSink>(checker, &sink.connectors, name, &at).map(|(connector, sink)| {
-                if let Writes::File(path) = sink.writes {
+                if let Some(path) = sink.writes.file() {
                     checker.written.push((at.field(&connector.name).field("path"), path));
                 }
                 connector
