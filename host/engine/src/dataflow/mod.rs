@@ -34,6 +34,7 @@ pub(crate) mod watermark;
 pub(crate) mod window;
 pub(crate) mod wire;
 pub(crate) mod worker;
+mod writing;
 
 pub use dead_letter::{TEXT_BYTES_MAX, TEXTS_BYTES_MAX};
 pub use engine::Tick;

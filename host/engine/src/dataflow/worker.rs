@@ -13,6 +13,7 @@ use timely::worker::Worker;
 use timely::{CommunicationConfig, Config, WorkerConfig};
 
 use super::build::{Opened, build, lookup_layouts};
+use super::checkpoint::boundary::Boundary;
 use super::engine::{Tick, TimelyStage, Wake};
 use super::job_state::JobState;
 use super::join::table::SharedTable;
@@ -193,14 +194,17 @@ fn work(worker: &mut Worker, graph: &JobGraph, opened: &Opened, job: &Arc<JobSta
 fn run(worker: &mut Worker, built: Built, mut control: Option<ControlInput>, job: &JobState) {
     let mut frontier = Vec::new();
     let mut stopping = false;
+    if let (Some(control), Some(link)) = (&mut control, &job.checkpoints) {
+        // Ticks do not go back when a job continues.
+        control.advance_to(link.first_tick().0.max(*control.time()));
+    }
     while !job.is_over() {
         if let Some(control) = &mut control {
-            if job.stop_requested() && !stopping {
-                stopping = true;
-                let how = if job.drain_requested() { Control::Drain } else { Control::Stop };
-                let stop =
-                    (0..worker.peers() as u32).map(id::Worker).map(|to| Envelope::new(id::Worker(0), to, Message::Control(how))).collect();
-                control.send_batch(&mut Messages(stop));
+            let changes = changes(job, Tick(*control.time()), &mut stopping);
+            if !changes.is_empty() {
+                let workers = || (0..worker.peers() as u32).map(id::Worker);
+                let to_all = |change| workers().map(move |to| Envelope::new(id::Worker(0), to, Message::Control(change)));
+                control.send_batch(&mut Messages(changes.into_iter().flat_map(to_all).collect()));
                 let now = Tick::at(clock::now());
                 control.advance_to(now.plus_ms(LEAD_MS).0.max(control.time() + 1));
             }
@@ -225,4 +229,24 @@ fn run(worker: &mut Worker, built: Built, mut control: Option<ControlInput>, job
             }
         }
     }
+}
+
+/// Returns the changes that are due on the control stream, at its present tick. A job with checkpoints stops behind its last one,
+/// unless it has failed; one that is drained has ended when all of its rows have been emitted.
+fn changes(job: &JobState, present: Tick, stopping: &mut bool) -> Vec<Control> {
+    let mut changes = Vec::new();
+    if *stopping {
+        return changes;
+    }
+    if let Some(request) = job.checkpoints.as_ref().and_then(|link| link.take_request()) {
+        changes.push(Control::Checkpoint(Boundary { checkpoint: request.checkpoint, tick: present }));
+        *stopping = request.stops;
+        changes.extend(request.stops.then_some(Control::Stop));
+    }
+    let awaits = job.checkpoints.is_some() && !job.drain_requested() && job.failure().is_none();
+    if job.stop_requested() && !*stopping && !awaits {
+        *stopping = true;
+        changes.push(if job.drain_requested() { Control::Drain } else { Control::Stop });
+    }
+    changes
 }

@@ -1,6 +1,6 @@
 //! The link between the workers of a job in one process and the thread that keeps its checkpoints.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +12,8 @@ use super::boundary::Boundary;
 use super::reports::{Participant, Report, SplitState};
 use super::state::Earlier;
 use crate::dataflow::engine::Tick;
+use crate::dataflow::writing::ToWriter;
+use flowgate_connect::sink::Committable;
 use flowgate_state::snapshot::Extent;
 
 /// The checkpoint from which a job continues, as its workers see it.
@@ -34,6 +36,8 @@ pub(crate) struct Link {
     reports: Mutex<Sender<Report>>,
     earlier: Option<Arc<dyn EarlierJob>>,
     participants: Mutex<BTreeSet<Participant>>,
+    /// The threads of sinks, by name.
+    writers: Mutex<BTreeMap<String, Sender<ToWriter>>>,
     request: Mutex<Option<Request>>,
     requested: AtomicBool,
     /// Whether something has happened since this was last asked.
@@ -51,6 +55,8 @@ pub(crate) struct Request {
     pub checkpoint: u64,
     /// How much of the state it has.
     pub extent: Extent,
+    /// Whether the job stops behind it.
+    pub stops: bool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -64,6 +70,7 @@ impl Link {
             reports: Mutex::new(reports),
             earlier,
             participants: Mutex::default(),
+            writers: Mutex::default(),
             request: Mutex::default(),
             requested: AtomicBool::new(false),
             active: AtomicBool::new(true),
@@ -80,6 +87,26 @@ impl Link {
     /// Returns all participants.
     pub(crate) fn participants(&self) -> BTreeSet<Participant> {
         lock(&self.participants).clone()
+    }
+
+    /// Adds the thread of a sink.
+    pub(crate) fn add_writer(&self, sink: &str, writer: Sender<ToWriter>) {
+        lock(&self.writers).insert(sink.to_string(), writer);
+    }
+
+    /// Tells a sink that a checkpoint is complete. If its thread has ended, the job has failed, and whoever resumes it commits.
+    pub(crate) fn commit(&self, sink: &str, checkpoint: u64, committables: Vec<Value>) {
+        let committables = committables.into_iter().map(Committable).collect();
+        if let Some(writer) = lock(&self.writers).get(sink) {
+            let _ = writer.send(ToWriter::Commit { checkpoint, committables });
+        }
+    }
+
+    /// Tells all sinks that there will be no further commit.
+    pub(crate) fn close_writers(&self) {
+        for writer in std::mem::take(&mut *lock(&self.writers)).values() {
+            let _ = writer.send(ToWriter::Close);
+        }
     }
 
     /// Sends a report. If nobody receives it any more, the job is at its end.

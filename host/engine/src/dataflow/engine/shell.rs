@@ -211,11 +211,11 @@ impl Shell {
             (Some(in_flight), Some(tick), _) => Next::Wait(tick.min(in_flight)),
             (None, None, None) => Next::Done,
         };
-        if next == Next::Done {
+        if self.ended == Some(End::Complete) {
             self.snapshots.take_all(&mut *self.operator)?;
-            if self.ended == Some(End::Complete) {
-                self.snapshots.end();
-            }
+            self.snapshots.end();
+        } else if next == Next::Done {
+            self.snapshots.take_all(&mut *self.operator)?;
         }
         Ok(next)
     }

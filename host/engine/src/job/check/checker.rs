@@ -33,7 +33,7 @@ const KEY_GROUPS_MAX: u32 = 32_768;
 /// Default of `checkpoint.every`, in milliseconds.
 const CHECKPOINT_EVERY_MS: i64 = 10_000;
 /// Least value of `checkpoint.every`, in milliseconds: a boundary takes some milliseconds through a job.
-const CHECKPOINT_EVERY_MS_MIN: i64 = 10;
+const CHECKPOINT_EVERY_MS_MIN: u64 = 10;
 /// Default of `checkpoint.keep`.
 const CHECKPOINTS_KEPT: u32 = 3;
 /// Default of `in_flight.bytes`.
@@ -138,13 +138,9 @@ fn settings(job: &Job, around: &Surroundings, problems: &mut Vec<Problem>) {
     if let Some(checkpoint) = &job.checkpoint {
         let at = top.field("checkpoint");
         range(at.field("keep"), checkpoint.keep.map(u64::from), 1, u64::MAX, number);
-        if checkpoint.every.is_some_and(|every| every.0 < CHECKPOINT_EVERY_MS_MIN) {
-            let message = format!("`every` must be at least {}", Millis(CHECKPOINT_EVERY_MS_MIN));
-            problems.push(Problem::error(at.field("every"), message));
-        }
-        if checkpoint.store.is_empty() {
-            problems.push(Problem::error(at.field("store"), "`store` needs a folder or a URL"));
-        }
+        let millis = |ms: u64| Millis(ms as i64).to_string();
+        let every = checkpoint.every.map(|every| every.0.max(0) as u64);
+        range(at.field("every"), every, CHECKPOINT_EVERY_MS_MIN, u64::MAX, millis);
     }
     if let Some(limits) = &job.limits {
         let at = top.field("limits");
@@ -161,6 +157,10 @@ fn settings(job: &Job, around: &Surroundings, problems: &mut Vec<Problem>) {
     {
         let message = format!("{parallelism} workers cannot share {groups} key groups");
         problems.push(Problem::error(top.field("parallelism"), message).help("raise `key_groups`"));
+    }
+    if job.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.store.is_empty()) {
+        let at = top.field("checkpoint").field("store");
+        problems.push(Problem::error(at, "`store` needs a folder or a URL"));
     }
     for (section, empty) in [("sources", job.sources.is_empty()), ("sinks", job.sinks.is_empty())] {
         if empty && around.broken.is_empty() {
