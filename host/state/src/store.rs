@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::key::KeyGroups;
@@ -58,6 +58,7 @@ pub struct JobStores {
     pinned: AtomicU64,
     /// The number of slots of workers that use memory, and so share it.
     sharers: AtomicUsize,
+    tracks_changes: AtomicBool,
     work: Work,
 }
 
@@ -131,8 +132,14 @@ impl JobStores {
             bytes: AtomicU64::new(0),
             pinned: AtomicU64::new(0),
             sharers: AtomicUsize::new(0),
+            tracks_changes: AtomicBool::new(false),
             work: Work::default(),
         })
+    }
+
+    /// Lets state that is created from now on track its changes, for checkpoints.
+    pub fn track_changes(&self) {
+        self.tracks_changes.store(true, Relaxed);
     }
 
     /// Memory for state, without the caches of files.
@@ -247,6 +254,11 @@ impl StateStore {
         bytes > most
     }
 
+    /// Whether state tracks its changes, for checkpoints.
+    pub fn tracks_changes(&self) -> bool {
+        self.job.tracks_changes.load(Relaxed)
+    }
+
     /// The number of the job's workers.
     pub fn workers(&self) -> usize {
         self.job.workers.max(1) as usize
@@ -258,7 +270,7 @@ impl StateStore {
     }
 
     /// The job's key groups.
-    pub(crate) fn key_groups(&self) -> KeyGroups {
+    pub fn key_groups(&self) -> KeyGroups {
         KeyGroups::new(self.job.key_groups)
     }
 

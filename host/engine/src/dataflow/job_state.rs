@@ -87,6 +87,9 @@ impl JobState {
 
     /// Sets the link to the thread that keeps the job's checkpoints, before the workers start.
     pub(crate) fn with_checkpoints(self, link: Option<Arc<Link>>) -> Self {
+        if link.is_some() {
+            self.stores.track_changes();
+        }
         JobState { checkpoints: link, ..self }
     }
 

@@ -10,12 +10,13 @@
 //! - T2: a receiver's signal follows from the last signal of each of its senders: the least watermark of the active ones;
 //!   the greatest of all if none is active; ended if all have ended. It does not depend on the order in which signals of different
 //!   senders arrive, unless an idle sender becomes active again at a lower watermark than the others.
-//! - T3: after the watermark `w` a row with an event time `<= w` is late. An operator makes no row that is late by the watermark that
-//!   it has emitted, except the corrected result of a window; it may forward a row that was late already.
+//! - T3: after the watermark `w`, a row with an event time `<= w` is late. By the watermark that it has emitted, an operator emits no
+//!   late row, except a window's corrected result and rows that were late when they arrived.
 //! - T4: a sender that holds rows which it will emit is not idle, and a sender becomes active before it sends rows.
 //! - T5: `Ended` is the last message of a sender. An operator ends when all of its senders have ended, and emits `Ended` after all of
 //!   its rows.
-//! - T6: every late row reaches the side output `late` exactly once, on one worker as on many.
+//! - T6: every row that is too late is in the side output `late` (`late_right` for a right row of a join) exactly once, on one worker
+//!   as on many.
 
 use serde::{Deserialize, Serialize};
 

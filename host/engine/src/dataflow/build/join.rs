@@ -43,9 +43,9 @@ impl<S: Stage> Builder<'_, S> {
             }
         }
         let layouts = layouts(&columns, reads, &spec.keys);
-        let types = [LEFT, RIGHT].map(|side| layouts[side].types(schemas[side]));
+        let fields = [LEFT, RIGHT].map(|side| layouts[side].fields(schemas[side]));
         let store = self.store.of_operator(&node.name);
-        let (size_ms, state) = state(spec, layouts.clone(), types, &store);
+        let (size_ms, state) = state(spec, layouts.clone(), fields, &store);
         let mut pairing = Pairing::new(&spec.columns, &layouts, schemas, size_ms)?;
         if let Some((function, outputs)) = &spec.function {
             pairing = pairing.with_function(self.open(node, function)?, reads, outputs, &layouts)?;
@@ -94,20 +94,20 @@ pub(in crate::dataflow) fn lookup_layouts(spec: &LookupNode) -> [Layout; 2] {
 fn state(
     spec: &JoinNode,
     layouts: [Layout; 2],
-    types: [Vec<DataType>; 2],
+    fields: [Vec<Field>; 2],
     store: &StateStore,
 ) -> (i64, Box<dyn JoinState>) {
     match spec.bound {
         JoinBound::Window { size_ms, slide_ms, time, allowed_lateness_ms } => {
             let shape = Shape { size_ms, slide_ms, lateness_ms: allowed_lateness_ms };
-            (size_ms, Box::new(WindowJoin::new(shape, time, spec.join, layouts, types, store)))
+            (size_ms, Box::new(WindowJoin::new(shape, time, spec.join, layouts, fields, store)))
         }
         JoinBound::Interval { before_ms, after_ms } => {
             let bound = Bound::Interval { before_ms, after_ms };
-            (0, Box::new(Continuous::new(spec.join, bound, layouts, types, store)))
+            (0, Box::new(Continuous::new(spec.join, bound, layouts, fields, store)))
         }
         JoinBound::Unbounded { ttl_ms } => {
-            (0, Box::new(Continuous::new(spec.join, Bound::Unbounded { ttl_ms }, layouts, types, store)))
+            (0, Box::new(Continuous::new(spec.join, Bound::Unbounded { ttl_ms }, layouts, fields, store)))
         }
     }
 }

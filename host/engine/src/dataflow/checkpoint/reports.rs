@@ -1,5 +1,7 @@
 //! What workers report of a checkpoint to the thread that keeps checkpoints.
 
+use std::ops::Range;
+
 use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -63,6 +65,8 @@ pub(crate) enum Report {
         participant: Participant,
         /// The kind and name of the slot.
         slot: (SlotKind, String),
+        /// The key groups that the worker has of the operator.
+        groups: Range<u32>,
         /// The part.
         part: RecordBatch,
     },

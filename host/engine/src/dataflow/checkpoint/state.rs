@@ -100,6 +100,12 @@ impl Owned {
     }
 }
 
+/// Returns the key groups that are in both ranges.
+pub(crate) fn both(one: &Range<u32>, other: &Range<u32>) -> Range<u32> {
+    let start = one.start.max(other.start);
+    start..one.end.min(other.end).max(start)
+}
+
 /// Freezes the state at a boundary, and collects the values.
 pub(crate) struct Freeze {
     boundary: Boundary,
@@ -161,18 +167,17 @@ impl StateVisitor for Take<'_> {
     }
 }
 
+/// Restores the rows of a part that belong to some key groups.
+pub(crate) type RestorePart<'a> = &'a mut dyn FnMut(&RecordBatch, &Range<u32>) -> Result<()>;
+
 /// The state of an operator in the checkpoint from which a job continues.
 pub(crate) trait Earlier {
     /// Returns the values of each worker.
     fn values(&self) -> Vec<&serde_json::Map<String, Value>>;
 
-    /// Calls `restore` with the parts of a slot that may have keys of these key groups, in their order.
-    fn parts(
-        &self,
-        name: SlotName<'_>,
-        groups: &Range<u32>,
-        restore: &mut dyn FnMut(&RecordBatch) -> Result<()>,
-    ) -> Result<()>;
+    /// Calls `restore` with the parts of a slot that may have keys of these key groups, in their order, each with those of the key groups
+    /// that the worker had which wrote it.
+    fn parts(&self, name: SlotName<'_>, groups: &Range<u32>, restore: RestorePart<'_>) -> Result<()>;
 }
 
 /// Fills the state of an operator on one worker.
@@ -194,7 +199,7 @@ impl StateVisitor for Fill<'_> {
         if groups.is_empty() {
             return Ok(());
         }
-        self.earlier.parts(name, &groups, &mut |part| slot.restore(part, &groups))
+        self.earlier.parts(name, &groups, &mut |part, groups| slot.restore(part, groups))
     }
 
     fn fills(&self) -> bool {

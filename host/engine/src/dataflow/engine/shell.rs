@@ -111,8 +111,8 @@ impl Shell {
             inputs.push((senders, *route == Route::Local));
             senders += if *route == Route::Local { 1 } else { seat.workers };
         }
-        let snapshots = Snapshots::new(name, seat.worker, seat.job.checkpoints.clone());
-        let floor = snapshots.fill(&mut *operator, owned)?;
+        let snapshots = Snapshots::new(name, seat.worker, owned, seat.job.checkpoints.clone());
+        let floor = snapshots.fill(&mut *operator)?;
         Ok(Shell {
             operator,
             name: name.to_string(),

@@ -1,6 +1,7 @@
 //! The snapshots of one operator on one worker: its state is frozen at a boundary, taken in short slices between batches, and
 //! reported.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,8 @@ const SHELL: &str = "shell";
 /// The snapshots of one operator on one worker.
 pub(super) struct Snapshots {
     participant: Participant,
+    /// The key groups that the worker has of the operator.
+    groups: Range<u32>,
     /// `None`: the job takes no checkpoints.
     link: Option<Arc<Link>>,
     taking: Option<Taking>,
@@ -62,18 +65,18 @@ impl Scalars for Floor {
 
 impl Snapshots {
     /// Creates the snapshots of an operator.
-    pub(super) fn new(operator: &str, worker: Worker, link: Option<Arc<Link>>) -> Self {
+    pub(super) fn new(operator: &str, worker: Worker, owned: &Owned, link: Option<Arc<Link>>) -> Self {
         let participant = Participant { operator: operator.to_string(), worker, role: Role::Operator };
         link.iter().for_each(|link| link.join(&participant));
-        Snapshots { participant, link, taking: None }
+        Snapshots { participant, groups: owned.key_groups(), link, taking: None }
     }
 
     /// Fills the state of the operator, if the job continues from a checkpoint. Returns from where the shell continues.
-    pub(super) fn fill(&self, operator: &mut dyn Operator, owned: &Owned) -> Result<Floor> {
+    pub(super) fn fill(&self, operator: &mut dyn Operator) -> Result<Floor> {
         let mut floor = Floor { merged: START_OF_TIME, forwarded: START_OF_TIME, tick: Tick::START };
         let Some(link) = &self.link else { return Ok(floor) };
         if let Some(earlier) = link.earlier(&self.participant.operator) {
-            let mut fill = Fill { earlier: &*earlier, groups: owned.key_groups() };
+            let mut fill = Fill { earlier: &*earlier, groups: self.groups.clone() };
             fill.scalars(SHELL, &mut floor)?;
             operator.state(&mut fill)?;
         }
@@ -123,7 +126,8 @@ impl Snapshots {
         let (Some(link), Some(_)) = (&self.link, &self.taking) else { return Ok(()) };
         let mut part = |slot: crate::dataflow::checkpoint::state::SlotName<'_>, part| {
             let slot = (slot.kind, slot.name.to_string());
-            link.report(Report::Part { participant: self.participant.clone(), slot, part });
+            let groups = self.groups.clone();
+            link.report(Report::Part { participant: self.participant.clone(), slot, groups, part });
             Ok(())
         };
         let mut take = Take { rows_max: PART_ROWS, part: &mut part, more: false, is_over };

@@ -20,7 +20,7 @@ use crate::dataflow::watermark::END_OF_TIME;
 use crate::dataflow::window::shape::TIME_LIMIT_MS;
 use crate::job::spec::JoinType;
 use flowgate_base::error::{Error, Result};
-use flowgate_base::schema::DataType;
+use flowgate_base::schema::Field;
 use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_state::store::StateStore;
 
@@ -48,19 +48,19 @@ enum Task {
 }
 
 impl Continuous {
-    /// Creates a join that keeps no row. Joins without a bound are inner or semi joins. `types` are those of the sides' layouts;
+    /// Creates a join that keeps no row. Joins without a bound are inner or semi joins. `fields` are those of the sides' layouts;
     /// rows over the store's budget go to files.
     pub(crate) fn new(
         join: JoinType,
         bound: Bound,
         layouts: [Layout; 2],
-        types: [Vec<DataType>; 2],
+        fields: [Vec<Field>; 2],
         store: &StateStore,
     ) -> Self {
-        let ([left, right], [left_types, right_types]) = (layouts, types);
+        let ([left, right], [left_fields, right_fields]) = (layouts, fields);
         let kept = [
-            Kept::new(left, left_types, bound.reach_ms(LEFT), store, "left"),
-            Kept::new(right, right_types, bound.reach_ms(RIGHT), store, "right"),
+            Kept::new(left, left_fields, bound.reach_ms(LEFT), store, "left"),
+            Kept::new(right, right_fields, bound.reach_ms(RIGHT), store, "right"),
         ];
         Continuous {
             join,

@@ -8,7 +8,7 @@ use super::continuous::Continuous;
 use super::probe::Bound;
 use super::side::{JoinState, LEFT, NONE, RIGHT, emits_unmatched};
 use super::test_rows::{
-    JOINS, Out, Row, Step, batch, check_listed, column_types, drain, layouts, memories, nested_loops, rows_of, sorted,
+    JOINS, Out, Row, Step, batch, check_listed, drain, fields, layouts, memories, nested_loops, rows_of, sorted,
     steps,
 };
 use crate::dataflow::window::shape::TIME_LIMIT_MS;
@@ -24,11 +24,11 @@ fn bounds() -> impl Strategy<Value = (i64, i64)> {
 fn with_memory(join: JoinType, bound: Bound, memory: u64) -> (Continuous, Arc<JobStores>) {
     let job = JobStores::new(memory, None, 7, 1);
     let store = StateStore::new(&job).of_operator("join");
-    (Continuous::new(join, bound, layouts(), column_types(2), &store), job)
+    (Continuous::new(join, bound, layouts(), fields(2), &store), job)
 }
 
 fn in_memory(join: JoinType, bound: Bound) -> Continuous {
-    Continuous::new(join, bound, layouts(), column_types(2), &StateStore::in_memory())
+    Continuous::new(join, bound, layouts(), fields(2), &StateStore::in_memory())
 }
 
 /// A join, with the rows that it has accepted and emitted.

@@ -8,7 +8,7 @@ use super::layout::{Layout, RowKeys};
 use super::lists::{MATCHED, RowLists, RowMark};
 use super::side::NONE;
 use flowgate_base::error::Result;
-use flowgate_base::schema::DataType;
+use flowgate_base::schema::Field;
 use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_state::index::KeyIndex;
 use flowgate_state::store::{SlotKind, StateStore};
@@ -22,6 +22,7 @@ const SWEPT_ROWS: u32 = 65_536;
 #[derive(Debug)]
 pub(crate) struct Kept {
     layout: Layout,
+    key_fields: Vec<Field>,
     table: Table<RowLists>,
     /// Processing times at which rows arrived, each with the number that follows its last row.
     arrivals: VecDeque<(ProcessingTime, u32)>,
@@ -45,17 +46,18 @@ pub(crate) struct NewRows<'a> {
 }
 
 impl Kept {
-    /// Creates a side that keeps no row; rows over the store's budget go to files. `types` are those of the layout. With
+    /// Creates a side that keeps no row; rows over the store's budget go to files. `fields` are those of the layout. With
     /// `reach_ms`, a row expires `reach_ms` milliseconds after its event time.
     pub(crate) fn new(
         layout: Layout,
-        types: Vec<DataType>,
+        fields: Vec<Field>,
         reach_ms: Option<i64>,
         store: &StateStore,
         slot: &str,
     ) -> Self {
-        let table = Table::in_store(RowLists::new(types, reach_ms), store, slot, SlotKind::Join);
-        Kept { layout, table, arrivals: VecDeque::new(), forgotten: 0, swept: 0 }
+        let table = Table::in_store(RowLists::new(&fields, reach_ms), store, slot, SlotKind::Join);
+        let key_fields = layout.key_fields(&fields);
+        Kept { layout, key_fields, table, arrivals: VecDeque::new(), forgotten: 0, swept: 0 }
     }
 
     /// The layout of the rows.

@@ -7,7 +7,7 @@ use arrow_buffer::NullBuffer;
 
 use crate::dataflow::batch::Batch;
 use flowgate_base::error::{Error, Result};
-use flowgate_base::schema::{DataType, Schema};
+use flowgate_base::schema::{DataType, Field, Schema};
 use flowgate_state::key::Keys;
 
 /// The columns of one side that are kept.
@@ -36,9 +36,19 @@ impl Layout {
         self.columns.binary_search(&column).map_err(|_| Error::internal("a join does not keep a column that it emits"))
     }
 
+    /// Returns the fields of the kept columns.
+    pub(crate) fn fields(&self, schema: &Schema) -> Vec<Field> {
+        self.columns.iter().filter_map(|column| schema.fields.get(*column)).cloned().collect()
+    }
+
     /// Returns the types of the kept columns.
     pub(crate) fn types(&self, schema: &Schema) -> Vec<DataType> {
-        self.columns.iter().filter_map(|column| schema.fields.get(*column)).map(|field| field.data_type).collect()
+        self.fields(schema).into_iter().map(|field| field.data_type).collect()
+    }
+
+    /// Returns the fields of the key, of those of the kept columns.
+    pub(crate) fn key_fields(&self, fields: &[Field]) -> Vec<Field> {
+        self.key.iter().filter_map(|place| fields.get(*place)).cloned().collect()
     }
 
     /// Returns the kept columns of a batch, gathered.

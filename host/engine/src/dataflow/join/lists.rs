@@ -12,7 +12,7 @@ use arrow_array::{Array, ArrayRef, UInt32Array};
 use super::side::NONE;
 use crate::error::RunError;
 use flowgate_base::error::{Error, Result};
-use flowgate_base::schema::DataType;
+use flowgate_base::schema::{DataType, Field};
 use flowgate_state::bytes::{take_array, take_int};
 use flowgate_state::cell;
 use flowgate_state::cell::ColumnBuilder;
@@ -83,6 +83,8 @@ impl Chunk {
 #[derive(Debug, Default)]
 pub(crate) struct RowLists {
     types: Vec<DataType>,
+    /// The names of the columns.
+    names: Vec<String>,
     /// The first and the last row of the list of a key, by `key_row`.
     heads: Vec<u32>,
     tails: Vec<u32>,
@@ -100,10 +102,12 @@ pub(crate) struct RowLists {
 }
 
 impl RowLists {
-    /// Creates lists without rows. `types` are those of the columns, for rows that are loaded from files. With `reach_ms`, a row
+    /// Creates lists without rows. `fields` are those of the columns. With `reach_ms`, a row
     /// expires `reach_ms` milliseconds after its event time.
-    pub(crate) fn new(types: Vec<DataType>, reach_ms: Option<i64>) -> Self {
-        RowLists { types, reach_ms, ..RowLists::default() }
+    pub(crate) fn new(fields: &[Field], reach_ms: Option<i64>) -> Self {
+        let types = fields.iter().map(|field| field.data_type).collect();
+        let names = fields.iter().map(|field| field.name.clone()).collect();
+        RowLists { types, names, reach_ms, ..RowLists::default() }
     }
 
     /// The number of rows that are kept in memory.
@@ -310,8 +314,13 @@ impl RowLists {
             return Ok(None);
         }
         let kept: Vec<u32> = (0..self.end()).filter(|row| self.rows[*row as usize].flags & DEAD == 0).collect();
-        let empty = RowLists::new(self.types.clone(), self.reach_ms);
-        let mut fresh = RowLists { expired_until: self.expired_until, ..empty };
+        let mut fresh = RowLists {
+            types: self.types.clone(),
+            names: self.names.clone(),
+            reach_ms: self.reach_ms,
+            expired_until: self.expired_until,
+            ..RowLists::default()
+        };
         fresh.grow(self.heads.len());
         for part in kept.chunks(CHUNK_ROWS) {
             let columns = self.gather(part)?;

@@ -16,6 +16,7 @@ pub(crate) mod lookup;
 pub(crate) mod matches;
 pub(crate) mod operator;
 pub(crate) mod pairing;
+mod piece_track;
 pub(crate) mod pieces;
 pub(crate) mod probe;
 pub(crate) mod side;

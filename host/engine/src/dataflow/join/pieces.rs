@@ -10,10 +10,11 @@
 use arrow_array::{Array, ArrayRef};
 
 use super::layout::Layout;
+use super::piece_track::PieceTrack;
 use crate::dataflow::batch::{Batch, COLUMN_BYTES, Column, RowNumbers};
 use crate::error::RunError;
 use flowgate_base::error::{Error, Result};
-use flowgate_base::schema::DataType;
+use flowgate_base::schema::{DataType, Field};
 use flowgate_base::time::ProcessingTime;
 use flowgate_state::bytes::{at_end, take_count};
 use flowgate_state::cell;
@@ -178,6 +179,8 @@ impl Values for Pieces {
 pub(crate) struct PieceNote {
     /// The number of the piece.
     pub number: i64,
+    /// The number of its first row.
+    pub first_row: i64,
     /// The number of its rows.
     pub row_count: usize,
     /// The memory of its rows, in bytes.
@@ -191,13 +194,17 @@ pub(crate) struct SidePieces {
     table: Table<Pieces>,
     /// The number of the next piece.
     next: i64,
+    /// The number of the next row: each row that was ever kept has a number of its own.
+    next_row: i64,
+    pub(super) track: PieceTrack,
 }
 
 impl SidePieces {
-    /// Creates a side without pieces; pieces over the store's budget go to files. `types` are those of the layout.
-    pub(crate) fn new(layout: Layout, types: Vec<DataType>, store: &StateStore, slot: &str) -> Self {
-        let pieces = Pieces { types, ..Pieces::default() };
-        SidePieces { layout, table: Table::in_store(pieces, store, slot, SlotKind::Join), next: 0 }
+    /// Creates a side without pieces; pieces over the store's budget go to files. `fields` are those of the layout.
+    pub(crate) fn new(layout: Layout, fields: Vec<Field>, store: &StateStore, slot: &str) -> Self {
+        let pieces = Pieces { types: fields.iter().map(|field| field.data_type).collect(), ..Pieces::default() };
+        let track = PieceTrack::new(layout.key_fields(&fields), fields, store.tracks_changes());
+        SidePieces { layout, table: Table::in_store(pieces, store, slot, SlotKind::Join), next: 0, next_row: 0, track }
     }
 
     /// The layout of the rows.
@@ -205,13 +212,21 @@ impl SidePieces {
         &self.layout
     }
 
-    /// Keeps a piece.
-    pub(crate) fn insert(&mut self, piece: Batch) -> Result<PieceNote> {
+    /// Keeps a piece of a pane, which has rows.
+    pub(crate) fn insert(&mut self, pane: i64, piece: Batch) -> Result<PieceNote> {
+        let note = self.put(piece)?;
+        self.track.inserted(pane, note);
+        Ok(note)
+    }
+
+    fn put(&mut self, piece: Batch) -> Result<PieceNote> {
         let (number, row_count) = (self.next, piece.row_count());
         self.next += 1;
+        let first_row = self.next_row;
+        self.next_row += row_count as i64;
         let row = self.table.row_of(Key::Int(number))?;
         let bytes = self.table.values_mut().put(row, piece)?;
-        Ok(PieceNote { number, row_count, bytes })
+        Ok(PieceNote { number, first_row, row_count, bytes })
     }
 
     /// Whether all of these pieces are in memory.
@@ -227,14 +242,38 @@ impl SidePieces {
         piece.cloned().ok_or_else(|| Error::internal("rows of a window join are gone"))
     }
 
+    /// Keeps a piece of an earlier snapshot.
+    pub(super) fn restore(&mut self, piece: Batch) -> Result<PieceNote> {
+        self.table.settle(0)?;
+        self.put(piece)
+    }
+
+    /// Drops a piece that was restored.
+    pub(super) fn drop_restored(&mut self, note: &PieceNote) {
+        self.table.remove_key(Key::Int(note.number));
+    }
+
+    /// Numbers rows after this one, the last of an earlier snapshot.
+    pub(super) fn continue_after(&mut self, last: Option<i64>) {
+        self.next_row = self.next_row.max(last.map_or(0, |last| last + 1));
+    }
+
     /// Returns several kept pieces.
     pub(crate) fn get_all(&mut self, notes: &[PieceNote]) -> Result<Vec<Batch>> {
         notes.iter().map(|note| self.get(note)).collect()
     }
 
-    /// Forgets a kept piece.
-    pub(crate) fn forget(&mut self, note: &PieceNote) {
-        self.table.remove_key(Key::Int(note.number));
+    /// Forgets all pieces of a pane.
+    pub(crate) fn forget(&mut self, pane: i64, notes: &[PieceNote]) -> Result<()> {
+        for note in notes {
+            if self.track.is_frozen(note) {
+                let piece = self.get(note)?;
+                self.track.keep(note, piece);
+            }
+            self.table.remove_key(Key::Int(note.number));
+        }
+        self.track.removed(pane, notes);
+        Ok(())
     }
 
     /// Bytes of the pieces that are in memory.

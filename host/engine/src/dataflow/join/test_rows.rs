@@ -11,7 +11,7 @@ use super::layout::Layout;
 use super::side::{JoinState, Joined, LEFT, RIGHT, ROWS_AT_ONCE};
 use crate::dataflow::batch::Batch;
 use crate::job::spec::JoinType;
-use flowgate_base::schema::DataType;
+use flowgate_base::schema::{DataType, Field};
 use flowgate_state::store::{JobStores, SlotKind};
 
 /// A row of a side.
@@ -61,9 +61,10 @@ pub(super) fn check_listed(job: &JobStores, in_memory: impl Fn(u64) -> bool, spi
     }
 }
 
-/// Returns the types of `columns` columns on each side: two for [`layouts`], three for [`two_columns`].
-pub(super) fn column_types(columns: usize) -> [Vec<DataType>; 2] {
-    [vec![DataType::Int64; columns], vec![DataType::Int64; columns]]
+/// Returns the fields of `columns` columns on each side: two for [`layouts`], three for [`two_columns`].
+pub(super) fn fields(columns: usize) -> [Vec<Field>; 2] {
+    let side = || (0..columns).map(|column| Field::nullable(format!("c{column}"), DataType::Int64)).collect();
+    [side(), side()]
 }
 
 pub(super) fn layouts() -> [Layout; 2] {

@@ -8,24 +8,26 @@ use std::collections::{BTreeMap, VecDeque};
 use super::grace::Matching;
 use super::layout::{Layout, nulls};
 use super::matches::{MatchResult, match_whole};
+use super::piece_track::SideState;
 use super::pieces::{PieceNote, SidePieces, copied, may_be_views};
 use super::side::{Added, JoinState, Joined, LEFT, RIGHT, emits_unmatched};
-use crate::dataflow::checkpoint::state::{StateVisitor, Watermark};
+use crate::dataflow::checkpoint::state::{SlotName, StateVisitor, Watermark};
 use crate::dataflow::batch::{Batch, repeat_timestamp};
 use crate::dataflow::window::aggregate::Times;
 use crate::dataflow::window::divide::{Divided, divide};
 use crate::dataflow::window::shape::Shape;
 use crate::job::spec::{JoinType, WindowTime};
 use flowgate_base::error::{Error, Result};
-use flowgate_base::schema::DataType;
+use flowgate_base::schema::Field;
 use flowgate_base::time::{EventTime, ProcessingTime};
-use flowgate_state::store::StateStore;
+use flowgate_state::key::KeyGroups;
+use flowgate_state::store::{SlotKind, StateStore};
 
 /// A worker's memory over its part for the lists of a window whose rows are not all in memory.
 const LISTS_PART: u64 = 4;
 
 /// The pieces of both sides in one pane.
-type Pane = [Vec<PieceNote>; 2];
+pub(super) type Pane = [Vec<PieceNote>; 2];
 
 /// A window join on one worker. Rows are kept once, in their pane, and matched when a window fires.
 pub(crate) struct WindowJoin {
@@ -34,6 +36,8 @@ pub(crate) struct WindowJoin {
     join: JoinType,
     sides: [SidePieces; 2],
     panes: BTreeMap<i64, Pane>,
+    /// The key groups of the job.
+    key_groups: KeyGroups,
     /// The number of workers, each of which may have parts of the same columns.
     workers: usize,
     /// Bytes for the lists of a window whose rows are not all in memory.
@@ -50,27 +54,28 @@ pub(crate) struct WindowJoin {
 }
 
 impl WindowJoin {
-    /// Creates a join without rows. A join with allowed lateness is an inner join. `types` are those of the sides' layouts; rows
+    /// Creates a join without rows. A join with allowed lateness is an inner join. `fields` are those of the sides' layouts; rows
     /// over the store's budget go to files.
     pub(crate) fn new(
         shape: Shape,
         time: WindowTime,
         join: JoinType,
         layouts: [Layout; 2],
-        types: [Vec<DataType>; 2],
+        fields: [Vec<Field>; 2],
         store: &StateStore,
     ) -> Self {
         debug_assert!(shape.lateness_ms == 0 || join == JoinType::Inner);
-        let ([left, right], [left_types, right_types]) = (layouts, types);
+        let ([left, right], [left_fields, right_fields]) = (layouts, fields);
         WindowJoin {
             shape,
             time,
             join,
             sides: [
-                SidePieces::new(left, left_types, store, "left"),
-                SidePieces::new(right, right_types, store, "right"),
+                SidePieces::new(left, left_fields, store, "left"),
+                SidePieces::new(right, right_fields, store, "right"),
             ],
             panes: BTreeMap::new(),
+            key_groups: store.key_groups(),
             workers: store.workers(),
             lists_bytes_max: usize::try_from(store.worker_bytes() / LISTS_PART).unwrap_or(usize::MAX),
             fired_to: None,
@@ -107,7 +112,7 @@ impl WindowJoin {
                 }
             }
         }
-        let note = self.sides[side].insert(piece)?;
+        let note = self.sides[side].insert(start, piece)?;
         self.panes.entry(start).or_default()[side].push(note);
         Ok(())
     }
@@ -158,16 +163,17 @@ impl WindowJoin {
     }
 
     /// Forgets panes whose windows are all closed (J3).
-    fn close(&mut self, watermark: i64) {
+    fn close(&mut self, watermark: i64) -> Result<()> {
         while let Some(entry) = self.panes.first_entry() {
             if self.shape.closes_at(self.shape.last_window(*entry.key())) > watermark {
                 break;
             }
-            let pane = entry.remove();
+            let (start, pane) = entry.remove_entry();
             for (side, notes) in self.sides.iter_mut().zip(pane) {
-                notes.iter().for_each(|note| side.forget(note));
+                side.forget(start, &notes)?;
             }
         }
+        Ok(())
     }
 
     fn joined(&self, window: i64, left: Option<Batch>, right: Option<Batch>, row_count: usize) -> Joined {
@@ -228,7 +234,7 @@ impl JoinState for WindowJoin {
             }
             let Some(target) = self.target else { break };
             // Panes that the last window closed make room before the next one is matched.
-            self.fired_to.into_iter().for_each(|fired| self.close(fired));
+            self.fired_to.into_iter().try_for_each(|fired| self.close(fired))?;
             match self.next_window(target) {
                 Some(window) => {
                     self.fired_to = Some(self.shape.fires_at(window));
@@ -237,7 +243,7 @@ impl JoinState for WindowJoin {
                 None => {
                     self.target = None;
                     self.fired_to = self.fired_to.max(Some(target));
-                    self.close(target);
+                    self.close(target)?;
                 }
             }
         }
@@ -251,6 +257,15 @@ impl JoinState for WindowJoin {
         let mut fired_to = self.fired_to.map(EventTime);
         visit.scalars("windows", &mut Watermark(&mut fired_to))?;
         self.fired_to = fired_to.map(|time| time.0);
+        for (side, name) in [(LEFT, "left"), (RIGHT, "right")] {
+            let mut pieces = SideState {
+                side,
+                pieces: &mut self.sides[side],
+                panes: &mut self.panes,
+                key_groups: self.key_groups,
+            };
+            visit.slot(SlotName { kind: SlotKind::Join, name }, &mut pieces)?;
+        }
         Ok(())
     }
 

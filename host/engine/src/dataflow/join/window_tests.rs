@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::side::{JoinState, LEFT, RIGHT};
 use super::test_rows::{
-    JOINS, Out, Row, Step, batch, check_listed, column_types, drain, layouts, memories, nested_loops, rows_of, sorted,
+    JOINS, Out, Row, Step, batch, check_listed, drain, fields, layouts, memories, nested_loops, rows_of, sorted,
     steps, two_columns,
 };
 use super::window::WindowJoin;
@@ -26,11 +26,11 @@ fn with_memory(
 ) -> (WindowJoin, Arc<JobStores>) {
     let job = JobStores::new(memory, None, 7, 1);
     let store = StateStore::new(&job).of_operator("join");
-    let (layouts, types) = match second {
-        None => (layouts(), column_types(2)),
-        Some(same) => (two_columns(same), column_types(3)),
+    let (layouts, columns) = match second {
+        None => (layouts(), fields(2)),
+        Some(same) => (two_columns(same), fields(3)),
     };
-    (WindowJoin::new(shape, time, join, layouts, types, &store), job)
+    (WindowJoin::new(shape, time, join, layouts, columns, &store), job)
 }
 
 /// Returns the windows that accept a row which arrives at this watermark.

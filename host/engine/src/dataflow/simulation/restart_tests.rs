@@ -90,3 +90,15 @@ const OUT: &str = "  out: { input: last, blackhole: {} }\n";
 fn c1_rows_that_are_selected_and_united() {
     continues("  some: { input: a, select: [t, k] }\n  more: { input: b, select: [t, k] }\n  last: { union: [some, more] }\n", OUT);
 }
+
+#[test]
+fn c1_window_joins() {
+    let late = "  late: { input: last.late, blackhole: {} }\n";
+    for join in ["inner", "left", "full"] {
+        for window in ["tumbling: 4ms", "sliding: 4ms, every: 2ms"] {
+            let operators =
+                format!("  last: {{ inputs: [a, b], key: [k], join: {join}, window: {{ {window} }} }}\n");
+            continues(&operators, &format!("{OUT}{late}"));
+        }
+    }
+}

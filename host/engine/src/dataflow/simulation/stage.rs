@@ -13,7 +13,7 @@ use super::script::BOUNDARY;
 use crate::dataflow::build::{Opened, build};
 use crate::dataflow::checkpoint::link::{EarlierJob, Link};
 use crate::dataflow::checkpoint::reports::{Report, SplitState, Word};
-use crate::dataflow::checkpoint::state::{Earlier, Owned, SlotName};
+use crate::dataflow::checkpoint::state::{Earlier, Owned, RestorePart, SlotName, both};
 use crate::dataflow::engine::{
     Forward, MakeOperator, MakeSource, Next, Outputs, Ports, Route, Seat, Shell, Stage, Tick, Wake,
 };
@@ -63,8 +63,8 @@ pub(super) struct Ran {
 #[derive(Debug, Clone, Default)]
 pub(in crate::dataflow) struct Snapshot {
     pub(super) values: Map<String, Value>,
-    /// The parts of its slots.
-    pub(super) parts: Vec<((SlotKind, String), RecordBatch)>,
+    /// The parts of its slots, with the key groups of the worker.
+    pub(super) parts: Vec<((SlotKind, String), Range<u32>, RecordBatch)>,
 }
 
 /// The checkpoint from which a job continues: by operator, the snapshots of all workers.
@@ -82,11 +82,12 @@ impl Earlier for OfOperator<'_> {
     fn parts(
         &self,
         name: SlotName<'_>,
-        _groups: &Range<u32>,
-        restore: &mut dyn FnMut(&RecordBatch) -> Result<()>,
+        groups: &Range<u32>,
+        restore: RestorePart<'_>,
     ) -> Result<()> {
         let parts = self.0.iter().flat_map(|snapshot| &snapshot.parts);
-        parts.filter(|((kind, slot), _)| (*kind, slot.as_str()) == (name.kind, name.name)).try_for_each(|(_, part)| restore(part))
+        let mut parts = parts.filter(|((kind, slot), ..)| (*kind, slot.as_str()) == (name.kind, name.name));
+        parts.try_for_each(|(_, of, part)| restore(part, &both(of, groups)))
     }
 }
 
@@ -221,7 +222,7 @@ pub(super) fn run(
     let mut parts = Vec::new();
     for report in reports.try_iter() {
         match report {
-            Report::Part { slot, part, .. } => parts.push((slot, part)),
+            Report::Part { slot, groups, part, .. } => parts.push((slot, groups, part)),
             Report::Done { checkpoint, word: Word::Values(values), .. } => {
                 assert!(snapshot.is_none() && checkpoint == BOUNDARY.checkpoint, "C2: one snapshot");
                 snapshot = Some(Snapshot { values, parts: std::mem::take(&mut parts) });

@@ -1,9 +1,10 @@
 //! Tumbling and sliding windows in time.
 //!
 //! Invariants:
-//! - W1: a row that is not late is aggregated exactly once, in its pane.
-//! - W2: a window emits its result once, when the watermark reaches its last millisecond; within the allowed lateness, each batch
-//!   that changes the window makes it emit the keys of that batch again. The first result of a key is final, every later one corrected.
+//! - W1: a row that is not too late is aggregated exactly once, in its pane.
+//! - W2: a window emits its result when the watermark reaches its last millisecond. Within the allowed lateness, each batch that
+//!   changes the window makes it emit the keys of that batch again. From its last millisecond on, the first result of a key is
+//!   final, and every later one corrected.
 //! - W3: a pane is kept exactly as long as one of its windows is open.
 
 use std::collections::VecDeque;
