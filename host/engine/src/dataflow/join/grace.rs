@@ -148,7 +148,7 @@ mod tests {
     use flowgate_state::key::Key;
 
     fn note(row_count: usize, bytes: usize) -> PieceNote {
-        PieceNote { number: 0, row_count, bytes }
+        PieceNote { number: 0, first_row: 0, row_count, bytes }
     }
 
     /// Goal: the smaller side is put into lists, in the number of partitions that its bytes need, within bounds.
