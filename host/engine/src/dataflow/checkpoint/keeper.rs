@@ -1,0 +1,374 @@
+//! The thread that keeps the checkpoints of a job: it begins them, stages what workers report, and commits.
+//!
+//! It follows the job, and never holds it up: a store that is away for some time delays checkpoints, and what was staged for a checkpoint
+//! that was not committed belongs to the next one.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::collect::{Collected, Words};
+use super::link::{Link, Request};
+use super::reports::{Report, Role, SplitState, Word};
+use super::status::{CheckpointStatus, Taken};
+use crate::dataflow::engine::Tick;
+use crate::dataflow::job_state::JobState;
+use crate::error::RunError;
+use flowgate_base::clock;
+use flowgate_base::error::{Error, Result};
+use flowgate_base::id::Worker;
+use flowgate_checkpoint::{Attempt, Checkpoint, DataFile, OperatorRecord, Slot, SplitRecord, StagedFile, Staging, Stats};
+use flowgate_state::snapshot::Extent;
+
+/// The time between looks at the job while nothing is due.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// How long the last checkpoint of a job that is stopped is tried.
+const LAST_TRIED_FOR: Duration = Duration::from_secs(30);
+
+/// The time between tries of the last checkpoint.
+const LAST_TRIED_EVERY: Duration = Duration::from_millis(500);
+
+/// What checkpoints say of the job.
+#[derive(Debug, Clone)]
+pub(crate) struct JobFacts {
+    /// The number of key groups.
+    pub key_groups: u32,
+    /// The number of workers.
+    pub parallelism: u32,
+    /// By operator: what the format of its state depends on.
+    pub fingerprints: BTreeMap<String, Value>,
+    /// The time between checkpoints.
+    pub every: Duration,
+    /// The number of checkpoints that are kept.
+    pub keep: usize,
+    /// The folder of staged files.
+    pub scratch: PathBuf,
+}
+
+/// The keeper of a job's checkpoints.
+pub(crate) struct Keeper {
+    job: Arc<JobState>,
+    link: Arc<Link>,
+    facts: JobFacts,
+    attempt: Attempt,
+    reports: Receiver<Report>,
+    /// The files of the last checkpoint.
+    files: Vec<DataFile>,
+    /// Files of checkpoints that were not committed, in order: those that are in the store, and those that are not.
+    uploaded: Vec<DataFile>,
+    staged: Vec<StagedFile>,
+    /// By sink: what it takes to commit the rows of checkpoints, with their numbers, until the sink has committed them.
+    committables: BTreeMap<String, Vec<(u64, Value)>>,
+    /// What is being staged, by worker and its key groups.
+    staging: BTreeMap<(Worker, u32, u32), Staging>,
+    /// The number of the checkpoint that was begun last.
+    number: u64,
+    begun: Option<Begun>,
+    /// Whether the last checkpoint was not committed.
+    has_failed: bool,
+}
+
+/// The checkpoint that is being taken.
+struct Begun {
+    at: Instant,
+    /// When the last participant reported it.
+    tick: Tick,
+    stops: bool,
+}
+
+impl Keeper {
+    /// Creates the keeper of a job whose attempt has begun, from a checkpoint with these files.
+    pub(crate) fn new(
+        job: &Arc<JobState>,
+        link: &Arc<Link>,
+        facts: JobFacts,
+        attempt: Attempt,
+        reports: Receiver<Report>,
+        files: Vec<DataFile>,
+    ) -> Self {
+        Keeper {
+            job: Arc::clone(job),
+            link: Arc::clone(link),
+            facts,
+            attempt,
+            reports,
+            files,
+            uploaded: Vec::new(),
+            staged: Vec::new(),
+            committables: BTreeMap::new(),
+            staging: BTreeMap::new(),
+            number: 0,
+            begun: None,
+            has_failed: false,
+        }
+    }
+
+    /// Runs until the job has ended. An error fails the job.
+    pub(crate) fn run(mut self) {
+        if self.job.sinks.wait_for_start()
+            && let Err(error) = self.keep()
+        {
+            self.job.fail(error);
+        }
+        self.link.close_writers();
+    }
+
+    fn keep(&mut self) -> Result<()> {
+        let mut collected = Collected::new(self.link.participants());
+        let mut due = Instant::now() + self.facts.every;
+        loop {
+            match self.reports.recv_timeout(due.saturating_duration_since(Instant::now()).min(LOOK_EVERY)) {
+                Ok(report) => self.receive(report, &mut collected)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            if self.job.failure().is_some() {
+                return Ok(());
+            }
+            if let Some((number, words)) = collected.complete() {
+                let stops = self.begun.as_ref().is_some_and(|begun| begun.stops);
+                if stops {
+                    return self.commit_at_last(number, &words, false);
+                }
+                self.commit(number, &words, false)?;
+                due = Instant::now() + self.facts.every;
+            }
+            if collected.is_taking() {
+                continue;
+            }
+            if let Some(words) = collected.all_ended() {
+                self.number += 1;
+                let words = words.clone();
+                return self.commit_at_last(self.number, &words, true);
+            }
+            if self.job.stop_requested() && !self.job.drain_requested() {
+                self.begin(&mut collected, true);
+            } else if Instant::now() >= due && !self.job.stop_requested() {
+                if self.link.take_activity() || self.has_failed {
+                    self.begin(&mut collected, false);
+                } else {
+                    due = Instant::now() + self.facts.every;
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, collected: &mut Collected, stops: bool) {
+        self.number += 1;
+        collected.begin(self.number);
+        // What happens from here on is behind the boundary, or counts twice, which does no harm.
+        self.link.take_activity();
+        self.begun = Some(Begun { at: Instant::now(), tick: Tick::START, stops });
+        self.link.request(Request { checkpoint: self.number, extent: Extent::Changed, stops });
+        self.job.wake_workers();
+    }
+
+    fn receive(&mut self, report: Report, collected: &mut Collected) -> Result<()> {
+        match report {
+            Report::Part { participant, slot, groups, part } => {
+                self.stage(&participant.operator, participant.worker, &slot, &groups, &part)
+            }
+            Report::Done { participant, checkpoint, word } => collected.done(participant, checkpoint, word),
+            Report::Ended { participant, word } => {
+                collected.ended(participant, word);
+                Ok(())
+            }
+            Report::Took { tick } => {
+                self.begun.iter_mut().for_each(|begun| begun.tick = tick);
+                Ok(())
+            }
+            Report::Committed { sink, checkpoint } => {
+                if let Some(waiting) = self.committables.get_mut(&sink) {
+                    waiting.retain(|(number, _)| *number > checkpoint);
+                }
+                Ok(())
+            }
+            Report::Look => Ok(()),
+        }
+    }
+
+    fn stage(
+        &mut self,
+        operator: &str,
+        worker: Worker,
+        slot: &super::reports::PartOf,
+        groups: &Range<u32>,
+        part: &arrow_array::RecordBatch,
+    ) -> Result<()> {
+        if part.num_rows() == 0 {
+            return Ok(());
+        }
+        let last = groups.end.min(self.facts.key_groups).saturating_sub(1);
+        let key = (worker, groups.start, last);
+        let staging = match self.staging.entry(key) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(Staging::create(&self.facts.scratch, (groups.start as u16, last as u16))?)
+            }
+        };
+        let slot = Slot {
+            operator: operator.to_string(),
+            kind: slot.kind.name().to_string(),
+            slot: slot.name.clone(),
+            pane: slot.layout.has_panes,
+            keys: slot.layout.keys as u32,
+            entries: slot.layout.entries as u32,
+        };
+        staging.append(&slot, part)
+    }
+
+    /// Uploads what is staged. What cannot be uploaded stays for the next checkpoint.
+    fn upload(&mut self) -> Result<()> {
+        while let Some(staged) = self.staged.first_mut() {
+            let file = self.attempt.upload(staged)?;
+            self.uploaded.push(file);
+            self.staged.remove(0);
+        }
+        Ok(())
+    }
+
+    /// Commits a checkpoint. That it cannot be committed now is not an error of the job, unless another attempt has begun.
+    fn commit(&mut self, number: u64, words: &Words, ended: bool) -> Result<()> {
+        match self.try_commit(number, words, ended) {
+            Ok(()) => {
+                self.has_failed = false;
+                Ok(())
+            }
+            Err(error) if error.retry() => {
+                self.has_failed = true;
+                self.job.checkpoint_status().failed(&error);
+                self.job.warn("checkpoint", format!("checkpoint {number} is not complete, the next one will be: {}", error.message));
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Commits the last checkpoint of an attempt: it is tried for some time.
+    fn commit_at_last(&mut self, number: u64, words: &Words, ended: bool) -> Result<()> {
+        let until = Instant::now() + LAST_TRIED_FOR;
+        loop {
+            match self.try_commit(number, words, ended) {
+                Ok(()) => return Ok(()),
+                Err(error) if error.retry() && Instant::now() < until => std::thread::sleep(LAST_TRIED_EVERY),
+                Err(error) => return Err(RunError::LastCheckpoint(error.message.clone()).into()),
+            }
+        }
+    }
+
+    fn try_commit(&mut self, number: u64, words: &Words, ended: bool) -> Result<()> {
+        let reported = Instant::now();
+        for staging in std::mem::take(&mut self.staging).into_values() {
+            self.staged.extend(staging.finish()?);
+        }
+        self.note_committables(number, words);
+        let (bytes, rows) = self.staged.iter().fold((0, 0), |(bytes, rows), file| (bytes + file.bytes(), rows + file.rows()));
+        self.upload()?;
+        let began = self.begun.as_ref().map_or(reported, |begun| begun.at);
+        let pause = self.link.take_pause();
+        let micros = |duration: Duration| duration.as_micros() as u64;
+        let stats = Stats {
+            bytes,
+            rows,
+            alignment_us: micros(reported - began),
+            pause_us: micros(pause),
+            duration_us: micros(began.elapsed()),
+            held_by: None,
+        };
+        let mut files = self.files.clone();
+        files.extend(self.uploaded.iter().cloned());
+        // A job that has ended has no state.
+        let files = if ended { Vec::new() } else { files };
+        let tick = self.begun.as_ref().map_or(Tick::START, |begun| begun.tick);
+        let checkpoint = self.checkpoint(words, files.clone(), tick, ended, stats)?;
+        let manifest = self.attempt.commit(checkpoint)?;
+        self.files = files;
+        self.uploaded.clear();
+        for (sink, committables) in &self.committables {
+            self.link.commit(sink, number, committables.iter().map(|(_, value)| value.clone()).collect());
+        }
+        // Also sinks without anything to commit count their rows.
+        for participant in words.keys().filter(|participant| participant.role == Role::Writer) {
+            if !self.committables.contains_key(&participant.operator) {
+                self.link.commit(&participant.operator, number, Vec::new());
+            }
+        }
+        self.job.checkpoint_status().taken(Taken {
+            number: manifest.number,
+            at: clock::now(),
+            bytes,
+            duration: began.elapsed(),
+            pause,
+        });
+        self.attempt.retire(self.facts.keep)
+    }
+
+    /// Adds what the sinks have prepared.
+    fn note_committables(&mut self, number: u64, words: &Words) {
+        for (participant, word) in words {
+            let Word::Prepared(Some(committable)) = word else { continue };
+            let of = self.committables.entry(participant.operator.clone()).or_default();
+            if of.iter().all(|(known, _)| *known != number) {
+                of.push((number, committable.clone()));
+            }
+        }
+    }
+
+    fn checkpoint(
+        &self,
+        words: &Words,
+        files: Vec<DataFile>,
+        tick: Tick,
+        ended: bool,
+        stats: Stats,
+    ) -> Result<Checkpoint> {
+        let mut operators: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+        let mut sources: BTreeMap<String, Vec<SplitRecord>> = BTreeMap::new();
+        for (participant, word) in words {
+            match word {
+                Word::Values(values) => {
+                    operators.entry(&participant.operator).or_default().push(Value::Object(values.clone()));
+                }
+                Word::Splits(splits) => {
+                    let of = sources.entry(participant.operator.clone()).or_default();
+                    of.extend(splits.iter().map(record_of));
+                }
+                Word::Prepared(_) => {}
+            }
+        }
+        let fingerprint = |name: &str| self.facts.fingerprints.get(name).cloned().unwrap_or(Value::Null);
+        let operators = operators.into_iter().map(|(name, scalars)| OperatorRecord {
+            name: name.to_string(),
+            fingerprint: fingerprint(name),
+            scalars,
+        });
+        let sinks = self.committables.iter().filter(|(_, of)| !of.is_empty());
+        Ok(Checkpoint {
+            tick: tick.0,
+            key_groups: self.facts.key_groups,
+            parallelism: self.facts.parallelism,
+            savepoint: None,
+            ended,
+            operators: operators.collect(),
+            sources,
+            sinks: sinks.map(|(sink, of)| (sink.clone(), of.iter().map(|(_, value)| value.clone()).collect())).collect(),
+            files,
+            stats,
+        })
+    }
+}
+
+fn record_of(split: &SplitState) -> SplitRecord {
+    SplitRecord {
+        split: split.split.0.clone(),
+        position: split.position.0.clone(),
+        ended: split.ended,
+        event_time: split.event_time.clone(),
+    }
+}

@@ -1,0 +1,68 @@
+//! What a running job shows of its checkpoints.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use flowgate_base::error::Error;
+use flowgate_base::time::ProcessingTime;
+
+/// A checkpoint that is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// The number of its manifest.
+    pub number: u64,
+    /// When it was complete.
+    pub at: ProcessingTime,
+    /// The bytes that it added to the store.
+    pub bytes: u64,
+    /// From its beginning until it was complete.
+    pub duration: Duration,
+    /// The longest time that a worker spent on it at a stretch.
+    pub pause: Duration,
+}
+
+/// What a running job shows of its checkpoints.
+#[derive(Debug, Default)]
+pub struct CheckpointStatus {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    last: Option<Taken>,
+    count: u64,
+    failure: Option<String>,
+}
+
+impl CheckpointStatus {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a checkpoint is complete.
+    pub(crate) fn taken(&self, taken: Taken) {
+        let mut state = self.lock();
+        (state.last, state.failure) = (Some(taken), None);
+        state.count += 1;
+    }
+
+    /// Notes that a checkpoint could not be completed.
+    pub(crate) fn failed(&self, error: &Error) {
+        self.lock().failure = Some(error.message.clone());
+    }
+
+    /// Returns the last complete checkpoint of this attempt.
+    pub fn last(&self) -> Option<Taken> {
+        self.lock().last
+    }
+
+    /// Returns the number of complete checkpoints of this attempt.
+    pub fn count(&self) -> u64 {
+        self.lock().count
+    }
+
+    /// Returns why the checkpoint after the last complete one is not complete, if it has failed.
+    pub fn failure(&self) -> Option<String> {
+        self.lock().failure.clone()
+    }
+}
