@@ -75,11 +75,14 @@ impl<V: Values> Table<V> {
         if wanted.is_empty() {
             return Ok(());
         }
-        let Table { values, marks, clock, .. } = self;
+        let Table { values, marks, clock, epoch: present, gone, .. } = self;
         let loaded = &mut spilled.loaded;
-        spilled.file.read(&mut wanted, |row, _, bytes| {
+        spilled.file.read(&mut wanted, |row, epoch, bytes| {
             *loaded += 1;
             marks[row as usize] |= STORED | decode(values, clock.as_ref(), row, bytes)?;
+            if gone.is_some() && epoch != *present {
+                values.note_saved(row);
+            }
             Ok(())
         })
     }
@@ -135,12 +138,11 @@ impl<V: Values> Table<V> {
     fn remove_spilled(&mut self, key: Key<'_>) {
         let mut bytes = Vec::new();
         put_key(self.key_groups().of(hash(key)), key, &mut bytes);
-        let key = Short::new(&bytes);
         let Some(spilled) = self.spilled.as_mut().filter(|spilled| spilled.copies > spilled.loaded) else { return };
         if let Some(gone) = &mut self.gone {
-            gone.insert(key.clone());
+            gone.get_or_insert(key);
         }
-        if spilled.removed.insert(key) {
+        if spilled.removed.insert(Short::new(&bytes)) {
             spilled.copies -= 1;
         }
     }
@@ -148,9 +150,13 @@ impl<V: Values> Table<V> {
     /// Puts a copy from the file into memory, which does not have the key.
     fn place_copy(&mut self, key: Key<'_>, epoch: u32, bytes: &[u8]) -> Result<u32> {
         let row = self.insert(key);
+        self.keep(row);
         let written = decode(&mut self.values, self.clock.as_ref(), row, bytes)?;
         let dirty = if epoch == self.epoch { DIRTY } else { 0 };
         self.marks[row as usize] = LIVE | STORED | SAME | dirty | written;
+        if self.gone.is_some() && dirty == 0 {
+            self.values.note_saved(row);
+        }
         if let Some(spilled) = &mut self.spilled {
             spilled.loaded += 1;
         }
@@ -167,6 +173,7 @@ impl<V: Values> Table<V> {
             spilled.file.write(
                 &mut Records::default(),
                 &DueKeys::default(),
+                self.epoch,
                 |_| false,
                 removed.iter().map(Short::as_slice),
             )?;
@@ -209,11 +216,13 @@ impl<V: Values> Table<V> {
         let keys = self.index.len();
         // Of many tables, the memory of each besides its rows counts as well.
         let besides = if home.shared.is_some() { size_of::<Self>() } else { 0 };
-        let mut now = Report { keys, bytes: own + besides, ..Report::default() };
+        // What waits for a snapshot cannot spill.
+        let waiting = self.gone.as_ref().map_or(0, |gone| gone.bytes()) + self.frozen.as_ref().map_or(0, |f| f.bytes());
+        let mut now = Report { keys, bytes: own + besides + waiting, pinned: waiting, ..Report::default() };
         if let Some(spilled) = &mut self.spilled {
             let filter = spilled.filter_bytes();
             now.bytes += filter;
-            now.pinned = filter + spilled.held.bytes(own, keys);
+            now.pinned += filter + spilled.held.bytes(own, keys);
             (now.spilled, now.dirty) = (spilled.copies - spilled.loaded, spilled.changed);
         }
         home.listing.report(now);
@@ -243,12 +252,15 @@ impl<V: Values> Table<V> {
 
     /// Whether all of its rows are in the file, so that [`Table::fold`] makes a note of it.
     pub(crate) fn is_foldable(&self) -> bool {
-        self.spilled.is_some() && self.index.is_empty()
+        self.spilled.is_some()
+            && self.index.is_empty()
+            && self.frozen.is_none()
+            && self.gone.as_ref().is_none_or(|gone| gone.is_empty())
     }
 
     /// Returns the note of a table all of whose rows are in the file.
     pub(crate) fn fold(self) -> Option<Folded> {
-        debug_assert!(self.gone.is_none() && self.clock.is_none(), "a note has no changes and no clock");
+        debug_assert!(self.is_foldable() && self.clock.is_none(), "a note has no removed keys and no clock");
         self.spilled.map(|spilled| spilled.fold())
     }
 
@@ -266,7 +278,11 @@ impl<V: Values> Table<V> {
     fn spill_rows(&mut self, count: usize, own: usize, transaction: Option<&WriteTransaction>) -> Result<()> {
         self.spilled_for(count)?;
         let (mut records, mut written) = (Records::default(), Vec::new());
-        for Victim { row, was_used, .. } in self.cold_rows(count) {
+        let victims = self.cold_rows(count);
+        if self.frozen.is_some() {
+            self.keep_rows(&victims.iter().map(|victim| victim.row).collect::<Vec<_>>());
+        }
+        for Victim { row, was_used, .. } in victims {
             let mark = self.marks[row as usize];
             if mark & SAME == 0 || was_used {
                 self.encode_row(row, mark & DIRTY != 0, &mut records);
@@ -291,16 +307,6 @@ impl<V: Values> Table<V> {
         self.write(&mut records, &written, transaction)
     }
 
-    /// Spills these rows.
-    pub(crate) fn spill_these(&mut self, rows: &[u32]) -> Result<()> {
-        self.spilled_for(rows.len())?;
-        let mut records = Records::default();
-        for row in rows {
-            self.encode_row(*row, self.marks[*row as usize] & DIRTY != 0, &mut records);
-        }
-        self.write(&mut records, rows, None)
-    }
-
     fn encode_row(&self, row: u32, dirty: bool, records: &mut Records) {
         let key = self.index.key(row);
         records.push_key(self.key_groups().of(hash(key)), key, row);
@@ -311,7 +317,7 @@ impl<V: Values> Table<V> {
     /// Writes rows to the file and removes `victims` from memory, which include the written rows.
     fn write(&mut self, records: &mut Records, victims: &[u32], transaction: Option<&WriteTransaction>) -> Result<()> {
         let groups = self.key_groups();
-        let Table { index, values, marks, spilled: Some(spilled), .. } = self else { return Ok(()) };
+        let Table { index, values, marks, epoch, spilled: Some(spilled), .. } = self else { return Ok(()) };
         let mut due = DueKeys::default();
         for (row, reason) in victims.iter().flat_map(|row| DueReason::ALL.map(|reason| (*row, reason))) {
             if let Some(at) = values.due(row, reason) {
@@ -327,8 +333,8 @@ impl<V: Values> Table<V> {
             let removed = std::mem::take(&mut spilled.removed);
             let removed = removed.iter().map(Short::as_slice);
             match transaction.filter(|_| spilled.file.is_shared()) {
-                Some(transaction) => spilled.file.write_in(transaction, records, &due, noted, removed)?,
-                None => spilled.file.write(records, &due, noted, removed)?,
+                Some(transaction) => spilled.file.write_in(transaction, records, &due, *epoch, noted, removed)?,
+                None => spilled.file.write(records, &due, *epoch, noted, removed)?,
             }
         }
         for row in victims {
@@ -434,7 +440,7 @@ impl<V: Values> Table<V> {
             let (rows, more) = self.load_chunk(&mut after, SWEPT_AT_ONCE)?;
             for row in &rows {
                 if self.expire(*row) {
-                    self.remove(*row);
+                    self.remove_row(*row, false);
                 }
             }
             self.unload(&rows);

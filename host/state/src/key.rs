@@ -88,6 +88,16 @@ impl Keys {
         self.len() == 0
     }
 
+    /// Returns the keys of `count` rows from `from` on.
+    pub(crate) fn slice(&self, from: usize, count: usize) -> Self {
+        let of = |nulls: &Option<NullBuffer>| nulls.as_ref().map(|nulls| nulls.slice(from, count));
+        match self {
+            Keys::Unit(_) => Keys::Unit(count),
+            Keys::Ints(values, nulls) => Keys::Ints(values.slice(from, count), of(nulls)),
+            Keys::Bytes(offsets, data, nulls) => Keys::Bytes(offsets.slice(from, count + 1), data.clone(), of(nulls)),
+        }
+    }
+
     /// The key of a row.
     #[inline]
     pub fn get(&self, row: usize) -> Key<'_> {

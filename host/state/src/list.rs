@@ -1,9 +1,20 @@
 //! State slots that hold a list per key: elements in the order in which they were appended, each with its own time-to-live.
 
+use std::sync::Arc;
+
+use arrow_array::builder::{BinaryBuilder, Int64Builder, TimestampMillisecondBuilder};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMillisecondType};
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::{DataType, Field};
+
 use super::codec;
 use super::error::StateError;
-use super::table::{EntryVisitor, Values};
+use super::part::{PART_BYTES, timestamp};
+use super::snapshot::{Change, Extent};
+use super::table::Values;
 use super::ttl::Ttl;
+use super::values::{Columns, Entries};
 use flowgate_base::error::{Error, Result};
 
 /// Bytes of all elements of one list.
@@ -28,8 +39,8 @@ pub(crate) struct List {
     data: Vec<u8>,
     /// When each element was written, in non-decreasing order; empty where nothing expires.
     written_ms: Vec<i64>,
-    /// The range of element numbers that the last call of [`Values::changes`] visited; `None`: it was never called.
-    saved: Option<(u64, u64)>,
+    /// The number of the next element when [`Values::note_saved`] was last called, if it was.
+    saved: Option<u64>,
 }
 
 impl List {
@@ -200,51 +211,80 @@ impl Values for Lists {
         })
     }
 
-    fn changes(&mut self, row: u32, visit: EntryVisitor<'_>) -> Result<()> {
-        let list = &mut self.rows[row as usize];
-        let (first, end) = (list.first, list.first + list.len() as u64);
-        let (old_first, old_end) = list.saved.unwrap_or((first, first));
-        for number in old_first..old_end.min(first) {
-            visit(Some(&number.to_be_bytes()), None)?;
-        }
-        let mut record = Vec::new();
-        for number in old_end.max(first)..end {
-            let at = (number - first) as usize;
-            record.clear();
-            codec::encode_prefix(&list.written_ms.get(at).copied().unwrap_or_default(), &mut record);
-            record.extend_from_slice(list.element(at));
-            visit(Some(&number.to_be_bytes()), Some(&record))?;
-        }
-        list.saved = Some((first, end));
-        Ok(())
+    fn has_entries(&self) -> bool {
+        true
     }
 
-    fn is_new(&self, row: u32) -> bool {
-        self.rows[row as usize].saved.is_none()
+    fn fields(&self) -> Vec<Field> {
+        vec![
+            Field::new("entry", DataType::Int64, true),
+            Field::new("value", DataType::Binary, true),
+            Field::new("written", timestamp(), true),
+        ]
     }
 
-    fn restore(&mut self, row: u32, entry: Option<&[u8]>, value: Option<&[u8]>) -> Result<()> {
-        let wrong = || Error::internal("stored state of a list has an element without a number in its order");
-        let number = entry.and_then(|entry| entry.try_into().ok()).map(u64::from_be_bytes).ok_or_else(wrong)?;
-        self.change(row, |list, ttl| {
-            let end = list.first + list.len() as u64;
-            match value {
-                None if number < list.first || list.len() == 0 => Ok(()),
-                None if number == list.first && number < end => {
-                    list.drop_first(1);
-                    Ok(())
-                }
-                Some(record) if list.len() == 0 || number == end => {
+    fn columns(&self, rows: &[u32], rows_max: usize, extent: Extent) -> Result<Columns> {
+        let (mut numbers, mut values) = (Int64Builder::new(), BinaryBuilder::new());
+        let (mut written, mut entries, mut covered) = (TimestampMillisecondBuilder::new(), Entries::default(), 0);
+        for row in rows {
+            let list = &self.rows[*row as usize];
+            // Elements go one by one only as they expire: then they need not be removed. What is cleared goes as a whole.
+            let appended = list.saved.filter(|saved| extent == Extent::Changed && list.first < *saved);
+            if appended.is_none() && extent == Extent::Changed {
+                entries.of.push(covered as u32);
+                entries.changes.push(Change::RemoveKey);
+                numbers.append_null();
+                values.append_null();
+                written.append_null();
+            }
+            for at in appended.map_or(0, |saved| (saved - list.first) as usize)..list.len() {
+                entries.of.push(covered as u32);
+                entries.changes.push(Change::Set);
+                numbers.append_value((list.first + at as u64) as i64);
+                values.append_value(list.element(at));
+                written.append_option(list.written_ms.get(at).copied());
+            }
+            covered += 1;
+            if entries.of.len() >= rows_max || values.values_slice().len() > PART_BYTES {
+                break;
+            }
+        }
+        let columns: Vec<ArrayRef> =
+            vec![Arc::new(numbers.finish()), Arc::new(values.finish()), Arc::new(written.finish())];
+        Ok(Columns { covered, columns, entries: Some(entries) })
+    }
+
+    fn set_columns(&mut self, rows: &[u32], changes: &[Change], columns: &[ArrayRef]) -> Result<()> {
+        let wrong = || Error::internal("stored state of a list has other columns, or an element out of order");
+        let [numbers, values, written] = columns else { return Err(wrong()) };
+        let numbers = numbers.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
+        let values = values.as_binary_opt::<i32>().ok_or_else(wrong)?;
+        let written = written.as_primitive_opt::<TimestampMillisecondType>().ok_or_else(wrong)?;
+        for (i, (row, change)) in rows.iter().zip(changes).enumerate() {
+            match change {
+                Change::RemoveKey => self.clear(*row),
+                Change::Set if numbers.is_valid(i) && values.is_valid(i) => self.change(*row, |list, ttl| {
+                    let number = numbers.value(i) as u64;
                     if list.len() == 0 {
                         list.first = number;
                     }
-                    let (written_ms, element) = codec::decode_prefix(record)?;
-                    list.push(element, ttl.expired_until().map(|_| written_ms));
+                    if number != list.first + list.len() as u64 {
+                        return Err(wrong());
+                    }
+                    // If elements did not expire when they were written, they are as old as the clock.
+                    let written_ms = if written.is_valid(i) { written.value(i) } else { ttl.now_ms() };
+                    list.push(values.value(i), ttl.expired_until().map(|_| written_ms));
                     Ok(())
-                }
-                _ => Err(wrong()),
+                })?,
+                _ => return Err(wrong()),
             }
-        })
+        }
+        Ok(())
+    }
+
+    fn note_saved(&mut self, row: u32) {
+        let list = &mut self.rows[row as usize];
+        list.saved = Some(list.first + list.len() as u64);
     }
 
     fn is_vacant(&self, row: u32) -> bool {

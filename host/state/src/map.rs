@@ -2,11 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::Arc;
+
+use arrow_array::builder::{BinaryBuilder, TimestampMillisecondBuilder};
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::{DataType, Field};
 
 use super::codec;
+use super::part::{PART_BYTES, timestamp};
 use super::short::Short;
-use super::table::{EntryVisitor, Values};
+use super::snapshot::{Change, Extent};
+use super::table::Values;
 use super::ttl::Ttl;
+use super::values::{Columns, Entries};
 use flowgate_base::error::{Error, Result};
 
 /// The maps of all keys.
@@ -15,7 +25,6 @@ pub(crate) struct Maps {
     rows: Vec<Map>,
     ttl: Ttl,
     heap_bytes: usize,
-    tracked: bool,
 }
 
 /// The map of one key.
@@ -26,7 +35,7 @@ pub(crate) struct Map {
     bytes: usize,
     /// No entry was written before this time.
     oldest_ms: i64,
-    /// Entries that have changed since the last call of [`Values::changes`]; `None`: all of them, including removed ones.
+    /// Entries that have changed since the last call of [`Values::note_saved`]; `None`: all of them, including removed ones.
     changed: Option<BTreeSet<Short>>,
 }
 
@@ -162,7 +171,7 @@ impl Values for Maps {
     }
 
     fn expire(&mut self, row: u32, until: i64) -> bool {
-        let (map, tracked) = (&mut self.rows[row as usize], self.tracked);
+        let map = &mut self.rows[row as usize];
         if map.entries.is_empty() || map.oldest_ms > until {
             return map.entries.is_empty();
         }
@@ -173,9 +182,6 @@ impl Values for Maps {
                 oldest_ms = oldest_ms.min(cell.written_ms);
             } else {
                 gone += entry_bytes(name, cell);
-                if let (true, Some(changed)) = (tracked, &mut map.changed) {
-                    changed.insert(name.clone());
-                }
             }
             is_seen
         });
@@ -185,42 +191,76 @@ impl Values for Maps {
         map.entries.is_empty()
     }
 
-    fn track(&mut self) {
-        self.tracked = true;
+    fn has_entries(&self) -> bool {
+        true
     }
 
-    fn changes(&mut self, row: u32, visit: EntryVisitor<'_>) -> Result<()> {
-        let map = &mut self.rows[row as usize];
-        let mut record = Vec::new();
-        let mut give = |name: &Short, cell: Option<&EntryValue>| {
-            let Some(cell) = cell else { return visit(Some(name.as_slice()), None) };
-            record.clear();
-            codec::encode_prefix(&cell.written_ms, &mut record);
-            record.extend_from_slice(cell.value.as_slice());
-            visit(Some(name.as_slice()), Some(&record))
-        };
-        match map.changed.replace(BTreeSet::new()) {
-            Some(changed) => changed.iter().try_for_each(|name| give(name, map.entries.get(name)))?,
-            None => map.entries.iter().try_for_each(|(name, cell)| give(name, Some(cell)))?,
+    fn fields(&self) -> Vec<Field> {
+        vec![
+            Field::new("entry", DataType::Binary, true),
+            Field::new("value", DataType::Binary, true),
+            Field::new("written", timestamp(), true),
+        ]
+    }
+
+    fn columns(&self, rows: &[u32], rows_max: usize, extent: Extent) -> Result<Columns> {
+        let (mut names, mut values) = (BinaryBuilder::new(), BinaryBuilder::new());
+        let (mut written, mut entries, mut covered) = (TimestampMillisecondBuilder::new(), Entries::default(), 0);
+        for row in rows {
+            let map = &self.rows[*row as usize];
+            let mut put = |name: Option<&Short>, cell: Option<&EntryValue>, change| {
+                entries.of.push(covered as u32);
+                entries.changes.push(change);
+                names.append_option(name.map(Short::as_slice));
+                values.append_option(cell.map(|cell| cell.value.as_slice()));
+                written.append_option(cell.map(|cell| cell.written_ms));
+            };
+            match &map.changed {
+                Some(changed) if extent == Extent::Changed => changed.iter().for_each(|name| {
+                    let cell = map.entries.get(name);
+                    put(Some(name), cell, if cell.is_some() { Change::Set } else { Change::Remove });
+                }),
+                _ => {
+                    if extent == Extent::Changed {
+                        put(None, None, Change::RemoveKey);
+                    }
+                    map.entries.iter().for_each(|(name, cell)| put(Some(name), Some(cell), Change::Set));
+                }
+            }
+            covered += 1;
+            let bytes = names.values_slice().len() + values.values_slice().len();
+            if entries.of.len() >= rows_max || bytes > PART_BYTES {
+                break;
+            }
+        }
+        let columns: Vec<ArrayRef> =
+            vec![Arc::new(names.finish()), Arc::new(values.finish()), Arc::new(written.finish())];
+        Ok(Columns { covered, columns, entries: Some(entries) })
+    }
+
+    fn set_columns(&mut self, rows: &[u32], changes: &[Change], columns: &[ArrayRef]) -> Result<()> {
+        let wrong = || Error::internal("stored state of a map has other columns");
+        let [names, values, written] = columns else { return Err(wrong()) };
+        let names = names.as_binary_opt::<i32>().ok_or_else(wrong)?;
+        let values = values.as_binary_opt::<i32>().ok_or_else(wrong)?;
+        let written = written.as_primitive_opt::<TimestampMillisecondType>().ok_or_else(wrong)?;
+        for (i, (row, change)) in rows.iter().zip(changes).enumerate() {
+            if *change == Change::RemoveKey {
+                self.clear(*row);
+                continue;
+            }
+            if names.is_null(i) {
+                return Err(Error::internal("stored state of a map has no entry"));
+            }
+            let cell = (*change == Change::Set && values.is_valid(i))
+                .then(|| EntryValue { value: Short::new(values.value(i)), written_ms: written.value(i) });
+            self.put_back(*row, Short::new(names.value(i)), cell);
         }
         Ok(())
     }
 
-    fn is_new(&self, row: u32) -> bool {
-        self.rows[row as usize].changed.is_none()
-    }
-
-    fn restore(&mut self, row: u32, entry: Option<&[u8]>, value: Option<&[u8]>) -> Result<()> {
-        let entry = entry.ok_or_else(|| Error::internal("stored state of a map has no entry"))?;
-        let cell = match value {
-            None => None,
-            Some(record) => {
-                let (written_ms, value) = codec::decode_prefix(record)?;
-                Some(EntryValue { value: Short::new(value), written_ms })
-            }
-        };
-        self.put_back(row, Short::new(entry), cell);
-        Ok(())
+    fn note_saved(&mut self, row: u32) {
+        self.rows[row as usize].changed = Some(BTreeSet::new());
     }
 
     fn is_vacant(&self, row: u32) -> bool {

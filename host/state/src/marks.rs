@@ -18,7 +18,7 @@ pub(crate) type Mark = u16;
 
 /// A row has a key.
 pub(crate) const LIVE: Mark = 1;
-/// A key's value has changed since the last checkpoint.
+/// A key's value has changed since the last freeze.
 pub(crate) const DIRTY: Mark = 2;
 /// A key was used since the last search for cold rows.
 pub(crate) const USED: Mark = 4;
@@ -116,7 +116,7 @@ impl RowClock {
 
     /// Appends the time of a mark in the encoding of stored state.
     pub(crate) fn encode(&self, mark: Mark, out: &mut Vec<u8>) {
-        codec::encode_prefix(&(self.base_ms + i64::from(mark >> TIME_SHIFT) * self.unit), out);
+        codec::encode_prefix(&self.written_ms(mark), out);
     }
 
     /// Returns the time that [`RowClock::encode`] wrote, as a mark has it, and the bytes after it.
@@ -126,10 +126,14 @@ impl RowClock {
         Ok((self.time(written_ms), rest))
     }
 
-    /// Decodes what another clock wrote. If that clock was ahead of this one, this one advances to it.
-    pub(crate) fn restore<'a>(&mut self, bytes: &'a [u8], marks: &mut [Mark]) -> Result<(Mark, &'a [u8])> {
-        self.set_now(codec::decode_prefix(bytes)?.0, marks);
-        self.decode(bytes)
+    /// Returns when a row was written, in Unix milliseconds, rounded up to units.
+    pub(crate) fn written_ms(&self, mark: Mark) -> i64 {
+        self.base_ms + i64::from(mark >> TIME_SHIFT) * self.unit
+    }
+
+    /// Returns a time that [`RowClock::written_ms`] returned, as a mark has it.
+    pub(crate) fn mark_of(&self, written_ms: i64) -> Mark {
+        self.time(written_ms)
     }
 }
 
@@ -177,12 +181,9 @@ mod tests {
         const NOW_MS: i64 = 1_700_000_000_000;
         let (mut ahead, mut behind) = (RowClock::new(Some(5000)).unwrap(), RowClock::new(Some(5000)).unwrap());
         ahead.set_now(NOW_MS, &mut []);
-        let mut bytes = Vec::new();
-        ahead.encode(LIVE | ahead.now, &mut bytes);
-        bytes.push(7);
-        let (written, rest) = behind.restore(&bytes, &mut []).unwrap();
-        assert_eq!(rest, [7]);
-        let mut marks = [LIVE | written];
+        let written_ms = ahead.written_ms(LIVE | ahead.now);
+        behind.set_now(written_ms, &mut []);
+        let mut marks = [LIVE | behind.mark_of(written_ms)];
         behind.set_now(NOW_MS + 4999, &mut marks);
         assert!(!behind.has_expired(marks[0]));
         behind.set_now(NOW_MS + 5000 + behind.unit, &mut marks);

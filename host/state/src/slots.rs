@@ -3,16 +3,17 @@
 //! A call of the function reads its own writes. [`Slots::commit`] keeps them; [`Slots::rollback`] undoes them, as if the call had
 //! never been made (P1). So every write first notes the old value.
 
-use super::changes::Change;
 use super::key::Keys;
 use super::list::{List, Lists};
 use super::map::{EntryValue, Map, Maps};
 use super::marks::Mark;
 use super::short::Short;
+use super::snapshot::SlotState;
 use super::store::{SlotKind, StateStore};
 use super::table::{NO_ROW, Table, Values};
 use super::value::ByteValues;
 use flowgate_base::error::{Error, Result};
+use flowgate_base::schema::Field;
 
 /// Bytes of one value, of one map entry's value, of one list element.
 pub(crate) const VALUE_BYTES_MAX: usize = 16 << 20;
@@ -163,34 +164,26 @@ impl Slots {
         Ok(())
     }
 
-    /// Starts to note changes; every row that exists counts as changed.
+    /// Starts to track changes, before there are any keys.
     ///
     /// # Errors
-    /// The spill file cannot be read or written: the outside world's.
+    /// There are keys: our mistake.
     pub fn track_changes(&mut self) -> Result<()> {
         self.slots.iter_mut().try_for_each(|slot| each_kind!(&mut slot.table, table => table.track_changes()))
     }
 
-    /// Calls `visit` with a slot's position and each of its changes since the last call of `changes`. Not within a call of the
-    /// function.
+    /// Returns a slot as a checkpoint sees it, by its position; the keys are of these fields. Not within a call of the function.
+    ///
+    /// A value is a column `value`; entries of maps have a column `entry` with their bytes, elements of lists one with their number,
+    /// both with a column `written`.
     ///
     /// # Errors
-    /// `visit` fails, or the spill file cannot be read.
-    pub fn changes(&mut self, visit: &mut dyn FnMut(u32, Change<'_>) -> Result<()>) -> Result<()> {
-        for (slot, position) in self.slots.iter_mut().zip(0..) {
-            each_kind!(&mut slot.table, table => table.changes(&mut |change| visit(position, change))?);
-        }
-        Ok(())
-    }
-
-    /// Restores a change that [`Slots::changes`] returned.
-    ///
-    /// # Errors
-    /// There is no such slot, or the change is of another kind of slot: our mistake.
-    pub fn restore(&mut self, slot: u32, change: Change<'_>) -> Result<()> {
-        let slot =
-            self.slots.get_mut(slot as usize).ok_or_else(|| Error::internal("stored state of an unknown slot"))?;
-        each_kind!(&mut slot.table, table => table.restore(change))
+    /// There is no such slot: our mistake.
+    pub fn snapshots(&mut self, slot: usize, key: &[Field]) -> Result<Box<dyn SlotState + '_>> {
+        let count = self.slots.len();
+        let outside = || Error::internal(format!("state slot {slot} is stored; there are {count}"));
+        let slot = self.slots.get_mut(slot).ok_or_else(outside)?;
+        Ok(each_kind!(&mut slot.table, table => Box::new(table.snapshots(key))))
     }
 
     /// Returns the slot, the row of a key in it ([`NO_ROW`] if there is none, unless `create` makes one), and the undo log.

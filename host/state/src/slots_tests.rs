@@ -254,30 +254,6 @@ proptest! {
         }
         check_all(&mut slots, &model, 12, key_type);
     }
-
-    /// Goal: changes restored to an empty copy make the same state. Method: looks at changes after some of the calls, from
-    /// the start or later, and compares at each look; the copy has a memory of another size.
-    #[test]
-    fn a_copy_that_takes_all_changes_is_equal(
-        calls in calls(12), key_type in key_type(), ttl in prop::option::of(Just(TTL_MS)), memory in (memory(), memory()),
-        looks in prop::collection::vec(any::<bool>(), 30), tracked_from in 0usize..3,
-    ) {
-        let (mut slots, mut copy) = (slots(&store(memory.0), ttl), slots(&store(memory.1), ttl));
-        let mut model = Model::new(ttl);
-        for (i, call) in calls.iter().enumerate() {
-            if i == tracked_from {
-                slots.track_changes().unwrap();
-            }
-            step(&mut slots, &mut model, call, key_type);
-            if i >= tracked_from && (looks[i] || i + 1 == calls.len()) {
-                slots.changes(&mut |slot, change| copy.restore(slot, change)).unwrap();
-                check_all(&mut copy, &model, 12, key_type);
-                let mut again = 0;
-                slots.changes(&mut |_, _| { again += 1; Ok(()) }).unwrap();
-                prop_assert_eq!(again, 0, "a change is visited once");
-            }
-        }
-    }
 }
 
 #[test]

@@ -7,18 +7,23 @@
 //! |---|---|---|
 //! | `key_group` | uint16 | the key group of the key; 0 where the change is of a whole pane |
 //! | `change` | uint8 | a [`Change`] |
-//! | `pane` | int64, nullable | only of slots with panes: the number of the pane |
-//! | the fields of the key | as in the job | null where the change is of a whole pane |
-//! | the fields of the slot | as [`SlotState::fields`] lists them | null where the change removes |
+//! | `pane` | int64 | only of slots with panes: the number of the pane |
+//! | the fields of the key | as in the job, nullable | null where the change is of a whole pane |
+//! | the fields of the values | as `Values::fields` lists them, nullable | null where the change removes |
+//! | `written` | timestamp, nullable | only where whole rows expire: when the row was written |
 //!
-//! Within a part, and from part to part, a later row replaces an earlier one of the same pane, key and entry.
+//! Within a part, and from part to part, a later row replaces an earlier one of the same pane, key and entry. The entries of a key
+//! follow its [`Change::RemoveKey`] where the key is new. Rows of other keys may be reordered.
+//!
+//! What expires is not removed by a row: it has the time of its write, and is dropped when that is too long ago. An empty pane, and a
+//! key without entries, are nothing and are not restored.
 
 use std::ops::Range;
 
 use arrow_array::RecordBatch;
 use arrow_schema::Field;
 
-use flowgate_base::error::Result;
+use flowgate_base::error::{Error, Result};
 
 /// What a row of a part says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +31,7 @@ use flowgate_base::error::Result;
 pub enum Change {
     /// The value of the key, or of one entry of it, is now this.
     Set = 0,
-    /// The entry, or the value of a key without entries, is gone.
+    /// The entry is gone.
     Remove = 1,
     /// All that the key had is gone.
     RemoveKey = 2,
@@ -34,12 +39,25 @@ pub enum Change {
     RemovePane = 3,
 }
 
+impl Change {
+    /// Returns the change of a value of the column `change`.
+    ///
+    /// # Errors
+    /// There is none: damage.
+    pub(crate) fn of(number: u8) -> Result<Self> {
+        use Change::{Remove, RemoveKey, RemovePane, Set};
+        let known = [Set, Remove, RemoveKey, RemovePane].into_iter().find(|change| *change as u8 == number);
+        known.ok_or_else(|| Error::internal(format!("stored state has a change of kind {number}")))
+    }
+}
+
 /// How much of the state a snapshot has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// Everything, without [`Change::Remove`] of any kind.
+    /// Everything, without any row that removes. It does not disturb the chain of the others: what has changed since the last snapshot
+    /// of changes still counts as changed.
     All,
-    /// What has changed since the last freeze, or since the restore.
+    /// What has changed since the last freeze with this extent, or since the restore. Only of state that tracks its changes.
     Changed,
 }
 
@@ -48,24 +66,29 @@ pub trait SlotState {
     /// Returns the fields of a part, in order, with those that every part has.
     fn fields(&self) -> Vec<Field>;
 
-    /// Freezes the state: the parts that follow have it as it is now. Takes a time that does not depend on the number of keys. The
-    /// last snapshot has been returned whole.
+    /// Freezes the state: the parts that follow have it as it is now. Takes a time that does not depend on the number of keys. Call it
+    /// between batches, once the last snapshot has been returned whole.
     ///
     /// # Errors
-    /// The spill file cannot be read: the outside world's.
+    /// The spill file cannot be read: the outside world's. The last snapshot has not been returned whole, or changes are not tracked:
+    /// our mistake.
     fn freeze(&mut self, extent: Extent) -> Result<()>;
 
-    /// Returns the next part of the frozen state, of at most `rows_max` rows unless the entries of one key are more; `None` where
-    /// all of it has been returned, or nothing is frozen.
+    /// Returns the next part of the frozen state, of at most `rows_max` rows unless the entries of one key are more, and of a few MiB;
+    /// `None` where all of it has been returned, or nothing is frozen. A part has no rows where many rows that have not changed were
+    /// passed by: more may follow. What was returned counts as unchanged.
     ///
     /// # Errors
-    /// The spill file cannot be read: the outside world's.
+    /// The spill file cannot be read: the outside world's. The keys of a part exceed 2 GiB: the user's.
     fn next_part(&mut self, rows_max: usize) -> Result<Option<RecordBatch>>;
 
-    /// Applies a part of an earlier snapshot: the rows whose key group is in `groups`, and the panes that are gone. Parts are applied in
-    /// the order in which they were returned. What is restored does not count as changed.
+    /// Applies a part of an earlier snapshot: the rows whose key group is in `groups`, and of panes that are gone the keys of these
+    /// groups. So `groups` are those of this worker that also belonged to the worker which wrote the part. A value replaces the one
+    /// that is there. Parts of one worker are applied in the order in which they were returned.
+    ///
+    /// What is restored does not count as changed; tracking begins before. Memory stays within the budget.
     ///
     /// # Errors
-    /// The part has other columns, or is damaged.
+    /// The part has other columns, or state is frozen: our mistake. The part is damaged. The spill file cannot be used.
     fn restore(&mut self, part: &RecordBatch, groups: &Range<u32>) -> Result<()>;
 }

@@ -15,7 +15,8 @@
 //! with the sign bit inverted, and the rest of the key as above; no values.
 //!
 //! Keys of one key group are adjacent, so that ranges are scanned by key group. The epoch is that of the last change: if it is the
-//! table's current one, the row has changed since changes were last visited. The records of timers are drawn in
+//! table's current one, the row has changed since the last freeze. The keys of such rows are also in a table of redb's for each epoch,
+//! without values. The records of timers are drawn in
 //! [`timer_file`](super::timer_file).
 
 use std::fs::{File, OpenOptions};
@@ -25,7 +26,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use redb::{Database, ReadOnlyTable, ReadableDatabase, StorageBackend, TableDefinition, TableError, WriteTransaction};
+use redb::{
+    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, StorageBackend, TableDefinition, TableError,
+    WriteTransaction,
+};
 
 use super::codec;
 use super::error::StateError;
@@ -123,12 +127,12 @@ impl SpillFile {
 
     /// Opens a table for reading, if it has ever been written.
     pub(crate) fn open(&self, name: &str) -> Result<Option<ReadOnlyTable<&'static [u8], &'static [u8]>>> {
-        let transaction = self.database.begin_read().map_err(failed)?;
-        match transaction.open_table(Definition::new(name)) {
-            Ok(table) => Ok(Some(table)),
-            Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            Err(e) => Err(failed(e)),
-        }
+        open_in(&self.database.begin_read().map_err(failed)?, name)
+    }
+
+    /// Returns the file as it is now. What is freed until it is dropped takes up space.
+    pub(crate) fn snapshot(&self) -> Result<Arc<ReadTransaction>> {
+        Ok(Arc::new(self.database.begin_read().map_err(failed)?))
     }
 
     /// Frees the pages of tables.
@@ -139,6 +143,18 @@ impl SpillFile {
             }
             Ok(())
         })
+    }
+}
+
+/// Opens a table as a transaction has it, if it had been written by then.
+pub(crate) fn open_in(
+    transaction: &ReadTransaction,
+    name: &str,
+) -> Result<Option<ReadOnlyTable<&'static [u8], &'static [u8]>>> {
+    match transaction.open_table(Definition::new(name)) {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(e) => Err(failed(e)),
     }
 }
 

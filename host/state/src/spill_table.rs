@@ -1,5 +1,6 @@
 //! The part of a table in the spill file of its worker: how rows are written, looked up and scanned.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -14,10 +15,12 @@ use flowgate_base::error::{Error, Result};
 /// The redb tables of one table of ours, or of the small tables of one slot, which share them.
 #[derive(Debug)]
 pub(crate) struct SpillSpace {
-    file: Arc<SpillFile>,
-    rows: String,
-    /// Keys of rows that spilled before their changes were visited.
-    changed: String,
+    pub(crate) file: Arc<SpillFile>,
+    pub(crate) rows: String,
+    /// Its number in the file.
+    number: u64,
+    /// The epochs of which it has tables of the keys of changed rows.
+    epochs: Mutex<BTreeSet<u32>>,
     /// Keys that are due, by [`DueReason`].
     due: [String; 2],
     /// Whether it has records other than rows.
@@ -36,7 +39,8 @@ impl SpillSpace {
         Arc::new(SpillSpace {
             file: Arc::clone(file),
             rows: name("rows"),
-            changed: name("changed"),
+            number,
+            epochs: Mutex::default(),
             due: DueReason::ALL.map(|reason| name(&format!("due-{}", reason as usize))),
             has_notes: AtomicBool::new(false),
             next: AtomicU64::new(0),
@@ -44,8 +48,30 @@ impl SpillSpace {
         })
     }
 
-    fn names(&self) -> [&str; 4] {
-        [&self.rows, &self.changed, &self.due[0], &self.due[1]]
+    fn names(&self) -> [&str; 3] {
+        [&self.rows, &self.due[0], &self.due[1]]
+    }
+
+    /// The name of the table of the keys of rows that spilled with changes of this epoch.
+    pub(crate) fn changed(&self, epoch: u32) -> String {
+        format!("changed-{}-{epoch}", self.number)
+    }
+
+    /// Forgets which rows spilled with changes up to this epoch.
+    ///
+    /// # Errors
+    /// The spill file cannot be written: the outside world's.
+    pub(crate) fn forget_changed(&self, up_to: u32) -> Result<()> {
+        let mut epochs = self.epochs.lock().unwrap_or_else(PoisonError::into_inner);
+        let later = epochs.split_off(&(up_to + 1));
+        let old = std::mem::replace(&mut *epochs, later);
+        self.drop_changed(old)
+    }
+
+    fn drop_changed(&self, epochs: BTreeSet<u32>) -> Result<()> {
+        let names: Vec<String> = epochs.into_iter().map(|epoch| self.changed(epoch)).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        if names.is_empty() { Ok(()) } else { self.file.drop_tables(&names) }
     }
 
     /// Changes the tables in one transaction, which is dropped if `change` fails.
@@ -80,6 +106,8 @@ impl Drop for SpillSpace {
     fn drop(&mut self) {
         // Other tables then use its pages. Pages that cannot be freed go with the file.
         let _ = self.file.drop_tables(&self.names());
+        let epochs = std::mem::take(&mut *self.epochs.lock().unwrap_or_else(PoisonError::into_inner));
+        let _ = self.drop_changed(epochs);
     }
 }
 
@@ -102,10 +130,13 @@ impl SharedSpace {
 /// The part of one table in the file.
 #[derive(Debug)]
 pub(crate) struct SpillTable {
-    space: Arc<SpillSpace>,
-    /// Its number in a shared space.
-    number: Option<u64>,
+    pub(crate) space: Arc<SpillSpace>,
+    pub(crate) place: Place,
 }
+
+/// The number of a table in a shared space; `None`: the space is its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place(pub(crate) Option<u64>);
 
 /// Keys with their due times, by [`DueReason`].
 #[derive(Debug, Default)]
@@ -134,37 +165,10 @@ fn read_due(bytes: &[u8]) -> Result<(i64, &[u8])> {
 /// Bytes of the number before a key in a shared space.
 const NUMBER_BYTES: usize = size_of::<u64>();
 
-impl SpillTable {
-    /// Creates a table with a space of its own.
-    pub(crate) fn new(file: &Arc<SpillFile>) -> Self {
-        SpillTable { space: SpillSpace::new(file), number: None }
-    }
-
-    /// Creates a table in a shared space.
-    pub(crate) fn sharing(space: &Arc<SpillSpace>) -> Self {
-        SpillTable { space: Arc::clone(space), number: Some(space.next.fetch_add(1, Relaxed)) }
-    }
-
-    /// Returns the number by which [`SpillTable::sharing_as`] opens it again; the rows stay. Returns itself if it has a space of
-    /// its own.
-    pub(crate) fn into_number(mut self) -> std::result::Result<u64, Self> {
-        // Without its number, nothing is removed.
-        self.number.take().ok_or(self)
-    }
-
-    /// Opens the table of this number in a shared space.
-    pub(crate) fn sharing_as(space: &Arc<SpillSpace>, number: u64) -> Self {
-        SpillTable { space: Arc::clone(space), number: Some(number) }
-    }
-
-    /// Whether the space is shared.
-    pub(crate) fn is_shared(&self) -> bool {
-        self.number.is_some()
-    }
-
+impl Place {
     /// Returns a key with the number of the table, if the space is shared; `buffer` is the memory for it.
-    fn inside<'a>(&self, key: &'a [u8], buffer: &'a mut Vec<u8>) -> &'a [u8] {
-        let Some(number) = self.number else { return key };
+    pub(crate) fn inside<'a>(&self, key: &'a [u8], buffer: &'a mut Vec<u8>) -> &'a [u8] {
+        let Some(number) = self.0 else { return key };
         buffer.clear();
         buffer.extend_from_slice(&number.to_be_bytes());
         buffer.extend_from_slice(key);
@@ -172,14 +176,14 @@ impl SpillTable {
     }
 
     /// Returns a key of the space without the number of the table.
-    fn outside<'a>(&self, key: &'a [u8]) -> &'a [u8] {
-        if self.number.is_some() { key.get(NUMBER_BYTES..).unwrap_or_default() } else { key }
+    pub(crate) fn outside<'a>(&self, key: &'a [u8]) -> &'a [u8] {
+        if self.0.is_some() { key.get(NUMBER_BYTES..).unwrap_or_default() } else { key }
     }
 
     /// Returns the bounds of the table's keys in the space, from after `after` on.
-    fn range(&self, after: Option<&[u8]>) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+    pub(crate) fn range(&self, after: Option<&[u8]>) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
         let prefix = |number: u64| number.to_be_bytes().to_vec();
-        let from = match (after, self.number) {
+        let from = match (after, self.0) {
             (Some(after), _) => {
                 let mut buffer = Vec::new();
                 Bound::Excluded(self.inside(after, &mut buffer).to_vec())
@@ -187,19 +191,49 @@ impl SpillTable {
             (None, Some(number)) => Bound::Included(prefix(number)),
             (None, None) => Bound::Unbounded,
         };
-        (from, self.number.map_or(Bound::Unbounded, |number| Bound::Excluded(prefix(number + 1))))
+        (from, self.0.map_or(Bound::Unbounded, |number| Bound::Excluded(prefix(number + 1))))
+    }
+}
+
+impl SpillTable {
+    /// Creates a table with a space of its own.
+    pub(crate) fn new(file: &Arc<SpillFile>) -> Self {
+        SpillTable { space: SpillSpace::new(file), place: Place(None) }
     }
 
-    /// Writes rows, which replace those of the same keys, and notes those as changed for whose number `tracked` returns true.
+    /// Creates a table in a shared space.
+    pub(crate) fn sharing(space: &Arc<SpillSpace>) -> Self {
+        SpillTable::sharing_as(space, space.next.fetch_add(1, Relaxed))
+    }
+
+    /// Returns the number by which [`SpillTable::sharing_as`] opens it again; the rows stay. Returns itself if it has a space of
+    /// its own.
+    pub(crate) fn into_number(mut self) -> std::result::Result<u64, Self> {
+        // Without its number, nothing is removed.
+        self.place.0.take().ok_or(self)
+    }
+
+    /// Opens the table of this number in a shared space.
+    pub(crate) fn sharing_as(space: &Arc<SpillSpace>, number: u64) -> Self {
+        SpillTable { space: Arc::clone(space), place: Place(Some(number)) }
+    }
+
+    /// Whether the space is shared.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.place.0.is_some()
+    }
+
+    /// Writes rows, which replace those of the same keys, and notes those as changed in `epoch` for whose number `tracked` returns true.
     /// Removes other keys first. Notes keys that are due.
     pub(crate) fn write<'k>(
         &self,
         records: &mut Records,
         due: &DueKeys,
+        epoch: u32,
         tracked: impl Fn(u32) -> bool,
         remove: impl Iterator<Item = &'k [u8]>,
     ) -> Result<()> {
-        self.space.write(|transaction| self.write_in(transaction, records, due, tracked, remove))
+        self.space.write(|transaction| self.write_in(transaction, records, due, epoch, tracked, remove))
     }
 
     /// Does the same as [`SpillTable::write`] within a transaction of [`SpillSpace::write`].
@@ -208,6 +242,7 @@ impl SpillTable {
         transaction: &WriteTransaction,
         records: &mut Records,
         due: &DueKeys,
+        epoch: u32,
         tracked: impl Fn(u32) -> bool,
         remove: impl Iterator<Item = &'k [u8]>,
     ) -> Result<()> {
@@ -215,26 +250,26 @@ impl SpillTable {
         let mut buffer = Vec::new();
         let mut table = transaction.open_table(Definition::new(&self.space.rows)).map_err(failed)?;
         for key in remove {
-            table.remove(self.inside(key, &mut buffer)).map_err(failed)?;
+            table.remove(self.place.inside(key, &mut buffer)).map_err(failed)?;
         }
         for record in &records.entries {
-            let key = self.inside(record.key(&records.bytes), &mut buffer);
+            let key = self.place.inside(record.key(&records.bytes), &mut buffer);
             table.insert(key, record.value(&records.bytes)).map_err(failed)?;
         }
         self.space.file.job.note_written(records.entries.len(), records.bytes.len());
         let noted: Vec<&Record> = records.entries.iter().filter(|record| tracked(record.number)).collect();
         if !noted.is_empty() {
-            self.space.has_notes.store(true, Relaxed);
-            let mut table = transaction.open_table(Definition::new(&self.space.changed)).map_err(failed)?;
+            self.space.epochs.lock().unwrap_or_else(PoisonError::into_inner).insert(epoch);
+            let mut table = transaction.open_table(Definition::new(&self.space.changed(epoch))).map_err(failed)?;
             for record in noted {
-                table.insert(self.inside(record.key(&records.bytes), &mut buffer), &[][..]).map_err(failed)?;
+                table.insert(self.place.inside(record.key(&records.bytes), &mut buffer), &[][..]).map_err(failed)?;
             }
         }
         for (keys, name) in due.0.iter().zip(&self.space.due).filter(|(keys, _)| !keys.is_empty()) {
             self.space.has_notes.store(true, Relaxed);
             let mut table = transaction.open_table(Definition::new(name)).map_err(failed)?;
             for key in keys {
-                table.insert(self.inside(key, &mut buffer), &[][..]).map_err(failed)?;
+                table.insert(self.place.inside(key, &mut buffer), &[][..]).map_err(failed)?;
             }
         }
         Ok(())
@@ -253,7 +288,7 @@ impl SpillTable {
         let Some(table) = self.space.file.open(&self.space.rows)? else { return Ok(()) };
         let (mut buffer, mut rows, mut bytes) = (Vec::new(), 0, 0);
         for record in &records.entries {
-            let key = self.inside(record.key(&records.bytes), &mut buffer);
+            let key = self.place.inside(record.key(&records.bytes), &mut buffer);
             if let Some(value) = table.get(key).map_err(failed)? {
                 let (epoch, row) = read_value(value.value())?;
                 (rows, bytes) = (rows + 1, bytes + row.len());
@@ -271,9 +306,9 @@ impl SpillTable {
             let mut table =
                 transaction.open_table(Definition::new(&self.space.due[reason as usize])).map_err(failed)?;
             let mut entries = Vec::new();
-            for entry in within(&table, &self.range(None))? {
+            for entry in within(&table, &self.place.range(None))? {
                 let (entry, _) = entry.map_err(failed)?;
-                let (at, key) = read_due(self.outside(entry.value()))?;
+                let (at, key) = read_due(self.place.outside(entry.value()))?;
                 if at > until || keys.len() == limit {
                     next = Some(at);
                     break;
@@ -297,11 +332,11 @@ impl SpillTable {
     ) -> Result<bool> {
         let Some(table) = self.space.file.open(&self.space.rows)? else { return Ok(false) };
         let (mut rows, mut bytes, mut more) = (0, 0, false);
-        for entry in within(&table, &self.range(after))? {
+        for entry in within(&table, &self.place.range(after))? {
             let (key, value) = entry.map_err(failed)?;
             let (epoch, row) = read_value(value.value())?;
             (rows, bytes) = (rows + 1, bytes + row.len());
-            if !visit(self.outside(key.value()), epoch, row)? {
+            if !visit(self.place.outside(key.value()), epoch, row)? {
                 more = true;
                 break;
             }
@@ -309,39 +344,10 @@ impl SpillTable {
         self.space.file.job.note_read(rows, bytes);
         Ok(more)
     }
-
-    /// Calls `visit` with the key, the epoch and the row of each entry that is noted as changed.
-    pub(crate) fn changed(&self, mut visit: impl FnMut(&[u8], u32, &[u8]) -> Result<()>) -> Result<()> {
-        let file = &self.space.file;
-        let (Some(changed), Some(rows)) = (file.open(&self.space.changed)?, file.open(&self.space.rows)?) else {
-            return Ok(());
-        };
-        for entry in within(&changed, &self.range(None))? {
-            let (key, _) = entry.map_err(failed)?;
-            if let Some(value) = rows.get(key.value()).map_err(failed)? {
-                let (epoch, row) = read_value(value.value())?;
-                visit(self.outside(key.value()), epoch, row)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Forgets which entries are noted as changed.
-    pub(crate) fn forget_changed(&self) -> Result<()> {
-        if self.number.is_none() {
-            return self.space.file.drop_tables(&[&self.space.changed]);
-        }
-        self.space.write(|transaction| {
-            let mut table = transaction.open_table(Definition::new(&self.space.changed)).map_err(failed)?;
-            let (from, to) = self.range(None);
-            let range = (from.as_ref().map(Vec::as_slice), to.as_ref().map(Vec::as_slice));
-            table.retain_in::<&[u8], _>(range, |_, _| false).map_err(failed)
-        })
-    }
 }
 
 /// Returns the entries of a redb table between two bounds.
-fn within<'t>(
+pub(crate) fn within<'t>(
     table: &'t impl ReadableTable<&'static [u8], &'static [u8]>,
     (from, to): &(Bound<Vec<u8>>, Bound<Vec<u8>>),
 ) -> Result<redb::Range<'t, &'static [u8], &'static [u8]>> {
@@ -352,7 +358,7 @@ fn within<'t>(
 impl Drop for SpillTable {
     fn drop(&mut self) {
         // A space of its own is dropped with it.
-        if let Some(number) = self.number {
+        if let Some(number) = self.place.0 {
             self.space.gone.lock().unwrap_or_else(PoisonError::into_inner).push(number);
         }
     }

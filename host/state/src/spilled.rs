@@ -50,6 +50,8 @@ pub(crate) enum Folded {
         /// The number of keys.
         copies: u32,
         /// As that of [`Spilled`].
+        changed: u32,
+        /// As that of [`Spilled`].
         due: [Option<i64>; 2],
     },
     /// Any other table.
@@ -60,7 +62,7 @@ impl Spilled {
     /// Creates the part of a table that is about to spill `rows` rows, in the shared space if there are few.
     pub(crate) fn new(file: &Arc<SpillFile>, shared: Option<&Arc<SpillSpace>>, rows: usize) -> Self {
         let shared = shared.filter(|_| Spilled::shares(rows));
-        Spilled::of(shared.map_or_else(|| SpillTable::new(file), SpillTable::sharing), 0, [None; 2])
+        Spilled::of(shared.map_or_else(|| SpillTable::new(file), SpillTable::sharing), (0, 0), [None; 2])
     }
 
     /// Whether a table that is about to spill `rows` rows shares a space.
@@ -68,14 +70,14 @@ impl Spilled {
         rows <= SHARING_ROWS_MAX
     }
 
-    fn of(file: SpillTable, copies: usize, due: [Option<i64>; 2]) -> Self {
+    fn of(file: SpillTable, (copies, changed): (usize, usize), due: [Option<i64>; 2]) -> Self {
         Spilled {
             file,
             filter: None,
             removed: BTreeSet::new(),
             copies,
             loaded: 0,
-            changed: 0,
+            changed,
             swept: None,
             due,
             held: Held::default(),
@@ -84,21 +86,23 @@ impl Spilled {
 
     /// Returns the note that is kept while no row of the table is in memory.
     pub(crate) fn fold(mut self: Box<Self>) -> Folded {
-        let is_small = self.filter.is_none() && self.removed.is_empty() && self.changed == 0;
+        let is_small = self.filter.is_none() && self.removed.is_empty();
         self.held = Held::default();
-        let Some(copies) = u32::try_from(self.copies).ok().filter(|_| is_small) else { return Folded::Large(self) };
+        let counts = (u32::try_from(self.copies), u32::try_from(self.changed));
+        let ((Ok(copies), Ok(changed)), true) = (counts, is_small) else { return Folded::Large(self) };
         let due = self.due;
         match self.file.into_number() {
-            Ok(number) => Folded::Small { number, copies, due },
-            Err(file) => Folded::Large(Box::new(Spilled::of(file, copies as usize, due))),
+            Ok(number) => Folded::Small { number, copies, changed, due },
+            Err(file) => Folded::Large(Box::new(Spilled::of(file, (self.copies, self.changed), due))),
         }
     }
 
     /// Restores what [`Spilled::fold`] made a note of; `shared` is the space in which it was.
     pub(crate) fn unfold(folded: Folded, shared: &Arc<SpillSpace>) -> Box<Self> {
         match folded {
-            Folded::Small { number, copies, due } => {
-                Box::new(Spilled::of(SpillTable::sharing_as(shared, number), copies as usize, due))
+            Folded::Small { number, copies, changed, due } => {
+                let counts = (copies as usize, changed as usize);
+                Box::new(Spilled::of(SpillTable::sharing_as(shared, number), counts, due))
             }
             Folded::Large(spilled) => spilled,
         }
@@ -178,6 +182,14 @@ impl Folded {
         match self {
             Folded::Small { copies, .. } => *copies as usize,
             Folded::Large(spilled) => spilled.copies,
+        }
+    }
+
+    /// The number of keys that spilled with changes that no snapshot has.
+    pub(crate) fn changed(&self) -> usize {
+        match self {
+            Folded::Small { changed, .. } => *changed as usize,
+            Folded::Large(spilled) => spilled.changed,
         }
     }
 

@@ -288,6 +288,11 @@ impl StateStore {
         Ok(Arc::clone(file.insert(Arc::new(made))))
     }
 
+    /// Returns the spill file of this worker, if it was created.
+    pub(crate) fn opened_spill_file(&self) -> Option<Arc<SpillFile>> {
+        lock(&self.worker.file).clone()
+    }
+
     /// Lists a table of a slot until the listing is dropped. Tables of one slot on one worker are listed together, and have one
     /// share of the memory.
     pub(crate) fn list(&self, slot: &str, kind: SlotKind) -> Listing {

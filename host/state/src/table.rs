@@ -1,8 +1,6 @@
-//! A table: keys, and a row of columns for each. The work between batches is in `evict` and
-//! [`changes`](super::changes).
+//! A table: keys, and a row of columns for each. The work between batches is in `evict`, `freeze` and [`walk`](super::walk).
 
-use std::collections::BTreeSet;
-
+use super::frozen::Frozen;
 use super::index::KeyIndex;
 use super::key::{Key, KeyGroup, KeyGroups, Keys, hash};
 use super::marks::{DIRTY, LIVE, Mark, RowClock, STORED, TIME, USED};
@@ -12,7 +10,7 @@ use super::spill::put_key;
 use super::spill_table::SharedSpace;
 use super::spilled::Spilled;
 use super::store::{Listing, SlotKind, StateStore};
-pub use super::values::{DueReason, EntryVisitor, Values};
+pub use super::values::{DueReason, Values};
 use flowgate_base::error::Result;
 
 /// The usual limit of [`Table::load_due`].
@@ -43,10 +41,12 @@ pub struct Table<V> {
     pub(crate) home: Option<Home>,
     /// The part in the file, once a row has spilled.
     pub(crate) spilled: Option<Box<Spilled>>,
-    /// Keys that were removed since changes were last visited, in the file's encoding; `None`: changes are not noted.
-    pub(crate) gone: Option<BTreeSet<Short>>,
-    /// How often changes were visited.
+    /// Keys that were removed since the last freeze; `None`: changes are not tracked.
+    pub(crate) gone: Option<Box<KeyIndex>>,
+    /// The number of freezes with changes.
     pub(crate) epoch: u32,
+    /// What a snapshot has still to return.
+    pub(crate) frozen: Option<Box<Frozen>>,
 }
 
 /// A place in the store, of a table or of timers.
@@ -79,6 +79,7 @@ impl<V: Values> Table<V> {
             spilled: None,
             gone: None,
             epoch: 0,
+            frozen: None,
         }
     }
 
@@ -162,6 +163,9 @@ impl<V: Values> Table<V> {
     pub fn rows_of(&mut self, keys: &Keys, rows: &mut Vec<u32>) -> Result<()> {
         self.number(keys, rows);
         self.grow();
+        if self.frozen.is_some() {
+            self.keep_rows(rows);
+        }
         if self.spilled.is_some() {
             self.load_new(keys, rows)?;
         }
@@ -199,7 +203,7 @@ impl<V: Values> Table<V> {
     }
 
     /// Looks up the row of each key in memory; a new key gets a row.
-    fn number(&mut self, keys: &Keys, rows: &mut Vec<u32>) {
+    pub(crate) fn number(&mut self, keys: &Keys, rows: &mut Vec<u32>) {
         // A shared index is copied only if a key is new.
         if self.index.sharers() > 1 {
             self.index.find_rows(keys, NO_ROW, rows);
@@ -219,6 +223,7 @@ impl<V: Values> Table<V> {
             Some(row) => row,
             None => self.insert(key),
         };
+        self.keep(row);
         if self.expire(row) && self.marks[row as usize] & LIVE != 0 {
             self.values.clear(row);
         }
@@ -294,7 +299,8 @@ impl<V: Values> Table<V> {
 
     fn unless_expired(&mut self, row: u32) -> Option<u32> {
         if self.expire(row) {
-            self.remove(row);
+            // A snapshot has the time of its write, so its end need not be noted.
+            self.remove_row(row, false);
             return None;
         }
         Some(row)
@@ -317,33 +323,38 @@ impl<V: Values> Table<V> {
         Ok(())
     }
 
-    /// Marks a row as changed that was looked up to read it.
+    /// Marks a row as changed that was looked up to read it. Call it before the change: a snapshot may need the row as it is.
     pub fn mark_changed(&mut self, row: u32) {
+        self.keep(row);
         let mark = &mut self.marks[row as usize];
         *mark = *mark & (STORED | TIME) | LIVE | DIRTY | USED;
     }
 
     /// Removes the key of a row, which must have one.
     pub fn remove(&mut self, row: u32) {
-        let stored = self.marks[row as usize] & STORED != 0;
-        if stored || self.gone.is_some() {
-            self.note_removed(row, stored);
+        self.remove_row(row, true);
+    }
+
+    /// Removes the key of a row, and notes it for the next snapshot if it is `noted`.
+    pub(crate) fn remove_row(&mut self, row: u32, noted: bool) {
+        self.keep(row);
+        if let Some(gone) = self.gone.as_mut().filter(|_| noted) {
+            gone.get_or_insert(self.index.key(row));
+        }
+        if self.marks[row as usize] & STORED != 0 {
+            self.note_removed(row);
         }
         self.index.own().remove(row);
         self.values.clear(row);
         self.marks[row as usize] = 0;
     }
 
-    fn note_removed(&mut self, row: u32, stored: bool) {
+    fn note_removed(&mut self, row: u32) {
         let mut bytes = Vec::new();
         let key = self.index.key(row);
         put_key(self.key_groups().of(hash(key)), key, &mut bytes);
-        let key = Short::new(&bytes);
-        if let Some(gone) = &mut self.gone {
-            gone.insert(key.clone());
-        }
-        if let (true, Some(spilled)) = (stored, &mut self.spilled) {
-            spilled.note_removed(key);
+        if let Some(spilled) = &mut self.spilled {
+            spilled.note_removed(Short::new(&bytes));
         }
     }
 
@@ -370,7 +381,7 @@ impl<V: Values> Table<V> {
             }
             let row = self.swept as u32;
             if self.marks[self.swept] & LIVE != 0 && self.expire(row) {
-                self.remove(row);
+                self.remove_row(row, false);
             }
             self.swept += 1;
         }

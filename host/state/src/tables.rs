@@ -6,7 +6,7 @@
 //! memory. A large table spills in part, as one that stands alone does. Memory is counted table by table as tables are used: a
 //! batch costs as much as the tables that it touches, however many there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use super::spill_table::SharedSpace;
 use super::spilled::{Folded, Spilled};
 use super::store::{Report, SlotKind, StateStore};
 use super::table::{DueReason, Home, Table, Values};
+use super::tables_snapshot::FrozenTables;
 use flowgate_base::error::{Error, Result};
 
 /// A table of at most this number of bytes spills as a whole, even if less has to be freed.
@@ -32,13 +33,13 @@ pub trait Prototype: Values {
 /// Tables by number.
 #[derive(Debug)]
 pub struct Tables<V> {
-    prototype: V,
-    home: Home,
-    shared: SharedSpace,
+    pub(crate) prototype: V,
+    pub(crate) home: Home,
+    pub(crate) shared: SharedSpace,
     /// Tables that have rows in memory, or recently had some.
-    open: BTreeMap<i64, Table<V>>,
+    pub(crate) open: BTreeMap<i64, Table<V>>,
     /// Notes of tables all of whose rows are in the file.
-    folded: BTreeMap<i64, Folded>,
+    pub(crate) folded: BTreeMap<i64, Folded>,
     /// Memory of notes besides [`NOTE_BYTES`] each.
     folded_bytes: usize,
     /// Keys of the tables in `folded`.
@@ -47,6 +48,14 @@ pub struct Tables<V> {
     used: Vec<i64>,
     /// Numbers of tables with rows that stay in memory while they are used.
     holding: Vec<i64>,
+    /// Numbers of tables that the last snapshot has; `None`: changes are not tracked.
+    pub(crate) saved: Option<BTreeSet<i64>>,
+    /// Those of them that were removed since.
+    pub(crate) gone: Vec<i64>,
+    /// The number of freezes with changes.
+    pub(crate) epoch: u32,
+    /// What a snapshot has still to return.
+    pub(crate) frozen: Option<Box<FrozenTables<V>>>,
 }
 
 impl<V: Prototype> Tables<V> {
@@ -63,6 +72,10 @@ impl<V: Prototype> Tables<V> {
             folded_keys: 0,
             used: Vec::new(),
             holding: Vec::new(),
+            saved: None,
+            gone: Vec::new(),
+            epoch: 0,
+            frozen: None,
         }
     }
 
@@ -80,12 +93,14 @@ impl<V: Prototype> Tables<V> {
     pub fn make(&self) -> Table<V> {
         let (listing, shared) = (self.home.listing.sibling(), Some(self.shared.clone()));
         let home = Home { store: self.home.store.clone(), listing, shared };
-        Table { home: Some(home), ..Table::new(self.prototype.fresh()) }
+        let gone = self.saved.as_ref().map(|_| Box::default());
+        Table { home: Some(home), gone, epoch: self.epoch, ..Table::new(self.prototype.fresh()) }
     }
 
     /// Adds a table of [`Tables::make`] under a number that no other has.
-    pub fn insert(&mut self, number: i64, table: Table<V>) {
+    pub fn insert(&mut self, number: i64, mut table: Table<V>) {
         self.used.push(number);
+        table.epoch = self.epoch;
         self.open.insert(number, table);
     }
 
@@ -151,6 +166,10 @@ impl<V: Prototype> Tables<V> {
 
     /// Removes the table of a number, and returns the number of its keys.
     pub fn remove(&mut self, number: i64) -> Option<usize> {
+        self.note_gone(number);
+        if self.frozen.is_some() {
+            return self.remove_frozen(number);
+        }
         let Some(folded) = self.forget_note(number) else {
             return self.open.remove(&number).map(|table| table.len());
         };
@@ -163,16 +182,34 @@ impl<V: Prototype> Tables<V> {
         Some(keys)
     }
 
-    /// Removes and returns the first table, if its number is less than `end`.
+    /// Removes a table whose rows a snapshot may still need.
+    fn remove_frozen(&mut self, number: i64) -> Option<usize> {
+        let table = match self.unfold(number) {
+            Ok(Some(table)) => table,
+            _ => self.open.remove(&number)?,
+        };
+        let keys = table.len();
+        if self.take_left(number) {
+            self.set_aside(table);
+        }
+        self.report_notes();
+        Some(keys)
+    }
+
+    /// Removes and returns the first table, if its number is less than `end`. If a snapshot still needs rows of it, they are first
+    /// written to parts.
     ///
     /// # Errors
     /// See [`Tables::get`].
     pub fn pop_before(&mut self, end: i64) -> Result<Option<Table<V>>> {
         let Some(first) = self.first_from(i64::MIN).filter(|first| *first < end) else { return Ok(None) };
-        match self.unfold(first)? {
-            Some(table) => Ok(Some(table)),
-            None => Ok(self.open.remove(&first)),
+        self.note_gone(first);
+        let unfolded = self.unfold(first)?;
+        let Some(mut table) = unfolded.or_else(|| self.open.remove(&first)) else { return Ok(None) };
+        if self.take_left(first) {
+            self.drain(&mut table)?;
         }
+        Ok(Some(table))
     }
 
     /// Calls `visit` with the table of a number, if there is one: as [`Tables::visit`].
@@ -206,7 +243,7 @@ impl<V: Prototype> Tables<V> {
         }
     }
 
-    fn put_back(&mut self, number: i64, table: Table<V>) {
+    pub(crate) fn put_back(&mut self, number: i64, table: Table<V>) {
         if !table.is_foldable() {
             self.used.push(number);
             self.open.insert(number, table);
@@ -236,7 +273,9 @@ impl<V: Prototype> Tables<V> {
             (folded, Some(space)) => Spilled::unfold(folded, space),
             (_, None) => return Err(Error::internal("a table was spilled without a file")),
         };
-        Ok(Some(Table { spilled: Some(spilled), ..self.make() }))
+        let mut table = Table { spilled: Some(spilled), ..self.make() };
+        self.freeze_unfolded(number, &mut table);
+        Ok(Some(table))
     }
 
     /// Call it between batches: reports the memory of the tables that were used, and spills tables if memory is short. Row numbers

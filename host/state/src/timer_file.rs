@@ -3,11 +3,13 @@
 //! A timer is in memory or here, never in both. Two redb tables have it:
 //!
 //! ```text
-//! by rank:  clock, 1 byte | rank: time, 8 bytes | sequence number, 8 bytes  ->  a frame (see `codec`) of: its name
-//! by name:  its name (see `timer_name`)                                     ->  sequence number, 8 bytes
+//! by rank:  clock, 1 byte | rank: time, 8 bytes | sequence number, 8 bytes | hash of its name, 8 bytes
+//!                                          ->  a frame (see `codec`) of: its name
+//! by name:  its name (see `timer_name`)    ->  sequence number, 8 bytes
 //! ```
 //!
-//! Numbers are big-endian, the time with the sign bit inverted, so that a clock's timers are in the order in which they fire.
+//! Numbers are big-endian, the time with the sign bit inverted, so that a clock's timers are in the order in which they fire. Timers
+//! that several workers set before a restart may have one rank: they differ in the hash, `xxh3_64`.
 
 use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Included};
@@ -73,7 +75,15 @@ pub(crate) struct TimerFile {
     name: Vec<u8>,
 }
 
-/// Encodes a rank.
+/// Encodes the rank and the name of a timer.
+fn ranked_key(clock: Clock, rank: Rank, name: &[u8]) -> [u8; 25] {
+    let mut key = [0; 25];
+    key[..17].copy_from_slice(&rank_key(clock, rank));
+    key[17..].copy_from_slice(&xxh3_64(name).to_be_bytes());
+    key
+}
+
+/// Encodes a rank: at or before the timers that have it.
 fn rank_key(clock: Clock, (time, sequence): Rank) -> [u8; 17] {
     let mut key = [clock as u8; 17];
     key[1..9].copy_from_slice(&ordered(time));
@@ -89,8 +99,9 @@ fn read_sequence(bytes: &[u8]) -> Result<u64> {
 /// Decodes an entry of the table by rank: the rank and the name.
 fn read_ranked<'a>(key: &[u8], value: &'a [u8]) -> Result<(Rank, &'a [u8])> {
     let lacking = || Error::internal("a spilled timer has no rank");
-    let (time, sequence) = key.get(1..).and_then(<[u8]>::split_first_chunk).ok_or_else(lacking)?;
-    Ok(((read_ordered(*time), read_sequence(sequence)?), codec::unframe(value)?))
+    let (time, rest) = key.get(1..).and_then(<[u8]>::split_first_chunk).ok_or_else(lacking)?;
+    let (sequence, _) = rest.split_first_chunk().ok_or_else(lacking)?;
+    Ok(((read_ordered(*time), u64::from_be_bytes(*sequence)), codec::unframe(value)?))
 }
 
 impl TimerFile {
@@ -150,9 +161,9 @@ impl TimerFile {
         found.map(|sequence| read_sequence(sequence.value())).transpose()
     }
 
-    /// Clears a timer, and returns whether it was in the file.
-    pub(crate) fn clear(&mut self, timer: Named<'_>) -> Result<bool> {
-        let Some(sequence) = self.find(timer)? else { return Ok(false) };
+    /// Clears a timer, and returns its sequence number, if it was in the file.
+    pub(crate) fn clear(&mut self, timer: Named<'_>) -> Result<Option<u64>> {
+        let Some(sequence) = self.find(timer)? else { return Ok(None) };
         self.cleared.insert(Short::new(&self.name));
         self.counts[timer.clock as usize] -= 1;
         let rank = (timer.time, sequence);
@@ -164,25 +175,20 @@ impl TimerFile {
             })?;
             self.first[timer.clock as usize] = next;
         }
-        Ok(true)
+        Ok(Some(sequence))
     }
 
-    /// Calls `visit` with every timer of a clock in the order in which they fire.
-    pub(crate) fn each(&self, clock: Clock, mut visit: impl FnMut(Rank, &[u8]) -> Result<()>) -> Result<()> {
-        self.scan(clock, None, |rank, name| visit(rank, name).map(|()| true))
-    }
-
-    /// Calls `visit` with the timers of a clock after a rank, until it returns false.
-    fn scan(
+    /// Calls `visit` with the timers of a clock from a rank on, in the order in which they fire, until it returns false.
+    pub(crate) fn scan(
         &self,
         clock: Clock,
-        after: Option<Rank>,
+        from: Option<Rank>,
         mut visit: impl FnMut(Rank, &[u8]) -> Result<bool>,
     ) -> Result<()> {
         let Some(by_rank) = self.file.open(&self.by_rank)? else { return Ok(()) };
-        let (start, end, after) = ([clock as u8], [clock as u8 + 1], after.map(|rank| rank_key(clock, rank)));
-        let from = after.as_ref().map_or(Included(&start[..]), |after| Excluded(&after[..]));
-        for entry in by_rank.range::<&[u8]>((from, Excluded(&end[..]))).map_err(failed)? {
+        let (start, end, from) = ([clock as u8], [clock as u8 + 1], from.map(|rank| rank_key(clock, rank)));
+        let from = from.as_ref().map_or(&start[..], |from| &from[..]);
+        for entry in by_rank.range::<&[u8]>((Included(from), Excluded(&end[..]))).map_err(failed)? {
             let (key, value) = entry.map_err(failed)?;
             let (rank, name) = read_ranked(key.value(), value.value())?;
             if !self.cleared.contains(name) && !visit(rank, name)? {
@@ -202,7 +208,7 @@ impl TimerFile {
                 let Named { clock, time, .. } = read_name(name.as_slice())?;
                 if let Some(sequence) = by_name.remove(name.as_slice()).map_err(failed)? {
                     let rank = (time, read_sequence(sequence.value())?);
-                    by_rank.remove(&rank_key(clock, rank)[..]).map_err(failed)?;
+                    by_rank.remove(&ranked_key(clock, rank, name.as_slice())[..]).map_err(failed)?;
                 }
             }
             change(&mut by_rank, &mut by_name)
@@ -224,7 +230,7 @@ impl TimerFile {
             for (rank, name) in timers.iter() {
                 value.clear();
                 codec::frame(&mut value, |out| out.extend_from_slice(name.as_slice()));
-                by_rank.insert(&rank_key(clock, *rank)[..], value.as_slice()).map_err(failed)?;
+                by_rank.insert(&ranked_key(clock, *rank, name.as_slice())[..], value.as_slice()).map_err(failed)?;
             }
             timers.sort_unstable_by(|(_, a), (_, b)| a.cmp(b));
             for ((_, sequence), name) in timers.iter() {
@@ -271,7 +277,7 @@ impl TimerFile {
                 taken.push((rank, Short::new(name)));
             }
             for (rank, name) in &taken {
-                by_rank.remove(&rank_key(clock, *rank)[..]).map_err(failed)?;
+                by_rank.remove(&ranked_key(clock, *rank, name.as_slice())[..]).map_err(failed)?;
                 by_name.remove(name.as_slice()).map_err(failed)?;
             }
             Ok((taken, next))

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::ops::Bound::{Excluded, Unbounded};
 
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
@@ -91,6 +92,7 @@ impl Queue {
         let (first, last) = self.times.entry(timer.time).or_insert((NONE, NONE));
         let mut before = match behind {
             None => *last,
+            Some(_) if *last != NONE && self.timers[*last as usize].sequence <= timer.sequence => *last,
             Some(behind) if behind != NONE && self.timers[behind as usize].time == timer.time => behind,
             Some(_) => NONE,
         };
@@ -164,10 +166,27 @@ impl Queue {
 
     /// All timers, in the order in which they fire.
     pub(crate) fn in_order(&self) -> impl Iterator<Item = &Timer> {
-        let timer = |at: u32| self.timers.get(at as usize);
-        self.times
-            .values()
-            .flat_map(move |(first, _)| std::iter::successors(timer(*first), move |before| timer(before.after)))
+        self.after(None, NONE).map(|(_, timer)| timer)
+    }
+
+    /// The timers after a rank and their places, in the order in which they fire. `place` is where the timer of the rank was, from
+    /// which the search among timers of the same time may begin; `NONE`: it is not known.
+    pub(crate) fn after(&self, after: Option<Rank>, place: u32) -> impl Iterator<Item = (u32, &Timer)> {
+        let at = move |at: u32| self.timers.get(at as usize).map(|timer| (at, timer));
+        let list = move |first: u32| std::iter::successors(at(first), move |(_, timer)| at(timer.after));
+        let (time, sequence) = after.unwrap_or((i64::MIN, 0));
+        let first = self.times.get(&time).map(|(first, _)| *first);
+        let same =
+            first.map(|first| if after.is_some() && self.is_at(place, (time, sequence)) { place } else { first });
+        let same = list(same.unwrap_or(NONE));
+        let same = same.skip_while(move |(_, timer)| after.is_some() && timer.sequence <= sequence);
+        same.chain(self.times.range((Excluded(time), Unbounded)).flat_map(move |(_, (first, _))| list(*first)))
+    }
+
+    /// Whether the timer of a place has this rank, and is set.
+    fn is_at(&self, place: u32, rank: Rank) -> bool {
+        let Some(timer) = self.timers.get(place as usize).filter(|timer| timer.rank() == rank) else { return false };
+        self.set.find(timer.hash(), |at| *at == place).is_some()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -7,7 +7,7 @@ use super::short::Short;
 use super::store::{Report, SlotKind, StateStore, share};
 use super::table::Home;
 use super::timer_file::{AtOnce, Ranked, TimerFile};
-use super::timer_log::TimerLog;
+use super::timer_log::{FrozenTimers, TimerLog};
 use super::timer_name::{Named, read_name};
 use super::timer_queue::{NONE, Queue, Timer};
 use flowgate_base::error::Result;
@@ -43,15 +43,17 @@ pub struct Timers {
     /// By row of a key, the number of its timers in memory.
     uses: Vec<u32>,
     /// By clock.
-    queues: [Queue; 2],
-    /// The sequence number of the timer that was set last.
-    sequence: u64,
+    pub(crate) queues: [Queue; 2],
+    /// The greatest sequence number of a timer.
+    pub(crate) sequence: u64,
     pub(crate) home: Option<Home>,
     at_once: AtOnce,
     /// Spilled timers, once there were any.
     file: Option<Box<TimerFile>>,
-    /// The changes; `None`: they are not noted.
+    /// The changes; `None`: they are not tracked.
     pub(crate) log: Option<TimerLog>,
+    /// What a snapshot has still to return.
+    pub(crate) frozen: Option<Box<FrozenTimers>>,
 }
 
 /// Timers that were due, ordered by time, then by when they were set.
@@ -92,7 +94,7 @@ impl Timers {
         self.sequence += 1;
         self.queues[clock as usize].push(Timer::new(row, (time, self.sequence), tag));
         if let Some(log) = &mut self.log {
-            log.set(key, clock, time, tag);
+            log.set(key, clock, (time, self.sequence), tag);
         }
         Ok(())
     }
@@ -104,23 +106,26 @@ impl Timers {
     pub fn clear(&mut self, key: Key<'_>, clock: Clock, time: i64, tag: u64) -> Result<()> {
         let queue = &mut self.queues[clock as usize];
         let row = self.keys.find(key);
-        if let Some((row, at)) = row.and_then(|row| Some((row, queue.find(row, time, tag)?))) {
-            queue.remove(at)?;
+        let sequence = if let Some((row, at)) = row.and_then(|row| Some((row, queue.find(row, time, tag)?))) {
+            let timer = queue.remove(at)?;
             self.release(row);
+            timer.sequence
         } else {
             let Some(file) = &mut self.file else { return Ok(()) };
-            if !file.clear(Named { key, clock, time, tag })? {
-                return Ok(());
-            }
+            let Some(sequence) = file.clear(Named { key, clock, time, tag })? else { return Ok(()) };
+            sequence
+        };
+        if let Some(frozen) = &mut self.frozen {
+            frozen.keep(key, clock, (time, sequence), tag);
         }
         if let Some(log) = &mut self.log {
-            log.gone(key, clock, time, tag);
+            log.gone(key, clock, (time, sequence), tag);
         }
         Ok(())
     }
 
     /// Counts a timer of a key, and returns the key's row.
-    fn hold(&mut self, key: Key<'_>) -> u32 {
+    pub(crate) fn hold(&mut self, key: Key<'_>) -> u32 {
         let row = self.keys.get_or_insert(key);
         if self.uses.len() <= row as usize {
             self.uses.resize(row as usize + 1, 0);
@@ -152,8 +157,11 @@ impl Timers {
             let Some((_, first)) = queue.first().filter(|(time, _)| *time <= up_to) else { break };
             let timer = queue.remove(first)?;
             let key = self.keys.key(timer.key);
+            if let Some(frozen) = &mut self.frozen {
+                frozen.keep(key, clock, timer.rank(), timer.tag);
+            }
             if let Some(log) = &mut self.log {
-                log.gone(key, clock, timer.time, timer.tag);
+                log.gone(key, clock, timer.rank(), timer.tag);
             }
             due.key_of.push(due.keys.get_or_insert(key));
             due.times.push(timer.time);
@@ -188,19 +196,40 @@ impl Timers {
     }
 
     /// Calls `visit` with every timer of a clock, in the order in which they fire.
+    #[cfg(test)]
     pub(crate) fn each(&self, clock: Clock, mut visit: impl FnMut(Key<'_>, i64, u64)) -> Result<()> {
-        let mut kept = self.queues[clock as usize].in_order().peekable();
+        self.each_after(clock, None, NONE, |key, (time, _), tag, _| {
+            visit(key, time, tag);
+            true
+        })
+    }
+
+    /// Calls `visit` with the timers of a clock after a rank, in the order in which they fire, until it returns false: the key, the rank,
+    /// the tag, and the place in memory, which is [`NONE`] for a timer in the file. `place` is where the timer of the rank was in memory.
+    pub(crate) fn each_after(
+        &self,
+        clock: Clock,
+        after: Option<Rank>,
+        place: u32,
+        mut visit: impl FnMut(Key<'_>, Rank, u64, u32) -> bool,
+    ) -> Result<()> {
+        let mut kept = self.queues[clock as usize].after(after, place).peekable();
+        let mut goes_on = true;
         if let Some(file) = &self.file {
-            file.each(clock, |rank, name| {
-                while let Some(timer) = kept.next_if(|timer| timer.rank() < rank) {
-                    visit(self.keys.key(timer.key), timer.time, timer.tag);
+            file.scan(clock, after.map(|(time, sequence)| (time, sequence + 1)), |rank, name| {
+                while let Some((at, timer)) = kept.next_if(|(_, timer)| goes_on && timer.rank() < rank) {
+                    goes_on = visit(self.keys.key(timer.key), timer.rank(), timer.tag, at);
                 }
-                let Named { key, time, tag, .. } = read_name(name)?;
-                visit(key, time, tag);
-                Ok(())
+                if goes_on {
+                    let Named { key, tag, .. } = read_name(name)?;
+                    goes_on = visit(key, rank, tag, NONE);
+                }
+                Ok(goes_on)
             })?;
         }
-        kept.for_each(|timer| visit(self.keys.key(timer.key), timer.time, timer.tag));
+        while goes_on && let Some((at, timer)) = kept.next() {
+            goes_on = visit(self.keys.key(timer.key), timer.rank(), timer.tag, at);
+        }
         Ok(())
     }
 
@@ -256,9 +285,12 @@ impl Timers {
 
     fn report(&self) {
         if let Some(home) = &self.home {
-            let filter = self.file.as_ref().map_or(0, |file| file.bytes());
-            let (keys, bytes, spilled) = (self.kept(), self.bytes() + filter, self.spilled());
-            home.listing.report(Report { keys, bytes, pinned: filter, spilled, dirty: 0 });
+            // What waits for a snapshot cannot spill.
+            let log = self.log.as_ref().map_or(0, TimerLog::bytes);
+            let pinned = self.file.as_ref().map_or(0, |file| file.bytes()) + log;
+            let pinned = pinned + self.frozen.as_ref().map_or(0, |frozen| frozen.bytes());
+            let (keys, bytes, spilled) = (self.kept(), self.bytes() + pinned, self.spilled());
+            home.listing.report(Report { keys, bytes, pinned, spilled, dirty: 0 });
         }
     }
 

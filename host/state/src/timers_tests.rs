@@ -17,8 +17,6 @@ enum Step {
     Settle,
     /// This number of timers goes to the file.
     Spill(usize),
-    /// Changes go to the copy.
-    Changes,
 }
 
 fn clock() -> impl Strategy<Value = Clock> {
@@ -35,7 +33,6 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (clock(), prop_oneof![-1i64..8, Just(i64::MAX)], 0usize..7).prop_map(|(by, to, limit)| Step::Due(by, to, limit)),
         1 => Just(Step::Settle),
         2 => (0usize..9).prop_map(Step::Spill),
-        1 => Just(Step::Changes),
     ]
 }
 
@@ -73,19 +70,14 @@ proptest! {
     fn timers_fire_once_and_in_order(
         steps in prop::collection::vec(step(), 0..120),
         enough: bool,
-        tracked_from in 0usize..40,
         at_once in (1usize..4, 1usize..5, 0usize..3, 1usize..4),
     ) {
         let at_once = AtOnce { spilled: at_once.0, loaded: at_once.1, ahead: at_once.2, cleared: at_once.3 };
         let job = JobStores::new(if enough { u64::MAX } else { 0 }, None, 7, 1);
         let store = StateStore::new(&job);
-        let mut timers = Timers { at_once, ..Timers::new(&store.of_operator("first")) };
-        let mut copy = Timers { at_once, ..Timers::new(&store.of_operator("second")) };
+        let mut timers = Timers { at_once, ..Timers::new(&store) };
         let mut model: Vec<Model> = Vec::new();
-        for (i, step) in steps.into_iter().enumerate() {
-            if i == tracked_from {
-                timers.track_changes().unwrap();
-            }
+        for step in steps {
             match step {
                 Step::Set(timer) => {
                     let (clock, time, k, tag) = timer;
@@ -112,7 +104,6 @@ proptest! {
                 }
                 Step::Settle => {
                     timers.settle().unwrap();
-                    copy.settle().unwrap();
                     let figures = &job.figures()[0];
                     prop_assert_eq!((figures.keys + figures.spilled_keys) as usize, model.len());
                     prop_assert!(enough || figures.keys == 0, "there is memory for none");
@@ -120,12 +111,6 @@ proptest! {
                 Step::Spill(count) => {
                     if !enough && timers.kept() > 0 {
                         timers.spill(count.min(timers.kept())).unwrap();
-                    }
-                }
-                Step::Changes => {
-                    if i >= tracked_from {
-                        timers.changes(&mut |change| copy.restore(change)).unwrap();
-                        prop_assert_eq!(listed(&copy), listed(&timers), "a copy that takes all changes is equal");
                     }
                 }
             }

@@ -1,9 +1,15 @@
-//! The columns of a table: they can grow, be encoded, and return what has changed.
+//! The columns of a table: they can grow, be encoded, and be stored as columns of a snapshot.
 
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use arrow_array::builder::BinaryBuilder;
+use arrow_array::cast::AsArray;
+use arrow_schema::{DataType, Field};
+
+use super::part::PART_BYTES;
+use super::snapshot::{Change, Extent};
 use flowgate_base::error::{Error, Result};
-
-/// Receives an entry (`None`: the key's only value) and its value in the encoding of stored state (`None`: it was removed).
-pub type EntryVisitor<'a> = &'a mut dyn FnMut(Option<&[u8]>, Option<&[u8]>) -> Result<()>;
 
 /// Why a row is due: something has to find it at a time, in memory or not. A row has a time for each reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,38 +67,81 @@ pub trait Values {
         None
     }
 
-    /// Starts to note which entries of rows change.
-    fn track(&mut self) {}
-
-    /// Whether the row is new since changes were last visited: then [`Values::changes`] visits all of it. Rows of a single value
-    /// are always visited whole, and need not say so.
-    fn is_new(&self, _row: u32) -> bool {
+    /// Whether a row has entries, each of which is a row of a part of its own.
+    fn has_entries(&self) -> bool {
         false
     }
 
-    /// Calls `visit` with the changes of a row since the last call; the row as one value, where it has no entries.
-    ///
-    /// # Errors
-    /// `visit` fails.
-    fn changes(&mut self, row: u32, visit: EntryVisitor<'_>) -> Result<()> {
-        let mut value = Vec::new();
-        self.encode(row, &mut value);
-        visit(None, Some(&value))
+    /// The columns of a row in a snapshot: by default one of bytes, `value`.
+    fn fields(&self) -> Vec<Field> {
+        vec![Field::new("value", DataType::Binary, true)]
     }
 
-    /// Applies a change of one entry that [`Values::changes`] returned.
+    /// Returns these rows as columns of a snapshot, in order, or some of them from the first on: about `rows_max` rows of columns, some
+    /// MiB, but at least one row of the table. Rows with entries return for [`Extent::Changed`] those that have changed since
+    /// [`Values::note_saved`], for [`Extent::All`] all of them.
     ///
     /// # Errors
-    /// The bytes are not those that were returned: our mistake, or damage.
-    fn restore(&mut self, row: u32, entry: Option<&[u8]>, value: Option<&[u8]>) -> Result<()> {
-        match (entry, value) {
-            (None, Some(value)) => self.decode(row, value),
-            _ => Err(Error::internal("stored state of a single value has an entry")),
+    /// The columns cannot be built.
+    fn columns(&self, rows: &[u32], _rows_max: usize, _extent: Extent) -> Result<Columns> {
+        let (mut values, mut bytes, mut covered) = (BinaryBuilder::new(), Vec::new(), 0);
+        for row in rows {
+            bytes.clear();
+            self.encode(*row, &mut bytes);
+            values.append_value(&bytes);
+            covered += 1;
+            if values.values_slice().len() > PART_BYTES {
+                break;
+            }
         }
+        Ok(Columns::new(covered, vec![Arc::new(values.finish())]))
     }
+
+    /// Applies what [`Values::columns`] returned: row `i` of the columns to row `rows[i]`, and `changes[i]` says how. Without entries,
+    /// rows are distinct and empty, and each change is [`Change::Set`]. With entries, the changes apply in order: a row may have several,
+    /// and [`Change::RemoveKey`] empties it.
+    ///
+    /// # Errors
+    /// The columns are not those that were returned: our mistake, or damage.
+    fn set_columns(&mut self, rows: &[u32], _changes: &[Change], columns: &[ArrayRef]) -> Result<()> {
+        let lacking = || Error::internal("stored state lacks the column `value`");
+        let values = columns.first().and_then(|column| column.as_binary_opt::<i32>()).ok_or_else(lacking)?;
+        rows.iter().zip(values).try_for_each(|(row, value)| self.decode(*row, value.ok_or_else(lacking)?))
+    }
+
+    /// Notes that a snapshot has the row as it is now. Called only where changes are tracked: before the first call for a row, all of the
+    /// row counts as changed. [`Values::decode`] forgets what was noted.
+    fn note_saved(&mut self, _row: u32) {}
 
     /// Whether a row is empty, so that its key can be removed. Rows of a single value stay until they are removed.
     fn is_vacant(&self, _row: u32) -> bool {
         false
     }
+}
+
+/// Rows of a table as columns of a snapshot.
+#[derive(Debug)]
+pub struct Columns {
+    /// The number of the table's rows that these columns have.
+    pub covered: usize,
+    /// As [`Values::fields`] lists them.
+    pub columns: Vec<ArrayRef>,
+    /// `None`: each row of the columns is that of one row of the table, in order.
+    pub entries: Option<Entries>,
+}
+
+impl Columns {
+    /// Creates columns with one row for each of `covered` rows of a table.
+    pub fn new(covered: usize, columns: Vec<ArrayRef>) -> Self {
+        Columns { covered, columns, entries: None }
+    }
+}
+
+/// What the rows of columns are, where a row of the table has several, or none.
+#[derive(Debug, Default)]
+pub struct Entries {
+    /// The row of the table to which each belongs: its position among those that were requested.
+    pub of: Vec<u32>,
+    /// What each says. With [`Change::Remove`] and [`Change::RemoveKey`], columns that do not name the entry are null.
+    pub changes: Vec<Change>,
 }

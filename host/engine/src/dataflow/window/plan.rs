@@ -15,9 +15,9 @@ use flowgate_base::error::Result;
 use flowgate_base::schema::Field;
 use flowgate_base::time::EventTime;
 use flowgate_connect::limits::BATCH_ROWS_DEFAULT;
-use flowgate_state::changes::Walk;
 use flowgate_state::index::KeyIndex;
 use flowgate_state::store::{SlotKind, StateStore};
+use flowgate_state::walk::Walk;
 use flowgate_wall::{CallContext, RowFailure};
 
 /// The slot of the panes of all kinds of windows.
