@@ -7,6 +7,8 @@
 
 pub mod blackhole;
 mod blocks;
+#[cfg(test)]
+mod blocks_tests;
 pub mod code;
 mod connector;
 mod decode;

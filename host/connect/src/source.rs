@@ -29,6 +29,24 @@ impl Position {
     }
 }
 
+/// A split of a checkpoint, or one with which a job resumes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SplitState {
+    /// The split.
+    pub split: Split,
+    /// The position of its reader, of an ended split at its end; `None` where it has not been opened.
+    pub position: Option<Position>,
+    /// Whether its reader has returned [`Poll::End`]: it is not opened again.
+    pub has_ended: bool,
+}
+
+impl SplitState {
+    /// Creates the state of a split that is read from its beginning.
+    pub fn new(split: Split) -> SplitState {
+        SplitState { split, position: None, has_ended: false }
+    }
+}
+
 /// Rows that a reader has read and decoded.
 #[derive(Debug, Clone)]
 pub struct SourceRows {
@@ -115,7 +133,8 @@ pub trait SplitReader: Send {
         None
     }
 
-    /// Returns the position of the next poll: a reader opened there returns exactly the rows that this one has not returned.
+    /// Returns the position of the next poll. **E6**: a reader opened there returns exactly the rows that this one has not returned,
+    /// or opening it fails and names what was lost.
     fn position(&self) -> Position;
 
     /// Returns the progress; `None` where no end is known. Called after each poll that returned rows.
@@ -167,6 +186,23 @@ pub trait Source: Send + Sync {
     /// Returns its splits; one worker reads a split. `parallelism` is the number of workers, for sources that can divide
     /// themselves freely.
     fn splits(&self, parallelism: usize) -> Result<Vec<Split>>;
+
+    /// Returns the splits with which a job resumes, given all splits of its checkpoint. **E7**: a split that has ended stays ended; one
+    /// that has not is read on from its position; splits that are new are read from their beginning. The ended ones are returned
+    /// too: later checkpoints keep them. A renamed file may change the name of its split.
+    ///
+    /// The default is for sources whose splits are fixed: those of the checkpoint, whatever the parallelism is now. Their number may
+    /// differ from it.
+    ///
+    /// # Errors
+    /// What a split has not read yet is not there any more; the error names what was lost.
+    fn resume_splits(&self, parallelism: usize, earlier: Vec<SplitState>) -> Result<Vec<SplitState>> {
+        if earlier.is_empty() {
+            // The source is new to the job.
+            return Ok(self.splits(parallelism)?.into_iter().map(SplitState::new).collect());
+        }
+        Ok(earlier)
+    }
 
     /// Opens a split, at its beginning or at the position of an earlier reader.
     fn open(&self, split: &Split, position: Option<&Position>, waker: Waker) -> Result<Box<dyn SplitReader>>;
