@@ -1,0 +1,166 @@
+//! The client: finds running jobs, and asks them.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use crate::explain::Explanation;
+use crate::frame::{self, FrameError};
+use crate::limits::{REQUEST_BYTES_MAX, REQUEST_WITHIN, RESPONSE_BYTES_MAX, RESPONSE_WITHIN};
+use crate::message::{About, Ended, Refusal, Request, Response};
+use crate::place::{Found, Place, PlaceError};
+use crate::status::Status;
+
+/// Why a job does not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// It cannot be reached.
+    #[error("{0}")]
+    Unreachable(io::Error),
+    /// It was reached, and is silent for the time in which it has to answer.
+    #[error("it has not answered for {} s; is it paused?", .0.as_secs())]
+    Silent(Duration),
+    /// It ended before it answered.
+    #[error("it ended before it answered")]
+    Gone,
+    /// What it says is no response.
+    #[error(transparent)]
+    Frame(FrameError),
+    /// A response to another request.
+    #[error("it answered something else")]
+    Confused,
+    /// It refuses.
+    #[error("{}", .0.message)]
+    Refused(Refusal),
+}
+
+/// What was found of a job.
+#[derive(Debug)]
+pub struct Listed {
+    /// Its socket.
+    pub found: Found,
+    /// Who it says that it is.
+    pub about: Result<About, AskError>,
+}
+
+/// A client of the jobs of one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    place: Place,
+}
+
+impl Client {
+    /// Creates a client.
+    pub fn new(place: Place) -> Client {
+        Client { place }
+    }
+
+    /// Returns the jobs that run, by name and process, and the folders that were not looked into.
+    pub fn jobs(&self) -> (Vec<Listed>, Vec<PlaceError>) {
+        let (sockets, refused) = self.place.sockets();
+        let asked = sockets.into_iter().map(|found| {
+            let about = about(&found);
+            Listed { found, about }
+        });
+        // One that has ended meanwhile does not run.
+        let running = asked.filter(|job| !matches!(job.about, Err(AskError::Gone)));
+        (running.collect(), refused)
+    }
+}
+
+fn about(job: &Found) -> Result<About, AskError> {
+    match ask(job, &Request::About {})?.0 {
+        Response::About(about) => Ok(about),
+        other => Err(unexpected(other)),
+    }
+}
+
+/// Returns the state of a job.
+///
+/// # Errors
+/// It does not answer.
+pub fn status(job: &Found) -> Result<Status, AskError> {
+    match ask(job, &Request::Status {})?.0 {
+        Response::Status(status) => Ok(*status),
+        other => Err(unexpected(other)),
+    }
+}
+
+/// Returns why nothing comes out of an operator.
+///
+/// # Errors
+/// It does not answer, or has no such operator.
+pub fn explanation(job: &Found, operator: &str) -> Result<Explanation, AskError> {
+    match ask(job, &Request::Explain { operator: operator.into() })?.0 {
+        Response::Explanation(explanation) => Ok(explanation),
+        other => Err(unexpected(other)),
+    }
+}
+
+/// A job that was stopped.
+#[derive(Debug)]
+pub struct Stopped {
+    /// Whether open windows emit their results.
+    pub drains: bool,
+    connection: UnixStream,
+}
+
+/// Stops a job. With `wait`, [`Stopped::wait`] returns how it has ended.
+///
+/// # Errors
+/// It does not answer.
+pub fn stop(job: &Found, drain: bool, wait: bool) -> Result<Stopped, AskError> {
+    match ask(job, &Request::Stop { drain, wait })? {
+        (Response::Stopping { drains }, connection) => Ok(Stopped { drains, connection }),
+        (other, _) => Err(unexpected(other)),
+    }
+}
+
+impl Stopped {
+    /// Waits for the end of the job, however long it takes.
+    ///
+    /// # Errors
+    /// The job ended without saying how, as by a second signal.
+    pub fn wait(mut self) -> Result<Ended, AskError> {
+        self.connection.set_read_timeout(None).map_err(AskError::Unreachable)?;
+        match frame::read(&mut self.connection, RESPONSE_BYTES_MAX).map_err(failed)? {
+            Response::Ended(ended) => Ok(ended),
+            other => Err(unexpected(other)),
+        }
+    }
+}
+
+fn ask(job: &Found, request: &Request) -> Result<(Response, UnixStream), AskError> {
+    let mut connection = UnixStream::connect(&job.path).map_err(|error| match error.kind() {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => AskError::Gone,
+        _ => AskError::Unreachable(error),
+    })?;
+    connection.set_write_timeout(Some(REQUEST_WITHIN)).map_err(AskError::Unreachable)?;
+    connection.set_read_timeout(Some(RESPONSE_WITHIN)).map_err(AskError::Unreachable)?;
+    // A job that refuses the connection has said so already, and may have closed it.
+    let written = frame::write(&mut connection, request, REQUEST_BYTES_MAX);
+    let response = frame::read(&mut connection, RESPONSE_BYTES_MAX);
+    match (written, response) {
+        (_, Ok(response)) => Ok((response, connection)),
+        (Err(error), Err(_)) | (Ok(()), Err(error)) => Err(failed(error)),
+    }
+}
+
+fn failed(error: FrameError) -> AskError {
+    match error {
+        FrameError::Closed => AskError::Gone,
+        FrameError::Io(error) => match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => AskError::Silent(RESPONSE_WITHIN),
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => AskError::Gone,
+            _ => AskError::Unreachable(error),
+        },
+        error => AskError::Frame(error),
+    }
+}
+
+fn unexpected(response: Response) -> AskError {
+    match response {
+        Response::Refused(refusal) => AskError::Refused(refusal),
+        _ => AskError::Confused,
+    }
+}

@@ -1,0 +1,90 @@
+//! Rows that are not taken: who does not take them, and since when.
+
+use super::explanation::Cause;
+use super::story::Story;
+use super::words::{counted, names};
+use crate::status::{Kind, Operator, Status};
+
+/// Says who does not take the rows of an operator, if it cannot emit. Returns whether that is so.
+pub(super) fn reason<'a>(story: &mut Story<'a>, of: &'a Operator) -> bool {
+    let full = |of: &Operator| of.on_workers.iter().filter_map(|on| on.output_full_since_ms).min();
+    let Some(since) = full(of) else { return false };
+    let begin = format!("`{}` cannot emit its rows {}", of.name, story.since(since));
+    match culprit(story.status, of) {
+        Culprit::Sink(sink) => {
+            let deliveries = sink.deliveries.unwrap_or_default();
+            let mut text = format!("{begin}: the sink `{}` delivers slower than rows come. ", sink.name);
+            text += &format!("{} wait in it", counted(deliveries.waiting, "row"));
+            if deliveries.retrying > 0 {
+                text += &format!(", {} of them for another attempt after a failure", deliveries.retrying);
+            }
+            story.add(Cause::SinkFull, sink, text + ".");
+        }
+        Culprit::Operators(slow) => {
+            let named: Vec<&str> = slow.iter().map(|of| of.name.as_str()).collect();
+            let text = format!("{begin}: {} takes them slower than they come.", names(&named, "or"));
+            story.add(Cause::OperatorSlow, slow.first().copied().unwrap_or(of), text);
+        }
+    }
+    true
+}
+
+/// Who does not take rows.
+enum Culprit<'a> {
+    Sink(&'a Operator),
+    /// One of these.
+    Operators(Vec<&'a Operator>),
+}
+
+/// Goes down from an operator that cannot emit to the one that takes no rows and could emit.
+fn culprit<'a>(status: &'a Status, from: &'a Operator) -> Culprit<'a> {
+    let mut at = from;
+    // A path has each operator at most once.
+    for _ in &status.operators {
+        let readers: Vec<&Operator> = readers(status, at).collect();
+        if let Some(sink) = readers.iter().find(|reader| is_full_sink(reader)) {
+            return Culprit::Sink(sink);
+        }
+        if let Some(next) = readers.iter().find(|reader| is_blocked(reader)) {
+            at = next;
+            continue;
+        }
+        // Rows of a source that are in flight may be anywhere behind it.
+        if let Some(sink) = behind(status, at).into_iter().find(|reader| is_full_sink(reader)) {
+            return Culprit::Sink(sink);
+        }
+        if let Some(slow) = behind(status, at).into_iter().find(|reader| reader.rows_wait_since_ms.is_some()) {
+            return Culprit::Operators(vec![slow]);
+        }
+        let slow: Vec<&Operator> = readers.iter().copied().filter(|reader| reader.kind != Kind::Sink).collect();
+        return Culprit::Operators(if slow.is_empty() { readers } else { slow });
+    }
+    Culprit::Operators(vec![from])
+}
+
+fn readers<'a>(status: &'a Status, of: &'a Operator) -> impl Iterator<Item = &'a Operator> {
+    status.operators.iter().filter(|reader| reader.inputs.iter().any(|input| input.operator == of.name))
+}
+
+/// Returns everything that rows of an operator reach.
+fn behind<'a>(status: &'a Status, of: &'a Operator) -> Vec<&'a Operator> {
+    let mut found: Vec<&Operator> = readers(status, of).collect();
+    let mut next = 0;
+    while let Some(of) = found.get(next).copied() {
+        for reader in readers(status, of) {
+            if !found.iter().any(|known| known.name == reader.name) {
+                found.push(reader);
+            }
+        }
+        next += 1;
+    }
+    found
+}
+
+fn is_full_sink(of: &Operator) -> bool {
+    of.kind == Kind::Sink && of.on_workers.iter().any(|on| on.input_full_since_ms.is_some())
+}
+
+fn is_blocked(of: &Operator) -> bool {
+    of.on_workers.iter().any(|on| on.output_full_since_ms.is_some())
+}

@@ -1,0 +1,37 @@
+//! Every limit of the protocol and the server, with its reason.
+
+use std::time::Duration;
+
+/// Maximum bytes of the body of a request: a request names at most one operator.
+pub const REQUEST_BYTES_MAX: usize = 64 << 10;
+
+/// Maximum bytes of the body of a response: the status of a job of 1,000 operators with 1,000 splits each, as JSON.
+pub const RESPONSE_BYTES_MAX: usize = 16 << 20;
+
+/// Maximum splits of a source in a status. Those that hold the watermark back come first; the others are counted.
+pub const SPLITS_MAX: usize = 1_000;
+
+/// Maximum connections that are served at once. Each has a thread of [`STACK_BYTES`].
+pub const CONNECTIONS_MAX: usize = 16;
+
+/// Maximum clients that wait for the end of the job. They have no thread.
+pub const WAITING_MAX: usize = 64;
+
+/// Stack of the thread of a connection: the explanation of a graph and the JSON of a status need a small part of it.
+pub const STACK_BYTES: usize = 512 << 10;
+
+/// Time in which a client sends its whole request. It sends a few bytes on the same machine.
+pub const REQUEST_WITHIN: Duration = Duration::from_secs(2);
+
+/// Time in which a client takes a whole response, and in which a job answers.
+pub const RESPONSE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Maximum bytes of the path of a Unix socket: `sun_path` has 108 on Linux and 104 elsewhere, with the final NUL.
+pub const PATH_BYTES_MAX: usize = 103;
+
+/// Maximum bytes of the job's name in the name of its socket. The job itself says its whole name.
+pub const NAME_BYTES_MAX: usize = 32;
+
+/// Maximum names that a server tries when live sockets have those before: processes of several containers that share a folder
+/// may have the same number.
+pub const NAMES_MAX: u32 = 16;

@@ -1,0 +1,101 @@
+//! The messages: requests of a client, responses of a job.
+//!
+//! The protocol grows by new requests and by new fields of responses. A job refuses a request or a field that it does not know,
+//! because a stop without one of its settings would be another stop. A client ignores fields that it does not know: they are
+//! figures of a newer job.
+
+use serde::{Deserialize, Serialize};
+
+use crate::explain::Explanation;
+use crate::status::{JobError, Status};
+
+/// A request to a running job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// Who is it? Answered by [`Response::About`].
+    About {},
+    /// What is its state? Answered by [`Response::Status`].
+    Status {},
+    /// Why does nothing come out of an operator? Answered by [`Response::Explanation`].
+    Explain {
+        /// The name of a source, an operator or a sink.
+        operator: String,
+    },
+    /// Stops the job. Answered by [`Response::Stopping`] and then, if the client waits, by [`Response::Ended`].
+    Stop {
+        /// Whether open windows emit the results that they have so far.
+        drain: bool,
+        /// Whether the connection stays open until the job has ended.
+        wait: bool,
+    },
+}
+
+/// A response of a running job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Response {
+    /// Who it is.
+    About(About),
+    /// Its state.
+    Status(Box<Status>),
+    /// Why nothing comes out of an operator.
+    Explanation(Explanation),
+    /// The job stops.
+    Stopping {
+        /// Whether open windows emit their results. An earlier stop takes precedence.
+        drains: bool,
+    },
+    /// The job has ended.
+    Ended(Ended),
+    /// The job does not do what was requested.
+    Refused(Refusal),
+}
+
+/// Which job it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// The job's name.
+    pub job: String,
+    /// The process.
+    pub pid: u32,
+    /// When the job was started, Unix milliseconds.
+    pub since_ms: i64,
+    /// The absolute path of the job file; `None` if the job came from standard input.
+    pub job_file: Option<String>,
+}
+
+/// How a job has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// The summary, as `flowgate run` prints it.
+    pub summary: String,
+    /// The error with which the job failed; `None` if it did not.
+    pub error: Option<JobError>,
+}
+
+/// Why a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The kind of reason, for programs.
+    pub reason: Reason,
+    /// The reason, for people: a sentence without its full stop.
+    pub message: String,
+}
+
+/// The kind of reason of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The request is not of this version, or not a request.
+    NotUnderstood,
+    /// The job has no operator of that name.
+    NoSuchOperator,
+    /// Too many clients at once.
+    TooMany,
+    /// A mistake in Flowgate.
+    Internal,
+    /// A reason of a newer job.
+    #[serde(other)]
+    Other,
+}
