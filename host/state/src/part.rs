@@ -12,7 +12,7 @@ use arrow_array::{
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::key::Keys;
-use super::snapshot::Change;
+use super::snapshot::{Change, Layout};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema;
 
@@ -34,6 +34,8 @@ pub(crate) struct Shape {
     /// The number of the values' columns.
     values: usize,
     expires: bool,
+    /// The number of the values' columns that identify an entry.
+    entries: usize,
 }
 
 /// The rows of a part before it is a batch.
@@ -62,7 +64,14 @@ pub(crate) struct Part {
 
 impl Shape {
     /// Creates the columns of keys of these fields with values of those.
-    pub(crate) fn new(key: &[schema::Field], has_panes: bool, values: Vec<Field>, expires: bool) -> Arc<Self> {
+    /// The first `entries` of the values identify an entry within a key.
+    pub(crate) fn new(
+        key: &[schema::Field],
+        has_panes: bool,
+        values: Vec<Field>,
+        entries: usize,
+        expires: bool,
+    ) -> Arc<Self> {
         let mut fields =
             vec![Field::new("key_group", DataType::UInt16, false), Field::new("change", DataType::UInt8, false)];
         fields.extend(has_panes.then(|| Field::new("pane", DataType::Int64, false)));
@@ -71,7 +80,12 @@ impl Shape {
         fields.extend(values.into_iter().map(|field| field.with_nullable(true)));
         fields.extend(expires.then(|| Field::new("written", timestamp(), true)));
         let schema = Arc::new(Schema::new(fields));
-        Arc::new(Shape { schema, key: key.to_vec(), has_panes, values: value_count, expires })
+        Arc::new(Shape { schema, key: key.to_vec(), has_panes, values: value_count, expires, entries })
+    }
+
+    /// How the columns identify rows.
+    pub(crate) fn layout(&self) -> Layout {
+        Layout { has_panes: self.has_panes, keys: self.key.len(), entries: self.entries }
     }
 
     /// The columns.

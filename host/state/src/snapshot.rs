@@ -61,8 +61,22 @@ pub enum Extent {
     Changed,
 }
 
+/// How the columns of a part identify its rows, behind the key group and the change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Whether the first of them is the pane.
+    pub has_panes: bool,
+    /// The number of columns of the key, which follow.
+    pub keys: usize,
+    /// The number of columns of the entry within the key, which follow; 0: a key has one row.
+    pub entries: usize,
+}
+
 /// The state of one slot on one worker, as a checkpoint sees it.
 pub trait SlotState {
+    /// Returns how its columns identify rows.
+    fn layout(&self) -> Layout;
+
     /// Returns the fields of a part, in order, with those that every part has.
     fn fields(&self) -> Vec<Field>;
 

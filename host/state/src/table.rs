@@ -119,7 +119,8 @@ impl<V: Values> Table<V> {
 
     /// Creates a table without keys, of a slot of the store's operator: it is listed, and spills when memory is short.
     pub fn in_store(values: V, store: &StateStore, slot: &str, kind: SlotKind) -> Self {
-        Table { home: Some(Home::new(store, slot, kind)), ..Table::new(values) }
+        let gone = store.tracks_changes().then(Box::default);
+        Table { home: Some(Home::new(store, slot, kind)), gone, ..Table::new(values) }
     }
 
     /// The keys that are in memory.

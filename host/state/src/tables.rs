@@ -72,7 +72,7 @@ impl<V: Prototype> Tables<V> {
             folded_keys: 0,
             used: Vec::new(),
             holding: Vec::new(),
-            saved: None,
+            saved: store.tracks_changes().then(BTreeSet::new),
             gone: Vec::new(),
             epoch: 0,
             frozen: None,

@@ -15,7 +15,7 @@ use super::frozen::Frozen;
 use super::index::KeyIndex;
 use super::key::hash;
 use super::part::Shape;
-use super::snapshot::{Change, Extent, SlotState};
+use super::snapshot::{Layout, Change, Extent, SlotState};
 use super::spill_view::SpillView;
 use super::table::{Table, Values};
 use super::tables::{Prototype, Tables};
@@ -66,7 +66,7 @@ impl<V: Prototype> Tables<V> {
 
     /// Returns the tables as a checkpoint sees them: their numbers are panes. The keys are of these fields.
     pub fn snapshots(&mut self, key: &[schema::Field]) -> KeyedTables<'_, V> {
-        let shape = Shape::new(key, true, self.prototype.fields(), false);
+        let shape = Shape::new(key, true, self.prototype.fields(), usize::from(self.prototype.has_entries()), false);
         KeyedTables { tables: self, shape }
     }
 
@@ -243,6 +243,10 @@ impl<V: Prototype> Tables<V> {
 }
 
 impl<V: Prototype + Values> SlotState for KeyedTables<'_, V> {
+    fn layout(&self) -> Layout {
+        self.shape.layout()
+    }
+
     fn fields(&self) -> Vec<Field> {
         self.shape.fields()
     }

@@ -21,7 +21,7 @@ use arrow_schema::{DataType, Field};
 use super::freeze::group_number;
 use super::key::{KeyGroups, hash};
 use super::part::{Part, Rows, Shape, timestamp};
-use super::snapshot::{Change, Extent, SlotState};
+use super::snapshot::{Layout, Change, Extent, SlotState};
 use super::timer_log::{FrozenTimers, TimerColumns, TimerLog};
 use super::timer_queue::{NONE, Timer};
 use super::timers::{Clock, Timers};
@@ -57,7 +57,7 @@ impl Timers {
             field("tag", DataType::UInt64),
             field("sequence", DataType::Int64),
         ];
-        KeyedTimers { timers: self, shape: Shape::new(key, false, fields, false) }
+        KeyedTimers { timers: self, shape: Shape::new(key, false, fields, 3, false) }
     }
 
     fn key_groups(&self) -> KeyGroups {
@@ -166,6 +166,10 @@ impl KeyedTimers<'_> {
 }
 
 impl SlotState for KeyedTimers<'_> {
+    fn layout(&self) -> Layout {
+        self.shape.layout()
+    }
+
     fn fields(&self) -> Vec<Field> {
         self.shape.fields()
     }

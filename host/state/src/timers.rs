@@ -73,7 +73,8 @@ impl Timers {
     /// Creates the timers of the store's operator, none of which is set.
     pub fn new(store: &StateStore) -> Self {
         let home = Home::new(store, "timers", SlotKind::Timers);
-        Timers { home: Some(home), ..Timers::default() }
+        let log = store.tracks_changes().then(|| TimerLog::after(0));
+        Timers { home: Some(home), log, ..Timers::default() }
     }
 
     /// Sets a timer at `time`, in Unix milliseconds of `clock`. A timer that is set already stays as it is: it fires once.

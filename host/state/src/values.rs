@@ -67,7 +67,7 @@ pub trait Values {
         None
     }
 
-    /// Whether a row has entries, each of which is a row of a part of its own.
+    /// Whether a row has entries, each of which is a row of a part of its own, identified by the first of its columns.
     fn has_entries(&self) -> bool {
         false
     }

@@ -6,8 +6,10 @@ use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::dataflow::engine::Tick;
 use flowgate_base::id::Worker;
 use flowgate_connect::source::{Position, Split};
+use flowgate_state::snapshot::Layout;
 use flowgate_state::store::SlotKind;
 
 /// Something that takes part in checkpoints, on one worker: an operator, a source, or the writer of a sink.
@@ -56,6 +58,17 @@ pub(crate) enum Word {
     Prepared(Option<Value>),
 }
 
+/// The slot of a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PartOf {
+    /// Its kind.
+    pub kind: SlotKind,
+    /// Its name.
+    pub name: String,
+    /// How the columns of the part identify rows.
+    pub layout: Layout,
+}
+
 /// A report of a participant.
 #[derive(Debug, Clone)]
 pub(crate) enum Report {
@@ -63,8 +76,8 @@ pub(crate) enum Report {
     Part {
         /// The operator and its worker.
         participant: Participant,
-        /// The kind and name of the slot.
-        slot: (SlotKind, String),
+        /// The slot.
+        slot: PartOf,
         /// The key groups that the worker has of the operator.
         groups: Range<u32>,
         /// The part.
@@ -87,4 +100,18 @@ pub(crate) enum Report {
         /// Its last word.
         word: Word,
     },
+    /// The boundary of the checkpoint that was requested last is on the control stream.
+    Took {
+        /// Its tick.
+        tick: Tick,
+    },
+    /// A sink has committed the rows of all checkpoints up to this one.
+    Committed {
+        /// The sink.
+        sink: String,
+        /// The number of the checkpoint.
+        checkpoint: u64,
+    },
+    /// The job has changed: it is to stop, or has failed.
+    Look,
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::boundary::Boundary;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::time::EventTime;
-use flowgate_state::snapshot::{Extent, SlotState};
+use flowgate_state::snapshot::{Extent, Layout, SlotState};
 use flowgate_state::store::SlotKind;
 
 /// Names the state of a slot among that of its operator.
@@ -138,7 +138,7 @@ impl StateVisitor for Freeze {
 }
 
 /// Receives a part of a slot.
-pub(crate) type TakePart<'a> = &'a mut dyn FnMut(SlotName<'_>, RecordBatch) -> Result<()>;
+pub(crate) type TakePart<'a> = &'a mut dyn FnMut(SlotName<'_>, Layout, RecordBatch) -> Result<()>;
 
 /// Takes some parts of the frozen state.
 pub(crate) struct Take<'a> {
@@ -160,7 +160,7 @@ impl StateVisitor for Take<'_> {
     fn slot(&mut self, name: SlotName<'_>, slot: &mut dyn SlotState) -> Result<()> {
         while !self.more {
             let Some(part) = slot.next_part(self.rows_max)? else { return Ok(()) };
-            (self.part)(name, part)?;
+            (self.part)(name, slot.layout(), part)?;
             self.more = (self.is_over)();
         }
         Ok(())

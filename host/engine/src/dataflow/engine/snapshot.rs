@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::operator::{Operator, Tick};
 use crate::dataflow::checkpoint::boundary::Boundary;
 use crate::dataflow::checkpoint::link::Link;
-use crate::dataflow::checkpoint::reports::{Participant, Report, Role, Word};
-use crate::dataflow::checkpoint::state::{AnyScalars, Fill, Freeze, Owned, Scalars, StateVisitor, Take};
+use crate::dataflow::checkpoint::reports::{PartOf, Participant, Report, Role, Word};
+use crate::dataflow::checkpoint::state::{AnyScalars, Fill, Freeze, Owned, Scalars, SlotName, StateVisitor, Take};
 use crate::dataflow::watermark::START_OF_TIME;
 use flowgate_base::clock;
 use flowgate_base::error::Result;
 use flowgate_base::id::Worker;
 use flowgate_base::time::EventTime;
+use flowgate_state::snapshot::Layout;
 
 /// Rows of a part.
 const PART_ROWS: usize = 1024;
@@ -124,8 +125,8 @@ impl Snapshots {
 
     fn take(&mut self, operator: &mut dyn Operator, is_over: &dyn Fn() -> bool) -> Result<()> {
         let (Some(link), Some(_)) = (&self.link, &self.taking) else { return Ok(()) };
-        let mut part = |slot: crate::dataflow::checkpoint::state::SlotName<'_>, part| {
-            let slot = (slot.kind, slot.name.to_string());
+        let mut part = |slot: SlotName<'_>, layout: Layout, part| {
+            let slot = PartOf { kind: slot.kind, name: slot.name.to_string(), layout };
             let groups = self.groups.clone();
             link.report(Report::Part { participant: self.participant.clone(), slot, groups, part });
             Ok(())

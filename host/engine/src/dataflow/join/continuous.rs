@@ -312,7 +312,14 @@ impl JoinState for Continuous {
     }
 
     fn state(&mut self, visit: &mut dyn StateVisitor) -> Result<()> {
-        visit.scalars("rows", &mut Watermark(&mut self.watermark))
+        visit.scalars("rows", &mut Watermark(&mut self.watermark))?;
+        for (kept, name) in self.kept.iter_mut().zip(["left", "right"]) {
+            kept.state(name, visit)?;
+        }
+        if visit.fills() {
+            self.expires = self.watermark.is_some() && matches!(self.bound, Bound::Interval { .. });
+        }
+        Ok(())
     }
 
     fn holds_results(&self) -> bool {

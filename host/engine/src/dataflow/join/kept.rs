@@ -7,6 +7,7 @@ use arrow_array::ArrayRef;
 use super::layout::{Layout, RowKeys};
 use super::lists::{MATCHED, RowLists, RowMark};
 use super::side::NONE;
+use crate::dataflow::checkpoint::state::{SlotName, StateVisitor};
 use flowgate_base::error::Result;
 use flowgate_base::schema::Field;
 use flowgate_base::time::{EventTime, ProcessingTime};
@@ -192,6 +193,18 @@ impl Kept {
         self.arrivals.iter_mut().for_each(|(_, end)| *end = number(*end));
         self.forgotten = number(self.forgotten);
         self.swept = number(self.swept);
+        Ok(())
+    }
+
+    /// Shows the rows of the side `name`, as [`Operator::state`](crate::dataflow::engine::Operator::state) does.
+    pub(crate) fn state(&mut self, name: &str, visit: &mut dyn StateVisitor) -> Result<()> {
+        visit.slot(SlotName { kind: SlotKind::Join, name }, &mut self.table.snapshots(&self.key_fields))?;
+        if visit.fills() {
+            // They may have arrived at any time until now, in any order: they are cleared away when the latest has expired.
+            let lists = self.table.values();
+            let latest = (0..lists.end()).map(|row| lists.mark(row).arrived).max();
+            self.arrivals.extend(latest.map(|at| (ProcessingTime(at), lists.end())));
+        }
         Ok(())
     }
 

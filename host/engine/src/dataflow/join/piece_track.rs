@@ -19,7 +19,7 @@ use crate::dataflow::batch::Batch;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Field;
 use flowgate_state::key::{Keys, KeyGroups};
-use flowgate_state::snapshot::{Change, Extent, SlotState};
+use flowgate_state::snapshot::{Change, Extent, Layout, SlotState};
 
 /// The prefix of the columns of a row: names of columns have no dot, so that they differ from all others.
 const ROW: &str = "row.";
@@ -155,6 +155,10 @@ impl SideState<'_> {
 }
 
 impl SlotState for SideState<'_> {
+    fn layout(&self) -> Layout {
+        Layout { has_panes: true, keys: self.pieces.track.key.len(), entries: 1 }
+    }
+
     fn fields(&self) -> Vec<ArrowField> {
         let track = &self.pieces.track;
         let mut fields = vec![

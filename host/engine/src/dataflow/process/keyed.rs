@@ -1,6 +1,6 @@
 //! The state and the timers of one operator on one worker, for the keys of a call.
 
-use crate::dataflow::checkpoint::state::StateVisitor;
+use crate::dataflow::checkpoint::state::{SlotName, StateVisitor};
 use flowgate_base::error::Result;
 use flowgate_base::schema::Field;
 use flowgate_base::time::ProcessingTime;
@@ -14,6 +14,7 @@ use flowgate_wall::{KeyedState, Timer, TimerClock};
 /// The state and timers of a process function. Timers that a call sets and clears take effect when it has succeeded.
 pub(crate) struct ProcessState {
     slots: Slots,
+    specs: Vec<SlotSpec>,
     timers: Timers,
     /// The keys of the call.
     keys: Keys,
@@ -44,6 +45,7 @@ impl ProcessState {
         let specs: Vec<SlotSpec> = slots.iter().map(spec).collect();
         Ok(ProcessState {
             slots: Slots::new(&specs, store)?,
+            specs,
             timers: Timers::new(store),
             keys: Keys::Unit(0),
             changes: Vec::new(),
@@ -60,8 +62,12 @@ impl ProcessState {
     }
 
     /// Shows the state of all keys, as [`Operator::state`](crate::dataflow::engine::Operator::state) does.
-    pub(crate) fn show(&mut self, _key: &[Field], _visit: &mut dyn StateVisitor) -> Result<()> {
-        Ok(())
+    pub(crate) fn show(&mut self, key: &[Field], visit: &mut dyn StateVisitor) -> Result<()> {
+        for (position, spec) in self.specs.iter().enumerate() {
+            let name = SlotName { kind: spec.kind, name: &spec.name };
+            visit.slot(name, &mut *self.slots.snapshots(position, key)?)?;
+        }
+        visit.slot(SlotName { kind: SlotKind::Timers, name: "timers" }, &mut self.timers.snapshots(key))
     }
 
     /// The timers of all keys.

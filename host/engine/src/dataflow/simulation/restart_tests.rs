@@ -102,3 +102,42 @@ fn c1_window_joins() {
         }
     }
 }
+
+fn with_late() -> String {
+    format!("{OUT}  late: {{ input: last.late, blackhole: {{}} }}\n")
+}
+
+#[test]
+fn c1_windows_in_time_with_and_without_a_key() {
+    for key in ["key: [k], ", ""] {
+        for window in ["tumbling: 4ms", "sliding: 4ms, every: 2ms", "sliding: 5ms, every: 2ms"] {
+            let operators =
+                format!("  last: {{ input: a, {key}window: {{ {window} }}, aggregate: {{ n: count(), s: sum(v), m: max(v) }} }}\n");
+            continues(&operators, &with_late());
+        }
+    }
+}
+
+#[test]
+fn c1_sessions_and_global_windows() {
+    for window in ["session: 3ms", "global: {}"] {
+        let operators = format!("  last: {{ input: a, key: [k], window: {{ {window} }}, aggregate: {{ n: count() }} }}\n");
+        continues(&operators, &with_late());
+    }
+}
+
+#[test]
+fn c1_chained_windows() {
+    let operators = "  first: { input: a, key: [k], window: { tumbling: 2ms }, aggregate: { n: count() } }
+  last: { input: first, window: { session: 4ms }, aggregate: { n: sum(n), rows: count() } }\n";
+    continues(operators, &with_late());
+}
+
+#[test]
+fn c1_joins_of_rows_as_they_arrive() {
+    for join in ["inner", "left", "full", "semi", "anti"] {
+        let operators =
+            format!("  last: {{ inputs: [a, b], key: [k], join: {join}, within: {{ before: 2ms, after: 3ms }} }}\n");
+        continues(&operators, &with_late());
+    }
+}

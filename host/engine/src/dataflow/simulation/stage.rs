@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::script::BOUNDARY;
 use crate::dataflow::build::{Opened, build};
 use crate::dataflow::checkpoint::link::{EarlierJob, Link};
-use crate::dataflow::checkpoint::reports::{Report, SplitState, Word};
+use crate::dataflow::checkpoint::reports::{PartOf, Report, SplitState, Word};
 use crate::dataflow::checkpoint::state::{Earlier, Owned, RestorePart, SlotName, both};
 use crate::dataflow::engine::{
     Forward, MakeOperator, MakeSource, Next, Outputs, Ports, Route, Seat, Shell, Stage, Tick, Wake,
@@ -22,7 +22,6 @@ use crate::dataflow::message::{Envelope, Messages};
 use crate::job::graph::{JobGraph, NodeId, NodeKind};
 use flowgate_base::error::Result;
 use flowgate_base::id::Worker;
-use flowgate_state::store::SlotKind;
 
 /// The tick of everything: processing time stands still.
 pub(super) const TICK: Tick = Tick(1_000);
@@ -64,7 +63,7 @@ pub(super) struct Ran {
 pub(in crate::dataflow) struct Snapshot {
     pub(super) values: Map<String, Value>,
     /// The parts of its slots, with the key groups of the worker.
-    pub(super) parts: Vec<((SlotKind, String), Range<u32>, RecordBatch)>,
+    pub(super) parts: Vec<(PartOf, Range<u32>, RecordBatch)>,
 }
 
 /// The checkpoint from which a job continues: by operator, the snapshots of all workers.
@@ -86,7 +85,7 @@ impl Earlier for OfOperator<'_> {
         restore: RestorePart<'_>,
     ) -> Result<()> {
         let parts = self.0.iter().flat_map(|snapshot| &snapshot.parts);
-        let mut parts = parts.filter(|((kind, slot), ..)| (*kind, slot.as_str()) == (name.kind, name.name));
+        let mut parts = parts.filter(|(slot, ..)| (slot.kind, slot.name.as_str()) == (name.kind, name.name));
         parts.try_for_each(|(_, of, part)| restore(part, &both(of, groups)))
     }
 }
@@ -227,7 +226,7 @@ pub(super) fn run(
                 assert!(snapshot.is_none() && checkpoint == BOUNDARY.checkpoint, "C2: one snapshot");
                 snapshot = Some(Snapshot { values, parts: std::mem::take(&mut parts) });
             }
-            Report::Done { .. } | Report::Ended { .. } => {}
+            Report::Done { .. } | Report::Ended { .. } | Report::Took { .. } | Report::Committed { .. } | Report::Look => {}
         }
     }
     Ran { sent: sent.0, snapshot }

@@ -13,7 +13,7 @@ use super::pane::{Accumulated, NEVER, rows_of};
 use super::plan::{Added, Held, NewRows, PANES, Plan, ResultKind, WindowSpan, WindowState};
 use super::rounds::{Every, rounds};
 use crate::dataflow::batch::Batch;
-use crate::dataflow::checkpoint::state::StateVisitor;
+use crate::dataflow::checkpoint::state::{SlotName, StateVisitor};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::time::EventTime;
 use flowgate_connect::limits::BATCH_ROWS_DEFAULT;
@@ -263,8 +263,8 @@ impl WindowState for RowWindows {
         Held::Nothing
     }
 
-    fn state(&mut self, _plan: &Plan, _visit: &mut dyn StateVisitor) -> Result<()> {
-        Ok(())
+    fn state(&mut self, plan: &Plan, visit: &mut dyn StateVisitor) -> Result<()> {
+        visit.slot(SlotName { kind: SlotKind::Window, name: PANES }, &mut self.table.snapshots(&plan.key_fields))
     }
 
     fn open_groups(&self) -> usize {

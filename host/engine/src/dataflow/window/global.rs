@@ -4,13 +4,13 @@ use super::aggregator::LazyColumns;
 use super::gathered::Gathered;
 use super::pane::{Pane, rows_of, take_changed};
 use super::partial::PartialColumns;
-use super::plan::{Added, Emission, Held, NewRows, Plan, ResultKind, WindowSpan, WindowState};
+use super::plan::{Added, Emission, Held, NewRows, PANES, Plan, ResultKind, WindowSpan, WindowState};
 use crate::dataflow::batch::Batch;
-use crate::dataflow::checkpoint::state::StateVisitor;
+use crate::dataflow::checkpoint::state::{SlotName, StateVisitor};
 use crate::dataflow::watermark::END_OF_TIME;
 use flowgate_base::error::Result;
 use flowgate_base::time::EventTime;
-use flowgate_state::store::StateStore;
+use flowgate_state::store::{SlotKind, StateStore};
 use flowgate_state::table::{DUE_AT_ONCE, DueReason};
 
 /// The keys of a global window on one worker.
@@ -89,8 +89,8 @@ impl WindowState for GlobalWindow {
         Held::AtAnyTime
     }
 
-    fn state(&mut self, _plan: &Plan, _visit: &mut dyn StateVisitor) -> Result<()> {
-        Ok(())
+    fn state(&mut self, plan: &Plan, visit: &mut dyn StateVisitor) -> Result<()> {
+        visit.slot(SlotName { kind: SlotKind::Window, name: PANES }, &mut self.pane.snapshots(&plan.key_fields))
     }
 
     fn open_groups(&self) -> usize {

@@ -12,7 +12,7 @@ use super::plan::{Added, Held, NewRows, PANES, Plan, ResultKind, WindowSpan, Win
 use super::sessions::{NONE, Session, Sessions};
 use super::shape::TIME_LIMIT_MS;
 use crate::dataflow::batch::Batch;
-use crate::dataflow::checkpoint::state::{StateVisitor, Watermark};
+use crate::dataflow::checkpoint::state::{SlotName, StateVisitor, Watermark};
 use flowgate_base::error::Result;
 use flowgate_base::time::EventTime;
 use flowgate_state::store::{SlotKind, StateStore};
@@ -333,11 +333,11 @@ impl WindowState for SessionWindows {
         if self.next_firing().is_some() { Held::Windows } else { Held::Nothing }
     }
 
-    fn state(&mut self, _plan: &Plan, visit: &mut dyn StateVisitor) -> Result<()> {
+    fn state(&mut self, plan: &Plan, visit: &mut dyn StateVisitor) -> Result<()> {
         let mut fired_to = self.fired_to.map(EventTime);
         visit.scalars("windows", &mut Watermark(&mut fired_to))?;
         self.fired_to = fired_to.map(|time| time.0);
-        Ok(())
+        visit.slot(SlotName { kind: SlotKind::Window, name: PANES }, &mut self.table.snapshots(&plan.key_fields))
     }
 
     fn open_groups(&self) -> usize {

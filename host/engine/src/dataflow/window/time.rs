@@ -20,7 +20,7 @@ use super::running::{Changed, Panes, Running, merge_all, merge_some};
 use super::shape::Shape;
 use super::stacks::{Stacks, pays};
 use crate::dataflow::batch::Batch;
-use crate::dataflow::checkpoint::state::{StateVisitor, Watermark};
+use crate::dataflow::checkpoint::state::{SlotName, StateVisitor, Watermark};
 use flowgate_base::error::Result;
 use flowgate_base::time::EventTime;
 use flowgate_state::index::KeyIndex;
@@ -478,11 +478,11 @@ impl WindowState for TimeWindows {
         if self.next_window().is_some() { Held::Windows } else { Held::Nothing }
     }
 
-    fn state(&mut self, _plan: &Plan, visit: &mut dyn StateVisitor) -> Result<()> {
+    fn state(&mut self, plan: &Plan, visit: &mut dyn StateVisitor) -> Result<()> {
         let mut fired_to = self.fired_to.map(EventTime);
         visit.scalars("windows", &mut Watermark(&mut fired_to))?;
         self.fired_to = fired_to.map(|time| time.0);
-        Ok(())
+        visit.slot(SlotName { kind: SlotKind::Window, name: PANES }, &mut self.panes.snapshots(&plan.key_fields))
     }
 
     fn open_groups(&self) -> usize {
