@@ -6,20 +6,32 @@ use std::collections::BTreeSet;
 use crate::repository::File;
 
 /// A crate under `host/`, and which others it may depend on.
-const MAY_DEPEND: [(&str, &[&str]); 9] = [
+const MAY_DEPEND: [(&str, &[&str]); 10] = [
     ("base", &[]),
+    ("checkpoint", &["flowgate-base"]),
     ("sketch", &[]),
     ("state", &["flowgate-base"]),
     ("wall", &["flowgate-base"]),
     ("connect", &["flowgate-base"]),
     ("toolchain", &["flowgate-base"]),
     ("control", &["flowgate-base"]),
-    ("engine", &["flowgate-base", "flowgate-state", "flowgate-wall", "flowgate-connect", "flowgate-sketch"]),
+    (
+        "engine",
+        &[
+            "flowgate-base",
+            "flowgate-checkpoint",
+            "flowgate-state",
+            "flowgate-wall",
+            "flowgate-connect",
+            "flowgate-sketch",
+        ],
+    ),
     (
         "cli",
         &[
             "flowgate",
             "flowgate-base",
+            "flowgate-checkpoint",
             "flowgate-connect",
             "flowgate-control",
             "flowgate-state",

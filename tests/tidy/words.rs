@@ -15,9 +15,9 @@ const STUB_FILES: [&str; 2] = ["host/toolchain/src/print_lint.rs", "tests/plugin
 const CLOCKS: [&str; 4] = ["SystemTime::now", "Timestamp::now", "Zoned::now", "Utc::now"];
 const CLOCK_FILE: &str = "host/base/src/clock.rs";
 
-/// Sources of randomness: allowed in one file, so that a test can set the seed.
+/// Sources of randomness: allowed in one file, and for the key of the compile cache.
 const RANDOMNESS: [&str; 3] = ["getrandom::", "RandomState", "thread_rng"];
-const RANDOMNESS_FILES: [&str; 2] = ["host/base/src/clock.rs", "host/wall/src/cache"];
+const RANDOMNESS_FILES: [&str; 2] = ["host/base/src/random.rs", "host/wall/src/cache"];
 
 /// The beginnings of paths that exist on one machine.
 const MACHINE_PATHS: [&str; 4] = ["/root/", "/tmp/", "/home/", "/Users/"];

@@ -7,6 +7,7 @@ pub mod code;
 pub mod error;
 pub mod id;
 pub mod quantity;
+pub mod random;
 pub mod schema;
 pub mod shown;
 pub mod standard_error;

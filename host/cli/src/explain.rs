@@ -37,6 +37,7 @@ static TABLES: [(&[&Code], Range<u16>); 7] = [
     (flowgate::code::CODES, 400..600),
     (flowgate_toolchain::code::CODES, 600..700),
     (super::code::CODES, 700..800),
+    (flowgate_checkpoint::code::CODES, 800..900),
 ];
 
 /// Returns the codes of all crates, by number.

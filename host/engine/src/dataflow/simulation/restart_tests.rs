@@ -77,7 +77,7 @@ fn continues(operators: &str, sinks: &str) {
                         of.extend(rows);
                         of.sort_unstable();
                     }
-                    assert_eq!(&all, expected, "cut at {at:?}, then {workers} workers: {:#?}", course.checkpoint);
+                    assert_eq!(&all, expected, "cut at {at:?}, then {workers} workers; before: {:?}; {:?}", course.rows, course.checkpoint.0.get("last"));
                 }
             }
         }

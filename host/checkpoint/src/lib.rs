@@ -1,0 +1,36 @@
+//! The files of checkpoints: what is in them, where they are stored, and which attempt of a job may write them.
+//!
+//! `docs/checkpoint-format.md` draws the files. The engine calls this crate from plain threads; everything blocks.
+
+#![forbid(unsafe_code)]
+
+mod attempt;
+#[cfg(test)]
+mod attempt_tests;
+mod block;
+mod change;
+mod checksum;
+pub mod code;
+mod error;
+mod history;
+pub mod limits;
+mod manifest;
+mod manifest_text;
+mod name;
+mod parquet_file;
+mod read;
+mod retention;
+mod sequence;
+mod staging;
+pub mod store;
+
+pub use attempt::{Attempt, Start};
+pub use change::{CHANGE, KEY_GROUP, PANE, REMOVE, REMOVE_KEY, REMOVE_PANE, SET};
+pub use checksum::Checksum;
+pub use error::CheckpointError;
+pub use history::{History, Resume};
+pub use manifest::{Block, Checkpoint, DataFile, Extent, Manifest, OperatorRecord, Record, Slot, SplitRecord, Stats};
+pub use name::{AttemptId, FileKind, Name};
+pub use read::{Part, Parts, Reader};
+pub use sequence::Entry;
+pub use staging::{StagedFile, Staging};
