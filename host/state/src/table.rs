@@ -123,6 +123,11 @@ impl<V: Values> Table<V> {
         Table { home: Some(Home::new(store, slot, kind)), gone, ..Table::new(values) }
     }
 
+    /// Does not track changes, though the store's other tables do: whoever uses the table takes its snapshots in another way.
+    pub fn without_tracking(self) -> Self {
+        Table { gone: None, ..self }
+    }
+
     /// The keys that are in memory.
     pub fn index(&self) -> &KeyIndex {
         &self.index

@@ -204,7 +204,8 @@ impl SidePieces {
     pub(crate) fn new(layout: Layout, fields: Vec<Field>, store: &StateStore, slot: &str) -> Self {
         let pieces = Pieces { types: fields.iter().map(|field| field.data_type).collect(), ..Pieces::default() };
         let track = PieceTrack::new(layout.key_fields(&fields), fields, store.tracks_changes());
-        SidePieces { layout, table: Table::in_store(pieces, store, slot, SlotKind::Join), next: 0, next_row: 0, track }
+        let table = Table::in_store(pieces, store, slot, SlotKind::Join).without_tracking();
+        SidePieces { layout, table, next: 0, next_row: 0, track }
     }
 
     /// The layout of the rows.

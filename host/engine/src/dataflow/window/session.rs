@@ -103,21 +103,21 @@ impl SessionWindows {
                 sessions.schedule(*number);
             }
         }
-        passed.sort_unstable();
-        passed.dedup();
         self.fire(plan, passed)
     }
 
     /// Returns the results of sessions that have ended.
     fn fire(&mut self, plan: &mut Plan, mut sessions: Vec<u32>) -> Result<Vec<Batch>> {
+        // A session may be scheduled several times.
+        sessions.sort_unstable();
+        sessions.dedup();
         sessions.sort_by_key(|number| self.table.values().all[*number as usize].last);
         let all = &self.table.values().all;
         let (again, first): (Vec<u32>, Vec<u32>) = sessions.into_iter().partition(|n| all[*n as usize].emitted);
         for number in again.iter().chain(&first) {
+            self.table.mark_changed(self.table.values().all[*number as usize].key);
             let session = &mut self.table.values_mut().all[*number as usize];
             (session.fired, session.emitted) = (true, true);
-            let key = session.key;
-            self.table.mark_changed(key);
         }
         let mut results = self.results(plan, &first, ResultKind::Final)?;
         results.extend(self.results(plan, &again, ResultKind::Corrected)?);
@@ -147,7 +147,6 @@ impl SessionWindows {
                 }
                 let again = [fires, closes].into_iter().find(|at| *at > watermark);
                 if fires <= watermark && !session.fired {
-                    sessions.all[number as usize].fired = true;
                     firing.push(number);
                 }
                 match again {
@@ -165,9 +164,9 @@ impl SessionWindows {
         closed.dedup();
         for number in closed {
             let key = self.table.values().all[number as usize].key;
-            match self.table.values_mut().remove(number) {
-                true => self.table.remove(key),
-                false => self.table.mark_changed(key),
+            self.table.mark_changed(key);
+            if self.table.values_mut().remove(number) {
+                self.table.remove(key);
             }
         }
     }
@@ -301,11 +300,12 @@ impl WindowState for SessionWindows {
     fn next(&mut self, plan: &mut Plan) -> Result<Option<Vec<Batch>>> {
         if self.early {
             self.early = self.table.load_due(DueReason::Early, i64::MAX, DUE_AT_ONCE)?;
-            let mut changed = self.table.values_mut().accumulated.take_changed();
+            let mut changed = self.table.values().accumulated.changed();
             changed.retain(|number| self.table.values().all[*number as usize].key != NONE);
             for number in &changed {
                 self.table.mark_changed(self.table.values().all[*number as usize].key);
             }
+            self.table.values_mut().accumulated.clear_changed();
             changed.retain(|number| self.table.values().is_open(*number));
             let results = self.results(plan, &changed, ResultKind::Early)?;
             self.table.settle(0)?;
