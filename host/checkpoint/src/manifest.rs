@@ -89,8 +89,12 @@ pub struct OperatorRecord {
 pub struct SplitRecord {
     /// The split's name.
     pub split: String,
-    /// The source's position.
-    pub position: Value,
+    /// The source's position; `None`: nothing of it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Value>,
+    /// What its event times have been so far, where the source assigns them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_time: Option<Value>,
     /// Whether all of it was read.
     #[serde(default, skip_serializing_if = "is_false")]
     pub ended: bool,

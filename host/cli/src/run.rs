@@ -17,10 +17,12 @@ use super::{summary, terminal};
 use flowgate::job::graph::SinkNode;
 use flowgate::job::spec::{Print, PrintFormat, Tap};
 use flowgate::job::tap;
+use flowgate::running::{Beginning, Started};
 use flowgate::submit;
 use flowgate_base::error::Result;
 use flowgate_base::schema::Schema;
 use flowgate_base::standard_error;
+use flowgate_checkpoint::store::Stores;
 use flowgate_connect::print::{PrintLayout, PrintSink};
 use flowgate_connect::sink::{Boundedness, SinkWriter};
 use flowgate_connect::tap::TapSink;
@@ -60,6 +62,12 @@ pub(crate) struct RunArgs {
     /// a side output, `requests.errors`. May be given several times.
     #[arg(long, value_name = "OPERATOR")]
     pub tap: Vec<String>,
+    /// Continue from the newest complete checkpoint of the job; begin where there is none.
+    #[arg(long, conflicts_with = "fresh")]
+    pub resume: bool,
+    /// Begin, though the job has checkpoints: they do not count any more.
+    #[arg(long)]
+    pub fresh: bool,
     /// When the job is stopped, windows that are open emit the results that they have so far. Without it they emit none.
     #[arg(long)]
     pub drain: bool,
@@ -87,7 +95,14 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
                 None => writer,
             })
         };
-        submit::start(graph, &mut plugins, &mut open_sink)?
+        match submit::start_from(graph, &mut plugins, &mut open_sink, &stores(), beginning(args))? {
+            Started::Running(job) => job,
+            Started::HasEnded => {
+                let name = &summary_of.name;
+                terminal::message(&format!("`{name}` has ended, by its last checkpoint; --fresh runs it again\n"));
+                return Ok(());
+            }
+        }
     };
     let state = Arc::clone(job.state());
     let told_on = Arc::clone(&screen);
@@ -110,6 +125,20 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
         terminal::message(&format!("note: {note}\n"));
     }
     result
+}
+
+/// Returns what becomes of the checkpoints of the job.
+fn beginning(args: &RunArgs) -> Beginning {
+    match (args.resume, args.fresh) {
+        (true, _) => Beginning::Resume,
+        (_, true) => Beginning::Fresh,
+        (false, false) => Beginning::New,
+    }
+}
+
+/// Returns the kinds of checkpoint stores that this program knows.
+fn stores() -> Stores {
+    Stores::default()
 }
 
 /// Raises the limit of open files to the system's maximum: each followed file is open, and the usual limit of shells (often

@@ -7,8 +7,11 @@ flowgate_base::codes! {
     PLUGIN_REPLACED = user(402, "a plugin was replaced while a job started");
     WORKERS = external(403, "the workers of a job cannot start");
     JOB_PROBLEMS = user(404, "a job has problems");
+    HAS_CHECKPOINTS = user(405, "a store has checkpoints of the job");
+    OTHER_STATE = user(406, "a job cannot continue from its checkpoint");
     FAILED_ROW = user(500, "a row failed");
     TOO_MANY_ROWS = user(501, "rows do not fit into a column");
     SUM_OVERFLOW = user(502, "a sum does not fit into its type");
     ENDLESS_TIMERS = user(503, "timers set timers without end");
+    LAST_CHECKPOINT = external(504, "the last checkpoint of a job cannot be written");
 }

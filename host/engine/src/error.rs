@@ -25,6 +25,19 @@ pub(crate) enum StartError {
         /// The function's name in the plugin.
         function: String,
     },
+    /// The store has checkpoints of the job, and it was not said what to do with them.
+    #[error(
+        "{store} has checkpoints of `{job}`: --resume continues from the newest one, --fresh begins from the start and drops them"
+    )]
+    HasCheckpoints {
+        /// The job's name.
+        job: String,
+        /// The store.
+        store: String,
+    },
+    /// The job has changed so that it cannot continue from its checkpoint. All problems, a line each.
+    #[error("the job cannot continue from its checkpoint:\n{0}")]
+    OtherState(String),
     /// The system refuses threads or memory.
     #[error("cannot start the workers: {0}")]
     Workers(String),
@@ -60,6 +73,9 @@ pub(crate) enum RunError {
     /// Timers set further timers without end.
     #[error("{0}")]
     EndlessTimers(String),
+    /// The job has ended or was stopped, and its last checkpoint cannot be written.
+    #[error("the last checkpoint cannot be written, so that the job continues from the one before: {0}")]
+    LastCheckpoint(String),
 }
 
 impl RunError {
@@ -76,6 +92,8 @@ impl Coded for StartError {
             StartError::Function(_) => &code::FUNCTION,
             StartError::PluginReplaced { .. } => &code::PLUGIN_REPLACED,
             StartError::Workers(_) => &code::WORKERS,
+            StartError::HasCheckpoints { .. } => &code::HAS_CHECKPOINTS,
+            StartError::OtherState(_) => &code::OTHER_STATE,
         }
     }
 }
@@ -87,6 +105,7 @@ impl Coded for RunError {
             RunError::ColumnFull { .. } | RunError::TooManyRows(_) => &code::TOO_MANY_ROWS,
             RunError::SumOverflow(_) => &code::SUM_OVERFLOW,
             RunError::EndlessTimers(_) => &code::ENDLESS_TIMERS,
+            RunError::LastCheckpoint(_) => &code::LAST_CHECKPOINT,
         }
     }
 }

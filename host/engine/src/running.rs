@@ -1,6 +1,6 @@
 //! What a running job shows and takes: its state, its figures, and the limits of what its operators emit at once.
 
 pub use crate::dataflow::{
-    CHAINED_MAX, END_OF_TIME, FIRINGS_MAX, Holder, JobMetrics, JobState, NodeMetrics, OpenSink, PORTION_BYTES_MAX,
-    PORTION_ROWS_MAX, RunningJob, Solo, SoloRows, TEXT_BYTES_MAX, TEXTS_BYTES_MAX, Tick, start,
+    Beginning, CHAINED_MAX, CheckpointStatus, END_OF_TIME, FIRINGS_MAX, Holder, JobMetrics, JobState, NodeMetrics, OpenSink, PORTION_BYTES_MAX,
+    PORTION_ROWS_MAX, RunningJob, Solo, SoloRows, Started, Taken, TEXT_BYTES_MAX, TEXTS_BYTES_MAX, Tick, start,
 };

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 
 use super::checkpoint::link::Link;
+use super::checkpoint::reports::Report;
+use super::checkpoint::status::CheckpointStatus;
 use super::engine::Tick;
 use super::metrics::JobMetrics;
 use super::sinks::Sinks;
@@ -27,6 +29,8 @@ pub struct JobState {
     pub sinks: Sinks,
     /// The link to the thread that keeps the job's checkpoints; `None`: it takes none.
     pub(crate) checkpoints: Option<Arc<Link>>,
+    /// What the job shows of its checkpoints.
+    pub checkpoint_status: CheckpointStatus,
     failure: Mutex<Option<Error>>,
     over: AtomicBool,
     stop: AtomicBool,
@@ -74,6 +78,7 @@ impl JobState {
             stores: JobStores::new(u64::MAX, None, 1, 1),
             sinks: Sinks::default(),
             checkpoints: None,
+            checkpoint_status: CheckpointStatus::default(),
             failure: Mutex::default(),
             over: AtomicBool::new(false),
             stop: AtomicBool::new(false),
@@ -98,7 +103,7 @@ impl JobState {
         lock(&self.workers).push(std::thread::current());
     }
 
-    fn wake_workers(&self) {
+    pub(crate) fn wake_workers(&self) {
         for worker in lock(&self.workers).iter() {
             worker.unpark();
         }
@@ -109,7 +114,13 @@ impl JobState {
         lock(&self.failure).get_or_insert(error);
         self.over.store(true, SeqCst);
         self.sinks.job_has_failed();
+        self.tell_keeper();
         self.wake_workers();
+    }
+
+    /// Lets the thread that keeps checkpoints look at the job.
+    fn tell_keeper(&self) {
+        self.checkpoints.iter().for_each(|link| link.report(Report::Look));
     }
 
     /// Fails the job, but lets rows that sources have emitted already be processed, as after a stop. An internal error ends
@@ -158,6 +169,7 @@ impl JobState {
 
     fn stop_sources(&self) {
         self.stop.store(true, SeqCst);
+        self.tell_keeper();
         self.wake_workers();
     }
 

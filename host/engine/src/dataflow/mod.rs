@@ -44,7 +44,9 @@ pub use portions::{PORTION_BYTES_MAX, PORTION_ROWS_MAX};
 pub use process::firing::{CHAINED_MAX, FIRINGS_MAX};
 pub use solo::{Solo, SoloRows};
 pub use watermark::END_OF_TIME;
-pub use worker::{OpenSink, RunningJob, start};
+pub use checkpoint::begin::Beginning;
+pub use checkpoint::status::{CheckpointStatus, Taken};
+pub use worker::{OpenSink, RunningJob, Started, start};
 
 #[cfg(test)]
 mod job_tests;

@@ -15,7 +15,7 @@ use super::alignment::Member;
 use super::assign::Assigner;
 use super::batch::Batch;
 use super::checkpoint::boundary::Boundary;
-use super::checkpoint::reports::{Participant, Report, Role, SplitState, Word};
+use super::checkpoint::reports::{Participant, Report, Role, TimedSplit, Word};
 use super::checkpoint::state::AnyScalars;
 use super::dead_letter::DeadLetters;
 use super::engine::{Outputs, Ports, SourceSeat, Tick, Wake};
@@ -27,7 +27,7 @@ use flowgate_base::clock;
 use flowgate_base::error::Result;
 use flowgate_base::id::Worker;
 use flowgate_base::time::ProcessingTime;
-use flowgate_connect::source::{Poll, Split, SplitReader};
+use flowgate_connect::source::{Poll, Split, SplitReader, SplitState};
 
 /// How far the control stream is ahead of the clock while sources emit rows, in milliseconds: the time that a stop takes to reach
 /// them.
@@ -124,7 +124,7 @@ enum SplitOf {
     /// It is being read.
     Open(OpenSplit),
     /// All of it has been read.
-    Ended(SplitState),
+    Ended(TimedSplit),
 }
 
 impl SplitOf {
@@ -140,13 +140,15 @@ impl SplitOf {
     }
 
     /// Returns its state: exactly the rows before its position have been emitted.
-    fn state(&self) -> Result<SplitState> {
+    fn state(&self) -> Result<TimedSplit> {
         match self {
             SplitOf::Ended(state) => Ok(state.clone()),
-            SplitOf::Open(open) => Ok(SplitState {
-                split: open.split.clone(),
-                position: open.reader.position(),
-                ended: false,
+            SplitOf::Open(open) => Ok(TimedSplit {
+                state: SplitState {
+                    split: open.split.clone(),
+                    position: Some(open.reader.position()),
+                    has_ended: false,
+                },
                 event_time: open.assigner.as_ref().map(AnyScalars::save).transpose()?,
             }),
         }
@@ -189,7 +191,7 @@ impl SourceOperator {
     pub(crate) fn new(
         name: &str,
         splits: Vec<OpenSplit>,
-        ended: Vec<SplitState>,
+        ended: Vec<TimedSplit>,
         dead_letters: DeadLetters,
         metrics: Arc<NodeMetrics>,
         gate: Gate,
@@ -315,7 +317,8 @@ impl SourceOperator {
                 Poll::End => {
                     self.progress.note_end(index);
                     let signal = split.assigner.as_ref().map_or(Signal::START, Assigner::signal);
-                    let state = SplitState { ended: true, ..self.splits[index].state()? };
+                    let mut state = self.splits[index].state()?;
+                    state.state.has_ended = true;
                     self.splits[index] = SplitOf::Ended(state);
                     self.signal(index, Signal::ended(signal.watermark), out);
                     continue;

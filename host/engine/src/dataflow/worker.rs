@@ -3,7 +3,9 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use timely::communication::WorkerGuards;
@@ -13,7 +15,11 @@ use timely::worker::Worker;
 use timely::{CommunicationConfig, Config, WorkerConfig};
 
 use super::build::{Opened, build, lookup_layouts};
+use super::checkpoint::begin::{Beginning, begin};
 use super::checkpoint::boundary::Boundary;
+use super::checkpoint::keeper::{JobFacts, Keeper};
+use super::checkpoint::link::{EarlierJob, Link};
+use super::checkpoint::reports::{Report, TimedSplit};
 use super::engine::{Tick, TimelyStage, Wake};
 use super::job_state::JobState;
 use super::join::table::SharedTable;
@@ -26,7 +32,9 @@ use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::id;
 use flowgate_base::schema::Schema;
+use flowgate_checkpoint::store::Stores;
 use flowgate_connect::sink::{Boundedness, SinkWriter};
+use flowgate_connect::source::{Source, SplitState};
 use flowgate_connect::{OwnOutputs, TableFile};
 use flowgate_wall::Plugins;
 
@@ -34,6 +42,16 @@ use flowgate_wall::Plugins;
 pub struct RunningJob {
     state: Arc<JobState>,
     workers: WorkerGuards<()>,
+    /// The thread that keeps the job's checkpoints.
+    keeper: Option<JoinHandle<()>>,
+}
+
+/// What became of the start of a job.
+pub enum Started {
+    /// It runs.
+    Running(RunningJob),
+    /// It has ended before, by its last checkpoint; nothing was run.
+    HasEnded,
 }
 
 /// Opens a sink. The command line passes a function in which rows and the status line share the terminal.
@@ -42,13 +60,33 @@ pub type OpenSink<'a> = &'a mut dyn FnMut(&SinkNode, &Schema, Boundedness) -> Re
 /// How long the end of a failed job waits for its sinks to write their rows: a sink may have no reader.
 const SINKS_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Starts a job.
+/// Starts a job. If it takes checkpoints, `stores` opens their store, and `beginning` says what to do with those that are there.
 ///
 /// # Errors
-/// A source, sink, table or plugin cannot be opened, or the workers cannot be started.
-pub fn start(graph: JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<RunningJob> {
-    let opened = open(&graph, plugins, open_sink)?;
-    let state = Arc::new(JobState::of(&graph));
+/// A source, sink, table, plugin or store cannot be opened, or the workers cannot be started.
+pub fn start(
+    graph: JobGraph,
+    plugins: &Plugins,
+    open_sink: OpenSink<'_>,
+    stores: &Stores,
+    beginning: Beginning,
+) -> Result<Started> {
+    let begun = match &graph.checkpoint {
+        None => None,
+        Some(settings) => match begin(&graph, settings, stores, beginning)? {
+            Some(begun) => Some(begun),
+            None => return Ok(Started::HasEnded),
+        },
+    };
+    let earlier = begun.as_ref().and_then(|begun| begun.earlier.clone());
+    let opened = open(&graph, plugins, open_sink, earlier.as_deref().map(|earlier| earlier as &dyn EarlierJob))?;
+    let (reports, received) = channel();
+    let link = begun.as_ref().map(|_| {
+        let earlier = earlier.map(|earlier| earlier as Arc<dyn EarlierJob>);
+        Arc::new(Link::new(reports, earlier))
+    });
+    let state = Arc::new(JobState::of(&graph).with_checkpoints(link.clone()));
+    let facts = graph.checkpoint.as_ref().map(|settings| JobFacts::of(&graph, settings));
     let communication = match graph.parallelism {
         1 => CommunicationConfig::Thread,
         n => CommunicationConfig::Process(n),
@@ -57,7 +95,16 @@ pub fn start(graph: JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Res
     let theirs = Arc::clone(&state);
     let workers =
         timely::execute(config, move |worker| work(worker, &graph, &opened, &theirs)).map_err(StartError::Workers)?;
-    Ok(RunningJob { state, workers })
+    let keeper = match (begun, link, facts) {
+        (Some(begun), Some(link), Some(facts)) => {
+            begun.warnings.into_iter().for_each(|warning| state.warn("checkpoint", warning));
+            let keeper = Keeper::new(&state, &link, facts, begun.attempt, received, begun.files);
+            let thread = std::thread::Builder::new().name("checkpoints".into()).spawn(move || keeper.run());
+            Some(thread.map_err(|e| StartError::Workers(e.to_string()))?)
+        }
+        _ => None,
+    };
+    Ok(Started::Running(RunningJob { state, workers, keeper }))
 }
 
 impl RunningJob {
@@ -81,13 +128,21 @@ impl RunningJob {
                 self.state.fail(Error::internal(format!("a worker has ended: {panic}")));
             }
         }
+        if self.keeper.is_some_and(|keeper| keeper.join().is_err()) {
+            self.state.fail(Error::internal("the thread that keeps checkpoints has panicked"));
+        }
         self.state.sinks.wait_for_threads(SINKS_PATIENCE);
         self.state.failure().map_or(Ok(()), Err)
     }
 }
 
 /// Opens the sources, sinks, tables and plugins of a job.
-pub(super) fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<Opened> {
+pub(super) fn open(
+    graph: &JobGraph,
+    plugins: &Plugins,
+    open_sink: OpenSink<'_>,
+    earlier: Option<&dyn EarlierJob>,
+) -> Result<Opened> {
     let mut opened = Opened {
         sources: HashMap::new(),
         alignment_groups: HashMap::new(),
@@ -111,7 +166,7 @@ pub(super) fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>)
             NodeKind::Source(spec) => {
                 let mut source = spec.connector.source().map_err(within)?;
                 source.avoid(&own_outputs);
-                let splits = source.splits(graph.parallelism).map_err(within)?;
+                let splits = splits(&*source, &node.name, graph, earlier).map_err(within)?;
                 // All sources come before all sinks.
                 if !source.ends() {
                     boundedness = Boundedness::Unbounded;
@@ -151,6 +206,22 @@ pub(super) fn open(graph: &JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>)
     }
     opened.sinks = Mutex::new(sinks);
     Ok(opened)
+}
+
+/// Returns the splits of a source; if the job continues from a checkpoint, each from its position there.
+fn splits(
+    source: &dyn Source,
+    name: &str,
+    graph: &JobGraph,
+    earlier: Option<&dyn EarlierJob>,
+) -> Result<Vec<TimedSplit>> {
+    let earlier = earlier.map_or_else(Vec::new, |earlier| earlier.splits(name));
+    let states = earlier.iter().map(|split| split.state.clone()).collect();
+    let timed = |state: SplitState| {
+        let of = earlier.iter().find(|earlier| earlier.state.split == state.split);
+        TimedSplit { event_time: of.and_then(|earlier| earlier.event_time.clone()), state }
+    };
+    Ok(source.resume_splits(graph.parallelism, states)?.into_iter().map(timed).collect())
 }
 
 /// The input of the control stream; one worker has it.
@@ -240,6 +311,7 @@ fn changes(job: &JobState, present: Tick, stopping: &mut bool) -> Vec<Control> {
     }
     if let Some(request) = job.checkpoints.as_ref().and_then(|link| link.take_request()) {
         changes.push(Control::Checkpoint(Boundary { checkpoint: request.checkpoint, tick: present }));
+        job.checkpoints.iter().for_each(|link| link.report(Report::Took { tick: present }));
         *stopping = request.stops;
         changes.extend(request.stops.then_some(Control::Stop));
     }

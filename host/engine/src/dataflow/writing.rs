@@ -149,14 +149,14 @@ impl Writing {
                     let report = Report::Done { participant: shared.participant.clone(), checkpoint, word };
                     shared.job.checkpoints.iter().for_each(|link| link.report(report.clone()));
                 }
-                Some(ToWriter::Commit { checkpoint, committables }) => self.commit(checkpoint, &committables)?,
+                Some(ToWriter::Commit { checkpoint, committables }) => self.commit(checkpoint, &committables, shared)?,
                 Some(ToWriter::End { complete }) => {
                     self.end = Some(complete);
                     match &shared.job.checkpoints {
                         None if complete => {
                             let Word::Prepared(prepared) = self.prepare(0, true, shared)? else { return Ok(false) };
                             let committables: Vec<Committable> = prepared.into_iter().map(Committable).collect();
-                            self.commit(0, &committables)?;
+                            self.commit(0, &committables, shared)?;
                             return Ok(true);
                         }
                         None => {
@@ -204,8 +204,11 @@ impl Writing {
         Ok(Word::Prepared(prepared.map(|committable| committable.0)))
     }
 
-    fn commit(&mut self, checkpoint: u64, committables: &[Committable]) -> Result<()> {
+    fn commit(&mut self, checkpoint: u64, committables: &[Committable], shared: &Shared) -> Result<()> {
         self.writer.commit(committables)?;
+        if let Some(link) = &shared.job.checkpoints {
+            link.report(Report::Committed { sink: shared.participant.operator.clone(), checkpoint });
+        }
         let committed = self.prepared.iter().take_while(|(prepared, _)| *prepared <= checkpoint).count();
         let rows = self.prepared.drain(..committed).map(|(_, rows)| rows).sum();
         self.delivered(rows);

@@ -4,14 +4,16 @@ use std::fmt;
 
 use super::job_plugins::JobPlugins;
 use crate::code;
-use crate::dataflow::worker::{self, OpenSink, RunningJob};
+use crate::dataflow::Beginning;
+use crate::dataflow::worker::{self, OpenSink, RunningJob, Started};
 use crate::job::check::{Surroundings, check};
 use crate::job::graph::{JobGraph, SinkNode};
 use crate::job::load::{Document, Loaded, Override, load};
 use crate::job::problem::Problem;
 use crate::job::spec;
-use flowgate_base::error::{Code, Coded, Result};
+use flowgate_base::error::{Code, Coded, Error, Result};
 use flowgate_base::schema::Schema;
+use flowgate_checkpoint::store::Stores;
 use flowgate_connect::sink::{Boundedness, SinkWriter};
 
 /// A job to be checked, and what it is checked with.
@@ -145,13 +147,31 @@ impl Coded for Rejected {
 }
 
 /// Starts a job with the plugins that it was checked with. [`open_sink`] opens sinks as the job says; a caller may open some in
-/// another way.
+/// another way. A job that takes checkpoints must not have any in its store.
 ///
 /// # Errors
-/// A source, a sink or a plugin cannot be opened, or the system refuses threads.
+/// A source, a sink, a plugin or a store cannot be opened, or the system refuses threads. The store has checkpoints of the job.
 pub fn start(graph: JobGraph, plugins: &mut JobPlugins, open_sink: OpenSink<'_>) -> Result<RunningJob> {
+    match start_from(graph, plugins, open_sink, &Stores::default(), Beginning::New)? {
+        Started::Running(job) => Ok(job),
+        Started::HasEnded => Err(Error::internal("a job that begins has ended before")),
+    }
+}
+
+/// Starts a job that takes checkpoints, or does not. `stores` are the kinds of stores that the caller knows; `beginning` says what
+/// becomes of the checkpoints that are there.
+///
+/// # Errors
+/// As [`start`]. With [`Beginning::Resume`]: the job has changed so that it cannot continue.
+pub fn start_from(
+    graph: JobGraph,
+    plugins: &mut JobPlugins,
+    open_sink: OpenSink<'_>,
+    stores: &Stores,
+    beginning: Beginning,
+) -> Result<Started> {
     let limits = graph.limits.clone();
-    worker::start(graph, plugins.wall(&limits)?, open_sink)
+    worker::start(graph, plugins.wall(&limits)?, open_sink, stores, beginning)
 }
 
 /// Opens a sink as the job says.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::dataflow::alignment::AlignmentGroup;
 use crate::dataflow::assign::{Assigner, Timed};
+use crate::dataflow::checkpoint::reports::TimedSplit;
 use crate::dataflow::checkpoint::state::Owned;
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{MakeOperator, Operator, Route, Stage};
@@ -19,7 +20,7 @@ use flowgate_base::error::{Error, Result};
 use flowgate_base::id::Worker;
 use flowgate_base::schema::Schema;
 use flowgate_connect::sink::SinkWriter;
-use flowgate_connect::source::{Source, Split};
+use flowgate_connect::source::Source;
 use flowgate_state::key::owned;
 use flowgate_state::store::StateStore;
 use flowgate_wall::binding::OpenRequest;
@@ -28,7 +29,7 @@ use flowgate_wall::{Function, Plugin};
 /// Connectors, plugins and tables that were opened before the workers start.
 pub(crate) struct Opened {
     /// Sources and their splits, by node.
-    pub sources: HashMap<NodeId, (Box<dyn Source>, Vec<Split>)>,
+    pub sources: HashMap<NodeId, (Box<dyn Source>, Vec<TimedSplit>)>,
     /// Writers of sinks, by node; each is taken by the worker that writes.
     pub sinks: Mutex<HashMap<NodeId, Box<dyn SinkWriter>>>,
     /// The alignment groups of sources, by node.

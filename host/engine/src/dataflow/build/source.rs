@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::builder::Builder;
 use crate::dataflow::assign::Assigner;
-use crate::dataflow::checkpoint::state::Owned;
+use crate::dataflow::checkpoint::state::{AnyScalars, Owned};
 use crate::dataflow::engine::{Forward, MakeOperator, MakeSource, Route, Stage};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::shuffle::Target;
@@ -64,15 +64,24 @@ impl<S: Stage> Builder<'_, S> {
         let job = Arc::clone(self.job);
         let make: MakeSource<'_> = Box::new(move |seat| {
             let wake = seat.wake.clone();
-            let mine = splits.iter().enumerate().filter(|(i, _)| i % workers == me.index()).map(|(_, split)| {
-                let reader = source.open(split, None, wake.waker())?;
+            let (mut mine, mut ended) = (Vec::new(), Vec::new());
+            for (_, split) in splits.iter().enumerate().filter(|(i, _)| i % workers == me.index()) {
+                let state = &split.state;
+                if state.has_ended {
+                    ended.push(split.clone());
+                    continue;
+                }
+                let reader = source.open(&state.split, state.position.as_ref(), wake.waker())?;
                 let reader = Box::new(Warning { reader, node: node.name.clone(), job: Arc::clone(&job) });
-                Ok(OpenSplit { split: split.clone(), reader, assigner: event_time.map(Assigner::new) })
-            });
-            let mine = mine.collect::<Result<Vec<_>>>()?;
+                let mut assigner = event_time.map(Assigner::new);
+                if let (Some(assigner), Some(earlier)) = (&mut assigner, &split.event_time) {
+                    assigner.fill(&[earlier])?;
+                }
+                mine.push(OpenSplit { split: state.split.clone(), reader, assigner });
+            }
             let reads = !mine.is_empty() && event_time.is_some();
             let alignment = alignment.filter(|_| reads).map(|group| group.join(me, wake.waker()));
-            let (name, ended) = (&node.name, Vec::new());
+            let name = &node.name;
             let gate = Gate::new(limits, seat);
             Ok(SourceOperator::new(name, mine, ended, dead_letters, metrics, gate, alignment, job, me))
         });

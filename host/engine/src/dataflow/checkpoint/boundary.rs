@@ -53,11 +53,6 @@ impl Cut {
         Cut { senders: vec![Sender::Before; senders], boundary: None }
     }
 
-    /// Whether a boundary has arrived and is not complete.
-    pub(crate) fn is_aligning(&self) -> bool {
-        self.boundary.is_some()
-    }
-
     /// Whether the next message of a sender is behind the boundary, so that the operator must not receive it yet.
     pub(crate) fn keeps_back(&self, sender: usize) -> bool {
         self.senders.get(sender) == Some(&Sender::Behind)
@@ -196,10 +191,10 @@ mod tests {
     #[test]
     fn c2_one_sender_completes_a_boundary_at_once() {
         let mut cut = Cut::new(1);
-        assert!(!cut.is_aligning() && cut.complete().is_none());
+        assert!(cut.complete().is_none());
         cut.receive(0, boundary(7));
         assert_eq!(cut.complete(), Some(boundary(7)));
-        assert!(!cut.keeps_back(0) && !cut.is_aligning());
+        assert!(!cut.keeps_back(0) && !cut.abandon());
     }
 
     #[test]

@@ -4,23 +4,27 @@
 //! that was not committed belongs to the next one.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use arrow_array::RecordBatch;
 use serde_json::Value;
 
 use super::collect::{Collected, Words};
+use super::fingerprint::fingerprints;
 use super::link::{Link, Request};
-use super::reports::{Report, Role, SplitState, Word};
-use super::status::{CheckpointStatus, Taken};
+use super::reports::{PartOf, Report, Role, TimedSplit, Word};
+use super::status::Taken;
 use crate::dataflow::engine::Tick;
 use crate::dataflow::job_state::JobState;
 use crate::error::RunError;
+use crate::job::graph::{CheckpointSettings, JobGraph};
 use flowgate_base::clock;
-use flowgate_base::error::{Error, Result};
+use flowgate_base::error::{Result, Retry};
 use flowgate_base::id::Worker;
 use flowgate_checkpoint::{Attempt, Checkpoint, DataFile, OperatorRecord, Slot, SplitRecord, StagedFile, Staging, Stats};
 use flowgate_state::snapshot::Extent;
@@ -51,6 +55,20 @@ pub(crate) struct JobFacts {
     pub scratch: PathBuf,
 }
 
+impl JobFacts {
+    /// Returns those of a graph.
+    pub(crate) fn of(graph: &JobGraph, settings: &CheckpointSettings) -> Self {
+        JobFacts {
+            key_groups: graph.key_groups,
+            parallelism: graph.parallelism as u32,
+            fingerprints: fingerprints(graph),
+            every: Duration::from_millis(settings.every_ms.max(1) as u64),
+            keep: settings.keep as usize,
+            scratch: graph.state.spill.clone().unwrap_or_else(std::env::temp_dir),
+        }
+    }
+}
+
 /// The keeper of a job's checkpoints.
 pub(crate) struct Keeper {
     job: Arc<JobState>,
@@ -77,7 +95,7 @@ pub(crate) struct Keeper {
 /// The checkpoint that is being taken.
 struct Begun {
     at: Instant,
-    /// When the last participant reported it.
+    /// The tick of its boundary.
     tick: Tick,
     stops: bool,
 }
@@ -197,9 +215,9 @@ impl Keeper {
         &mut self,
         operator: &str,
         worker: Worker,
-        slot: &super::reports::PartOf,
+        slot: &PartOf,
         groups: &Range<u32>,
-        part: &arrow_array::RecordBatch,
+        part: &RecordBatch,
     ) -> Result<()> {
         if part.num_rows() == 0 {
             return Ok(());
@@ -207,8 +225,8 @@ impl Keeper {
         let last = groups.end.min(self.facts.key_groups).saturating_sub(1);
         let key = (worker, groups.start, last);
         let staging = match self.staging.entry(key) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
                 entry.insert(Staging::create(&self.facts.scratch, (groups.start as u16, last as u16))?)
             }
         };
@@ -240,9 +258,9 @@ impl Keeper {
                 self.has_failed = false;
                 Ok(())
             }
-            Err(error) if error.retry() => {
+            Err(error) if error.retry() == Retry::Later => {
                 self.has_failed = true;
-                self.job.checkpoint_status().failed(&error);
+                self.job.checkpoint_status.failed(&error);
                 self.job.warn("checkpoint", format!("checkpoint {number} is not complete, the next one will be: {}", error.message));
                 Ok(())
             }
@@ -256,7 +274,7 @@ impl Keeper {
         loop {
             match self.try_commit(number, words, ended) {
                 Ok(()) => return Ok(()),
-                Err(error) if error.retry() && Instant::now() < until => std::thread::sleep(LAST_TRIED_EVERY),
+                Err(error) if error.retry() == Retry::Later && Instant::now() < until => std::thread::sleep(LAST_TRIED_EVERY),
                 Err(error) => return Err(RunError::LastCheckpoint(error.message.clone()).into()),
             }
         }
@@ -285,7 +303,7 @@ impl Keeper {
         files.extend(self.uploaded.iter().cloned());
         // A job that has ended has no state.
         let files = if ended { Vec::new() } else { files };
-        let tick = self.begun.as_ref().map_or(Tick::START, |begun| begun.tick);
+        let tick = self.begun.as_ref().map_or(self.link.first_tick(), |begun| begun.tick);
         let checkpoint = self.checkpoint(words, files.clone(), tick, ended, stats)?;
         let manifest = self.attempt.commit(checkpoint)?;
         self.files = files;
@@ -299,7 +317,7 @@ impl Keeper {
                 self.link.commit(&participant.operator, number, Vec::new());
             }
         }
-        self.job.checkpoint_status().taken(Taken {
+        self.job.checkpoint_status.taken(Taken {
             number: manifest.number,
             at: clock::now(),
             bytes,
@@ -364,11 +382,12 @@ impl Keeper {
     }
 }
 
-fn record_of(split: &SplitState) -> SplitRecord {
+fn record_of(split: &TimedSplit) -> SplitRecord {
+    let TimedSplit { state, event_time } = split.clone();
     SplitRecord {
-        split: split.split.0.clone(),
-        position: split.position.0.clone(),
-        ended: split.ended,
-        event_time: split.event_time.clone(),
+        split: state.split.0,
+        position: state.position.map(|position| position.0),
+        event_time,
+        ended: state.has_ended,
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::boundary::Boundary;
-use super::reports::{Participant, Report, SplitState};
+use super::reports::{Participant, Report, TimedSplit};
 use super::state::Earlier;
 use crate::dataflow::engine::Tick;
 use crate::dataflow::writing::ToWriter;
@@ -22,7 +22,7 @@ pub(crate) trait EarlierJob: Send + Sync {
     fn operator(&self, name: &str) -> Option<Box<dyn Earlier + '_>>;
 
     /// Returns the splits of a source.
-    fn splits(&self, source: &str) -> Vec<SplitState>;
+    fn splits(&self, source: &str) -> Vec<TimedSplit>;
 
     /// Returns what commits the rows of a sink.
     fn committables(&self, sink: &str) -> Vec<Value>;

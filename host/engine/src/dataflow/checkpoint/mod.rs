@@ -1,8 +1,13 @@
 //! Checkpoints in the dataflow: [`boundary`] is the cut; [`state`] is how operators show their state, and
 //! [`reports`] what workers say of it.
 
+pub(crate) mod begin;
 pub(crate) mod boundary;
 pub(crate) mod collect;
+mod fingerprint;
+pub(crate) mod keeper;
 pub(crate) mod link;
 pub(crate) mod reports;
+mod restored;
 pub(crate) mod state;
+pub(crate) mod status;

@@ -3,12 +3,11 @@
 use std::ops::Range;
 
 use arrow_array::RecordBatch;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::dataflow::engine::Tick;
 use flowgate_base::id::Worker;
-use flowgate_connect::source::{Position, Split};
+use flowgate_connect::source::SplitState;
 use flowgate_state::snapshot::Layout;
 use flowgate_state::store::SlotKind;
 
@@ -35,14 +34,10 @@ pub(crate) enum Role {
 }
 
 /// A split of a source, as a checkpoint has it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct SplitState {
-    /// The split.
-    pub split: Split,
-    /// Where its reader goes on; of a split that has ended, where it ended.
-    pub position: Position,
-    /// Whether all of it has been read.
-    pub ended: bool,
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TimedSplit {
+    /// The split, and how far it has been read.
+    pub state: SplitState,
     /// The values of its event time, where the source assigns one.
     pub event_time: Option<Value>,
 }
@@ -51,7 +46,7 @@ pub(crate) struct SplitState {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Word {
     /// The splits of a source on this worker.
-    Splits(Vec<SplitState>),
+    Splits(Vec<TimedSplit>),
     /// The values of an operator, by name.
     Values(Map<String, Value>),
     /// What commits the rows of a sink before the boundary; `None`: nothing is to be committed.

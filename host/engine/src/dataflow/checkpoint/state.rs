@@ -101,6 +101,7 @@ impl Owned {
 }
 
 /// Returns the key groups that are in both ranges.
+#[cfg(test)]
 pub(crate) fn both(one: &Range<u32>, other: &Range<u32>) -> Range<u32> {
     let start = one.start.max(other.start);
     start..one.end.min(other.end).max(start)

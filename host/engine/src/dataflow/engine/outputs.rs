@@ -60,6 +60,11 @@ impl Outputs {
         }
     }
 
+    /// Whether nothing was emitted that has not been taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.outputs.iter().all(|output| output.messages.is_empty())
+    }
+
     /// Bytes of the rows that were emitted to an output and not taken.
     pub(crate) fn bytes(&self, output: usize) -> u64 {
         self.outputs[output].bytes

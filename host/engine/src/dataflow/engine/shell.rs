@@ -254,6 +254,9 @@ impl Shell {
             Some(tick) if tick > self.ticked => {
                 (self.ticked, self.at) = (tick, tick.max(self.at));
                 self.operator.tick(tick, &mut self.out)?;
+                if self.operator.has_yielded() || !self.out.is_empty() {
+                    self.snapshots.note_activity();
+                }
             }
             Some(_) => return Ok(()),
             None => self.end(End::Stopped)?,
@@ -270,8 +273,12 @@ impl Shell {
     fn message(&mut self, (input, sender): (usize, usize), envelope: Envelope) -> Result<()> {
         let Envelope { message, ticket, .. } = envelope;
         match message {
-            Message::Batch(batch) => self.operator.batch(input, batch, self.at, &mut self.out)?,
+            Message::Batch(batch) => {
+                self.snapshots.note_activity();
+                self.operator.batch(input, batch, self.at, &mut self.out)?;
+            }
             Message::Signal(signal) => {
+                self.snapshots.note_activity();
                 if signal.is_end() {
                     self.cut.end(sender);
                 }

@@ -102,6 +102,12 @@ impl Snapshots {
         Ok(())
     }
 
+    /// Notes that the job is not idle.
+    #[inline]
+    pub(super) fn note_activity(&self) {
+        self.link.iter().for_each(|link| link.note_activity());
+    }
+
     /// Whether parts of the frozen state are left.
     pub(super) fn is_taking(&self) -> bool {
         self.taking.is_some()

@@ -174,6 +174,7 @@ impl ProcessOperator {
             *firing = Some(Firing::new(up_to, timers.len()));
         }
         let due = timers.due(clock(by), up_to.ms(), TIMERS_PER_CALL)?;
+        self.job.checkpoints.iter().for_each(|link| link.note_activity());
         if let (Some(firing), Some(time), Some(tag)) = (firing, due.times.last(), due.tags.last()) {
             firing.fires(due.times.len(), *time, *tag)?;
         }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::script::BOUNDARY;
 use crate::dataflow::build::{Opened, build};
 use crate::dataflow::checkpoint::link::{EarlierJob, Link};
-use crate::dataflow::checkpoint::reports::{PartOf, Report, SplitState, Word};
+use crate::dataflow::checkpoint::reports::{PartOf, Report, TimedSplit, Word};
 use crate::dataflow::checkpoint::state::{Earlier, Owned, RestorePart, SlotName, both};
 use crate::dataflow::engine::{
     Forward, MakeOperator, MakeSource, Next, Outputs, Ports, Route, Seat, Shell, Stage, Tick, Wake,
@@ -95,7 +95,7 @@ impl EarlierJob for Continued {
         self.0.get(name).map(|snapshots| Box::new(OfOperator(snapshots)) as Box<dyn Earlier>)
     }
 
-    fn splits(&self, _source: &str) -> Vec<SplitState> {
+    fn splits(&self, _source: &str) -> Vec<TimedSplit> {
         Vec::new()
     }
 
