@@ -11,6 +11,8 @@ mod block;
 mod change;
 mod checksum;
 pub mod code;
+#[cfg(test)]
+mod cycle_tests;
 mod error;
 mod history;
 pub mod limits;
