@@ -24,12 +24,16 @@ pub const ROW_GROUP_BYTES: usize = 8 << 20;
 /// Bytes of blocks that compaction merges at once; the rest waits on disk.
 pub const COMPACTION_BYTES: u64 = 64 << 20;
 
-/// A base and the deltas behind it are compacted when the deltas have this share of the bytes of the base, in percent. At 100, a byte of
-/// deltas is answered by at most one byte of compaction, amortised.
+/// All files are merged when deltas have this share of the bytes of the bases, in percent. At 100, state that does not grow costs at most
+/// one byte of compaction for a byte of deltas, amortised, and a restore reads at most twice the state. State to which keys are only
+/// added costs two.
 pub const COMPACTION_SHARE_PERCENT: u64 = 100;
 
-/// Number of delta files behind which they are merged with one another, whatever their size: a restore opens each, and a manifest lists
-/// each.
+/// Bytes of deltas below which nothing is merged for its size: a request to a store costs as much as some MiB.
+pub const COMPACTION_BYTES_MIN: u64 = 4 << 20;
+
+/// Number of delta files that are merged with one another, if each is smaller than [`COMPACTION_BYTES_MIN`]: a restore opens each file,
+/// and every manifest lists it.
 pub const DELTA_FILES_MAX: usize = 64;
 
 /// Time for one request to a store on another machine, in milliseconds: a request moves at most a part of an upload, which takes seconds
