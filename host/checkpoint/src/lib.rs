@@ -16,6 +16,8 @@ mod compaction;
 #[cfg(test)]
 mod compaction_tests;
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod cycle_tests;
 mod error;
 mod history;

@@ -50,11 +50,17 @@ pub const REQUEST_RETRIES: usize = 3;
 /// Time after which a request is not made again, in milliseconds.
 pub const REQUEST_RETRY_MS: u64 = 20_000;
 
+/// Time for one operation of a store on another machine, with its repetitions, in milliseconds: some stores have no limits of their own.
+pub const OPERATION_TIMEOUT_MS: u64 = 60_000;
+
 /// Times that a create-only put is repeated and read back before the caller learns that its outcome is unknown.
 pub const CREATE_TRIES: usize = 4;
 
 /// Bytes of one part of an upload: S3 requires 5 MiB, and allows 10,000 parts, which makes 156 GiB.
 pub const UPLOAD_PART_BYTES: usize = 16 << 20;
+
+/// Maximum parts of one upload that are sent at a time: enough for a line with a long way. They are held in memory.
+pub const UPLOAD_PARTS_IN_FLIGHT: usize = 4;
 
 /// Maximum times that an attempt searches for the newest number, while others add to it, before it gives up for now.
 pub const SEARCH_TRIES: usize = 16;
