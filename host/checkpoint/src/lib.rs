@@ -7,15 +7,24 @@
 mod attempt;
 #[cfg(test)]
 mod attempt_tests;
+mod base;
 mod block;
 mod change;
 mod checksum;
 pub mod code;
+mod compaction;
+#[cfg(test)]
+mod compaction_tests;
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod cycle_tests;
 mod error;
 mod history;
 pub mod limits;
 mod manifest;
 mod manifest_text;
+mod merge;
 mod name;
 mod parquet_file;
 mod read;
@@ -27,6 +36,7 @@ pub mod store;
 pub use attempt::{Attempt, Start};
 pub use change::{CHANGE, KEY_GROUP, PANE, REMOVE, REMOVE_KEY, REMOVE_PANE, SET};
 pub use checksum::Checksum;
+pub use compaction::Compacted;
 pub use error::CheckpointError;
 pub use history::{History, Resume};
 pub use manifest::{Block, Checkpoint, DataFile, Extent, Manifest, OperatorRecord, Record, Slot, SplitRecord, Stats};

@@ -24,12 +24,16 @@ pub const ROW_GROUP_BYTES: usize = 8 << 20;
 /// Bytes of blocks that compaction merges at once; the rest waits on disk.
 pub const COMPACTION_BYTES: u64 = 64 << 20;
 
-/// A base and the deltas behind it are compacted when the deltas have this share of the bytes of the base, in percent. At 100, a byte of
-/// deltas is answered by at most one byte of compaction, amortised.
+/// All files are merged when deltas have this share of the bytes of the bases, in percent. At 100, state that does not grow costs at most
+/// one byte of compaction for a byte of deltas, amortised, and a restore reads at most twice the state. State to which keys are only
+/// added costs two.
 pub const COMPACTION_SHARE_PERCENT: u64 = 100;
 
-/// Number of delta files behind which they are merged with one another, whatever their size: a restore opens each, and a manifest lists
-/// each.
+/// Bytes of deltas below which nothing is merged for its size: a request to a store costs as much as some MiB.
+pub const COMPACTION_BYTES_MIN: u64 = 4 << 20;
+
+/// Number of delta files that are merged with one another, if each is smaller than [`COMPACTION_BYTES_MIN`]: a restore opens each file,
+/// and every manifest lists it.
 pub const DELTA_FILES_MAX: usize = 64;
 
 /// Time for one request to a store on another machine, in milliseconds: a request moves at most a part of an upload, which takes seconds
@@ -46,11 +50,17 @@ pub const REQUEST_RETRIES: usize = 3;
 /// Time after which a request is not made again, in milliseconds.
 pub const REQUEST_RETRY_MS: u64 = 20_000;
 
+/// Time for one operation of a store on another machine, with its repetitions, in milliseconds: some stores have no limits of their own.
+pub const OPERATION_TIMEOUT_MS: u64 = 60_000;
+
 /// Times that a create-only put is repeated and read back before the caller learns that its outcome is unknown.
 pub const CREATE_TRIES: usize = 4;
 
 /// Bytes of one part of an upload: S3 requires 5 MiB, and allows 10,000 parts, which makes 156 GiB.
 pub const UPLOAD_PART_BYTES: usize = 16 << 20;
+
+/// Maximum parts of one upload that are sent at a time: enough for a line with a long way. They are held in memory.
+pub const UPLOAD_PARTS_IN_FLIGHT: usize = 4;
 
 /// Maximum times that an attempt searches for the newest number, while others add to it, before it gives up for now.
 pub const SEARCH_TRIES: usize = 16;

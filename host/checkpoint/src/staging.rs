@@ -38,8 +38,8 @@ pub struct Staging {
 struct Held {
     batches: Vec<RecordBatch>,
     bytes: usize,
-    /// Whether they remove panes; such rows are in blocks of their own.
-    removes_panes: bool,
+    /// The key groups in which they remove panes, if they do; such rows are in blocks of their own.
+    removes_panes: Option<(u16, u16)>,
 }
 
 /// A scratch file that is complete. It is deleted when this is dropped.
@@ -83,6 +83,14 @@ impl Staging {
     /// The file cannot be written: the outside world's; a full disk may have room later. Then nothing of this checkpoint is lost if the
     /// caller stages all of it again.
     pub fn append(&mut self, slot: &Slot, rows: &RecordBatch) -> Result<()> {
+        self.append_of(slot, rows, self.groups)
+    }
+
+    /// Appends rows whose removals of panes concern these key groups.
+    ///
+    /// # Errors
+    /// As for [`Staging::append`].
+    pub(crate) fn append_of(&mut self, slot: &Slot, rows: &RecordBatch, groups: (u16, u16)) -> Result<()> {
         change::check(slot, rows)?;
         let at = self.position_of(slot);
         self.rows += rows.num_rows() as u64;
@@ -91,6 +99,7 @@ impl Staging {
         while from < changes.len() {
             let removes_panes = changes[from] == REMOVE_PANE;
             let more = changes[from..].iter().take_while(|change| (**change == REMOVE_PANE) == removes_panes).count();
+            let removes_panes = removes_panes.then_some(groups);
             // What is held came before.
             if self.held[at].removes_panes != removes_panes {
                 self.write(at)?;
@@ -142,9 +151,8 @@ impl Staging {
         let rows = concat_batches(first.schema_ref(), &batches)
             .map_err(|e| Error::internal(format!("parts of one slot do not fit together: {e}")))?;
         drop(batches);
-        if self.held[at].removes_panes {
-            // Of the worker's own key groups, wherever the panes are now.
-            return self.write_block(at, &rows, self.groups);
+        if let Some(groups) = self.held[at].removes_panes {
+            return self.write_block(at, &rows, groups);
         }
         let (order, starts) = by_group(change::groups(&rows).values());
         let rows = take_record_batch(&rows, &UInt32Array::from(order))

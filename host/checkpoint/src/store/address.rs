@@ -20,11 +20,11 @@ impl Default for Stores {
     fn default() -> Self {
         Stores {
             kinds: vec![
-                #[cfg(any())]
+                #[cfg(feature = "s3")]
                 ("s3", super::https::open_s3),
-                #[cfg(any())]
+                #[cfg(feature = "gcs")]
                 ("gs", super::https::open_gcs),
-                #[cfg(any())]
+                #[cfg(feature = "azure")]
                 ("az", super::https::open_azure),
             ],
         }

@@ -26,7 +26,12 @@ pub enum Created {
 impl Store {
     /// Creates a store over a backend.
     pub fn new(backend: impl Backend + 'static) -> Self {
-        Store { backend: Arc::new(backend) }
+        Store::shared(Arc::new(backend))
+    }
+
+    /// Creates a store over a backend that others use too.
+    pub fn shared(backend: Arc<dyn Backend>) -> Self {
+        Store { backend }
     }
 
     /// Creates an object unless the name exists. Nobody else writes these bytes.
