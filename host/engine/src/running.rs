@@ -1,6 +1,7 @@
 //! What a running job shows and takes: its state, its figures, and the limits of what its operators emit at once.
 
 pub use crate::dataflow::{
-    CHAINED_MAX, END_OF_TIME, FIRINGS_MAX, Holder, JobMetrics, JobState, NodeMetrics, OpenSink, PORTION_BYTES_MAX,
-    PORTION_ROWS_MAX, RunningJob, Solo, SoloRows, TEXT_BYTES_MAX, TEXTS_BYTES_MAX, Tick, start,
+    Activity, CHAINED_MAX, END_OF_TIME, FIRINGS_MAX, Holder, JobMetrics, JobState, NodeMetrics, OpenSink,
+    PORTION_BYTES_MAX, PORTION_ROWS_MAX, RunningJob, Since, Solo, SoloRows, SplitMetrics, Standing, Standings,
+    TEXT_BYTES_MAX, TEXTS_BYTES_MAX, Tick, Upcoming, start,
 };

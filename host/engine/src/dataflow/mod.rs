@@ -28,7 +28,10 @@ pub(crate) mod sinks;
 pub(crate) mod slot;
 pub(crate) mod solo;
 pub(crate) mod source;
+pub(crate) mod split_metrics;
+pub(crate) mod standing;
 pub(crate) mod union;
+pub(crate) mod upcoming;
 pub(crate) mod watermark;
 pub(crate) mod window;
 pub(crate) mod wire;
@@ -37,11 +40,14 @@ pub(crate) mod worker;
 pub use dead_letter::{TEXT_BYTES_MAX, TEXTS_BYTES_MAX};
 pub use engine::Tick;
 pub use job_state::JobState;
-pub use metrics::{Holder, JobMetrics, NodeMetrics};
+pub use metrics::{JobMetrics, NodeMetrics, Standings};
 pub use portions::{PORTION_BYTES_MAX, PORTION_ROWS_MAX};
 pub use process::firing::{CHAINED_MAX, FIRINGS_MAX};
 pub use solo::{Solo, SoloRows};
-pub use watermark::END_OF_TIME;
+pub use split_metrics::SplitMetrics;
+pub use standing::{Holder, Since, Standing};
+pub use upcoming::Upcoming;
+pub use watermark::{Activity, END_OF_TIME};
 pub use worker::{OpenSink, RunningJob, start};
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::builder::Builder;
+use crate::dataflow::alignment::AlignmentGroup;
 use crate::dataflow::assign::Assigner;
 use crate::dataflow::engine::{Forward, MakeSource, Route, Stage};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::shuffle::Target;
 use crate::dataflow::source::{Gate, InFlight, OpenSplit, SourceOperator};
+use crate::dataflow::split_metrics::NotedReader;
 use crate::job::graph::{EventTimeColumn, Node, NodeId};
 use crate::job::spec::OnError;
 use flowgate_base::error::{Error, Result};
@@ -65,13 +67,18 @@ impl<S: Stage> Builder<'_, S> {
             let wake = seat.wake.clone();
             let mine = splits.iter().enumerate().filter(|(i, _)| i % workers == me.index()).map(|(_, split)| {
                 let reader = source.open(split, None, wake.waker())?;
+                let noted = metrics.split(&split.0, me);
+                let reader = Box::new(NotedReader::new(reader, Arc::clone(&noted)));
                 let reader = Box::new(Warning { reader, node: node.name.clone(), job: Arc::clone(&job) });
-                Ok(OpenSplit { reader, assigner: event_time.map(Assigner::new) })
+                Ok(OpenSplit { reader, assigner: event_time.map(|of| Assigner::new(of).noted_in(&noted)) })
             });
             let mine = mine.collect::<Result<Vec<_>>>()?;
             let reads = !mine.is_empty() && event_time.is_some();
-            let alignment = alignment.filter(|_| reads).map(|group| group.join(me, wake.waker()));
-            Ok(SourceOperator::new(mine, dead_letters, metrics, Gate::new(limits, seat), alignment, job))
+            let standing = job.metrics.standing(&node.name, me);
+            let join = |group: &Arc<AlignmentGroup>| group.join(me, wake.waker(), Arc::clone(&standing));
+            let alignment = alignment.filter(|_| reads).map(join);
+            let gate = Gate::new(limits, seat, standing);
+            Ok(SourceOperator::new(mine, dead_letters, metrics, gate, alignment, job))
         });
         let edges = self.stage.source(&node.name, make)?;
         if splits.len() >= workers || self.graph.order_counts_behind(id) {

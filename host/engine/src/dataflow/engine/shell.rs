@@ -14,7 +14,7 @@ use super::operator::{Operator, Route, Tick};
 use super::outputs::Outputs;
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::message::{Envelope, Message, Messages};
-use crate::dataflow::metrics::Holder;
+use crate::dataflow::standing::{Holder, Standing};
 use crate::dataflow::watermark::{Merge, Signal};
 use flowgate_base::error::Result;
 use flowgate_base::id::Worker;
@@ -71,8 +71,8 @@ pub(in crate::dataflow) struct Shell {
     ended: Option<End>,
     /// Messages that have arrived and that the operator has not received.
     backlog: VecDeque<Waiting>,
-    /// The sender that held the watermark back when this was last checked.
-    held_by: Option<Holder>,
+    /// What observers see.
+    standing: Arc<Standing>,
 }
 
 /// How an operator has ended.
@@ -111,7 +111,7 @@ impl Shell {
             ticked: Tick::START,
             ended: None,
             backlog: VecDeque::new(),
-            held_by: None,
+            standing: seat.job.metrics.standing(name, seat.worker),
         }
     }
 
@@ -179,6 +179,7 @@ impl Shell {
     fn has_room(&mut self, ports: &impl Ports) -> bool {
         // Both are called, so that both will wake the operator.
         let (outputs, operator) = (ports.has_room(&self.out), self.operator.has_room());
+        self.standing.note_room(outputs, operator);
         outputs && operator
     }
 
@@ -214,7 +215,7 @@ impl Shell {
                     Some(merged) => self.operator.signal(merged, &mut self.out)?,
                     None => {}
                 }
-                self.note_holder();
+                self.note_time();
             }
             // Boundaries concern sources alone so far.
             Message::Control(_) => {}
@@ -244,16 +245,15 @@ impl Shell {
         }
     }
 
-    /// Reports to the job which sender holds the watermark back, when that changes.
-    fn note_holder(&mut self) {
+    /// Lets observers see the time, and which sender holds it back.
+    fn note_time(&mut self) {
         let held_by = self.time.holder().and_then(|sender| {
             let input = self.inputs.iter().rposition(|(first, _)| *first <= sender)?;
-            Some(Holder { input, worker: Worker((sender - self.inputs[input].0) as u32) })
+            let (first, is_local) = self.inputs[input];
+            let worker = if is_local { self.worker } else { Worker((sender - first) as u32) };
+            Some(Holder { input, worker })
         });
-        if held_by != self.held_by {
-            self.held_by = held_by;
-            self.job.metrics.note_holder(&self.name, self.worker, held_by);
-        }
+        self.standing.note_time(self.time.merged(), held_by, self.at.processing_time());
     }
 }
 

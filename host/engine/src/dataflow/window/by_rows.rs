@@ -262,6 +262,10 @@ impl WindowState for RowWindows {
         Held::Nothing
     }
 
+    fn open_windows(&self) -> usize {
+        self.table.len()
+    }
+
     fn open_groups(&self) -> usize {
         let since = &self.table.values().since;
         let open = self.table.index().live().filter(|key| since[*key as usize] > 0).count();

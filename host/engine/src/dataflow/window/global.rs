@@ -88,6 +88,10 @@ impl WindowState for GlobalWindow {
         Held::AtAnyTime
     }
 
+    fn open_windows(&self) -> usize {
+        self.pane.len()
+    }
+
     fn open_groups(&self) -> usize {
         if self.emission.is_some() { 0 } else { self.pane.len() }
     }

@@ -153,6 +153,9 @@ pub(crate) trait WindowState {
     /// Returns which results will be emitted without further rows.
     fn held(&self) -> Held;
 
+    /// Returns the number of panes, or sessions, or keys of windows that are not in time. In constant time.
+    fn open_windows(&self) -> usize;
+
     /// Returns the number of keys in windows that have not emitted their result.
     fn open_groups(&self) -> usize;
 }

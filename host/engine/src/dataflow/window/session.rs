@@ -332,6 +332,11 @@ impl WindowState for SessionWindows {
         if self.next_firing().is_some() { Held::Windows } else { Held::Nothing }
     }
 
+    fn open_windows(&self) -> usize {
+        // A spilled key counts as one session.
+        self.table.values().len() + self.table.spilled_keys()
+    }
+
     fn open_groups(&self) -> usize {
         let sessions = self.table.values();
         // A spilled key counts as one session: it exists as long as one of its sessions does.

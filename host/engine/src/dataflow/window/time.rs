@@ -476,6 +476,10 @@ impl WindowState for TimeWindows {
         if self.next_window().is_some() { Held::Windows } else { Held::Nothing }
     }
 
+    fn open_windows(&self) -> usize {
+        self.panes.len()
+    }
+
     fn open_groups(&self) -> usize {
         let from = self.fired_to.map_or(i64::MIN, |fired| self.shape.first_unfired(fired));
         self.panes.sizes(from..i64::MAX).1
