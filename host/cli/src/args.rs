@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use super::{
-    check, completions, connectors, explain, graph, infer, new_job, plugin_build, plugin_inspect, plugin_new,
-    plugin_test, run, schema,
+    check, completions, connectors, explain, graph, infer, job_explain, job_list, job_status, job_stop, new_job,
+    plugin_build, plugin_inspect, plugin_new, plugin_test, run, schema,
 };
 use flowgate::job::load::Override;
 use flowgate_base::error::Result;
@@ -47,6 +47,9 @@ pub(crate) enum Command {
     /// Show a job's graph. Nothing runs.
     #[command(after_help = graph::EXAMPLES)]
     Graph(graph::GraphArgs),
+    /// Ask running jobs: which run, how they are, why nothing comes out; and stop them.
+    #[command(subcommand)]
+    Job(JobCommand),
     /// Start a job.
     #[command(subcommand)]
     New(NewCommand),
@@ -68,6 +71,23 @@ pub(crate) enum Command {
     /// Print a completion script for a shell.
     #[command(after_help = completions::EXAMPLES)]
     Completions(completions::CompletionsArgs),
+}
+
+/// The `job` commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobCommand {
+    /// List the jobs that run.
+    #[command(after_help = job_list::EXAMPLES)]
+    List(job_list::ListArgs),
+    /// Show rows, watermark, state and deliveries of a running job.
+    #[command(after_help = job_status::EXAMPLES)]
+    Status(job_status::StatusArgs),
+    /// Stop a running job, and wait for its end.
+    #[command(after_help = job_stop::EXAMPLES)]
+    Stop(job_stop::StopArgs),
+    /// Say why nothing comes out of an operator of a running job.
+    #[command(after_help = job_explain::EXAMPLES)]
+    Explain(job_explain::ExplainArgs),
 }
 
 /// The `new` commands.
@@ -118,6 +138,10 @@ impl Command {
             Command::Run(args) => run::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Graph(args) => graph::run(&args),
+            Command::Job(JobCommand::List(args)) => job_list::run(&args),
+            Command::Job(JobCommand::Status(args)) => job_status::run(&args),
+            Command::Job(JobCommand::Stop(args)) => job_stop::run(&args),
+            Command::Job(JobCommand::Explain(args)) => job_explain::run(&args),
             Command::New(NewCommand::Job(args)) => new_job::run(&args),
             Command::Infer(args) => infer::run(&args),
             Command::Plugin(PluginCommand::New(args)) => plugin_new::run(&args),
@@ -141,6 +165,17 @@ mod tests {
     #[test]
     fn the_commands_are_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_job_may_be_left_out_in_front_of_an_operator() {
+        let explained = |arguments: &[&str]| {
+            let cli = Cli::try_parse_from([&["flowgate", "job", "explain"], arguments].concat()).unwrap();
+            let Command::Job(JobCommand::Explain(args)) = cli.command else { panic!() };
+            args.names()
+        };
+        assert_eq!(explained(&["counts"]), (None, "counts".into()));
+        assert_eq!(explained(&["web", "counts"]), (Some("web".into()), "counts".into()));
     }
 
     #[test]

@@ -6,4 +6,7 @@ flowgate_base::codes! {
     TRIAL = external_lasting(701, "a trial of a function failed");
     FUNCTION = user(702, "a function does not fit its sample rows");
     NOT_BUILT = user(703, "a plugin has not been built");
+    NO_JOB = user(704, "no such job runs");
+    UNANSWERED = external(705, "a running job does not answer");
+    END_UNKNOWN = external_lasting(706, "how a job ended is not known");
 }

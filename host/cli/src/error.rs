@@ -19,6 +19,15 @@ pub(crate) enum CommandError {
     /// The folder of a plugin has no component yet.
     #[error("{0}")]
     NotBuilt(String),
+    /// No running job, or several, are meant.
+    #[error("{0}")]
+    NoJob(String),
+    /// A running job cannot be asked.
+    #[error("{0}")]
+    Unanswered(String),
+    /// A job that was stopped has ended, and has not said how.
+    #[error("{0}")]
+    EndUnknown(String),
 }
 
 impl Coded for CommandError {
@@ -28,6 +37,9 @@ impl Coded for CommandError {
             CommandError::Trial(_) => &code::TRIAL,
             CommandError::Function(_) => &code::FUNCTION,
             CommandError::NotBuilt(_) => &code::NOT_BUILT,
+            CommandError::NoJob(_) => &code::NO_JOB,
+            CommandError::Unanswered(_) => &code::UNANSWERED,
+            CommandError::EndUnknown(_) => &code::END_UNKNOWN,
         }
     }
 }

@@ -45,6 +45,11 @@ fn codes() -> Vec<&'static Code> {
     TABLES.iter().flat_map(|(codes, _)| codes.iter().copied()).collect()
 }
 
+/// Returns the code that displays as this name, if this program knows it.
+pub(super) fn known(name: &str) -> Option<&'static Code> {
+    codes().into_iter().find(|code| code.to_string() == name)
+}
+
 pub(super) fn run(args: &ExplainArgs) -> Result<()> {
     match &args.code {
         None => terminal::print(&codes().iter().map(|code| format!("{code}  {}\n", code.title)).collect::<String>()),
@@ -62,7 +67,9 @@ fn code(name: &str) -> Result<&'static Code> {
     }
     let near = codes.iter().min_by_key(|code| levenshtein(&code.to_string(), &name.to_uppercase()));
     let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-    let message = format!("there is no code `{name}`{hint} `flowgate explain` lists all of them");
+    let message = format!(
+        "there is no code `{name}`{hint} `flowgate explain` lists all of them; `flowgate job explain` explains an operator"
+    );
     Err(CommandError::Arguments(message).into())
 }
 

@@ -90,7 +90,7 @@ impl RowTotals {
 }
 
 /// Whether some node reads this output.
-fn is_read(graph: &JobGraph, id: NodeId, output: &str) -> bool {
+pub(super) fn is_read(graph: &JobGraph, id: NodeId, output: &str) -> bool {
     let Some(position) = graph.node(id).outputs.iter().position(|o| o.name == output) else { return false };
     graph.nodes.iter().flat_map(|n| &n.inputs).any(|i| i.node == id && i.output == position)
 }

@@ -13,12 +13,13 @@ use super::limit::Limit;
 use super::log_level::LogLevelArg;
 use super::signals::{self, OpenWindows};
 use super::status::{Screen, Status};
-use super::{summary, terminal};
+use super::{subject, summary, terminal};
 use flowgate::job::graph::SinkNode;
 use flowgate::job::spec::{Print, PrintFormat, Tap};
 use flowgate::job::tap;
 use flowgate::running::{Beginning, Started};
 use flowgate::submit;
+use flowgate_base::clock;
 use flowgate_base::error::Result;
 use flowgate_base::schema::Schema;
 use flowgate_base::standard_error;
@@ -26,6 +27,7 @@ use flowgate_checkpoint::store::Stores;
 use flowgate_connect::print::{PrintLayout, PrintSink};
 use flowgate_connect::sink::{Boundedness, SinkWriter};
 use flowgate_connect::tap::TapSink;
+use flowgate_control::message::About;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -40,7 +42,7 @@ Examples:
 Ctrl-C, SIGTERM and SIGHUP stop the job cleanly: sources stop, and rows in flight reach their sinks. Windows that are \
 still open emit nothing, unless `--drain` is given. A webhook that fails is tried for five more seconds. A file that was to be \
 replaced at the end stays as it was. Ctrl-C or SIGTERM again ends the job at once. SIGUSR1 (`kill -USR1 PID`) shows rows and \
-state of every operator.";
+state of every operator. `flowgate job` does the same from another terminal, and more.";
 
 /// Arguments of `flowgate run`.
 #[derive(Debug, Args)]
@@ -68,6 +70,9 @@ pub(crate) struct RunArgs {
     /// Begin, though the job has checkpoints: they do not count any more.
     #[arg(long)]
     pub fresh: bool,
+    /// Do not answer `flowgate job` of other terminals: there is no socket.
+    #[arg(long)]
+    pub no_control: bool,
     /// When the job is stopped, windows that are open emit the results that they have so far. Without it they emit none.
     #[arg(long)]
     pub drain: bool,
@@ -84,7 +89,7 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     let limit = args.limit.map(|rows| Limit::new(rows, &graph)).transpose()?;
     let screen = Arc::new(Screen::new(!args.quiet && std::io::stderr().is_terminal()));
     let summary_of = graph.clone();
-    let started = Instant::now();
+    let (started, since_ms) = (Instant::now(), clock::now_ms());
     let job = {
         let screen = Arc::clone(&screen);
         let limit = limit.clone();
@@ -113,12 +118,20 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     }
     let windows = if args.drain { OpenWindows::Drained } else { OpenWindows::Dropped };
     signals::listen(summary_of.clone(), Arc::clone(&state), windows)?;
+    let about =
+        About { job: summary_of.name.clone(), pid: std::process::id(), since_ms, job_file: job_file(&args.job) };
+    let control = (!args.no_control).then(|| subject::serve(summary_of.clone(), Arc::clone(&state), about)).flatten();
     let status = Status::start(&screen, &summary_of, Arc::clone(&state));
     let result = job.wait();
     drop(status);
     standard_error::flush();
+    let summary = summary::of(&summary_of, &state, started.elapsed(), result.as_ref().err());
+    if let Some(control) = control {
+        // Before the summary is written: standard error may have a reader that is slow.
+        control.end(subject::ended(summary.clone(), result.as_ref().err()));
+    }
     if !args.quiet && !result.as_ref().is_err_and(|e| e.is_reader_gone()) {
-        terminal::message(&summary::of(&summary_of, &state, started.elapsed(), result.as_ref().err()));
+        terminal::message(&summary);
     }
     // Not part of the summary: rows that are not in their file must be found with `-q`, too.
     for note in state.sinks.notes() {
@@ -139,6 +152,12 @@ fn beginning(args: &RunArgs) -> Beginning {
 /// Returns the kinds of checkpoint stores that this program knows.
 fn stores() -> Stores {
     Stores::default()
+}
+
+/// Returns the absolute path of the job file; `None` for standard input.
+fn job_file(args: &JobArgs) -> Option<String> {
+    let path = std::path::absolute(&args.job).ok().filter(|path| path.is_file())?;
+    Some(path.display().to_string())
 }
 
 /// Raises the limit of open files to the system's maximum: each followed file is open, and the usual limit of shells (often

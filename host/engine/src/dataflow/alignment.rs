@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::standing::Standing;
 use flowgate_base::id::Worker;
 use flowgate_base::time::EventTime;
 use flowgate_connect::source::Waker;
@@ -35,15 +36,17 @@ pub(crate) struct Member {
     last: Option<EventTime>,
     /// The milliseconds by which the last batch raised it. Sources of one worker take turns, so one may be ahead by `step`.
     step: i64,
+    /// What observers see.
+    standing: Arc<Standing>,
 }
 
 impl AlignmentGroup {
     /// Adds a source of a worker; `waker` wakes it.
-    pub(crate) fn join(self: &Arc<Self>, worker: Worker, waker: Waker) -> Member {
+    pub(crate) fn join(self: &Arc<Self>, worker: Worker, waker: Waker, standing: Arc<Standing>) -> Member {
         let watermark = AtomicI64::new(EventTime::MIN.0);
         let mine = Arc::new(Position { worker, watermark, waits: AtomicBool::new(false), waker });
         self.positions().push(Arc::clone(&mine));
-        Member { group: Arc::clone(self), mine, last: None, step: 0 }
+        Member { group: Arc::clone(self), mine, last: None, step: 0, standing }
     }
 
     fn positions(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Position>>> {
@@ -79,6 +82,12 @@ impl Member {
 
     /// Whether the source has to wait. If so, it is woken when another member has advanced or paused.
     pub(crate) fn is_ahead(&self) -> bool {
+        let is_ahead = self.waits();
+        self.standing.aligned.note(is_ahead);
+        is_ahead
+    }
+
+    fn waits(&self) -> bool {
         let Some(last) = self.last else { return false };
         if !self.is_ahead_of_any(last) {
             return false;
@@ -114,7 +123,7 @@ mod tests {
     fn member(group: &Arc<AlignmentGroup>, worker: Worker) -> (Member, Arc<AtomicUsize>) {
         let woken = Arc::new(AtomicUsize::new(0));
         let theirs = Arc::clone(&woken);
-        (group.join(worker, Arc::new(move || _ = theirs.fetch_add(1, SeqCst))), woken)
+        (group.join(worker, Arc::new(move || _ = theirs.fetch_add(1, SeqCst)), Arc::default()), woken)
     }
 
     #[test]

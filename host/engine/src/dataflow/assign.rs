@@ -14,7 +14,8 @@ use super::dead_letter::DeadLetters;
 use super::engine::{Operator, Outputs, Route, Tick};
 use super::job_state::JobState;
 use super::message::Message;
-use super::watermark::{BoundedOutOfOrderness, Signal};
+use super::split_metrics::SplitMetrics;
+use super::watermark::{Activity, BoundedOutOfOrderness, Signal};
 use super::window::shape::TIME_LIMIT_MS;
 use crate::job::graph::EventTimeColumn;
 use flowgate_base::error::Result;
@@ -32,6 +33,8 @@ pub(crate) struct Assigner {
     /// Processing time when rows last arrived.
     last_rows_at: Option<ProcessingTime>,
     idle: bool,
+    /// The metrics of the split, where the stream is one.
+    split: Option<Arc<SplitMetrics>>,
 }
 
 impl Assigner {
@@ -43,7 +46,13 @@ impl Assigner {
             idle_after_ms: event_time.idle_after_ms,
             last_rows_at: None,
             idle: false,
+            split: None,
         }
+    }
+
+    /// Notes the watermark and the idleness of a split in its metrics.
+    pub(crate) fn noted_in(self, split: &Arc<SplitMetrics>) -> Self {
+        Assigner { split: Some(Arc::clone(split)), ..self }
     }
 
     /// Returns the current signal of the stream.
@@ -55,7 +64,9 @@ impl Assigner {
     /// Notes that rows arrive at processing time `now`. If the stream was idle, returns the signal to send before them (T4).
     pub(crate) fn wake_up(&mut self, now: ProcessingTime) -> Option<Signal> {
         self.last_rows_at = Some(now);
-        std::mem::take(&mut self.idle).then(|| self.signal())
+        let was_idle = std::mem::take(&mut self.idle);
+        self.split.iter().filter(|_| was_idle).for_each(|split| split.note_activity(Activity::Active));
+        was_idle.then(|| self.signal())
     }
 
     /// Returns the rows with their event times, and the rows without a usable event time, each with the reason.
@@ -65,7 +76,7 @@ impl Assigner {
         let (least, greatest) =
             times.values().iter().fold((i64::MAX, i64::MIN), |(least, greatest), t| (least.min(*t), greatest.max(*t)));
         if times.null_count() == 0 && least >= -TIME_LIMIT_MS && greatest <= TIME_LIMIT_MS {
-            self.watermarks.observe(EventTime(greatest));
+            self.observe(EventTime(greatest));
             let times: ArrayRef = Arc::new(times.clone());
             return Ok((batch.with_event_time(Some(times.into())), Vec::new()));
         }
@@ -83,9 +94,14 @@ impl Assigner {
                 }
             }
         }
-        kept_times.iter().max().into_iter().for_each(|greatest| self.watermarks.observe(EventTime(*greatest)));
+        kept_times.iter().max().into_iter().for_each(|greatest| self.observe(EventTime(*greatest)));
         let times: ArrayRef = Arc::new(TimestampMillisecondArray::from(kept_times));
         Ok((batch.select(&kept.into()).with_event_time(Some(times.into())), refused))
+    }
+
+    fn observe(&mut self, greatest: EventTime) {
+        self.watermarks.observe(greatest);
+        self.split.iter().for_each(|split| split.note_watermark(self.watermarks.current()));
     }
 
     /// Returns when the stream becomes idle if no row arrives, counted from the last row or the first call. `None`: never, or it
@@ -102,6 +118,7 @@ impl Assigner {
     pub(crate) fn becomes_idle(&mut self, now: ProcessingTime) -> bool {
         let idle = self.idle_at(now).is_some_and(|at| at <= now);
         self.idle |= idle;
+        self.split.iter().filter(|_| idle).for_each(|split| split.note_activity(Activity::Idle));
         idle
     }
 }

@@ -161,6 +161,11 @@ impl JobState {
         warnings.show = Some(Box::new(show));
     }
 
+    /// Returns the first warning of each node.
+    pub fn warnings(&self) -> Vec<String> {
+        lock(&self.warnings).first.iter().map(|(node, warning)| format!("`{node}`: {warning}")).collect()
+    }
+
     /// Requests a stop: all sources end at the same tick. Sinks that wait for the outside give up soon.
     pub fn request_stop(&self) {
         self.sinks.stop.ask();

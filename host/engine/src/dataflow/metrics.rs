@@ -4,14 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::split_metrics::SplitMetrics;
+use super::standing::Standing;
+use super::upcoming::Upcoming;
 use crate::job::graph::NodeId;
+use flowgate_base::clock;
 use flowgate_base::id::Worker;
-use flowgate_base::time::EventTime;
+use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_connect::sink::Deliveries;
 use flowgate_connect::source::Progress;
 use flowgate_wall::Metric;
 
 const NO_WATERMARK: i64 = i64::MIN;
+const NEVER: i64 = i64::MIN;
 
 /// The metrics of one node of the job graph, summed over workers.
 #[derive(Debug)]
@@ -34,6 +39,11 @@ pub struct NodeMetrics {
     /// Of a source: the number of splits without an end.
     endless_splits: AtomicU64,
     watermark: AtomicI64,
+    last_row_out_at: AtomicI64,
+    /// Of a source.
+    splits: Mutex<Vec<Arc<SplitMetrics>>>,
+    /// Of windows and process functions, by worker in no order.
+    upcoming: Mutex<Vec<Arc<Upcoming>>>,
     first_error: Mutex<Option<String>>,
     /// The metrics of the plugin, by name.
     plugin: Mutex<BTreeMap<String, Metric>>,
@@ -52,6 +62,9 @@ impl Default for NodeMetrics {
             total: AtomicU64::new(0),
             endless_splits: AtomicU64::new(0),
             watermark: AtomicI64::new(NO_WATERMARK),
+            last_row_out_at: AtomicI64::new(NEVER),
+            splits: Mutex::default(),
+            upcoming: Mutex::default(),
             first_error: Mutex::default(),
             plugin: Mutex::default(),
         }
@@ -62,6 +75,44 @@ impl NodeMetrics {
     /// Raises the node's watermark.
     pub fn set_watermark(&self, watermark: EventTime) {
         self.watermark.fetch_max(watermark.0, Relaxed);
+    }
+
+    /// Counts rows that leave through the main output now.
+    pub fn emits(&self, rows: usize) {
+        if rows > 0 {
+            self.rows_out.fetch_add(rows as u64, Relaxed);
+            self.last_row_out_at.store(clock::now_ms(), Relaxed);
+        }
+    }
+
+    /// Returns when rows last left through the main output; `None` before the first, and for sources and sinks.
+    pub fn last_row_out_at(&self) -> Option<ProcessingTime> {
+        let at = self.last_row_out_at.load(Relaxed);
+        (at != NEVER).then_some(ProcessingTime(at))
+    }
+
+    /// Creates the metrics of a split that a worker reads.
+    pub(crate) fn split(&self, name: &str, worker: Worker) -> Arc<SplitMetrics> {
+        let split = Arc::new(SplitMetrics::new(name, worker));
+        self.splits.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&split));
+        split
+    }
+
+    /// Returns the metrics of the splits of a source.
+    pub fn splits(&self) -> Vec<Arc<SplitMetrics>> {
+        self.splits.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Creates the record of what the operator on one worker will emit without further rows.
+    pub(crate) fn add_upcoming(&self) -> Arc<Upcoming> {
+        let upcoming = Arc::<Upcoming>::default();
+        self.upcoming.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&upcoming));
+        upcoming
+    }
+
+    /// Returns what the operator will emit without further rows, by worker in no order; empty for most operators.
+    pub fn upcoming(&self) -> Vec<Arc<Upcoming>> {
+        self.upcoming.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Counts dead letters, and keeps the first one.
@@ -135,28 +186,23 @@ impl NodeMetrics {
     }
 }
 
-/// The sender that holds an operator's watermark back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Holder {
-    /// The input on which it sends.
-    pub input: usize,
-    /// Its worker; of an input that is read on the same worker, always 0.
-    pub worker: Worker,
-}
+/// Standings by operator and worker. The name is that of a node of the job graph, with words behind it for an operator that the node
+/// needs in addition: `counts (shuffle)`.
+pub type Standings = BTreeMap<(String, Worker), Arc<Standing>>;
 
 /// The metrics of a job.
 #[derive(Debug)]
 pub struct JobMetrics {
     /// By position in the job graph.
     pub nodes: Vec<Arc<NodeMetrics>>,
-    /// By operator and worker: who holds its watermark back.
-    holders: Mutex<BTreeMap<(String, Worker), Holder>>,
+    /// By operator, as its shell is named, and worker.
+    standings: Mutex<Standings>,
 }
 
 impl JobMetrics {
     /// Creates the metrics of a graph of `nodes` nodes.
     pub fn new(nodes: usize) -> Self {
-        JobMetrics { nodes: (0..nodes).map(|_| Arc::default()).collect(), holders: Mutex::default() }
+        JobMetrics { nodes: (0..nodes).map(|_| Arc::default()).collect(), standings: Mutex::default() }
     }
 
     /// Returns the metrics of a node.
@@ -164,18 +210,15 @@ impl JobMetrics {
         &self.nodes[id.0]
     }
 
-    /// Notes who holds back the watermark of an operator on a worker; `None`: nobody does.
-    pub fn note_holder(&self, operator: &str, worker: Worker, held_by: Option<Holder>) {
-        let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
-        match held_by {
-            Some(held_by) => holders.insert((operator.to_string(), worker), held_by),
-            None => holders.remove(&(operator.to_string(), worker)),
-        };
+    /// Returns the standing of an operator on a worker, for the worker to write.
+    pub(crate) fn standing(&self, operator: &str, worker: Worker) -> Arc<Standing> {
+        let mut standings = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(standings.entry((operator.to_string(), worker)).or_default())
     }
 
-    /// Returns who holds watermarks back, by operator and worker.
-    pub fn holders(&self) -> BTreeMap<(String, Worker), Holder> {
-        self.holders.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Returns the standings of all operators.
+    pub fn standings(&self) -> Standings {
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns the least watermark of all nodes; `None` before the first watermark, and if the job has no event time.

@@ -20,9 +20,8 @@ pub(crate) struct Select {
 
 impl Operator for Select {
     fn batch(&mut self, _input: usize, batch: Batch, _tick: Tick, out: &mut Outputs) -> Result<()> {
-        let rows = batch.row_count() as u64;
-        self.metrics.rows_in.fetch_add(rows, Relaxed);
-        self.metrics.rows_out.fetch_add(rows, Relaxed);
+        self.metrics.rows_in.fetch_add(batch.row_count() as u64, Relaxed);
+        self.metrics.emits(batch.row_count());
         let missing = || Error::internal("a batch lacks a column");
         let column = |position: &usize| batch.columns().get(*position).cloned().ok_or_else(missing);
         let columns = self.columns.iter().map(column).collect::<Result<_>>()?;

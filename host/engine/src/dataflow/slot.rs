@@ -65,7 +65,7 @@ impl Operator for Slot {
         for (rows, shape) in answer.outputs.into_iter().zip(&self.outputs) {
             let emitted = assemble(&batch, rows, &shape.columns)?;
             if shape.output == 0 {
-                self.metrics.rows_out.fetch_add(emitted.row_count() as u64, Relaxed);
+                self.metrics.emits(emitted.row_count());
             }
             self.portions.emit(out, shape.output, emitted);
         }

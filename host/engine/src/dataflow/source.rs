@@ -22,6 +22,7 @@ use super::engine::{Outputs, Ports, SourceSeat, Tick, Wake};
 use super::job_state::JobState;
 use super::metrics::NodeMetrics;
 use super::progress::SplitProgress;
+use super::standing::Standing;
 use super::watermark::{Merge, START_OF_TIME, Signal};
 use flowgate_base::clock;
 use flowgate_base::error::Result;
@@ -61,6 +62,7 @@ pub(crate) struct InFlight {
 pub(crate) struct Gate {
     limits: InFlight,
     seat: SourceSeat,
+    standing: Arc<Standing>,
     /// Ticks in flight, in order, with the bytes of their rows.
     in_flight: VecDeque<(Tick, u64)>,
     bytes: u64,
@@ -68,8 +70,8 @@ pub(crate) struct Gate {
 
 impl Gate {
     /// Creates the gate of a source, which is open.
-    pub(crate) fn new(limits: InFlight, seat: SourceSeat) -> Self {
-        Gate { limits, seat, in_flight: VecDeque::new(), bytes: 0 }
+    pub(crate) fn new(limits: InFlight, seat: SourceSeat, standing: Arc<Standing>) -> Self {
+        Gate { limits, seat, standing, in_flight: VecDeque::new(), bytes: 0 }
     }
 
     fn note(&mut self, tick: Tick, bytes: u64) {
@@ -270,7 +272,9 @@ impl SourceOperator {
         if self.cut.is_some() || self.splits.iter().all(SplitOf::has_ended) {
             return Ok(Next::Done);
         }
-        if !self.gate.is_open() || !ports.has_room(out) {
+        let has_room = self.gate.is_open() && ports.has_room(out);
+        self.gate.standing.note_room(has_room, true);
+        if !has_room {
             return Ok(Next::Shut);
         }
         if self.alignment.as_ref().is_some_and(Member::is_ahead) {

@@ -15,9 +15,8 @@ pub(crate) struct Union(pub Arc<NodeMetrics>);
 
 impl Operator for Union {
     fn batch(&mut self, _input: usize, batch: Batch, _tick: Tick, out: &mut Outputs) -> Result<()> {
-        let rows = batch.row_count() as u64;
-        self.0.rows_in.fetch_add(rows, Relaxed);
-        self.0.rows_out.fetch_add(rows, Relaxed);
+        self.0.rows_in.fetch_add(batch.row_count() as u64, Relaxed);
+        self.0.emits(batch.row_count());
         out.emit(0, batch);
         Ok(())
     }

@@ -39,7 +39,7 @@ pub(crate) struct Signal {
 
 /// Whether a receiver waits for a sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) enum Activity {
+pub enum Activity {
     /// The sender expects rows: its watermark holds the receiver's back.
     Active,
     /// The sender expects no rows soon: nobody waits for it until its next signal.

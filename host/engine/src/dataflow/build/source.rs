@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use super::builder::Builder;
+use crate::dataflow::alignment::AlignmentGroup;
 use crate::dataflow::assign::Assigner;
 use crate::dataflow::checkpoint::state::{AnyScalars, Owned};
 use crate::dataflow::engine::{Forward, MakeOperator, MakeSource, Route, Stage};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::shuffle::Target;
 use crate::dataflow::source::{Gate, InFlight, OpenSplit, SourceOperator};
+use crate::dataflow::split_metrics::NotedReader;
 use crate::job::graph::{EventTimeColumn, Node, NodeId};
 use crate::job::spec::OnError;
 use flowgate_base::error::{Error, Result};
@@ -72,17 +74,21 @@ impl<S: Stage> Builder<'_, S> {
                     continue;
                 }
                 let reader = source.open(&state.split, state.position.as_ref(), wake.waker())?;
+                let noted = metrics.split(&state.split.0, me);
+                let reader = Box::new(NotedReader::new(reader, Arc::clone(&noted)));
                 let reader = Box::new(Warning { reader, node: node.name.clone(), job: Arc::clone(&job) });
-                let mut assigner = event_time.map(Assigner::new);
+                let mut assigner = event_time.map(|of| Assigner::new(of).noted_in(&noted));
                 if let (Some(assigner), Some(earlier)) = (&mut assigner, &split.event_time) {
                     assigner.fill(&[earlier])?;
                 }
                 mine.push(OpenSplit { split: state.split.clone(), reader, assigner });
             }
             let reads = !mine.is_empty() && event_time.is_some();
-            let alignment = alignment.filter(|_| reads).map(|group| group.join(me, wake.waker()));
+            let standing = job.metrics.standing(&node.name, me);
+            let join = |group: &Arc<AlignmentGroup>| group.join(me, wake.waker(), Arc::clone(&standing));
+            let alignment = alignment.filter(|_| reads).map(join);
             let name = &node.name;
-            let gate = Gate::new(limits, seat);
+            let gate = Gate::new(limits, seat, standing);
             Ok(SourceOperator::new(name, mine, ended, dead_letters, metrics, gate, alignment, job, me))
         });
         let edges = self.stage.source(&node.name, make)?;

@@ -18,7 +18,7 @@ use crate::dataflow::checkpoint::boundary::{Boundary, Cut};
 use crate::dataflow::checkpoint::state::Owned;
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::message::{Envelope, Message, Messages};
-use crate::dataflow::metrics::Holder;
+use crate::dataflow::standing::{Holder, Standing};
 use crate::dataflow::watermark::{Merge, Signal};
 use flowgate_base::error::Result;
 use flowgate_base::id::Worker;
@@ -79,8 +79,8 @@ pub(in crate::dataflow) struct Shell {
     /// Messages that are behind the boundary.
     kept_back: VecDeque<Waiting>,
     snapshots: Snapshots,
-    /// The sender that held the watermark back when this was last checked.
-    held_by: Option<Holder>,
+    /// What observers see.
+    standing: Arc<Standing>,
 }
 
 /// How an operator has ended.
@@ -129,7 +129,7 @@ impl Shell {
             cut: Cut::new(senders),
             kept_back: VecDeque::new(),
             snapshots,
-            held_by: None,
+            standing: seat.job.metrics.standing(name, seat.worker),
         })
     }
 
@@ -244,6 +244,7 @@ impl Shell {
     fn has_room(&mut self, ports: &impl Ports) -> bool {
         // Both are called, so that both will wake the operator.
         let (outputs, operator) = (ports.has_room(&self.out), self.operator.has_room());
+        self.standing.note_room(outputs, operator);
         outputs && operator
     }
 
@@ -287,7 +288,7 @@ impl Shell {
                     Some(merged) => self.operator.signal(merged, &mut self.out)?,
                     None => {}
                 }
-                self.note_holder();
+                self.note_time();
             }
             Message::Boundary(boundary) => self.cut.receive(sender, boundary),
             // Control messages concern sources alone.
@@ -318,16 +319,15 @@ impl Shell {
         }
     }
 
-    /// Reports to the job which sender holds the watermark back, when that changes.
-    fn note_holder(&mut self) {
+    /// Lets observers see the time, and which sender holds it back.
+    fn note_time(&mut self) {
         let held_by = self.time.holder().and_then(|sender| {
             let input = self.inputs.iter().rposition(|(first, _)| *first <= sender)?;
-            Some(Holder { input, worker: Worker((sender - self.inputs[input].0) as u32) })
+            let (first, is_local) = self.inputs[input];
+            let worker = if is_local { self.worker } else { Worker((sender - first) as u32) };
+            Some(Holder { input, worker })
         });
-        if held_by != self.held_by {
-            self.held_by = held_by;
-            self.job.metrics.note_holder(&self.name, self.worker, held_by);
-        }
+        self.standing.note_time(self.time.merged(), held_by, self.at.processing_time());
     }
 }
 

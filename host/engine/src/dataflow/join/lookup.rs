@@ -92,7 +92,7 @@ impl LookupOperator {
             let Some(joined) = self.next()? else { return Ok(None) };
             let (results, _) = self.pairing.assemble(joined, &CallContext::default(), &self.dead_letters)?;
             for result in results {
-                self.metrics.rows_out.fetch_add(result.rows.row_count() as u64, Relaxed);
+                self.metrics.emits(result.rows.row_count());
                 out.emit(MAIN, result.rows);
             }
             Ok(Some(1))

@@ -94,7 +94,7 @@ impl JoinOperator {
             let (results, letters) = self.pairing.assemble(joined, &context, &self.letters.pairs)?;
             for result in results {
                 if result.output == MAIN {
-                    self.metrics.rows_out.fetch_add(result.rows.row_count() as u64, Relaxed);
+                    self.metrics.emits(result.rows.row_count());
                 }
                 out.emit(result.output, result.rows);
             }

@@ -24,6 +24,7 @@ use crate::dataflow::job_state::JobState;
 use crate::dataflow::metrics::NodeMetrics;
 use crate::dataflow::portions::Portions;
 use crate::dataflow::slot::columns_for;
+use crate::dataflow::upcoming::Upcoming;
 use crate::dataflow::watermark::{END_OF_TIME, Signal};
 use crate::job::graph::Read;
 use flowgate_base::error::{Error, Result};
@@ -98,6 +99,8 @@ pub(crate) struct ProcessOperator {
     /// The watermark that was forwarded; results of timers are later.
     forwarded: Option<EventTime>,
     has_ended: bool,
+    /// What observers see.
+    upcoming: Arc<Upcoming>,
     /// Whether the job has failed after rows that were done: further rows are not processed.
     gave_up: bool,
 }
@@ -119,6 +122,7 @@ impl ProcessOperator {
             outputs: parts.outputs,
             has_event_time: parts.has_event_time,
             timer_letters: parts.timer_letters,
+            upcoming: metrics.add_upcoming(),
             metrics,
             job,
             watermark: None,
@@ -145,7 +149,7 @@ impl ProcessOperator {
         for (rows, arrangement) in answer.outputs.into_iter().zip(&mut self.outputs) {
             let batch = arrangement.rows(input, rows)?;
             if arrangement.output == 0 {
-                self.metrics.rows_out.fetch_add(batch.row_count() as u64, Relaxed);
+                self.metrics.emits(batch.row_count());
             }
             self.portions.emit(out, arrangement.output, batch);
         }
@@ -243,6 +247,8 @@ impl ProcessOperator {
         let timers = self.state.state::<ProcessState>()?.timers();
         self.has_timers = !timers.is_empty();
         let next = timers.next(clock(TimerClock::ProcessingTime)).map(ProcessingTime);
+        let next_event_time = timers.next(clock(TimerClock::EventTime)).map(EventTime);
+        self.upcoming.note(timers.len(), next_event_time, next);
         if next != self.due {
             self.due = next;
             // A tick is not negative, and timers that were due by now have fired.

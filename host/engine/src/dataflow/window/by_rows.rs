@@ -267,6 +267,10 @@ impl WindowState for RowWindows {
         visit.slot(SlotName { kind: SlotKind::Window, name: PANES }, &mut self.table.snapshots(&plan.key_fields))
     }
 
+    fn open_windows(&self) -> usize {
+        self.table.len()
+    }
+
     fn open_groups(&self) -> usize {
         let since = &self.table.values().since;
         let open = self.table.index().live().filter(|key| since[*key as usize] > 0).count();

@@ -93,6 +93,10 @@ impl WindowState for GlobalWindow {
         visit.slot(SlotName { kind: SlotKind::Window, name: PANES }, &mut self.pane.snapshots(&plan.key_fields))
     }
 
+    fn open_windows(&self) -> usize {
+        self.pane.len()
+    }
+
     fn open_groups(&self) -> usize {
         if self.emission.is_some() { 0 } else { self.pane.len() }
     }

@@ -17,6 +17,7 @@ use crate::dataflow::engine::{Operator, Outputs, Tick};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::metrics::NodeMetrics;
 use crate::dataflow::pending::Pending;
+use crate::dataflow::upcoming::Upcoming;
 use crate::dataflow::watermark::{END_OF_TIME, START_OF_TIME, Signal};
 use crate::job::graph::Trigger;
 use crate::job::spec::WindowTime;
@@ -50,6 +51,8 @@ pub(crate) struct WindowOperator {
     /// When early results are due; `None` while no key has changed.
     early_at: Option<ProcessingTime>,
     pending: Pending,
+    /// What observers see.
+    upcoming: Arc<Upcoming>,
     ended: bool,
 }
 
@@ -110,6 +113,7 @@ impl WindowOperator {
             plan,
             time,
             dead_letters,
+            upcoming: metrics.add_upcoming(),
             metrics,
             job,
             watermark: None,
@@ -123,7 +127,7 @@ impl WindowOperator {
     }
 
     fn emit_result(&mut self, batch: Batch, out: &mut Outputs) {
-        self.metrics.rows_out.fetch_add(batch.row_count() as u64, Relaxed);
+        self.metrics.emits(batch.row_count());
         out.emit(MAIN, batch);
     }
 
@@ -141,12 +145,26 @@ impl WindowOperator {
             return Ok(());
         }
         self.schedule_firing();
+        self.note_upcoming();
         if self.ended {
             for aggregator in &self.plan.aggregators {
                 self.metrics.add_plugin_metrics(aggregator.plugin_metrics());
             }
         }
         Ok(())
+    }
+
+    /// Lets observers see which windows are pending.
+    fn note_upcoming(&self) {
+        let (open, next) = (self.windows.open_windows(), self.windows.next_firing());
+        match self.time {
+            _ if self.ended => self.upcoming.note(0, None, None),
+            WindowTime::Event => self.upcoming.note(open, next, self.early_at),
+            WindowTime::Processing => {
+                let due = next.map(|last| ProcessingTime(last.plus_ms(1).0));
+                self.upcoming.note(open, None, due.into_iter().chain(self.early_at).min());
+            }
+        }
     }
 
     /// Schedules the next firing in processing time.
@@ -170,6 +188,7 @@ impl WindowOperator {
             self.early_at = Some(at);
             self.job.due_at(Tick::at(at));
         }
+        self.note_upcoming();
     }
 
     fn late(&self, rows: usize) {

@@ -157,6 +157,9 @@ pub(crate) trait WindowState {
     /// Shows the state, as [`Operator::state`](crate::dataflow::engine::Operator::state) does.
     fn state(&mut self, plan: &Plan, visit: &mut dyn StateVisitor) -> Result<()>;
 
+    /// Returns the number of panes, or sessions, or keys of windows that are not in time. In constant time.
+    fn open_windows(&self) -> usize;
+
     /// Returns the number of keys in windows that have not emitted their result.
     fn open_groups(&self) -> usize;
 }

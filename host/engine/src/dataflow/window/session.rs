@@ -340,6 +340,11 @@ impl WindowState for SessionWindows {
         visit.slot(SlotName { kind: SlotKind::Window, name: PANES }, &mut self.table.snapshots(&plan.key_fields))
     }
 
+    fn open_windows(&self) -> usize {
+        // A spilled key counts as one session.
+        self.table.values().len() + self.table.spilled_keys()
+    }
+
     fn open_groups(&self) -> usize {
         let sessions = self.table.values();
         // A spilled key counts as one session: it exists as long as one of its sessions does.

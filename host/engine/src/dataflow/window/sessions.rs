@@ -61,6 +61,11 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
+    /// Returns the number of sessions.
+    pub(super) fn len(&self) -> usize {
+        self.all.len() - self.free.len()
+    }
+
     /// Creates sessions without keys.
     pub(crate) fn new(gap_ms: i64, lateness_ms: i64, accumulated: Accumulated) -> Self {
         Sessions {

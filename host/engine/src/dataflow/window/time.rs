@@ -485,6 +485,10 @@ impl WindowState for TimeWindows {
         visit.slot(SlotName { kind: SlotKind::Window, name: PANES }, &mut self.panes.snapshots(&plan.key_fields))
     }
 
+    fn open_windows(&self) -> usize {
+        self.panes.len()
+    }
+
     fn open_groups(&self) -> usize {
         let from = self.fired_to.map_or(i64::MIN, |fired| self.shape.first_unfired(fired));
         self.panes.sizes(from..i64::MAX).1
