@@ -1,7 +1,7 @@
 //! Every kind of state, as the tests use it.
 
 use super::KEY_GROUPS;
-use super::model::{KEYS, KeyType, Kind, Op, View, What, key_fields, keys, timer_of, timers_view};
+use super::model::{KEYS, KeyType, Kind, Op, REPLACE, View, What, key_fields, keys, timer_of, timers_view};
 use crate::key::Key;
 use crate::short::Short;
 use crate::slots::{SlotSpec, Slots};
@@ -16,6 +16,7 @@ use crate::value::ByteValues;
 pub(crate) trait Kept {
     const KIND: Kind;
     fn new(memory: u64, ttl_ms: Option<u64>, key_type: KeyType) -> Self;
+    fn track(&mut self);
     fn apply(&mut self, op: &Op, now_ms: i64);
     fn settle(&mut self, now_ms: i64);
     fn state(&mut self) -> Box<dyn SlotState + '_>;
@@ -27,7 +28,7 @@ fn store(memory: u64) -> StateStore {
 }
 
 /// Returns the number of a key.
-fn number_of(key: Key<'_>, key_type: KeyType) -> u8 {
+pub(crate) fn number_of(key: Key<'_>, key_type: KeyType) -> u8 {
     let known = keys(&(0..KEYS).collect::<Vec<_>>(), key_type);
     (0..KEYS).find(|n| known.get(usize::from(*n)) == key).expect("a key is one of the tests")
 }
@@ -78,9 +79,11 @@ impl Kept for Rows {
 
     fn new(memory: u64, ttl_ms: Option<u64>, key_type: KeyType) -> Self {
         let table = Table::in_store(ByteValues::default(), &store(memory), "rows", SlotKind::Window);
-        let mut table = table.with_ttl(ttl_ms);
-        table.track_changes().unwrap();
-        Rows { table, key_type }
+        Rows { table: table.with_ttl(ttl_ms), key_type }
+    }
+
+    fn track(&mut self) {
+        self.table.track_changes().unwrap();
     }
 
     fn apply(&mut self, op: &Op, _: i64) {
@@ -115,9 +118,12 @@ impl Kept for Panes {
     const KIND: Kind = Kind::Panes;
 
     fn new(memory: u64, _: Option<u64>, key_type: KeyType) -> Self {
-        let mut tables = Tables::new(ByteValues::default(), &store(memory), "panes", SlotKind::Window);
-        tables.track_changes().unwrap();
+        let tables = Tables::new(ByteValues::default(), &store(memory), "panes", SlotKind::Window);
         Panes { tables, key_type }
+    }
+
+    fn track(&mut self) {
+        self.tables.track_changes().unwrap();
     }
 
     fn apply(&mut self, op: &Op, _: i64) {
@@ -161,8 +167,7 @@ struct Slot {
 
 impl Slot {
     fn new(kind: SlotKind, memory: u64, ttl_ms: Option<u64>, key_type: KeyType) -> Self {
-        let mut slots = Slots::new(&[SlotSpec { name: "s".into(), kind, ttl_ms }], &store(memory)).unwrap();
-        slots.track_changes().unwrap();
+        let slots = Slots::new(&[SlotSpec { name: "s".into(), kind, ttl_ms }], &store(memory)).unwrap();
         Slot { slots, key_type }
     }
 
@@ -192,6 +197,10 @@ macro_rules! slot {
 
             fn new(memory: u64, ttl_ms: Option<u64>, key_type: KeyType) -> Self {
                 $name(Slot::new(SlotKind::$kind, memory, ttl_ms, key_type))
+            }
+
+            fn track(&mut self) {
+                self.0.slots.track_changes().unwrap();
             }
 
             fn apply(&mut self, op: &Op, now_ms: i64) {
@@ -248,7 +257,12 @@ slot!(
     ListSlot,
     List,
     |slots, op| match op.what {
-        What::Set => slots.list_append(0, 0, &op.value).unwrap(),
+        What::Set => {
+            if op.entry == REPLACE {
+                slots.list_clear(0, 0).unwrap();
+            }
+            slots.list_append(0, 0, &op.value).unwrap();
+        }
         What::RemoveKey => slots.list_clear(0, 0).unwrap(),
         What::Remove | What::RemovePane => {}
     },
@@ -272,9 +286,11 @@ impl Kept for TimerSlot {
     const KIND: Kind = Kind::Timers;
 
     fn new(memory: u64, _: Option<u64>, key_type: KeyType) -> Self {
-        let mut timers = Timers::new(&store(memory));
-        timers.track_changes().unwrap();
-        TimerSlot { timers, key_type }
+        TimerSlot { timers: Timers::new(&store(memory)), key_type }
+    }
+
+    fn track(&mut self) {
+        self.timers.track_changes().unwrap();
     }
 
     fn apply(&mut self, op: &Op, _: i64) {

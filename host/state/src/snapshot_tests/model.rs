@@ -13,6 +13,9 @@ use flowgate_base::schema::{DataType, Field};
 /// The number of keys.
 pub(crate) const KEYS: u8 = 12;
 
+/// The entry whose elements replace all of a list.
+pub(crate) const REPLACE: u8 = 3;
+
 /// What is seen: values by pane, key and entry.
 pub(crate) type View = BTreeMap<(i64, u8, Vec<u8>), Vec<u8>>;
 
@@ -143,8 +146,10 @@ impl Model {
         match op.what {
             What::Set => {
                 let entries = self.entries.entry(at).or_default();
-                if self.kind != Kind::List {
-                    entries.retain(|(name, ..)| *name != entry);
+                match self.kind {
+                    Kind::List if op.entry == REPLACE => entries.clear(),
+                    Kind::List => {}
+                    _ => entries.retain(|(name, ..)| *name != entry),
                 }
                 entries.push((entry, op.value.clone(), now_ms));
             }
