@@ -29,7 +29,7 @@ pub(crate) struct ExplainArgs {
 }
 
 /// The tables of all crates with the ranges of their numbers, by number.
-static TABLES: [(&[&Code], Range<u16>); 7] = [
+static TABLES: [(&[&Code], Range<u16>); 8] = [
     (flowgate_base::code::CODES, 1..100),
     (flowgate_state::code::CODES, 100..200),
     (flowgate_wall::code::CODES, 200..300),

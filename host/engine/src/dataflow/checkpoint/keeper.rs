@@ -308,6 +308,8 @@ impl Keeper {
         let manifest = self.attempt.commit(checkpoint)?;
         self.files = files;
         self.uploaded.clear();
+        // The last commit is of everything.
+        let number = if ended { u64::MAX } else { number };
         for (sink, committables) in &self.committables {
             self.link.commit(sink, number, committables.iter().map(|(_, value)| value.clone()).collect());
         }
