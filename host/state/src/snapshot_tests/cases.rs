@@ -251,3 +251,47 @@ fn misuse_is_our_mistake() {
     }
     assert_eq!(row_count(&drain(&mut table.snapshots(&key()), 9)), 1);
 }
+
+/// Goal: a table that is emptied while everything is frozen returns each row once, as it was in memory, not as it was in the file.
+#[test]
+fn a_table_that_is_emptied_is_returned_as_it_was() {
+    let mut table = Table::in_store(Sums::default(), &store(0), "sums", SlotKind::Window);
+    for value in [1, 2] {
+        let mut rows = Vec::new();
+        table.rows_of(&ints(0..100), &mut rows).unwrap();
+        rows.iter().for_each(|row| table.values_mut().0[*row as usize] = value);
+        if value == 1 {
+            table.settle(0).unwrap();
+        }
+    }
+    table.snapshots(&key()).freeze(Extent::All).unwrap();
+    table.clear().unwrap();
+    let parts = drain(&mut table.snapshots(&key()), 1000);
+    assert_eq!(row_count(&parts), 100);
+    let mut values = parts.iter().flat_map(|part| part.column(3).as_binary::<i32>().iter().flatten());
+    assert!(values.all(|value| value == 2i64.to_le_bytes()));
+}
+
+/// Goal: notes of which rows in the file have changed do not stay there after their snapshot was returned.
+#[test]
+fn the_file_forgets_what_was_returned() {
+    let mut table = Table::in_store(Sums::default(), &store(0), "sums", SlotKind::Window);
+    let mut tables = Tables::new(ByteValues::default(), &store(0), "panes", SlotKind::Window);
+    table.track_changes().unwrap();
+    tables.track_changes().unwrap();
+    let mut rows = Vec::new();
+    for _ in 0..3 {
+        table.rows_of(&ints(0..1000), &mut rows).unwrap();
+        table.settle(0).unwrap();
+        let pane = tables.entry(7, 0).unwrap();
+        pane.rows_of(&ints(0..1000), &mut rows).unwrap();
+        rows.iter().for_each(|row| _ = pane.values_mut().set(*row, Some(Short::new(b"v"))));
+        tables.settle().unwrap();
+        assert_eq!(table.notes_in_file(), 16, "parts of the key groups");
+        assert_eq!(row_count(&snapshot(&mut table.snapshots(&key()), Extent::Changed)), 1000);
+        assert_eq!(row_count(&snapshot(&mut tables.snapshots(&key()), Extent::Changed)), 1000);
+        assert_eq!(table.notes_in_file(), 0);
+        let left = tables.visit_one(7, |table| Ok(table.notes_in_file())).unwrap();
+        assert_eq!(left, Some(0));
+    }
+}
