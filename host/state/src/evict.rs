@@ -140,7 +140,7 @@ impl<V: Values> Table<V> {
         put_key(self.key_groups().of(hash(key)), key, &mut bytes);
         let Some(spilled) = self.spilled.as_mut().filter(|spilled| spilled.copies > spilled.loaded) else { return };
         if let Some(gone) = &mut self.gone {
-            gone.get_or_insert(key);
+            gone.push(key);
         }
         if spilled.removed.insert(Short::new(&bytes)) {
             spilled.copies -= 1;

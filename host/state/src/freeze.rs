@@ -17,6 +17,7 @@ use super::codec;
 use super::frozen::{Frozen, WORD};
 use super::index::KeyIndex;
 use super::key::{KeyGroup, hash};
+use super::key_log::KeyLog;
 use super::marks::{DIRTY, LIVE, STORED};
 use super::part::{PART_BYTES, Rows, Shape};
 use super::snapshot::{Change, Extent};
@@ -79,6 +80,12 @@ impl<V: Values> Table<V> {
         }
         self.frozen = Some(Box::new(frozen));
         Ok(())
+    }
+
+    /// The number of tables in the file that say which rows have changed.
+    #[cfg(test)]
+    pub(crate) fn notes_in_file(&self) -> usize {
+        self.spilled.as_ref().map_or(0, |spilled| (0..=self.epoch).map(|e| spilled.file.space.notes(e).len()).sum())
     }
 
     /// Returns the rows in the file that count for a snapshot, if there are any.
@@ -204,20 +211,20 @@ impl<V: Values> Table<V> {
 
     fn next_of(&mut self, frozen: &mut Frozen, rows_max: usize) -> Result<Option<RecordBatch>> {
         // A key that was removed and added again is removed first.
-        if (frozen.gone_next as usize) < frozen.gone.rows() {
+        if !frozen.gone.ends_at(frozen.gone_next) {
             return self.next_gone(frozen, rows_max).map(Some);
         }
-        frozen.gone = KeyIndex::default();
-        frozen.gone_next = 0;
+        (frozen.gone, frozen.gone_next) = (KeyLog::default(), 0);
         if let Some(part) = frozen.pop(rows_max)? {
             return Ok(Some(part));
         }
         if let Some(mut file) = frozen.file.take() {
-            if self.read_file(frozen, &mut file, rows_max)? {
-                frozen.file = Some(file);
-            } else {
-                file.finish()?;
+            if file.is_read() {
                 frozen.superseded = KeyIndex::default();
+                frozen.file = file.forget()?.then_some(file);
+            } else {
+                self.read_file(frozen, &mut file, rows_max)?;
+                frozen.file = Some(file);
             }
             return Ok(Some(frozen.pop(rows_max)?.unwrap_or_else(|| frozen.shape.empty())));
         }
@@ -225,21 +232,19 @@ impl<V: Values> Table<V> {
     }
 
     fn next_gone(&self, frozen: &mut Frozen, rows_max: usize) -> Result<RecordBatch> {
-        let end = frozen.gone.rows().min(frozen.gone_next as usize + rows_max) as u32;
-        let rows = frozen.gone_next..end;
-        frozen.gone_next = end;
-        let groups = self.key_groups();
-        let group = |row: u32| group_number(groups.of(hash(frozen.gone.key(row))));
+        let gone = frozen.gone.read(&mut frozen.gone_next, rows_max)?;
+        let (groups, rows) = (self.key_groups(), 0..gone.rows() as u32);
+        let group = |row: u32| group_number(groups.of(hash(gone.key(row))));
         let key_groups = rows.clone().map(group).collect::<Result<Vec<_>>>()?;
-        let keys = Some(frozen.gone.columns_of(&frozen.shape.key, rows)?);
+        let keys = Some(gone.columns_of(&frozen.shape.key, rows)?);
         let changes = vec![Change::RemoveKey; key_groups.len()];
         frozen.shape.batch(Rows { key_groups, changes, keys, ..Rows::default() }, frozen.pane)
     }
 
-    /// Adds the next rows of the file to the pending parts, and returns whether there may be more.
-    fn read_file(&mut self, frozen: &mut Frozen, file: &mut SpillView, rows_max: usize) -> Result<bool> {
+    /// Adds the next rows of the file to the pending parts.
+    fn read_file(&mut self, frozen: &mut Frozen, file: &mut SpillView, rows_max: usize) -> Result<()> {
         let (mut keys, mut found, mut bytes) = (KeyIndex::default(), Vec::new(), 0);
-        let more = file.next(|key, row| {
+        file.read(|key, row| {
             let (_, key) = read_key(key)?;
             let kept = self.index.find(key).is_some_and(|row| frozen.has(row));
             if !kept && frozen.superseded.find(key).is_none() {
@@ -259,7 +264,7 @@ impl<V: Values> Table<V> {
         let rows: Vec<u32> = (first..end as u32).collect();
         let result = self.push_decoded(frozen, &keys, &rows, &found, rows_max);
         rows.iter().for_each(|row| self.values.clear(*row));
-        result.map(|()| more)
+        result
     }
 
     fn push_decoded(

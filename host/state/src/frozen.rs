@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 
 use super::index::KeyIndex;
+use super::key_log::KeyLog;
 use super::part::Shape;
 use super::snapshot::Extent;
 use super::spill_view::SpillView;
@@ -28,10 +29,10 @@ pub(crate) struct Frozen {
     /// The first row that the walk has not reached.
     pub(crate) next: usize,
     /// Keys that had been removed.
-    pub(crate) gone: KeyIndex,
-    /// How many of them were returned.
-    pub(crate) gone_next: u32,
-    /// The rows in the file, until all were returned.
+    pub(crate) gone: KeyLog,
+    /// The place of the next one to return.
+    pub(crate) gone_next: usize,
+    /// The rows in the file, until all were returned and their notes are gone.
     pub(crate) file: Option<SpillView>,
     /// Keys in `file` that count in memory, and were written to `pending`.
     pub(crate) superseded: KeyIndex,
@@ -52,7 +53,7 @@ impl Frozen {
             rows,
             done: vec![0; rows.div_ceil(WORD as usize)],
             next: 0,
-            gone: KeyIndex::default(),
+            gone: KeyLog::default(),
             gone_next: 0,
             file: None,
             superseded: KeyIndex::default(),

@@ -20,6 +20,7 @@ mod freeze;
 mod frozen;
 pub mod index;
 pub mod key;
+mod key_log;
 pub mod keyed;
 mod list;
 mod map;

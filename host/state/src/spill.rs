@@ -15,8 +15,8 @@
 //! with the sign bit inverted, and the rest of the key as above; no values.
 //!
 //! Keys of one key group are adjacent, so that ranges are scanned by key group. The epoch is that of the last change: if it is the
-//! table's current one, the row has changed since the last freeze. The keys of such rows are also in a table of redb's for each epoch,
-//! without values. The records of timers are drawn in
+//! table's current one, the row has changed since the last freeze. The keys of such rows are also in tables of redb's, some for each
+//! epoch, without values. The records of timers are drawn in
 //! [`timer_file`](super::timer_file).
 
 use std::fs::{File, OpenOptions};

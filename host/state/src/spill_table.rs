@@ -3,14 +3,26 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use redb::{ReadableTable, WriteTransaction};
 
 use super::key::{Key, KeyGroup};
-use super::spill::{Definition, Record, Records, SpillFile, failed, ordered, put_key, read_ordered, read_value};
+use super::spill::{Definition, Records, SpillFile, failed, ordered, put_key, read_ordered, read_value};
 use super::values::DueReason;
 use flowgate_base::error::{Error, Result};
+
+/// A table of the keys of rows that spilled with changes: their epoch, and a part of the key groups.
+pub(crate) type Notes = (u32, u8);
+
+/// The part of the key groups that a key in the file's encoding is in: neighbours are in one part, of 16.
+fn part_of(key: &[u8]) -> u8 {
+    key.get(3).map_or(0, |group| group >> 4)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The redb tables of one table of ours, or of the small tables of one slot, which share them.
 #[derive(Debug)]
@@ -19,8 +31,8 @@ pub(crate) struct SpillSpace {
     pub(crate) rows: String,
     /// Its number in the file.
     number: u64,
-    /// The epochs of which it has tables of the keys of changed rows.
-    epochs: Mutex<BTreeSet<u32>>,
+    /// The tables that it has of the keys of changed rows.
+    notes: Mutex<BTreeSet<Notes>>,
     /// Keys that are due, by [`DueReason`].
     due: [String; 2],
     /// Whether it has records other than rows.
@@ -40,7 +52,7 @@ impl SpillSpace {
             file: Arc::clone(file),
             rows: name("rows"),
             number,
-            epochs: Mutex::default(),
+            notes: Mutex::default(),
             due: DueReason::ALL.map(|reason| name(&format!("due-{}", reason as usize))),
             has_notes: AtomicBool::new(false),
             next: AtomicU64::new(0),
@@ -52,26 +64,27 @@ impl SpillSpace {
         [&self.rows, &self.due[0], &self.due[1]]
     }
 
-    /// The name of the table of the keys of rows that spilled with changes of this epoch.
-    pub(crate) fn changed(&self, epoch: u32) -> String {
-        format!("changed-{}-{epoch}", self.number)
+    /// The name of a table of the keys of changed rows.
+    pub(crate) fn name_of(&self, (epoch, part): Notes) -> String {
+        format!("changed-{}-{epoch}-{part}", self.number)
     }
 
-    /// Forgets which rows spilled with changes up to this epoch.
+    /// Returns the tables of the keys of rows that spilled with changes of this epoch.
+    pub(crate) fn notes(&self, epoch: u32) -> Vec<Notes> {
+        lock(&self.notes).range((epoch, 0)..=(epoch, u8::MAX)).copied().collect()
+    }
+
+    /// Forgets some of the rows that spilled with changes up to this epoch, and returns whether there are more: freeing the pages of all
+    /// takes long.
     ///
     /// # Errors
     /// The spill file cannot be written: the outside world's.
-    pub(crate) fn forget_changed(&self, up_to: u32) -> Result<()> {
-        let mut epochs = self.epochs.lock().unwrap_or_else(PoisonError::into_inner);
-        let later = epochs.split_off(&(up_to + 1));
-        let old = std::mem::replace(&mut *epochs, later);
-        self.drop_changed(old)
-    }
-
-    fn drop_changed(&self, epochs: BTreeSet<u32>) -> Result<()> {
-        let names: Vec<String> = epochs.into_iter().map(|epoch| self.changed(epoch)).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        if names.is_empty() { Ok(()) } else { self.file.drop_tables(&names) }
+    pub(crate) fn forget_changed(&self, up_to: u32) -> Result<bool> {
+        let mut notes = lock(&self.notes);
+        let Some(first) = notes.first().copied().filter(|(epoch, _)| *epoch <= up_to) else { return Ok(false) };
+        notes.remove(&first);
+        self.file.drop_tables(&[&self.name_of(first)])?;
+        Ok(true)
     }
 
     /// Changes the tables in one transaction, which is dropped if `change` fails.
@@ -84,7 +97,7 @@ impl SpillSpace {
 
     /// Removes the rows of dropped tables: those of neighbours together.
     fn remove_gone(&self, transaction: &WriteTransaction) -> Result<()> {
-        let mut gone = std::mem::take(&mut *self.gone.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut gone = std::mem::take(&mut *lock(&self.gone));
         if gone.is_empty() {
             return Ok(());
         }
@@ -105,9 +118,9 @@ impl SpillSpace {
 impl Drop for SpillSpace {
     fn drop(&mut self) {
         // Other tables then use its pages. Pages that cannot be freed go with the file.
-        let _ = self.file.drop_tables(&self.names());
-        let epochs = std::mem::take(&mut *self.epochs.lock().unwrap_or_else(PoisonError::into_inner));
-        let _ = self.drop_changed(epochs);
+        let notes: Vec<String> = lock(&self.notes).iter().map(|notes| self.name_of(*notes)).collect();
+        let names: Vec<&str> = self.names().into_iter().chain(notes.iter().map(String::as_str)).collect();
+        let _ = self.file.drop_tables(&names);
     }
 }
 
@@ -257,12 +270,16 @@ impl SpillTable {
             table.insert(key, record.value(&records.bytes)).map_err(failed)?;
         }
         self.space.file.job.note_written(records.entries.len(), records.bytes.len());
-        let noted: Vec<&Record> = records.entries.iter().filter(|record| tracked(record.number)).collect();
-        if !noted.is_empty() {
-            self.space.epochs.lock().unwrap_or_else(PoisonError::into_inner).insert(epoch);
-            let mut table = transaction.open_table(Definition::new(&self.space.changed(epoch))).map_err(failed)?;
-            for record in noted {
-                table.insert(self.place.inside(record.key(&records.bytes), &mut buffer), &[][..]).map_err(failed)?;
+        let noted =
+            records.entries.iter().filter(|record| tracked(record.number)).map(|record| record.key(&records.bytes));
+        let mut noted: Vec<(u8, &[u8])> = noted.map(|key| (part_of(key), key)).collect();
+        noted.sort_unstable();
+        for same in noted.chunk_by(|a, b| a.0 == b.0) {
+            let notes = (epoch, same[0].0);
+            lock(&self.space.notes).insert(notes);
+            let mut table = transaction.open_table(Definition::new(&self.space.name_of(notes))).map_err(failed)?;
+            for (_, key) in same {
+                table.insert(self.place.inside(key, &mut buffer), &[][..]).map_err(failed)?;
             }
         }
         for (keys, name) in due.0.iter().zip(&self.space.due).filter(|(keys, _)| !keys.is_empty()) {
@@ -359,7 +376,7 @@ impl Drop for SpillTable {
     fn drop(&mut self) {
         // A space of its own is dropped with it.
         if let Some(number) = self.place.0 {
-            self.space.gone.lock().unwrap_or_else(PoisonError::into_inner).push(number);
+            lock(&self.space.gone).push(number);
         }
     }
 }

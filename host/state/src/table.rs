@@ -3,6 +3,7 @@
 use super::frozen::Frozen;
 use super::index::KeyIndex;
 use super::key::{Key, KeyGroup, KeyGroups, Keys, hash};
+use super::key_log::KeyLog;
 use super::marks::{DIRTY, LIVE, Mark, RowClock, STORED, TIME, USED};
 use super::shared_index::SharedIndex;
 use super::short::Short;
@@ -42,7 +43,7 @@ pub struct Table<V> {
     /// The part in the file, once a row has spilled.
     pub(crate) spilled: Option<Box<Spilled>>,
     /// Keys that were removed since the last freeze; `None`: changes are not tracked.
-    pub(crate) gone: Option<Box<KeyIndex>>,
+    pub(crate) gone: Option<Box<KeyLog>>,
     /// The number of freezes with changes.
     pub(crate) epoch: u32,
     /// What a snapshot has still to return.
@@ -345,7 +346,7 @@ impl<V: Values> Table<V> {
     pub(crate) fn remove_row(&mut self, row: u32, noted: bool) {
         self.keep(row);
         if let Some(gone) = self.gone.as_mut().filter(|_| noted) {
-            gone.get_or_insert(self.index.key(row));
+            gone.push(self.index.key(row));
         }
         if self.marks[row as usize] & STORED != 0 {
             self.note_removed(row);

@@ -100,6 +100,7 @@ impl<V: Prototype> Tables<V> {
     /// Adds a table of [`Tables::make`] under a number that no other has.
     pub fn insert(&mut self, number: i64, mut table: Table<V>) {
         self.used.push(number);
+        debug_assert!(table.epoch == self.epoch || !table.has_spilled(), "a table is added before the next freeze");
         table.epoch = self.epoch;
         self.open.insert(number, table);
     }

@@ -144,16 +144,18 @@ impl<V: Prototype> Tables<V> {
             rows += part.num_rows();
             parts.push(part);
         }
-        let Some(frozen) = &self.frozen else { return Ok(None) };
+        let Some(frozen) = &mut self.frozen else { return Ok(None) };
         if !parts.is_empty() {
             return frozen.shape.merged(&parts).map(Some);
         }
-        let (epoch, changed) = (frozen.epoch, frozen.extent == Extent::Changed);
-        self.frozen = None;
-        match self.shared.get().filter(|_| changed) {
-            Some(space) => space.forget_changed(epoch).map(|()| None),
-            None => Ok(None),
+        frozen.file = None;
+        if let Some(space) = self.shared.get().filter(|_| frozen.extent == Extent::Changed)
+            && space.forget_changed(frozen.epoch)?
+        {
+            return Ok(Some(frozen.shape.empty()));
         }
+        self.frozen = None;
+        Ok(None)
     }
 
     /// Returns the next part of one table; `None` where nothing is left.

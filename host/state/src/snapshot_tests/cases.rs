@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{UInt8Type, UInt16Type};
+use arrow_array::types::{Int64Type, UInt8Type, UInt16Type};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 
 use super::drain;
@@ -250,4 +250,53 @@ fn misuse_is_our_mistake() {
         assert_eq!(error.fault(), Fault::Internal, "{error:?}");
     }
     assert_eq!(row_count(&drain(&mut table.snapshots(&key()), 9)), 1);
+}
+
+/// Goal: a table that is emptied while everything is frozen returns each row once, as it was in memory, not as it was in the file.
+#[test]
+fn a_table_that_is_emptied_is_returned_as_it_was() {
+    let mut table = Table::in_store(Sums::default(), &store(0), "sums", SlotKind::Window);
+    // Half of them change in memory, the others are in the file alone.
+    for (value, count) in [(1, 100), (2, 50)] {
+        let mut rows = Vec::new();
+        table.rows_of(&ints(0..count), &mut rows).unwrap();
+        rows.iter().for_each(|row| table.values_mut().0[*row as usize] = value);
+        if value == 1 {
+            table.settle(0).unwrap();
+        }
+    }
+    table.snapshots(&key()).freeze(Extent::All).unwrap();
+    table.clear().unwrap();
+    let parts = drain(&mut table.snapshots(&key()), 1000);
+    assert_eq!(row_count(&parts), 100);
+    for part in parts {
+        let (keys, values) = (part.column(2).as_primitive::<Int64Type>(), part.column(3).as_binary::<i32>());
+        for (key, value) in keys.values().iter().zip(values.iter().flatten()) {
+            assert_eq!(value, if *key < 50 { 2i64 } else { 1 }.to_le_bytes());
+        }
+    }
+}
+
+/// Goal: notes of which rows in the file have changed do not stay there after their snapshot was returned.
+#[test]
+fn the_file_forgets_what_was_returned() {
+    let mut table = Table::in_store(Sums::default(), &store(0), "sums", SlotKind::Window);
+    let mut tables = Tables::new(ByteValues::default(), &store(0), "panes", SlotKind::Window);
+    table.track_changes().unwrap();
+    tables.track_changes().unwrap();
+    let mut rows = Vec::new();
+    for _ in 0..3 {
+        table.rows_of(&ints(0..1000), &mut rows).unwrap();
+        table.settle(0).unwrap();
+        let pane = tables.entry(7, 0).unwrap();
+        pane.rows_of(&ints(0..1000), &mut rows).unwrap();
+        rows.iter().for_each(|row| _ = pane.values_mut().set(*row, Some(Short::new(b"v"))));
+        tables.settle().unwrap();
+        assert_eq!(table.notes_in_file(), 16, "parts of the key groups");
+        assert_eq!(row_count(&snapshot(&mut table.snapshots(&key()), Extent::Changed)), 1000);
+        assert_eq!(row_count(&snapshot(&mut tables.snapshots(&key()), Extent::Changed)), 1000);
+        assert_eq!(table.notes_in_file(), 0);
+        let left = tables.visit_one(7, |table| Ok(table.notes_in_file())).unwrap();
+        assert_eq!(left, Some(0));
+    }
 }
