@@ -21,6 +21,8 @@ mod follow_tests;
 #[cfg(test)]
 mod pattern_tests;
 #[cfg(test)]
+mod resume_tests;
+#[cfg(test)]
 mod rotation_tests;
 pub(crate) mod settings;
 #[cfg(test)]
