@@ -15,6 +15,7 @@ flowgate_base::codes! {
     TOO_LARGE = user(310, "rows do not fit into memory");
     NO_SAMPLE = user(311, "there are no rows to infer columns from");
     MACHINE = external(312, "the figures of the machine cannot be read");
+    LOST = external_lasting(313, "a followed file is gone");
     OUTPUT_IN_USE = external(350, "another job writes the output file");
     UNWRITABLE = external_lasting(351, "an output file cannot be written");
     UNDELIVERED = external(352, "rows were not delivered");

@@ -23,6 +23,9 @@ pub(crate) enum SourceError {
     /// The file is shorter than what was read of it before.
     #[error("{0}")]
     Replaced(String),
+    /// The file of a position is gone, with rows that were not read.
+    #[error("{0}")]
+    Lost(String),
     /// The bytes are not in their format, or end too soon.
     #[error("{0}")]
     Damaged(String),
@@ -76,6 +79,7 @@ impl Coded for SourceError {
             SourceError::OwnOutput(_) => &code::OWN_OUTPUT,
             SourceError::NotRepeatable(_) => &code::NOT_REPEATABLE,
             SourceError::Replaced(_) => &code::REPLACED,
+            SourceError::Lost(_) => &code::LOST,
             SourceError::Damaged(_) => &code::DAMAGED,
             SourceError::Header(_) => &code::HEADER,
             SourceError::TableRow(_) => &code::TABLE_ROW,

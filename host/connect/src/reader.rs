@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::decode::{BatchCounter, Cursor, Decoder};
 use super::limits;
-use super::source::{Origin, Poll, Position, Progress, SourceRows, SplitReader};
+use super::source::{Origin, Poll, Position, Progress, SourceRows, SplitReader, SplitState};
+use crate::file::{FileMark, FinishedFile};
+use crate::fingerprint::{Fingerprint, Printer};
 use flowgate_base::error::{Error, Result};
 
 /// The result of reading an input.
@@ -16,7 +18,7 @@ pub(crate) enum Fill {
     Wait,
     /// Nothing any more: the input has ended.
     End,
-    /// The file has ended; further bytes are a new file's, from its beginning.
+    /// The file has ended; bytes after [`Input::next_file`] are a new file's, from its beginning.
     NewFile,
 }
 
@@ -25,8 +27,24 @@ pub(crate) trait Input: Send {
     /// Reads available bytes, up to the space of the buffer. Blocks only for the time that reading takes.
     fn fill(&mut self, buffer: &mut Buffer) -> Result<Fill>;
 
-    /// Returns the id of the file that is read, so that a position does not match another file.
-    fn file_id(&self) -> Option<u64> {
+    /// Goes on to the new file, once the last record of the one before was read. Called after [`Fill::NewFile`].
+    fn next_file(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Returns what a position remembers of the file that is read, so that it does not match another file. `offset` bytes of it were
+    /// read, with this fingerprint.
+    fn mark(&self, _offset: u64, _read: Fingerprint) -> Option<FileMark> {
+        None
+    }
+
+    /// Returns the files that have been read to their end, where a later reader could take them for new ones.
+    fn finished(&self) -> Vec<FinishedFile> {
+        Vec::new()
+    }
+
+    /// Returns a warning about what was read since the last call.
+    fn take_warning(&mut self) -> Option<String> {
         None
     }
 
@@ -93,13 +111,21 @@ pub(crate) fn read_into(read: &mut dyn std::io::Read, buffer: &mut Buffer) -> st
     }
 }
 
-/// The stored form of a position: the cursor, and the file's id where an input has one.
-#[derive(serde::Serialize, serde::Deserialize)]
+/// The stored form of a position: the cursor, and of what file it is.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct KeptPosition {
     #[serde(flatten)]
     pub(crate) cursor: Cursor,
+    /// Of the (uncompressed) bytes before the cursor.
+    pub(crate) fingerprint: Fingerprint,
+    /// Of the file in which the cursor is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) file_id: Option<u64>,
+    pub(crate) file: Option<FileMark>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) finished: Vec<FinishedFile>,
+    /// Files that have appeared under a followed pattern, which the same reader reads: splits of their own at a resume.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) appeared: Vec<SplitState>,
 }
 
 impl KeptPosition {
@@ -110,6 +136,20 @@ impl KeptPosition {
     }
 }
 
+/// A place in an input: the cursor, and the fingerprint of the bytes before it.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) cursor: Cursor,
+    pub(crate) printer: Printer,
+}
+
+/// The beginning.
+impl Default for Place {
+    fn default() -> Self {
+        Place { cursor: Cursor::start(), printer: Printer::default() }
+    }
+}
+
 /// Decodes an input's bytes, batch by batch.
 pub(crate) struct DecodingReader<I> {
     name: Arc<str>,
@@ -117,6 +157,8 @@ pub(crate) struct DecodingReader<I> {
     decoder: Box<dyn Decoder>,
     buffer: Buffer,
     cursor: Cursor,
+    /// Of the bytes before the cursor.
+    printer: Printer,
     batch: BatchCounter,
     /// `End` or `NewFile` once the input has returned it: only the buffer's content is left.
     ending: Option<Fill>,
@@ -125,15 +167,47 @@ pub(crate) struct DecodingReader<I> {
 }
 
 impl<I: Input> DecodingReader<I> {
-    /// Creates a reader of an input at `cursor`.
-    pub(crate) fn new(name: Arc<str>, input: I, decoder: Box<dyn Decoder>, cursor: Cursor, batch_rows: usize) -> Self {
+    /// Creates a reader of an input at its beginning.
+    pub(crate) fn new(name: Arc<str>, input: I, decoder: Box<dyn Decoder>, batch_rows: usize) -> Self {
+        Self::at(Place::default(), name, input, decoder, batch_rows)
+    }
+
+    /// Creates a reader of an input whose next byte is the one at `place`.
+    pub(crate) fn at(place: Place, name: Arc<str>, input: I, decoder: Box<dyn Decoder>, batch_rows: usize) -> Self {
+        let Place { cursor, printer } = place;
         let batch = BatchCounter::new(batch_rows);
-        DecodingReader { name, input, decoder, buffer: Buffer::new(), cursor, batch, ending: None, broken: None }
+        DecodingReader {
+            name,
+            input,
+            decoder,
+            buffer: Buffer::new(),
+            cursor,
+            printer,
+            batch,
+            ending: None,
+            broken: None,
+        }
     }
 
     /// Returns the origin of its bytes.
     pub(crate) fn input(&self) -> &I {
         &self.input
+    }
+
+    /// Returns its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn kept(&self) -> KeptPosition {
+        let fingerprint = self.printer.print();
+        KeptPosition {
+            cursor: self.cursor.clone(),
+            fingerprint,
+            file: self.input.mark(self.cursor.offset, fingerprint),
+            finished: self.input.finished(),
+            appeared: Vec::new(),
+        }
     }
 
     /// Decodes the buffer's content, up to a full batch.
@@ -144,6 +218,7 @@ impl<I: Input> DecodingReader<I> {
             let content = self.buffer.content();
             if content.starts_with(BOM) {
                 self.buffer.consume(BOM.len());
+                self.printer.add(BOM);
                 self.cursor.offset = BOM.len() as u64;
             } else if BOM.starts_with(content) && !at_end {
                 return Ok(());
@@ -154,6 +229,7 @@ impl<I: Input> DecodingReader<I> {
             return Ok(());
         }
         let done = self.decoder.decode(content, at_end, &mut self.cursor, &mut self.batch)?;
+        self.printer.add(&content[..done]);
         self.buffer.consume(done);
         self.cursor.offset += done as u64;
         Ok(())
@@ -168,8 +244,9 @@ impl<I: Input> DecodingReader<I> {
             }
             match self.ending {
                 Some(Fill::NewFile) => {
-                    self.cursor = Cursor::start();
-                    self.ending = None;
+                    // A position before this is one in the old file.
+                    self.input.next_file()?;
+                    (self.cursor, self.printer, self.ending) = (Cursor::start(), Printer::default(), None);
                 }
                 Some(_) => return Ok(true),
                 None => {}
@@ -211,15 +288,15 @@ impl<I: Input> SplitReader for DecodingReader<I> {
     }
 
     fn take_warning(&mut self) -> Option<String> {
-        let warning = self.decoder.take_warning()?;
+        let warning = self.input.take_warning().or_else(|| self.decoder.take_warning())?;
         Some(format!("{}: {warning}", self.name))
     }
 
     fn position(&self) -> Position {
-        let kept = KeptPosition { cursor: self.cursor.clone(), file_id: self.input.file_id() };
         // Numbers, booleans and texts can always be represented.
-        Position::of(&kept)
+        Position::of(&self.kept())
     }
+
     fn progress(&self) -> Option<Progress> {
         self.input.progress()
     }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{Cursor, DecodeSettings};
 use crate::limits;
-use crate::reader::{Buffer, DecodingReader, Fill, Input};
+use crate::reader::{Buffer, DecodingReader, Fill, Input, Place};
 use crate::source::SplitReader;
 use crate::test_reading::Alarm;
 use flowgate_base::error::Result;
@@ -42,7 +42,7 @@ fn decode(pieces: Vec<Vec<u8>>, batch_rows: usize) -> Lines {
     let decoder = DecodeSettings::of_stdin(&spec).unwrap().decoder("test");
     let alarm = Alarm::new();
     let input = Pieces { pieces, waited: false, wake: alarm.waker() };
-    let mut reader = DecodingReader::new("test".into(), input, decoder, Cursor::start(), batch_rows);
+    let mut reader = DecodingReader::new("test".into(), input, decoder, batch_rows);
     let outcome = alarm.to_end(&mut reader, &Schema::default());
     assert_eq!(outcome.error, None);
     (outcome.rows, outcome.failures.iter().map(|f| f.position).collect())
@@ -123,7 +123,7 @@ fn an_error_waits_for_the_rows_before_it() {
     }
     let spec = serde_json::from_str("{}").unwrap();
     let decoder = DecodeSettings::of_stdin(&spec).unwrap().decoder("test");
-    let mut reader = DecodingReader::new("test".into(), Breaks(0), decoder, Cursor::start(), 10);
+    let mut reader = DecodingReader::new("test".into(), Breaks(0), decoder, 10);
     assert_eq!(Alarm::new().next(&mut reader), [(1, "{\"text\":\"one\"}".into())]);
     for _ in 0..2 {
         assert_eq!(reader.poll().unwrap_err().message, "unplugged");
@@ -143,12 +143,13 @@ fn a_position_within_a_line_that_is_too_long() {
         waited: false,
         wake: alarm.waker(),
     };
-    let mut reader = DecodingReader::new("t".into(), pieces(&whole), settings.decoder("t"), Cursor::start(), 1);
+    let mut reader = DecodingReader::new("t".into(), pieces(&whole), settings.decoder("t"), 1);
     let _failure = alarm.poll(&mut reader).unwrap();
     let cursor: Cursor = serde_json::from_value(reader.position().0).unwrap();
     assert!(cursor.skipping && cursor.line == 1);
     let rest = &whole[cursor.offset as usize..];
-    let mut resumed = DecodingReader::new("t".into(), pieces(rest), settings.decoder("t"), cursor, 1);
+    let place = Place { cursor, ..Place::default() };
+    let mut resumed = DecodingReader::at(place, "t".into(), pieces(rest), settings.decoder("t"), 1);
     assert_eq!(alarm.next(&mut resumed), [(2, "{\"text\":\"row\"}".into())]);
     assert_eq!(alarm.next(&mut resumed), []);
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::follow::FollowedFile;
+use super::mark::FinishedFile;
 use super::pattern::{FollowedPattern, PatternSubject};
 use super::watch::Watch;
 use crate::limits;
 use crate::notice::notice;
-use crate::reader::DecodingReader;
-use crate::source::{Poll, Position, SplitReader, Waker};
+use crate::reader::{DecodingReader, Input, KeptPosition};
+use crate::source::{Poll, Position, Split, SplitReader, SplitState, Waker};
 use flowgate_base::clock;
 use flowgate_base::error::Result;
 
@@ -24,12 +25,14 @@ pub(super) type OpenFile = Box<dyn Fn(&str) -> Result<FollowedReader> + Send>;
 ///
 /// A file that has been gone for [`limits::GONE_FILE_KEPT_MS`] is closed; a file that appears under its name is a new one.
 ///
-/// The position is that of the split's own file: when a job starts again, files that have appeared are splits of their own.
+/// The position has those of the files that have appeared: when a job resumes, they are splits of their own.
 pub(super) struct AppearingFiles {
     /// Ends only where it is a pipe.
     own: Option<Box<dyn SplitReader>>,
     own_position: Position,
     appeared: Vec<FollowedReader>,
+    /// Files that were read to their end by readers that were closed.
+    finished: Vec<FinishedFile>,
     pattern: Arc<FollowedPattern>,
     watch: Watch,
     open: OpenFile,
@@ -56,6 +59,7 @@ impl AppearingFiles {
             own: Some(own),
             own_position,
             appeared,
+            finished: Vec::new(),
             pattern,
             watch,
             open,
@@ -77,7 +81,16 @@ impl AppearingFiles {
         }
         let start = clock::monotonic();
         let kept_since = now_ms - limits::GONE_FILE_KEPT_MS;
-        self.appeared.retain(|reader| reader.input().gone_since_ms().is_none_or(|since| since > kept_since));
+        let is_gone =
+            |reader: &mut FollowedReader| reader.input().gone_since_ms().is_some_and(|since| since <= kept_since);
+        for reader in self.appeared.extract_if(.., is_gone) {
+            self.finished.extend(reader.input().finished());
+            // It may have another name of the pattern, under which it is not new.
+            if let Some(metadata) = reader.input().metadata() {
+                self.pattern.finishes(&metadata);
+                self.finished.extend(FinishedFile::of(&metadata));
+            }
+        }
         for name in self.pattern.appeared()? {
             match (self.open)(&name) {
                 Ok(reader) => self.appeared.push(reader),
@@ -126,7 +139,20 @@ impl SplitReader for AppearingFiles {
         Ok(until.map_or(Poll::Pending, Poll::PendingUntil))
     }
 
+    fn take_warning(&mut self) -> Option<String> {
+        let own = self.own.as_mut().and_then(|own| own.take_warning());
+        own.or_else(|| self.appeared.iter_mut().find_map(|reader| reader.take_warning()))
+    }
+
     fn position(&self) -> Position {
-        self.own.as_ref().map_or_else(|| self.own_position.clone(), |own| own.position())
+        let own = self.own.as_ref().map_or_else(|| self.own_position.clone(), |own| own.position());
+        // A pipe, which has no file, has no position to resume from either.
+        let Ok(mut kept) = KeptPosition::of(&own, "followed files") else { return own };
+        kept.finished.extend(self.finished.iter().filter(|finished| self.pattern.has_finished(finished)));
+        kept.appeared.extend(self.appeared.iter().map(|reader| SplitState {
+            position: Some(reader.position()),
+            ..SplitState::new(Split(reader.name().into()))
+        }));
+        Position::of(&kept)
     }
 }

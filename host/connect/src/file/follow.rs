@@ -1,17 +1,22 @@
 //! A file that is followed as `tail -F` does.
 
+use std::collections::VecDeque;
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::mark::{FileMark, FinishedFile};
 use super::pattern::FollowedPattern;
+use super::rotation::{Found, find};
 use super::source::open_file;
 use super::watch::{FileSubject, Watch};
-use crate::decode::Cursor;
+use crate::error::SourceError;
+use crate::fingerprint::Fingerprint;
 use crate::notice::notice;
 use crate::place::FileId;
-use crate::reader::{Buffer, Fill, Input, KeptPosition, read_into};
+use crate::reader::{Buffer, Fill, Input, KeptPosition, Place, read_into};
+use crate::settings::OnLoss;
 use crate::source::Waker;
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
@@ -25,8 +30,9 @@ use flowgate_base::error::{Error, Result};
 /// - **Truncation**: when the file gets shorter than what was read of it, it is read from its beginning; a last line without line
 ///   end becomes a row. A file that is truncated and has grown beyond that point before the reader looked cannot be distinguished
 ///   from one that was appended to.
-/// - **A job that starts again** at a position continues there if the path still names the same file and it is not shorter;
-///   otherwise it starts at the beginning of the present file. A file that was rotated in the meantime is not read further.
+/// - **A job that resumes** at a position continues there, in the file of the position, wherever [`find`] finds it; files that were
+///   rotated afterwards and the present one follow. Where it is gone, opening fails, or the loss is reported and the present file is
+///   read from its beginning.
 /// - **Of a pattern**: a file that has been read under another name of the pattern is not read again.
 pub(super) struct FollowedFile {
     path: PathBuf,
@@ -34,12 +40,16 @@ pub(super) struct FollowedFile {
     file: Arc<File>,
     id: Option<FileId>,
     offset: u64,
-    /// The file that the path names now: the next one, when this one was read to its end.
-    successor: Option<File>,
+    /// The next files, when this one was read to its end: those that a resume has found, or the one that the path names now.
+    successors: VecDeque<File>,
     /// The pattern to which the path belongs.
     pattern: Option<Arc<FollowedPattern>>,
     /// Since when the path has named nothing, in Unix milliseconds.
     gone_since_ms: Option<i64>,
+    /// Files of the pattern that were read to their end.
+    finished: Vec<FinishedFile>,
+    /// What was lost, until it is reported.
+    warning: Option<String>,
     /// Whether it was reported that the new file cannot be opened.
     has_said: bool,
     watch: Watch,
@@ -48,25 +58,44 @@ pub(super) struct FollowedFile {
 }
 
 impl FollowedFile {
-    /// Opens the file at the position of an earlier reader, if it is still that file.
+    /// Opens the file, at its beginning or at the position of an earlier reader.
+    ///
+    /// # Errors
+    /// The file of the position is gone, and `on_loss` is to fail.
     pub(super) fn open(
         path: &Path,
         name: &str,
         kept: Option<KeptPosition>,
         pattern: Option<Arc<FollowedPattern>>,
+        on_loss: OnLoss,
         waker: Waker,
-    ) -> Result<(Self, Cursor)> {
+    ) -> Result<(Self, Place)> {
         let subject = FileSubject::new(path);
         let watched = subject.read();
         // Watched before it is opened and read, so that no change is missed.
         let watch = Watch::new(subject, waker)?;
-        let mut file = open_file(path, name)?;
+        let mut warning = None;
+        let found = kept.as_ref().map(|kept| find(path, name, kept, pattern.as_deref())).transpose()?;
+        let (mut file, place, successors) = match found {
+            Some(Found::File { file, place, later }) => (file, place, later),
+            Some(Found::Lost { why, later }) => {
+                let lost = kept.as_ref().map(|kept| lost(name, kept, &why)).unwrap_or_default();
+                if on_loss == OnLoss::Fail {
+                    return Err(Error::from(SourceError::Lost(format!(
+                        "{lost}; put it back, or set `on_loss: skip` to go on with the present file"
+                    ))));
+                }
+                warning = Some(lost);
+                let mut files = later;
+                let first = files.pop_front().map_or_else(|| open_file(path, name), Ok)?;
+                (first, Place::default(), files)
+            }
+            None => (open_file(path, name)?, Place::default(), VecDeque::new()),
+        };
         let cannot = |e: &std::io::Error| Error::io(format_args!("cannot read {name}"), e);
         let metadata = file.metadata().map_err(|e| cannot(&e))?;
         let id = FileId::of(&metadata);
-        let same = |kept: &KeptPosition| kept.file_id == id.map(FileId::inode) && kept.cursor.offset <= metadata.len();
-        let cursor = kept.filter(same).map_or_else(Cursor::start, |kept| kept.cursor);
-        file.seek(SeekFrom::Start(cursor.offset)).map_err(|e| cannot(&e))?;
+        file.seek(SeekFrom::Start(place.cursor.offset)).map_err(|e| cannot(&e))?;
         if let Some(pattern) = &pattern {
             pattern.reads(name, &metadata, None);
         }
@@ -77,15 +106,17 @@ impl FollowedFile {
             name: name.to_string(),
             file,
             id,
-            offset: cursor.offset,
-            successor: None,
+            offset: place.cursor.offset,
+            successors,
             pattern,
+            finished: kept.map(|kept| kept.finished).unwrap_or_default(),
+            warning,
             gone_since_ms: None,
             has_said: false,
             watch,
             watched,
         };
-        Ok((followed, cursor))
+        Ok((followed, place))
     }
 
     /// Takes one step: reads what there is, or handles what happened to the file.
@@ -93,15 +124,7 @@ impl FollowedFile {
         if self.read(buffer)? {
             return Ok(Fill::Bytes);
         }
-        if let Some(file) = self.successor.take() {
-            self.switch_to(file);
-            return Ok(Fill::NewFile);
-        }
-        if self.is_truncated() {
-            let cannot =
-                |e: std::io::Error| Error::io(format_args!("cannot read {} again from its start", self.name), &e);
-            (&*self.file).seek(SeekFrom::Start(0)).map_err(cannot)?;
-            self.offset = 0;
+        if !self.successors.is_empty() || self.is_truncated() {
             return Ok(Fill::NewFile);
         }
         // The old file may have grown between the read and its renaming: it is read again before the new one.
@@ -122,7 +145,10 @@ impl FollowedFile {
     fn switch_to(&mut self, file: File) {
         let metadata = file.metadata().ok();
         if let (Some(pattern), Some(metadata)) = (&self.pattern, &metadata) {
-            pattern.reads(&self.name, metadata, self.file.metadata().ok().as_ref());
+            let before = self.file.metadata().ok();
+            pattern.reads(&self.name, metadata, before.as_ref());
+            self.finished.retain(|finished| pattern.has_finished(finished));
+            self.finished.extend(before.as_ref().and_then(FinishedFile::of));
         }
         self.id = metadata.as_ref().and_then(FileId::of);
         self.file = Arc::new(file);
@@ -146,7 +172,7 @@ impl FollowedFile {
         }
         match File::open(&self.path) {
             // It may be yet another one than the one looked at.
-            Ok(file) if file.metadata().is_ok_and(|opened| self.is_next(&opened)) => self.successor = Some(file),
+            Ok(file) if file.metadata().is_ok_and(|opened| self.is_next(&opened)) => self.successors.push_back(file),
             Ok(_) => {}
             Err(e) if e.kind() == ErrorKind::NotFound => {}
             // As when it has not appeared yet: its permissions may change later.
@@ -159,7 +185,7 @@ impl FollowedFile {
                 }
             }
         }
-        self.successor.is_some()
+        !self.successors.is_empty()
     }
 
     /// Whether a file at the path is to be read after this one.
@@ -172,11 +198,27 @@ impl FollowedFile {
         self.file.metadata().is_ok_and(|now| now.len() < self.offset)
     }
 
+    /// Returns the metadata of the file that is read.
+    pub(super) fn metadata(&self) -> Option<Metadata> {
+        self.file.metadata().ok()
+    }
+
     /// Returns since when the path has named nothing, in Unix milliseconds; `None` where it names a file, or the file has grown.
     pub(super) fn gone_since_ms(&self) -> Option<i64> {
         let is_read = self.file.metadata().is_ok_and(|now| now.len() <= self.offset);
         self.gone_since_ms.filter(|_| is_read)
     }
+}
+
+/// Returns what was lost with the file of a position.
+fn lost(name: &str, kept: &KeptPosition, why: &str) -> String {
+    let mark = kept.file.as_ref();
+    let (known, offset) = (mark.map(|mark| mark.to_string()).unwrap_or_default(), kept.cursor.offset);
+    let unread = mark.map_or(0, |mark| mark.size().saturating_sub(offset));
+    format!(
+        "{name} is not the file that was followed ({known}), and that one is not in its folder: {why}. Of it, {unread} bytes that \
+         were not read, and what was written to it later, are lost"
+    )
 }
 
 fn set(watched: &Mutex<Option<Arc<File>>>, file: &Arc<File>) {
@@ -196,8 +238,28 @@ impl Input for FollowedFile {
         Ok(found)
     }
 
-    fn file_id(&self) -> Option<u64> {
-        self.id.map(FileId::inode)
+    fn next_file(&mut self) -> Result<()> {
+        if let Some(file) = self.successors.pop_front() {
+            self.switch_to(file);
+            return Ok(());
+        }
+        // It was truncated.
+        let cannot = |e: std::io::Error| Error::io(format_args!("cannot read {} again from its start", self.name), &e);
+        (&*self.file).seek(SeekFrom::Start(0)).map_err(cannot)?;
+        self.offset = 0;
+        Ok(())
+    }
+
+    fn mark(&self, offset: u64, read: Fingerprint) -> Option<FileMark> {
+        Some(FileMark::of_followed(self.id, &self.file, offset, read))
+    }
+
+    fn finished(&self) -> Vec<FinishedFile> {
+        self.finished.clone()
+    }
+
+    fn take_warning(&mut self) -> Option<String> {
+        self.warning.take()
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::FileSource;
 use super::follow::FollowedFile;
 use crate::reader::{Buffer, Fill};
+use crate::settings::OnLoss;
 use crate::source::{Poll, Position, Source, Split, SplitReader};
 use crate::test_reading::Alarm;
 
@@ -90,7 +91,8 @@ fn an_idle_reader_is_left_alone() {
 #[test]
 fn the_old_file_is_read_again_when_the_new_one_is_seen() {
     let followed = Followed::new("");
-    let (mut file, _) = FollowedFile::open(&followed.path, "app.log", None, None, followed.alarm.waker()).unwrap();
+    let (mut file, _) =
+        FollowedFile::open(&followed.path, "app.log", None, None, OnLoss::Fail, followed.alarm.waker()).unwrap();
     let mut buffer = Buffer::new();
     let mut old = OpenOptions::new().append(true).open(&followed.path).unwrap();
     assert_eq!(file.look(&mut buffer).unwrap(), Fill::Wait);
@@ -189,7 +191,7 @@ fn a_rotated_file_is_read_to_its_end() {
 }
 
 #[test]
-fn a_position_holds_for_the_same_file_only() {
+fn a_position_is_one_in_its_file_whatever_its_name_is() {
     let followed = Followed::new("one\ntwo\n");
     let mut reader = followed.open(None);
     followed.rows(&mut *reader, 2);
@@ -199,7 +201,8 @@ fn a_position_holds_for_the_same_file_only() {
     assert_eq!(followed.rows(&mut *followed.open(Some(&position)), 1), [row(3, "three")]);
     followed.rotate();
     std::fs::write(&followed.path, "a new file, and a longer one\n").unwrap();
-    assert_eq!(followed.rows(&mut *followed.open(Some(&position)), 1), [row(1, "a new file, and a longer one")]);
+    let rows = followed.rows(&mut *followed.open(Some(&position)), 2);
+    assert_eq!(rows, [row(3, "three"), row(1, "a new file, and a longer one")]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use super::mark::FinishedFile;
 use super::watch::{Spot, Subject, print};
 use super::whole;
 use crate::error::{SettingsError, SourceError};
@@ -157,6 +158,23 @@ impl FollowedPattern {
             known.done.insert(id, before.created().ok());
         }
         known.read.insert(name.to_string(), FileId::of(file));
+    }
+
+    /// Notes that a file has been read to its end, under a name that may become another file's.
+    pub(super) fn finishes(&self, file: &Metadata) {
+        if let Some(id) = FileId::of(file) {
+            self.known().done.insert(id, file.created().ok());
+        }
+    }
+
+    /// Whether a finished file is still there, so that it is to be remembered.
+    pub(super) fn has_finished(&self, finished: &FinishedFile) -> bool {
+        self.known().done.keys().any(|id| finished.has_inode(id.inode()))
+    }
+
+    /// Whether a path would match.
+    pub(super) fn matches(&self, path: &Path) -> bool {
+        self.pattern.matches(path)
     }
 
     /// Notes that nobody reads the file of this name any more: one that appears there is a new one.

@@ -28,6 +28,17 @@ pub enum Compression {
     Zstd,
 }
 
+/// What happens when a followed file is gone at a resume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnLoss {
+    /// The job does not start.
+    #[default]
+    Fail,
+    /// The job warns, with the number of bytes that are known to be lost, and reads the present file from its beginning.
+    Skip,
+}
+
 /// Reads files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +57,10 @@ pub struct FileSource {
     /// Default: false.
     #[serde(default)]
     pub follow: bool,
+    /// Of a followed file: what happens when a job resumes and the file that it followed is gone, with lines that were not read: it
+    /// was removed, compressed, or moved out of its folder. Default: fail.
+    #[serde(default)]
+    pub on_loss: OnLoss,
     /// Compression. Default: auto.
     #[serde(default)]
     pub compression: Compression,
@@ -68,6 +83,7 @@ impl FileSource {
             format: Format::Text,
             columns: IndexMap::new(),
             follow: false,
+            on_loss: OnLoss::Fail,
             compression: Compression::Auto,
             header: true,
             delimiter: ",".into(),

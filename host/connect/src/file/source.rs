@@ -7,15 +7,16 @@ use std::sync::{Arc, OnceLock};
 use super::appearing::{AppearingFiles, FollowedReader, OpenFile};
 use super::follow::FollowedFile;
 use super::pattern::{FollowedPattern, Match, Pattern, is_pattern};
+use super::resume::{self, Earlier};
 use super::whole::{self, WholeFile};
-use crate::decode::{Cursor, DecodeSettings, Decoding};
+use crate::decode::{DecodeSettings, Decoding};
 use crate::error::SourceError;
 use crate::own_output::OwnOutputs;
 use crate::problem::Problem;
-use crate::reader::{DecodingReader, KeptPosition};
+use crate::reader::{DecodingReader, KeptPosition, Place};
 use crate::settings as spec;
-use crate::settings::Compression;
-use crate::source::{Position, Source, Split, SplitReader, Waker};
+use crate::settings::{Compression, OnLoss};
+use crate::source::{Position, Source, Split, SplitReader, SplitState, Waker};
 use crate::stdin::PipeInput;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::SchemaRef;
@@ -63,6 +64,12 @@ impl FileSource {
             wrong.push(Problem::of("path", message));
         }
         let compressed = whole::resolve(spec.compression, Path::new(&spec.path));
+        if !spec.follow && spec.on_loss != OnLoss::Fail {
+            wrong.push(Problem::of(
+                "on_loss",
+                "`on_loss` goes with `follow`: other files must be there when a job resumes",
+            ));
+        }
         if spec.follow && matches!(compressed, Compression::Gzip | Compression::Zstd) {
             wrong.push(Problem::of("follow", "`follow` goes with files that are not compressed"));
         }
@@ -89,18 +96,27 @@ impl FileSource {
         (is_pattern(path) && !self.base.join(path).exists()).then(|| Pattern::new(path, &self.base))
     }
 
+    /// Returns a new list of the files of a followed pattern.
+    fn follows(&self, pattern: &Pattern) -> Arc<FollowedPattern> {
+        Arc::new(FollowedPattern::new(pattern.clone(), self.spec.compression, Arc::clone(&self.outputs)))
+    }
+
+    /// Notes the splits that are read; the reader of the last one reads files that appear.
+    fn set_followed<'a>(&self, pattern: Arc<FollowedPattern>, splits: impl Iterator<Item = &'a str>) {
+        let last = splits.inspect(|name| pattern.claim(name)).last().map(|name| Split(name.into()));
+        if let Some(last) = last {
+            // Splits that are listed again are those of the first time.
+            let _ = self.followed.set(Followed { pattern, last });
+        }
+    }
+
     /// Returns the files of a pattern.
     fn matches(&self, pattern: &Pattern) -> Result<Vec<String>> {
         let mut found = pattern.list()?;
         if self.spec.follow {
-            let outputs = Arc::clone(&self.outputs);
-            let followed = Arc::new(FollowedPattern::new(pattern.clone(), self.spec.compression, outputs));
+            let followed = self.follows(pattern);
             found.retain(|found: &Match| followed.is_followed(found));
-            found.iter().for_each(|found| followed.claim(&found.name));
-            if let Some(last) = found.last() {
-                // Splits that are listed again are those of the first time.
-                let _ = self.followed.set(Followed { pattern: followed, last: Split(last.name.clone()) });
-            }
+            self.set_followed(followed, found.iter().map(|found| found.name.as_str()));
         }
         if found.is_empty() {
             let (path, tried) = (&self.spec.path, self.base.join(&self.spec.path));
@@ -116,12 +132,30 @@ impl FileSource {
     fn opens(&self, pattern: &Arc<FollowedPattern>, waker: &Waker) -> OpenFile {
         let (base, decoding) = (self.base.clone(), Arc::clone(&self.decoding));
         let (pattern, waker) = (Arc::clone(pattern), Arc::clone(waker));
+        let on_loss = self.spec.on_loss;
         Box::new(move |name| {
             let pattern = Some(Arc::clone(&pattern));
-            let (input, cursor) = FollowedFile::open(&base.join(name), name, None, pattern, Arc::clone(&waker))?;
+            let (input, place) =
+                FollowedFile::open(&base.join(name), name, None, pattern, on_loss, Arc::clone(&waker))?;
             let (decoder, rows) = (decoding.decoder(name), decoding.batch_rows());
-            Ok(FollowedReader::new(name.into(), input, decoder, cursor, rows))
+            Ok(FollowedReader::at(place, name.into(), input, decoder, rows))
         })
+    }
+
+    /// Checks that a file can be read, and is not written by this job.
+    fn check_readable(&self, name: &str) -> Result<()> {
+        let path = self.base.join(name);
+        let metadata = metadata(&path, name)?;
+        if let Some(writer) = self.outputs.writer_of(&metadata) {
+            let help = "write elsewhere, or read other files";
+            return Err(Error::from(SourceError::OwnOutput(format!(
+                "cannot read {name}: {writer} of this job writes to it; {help}"
+            ))));
+        }
+        if metadata.is_file() {
+            open_file(&path, name)?;
+        }
+        Ok(())
     }
 
     /// Opens the reader of one split alone.
@@ -131,8 +165,9 @@ impl FileSource {
         let kept = position.map(|p| KeptPosition::of(p, &name)).transpose()?;
         let decoder = self.decoding.decoder(&name);
         let rows = self.decoding.batch_rows();
-        if !metadata(&path, &name)?.is_file() {
-            if position.is_some() {
+        // The file of a position may have another name now.
+        if (kept.is_none() || path.exists()) && !metadata(&path, &name)?.is_file() {
+            if kept.is_some() {
                 return Err(Error::from(SourceError::NotRepeatable(format!(
                     "{name} is a pipe: it cannot be read again from where it was left"
                 ))));
@@ -140,16 +175,18 @@ impl FileSource {
             let (attempt, compression) = (path.display().to_string(), self.spec.compression);
             let open = move || File::open(&path).and_then(|file| whole::pipe_reader(file, &path, compression));
             let input = PipeInput::spawn(attempt, open, waker)?;
-            return Ok(Box::new(DecodingReader::new(name, input, decoder, Cursor::start(), rows)));
+            return Ok(Box::new(DecodingReader::new(name, input, decoder, rows)));
         }
         if self.spec.follow {
             let pattern = self.followed.get().map(|followed| Arc::clone(&followed.pattern));
-            let (input, cursor) = FollowedFile::open(&path, &name, kept, pattern, waker)?;
-            return Ok(Box::new(DecodingReader::new(name, input, decoder, cursor, rows)));
+            let (input, place) = FollowedFile::open(&path, &name, kept, pattern, self.spec.on_loss, waker)?;
+            return Ok(Box::new(DecodingReader::at(place, name, input, decoder, rows)));
         }
-        let cursor = kept.map_or_else(Cursor::start, |kept| kept.cursor);
-        let input = WholeFile::open(&path, &name, self.spec.compression, cursor.offset)?;
-        Ok(Box::new(DecodingReader::new(name, input, decoder, cursor, rows)))
+        let (input, place) = match kept {
+            Some(kept) => WholeFile::resume(&path, &name, self.spec.compression, kept)?,
+            None => (WholeFile::open(&path, &name, self.spec.compression)?, Place::default()),
+        };
+        Ok(Box::new(DecodingReader::at(place, name, input, decoder, rows)))
     }
 }
 
@@ -184,20 +221,33 @@ impl Source for FileSource {
             Some(pattern) => self.matches(&pattern)?,
             None => vec![self.spec.path.clone()],
         };
-        for path in &paths {
-            let full = self.base.join(path);
-            let metadata = metadata(&full, path)?;
-            if let Some(writer) = self.outputs.writer_of(&metadata) {
-                let help = "write elsewhere, or read other files";
-                return Err(Error::from(SourceError::OwnOutput(format!(
-                    "cannot read {path}: {writer} of this job writes to it; {help}"
-                ))));
-            }
-            if metadata.is_file() {
-                open_file(&full, path)?;
-            }
-        }
+        paths.iter().try_for_each(|path| self.check_readable(path))?;
         Ok(paths.into_iter().map(Split).collect())
+    }
+
+    fn resume_splits(&self, parallelism: usize, earlier: Vec<SplitState>) -> Result<Vec<SplitState>> {
+        if earlier.is_empty() {
+            return Ok(self.splits(parallelism)?.into_iter().map(SplitState::new).collect());
+        }
+        let earlier = Earlier::all(earlier)?;
+        let Some(pattern) = self.pattern() else {
+            return resume::of_path(earlier, &self.spec.path);
+        };
+        let mut listed = pattern.list()?;
+        let followed = self.spec.follow.then(|| self.follows(&pattern));
+        if let Some(followed) = &followed {
+            listed.retain(|found| followed.is_followed(found));
+            resume::remember_finished(&earlier, &listed, followed);
+        }
+        let splits = resume::of_pattern(earlier, &listed, &self.base, followed.as_deref())?;
+        for new in splits.iter().filter(|state| state.position.is_none()) {
+            self.check_readable(&new.split.0)?;
+        }
+        if let Some(followed) = followed {
+            let read = splits.iter().filter(|state| !state.has_ended);
+            self.set_followed(followed, read.map(|state| state.split.0.as_str()));
+        }
+        Ok(splits)
     }
 
     fn open(&self, split: &Split, position: Option<&Position>, waker: Waker) -> Result<Box<dyn SplitReader>> {

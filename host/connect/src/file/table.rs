@@ -7,7 +7,7 @@ use arrow_array::{Array, ArrayRef};
 
 use super::watch::{FileSubject, Watch};
 use super::whole::WholeFile;
-use crate::decode::{Cursor, DecodeSettings};
+use crate::decode::DecodeSettings;
 use crate::error::{SettingsError, SourceError};
 use crate::problem::{self, Problem};
 use crate::reader::DecodingReader;
@@ -54,10 +54,10 @@ impl TableFile {
     /// # Errors
     /// The file cannot be read, or a line of it is not a row: the error names the line.
     pub fn read(&self) -> Result<TableRows> {
-        let input = WholeFile::open(&self.path, &self.name, Compression::Auto, 0)?;
+        let input = WholeFile::open(&self.path, &self.name, Compression::Auto)?;
         let decoder = self.settings.decoder(&self.name);
         let name: Arc<str> = Arc::from(self.name.as_str());
-        let mut reader = DecodingReader::new(name, input, decoder, Cursor::start(), self.settings.batch_rows);
+        let mut reader = DecodingReader::new(name, input, decoder, self.settings.batch_rows);
         let mut parts: Vec<Vec<ArrayRef>> = Vec::new();
         loop {
             match reader.poll()? {

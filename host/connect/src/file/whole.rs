@@ -1,15 +1,18 @@
 //! A file that is read from its beginning to its end, decompressed where it is compressed.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::decompress::{GzipMembers, ZstdFrames, is_told};
+use super::mark::{FileMark, shown_file};
+use super::source::open_file;
 use crate::error::SourceError;
+use crate::fingerprint::{Fingerprint, Printer};
 use crate::limits;
-use crate::reader::{Buffer, Fill, Input, read_into};
+use crate::reader::{Buffer, Fill, Input, KeptPosition, Place, read_into};
 use crate::settings::Compression;
 use crate::source::Progress;
 use flowgate_base::error::{Error, Result};
@@ -20,6 +23,7 @@ pub(super) struct WholeFile {
     name: String,
     read: Box<dyn Read + Send>,
     compressed: Option<&'static str>,
+    mark: FileMark,
     /// The number of decompressed bytes so far.
     offset: u64,
     /// The number of the file's bytes that have been read, and its length when it was opened.
@@ -42,45 +46,81 @@ impl Read for Counted {
 }
 
 impl WholeFile {
-    /// Opens `path`; the first byte read is the one at `offset` of the decompressed content. `name` is the path in the job.
-    pub(super) fn open(path: &Path, name: &str, compression: Compression, offset: u64) -> Result<Self> {
-        let mut file = super::source::open_file(path, name)?;
+    /// Opens `path`; `name` is the path in the job.
+    pub(super) fn open(path: &Path, name: &str, compression: Compression) -> Result<Self> {
+        let file = open_file(path, name)?;
+        WholeFile::of(file, path, name, compression)
+    }
+
+    /// Opens `path`, if it is the file of the position; the next byte read is the one at the place.
+    ///
+    /// # Errors
+    /// The file is shorter, or another one; the error names both.
+    pub(super) fn resume(
+        path: &Path,
+        name: &str,
+        compression: Compression,
+        kept: KeptPosition,
+    ) -> Result<(Self, Place)> {
+        let offset = kept.cursor.offset;
+        let known = kept.file.as_ref().map(FileMark::to_string).unwrap_or_default();
+        let replaced = |now: &str| {
+            Error::from(SourceError::Replaced(format!(
+                "cannot go on reading {name}: {offset} bytes of it were read when it had {known}, and {now}; put the first file back, \
+                 or start afresh"
+            )))
+        };
+        let now = match path.metadata() {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Err(replaced("it does not exist now")),
+            Err(_) => "it cannot be looked at now".into(),
+            Ok(now) => format!("the file now has {}", shown_file(&now)),
+        };
+        let file = open_file(path, name)?;
+        if !kept.file.as_ref().is_some_and(|mark| mark.is_whole(&file)) {
+            return Err(replaced(&format!("{now} and is another one")));
+        }
+        let (input, printer) = match resolve(compression, path) {
+            Compression::Gzip | Compression::Zstd => WholeFile::of(file, path, name, compression)?.skip(offset)?,
+            Compression::Auto | Compression::None => {
+                let Ok(printer) = Printer::of(&file, offset) else {
+                    return Err(replaced(&format!("{now} and is shorter")));
+                };
+                let cannot = |e: std::io::Error| Error::io(format_args!("cannot read {name}"), &e);
+                (&file).seek(SeekFrom::Start(offset)).map_err(cannot)?;
+                let input = WholeFile { offset, ..WholeFile::of(file, path, name, compression)? };
+                input.stored.store(offset, Relaxed);
+                (input, printer)
+            }
+        };
+        if input.offset < offset || printer.print() != kept.fingerprint {
+            return Err(replaced(&format!("{now} and is another one")));
+        }
+        Ok((input, Place { cursor: kept.cursor, printer }))
+    }
+
+    fn of(file: File, path: &Path, name: &str, compression: Compression) -> Result<Self> {
         let cannot = |e: &std::io::Error| Error::io(format_args!("cannot read {name}"), e);
-        let stored_total = file.metadata().map_err(|e| cannot(&e))?.len();
+        let mark = FileMark::of_whole(&file).map_err(|e| cannot(&e))?;
+        let stored_total = mark.size();
         let stored = Arc::new(AtomicU64::new(0));
         let counted = |file| Counted { file, count: Arc::clone(&stored) };
         let buffered = |file| BufReader::with_capacity(limits::CHUNK_BYTES, counted(file));
         let (read, compressed): (Box<dyn Read + Send>, _) = match resolve(compression, path) {
             Compression::Gzip => (Box::new(GzipMembers::new(buffered(file))), Some("gzip")),
             Compression::Zstd => (Box::new(ZstdFrames::new(buffered(file)).map_err(|e| cannot(&e))?), Some("zstd")),
-            Compression::Auto | Compression::None => {
-                file.seek(SeekFrom::Start(offset)).map_err(|e| cannot(&e))?;
-                stored.store(offset, Relaxed);
-                (Box::new(counted(file)) as Box<dyn Read + Send>, None)
-            }
+            Compression::Auto | Compression::None => (Box::new(counted(file)) as Box<dyn Read + Send>, None),
         };
-        let mut input = WholeFile { name: name.into(), read, compressed, offset, stored, stored_total };
-        if compressed.is_some() {
-            input.offset = 0;
-            input.skip(offset)?;
-        }
-        Ok(input)
+        Ok(WholeFile { name: name.into(), read, compressed, mark, offset: 0, stored, stored_total })
     }
 
-    /// Skips the first `count` bytes by reading them: compressed files have no other way.
-    fn skip(&mut self, count: u64) -> Result<()> {
-        let skipped = std::io::copy(&mut (&mut self.read).take(count), &mut std::io::sink());
-        match skipped {
+    /// Skips the first `count` bytes of a compressed file by reading them: there is no other way. Stops at its end.
+    fn skip(mut self, count: u64) -> Result<(Self, Printer)> {
+        let mut printer = Printer::default();
+        match std::io::copy(&mut (&mut self.read).take(count), &mut printer) {
             Ok(skipped) => self.offset = skipped,
             Err(e) => return Err(self.broken(&e)),
         }
-        if self.offset == count {
-            return Ok(());
-        }
-        let (name, has) = (&self.name, self.offset);
-        Err(Error::from(SourceError::Replaced(format!(
-            "{name} has {has} bytes, but {count} were read of it before: it is another file now"
-        ))))
+        Ok((self, printer))
     }
 
     fn broken(&self, error: &std::io::Error) -> Error {
@@ -108,6 +148,10 @@ impl Input for WholeFile {
             }
             Err(e) => Err(self.broken(&e)),
         }
+    }
+
+    fn mark(&self, _offset: u64, _read: Fingerprint) -> Option<FileMark> {
+        Some(self.mark.clone())
     }
 
     /// A file that has grown since it was opened counts as long as what was read of it.

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
-use crate::decode::{Cursor, DecodeSettings};
+use crate::decode::DecodeSettings;
 use crate::error::SourceError;
 use crate::limits;
 use crate::own_output::{OwnOutputs, stream_metadata};
@@ -66,7 +66,7 @@ impl Source for StdinSource {
         let open = || Ok(Box::new(std::io::stdin()) as Box<dyn Read + Send>);
         let input = PipeInput::spawn("standard input".into(), open, waker)?;
         let decoder = self.settings.decoder("stdin");
-        Ok(Box::new(DecodingReader::new("stdin".into(), input, decoder, Cursor::start(), self.settings.batch_rows)))
+        Ok(Box::new(DecodingReader::new("stdin".into(), input, decoder, self.settings.batch_rows)))
     }
 }
 
@@ -159,7 +159,7 @@ mod tests {
         let input = PipeInput::spawn("test".into(), open, alarm.waker()).unwrap();
         let spec: Spec = serde_json::from_str("{}").unwrap();
         let decoder = DecodeSettings::of_stdin(&spec).unwrap().decoder("stdin");
-        DecodingReader::new("stdin".into(), input, decoder, Cursor::start(), 100)
+        DecodingReader::new("stdin".into(), input, decoder, 100)
     }
 
     #[test]
