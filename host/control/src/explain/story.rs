@@ -8,10 +8,23 @@ use crate::status::{Activity, Kind, Operator, Pending, Phase, Status};
 /// The time without rows after which something counts as quiet, in milliseconds.
 pub(super) const QUIET_MS: i64 = 10_000;
 
+/// Maximum operators of which the reason is told. A person reads no more, and the thread of a connection has a small stack.
+const OPERATORS_MAX: usize = 20;
+
+/// The time without rows after which something that is full does not emit at all, in milliseconds.
+pub(super) const PAUSE_MS: i64 = 1_000;
+
 /// Returns why nothing comes out of an operator; `None` if the job has no operator of that name.
 pub fn explain(status: &Status, operator: &str) -> Option<Explanation> {
     let operator = status.operator(operator)?;
-    let mut story = Story { status, findings: Vec::new(), told: Vec::new(), links: Vec::new(), splits_of: Vec::new() };
+    let mut story = Story {
+        status,
+        findings: Vec::new(),
+        told: Vec::new(),
+        links: Vec::new(),
+        aligned: Vec::new(),
+        splits_of: Vec::new(),
+    };
     story.phase(operator);
     story.output(operator);
     story.reason(operator);
@@ -27,6 +40,8 @@ pub(super) struct Story<'a> {
     told: Vec<&'a str>,
     /// The way of a watermark that is held back, from the operator up.
     pub(super) links: Vec<watermark::Link>,
+    /// Sources of which was told that they wait for others.
+    pub(super) aligned: Vec<&'a str>,
     /// Sources whose splits are shown.
     pub(super) splits_of: Vec<&'a Operator>,
 }
@@ -47,7 +62,12 @@ impl<'a> Story<'a> {
     }
 
     pub(super) fn is_quiet(&self, last_ms: Option<i64>) -> bool {
-        last_ms.is_none_or(|last| self.status.now_ms.saturating_sub(last) > QUIET_MS)
+        self.is_older(last_ms, QUIET_MS)
+    }
+
+    /// Whether something was last so more than `ms` milliseconds ago, or never.
+    pub(super) fn is_older(&self, last_ms: Option<i64>, ms: i64) -> bool {
+        last_ms.is_none_or(|last| self.status.now_ms.saturating_sub(last) > ms)
     }
 
     fn phase(&mut self, operator: &Operator) {
@@ -108,6 +128,10 @@ impl<'a> Story<'a> {
     pub(super) fn reason(&mut self, of: &'a Operator) {
         if self.told.contains(&of.name.as_str()) {
             return;
+        }
+        if self.told.len() >= OPERATORS_MAX {
+            let text = format!("The way to the cause is long: `flowgate job explain {}` goes on from here.", of.name);
+            return self.add(Cause::NothingArrives, of, text);
         }
         self.told.push(&of.name);
         if of.kind == Kind::Source {
