@@ -174,12 +174,11 @@ fn a_job_that_fails_at_its_stop_says_so_to_both() {
     // Nobody listens there any more.
     drop(server);
     let folder = Folder::with_job(&format!(
-        "job: hook\nsources: {{ rows: {{ file: {{ path: in.log, follow: true }} }} }}\nsinks: {{ hook: {{ input: rows, webhook: {{ \
-         url: 'http://{address}/', retries: 1000, batch_rows: 1 }} }} }}\n"
+        "job: hook\nsources: {{ rows: {{ generator: {{ rows: 3, columns: {{ n: {{ sequence: {{}} }} }} }} }} }}\nsinks: {{ hook: {{ \
+         input: rows, webhook: {{ url: 'http://{address}/', retries: 1000, batch_rows: 1 }} }} }}\n"
     ));
-    folder.write("in.log", "one\n");
     let running = start(&folder);
-    status(&folder, "hook", &[("hook", 1)]);
+    status(&folder, "hook", &[("hook", 3)]);
     let stopped = job(&folder, &["stop", "hook"]).expect(1).printing("hook: failed in `hook` with FG");
     let ended = running.wait().expect(1);
     let code = |stderr: &str| stderr.split("error[").nth(1).map(|rest| rest[..6].to_string());

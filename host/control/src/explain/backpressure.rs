@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::explanation::Cause;
-use super::story::{PAUSE_MS, Story, last_out};
-use super::words::{counted, names};
+use super::story::{PAUSE_MS, Story, last_out, waiting};
+use super::words::names;
 use crate::status::{Kind, Operator, Status};
 
 /// Says who does not take the rows of an operator, if it cannot emit. Returns whether that is so.
@@ -20,12 +20,9 @@ pub(super) fn reason<'a>(story: &mut Story<'a>, of: &'a Operator) -> bool {
     match culprit(story.status, of) {
         Culprit::Sink(sink) => {
             let deliveries = sink.deliveries.unwrap_or_default();
-            let mut text = format!("{begin}: the sink `{}` delivers slower than rows come. ", sink.name);
-            text += &format!("{} wait in it", counted(deliveries.waiting, "row"));
-            if deliveries.retrying > 0 {
-                text += &format!(", {} of them for another attempt after a failure", deliveries.retrying);
-            }
-            story.add(Cause::SinkFull, sink, text + ".");
+            let text =
+                format!("{begin}: the sink `{}` delivers slower than rows come. {}.", sink.name, waiting(deliveries));
+            story.add(Cause::SinkFull, sink, text);
         }
         Culprit::Operators(slow) => {
             let named: Vec<&str> = slow.iter().map(|of| of.name.as_str()).collect();

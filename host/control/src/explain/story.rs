@@ -3,7 +3,7 @@
 use super::explanation::{Cause, Explanation, Finding};
 use super::words::{clock, counted, length, time};
 use super::{backpressure, source, tables, watermark};
-use crate::status::{Activity, Kind, Operator, Pending, Phase, Status};
+use crate::status::{Activity, Deliveries, Kind, Operator, Pending, Phase, Status};
 
 /// The time without rows after which something counts as quiet, in milliseconds.
 pub(super) const QUIET_MS: i64 = 10_000;
@@ -109,15 +109,15 @@ impl<'a> Story<'a> {
 
     fn sink(&mut self, sink: &Operator) {
         let (name, deliveries) = (&sink.name, sink.deliveries.unwrap_or_default());
-        let mut text = format!("`{name}` has delivered {}", counted(deliveries.delivered, "row"));
+        let mut text = match deliveries.delivered {
+            0 => format!("`{name}` has delivered no row."),
+            delivered => format!("`{name}` has delivered {}.", counted(delivered, "row")),
+        };
         if deliveries.waiting > 0 {
-            text += &format!("; {} wait", counted(deliveries.waiting, "more row"));
-        }
-        if deliveries.retrying > 0 {
-            text += &format!(", {} of them for another attempt after a failure", deliveries.retrying);
+            text += &format!(" {}.", waiting(deliveries));
         }
         let cause = if deliveries.waiting > 0 { Cause::SinkFull } else { Cause::Emits };
-        self.add(if sink.rows_in == 0 { Cause::Silent } else { cause }, sink, text + ".");
+        self.add(if sink.rows_in == 0 { Cause::Silent } else { cause }, sink, text);
         if deliveries.waiting > 0 && deliveries.delivered == 0 && deliveries.retrying == 0 {
             let text = "A file that replaces a previous one shows its rows at the end of the job, all at once.";
             self.add(Cause::AtTheEnd, sink, text.into());
@@ -329,6 +329,20 @@ impl<'a> Story<'a> {
             None => {}
         }
     }
+}
+
+/// Returns what waits in a sink, without a full stop.
+pub(super) fn waiting(deliveries: Deliveries) -> String {
+    let verb = if deliveries.waiting == 1 { "waits" } else { "wait" };
+    let mut text = format!("{} {verb} in it", counted(deliveries.waiting, "row"));
+    match (deliveries.retrying, deliveries.waiting) {
+        (0, _) => {}
+        (1, 1) => text += " for another attempt after a failure",
+        (retrying, _) => {
+            text += &format!(", {} of them for another attempt after a failure", super::words::whole(retrying))
+        }
+    }
+    text
 }
 
 /// When an operator last emitted a row; of a source, when it last read one.
