@@ -92,7 +92,7 @@ fn a_running_job_says_how_it_is() {
     assert!(line.contains(&running.pid().to_string()) && line.ends_with("job.yaml"), "{line}");
     running.signal(Signal::TERM);
     running.wait().expect(0);
-    assert_eq!(sockets(&folder), [PathBuf::new(); 0], "a job that ends takes its socket away");
+    assert_eq!(sockets(&folder), Vec::<PathBuf>::new(), "a job that ends takes its socket away");
 }
 
 /// Nobody else can reach the socket of a job.

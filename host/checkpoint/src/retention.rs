@@ -50,10 +50,10 @@ impl Attempt {
         for text in names {
             match Name::parse(&text) {
                 // What is newer than what we know is of others, or on its way.
-                Some(Name::File { kind, number, .. }) if kind != FileKind::Savepoint && number < oldest => {
-                    if !used.contains(&text) {
-                        self.store().delete(&text)?;
-                    }
+                Some(Name::File { kind, number, .. })
+                    if kind != FileKind::Savepoint && number < oldest && !used.contains(&text) =>
+                {
+                    self.store().delete(&text)?;
                 }
                 Some(Name::Manifest { number }) if number < oldest && !must_stay(number, newest) => {
                     let entry = sequence::read(self.store(), number)?;

@@ -93,7 +93,7 @@ impl Subject for RunningSubject {
         if !self.state.stop_requested() {
             // Whoever watches the job learns why it ends. A reader that is slow delays nobody.
             let how = if drain { ", open windows emit their results" } else { "" };
-            standard_error::line(&format!("stopping{how}, as `flowgate job stop` requested\n"));
+            standard_error::line(format!("stopping{how}, as `flowgate job stop` requested\n"));
         }
         if drain {
             self.state.request_drain();
