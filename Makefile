@@ -10,6 +10,8 @@ flowgate   := $(out)/flowgate
 # Tests and lints are of all packages at once. The features of the large libraries are the same for the program alone.
 workspace  := --workspace
 PREFIX     ?= $(HOME)/.local
+# Relative to the job file, or absolute.
+demo_checkpoints = $(abspath $(target_dir))/demo/checkpoints
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build plugins demo test tidy soak install bench nexmark lint fmt lint-tools
@@ -35,8 +37,8 @@ demo: setup ## Run the main job on what a web server logged
 	@$(MAKE) --no-print-directory PROFILE=demo build
 	@echo "demo: 2 of 3: the job's plugins"
 	@$(MAKE) --no-print-directory PROFILE=demo plugin-weblog plugin-stats
-	@echo "demo: 3 of 3: flowgate run examples/weblog/job.yaml"
-	@$(target_dir)/demo/flowgate run examples/weblog/job.yaml
+	@echo "demo: 3 of 3: flowgate run examples/weblog/job.yaml --resume, with checkpoints in $(demo_checkpoints)"
+	@$(target_dir)/demo/flowgate run examples/weblog/job.yaml --resume --set checkpoint='{ store: $(demo_checkpoints) }'
 	@echo "demo: this program was built fast and runs slowly; \`make install\` builds and installs the optimised one"
 
 test: setup lint plugins ## Format, lints, unit, doc and end-to-end tests, and the tidy test
