@@ -101,9 +101,9 @@ impl Kept {
         let mark = self.lists().mark(row);
         if mark.flags & MATCHED == 0 {
             let key_row = mark.key_row;
-            self.table.values_mut().set_matched(row);
             // The copy in the file is stale.
             self.table.mark_changed(key_row);
+            self.table.values_mut().set_matched(row);
         }
     }
 
@@ -125,12 +125,11 @@ impl Kept {
 
     /// Forgets a row.
     pub(crate) fn forget(&mut self, row: u32) {
-        let lists = self.table.values_mut();
-        let key_row = lists.mark(row).key_row;
-        if !lists.is_dead(row) {
-            match lists.forget(row) {
-                true => self.table.remove(key_row),
-                false => self.table.mark_changed(key_row),
+        let key_row = self.lists().mark(row).key_row;
+        if !self.lists().is_dead(row) {
+            self.table.mark_changed(key_row);
+            if self.table.values_mut().forget(row) {
+                self.table.remove(key_row);
             }
         }
     }

@@ -110,11 +110,14 @@ impl Accumulated {
         }
     }
 
-    /// Returns the keys that have changed since the last call, in order.
-    pub(crate) fn take_changed(&mut self) -> Vec<u32> {
-        let changed = (0..self.changed.len() as u32).filter(|row| self.changed[*row as usize]).collect();
+    /// Returns the keys that have changed since [`Accumulated::forget_changed`], in order.
+    pub(crate) fn changed(&self) -> Vec<u32> {
+        (0..self.changed.len() as u32).filter(|row| self.changed[*row as usize]).collect()
+    }
+
+    /// Forgets which keys have changed; those that have were marked as changed in their table before.
+    pub(crate) fn forget_changed(&mut self) {
         self.changed.fill(false);
-        changed
     }
 
     /// Merges accumulators of another pane; `pairs` are its groups and ours.
@@ -260,8 +263,9 @@ impl Prototype for Accumulated {
 
 /// Returns the keys of a pane in memory that have changed since the last early results.
 pub(crate) fn take_changed(pane: &mut Pane) -> Vec<u32> {
-    let rows = pane.values_mut().take_changed();
+    let rows = pane.values().changed();
     rows.iter().for_each(|row| pane.mark_changed(*row));
+    pane.values_mut().forget_changed();
     rows
 }
 

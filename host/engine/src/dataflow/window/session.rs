@@ -113,10 +113,9 @@ impl SessionWindows {
         let all = &self.table.values().all;
         let (again, first): (Vec<u32>, Vec<u32>) = sessions.into_iter().partition(|n| all[*n as usize].emitted);
         for number in again.iter().chain(&first) {
+            self.table.mark_changed(self.table.values().all[*number as usize].key);
             let session = &mut self.table.values_mut().all[*number as usize];
             (session.fired, session.emitted) = (true, true);
-            let key = session.key;
-            self.table.mark_changed(key);
         }
         let mut results = self.results(plan, &first, ResultKind::Final)?;
         results.extend(self.results(plan, &again, ResultKind::Corrected)?);
@@ -164,9 +163,9 @@ impl SessionWindows {
         closed.dedup();
         for number in closed {
             let key = self.table.values().all[number as usize].key;
-            match self.table.values_mut().remove(number) {
-                true => self.table.remove(key),
-                false => self.table.mark_changed(key),
+            self.table.mark_changed(key);
+            if self.table.values_mut().remove(number) {
+                self.table.remove(key);
             }
         }
     }
@@ -300,11 +299,12 @@ impl WindowState for SessionWindows {
     fn next(&mut self, plan: &mut Plan) -> Result<Option<Vec<Batch>>> {
         if self.early {
             self.early = self.table.load_due(DueReason::Early, i64::MAX, DUE_AT_ONCE)?;
-            let mut changed = self.table.values_mut().accumulated.take_changed();
+            let mut changed = self.table.values().accumulated.changed();
             changed.retain(|number| self.table.values().all[*number as usize].key != NONE);
             for number in &changed {
                 self.table.mark_changed(self.table.values().all[*number as usize].key);
             }
+            self.table.values_mut().accumulated.forget_changed();
             changed.retain(|number| self.table.values().is_open(*number));
             let results = self.results(plan, &changed, ResultKind::Early)?;
             self.table.settle(0)?;
