@@ -79,6 +79,7 @@ fn windowed() -> Status {
         phase: Phase::Running,
         workers: 1,
         operators: vec![hits, counts, out],
+        checkpoint: None,
         warnings: Vec::new(),
         error: None,
     }

@@ -192,7 +192,9 @@ impl Keeper {
     fn receive(&mut self, report: Report, collected: &mut Collected) -> Result<()> {
         match report {
             Report::Part { participant, slot, groups, part } => {
-                self.stage(&participant.operator, participant.worker, &slot, &groups, &part)
+                let staged = self.stage(&participant.operator, participant.worker, &slot, &groups, &part);
+                self.link.part_staged(part.get_array_memory_size() as u64);
+                staged
             }
             Report::Done { participant, checkpoint, word } => collected.done(participant, checkpoint, word),
             Report::Ended { participant, word } => {

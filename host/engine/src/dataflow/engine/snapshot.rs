@@ -113,13 +113,20 @@ impl Snapshots {
         self.taking.is_some()
     }
 
+    /// Whether parts have to be staged before more are taken.
+    pub(super) fn waits(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| !link.has_room())
+    }
+
     /// Takes parts of the frozen state for a short time.
     pub(super) fn take_some(&mut self, operator: &mut dyn Operator) -> Result<()> {
-        if self.taking.is_none() {
+        if self.taking.is_none() || self.waits() {
             return Ok(());
         }
         let began = clock::monotonic();
-        self.take(operator, &|| began.elapsed() >= SLICE)?;
+        let link = self.link.clone();
+        let waits = || link.as_ref().is_some_and(|link| !link.has_room());
+        self.take(operator, &|| began.elapsed() >= SLICE || waits())?;
         self.link.iter().for_each(|link| link.note_pause(began.elapsed()));
         Ok(())
     }
@@ -134,6 +141,7 @@ impl Snapshots {
         let mut part = |slot: SlotName<'_>, layout: Layout, part| {
             let slot = PartOf { kind: slot.kind, name: slot.name.to_string(), layout };
             let groups = self.groups.clone();
+            link.part_sent(part.get_array_memory_size() as u64);
             link.report(Report::Part { participant: self.participant.clone(), slot, groups, part });
             Ok(())
         };
