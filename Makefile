@@ -14,7 +14,7 @@ PREFIX     ?= $(HOME)/.local
 demo_checkpoints = $(abspath $(target_dir))/demo/checkpoints
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build plugins demo test tidy soak install bench nexmark lint fmt lint-tools
+.PHONY: help setup build plugins demo servers test tidy soak install bench nexmark lint fmt lint-tools
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,7 +41,10 @@ demo: setup ## Run the main job on what a web server logged
 	@$(target_dir)/demo/flowgate run examples/weblog/job.yaml --resume --set checkpoint='{ store: $(demo_checkpoints) }'
 	@echo "demo: this program was built fast and runs slowly; \`make install\` builds and installs the optimised one"
 
-test: setup lint plugins ## Format, lints, unit, doc and end-to-end tests, and the tidy test
+servers: ## Bring the servers that tests of checkpoint stores start, where Python and Java are
+	@CARGO_TARGET_DIR=$(target_dir) tests/servers/setup.sh
+
+test: setup lint plugins servers ## Format, lints, unit, doc and end-to-end tests, and the tidy test
 	cargo test $(flags) $(workspace)
 
 tidy: ## The tidy test alone: it compiles nothing else

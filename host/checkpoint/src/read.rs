@@ -122,8 +122,16 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Returns all bytes of a file in sections: where each begins, its length, and its checksum unless it is the header.
+    pub(crate) fn sections(self, file: &DataFile) -> Vec<(u64, u64, Option<Checksum>)> {
+        let head = if file.is_parquet() { parquet_file::HEAD_BYTES } else { block::HEAD_BYTES };
+        let blocks = file.blocks.iter().map(|block| (block.offset, block.length, Some(block.xxh3)));
+        let footer = file.footer.iter().map(|footer| (footer.offset, footer.length, Some(footer.xxh3)));
+        std::iter::once((0, head, None)).chain(blocks).chain(footer).collect()
+    }
+
     /// Reads exactly these bytes.
-    fn bytes(&self, object: &str, offset: u64, length: u64) -> Result<Vec<u8>> {
+    pub(crate) fn bytes(&self, object: &str, offset: u64, length: u64) -> Result<Vec<u8>> {
         match self.store.read(object, Some(offset..offset + length))? {
             Some(bytes) if bytes.len() as u64 == length => Ok(bytes),
             Some(bytes) => {
