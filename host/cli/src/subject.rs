@@ -19,8 +19,8 @@ use flowgate_control::message::{About, Ended};
 use flowgate_control::place::Place;
 use flowgate_control::server::{Server, Subject};
 use flowgate_control::status::{
-    Checkpoint,    self, Activity, Deliveries, EventTimeRule, HeldBy, Input, JobError, Kind, OnWorker, Operator, Pending, Phase,
-    Split, StateFigures, Status,
+    self, Activity, Checkpoint, Deliveries, EventTimeRule, HeldBy, Input, JobError, Kind, OnWorker, Operator, Pending,
+    Phase, Split, StateFigures, Status,
 };
 
 /// A running job and its graph.
@@ -277,4 +277,3 @@ fn checkpoint(status: &CheckpointStatus) -> Option<Checkpoint> {
         failure: status.failure(),
     })
 }
-

@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
 
 use super::operator::{Operator, Tick};
@@ -138,7 +139,7 @@ impl Snapshots {
 
     fn take(&mut self, operator: &mut dyn Operator, is_over: &dyn Fn() -> bool) -> Result<()> {
         let (Some(link), Some(_)) = (&self.link, &self.taking) else { return Ok(()) };
-        let mut part = |slot: SlotName<'_>, layout: Layout, part| {
+        let mut part = |slot: SlotName<'_>, layout: Layout, part: RecordBatch| {
             let slot = PartOf { kind: slot.kind, name: slot.name.to_string(), layout };
             let groups = self.groups.clone();
             link.part_sent(part.get_array_memory_size() as u64);
