@@ -7,6 +7,9 @@ use super::story::{PAUSE_MS, Story, last_out, waiting};
 use super::words::names;
 use crate::status::{Kind, Operator, Status};
 
+/// Rows in a sink that are more than what it is just writing: a batch of most sources.
+const ROWS_MIN: u64 = 8_192;
+
 /// Says who does not take the rows of an operator, if it cannot emit. Returns whether that is so.
 pub(super) fn reason<'a>(story: &mut Story<'a>, of: &'a Operator) -> bool {
     let full = |of: &Operator| of.on_workers.iter().filter_map(|on| on.output_full_since_ms).min();
@@ -86,8 +89,11 @@ fn behind<'a>(status: &'a Status, of: &'a Operator) -> Vec<&'a Operator> {
     found
 }
 
+/// Whether a sink takes no rows, or holds those that are in flight: then its source waits before the sink is full.
 fn is_full_sink(of: &Operator) -> bool {
-    of.kind == Kind::Sink && of.on_workers.iter().any(|on| on.input_full_since_ms.is_some())
+    let deliveries = of.deliveries.unwrap_or_default();
+    let holds_rows = deliveries.waiting >= ROWS_MIN || deliveries.retrying > 0;
+    of.kind == Kind::Sink && (holds_rows || of.on_workers.iter().any(|on| on.input_full_since_ms.is_some()))
 }
 
 fn is_blocked(of: &Operator) -> bool {

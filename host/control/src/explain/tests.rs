@@ -204,6 +204,15 @@ fn a_slow_sink_is_found_behind_operators_that_cannot_emit() {
     );
 }
 
+/// The limit of rows in flight stops the source before the sink is full.
+#[test]
+fn a_sink_that_holds_the_rows_in_flight_is_found() {
+    let mut status = windowed();
+    status.operators[0].on_workers = vec![OnWorker { output_full_since_ms: Some(NOW - 5_000), ..on(0, None, None) }];
+    status.operators[2].deliveries = Some(Deliveries { waiting: 20_000, ..Deliveries::default() });
+    assert_eq!(causes(&of(&status, "hits")), [Cause::SinkFull]);
+}
+
 #[test]
 fn an_operator_that_takes_rows_slower_than_they_come_is_named() {
     let mut status = windowed();
