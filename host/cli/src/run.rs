@@ -86,6 +86,10 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     for output in &args.tap {
         tap::add(&mut graph, output).map_err(|wrong| CommandError::Arguments(format!("--tap {output}: {wrong}")))?;
     }
+    if args.limit.is_some() && graph.checkpoint.is_some() {
+        let wrong = "--limit ends a job in the middle of its rows, without a checkpoint; leave `checkpoint:` out".into();
+        return Err(CommandError::Arguments(wrong).into());
+    }
     let limit = args.limit.map(|rows| Limit::new(rows, &graph)).transpose()?;
     let screen = Arc::new(Screen::new(!args.quiet && std::io::stderr().is_terminal()));
     let summary_of = graph.clone();
