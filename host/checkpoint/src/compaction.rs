@@ -69,6 +69,11 @@ fn plan(files: &[DataFile]) -> Option<Plan> {
     (files.len() - from >= DELTA_FILES_MAX).then_some(Plan::Deltas { from, to: files.len() })
 }
 
+/// Whether it is time to merge files of a checkpoint.
+pub fn compaction_is_due(checkpoint: &Checkpoint) -> bool {
+    plan(&checkpoint.files).is_some()
+}
+
 impl Attempt {
     /// Merges files of a checkpoint, if it is time, and uploads the result; `None`: it is not. May take long, reads and writes much, and
     /// needs memory for some [`COMPACTION_BYTES`]: for a thread of its own. One runs at a time.

@@ -37,7 +37,7 @@ pub mod store;
 pub use attempt::{Attempt, Start};
 pub use change::{CHANGE, KEY_GROUP, PANE, REMOVE, REMOVE_KEY, REMOVE_PANE, SET};
 pub use checksum::Checksum;
-pub use compaction::Compacted;
+pub use compaction::{Compacted, compaction_is_due};
 pub use error::CheckpointError;
 pub use history::{History, Resume};
 pub use manifest::{Block, Checkpoint, DataFile, Extent, Manifest, OperatorRecord, Record, Slot, SplitRecord, Stats};

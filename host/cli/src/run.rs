@@ -155,7 +155,10 @@ fn beginning(args: &RunArgs) -> Beginning {
 
 /// Returns the kinds of checkpoint stores that this program knows.
 fn stores() -> Stores {
-    Stores::default()
+    let stores = Stores::default();
+    #[cfg(feature = "hdfs")]
+    let stores = stores.with(flowgate_hdfs::SCHEME, flowgate_hdfs::open);
+    stores
 }
 
 /// Returns the absolute path of the job file; `None` for standard input.
