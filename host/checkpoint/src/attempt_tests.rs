@@ -95,7 +95,7 @@ fn a_failed_checkpoint_hands_its_files_to_the_next() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     /// Goal: F1, F2: what an attempt commits, every later attempt starts from. Method: three attempts whose operations interleave in any order,
     /// one sleeping for as long as the others commit and delete; operations that are lost, that succeed and answer an error, that take

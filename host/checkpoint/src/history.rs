@@ -69,7 +69,7 @@ impl History {
                 next = entry.number - 1;
                 match entry.manifest.as_ref().map(|manifest| &manifest.record) {
                     Ok(Record::Began { from }) => next = from.unwrap_or(0),
-                    Ok(Record::Gone {}) => {}
+                    Ok(Record::Gone { .. }) => {}
                     Ok(Record::Checkpoint(_)) | Err(_) => return Some(entry),
                 }
             }
