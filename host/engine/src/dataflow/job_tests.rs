@@ -13,8 +13,8 @@ use arrow_array::ArrayRef;
 
 use super::checkpoint::begin::Beginning;
 use super::worker::{RunningJob, Started, start};
-use crate::job::graph::SinkNode;
 use crate::job::check::{Surroundings, check};
+use crate::job::graph::SinkNode;
 use crate::job::load::{Document, Language, load};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;

@@ -274,7 +274,8 @@ fn run(worker: &mut Worker, built: Built, mut control: Option<ControlInput>, job
             let changes = changes(job, Tick(*control.time()), &mut stopping);
             if !changes.is_empty() {
                 let workers = || (0..worker.peers() as u32).map(id::Worker);
-                let to_all = |change| workers().map(move |to| Envelope::new(id::Worker(0), to, Message::Control(change)));
+                let to_all =
+                    |change| workers().map(move |to| Envelope::new(id::Worker(0), to, Message::Control(change)));
                 control.send_batch(&mut Messages(changes.into_iter().flat_map(to_all).collect()));
                 let now = Tick::at(clock::now());
                 control.advance_to(now.plus_ms(LEAD_MS).0.max(control.time() + 1));

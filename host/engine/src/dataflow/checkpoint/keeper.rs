@@ -26,7 +26,9 @@ use crate::job::graph::{CheckpointSettings, JobGraph};
 use flowgate_base::clock;
 use flowgate_base::error::{Result, Retry};
 use flowgate_base::id::Worker;
-use flowgate_checkpoint::{Attempt, Checkpoint, DataFile, OperatorRecord, Slot, SplitRecord, StagedFile, Staging, Stats};
+use flowgate_checkpoint::{
+    Attempt, Checkpoint, DataFile, OperatorRecord, Slot, SplitRecord, StagedFile, Staging, Stats,
+};
 use flowgate_state::snapshot::Extent;
 
 /// The time between looks at the job while nothing is due.
@@ -261,7 +263,10 @@ impl Keeper {
             Err(error) if error.retry() == Retry::Later => {
                 self.has_failed = true;
                 self.job.checkpoint_status.failed(&error);
-                self.job.warn("checkpoint", format!("checkpoint {number} is not complete, the next one will be: {}", error.message));
+                self.job.warn(
+                    "checkpoint",
+                    format!("checkpoint {number} is not complete, the next one will be: {}", error.message),
+                );
                 Ok(())
             }
             Err(error) => Err(error),
@@ -274,7 +279,9 @@ impl Keeper {
         loop {
             match self.try_commit(number, words, ended) {
                 Ok(()) => return Ok(()),
-                Err(error) if error.retry() == Retry::Later && Instant::now() < until => std::thread::sleep(LAST_TRIED_EVERY),
+                Err(error) if error.retry() == Retry::Later && Instant::now() < until => {
+                    std::thread::sleep(LAST_TRIED_EVERY)
+                }
                 Err(error) => return Err(RunError::LastCheckpoint(error.message.clone()).into()),
             }
         }
@@ -286,7 +293,8 @@ impl Keeper {
             self.staged.extend(staging.finish()?);
         }
         self.note_committables(number, words);
-        let (bytes, rows) = self.staged.iter().fold((0, 0), |(bytes, rows), file| (bytes + file.bytes(), rows + file.rows()));
+        let (bytes, rows) =
+            self.staged.iter().fold((0, 0), |(bytes, rows), file| (bytes + file.bytes(), rows + file.rows()));
         self.upload()?;
         let began = self.begun.as_ref().map_or(reported, |begun| begun.at);
         let pause = self.link.take_pause();
@@ -377,7 +385,9 @@ impl Keeper {
             ended,
             operators: operators.collect(),
             sources,
-            sinks: sinks.map(|(sink, of)| (sink.clone(), of.iter().map(|(_, value)| value.clone()).collect())).collect(),
+            sinks: sinks
+                .map(|(sink, of)| (sink.clone(), of.iter().map(|(_, value)| value.clone()).collect()))
+                .collect(),
             files,
             stats,
         })

@@ -150,7 +150,10 @@ impl Snapshots {
     /// Reports that the operator has ended, with all rows.
     pub(super) fn end(&mut self) {
         if let Some(link) = self.link.take() {
-            link.report(Report::Ended { participant: self.participant.clone(), word: Word::Values(serde_json::Map::new()) });
+            link.report(Report::Ended {
+                participant: self.participant.clone(),
+                word: Word::Values(serde_json::Map::new()),
+            });
         }
     }
 }
