@@ -7,6 +7,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::args::JobArgs;
+use super::checkpoint_store::stores;
 use super::error::CommandError;
 use super::job_file::{self, checked_graph};
 use super::limit::Limit;
@@ -23,7 +24,6 @@ use flowgate_base::clock;
 use flowgate_base::error::Result;
 use flowgate_base::schema::Schema;
 use flowgate_base::standard_error;
-use flowgate_checkpoint::store::Stores;
 use flowgate_connect::print::{PrintLayout, PrintSink};
 use flowgate_connect::sink::{Boundedness, SinkWriter};
 use flowgate_connect::tap::TapSink;
@@ -151,14 +151,6 @@ fn beginning(args: &RunArgs) -> Beginning {
         (_, true) => Beginning::Fresh,
         (false, false) => Beginning::New,
     }
-}
-
-/// Returns the kinds of checkpoint stores that this program knows.
-fn stores() -> Stores {
-    let stores = Stores::default();
-    #[cfg(feature = "hdfs")]
-    let stores = stores.with(flowgate_hdfs::SCHEME, flowgate_hdfs::open);
-    stores
 }
 
 /// Returns the absolute path of the job file; `None` for standard input.
