@@ -136,7 +136,8 @@ fn attempt(case: &Case, folder: &Folder, chance: &mut Chance, kills: &mut Kills)
         assert_eq!(ended.code(), Some(0), "{}: {}", case.name, ended.stderr);
         return false;
     }
-    let (in_checkpoint, before_commit) = (Store::read(&path).is_in_checkpoint(&old), is_before_commit(folder.path(), &path));
+    let (in_checkpoint, before_commit) =
+        (Store::read(&path).is_in_checkpoint(&old), is_before_commit(folder.path(), &path));
     match (in_checkpoint, before_commit) {
         (true, _) => kills.in_checkpoint += 1,
         (false, true) => kills.before_commit += 1,

@@ -10,6 +10,7 @@ use arrow_array::RecordBatch;
 use flowgate_base::error::{Error, Result};
 
 use crate::block;
+use crate::checksum::Checksum;
 use crate::error::CheckpointError;
 use crate::manifest::{Block, Checkpoint, DataFile, Slot};
 use crate::parquet_file::{self, Footer};

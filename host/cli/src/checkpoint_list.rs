@@ -110,7 +110,7 @@ pub(super) fn what(manifest: &Manifest) -> String {
     match &manifest.record {
         Record::Began { from: None } => "began fresh".into(),
         Record::Began { from: Some(from) } => format!("began from {from}"),
-        Record::Gone {} => "gone".into(),
+        Record::Gone { .. } => "gone".into(),
         Record::Checkpoint(checkpoint) => match &checkpoint.savepoint {
             Some(name) => format!("savepoint {name}"),
             None => "checkpoint".into(),
@@ -130,7 +130,7 @@ fn as_json(record: &Judged<'_>) -> Value {
     let kind = match manifest.map(|manifest| &manifest.record) {
         None => "damaged",
         Some(Record::Began { .. }) => "began",
-        Some(Record::Gone {}) => "gone",
+        Some(Record::Gone { .. }) => "gone",
         Some(Record::Checkpoint(of)) if of.savepoint.is_some() => "savepoint",
         Some(Record::Checkpoint(_)) => "checkpoint",
     };
