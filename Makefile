@@ -10,9 +10,11 @@ flowgate   := $(out)/flowgate
 # Tests and lints are of all packages at once. The features of the large libraries are the same for the program alone.
 workspace  := --workspace
 PREFIX     ?= $(HOME)/.local
+# Relative to the job file, or absolute.
+demo_checkpoints = $(abspath $(target_dir))/demo/checkpoints
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build plugins demo test tidy soak install bench nexmark lint fmt lint-tools
+.PHONY: help setup build plugins demo servers test tidy soak install bench nexmark lint fmt lint-tools
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,11 +37,14 @@ demo: setup ## Run the main job on what a web server logged
 	@$(MAKE) --no-print-directory PROFILE=demo build
 	@echo "demo: 2 of 3: the job's plugins"
 	@$(MAKE) --no-print-directory PROFILE=demo plugin-weblog plugin-stats
-	@echo "demo: 3 of 3: flowgate run examples/weblog/job.yaml"
-	@$(target_dir)/demo/flowgate run examples/weblog/job.yaml
+	@echo "demo: 3 of 3: flowgate run examples/weblog/job.yaml --resume, with checkpoints in $(demo_checkpoints)"
+	@$(target_dir)/demo/flowgate run examples/weblog/job.yaml --resume --set checkpoint='{ store: $(demo_checkpoints) }'
 	@echo "demo: this program was built fast and runs slowly; \`make install\` builds and installs the optimised one"
 
-test: setup lint plugins ## Format, lints, unit, doc and end-to-end tests, and the tidy test
+servers: ## Bring the servers that tests of checkpoint stores start, where Python and Java are
+	@CARGO_TARGET_DIR=$(target_dir) tests/servers/setup.sh
+
+test: setup lint plugins servers ## Format, lints, unit, doc and end-to-end tests, and the tidy test
 	cargo test $(flags) $(workspace)
 
 tidy: ## The tidy test alone: it compiles nothing else

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::kernel::handles;
 use crate::lines::Lines;
-use crate::program::{home, program};
+use crate::program::{home, program, runtime};
 
 /// The time in which a process must end where a test does not set one: much more than it needs, also on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -30,6 +30,7 @@ impl Flowgate {
         let mut command = Command::new(program());
         // A group of its own: a Ctrl-C for the tests goes to us, and its remaining processes can be found.
         command.args(arguments).current_dir(folder).process_group(0).stdin(Stdio::null()).stderr(Stdio::piped());
+        command.env("XDG_RUNTIME_DIR", runtime());
         command.env("FLOWGATE_HOME", home()).env_remove("FLOWGATE_PLUGIN_PATH").stdout(Stdio::piped());
         Flowgate { command, captures_stdout: true, deadline: DEADLINE }
     }
@@ -267,6 +268,16 @@ impl Ended {
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
         assert_eq!(self.code(), Some(code), "{}", self.stderr);
+        self
+    }
+
+    /// Checks that standard output contains `text`.
+    ///
+    /// # Panics
+    /// If it does not.
+    #[track_caller]
+    pub fn printing(self, text: &str) -> Self {
+        assert!(self.stdout.contains(text), "{text:?} was not printed: {}{}", self.stdout, self.stderr);
         self
     }
 

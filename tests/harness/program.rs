@@ -43,6 +43,13 @@ pub(crate) fn home() -> PathBuf {
     target_dir().join("test-home")
 }
 
+/// Returns the runtime directory of the tests, so that the sockets of their jobs are not among the user's.
+pub(crate) fn runtime() -> PathBuf {
+    let folder = home().join("runtime");
+    std::fs::create_dir_all(&folder).expect("the target folder can be written");
+    folder
+}
+
 fn profile_dir() -> PathBuf {
     let test = std::env::current_exe().expect("a running program has a path");
     test.ancestors().nth(2).expect("PROFILE/deps/TEST").into()

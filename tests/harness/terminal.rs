@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::program::{home, program};
+use crate::program::{home, program, runtime};
 
 /// The program, whose input, output and errors are a terminal of its own. It is killed when this is dropped.
 pub struct OnTerminal {
@@ -32,7 +32,12 @@ impl OnTerminal {
         let (screen, inside) = open(columns);
         let dup = || inside.try_clone().expect("a file descriptor");
         let mut command = Command::new(program());
-        command.args(arguments).current_dir(folder).env("FLOWGATE_HOME", home()).env_remove("FLOWGATE_PLUGIN_PATH");
+        command
+            .args(arguments)
+            .current_dir(folder)
+            .env("FLOWGATE_HOME", home())
+            .env("XDG_RUNTIME_DIR", runtime())
+            .env_remove("FLOWGATE_PLUGIN_PATH");
         command.stdin(dup()).stdout(dup()).stderr(dup());
         // SAFETY: between fork and exec, only system calls that are allowed there.
         unsafe {

@@ -1,5 +1,6 @@
 //! Servers on loopback.
 
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -16,15 +17,15 @@ pub struct Server {
     child: Child,
     /// Where it listens, on loopback.
     pub port: u16,
-    /// Its files.
-    folder: tempfile::TempDir,
+    /// Its files are removed behind it.
+    _folder: tempfile::TempDir,
 }
 
 impl Server {
     /// Starts S3 with a bucket; `None`: this machine has no such server, which has been said.
     pub fn s3(bucket: &str) -> Option<Server> {
         let program = installed("s3")?.join("bin/moto_server");
-        let server = Server::start(|port, _| {
+        let server = Server::start("", |port, _| {
             let mut command = Command::new(program);
             command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
             command
@@ -36,9 +37,9 @@ impl Server {
     /// Starts HDFS; `None`: this machine has no such server, which has been said.
     pub fn hdfs() -> Option<Server> {
         let installed = installed("hdfs")?;
-        let libraries = std::fs::read_to_string(installed.join("classpath")).expect("the class path");
+        let libraries = fs::read_to_string(installed.join("classpath")).expect("the class path");
         let classes = format!("{}:{}", installed.join("classes").display(), libraries.trim());
-        Some(Server::start(|port, folder| {
+        Some(Server::start("READY ", |port, folder| {
             let mut command = Command::new("java");
             command.args([
                 "-Xmx256m",
@@ -52,15 +53,18 @@ impl Server {
         }))
     }
 
-    fn start(command: impl FnOnce(u16, &Path) -> Command) -> Server {
+    /// Starts a program and waits until it listens and has printed `ready`.
+    fn start(ready: &str, command: impl FnOnce(u16, &Path) -> Command) -> Server {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
         let folder = tempfile::tempdir().expect("a folder");
+        let output = folder.path().join("output.txt");
         let mut command = command(port, folder.path());
-        command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().expect("the server starts");
-        let mut server = Server { child, port, folder };
+        command.current_dir(folder.path()).stdin(Stdio::null()).stderr(Stdio::null());
+        let child = command.stdout(File::create(&output).expect("a file")).spawn().expect("the server starts");
+        let mut server = Server { child, port, _folder: folder };
         let started = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        let printed = || fs::read_to_string(&output).is_ok_and(|output| output.contains(ready));
+        while !printed() || TcpStream::connect(("127.0.0.1", port)).is_err() {
             let ended = server.child.try_wait().expect("the server's state");
             assert!(ended.is_none() && started.elapsed() < START, "the server does not start: {ended:?}");
             thread::sleep(Duration::from_millis(50));
@@ -76,11 +80,6 @@ impl Server {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("the answer is text");
         answer
-    }
-
-    /// The folder of its files.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// Ends it as a crash would.

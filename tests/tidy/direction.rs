@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use crate::repository::File;
 
 /// A crate under `host/`, and which others it may depend on.
-const MAY_DEPEND: [(&str, &[&str]); 10] = [
+const MAY_DEPEND: [(&str, &[&str]); 11] = [
     ("base", &[]),
     ("checkpoint", &["flowgate-base"]),
+    ("hdfs", &["flowgate-base", "flowgate-checkpoint"]),
     ("sketch", &[]),
     ("state", &["flowgate-base"]),
     ("wall", &["flowgate-base"]),
@@ -34,6 +35,7 @@ const MAY_DEPEND: [(&str, &[&str]); 10] = [
             "flowgate-checkpoint",
             "flowgate-connect",
             "flowgate-control",
+            "flowgate-hdfs",
             "flowgate-state",
             "flowgate-toolchain",
             "flowgate-wall",

@@ -57,6 +57,8 @@ pub(crate) struct Known {
     pub(crate) bytes: u64,
     /// Whether it is a checkpoint that counts: [`History::lineage`].
     pub(crate) counts: bool,
+    /// Whether an attempt began with it.
+    pub(crate) began: bool,
     /// Whether it is a savepoint.
     pub(crate) savepoint: bool,
     /// The files that it names.
@@ -69,6 +71,7 @@ impl Known {
         Known {
             bytes,
             counts,
+            began: manifest.is_some_and(|manifest| matches!(manifest.record, Record::Began { .. })),
             savepoint: checkpoint.is_some_and(|checkpoint| checkpoint.savepoint.is_some()),
             files: checkpoint.map_or(Vec::new(), |c| c.files.iter().map(|file| file.path.clone()).collect()),
         }
@@ -102,6 +105,10 @@ impl Attempt {
             {
                 // Ours is in the place of a record that was deleted while we slept.
                 store.delete(&name_of(last + 1))?;
+                continue;
+            }
+            // The one before may be there again, by a put of it that took effect late.
+            if sequence::by_bits(store)? != last + 1 {
                 continue;
             }
             let state = Mutex::new(state_of(&history, from, &manifest, bytes.len() as u64));
@@ -161,7 +168,9 @@ impl Attempt {
             let known = match &found {
                 None => Known::of(Some(&manifest), bytes.len() as u64, true),
                 // A commit of ours whose outcome was not known has succeeded. What it names, this one names too.
-                Some((Ok(found), bytes)) if found.attempt == self.id => Known::of(Some(found), *bytes, true),
+                Some((Ok(found), bytes)) if found.attempt == self.id && !found.passed => {
+                    Known::of(Some(found), *bytes, true)
+                }
                 Some((other, _)) => {
                     let by = other.as_ref().ok().map(|other| other.attempt);
                     return Err(self.close_fence(&mut state, by, last + 1));

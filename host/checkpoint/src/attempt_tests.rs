@@ -6,8 +6,10 @@ use std::thread;
 use proptest::prelude::*;
 
 use super::*;
+use crate::cycle_tests::{rows, slot};
 use crate::store::Store;
-use crate::store::faulty::{Dice, Faulty, Shared};
+use crate::store::faulty::{Dice, Fate, Faulty, Shared};
+use flowgate_base::error::{Error, Retry};
 
 /// What an attempt was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +51,51 @@ fn attempt(store: &Store, start: Start, commits: u64, events: &Mutex<Vec<Event>>
     }
 }
 
+/// Goal: a store that is away, or that lies, costs no change: what was staged for a checkpoint that failed is in the next.
+#[test]
+fn a_failed_checkpoint_hands_its_files_to_the_next() {
+    let shared = Arc::new(Shared::default());
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(Faulty::good(&shared));
+    let (attempt, _) = Attempt::begin(&store, "job", Start::Newest).unwrap();
+    let stage = |value| {
+        let mut staging = Staging::create(folder.path(), (0, 7)).unwrap();
+        staging.append(&slot("a"), &rows(&[(1, SET, Some(0), Some("x"), Some(value))])).unwrap();
+        staging.finish().unwrap().unwrap()
+    };
+    let mut staged = vec![stage(1)];
+    let is_away = |error: Error| assert_eq!((error.code, error.retry()), (&code::AWAY, Retry::Later));
+
+    // It is away: neither file nor manifest arrive.
+    *shared.always.lock().unwrap() = Some(Fate::Lost);
+    is_away(attempt.upload(&mut staged[0]).unwrap_err());
+    is_away(attempt.commit(checkpoint(1)).unwrap_err());
+    // It lies: the file is there, and so is the manifest of the checkpoint that the attempt does not know to be committed.
+    *shared.always.lock().unwrap() = Some(Fate::Lie);
+    is_away(attempt.upload(&mut staged[0]).unwrap_err());
+    is_away(attempt.commit(checkpoint(2)).unwrap_err());
+    *shared.always.lock().unwrap() = None;
+    staged.push(stage(2));
+    let files: Vec<_> = staged.iter_mut().map(|staged| attempt.upload(staged).unwrap()).collect();
+    let committed = attempt.commit(Checkpoint { files, ..checkpoint(3) }).unwrap();
+    assert_eq!(committed.number, 3, "behind the beginning, and the checkpoint that was committed without a word");
+
+    let history = History::read(&store).unwrap();
+    assert_eq!(history.newest_complete(&store).unwrap().manifest, Some(committed.clone()));
+    let reader = Reader::new(&store, committed.checkpoint().unwrap());
+    reader.verify().unwrap();
+    assert_eq!(reader.parts(&slot("a"), 0..=7).count(), 2);
+    // The scratch files are gone with what they stand for.
+    drop(staged);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    // A file that nobody uploaded is refused: F3.
+    let unknown = DataFile { path: "delta-none".into(), ..committed.checkpoint().unwrap().files[0].clone() };
+    let error = attempt.commit(Checkpoint { files: vec![unknown], ..checkpoint(4) }).unwrap_err();
+    assert!(error.message.contains("was not uploaded"), "{error}");
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     /// Goal: F1, F2: what an attempt commits, every later attempt starts from. Method: three attempts whose operations interleave in any order,
     /// one sleeping for as long as the others commit and delete; operations that are lost, that succeed and answer an error, that take

@@ -1,9 +1,8 @@
 //! Data files of blocks: the header, and a block as an Arrow IPC stream.
 
-use std::io::Cursor;
-
 use arrow_array::RecordBatch;
-use arrow_ipc::reader::StreamReader;
+use arrow_buffer::Buffer;
+use arrow_ipc::reader::StreamDecoder;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::ArrowError;
 
@@ -49,8 +48,8 @@ pub(crate) fn encode(rows: &RecordBatch) -> Result<Vec<u8>> {
     writer.write(rows).map_err(mistake)?;
     writer.finish().map_err(mistake)?;
     drop(writer);
-    // The next block begins at a multiple of 8; the decoder ignores what is behind the end of the stream.
-    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    // So that the next block begins where its columns can lie.
+    debug_assert!(bytes.len().is_multiple_of(8));
     match bytes.len() as u64 {
         size if size > BLOCK_BYTES_MAX => {
             let what = "a block of a checkpoint".into();
@@ -69,7 +68,13 @@ pub(crate) fn decode(object: &str, bytes: Vec<u8>, sum: Checksum) -> Result<Vec<
     if Checksum::of(&bytes) != sum {
         return Err(damaged("its checksum differs".into()));
     }
-    // The columns have to lie where their types can: the reader copies those that do not.
-    let reader = StreamReader::try_new(Cursor::new(bytes), None).map_err(|e| damaged(e.to_string()))?;
-    reader.collect::<std::result::Result<Vec<_>, ArrowError>>().map_err(|e| damaged(e.to_string()))
+    // Columns stay where they are in these bytes.
+    let mut buffer = Buffer::from_vec(bytes);
+    let mut decoder = StreamDecoder::new();
+    let mut batches = Vec::new();
+    while let Some(rows) = decoder.decode(&mut buffer).map_err(|e| damaged(e.to_string()))? {
+        batches.push(rows);
+    }
+    decoder.finish().map_err(|e| damaged(e.to_string()))?;
+    Ok(batches)
 }

@@ -1,17 +1,16 @@
 //! Compaction: when and how files of a checkpoint are merged, beside the job.
 
-use std::ops::RangeInclusive;
 use std::path::Path;
 
 use flowgate_base::error::Result;
 
 use crate::attempt::Attempt;
 use crate::base::Base;
-use crate::limits::{COMPACTION_BYTES, COMPACTION_BYTES_MIN, COMPACTION_SHARE_PERCENT, DELTA_FILES_MAX};
-use crate::manifest::{Block, Checkpoint, DataFile, Slot};
-use crate::merge::merge;
+use crate::limits::{COMPACTION_BYTES_MIN, COMPACTION_SHARE_PERCENT, DELTA_FILES_MAX};
+use crate::manifest::{Checkpoint, DataFile};
 use crate::name::FileKind;
-use crate::read::{Part, Reader};
+use crate::portion::{last_group, portions};
+use crate::read::Reader;
 use crate::staging::{StagedFile, Staging};
 use crate::store::Store;
 
@@ -69,9 +68,14 @@ fn plan(files: &[DataFile]) -> Option<Plan> {
     (files.len() - from >= DELTA_FILES_MAX).then_some(Plan::Deltas { from, to: files.len() })
 }
 
+/// Whether it is time to merge files of a checkpoint.
+pub fn compaction_is_due(checkpoint: &Checkpoint) -> bool {
+    plan(&checkpoint.files).is_some()
+}
+
 impl Attempt {
     /// Merges files of a checkpoint, if it is time, and uploads the result; `None`: it is not. May take long, reads and writes much, and
-    /// needs memory for some [`COMPACTION_BYTES`]: for a thread of its own. One runs at a time.
+    /// needs memory for some [`COMPACTION_BYTES`](crate::limits::COMPACTION_BYTES): for a thread of its own. One runs at a time.
     ///
     /// # Errors
     /// The checkpoint is damaged, the store fails, or the scratch folder has no room: nothing is changed.
@@ -131,9 +135,8 @@ fn merge_all(store: &Store, checkpoint: &Checkpoint, scratch: &Path, kind: FileK
     let mut staged = Vec::new();
     for slot in reader.slots() {
         let mut base = Base::create(scratch, kind, slot)?;
-        for groups in portions(checkpoint, slot) {
-            let parts = reader.parts(slot, groups).collect::<Result<Vec<Part>>>()?;
-            for rows in merge(slot, &parts)? {
+        for groups in portions(&checkpoint.files, checkpoint.key_groups, slot) {
+            for rows in reader.merged_in(slot, groups)? {
                 base.append(&rows)?;
             }
         }
@@ -142,35 +145,10 @@ fn merge_all(store: &Store, checkpoint: &Checkpoint, scratch: &Path, kind: FileK
     Ok(staged)
 }
 
-/// Divides the key groups into ranges whose blocks have about [`COMPACTION_BYTES`].
-fn portions(checkpoint: &Checkpoint, slot: &Slot) -> Vec<RangeInclusive<u16>> {
-    let last = u16::try_from(checkpoint.key_groups.saturating_sub(1)).unwrap_or(u16::MAX);
-    let mut bytes = vec![0u64; usize::from(last) + 1];
-    for file in &checkpoint.files {
-        for Block { groups: (first, last), length, .. } in
-            file.blocks.iter().filter(|block| file.slot_of(block) == slot)
-        {
-            let groups = u64::from(last - first) + 1;
-            bytes[usize::from(*first)..=usize::from(*last)].iter_mut().for_each(|bytes| *bytes += length / groups);
-        }
-    }
-    let mut portions = Vec::new();
-    let (mut from, mut sum) = (0, 0);
-    for (group, bytes) in (0..=last).zip(bytes) {
-        sum += bytes;
-        if sum >= COMPACTION_BYTES && group < last {
-            portions.push(from..=group);
-            (from, sum) = (group + 1, 0);
-        }
-    }
-    portions.push(from..=last);
-    portions
-}
-
 /// Copies all rows of deltas into one file, whose blocks are as large as they can be.
 pub(crate) fn merge_deltas(store: &Store, checkpoint: &Checkpoint, scratch: &Path) -> Result<Option<StagedFile>> {
     let reader = Reader::new(store, checkpoint);
-    let last = u16::try_from(checkpoint.key_groups.saturating_sub(1)).unwrap_or(u16::MAX);
+    let last = last_group(checkpoint.key_groups);
     let mut staging = Staging::create(scratch, (0, last))?;
     for slot in reader.slots() {
         for part in reader.parts(slot, 0..=last) {

@@ -274,3 +274,28 @@ fn what_crashes_leave_behind_is_deleted() {
     let left = names(folder.path());
     assert!(left.iter().all(|name| name.starts_with("manifest-") || name == "notes.txt"), "{left:?}");
 }
+
+#[test]
+fn a_job_starts_from_a_savepoint_of_another_store() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let stores = [0, 1].map(|at: usize| Store::new(Folder::open(folders[at].path()).unwrap()));
+    let a = slot("a");
+    let (attempt, _) = Attempt::begin(&stores[0], "job", Start::Newest).unwrap();
+    let first = commit(&attempt, folders[0].path(), &[], &[(&a, rows(&[(5, SET, Some(1), Some("x"), Some(1))]))]);
+    let files = attempt.savepoint_files(first.checkpoint().unwrap(), folders[0].path()).unwrap();
+    let savepoint = Checkpoint { savepoint: Some("mine".into()), files, ..first.checkpoint().unwrap().clone() };
+    attempt.commit(savepoint).unwrap();
+    for _ in 0..5 {
+        commit(&attempt, folders[0].path(), &[], &[]);
+        attempt.retire(1).unwrap();
+    }
+
+    let found = savepoints(&stores[0]).unwrap();
+    let [savepoint] = found.as_slice() else { panic!("{found:?}") };
+    let (attempt, _) = Attempt::begin(&stores[1], "changed job", Start::Newest).unwrap();
+    let files = attempt.import(&stores[0], savepoint.checkpoint().unwrap(), folders[1].path()).unwrap();
+    let next = commit(&attempt, folders[1].path(), &files, &[(&a, rows(&[(5, SET, Some(1), Some("y"), Some(2))]))]);
+    let [old, _new] = folders;
+    old.close().unwrap();
+    assert_eq!(read(&stores[1], next.checkpoint().unwrap(), &a, (0, 7)).unwrap(), ["0x1@Some(1)", "0y2@Some(1)"]);
+}

@@ -4,6 +4,7 @@ use flowgate_base::error::{Error, Result};
 
 use crate::error::CheckpointError;
 use crate::manifest::{Checkpoint, Manifest, Record};
+use crate::name::Name;
 use crate::sequence::{self, Entry};
 use crate::store::Store;
 
@@ -69,11 +70,37 @@ impl History {
                 next = entry.number - 1;
                 match entry.manifest.as_ref().map(|manifest| &manifest.record) {
                     Ok(Record::Began { from }) => next = from.unwrap_or(0),
-                    Ok(Record::Gone {}) => {}
+                    Ok(Record::Gone { .. }) => {}
                     Ok(Record::Checkpoint(_)) | Err(_) => return Some(entry),
                 }
             }
         })
+    }
+
+    /// Reads the savepoints that deletion has passed, newest first. They stay in the store.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub fn earlier_savepoints(&self, store: &Store) -> Result<Vec<Entry>> {
+        let oldest = self.entries.last().map_or(0, |entry| entry.number);
+        let names = store.list()?;
+        let mut numbers: Vec<u64> = names
+            .iter()
+            .filter_map(|name| match Name::parse(name) {
+                Some(Name::Manifest { number }) if number < oldest => Some(number),
+                _ => None,
+            })
+            .collect();
+        numbers.sort_unstable_by_key(|number| std::cmp::Reverse(*number));
+        let mut found = Vec::new();
+        for number in numbers {
+            let Some(entry) = sequence::read(store, number)? else { continue };
+            let is_savepoint = |manifest: &Manifest| manifest.checkpoint().is_some_and(|of| of.savepoint.is_some());
+            if entry.manifest.as_ref().map_or(true, is_savepoint) {
+                found.push(entry);
+            }
+        }
+        Ok(found)
     }
 
     /// Returns the record with this number.

@@ -40,7 +40,11 @@ pub enum Record {
     /// A checkpoint is complete.
     Checkpoint(Box<Checkpoint>),
     /// There was a checkpoint, which has been deleted.
-    Gone {},
+    Gone {
+        /// Whether it was the last record before another attempt began.
+        #[serde(default, skip_serializing_if = "is_false")]
+        last: bool,
+    },
 }
 
 /// A complete checkpoint: all that a job needs to go on from its boundary.
@@ -189,7 +193,7 @@ impl Manifest {
     pub fn checkpoint(&self) -> Option<&Checkpoint> {
         match &self.record {
             Record::Checkpoint(checkpoint) => Some(checkpoint),
-            Record::Began { .. } | Record::Gone {} => None,
+            Record::Began { .. } | Record::Gone { .. } => None,
         }
     }
 }

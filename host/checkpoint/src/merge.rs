@@ -3,7 +3,6 @@
 //! F5: merged rows restore to the same state as the rows that they were merged from.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -11,6 +10,8 @@ use arrow_array::{Array, RecordBatch};
 use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::{ArrowError, Schema};
 use arrow_select::interleave::interleave_record_batch;
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64;
 
 use flowgate_base::error::{Error, Result};
 
@@ -23,65 +24,84 @@ use crate::read::Part;
 /// A row by its place: the number of its part, and its number in the part. Places sort in the order in which rows are restored.
 type Place = (usize, usize);
 
-/// Numbers for what identifies a row.
+/// Numbers for what identifies a row: 0, 1, 2 and on, by first appearance.
 struct Numbers {
     converter: RowConverter,
-    numbers: HashMap<Box<[u8]>, u32>,
+    columns: RangeInclusive<usize>,
+    table: HashTable<u32>,
+    /// The bytes of each, one behind the other.
+    bytes: Vec<u8>,
+    /// Where the bytes of each end.
+    ends: Vec<usize>,
 }
 
 impl Numbers {
     fn new(rows: &RecordBatch, columns: RangeInclusive<usize>) -> Result<Self> {
-        let fields = columns.map(|at| SortField::new(rows.column(at).data_type().clone())).collect();
-        Ok(Numbers { converter: RowConverter::new(fields).map_err(mistake)?, numbers: HashMap::new() })
+        let fields = columns.clone().map(|at| SortField::new(rows.column(at).data_type().clone())).collect();
+        let converter = RowConverter::new(fields).map_err(mistake)?;
+        Ok(Numbers { converter, columns, table: HashTable::new(), bytes: Vec::new(), ends: Vec::new() })
     }
 
-    fn convert(&mut self, rows: &RecordBatch, columns: RangeInclusive<usize>) -> Result<Rows> {
-        self.converter.convert_columns(&rows.columns()[columns]).map_err(mistake)
+    fn convert(&mut self, rows: &RecordBatch) -> Result<Rows> {
+        self.converter.convert_columns(&rows.columns()[self.columns.clone()]).map_err(mistake)
     }
 
-    fn of(&mut self, bytes: &[u8]) -> u32 {
-        let next = self.numbers.len() as u32;
-        match self.numbers.get(bytes) {
-            Some(number) => *number,
-            None => {
-                self.numbers.insert(bytes.into(), next);
-                next
-            }
+    fn of(&mut self, identity: &[u8]) -> usize {
+        let Numbers { table, bytes, ends, .. } = self;
+        let known = |number: u32| {
+            let number = number as usize;
+            let start = if number == 0 { 0 } else { ends[number - 1] };
+            &bytes[start..ends[number]]
+        };
+        let hash = xxh3_64(identity);
+        if let Some(number) = table.find(hash, |number| known(*number) == identity) {
+            return *number as usize;
         }
+        let number = ends.len() as u32;
+        table.insert_unique(hash, number, |number| xxh3_64(known(*number)));
+        bytes.extend_from_slice(identity);
+        ends.push(bytes.len());
+        number as usize
     }
 }
 
 /// What is known of the rows so far.
 #[derive(Default)]
 struct Last {
-    /// The last row of each key and entry, if it sets; by the numbers of both.
-    rows: HashMap<(u32, u32), Place>,
-    /// Entries of keys, so that a key can be removed as a whole.
-    entries: HashMap<u32, Vec<u32>>,
+    /// By the number of a key, or of a key and entry: the number of the key, and the last row, if that one sets.
+    rows: Vec<(usize, Option<Place>)>,
+    /// By the number of a key: where all of it was removed last.
+    removed: Vec<Option<Place>>,
     /// Where panes were removed last, with the key groups concerned.
     panes: HashMap<i64, Vec<(Place, RangeInclusive<u16>)>>,
 }
 
 impl Last {
-    fn set(&mut self, key: u32, entry: u32, place: Place) {
-        match self.rows.entry((key, entry)) {
-            Entry::Occupied(mut row) => drop(row.insert(place)),
-            Entry::Vacant(row) => {
-                row.insert(place);
-                self.entries.entry(key).or_default().push(entry);
-            }
+    fn set(&mut self, identity: usize, key: usize, place: Option<Place>) {
+        if self.rows.len() <= identity {
+            self.rows.resize(identity + 1, (0, None));
         }
+        self.rows[identity] = (key, place);
     }
 
-    fn remove_key(&mut self, key: u32) {
-        for entry in self.entries.remove(&key).unwrap_or_default() {
-            self.rows.remove(&(key, entry));
+    fn remove_key(&mut self, key: usize, place: Place) {
+        if self.removed.len() <= key {
+            self.removed.resize(key + 1, None);
         }
+        self.removed[key] = Some(place);
     }
 
     fn is_removed(&self, place: Place, pane: i64, group: u16) -> bool {
         let removals = self.panes.get(&pane).map_or(&[][..], Vec::as_slice);
         removals.iter().any(|(removed, groups)| *removed > place && groups.contains(&group))
+    }
+
+    /// The rows that set, and that are not followed by a removal of their key.
+    fn places(&self) -> impl Iterator<Item = Place> {
+        self.rows.iter().filter_map(|(key, place)| {
+            let removed = self.removed.get(*key).copied().flatten();
+            place.filter(|place| removed.is_none_or(|removed| removed < *place))
+        })
     }
 }
 
@@ -111,23 +131,23 @@ fn last_rows(slot: &Slot, parts: &[Part]) -> Result<Vec<Place>> {
     let keys_end = leading + slot.keys as usize;
     // The pane is a part of the key.
     let key_columns = (leading - usize::from(slot.pane))..=(keys_end - 1);
-    let entry_columns = keys_end..=(keys_end + slot.entries as usize).saturating_sub(1);
     let first = &parts[0].rows;
     let mut keys = Numbers::new(first, key_columns.clone())?;
-    let mut entries = if slot.entries > 0 { Some(Numbers::new(first, entry_columns.clone())?) } else { None };
+    // A key without entries is identified by itself.
+    let mut entries = match slot.entries {
+        0 => None,
+        entries => Some(Numbers::new(first, *key_columns.start()..=keys_end + entries as usize - 1)?),
+    };
     let mut last = Last::default();
     for (at, part) in parts.iter().enumerate() {
-        let key_rows = if key_columns.is_empty() { None } else { Some(keys.convert(&part.rows, key_columns.clone())?) };
-        let entry_rows = match &mut entries {
-            Some(entries) => Some(entries.convert(&part.rows, entry_columns.clone())?),
-            None => None,
-        };
+        let key_rows = if key_columns.is_empty() { None } else { Some(keys.convert(&part.rows)?) };
+        let entry_rows = entries.as_mut().map(|entries| entries.convert(&part.rows)).transpose()?;
         let (groups, changes) = (change::groups(&part.rows).values(), change::changes(&part.rows).values());
         for row in 0..part.rows.num_rows() {
+            let place = (at, row);
             if changes[row] == REMOVE_PANE {
-                let panes = change::panes(&part.rows);
-                let removal = ((at, row), part.groups.0..=part.groups.1);
-                last.panes.entry(panes.value(row)).or_default().push(removal);
+                let removal = (place, part.groups.0..=part.groups.1);
+                last.panes.entry(change::panes(&part.rows).value(row)).or_default().push(removal);
                 continue;
             }
             // Of key groups that were not requested.
@@ -135,20 +155,17 @@ fn last_rows(slot: &Slot, parts: &[Part]) -> Result<Vec<Place>> {
                 continue;
             }
             let key = key_rows.as_ref().map_or(0, |rows| keys.of(rows.row(row).as_ref()));
-            let entry = |entries: &mut Option<Numbers>| match (entries, &entry_rows) {
+            if changes[row] == REMOVE_KEY {
+                last.remove_key(key, place);
+                continue;
+            }
+            let identity = match (&mut entries, &entry_rows) {
                 (Some(entries), Some(rows)) => entries.of(rows.row(row).as_ref()),
-                _ => 0,
+                _ => key,
             };
             match changes[row] {
-                SET => {
-                    let entry = entry(&mut entries);
-                    last.set(key, entry, (at, row));
-                }
-                REMOVE => {
-                    let entry = entry(&mut entries);
-                    last.rows.remove(&(key, entry));
-                }
-                REMOVE_KEY => last.remove_key(key),
+                SET => last.set(identity, key, Some(place)),
+                REMOVE => last.set(identity, key, None),
                 other => {
                     let what = format!("the state of `{}`, {} `{}`", slot.operator, slot.kind, slot.slot);
                     return Err(CheckpointError::damaged(what, format!("a row has the change {other}")).into());
@@ -161,7 +178,7 @@ fn last_rows(slot: &Slot, parts: &[Part]) -> Result<Vec<Place>> {
         let pane = slot.pane.then(|| change::panes(&parts[at].rows)).filter(|panes| panes.is_valid(row));
         !pane.is_some_and(|panes| last.is_removed((at, row), panes.value(row), group_of((at, row))))
     };
-    let mut places: Vec<Place> = last.rows.values().copied().filter(|place| is_left(*place)).collect();
+    let mut places: Vec<Place> = last.places().filter(|place| is_left(*place)).collect();
     places.sort_unstable_by_key(|place| (group_of(*place), *place));
     Ok(places)
 }

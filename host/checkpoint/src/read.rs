@@ -10,7 +10,6 @@ use arrow_array::RecordBatch;
 use flowgate_base::error::{Error, Result};
 
 use crate::block;
-use crate::checksum::Checksum;
 use crate::error::CheckpointError;
 use crate::manifest::{Block, Checkpoint, DataFile, Slot};
 use crate::parquet_file::{self, Footer};
@@ -74,47 +73,29 @@ impl<'a> Reader<'a> {
         Parts { reader: *self, groups, blocks, footer: None, ready: VecDeque::new() }
     }
 
-    /// Reads every byte of every file and compares it with its checksum.
-    ///
-    /// # Errors
-    /// Bytes differ; the error names the file and the block. The store fails.
-    pub fn verify(&self) -> Result<()> {
-        for file in &self.checkpoint.files {
-            match self.store.size(&file.path)? {
-                Some(size) if size == file.bytes => {}
-                Some(size) => {
-                    let reason = format!("it has {size} bytes, {} were written", file.bytes);
-                    return Err(CheckpointError::damaged(&file.path, reason).into());
-                }
-                None => return Err(CheckpointError::damaged(&file.path, "it is missing").into()),
-            }
-            self.check_head(file)?;
-            for at in 0..file.blocks.len() {
-                let bytes = self.block_bytes(file, at)?;
-                if Checksum::of(&bytes) != file.blocks[at].xxh3 {
-                    return Err(CheckpointError::damaged(block_name(file, at), "its checksum differs").into());
-                }
-            }
-            if file.is_parquet() {
-                self.footer(file)?;
-            }
-        }
-        Ok(())
+    /// Returns the checkpoint.
+    pub fn checkpoint(&self) -> &'a Checkpoint {
+        self.checkpoint
     }
 
-    fn check_head(&self, file: &DataFile) -> Result<()> {
+    /// Returns the store.
+    pub(crate) fn store(&self) -> &'a Store {
+        self.store
+    }
+
+    pub(crate) fn check_head(&self, file: &DataFile) -> Result<()> {
         if file.is_parquet() {
             return parquet_file::check_head(&file.path, &self.bytes(&file.path, 0, parquet_file::HEAD_BYTES)?);
         }
         block::check_head(&file.path, &self.bytes(&file.path, 0, block::HEAD_BYTES)?)
     }
 
-    fn footer(&self, file: &DataFile) -> Result<Footer> {
+    pub(crate) fn footer(&self, file: &DataFile) -> Result<Footer> {
         let footer = file.footer.as_ref().ok_or_else(|| Error::internal("a file of blocks has no footer"))?;
         Footer::parse(file, self.bytes(&file.path, footer.offset, footer.length)?)
     }
 
-    fn block_bytes(&self, file: &DataFile, at: usize) -> Result<Vec<u8>> {
+    pub(crate) fn block_bytes(&self, file: &DataFile, at: usize) -> Result<Vec<u8>> {
         let Block { offset, length, .. } = file.blocks[at];
         self.bytes(&file.path, offset, length).map_err(|e| match e.code == &crate::code::DAMAGED {
             true => e.within(format_args!("block {at}")),
@@ -122,8 +103,16 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Returns all bytes of a file in sections: where each begins, its length, and its checksum unless it is the header.
+    pub(crate) fn sections(self, file: &DataFile) -> Vec<(u64, u64, Option<Checksum>)> {
+        let head = if file.is_parquet() { parquet_file::HEAD_BYTES } else { block::HEAD_BYTES };
+        let blocks = file.blocks.iter().map(|block| (block.offset, block.length, Some(block.xxh3)));
+        let footer = file.footer.iter().map(|footer| (footer.offset, footer.length, Some(footer.xxh3)));
+        std::iter::once((0, head, None)).chain(blocks).chain(footer).collect()
+    }
+
     /// Reads exactly these bytes.
-    fn bytes(&self, object: &str, offset: u64, length: u64) -> Result<Vec<u8>> {
+    pub(crate) fn bytes(&self, object: &str, offset: u64, length: u64) -> Result<Vec<u8>> {
         match self.store.read(object, Some(offset..offset + length))? {
             Some(bytes) if bytes.len() as u64 == length => Ok(bytes),
             Some(bytes) => {
@@ -183,7 +172,8 @@ impl Iterator for Parts<'_> {
     }
 }
 
-fn block_name(file: &DataFile, at: usize) -> String {
+/// Names a block in errors.
+pub(crate) fn block_name(file: &DataFile, at: usize) -> String {
     let Block { offset, groups: (first, last), .. } = file.blocks[at];
     format!("block {at} of {} (at byte {offset}, key groups {first} to {last})", file.path)
 }

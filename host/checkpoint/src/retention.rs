@@ -50,15 +50,15 @@ impl Attempt {
         for text in names {
             match Name::parse(&text) {
                 // What is newer than what we know is of others, or on its way.
-                Some(Name::File { kind, number, .. }) if kind != FileKind::Savepoint && number < oldest => {
-                    if !used.contains(&text) {
-                        self.store().delete(&text)?;
-                    }
+                Some(Name::File { kind, number, .. })
+                    if kind != FileKind::Savepoint && number < oldest && !used.contains(&text) =>
+                {
+                    self.store().delete(&text)?;
                 }
                 Some(Name::Manifest { number }) if number < oldest && !must_stay(number, newest) => {
                     let entry = sequence::read(self.store(), number)?;
                     let manifest = entry.and_then(|entry| entry.manifest.ok());
-                    if manifest.is_some_and(|manifest| matches!(manifest.record, Record::Gone {})) {
+                    if manifest.is_some_and(|manifest| matches!(manifest.record, Record::Gone { last: false })) {
                         self.store().delete(&text)?;
                     }
                 }
@@ -71,15 +71,18 @@ impl Attempt {
     /// Deletes a record, or says in its place that deletion has passed it. All before it have been passed.
     fn pass(&self, number: u64, known: &Known, newest: u64) -> Result<()> {
         let name = Name::Manifest { number }.to_string();
-        if !known.savepoint && !must_stay(number, newest) {
+        // F2: an attempt that has slept tries the number behind its own last one, or its own last one once more. Both stay for ever, so
+        // that not even a put that takes effect late can make them free.
+        let last = self.state().records.get(&(number + 1)).is_some_and(|next| next.began);
+        if !known.savepoint && !known.began && !last && !must_stay(number, newest) {
             return self.store().delete(&name);
         }
         let Some(entry) = sequence::read(self.store(), number)? else { return Ok(()) };
         // A damaged record stays as it is, for whoever looks into it.
         let Ok(mut manifest) = entry.manifest else { return Ok(()) };
         manifest.passed = true;
-        if !known.savepoint {
-            manifest.record = Record::Gone {};
+        if !known.savepoint && !known.began {
+            manifest.record = Record::Gone { last };
         }
         self.store().replace(&name, &manifest_text::encode(&manifest)?)
     }

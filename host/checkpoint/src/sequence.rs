@@ -87,7 +87,7 @@ pub(crate) fn newest(store: &Store) -> Result<Vec<Entry>> {
 
 /// Finds the greatest number that exists, if nobody adds or deletes meanwhile: each of its bits, from the highest, belongs to a record that
 /// stays.
-fn by_bits(store: &Store) -> Result<u64> {
+pub(crate) fn by_bits(store: &Store) -> Result<u64> {
     let mut at = 0;
     for bit in (0..BITS).rev() {
         if exists(store, at | 1 << bit)? {

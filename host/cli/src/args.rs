@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use super::{
-    check, completions, connectors, explain, graph, infer, job_explain, job_list, job_status, job_stop, new_job,
-    plugin_build, plugin_inspect, plugin_new, plugin_test, run, schema,
+    check, checkpoint_diff, checkpoint_list, checkpoint_show, checkpoint_verify, completions, connectors, explain,
+    graph, infer, job_explain, job_list, job_status, job_stop, new_job, plugin_build, plugin_inspect, plugin_new,
+    plugin_test, run, schema, state_read,
 };
 use flowgate::job::load::Override;
 use flowgate_base::error::Result;
@@ -50,6 +51,12 @@ pub(crate) enum Command {
     /// Ask running jobs: which run, how they are, why nothing comes out; and stop them.
     #[command(subcommand)]
     Job(JobCommand),
+    /// Look into a checkpoint store: what is in it, whether it is damaged. The job may run or not.
+    #[command(subcommand)]
+    Checkpoint(CheckpointCommand),
+    /// Read the state of operators in a checkpoint.
+    #[command(subcommand)]
+    State(StateCommand),
     /// Start a job.
     #[command(subcommand)]
     New(NewCommand),
@@ -88,6 +95,31 @@ pub(crate) enum JobCommand {
     /// Say why nothing comes out of an operator of a running job.
     #[command(after_help = job_explain::EXAMPLES)]
     Explain(job_explain::ExplainArgs),
+}
+
+/// The `checkpoint` commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CheckpointCommand {
+    /// List the checkpoints and attempts of a store, newest first.
+    #[command(after_help = checkpoint_list::EXAMPLES)]
+    List(checkpoint_list::ListArgs),
+    /// Show what is in a checkpoint: state, positions of sources, what sinks commit, files.
+    #[command(after_help = checkpoint_show::EXAMPLES)]
+    Show(checkpoint_show::ShowArgs),
+    /// Read every byte, and name what is damaged.
+    #[command(after_help = checkpoint_verify::EXAMPLES)]
+    Verify(checkpoint_verify::VerifyArgs),
+    /// Show what changed from one checkpoint to another.
+    #[command(after_help = checkpoint_diff::EXAMPLES)]
+    Diff(checkpoint_diff::DiffArgs),
+}
+
+/// The `state` commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StateCommand {
+    /// Print the state of an operator in a checkpoint.
+    #[command(after_help = state_read::EXAMPLES)]
+    Read(state_read::ReadArgs),
 }
 
 /// The `new` commands.
@@ -142,6 +174,11 @@ impl Command {
             Command::Job(JobCommand::Status(args)) => job_status::run(&args),
             Command::Job(JobCommand::Stop(args)) => job_stop::run(&args),
             Command::Job(JobCommand::Explain(args)) => job_explain::run(&args),
+            Command::Checkpoint(CheckpointCommand::List(args)) => checkpoint_list::run(&args),
+            Command::Checkpoint(CheckpointCommand::Show(args)) => checkpoint_show::run(&args),
+            Command::Checkpoint(CheckpointCommand::Verify(args)) => checkpoint_verify::run(&args),
+            Command::Checkpoint(CheckpointCommand::Diff(args)) => checkpoint_diff::run(&args),
+            Command::State(StateCommand::Read(args)) => state_read::run(&args),
             Command::New(NewCommand::Job(args)) => new_job::run(&args),
             Command::Infer(args) => infer::run(&args),
             Command::Plugin(PluginCommand::New(args)) => plugin_new::run(&args),

@@ -9,4 +9,5 @@ flowgate_base::codes! {
     NO_JOB = user(704, "no such job runs");
     UNANSWERED = external(705, "a running job does not answer");
     END_UNKNOWN = external_lasting(706, "how a job ended is not known");
+    LOST = external(707, "a checkpoint was deleted while it was read");
 }

@@ -28,6 +28,12 @@ pub(crate) enum CommandError {
     /// A job that was stopped has ended, and has not said how.
     #[error("{0}")]
     EndUnknown(String),
+    /// Checkpoints are damaged; what is, was printed.
+    #[error("{0}")]
+    Damaged(String),
+    /// A checkpoint was deleted while it was read.
+    #[error("{0}")]
+    Lost(String),
 }
 
 impl Coded for CommandError {
@@ -40,6 +46,8 @@ impl Coded for CommandError {
             CommandError::NoJob(_) => &code::NO_JOB,
             CommandError::Unanswered(_) => &code::UNANSWERED,
             CommandError::EndUnknown(_) => &code::END_UNKNOWN,
+            CommandError::Damaged(_) => &flowgate_checkpoint::code::DAMAGED,
+            CommandError::Lost(_) => &code::LOST,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Figures for people.
 
+use std::time::Duration;
+
 use flowgate::running::END_OF_TIME;
 use flowgate_base::time::EventTime;
 
@@ -51,6 +53,24 @@ pub(super) fn lag(ms: i64) -> String {
     }
 }
 
+/// Formats bytes in at most seven characters: `950 B`, `12.3 kB`, `1.3 MB`.
+pub(super) fn bytes(value: u64) -> String {
+    let text = short(value as f64);
+    match text.find(|c: char| c.is_ascii_alphabetic()) {
+        Some(unit) => format!("{} {}B", &text[..unit], &text[unit..]),
+        None => format!("{text} B"),
+    }
+}
+
+/// Formats a duration: `350us`, `4.2ms`, `1.3s`.
+pub(super) fn took(duration: Duration) -> String {
+    match duration.as_micros() {
+        us @ 0..1_000 => format!("{us}us"),
+        us @ 1_000..1_000_000 => format!("{:.1}ms", us as f64 / 1e3),
+        us => format!("{:.1}s", us as f64 / 1e6),
+    }
+}
+
 /// Formats the time that is left: `12s`, `3m 20s`, `5h 10m`, `12d`.
 pub(super) fn left(seconds: f64) -> String {
     // Beyond a few years the estimate is not exact to the second either.
@@ -79,6 +99,8 @@ mod tests {
             ["0ms", "340ms", "12.5s", "3m", "2h", "10d"]
         );
         assert_eq!([0.1, 59.9, 200.0, 18_600.0, 2e6].map(left), ["1s", "1m 0s", "3m 20s", "5h 10m", "23d"]);
+        assert_eq!([0, 950, 12_345, 2_500_000].map(bytes), ["0 B", "950 B", "12.3 kB", "2.5 MB"]);
+        assert_eq!([350, 4_200, 1_300_000].map(Duration::from_micros).map(took), ["350us", "4.2ms", "1.3s"]);
         assert_eq!(time(EventTime(0)), "1970-01-01 00:00:00Z");
     }
 }

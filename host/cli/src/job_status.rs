@@ -1,5 +1,7 @@
 //! `flowgate job status`.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use super::job_found::{self, JobName};
@@ -51,6 +53,14 @@ fn text(status: &Status, cells: Option<u16>) -> String {
     if let Some(at) = status.watermark_ms().filter(|at| *at < i64::MAX) {
         let behind = length(status.now_ms.saturating_sub(at));
         text += &format!("watermark {}, {behind} behind the clock\n", words::time(at));
+    }
+    if let Some(last) = &status.checkpoint {
+        let age = length(status.now_ms.saturating_sub(last.at_ms));
+        let took = figures::took(Duration::from_micros(last.duration_us));
+        text += &format!("checkpoint {}, {age} ago: {} in {took}\n", last.number, figures::bytes(last.bytes));
+        if let Some(failure) = &last.failure {
+            text += &format!("the next checkpoint is not complete: {}\n", shown::one_line(failure, 1_024));
+        }
     }
     text.push('\n');
     let head = ["operator", "in", "out", "errors", "late", "watermark", "state", "note"];

@@ -6,6 +6,12 @@
 
 mod args;
 mod check;
+mod checkpoint_diff;
+mod checkpoint_list;
+mod checkpoint_record;
+mod checkpoint_show;
+mod checkpoint_store;
+mod checkpoint_verify;
 mod code;
 mod columns;
 mod completions;
@@ -36,6 +42,9 @@ mod run;
 mod sample;
 mod schema;
 mod signals;
+mod state_cell;
+mod state_read;
+mod state_row;
 mod status;
 mod status_line;
 mod subject;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::args::JobArgs;
+use super::checkpoint_store::stores;
 use super::error::CommandError;
 use super::job_file::{self, checked_graph};
 use super::limit::Limit;
@@ -23,7 +24,6 @@ use flowgate_base::clock;
 use flowgate_base::error::Result;
 use flowgate_base::schema::Schema;
 use flowgate_base::standard_error;
-use flowgate_checkpoint::store::Stores;
 use flowgate_connect::print::{PrintLayout, PrintSink};
 use flowgate_connect::sink::{Boundedness, SinkWriter};
 use flowgate_connect::tap::TapSink;
@@ -86,6 +86,10 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     for output in &args.tap {
         tap::add(&mut graph, output).map_err(|wrong| CommandError::Arguments(format!("--tap {output}: {wrong}")))?;
     }
+    if args.limit.is_some() && graph.checkpoint.is_some() {
+        let wrong = "--limit ends a job in the middle of its rows, without a checkpoint; leave `checkpoint:` out".into();
+        return Err(CommandError::Arguments(wrong).into());
+    }
     let limit = args.limit.map(|rows| Limit::new(rows, &graph)).transpose()?;
     let screen = Arc::new(Screen::new(!args.quiet && std::io::stderr().is_terminal()));
     let summary_of = graph.clone();
@@ -147,11 +151,6 @@ fn beginning(args: &RunArgs) -> Beginning {
         (_, true) => Beginning::Fresh,
         (false, false) => Beginning::New,
     }
-}
-
-/// Returns the kinds of checkpoint stores that this program knows.
-fn stores() -> Stores {
-    Stores::default()
 }
 
 /// Returns the absolute path of the job file; `None` for standard input.

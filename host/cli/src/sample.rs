@@ -147,7 +147,7 @@ impl SampleArgs {
         // A source's path is a pattern; this one is a file.
         let path = glob::Pattern::escape(&file.to_string_lossy());
         let compression = Compression::Auto;
-        let spec = FileSource { path, format, columns, follow: false, compression, header, delimiter, batch_rows };
+        let spec = FileSource { format, columns, compression, header, delimiter, batch_rows, ..FileSource::text(path) };
         Ok(Connector::new(&spec, base))
     }
 

@@ -67,6 +67,12 @@ impl Line {
             parts.push(format!("watermark {}", figures::time(watermark)));
             parts.push(format!("lag {}", figures::lag(lag)));
         }
+        if let Some(last) = self.job.checkpoint_status.last() {
+            parts.push(format!("checkpoint {} ago", figures::lag(clock::now_ms().saturating_sub(last.at.0))));
+        }
+        if self.job.checkpoint_status.failure().is_some() {
+            parts.push("checkpoints fail".into());
+        }
         let width = terminal::stderr_width().unwrap_or(80).saturating_sub(1);
         head(&parts.join("  "), width.into())
     }

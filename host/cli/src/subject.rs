@@ -3,11 +3,12 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use super::{rows, terminal};
 use flowgate::job::graph::{EventTimeColumn, JobGraph, Node, NodeId, NodeKind, Windows};
 use flowgate::job::spec::WindowTime;
-use flowgate::running::{self, JobState, NodeMetrics, SplitMetrics, Standing, Standings};
+use flowgate::running::{self, CheckpointStatus, JobState, NodeMetrics, SplitMetrics, Standing, Standings};
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Fault};
 use flowgate_base::standard_error;
@@ -18,8 +19,8 @@ use flowgate_control::message::{About, Ended};
 use flowgate_control::place::Place;
 use flowgate_control::server::{Server, Subject};
 use flowgate_control::status::{
-    self, Activity, Deliveries, EventTimeRule, HeldBy, Input, JobError, Kind, OnWorker, Operator, Pending, Phase,
-    Split, StateFigures, Status,
+    self, Activity, Checkpoint, Deliveries, EventTimeRule, HeldBy, Input, JobError, Kind, OnWorker, Operator, Pending,
+    Phase, Split, StateFigures, Status,
 };
 
 /// A running job and its graph.
@@ -84,6 +85,7 @@ impl Subject for RunningSubject {
             phase,
             workers: self.graph.parallelism as u32,
             operators,
+            checkpoint: checkpoint(&self.state.checkpoint_status),
             warnings: self.state.warnings(),
             error: failure.as_ref().map(job_error),
         }
@@ -93,7 +95,7 @@ impl Subject for RunningSubject {
         if !self.state.stop_requested() {
             // Whoever watches the job learns why it ends. A reader that is slow delays nobody.
             let how = if drain { ", open windows emit their results" } else { "" };
-            standard_error::line(&format!("stopping{how}, as `flowgate job stop` requested\n"));
+            standard_error::line(format!("stopping{how}, as `flowgate job stop` requested\n"));
         }
         if drain {
             self.state.request_drain();
@@ -262,4 +264,16 @@ fn deliveries(metrics: &NodeMetrics) -> Deliveries {
         retrying: own.map_or(0, sink::Deliveries::retrying),
         retries: own.map_or(0, sink::Deliveries::retries),
     }
+}
+
+fn checkpoint(status: &CheckpointStatus) -> Option<Checkpoint> {
+    let micros = |duration: Duration| duration.as_micros() as u64;
+    status.last().map(|last| Checkpoint {
+        number: last.number,
+        at_ms: last.at.0,
+        bytes: last.bytes,
+        duration_us: micros(last.duration),
+        pause_us: micros(last.pause),
+        failure: status.failure(),
+    })
 }

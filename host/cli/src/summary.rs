@@ -3,10 +3,10 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::figures::{short, whole};
+use super::figures::{self, short, whole};
 use super::rows::{self, RowTotals};
 use flowgate::job::graph::{JobGraph, NodeKind};
-use flowgate::running::JobState;
+use flowgate::running::{CheckpointStatus, JobState};
 use flowgate_base::error::Error;
 use flowgate_wall::Metric;
 
@@ -40,5 +40,13 @@ pub(super) fn of(graph: &JobGraph, state: &JobState, took: Duration, failure: Op
             let _ = writeln!(text, "  {:width$}  first {what}: {first}", "");
         }
     }
-    text
+    text + &checkpoints(&state.checkpoint_status)
+}
+
+/// Returns a line for the checkpoints of the job; empty without any.
+fn checkpoints(status: &CheckpointStatus) -> String {
+    let Some(last) = status.last() else { return String::new() };
+    let (count, bytes, took) = (whole(status.count()), figures::bytes(last.bytes), figures::took(last.duration));
+    let (number, pause) = (last.number, figures::took(last.pause));
+    format!("  checkpoints  {count} taken; the last, {number}: {bytes} in {took}, longest pause {pause}\n")
 }

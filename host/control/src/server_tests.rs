@@ -28,6 +28,7 @@ impl Subject for Plain {
             phase: if self.stops.load(SeqCst) > 0 { Phase::Stopping } else { Phase::Running },
             workers: 1,
             operators: Vec::new(),
+            checkpoint: None,
             warnings: Vec::new(),
             error: None,
         }

@@ -23,10 +23,29 @@ pub struct Status {
     pub workers: u32,
     /// Sources, operators and sinks: inputs before the operators that read them.
     pub operators: Vec<Operator>,
+    /// The last complete checkpoint of this run; `None`: there is none yet, or the job takes none.
+    pub checkpoint: Option<Checkpoint>,
     /// Warnings about the job, the first of each operator.
     pub warnings: Vec<String>,
     /// The error with which the job fails.
     pub error: Option<JobError>,
+}
+
+/// The last complete checkpoint of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Its number in the store.
+    pub number: u64,
+    /// When it was complete.
+    pub at_ms: i64,
+    /// The bytes that it added to the store.
+    pub bytes: u64,
+    /// From its beginning until it was complete, in microseconds.
+    pub duration_us: u64,
+    /// The longest time that a worker spent on it at a stretch, in microseconds.
+    pub pause_us: u64,
+    /// Why the one after it is not complete, if it has failed.
+    pub failure: Option<String>,
 }
 
 /// What a job is doing.

@@ -440,7 +440,7 @@ impl<V: Values> Table<V> {
             let (rows, more) = self.load_chunk(&mut after, SWEPT_AT_ONCE)?;
             for row in &rows {
                 if self.expire(*row) {
-                    self.remove_row(*row, false);
+                    self.remove_expired(*row);
                 }
             }
             self.unload(&rows);

@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::Field;
 
 use super::part::Shape;
-use super::snapshot::{Layout, Extent, SlotState};
+use super::snapshot::{Extent, Layout, SlotState};
 use super::table::{Table, Values};
 use flowgate_base::error::Result;
 use flowgate_base::schema;
@@ -22,7 +22,8 @@ pub struct Keyed<'a, V> {
 impl<V: Values> Table<V> {
     /// Returns the table as a checkpoint sees it. The keys are of these fields.
     pub fn snapshots(&mut self, key: &[schema::Field]) -> Keyed<'_, V> {
-        let shape = Shape::new(key, false, self.values.fields(), usize::from(self.values.has_entries()), self.clock.is_some());
+        let shape =
+            Shape::new(key, false, self.values.fields(), usize::from(self.values.has_entries()), self.clock.is_some());
         Keyed { table: self, shape }
     }
 }

@@ -306,8 +306,7 @@ impl<V: Values> Table<V> {
 
     fn unless_expired(&mut self, row: u32) -> Option<u32> {
         if self.expire(row) {
-            // A snapshot has the time of its write, so its end need not be noted.
-            self.remove_row(row, false);
+            self.remove_expired(row);
             return None;
         }
         Some(row)
@@ -340,6 +339,14 @@ impl<V: Values> Table<V> {
     /// Removes the key of a row, which must have one.
     pub fn remove(&mut self, row: u32) {
         self.remove_row(row, true);
+    }
+
+    /// Removes the key of a row that has expired. A snapshot has the time of its last write, so its end need not be noted, unless an entry
+    /// that had not expired was removed before.
+    pub(crate) fn remove_expired(&mut self, row: u32) {
+        self.keep(row);
+        let noted = self.values.has_entries() && self.marks[row as usize] & DIRTY != 0;
+        self.remove_row(row, noted);
     }
 
     /// Removes the key of a row, and notes it for the next snapshot if it is `noted`.
@@ -388,7 +395,7 @@ impl<V: Values> Table<V> {
             }
             let row = self.swept as u32;
             if self.marks[self.swept] & LIVE != 0 && self.expire(row) {
-                self.remove_row(row, false);
+                self.remove_expired(row);
             }
             self.swept += 1;
         }

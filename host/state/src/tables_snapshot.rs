@@ -15,7 +15,7 @@ use super::frozen::Frozen;
 use super::index::KeyIndex;
 use super::key::hash;
 use super::part::Shape;
-use super::snapshot::{Layout, Change, Extent, SlotState};
+use super::snapshot::{Change, Extent, Layout, SlotState};
 use super::spill_view::SpillView;
 use super::table::{Table, Values};
 use super::tables::{Prototype, Tables};

@@ -97,6 +97,7 @@ impl TimerLog {
 
 /// What a snapshot of timers has still to return.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a slot of timers has at most one")]
 pub(crate) enum FrozenTimers {
     /// The changes, which do not change any more.
     Changed {

@@ -21,7 +21,7 @@ use arrow_schema::{DataType, Field};
 use super::freeze::group_number;
 use super::key::{KeyGroups, hash};
 use super::part::{Part, Rows, Shape, timestamp};
-use super::snapshot::{Layout, Change, Extent, SlotState};
+use super::snapshot::{Change, Extent, Layout, SlotState};
 use super::timer_log::{FrozenTimers, TimerColumns, TimerLog};
 use super::timer_queue::{NONE, Timer};
 use super::timers::{Clock, Timers};

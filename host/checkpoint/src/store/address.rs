@@ -1,6 +1,7 @@
 //! Addresses of stores.
 
 use std::fmt;
+use std::path::Path;
 
 use flowgate_base::error::Result;
 
@@ -73,6 +74,24 @@ impl Stores {
         }
     }
 
+    /// Opens the store at an address in order to read it: a local folder is not created.
+    ///
+    /// # Errors
+    /// As for [`Stores::open`]; and the folder is missing: the user's.
+    pub fn open_existing(&self, address: &str) -> Result<Store> {
+        self.check(address)?;
+        let path = match address.split_once("://") {
+            Some(("file", path)) => Some(path),
+            Some(_) => None,
+            None => Some(address),
+        };
+        match path.map(Path::new) {
+            Some(path) if !path.exists() => wrong(address, "there is no such folder".into()),
+            Some(path) if !path.is_dir() => wrong(address, "it is no folder".into()),
+            _ => self.open(address),
+        }
+    }
+
     fn kind(&self, scheme: &str, address: &str) -> Result<Constructor> {
         match self.kinds.iter().find(|(known, _)| *known == scheme) {
             Some((_, constructor)) => Ok(*constructor),
@@ -97,6 +116,19 @@ fn wrong<T>(address: &str, reason: String) -> Result<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_that_is_read_is_not_created() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(at("file"), "").unwrap();
+        for (name, reason) in [("missing", "there is no such folder"), ("file", "it is no folder")] {
+            let error = Stores::default().open_existing(&at(name)).unwrap_err();
+            assert!(error.to_string().contains(reason), "{error}");
+        }
+        assert!(!folder.path().join("missing").exists());
+        assert!(Stores::default().open_existing(&at("")).is_ok());
+    }
 
     #[test]
     fn an_address_is_checked_before_anything_is_opened() {

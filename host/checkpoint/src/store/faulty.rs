@@ -88,6 +88,8 @@ pub(crate) struct Shared {
     pub(crate) objects: Mutex<Objects>,
     turns: Mutex<Turns>,
     changed: Condvar,
+    /// What happens to operations of users that are not called up.
+    pub(crate) always: Mutex<Option<Fate>>,
 }
 
 /// The store, as one user sees it.
@@ -105,7 +107,7 @@ impl Faulty {
         Faulty { shared: Arc::clone(shared), user, in_turn: true }
     }
 
-    /// Opens the store for a user for whom everything is good.
+    /// Opens the store for a user for whom everything is good, unless [`Shared::always`] says otherwise.
     pub(crate) fn good(shared: &Arc<Shared>) -> Faulty {
         Faulty { shared: Arc::clone(shared), user: 0, in_turn: false }
     }
@@ -118,7 +120,7 @@ impl Faulty {
     /// Waits to be called up, and returns the fate.
     fn fate(&self) -> Fate {
         if !self.in_turn {
-            return Fate::Good;
+            return self.shared.always.lock().unwrap().unwrap_or(Fate::Good);
         }
         let mut turns = self.shared.turns();
         turns.waiting.push(self.user);

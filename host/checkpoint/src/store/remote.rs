@@ -170,10 +170,11 @@ impl Backend for Remote {
         match self.wait("read", name, answer) {
             Ok(bytes) => Ok(bytes.map(Into::into)),
             // A range behind the end is an error of its own with each store.
-            Err(error) => match self.size(name) {
-                Ok(Some(size)) if size <= from && from > 0 => Ok(Some(Bytes::new())),
+            Err(error) if from > 0 => match self.size(name)? {
+                Some(size) if size <= from => Ok(Some(Bytes::new())),
                 _ => Err(error),
             },
+            Err(error) => Err(error),
         }
     }
 

@@ -111,6 +111,8 @@ fn of_a_glob_ended_files_stay_ended_unfinished_ones_go_on_and_new_ones_are_read(
     // An ended file may go; one that takes its name is a new one.
     job.remove("a.log");
     assert!(job.run(9).unwrap().is_empty());
+    job.write("a.log", "1\n");
+    assert!(job.run(9).unwrap().is_empty(), "it is back");
     job.write("b.log", "another\n");
     assert_eq!(job.run(9).unwrap(), ["b.log:1 another"]);
     assert!(job.run(9).unwrap().is_empty());

@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::mark::{Likeness, likeness, shown_file};
+use super::mark::{FileMark, Likeness, likeness, shown_file};
 use super::pattern::FollowedPattern;
 use super::source::open_file;
 use crate::fingerprint::Fingerprint;
@@ -64,13 +64,19 @@ pub(super) fn find(path: &Path, name: &str, kept: &KeptPosition, pattern: Option
     let is_at_path = at_path == Likeness::Same || at_path == Likeness::LongContent && renamed.is_none();
     let file_itself = if is_at_path { current.as_ref() } else { renamed.map(|index| &others[index].file) };
     let is_later = |other: &Candidate| kept.file.as_ref().is_some_and(|mark| mark.is_written_before(other.written_at));
+    // A copy may keep the time; but one of the same moment with more in it was made before the file was truncated.
+    let known = kept.file.as_ref().map_or(0, FileMark::size).max(kept.cursor.offset);
+    let has_just_known = |other: &Candidate| {
+        let is_older = kept.file.as_ref().is_some_and(|mark| mark.is_written_after(other.written_at));
+        !is_older && known > 0 && other.file.metadata().is_ok_and(|now| now.len() == known)
+    };
     // A file that was truncated may have begun again in the same way: then its copy has more.
     let is_copy = |index: &usize| {
         let (other, like) = (&others[*index], alike[*index].0);
         matches!(like, Likeness::Content | Likeness::LongContent)
             && is_ours(other)
-            && kept.file.as_ref().is_none_or(|mark| !mark.is_written_after(other.written_at))
-            && file_itself.is_none_or(|file| is_later(other) && !has_content_of(file, &other.file))
+            && (is_later(other) || file_itself.is_none() && has_just_known(other))
+            && !file_itself.is_some_and(|file| has_content_of(file, &other.file))
     };
     let copy = (0..renamed.unwrap_or(others.len())).find(is_copy);
     if let Some(index) = copy.or(renamed) {

@@ -291,3 +291,63 @@ proptest! {
         world.run(&last, position);
     }
 }
+
+/// Goal: a position between the end of the old file and the beginning of the new one is one in the old file. Method: the last line,
+/// which has no line end, fills a batch of its own.
+#[test]
+fn a_position_before_the_new_file_is_one_in_the_old_file() {
+    let mut world = World::new(false);
+    world.change(Change::Append { lines: 2, ends: false });
+    let mut reader = world.open(1, None, "fail").unwrap();
+    world.drain(&mut *reader);
+    world.change(Change::Rename);
+    world.change(Change::Append { lines: 1, ends: true });
+    while world.rows.len() < 2 {
+        if !world.poll(&mut *reader) {
+            world.alarm.wait(Duration::from_millis(100));
+        }
+    }
+    let old = world.rotated(1).metadata().unwrap().ino();
+    let position = reader.position();
+    assert_eq!((position.0["file"]["inode"].as_u64(), position.0["offset"].as_u64()), (Some(old), Some(7)));
+    drop(reader);
+    let mut reader = world.open(1, Some(&position), "fail").unwrap();
+    world.drain(&mut *reader);
+    assert_eq!(world.rows, [100, 101, 102]);
+}
+
+/// What was truncated, and has grown again before anybody looked, is found in its copy.
+#[test]
+fn a_position_in_a_file_that_was_truncated_meanwhile_is_one_in_its_copy() {
+    let mut world = World::new(false);
+    world.change(Change::Append { lines: 3, ends: true });
+    let mut reader = world.open(1, None, "fail").unwrap();
+    world.poll(&mut *reader);
+    world.change(Change::CopyTruncate);
+    world.change(Change::Append { lines: 9, ends: true });
+    let position = reader.position();
+    drop(reader);
+    let mut reader = world.open(100, Some(&position), "fail").unwrap();
+    world.drain(&mut *reader);
+    assert_eq!(world.rows, (100..112).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_loss_is_an_error_or_a_warning_with_its_size() {
+    let mut world = World::new(false);
+    world.change(Change::Append { lines: 3, ends: true });
+    let mut reader = world.open(1, None, "fail").unwrap();
+    world.poll(&mut *reader);
+    let position = reader.position();
+    drop(reader);
+    world.change(Change::Remove);
+    world.change(Change::Append { lines: 1, ends: true });
+    let error = world.open(1, Some(&position), "fail").err().unwrap();
+    let told = "Of it, 8 bytes that were not read, and what was written to it later, are lost";
+    assert!(error.message.contains(told) && error.message.contains("`on_loss: skip`"), "{error}");
+    let mut reader = world.open(1, Some(&position), "skip").unwrap();
+    let warning = reader.take_warning().unwrap();
+    assert!(warning.contains(told) && reader.take_warning().is_none(), "{warning}");
+    world.drain(&mut *reader);
+    assert_eq!(world.rows, [100, 103]);
+}

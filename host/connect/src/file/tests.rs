@@ -227,7 +227,7 @@ proptest! {
             "f.zst" => zstd::encode_all(bytes, 1).unwrap(),
             _ => bytes.to_vec(),
         };
-        let mut bytes = Vec::new();
+        let mut bytes = part(b"");
         content.as_bytes().chunks(content.len() / parts + 1).for_each(|chunk| bytes.extend(part(chunk)));
         std::fs::write(folder.path().join(name), bytes).unwrap();
         settings["path"] = name.into();

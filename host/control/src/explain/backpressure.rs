@@ -1,24 +1,31 @@
 //! Rows that are not taken: who does not take them, and since when.
 
+use std::collections::BTreeSet;
+
 use super::explanation::Cause;
-use super::story::Story;
-use super::words::{counted, names};
+use super::story::{PAUSE_MS, Story, last_out, waiting};
+use super::words::names;
 use crate::status::{Kind, Operator, Status};
+
+/// Rows in a sink that are more than what it is just writing: a batch of most sources.
+const ROWS_MIN: u64 = 8_192;
 
 /// Says who does not take the rows of an operator, if it cannot emit. Returns whether that is so.
 pub(super) fn reason<'a>(story: &mut Story<'a>, of: &'a Operator) -> bool {
     let full = |of: &Operator| of.on_workers.iter().filter_map(|on| on.output_full_since_ms).min();
     let Some(since) = full(of) else { return false };
-    let begin = format!("`{}` cannot emit its rows {}", of.name, story.since(since));
+    let pace = if story.is_older(last_out(of), PAUSE_MS) {
+        "cannot emit its rows"
+    } else {
+        "emits rows only as fast as they are taken,"
+    };
+    let begin = format!("`{}` {pace} {}", of.name, story.since(since));
     match culprit(story.status, of) {
         Culprit::Sink(sink) => {
             let deliveries = sink.deliveries.unwrap_or_default();
-            let mut text = format!("{begin}: the sink `{}` delivers slower than rows come. ", sink.name);
-            text += &format!("{} wait in it", counted(deliveries.waiting, "row"));
-            if deliveries.retrying > 0 {
-                text += &format!(", {} of them for another attempt after a failure", deliveries.retrying);
-            }
-            story.add(Cause::SinkFull, sink, text + ".");
+            let text =
+                format!("{begin}: the sink `{}` delivers slower than rows come. {}.", sink.name, waiting(deliveries));
+            story.add(Cause::SinkFull, sink, text);
         }
         Culprit::Operators(slow) => {
             let named: Vec<&str> = slow.iter().map(|of| of.name.as_str()).collect();
@@ -69,10 +76,11 @@ fn readers<'a>(status: &'a Status, of: &'a Operator) -> impl Iterator<Item = &'a
 /// Returns everything that rows of an operator reach.
 fn behind<'a>(status: &'a Status, of: &'a Operator) -> Vec<&'a Operator> {
     let mut found: Vec<&Operator> = readers(status, of).collect();
+    let mut known: BTreeSet<&str> = found.iter().map(|reader| reader.name.as_str()).collect();
     let mut next = 0;
     while let Some(of) = found.get(next).copied() {
         for reader in readers(status, of) {
-            if !found.iter().any(|known| known.name == reader.name) {
+            if known.insert(&reader.name) {
                 found.push(reader);
             }
         }
@@ -81,8 +89,11 @@ fn behind<'a>(status: &'a Status, of: &'a Operator) -> Vec<&'a Operator> {
     found
 }
 
+/// Whether a sink takes no rows, or holds those that are in flight: then its source waits before the sink is full.
 fn is_full_sink(of: &Operator) -> bool {
-    of.kind == Kind::Sink && of.on_workers.iter().any(|on| on.input_full_since_ms.is_some())
+    let deliveries = of.deliveries.unwrap_or_default();
+    let holds_rows = deliveries.waiting >= ROWS_MIN || deliveries.retrying > 0;
+    of.kind == Kind::Sink && (holds_rows || of.on_workers.iter().any(|on| on.input_full_since_ms.is_some()))
 }
 
 fn is_blocked(of: &Operator) -> bool {

@@ -49,6 +49,10 @@ pub(super) fn reason<'a>(story: &mut Story<'a>, source: &'a Operator) {
 
 /// A source that waits for others of its alignment group.
 pub(super) fn aligned<'a>(story: &mut Story<'a>, source: &'a Operator, since: i64) {
+    if story.aligned.contains(&source.name.as_str()) {
+        return;
+    }
+    story.aligned.push(&source.name);
     let mine = source.watermark_ms();
     let behind = |other: &&Operator| {
         other.kind == Kind::Source

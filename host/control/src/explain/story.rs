@@ -3,15 +3,28 @@
 use super::explanation::{Cause, Explanation, Finding};
 use super::words::{clock, counted, length, time};
 use super::{backpressure, source, tables, watermark};
-use crate::status::{Activity, Kind, Operator, Pending, Phase, Status};
+use crate::status::{Activity, Deliveries, Kind, Operator, Pending, Phase, Status};
 
 /// The time without rows after which something counts as quiet, in milliseconds.
 pub(super) const QUIET_MS: i64 = 10_000;
 
+/// Maximum operators of which the reason is told. A person reads no more, and the thread of a connection has a small stack.
+const OPERATORS_MAX: usize = 20;
+
+/// The time without rows after which something that is full does not emit at all, in milliseconds.
+pub(super) const PAUSE_MS: i64 = 1_000;
+
 /// Returns why nothing comes out of an operator; `None` if the job has no operator of that name.
 pub fn explain(status: &Status, operator: &str) -> Option<Explanation> {
     let operator = status.operator(operator)?;
-    let mut story = Story { status, findings: Vec::new(), told: Vec::new(), links: Vec::new(), splits_of: Vec::new() };
+    let mut story = Story {
+        status,
+        findings: Vec::new(),
+        told: Vec::new(),
+        links: Vec::new(),
+        aligned: Vec::new(),
+        splits_of: Vec::new(),
+    };
     story.phase(operator);
     story.output(operator);
     story.reason(operator);
@@ -27,6 +40,8 @@ pub(super) struct Story<'a> {
     told: Vec<&'a str>,
     /// The way of a watermark that is held back, from the operator up.
     pub(super) links: Vec<watermark::Link>,
+    /// Sources of which was told that they wait for others.
+    pub(super) aligned: Vec<&'a str>,
     /// Sources whose splits are shown.
     pub(super) splits_of: Vec<&'a Operator>,
 }
@@ -47,7 +62,12 @@ impl<'a> Story<'a> {
     }
 
     pub(super) fn is_quiet(&self, last_ms: Option<i64>) -> bool {
-        last_ms.is_none_or(|last| self.status.now_ms.saturating_sub(last) > QUIET_MS)
+        self.is_older(last_ms, QUIET_MS)
+    }
+
+    /// Whether something was last so more than `ms` milliseconds ago, or never.
+    pub(super) fn is_older(&self, last_ms: Option<i64>, ms: i64) -> bool {
+        last_ms.is_none_or(|last| self.status.now_ms.saturating_sub(last) > ms)
     }
 
     fn phase(&mut self, operator: &Operator) {
@@ -89,15 +109,15 @@ impl<'a> Story<'a> {
 
     fn sink(&mut self, sink: &Operator) {
         let (name, deliveries) = (&sink.name, sink.deliveries.unwrap_or_default());
-        let mut text = format!("`{name}` has delivered {}", counted(deliveries.delivered, "row"));
+        let mut text = match deliveries.delivered {
+            0 => format!("`{name}` has delivered no row."),
+            delivered => format!("`{name}` has delivered {}.", counted(delivered, "row")),
+        };
         if deliveries.waiting > 0 {
-            text += &format!("; {} wait", counted(deliveries.waiting, "more row"));
-        }
-        if deliveries.retrying > 0 {
-            text += &format!(", {} of them for another attempt after a failure", deliveries.retrying);
+            text += &format!(" {}.", waiting(deliveries));
         }
         let cause = if deliveries.waiting > 0 { Cause::SinkFull } else { Cause::Emits };
-        self.add(if sink.rows_in == 0 { Cause::Silent } else { cause }, sink, text + ".");
+        self.add(if sink.rows_in == 0 { Cause::Silent } else { cause }, sink, text);
         if deliveries.waiting > 0 && deliveries.delivered == 0 && deliveries.retrying == 0 {
             let text = "A file that replaces a previous one shows its rows at the end of the job, all at once.";
             self.add(Cause::AtTheEnd, sink, text.into());
@@ -108,6 +128,10 @@ impl<'a> Story<'a> {
     pub(super) fn reason(&mut self, of: &'a Operator) {
         if self.told.contains(&of.name.as_str()) {
             return;
+        }
+        if self.told.len() >= OPERATORS_MAX {
+            let text = format!("The way to the cause is long: `flowgate job explain {}` goes on from here.", of.name);
+            return self.add(Cause::NothingArrives, of, text);
         }
         self.told.push(&of.name);
         if of.kind == Kind::Source {
@@ -305,6 +329,20 @@ impl<'a> Story<'a> {
             None => {}
         }
     }
+}
+
+/// Returns what waits in a sink, without a full stop.
+pub(super) fn waiting(deliveries: Deliveries) -> String {
+    let verb = if deliveries.waiting == 1 { "waits" } else { "wait" };
+    let mut text = format!("{} {verb} in it", counted(deliveries.waiting, "row"));
+    match (deliveries.retrying, deliveries.waiting) {
+        (0, _) => {}
+        (1, 1) => text += " for another attempt after a failure",
+        (retrying, _) => {
+            text += &format!(", {} of them for another attempt after a failure", super::words::whole(retrying))
+        }
+    }
+    text
 }
 
 /// When an operator last emitted a row; of a source, when it last read one.

@@ -1,5 +1,7 @@
 //! The figures behind an explanation.
 
+use std::collections::BTreeSet;
+
 use super::explanation::Table;
 use super::story::{Story, last_out};
 use super::words::{time, whole};
@@ -7,6 +9,9 @@ use crate::status::{Activity, Kind, Operator, Split, Status};
 
 /// Splits that are shown of a source: those that hold the watermark back come first.
 const SPLITS_SHOWN: usize = 10;
+
+/// Operators that are shown on the way to one: those next to it.
+const OPERATORS_SHOWN: usize = 20;
 
 /// A figure that is not there.
 const NONE: &str = "-";
@@ -43,25 +48,22 @@ fn rows(story: &Story<'_>, operator: &Operator) -> Table {
         ]
     };
     let before = ancestors(status, operator);
-    let on_path = status.operators.iter().filter(|of| before.contains(&of.name.as_str()));
+    let on_path: Vec<&Operator> = status.operators.iter().filter(|of| before.contains(of.name.as_str())).collect();
+    let on_path = &on_path[on_path.len().saturating_sub(OPERATORS_SHOWN)..];
     Table {
         title: format!("rows on the way to `{}`", operator.name),
         columns: ["operator", "in", "out", "errors", "late", "last out", "watermark"].map(String::from).into(),
-        rows: on_path.map(row).collect(),
+        rows: on_path.iter().copied().map(row).collect(),
     }
 }
 
 /// Returns the names of an operator and of all whose rows reach it.
-fn ancestors<'a>(status: &'a Status, operator: &'a Operator) -> Vec<&'a str> {
-    let mut names = vec![operator.name.as_str()];
+fn ancestors<'a>(status: &'a Status, operator: &'a Operator) -> BTreeSet<&'a str> {
+    let mut names = BTreeSet::from([operator.name.as_str()]);
     // Inputs come before the operators that read them.
-    for of in status.operators.iter().rev().filter(|of| of.name != operator.name) {
-        let is_read = |name: &&str| {
-            let reader = status.operator(name);
-            reader.is_some_and(|reader| reader.inputs.iter().any(|input| input.operator == of.name))
-        };
-        if names.iter().any(is_read) {
-            names.push(&of.name);
+    for of in status.operators.iter().rev() {
+        if names.contains(of.name.as_str()) {
+            names.extend(of.inputs.iter().map(|input| input.operator.as_str()));
         }
     }
     names

@@ -79,6 +79,7 @@ fn windowed() -> Status {
         phase: Phase::Running,
         workers: 1,
         operators: vec![hits, counts, out],
+        checkpoint: None,
         warnings: Vec::new(),
         error: None,
     }
@@ -186,6 +187,7 @@ fn a_slow_sink_is_found_behind_operators_that_cannot_emit() {
     }
     status.operators[2].on_workers = vec![OnWorker { input_full_since_ms: Some(NOW - 40_000), ..on(0, None, None) }];
     status.operators[2].deliveries = Some(Deliveries { delivered: 5, waiting: 1_200, retrying: 200, retries: 7 });
+    status.operators[0].splits.iter_mut().for_each(|split| split.last_row_ms = Some(NOW - 30_000));
     for name in ["hits", "counts"] {
         let explained = of(&status, name);
         assert_eq!(explained.findings.last().map(|finding| finding.cause), Some(Cause::SinkFull), "{explained:?}");
@@ -194,6 +196,21 @@ fn a_slow_sink_is_found_behind_operators_that_cannot_emit() {
                     it, 200 of them for another attempt after a failure.";
         assert!(text.ends_with(says), "{text}");
     }
+    status.operators[0].splits[0].last_row_ms = Some(NOW);
+    let says = text(&of(&status, "hits"));
+    assert!(
+        says.starts_with("`hits` emits rows only as fast as they are taken, for 30s, since 11:59:30Z: the sink"),
+        "{says}"
+    );
+}
+
+/// The limit of rows in flight stops the source before the sink is full.
+#[test]
+fn a_sink_that_holds_the_rows_in_flight_is_found() {
+    let mut status = windowed();
+    status.operators[0].on_workers = vec![OnWorker { output_full_since_ms: Some(NOW - 5_000), ..on(0, None, None) }];
+    status.operators[2].deliveries = Some(Deliveries { waiting: 20_000, ..Deliveries::default() });
+    assert_eq!(causes(&of(&status, "hits")), [Cause::SinkFull]);
 }
 
 #[test]
@@ -329,6 +346,32 @@ fn an_operator_that_emits_is_not_accused() {
     assert_eq!(explained.findings[0].cause, Cause::Emits);
     assert_eq!(explained.findings[0].text, "`counts` has emitted 12 rows, the last one 2s ago.");
     assert!(explain(&status, "nothing").is_none());
+}
+
+/// Goal: a graph of any depth is explained on the small stack of a connection. Method: a chain of operators without rows.
+#[test]
+fn a_long_chain_ends_before_the_stack_does() {
+    let mut status = windowed();
+    status.operators[0].rows_in = 0;
+    let names: Vec<String> = (0..5_000).map(|number| format!("o{number}")).collect();
+    let chain = names.windows(2).map(|two| operator(&two[1], Kind::Select, &[&two[0]]));
+    status.operators = [operator("o0", Kind::Select, &["hits"])].into_iter().chain(chain).collect();
+    let thread = std::thread::Builder::new().stack_size(crate::limits::STACK_BYTES);
+    let explained = thread.spawn(move || of(&status, "o4999")).unwrap().join().unwrap();
+    let last = explained.findings.last().unwrap();
+    assert!(last.text.ends_with("`flowgate job explain o4979` goes on from here."), "{last:?}");
+}
+
+/// Two sources cannot wait for each other, but their figures are not of the same moment.
+#[test]
+fn sources_that_seem_to_wait_for_each_other_are_told_once() {
+    let mut status = windowed();
+    let waits = OnWorker { aligned_since_ms: Some(NOW - 15_000), ..on(0, None, None) };
+    status.operators[0].on_workers = vec![waits.clone()];
+    status.operators[0].splits = vec![split("0", 1, Some(NOW - 20_000), None)];
+    let twin = Operator { name: "twin".into(), ..status.operators[0].clone() };
+    status.operators.insert(1, twin);
+    assert_eq!(causes(&of(&status, "hits")), [Cause::Aligned, Cause::Aligned]);
 }
 
 /// Goal: no state of a job makes an explanation fail or go in circles. Method: every kind, with and without rows, in a ring.

@@ -1,7 +1,8 @@
 //! A watermark that is held back: by whom, and since when.
 
+use super::backpressure;
 use super::explanation::Cause;
-use super::story::{QUIET_MS, Story, has_ended};
+use super::story::{PAUSE_MS, QUIET_MS, Story, has_ended};
 use super::words::{length, time};
 use crate::status::{Activity, HeldBy, Kind, OnWorker, Operator, Split};
 
@@ -109,7 +110,9 @@ pub(super) fn split<'a>(story: &mut Story<'a>, source: &'a Operator, worker: Opt
         let text = format!("The source `{}` has no event time, so it sends no watermark before its end.", source.name);
         return story.add(Cause::HeldBack, source, text);
     };
-    let of_worker = |split: &&Split| worker.is_none_or(|worker| split.worker == worker);
+    // With fewer splits than workers, rows are spread over all workers.
+    let is_spread = (source.splits.len() as u64) < u64::from(story.status.workers);
+    let of_worker = |split: &&Split| is_spread || worker.is_none_or(|worker| split.worker == worker);
     let active = source.splits.iter().filter(of_worker).filter(|split| split.activity == Activity::Active);
     let Some(slowest) = active.min_by_key(|split| (split.watermark_ms, split.last_row_ms)) else {
         if has_ended(source) {
@@ -123,6 +126,15 @@ pub(super) fn split<'a>(story: &mut Story<'a>, source: &'a Operator, worker: Opt
         Some(after) => format!(" The source waits for it until it has had no row for {}.", length(after)),
     };
     let on = source.on_workers.iter().find(|on| on.worker == slowest.worker);
+    // A source that waits itself is not quiet.
+    if story.is_older(slowest.last_row_ms, PAUSE_MS) {
+        if on.is_some_and(|on| on.output_full_since_ms.is_some()) && backpressure::reason(story, source) {
+            return;
+        }
+        if let Some(since) = on.and_then(|on| on.aligned_since_ms) {
+            return super::source::aligned(story, source, since);
+        }
+    }
     match (slowest.last_row_ms, slowest.watermark_ms) {
         (None, _) => {
             let text =
@@ -130,13 +142,6 @@ pub(super) fn split<'a>(story: &mut Story<'a>, source: &'a Operator, worker: Opt
             story.add(Cause::NeverHadRows, source, text);
         }
         (Some(last), _) if story.status.now_ms.saturating_sub(last) > QUIET_MS => {
-            // A source that waits itself is not quiet.
-            if on.is_some_and(|on| on.output_full_since_ms.is_some()) && super::backpressure::reason(story, source) {
-                return;
-            }
-            if let Some(since) = on.and_then(|on| on.aligned_since_ms) {
-                return super::source::aligned(story, source, since);
-            }
             let text = format!("The watermark waits for {name}, which has had no row {}.{hint}", story.since(last));
             story.add(Cause::Quiet, source, text);
         }

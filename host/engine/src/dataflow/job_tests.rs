@@ -11,14 +11,12 @@ use std::time::{Duration, Instant};
 
 use arrow_array::ArrayRef;
 
-use super::checkpoint::begin::Beginning;
-use super::worker::{RunningJob, Started, start};
-use crate::job::graph::SinkNode;
+use super::worker::{RunningJob, start};
 use crate::job::check::{Surroundings, check};
+use crate::job::graph::SinkNode;
 use crate::job::load::{Document, Language, load};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
-use flowgate_checkpoint::store::Stores;
 use flowgate_connect::encode::json_row;
 use flowgate_connect::sink::SinkWriter;
 use flowgate_wall::{Limits, Plugins};
@@ -78,16 +76,8 @@ pub(super) fn run_within(text: &str, parallelism: usize, base: &Path, memory_byt
         let (rows, gate) = (sender.clone(), Arc::clone(&gate));
         Ok(Box::new(Collector { schema: schema.clone(), name: name.into(), rows, gate }) as Box<dyn SinkWriter>)
     };
-    let job = started(start(graph, &plugins, &mut open_sink, &Stores::default(), Beginning::New));
+    let job = start(graph, &plugins, &mut open_sink).unwrap();
     Run { job, rows, gate }
-}
-
-/// Returns the job, which runs.
-pub(super) fn started(started: Result<Started>) -> RunningJob {
-    match started.unwrap() {
-        Started::Running(job) => job,
-        Started::HasEnded => panic!("it has ended before"),
-    }
 }
 
 impl Run {
@@ -437,7 +427,7 @@ sinks:
         let mut graph = check(&job, &Surroundings::default(), &mut plugins).unwrap().graph;
         graph.parallelism = parallelism;
         let mut open_sink = |_: &SinkNode, _: &Schema, _| Ok(Box::new(Broken) as Box<dyn SinkWriter>);
-        let running = started(start(graph, &plugins, &mut open_sink, &Stores::default(), Beginning::New));
+        let running = start(graph, &plugins, &mut open_sink).unwrap();
         assert_eq!(
             running.wait().unwrap_err(),
             Error::new(&flowgate_base::code::NO_SPACE, "the disk is full").in_operator("out")

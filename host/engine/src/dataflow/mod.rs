@@ -39,6 +39,8 @@ pub(crate) mod wire;
 pub(crate) mod worker;
 mod writing;
 
+pub use checkpoint::begin::Beginning;
+pub use checkpoint::status::{CheckpointStatus, Taken};
 pub use dead_letter::{TEXT_BYTES_MAX, TEXTS_BYTES_MAX};
 pub use engine::Tick;
 pub use job_state::JobState;
@@ -46,8 +48,6 @@ pub use metrics::{JobMetrics, NodeMetrics, Standings};
 pub use portions::{PORTION_BYTES_MAX, PORTION_ROWS_MAX};
 pub use process::firing::{CHAINED_MAX, FIRINGS_MAX};
 pub use solo::{Solo, SoloRows};
-pub use checkpoint::begin::Beginning;
-pub use checkpoint::status::{CheckpointStatus, Taken};
 pub use split_metrics::SplitMetrics;
 pub use standing::{Holder, Since, Standing};
 pub use upcoming::Upcoming;

@@ -47,6 +47,16 @@ pub(crate) struct OpenSplit {
     pub assigner: Option<Assigner>,
 }
 
+/// What one worker has of the splits of a source.
+pub(crate) struct Share {
+    /// The splits that it reads.
+    pub splits: Vec<OpenSplit>,
+    /// Those that had ended in the checkpoint from which the job continues.
+    pub ended: Vec<TimedSplit>,
+    /// The worker.
+    pub worker: Worker,
+}
+
 /// The limits of rows in flight on one worker.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct InFlight {
@@ -188,20 +198,17 @@ enum Next {
 }
 
 impl SourceOperator {
-    /// Creates a source of the splits that this worker reads. `ended` are those that had ended when the job continues from a
-    /// checkpoint.
+    /// Creates a source on one worker.
     pub(crate) fn new(
-        name: &str,
-        splits: Vec<OpenSplit>,
-        ended: Vec<TimedSplit>,
+        share: Share,
         dead_letters: DeadLetters,
         metrics: Arc<NodeMetrics>,
         gate: Gate,
         alignment: Option<Member>,
         job: Arc<JobState>,
-        worker: Worker,
     ) -> Self {
-        let participant = Participant { operator: name.to_string(), worker, role: Role::Source };
+        let Share { splits, ended, worker } = share;
+        let participant = Participant { operator: dead_letters.operator().to_string(), worker, role: Role::Source };
         job.checkpoints.iter().for_each(|link| link.join(&participant));
         let progress = SplitProgress::of(&splits, &metrics);
         let splits: Vec<SplitOf> =

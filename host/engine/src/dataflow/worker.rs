@@ -60,11 +60,22 @@ pub type OpenSink<'a> = &'a mut dyn FnMut(&SinkNode, &Schema, Boundedness) -> Re
 /// How long the end of a failed job waits for its sinks to write their rows: a sink may have no reader.
 const SINKS_PATIENCE: Duration = Duration::from_secs(1);
 
+/// Starts a job. If it takes checkpoints, its store is a local folder that has none yet.
+///
+/// # Errors
+/// A source, sink, table, plugin or store cannot be opened, or the workers cannot be started.
+pub fn start(graph: JobGraph, plugins: &Plugins, open_sink: OpenSink<'_>) -> Result<RunningJob> {
+    match start_from(graph, plugins, open_sink, &Stores::default(), Beginning::New)? {
+        Started::Running(job) => Ok(job),
+        Started::HasEnded => Err(Error::internal("a job that begins has ended before")),
+    }
+}
+
 /// Starts a job. If it takes checkpoints, `stores` opens their store, and `beginning` says what to do with those that are there.
 ///
 /// # Errors
 /// A source, sink, table, plugin or store cannot be opened, or the workers cannot be started.
-pub fn start(
+pub(crate) fn start_from(
     graph: JobGraph,
     plugins: &Plugins,
     open_sink: OpenSink<'_>,
@@ -274,7 +285,8 @@ fn run(worker: &mut Worker, built: Built, mut control: Option<ControlInput>, job
             let changes = changes(job, Tick(*control.time()), &mut stopping);
             if !changes.is_empty() {
                 let workers = || (0..worker.peers() as u32).map(id::Worker);
-                let to_all = |change| workers().map(move |to| Envelope::new(id::Worker(0), to, Message::Control(change)));
+                let to_all =
+                    |change| workers().map(move |to| Envelope::new(id::Worker(0), to, Message::Control(change)));
                 control.send_batch(&mut Messages(changes.into_iter().flat_map(to_all).collect()));
                 let now = Tick::at(clock::now());
                 control.advance_to(now.plus_ms(LEAD_MS).0.max(control.time() + 1));

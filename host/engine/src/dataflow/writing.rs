@@ -149,7 +149,9 @@ impl Writing {
                     let report = Report::Done { participant: shared.participant.clone(), checkpoint, word };
                     shared.job.checkpoints.iter().for_each(|link| link.report(report.clone()));
                 }
-                Some(ToWriter::Commit { checkpoint, committables }) => self.commit(checkpoint, &committables, shared)?,
+                Some(ToWriter::Commit { checkpoint, committables }) => {
+                    self.commit(checkpoint, &committables, shared)?
+                }
                 Some(ToWriter::End { complete }) => {
                     self.end = Some(complete);
                     match &shared.job.checkpoints {

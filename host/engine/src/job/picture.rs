@@ -3,7 +3,11 @@
 use std::fmt::Write;
 
 use super::describe::describe;
-use super::graph::{Input, JobGraph, NodeId, NodeKind};
+use super::graph::{Input, JobGraph, Node, NodeId, NodeKind};
+use flowgate_base::quantity::Millis;
+use flowgate_connect::guarantee::Guarantee;
+use flowgate_connect::sink::ConfiguredSink;
+use flowgate_connect::source::ConfiguredSource;
 
 /// Returns every node with its inputs and the columns of its outputs, one node a paragraph. Outputs `errors`, whose columns
 /// are always the same, appear if they are read.
@@ -25,7 +29,31 @@ pub fn edges(graph: &JobGraph) -> String {
             }
         }
     }
+    if let Some(checkpoint) = &graph.checkpoint {
+        let (every, store, keep) = (Millis(checkpoint.every_ms), &checkpoint.store, checkpoint.keep);
+        let _ = writeln!(
+            out,
+            "checkpoints every {every} in {store}, of which {keep} are kept; each row counts, through a crash:"
+        );
+        for node in &graph.nodes {
+            if let Some(guarantee) = guarantee(node) {
+                let _ = writeln!(out, "    {}: {guarantee}", node.name);
+            }
+        }
+    }
     out
+}
+
+/// Returns what a source or a sink guarantees in a job with checkpoints.
+fn guarantee(node: &Node) -> Option<Guarantee> {
+    // A checked graph has connectors that can be configured.
+    match &node.kind {
+        NodeKind::Source(source) => {
+            source.connector.configure::<ConfiguredSource>().ok().map(|source| source.guarantee)
+        }
+        NodeKind::Sink(sink) => sink.connector.configure::<ConfiguredSink>().ok().map(|sink| sink.guarantee),
+        _ => None,
+    }
 }
 
 /// Returns the graph as a tree: each source with its readers below.

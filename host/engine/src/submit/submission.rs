@@ -11,7 +11,7 @@ use crate::job::graph::{JobGraph, SinkNode};
 use crate::job::load::{Document, Loaded, Override, load};
 use crate::job::problem::Problem;
 use crate::job::spec;
-use flowgate_base::error::{Code, Coded, Error, Result};
+use flowgate_base::error::{Code, Coded, Result};
 use flowgate_base::schema::Schema;
 use flowgate_checkpoint::store::Stores;
 use flowgate_connect::sink::{Boundedness, SinkWriter};
@@ -152,10 +152,8 @@ impl Coded for Rejected {
 /// # Errors
 /// A source, a sink, a plugin or a store cannot be opened, or the system refuses threads. The store has checkpoints of the job.
 pub fn start(graph: JobGraph, plugins: &mut JobPlugins, open_sink: OpenSink<'_>) -> Result<RunningJob> {
-    match start_from(graph, plugins, open_sink, &Stores::default(), Beginning::New)? {
-        Started::Running(job) => Ok(job),
-        Started::HasEnded => Err(Error::internal("a job that begins has ended before")),
-    }
+    let limits = graph.limits.clone();
+    worker::start(graph, plugins.wall(&limits)?, open_sink)
 }
 
 /// Starts a job that takes checkpoints, or does not. `stores` are the kinds of stores that the caller knows; `beginning` says what
@@ -171,7 +169,7 @@ pub fn start_from(
     beginning: Beginning,
 ) -> Result<Started> {
     let limits = graph.limits.clone();
-    worker::start(graph, plugins.wall(&limits)?, open_sink, stores, beginning)
+    worker::start_from(graph, plugins.wall(&limits)?, open_sink, stores, beginning)
 }
 
 /// Opens a sink as the job says.

@@ -300,3 +300,34 @@ fn the_file_forgets_what_was_returned() {
         assert_eq!(left, Some(0));
     }
 }
+
+/// Goal: state without key columns, and state whose only key is null, come back.
+#[test]
+fn state_without_a_key_comes_back() {
+    for key in [Vec::new(), vec![Field::nullable("b", DataType::Boolean)], vec![Field::nullable("t", DataType::Text)]] {
+        let mut table = Table::in_store(Sums::default(), &store(u64::MAX), "sums", SlotKind::Window);
+        let row = table.row_of(Key::Nothing).unwrap();
+        table.values_mut().0[row as usize] = 7;
+        let parts = snapshot(&mut table.snapshots(&key), Extent::All);
+        let mut copy = Table::in_store(Sums::default(), &store(u64::MAX), "copy", SlotKind::Window);
+        copy.snapshots(&key).restore(&parts[0], &(0..256)).unwrap();
+        assert_eq!(copy.len(), 1);
+        let row = copy.row_of(Keys::of(&parts[0].columns()[2..2 + key.len()], 1).unwrap().get(0)).unwrap();
+        assert_eq!(copy.values().0[row as usize], 7, "{key:?}");
+    }
+}
+
+/// Goal: an entry that was removed does not come back because the rest of its map expired before the next snapshot.
+#[test]
+fn a_removed_entry_stays_removed_when_the_rest_expires() {
+    let mut slots = slots(SlotKind::Map, Some(100));
+    call(&mut slots, 0, |slots| slots.map_set(0, 0, b"old", Some(b"v")).unwrap());
+    call(&mut slots, 80, |slots| slots.map_set(0, 0, b"new", Some(b"v")).unwrap());
+    let mut parts = snapshot(&mut *slots.snapshots(0, &key()).unwrap(), Extent::Changed);
+    call(&mut slots, 80, |slots| slots.map_set(0, 0, b"new", None).unwrap());
+    call(&mut slots, 120, |slots| assert_eq!(slots.bytes(0, 0).unwrap(), 0));
+    parts.extend(snapshot(&mut *slots.snapshots(0, &key()).unwrap(), Extent::Changed));
+    let mut copy = self::slots(SlotKind::Map, Some(100));
+    parts.iter().for_each(|part| copy.snapshots(0, &key()).unwrap().restore(part, &(0..256)).unwrap());
+    call(&mut copy, 120, |slots| assert_eq!(slots.bytes(0, 0).unwrap(), 0));
+}

@@ -132,12 +132,20 @@ impl Kept for Panes {
         }
         match op.what {
             // In both ways to remove a table.
-            What::RemovePane if op.entry % 2 == 0 && self.tables.first_from(i64::MIN) == Some(op.pane) => {
+            What::RemovePane if op.entry.is_multiple_of(2) && self.tables.first_from(i64::MIN) == Some(op.pane) => {
                 self.tables.pop_before(op.pane + 1).unwrap();
             }
             What::RemovePane => _ = self.tables.remove(op.pane),
             What::Set => change(self.tables.entry(op.pane, 0).unwrap(), op, self.key_type),
-            _ => _ = self.tables.visit_one(op.pane, |table| Ok(change(table, op, self.key_type))).unwrap(),
+            _ => {
+                _ = self
+                    .tables
+                    .visit_one(op.pane, |table| {
+                        change(table, op, self.key_type);
+                        Ok(())
+                    })
+                    .unwrap()
+            }
         }
     }
 
@@ -152,7 +160,10 @@ impl Kept for Panes {
     fn view(&mut self, _: i64) -> View {
         let mut view = View::new();
         for pane in self.tables.numbers(i64::MIN..i64::MAX) {
-            let see = |table: &mut _| Ok(see(table, pane, self.key_type, &mut view));
+            let see = |table: &mut _| {
+                see(table, pane, self.key_type, &mut view);
+                Ok(())
+            };
             self.tables.visit_one(pane, see).unwrap();
         }
         view

@@ -93,6 +93,9 @@ pub(crate) enum Kind {
     Timers,
 }
 
+/// An entry, its value, and when it was written.
+type Entry = (Vec<u8>, Vec<u8>, i64);
+
 /// The state.
 #[derive(Debug, Clone)]
 pub(crate) struct Model {
@@ -100,7 +103,7 @@ pub(crate) struct Model {
     ttl_ms: Option<i64>,
     pub(crate) now_ms: i64,
     /// By pane and key: entries in order, with their values and the times of their writes.
-    entries: BTreeMap<(i64, u8), Vec<(Vec<u8>, Vec<u8>, i64)>>,
+    entries: BTreeMap<(i64, u8), Vec<Entry>>,
     /// Timers in the order in which they were set.
     timers: Vec<Timer>,
 }

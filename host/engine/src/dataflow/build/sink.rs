@@ -28,7 +28,12 @@ impl<S: Stage> Builder<'_, S> {
                     let job = Arc::clone(self.job);
                     let name = node.name.clone();
                     let bytes_max = self.graph.in_flight_bytes;
-                    (input, Box::new(move |wake| Box::new(Sink::new(&name, writer, metrics, job, &wake, bytes_max, writer_at))))
+                    (
+                        input,
+                        Box::new(move |wake| {
+                            Box::new(Sink::new(&name, writer, metrics, job, &wake, bytes_max, writer_at))
+                        }),
+                    )
                 } else {
                     (input, Box::new(|_| Box::new(Discard::new(metrics))))
                 }

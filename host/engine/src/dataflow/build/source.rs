@@ -9,7 +9,7 @@ use crate::dataflow::checkpoint::state::{AnyScalars, Owned};
 use crate::dataflow::engine::{Forward, MakeOperator, MakeSource, Route, Stage};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::shuffle::Target;
-use crate::dataflow::source::{Gate, InFlight, OpenSplit, SourceOperator};
+use crate::dataflow::source::{Gate, InFlight, OpenSplit, Share, SourceOperator};
 use crate::dataflow::split_metrics::NotedReader;
 use crate::job::graph::{EventTimeColumn, Node, NodeId};
 use crate::job::spec::OnError;
@@ -87,9 +87,9 @@ impl<S: Stage> Builder<'_, S> {
             let standing = job.metrics.standing(&node.name, me);
             let join = |group: &Arc<AlignmentGroup>| group.join(me, wake.waker(), Arc::clone(&standing));
             let alignment = alignment.filter(|_| reads).map(join);
-            let name = &node.name;
             let gate = Gate::new(limits, seat, standing);
-            Ok(SourceOperator::new(name, mine, ended, dead_letters, metrics, gate, alignment, job, me))
+            let share = Share { splits: mine, ended, worker: me };
+            Ok(SourceOperator::new(share, dead_letters, metrics, gate, alignment, job))
         });
         let edges = self.stage.source(&node.name, make)?;
         if splits.len() >= workers || self.graph.order_counts_behind(id) {

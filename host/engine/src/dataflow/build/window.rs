@@ -42,7 +42,13 @@ impl<S: Stage> Builder<'_, S> {
             let early = PreAggregate::new(plan, spec.windows, lateness_ms, spec.time, dead_letters, metrics, to);
             let name = format!("{} (before the shuffle)", node.name);
             let routes = [Route::Addressed, Route::Addressed, Route::Local];
-            let outputs = self.stage.add(&name, vec![(edge, Route::Local)], &routes, &Owned::Nothing, Box::new(|_| Box::new(early)))?;
+            let outputs = self.stage.add(
+                &name,
+                vec![(edge, Route::Local)],
+                &routes,
+                &Owned::Nothing,
+                Box::new(|_| Box::new(early)),
+            )?;
             let [rows, partials, errors] = <[S::Edge; 3]>::try_from(outputs)
                 .map_err(|_| Error::internal("an operator has other outputs than were requested"))?;
             debug_assert!([pre_aggregate::ROWS, pre_aggregate::PARTIALS, pre_aggregate::ERRORS] == [0, 1, 2]);
@@ -76,7 +82,8 @@ impl<S: Stage> Builder<'_, S> {
         if let Some(early) = early_errors {
             let both = vec![(outputs[ERRORS].clone(), Route::Local), (early, Route::Local)];
             let name = format!("{} (errors)", node.name);
-            let errors = self.stage.add(&name, both, &[Route::Local], &Owned::Nothing, Box::new(|_| Box::new(Forward)))?;
+            let errors =
+                self.stage.add(&name, both, &[Route::Local], &Owned::Nothing, Box::new(|_| Box::new(Forward)))?;
             outputs.splice(ERRORS..=ERRORS, errors);
         }
         Ok(outputs)

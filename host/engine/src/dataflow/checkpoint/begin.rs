@@ -89,7 +89,9 @@ fn check(graph: &JobGraph, checkpoint: &Checkpoint) -> Result<()> {
     for record in checkpoint.operators.iter().filter(|record| !record.fingerprint.is_null()) {
         match now.get(&record.name) {
             Some(fingerprint) if *fingerprint == record.fingerprint => {}
-            Some(_) => problems.push(format!("the state of `{}` was kept for other settings of the operator", record.name)),
+            Some(_) => {
+                problems.push(format!("the state of `{}` was kept for other settings of the operator", record.name))
+            }
             None => problems.push(format!("`{}` has state in the checkpoint and is not in the job", record.name)),
         }
     }

@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
@@ -24,9 +25,11 @@ use crate::dataflow::job_state::JobState;
 use crate::error::RunError;
 use crate::job::graph::{CheckpointSettings, JobGraph};
 use flowgate_base::clock;
-use flowgate_base::error::{Result, Retry};
+use flowgate_base::error::{Error, Result, Retry};
 use flowgate_base::id::Worker;
-use flowgate_checkpoint::{Attempt, Checkpoint, DataFile, OperatorRecord, Slot, SplitRecord, StagedFile, Staging, Stats};
+use flowgate_checkpoint::{
+    Attempt, Checkpoint, Compacted, DataFile, OperatorRecord, Slot, SplitRecord, StagedFile, Staging, Stats, compaction_is_due,
+};
 use flowgate_state::snapshot::Extent;
 
 /// The time between looks at the job while nothing is due.
@@ -74,7 +77,9 @@ pub(crate) struct Keeper {
     job: Arc<JobState>,
     link: Arc<Link>,
     facts: JobFacts,
-    attempt: Attempt,
+    attempt: Arc<Attempt>,
+    /// A thread that merges files of checkpoints.
+    compaction: Option<JoinHandle<Result<Option<Compacted>>>>,
     reports: Receiver<Report>,
     /// The files of the last checkpoint.
     files: Vec<DataFile>,
@@ -114,7 +119,8 @@ impl Keeper {
             job: Arc::clone(job),
             link: Arc::clone(link),
             facts,
-            attempt,
+            attempt: Arc::new(attempt),
+            compaction: None,
             reports,
             files,
             uploaded: Vec::new(),
@@ -190,7 +196,9 @@ impl Keeper {
     fn receive(&mut self, report: Report, collected: &mut Collected) -> Result<()> {
         match report {
             Report::Part { participant, slot, groups, part } => {
-                self.stage(&participant.operator, participant.worker, &slot, &groups, &part)
+                let staged = self.stage(&participant.operator, participant.worker, &slot, &groups, &part);
+                self.link.part_staged(part.get_array_memory_size() as u64);
+                staged
             }
             Report::Done { participant, checkpoint, word } => collected.done(participant, checkpoint, word),
             Report::Ended { participant, word } => {
@@ -261,7 +269,10 @@ impl Keeper {
             Err(error) if error.retry() == Retry::Later => {
                 self.has_failed = true;
                 self.job.checkpoint_status.failed(&error);
-                self.job.warn("checkpoint", format!("checkpoint {number} is not complete, the next one will be: {}", error.message));
+                self.job.warn(
+                    "checkpoint",
+                    format!("checkpoint {number} is not complete, the next one will be: {}", error.message),
+                );
                 Ok(())
             }
             Err(error) => Err(error),
@@ -274,7 +285,9 @@ impl Keeper {
         loop {
             match self.try_commit(number, words, ended) {
                 Ok(()) => return Ok(()),
-                Err(error) if error.retry() == Retry::Later && Instant::now() < until => std::thread::sleep(LAST_TRIED_EVERY),
+                Err(error) if error.retry() == Retry::Later && Instant::now() < until => {
+                    std::thread::sleep(LAST_TRIED_EVERY)
+                }
                 Err(error) => return Err(RunError::LastCheckpoint(error.message.clone()).into()),
             }
         }
@@ -286,7 +299,8 @@ impl Keeper {
             self.staged.extend(staging.finish()?);
         }
         self.note_committables(number, words);
-        let (bytes, rows) = self.staged.iter().fold((0, 0), |(bytes, rows), file| (bytes + file.bytes(), rows + file.rows()));
+        let (bytes, rows) =
+            self.staged.iter().fold((0, 0), |(bytes, rows), file| (bytes + file.bytes(), rows + file.rows()));
         self.upload()?;
         let began = self.begun.as_ref().map_or(reported, |begun| begun.at);
         let pause = self.link.take_pause();
@@ -302,11 +316,15 @@ impl Keeper {
         let mut files = self.files.clone();
         files.extend(self.uploaded.iter().cloned());
         // A job that has ended has no state.
-        let files = if ended { Vec::new() } else { files };
+        let mut files = if ended { Vec::new() } else { files };
+        self.apply_compaction(&mut files)?;
         let tick = self.begun.as_ref().map_or(self.link.first_tick(), |begun| begun.tick);
         let checkpoint = self.checkpoint(words, files.clone(), tick, ended, stats)?;
         let manifest = self.attempt.commit(checkpoint)?;
         self.files = files;
+        if let Some(checkpoint) = manifest.checkpoint().filter(|checkpoint| compaction_is_due(checkpoint)) {
+            self.start_compaction(checkpoint.clone());
+        }
         self.uploaded.clear();
         // The last commit is of everything.
         let number = if ended { u64::MAX } else { number };
@@ -326,7 +344,39 @@ impl Keeper {
             duration: began.elapsed(),
             pause,
         });
-        self.attempt.retire(self.facts.keep)
+        self.begun = None;
+        match self.attempt.retire(self.facts.keep) {
+            // What cannot be deleted now is deleted after the next checkpoint.
+            Err(error) if error.retry() == Retry::Later => Ok(()),
+            retired => retired,
+        }
+    }
+
+    /// Merges files of a checkpoint, on a thread of its own, if that is not going on already.
+    fn start_compaction(&mut self, checkpoint: Checkpoint) {
+        if self.compaction.is_some() {
+            return;
+        }
+        let (attempt, scratch) = (Arc::clone(&self.attempt), self.facts.scratch.clone());
+        let compact = move || attempt.compact(&checkpoint, &scratch);
+        // Without a thread now, there is one after a later checkpoint.
+        self.compaction = std::thread::Builder::new().name("compaction".into()).spawn(compact).ok();
+    }
+
+    /// Puts merged files in the place of those that they stand for, if the merge is complete. One that has failed is begun again after a
+    /// later checkpoint.
+    fn apply_compaction(&mut self, files: &mut Vec<DataFile>) -> Result<()> {
+        let Some(thread) = self.compaction.take_if(|thread| thread.is_finished()) else { return Ok(()) };
+        match thread.join() {
+            Ok(Ok(None)) => Ok(()),
+            Ok(Ok(Some(compacted))) if compacted.apply(files) => Ok(()),
+            Ok(Ok(Some(compacted))) => self.attempt.discard(&compacted.files),
+            Ok(Err(error)) => {
+                self.job.warn("checkpoint", format!("files of checkpoints are not merged: {}", error.message));
+                Ok(())
+            }
+            Err(_) => Err(Error::internal("the thread that merges files of checkpoints has panicked")),
+        }
     }
 
     /// Adds what the sinks have prepared.
@@ -377,7 +427,9 @@ impl Keeper {
             ended,
             operators: operators.collect(),
             sources,
-            sinks: sinks.map(|(sink, of)| (sink.clone(), of.iter().map(|(_, value)| value.clone()).collect())).collect(),
+            sinks: sinks
+                .map(|(sink, of)| (sink.clone(), of.iter().map(|(_, value)| value.clone()).collect()))
+                .collect(),
             files,
             stats,
         })

@@ -46,7 +46,13 @@ pub(crate) struct Link {
     pause_us: AtomicU64,
     /// The number of the checkpoint that has all state, if one was requested.
     whole: AtomicU64,
+    /// Bytes of parts that were reported and are not staged.
+    in_transit: AtomicU64,
 }
+
+/// Bytes of parts in transit over which workers wait before they take more: staging writes some 100 MB/s, so that this is a small part
+/// of a second.
+const IN_TRANSIT_BYTES_MAX: u64 = 16 << 20;
 
 /// A request for a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +82,7 @@ impl Link {
             active: AtomicBool::new(true),
             pause_us: AtomicU64::new(0),
             whole: AtomicU64::new(u64::MAX),
+            in_transit: AtomicU64::new(0),
         }
     }
 
@@ -112,6 +119,21 @@ impl Link {
     /// Sends a report. If nobody receives it any more, the job is at its end.
     pub(crate) fn report(&self, report: Report) {
         let _ = lock(&self.reports).send(report);
+    }
+
+    /// Notes that a part of this size has been reported.
+    pub(crate) fn part_sent(&self, bytes: u64) {
+        self.in_transit.fetch_add(bytes, Relaxed);
+    }
+
+    /// Notes that a part of this size has been staged.
+    pub(crate) fn part_staged(&self, bytes: u64) {
+        self.in_transit.fetch_sub(bytes, Relaxed);
+    }
+
+    /// Whether workers may take further parts.
+    pub(crate) fn has_room(&self) -> bool {
+        self.in_transit.load(Relaxed) < IN_TRANSIT_BYTES_MAX
     }
 
     /// Returns the state of an operator in the checkpoint from which the job continues.

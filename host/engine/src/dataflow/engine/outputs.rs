@@ -43,15 +43,15 @@ impl Outputs {
 
     /// Emits a signal to every receiver of every output.
     pub(crate) fn signal(&mut self, signal: Signal) {
-        self.to_all(&Message::Signal(signal));
+        self.broadcast(&Message::Signal(signal));
     }
 
     /// Sends the boundary of a checkpoint to every receiver of every output.
     pub(crate) fn boundary(&mut self, boundary: Boundary) {
-        self.to_all(&Message::Boundary(boundary));
+        self.broadcast(&Message::Boundary(boundary));
     }
 
-    fn to_all(&mut self, message: &Message) {
+    fn broadcast(&mut self, message: &Message) {
         for output in &mut self.outputs {
             let receivers = if output.route == Route::Addressed { self.workers } else { 1 };
             for worker in (0..receivers).map(Worker) {

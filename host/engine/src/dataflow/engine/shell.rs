@@ -138,6 +138,11 @@ impl Shell {
         self.snapshots.is_taking()
     }
 
+    /// Whether parts that were taken have to be staged first.
+    pub(in crate::dataflow) fn waits_for_staging(&self) -> bool {
+        self.snapshots.waits()
+    }
+
     /// The operator's name.
     pub(in crate::dataflow) fn name(&self) -> &str {
         &self.name

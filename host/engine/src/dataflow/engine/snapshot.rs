@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
 
 use super::operator::{Operator, Tick};
@@ -113,13 +114,20 @@ impl Snapshots {
         self.taking.is_some()
     }
 
+    /// Whether parts have to be staged before more are taken.
+    pub(super) fn waits(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| !link.has_room())
+    }
+
     /// Takes parts of the frozen state for a short time.
     pub(super) fn take_some(&mut self, operator: &mut dyn Operator) -> Result<()> {
-        if self.taking.is_none() {
+        if self.taking.is_none() || self.waits() {
             return Ok(());
         }
         let began = clock::monotonic();
-        self.take(operator, &|| began.elapsed() >= SLICE)?;
+        let link = self.link.clone();
+        let waits = || link.as_ref().is_some_and(|link| !link.has_room());
+        self.take(operator, &|| began.elapsed() >= SLICE || waits())?;
         self.link.iter().for_each(|link| link.note_pause(began.elapsed()));
         Ok(())
     }
@@ -131,9 +139,10 @@ impl Snapshots {
 
     fn take(&mut self, operator: &mut dyn Operator, is_over: &dyn Fn() -> bool) -> Result<()> {
         let (Some(link), Some(_)) = (&self.link, &self.taking) else { return Ok(()) };
-        let mut part = |slot: SlotName<'_>, layout: Layout, part| {
+        let mut part = |slot: SlotName<'_>, layout: Layout, part: RecordBatch| {
             let slot = PartOf { kind: slot.kind, name: slot.name.to_string(), layout };
             let groups = self.groups.clone();
+            link.part_sent(part.get_array_memory_size() as u64);
             link.report(Report::Part { participant: self.participant.clone(), slot, groups, part });
             Ok(())
         };
@@ -150,7 +159,10 @@ impl Snapshots {
     /// Reports that the operator has ended, with all rows.
     pub(super) fn end(&mut self) {
         if let Some(link) = self.link.take() {
-            link.report(Report::Ended { participant: self.participant.clone(), word: Word::Values(serde_json::Map::new()) });
+            link.report(Report::Ended {
+                participant: self.participant.clone(),
+                word: Word::Values(serde_json::Map::new()),
+            });
         }
     }
 }

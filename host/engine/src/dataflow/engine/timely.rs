@@ -221,7 +221,7 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
                     }
                 }
                 if shell.is_taking() {
-                    wake.now();
+                    if shell.waits_for_staging() { wake.after_ms(1) } else { wake.now() }
                 }
             }
         });

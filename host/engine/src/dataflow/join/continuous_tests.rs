@@ -8,8 +8,7 @@ use super::continuous::Continuous;
 use super::probe::Bound;
 use super::side::{JoinState, LEFT, NONE, RIGHT, emits_unmatched};
 use super::test_rows::{
-    JOINS, Out, Row, Step, batch, check_listed, drain, fields, layouts, memories, nested_loops, rows_of, sorted,
-    steps,
+    JOINS, Out, Row, Step, batch, check_listed, drain, fields, layouts, memories, nested_loops, rows_of, sorted, steps,
 };
 use crate::dataflow::window::shape::TIME_LIMIT_MS;
 use crate::job::spec::JoinType;

@@ -18,7 +18,7 @@ use super::window::Pane;
 use crate::dataflow::batch::Batch;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Field;
-use flowgate_state::key::{Keys, KeyGroups};
+use flowgate_state::key::{KeyGroups, Keys};
 use flowgate_state::snapshot::{Change, Extent, Layout, SlotState};
 
 /// The prefix of the columns of a row: names of columns have no dot, so that they differ from all others.

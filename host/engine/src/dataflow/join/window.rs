@@ -11,8 +11,8 @@ use super::matches::{MatchResult, match_whole};
 use super::piece_track::SideState;
 use super::pieces::{PieceNote, SidePieces, copied, may_be_views};
 use super::side::{Added, JoinState, Joined, LEFT, RIGHT, emits_unmatched};
-use crate::dataflow::checkpoint::state::{SlotName, StateVisitor, Watermark};
 use crate::dataflow::batch::{Batch, repeat_timestamp};
+use crate::dataflow::checkpoint::state::{SlotName, StateVisitor, Watermark};
 use crate::dataflow::window::aggregate::Times;
 use crate::dataflow::window::divide::{Divided, divide};
 use crate::dataflow::window::shape::Shape;
@@ -258,12 +258,8 @@ impl JoinState for WindowJoin {
         visit.scalars("windows", &mut Watermark(&mut fired_to))?;
         self.fired_to = fired_to.map(|time| time.0);
         for (side, name) in [(LEFT, "left"), (RIGHT, "right")] {
-            let mut pieces = SideState {
-                side,
-                pieces: &mut self.sides[side],
-                panes: &mut self.panes,
-                key_groups: self.key_groups,
-            };
+            let mut pieces =
+                SideState { side, pieces: &mut self.sides[side], panes: &mut self.panes, key_groups: self.key_groups };
             visit.slot(SlotName { kind: SlotKind::Join, name }, &mut pieces)?;
         }
         Ok(())

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::side::{JoinState, LEFT, RIGHT};
 use super::test_rows::{
-    JOINS, Out, Row, Step, batch, check_listed, drain, fields, layouts, memories, nested_loops, rows_of, sorted,
-    steps, two_columns,
+    JOINS, Out, Row, Step, batch, check_listed, drain, fields, layouts, memories, nested_loops, rows_of, sorted, steps,
+    two_columns,
 };
 use super::window::WindowJoin;
 use crate::dataflow::window::shape::Shape;

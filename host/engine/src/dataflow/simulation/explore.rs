@@ -261,7 +261,8 @@ impl Simulated {
             let schema: &Schema = &self.graph.node(node.inputs[0].node).outputs[node.inputs[0].output].schema;
             let of = rows.entry(node.name.clone()).or_default();
             let number = self.operators.iter().position(|operator| operator.name == node.name).expect("it was built");
-            let is_before = |envelope: &&Envelope| !(before_boundary && matches!(envelope.message, Message::Boundary(_)));
+            let is_before =
+                |envelope: &&Envelope| !(before_boundary && matches!(envelope.message, Message::Boundary(_)));
             for envelope in course[number].iter().flat_map(|ran| ran.sent[0].iter().take_while(is_before)) {
                 if let Message::Batch(batch) = &envelope.message {
                     let columns = batch.gather()?;
@@ -338,7 +339,9 @@ fn orders(channels: &[Channel], orders_max: usize, random: &mut Random) -> (Vec<
                         let merged = next.merge.receive(channel, *signal);
                         next.calls.extend(merged.map(|merged| (usize::MAX, 0, merged)));
                     }
-                    Message::Batch(_) | Message::Boundary(_) | Message::Control(_) => next.calls.push((channel, at, Signal::START)),
+                    Message::Batch(_) | Message::Boundary(_) | Message::Control(_) => {
+                        next.calls.push((channel, at, Signal::START))
+                    }
                 }
                 next.arrived[channel] += 1;
                 next.order.push(channel);

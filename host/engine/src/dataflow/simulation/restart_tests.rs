@@ -9,8 +9,8 @@ use super::job_tests::{job, rows};
 use super::script::{Act, Script, SplitScript};
 
 /// Bounds that a test has time for: orders up to the boundary, and after it.
-const BEFORE: Bounds = Bounds { orders_max: 60, courses_max: 12, seed: 1 };
-const AFTER: Bounds = Bounds { orders_max: 20, courses_max: 4, seed: 7 };
+const BEFORE: Bounds = Bounds { orders_max: 16, courses_max: 4, seed: 1 };
+const AFTER: Bounds = Bounds { orders_max: 6, courses_max: 2, seed: 7 };
 
 /// The rows of two sources in order, by split; splits have several batches, one, or none.
 fn splits() -> BTreeMap<&'static str, Vec<Script>> {
@@ -51,11 +51,16 @@ fn cut(splits: &BTreeMap<&'static str, Vec<Script>>, at: &[usize], workers: usiz
 fn continues(operators: &str, sinks: &str) {
     let (text, splits) = (job(operators, sinks), splits());
     let simulated = |workers: usize| Simulated::new(&text, workers, Path::new("."));
-    let whole = splits.iter().map(|(name, scripts)| (*name, vec![scripts.iter().flatten().cloned().collect::<Script>()]));
+    let whole =
+        splits.iter().map(|(name, scripts)| (*name, vec![scripts.iter().flatten().cloned().collect::<Script>()]));
     let mut in_order: BTreeMap<&str, Vec<Script>> = whole.collect();
     for scripts in in_order.values_mut() {
         let mut all: Vec<Vec<i64>> = Vec::new();
-        scripts[0].iter().for_each(|act| if let Act::Rows(rows) = act { all.extend(rows.iter().cloned()) });
+        scripts[0].iter().for_each(|act| {
+            if let Act::Rows(rows) = act {
+                all.extend(rows.iter().cloned())
+            }
+        });
         all.sort_unstable();
         scripts[0] = vec![Act::Rows(all)];
     }
@@ -77,7 +82,13 @@ fn continues(operators: &str, sinks: &str) {
                         of.extend(rows);
                         of.sort_unstable();
                     }
-                    assert_eq!(&all, expected, "cut at {at:?}, then {workers} workers; before: {:?}; {:?}", course.rows, course.checkpoint.0.get("last"));
+                    assert_eq!(
+                        &all,
+                        expected,
+                        "cut at {at:?}, then {workers} workers; before: {:?}; {:?}",
+                        course.rows,
+                        course.checkpoint.0.get("last")
+                    );
                 }
             }
         }
@@ -88,7 +99,10 @@ const OUT: &str = "  out: { input: last, blackhole: {} }\n";
 
 #[test]
 fn c1_rows_that_are_selected_and_united() {
-    continues("  some: { input: a, select: [t, k] }\n  more: { input: b, select: [t, k] }\n  last: { union: [some, more] }\n", OUT);
+    continues(
+        "  some: { input: a, select: [t, k] }\n  more: { input: b, select: [t, k] }\n  last: { union: [some, more] }\n",
+        OUT,
+    );
 }
 
 #[test]
@@ -96,8 +110,7 @@ fn c1_window_joins() {
     let late = "  late: { input: last.late, blackhole: {} }\n";
     for join in ["inner", "left", "full"] {
         for window in ["tumbling: 4ms", "sliding: 4ms, every: 2ms"] {
-            let operators =
-                format!("  last: {{ inputs: [a, b], key: [k], join: {join}, window: {{ {window} }} }}\n");
+            let operators = format!("  last: {{ inputs: [a, b], key: [k], join: {join}, window: {{ {window} }} }}\n");
             continues(&operators, &format!("{OUT}{late}"));
         }
     }
@@ -111,8 +124,9 @@ fn with_late() -> String {
 fn c1_windows_in_time_with_and_without_a_key() {
     for key in ["key: [k], ", ""] {
         for window in ["tumbling: 4ms", "sliding: 4ms, every: 2ms", "sliding: 5ms, every: 2ms"] {
-            let operators =
-                format!("  last: {{ input: a, {key}window: {{ {window} }}, aggregate: {{ n: count(), s: sum(v), m: max(v) }} }}\n");
+            let operators = format!(
+                "  last: {{ input: a, {key}window: {{ {window} }}, aggregate: {{ n: count(), s: sum(v), m: max(v) }} }}\n"
+            );
             continues(&operators, &with_late());
         }
     }
@@ -121,7 +135,8 @@ fn c1_windows_in_time_with_and_without_a_key() {
 #[test]
 fn c1_sessions_and_global_windows() {
     for window in ["session: 3ms", "global: {}"] {
-        let operators = format!("  last: {{ input: a, key: [k], window: {{ {window} }}, aggregate: {{ n: count() }} }}\n");
+        let operators =
+            format!("  last: {{ input: a, key: [k], window: {{ {window} }}, aggregate: {{ n: count() }} }}\n");
         continues(&operators, &with_late());
     }
 }

@@ -87,7 +87,8 @@ pub(in crate::dataflow) fn messages(
         }
     }
     let mut watermark = START_OF_TIME;
-    for (number, (split, assigner)) in splits.iter().zip(&mut assigners).enumerate().filter(|(_, (s, _))| !s.has_ended) {
+    for (number, (split, assigner)) in splits.iter().zip(&mut assigners).enumerate().filter(|(_, (s, _))| !s.has_ended)
+    {
         for (step, act) in split.acts.iter().enumerate() {
             let now = ProcessingTime(step as i64 * 10);
             match act {
@@ -112,7 +113,7 @@ pub(in crate::dataflow) fn messages(
                     continue;
                 }
             }
-            watermark = tell(number, assigner.as_ref().map_or(Signal::START, Assigner::signal), &mut out);
+            tell(number, assigner.as_ref().map_or(Signal::START, Assigner::signal), &mut out);
         }
         let last = assigner.as_ref().map_or(START_OF_TIME, |assigner| assigner.signal().watermark);
         watermark = tell(number, Signal::ended(last), &mut out);

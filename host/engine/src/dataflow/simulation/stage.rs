@@ -78,12 +78,7 @@ impl Earlier for OfOperator<'_> {
         self.0.iter().map(|snapshot| &snapshot.values).collect()
     }
 
-    fn parts(
-        &self,
-        name: SlotName<'_>,
-        groups: &Range<u32>,
-        restore: RestorePart<'_>,
-    ) -> Result<()> {
+    fn parts(&self, name: SlotName<'_>, groups: &Range<u32>, restore: RestorePart<'_>) -> Result<()> {
         let parts = self.0.iter().flat_map(|snapshot| &snapshot.parts);
         let mut parts = parts.filter(|(slot, ..)| (slot.kind, slot.name.as_str()) == (name.kind, name.name));
         parts.try_for_each(|(_, of, part)| restore(part, &both(of, groups)))
@@ -226,7 +221,11 @@ pub(super) fn run(
                 assert!(snapshot.is_none() && checkpoint == BOUNDARY.checkpoint, "C2: one snapshot");
                 snapshot = Some(Snapshot { values, parts: std::mem::take(&mut parts) });
             }
-            Report::Done { .. } | Report::Ended { .. } | Report::Took { .. } | Report::Committed { .. } | Report::Look => {}
+            Report::Done { .. }
+            | Report::Ended { .. }
+            | Report::Took { .. }
+            | Report::Committed { .. }
+            | Report::Look => {}
         }
     }
     Ran { sent: sent.0, snapshot }

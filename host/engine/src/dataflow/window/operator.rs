@@ -289,7 +289,7 @@ impl Operator for WindowOperator {
         self.ended = true;
         if complete {
             self.windows.advance(END_OF_TIME);
-        } else {
+        } else if self.job.checkpoints.is_none() {
             self.metrics.open_groups.fetch_add(self.windows.open_groups() as u64, Relaxed);
         }
         self.emit_next(out)

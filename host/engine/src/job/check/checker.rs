@@ -103,7 +103,9 @@ fn graph(job: &Job, around: &Surroundings, nodes: Vec<Node>) -> JobGraph {
             every_ms: checkpoint.every.map_or(CHECKPOINT_EVERY_MS, |every| every.0),
             store: match checkpoint.store.contains("://") {
                 true => checkpoint.store.clone(),
-                false => around.base.join(&checkpoint.store).components().collect::<PathBuf>().to_string_lossy().into_owned(),
+                false => {
+                    around.base.join(&checkpoint.store).components().collect::<PathBuf>().to_string_lossy().into_owned()
+                }
             },
             keep: checkpoint.keep.unwrap_or(CHECKPOINTS_KEPT),
         }),

@@ -40,6 +40,15 @@ pub(super) fn check_sources(checker: &mut Checker<'_>) {
 
 fn check_source(checker: &mut Checker<'_>, name: &str, source: &spec::Source, at: &At) -> Option<Node> {
     let (connector, configured) = check_connector::<ConfiguredSource>(checker, &source.connectors, name, at)?;
+    if checker.job.checkpoint.is_some()
+        && let Some(reason) = configured.source.refuses_checkpoints()
+    {
+        let problem = Problem::error(
+            at.field(&connector.name),
+            format!("a job with `checkpoint:` cannot have this source: {reason}"),
+        );
+        checker.error(problem.on_key().help("leave `checkpoint:` out, or read from files"));
+    }
     let schema = Schema::clone(&configured.source.schema());
     let event_time = match &source.event_time {
         Some(wanted) => Some(column::event_time(checker, wanted, &schema, name, at)?),
