@@ -12,6 +12,8 @@ pub(crate) struct Case {
     pub(crate) sources: String,
     /// The operators: the name, and the settings as YAML.
     pub(crate) operators: Vec<(&'static str, String)>,
+    /// Operators that others read, without a sink.
+    pub(crate) inner: Vec<(&'static str, String)>,
     /// Further sinks: the name, which is also the folder's, and the input.
     pub(crate) side_outputs: Vec<(&'static str, &'static str)>,
     /// The memory for state.
@@ -26,12 +28,26 @@ impl Case {
     /// Creates a case without files, with memory for all state.
     pub(crate) fn new(name: &'static str, sources: impl Into<String>, operators: Vec<(&'static str, String)>) -> Self {
         let timed = operators.iter().map(|(name, _)| *name).collect();
-        Case { name, sources: sources.into(), operators, side_outputs: vec![], memory: "1GiB", timed, files: vec![] }
+        Case {
+            name,
+            sources: sources.into(),
+            operators,
+            inner: vec![],
+            side_outputs: vec![],
+            memory: "1GiB",
+            timed,
+            files: vec![],
+        }
     }
 
     /// Creates a folder with its job and its files.
     pub(crate) fn folder(&self, checkpoint: bool) -> Folder {
-        let folder = Folder::with_job(&self.job(checkpoint));
+        let mut job = self.job(checkpoint);
+        if !checkpoint {
+            // An undisturbed run needs no time in which it could be killed.
+            job = job.lines().filter(|line| !line.trim_start().starts_with("rate:")).collect::<Vec<_>>().join("\n");
+        }
+        let folder = Folder::with_job(&job);
         for (name, content) in &self.files {
             folder.write(name, content);
         }
@@ -51,7 +67,7 @@ impl Case {
             job += "checkpoint: { every: 20ms, store: store, keep: 3 }\n";
         }
         job += &format!("state: {{ memory: {} }}\nsources:\n{}operators:\n", self.memory, self.sources);
-        for (name, settings) in &self.operators {
+        for (name, settings) in self.inner.iter().chain(&self.operators) {
             job += &format!("  {name}: {settings}\n");
         }
         for name in &self.timed {

@@ -43,7 +43,9 @@ impl Kills {
 /// The longest time that an attempt works before the instant of its kill is sought.
 const WORK_MAX: Duration = Duration::from_millis(300);
 /// The longest time for which an instant within a checkpoint is awaited.
-const AIM_MAX: Duration = Duration::from_secs(5);
+const AIM_MAX: Duration = Duration::from_millis(700);
+/// The longest time for which an instant between a manifest and its sinks is awaited. It lasts for some renames.
+const COMMIT_MAX: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Kills a case's job `planned` times. Compares its output with that of an undisturbed run, whenever it has come to its end.
@@ -122,8 +124,10 @@ fn attempt(case: &Case, folder: &Folder, chance: &mut Chance, kills: &mut Kills)
         if let Some(elapsed) = claimed.map(|at| at.elapsed())
             && elapsed >= work
         {
-            let is_there = if to_commit { is_before_commit(folder.path(), &path) } else { now.is_in_checkpoint(&old) };
-            if anywhere || is_there || elapsed > AIM_MAX {
+            let aims_at_commit = to_commit && elapsed < work + COMMIT_MAX;
+            let is_there =
+                if aims_at_commit { is_before_commit(folder.path(), &path) } else { now.is_in_checkpoint(&old) };
+            if anywhere || is_there || elapsed > work + AIM_MAX {
                 break;
             }
         }

@@ -1,0 +1,258 @@
+//! Jobs with checkpoints that are stopped, started again, started twice, or whose store is away or damaged.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use harness::{Ended, Flowgate, Folder, Running, Signal, cpu_ticks};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Ten seconds of event time in about a second, in windows and as they are.
+const JOB: &str = "\
+job: restarts
+checkpoint: { every: 20ms, store: store, keep: 3 }
+sources:
+  a:
+    generator:
+      rows: 10000
+      rate: 8000
+      batch_rows: 100
+      columns: { at: { time: { start: \"2026-01-01T00:00:00Z\" } }, k: { int: { min: 0, max: 9 } }, n: { sequence: {} } }
+    event_time: { column: at }
+operators:
+  sums: { input: a, key: [k], window: { tumbling: 4s }, aggregate: { n: count(), s: sum(n) } }
+sinks:
+  out: { input: sums, file: { path: out/ } }
+  all: { input: a, file: { path: all.jsonl } }
+";
+
+fn start(folder: &Folder, parallelism: &str, more: &[&str]) -> Running {
+    let arguments = [&["run", "job.yaml", "--no-control", "-p", parallelism], more].concat();
+    Flowgate::new(folder.path(), &arguments).start()
+}
+
+#[track_caller]
+fn run(folder: &Folder, more: &[&str], code: i32) -> Ended {
+    start(folder, "2", more).wait().expect(code)
+}
+
+/// Returns the rows of both sinks, sorted.
+fn output(folder: &Folder) -> (Vec<String>, Vec<String>) {
+    let sorted = |text: String| {
+        let mut rows: Vec<String> = text.lines().map(str::to_owned).collect();
+        rows.sort_unstable();
+        rows
+    };
+    let parts = names(folder, "out").into_iter().filter(|name| name.starts_with("part-"));
+    let parts = parts.map(|name| folder.read(&format!("out/{name}"))).collect();
+    (sorted(parts), sorted(folder.read("all.jsonl")))
+}
+
+/// Returns what an undisturbed run without checkpoints writes.
+fn expected() -> (Vec<String>, Vec<String>) {
+    let job: Vec<&str> = JOB.lines().filter(|line| !line.contains("checkpoint:") && !line.contains("rate:")).collect();
+    let folder = Folder::with_job(&job.join("\n"));
+    run(&folder, &[], 0);
+    let output = output(&folder);
+    assert_eq!((output.0.len(), output.1.len()), (30, 10_000));
+    output
+}
+
+fn names(folder: &Folder, of: &str) -> Vec<String> {
+    let entries = fs::read_dir(folder.join(of)).into_iter().flatten().filter_map(Result::ok);
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Returns the names of the manifests, oldest first.
+fn manifests(folder: &Folder) -> Vec<String> {
+    names(folder, "store").into_iter().filter(|name| name.starts_with("manifest-")).collect()
+}
+
+#[track_caller]
+fn wait_until(what: &str, it_is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !it_is_so() {
+        assert!(start.elapsed() < PATIENCE, "{what}");
+        sleep(Duration::from_millis(1));
+    }
+}
+
+/// Starts the job and returns when it has committed `count` checkpoints more.
+fn start_and_wait(folder: &Folder, more: &[&str], count: usize) -> Running {
+    let before = manifests(folder).last().cloned();
+    let running = start(folder, "2", more);
+    wait_until("no checkpoint", || {
+        let now = manifests(folder);
+        now.iter().filter(|name| before.as_ref().is_none_or(|before| *name > before)).count() > count
+    });
+    running
+}
+
+fn stops_with_a_checkpoint(signal: Signal) {
+    let expected = expected();
+    let folder = Folder::with_job(JOB);
+    let mut stops = 0;
+    for parallelism in ["1", "3", "2", "4"] {
+        let mut running = start(&folder, parallelism, &["--resume"]);
+        running.wait_until_it_handles(signal);
+        sleep(Duration::from_millis(100));
+        if running.has_ended() {
+            running.wait().expect(0);
+            break;
+        }
+        running.signal(signal);
+        running.wait().expect(0);
+        stops += 1;
+    }
+    run(&folder, &["--resume"], 0);
+    assert!(stops >= 2, "{stops} stops");
+    assert!(output(&folder) == expected, "{:?}", output(&folder).0);
+}
+
+/// Ctrl-C ends with a checkpoint: a resumed job loses nothing and repeats nothing, of open windows neither.
+#[test]
+fn an_interrupt_ends_with_a_checkpoint() {
+    stops_with_a_checkpoint(Signal::INT);
+}
+
+#[test]
+fn a_termination_ends_with_a_checkpoint() {
+    stops_with_a_checkpoint(Signal::TERM);
+}
+
+/// A job that has ended is not run again, unless that is said; without a flag, both ways on are named.
+#[test]
+fn a_job_that_has_ended() {
+    let expected = expected();
+    let folder = Folder::with_job(JOB);
+    run(&folder, &[], 0);
+    assert_eq!(output(&folder), expected);
+    let before = (names(&folder, "store"), names(&folder, "out"));
+    run(&folder, &["--resume"], 0).saying("`restarts` has ended, by its last checkpoint; --fresh runs it again");
+    let refused = start(&folder, "2", &[]).wait();
+    assert_ne!(refused.code(), Some(0));
+    refused.saying("--resume continues from the newest one").saying("--fresh begins from the start");
+    assert_eq!((names(&folder, "store"), names(&folder, "out")), before);
+    assert_eq!(output(&folder), expected);
+
+    let job = JOB.replace("rows: 10000", "rows: 5000");
+    folder.write("job.yaml", job);
+    run(&folder, &["--fresh"], 0);
+    let (windows, rows) = output(&folder);
+    assert_eq!((windows.len(), rows.len()), (20, 5_000), "the earlier output is replaced");
+}
+
+/// Neither another job nor another window length continues from a checkpoint, and the checkpoint stays.
+#[test]
+fn a_job_that_does_not_fit_its_checkpoint() {
+    let expected = expected();
+    let folder = Folder::with_job(JOB);
+    let running = start_and_wait(&folder, &[], 2);
+    running.signal(Signal::KILL);
+    running.wait();
+    for (from, to, said) in [("job: restarts", "job: other", "FG0806"), ("tumbling: 4s", "tumbling: 5s", "`sums`")] {
+        folder.write("job.yaml", JOB.replace(from, to));
+        let refused = start(&folder, "2", &["--resume"]).wait();
+        assert_ne!(refused.code(), Some(0));
+        refused.saying(said);
+    }
+    folder.write("job.yaml", JOB);
+    run(&folder, &["--resume"], 0);
+    assert_eq!(output(&folder).0, expected.0);
+}
+
+/// A second attempt takes over from one that runs still: the first one ends, and no row appears twice.
+#[test]
+fn a_second_attempt_fences_the_first() {
+    let folder = Folder::with_job(&JOB.replace("  all: { input: a, file: { path: all.jsonl } }\n", ""));
+    folder.write("all.jsonl", "");
+    let first = start_and_wait(&folder, &[], 2);
+    let second = start(&folder, "3", &["--resume"]);
+    let first = first.wait();
+    assert_ne!(first.code(), Some(0));
+    first.saying("FG0803");
+    second.wait().expect(0);
+    assert_eq!(output(&folder).0, expected().0);
+}
+
+/// A store that is away does not end the job, and later checkpoints are committed.
+#[test]
+fn a_store_that_is_away_for_a_second() {
+    let folder = Folder::with_job(&JOB.replace("rate: 8000", "rate: 4000"));
+    let mut running = start_and_wait(&folder, &[], 2);
+    fs::rename(folder.join("store"), folder.join("away")).unwrap();
+    folder.write("store", "in the way");
+    sleep(Duration::from_secs(1));
+    assert!(!running.has_ended(), "{}", running.said());
+    fs::remove_file(folder.join("store")).unwrap();
+    fs::rename(folder.join("away"), folder.join("store")).unwrap();
+    let before = manifests(&folder).len();
+    wait_until("no later checkpoint", || manifests(&folder).len() > before || !running.said().is_empty());
+    running.signal(Signal::KILL);
+    running.wait();
+    run(&folder, &["--resume"], 0);
+    assert!(output(&folder) == expected());
+}
+
+/// A job without new rows takes no checkpoints, and hardly any processor time.
+#[test]
+fn an_idle_job_takes_no_checkpoints() {
+    let folder = Folder::with_job(
+        "\
+job: idle
+checkpoint: { every: 50ms, store: store, keep: 3 }
+sources: { lines: { file: { path: in.log, follow: true } } }
+operators: { counts: { input: lines, key: [text], window: { global: {} }, aggregate: { n: count() } } }
+sinks: { out: { input: counts, file: { path: out/ } }, all: { input: lines, file: { path: all.jsonl } } }
+",
+    );
+    folder.write("in.log", "one\n");
+    let running = start_and_wait(&folder, &[], 1);
+    wait_until("the row", || folder.join("all.jsonl").exists() && !folder.read("all.jsonl").is_empty());
+    sleep(Duration::from_secs(1));
+    let before = (manifests(&folder), cpu_ticks(running.pid()));
+    sleep(Duration::from_secs(2));
+    let taken = cpu_ticks(running.pid()) - before.1;
+    println!("idle with checkpoints: {taken} ticks");
+    assert_eq!(manifests(&folder), before.0);
+    assert!(taken <= 2, "{taken} ticks of processor time while idle");
+    running.signal(Signal::INT);
+    running.wait().expect(0);
+}
+
+/// The file of a sink that grows has exactly the rows, after kills too.
+#[test]
+fn one_file_after_kills() {
+    let expected = expected();
+    let folder = Folder::with_job(JOB);
+    for _ in 0..3 {
+        let running = start_and_wait(&folder, &["--resume"], 3);
+        running.signal(Signal::KILL);
+        running.wait();
+    }
+    run(&folder, &["--resume"], 0);
+    let (windows, rows) = output(&folder);
+    assert_eq!(windows, expected.0);
+    assert!(rows == expected.1, "{} rows", rows.len());
+}
+
+/// A damaged newest manifest: the checkpoint before it is used, and the job says so.
+#[test]
+fn a_damaged_manifest() {
+    let expected = expected();
+    let folder = Folder::with_job(JOB);
+    let running = start_and_wait(&folder, &[], 4);
+    running.signal(Signal::KILL);
+    running.wait();
+    let newest = format!("store/{}", manifests(&folder).last().unwrap());
+    let mut bytes = fs::read(folder.join(&newest)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    folder.write(&newest, bytes);
+    run(&folder, &["--resume"], 0).saying("warning: ").saying("cannot be used");
+    assert!(output(&folder) == expected);
+}
