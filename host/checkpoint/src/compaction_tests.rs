@@ -135,6 +135,35 @@ fn restore(store: &Store, checkpoint: &Checkpoint, groups: RangeInclusive<u16>, 
     }
 }
 
+/// Returns the state of a checkpoint as [`Reader::merged`] has it.
+fn state_of(store: &Store, checkpoint: &Checkpoint) -> State {
+    let mut state = State::new();
+    for rows in Reader::new(store, checkpoint).merged(&slot()) {
+        let rows = rows.unwrap();
+        let of = |at: usize| rows.column(at).as_primitive::<Int64Type>().clone();
+        let (panes, keys, entries, values) = (of(1), rows.column(2).as_string::<i32>().clone(), of(3), of(4));
+        for row in 0..rows.num_rows() {
+            let place = (panes.value(row), keys.value(row).to_owned(), entries.value(row));
+            assert_eq!(state.insert(place, values.value(row)), None, "a row is there twice");
+        }
+    }
+    state
+}
+
+/// Returns how two states differ, entry by entry.
+fn difference(before: &State, after: &State) -> Difference {
+    let mut difference = Difference::default();
+    for (place, value) in after {
+        match before.get(place) {
+            None => difference.added += 1,
+            Some(old) if old == value => difference.same += 1,
+            Some(_) => difference.changed += 1,
+        }
+    }
+    difference.removed = before.keys().filter(|place| !after.contains_key(*place)).count() as u64;
+    difference
+}
+
 /// Merges the files of a checkpoint as compaction and savepoints do.
 fn merged(attempt: &Attempt, checkpoint: &Checkpoint, folder: &std::path::Path, deltas: bool) -> Vec<DataFile> {
     if !deltas {
@@ -155,6 +184,7 @@ proptest! {
         let store = Store::new(Folder::open(folder.path()).unwrap());
         let (attempt, _) = Attempt::begin(&store, "job", Start::Newest).unwrap();
         let mut model = State::new();
+        let mut first = None;
         let mut changed = [Vec::new(), Vec::new()];
         let mut checkpoint = Checkpoint { key_groups: GROUPS.into(), parallelism: 2, ..Checkpoint::default() };
         for step in steps.into_iter().chain([Step::Checkpoint]) {
@@ -176,6 +206,7 @@ proptest! {
                         }
                     }
                     attempt.commit(checkpoint.clone()).unwrap();
+                    first.get_or_insert_with(|| (checkpoint.clone(), model.clone()));
                 }
                 Step::Compact => {
                     checkpoint.files = merged(&attempt, &checkpoint, folder.path(), deltas);
@@ -184,6 +215,10 @@ proptest! {
             }
         }
         Reader::new(&store, &checkpoint).verify().unwrap();
+        prop_assert_eq!(&state_of(&store, &checkpoint), &model);
+        let (first, first_model) = first.unwrap();
+        let found = Difference::of(&slot(), Reader::new(&store, &first), Reader::new(&store, &checkpoint)).unwrap();
+        prop_assert_eq!(found, difference(&first_model, &model));
         for workers in [1, 2, 3, 7] {
             let mut state = State::new();
             for groups in ranges(workers) {

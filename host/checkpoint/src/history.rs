@@ -154,3 +154,32 @@ pub(crate) fn check_files(store: &Store, checkpoint: &Checkpoint) -> Result<()> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attempt::{Attempt, Start};
+    use crate::store::Folder;
+
+    /// A savepoint stays in the store when its number has been passed, and is found.
+    #[test]
+    fn savepoints_that_were_passed_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(Folder::open(folder.path()).unwrap());
+        let (attempt, _) = Attempt::begin(&store, "job", Start::Newest).unwrap();
+        let named = |name: &str| Checkpoint { savepoint: Some(name.into()), key_groups: 1, ..Checkpoint::default() };
+        let plain = Checkpoint { key_groups: 1, ..Checkpoint::default() };
+        let mut savepoints = Vec::new();
+        for name in ["a", "b"] {
+            savepoints.insert(0, attempt.commit(named(name)).unwrap().number);
+            for _ in 0..5 {
+                attempt.commit(plain.clone()).unwrap();
+                attempt.retire(1).unwrap();
+            }
+        }
+        let history = History::read(&store).unwrap();
+        assert!(history.entries().iter().all(|entry| !savepoints.contains(&entry.number)));
+        let found = history.earlier_savepoints(&store).unwrap();
+        assert_eq!(found.iter().map(|entry| entry.number).collect::<Vec<_>>(), savepoints);
+    }
+}

@@ -18,7 +18,7 @@ Examples:
   flowgate checkpoint diff ./checkpoints 11 12 --json | jq '.slots[] | select(.added > 0)'
 
 Compares what the checkpoints restore to: rows of state by operator and slot, positions of sources, and the values that workers have \
-outside of slots, such as watermarks.";
+outside of slots, such as watermarks. Ticks always grow, and are in --json alone.";
 
 /// Arguments of `flowgate checkpoint diff`.
 #[derive(Debug, Args)]
@@ -84,8 +84,8 @@ fn positions(checkpoint: &Checkpoint) -> BTreeMap<Vec<String>, Value> {
     for (source, splits) in &checkpoint.sources {
         for SplitRecord { split, position, ended, .. } in splits {
             let position = position.clone().unwrap_or(Value::Null);
-            let shown = if *ended { json!({ "ended": true, "position": position }) } else { position };
-            found.insert(vec![source.clone(), split.clone()], shown);
+            insert(&mut found, &[source, split], "position", position);
+            insert(&mut found, &[source, split], "ended", json!(ended));
         }
     }
     found
@@ -97,11 +97,45 @@ fn values(checkpoint: &Checkpoint) -> BTreeMap<Vec<String>, Value> {
     for OperatorRecord { name, scalars, .. } in &checkpoint.operators {
         for (worker, values) in scalars.iter().enumerate() {
             for (value, content) in values.as_object().into_iter().flatten() {
-                found.insert(vec![name.clone(), worker.to_string(), value.clone()], content.clone());
+                insert(&mut found, &[name, &worker.to_string()], value, content.clone());
             }
         }
     }
     found
+}
+
+/// Inserts the values of nested objects one by one, under names such as `position.offset`.
+fn insert(found: &mut BTreeMap<Vec<String>, Value>, place: &[&str], name: &str, value: Value) {
+    match value {
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                insert(found, place, &format!("{name}.{field}"), value);
+            }
+        }
+        value => {
+            let place = place.iter().copied().chain([name]);
+            found.insert(place.map(String::from).collect(), value);
+        }
+    }
+}
+
+/// Merges the changes that several workers have in common: the worker of such a place is a list. Leaves out ticks, which always grow.
+fn by_workers(values: &[Change]) -> Vec<Change> {
+    let mut merged: Vec<Change> = Vec::new();
+    for (place, before, after) in values.iter().filter(|(place, ..)| place.last().is_none_or(|name| !is_tick(name))) {
+        let same = merged.iter_mut().find(|(known, b, a)| {
+            (known.first(), known.last(), &*b, &*a) == (place.first(), place.last(), before, after)
+        });
+        match (same, place.get(1)) {
+            (Some((known, ..)), Some(worker)) => known[1] += &format!(",{worker}"),
+            _ => merged.push((place.clone(), before.clone(), after.clone())),
+        }
+    }
+    merged
+}
+
+fn is_tick(name: &str) -> bool {
+    name.rsplit('.').next() == Some("tick")
 }
 
 fn text(slots: &[(Slot, Difference)], positions: &[Change], values: &[Change], cells: Option<u16>) -> String {
@@ -121,8 +155,8 @@ fn text(slots: &[(Slot, Difference)], positions: &[Change], values: &[Change], c
         let json = |value: &Option<Value>| value.as_ref().map_or_else(|| "-".into(), Value::to_string);
         place.iter().cloned().chain([json(before), json(after)]).collect()
     };
-    table(&["source", "split", "position before", "after"], positions.iter().map(change).collect());
-    table(&["operator", "worker", "value", "before", "after"], values.iter().map(change).collect());
+    table(&["source", "split", "value", "before", "after"], positions.iter().map(change).collect());
+    table(&["operator", "worker", "value", "before", "after"], by_workers(values).iter().map(change).collect());
     match tables.is_empty() {
         true => "nothing differs\n".into(),
         false => tables.join("\n"),
@@ -153,11 +187,17 @@ mod tests {
     use super::*;
 
     fn split(name: &str, position: u64) -> SplitRecord {
-        SplitRecord { split: name.into(), position: Some(json!(position)), event_time: None, ended: false }
+        SplitRecord {
+            split: name.into(),
+            position: Some(json!({ "offset": position })),
+            event_time: None,
+            ended: false,
+        }
     }
 
     fn checkpoint(splits: Vec<SplitRecord>, watermarks: &[i64]) -> Checkpoint {
-        let scalars = watermarks.iter().map(|at| json!({ "watermark": at })).collect();
+        let shell = |at: &i64| json!({ "shell": { "forwarded": at, "tick": at * 2 } });
+        let scalars = watermarks.iter().map(shell).collect();
         let record = OperatorRecord { name: "counts".into(), fingerprint: Value::Null, scalars };
         Checkpoint { operators: vec![record], sources: [("lines".into(), splits)].into(), ..Checkpoint::default() }
     }
@@ -165,19 +205,23 @@ mod tests {
     #[test]
     fn what_moved_and_changed_is_shown() {
         let ended = SplitRecord { ended: true, ..split("b", 4) };
-        let before = checkpoint(vec![split("a", 1), split("b", 4), split("c", 9)], &[5, 6]);
-        let after = checkpoint(vec![split("a", 2), ended, split("c", 9)], &[5, 7]);
+        let before = checkpoint(vec![split("a", 1), split("b", 4), split("c", 9)], &[5, 5, 6]);
+        let after = checkpoint(vec![split("a", 2), ended, split("d", 9)], &[7, 7, 6]);
         let moved = changes(&positions(&before), &positions(&after));
         let changed = changes(&values(&before), &values(&after));
-        assert_eq!(
-            text(&[], &moved, &changed, None),
-            "source  split  position before  after\n\
-             lines   a                    1  2\n\
-             lines   b                    4  {\"ended\":true,\"position\":4}\n\
-             \n\
-             operator  worker  value      before  after\n\
-             counts         1  watermark       6      7\n"
-        );
+        let lines = [
+            "source  split  value            before  after",
+            "lines   a      position.offset  1       2",
+            "lines   b      ended            false   true",
+            "lines   c      ended            false   -",
+            "lines   c      position.offset  9       -",
+            "lines   d      ended            -       false",
+            "lines   d      position.offset  -       9",
+            "",
+            "operator  worker  value            before  after",
+            "counts       0,1  shell.forwarded       5      7",
+        ];
+        assert_eq!(text(&[], &moved, &changed, None).lines().collect::<Vec<_>>(), lines);
         assert_eq!(text(&[], &changes(&positions(&before), &positions(&before)), &[], None), "nothing differs\n");
     }
 }

@@ -127,21 +127,12 @@ fn text(chosen: &Chosen, note: Option<&str>, now_ms: i64, cells: Option<u16>) ->
     text
 }
 
-/// Returns a row for each slot, and one for each operator that has values outside of slots alone.
+/// Returns a row for each slot.
 fn operators(checkpoint: &Checkpoint) -> Vec<Vec<String>> {
-    let stored = stored(checkpoint);
-    let mut rows: Vec<Vec<String>> = stored
-        .iter()
-        .map(|Stored { slot, rows, bytes: size }| {
-            vec![slot.operator.clone(), slot.kind.clone(), slot.slot.clone(), whole(*rows), bytes(*size)]
-        })
-        .collect();
-    for record in &checkpoint.operators {
-        if stored.iter().all(|stored| stored.slot.operator != record.name) {
-            rows.push(vec![record.name.clone(), "-".into(), "-".into(), "0".into(), "0B".into()]);
-        }
-    }
-    rows
+    let row = |Stored { slot, rows, bytes: size }: Stored<'_>| {
+        vec![slot.operator.clone(), slot.kind.clone(), slot.slot.clone(), whole(rows), bytes(size)]
+    };
+    stored(checkpoint).into_iter().map(row).collect()
 }
 
 fn sources(checkpoint: &Checkpoint) -> Vec<Vec<String>> {

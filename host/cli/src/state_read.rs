@@ -97,8 +97,7 @@ fn of_operator<'a>(args: &ReadArgs, chosen: &'a Chosen, reader: &Reader<'a>) -> 
     slots.sort_unstable();
     let records = &chosen.checkpoint.operators;
     if slots.is_empty() && records.iter().all(|record| record.name != args.operator) {
-        let of_records = records.iter().map(|record| record.name.as_str());
-        let known: BTreeSet<&str> = all.iter().map(|slot| slot.operator.as_str()).chain(of_records).collect();
+        let known: BTreeSet<&str> = all.iter().map(|slot| slot.operator.as_str()).collect();
         let known = match known.is_empty() {
             true if chosen.checkpoint.ended => "none: the job has ended".into(),
             true => "none".into(),
