@@ -15,7 +15,7 @@ use timely::worker::Worker;
 use timely::{CommunicationConfig, Config, WorkerConfig};
 
 use super::build::{Opened, build, lookup_layouts};
-use super::checkpoint::begin::{Beginning, begin};
+use super::checkpoint::begin::{Beginning, Found, begin};
 use super::checkpoint::boundary::Boundary;
 use super::checkpoint::keeper::{JobFacts, Keeper};
 use super::checkpoint::link::{EarlierJob, Link};
@@ -33,7 +33,7 @@ use flowgate_base::error::{Error, Result};
 use flowgate_base::id;
 use flowgate_base::schema::Schema;
 use flowgate_checkpoint::store::Stores;
-use flowgate_connect::sink::{Boundedness, SinkWriter};
+use flowgate_connect::sink::{Begin, Boundedness, Committable, SinkWriter};
 use flowgate_connect::source::{Source, SplitState};
 use flowgate_connect::{OwnOutputs, TableFile};
 use flowgate_wall::Plugins;
@@ -85,8 +85,11 @@ pub(crate) fn start_from(
     let begun = match &graph.checkpoint {
         None => None,
         Some(settings) => match begin(&graph, settings, stores, beginning)? {
-            Some(begun) => Some(begun),
-            None => return Ok(Started::HasEnded),
+            Found::Runs(begun) => Some(begun),
+            Found::HasEnded(last) => {
+                commit_last(&graph, &*last, open_sink)?;
+                return Ok(Started::HasEnded);
+            }
         },
     };
     let earlier = begun.as_ref().and_then(|begun| begun.earlier.clone());
@@ -217,6 +220,22 @@ pub(super) fn open(
     }
     opened.sinks = Mutex::new(sinks);
     Ok(opened)
+}
+
+/// Commits the rows of a job that has ended, in case it was killed between its last checkpoint and its sinks' commits.
+fn commit_last(graph: &JobGraph, last: &dyn EarlierJob, open_sink: OpenSink<'_>) -> Result<()> {
+    for node in &graph.nodes {
+        let NodeKind::Sink(spec) = &node.kind else { continue };
+        let committables: Vec<Committable> = last.committables(&node.name).into_iter().map(Committable).collect();
+        if !committables.is_empty() {
+            let input = node.inputs.first().ok_or_else(|| Error::internal("a sink without input"))?;
+            let schema = &graph.node(input.node).outputs[input.output].schema;
+            let commit = |mut writer: Box<dyn SinkWriter>| writer.start(&Arc::default(), Begin::Resume(&committables));
+            let committed = open_sink(spec, schema, Boundedness::Bounded).and_then(commit);
+            committed.map_err(|e| e.in_operator(&node.name))?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the splits of a source; if the job continues from a checkpoint, each from its position there.

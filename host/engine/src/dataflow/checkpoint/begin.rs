@@ -33,7 +33,15 @@ pub(crate) struct Begun {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Begins an attempt. `None`: the job has ended, with its newest checkpoint.
+/// What a job finds when it begins.
+pub(crate) enum Found {
+    /// It runs.
+    Runs(Box<Begun>),
+    /// It has ended, with this checkpoint. What its sinks have to commit may not be committed yet.
+    HasEnded(Box<Restored>),
+}
+
+/// Begins an attempt, unless the job has ended.
 ///
 /// # Errors
 /// The store has checkpoints and it was not said what to do with them, or those of another job; the job has changed in a way in which
@@ -43,7 +51,7 @@ pub(crate) fn begin(
     settings: &CheckpointSettings,
     stores: &Stores,
     beginning: Beginning,
-) -> Result<Option<Begun>> {
+) -> Result<Found> {
     let store = stores.open(&settings.store)?;
     let history = History::read(&store)?;
     history.check_job(&graph.name)?;
@@ -59,7 +67,7 @@ pub(crate) fn begin(
         let newest = history.newest_complete(&store)?;
         if let Some(checkpoint) = newest.manifest.as_ref().and_then(|manifest| manifest.checkpoint()) {
             if checkpoint.ended {
-                return Ok(None);
+                return Ok(Found::HasEnded(Box::new(Restored::new(store.clone(), checkpoint.clone()))));
             }
             check(graph, checkpoint)?;
         }
@@ -70,12 +78,12 @@ pub(crate) fn begin(
         check(graph, checkpoint)?;
     }
     attempt.sweep()?;
-    Ok(Some(Begun {
+    Ok(Found::Runs(Box::new(Begun {
         attempt,
         files: checkpoint.as_ref().map_or_else(Vec::new, |checkpoint| checkpoint.files.clone()),
         earlier: checkpoint.map(|checkpoint| Arc::new(Restored::new(store, checkpoint))),
         warnings: resume.warnings.into_iter().map(|error| error.message).collect(),
-    }))
+    })))
 }
 
 /// Checks that a job can continue from a checkpoint.
