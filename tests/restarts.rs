@@ -165,7 +165,8 @@ fn a_job_that_does_not_fit_its_checkpoint() {
     assert_eq!(output(&folder).0, expected.0);
 }
 
-/// A second attempt takes over from one that runs still: the first one ends, and no row appears twice.
+/// A second attempt takes the store over from one that runs still, and the first one ends; if the second one does not get the output,
+/// because the first one is still there, it ends too. No row appears twice, and none is lost.
 #[test]
 fn a_second_attempt_fences_the_first() {
     let folder = Folder::with_job(&JOB.replace("  all: { input: a, file: { path: all.jsonl } }\n", ""));
@@ -175,7 +176,9 @@ fn a_second_attempt_fences_the_first() {
     let first = first.wait();
     assert_ne!(first.code(), Some(0));
     first.saying("FG0803");
-    second.wait().expect(0);
+    if second.wait().code() != Some(0) {
+        run(&folder, &["--resume"], 0);
+    }
     assert_eq!(output(&folder).0, expected().0);
 }
 

@@ -40,7 +40,7 @@ impl<S: Stage> Builder<'_, S> {
             let shuffle = |key: &[usize]| Shuffle::new(self.target(id, key), self.workers(), self.stage.worker());
             let to = Shuffles { rows: shuffle(&spec.key), partials: shuffle(&key) };
             let early = PreAggregate::new(plan, spec.windows, lateness_ms, spec.time, dead_letters, metrics, to);
-            let name = format!("{} (before the shuffle)", node.name);
+            let name = pre_aggregate::name(&node.name);
             let routes = [Route::Addressed, Route::Addressed, Route::Local];
             let outputs = self.stage.add(
                 &name,

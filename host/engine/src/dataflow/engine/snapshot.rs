@@ -13,6 +13,7 @@ use crate::dataflow::checkpoint::link::Link;
 use crate::dataflow::checkpoint::reports::{PartOf, Participant, Report, Role, Word};
 use crate::dataflow::checkpoint::state::{AnyScalars, Fill, Freeze, Owned, Scalars, SlotName, StateVisitor, Take};
 use crate::dataflow::watermark::START_OF_TIME;
+use crate::dataflow::window::pre_aggregate;
 use flowgate_base::clock;
 use flowgate_base::error::Result;
 use flowgate_base::id::Worker;
@@ -77,7 +78,8 @@ impl Snapshots {
     pub(super) fn fill(&self, operator: &mut dyn Operator) -> Result<Floor> {
         let mut floor = Floor { merged: START_OF_TIME, forwarded: START_OF_TIME, tick: Tick::START };
         let Some(link) = &self.link else { return Ok(floor) };
-        if let Some(earlier) = link.earlier(&self.participant.operator) {
+        let of_window = || link.earlier(pre_aggregate::of_window(&self.participant.operator)?);
+        if let Some(earlier) = link.earlier(&self.participant.operator).or_else(of_window) {
             let mut fill = Fill { earlier: &*earlier, groups: self.groups.clone() };
             fill.scalars(SHELL, &mut floor)?;
             operator.state(&mut fill)?;

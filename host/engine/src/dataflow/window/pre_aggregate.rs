@@ -35,6 +35,20 @@ use flowgate_state::index::KeyIndex;
 use flowgate_state::table::Table;
 use flowgate_wall::{CallContext, RowFailure};
 
+/// The end of the operator's name, behind that of its window.
+const BEFORE_THE_SHUFFLE: &str = " (before the shuffle)";
+
+/// Returns the name of the operator in front of a window's shuffle.
+pub(crate) fn name(window: &str) -> String {
+    format!("{window}{BEFORE_THE_SHUFFLE}")
+}
+
+/// Returns the window operator from whose time an operator continues if the checkpoint does not have it: with one worker there is no
+/// shuffle (T6: what the window finds late must not be aggregated here).
+pub(crate) fn of_window(operator: &str) -> Option<&str> {
+    operator.strip_suffix(BEFORE_THE_SHUFFLE)
+}
+
 /// The output of rows that are forwarded unchanged.
 pub(crate) const ROWS: usize = 0;
 /// The output of partial aggregates.
@@ -77,6 +91,8 @@ pub(crate) struct PreAggregate {
 #[derive(Serialize, Deserialize)]
 struct Known {
     watermark: Option<EventTime>,
+    /// Not among the values of a window operator, from which a combiner continues that is new: [`of_window`].
+    #[serde(default)]
     was_idle: bool,
 }
 
