@@ -151,7 +151,8 @@ mod tests {
                 "lines".into(),
                 vec![SplitRecord {
                     split: "access.log".into(),
-                    position: json!({"offset": 9007199254740993u64}),
+                    position: Some(json!({"offset": 9007199254740993u64})),
+                    event_time: Some(json!({"greatest": -1})),
                     ended: true,
                 }],
             )]),
