@@ -87,7 +87,8 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
         tap::add(&mut graph, output).map_err(|wrong| CommandError::Arguments(format!("--tap {output}: {wrong}")))?;
     }
     if args.limit.is_some() && graph.checkpoint.is_some() {
-        let wrong = "--limit ends a job in the middle of its rows, without a checkpoint; leave `checkpoint:` out".into();
+        let wrong =
+            "--limit ends a job in the middle of its rows, without a checkpoint; leave `checkpoint:` out".into();
         return Err(CommandError::Arguments(wrong).into());
     }
     let limit = args.limit.map(|rows| Limit::new(rows, &graph)).transpose()?;

@@ -28,7 +28,8 @@ use flowgate_base::clock;
 use flowgate_base::error::{Error, Result, Retry};
 use flowgate_base::id::Worker;
 use flowgate_checkpoint::{
-    Attempt, Checkpoint, Compacted, DataFile, OperatorRecord, Slot, SplitRecord, StagedFile, Staging, Stats, compaction_is_due,
+    Attempt, Checkpoint, Compacted, DataFile, OperatorRecord, Slot, SplitRecord, StagedFile, Staging, Stats,
+    compaction_is_due,
 };
 use flowgate_state::snapshot::Extent;
 
