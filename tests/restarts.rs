@@ -50,6 +50,17 @@ fn output(folder: &Folder) -> (Vec<String>, Vec<String>) {
     (sorted(parts), sorted(folder.read("all.jsonl")))
 }
 
+/// Checks the output; a failure shows what is lost and what is too many.
+#[track_caller]
+fn check(folder: &Folder, expected: &(Vec<String>, Vec<String>)) {
+    let got = output(folder);
+    for (got, expected) in [(&got.0, &expected.0), (&got.1, &expected.1)] {
+        let lost: Vec<&String> = expected.iter().filter(|row| got.binary_search(row).is_err()).take(5).collect();
+        let more: Vec<&String> = got.iter().filter(|row| expected.binary_search(row).is_err()).take(5).collect();
+        assert!(got == expected, "{} rows, not {}; lost {lost:?}; too many {more:?}", got.len(), expected.len());
+    }
+}
+
 /// Returns what an undisturbed run without checkpoints writes.
 fn expected() -> (Vec<String>, Vec<String>) {
     let job: Vec<&str> = JOB.lines().filter(|line| !line.contains("checkpoint:") && !line.contains("rate:")).collect();
@@ -110,7 +121,7 @@ fn stops_with_a_checkpoint(signal: Signal) {
     }
     run(&folder, &["--resume"], 0);
     assert!(stops >= 2, "{stops} stops");
-    assert!(output(&folder) == expected, "{:?}", output(&folder).0);
+    check(&folder, &expected);
 }
 
 /// Ctrl-C ends with a checkpoint: a resumed job loses nothing and repeats nothing, of open windows neither.
@@ -130,14 +141,14 @@ fn a_job_that_has_ended() {
     let expected = expected();
     let folder = Folder::with_job(JOB);
     run(&folder, &[], 0);
-    assert_eq!(output(&folder), expected);
+    check(&folder, &expected);
     let before = (names(&folder, "store"), names(&folder, "out"));
     run(&folder, &["--resume"], 0).saying("`restarts` has ended, by its last checkpoint; --fresh runs it again");
     let refused = start(&folder, "2", &[]).wait();
     assert_ne!(refused.code(), Some(0));
     refused.saying("--resume continues from the newest one").saying("--fresh begins from the start");
     assert_eq!((names(&folder, "store"), names(&folder, "out")), before);
-    assert_eq!(output(&folder), expected);
+    check(&folder, &expected);
 
     let job = JOB.replace("rows: 10000", "rows: 5000");
     folder.write("job.yaml", job);
@@ -165,21 +176,36 @@ fn a_job_that_does_not_fit_its_checkpoint() {
     assert_eq!(output(&folder).0, expected.0);
 }
 
-/// A second attempt takes the store over from one that runs still, and the first one ends; if the second one does not get the output,
-/// because the first one is still there, it ends too. No row appears twice, and none is lost.
-#[test]
-fn a_second_attempt_fences_the_first() {
+/// Starts a second attempt while the first runs; returns how both ended.
+fn two_attempts() -> (Folder, Ended, Ended) {
     let folder = Folder::with_job(&JOB.replace("  all: { input: a, file: { path: all.jsonl } }\n", ""));
     folder.write("all.jsonl", "");
     let first = start_and_wait(&folder, &[], 2);
     let second = start(&folder, "3", &["--resume"]);
-    let first = first.wait();
+    (folder, first.wait(), second.wait())
+}
+
+/// A second attempt fences the first one, which runs still: the first one ends, and no row appears twice.
+#[test]
+fn a_second_attempt_fences_the_first() {
+    let (folder, first, second) = two_attempts();
     assert_ne!(first.code(), Some(0));
     first.saying("FG0803");
-    if second.wait().code() != Some(0) {
+    if second.code() != Some(0) {
+        // The first one had not ended yet, and was still writing the folder.
+        second.saying("another job is writing it");
         run(&folder, &["--resume"], 0);
     }
     assert_eq!(output(&folder).0, expected().0);
+}
+
+/// The second attempt goes on by itself, although the first one still has the folder when it starts.
+#[test]
+#[ignore = "an attempt that has taken over does not wait until the one before it has let go of the sinks' folders"]
+fn a_second_attempt_goes_on() {
+    let (_folder, first, second) = two_attempts();
+    first.saying("FG0803");
+    second.expect(0);
 }
 
 /// A store that is away does not end the job, and later checkpoints are committed.
@@ -198,7 +224,7 @@ fn a_store_that_is_away_for_a_second() {
     running.signal(Signal::KILL);
     running.wait();
     run(&folder, &["--resume"], 0);
-    assert!(output(&folder) == expected());
+    check(&folder, &expected());
 }
 
 /// A job without new rows takes no checkpoints, and hardly any processor time.
@@ -238,9 +264,7 @@ fn one_file_after_kills() {
         running.wait();
     }
     run(&folder, &["--resume"], 0);
-    let (windows, rows) = output(&folder);
-    assert_eq!(windows, expected.0);
-    assert!(rows == expected.1, "{} rows", rows.len());
+    check(&folder, &expected);
 }
 
 /// A damaged newest manifest: the checkpoint before it is used, and the job says so.
@@ -257,5 +281,5 @@ fn a_damaged_manifest() {
     bytes[middle] ^= 1;
     folder.write(&newest, bytes);
     run(&folder, &["--resume"], 0).saying("warning: ").saying("cannot be used");
-    assert!(output(&folder) == expected);
+    check(&folder, &expected);
 }

@@ -54,6 +54,21 @@ impl Folder {
         Ok(written)
     }
 
+    /// Looks at a file; `None` if it is missing. In a folder that is away nothing is missing: nothing is known.
+    fn look_up<T>(&self, name: &str, look: impl Fn(&Path) -> io::Result<T>) -> Result<Option<T>> {
+        let path = self.disk.at(name);
+        let is_missing = |e: &io::Error| e.kind() == ErrorKind::NotFound;
+        // The folder may have come back since: then the second look finds the file.
+        let looked = match look(&path) {
+            Err(e) if is_missing(&e) && self.disk.folder.is_dir() => match look(&path) {
+                Err(e) if is_missing(&e) => return Ok(None),
+                again => again,
+            },
+            first => first,
+        };
+        looked.map(Some).map_err(|e| self.failure("read", name, &e))
+    }
+
     fn failure(&self, attempt: &str, name: &str, error: &io::Error) -> Error {
         Error::io(format_args!("cannot {attempt} {}", self.disk.at(name).display()), error)
     }
@@ -97,19 +112,11 @@ impl Backend for Folder {
     }
 
     fn read(&self, name: &str, range: Option<Range<u64>>) -> Result<Option<Bytes>> {
-        match read_range(&self.disk.at(name), range) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(self.failure("read", name, &e)),
-        }
+        self.look_up(name, |path| read_range(path, range.clone()))
     }
 
     fn size(&self, name: &str) -> Result<Option<u64>> {
-        match fs::metadata(self.disk.at(name)) {
-            Ok(metadata) => Ok(Some(metadata.len())),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(self.failure("read", name, &e)),
-        }
+        self.look_up(name, |path| Ok(fs::metadata(path)?.len()))
     }
 
     fn list(&self) -> Result<Vec<String>> {

@@ -20,7 +20,7 @@ use super::plan::Plan;
 use super::sessions::{Session, Sessions, closes_at};
 use super::shape::{Shape, TIME_LIMIT_MS};
 use crate::dataflow::batch::{Batch, repeat_timestamp};
-use crate::dataflow::checkpoint::state::{Scalars, StateVisitor, least};
+use crate::dataflow::checkpoint::state::{Scalars, StateVisitor};
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs, Tick};
 use crate::dataflow::metrics::NodeMetrics;
@@ -98,7 +98,9 @@ struct Known {
 
 impl Scalars for Known {
     fn merged(self, other: Self) -> Self {
-        Known { watermark: least(self.watermark, other.watermark), was_idle: self.was_idle || other.was_idle }
+        // The greatest: a worker whose input had ended, or had no rows yet, did not hold back the watermark of the owners. Too great
+        // a watermark only sets rows aside, and the next signal replaces it.
+        Known { watermark: self.watermark.max(other.watermark), was_idle: self.was_idle || other.was_idle }
     }
 }
 
@@ -332,7 +334,8 @@ impl Operator for PreAggregate {
     fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
         // T6: a held pane is emitted before a watermark that fires one of its windows, and before idleness, which lets the
         // owner get ahead of this sender. After either, the owner decides about rows that may be late.
-        self.watermark = signal.known_watermark();
+        // The owner has kept the watermark of the checkpoint until it knows another; so does this operator.
+        self.watermark = signal.known_watermark().or(self.watermark);
         if signal.is_idle() {
             self.was_idle = true;
             return self.flush(out);
