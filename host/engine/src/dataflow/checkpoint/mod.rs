@@ -8,6 +8,6 @@ mod fingerprint;
 pub(crate) mod keeper;
 pub(crate) mod link;
 pub(crate) mod reports;
-mod restored;
+pub(crate) mod restored;
 pub(crate) mod state;
 pub(crate) mod status;

@@ -19,6 +19,9 @@ pub(crate) struct Restored {
     checkpoint: Checkpoint,
 }
 
+/// The value of an operator that has ended. It has no state, though files of earlier checkpoints still have some.
+pub(crate) const ENDED: &str = "ended";
+
 /// One operator of a checkpoint.
 struct OfOperator<'a> {
     restored: &'a Restored,
@@ -66,6 +69,10 @@ impl Earlier for OfOperator<'_> {
     }
 
     fn parts(&self, name: SlotName<'_>, groups: &Range<u32>, restore: RestorePart<'_>) -> Result<()> {
+        // All workers end, or none: what ends an operator comes from all of its senders to all of its workers.
+        if self.values().iter().any(|values| values.contains_key(ENDED)) {
+            return Ok(());
+        }
         let reader = Reader::new(&self.restored.store, &self.restored.checkpoint);
         let last = groups.end.min(self.restored.checkpoint.key_groups).saturating_sub(1);
         let groups = groups.start as u16..=last as u16;

@@ -11,6 +11,7 @@ use super::operator::{Operator, Tick};
 use crate::dataflow::checkpoint::boundary::Boundary;
 use crate::dataflow::checkpoint::link::Link;
 use crate::dataflow::checkpoint::reports::{PartOf, Participant, Report, Role, Word};
+use crate::dataflow::checkpoint::restored::ENDED;
 use crate::dataflow::checkpoint::state::{AnyScalars, Fill, Freeze, Owned, Scalars, SlotName, StateVisitor, Take};
 use crate::dataflow::watermark::START_OF_TIME;
 use crate::dataflow::window::pre_aggregate;
@@ -161,10 +162,8 @@ impl Snapshots {
     /// Reports that the operator has ended, with all rows.
     pub(super) fn end(&mut self) {
         if let Some(link) = self.link.take() {
-            link.report(Report::Ended {
-                participant: self.participant.clone(),
-                word: Word::Values(serde_json::Map::new()),
-            });
+            let values = serde_json::Map::from_iter([(ENDED.to_string(), true.into())]);
+            link.report(Report::Ended { participant: self.participant.clone(), word: Word::Values(values) });
         }
     }
 }

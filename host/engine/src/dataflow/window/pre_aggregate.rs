@@ -99,7 +99,7 @@ struct Known {
 impl Scalars for Known {
     fn merged(self, other: Self) -> Self {
         // The greatest: a worker whose input had ended, or had no rows yet, did not hold back the watermark of the owners. Too great
-        // a watermark only sets rows aside, and the next signal replaces it.
+        // a watermark only sets rows aside.
         Known { watermark: self.watermark.max(other.watermark), was_idle: self.was_idle || other.was_idle }
     }
 }
@@ -334,8 +334,8 @@ impl Operator for PreAggregate {
     fn signal(&mut self, signal: Signal, out: &mut Outputs) -> Result<()> {
         // T6: a held pane is emitted before a watermark that fires one of its windows, and before idleness, which lets the
         // owner get ahead of this sender. After either, the owner decides about rows that may be late.
-        // The owner has kept the watermark of the checkpoint until it knows another; so does this operator.
-        self.watermark = signal.known_watermark().or(self.watermark);
+        // After a restart it may begin behind the watermark of the checkpoint, which the owner has kept.
+        self.watermark = self.watermark.max(signal.known_watermark());
         if signal.is_idle() {
             self.was_idle = true;
             return self.flush(out);
