@@ -126,7 +126,7 @@ fn a_store_is_listed_shown_compared_and_read() {
     assert_eq!(counts("counts", "window"), [1, 1, 0, 1]);
     let moved = diff["positions"].as_array().expect("positions");
     let is_line = |of: &&Value| of["value"].as_str().is_some_and(|value| value.ends_with("position.line"));
-    let line = moved.iter().find(is_line).expect("the line");
+    let line = moved.iter().find(is_line).unwrap_or_else(|| panic!("the line: {moved:?}"));
     assert_eq!((&line["before"], &line["after"]), (&3.into(), &5.into()));
     let text = flowgate(&folder, &["checkpoint", "diff", "store", &first.to_string(), &second.to_string()]);
     assert!(text.expect(0).stdout.contains("counts    window  panes       1        1        0     1"));
@@ -193,7 +193,7 @@ fn a_flipped_bit_is_found_and_named() {
 
 #[test]
 fn wrong_names_are_answered_by_those_there_are() {
-    let (folder, _, second) = with_two_checkpoints();
+    let (folder, ..) = with_two_checkpoints();
     let newest = json(&folder, &["checkpoint", "show", "store", "--json"])["number"].to_string();
     for (arguments, message) in [
         (vec!["checkpoint", "list", "other"], "`other` is no checkpoint store: there is no such folder".to_string()),

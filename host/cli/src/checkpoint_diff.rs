@@ -123,9 +123,9 @@ fn insert(found: &mut BTreeMap<Vec<String>, Value>, place: &[&str], name: &str, 
 fn by_workers(values: &[Change]) -> Vec<Change> {
     let mut merged: Vec<Change> = Vec::new();
     for (place, before, after) in values.iter().filter(|(place, ..)| place.last().is_none_or(|name| !is_tick(name))) {
-        let same = merged.iter_mut().find(|(known, b, a)| {
-            (known.first(), known.last(), &*b, &*a) == (place.first(), place.last(), before, after)
-        });
+        let same = merged
+            .iter_mut()
+            .find(|(known, b, a)| (known.first(), known.last(), b, a) == (place.first(), place.last(), before, after));
         match (same, place.get(1)) {
             (Some((known, ..)), Some(worker)) => known[1] += &format!(",{worker}"),
             _ => merged.push((place.clone(), before.clone(), after.clone())),
@@ -170,7 +170,10 @@ fn as_json(slots: &[(Slot, Difference)], positions: &[Change], values: &[Change]
             "added": of.added, "changed": of.changed, "removed": of.removed, "same": of.same,
         })
     };
-    let position = |(place, before, after): &Change| json!({ "source": place.first(), "split": place.get(1), "before": before, "after": after });
+    let position = |(place, before, after): &Change| {
+        let (source, split, value) = (place.first(), place.get(1), place.get(2));
+        json!({ "source": source, "split": split, "value": value, "before": before, "after": after })
+    };
     let value = |(place, before, after): &Change| {
         let worker = place.get(1).and_then(|worker| worker.parse::<u64>().ok());
         json!({ "operator": place.first(), "worker": worker, "value": place.get(2), "before": before, "after": after })

@@ -19,6 +19,7 @@ use super::collect::{Collected, Words};
 use super::fingerprint::fingerprints;
 use super::link::{Link, Request};
 use super::reports::{PartOf, Report, Role, TimedSplit, Word};
+use super::scratch;
 use super::status::Taken;
 use crate::dataflow::engine::Tick;
 use crate::dataflow::job_state::JobState;
@@ -68,7 +69,7 @@ impl JobFacts {
             fingerprints: fingerprints(graph),
             every: Duration::from_millis(settings.every_ms.max(1) as u64),
             keep: settings.keep as usize,
-            scratch: graph.state.spill.clone().unwrap_or_else(std::env::temp_dir),
+            scratch: scratch::folder(&graph.state.spill.clone().unwrap_or_else(std::env::temp_dir)),
         }
     }
 }
@@ -136,12 +137,16 @@ impl Keeper {
 
     /// Runs until the job has ended. An error fails the job.
     pub(crate) fn run(mut self) {
+        self.facts.scratch.parent().into_iter().for_each(scratch::remove_left);
         if self.job.sinks.wait_for_start()
             && let Err(error) = self.keep()
         {
             self.job.fail(error);
         }
         self.link.close_writers();
+        self.staged.clear();
+        self.staging.clear();
+        scratch::remove(&self.facts.scratch);
     }
 
     fn keep(&mut self) -> Result<()> {

@@ -9,5 +9,6 @@ pub(crate) mod keeper;
 pub(crate) mod link;
 pub(crate) mod reports;
 pub(crate) mod restored;
+mod scratch;
 pub(crate) mod state;
 pub(crate) mod status;
