@@ -18,6 +18,8 @@ pub(crate) struct Case {
     pub(crate) side_outputs: Vec<(&'static str, &'static str)>,
     /// The memory for state.
     pub(crate) memory: &'static str,
+    /// Bytes of rows in flight.
+    pub(crate) in_flight: &'static str,
     /// Operators whose event times are compared too: the number of rows of each millisecond.
     pub(crate) timed: Vec<&'static str>,
     /// Files to write: the name and the content.
@@ -35,6 +37,7 @@ impl Case {
             inner: vec![],
             side_outputs: vec![],
             memory: "1GiB",
+            in_flight: "16MiB",
             timed,
             files: vec![],
         }
@@ -66,6 +69,7 @@ impl Case {
         if checkpoint {
             job += "checkpoint: { every: 20ms, store: store, keep: 3 }\n";
         }
+        job += &format!("in_flight: {{ bytes: {} }}\n", self.in_flight);
         job += &format!("state: {{ memory: {} }}\nsources:\n{}operators:\n", self.memory, self.sources);
         for (name, settings) in self.inner.iter().chain(&self.operators) {
             job += &format!("  {name}: {settings}\n");

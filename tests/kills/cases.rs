@@ -188,10 +188,11 @@ fn late_and_dead() -> Case {
     ];
     let line = |n: u64| match n % 97 {
         11 => format!("no row {n}\n"),
-        // Only once the watermark is certainly beyond it.
-        52 if n > 3_000 => format!("{{\"at\":{},\"k\":{},\"v\":{n}}}\n", time_ms(n) - 3_600_000, n % 100),
+        // Only once the watermark of every worker is beyond it: fewer rows than that are in flight.
+        52 if n > 10_000 => format!("{{\"at\":{},\"k\":{},\"v\":{n}}}\n", time_ms(n) - 3_600_000, n % 100),
         _ => format!("{{\"at\":{},\"k\":{},\"v\":{n}}}\n", time_ms(n), n * 7 % 100),
     };
+    case.in_flight = "64KiB";
     case.files = vec![("in.jsonl".into(), (0..LINES).map(line).collect())];
     case
 }
