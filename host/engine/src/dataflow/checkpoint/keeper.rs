@@ -26,7 +26,7 @@ use crate::dataflow::job_state::JobState;
 use crate::error::RunError;
 use crate::job::graph::{CheckpointSettings, JobGraph};
 use flowgate_base::clock;
-use flowgate_base::error::{Error, Result, Retry};
+use flowgate_base::error::{Error, Fault, Result};
 use flowgate_base::id::Worker;
 use flowgate_checkpoint::{
     Attempt, Checkpoint, Compacted, DataFile, OperatorRecord, Slot, SplitRecord, StagedFile, Staging, Stats,
@@ -272,7 +272,7 @@ impl Keeper {
                 self.has_failed = false;
                 Ok(())
             }
-            Err(error) if error.retry() == Retry::Later => {
+            Err(error) if may_pass(&error) => {
                 self.has_failed = true;
                 self.job.checkpoint_status.failed(&error);
                 self.job.warn(
@@ -291,9 +291,7 @@ impl Keeper {
         loop {
             match self.try_commit(number, words, ended) {
                 Ok(()) => return Ok(()),
-                Err(error) if error.retry() == Retry::Later && Instant::now() < until => {
-                    std::thread::sleep(LAST_TRIED_EVERY)
-                }
+                Err(error) if may_pass(&error) && Instant::now() < until => std::thread::sleep(LAST_TRIED_EVERY),
                 Err(error) => return Err(RunError::LastCheckpoint(error.message.clone()).into()),
             }
         }
@@ -353,7 +351,7 @@ impl Keeper {
         self.begun = None;
         match self.attempt.retire(self.facts.keep) {
             // What cannot be deleted now is deleted after the next checkpoint.
-            Err(error) if error.retry() == Retry::Later => Ok(()),
+            Err(error) if may_pass(&error) => Ok(()),
             retired => retired,
         }
     }
@@ -440,6 +438,11 @@ impl Keeper {
             stats,
         })
     }
+}
+
+/// Whether a store that has failed may be used again later: it was away, full, or refused access. Not if another attempt has begun.
+fn may_pass(error: &Error) -> bool {
+    error.fault() == Fault::External && error.code != &flowgate_checkpoint::code::FENCED
 }
 
 fn record_of(split: &TimedSplit) -> SplitRecord {
