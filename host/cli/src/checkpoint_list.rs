@@ -96,6 +96,7 @@ fn row(record: &Judged<'_>, now_ms: i64) -> Vec<String> {
                 micros(stats.duration_us),
                 micros(stats.alignment_us),
                 micros(stats.pause_us),
+                // An empty cell: nobody delayed it.
                 stats.held_by.clone().unwrap_or_default(),
             ]);
         }
@@ -124,6 +125,7 @@ pub(super) fn bytes_in_all(checkpoint: &Checkpoint) -> u64 {
 }
 
 fn as_json(record: &Judged<'_>) -> Value {
+    // A record that cannot be read is shown as damaged; its note has the error.
     let manifest = record.entry.manifest.as_ref().ok();
     let checkpoint = manifest.and_then(Manifest::checkpoint);
     let stats = checkpoint.map(|checkpoint| &checkpoint.stats);

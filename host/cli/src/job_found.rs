@@ -50,13 +50,15 @@ fn one(jobs: &[Listed], name: Option<&str>) -> std::result::Result<usize, String
                 [&|job| job_name(job) == name, &|job| job.found.pid.to_string() == name, &|job| {
                     job_name(job).starts_with(name)
                 }];
+            // None matches in any way: the answer below names those that run.
             ways.into_iter().map(matching).find(|found| !found.is_empty()).unwrap_or_default()
         }
     };
     match (found.as_slice(), name) {
         ([at], _) => Ok(*at),
-        (_, _) if jobs.is_empty() => Err("no job runs".into()),
-        ([], _) => Err(format!("no job `{}` runs; these do: {}", name.unwrap_or_default(), listed(jobs.iter()))),
+        // Without a name, every job matches.
+        ([], Some(name)) if !jobs.is_empty() => Err(format!("no job `{name}` runs; these do: {}", listed(jobs.iter()))),
+        ([], _) => Err("no job runs".into()),
         (several, name) => {
             let these = listed(several.iter().filter_map(|at| jobs.get(*at)));
             let which = name

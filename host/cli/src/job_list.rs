@@ -49,6 +49,7 @@ fn row(job: &Listed) -> Vec<String> {
 }
 
 fn as_json(job: &Listed) -> serde_json::Value {
+    // A job that does not answer has the field `error` instead.
     let about = job.about.as_ref().ok();
     json!({
         "job": job_found::job_name(job),

@@ -122,6 +122,7 @@ fn matching<'a>(slots: &[&'a Slot], wanted: &str) -> Vec<&'a Slot> {
     let ways: [&dyn Fn(&Slot) -> bool; 3] =
         [&|slot| name(slot) == wanted, &|slot| slot.slot == wanted, &|slot| slot.kind == wanted];
     let of = |is: &dyn Fn(&Slot) -> bool| slots.iter().copied().filter(|slot| is(slot)).collect::<Vec<_>>();
+    // None: the caller names those that there are.
     ways.into_iter().map(of).find(|found| !found.is_empty()).unwrap_or_default()
 }
 

@@ -152,7 +152,12 @@ pub(crate) mod crash {
                 state.left -= 1;
                 match call {
                     Call::Name(name) => {
-                        let before = fs::read(name).ok();
+                        // `None`: there was no file of this name, which a crash then removes again.
+                        let before = match fs::read(name) {
+                            Ok(bytes) => Some(bytes),
+                            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+                            Err(e) => return Err(e),
+                        };
                         state.names.push((Path::to_owned(name), before));
                     }
                     Call::SyncNames => state.names.clear(),

@@ -233,8 +233,9 @@ impl Backend for Faulty {
     fn read(&self, name: &str, range: Option<Range<u64>>) -> Result<Option<Bytes>> {
         self.look(|objects, _| {
             let bytes = objects.map.get(name)?;
-            let range = range.map_or(0..bytes.len(), |range| range.start as usize..bytes.len().min(range.end as usize));
-            Some(bytes.get(range).unwrap_or_default().to_vec())
+            // Behind the end there is nothing, as in a folder.
+            let clamp = |at: u64| bytes.len().min(at as usize);
+            Some(range.map_or(&bytes[..], |range| &bytes[clamp(range.start)..clamp(range.end)]).to_vec())
         })
     }
 

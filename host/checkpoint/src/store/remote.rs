@@ -206,8 +206,8 @@ impl Remote {
     fn names(&self) -> Result<Vec<String>> {
         let prefix = (!self.prefix.as_ref().is_empty()).then_some(&self.prefix);
         let list = self.wait("list", "names", self.store.list_with_delimiter(prefix))?;
-        // A folder that does not exist yet, or a bucket: the first put tells.
-        let objects = list.map(|list| list.objects).unwrap_or_default();
+        // `None`: there is no such folder yet, or no bucket, which the first put tells. Other failures were returned above.
+        let objects = list.map_or_else(Vec::new, |list| list.objects);
         Ok(objects.iter().filter_map(|object| object.location.filename().map(Into::into)).collect())
     }
 }

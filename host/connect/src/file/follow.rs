@@ -75,11 +75,14 @@ impl FollowedFile {
         // Watched before it is opened and read, so that no change is missed.
         let watch = Watch::new(subject, waker)?;
         let mut warning = None;
-        let found = kept.as_ref().map(|kept| find(path, name, kept, pattern.as_deref())).transpose()?;
+        let found = match &kept {
+            Some(kept) => Some((kept, find(path, name, kept, pattern.as_deref())?)),
+            None => None,
+        };
         let (mut file, place, successors) = match found {
-            Some(Found::File { file, place, later }) => (file, place, later),
-            Some(Found::Lost { why, later }) => {
-                let lost = kept.as_ref().map(|kept| lost(name, kept, &why)).unwrap_or_default();
+            Some((_, Found::File { file, place, later })) => (file, place, later),
+            Some((kept, Found::Lost { why, later })) => {
+                let lost = lost(name, kept, &why);
                 if on_loss == OnLoss::Fail {
                     return Err(Error::from(SourceError::Lost(format!(
                         "{lost}; put it back, or set `on_loss: skip` to go on with the present file"
@@ -109,7 +112,7 @@ impl FollowedFile {
             offset: place.cursor.offset,
             successors,
             pattern,
-            finished: kept.map(|kept| kept.finished).unwrap_or_default(),
+            finished: kept.map_or_else(Vec::new, |kept| kept.finished),
             warning,
             gone_since_ms: None,
             has_said: false,
@@ -143,8 +146,10 @@ impl FollowedFile {
     }
 
     fn switch_to(&mut self, file: File) {
+        // The system refuses the metadata of an open file only where the disk fails: reading it then fails too, and says so.
         let metadata = file.metadata().ok();
         if let (Some(pattern), Some(metadata)) = (&self.pattern, &metadata) {
+            // As above: without it, the old file is not remembered as finished.
             let before = self.file.metadata().ok();
             pattern.reads(&self.name, metadata, before.as_ref());
             self.finished.retain(|finished| pattern.has_finished(finished));
@@ -213,7 +218,8 @@ impl FollowedFile {
 /// Returns what was lost with the file of a position.
 fn lost(name: &str, kept: &KeptPosition, why: &str) -> String {
     let mark = kept.file.as_ref();
-    let (known, offset) = (mark.map(|mark| mark.to_string()).unwrap_or_default(), kept.cursor.offset);
+    let (known, offset) =
+        (mark.map_or_else(|| "nothing is known of it".into(), FileMark::to_string), kept.cursor.offset);
     let unread = mark.map_or(0, |mark| mark.size().saturating_sub(offset));
     format!(
         "{name} is not the file that was followed ({known}), and that one is not in its folder: {why}. Of it, {unread} bytes that \

@@ -30,6 +30,8 @@ pub(crate) struct FileMark {
 impl FileMark {
     /// Returns the mark of a file that is followed; `offset` bytes of it were read, with this fingerprint.
     pub(super) fn of_followed(id: Option<FileId>, file: &File, offset: u64, read: Fingerprint) -> FileMark {
+        // A position cannot fail. What cannot be read here is left out of the mark, so that a resume knows the file by less, and refuses
+        // it rather than taking another one for it; a disk that fails, fails the next read, too.
         let metadata = file.metadata().ok();
         let size = metadata.as_ref().map_or(0, Metadata::len);
         let written_ns = metadata.and_then(|metadata| nanoseconds(metadata.modified()));

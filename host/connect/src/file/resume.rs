@@ -24,7 +24,7 @@ impl Earlier {
         let mut all = Vec::new();
         for mut state in states {
             let mut kept = state.position.as_ref().map(|at| KeptPosition::of(at, &state.split.0)).transpose()?;
-            let appeared = kept.as_mut().map(|kept| std::mem::take(&mut kept.appeared)).unwrap_or_default();
+            let appeared = kept.as_mut().map_or_else(Vec::new, |kept| std::mem::take(&mut kept.appeared));
             state.position = kept.as_ref().map(Position::of);
             all.push(Earlier { state, kept });
             all.extend(Earlier::all(appeared)?);
@@ -156,8 +156,11 @@ pub(super) fn of_pattern(
 
 fn replaced(one: &Earlier, now: Option<&File>) -> Error {
     let (name, kept) = (one.name(), one.kept.as_ref());
-    let known = kept.and_then(|kept| kept.file.as_ref()).map(|mark| format!(" when it had {mark}")).unwrap_or_default();
+    // Left out of the message where the position has no mark.
+    let known =
+        kept.and_then(|kept| kept.file.as_ref()).map_or_else(String::new, |mark| format!(" when it had {mark}"));
     let offset = kept.map_or(0, |kept| kept.cursor.offset);
+    // For the message alone: a file whose metadata cannot be read is as good as gone.
     let now = now.and_then(|file| file.metadata().ok());
     let now = now.map_or_else(
         || "it does not exist now".into(),

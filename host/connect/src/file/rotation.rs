@@ -55,7 +55,8 @@ pub(super) fn find(path: &Path, name: &str, kept: &KeptPosition, pattern: Option
         Err(e) if e.kind() == ErrorKind::NotFound => None,
         _ => Some(open_file(path, name)?),
     };
-    let (at_path, place_at_path) = current.as_ref().map(|file| likeness(kept, file)).unwrap_or_default();
+    // Without a file at the path there is no likeness, and its place is not used.
+    let (at_path, place_at_path) = current.as_ref().map_or_else(Default::default, |file| likeness(kept, file));
     let others = candidates(&resolved(path), current.as_ref(), kept);
     let alike: Vec<(Likeness, Place)> = others.iter().map(|other| likeness(kept, &other.file)).collect();
     let is_split = |path: &Path| pattern.is_some_and(|pattern| pattern.matches(path));
@@ -80,11 +81,10 @@ pub(super) fn find(path: &Path, name: &str, kept: &KeptPosition, pattern: Option
     };
     let copy = (0..renamed.unwrap_or(others.len())).find(is_copy);
     if let Some(index) = copy.or(renamed) {
-        let place = alike.into_iter().nth(index).map(|(_, place)| place).unwrap_or_default();
         let is_next = |(i, other): &(usize, Candidate)| is_ours(other) || Some(*i) == renamed;
         let mut from_here = others.into_iter().enumerate().skip(index);
-        let found = from_here.next().map(|(_, found)| found.file);
-        let file = found.ok_or_else(|| Error::internal("a file was found and is not there"))?;
+        let found = from_here.next().map(|(_, found)| found.file).zip(alike.into_iter().nth(index));
+        let (file, (_, place)) = found.ok_or_else(|| Error::internal("a file was found and is not there"))?;
         let later = from_here.filter(is_next).map(|(_, other)| other.file).collect();
         return Ok(Found::File { file, place, later });
     }
@@ -142,9 +142,9 @@ fn order_of_name(path: &Path, other: &Path) -> (Reverse<u32>, PathBuf) {
 
 /// Whether a name is that of `path` with digits behind it.
 pub(super) fn is_rotated(path: &Path, other: &Path) -> bool {
-    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let (path, other) = (name(path), name(other));
-    let suffix = other.strip_prefix(&path).unwrap_or_default();
+    let name = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
+    let (Some(path), Some(other)) = (name(path), name(other)) else { return false };
+    let Some(suffix) = other.strip_prefix(&path) else { return false };
     suffix.contains(|c: char| c.is_ascii_digit()) && suffix.chars().all(|c| c.is_ascii_digit() || ".-_:T".contains(c))
 }
 

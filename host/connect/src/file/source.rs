@@ -204,8 +204,11 @@ impl Source for FileSource {
         let is_pipe =
             |name: &String| self.base.join(name).metadata().is_ok_and(|there| !there.is_file() && !there.is_dir());
         let names = match self.pattern() {
-            // A pattern that cannot be listed is the problem of `splits`.
-            Some(pattern) => pattern.list().unwrap_or_default().into_iter().map(|found| found.name).collect(),
+            Some(pattern) => match pattern.list() {
+                Ok(found) => found.into_iter().map(|found| found.name).collect(),
+                // `splits` lists it again, and returns the error.
+                Err(_) => return None,
+            },
             None => vec![self.spec.path.clone()],
         };
         names.iter().find(|name| is_pipe(name)).map(|name| format!("{name} is a pipe, which cannot be read again"))

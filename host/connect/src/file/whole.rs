@@ -63,7 +63,7 @@ impl WholeFile {
         kept: KeptPosition,
     ) -> Result<(Self, Place)> {
         let offset = kept.cursor.offset;
-        let known = kept.file.as_ref().map(FileMark::to_string).unwrap_or_default();
+        let known = kept.file.as_ref().map_or_else(|| "no mark".into(), FileMark::to_string);
         let replaced = |now: &str| {
             Error::from(SourceError::Replaced(format!(
                 "cannot go on reading {name}: {offset} bytes of it were read when it had {known}, and {now}; put the first file back, \

@@ -303,6 +303,7 @@ fn a_file_that_is_not_the_checkpoints_is_refused_and_both_are_named() {
     for (told, change) in changes {
         let (job, committables) = interrupted(FILE);
         change(&job.path);
+        // `None`: one of the changes removes the file, which must not come back.
         let before = fs::read(&job.path).ok();
         let error = resume(&job, FILE, &committables).unwrap_err();
         assert_eq!(error.code.to_string(), "FG0353");

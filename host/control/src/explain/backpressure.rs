@@ -22,6 +22,7 @@ pub(super) fn reason<'a>(story: &mut Story<'a>, of: &'a Operator) -> bool {
     let begin = format!("`{}` {pace} {}", of.name, story.since(since));
     match culprit(story.status, of) {
         Culprit::Sink(sink) => {
+            // A sink that discards its rows has none, and delays nobody.
             let deliveries = sink.deliveries.unwrap_or_default();
             let text =
                 format!("{begin}: the sink `{}` delivers slower than rows come. {}.", sink.name, waiting(deliveries));
@@ -91,8 +92,7 @@ fn behind<'a>(status: &'a Status, of: &'a Operator) -> Vec<&'a Operator> {
 
 /// Whether a sink takes no rows, or holds those that are in flight: then its source waits before the sink is full.
 fn is_full_sink(of: &Operator) -> bool {
-    let deliveries = of.deliveries.unwrap_or_default();
-    let holds_rows = deliveries.waiting >= ROWS_MIN || deliveries.retrying > 0;
+    let holds_rows = of.deliveries.is_some_and(|of| of.waiting >= ROWS_MIN || of.retrying > 0);
     of.kind == Kind::Sink && (holds_rows || of.on_workers.iter().any(|on| on.input_full_since_ms.is_some()))
 }
 
