@@ -11,12 +11,14 @@ use std::time::{Duration, Instant};
 
 use arrow_array::ArrayRef;
 
-use super::worker::{RunningJob, start};
+use super::checkpoint::begin::Beginning;
+use super::worker::{RunningJob, Started, start, start_from};
 use crate::job::check::{Surroundings, check};
-use crate::job::graph::SinkNode;
+use crate::job::graph::{JobGraph, SinkNode};
 use crate::job::load::{Document, Language, load};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
+use flowgate_checkpoint::store::Stores;
 use flowgate_connect::encode::json_row;
 use flowgate_connect::sink::SinkWriter;
 use flowgate_wall::{Limits, Plugins};
@@ -61,14 +63,25 @@ pub(super) fn run(text: &str, parallelism: usize, base: &Path) -> Run {
 
 /// The same, with `memory_bytes` of memory for state, which may be less than a job file allows.
 pub(super) fn run_within(text: &str, parallelism: usize, base: &Path, memory_bytes: Option<u64>) -> Run {
+    let (mut graph, plugins) = graph(text, base);
+    graph.parallelism = parallelism;
+    graph.state.memory_bytes_max = memory_bytes.unwrap_or(graph.state.memory_bytes_max);
+    begin(graph, &plugins, Beginning::New)
+}
+
+/// Checks a job file.
+pub(super) fn graph(text: &str, base: &Path) -> (JobGraph, Plugins) {
     let document = Document { name: "job.yaml".into(), text: text.into(), language: Language::Yaml, base: base.into() };
     let loaded = load(document, &[], &|_| None);
     assert!(loaded.problems.is_empty(), "{}", loaded.report(&[], false));
     let mut plugins = Plugins::new(Limits::default()).unwrap();
     let around = Surroundings { base: base.into(), ..Surroundings::default() };
-    let mut graph = check(&loaded.job.unwrap(), &around, &mut plugins).unwrap().graph;
-    graph.parallelism = parallelism;
-    graph.state.memory_bytes_max = memory_bytes.unwrap_or(graph.state.memory_bytes_max);
+    let graph = check(&loaded.job.unwrap(), &around, &mut plugins).unwrap().graph;
+    (graph, plugins)
+}
+
+/// Starts a job that has not ended; its sinks are collectors.
+pub(super) fn begin(graph: JobGraph, plugins: &Plugins, beginning: Beginning) -> Run {
     let (sender, rows) = channel();
     let gate = Arc::new(Mutex::new(()));
     let mut open_sink = |_: &crate::job::graph::SinkNode, schema: &Schema, _| {
@@ -76,8 +89,10 @@ pub(super) fn run_within(text: &str, parallelism: usize, base: &Path, memory_byt
         let (rows, gate) = (sender.clone(), Arc::clone(&gate));
         Ok(Box::new(Collector { schema: schema.clone(), name: name.into(), rows, gate }) as Box<dyn SinkWriter>)
     };
-    let job = start(graph, &plugins, &mut open_sink).unwrap();
-    Run { job, rows, gate }
+    match start_from(graph, plugins, &mut open_sink, &Stores::default(), beginning).unwrap() {
+        Started::Running(job) => Run { job, rows, gate },
+        Started::HasEnded => panic!("the job has ended"),
+    }
 }
 
 impl Run {

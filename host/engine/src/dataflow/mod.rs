@@ -7,6 +7,7 @@
 //! share. [`engine`] has the operator's contract and shell, and the only files that know Timely; [`watermark`] is the protocol of
 //! time. Tests in `simulation` try all orders of arrival. [`solo`] runs one process function without the engine.
 
+mod alarm;
 pub(crate) mod alignment;
 pub(crate) mod assign;
 pub(crate) mod batch;

@@ -6,11 +6,16 @@
 //! Invariant T7: a row's tick, its processing time, is not before the time at which the source polled for it. If the control stream
 //! has not reached that time, as after a pause, the source requests ticks and polls again. A row that an operator makes of another
 //! has no earlier tick.
+//!
+//! Ticks may be ahead of the clock: by [`LEAD_MS`] behind a boundary, and by more when a job continues whose clock was set back. So sources
+//! request ticks, and wait, by the clock: with the tick as measure, each boundary would take ticks further ahead.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
+use super::alarm::Alarm;
 use super::alignment::Member;
 use super::assign::Assigner;
 use super::batch::Batch;
@@ -127,8 +132,7 @@ pub(crate) struct SourceOperator {
     participant: Participant,
     /// Why the source ends before its splits do.
     cut: Option<Cut>,
-    /// The time of the next wake-up, if one is set.
-    wakes_at: Option<ProcessingTime>,
+    alarm: Alarm,
 }
 
 /// A split of a source.
@@ -228,7 +232,7 @@ impl SourceOperator {
             job,
             next: 0,
             cut: None,
-            wakes_at: None,
+            alarm: Alarm::default(),
         }
     }
 
@@ -368,10 +372,11 @@ impl SourceOperator {
         let mut next = Ok(Next::More);
         for _ in 0..self.gate.limits.batches_per_turn {
             // T7: the clock is read before the reader is polled.
-            let now = Tick::at(clock::now()).max(tick);
+            let time = Tick::at(clock::now());
+            let now = time.max(tick);
             if self.cut.is_none() && granted.is_none_or(|granted| granted <= now) {
                 // The control stream has not reached `now`: when it has, this source is scheduled again.
-                self.job.request_ticks(now.plus_ms(LEAD_MS));
+                self.job.request_ticks(time.plus_ms(LEAD_MS).max(now.next()));
                 ports.send(out, tick);
                 return Ok(Turn::Holds(tick));
             }
@@ -386,15 +391,16 @@ impl SourceOperator {
         }
         // Rows that were read before an error are sent.
         ports.send(out, tick);
-        if granted.is_some_and(|granted| granted < tick.plus_ms(LEAD_MS / 2)) {
-            self.job.request_ticks(tick.plus_ms(LEAD_MS));
+        let time = clock::now();
+        if granted.is_some_and(|granted| granted < Tick::at(time).plus_ms(LEAD_MS / 2)) {
+            self.job.request_ticks(Tick::at(time).plus_ms(LEAD_MS));
         }
         match next? {
             Next::More => self.wake.now(),
             Next::Wait(until) => {
                 let due = self.job.next_due(tick).map(Tick::processing_time);
                 if let Some(at) = until.into_iter().chain(due).min() {
-                    self.wake_at(at, tick.processing_time());
+                    self.wake_at(at, time);
                 }
                 return Ok(Turn::Holds(tick.next()));
             }
@@ -413,10 +419,10 @@ impl SourceOperator {
         Ok(Turn::Holds(tick))
     }
 
-    fn wake_at(&mut self, at: ProcessingTime, now: ProcessingTime) {
-        if self.wakes_at.is_none_or(|earlier| earlier <= now || at < earlier) {
-            self.wakes_at = Some(at);
-            self.wake.after_ms(at.ms_since(now).max(1) as u64);
+    fn wake_at(&mut self, at: ProcessingTime, time: ProcessingTime) {
+        let delay_ms = at.ms_since(time).max(1) as u64;
+        if self.alarm.has_to_be_set(Duration::from_millis(delay_ms), clock::monotonic()) {
+            self.wake.after_ms(delay_ms);
         }
     }
 }

@@ -12,3 +12,6 @@ pub(crate) mod restored;
 mod scratch;
 pub(crate) mod state;
 pub(crate) mod status;
+
+#[cfg(test)]
+mod job_tests;
