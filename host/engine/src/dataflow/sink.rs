@@ -125,10 +125,11 @@ impl Operator for Sink {
     }
 
     fn in_flight(&mut self) -> Result<Option<Tick>> {
-        if self.to_writer.is_none() {
+        if self.to_writer.is_none() && self.shared.job.checkpoints.is_none() {
             // The input has ended: the last tick is held until the thread has written and closed everything.
             return Ok((!self.shared.finished.load(SeqCst)).then_some(Tick::START));
         }
+        // With checkpoints, the thread is there until the job's last one, and the rows of other sinks go on until then.
         self.forget_written();
         // Batches of several workers do not arrive in the order of their ticks.
         Ok(self.waiting.iter().map(|(tick, _)| *tick).min())
@@ -156,9 +157,10 @@ impl Sink {
 impl Drop for Sink {
     fn drop(&mut self) {
         self.send(ToWriter::Close);
-        self.to_writer = None;
+        // A thread that was told of the end commits with the job's last checkpoint. Its worker may have other things to do until then.
+        let commits = self.to_writer.take().is_none() && self.shared.job.checkpoints.is_some();
         // After a failure the thread may be stuck in a write that nobody reads: it ends with the process.
-        if let Some(thread) = self.thread.take().filter(|_| !self.shared.job.is_over()) {
+        if let Some(thread) = self.thread.take().filter(|_| !commits && !self.shared.job.is_over()) {
             drop(thread.join());
         }
     }

@@ -82,11 +82,17 @@ impl Sinks {
         self.changed.notify_all();
     }
 
-    /// Waits until all threads have ended, for at most `patience`: a thread may be stuck in a write that nobody reads.
+    /// Waits until all threads have ended. Once the job has failed, for at most `patience`: a thread may be stuck in a write that nobody
+    /// reads.
     pub fn wait_for_threads(&self, patience: Duration) {
-        let until = clock::monotonic() + patience;
+        let mut until = None;
         let mut state = self.lock();
         while state.threads > 0 {
+            if !state.failed {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let until = *until.get_or_insert_with(|| clock::monotonic() + patience);
             let left = until.saturating_duration_since(clock::monotonic());
             if left.is_zero() {
                 return;

@@ -145,6 +145,9 @@ impl RunningJob {
         if self.keeper.is_some_and(|keeper| keeper.join().is_err()) {
             self.state.fail(Error::internal("the thread that keeps checkpoints has panicked"));
         }
+        if self.state.failure().is_some() {
+            self.state.sinks.job_has_failed();
+        }
         self.state.sinks.wait_for_threads(SINKS_PATIENCE);
         self.state.failure().map_or(Ok(()), Err)
     }
