@@ -10,4 +10,5 @@ flowgate_base::codes! {
     VERSION = external_lasting(805, "a checkpoint has another version");
     OTHER_JOB = user(806, "a checkpoint store belongs to another job");
     TOO_LARGE = external_lasting(807, "a checkpoint exceeds a limit");
+    NO_SAVEPOINT = user(808, "a checkpoint store has no such savepoint");
 }

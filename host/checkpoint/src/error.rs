@@ -67,6 +67,16 @@ pub enum CheckpointError {
         /// The job that wants to use it.
         job: String,
     },
+    /// The store has no savepoint of this name, or no record of this number.
+    #[error("{store} has no savepoint{which}: {there}")]
+    NoSavepoint {
+        /// The store.
+        store: String,
+        /// The name or the number in backquotes behind a space; empty: the newest.
+        which: String,
+        /// Which there are.
+        there: String,
+    },
     /// Something is larger than a table of limits allows.
     #[error("{what} is too large: {size} bytes, at most {max} are possible")]
     TooLarge {
@@ -96,6 +106,7 @@ impl Coded for CheckpointError {
             CheckpointError::Damaged { .. } => &code::DAMAGED,
             CheckpointError::Version { .. } => &code::VERSION,
             CheckpointError::OtherJob { .. } => &code::OTHER_JOB,
+            CheckpointError::NoSavepoint { .. } => &code::NO_SAVEPOINT,
             CheckpointError::TooLarge { .. } => &code::TOO_LARGE,
         }
     }

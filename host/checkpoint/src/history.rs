@@ -61,7 +61,7 @@ impl History {
     }
 
     /// Returns the checkpoints that count, newest first, damaged ones too: not those from before a fresh start, nor those that a later attempt
-    /// did not start from.
+    /// did not start from. Savepoints do not: the job may have committed a later checkpoint before the savepoint was complete.
     pub fn lineage(&self) -> impl Iterator<Item = &Entry> {
         let mut next = self.newest();
         std::iter::from_fn(move || {
@@ -71,6 +71,7 @@ impl History {
                 match entry.manifest.as_ref().map(|manifest| &manifest.record) {
                     Ok(Record::Began { from }) => next = from.unwrap_or(0),
                     Ok(Record::Gone { .. }) => {}
+                    Ok(Record::Checkpoint(checkpoint)) if checkpoint.savepoint.is_some() => {}
                     Ok(Record::Checkpoint(_)) | Err(_) => return Some(entry),
                 }
             }

@@ -49,6 +49,6 @@ pub use manifest::{Block, Checkpoint, DataFile, Extent, Manifest, OperatorRecord
 pub use merged::Merged;
 pub use name::{AttemptId, FileKind, Name};
 pub use read::{Part, Parts, Reader};
-pub use savepoint::{read_manifest, savepoints};
+pub use savepoint::{check_name as check_savepoint_name, find as find_savepoint, read_manifest, savepoints};
 pub use sequence::Entry;
 pub use staging::{StagedFile, Staging};

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 
 use super::{
     check, checkpoint_diff, checkpoint_list, checkpoint_show, checkpoint_verify, completions, connectors, explain,
-    graph, infer, job_explain, job_list, job_status, job_stop, new_job, plugin_build, plugin_inspect, plugin_new,
+    graph, infer, job_explain, job_list, job_savepoint, job_status, job_stop, new_job, plugin_build, plugin_inspect, plugin_new,
     plugin_test, run, schema, state_read,
 };
 use flowgate::job::load::Override;
@@ -51,6 +51,9 @@ pub(crate) enum Command {
     /// Ask running jobs: which run, how they are, why nothing comes out; and stop them.
     #[command(subcommand)]
     Job(JobCommand),
+    /// Take a savepoint of a running job, from which a changed job can start.
+    #[command(after_help = job_savepoint::EXAMPLES)]
+    Savepoint(job_savepoint::SavepointArgs),
     /// Look into a checkpoint store: what is in it, whether it is damaged. The job may run or not.
     #[command(subcommand)]
     Checkpoint(CheckpointCommand),
@@ -89,6 +92,9 @@ pub(crate) enum JobCommand {
     /// Show rows, watermark, state and deliveries of a running job.
     #[command(after_help = job_status::EXAMPLES)]
     Status(job_status::StatusArgs),
+    /// Take a savepoint of a running job, from which a changed job can start; as `flowgate savepoint`.
+    #[command(after_help = job_savepoint::EXAMPLES)]
+    Savepoint(job_savepoint::SavepointArgs),
     /// Stop a running job, and wait for its end.
     #[command(after_help = job_stop::EXAMPLES)]
     Stop(job_stop::StopArgs),
@@ -172,6 +178,7 @@ impl Command {
             Command::Graph(args) => graph::run(&args),
             Command::Job(JobCommand::List(args)) => job_list::run(&args),
             Command::Job(JobCommand::Status(args)) => job_status::run(&args),
+            Command::Savepoint(args) | Command::Job(JobCommand::Savepoint(args)) => job_savepoint::run(&args),
             Command::Job(JobCommand::Stop(args)) => job_stop::run(&args),
             Command::Job(JobCommand::Explain(args)) => job_explain::run(&args),
             Command::Checkpoint(CheckpointCommand::List(args)) => checkpoint_list::run(&args),

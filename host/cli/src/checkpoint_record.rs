@@ -31,7 +31,7 @@ pub(super) enum Standing {
         /// Its number.
         from: u64,
     },
-    /// A savepoint that is older than the records that count.
+    /// A savepoint.
     Kept,
 }
 
@@ -50,7 +50,7 @@ impl Standing {
             Standing::Damaged(reason) => format!("damaged: {reason}"),
             Standing::BeforeFresh => "does not count: before a fresh start".into(),
             Standing::Abandoned { from } => format!("does not count: a later attempt began from {from}"),
-            Standing::Kept => "kept: a savepoint is not deleted".into(),
+            Standing::Kept => "kept; --from starts a job from it".into(),
         }
     }
 }
@@ -75,6 +75,9 @@ pub(super) fn judge(opened: &Opened) -> Result<Vec<Judged<'_>>> {
         let Some(checkpoint) = entry.manifest.as_ref().ok().and_then(Manifest::checkpoint) else {
             return Standing::None;
         };
+        if checkpoint.savepoint.is_some() {
+            return Standing::Kept;
+        }
         let Some(at) = lineage.iter().position(|number| *number == entry.number) else {
             return left_behind(opened, entry.number);
         };

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::error::CommandError;
 use super::job_found::{self, JobName};
-use super::{explain, terminal};
+use super::{explain, job_savepoint, terminal};
 use flowgate_base::error::{Error, Result};
 use flowgate_control::client::{self, AskError};
 
@@ -12,6 +12,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   flowgate job stop payments
   flowgate job stop payments --drain
+  flowgate job stop payments --savepoint=before-upgrade
   flowgate job stop 4711 --no-wait
 
 Prints the summary of the job when it has ended, and ends with the exit code of the job.";
@@ -25,6 +26,11 @@ pub(crate) struct StopArgs {
     /// Windows that are open emit the results that they have so far. Without it they emit none.
     #[arg(long)]
     drain: bool,
+    /// The job stops with a savepoint, from which a changed job can start: `flowgate run JOB.yaml --from STORE#NAME`. Without NAME, it is
+    /// called after the present time.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, conflicts_with = "drain",
+          value_parser = job_savepoint::name)]
+    savepoint: Option<Option<String>>,
     /// Request the stop, and do not wait for the end of the job.
     #[arg(long)]
     no_wait: bool,
@@ -33,7 +39,9 @@ pub(crate) struct StopArgs {
 pub(super) fn run(args: &StopArgs) -> Result<()> {
     let job = job_found::find(&args.job)?;
     let unanswered = |error| job_found::no_answer(&job, error);
-    let stopped = client::stop(&job, args.drain, !args.no_wait).map_err(unanswered)?;
+    let savepoint = args.savepoint.clone().map(|name| name.unwrap_or_else(job_savepoint::default_name));
+    let stopped = client::stop(&job, args.drain, !args.no_wait, savepoint).map_err(unanswered)?;
+    let saved = stopped.savepoint.clone();
     if args.drain && !stopped.drains {
         terminal::message("note: the job was being stopped already, without `--drain`: open windows emit nothing\n");
     }
@@ -52,7 +60,7 @@ pub(super) fn run(args: &StopArgs) -> Result<()> {
     };
     terminal::print(&ended.summary)?;
     match ended.error {
-        None => Ok(()),
+        None => saved.map_or(Ok(()), |address| terminal::print(&job_savepoint::next_step(&address))),
         Some(error) => Err(match explain::known(&error.code) {
             Some(code) => Error { code, operator: error.operator, message: error.message },
             // A job of another version of Flowgate.

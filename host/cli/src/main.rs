@@ -28,6 +28,7 @@ mod job_explain;
 mod job_file;
 mod job_found;
 mod job_list;
+mod job_savepoint;
 mod job_status;
 mod job_stop;
 mod limit;

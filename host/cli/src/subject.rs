@@ -15,9 +15,9 @@ use flowgate_base::standard_error;
 use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_connect::sink;
 use flowgate_control::limits::SPLITS_MAX;
-use flowgate_control::message::{About, Ended};
+use flowgate_control::message::{self, About, Ended};
 use flowgate_control::place::Place;
-use flowgate_control::server::{Server, Subject};
+use flowgate_control::server::{Savepoint, Server, Subject};
 use flowgate_control::status::{
     self, Activity, Checkpoint, Deliveries, EventTimeRule, HeldBy, Input, JobError, Kind, OnWorker, Operator, Pending,
     Phase, Split, StateFigures, Status,
@@ -104,6 +104,26 @@ impl Subject for RunningSubject {
         }
         self.state.drain_requested()
     }
+
+    fn savepoint(&self, name: &str, stops: bool) -> std::result::Result<Savepoint, String> {
+        flowgate_checkpoint::check_savepoint_name(name)?;
+        let outcome = self.state.request_savepoint(name, stops).map_err(|error| error.message)?;
+        if stops {
+            standard_error::line(format!("stopping with the savepoint {name}, as `flowgate job stop` requested\n"));
+        }
+        let wait = move || match outcome.recv() {
+            Ok(Ok(saved)) => Ok(message::Saved { number: saved.number, bytes: saved.bytes }),
+            Ok(Err(error)) => Err(format!("the savepoint cannot be written: {}", error.message)),
+            Err(_) => Err("the job ended before the savepoint was complete".into()),
+        };
+        Ok(Savepoint { address: savepoint_address(&self.graph, name), wait: Box::new(wait) })
+    }
+}
+
+/// Returns the address of a savepoint of a job that takes checkpoints.
+fn savepoint_address(graph: &JobGraph, name: &str) -> String {
+    let store = graph.checkpoint.as_ref().map_or("", |settings| settings.store.as_str());
+    format!("{store}#{name}")
 }
 
 /// What the figures of all operators are taken from.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::explain::Explanation;
 use crate::frame::{self, FrameError};
 use crate::limits::{REQUEST_BYTES_MAX, REQUEST_WITHIN, RESPONSE_BYTES_MAX, RESPONSE_WITHIN};
-use crate::message::{About, Ended, Refusal, Request, Response};
+use crate::message::{About, Ended, Refusal, Request, Response, Saved};
 use crate::place::{Found, Place, PlaceError};
 use crate::status::Status;
 
@@ -102,17 +102,52 @@ pub fn explanation(job: &Found, operator: &str) -> Result<Explanation, AskError>
 pub struct Stopped {
     /// Whether open windows emit their results.
     pub drains: bool,
+    /// The address of the savepoint with which it stops.
+    pub savepoint: Option<String>,
     connection: UnixStream,
 }
 
-/// Stops a job. With `wait`, [`Stopped::wait`] returns how it has ended.
+/// Stops a job, with a savepoint of this name if there is one. With `wait`, [`Stopped::wait`] returns how it has ended.
 ///
 /// # Errors
-/// It does not answer.
-pub fn stop(job: &Found, drain: bool, wait: bool) -> Result<Stopped, AskError> {
-    match ask(job, &Request::Stop { drain, wait })? {
-        (Response::Stopping { drains }, connection) => Ok(Stopped { drains, connection }),
+/// It does not answer, or takes no savepoint.
+pub fn stop(job: &Found, drain: bool, wait: bool, savepoint: Option<String>) -> Result<Stopped, AskError> {
+    match ask(job, &Request::Stop { drain, wait, savepoint })? {
+        (Response::Stopping { drains, savepoint }, connection) => Ok(Stopped { drains, savepoint, connection }),
         (other, _) => Err(unexpected(other)),
+    }
+}
+
+/// A savepoint that a job takes.
+#[derive(Debug)]
+pub struct Saving {
+    /// Its address, `STORE#NAME`.
+    pub address: String,
+    connection: UnixStream,
+}
+
+/// Requests a savepoint of a job, which goes on.
+///
+/// # Errors
+/// It does not answer, or takes no savepoint.
+pub fn savepoint(job: &Found, name: &str) -> Result<Saving, AskError> {
+    match ask(job, &Request::Savepoint { name: name.into() })? {
+        (Response::Saving { address }, connection) => Ok(Saving { address, connection }),
+        (other, _) => Err(unexpected(other)),
+    }
+}
+
+impl Saving {
+    /// Waits until the savepoint is complete, however long it takes.
+    ///
+    /// # Errors
+    /// The savepoint cannot be written, or the job ended before.
+    pub fn wait(mut self) -> Result<Saved, AskError> {
+        self.connection.set_read_timeout(None).map_err(AskError::Unreachable)?;
+        match frame::read(&mut self.connection, RESPONSE_BYTES_MAX).map_err(failed)? {
+            Response::Saved(saved) => Ok(saved),
+            other => Err(unexpected(other)),
+        }
     }
 }
 

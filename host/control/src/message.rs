@@ -28,6 +28,14 @@ pub enum Request {
         drain: bool,
         /// Whether the connection stays open until the job has ended.
         wait: bool,
+        /// The name of a savepoint with which the job stops, and which it completes before its end. Not with `drain`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        savepoint: Option<String>,
+    },
+    /// Takes a savepoint; the job goes on. Answered by [`Response::Saving`], and when it is complete by [`Response::Saved`].
+    Savepoint {
+        /// Its name.
+        name: String,
     },
 }
 
@@ -45,7 +53,17 @@ pub enum Response {
     Stopping {
         /// Whether open windows emit their results. An earlier stop takes precedence.
         drains: bool,
+        /// The address of the savepoint with which the job stops, `STORE#NAME`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        savepoint: Option<String>,
     },
+    /// The job takes a savepoint.
+    Saving {
+        /// The address of the savepoint, `STORE#NAME`.
+        address: String,
+    },
+    /// The savepoint is complete.
+    Saved(Saved),
     /// The job has ended.
     Ended(Ended),
     /// The job does not do what was requested.
@@ -63,6 +81,15 @@ pub struct About {
     pub since_ms: i64,
     /// The absolute path of the job file; `None` if the job came from standard input.
     pub job_file: Option<String>,
+}
+
+/// A savepoint that is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saved {
+    /// The number of its record in the store.
+    pub number: u64,
+    /// The bytes of its files.
+    pub bytes: u64,
 }
 
 /// How a job has ended.
@@ -91,6 +118,8 @@ pub enum Reason {
     NotUnderstood,
     /// The job has no operator of that name.
     NoSuchOperator,
+    /// The job cannot take a savepoint, or the savepoint cannot be written.
+    NoSavepoint,
     /// Too many clients at once.
     TooMany,
     /// A mistake in Flowgate.

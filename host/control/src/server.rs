@@ -21,7 +21,7 @@ use crate::frame::{self, FrameError};
 use crate::limits::{
     CONNECTIONS_MAX, REQUEST_BYTES_MAX, REQUEST_WITHIN, RESPONSE_BYTES_MAX, RESPONSE_WITHIN, STACK_BYTES, WAITING_MAX,
 };
-use crate::message::{About, Ended, Reason, Refusal, Request, Response};
+use crate::message::{About, Ended, Reason, Refusal, Request, Response, Saved};
 use crate::place::{BoundSocket, Place, PlaceError};
 use crate::status::Status;
 
@@ -35,6 +35,20 @@ pub trait Subject: Send + Sync + 'static {
 
     /// Requests a stop; with `drain`, open windows emit their results. Returns whether they do: an earlier stop takes precedence.
     fn stop(&self, drain: bool) -> bool;
+
+    /// Requests a savepoint; with `stops`, the job stops with it.
+    ///
+    /// # Errors
+    /// Why there will be none, for people.
+    fn savepoint(&self, name: &str, stops: bool) -> Result<Savepoint, String>;
+}
+
+/// A savepoint that is being taken.
+pub struct Savepoint {
+    /// Its address, `STORE#NAME`.
+    pub address: String,
+    /// Waits until it is complete; an error is for people.
+    pub wait: Box<dyn FnOnce() -> Result<Saved, String> + Send>,
 }
 
 /// Why a server does not start.
@@ -173,7 +187,11 @@ impl Drop for Serving {
 fn serve(job: &Served, client: UnixStream) {
     let request = frame::read(&mut Timed::new(&client, REQUEST_WITHIN), REQUEST_BYTES_MAX);
     let response = match request {
-        Ok(Request::Stop { drain, wait }) => return stop(job, client, drain, wait),
+        Ok(Request::Stop { drain: true, savepoint: Some(_), .. }) => {
+            refused(Reason::NotUnderstood, "a job that is drained has nothing left for a savepoint".into())
+        }
+        Ok(Request::Stop { drain, wait, savepoint }) => return stop(job, client, drain, wait, savepoint.as_deref()),
+        Ok(Request::Savepoint { name }) => return save(job, &client, &name),
         Ok(request) => catch_unwind(AssertUnwindSafe(|| answer(job, request)))
             .unwrap_or_else(|_| refused(Reason::Internal, "a mistake in Flowgate; please report it".into())),
         // A look at whether somebody is here.
@@ -197,20 +215,42 @@ fn answer(job: &Served, request: Request) -> Response {
                 }
             }
         }
-        Request::About {} | Request::Stop { .. } => Response::About(job.about.clone()),
+        Request::About {} | Request::Stop { .. } | Request::Savepoint { .. } => Response::About(job.about.clone()),
     }
+}
+
+/// Takes a savepoint, and answers when it is complete. The client may go: the savepoint is taken nevertheless.
+fn save(job: &Served, client: &UnixStream, name: &str) {
+    let saving = match catch_unwind(AssertUnwindSafe(|| job.subject.savepoint(name, false))) {
+        Ok(Ok(saving)) => saving,
+        Ok(Err(message)) => return send(client, &refused(Reason::NoSavepoint, message)),
+        Err(_) => return send(client, &refused(Reason::Internal, "a mistake in Flowgate; please report it".into())),
+    };
+    send(client, &Response::Saving { address: saving.address });
+    send(client, &match (saving.wait)() {
+        Ok(saved) => Response::Saved(saved),
+        Err(message) => refused(Reason::NoSavepoint, message),
+    });
 }
 
 /// Stops the job. The end of the job waits for this: a client that waits is noted before it can be missed, and nothing here waits
 /// for a client.
-fn stop(job: &Served, client: UnixStream, drain: bool, wait: bool) {
+fn stop(job: &Served, client: UnixStream, drain: bool, wait: bool, savepoint: Option<&str>) {
     let mut waiting = job.waiting();
     if wait && !waiting.have_room() {
         let refusal = refused(Reason::TooMany, format!("{WAITING_MAX} clients wait for the end already"));
         return tell(&client, &frame::encode(&refusal, RESPONSE_BYTES_MAX).unwrap_or_default());
     }
-    let response = match catch_unwind(AssertUnwindSafe(|| job.subject.stop(drain))) {
-        Ok(drains) => Response::Stopping { drains },
+    let request = || match savepoint {
+        None => Response::Stopping { drains: job.subject.stop(drain), savepoint: None },
+        // The job says at its end whether it was written.
+        Some(name) => match job.subject.savepoint(name, true) {
+            Ok(saving) => Response::Stopping { drains: false, savepoint: Some(saving.address) },
+            Err(message) => refused(Reason::NoSavepoint, message),
+        },
+    };
+    let response = match catch_unwind(AssertUnwindSafe(request)) {
+        Ok(response) => response,
         Err(_) => refused(Reason::Internal, "a mistake in Flowgate; please report it".into()),
     };
     tell(&client, &frame::encode(&response, RESPONSE_BYTES_MAX).unwrap_or_default());

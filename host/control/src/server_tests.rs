@@ -38,6 +38,17 @@ impl Subject for Plain {
         self.stops.fetch_add(1, SeqCst);
         drain
     }
+
+    fn savepoint(&self, name: &str, stops: bool) -> Result<Savepoint, String> {
+        if name == "refused" {
+            return Err("it takes no checkpoints".into());
+        }
+        if stops {
+            self.stop(false);
+        }
+        let outcome = if name == "lost" { Err("the disk is full".into()) } else { Ok(Saved { number: 7, bytes: 9 }) };
+        Ok(Savepoint { address: format!("store#{name}"), wait: Box::new(move || outcome) })
+    }
 }
 
 struct Fixture {
@@ -92,10 +103,10 @@ fn a_client_finds_a_job_and_asks_it() {
 fn a_client_that_stops_a_job_learns_how_it_ends() {
     let fixture = Fixture::new();
     let found = fixture.found();
-    let stopped = client::stop(&found, true, true).unwrap();
+    let stopped = client::stop(&found, true, true, None).unwrap();
     assert!(stopped.drains);
     assert_eq!(fixture.subject.stops.load(SeqCst), 1);
-    let without_waiting = client::stop(&found, false, false).unwrap();
+    let without_waiting = client::stop(&found, false, false, None).unwrap();
     assert!(!without_waiting.drains);
     fixture.server.end(ended("all done"));
     assert_eq!(stopped.wait().unwrap(), ended("all done"));
@@ -107,7 +118,7 @@ fn a_client_that_stops_a_job_learns_how_it_ends() {
 #[test]
 fn a_client_that_waits_learns_that_the_job_has_gone() {
     let fixture = Fixture::new();
-    let stopped = client::stop(&fixture.found(), false, true).unwrap();
+    let stopped = client::stop(&fixture.found(), false, true, None).unwrap();
     drop(fixture.server);
     drop(fixture.subject);
     assert!(matches!(stopped.wait(), Err(AskError::Gone)));
@@ -151,7 +162,7 @@ fn too_many_clients_are_refused() {
 #[test]
 fn those_who_wait_do_not_use_up_connections() {
     let fixture = Fixture::new();
-    let stop = || client::stop(&fixture.found(), false, true);
+    let stop = || client::stop(&fixture.found(), false, true, None);
     let mut waiting: Vec<_> = (0..WAITING_MAX).map(|_| stop().unwrap()).collect();
     assert!(fixture.answers());
     let error = stop().unwrap_err();
@@ -164,7 +175,7 @@ fn those_who_wait_do_not_use_up_connections() {
 #[test]
 fn a_client_that_does_not_read_does_not_delay_the_end() {
     let fixture = Fixture::new();
-    let _deaf = client::stop(&fixture.found(), false, true).unwrap();
+    let _deaf = client::stop(&fixture.found(), false, true, None).unwrap();
     let _mute = fixture.connect();
     let (sender, done) = channel();
     let server = fixture.server;
@@ -227,6 +238,9 @@ fn a_panic_of_the_subject_is_an_answer() {
         fn stop(&self, _drain: bool) -> bool {
             panic!("of this test")
         }
+        fn savepoint(&self, _name: &str, _stops: bool) -> Result<Savepoint, String> {
+            panic!("of this test")
+        }
     }
     let folder = tempfile::tempdir().unwrap();
     let place = Place::of(Some(folder.path().into()), folder.path().into());
@@ -235,6 +249,37 @@ fn a_panic_of_the_subject_is_an_answer() {
     let found = place.sockets().0.remove(0);
     for _ in 0..2 {
         assert!(matches!(client::status(&found), Err(AskError::Refused(r)) if r.reason == Reason::Internal));
-        assert!(matches!(client::stop(&found, true, true), Err(AskError::Refused(r)) if r.reason == Reason::Internal));
+        assert!(matches!(client::stop(&found, true, true, None), Err(AskError::Refused(r)) if r.reason == Reason::Internal));
+        assert!(matches!(client::savepoint(&found, "a"), Err(AskError::Refused(r)) if r.reason == Reason::Internal));
     }
+}
+
+#[test]
+fn a_savepoint_is_waited_for_or_refused() {
+    let fixture = Fixture::new();
+    let found = fixture.found();
+    let saving = client::savepoint(&found, "mine").unwrap();
+    assert_eq!(saving.address, "store#mine");
+    assert_eq!(saving.wait().unwrap(), Saved { number: 7, bytes: 9 });
+    let reason = |error: AskError| match error {
+        AskError::Refused(refusal) => (refusal.reason, refusal.message),
+        other => panic!("{other}"),
+    };
+    let expected = (Reason::NoSavepoint, "it takes no checkpoints".to_string());
+    assert_eq!(reason(client::savepoint(&found, "refused").unwrap_err()), expected);
+    let lost = client::savepoint(&found, "lost").unwrap().wait().unwrap_err();
+    assert_eq!(reason(lost), (Reason::NoSavepoint, "the disk is full".into()));
+    assert_eq!(fixture.subject.stops.load(SeqCst), 0);
+}
+
+#[test]
+fn a_job_stops_with_a_savepoint_but_is_not_drained_with_one() {
+    let fixture = Fixture::new();
+    let drained = client::stop(&fixture.found(), true, true, Some("mine".into()));
+    assert!(matches!(drained, Err(AskError::Refused(r)) if r.reason == Reason::NotUnderstood));
+    assert_eq!(fixture.subject.stops.load(SeqCst), 0);
+    let stopped = client::stop(&fixture.found(), false, true, Some("mine".into())).unwrap();
+    assert_eq!((stopped.drains, stopped.savepoint.as_deref()), (false, Some("store#mine")));
+    fixture.server.end(ended("done"));
+    assert_eq!(stopped.wait().unwrap().summary, "done");
 }

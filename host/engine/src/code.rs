@@ -14,4 +14,6 @@ flowgate_base::codes! {
     SUM_OVERFLOW = user(502, "a sum does not fit into its type");
     ENDLESS_TIMERS = user(503, "timers set timers without end");
     LAST_CHECKPOINT = external(504, "the last checkpoint of a job cannot be written");
+    SAVEPOINT = external(505, "a savepoint cannot be written");
+    NO_SAVEPOINT = user(506, "a job cannot take a savepoint");
 }

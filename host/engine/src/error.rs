@@ -73,6 +73,15 @@ pub(crate) enum RunError {
     /// Timers set further timers without end.
     #[error("{0}")]
     EndlessTimers(String),
+    /// A savepoint is requested of a job that takes no checkpoints.
+    #[error("the job takes no checkpoints, so that it has nowhere to write a savepoint; give it `checkpoint: {{ store: ... }}`")]
+    NoCheckpoints,
+    /// A savepoint is requested of a job that is being stopped.
+    #[error("the job is being stopped already")]
+    Stopping,
+    /// The job was stopped with a savepoint, which cannot be written.
+    #[error("the job has stopped with its last checkpoint, but its savepoint cannot be written: {0}")]
+    Savepoint(String),
     /// The job has ended or was stopped, and its last checkpoint cannot be written.
     #[error("the last checkpoint cannot be written, so that the job continues from the one before: {0}")]
     LastCheckpoint(String),
@@ -105,6 +114,8 @@ impl Coded for RunError {
             RunError::ColumnFull { .. } | RunError::TooManyRows(_) => &code::TOO_MANY_ROWS,
             RunError::SumOverflow(_) => &code::SUM_OVERFLOW,
             RunError::EndlessTimers(_) => &code::ENDLESS_TIMERS,
+            RunError::NoCheckpoints | RunError::Stopping => &code::NO_SAVEPOINT,
+            RunError::Savepoint(_) => &code::SAVEPOINT,
             RunError::LastCheckpoint(_) => &code::LAST_CHECKPOINT,
         }
     }

@@ -2,6 +2,6 @@
 
 pub use crate::dataflow::{
     Activity, Beginning, CHAINED_MAX, CheckpointStatus, END_OF_TIME, FIRINGS_MAX, Holder, JobMetrics, JobState,
-    NodeMetrics, OpenSink, PORTION_BYTES_MAX, PORTION_ROWS_MAX, RunningJob, Since, Solo, SoloRows, SplitMetrics,
+    NodeMetrics, OpenSink, PORTION_BYTES_MAX, PORTION_ROWS_MAX, RunningJob, Saved, Since, Solo, SoloRows, SplitMetrics,
     Standing, Standings, Started, TEXT_BYTES_MAX, TEXTS_BYTES_MAX, Taken, Tick, Upcoming, start,
 };

@@ -2,17 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 
 use super::checkpoint::link::Link;
 use super::checkpoint::reports::Report;
+use super::checkpoint::saving::{Saved, Wanted};
 use super::checkpoint::status::CheckpointStatus;
 use super::engine::Tick;
 use super::metrics::JobMetrics;
 use super::sinks::Sinks;
 use crate::job::graph::JobGraph;
-use flowgate_base::error::{Error, Fault};
+use crate::error::RunError;
+use flowgate_base::error::{Error, Fault, Result};
 use flowgate_connect::source::Waker;
 use flowgate_state::store::JobStores;
 
@@ -185,6 +188,23 @@ impl JobState {
             self.drain.store(true, SeqCst);
         }
         self.request_stop();
+    }
+
+    /// Requests a savepoint; with `stops`, the job stops with it. Returns where its outcome comes: nothing if the job ends before.
+    ///
+    /// # Errors
+    /// The job takes no checkpoints, or is being stopped already: the user's.
+    pub fn request_savepoint(&self, name: &str, stops: bool) -> Result<Receiver<Result<Saved>>> {
+        let Some(link) = &self.checkpoints else { return Err(RunError::NoCheckpoints.into()) };
+        if self.stop_requested() {
+            return Err(RunError::Stopping.into());
+        }
+        let (answer, outcome) = channel();
+        link.report(Report::Savepoint(Wanted { name: name.into(), stops, answer }));
+        if stops {
+            self.request_stop();
+        }
+        Ok(outcome)
     }
 
     /// Whether operators emit what they hold at the stop.

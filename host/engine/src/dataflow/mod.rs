@@ -41,6 +41,7 @@ pub(crate) mod worker;
 mod writing;
 
 pub use checkpoint::begin::Beginning;
+pub use checkpoint::saving::Saved;
 pub use checkpoint::status::{CheckpointStatus, Taken};
 pub use dead_letter::{TEXT_BYTES_MAX, TEXTS_BYTES_MAX};
 pub use engine::Tick;

@@ -19,6 +19,7 @@ use super::collect::{Collected, Words};
 use super::fingerprint::fingerprints;
 use super::link::{Link, Request};
 use super::reports::{PartOf, Report, Role, TimedSplit, Word};
+use super::saving::{Saving, Wanted};
 use super::scratch;
 use super::status::Taken;
 use crate::dataflow::engine::Tick;
@@ -82,6 +83,10 @@ pub(crate) struct Keeper {
     attempt: Arc<Attempt>,
     /// A thread that merges files of checkpoints.
     compaction: Option<JoinHandle<Result<Option<Compacted>>>>,
+    /// Savepoints that are requested and not begun.
+    wanted: Vec<Wanted>,
+    /// Savepoints whose files are being merged. Meanwhile no other files are.
+    saving: Option<Saving>,
     reports: Receiver<Report>,
     /// The files of the last checkpoint.
     files: Vec<DataFile>,
@@ -105,6 +110,8 @@ struct Begun {
     /// The tick of its boundary.
     tick: Tick,
     stops: bool,
+    /// The savepoints that are made of it.
+    savepoints: Vec<Wanted>,
 }
 
 impl Keeper {
@@ -123,6 +130,8 @@ impl Keeper {
             facts,
             attempt: Arc::new(attempt),
             compaction: None,
+            wanted: Vec::new(),
+            saving: None,
             reports,
             files,
             uploaded: Vec::new(),
@@ -164,10 +173,18 @@ impl Keeper {
             if let Some((number, words)) = collected.complete() {
                 let stops = self.begun.as_ref().is_some_and(|begun| begun.stops);
                 if stops {
-                    return self.commit_at_last(number, &words, false);
+                    self.commit_at_last(number, &words, false)?;
+                    return self.finish_saving().map_err(|error| RunError::Savepoint(error.message).into());
                 }
                 self.commit(number, &words, false)?;
                 due = Instant::now() + self.facts.every;
+            }
+            if self.saving.as_ref().is_some_and(Saving::is_finished) {
+                match self.finish_saving() {
+                    // Who wants the savepoint has been told.
+                    Err(error) if error.code == &flowgate_checkpoint::code::FENCED => return Err(error),
+                    _ => {}
+                }
             }
             if collected.is_taking() {
                 continue;
@@ -179,6 +196,8 @@ impl Keeper {
             }
             if self.job.stop_requested() && !self.job.drain_requested() {
                 self.begin(&mut collected, true);
+            } else if self.wanted.iter().any(|wanted| !wanted.stops) && self.may_save() && !self.job.stop_requested() {
+                self.begin(&mut collected, false);
             } else if Instant::now() >= due && !self.job.stop_requested() {
                 if self.link.take_activity() || self.has_failed {
                     self.begin(&mut collected, false);
@@ -194,7 +213,9 @@ impl Keeper {
         collected.begin(self.number);
         // What happens from here on is behind the boundary, or counts twice, which does no harm.
         self.link.take_activity();
-        self.begun = Some(Begun { at: Instant::now(), tick: Tick::START, stops });
+        let may_save = self.may_save();
+        let savepoints = self.wanted.extract_if(.., |wanted| stops || (may_save && !wanted.stops)).collect();
+        self.begun = Some(Begun { at: Instant::now(), tick: Tick::START, stops, savepoints });
         self.link.request(Request { checkpoint: self.number, extent: Extent::Changed, stops });
         self.job.wake_workers();
     }
@@ -218,6 +239,14 @@ impl Keeper {
             Report::Committed { sink, checkpoint } => {
                 if let Some(waiting) = self.committables.get_mut(&sink) {
                     waiting.retain(|(number, _)| *number > checkpoint);
+                }
+                Ok(())
+            }
+            Report::Savepoint(wanted) => {
+                match self.begun.as_mut().filter(|begun| begun.stops) {
+                    // Its boundary is behind everything that the job will read.
+                    Some(begun) => begun.savepoints.push(wanted),
+                    None => self.wanted.push(wanted),
                 }
                 Ok(())
             }
@@ -274,6 +303,8 @@ impl Keeper {
             }
             Err(error) if may_pass(&error) => {
                 self.has_failed = true;
+                let savepoints = self.begun.take().map_or_else(Vec::new, |begun| begun.savepoints);
+                savepoints.iter().for_each(|wanted| wanted.answer(Err(error.clone())));
                 self.job.checkpoint_status.failed(&error);
                 self.job.warn(
                     "checkpoint",
@@ -326,8 +357,16 @@ impl Keeper {
         let checkpoint = self.checkpoint(words, files.clone(), tick, ended, stats)?;
         let manifest = self.attempt.commit(checkpoint)?;
         self.files = files;
-        if let Some(checkpoint) = manifest.checkpoint().filter(|checkpoint| compaction_is_due(checkpoint)) {
-            self.start_compaction(checkpoint.clone());
+        if let Some(checkpoint) = manifest.checkpoint() {
+            let savepoints = self.begun.as_mut().map_or_else(Vec::new, |begun| std::mem::take(&mut begun.savepoints));
+            if !savepoints.is_empty() {
+                // A job that stops has no other thread at work.
+                let _ = self.finish_saving();
+                let scratch = self.facts.scratch.clone();
+                self.saving = Saving::start(&self.attempt, checkpoint, scratch, &self.link, savepoints);
+            } else if self.saving.is_none() && compaction_is_due(checkpoint) {
+                self.start_compaction(checkpoint.clone());
+            }
         }
         self.uploaded.clear();
         // The last commit is of everything.
@@ -356,6 +395,16 @@ impl Keeper {
         }
     }
 
+    /// Whether the files of the next checkpoint may be merged for a savepoint: no other files are being merged.
+    fn may_save(&self) -> bool {
+        self.saving.is_none()
+    }
+
+    /// Waits for the savepoints whose files are being merged, and commits them.
+    fn finish_saving(&mut self) -> Result<()> {
+        self.saving.take().map_or(Ok(()), |saving| saving.finish(&self.attempt))
+    }
+
     /// Merges files of a checkpoint, on a thread of its own, if that is not going on already.
     fn start_compaction(&mut self, checkpoint: Checkpoint) {
         if self.compaction.is_some() {
@@ -370,6 +419,10 @@ impl Keeper {
     /// Puts merged files in the place of those that they stand for, if the merge is complete. One that has failed is begun again after a
     /// later checkpoint.
     fn apply_compaction(&mut self, files: &mut Vec<DataFile>) -> Result<()> {
+        if self.saving.is_some() {
+            // The files of its checkpoint stay until they are merged, since every later checkpoint names them.
+            return Ok(());
+        }
         let Some(thread) = self.compaction.take_if(|thread| thread.is_finished()) else { return Ok(()) };
         match thread.join() {
             Ok(Ok(None)) => Ok(()),

@@ -9,6 +9,7 @@ pub(crate) mod keeper;
 pub(crate) mod link;
 pub(crate) mod reports;
 pub(crate) mod restored;
+pub(crate) mod saving;
 mod scratch;
 pub(crate) mod state;
 pub(crate) mod status;

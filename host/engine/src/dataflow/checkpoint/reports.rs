@@ -5,6 +5,7 @@ use std::ops::Range;
 use arrow_array::RecordBatch;
 use serde_json::{Map, Value};
 
+use super::saving::Wanted;
 use crate::dataflow::engine::Tick;
 use flowgate_base::id::Worker;
 use flowgate_connect::source::SplitState;
@@ -107,6 +108,8 @@ pub(crate) enum Report {
         /// The number of the checkpoint.
         checkpoint: u64,
     },
+    /// A savepoint is requested.
+    Savepoint(Wanted),
     /// The job has changed: it is to stop, or has failed.
     Look,
 }
