@@ -32,6 +32,7 @@ pub(crate) mod solo;
 pub(crate) mod source;
 pub(crate) mod split_metrics;
 pub(crate) mod standing;
+pub(crate) mod turn;
 pub(crate) mod union;
 pub(crate) mod upcoming;
 pub(crate) mod watermark;

@@ -1,9 +1,10 @@
 //! Results that an operator emits in parts.
 
 use super::engine::Outputs;
+use super::turn::Turn;
 use flowgate_base::error::Result;
 
-/// About how many batches an operator emits before it yields to the rest of the dataflow.
+/// About how many batches an operator emits before it yields to the rest of the dataflow, if its turn is not over before.
 const BATCHES_AT_ONCE: usize = 8;
 
 /// Whether an operator has results left to emit.
@@ -26,8 +27,8 @@ impl Pending {
         mut next: impl FnMut(&mut Outputs) -> Result<Option<usize>>,
     ) -> Result<bool> {
         self.yielded = true;
-        let mut emitted = 0;
-        while emitted < BATCHES_AT_ONCE {
+        let (turn, mut emitted) = (Turn::begin(), 0);
+        while emitted < BATCHES_AT_ONCE && (emitted == 0 || !turn.is_over()) {
             match next(out)? {
                 Some(batches) => emitted += batches,
                 None => {

@@ -6,6 +6,7 @@
 //! - it ends the operator when all of its senders have ended (T5), or when the job was stopped;
 //! - it sends a message at the tick of its cause or later (T7);
 //! - it aligns boundaries (C1 to C3): flush, freeze the state, send the boundary, and only then what is behind it, and ticks;
+//! - it returns when its [`Turn`] is over, so that the other operators of its worker take their turns, and boundaries and ticks pass;
 //! - messages that arrive after the operator has yielded, or while its outputs are full, wait in their order.
 
 use std::collections::VecDeque;
@@ -19,6 +20,7 @@ use crate::dataflow::checkpoint::state::Owned;
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::message::{Envelope, Message, Messages};
 use crate::dataflow::standing::{Holder, Standing};
+use crate::dataflow::turn::Turn;
 use crate::dataflow::watermark::{Merge, Signal};
 use flowgate_base::error::Result;
 use flowgate_base::id::Worker;
@@ -159,6 +161,7 @@ impl Shell {
             let messages = messages.0.into_iter();
             Waiting { input, tick, messages }
         };
+        let turn = Turn::begin();
         self.backlog.extend(arrived.into_iter().map(waiting));
         if self.operator.has_yielded() {
             if !self.has_room(ports) {
@@ -168,6 +171,7 @@ impl Shell {
             self.forward_signal();
             ports.send(&mut self.out, self.at);
         }
+        let mut has_received = false;
         while !self.operator.has_yielded() {
             if let Some(boundary) = self.cut.complete() {
                 self.pass(boundary, ports)?;
@@ -190,6 +194,12 @@ impl Shell {
                 ports.send(&mut self.out, self.at);
                 return Ok(Next::Full);
             }
+            if has_received && turn.is_over() {
+                ports.send(&mut self.out, self.at);
+                self.snapshots.take_some(&mut *self.operator)?;
+                return Ok(Next::Again);
+            }
+            has_received = true;
             let Some(envelope) = self.backlog.front_mut().and_then(|waiting| waiting.messages.next()) else { continue };
             let sender = self.sender(input, &envelope);
             if self.cut.keeps_back(sender) {

@@ -6,8 +6,8 @@ use flowgate_base::error::Result;
 use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_wall::TimerClock;
 
-/// Timers in one call of a function, at most; the number of rows of a batch.
-pub(crate) const TIMERS_PER_CALL: usize = 8_192;
+/// Timers in one call of a function, at most: with some microseconds for each, a call is one step of a turn.
+pub(crate) const TIMERS_PER_CALL: usize = 2_048;
 
 /// Timers that fire while time stands still, beyond those that were set before. A function that answers each timer with
 /// another one that is due already would occupy its worker without end.

@@ -24,6 +24,7 @@ use crate::dataflow::job_state::JobState;
 use crate::dataflow::metrics::NodeMetrics;
 use crate::dataflow::portions::Portions;
 use crate::dataflow::slot::columns_for;
+use crate::dataflow::turn::Turn;
 use crate::dataflow::upcoming::Upcoming;
 use crate::dataflow::watermark::{END_OF_TIME, Signal};
 use crate::job::graph::Read;
@@ -185,12 +186,13 @@ impl ProcessOperator {
         self.call_timers(by, due, out)
     }
 
-    /// Fires timers that are due, up to [`CALLS_AT_ONCE`] calls.
+    /// Fires timers that are due, up to [`CALLS_AT_ONCE`] calls, until the turn is over.
     fn fire_due(&mut self, out: &mut Outputs) -> Result<()> {
         self.is_firing = true;
+        let turn = Turn::begin();
         for _ in 0..CALLS_AT_ONCE {
             if self.portions.has_yielded() {
-                return Ok(());
+                break;
             }
             // A stop does not wait for timers that set each other.
             let chained = self.job.stop_requested() && self.firing.iter().flatten().any(Firing::is_chained);
@@ -198,6 +200,9 @@ impl ProcessOperator {
             match due {
                 Some(up_to) => self.fire(up_to, out)?,
                 None => return self.finish_firing(),
+            }
+            if turn.is_over() {
+                break;
             }
         }
         Ok(())

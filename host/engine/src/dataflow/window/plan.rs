@@ -24,7 +24,7 @@ use flowgate_wall::{CallContext, RowFailure};
 pub(crate) const PANES: &str = "panes";
 
 /// A pane in memory of up to this number of keys emits its results in one step.
-const KEYS_AT_ONCE: usize = 256 << 10;
+const KEYS_AT_ONCE: usize = 16 << 10;
 
 /// The greatest number of keys for which a new pane reserves memory. Growing a larger pane costs little compared to its rows.
 pub(crate) const ROOM_MAX: usize = 16 << 10;

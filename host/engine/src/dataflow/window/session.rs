@@ -20,7 +20,7 @@ use flowgate_state::table::{DUE_AT_ONCE, DueReason, Table};
 use flowgate_wall::RowFailure;
 
 /// Sessions that fire in one step.
-const FIRED_AT_ONCE: usize = 256 << 10;
+const FIRED_AT_ONCE: usize = 16 << 10;
 
 /// The sessions of an operator on one worker.
 pub(crate) struct SessionWindows {
