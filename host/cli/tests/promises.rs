@@ -40,7 +40,8 @@ fn of_the_code() -> BTreeMap<&'static str, String> {
         output_rows_max count, batch_rows_max count, batch_outputs_max count, describe_bytes_max bytes, functions_max count,
         columns_max count, accumulator_bytes_max bytes, state_value_bytes_max bytes, state_entry_bytes_max bytes,
         state_entries_max count, state_read_bytes_max bytes, state_written_bytes_max bytes, key_state_bytes_max bytes,
-        timers_per_call_max count, state_slots_max count, traps_per_batch_max count, search_ms_max count,
+        timers_per_call_max count, migrated_values_max count, state_slots_max count, traps_per_batch_max count,
+        search_ms_max count,
         message_bytes_max bytes, problems_max count, log_lines_per_s_max count, metric_names_max count,
         file_read_bytes_max bytes,
     );

@@ -89,7 +89,8 @@ fn bits(buffer: &BooleanBuffer) -> Cow<'_, [u8]> {
     Cow::Owned(aligned.as_slice().get(..bytes).unwrap_or_default().to_vec())
 }
 
-fn var_in<'a>(offsets: &'a OffsetBuffer<i32>, values: &'a [u8]) -> Option<VarIn<'a>> {
+/// Values of varying length; `None` where the offsets are not those of the values.
+pub(super) fn var_in<'a>(offsets: &'a OffsetBuffer<i32>, values: &'a [u8]) -> Option<VarIn<'a>> {
     // The same bits: an offset is never negative.
     let offsets: &[u32] = offsets.inner().inner().typed_data();
     let (&first, &last) = (offsets.first()?, offsets.last()?);

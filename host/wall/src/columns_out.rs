@@ -135,6 +135,15 @@ pub(super) fn accumulators(values: VarValues, count: usize, bytes_max: usize) ->
     Ok(values)
 }
 
+/// Checks migrated values: `count` of them.
+pub(super) fn migrated(values: VarValues, count: usize) -> Result<VarValues, InvalidAnswer> {
+    if values.len() != count || values.offsets.is_empty() {
+        return Err(format!("returned {} values for {count}", values.len()));
+    }
+    offsets_hold(&values).map_err(|e| format!("returned values that {e}").replacen("that has", "with", 1))?;
+    Ok(values)
+}
+
 /// Checks the columns of one output, each of `row_count` rows.
 pub(super) fn columns(raw: Vec<ColumnOut>, fields: &[Field], row_count: usize) -> Result<Vec<ArrayRef>, InvalidAnswer> {
     if raw.len() != fields.len() {

@@ -46,6 +46,9 @@ pub(crate) enum CallError {
     /// What it returned is not valid.
     #[error("{0}")]
     InvalidAnswer(String),
+    /// It returned an error that speaks of some of the values of the call, and does not say which.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// Why an opened function cannot go on.
@@ -86,6 +89,7 @@ impl Coded for CallError {
             CallError::Deadline(_) => &code::DEADLINE,
             CallError::Limit(_) => &code::CALL_LIMIT,
             CallError::InvalidAnswer(_) => &code::INVALID_ANSWER,
+            CallError::Failed(_) => &code::GAVE_UP,
         }
     }
 }

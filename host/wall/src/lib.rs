@@ -44,7 +44,7 @@ mod wire;
 pub use admission::Manifest;
 pub use columns_out::{Answer, RowsOut, Selection, Updated};
 pub use compile::CompileIn;
-pub use function::{Function, KeyColumns, KeyedRows};
+pub use function::{Function, KeyColumns, KeyedRows, Migrated};
 pub use guest_log::{GuestLog, LogLevel};
 pub use host_state::{CallContext, Metric};
 pub use keyed::{KeyedState, StateHandle, Timer, TimerClock};

@@ -90,6 +90,8 @@ pub struct Limits {
     pub key_state_bytes_max: usize,
     /// Timers that one call sets: 32 for each row of a batch.
     pub timers_per_call_max: usize,
+    /// Values that one call migrates, as many as a full batch has rows: the deadline and the search are those of a batch.
+    pub migrated_values_max: usize,
     /// State slots of one function. Each has tables of its own on every worker.
     pub state_slots_max: usize,
 
@@ -154,6 +156,7 @@ impl Default for Limits {
             state_written_bytes_max: 64 * MIB,
             key_state_bytes_max: 256 * MIB,
             timers_per_call_max: 262_144,
+            migrated_values_max: 8_192,
             state_slots_max: 64,
 
             traps_per_batch_max: 20_000,

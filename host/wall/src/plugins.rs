@@ -299,6 +299,11 @@ impl Plugin {
         &self.manifest
     }
 
+    /// Whether it can read values of older versions of its state slots.
+    pub fn migrates(&self) -> bool {
+        self.exports.migrates()
+    }
+
     /// Why the cache of compiled plugins could not be used, if so: worth a warning.
     pub fn cache_note(&self) -> Option<&str> {
         self.cache_note.as_deref()

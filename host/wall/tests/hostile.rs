@@ -3,6 +3,8 @@
 
 #[path = "hostile/aggregates.rs"]
 mod aggregates;
+#[path = "hostile/migrations.rs"]
+mod migrations;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

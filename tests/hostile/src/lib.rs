@@ -2,7 +2,7 @@
 //! guest shows only its trick.
 //!
 //! The parts, by name: `$memory`, `$realloc`, `$describe`, `$open`, `$apply`, for aggregates `$update`, `$merge` and `$finish`,
-//! for process functions `$batch` and `$timers`. The added definitions are a good plugin: one function `f`, which reads
+//! for process functions `$batch` and `$timers`, and `$migrate`. The added definitions are a good plugin: one function `f`, which reads
 //! `x: int64` and makes `y: text`, empty for every row (as an aggregate: returns accumulators unchanged; as a process function:
 //! for every row and timer, with the state slots `v`, a value, `m`, a map, and `l`, a list). The answer's parts are at fixed
 //! places (see `DATA`), which hostile guests may change.
@@ -20,7 +20,8 @@ const WORLDS: &str = "package test:fixture;
         import flowgate:plugin/timers@0.1.0;
     }
     world aggregator { include flowgate:plugin/aggregator@0.1.0; }
-    world processor { include flowgate:plugin/processor@0.1.0; }";
+    world processor { include flowgate:plugin/processor@0.1.0; }
+    world migrating-processor { include flowgate:plugin/migrating-processor@0.1.0; }";
 
 /// Addresses and little-endian words of the good plugin's answers. Strings: `f` at 16, `x` at 17, `y` at 18.
 const DATA: &[(u32, &[u32])] = &[
@@ -37,7 +38,7 @@ const DATA: &[(u32, &[u32])] = &[
     (416, &[20, 1, 0, 1, 0, 0, 0, 0]),        // slot v: value
     (448, &[21, 1, 1, 1, 0, 0, 0, 0]),        // slot m: map
     (480, &[22, 1, 2, 1, 0, 0, 0, 0]),        // slot l: list
-    (384, &[0, 0, 0, 0, 0, 0, 0]),            // update, merge and finish write their answers here
+    (384, &[0, 0, 0, 0, 0, 0, 0]),            // update, merge, finish and migrate write their answers here
 ];
 
 const PARTS: &[(&str, &str)] = &[
@@ -79,6 +80,17 @@ const PROCESS_PARTS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Returns the values unchanged.
+const MIGRATE_PARTS: &[(&str, &str)] = &[(
+    "(func $migrate",
+    "(func $migrate (param i32 i32 i32) (param $offsets i32) (param $count i32) (param $data i32) (param $bytes i32)
+        (result i32)
+        (i32.store (i32.const 388) (local.get $offsets)) (i32.store (i32.const 392) (local.get $count))
+        (i32.store (i32.const 396) (local.get $data)) (i32.store (i32.const 400) (local.get $bytes))
+        (global.set $top (i32.const 8192))
+        (i32.const 384))",
+)];
+
 const AGGREGATE_PARTS: &[(&str, &str)] = &[
     (
         "(func $update",
@@ -118,17 +130,20 @@ enum Kind {
     Transform,
     Aggregate,
     Process,
+    /// A process function that migrates its state.
+    Migrating,
 }
 
 /// Returns the core WebAssembly text of a whole plugin. `lines` come first, because imports must.
 fn module(lines: &str, kind: Kind) -> String {
     let mut text = format!("(module\n{lines}\n");
-    let own: &[(&str, &str)] = match kind {
+    let own: &[&[(&str, &str)]] = match kind {
         Kind::Transform => &[],
-        Kind::Aggregate => AGGREGATE_PARTS,
-        Kind::Process => PROCESS_PARTS,
+        Kind::Aggregate => &[AGGREGATE_PARTS],
+        Kind::Process => &[PROCESS_PARTS],
+        Kind::Migrating => &[PROCESS_PARTS, MIGRATE_PARTS],
     };
-    for (mark, part) in PARTS.iter().chain(own) {
+    for (mark, part) in PARTS.iter().chain(own.iter().copied().flatten()) {
         if !lines.contains(mark) {
             text.push_str(part);
         }
@@ -140,7 +155,7 @@ fn module(lines: &str, kind: Kind) -> String {
     match kind {
         Kind::Transform => {}
         Kind::Aggregate => data.push((120, vec![1])),
-        Kind::Process => data.extend([(120, vec![3]), (196, vec![160, 1, 0, 0, 3, 0, 0, 0])]),
+        Kind::Process | Kind::Migrating => data.extend([(120, vec![3]), (196, vec![160, 1, 0, 0, 3, 0, 0, 0])]),
     }
     // Before the lines' own data, which may overwrite it.
     let mut segments = String::new();
@@ -160,11 +175,14 @@ fn module(lines: &str, kind: Kind) -> String {
             ("flowgate:plugin/aggregate@0.1.0#merge", "func $merge"),
             ("flowgate:plugin/aggregate@0.1.0#finish", "func $finish"),
         ],
-        Kind::Process => &[
+        Kind::Process | Kind::Migrating => &[
             ("flowgate:plugin/process@0.1.0#on-batch", "func $batch"),
             ("flowgate:plugin/process@0.1.0#on-timers", "func $timers"),
         ],
     });
+    if kind == Kind::Migrating {
+        exports.push(("flowgate:plugin/migrate@0.1.0#migrate", "func $migrate"));
+    }
     for (name, item) in exports {
         text.push_str(&format!("(export \"{name}\" ({item}))\n"));
     }
@@ -182,6 +200,11 @@ pub fn process_plugin(lines: &str) -> Vec<u8> {
     component(lines, Kind::Process)
 }
 
+/// Returns the same for a process function that migrates its state.
+pub fn migrating_plugin(lines: &str) -> Vec<u8> {
+    component(lines, Kind::Migrating)
+}
+
 fn component(lines: &str, kind: Kind) -> Vec<u8> {
     let text = module(lines, kind);
     let mut wasm = wat::parse_str(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
@@ -193,6 +216,7 @@ fn component(lines: &str, kind: Kind) -> Vec<u8> {
         Kind::Transform => "transformer",
         Kind::Aggregate => "aggregator",
         Kind::Process => "processor",
+        Kind::Migrating => "migrating-processor",
     };
     let world = resolve.select_world(&[package], Some(world)).expect("there is this world");
     embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8).expect("the type can be embedded");

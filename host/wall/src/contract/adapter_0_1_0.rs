@@ -9,7 +9,7 @@ use super::super::keyed::{Timer, TimerClock};
 use super::super::wire::{
     AnswerRaw, ColumnIn, ColumnOut, RowFailure, RowsOutRaw, UpdatedRaw, ValuesIn, ValuesOut, VarIn, VarValues,
 };
-use super::bindings_0_1_0::exports::flowgate::plugin::{aggregate, join, operator, process, transform};
+use super::bindings_0_1_0::exports::flowgate::plugin::{aggregate, join, migrate, operator, process, transform};
 use super::bindings_0_1_0::flowgate::plugin::columns::{
     Batch, ColumnParam, ColumnResult, DataType as WitType, FieldParam, FieldResult, ValuesParam, ValuesResult,
     VarValuesParam, VarValuesResult,
@@ -34,6 +34,7 @@ pub(in super::super) struct Exports {
     aggregate: Option<aggregate::GuestIndices>,
     join: Option<join::GuestIndices>,
     process: Option<process::GuestIndices>,
+    migrate: Option<migrate::GuestIndices>,
 }
 
 impl Exports {
@@ -47,6 +48,7 @@ impl Exports {
             aggregate: has("aggregate").then(|| aggregate::GuestIndices::new(pre)).transpose()?,
             join: has("join").then(|| join::GuestIndices::new(pre)).transpose()?,
             process: has("process").then(|| process::GuestIndices::new(pre)).transpose()?,
+            migrate: has("migrate").then(|| migrate::GuestIndices::new(pre)).transpose()?,
         })
     }
 
@@ -58,6 +60,11 @@ impl Exports {
             Kind::Join => self.join.is_some(),
             Kind::Process => self.process.is_some(),
         }
+    }
+
+    /// Whether the interface that reads state of older versions is there.
+    pub(in super::super) fn migrates(&self) -> bool {
+        self.migrate.is_some()
     }
 }
 
@@ -84,6 +91,7 @@ pub(in super::super) struct Guest {
     aggregate: Option<aggregate::Guest>,
     join: Option<join::Guest>,
     process: Option<process::Guest>,
+    migrate: Option<migrate::Guest>,
 }
 
 impl Guest {
@@ -95,6 +103,7 @@ impl Guest {
             aggregate: exports.aggregate.as_ref().map(|i| i.load(&mut *store, instance)).transpose()?,
             join: exports.join.as_ref().map(|i| i.load(&mut *store, instance)).transpose()?,
             process: exports.process.as_ref().map(|i| i.load(&mut *store, instance)).transpose()?,
+            migrate: exports.migrate.as_ref().map(|i| i.load(&mut *store, instance)).transpose()?,
         })
     }
 
@@ -206,6 +215,18 @@ impl Guest {
         let Some(aggregate) = &self.aggregate else { return Err(not_exported("aggregate")) };
         let columns = aggregate.call_finish(store, var_values_param(accumulators))?;
         Ok(columns.map(|c| c.into_iter().map(column).collect()))
+    }
+
+    pub(in super::super) fn migrate(
+        &self,
+        store: &mut Store<HostState>,
+        slot: &str,
+        from_version: u32,
+        values: &VarIn<'_>,
+    ) -> Result<std::result::Result<VarValues, String>> {
+        let Some(migrate) = &self.migrate else { return Err(not_exported("migrate")) };
+        let migrated = migrate.call_migrate(store, slot, from_version, var_param(values))?;
+        Ok(migrated.map(var_values))
     }
 }
 

@@ -1,10 +1,12 @@
 //! A function that was opened for an operator: what it is (`opened`), and its calls by kind: over rows or pairs (`rows`),
-//! over rows and timers with state (`process`), and aggregates (`aggregate`).
+//! over rows and timers with state (`process`), aggregates (`aggregate`), and state of older versions (`migrate`).
 
 mod aggregate;
+mod migrate;
 mod opened;
 mod process;
 mod rows;
 
+pub use migrate::Migrated;
 pub use opened::Function;
 pub use process::{KeyColumns, KeyedRows};

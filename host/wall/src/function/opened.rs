@@ -232,7 +232,7 @@ impl Function {
         }
     }
 
-    fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         self.info().map_or("", |info| info.name.as_str())
     }
 }
