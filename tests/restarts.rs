@@ -176,11 +176,27 @@ fn a_job_that_does_not_fit_its_checkpoint() {
     assert_eq!(output(&folder).0, expected.0);
 }
 
-/// Starts a second attempt while the first runs; returns how both ended.
+/// A second attempt on the folder of a job that runs is refused, names the process, and disturbs nothing.
+#[test]
+fn a_job_that_runs_keeps_its_store() {
+    let folder = Folder::with_job(JOB);
+    let first = start_and_wait(&folder, &[], 2);
+    for way in ["--resume", "--fresh"] {
+        let refused = start(&folder, "3", &[way]).wait().expect(1);
+        let process = first.pid();
+        assert!(refused.stderr.contains("error[FG0809]: process "), "{}", refused.stderr);
+        assert!(refused.stderr.contains(&process.to_string()), "{process}: {}", refused.stderr);
+    }
+    first.wait().expect(0);
+    check(&folder, &expected());
+}
+
+/// Starts a second attempt while the first runs, as on another machine: there, nothing is known of the lock of the folder.
 fn two_attempts() -> (Folder, Ended, Ended) {
     let folder = Folder::with_job(&JOB.replace("  all: { input: a, file: { path: all.jsonl } }\n", ""));
     folder.write("all.jsonl", "");
     let first = start_and_wait(&folder, &[], 2);
+    fs::remove_file(folder.join("store/.lock")).unwrap();
     let second = start(&folder, "3", &["--resume"]);
     (folder, first.wait(), second.wait())
 }
@@ -199,13 +215,22 @@ fn a_second_attempt_fences_the_first() {
     assert_eq!(output(&folder).0, expected().0);
 }
 
-/// The second attempt goes on by itself, although the first one still has the folder when it starts.
+/// An empty folder in the place of the store, as below a mount that is gone, is no other attempt: the job waits for its store.
 #[test]
-#[ignore = "an attempt that has taken over does not wait until the one before it has let go of the sinks' folders"]
-fn a_second_attempt_goes_on() {
-    let (_folder, first, second) = two_attempts();
-    first.saying("FG0803");
-    second.expect(0);
+fn an_empty_folder_in_the_place_of_the_store() {
+    let folder = Folder::with_job(&JOB.replace("rate: 8000", "rate: 4000"));
+    let mut running = start_and_wait(&folder, &[], 2);
+    fs::rename(folder.join("store"), folder.join("away")).unwrap();
+    fs::create_dir(folder.join("store")).unwrap();
+    sleep(Duration::from_secs(1));
+    assert!(!running.has_ended(), "{}", running.said());
+    let others: Vec<String> =
+        names(&folder, "store").into_iter().filter(|name| name.starts_with("manifest-")).collect();
+    assert!(others.is_empty(), "{others:?}");
+    fs::rename(folder.join("store"), folder.join("other")).unwrap();
+    fs::rename(folder.join("away"), folder.join("store")).unwrap();
+    running.wait().expect(0).saying("is it mounted?");
+    check(&folder, &expected());
 }
 
 /// A store that is away does not end the job, and later checkpoints are committed.

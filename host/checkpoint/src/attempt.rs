@@ -35,6 +35,8 @@ pub struct Attempt {
     store: Store,
     job: String,
     id: AttemptId,
+    /// The number of the record with which it began.
+    began: u64,
     state: Mutex<State>,
 }
 
@@ -112,7 +114,7 @@ impl Attempt {
                 continue;
             }
             let state = Mutex::new(state_of(&history, from, &manifest, bytes.len() as u64));
-            return Ok((Attempt { store: store.clone(), job: job.into(), id, state }, resume));
+            return Ok((Attempt { store: store.clone(), job: job.into(), id, began: last + 1, state }, resume));
         }
         let attempt = format!("cannot begin an attempt in {}", store.address());
         Err(CheckpointError::Away { attempt, reason: "others begin attempts all the time".into() }.into())
@@ -178,6 +180,14 @@ impl Attempt {
             };
             // F2.
             if !sequence::check_predecessor(&self.store, last, before_bytes)? {
+                if found.is_none() && sequence::read(&self.store, self.began)?.is_none() {
+                    // The record with which an attempt began is never deleted: this is another store, such as the folder below one that
+                    // is not mounted.
+                    self.store.delete(&name_of(last + 1))?;
+                    let attempt = format!("cannot commit to {}", self.store.address());
+                    let reason = "it does not have the checkpoints of this job any more; is it mounted?".into();
+                    return Err(CheckpointError::Away { attempt, reason }.into());
+                }
                 return Err(self.close_fence(&mut state, None, last + 1));
             }
             for file in &known.files {

@@ -11,4 +11,5 @@ flowgate_base::codes! {
     OTHER_JOB = user(806, "a checkpoint store belongs to another job");
     TOO_LARGE = external_lasting(807, "a checkpoint exceeds a limit");
     NO_SAVEPOINT = user(808, "a checkpoint store has no such savepoint");
+    LOCKED = external(809, "a running job has the checkpoint store");
 }

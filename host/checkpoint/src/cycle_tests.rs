@@ -293,7 +293,8 @@ fn a_job_starts_from_a_savepoint_of_another_store() {
     let found = savepoints(&stores[0]).unwrap();
     let [savepoint] = found.as_slice() else { panic!("{found:?}") };
     let (attempt, _) = Attempt::begin(&stores[1], "changed job", Start::Newest).unwrap();
-    let files = attempt.import(&stores[0], savepoint.checkpoint().unwrap(), folders[1].path()).unwrap();
+    let files =
+        attempt.adopt(&stores[0], savepoint.checkpoint().unwrap(), folders[1].path(), |_| Adoption::Kept).unwrap();
     let next = commit(&attempt, folders[1].path(), &files, &[(&a, rows(&[(5, SET, Some(1), Some("y"), Some(2))]))]);
     let [old, _new] = folders;
     old.close().unwrap();

@@ -41,6 +41,17 @@ pub enum CheckpointError {
         /// The number of the manifest.
         number: u64,
     },
+    /// A job that runs has the store.
+    #[error(
+        "{}: `flowgate job list` shows the jobs that run, and `flowgate job stop` stops one",
+        holder(store, *process)
+    )]
+    Locked {
+        /// The store.
+        store: String,
+        /// The process that has it, where that is known.
+        process: Option<u32>,
+    },
     /// Stored bytes are not the ones that were written, or are gone.
     #[error("{object} is damaged: {reason}")]
     Damaged {
@@ -96,6 +107,13 @@ impl CheckpointError {
     }
 }
 
+fn holder(store: &str, process: Option<u32>) -> String {
+    match process {
+        Some(process) => format!("process {process} has the checkpoint store {store}: the job runs already"),
+        None => format!("another process has the checkpoint store {store}: the job runs already"),
+    }
+}
+
 impl Coded for CheckpointError {
     fn code(&self) -> &'static Code {
         match self {
@@ -106,6 +124,7 @@ impl Coded for CheckpointError {
             CheckpointError::Damaged { .. } => &code::DAMAGED,
             CheckpointError::Version { .. } => &code::VERSION,
             CheckpointError::OtherJob { .. } => &code::OTHER_JOB,
+            CheckpointError::Locked { .. } => &code::LOCKED,
             CheckpointError::NoSavepoint { .. } => &code::NO_SAVEPOINT,
             CheckpointError::TooLarge { .. } => &code::TOO_LARGE,
         }

@@ -162,6 +162,21 @@ mod tests {
     use crate::attempt::{Attempt, Start};
     use crate::store::Folder;
 
+    /// A savepoint is of an earlier moment than the checkpoints that were committed while its files were merged.
+    #[test]
+    fn a_savepoint_does_not_count_for_a_resume() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(Folder::open(folder.path()).unwrap());
+        let (attempt, _) = Attempt::begin(&store, "job", Start::Newest).unwrap();
+        let savepoint = Checkpoint { savepoint: Some("a".into()), key_groups: 1, ..Checkpoint::default() };
+        attempt.commit(savepoint.clone()).unwrap();
+        assert!(!History::read(&store).unwrap().has_checkpoints());
+        let plain = attempt.commit(Checkpoint { key_groups: 1, tick: 1, ..Checkpoint::default() }).unwrap();
+        attempt.commit(savepoint).unwrap();
+        let resumed = History::read(&store).unwrap().newest_complete(&store).unwrap();
+        assert_eq!(resumed.manifest, Some(plain));
+    }
+
     /// A savepoint stays in the store when its number has been passed, and is found.
     #[test]
     fn savepoints_that_were_passed_are_found() {

@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod adopt;
 mod attempt;
 #[cfg(test)]
 mod attempt_tests;
@@ -38,6 +39,7 @@ mod staging;
 pub mod store;
 mod verify;
 
+pub use adopt::{Adoption, ChangeRows};
 pub use attempt::{Attempt, Start};
 pub use change::{CHANGE, KEY_GROUP, PANE, REMOVE, REMOVE_KEY, REMOVE_PANE, SET};
 pub use checksum::Checksum;

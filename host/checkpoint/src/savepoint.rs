@@ -1,19 +1,12 @@
-//! Savepoints: finding them, and starting from one of any store.
-
-use std::io::Write;
-use std::path::Path;
+//! Savepoints: their names, and finding them.
 
 use flowgate_base::error::Result;
 
-use crate::attempt::Attempt;
-use crate::checksum::Checksum;
 use crate::error::CheckpointError;
 use crate::history::check_files;
-use crate::manifest::{Checkpoint, DataFile, Manifest};
-use crate::name::{FileKind, Name};
-use crate::read::Reader;
+use crate::manifest::{Checkpoint, Manifest};
+use crate::name::Name;
 use crate::sequence;
-use crate::staging::{Scratch, StagedFile};
 use crate::store::Store;
 
 /// Characters of a savepoint's name at most: it is part of an address that people type.
@@ -91,31 +84,4 @@ pub fn find(store: &Store, which: Option<&str>) -> Result<(Manifest, Checkpoint)
     let store = store.address().to_string();
     let which = which.map_or_else(String::new, |which| format!(" `{which}`"));
     Err(CheckpointError::NoSavepoint { store, which, there }.into())
-}
-
-impl Attempt {
-    /// Copies the files of a checkpoint of any store, each byte checked, so that checkpoints of this attempt can name them: for a job that
-    /// starts from a savepoint. Returns them in order.
-    ///
-    /// # Errors
-    /// The checkpoint is damaged, a store fails, or the scratch folder has no room.
-    pub fn import(&self, from: &Store, checkpoint: &Checkpoint, scratch: &Path) -> Result<Vec<DataFile>> {
-        let reader = Reader::new(from, checkpoint);
-        let mut imported = Vec::with_capacity(checkpoint.files.len());
-        for file in &checkpoint.files {
-            let (target, mut local) = Scratch::create(scratch)?;
-            for (offset, length, sum) in reader.sections(file) {
-                let bytes = reader.bytes(&file.path, offset, length)?;
-                if sum.is_some_and(|sum| Checksum::of(&bytes) != sum) {
-                    let reason = format!("the checksum of {length} bytes at byte {offset} differs");
-                    return Err(CheckpointError::damaged(&file.path, reason).into());
-                }
-                local.write_all(&bytes).map_err(|e| target.failure(&e))?;
-            }
-            let kind = if file.is_parquet() { FileKind::Base } else { FileKind::Delta };
-            let mut staged = StagedFile::new(kind, target, DataFile { path: String::new(), ..file.clone() });
-            imported.push(self.upload(&mut staged)?);
-        }
-        Ok(imported)
-    }
 }

@@ -3,16 +3,21 @@
 use clap::Args;
 
 use super::args::JobArgs;
+use super::checkpoint_store::stores;
+use super::error::CommandError;
 use super::job_file::{checked_graph, plugins};
 use super::log_level::LogLevelArg;
+use super::savepoint::{self, FromArgs};
 use super::terminal;
 use flowgate::job::picture;
+use flowgate::submit;
 use flowgate_base::error::Result;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   flowgate check job.yaml
   flowgate check job.yaml --set sources.lines.file.path=other.log
+  flowgate check new-job.yaml --from './checkpoints#before-upgrade'
   generate-job | flowgate check -";
 
 /// Arguments of `flowgate check`.
@@ -21,9 +26,23 @@ pub(crate) struct CheckArgs {
     /// The job.
     #[command(flatten)]
     pub job: JobArgs,
+    /// The savepoint from which the job would start: what becomes of its state is reported, and each value of a plugin's state whose
+    /// version has changed is migrated, to count those that fail.
+    #[command(flatten)]
+    pub from: FromArgs,
 }
 
 pub(super) fn run(args: &CheckArgs) -> Result<()> {
-    let graph = checked_graph(&args.job, &mut plugins(LogLevelArg::default())?)?;
-    terminal::print(&format!("{}ok\n", picture::edges(&graph)))
+    let mut plugins = plugins(LogLevelArg::default())?;
+    let graph = checked_graph(&args.job, &mut plugins)?;
+    let mut text = picture::edges(&graph);
+    if let Some(from) = args.from.savepoint() {
+        let prospect = submit::prospect(&graph, &mut plugins, &stores(), &from, true)?;
+        text += &savepoint::text(&prospect);
+        if !prospect.problems.is_empty() {
+            terminal::print(&text)?;
+            return Err(CommandError::Savepoint(prospect.problems.join("\n")).into());
+        }
+    }
+    terminal::print(&format!("{text}ok\n"))
 }

@@ -41,6 +41,7 @@ mod plugin_test;
 mod rows;
 mod run;
 mod sample;
+mod savepoint;
 mod schema;
 mod signals;
 mod state_cell;

@@ -12,6 +12,7 @@ use super::error::CommandError;
 use super::job_file::{self, checked_graph};
 use super::limit::Limit;
 use super::log_level::LogLevelArg;
+use super::savepoint::{self, FromArgs};
 use super::signals::{self, OpenWindows};
 use super::status::{Screen, Status};
 use super::{subject, summary, terminal};
@@ -38,6 +39,8 @@ Examples:
   flowgate run job.yaml --tap requests --tap requests.errors 2> tapped.jsonl
   tail -F access.log | flowgate run -q job-from-stdin.yaml
   flowgate run job.yaml --log-level debug
+  flowgate run job.yaml --resume
+  flowgate run new-job.yaml --from './checkpoints#before-upgrade'
 
 Ctrl-C, SIGTERM and SIGHUP stop the job cleanly: sources stop, and rows in flight reach their sinks. Windows that are \
 still open emit nothing, unless `--drain` is given. A webhook that fails is tried for five more seconds. A file that was to be \
@@ -65,11 +68,14 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "OPERATOR")]
     pub tap: Vec<String>,
     /// Continue from the newest complete checkpoint of the job; begin where there is none.
-    #[arg(long, conflicts_with = "fresh")]
+    #[arg(long, conflicts_with_all = ["fresh", "from"])]
     pub resume: bool,
     /// Begin, though the job has checkpoints: they do not count any more.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "from")]
     pub fresh: bool,
+    /// The savepoint from which the job starts. Checkpoints that the job has do not count any more.
+    #[command(flatten)]
+    pub from: FromArgs,
     /// Do not answer `flowgate job` of other terminals: there is no socket.
     #[arg(long)]
     pub no_control: bool,
@@ -90,6 +96,13 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
         let wrong =
             "--limit ends a job in the middle of its rows, without a checkpoint; leave `checkpoint:` out".into();
         return Err(CommandError::Arguments(wrong).into());
+    }
+    if let Some(from) = args.from.savepoint() {
+        // What is wrong with it is the error of the start.
+        let prospect = submit::prospect(&graph, &mut plugins, &stores(), &from, false)?;
+        if prospect.problems.is_empty() {
+            terminal::message(&savepoint::text(&prospect));
+        }
     }
     let limit = args.limit.map(|rows| Limit::new(rows, &graph)).transpose()?;
     let screen = Arc::new(Screen::new(!args.quiet && std::io::stderr().is_terminal()));
@@ -147,6 +160,9 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
 
 /// Returns what becomes of the checkpoints of the job.
 fn beginning(args: &RunArgs) -> Beginning {
+    if let Some(from) = args.from.savepoint() {
+        return Beginning::From(from);
+    }
     match (args.resume, args.fresh) {
         (true, _) => Beginning::Resume,
         (_, true) => Beginning::Fresh,

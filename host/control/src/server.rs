@@ -227,10 +227,13 @@ fn save(job: &Served, client: &UnixStream, name: &str) {
         Err(_) => return send(client, &refused(Reason::Internal, "a mistake in Flowgate; please report it".into())),
     };
     send(client, &Response::Saving { address: saving.address });
-    send(client, &match (saving.wait)() {
-        Ok(saved) => Response::Saved(saved),
-        Err(message) => refused(Reason::NoSavepoint, message),
-    });
+    send(
+        client,
+        &match (saving.wait)() {
+            Ok(saved) => Response::Saved(saved),
+            Err(message) => refused(Reason::NoSavepoint, message),
+        },
+    );
 }
 
 /// Stops the job. The end of the job waits for this: a client that waits is noted before it can be missed, and nothing here waits

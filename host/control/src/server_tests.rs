@@ -249,7 +249,9 @@ fn a_panic_of_the_subject_is_an_answer() {
     let found = place.sockets().0.remove(0);
     for _ in 0..2 {
         assert!(matches!(client::status(&found), Err(AskError::Refused(r)) if r.reason == Reason::Internal));
-        assert!(matches!(client::stop(&found, true, true, None), Err(AskError::Refused(r)) if r.reason == Reason::Internal));
+        assert!(
+            matches!(client::stop(&found, true, true, None), Err(AskError::Refused(r)) if r.reason == Reason::Internal)
+        );
         assert!(matches!(client::savepoint(&found, "a"), Err(AskError::Refused(r)) if r.reason == Reason::Internal));
     }
 }

@@ -9,6 +9,7 @@ flowgate_base::codes! {
     JOB_PROBLEMS = user(404, "a job has problems");
     HAS_CHECKPOINTS = user(405, "a store has checkpoints of the job");
     OTHER_STATE = user(406, "a job cannot continue from its checkpoint");
+    OTHER_SAVEPOINT = user(407, "a job cannot start from a savepoint");
     FAILED_ROW = user(500, "a row failed");
     TOO_MANY_ROWS = user(501, "rows do not fit into a column");
     SUM_OVERFLOW = user(502, "a sum does not fit into its type");
@@ -16,4 +17,5 @@ flowgate_base::codes! {
     LAST_CHECKPOINT = external(504, "the last checkpoint of a job cannot be written");
     SAVEPOINT = external(505, "a savepoint cannot be written");
     NO_SAVEPOINT = user(506, "a job cannot take a savepoint");
+    SLOW_CHECKPOINT = external(507, "a checkpoint takes longer than its timeout");
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use flowgate_base::error::{Code, Coded};
 
 use crate::code;
+use flowgate_base::quantity::Millis;
 
 /// Why a job cannot be read or started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +39,12 @@ pub(crate) enum StartError {
     /// The job has changed so that it cannot continue from its checkpoint. All problems, a line each.
     #[error("the job cannot continue from its checkpoint:\n{0}")]
     OtherState(String),
+    /// The job has changed so that it cannot start from a savepoint. All problems, a line each.
+    #[error("the job cannot start from the savepoint:\n{0}")]
+    OtherSavepoint(String),
+    /// A job that takes no checkpoints cannot start from one.
+    #[error("--from needs a job with `checkpoint:`: the state of the savepoint becomes its first checkpoint")]
+    FromWithoutCheckpoints,
     /// The system refuses threads or memory.
     #[error("cannot start the workers: {0}")]
     Workers(String),
@@ -73,8 +80,20 @@ pub(crate) enum RunError {
     /// Timers set further timers without end.
     #[error("{0}")]
     EndlessTimers(String),
+    /// A checkpoint is not complete after `checkpoint.timeout`.
+    #[error(
+        "the checkpoint is not complete after {timeout}: it waits for `{waits_for}`; nothing of it is lost, and the next one begins behind it"
+    )]
+    SlowCheckpoint {
+        /// Who has not reported.
+        waits_for: String,
+        /// The setting.
+        timeout: Millis,
+    },
     /// A savepoint is requested of a job that takes no checkpoints.
-    #[error("the job takes no checkpoints, so that it has nowhere to write a savepoint; give it `checkpoint: {{ store: ... }}`")]
+    #[error(
+        "the job takes no checkpoints, so that it has nowhere to write a savepoint; give it `checkpoint: {{ store: ... }}`"
+    )]
     NoCheckpoints,
     /// A savepoint is requested of a job that is being stopped.
     #[error("the job is being stopped already")]
@@ -102,6 +121,7 @@ impl Coded for StartError {
             StartError::PluginReplaced { .. } => &code::PLUGIN_REPLACED,
             StartError::Workers(_) => &code::WORKERS,
             StartError::HasCheckpoints { .. } => &code::HAS_CHECKPOINTS,
+            StartError::OtherSavepoint(_) | StartError::FromWithoutCheckpoints => &code::OTHER_SAVEPOINT,
             StartError::OtherState(_) => &code::OTHER_STATE,
         }
     }
@@ -114,6 +134,7 @@ impl Coded for RunError {
             RunError::ColumnFull { .. } | RunError::TooManyRows(_) => &code::TOO_MANY_ROWS,
             RunError::SumOverflow(_) => &code::SUM_OVERFLOW,
             RunError::EndlessTimers(_) => &code::ENDLESS_TIMERS,
+            RunError::SlowCheckpoint { .. } => &code::SLOW_CHECKPOINT,
             RunError::NoCheckpoints | RunError::Stopping => &code::NO_SAVEPOINT,
             RunError::Savepoint(_) => &code::SAVEPOINT,
             RunError::LastCheckpoint(_) => &code::LAST_CHECKPOINT,

@@ -12,7 +12,7 @@ use arrow_array::{
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::key::Keys;
-use super::snapshot::{Change, Layout};
+use super::snapshot::{Change, Layout, written_field};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema;
 
@@ -78,7 +78,7 @@ impl Shape {
         fields.extend(key.iter().map(|field| Field::new(&field.name, field.data_type.arrow(), true)));
         let value_count = values.len();
         fields.extend(values.into_iter().map(|field| field.with_nullable(true)));
-        fields.extend(expires.then(|| Field::new("written", timestamp(), true)));
+        fields.extend(expires.then(written_field));
         let schema = Arc::new(Schema::new(fields));
         Arc::new(Shape { schema, key: key.to_vec(), has_panes, values: value_count, expires, entries })
     }

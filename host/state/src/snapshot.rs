@@ -25,6 +25,11 @@ use arrow_schema::Field;
 
 use flowgate_base::error::{Error, Result};
 
+/// Returns the field of the column `written`.
+pub fn written_field() -> Field {
+    Field::new("written", crate::part::timestamp(), true)
+}
+
 /// What a row of a part says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]

@@ -1,6 +1,7 @@
 //! What a store has to do.
 
 use std::fmt;
+use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,19 @@ use flowgate_base::error::Result;
 
 /// The bytes of an object, or of a part of it.
 pub type Bytes = Vec<u8>;
+
+/// A store that is held, until this is dropped or the process ends, however it does.
+#[derive(Debug)]
+pub struct Hold {
+    /// The locked file.
+    _file: File,
+}
+
+impl Hold {
+    pub(crate) fn of(file: File) -> Self {
+        Hold { _file: file }
+    }
+}
 
 /// A folder of objects. Names have no `/`, and are those of [`Name`](crate::name::Name).
 ///
@@ -45,6 +59,14 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// Deletes what interrupted writes left behind. Nobody else writes.
     fn clean(&self) -> Result<()> {
         Ok(())
+    }
+
+    /// Holds the store for a running job of this process, as far as the store can: `None`: it cannot, and the fence alone decides.
+    ///
+    /// # Errors
+    /// Another process holds it ([`LOCKED`](crate::code::LOCKED)); the message names it.
+    fn hold(&self) -> Result<Option<Hold>> {
+        Ok(None)
     }
 
     /// Returns a local folder from which [`Backend::upload`] need not copy; `None`: any folder does.

@@ -1,7 +1,7 @@
 //! A store in a local folder.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::random::random_u64;
 
-use crate::store::backend::{Backend, Bytes};
+use crate::error::CheckpointError;
+use crate::store::backend::{Backend, Bytes, Hold};
 use crate::store::disk::Disk;
+
+/// The file that the process of a running job has locked. Its process id is in it.
+const LOCK: &str = ".lock";
 
 /// A local folder. What is being written has a name that begins with `.`.
 #[derive(Debug)]
@@ -145,6 +149,28 @@ impl Backend for Folder {
             Ok(())
         };
         clean().map_err(|e| self.failure("clean", "", &e))
+    }
+
+    fn hold(&self) -> Result<Option<Hold>> {
+        let path = self.disk.at(LOCK);
+        let open = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = open.map_err(|e| self.failure("open", LOCK, &e))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // Without a number in it, the message does without.
+                let read = file.read_to_string(&mut holder).ok().and_then(|_| holder.trim().parse::<u32>().ok());
+                return Err(CheckpointError::Locked { store: self.address(), process: read }.into());
+            }
+            // The file system has no locks.
+            Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => return Ok(None),
+            Err(TryLockError::Error(e)) => return Err(self.failure("lock", LOCK, &e)),
+        }
+        let process = std::process::id().to_string();
+        let written = file.set_len(0).and_then(|()| file.write_all_at(process.as_bytes(), 0));
+        written.map_err(|e| self.failure("write", LOCK, &e))?;
+        Ok(Some(Hold::of(file)))
     }
 
     fn scratch(&self) -> Option<PathBuf> {

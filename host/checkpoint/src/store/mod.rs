@@ -13,7 +13,7 @@ mod https;
 mod remote;
 
 pub use address::{Constructor, Stores};
-pub use backend::{Backend, Bytes};
+pub use backend::{Backend, Bytes, Hold};
 pub use create::{Created, Store};
 pub use folder::Folder;
 #[cfg(feature = "remote")]

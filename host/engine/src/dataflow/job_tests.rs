@@ -102,6 +102,11 @@ impl Run {
         self.rows.try_iter().collect()
     }
 
+    /// Stops all sinks until the guard is dropped.
+    pub(super) fn stop_sinks(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.gate.lock().unwrap()
+    }
+
     pub(super) fn next(&self) -> serde_json::Value {
         self.rows.recv_timeout(PATIENCE).expect("a row comes").1
     }

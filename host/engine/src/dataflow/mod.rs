@@ -32,7 +32,7 @@ pub(crate) mod solo;
 pub(crate) mod source;
 pub(crate) mod split_metrics;
 pub(crate) mod standing;
-pub(crate) mod turn;
+mod turn;
 pub(crate) mod union;
 pub(crate) mod upcoming;
 pub(crate) mod watermark;
@@ -41,6 +41,8 @@ pub(crate) mod wire;
 pub(crate) mod worker;
 mod writing;
 
+pub(crate) use checkpoint::adopt::prospect;
+pub use checkpoint::adopt::{FromSavepoint, Prospect};
 pub use checkpoint::begin::Beginning;
 pub use checkpoint::saving::Saved;
 pub use checkpoint::status::{CheckpointStatus, Taken};

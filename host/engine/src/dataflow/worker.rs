@@ -32,7 +32,7 @@ use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::id;
 use flowgate_base::schema::Schema;
-use flowgate_checkpoint::store::Stores;
+use flowgate_checkpoint::store::{Hold, Stores};
 use flowgate_connect::sink::{Begin, Boundedness, Committable, SinkWriter};
 use flowgate_connect::source::{Source, SplitState};
 use flowgate_connect::{OwnOutputs, TableFile};
@@ -44,6 +44,8 @@ pub struct RunningJob {
     workers: WorkerGuards<()>,
     /// The thread that keeps the job's checkpoints.
     keeper: Option<JoinHandle<()>>,
+    /// The checkpoint store, until the job has ended.
+    _hold: Option<Hold>,
 }
 
 /// What became of the start of a job.
@@ -83,8 +85,9 @@ pub(crate) fn start_from(
     beginning: Beginning,
 ) -> Result<Started> {
     let begun = match &graph.checkpoint {
+        None if matches!(beginning, Beginning::From(_)) => return Err(StartError::FromWithoutCheckpoints.into()),
         None => None,
-        Some(settings) => match begin(&graph, settings, stores, beginning)? {
+        Some(settings) => match begin(&graph, settings, plugins, stores, &beginning)? {
             Found::Runs(begun) => Some(begun),
             Found::HasEnded(last) => {
                 commit_last(&graph, &*last, open_sink)?;
@@ -109,8 +112,10 @@ pub(crate) fn start_from(
     let theirs = Arc::clone(&state);
     let workers =
         timely::execute(config, move |worker| work(worker, &graph, &opened, &theirs)).map_err(StartError::Workers)?;
+    let mut hold = None;
     let keeper = match (begun, link, facts) {
         (Some(begun), Some(link), Some(facts)) => {
+            hold = begun.hold;
             begun.warnings.into_iter().for_each(|warning| state.warn("checkpoint", warning));
             let keeper = Keeper::new(&state, &link, facts, begun.attempt, received, begun.files);
             let thread = std::thread::Builder::new().name("checkpoints".into()).spawn(move || keeper.run());
@@ -118,7 +123,7 @@ pub(crate) fn start_from(
         }
         _ => None,
     };
-    Ok(Started::Running(RunningJob { state, workers, keeper }))
+    Ok(Started::Running(RunningJob { state, workers, keeper, _hold: hold }))
 }
 
 impl RunningJob {

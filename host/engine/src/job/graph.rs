@@ -64,6 +64,8 @@ pub struct CheckpointSettings {
     pub store: String,
     /// The number of checkpoints that are kept; at least 1.
     pub keep: u32,
+    /// The time after which a checkpoint that is not complete is reported, in milliseconds; greater than 0.
+    pub timeout_ms: i64,
 }
 
 /// Where keyed state is kept.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::job_plugins::JobPlugins;
 use crate::code;
-use crate::dataflow::Beginning;
 use crate::dataflow::worker::{self, OpenSink, RunningJob, Started};
+use crate::dataflow::{self, Beginning, FromSavepoint, Prospect};
 use crate::job::check::{Surroundings, check};
 use crate::job::graph::{JobGraph, SinkNode};
 use crate::job::load::{Document, Loaded, Override, load};
@@ -170,6 +170,22 @@ pub fn start_from(
 ) -> Result<Started> {
     let limits = graph.limits.clone();
     worker::start_from(graph, plugins.wall(&limits)?, open_sink, stores, beginning)
+}
+
+/// Says what would become of a savepoint in a job. With `migrates`, each value of a slot whose version has changed is migrated, to see
+/// whether that succeeds. Nothing runs.
+///
+/// # Errors
+/// There is no such savepoint, it is damaged, its store fails, or a function cannot be opened.
+pub fn prospect(
+    graph: &JobGraph,
+    plugins: &mut JobPlugins,
+    stores: &Stores,
+    from: &FromSavepoint,
+    migrates: bool,
+) -> Result<Prospect> {
+    let limits = graph.limits.clone();
+    dataflow::prospect(graph, plugins.wall(&limits)?, stores, from, migrates)
 }
 
 /// Opens a sink as the job says.

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use super::adopt::{FromSavepoint, begin_from};
 use super::fingerprint::fingerprints;
 use super::restored::Restored;
 use crate::error::StartError;
 use crate::job::graph::{CheckpointSettings, JobGraph};
 use flowgate_base::error::Result;
-use flowgate_checkpoint::store::Stores;
+use flowgate_checkpoint::store::{Hold, Stores};
 use flowgate_checkpoint::{Attempt, Checkpoint, DataFile, History, Start};
+use flowgate_wall::Plugins;
 
 /// What a job does with the checkpoints that its store has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Beginning {
     /// It does not start if there are any.
     New,
@@ -19,6 +21,8 @@ pub enum Beginning {
     Resume,
     /// It begins; the checkpoints do not count any more.
     Fresh,
+    /// It starts from a savepoint; the checkpoints do not count any more.
+    From(FromSavepoint),
 }
 
 /// An attempt of a job that has begun.
@@ -31,6 +35,8 @@ pub(crate) struct Begun {
     pub(crate) files: Vec<DataFile>,
     /// Why newer checkpoints are not used.
     pub(crate) warnings: Vec<String>,
+    /// The store, while the job runs.
+    pub(crate) hold: Option<Hold>,
 }
 
 /// What a job finds when it begins.
@@ -49,18 +55,22 @@ pub(crate) enum Found {
 pub(crate) fn begin(
     graph: &JobGraph,
     settings: &CheckpointSettings,
+    plugins: &Plugins,
     stores: &Stores,
-    beginning: Beginning,
+    beginning: &Beginning,
 ) -> Result<Found> {
+    if let Beginning::From(from) = beginning {
+        return Ok(Found::Runs(Box::new(begin_from(graph, settings, plugins, stores, from)?)));
+    }
     let store = stores.open(&settings.store)?;
     let history = History::read(&store)?;
     history.check_job(&graph.name)?;
-    if beginning == Beginning::New && history.has_checkpoints() {
+    if *beginning == Beginning::New && history.has_checkpoints() {
         return Err(StartError::HasCheckpoints { job: graph.name.clone(), store: settings.store.clone() }.into());
     }
     let start = match beginning {
         Beginning::Resume => Start::Newest,
-        Beginning::New | Beginning::Fresh => Start::Fresh,
+        Beginning::New | Beginning::Fresh | Beginning::From(_) => Start::Fresh,
     };
     if start == Start::Newest {
         // Before the attempt takes a number: a job that has ended leaves its store as it is.
@@ -72,6 +82,8 @@ pub(crate) fn begin(
             check(graph, checkpoint)?;
         }
     }
+    // Before the attempt takes a number, with which the one that runs would have to end.
+    let hold = store.hold()?;
     let (attempt, resume) = Attempt::begin(&store, &graph.name, start)?;
     let checkpoint = resume.manifest.as_ref().and_then(|manifest| manifest.checkpoint()).cloned();
     if let Some(checkpoint) = &checkpoint {
@@ -83,6 +95,7 @@ pub(crate) fn begin(
         files: checkpoint.as_ref().map_or_else(Vec::new, |checkpoint| checkpoint.files.clone()),
         earlier: checkpoint.map(|checkpoint| Arc::new(Restored::new(store, checkpoint))),
         warnings: resume.warnings.into_iter().map(|error| error.message).collect(),
+        hold,
     })))
 }
 

@@ -26,6 +26,19 @@ pub(crate) struct Collected {
 struct Current {
     number: u64,
     words: Words,
+    /// Who has reported last.
+    last: Option<Participant>,
+}
+
+/// A checkpoint of which everybody has reported.
+#[derive(Debug)]
+pub(crate) struct Complete {
+    /// Its number.
+    pub(crate) number: u64,
+    /// What they have said.
+    pub(crate) words: Words,
+    /// Who reported last: the others waited for it.
+    pub(crate) last: Option<Participant>,
 }
 
 impl Collected {
@@ -37,7 +50,7 @@ impl Collected {
     /// Begins a checkpoint. The last one is complete.
     pub(crate) fn begin(&mut self, number: u64) {
         debug_assert!(self.current.is_none(), "two checkpoints at once");
-        self.current = Some(Current { number, words: Words::new() });
+        self.current = Some(Current { number, words: Words::new(), last: None });
     }
 
     /// Whether a checkpoint is being taken.
@@ -54,6 +67,7 @@ impl Collected {
         let current = current.ok_or_else(|| {
             Error::internal(format!("`{}` reports checkpoint {number}, which is not taken", participant.operator))
         })?;
+        current.last = Some(participant.clone());
         current.words.insert(participant, word);
         Ok(())
     }
@@ -71,17 +85,17 @@ impl Collected {
         missing.min_by_key(|participant| participant.role == Role::Writer)
     }
 
-    /// Returns the number and the words of the checkpoint, once it is complete.
-    pub(crate) fn complete(&mut self) -> Option<(u64, Words)> {
+    /// Returns the checkpoint, once it is complete.
+    pub(crate) fn complete(&mut self) -> Option<Complete> {
         if self.missing().is_some() {
             return None;
         }
-        let Current { number, mut words } = self.current.take()?;
+        let Current { number, mut words, last } = self.current.take()?;
         for (participant, word) in &self.ended {
             // Who reported the checkpoint and then ended had state at the boundary.
             words.entry(participant.clone()).or_insert_with(|| word.clone());
         }
-        Some((number, words))
+        Some(Complete { number, words, last })
     }
 
     /// Returns the last words, once all participants have ended: the job has ended.
@@ -131,7 +145,7 @@ mod tests {
                         collected.done(participant(at as u32), number, word(number)).unwrap();
                     }
                 }
-                let (complete, words) = collected.complete().expect("everybody has reported");
+                let Complete { number: complete, words, .. } = collected.complete().expect("everybody has reported");
                 prop_assert_eq!(complete, number);
                 for (at, who) in all.clone().enumerate() {
                     let expected = if ends[at] <= number { word(100) } else { word(number) };
@@ -149,7 +163,7 @@ mod tests {
         collected.done(participant(0), 1, word(1)).unwrap();
         collected.ended(participant(0), word(100));
         collected.done(participant(1), 1, word(1)).unwrap();
-        assert_eq!(collected.complete().unwrap().1[&participant(0)], word(1));
+        assert_eq!(collected.complete().unwrap().words[&participant(0)], word(1));
         assert!(collected.done(participant(1), 1, word(1)).is_err(), "a report of no checkpoint");
     }
 }

@@ -1,6 +1,8 @@
 //! Whole jobs that take checkpoints, on worker threads.
 
 use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use flowgate_base::clock;
 use flowgate_base::time::ProcessingTime;
@@ -101,4 +103,26 @@ sinks:
         (0..310).for_each(|_| _ = run.next());
         run.end();
     }
+}
+
+/// A sink that does not answer delays the checkpoint, which is reported and completed later.
+#[test]
+fn a_checkpoint_that_takes_longer_than_its_timeout_names_who_delays_it() {
+    let base = tempfile::tempdir().unwrap();
+    let (graph, plugins) = graph(&SLOW.replace("every: 30ms", "every: 30ms, timeout: 60ms, keep: 100"), base.path());
+    let run = begin(graph, &plugins, Beginning::New);
+    run.next();
+    let stopped = run.stop_sinks();
+    let expected = "`checkpoint`: the checkpoint is not complete after 60ms: it waits for `out`";
+    let begun = Instant::now();
+    while !run.job.state().warnings().iter().any(|warning| warning.starts_with(expected)) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", run.job.state().warnings());
+        sleep(Duration::from_millis(10));
+    }
+    drop(stopped);
+    run.end();
+    let slowest = checkpoints(base.path()).into_iter().filter_map(|manifest| manifest.checkpoint().cloned());
+    let slowest = slowest.max_by_key(|checkpoint| checkpoint.stats.duration_us).unwrap();
+    assert!(slowest.stats.duration_us >= 60_000, "{:?}", slowest.stats);
+    assert_eq!(slowest.stats.held_by.as_deref(), Some("out"));
 }

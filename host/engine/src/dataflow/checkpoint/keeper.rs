@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 use arrow_array::RecordBatch;
 use serde_json::Value;
 
-use super::collect::{Collected, Words};
+use super::collect::{Collected, Complete, Words};
+use super::compose::{Committables, compose};
 use super::fingerprint::fingerprints;
 use super::link::{Link, Request};
-use super::reports::{PartOf, Report, Role, TimedSplit, Word};
+use super::reports::{PartOf, Report, Role, Word};
 use super::saving::{Saving, Wanted};
 use super::scratch;
 use super::status::Taken;
@@ -29,9 +30,9 @@ use crate::job::graph::{CheckpointSettings, JobGraph};
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Fault, Result};
 use flowgate_base::id::Worker;
+use flowgate_base::quantity::Millis;
 use flowgate_checkpoint::{
-    Attempt, Checkpoint, Compacted, DataFile, OperatorRecord, Slot, SplitRecord, StagedFile, Staging, Stats,
-    compaction_is_due,
+    Attempt, Checkpoint, Compacted, DataFile, Slot, StagedFile, Staging, Stats, compaction_is_due,
 };
 use flowgate_state::snapshot::Extent;
 
@@ -57,6 +58,8 @@ pub(crate) struct JobFacts {
     pub every: Duration,
     /// The number of checkpoints that are kept.
     pub keep: usize,
+    /// The time after which a checkpoint that is not complete is reported.
+    pub timeout: Millis,
     /// The folder of staged files.
     pub scratch: PathBuf,
 }
@@ -70,7 +73,8 @@ impl JobFacts {
             fingerprints: fingerprints(graph),
             every: Duration::from_millis(settings.every_ms.max(1) as u64),
             keep: settings.keep as usize,
-            scratch: scratch::folder(&graph.state.spill.clone().unwrap_or_else(std::env::temp_dir)),
+            timeout: Millis(settings.timeout_ms.max(1)),
+            scratch: scratch::of_graph(graph),
         }
     }
 }
@@ -94,7 +98,7 @@ pub(crate) struct Keeper {
     uploaded: Vec<DataFile>,
     staged: Vec<StagedFile>,
     /// By sink: what it takes to commit the rows of checkpoints, with their numbers, until the sink has committed them.
-    committables: BTreeMap<String, Vec<(u64, Value)>>,
+    committables: Committables,
     /// What is being staged, by worker and its key groups.
     staging: BTreeMap<(Worker, u32, u32), Staging>,
     /// The number of the checkpoint that was begun last.
@@ -112,6 +116,10 @@ struct Begun {
     stops: bool,
     /// The savepoints that are made of it.
     savepoints: Vec<Wanted>,
+    /// Who reported last.
+    held_by: Option<String>,
+    /// Whether it was said that it takes long.
+    was_reported: bool,
 }
 
 impl Keeper {
@@ -170,7 +178,9 @@ impl Keeper {
             if self.job.failure().is_some() {
                 return Ok(());
             }
-            if let Some((number, words)) = collected.complete() {
+            self.warn_of_delay(&collected);
+            if let Some(Complete { number, words, last }) = collected.complete() {
+                self.begun.iter_mut().for_each(|begun| begun.held_by = last.as_ref().map(|last| last.operator.clone()));
                 let stops = self.begun.as_ref().is_some_and(|begun| begun.stops);
                 if stops {
                     self.commit_at_last(number, &words, false)?;
@@ -208,6 +218,21 @@ impl Keeper {
         }
     }
 
+    /// Says who delays a checkpoint, once. It is not given up: what is frozen, staged and prepared for it would be in none.
+    fn warn_of_delay(&mut self, collected: &Collected) {
+        let (timeout, job) = (self.facts.timeout, &self.job);
+        let is_slow = |begun: &&mut Begun| !begun.was_reported && begun.at.elapsed().as_millis() >= timeout.0 as u128;
+        let Some(begun) = self.begun.as_mut().filter(is_slow) else {
+            return;
+        };
+        if let Some(missing) = collected.missing() {
+            begun.was_reported = true;
+            let error = RunError::SlowCheckpoint { waits_for: missing.operator.clone(), timeout };
+            job.checkpoint_status.failed(&error.clone().into());
+            job.warn("checkpoint", error.to_string());
+        }
+    }
+
     fn begin(&mut self, collected: &mut Collected, stops: bool) {
         self.number += 1;
         collected.begin(self.number);
@@ -215,7 +240,14 @@ impl Keeper {
         self.link.take_activity();
         let may_save = self.may_save();
         let savepoints = self.wanted.extract_if(.., |wanted| stops || (may_save && !wanted.stops)).collect();
-        self.begun = Some(Begun { at: Instant::now(), tick: Tick::START, stops, savepoints });
+        self.begun = Some(Begun {
+            at: Instant::now(),
+            tick: Tick::START,
+            stops,
+            savepoints,
+            held_by: None,
+            was_reported: false,
+        });
         self.link.request(Request { checkpoint: self.number, extent: Extent::Changed, stops });
         self.job.wake_workers();
     }
@@ -346,7 +378,7 @@ impl Keeper {
             alignment_us: micros(reported - began),
             pause_us: micros(pause),
             duration_us: micros(began.elapsed()),
-            held_by: None,
+            held_by: self.begun.as_ref().and_then(|begun| begun.held_by.clone()),
         };
         let mut files = self.files.clone();
         files.extend(self.uploaded.iter().cloned());
@@ -354,7 +386,8 @@ impl Keeper {
         let mut files = if ended { Vec::new() } else { files };
         self.apply_compaction(&mut files)?;
         let tick = self.begun.as_ref().map_or(self.link.first_tick(), |begun| begun.tick);
-        let checkpoint = self.checkpoint(words, files.clone(), tick, ended, stats)?;
+        let fresh = Checkpoint { tick: tick.0, ended, files: files.clone(), stats, ..Checkpoint::default() };
+        let checkpoint = compose(fresh, &self.facts, words, &self.committables);
         let manifest = self.attempt.commit(checkpoint)?;
         self.files = files;
         if let Some(checkpoint) = manifest.checkpoint() {
@@ -446,64 +479,9 @@ impl Keeper {
             }
         }
     }
-
-    fn checkpoint(
-        &self,
-        words: &Words,
-        files: Vec<DataFile>,
-        tick: Tick,
-        ended: bool,
-        stats: Stats,
-    ) -> Result<Checkpoint> {
-        let mut operators: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-        let mut sources: BTreeMap<String, Vec<SplitRecord>> = BTreeMap::new();
-        for (participant, word) in words {
-            match word {
-                Word::Values(values) => {
-                    operators.entry(&participant.operator).or_default().push(Value::Object(values.clone()));
-                }
-                Word::Splits(splits) => {
-                    let of = sources.entry(participant.operator.clone()).or_default();
-                    of.extend(splits.iter().map(record_of));
-                }
-                Word::Prepared(_) => {}
-            }
-        }
-        let fingerprint = |name: &str| self.facts.fingerprints.get(name).cloned().unwrap_or(Value::Null);
-        let operators = operators.into_iter().map(|(name, scalars)| OperatorRecord {
-            name: name.to_string(),
-            fingerprint: fingerprint(name),
-            scalars,
-        });
-        let sinks = self.committables.iter().filter(|(_, of)| !of.is_empty());
-        Ok(Checkpoint {
-            tick: tick.0,
-            key_groups: self.facts.key_groups,
-            parallelism: self.facts.parallelism,
-            savepoint: None,
-            ended,
-            operators: operators.collect(),
-            sources,
-            sinks: sinks
-                .map(|(sink, of)| (sink.clone(), of.iter().map(|(_, value)| value.clone()).collect()))
-                .collect(),
-            files,
-            stats,
-        })
-    }
 }
 
 /// Whether a store that has failed may be used again later: it was away, full, or refused access. Not if another attempt has begun.
 fn may_pass(error: &Error) -> bool {
     error.fault() == Fault::External && error.code != &flowgate_checkpoint::code::FENCED
-}
-
-fn record_of(split: &TimedSplit) -> SplitRecord {
-    let TimedSplit { state, event_time } = split.clone();
-    SplitRecord {
-        split: state.split.0,
-        position: state.position.map(|position| position.0),
-        event_time,
-        ended: state.has_ended,
-    }
 }

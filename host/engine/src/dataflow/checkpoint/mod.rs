@@ -1,9 +1,11 @@
 //! Checkpoints in the dataflow: [`boundary`] is the cut; [`state`] is how operators show their state, and
 //! [`reports`] what workers say of it.
 
+pub(crate) mod adopt;
 pub(crate) mod begin;
 pub(crate) mod boundary;
 pub(crate) mod collect;
+mod compose;
 mod fingerprint;
 pub(crate) mod keeper;
 pub(crate) mod link;

@@ -3,12 +3,19 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::job::graph::JobGraph;
+
 /// The beginning of the folder's name; the process id follows.
 const PREFIX: &str = "flowgate-staged-";
 
 /// Returns the folder of this process below `parent`. It is created when a file is staged.
 pub(super) fn folder(parent: &Path) -> PathBuf {
     parent.join(format!("{PREFIX}{}", std::process::id()))
+}
+
+/// Returns the folder of this process for a job.
+pub(super) fn of_graph(graph: &JobGraph) -> PathBuf {
+    folder(&graph.state.spill.clone().unwrap_or_else(std::env::temp_dir))
 }
 
 /// Removes the folders of processes that have ended. What cannot be read or removed stays: it is in nobody's way.

@@ -225,6 +225,7 @@ pub(super) fn run(
             | Report::Ended { .. }
             | Report::Took { .. }
             | Report::Committed { .. }
+            | Report::Savepoint(_)
             | Report::Look => {}
         }
     }

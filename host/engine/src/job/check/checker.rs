@@ -34,6 +34,8 @@ const KEY_GROUPS_MAX: u32 = 32_768;
 const CHECKPOINT_EVERY_MS: i64 = 10_000;
 /// Least value of `checkpoint.every`, in milliseconds: a boundary takes some milliseconds through a job.
 const CHECKPOINT_EVERY_MS_MIN: u64 = 10;
+/// Default of `checkpoint.timeout`, in milliseconds: as in Flink. Sinks may wait for minutes for what is outside.
+const CHECKPOINT_TIMEOUT_MS: i64 = 600_000;
 /// Default of `checkpoint.keep`.
 const CHECKPOINTS_KEPT: u32 = 3;
 /// Default of `in_flight.bytes`.
@@ -108,6 +110,7 @@ fn graph(job: &Job, around: &Surroundings, nodes: Vec<Node>) -> JobGraph {
                 }
             },
             keep: checkpoint.keep.unwrap_or(CHECKPOINTS_KEPT),
+            timeout_ms: checkpoint.timeout.map_or(CHECKPOINT_TIMEOUT_MS, |timeout| timeout.0),
         }),
         nodes,
     }
@@ -143,6 +146,8 @@ fn settings(job: &Job, around: &Surroundings, problems: &mut Vec<Problem>) {
         let millis = |ms: u64| Millis(ms as i64).to_string();
         let every = checkpoint.every.map(|every| every.0.max(0) as u64);
         range(at.field("every"), every, CHECKPOINT_EVERY_MS_MIN, u64::MAX, millis);
+        let timeout = checkpoint.timeout.map(|timeout| timeout.0.max(0) as u64);
+        range(at.field("timeout"), timeout, CHECKPOINT_EVERY_MS_MIN, u64::MAX, millis);
     }
     if let Some(limits) = &job.limits {
         let at = top.field("limits");

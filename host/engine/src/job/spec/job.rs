@@ -72,6 +72,10 @@ pub struct Checkpoint {
     /// The number of checkpoints that are kept. Default: 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep: Option<u32>,
+    /// The time after which a checkpoint that is not complete is reported, with the name of what it waits for. It is completed
+    /// nevertheless, and the next one begins behind it. Default: 10m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Millis>,
 }
 
 /// Where keyed state is kept.
