@@ -40,7 +40,7 @@ fn ask(folder: &Folder, arguments: &[&str]) -> Ended {
     let begun = Instant::now();
     loop {
         let ended = flowgate(folder, arguments).run();
-        if !ended.stderr.contains("no job runs") || begun.elapsed() > PATIENCE {
+        if !ended.stderr.contains("FG0704") || begun.elapsed() > PATIENCE {
             return ended;
         }
         sleep(Duration::from_millis(20));
