@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type, TimestampMillisecondType, UInt8Type, UInt16Type, UInt64Type};
+use arrow_array::types::{
+    Decimal128Type, Float64Type, Int64Type, TimestampMillisecondType, UInt8Type, UInt16Type, UInt64Type,
+};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, TimeUnit};
 use serde_json::{Value, json};
@@ -22,7 +24,7 @@ pub(super) fn text(column: &ArrayRef, row: usize) -> Option<String> {
     }
 }
 
-/// Returns a cell as JSON: bytes and times are texts, and so are floats that JSON does not have.
+/// Returns a cell as JSON: bytes and times are texts, and so are numbers that JSON does not have. Lists are arrays.
 pub(super) fn json(column: &ArrayRef, row: usize) -> Value {
     if column.is_null(row) {
         return Value::Null;
@@ -37,6 +39,14 @@ pub(super) fn json(column: &ArrayRef, row: usize) -> Value {
             finite if finite.is_finite() => json!(finite),
             other => json!(other.to_string()),
         },
+        DataType::Decimal128(_, 0) => {
+            let number = column.as_primitive::<Decimal128Type>().value(row);
+            i64::try_from(number).map_or_else(|_| json!(number.to_string()), |number| json!(number))
+        }
+        DataType::List(_) => {
+            let list = column.as_list::<i32>().value(row);
+            (0..list.len()).map(|at| json(&list, at)).collect()
+        }
         DataType::Utf8 => json!(column.as_string::<i32>().value(row)),
         DataType::Binary => json!(of_bytes(column.as_binary::<i32>().value(row))),
         DataType::Timestamp(TimeUnit::Millisecond, _) => {
@@ -60,8 +70,8 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(HEX.to_string(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-/// Returns a time in RFC 3339; as milliseconds where the calendar ends.
-fn time(ms: i64) -> String {
+/// Returns milliseconds since 1970 in RFC 3339; as milliseconds where the calendar ends.
+pub(super) fn time(ms: i64) -> String {
     match jiff::Timestamp::from_millisecond(ms) {
         Ok(time) => time.strftime(if ms.rem_euclid(1_000) == 0 { "%FT%TZ" } else { "%FT%T.%3fZ" }).to_string(),
         Err(_) => format!("{ms} ms"),
@@ -72,7 +82,9 @@ fn time(ms: i64) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{BinaryArray, Float64Array, Int64Array, StringArray, TimestampMillisecondArray};
+    use arrow_array::{
+        BinaryArray, Decimal128Array, Float64Array, Int64Array, ListArray, StringArray, TimestampMillisecondArray,
+    };
 
     use super::*;
 
@@ -89,7 +101,11 @@ mod tests {
 
     #[test]
     fn cells_have_their_type_in_json() {
-        let columns: [(ArrayRef, Value); 6] = [
+        let sum = |sum: i128| Decimal128Array::from(vec![sum]).with_precision_and_scale(38, 0).unwrap();
+        let columns: [(ArrayRef, Value); 9] = [
+            (Arc::new(sum(-1)), json!(-1)),
+            (Arc::new(sum(1 << 64)), json!("18446744073709551616")),
+            (Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>([Some([Some(1), None])])), json!([1, null])),
             (Arc::new(Int64Array::from(vec![-7])), json!(-7)),
             (Arc::new(Float64Array::from(vec![0.5])), json!(0.5)),
             (Arc::new(Float64Array::from(vec![f64::NAN])), json!("NaN")),

@@ -22,7 +22,7 @@ Examples:
   flowgate state read ./checkpoints alerts --slot rules --format csv > rules.csv
 
 Bytes of functions are shown as text if they are UTF-8 without control characters, else as hexadecimal digits behind `0x`. \
-Accumulators of windows are in the host's encoding, always hexadecimal. The job may run meanwhile.";
+Sketches, sets and accumulators of plugins are always hexadecimal. The job may run meanwhile.";
 
 /// Rows of a slot that a table shows unless the user says otherwise.
 const TABLE_ROWS: u64 = 1_000;
@@ -185,13 +185,12 @@ impl Output<'_> {
         self.found += count;
         if self.args.format == Format::Table && count > 0 {
             let gap = if *self.has_printed { "\n" } else { "" };
-            let encoded = if of.is_encoded() { ", values in the host's encoding" } else { "" };
             let title = shown::one_line(&name(slot), 256);
             let (rows, s) = (whole(count), if count == 1 { "" } else { "s" });
             let names: Vec<String> = head.iter().map(|name| shown::one_line(name, 256)).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let table = columns::table(&names, &table, terminal::width());
-            self.print(&format!("{gap}{title}: {rows} row{s}{encoded}\n{table}"))?;
+            self.print(&format!("{gap}{title}: {rows} row{s}\n{table}"))?;
         }
         if is_cut && self.args.limit.is_none() {
             terminal::message(&format!("{}: the first {} rows; --limit shows more\n", name(slot), whole(limit)));

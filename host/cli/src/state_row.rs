@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::UInt8Type;
+use arrow_array::types::{Int64Type, UInt8Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 use serde_json::{Map, Value, json};
@@ -13,8 +13,8 @@ use super::state_cell;
 use flowgate_base::shown;
 use flowgate_checkpoint::Slot;
 
-/// The kinds of state whose values are encoded by the host.
-const ENCODED: [&str; 1] = ["window"];
+/// The kind of state of windows. Its bytes are accumulators in their own encoding, except in columns with a field of the aggregate.
+const WINDOW: &str = "window";
 
 /// The columns of a slot's merged rows.
 pub(super) struct SlotRows<'a> {
@@ -32,11 +32,6 @@ impl<'a> SlotRows<'a> {
         let entry_from = key_from + slot.keys as usize;
         let entry_end = entry_from + slot.entries as usize;
         SlotRows { slot, pane, key: key_from..entry_from, entry: entry_from..entry_end }
-    }
-
-    /// Whether the values are bytes that only the host understands.
-    pub(super) fn is_encoded(&self) -> bool {
-        ENCODED.contains(&self.slot.kind.as_str())
     }
 
     /// Returns the key of a row as `--key` names it: the texts of its columns, with commas between them.
@@ -93,12 +88,17 @@ impl<'a> SlotRows<'a> {
         }
         let name = rows.schema_ref().field(at).name();
         let is_clock = self.slot.kind == "timers" && name == "clock" && self.entry.contains(&at);
+        let is_encoded = self.slot.kind == WINDOW && !name.contains('.') && at >= self.entry.end;
         match column.data_type() {
+            // A pane begins at a time.
+            DataType::Int64 if self.pane == Some(at) => {
+                json!(state_cell::time(column.as_primitive::<Int64Type>().value(row)))
+            }
             DataType::UInt8 if is_clock => match column.as_primitive::<UInt8Type>().value(row) {
                 0 => json!("event time"),
                 _ => json!("processing time"),
             },
-            DataType::Binary if self.is_encoded() && at >= self.entry.end => {
+            DataType::Binary if is_encoded => {
                 json!(state_cell::hex(column.as_binary::<i32>().value(row)))
             }
             _ => state_cell::json(column, row),
@@ -154,16 +154,17 @@ mod tests {
     }
 
     #[test]
-    fn values_of_windows_are_hexadecimal_and_have_a_pane() {
+    fn encoded_accumulators_are_hexadecimal_and_panes_are_times() {
         let slot = slot("window", true, 1, 0);
         let rows = batch(vec![
             ("pane", Arc::new(Int64Array::from(vec![60])) as ArrayRef),
             ("word", Arc::new(StringArray::from(vec!["\u{1b}[2J"]))),
-            ("value", Arc::new(BinaryArray::from(vec![&b"ab"[..]]))),
+            ("top", Arc::new(BinaryArray::from(vec![&b"ab"[..]]))),
+            ("last.value", Arc::new(BinaryArray::from(vec![&b"ab"[..]]))),
         ]);
         let line = SlotRows::of(&slot).json_line(&rows, 0);
-        let expected =
-            r#"{"key":{"word":"\u001b[2J"},"kind":"window","pane":60,"slot":"s","value":{"value":"0x6162"}}"#;
+        let expected = r#"{"key":{"word":"\u001b[2J"},"kind":"window","pane":"1970-01-01T00:00:00.060Z","slot":"s",
+                "value":{"top":"0x6162","last.value":"ab"}}"#;
         let (line, expected): (Value, Value) =
             (serde_json::from_str(&line).unwrap(), serde_json::from_str(expected).unwrap());
         assert_eq!(line, expected);

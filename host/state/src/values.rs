@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
 use arrow_array::builder::BinaryBuilder;
 use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, Field};
 
 use super::part::PART_BYTES;
@@ -134,6 +134,41 @@ impl Columns {
     /// Creates columns with one row for each of `covered` rows of a table.
     pub fn new(covered: usize, columns: Vec<ArrayRef>) -> Self {
         Columns { covered, columns, entries: None }
+    }
+
+    /// Creates columns of these fields for the first of some rows, of some MiB; `build` builds those of a few rows.
+    ///
+    /// # Errors
+    /// `build` fails.
+    pub fn of_rows(rows: &[u32], fields: &[Field], build: impl Fn(&[u32]) -> Result<Vec<ArrayRef>>) -> Result<Self> {
+        let width = |field: &Field| match field.data_type() {
+            DataType::Boolean => Some(1),
+            other => other.primitive_width(),
+        };
+        // Rows whose size is not known are tried some at a time.
+        let mut step = match fields.iter().map(width).sum::<Option<usize>>() {
+            Some(bytes) => PART_BYTES / bytes.max(1),
+            None => 1,
+        };
+        let (mut parts, mut covered, mut bytes) = (Vec::new(), 0, 0);
+        while covered < rows.len() && bytes < PART_BYTES {
+            let these = &rows[covered..rows.len().min(covered + step)];
+            let part = build(these)?;
+            covered += these.len();
+            bytes += part.iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum::<usize>();
+            parts.push(part);
+            // Twice the rows, or as many as fit if they are like those before.
+            step = covered.min((PART_BYTES.saturating_sub(bytes)) * covered / bytes.max(1)).max(1);
+        }
+        let column = |at: usize| {
+            let parts: Vec<&dyn Array> = parts.iter().map(|part: &Vec<ArrayRef>| part[at].as_ref()).collect();
+            arrow_select::concat::concat(&parts).map_err(|e| Error::internal(format!("rows do not fit together: {e}")))
+        };
+        let columns = match &parts[..] {
+            [part] => part.clone(),
+            _ => (0..fields.len()).map(column).collect::<Result<_>>()?,
+        };
+        Ok(Columns::new(covered, columns))
     }
 }
 

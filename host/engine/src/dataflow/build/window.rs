@@ -104,6 +104,7 @@ impl<S: Stage> Builder<'_, S> {
             key: spec.key.clone(),
             key_fields: spec.key.iter().filter_map(|c| schema.fields.get(*c).cloned()).collect(),
             aggregators: aggregators.collect::<Result<Vec<_>>>()?,
+            aggregate_names: spec.aggregates.iter().map(|aggregate| aggregate.name.clone()).collect(),
             marks_results: spec.marks_results,
             has_event_time: node.outputs[0].has_event_time,
             dated_by_rows: matches!(spec.windows, Windows::Global | Windows::Rows { .. }),

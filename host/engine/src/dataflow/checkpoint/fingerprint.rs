@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::job::graph::{Aggregate, JobGraph, Node, NodeKind, PluginFunction};
+use crate::job::graph::{Aggregate, AggregateColumn, JobGraph, Node, NodeKind, PluginFunction};
 use flowgate_base::schema::Field;
 
 /// Returns the fingerprint of each operator that has state, by name.
@@ -25,7 +25,7 @@ fn fingerprint(graph: &JobGraph, node: &Node) -> Option<Value> {
             "windows": window.windows,
             "time": window.time,
             "trigger": window.trigger,
-            "aggregates": window.aggregates.iter().map(|column| aggregate(&column.aggregate, &fields)).collect::<Vec<_>>(),
+            "aggregates": window.aggregates.iter().map(|column| named(column, &fields)).collect::<Vec<_>>(),
         }),
         NodeKind::Join(join) => json!({
             "kind": "join",
@@ -43,6 +43,11 @@ fn fingerprint(graph: &JobGraph, node: &Node) -> Option<Value> {
         }),
         _ => return None,
     })
+}
+
+/// Columns of the state have the names of aggregates.
+fn named(column: &AggregateColumn, fields: &dyn Fn(usize, &[usize]) -> Value) -> Value {
+    json!({ "name": column.name, "aggregate": aggregate(&column.aggregate, fields) })
 }
 
 fn aggregate(aggregate: &Aggregate, fields: &dyn Fn(usize, &[usize]) -> Value) -> Value {

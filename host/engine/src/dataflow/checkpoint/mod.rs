@@ -18,3 +18,5 @@ pub(crate) mod status;
 
 #[cfg(test)]
 mod job_tests;
+#[cfg(test)]
+pub(crate) mod test_chain;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::NullBuffer;
+use arrow_schema::DataType;
 
-use super::aggregate::{Accumulate, InputRows, Pairs, Times, accumulator, encoded};
+use super::aggregate::{Accumulate, InputRows, Pairs, StoredField, Times, accumulator, encoded};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::slot::columns_for;
 use crate::job::graph::{Aggregate, AggregateColumn, PluginFunction};
@@ -102,6 +103,37 @@ impl Accumulators {
         match self {
             Accumulators::BuiltIn(ours) => ours.columns(groups),
             Accumulators::Plugin(bytes) => vec![encoded(groups, |group, out| out.extend_from_slice(&bytes[group]))],
+        }
+    }
+
+    /// Returns the columns of an accumulator in a snapshot, as [`Accumulate::stored_fields`] does.
+    pub(crate) fn stored_fields(&self) -> Vec<StoredField> {
+        match self {
+            Accumulators::BuiltIn(ours) => ours.stored_fields(),
+            Accumulators::Plugin(_) => vec![("", DataType::Binary)],
+        }
+    }
+
+    /// Returns the accumulators of some groups as columns of a snapshot.
+    pub(crate) fn stored(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        match self {
+            Accumulators::BuiltIn(ours) => ours.stored(groups),
+            Accumulators::Plugin(_) => Ok(self.columns(groups)),
+        }
+    }
+
+    /// Sets accumulators to what [`Accumulators::stored`] returned: row `i` to group `groups[i]`, which is empty and occurs once.
+    pub(crate) fn restore(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        match self {
+            Accumulators::BuiltIn(ours) => ours.restore(groups, columns),
+            Accumulators::Plugin(ours) => {
+                let stored = columns.first().and_then(|column| column.as_binary_opt::<i32>());
+                let stored = stored.ok_or_else(|| Error::internal("stored accumulators of a plugin are not bytes"))?;
+                groups.iter().zip(stored.iter()).for_each(|(group, bytes)| {
+                    ours[*group as usize] = bytes.unwrap_or_default().to_vec();
+                });
+                Ok(())
+            }
         }
     }
 

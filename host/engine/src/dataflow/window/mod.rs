@@ -23,6 +23,7 @@ pub(crate) mod session;
 pub(crate) mod sessions;
 pub(crate) mod shape;
 pub(crate) mod stacks;
+mod stored;
 pub(crate) mod time;
 
 #[cfg(test)]
@@ -33,5 +34,7 @@ mod early_tests;
 mod model_tests;
 #[cfg(test)]
 mod spill_tests;
+#[cfg(test)]
+mod stored_tests;
 #[cfg(test)]
 mod test_plan;

@@ -4,29 +4,38 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, Int64Array};
+use arrow_array::{ArrayRef, BooleanArray, Int64Array, UInt64Array};
+use arrow_schema::{DataType, Field};
 
 use super::aggregate::{Times, chosen};
 use super::aggregator::{Accumulators, Aggregator, LazyColumns};
 use super::measured::Measured;
 use super::plan::Plan;
+use super::stored::{self, LATEST, SINCE};
 use crate::job::graph::Trigger;
 use flowgate_base::error::{Error, Result};
 use flowgate_state::bytes::{at_end, take_array, take_int};
 use flowgate_state::key::Keys;
+use flowgate_state::snapshot::{Change, Extent};
 use flowgate_state::table::{DueReason, Table, Values};
 use flowgate_state::tables::Prototype;
+use flowgate_state::values::Columns;
 use flowgate_wall::{CallContext, RowFailure};
 
 /// The time of the latest row where there is no row.
 pub(crate) const NEVER: i64 = i64::MIN;
 
+/// The column of whether a key has changed since its last early result.
+const CHANGED: &str = "has_changed";
+
 /// The accumulators of a pane, by key.
 ///
-/// Encoding: the time of the latest row (8 bytes), the counter (8 bytes) and whether the key has changed (1 byte), each where it
+/// Encoding in the spill file: the time of the latest row (8 bytes), the counter (8 bytes) and whether the key has changed (1 byte), each where it
 /// is kept; then the accumulators one after another.
 pub(crate) struct Accumulated {
     pub(super) aggregates: Vec<Accumulators>,
+    /// The names of the aggregates.
+    names: Arc<[String]>,
     rows: usize,
     /// The time of the latest row, or [`NEVER`]. Kept only for windows that do not end at a time.
     pub(super) latest: Vec<i64>,
@@ -49,6 +58,7 @@ impl Accumulated {
     pub(crate) fn new(plan: &Plan) -> Self {
         Accumulated {
             aggregates: plan.aggregators.iter().map(Aggregator::accumulators).collect(),
+            names: Arc::clone(&plan.aggregate_names),
             rows: 0,
             latest: Vec::new(),
             counter: Vec::new(),
@@ -64,6 +74,7 @@ impl Accumulated {
     fn as_empty(&self) -> Self {
         Accumulated {
             aggregates: self.aggregates.iter().map(Accumulators::fresh).collect(),
+            names: Arc::clone(&self.names),
             rows: 0,
             latest: Vec::new(),
             counter: Vec::new(),
@@ -202,6 +213,45 @@ impl Accumulated {
     }
 }
 
+/// Snapshots.
+impl Accumulated {
+    /// Returns some groups as columns of [`Values::fields`].
+    pub(super) fn stored(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        let mut columns = stored::columns(&self.aggregates, groups)?;
+        let at = |group: &u32| *group as usize;
+        if self.notes_latest {
+            columns.push(stored::times(groups.iter().map(|group| self.latest[at(group)])));
+        }
+        if self.counts {
+            let counters = groups.iter().map(|group| self.counter[at(group)]);
+            columns.push(Arc::new(UInt64Array::from_iter_values(counters)));
+        }
+        if self.notes_changes {
+            columns.push(Arc::new(BooleanArray::from(chosen(&self.changed, Some(groups)))));
+        }
+        Ok(columns)
+    }
+
+    /// Sets groups to what [`Accumulated::stored`] returned: row `i` to group `groups[i]`, which is empty and occurs once.
+    pub(super) fn restore(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        fn set<T>(ours: &mut [T], groups: &[u32], values: Vec<T>) {
+            groups.iter().zip(values).for_each(|(group, value)| ours[*group as usize] = value);
+        }
+        let mut columns = stored::restore(&mut self.aggregates, groups, columns)?;
+        if self.notes_latest {
+            set(&mut self.latest, groups, stored::take_times(&mut columns)?);
+        }
+        if self.counts {
+            set(&mut self.counter, groups, stored::take_numbers(&mut columns)?);
+        }
+        if self.notes_changes {
+            set(&mut self.changed, groups, stored::take_booleans(&mut columns)?);
+        }
+        self.measured.note(groups.len());
+        if columns.is_empty() { Ok(()) } else { Err(stored::lacking()) }
+    }
+}
+
 impl Values for Accumulated {
     fn grow(&mut self, rows: usize) {
         self.rows = rows;
@@ -242,6 +292,22 @@ impl Values for Accumulated {
         self.measured.note(1);
         self.aggregates.iter_mut().try_for_each(|a| a.decode(row, &mut bytes))?;
         at_end(bytes)
+    }
+
+    fn fields(&self) -> Vec<Field> {
+        let mut fields = stored::fields(&self.names, &self.aggregates);
+        fields.extend(self.notes_latest.then(|| stored::time_mark(LATEST)));
+        fields.extend(self.counts.then(|| stored::mark(SINCE, DataType::UInt64)));
+        fields.extend(self.notes_changes.then(|| stored::mark(CHANGED, DataType::Boolean)));
+        fields
+    }
+
+    fn columns(&self, rows: &[u32], _rows_max: usize, _extent: Extent) -> Result<Columns> {
+        Columns::of_rows(rows, &self.fields(), |rows| self.stored(rows))
+    }
+
+    fn set_columns(&mut self, rows: &[u32], _changes: &[Change], columns: &[ArrayRef]) -> Result<()> {
+        self.restore(rows, columns)
     }
 
     fn bytes(&self) -> usize {

@@ -98,6 +98,8 @@ pub(crate) struct Plan {
     pub key_fields: Vec<Field>,
     /// The aggregates, in the order of their result columns.
     pub aggregators: Vec<Aggregator>,
+    /// The names of the aggregates in the job.
+    pub aggregate_names: Arc<[String]>,
     /// Whether there is a column `window_result`.
     pub marks_results: bool,
     /// Whether results have an event time.

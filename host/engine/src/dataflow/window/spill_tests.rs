@@ -22,13 +22,13 @@ fn all_shown(batches: &[Batch]) -> Vec<String> {
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(super) enum Step {
     Rows(Vec<Row>),
     Watermark(i64),
     Early,
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => prop::collection::vec((0i64..9, 0i64..120, 0i64..30), 1..20).prop_map(Step::Rows),
         2 => (0i64..160).prop_map(Step::Watermark),
@@ -37,7 +37,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..12)
 }
 
-fn kinds() -> impl Strategy<Value = graph::Windows> {
+pub(super) fn kinds() -> impl Strategy<Value = graph::Windows> {
     prop_oneof![
         (1i64..30, 1i64..30).prop_map(|(a, b)| graph::Windows::Time { size_ms: a.max(b), slide_ms: a.min(b) }),
         (1i64..20).prop_map(|gap_ms| graph::Windows::Session { gap_ms }),
@@ -47,7 +47,7 @@ fn kinds() -> impl Strategy<Value = graph::Windows> {
 }
 
 /// Applies one step; returns late rows and results.
-fn answer(windows: &mut dyn WindowState, plan: &mut Plan, step: &Step) -> (Vec<u32>, Vec<String>) {
+pub(super) fn answer(windows: &mut dyn WindowState, plan: &mut Plan, step: &Step) -> (Vec<u32>, Vec<String>) {
     match step {
         Step::Rows(rows) => {
             let batch = batch(rows);

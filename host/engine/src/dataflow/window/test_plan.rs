@@ -56,6 +56,7 @@ pub(super) fn plan(aggregates: &[&str]) -> Plan {
         key: vec![0],
         key_fields: vec![Field::new("key", DataType::Int64)],
         aggregators: aggregators.collect(),
+        aggregate_names: aggregates.iter().map(|name| name.to_string()).collect(),
         marks_results: false,
         has_event_time: true,
         dated_by_rows: true,

@@ -8,6 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::ArrowPrimitiveType;
 use arrow_array::{ArrayRef, PrimitiveArray};
 use arrow_buffer::NullBuffer;
+use arrow_schema::DataType;
 
 use flowgate_base::error::{Error, Result};
 
@@ -117,6 +118,28 @@ pub(crate) trait Accumulate: Any {
         each.try_for_each(|(row, group)| self.merge_encoded(*group as usize, &mut encoded.value(row)))
     }
 
+    /// Returns the columns of an accumulator in a snapshot: their names within the aggregate, and their types. A column without a name
+    /// is the only one.
+    fn stored_fields(&self) -> Vec<StoredField> {
+        vec![("", DataType::Binary)]
+    }
+
+    /// Returns the accumulators of some groups as columns of a snapshot.
+    ///
+    /// # Errors
+    /// They do not fit into a column.
+    fn stored(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        Ok(self.columns(groups))
+    }
+
+    /// Sets accumulators to what [`Accumulate::stored`] returned: row `i` to group `groups[i]`, which is empty and occurs once.
+    ///
+    /// # Errors
+    /// The columns are not those of this aggregate.
+    fn restore(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        self.merge_columns(groups, columns)
+    }
+
     /// Returns the results of some groups, or of all.
     ///
     /// # Errors
@@ -129,6 +152,9 @@ pub(crate) trait Accumulate: Any {
     /// Creates accumulators of the same aggregate, without groups.
     fn fresh(&self) -> Box<dyn Accumulate>;
 }
+
+/// A column of a snapshot: its name within the aggregate, and its type.
+pub(crate) type StoredField = (&'static str, DataType);
 
 /// Encodes the accumulators of some groups into a column.
 pub(in crate::dataflow::window) fn encoded(groups: &[u32], encode: impl Fn(usize, &mut Vec<u8>)) -> ArrayRef {
@@ -145,6 +171,11 @@ pub(in crate::dataflow::window) fn encoded(groups: &[u32], encode: impl Fn(usize
 pub(super) fn numbers<T: ArrowPrimitiveType>(columns: &[ArrayRef], at: usize) -> Result<&PrimitiveArray<T>> {
     let numbers = columns.get(at).and_then(|column| column.as_primitive_opt::<T>());
     numbers.ok_or_else(|| Error::internal("partial aggregates have other columns than they should"))
+}
+
+/// Returns a column of a snapshot by its position.
+pub(super) fn stored(columns: &[ArrayRef], at: usize) -> Result<&ArrayRef> {
+    columns.get(at).ok_or_else(|| Error::internal("stored accumulators lack a column"))
 }
 
 /// Downcasts the accumulators of another pane to their type.

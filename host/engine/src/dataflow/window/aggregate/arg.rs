@@ -4,9 +4,9 @@
 use std::any::Any;
 use std::cmp::Ordering;
 
-use arrow_array::ArrayRef;
+use arrow_array::{Array, ArrayRef};
 
-use super::accumulate::{Accumulate, InputRows, Pairs, each_group, each_pair, same};
+use super::accumulate::{Accumulate, InputRows, Pairs, StoredField, each_group, each_pair, same, stored};
 use super::cell::{Cell, Cells, column};
 use flowgate_base::error::Result;
 use flowgate_base::schema::DataType;
@@ -17,6 +17,7 @@ use flowgate_state::bytes::take_array;
 #[derive(Debug)]
 pub(super) struct ArgExtremes {
     of: DataType,
+    by: DataType,
     greatest: bool,
     best: Vec<Option<(Cell, Cell)>>,
     /// By group, for `by` values of up to 8 bytes: the best row's [`rank`](ArgExtremes::rank). A row of lower rank is worse.
@@ -24,8 +25,8 @@ pub(super) struct ArgExtremes {
 }
 
 impl ArgExtremes {
-    pub(super) fn new(of: DataType, greatest: bool) -> Self {
-        ArgExtremes { of, greatest, best: Vec::new(), least: Vec::new() }
+    pub(super) fn new(of: DataType, by: DataType, greatest: bool) -> Self {
+        ArgExtremes { of, by, greatest, best: Vec::new(), least: Vec::new() }
     }
 
     fn offer(&mut self, group: usize, by: Cell, value: Cell) {
@@ -116,6 +117,24 @@ impl Accumulate for ArgExtremes {
         Ok(())
     }
 
+    fn stored_fields(&self) -> Vec<StoredField> {
+        vec![("by", self.by.arrow()), ("value", self.of.arrow())]
+    }
+
+    fn stored(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        let by = |group: &u32| self.best[*group as usize].as_ref().map(|(by, _)| by);
+        Ok(vec![column(self.by, groups.iter().map(by))?, self.finish(Some(groups))?])
+    }
+
+    fn restore(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        let (by, values) = (stored(columns, 0)?, stored(columns, 1)?);
+        let (by_cells, cells) = (Cells::of(by)?, Cells::of(values)?);
+        for (row, group) in groups.iter().enumerate().filter(|(row, _)| by.is_valid(*row)) {
+            self.offer(*group as usize, by_cells.at(row), cells.at(row));
+        }
+        Ok(())
+    }
+
     fn finish(&self, groups: Option<&[u32]>) -> Result<ArrayRef> {
         let value = |group: usize| self.best[group].as_ref().map(|(_, value)| value);
         column(self.of, each_group(self.best.len(), groups).map(value))
@@ -127,6 +146,6 @@ impl Accumulate for ArgExtremes {
     }
 
     fn fresh(&self) -> Box<dyn Accumulate> {
-        Box::new(ArgExtremes::new(self.of, self.greatest))
+        Box::new(ArgExtremes::new(self.of, self.by, self.greatest))
     }
 }

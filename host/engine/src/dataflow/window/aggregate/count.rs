@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array};
+use arrow_schema::DataType;
 
-use super::accumulate::{Accumulate, InputRows, Pairs, chosen, each_pair, numbers, same};
+use super::accumulate::{Accumulate, InputRows, Pairs, StoredField, chosen, each_pair, numbers, same};
 use flowgate_base::error::Result;
 use flowgate_state::bytes::take_array;
 
@@ -62,6 +63,10 @@ impl Accumulate for Counts {
         let counts = numbers::<Int64Type>(columns, 0)?.values();
         groups.iter().zip(counts).for_each(|(group, count)| self.0[*group as usize] += count);
         Ok(())
+    }
+
+    fn stored_fields(&self) -> Vec<StoredField> {
+        vec![("", DataType::Int64)]
     }
 
     fn finish(&self, groups: Option<&[u32]>) -> Result<ArrayRef> {

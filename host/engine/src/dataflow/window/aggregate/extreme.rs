@@ -6,7 +6,9 @@ use std::sync::Arc;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array};
 
-use super::accumulate::{Accumulate, InputRows, Pairs, chosen, each_group, each_pair, nulls, numbers, same};
+use super::accumulate::{
+    Accumulate, InputRows, Pairs, StoredField, chosen, each_group, each_pair, nulls, numbers, same, stored,
+};
 use super::cell::{Cell, Cells, column};
 use flowgate_base::error::Result;
 use flowgate_base::schema::DataType;
@@ -108,6 +110,23 @@ impl Accumulate for Extremes {
         Ok(())
     }
 
+    fn stored_fields(&self) -> Vec<StoredField> {
+        vec![("", self.of.arrow())]
+    }
+
+    fn stored(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        Ok(vec![self.finish(Some(groups))?])
+    }
+
+    fn restore(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        let column = stored(columns, 0)?;
+        let cells = Cells::of(column)?;
+        for (row, group) in groups.iter().enumerate().filter(|(row, _)| column.is_valid(*row)) {
+            self.offer(*group as usize, cells.int_at(row));
+        }
+        Ok(())
+    }
+
     fn finish(&self, groups: Option<&[u32]>) -> Result<ArrayRef> {
         if self.of == DataType::Int64 {
             // Integers are kept as they are.
@@ -197,6 +216,23 @@ impl Accumulate for TextExtremes {
             && self.is_better(group, &value)
         {
             self.values[group] = Some(Cell::Bytes(value));
+        }
+        Ok(())
+    }
+
+    fn stored_fields(&self) -> Vec<StoredField> {
+        vec![("", DataType::Text.arrow())]
+    }
+
+    fn stored(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        Ok(vec![self.finish(Some(groups))?])
+    }
+
+    fn restore(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        let column = stored(columns, 0)?;
+        let cells = Cells::of(column)?;
+        for (row, group) in groups.iter().enumerate().filter(|(row, _)| column.is_valid(*row)) {
+            self.values[*group as usize] = Some(cells.at(row));
         }
         Ok(())
     }

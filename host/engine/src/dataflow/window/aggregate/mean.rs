@@ -4,13 +4,17 @@ use std::any::Any;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, Float64Array};
+use arrow_array::types::{Decimal128Type, Int64Type, UInt64Type};
+use arrow_array::{ArrayRef, Decimal128Array, Float64Array, UInt64Array};
+use arrow_schema::DataType;
 
-use super::accumulate::{Accumulate, InputRows, Pairs, each_group, each_pair, same};
+use super::accumulate::{Accumulate, InputRows, Pairs, StoredField, each_group, each_pair, numbers, same};
 use super::sum::{HALF_CARRY, Sums};
-use flowgate_base::error::Result;
+use flowgate_base::error::{Error, Result};
 use flowgate_state::bytes::take_array;
+
+/// Digits of a stored sum: enough for 10^19 values.
+const SUM_DIGITS: u8 = 38;
 
 /// Means of int64 values: an exact sum, divided once.
 #[derive(Debug, Default)]
@@ -65,6 +69,25 @@ impl Accumulate for IntMeans {
     fn merge_encoded(&mut self, group: usize, bytes: &mut &[u8]) -> Result<()> {
         self.0[group].1 += u64::from_le_bytes(take_array(bytes)?);
         self.0[group].0 += i128::from_le_bytes(take_array(bytes)?);
+        Ok(())
+    }
+
+    fn stored_fields(&self) -> Vec<StoredField> {
+        vec![("count", DataType::UInt64), ("sum", DataType::Decimal128(SUM_DIGITS, 0))]
+    }
+
+    fn stored(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        let all = || groups.iter().map(|group| self.0[*group as usize]);
+        let sums = Decimal128Array::from_iter_values(all().map(|(sum, _)| sum)).with_precision_and_scale(SUM_DIGITS, 0);
+        let sums = sums.map_err(|e| Error::internal(format!("the sums of a mean do not fit: {e}")))?;
+        Ok(vec![Arc::new(UInt64Array::from_iter_values(all().map(|(_, count)| count))), Arc::new(sums)])
+    }
+
+    fn restore(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        let (counts, sums) = (numbers::<UInt64Type>(columns, 0)?.values(), numbers::<Decimal128Type>(columns, 1)?);
+        for (group, mean) in groups.iter().zip(sums.values().iter().copied().zip(counts.iter().copied())) {
+            self.0[*group as usize] = mean;
+        }
         Ok(())
     }
 
@@ -125,6 +148,18 @@ impl Accumulate for FloatMeans {
 
     fn merge_columns(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
         self.0.merge_columns(groups, columns)
+    }
+
+    fn stored_fields(&self) -> Vec<StoredField> {
+        self.0.stored_fields()
+    }
+
+    fn stored(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        self.0.stored(groups)
+    }
+
+    fn restore(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        self.0.restore(groups, columns)
     }
 
     fn finish(&self, groups: Option<&[u32]>) -> Result<ArrayRef> {

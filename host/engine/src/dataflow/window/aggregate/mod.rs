@@ -13,9 +13,11 @@ mod mean;
 mod native;
 mod pick;
 mod quantile;
+#[cfg(test)]
+mod stored_tests;
 mod sum;
 mod top_k;
 
-pub(crate) use accumulate::{Accumulate, InputRows, Pairs, Times};
+pub(crate) use accumulate::{Accumulate, InputRows, Pairs, StoredField, Times};
 pub(super) use accumulate::{chosen, encoded};
 pub(crate) use native::accumulator;

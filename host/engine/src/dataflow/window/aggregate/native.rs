@@ -53,7 +53,7 @@ pub(crate) fn accumulator(aggregate: &Aggregate, input: &Schema) -> Result<(Box<
         Aggregate::ApproxDistinct(column) => (Box::new(Approx::default()), vec![*column]),
         Aggregate::Quantile { column, q } => (Box::new(QuantileSketches::new(*q)), vec![*column]),
         Aggregate::ArgExtreme { value, by, greatest } => {
-            (Box::new(ArgExtremes::new(data_type(*value)?, *greatest)), vec![*value, *by])
+            (Box::new(ArgExtremes::new(data_type(*value)?, data_type(*by)?, *greatest)), vec![*value, *by])
         }
         Aggregate::TopK { value, by, k } => {
             (Box::new(TopK::new(data_type(*value)?, data_type(*by)?, *k as usize)), vec![*value, *by])

@@ -1,10 +1,12 @@
 //! The value of the earliest or the latest row. Encoding: a byte 0 if there is none; or a byte 1, the time (8 bytes) and the value.
 
 use std::any::Any;
+use std::sync::Arc;
 
-use arrow_array::ArrayRef;
+use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{Array, ArrayRef, TimestampMillisecondArray};
 
-use super::accumulate::{Accumulate, InputRows, Pairs, each_group, each_pair, same};
+use super::accumulate::{Accumulate, InputRows, Pairs, StoredField, each_group, each_pair, numbers, same, stored};
 use super::cell::{Cell, Cells, column};
 use flowgate_base::error::Result;
 use flowgate_base::schema::DataType;
@@ -85,6 +87,25 @@ impl Accumulate for Picked {
             if self.is_better(group, time) {
                 self.values[group] = Some((time, value));
             }
+        }
+        Ok(())
+    }
+
+    fn stored_fields(&self) -> Vec<StoredField> {
+        vec![("time", DataType::Timestamp.arrow()), ("value", self.of.arrow())]
+    }
+
+    fn stored(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        let time = |group: &u32| self.values[*group as usize].as_ref().map(|(time, _)| *time);
+        let times: TimestampMillisecondArray = groups.iter().map(time).collect();
+        Ok(vec![Arc::new(times), self.finish(Some(groups))?])
+    }
+
+    fn restore(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        let (times, values) = (numbers::<TimestampMillisecondType>(columns, 0)?, stored(columns, 1)?);
+        let cells = Cells::of(values)?;
+        for (row, group) in groups.iter().enumerate().filter(|(row, _)| times.is_valid(*row)) {
+            self.values[*group as usize] = Some((times.value(row), cells.at(row)));
         }
         Ok(())
     }

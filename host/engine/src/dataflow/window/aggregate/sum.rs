@@ -10,10 +10,13 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int64Type, UInt64Type};
-use arrow_array::{ArrayRef, Int64Array, NullArray, PrimitiveArray};
+use arrow_array::{Array, ArrayRef, Int64Array, NullArray, PrimitiveArray};
 use arrow_buffer::ArrowNativeType;
+use arrow_schema::DataType;
 
-use super::accumulate::{Accumulate, InputRows, Pairs, chosen, each_group, each_pair, nulls, numbers, same};
+use super::accumulate::{
+    Accumulate, InputRows, Pairs, StoredField, chosen, each_group, each_pair, nulls, numbers, same,
+};
 use crate::error::RunError;
 use flowgate_base::error::Result;
 use flowgate_state::bytes::{take_array, take_int};
@@ -222,10 +225,33 @@ impl<T: Number> Accumulate for Sums<T> {
     fn merge_columns(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
         let counts = numbers::<UInt64Type>(columns, 0)?.values();
         let sums = numbers::<T::Arrow>(columns, 1)?.values();
-        let carries = columns.get(2).filter(|column| *column.data_type() != arrow_schema::DataType::Null);
+        let carries = columns.get(2).filter(|column| *column.data_type() != DataType::Null);
         let carries = carries.map(|_| numbers::<Int64Type>(columns, 2)).transpose()?.map(|carries| carries.values());
         for (row, (group, (count, sum))) in groups.iter().zip(counts.iter().zip(sums)).enumerate() {
             self.add(*group as usize, *count, *sum, carries.map_or(0, |carries| carries[row]));
+        }
+        Ok(())
+    }
+
+    fn stored_fields(&self) -> Vec<StoredField> {
+        vec![("count", DataType::UInt64), ("sum", T::Arrow::DATA_TYPE), ("carry", DataType::Int64)]
+    }
+
+    /// As [`Accumulate::columns`]; a carry of 0 is null.
+    fn stored(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        let mut columns = self.columns(groups);
+        let carry = |group: &u32| Some(self.carry(*group as usize)).filter(|carry| *carry != 0);
+        columns[2] = Arc::new(groups.iter().map(carry).collect::<Int64Array>());
+        Ok(columns)
+    }
+
+    fn restore(&mut self, groups: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        let (counts, sums) = (numbers::<UInt64Type>(columns, 0)?, numbers::<T::Arrow>(columns, 1)?);
+        let carries = numbers::<Int64Type>(columns, 2)?;
+        for (row, group) in groups.iter().enumerate() {
+            let group = *group as usize;
+            self.counts[group] = counts.value(row);
+            self.put(group, (sums.value(row), if carries.is_valid(row) { carries.value(row) } else { 0 }));
         }
         Ok(())
     }
