@@ -21,6 +21,7 @@ pub(crate) mod rounds;
 pub(crate) mod running;
 pub(crate) mod session;
 pub(crate) mod sessions;
+mod sessions_stored;
 pub(crate) mod shape;
 pub(crate) mod stacks;
 mod stored;

@@ -117,7 +117,7 @@ impl SessionWindows {
         for number in again.iter().chain(&first) {
             self.table.mark_changed(self.table.values().all[*number as usize].key);
             let session = &mut self.table.values_mut().all[*number as usize];
-            (session.fired, session.emitted) = (true, true);
+            (session.fired, session.emitted, session.changed) = (true, true, true);
         }
         let mut results = self.results(plan, &first, ResultKind::Final)?;
         results.extend(self.results(plan, &again, ResultKind::Corrected)?);
@@ -304,6 +304,7 @@ impl WindowState for SessionWindows {
             changed.retain(|number| self.table.values().all[*number as usize].key != NONE);
             for number in &changed {
                 self.table.mark_changed(self.table.values().all[*number as usize].key);
+                self.table.values_mut().all[*number as usize].changed = true;
             }
             self.table.values_mut().accumulated.clear_changed();
             changed.retain(|number| self.table.values().is_open(*number));

@@ -3,12 +3,17 @@
 //! A session of a key lasts from its first row to its last row plus the gap; rows less than a gap apart are in one session.
 //! Invariant W4: the sessions of a key are more than a gap apart; each is in the list of exactly one key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use arrow_array::ArrayRef;
+use arrow_schema::Field;
 
 use super::pane::Accumulated;
 use flowgate_base::error::Result;
 use flowgate_state::bytes::{at_end, put_sized, take_array, take_count, take_int, take_sized};
+use flowgate_state::snapshot::{Change, Extent};
 use flowgate_state::table::{DueReason, Values};
+use flowgate_state::values::Columns;
 
 /// The end of a list of sessions, and the key of a session that does not exist.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -31,6 +36,12 @@ pub(crate) struct Session {
     pub fired: bool,
     /// Whether it has ever emitted a result: later ones are corrected results.
     pub emitted: bool,
+    /// Whether the last snapshot of changes may have it otherwise.
+    pub changed: bool,
+    /// Whether a snapshot has it.
+    pub saved: bool,
+    /// Its name in snapshots, among the sessions of the key.
+    pub name: u32,
 }
 
 /// Returns the watermark at which a session with its last row at `last` closes: from then on, rows that would be such a session
@@ -41,13 +52,17 @@ pub(crate) fn closes_at(last: i64, gap_ms: i64, lateness_ms: i64) -> i64 {
 
 /// The sessions of all keys.
 ///
-/// Encoding of a key: the number of sessions (4 bytes), and for each: first, last (8 bytes each), a byte of which bit 0 is `fired`
-/// and bit 1 `emitted`, a length (4 bytes) and its accumulators.
+/// Encoding of a key: the number of sessions (4 bytes), and for each: its name (4 bytes), first, last (8 bytes each), a byte of which
+/// bit 0 is `fired` and bit 1 `emitted`, a length (4 bytes) and its accumulators.
 pub(crate) struct Sessions {
     pub(super) gap_ms: i64,
     lateness_ms: i64,
     /// By key: the head of its list of sessions.
-    heads: Vec<u32>,
+    pub(super) heads: Vec<u32>,
+    /// By key: whether a snapshot has it.
+    pub(super) saved: Vec<bool>,
+    /// By key: the names of sessions that a snapshot has and that are gone since.
+    pub(super) gone: HashMap<u32, Vec<u32>>,
     pub(super) all: Vec<Session>,
     free: Vec<u32>,
     pub(super) accumulated: Accumulated,
@@ -72,6 +87,8 @@ impl Sessions {
             gap_ms,
             lateness_ms,
             heads: Vec::new(),
+            saved: Vec::new(),
+            gone: HashMap::new(),
             all: Vec::new(),
             free: Vec::new(),
             accumulated,
@@ -114,6 +131,7 @@ impl Sessions {
             if session.next == NONE && first < session.last + self.gap_ms && last > session.first - self.gap_ms {
                 session.first = session.first.min(first);
                 session.last = session.last.max(last);
+                session.changed = true;
                 return (head, false);
             }
         }
@@ -149,13 +167,32 @@ impl Sessions {
         }
         if found != NONE {
             let session = &mut self.all[found as usize];
-            (session.first, session.last) = (first, last);
+            (session.first, session.last, session.changed) = (first, last, true);
             return (found, false);
         }
-        let session = Session { first, last, next: self.heads[key as usize], key, fired: false, emitted: false };
-        let number = self.new_session(session);
+        (self.push(key, self.free_name(key), (first, last), (false, false)), true)
+    }
+
+    /// Returns the least name that no session of the key has.
+    fn free_name(&self, key: u32) -> u32 {
+        let mut names: Vec<u32> = self.of_key(key).map(|(_, session)| session.name).collect();
+        names.sort_unstable();
+        (0..).zip(&names).find(|(name, taken)| name != *taken).map_or(names.len() as u32, |(name, _)| name)
+    }
+
+    /// Adds a session from its first to its last row; whether it has fired, and ever emitted a result. Returns its number.
+    pub(super) fn push(
+        &mut self,
+        key: u32,
+        name: u32,
+        (first, last): (i64, i64),
+        (fired, emitted): (bool, bool),
+    ) -> u32 {
+        let next = self.heads[key as usize];
+        let (changed, saved) = (true, false);
+        let number = self.new_session(Session { first, last, next, key, fired, emitted, changed, saved, name });
         self.heads[key as usize] = number;
-        (number, true)
+        number
     }
 
     fn new_session(&mut self, session: Session) -> u32 {
@@ -193,7 +230,11 @@ impl Sessions {
 
     fn free_session(&mut self, number: u32) {
         self.accumulated.clear(number);
-        self.all[number as usize].key = NONE;
+        let session = &mut self.all[number as usize];
+        if session.saved {
+            self.gone.entry(session.key).or_default().push(session.name);
+        }
+        session.key = NONE;
         self.free.push(number);
     }
 
@@ -240,18 +281,22 @@ impl Sessions {
 impl Values for Sessions {
     fn grow(&mut self, rows: usize) {
         self.heads.resize(rows, NONE);
+        self.saved.resize(rows, false);
     }
 
     fn clear(&mut self, row: u32) {
         while self.heads[row as usize] != NONE {
             self.remove(self.heads[row as usize]);
         }
+        self.saved[row as usize] = false;
+        self.gone.remove(&row);
     }
 
     fn encode(&self, row: u32, out: &mut Vec<u8>) {
         let sessions: Vec<(u32, &Session)> = self.of_key(row).collect();
         out.extend_from_slice(&(sessions.len() as u32).to_le_bytes());
         for (number, session) in sessions {
+            out.extend_from_slice(&session.name.to_le_bytes());
             out.extend_from_slice(&session.first.to_le_bytes());
             out.extend_from_slice(&session.last.to_le_bytes());
             out.push(u8::from(session.fired) | u8::from(session.emitted) << 1);
@@ -263,18 +308,11 @@ impl Values for Sessions {
 
     fn decode(&mut self, row: u32, mut bytes: &[u8]) -> Result<()> {
         for _ in 0..take_count(&mut bytes)? {
+            let name = u32::from_le_bytes(take_array(&mut bytes)?);
             let (first, last) = (take_int(&mut bytes)?, take_int(&mut bytes)?);
             let [flags] = take_array(&mut bytes)?;
-            let number = self.new_session(Session {
-                first,
-                last,
-                next: self.heads[row as usize],
-                key: row,
-                fired: flags & 1 != 0,
-                emitted: flags & 2 != 0,
-            });
+            let number = self.push(row, name, (first, last), (flags & 1 != 0, flags & 2 != 0));
             self.accumulated.decode(number, take_sized(&mut bytes)?)?;
-            self.heads[row as usize] = number;
             self.schedule(number);
         }
         at_end(bytes)
@@ -282,7 +320,37 @@ impl Values for Sessions {
 
     fn bytes(&self) -> usize {
         let sessions = self.all.capacity() * (size_of::<Session>() + size_of::<u32>());
-        self.accumulated.bytes() + sessions + self.heads.capacity() * 4
+        self.accumulated.bytes() + sessions + self.heads.capacity() * 5
+    }
+
+    fn has_entries(&self) -> bool {
+        true
+    }
+
+    fn fields(&self) -> Vec<Field> {
+        self.stored_fields()
+    }
+
+    fn columns(&self, rows: &[u32], rows_max: usize, extent: Extent) -> Result<Columns> {
+        self.stored(rows, rows_max, extent)
+    }
+
+    fn set_columns(&mut self, rows: &[u32], changes: &[Change], columns: &[ArrayRef]) -> Result<()> {
+        self.restore(rows, changes, columns)
+    }
+
+    fn note_saved(&mut self, row: u32) {
+        self.saved[row as usize] = true;
+        self.gone.remove(&row);
+        let mut at = self.heads[row as usize];
+        while let Some(session) = self.all.get_mut(at as usize) {
+            (session.saved, session.changed) = (true, false);
+            at = session.next;
+        }
+    }
+
+    fn is_vacant(&self, row: u32) -> bool {
+        self.heads[row as usize] == NONE
     }
 
     fn due(&self, row: u32, reason: DueReason) -> Option<i64> {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt8Type;
 use proptest::prelude::*;
 
 use super::plan::{Plan, WindowState};
@@ -104,7 +106,7 @@ proptest! {
             here.take(&mut chain);
             let mut there = new(restored_memory);
             there.fill(&chain, 0..KEY_GROUPS);
-            if has_sets || matches!(kind, Windows::Session { .. }) {
+            if has_sets {
                 continue;
             }
             prop_assert_eq!(&there.whole(), &frozen, "behind {:?}", pair);
@@ -188,7 +190,36 @@ fn columns_of_windows_are_typed_and_named() {
         "key Int64, count Int64, mark.latest_row Timestamp(ms), mark.rows_since_result UInt64"
     );
     assert_eq!(
+        fields(KINDS[1], None, &["count"]),
+        "key Int64, entry Int64, mark.start Timestamp(ms), mark.end Timestamp(ms), mark.has_fired Boolean, \
+         mark.has_emitted Boolean, count Int64"
+    );
+    assert_eq!(
         fields(time, Some(Trigger::Every(1_000)), &["count"]),
         "pane Int64, key Int64, count Int64, mark.has_changed Boolean"
     );
+}
+
+/// Goal: a snapshot of changes has the sessions that have changed, and one removal for each that is gone. Method: a key with three
+/// sessions; a row that extends one, then a row that merges two.
+#[test]
+fn a_session_is_a_row_of_its_own() {
+    let mut state = State::new(KINDS[1], 0, None, &["count"], u64::MAX);
+    let mut chain = Chain::default();
+    let mut changes = |step: Step| {
+        state.answer(&step);
+        let from = chain.parts.len();
+        state.freeze(&mut chain);
+        state.take(&mut chain);
+        let parts = chain.parts[from..].iter().filter(|(_, part)| part.num_rows() > 0);
+        parts.flat_map(|(_, part)| part.column(1).as_primitive::<UInt8Type>().values().to_vec()).collect::<Vec<u8>>()
+    };
+    let (set, remove, remove_key) = (0, 1, 2);
+    assert_eq!(changes(rows(&[(1, 0, 1), (1, 20, 1), (1, 40, 1)])), [remove_key, set, set, set]);
+    assert_eq!(changes(rows(&[(1, 45, 1)])), [set]);
+    assert_eq!(changes(rows(&[(1, 11, 1), (1, 12, 1)])), [set]);
+    assert_eq!(changes(rows(&[(1, 5, 1)])), [remove, set]);
+    // The session from 0 to 20 closes.
+    assert_eq!(changes(Step::Watermark(29)), [remove]);
+    assert_eq!(changes(Step::Watermark(60)), [remove_key]);
 }
