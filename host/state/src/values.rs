@@ -110,7 +110,7 @@ pub trait Values {
     }
 
     /// Notes that a snapshot has the row as it is now. Called only where changes are tracked: before the first call for a row, all of the
-    /// row counts as changed. [`Values::decode`] forgets what was noted.
+    /// row counts as changed. [`Values::decode`] forgets what was noted, or restores what [`Values::encode`] knew.
     fn note_saved(&mut self, _row: u32) {}
 
     /// Whether a row is empty, so that its key can be removed. Rows of a single value stay until they are removed.

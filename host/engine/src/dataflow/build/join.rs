@@ -34,15 +34,7 @@ impl<S: Stage> Builder<'_, S> {
             self.shuffled(&format!("{} left", node.name), left, by(LEFT))?,
             self.shuffled(&format!("{} right", node.name), right, by(RIGHT))?,
         ];
-        let mut columns: Vec<&[PairColumn]> = vec![&spec.columns];
-        let mut reads: [&[Read]; 2] = [&[], &[]];
-        if let Some((function, outputs)) = &spec.function {
-            columns.extend(outputs.iter().map(|output| output.columns.as_slice()));
-            for (side, input) in function.inputs.iter().enumerate().take(2) {
-                reads[side] = &input.reads;
-            }
-        }
-        let layouts = layouts(&columns, reads, &spec.keys);
+        let (layouts, reads) = join_layouts(spec);
         let fields = [LEFT, RIGHT].map(|side| layouts[side].fields(schemas[side]));
         let store = self.store.of_operator(&node.name);
         let (size_ms, state) = state(spec, layouts.clone(), fields, &store);
@@ -84,6 +76,19 @@ impl<S: Stage> Builder<'_, S> {
         let lookup = LookupOperator::new(Arc::clone(table), spec.join, layout, pairing, dead_letters, metrics);
         self.operator(id, node, vec![(edge, Route::Local)], Box::new(lookup), spec.event_time.as_ref(), None)
     }
+}
+
+/// Returns the layouts of the sides, and what a function reads of them.
+pub(in crate::dataflow) fn join_layouts(spec: &JoinNode) -> ([Layout; 2], [&[Read]; 2]) {
+    let mut columns: Vec<&[PairColumn]> = vec![&spec.columns];
+    let mut reads: [&[Read]; 2] = [&[], &[]];
+    if let Some((function, outputs)) = &spec.function {
+        columns.extend(outputs.iter().map(|output| output.columns.as_slice()));
+        for (side, input) in function.inputs.iter().enumerate().take(2) {
+            reads[side] = &input.reads;
+        }
+    }
+    (layouts(&columns, reads, &spec.keys), reads)
 }
 
 /// Returns the layouts of the stream and of the table.

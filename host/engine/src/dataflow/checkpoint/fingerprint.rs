@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::dataflow::build::join_layouts;
+use crate::dataflow::join::layout::Layout;
 use crate::job::graph::{Aggregate, AggregateColumn, JobGraph, Node, NodeKind, PluginFunction};
 use flowgate_base::schema::Field;
 
@@ -18,6 +20,7 @@ fn fingerprint(graph: &JobGraph, node: &Node) -> Option<Value> {
         let field = |field: &Field| json!([field.name, field.data_type]);
         columns.iter().filter_map(|column| schema?.fields.get(*column)).map(field).collect()
     };
+    let kept = |input: usize, layouts: &[Layout; 2]| -> Value { fields(input, layouts[input].columns()) };
     Some(match &node.kind {
         NodeKind::Window(window) => json!({
             "kind": "window",
@@ -33,6 +36,8 @@ fn fingerprint(graph: &JobGraph, node: &Node) -> Option<Value> {
             "bound": join.bound,
             "keys": join.keys.iter().map(|(left, right)| json!([fields(0, &[*left]), fields(1, &[*right])])).collect::<Vec<_>>(),
             "columns": join.columns,
+            // Kept rows have these columns.
+            "rows": { "left": kept(0, &join_layouts(join).0), "right": kept(1, &join_layouts(join).0) },
             "function": join.function.as_ref().map(|(of, _)| function(of)),
         }),
         NodeKind::Process(process) => json!({

@@ -1,6 +1,5 @@
 //! A chain of snapshots of one operator's state, for tests.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use arrow_array::RecordBatch;
@@ -73,13 +72,6 @@ impl Chain {
         let mut rows: Vec<String> = self.parts.iter().flat_map(of).collect();
         rows.sort_unstable();
         rows
-    }
-
-    /// Returns the number of rows by slot.
-    pub(crate) fn counts(&self) -> BTreeMap<&str, usize> {
-        let mut counts = BTreeMap::new();
-        self.parts.iter().for_each(|part| *counts.entry(part.0.as_str()).or_default() += row_count(part));
-        counts
     }
 }
 

@@ -9,10 +9,9 @@ use arrow_array::{Array, ArrayRef, TimestampMillisecondArray, UInt32Array};
 
 use super::kept::{Kept, NewRows};
 use super::layout::Layout;
-use super::lists::MATCHED;
-#[cfg(test)]
-use super::lists::RowMark;
 use super::probe::{Bound, Found, Probe};
+#[cfg(test)]
+use super::row_mark::RowMark;
 use super::side::{Added, JoinState, Joined, LEFT, NONE, RIGHT, ROWS_AT_ONCE, emits_unmatched};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::checkpoint::state::{StateVisitor, Watermark};
@@ -173,7 +172,7 @@ impl Continuous {
             }
             let mut rows = kept.expired(watermark);
             rows.retain(|row| {
-                let emitted = emits && kept.lists().mark(*row).flags & MATCHED == 0;
+                let emitted = emits && !kept.lists().mark(*row).is_matched();
                 if !emitted {
                     kept.forget(*row);
                 }

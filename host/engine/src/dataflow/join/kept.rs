@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use arrow_array::ArrayRef;
 
 use super::layout::{Layout, RowKeys};
-use super::lists::{MATCHED, RowLists, RowMark};
+use super::lists::RowLists;
+use super::row_mark::{MATCHED, NO_TIME, RowMark};
 use super::side::NONE;
 use crate::dataflow::checkpoint::state::{SlotName, StateVisitor};
 use flowgate_base::error::Result;
@@ -102,7 +103,7 @@ impl Kept {
     #[inline]
     pub(crate) fn set_matched(&mut self, row: u32) {
         let mark = self.lists().mark(row);
-        if mark.flags & MATCHED == 0 {
+        if !mark.is_matched() {
             // The copy in the file is stale from here on.
             self.table.mark_changed(mark.key_row);
             self.table.values_mut().set_matched(row);
@@ -115,7 +116,7 @@ impl Kept {
         let mut key_rows = Vec::new();
         self.table.rows_of(&new.keys.keys, &mut key_rows)?;
         let lists = self.table.values_mut();
-        let time = |row: usize| new.times.map_or(0, |times| times[row]);
+        let time = |row: usize| new.times.map_or(NO_TIME, |times| times[row]);
         let marks = (0..row_count).map(|row| {
             let flags = if new.matched.get(row) == Some(&true) { MATCHED } else { 0 };
             RowMark::new(key_rows[row], time(row), new.now.0, flags)

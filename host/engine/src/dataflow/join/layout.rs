@@ -31,6 +31,11 @@ impl Layout {
         Layout { columns, key }
     }
 
+    /// Returns the positions of the kept columns in the side's schema.
+    pub(crate) fn columns(&self) -> &[usize] {
+        &self.columns
+    }
+
     /// Returns the position of a column of the schema among the kept columns.
     pub(crate) fn place(&self, column: usize) -> Result<usize> {
         self.columns.binary_search(&column).map_err(|_| Error::internal("a join does not keep a column that it emits"))

@@ -5,54 +5,27 @@
 //! memory is at most about twice that of the kept rows.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 
 use arrow_array::{Array, ArrayRef, UInt32Array};
+use arrow_schema::Field as ArrowField;
 
+use super::list_changes::{Changes, FRESH, NOTED};
+use super::row_mark::{DEAD, MATCHED, RowMark};
 use super::side::NONE;
 use crate::error::RunError;
 use flowgate_base::error::{Error, Result};
-use flowgate_base::schema::{DataType, Field};
+use flowgate_base::schema::Field;
 use flowgate_state::bytes::{take_array, take_int};
 use flowgate_state::cell;
 use flowgate_state::cell::ColumnBuilder;
-use flowgate_state::values::{DueReason, Values};
+use flowgate_state::snapshot::{Change, Extent};
+use flowgate_state::values::{Columns, DueReason, Values};
 
 /// Small chunks are merged up to this number of rows.
 pub(crate) const CHUNK_ROWS: usize = 8_192;
 /// Forgotten rows beyond the number of kept rows, before the rows are compacted.
 const SLACK_ROWS: usize = 32_768;
-
-/// The flag of a row that has had a pair.
-pub(crate) const MATCHED: u8 = 1;
-const DEAD: u8 = 2;
-
-/// A row without its columns.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RowMark {
-    /// Event time; 0 where there is none.
-    pub time: i64,
-    /// The processing time at which it arrived.
-    pub arrived: i64,
-    /// The next row of the key.
-    next: u32,
-    /// The key's row in the table.
-    pub key_row: u32,
-    /// [`MATCHED`].
-    pub flags: u8,
-}
-
-impl RowMark {
-    /// Creates the mark of a row, of the key at `key_row`.
-    pub(crate) fn new(key_row: u32, time: i64, arrived: i64, flags: u8) -> Self {
-        RowMark { time, arrived, next: NONE, key_row, flags }
-    }
-
-    /// The first watermark at which the row can have no pair.
-    fn expires(&self, reach_ms: i64) -> i64 {
-        self.time.saturating_add(reach_ms)
-    }
-}
 
 /// Columns of rows with consecutive numbers.
 #[derive(Debug)]
@@ -78,20 +51,26 @@ impl Chunk {
 
 /// The rows, by number. Numbers change only in [`RowLists::compact`]. A key is due when the first of its rows expires.
 ///
-/// Encoding of a key: for each row, its arrival time and its event time (8 bytes each, little-endian), its flags (1 byte), and
-/// a [`cell`] for each column.
+/// Encoding of a key: its [`Changes`]; and for each row, its number, its arrival time and its event time (8 bytes each,
+/// little-endian), its flags (1 byte), and a [`cell`] for each column.
 #[derive(Debug, Default)]
 pub(crate) struct RowLists {
-    types: Vec<DataType>,
-    /// The names of the columns.
-    names: Vec<String>,
+    /// The fields of the columns.
+    pub(super) fields: Vec<Field>,
     /// The first and the last row of the list of a key, by `key_row`.
-    heads: Vec<u32>,
-    tails: Vec<u32>,
-    rows: Vec<RowMark>,
+    pub(super) heads: Vec<u32>,
+    pub(super) tails: Vec<u32>,
+    pub(super) rows: Vec<RowMark>,
+    /// The number of the next row in snapshots.
+    pub(super) next_number: u64,
+    /// By `key_row`: whether a snapshot has the key. Then `changes` has what has changed since.
+    pub(super) saved: Vec<bool>,
+    pub(super) changes: HashMap<u32, Changes>,
+    /// The number of rows in `changes`.
+    pub(super) noted: usize,
     chunks: Vec<Chunk>,
-    alive: usize,
-    live_bytes: usize,
+    pub(super) alive: usize,
+    pub(super) live_bytes: usize,
     /// The time after its event time within which a row can have a pair, in milliseconds; `None`: not bounded by event time.
     reach_ms: Option<i64>,
     /// Watermarks at which rows in memory expire, and their numbers. A row that was forgotten or has spilled stays here until then,
@@ -105,9 +84,7 @@ impl RowLists {
     /// Creates lists without rows. `fields` are those of the columns. With `reach_ms`, a row
     /// expires `reach_ms` milliseconds after its event time.
     pub(crate) fn new(fields: &[Field], reach_ms: Option<i64>) -> Self {
-        let types = fields.iter().map(|field| field.data_type).collect();
-        let names = fields.iter().map(|field| field.name.clone()).collect();
-        RowLists { types, names, reach_ms, ..RowLists::default() }
+        RowLists { fields: fields.to_vec(), reach_ms, next_number: 1, ..RowLists::default() }
     }
 
     /// The number of rows that are kept in memory.
@@ -139,6 +116,14 @@ impl RowLists {
         self.rows[row as usize].next
     }
 
+    /// Makes a list of these rows of a key, in this order.
+    pub(super) fn relink(&mut self, key_row: u32, rows: &[u32]) {
+        let next = rows.iter().skip(1).copied().chain([NONE]);
+        rows.iter().zip(next).for_each(|(row, next)| self.rows[*row as usize].next = next);
+        self.heads[key_row as usize] = rows.first().copied().unwrap_or(NONE);
+        self.tails[key_row as usize] = rows.last().copied().unwrap_or(NONE);
+    }
+
     /// The mark of a row.
     #[inline]
     pub(crate) fn mark(&self, row: u32) -> &RowMark {
@@ -148,24 +133,47 @@ impl RowLists {
     /// Notes that a row has had a pair.
     #[inline]
     pub(crate) fn set_matched(&mut self, row: u32) {
-        self.rows[row as usize].flags |= MATCHED;
+        self.rows[row as usize].set(MATCHED);
+        self.note(row, 0);
+    }
+
+    /// Notes that a row of a key that a snapshot has has changed since.
+    pub(super) fn note(&mut self, row: u32, flags: u8) {
+        let mark = &mut self.rows[row as usize];
+        if self.saved[mark.key_row as usize] && mark.flags() & NOTED == 0 {
+            mark.set(NOTED | flags);
+            self.noted += 1;
+            self.changes.entry(mark.key_row).or_default().rows.push(row);
+        }
     }
 
     /// Whether a row was forgotten and cleared away.
     #[inline]
     pub(crate) fn is_dead(&self, row: u32) -> bool {
-        self.rows[row as usize].flags & DEAD != 0
+        self.rows[row as usize].flags() & DEAD != 0
     }
 
     /// Whether a row that is in a list is still kept.
     #[inline]
     pub(crate) fn is_alive(&self, row: u32) -> bool {
         let mark = &self.rows[row as usize];
-        mark.flags & DEAD == 0 && self.expired_until.is_none_or(|until| mark.arrived > until)
+        mark.flags() & DEAD == 0 && self.expired_until.is_none_or(|until| mark.arrived > until)
     }
 
-    /// Appends rows, each to the list of its key, with their columns.
+    /// Appends new rows, each to the list of its key, with their columns.
     pub(crate) fn append(
+        &mut self,
+        marks: impl ExactSizeIterator<Item = RowMark>,
+        columns: Vec<ArrayRef>,
+    ) -> Result<()> {
+        let first = self.end();
+        self.append_kept(marks, columns)?;
+        (first..self.end()).for_each(|row| self.note(row, FRESH));
+        Ok(())
+    }
+
+    /// Appends rows that were kept before, with the numbers and flags that they had.
+    pub(super) fn append_kept(
         &mut self,
         marks: impl ExactSizeIterator<Item = RowMark>,
         columns: Vec<ArrayRef>,
@@ -189,6 +197,8 @@ impl RowLists {
 
     fn link(&mut self, mark: RowMark) {
         let (number, key_row) = (self.end(), mark.key_row as usize);
+        let mark = if mark.number() == 0 { mark.numbered(self.next_number) } else { mark };
+        self.next_number = self.next_number.max(mark.number() + 1);
         self.rows.push(RowMark { next: NONE, ..mark });
         if self.heads[key_row] == NONE {
             self.heads[key_row] = number;
@@ -269,14 +279,17 @@ impl RowLists {
     /// Forgets a row. Returns whether it was the last of its key.
     pub(crate) fn forget(&mut self, row: u32) -> bool {
         let mark = &mut self.rows[row as usize];
-        if mark.flags & DEAD != 0 {
+        if mark.flags() & DEAD != 0 {
             return false;
         }
-        mark.flags |= DEAD;
-        let key_row = mark.key_row as usize;
+        mark.set(DEAD);
+        let (key_row, number) = (mark.key_row as usize, mark.number());
+        if self.saved[key_row] && mark.flags() & FRESH == 0 {
+            self.note_gone(key_row as u32, number);
+        }
         // Lists begin with a kept row, so that rows of a key that are forgotten in order cost nothing.
         while let Some(head) = self.rows.get(self.heads[key_row] as usize)
-            && head.flags & DEAD != 0
+            && head.flags() & DEAD != 0
         {
             self.heads[key_row] = head.next;
         }
@@ -313,10 +326,10 @@ impl RowLists {
         if self.rows.len() - self.alive <= self.alive + SLACK_ROWS {
             return Ok(None);
         }
-        let kept: Vec<u32> = (0..self.end()).filter(|row| self.rows[*row as usize].flags & DEAD == 0).collect();
+        let kept: Vec<u32> = (0..self.end()).filter(|row| self.rows[*row as usize].flags() & DEAD == 0).collect();
         let mut fresh = RowLists {
-            types: self.types.clone(),
-            names: self.names.clone(),
+            fields: self.fields.clone(),
+            next_number: self.next_number,
             reach_ms: self.reach_ms,
             expired_until: self.expired_until,
             ..RowLists::default()
@@ -324,8 +337,9 @@ impl RowLists {
         fresh.grow(self.heads.len());
         for part in kept.chunks(CHUNK_ROWS) {
             let columns = self.gather(part)?;
-            fresh.append(part.iter().map(|row| self.rows[*row as usize]), columns)?;
+            fresh.append_kept(part.iter().map(|row| self.rows[*row as usize]), columns)?;
         }
+        fresh.take_changes(self, &kept);
         *self = fresh;
         Ok(Some(kept))
     }
@@ -335,6 +349,7 @@ impl Values for RowLists {
     fn grow(&mut self, rows: usize) {
         self.heads.resize(rows, NONE);
         self.tails.resize(rows, NONE);
+        self.saved.resize(rows, false);
     }
 
     fn clear(&mut self, row: u32) {
@@ -345,16 +360,20 @@ impl Values for RowLists {
             at = next;
         }
         self.heads[row as usize] = NONE;
+        self.saved[row as usize] = false;
+        self.forget_changes(row);
     }
 
     fn encode(&self, row: u32, out: &mut Vec<u8>) {
+        self.encode_changes(row, out);
         let mut at = self.heads[row as usize];
         while at != NONE {
             let mark = &self.rows[at as usize];
             if self.is_alive(at) {
+                out.extend_from_slice(&mark.number().to_le_bytes());
                 out.extend_from_slice(&mark.arrived.to_le_bytes());
                 out.extend_from_slice(&mark.time.to_le_bytes());
-                out.push(mark.flags);
+                out.push(mark.flags());
                 let chunk = &self.chunks[self.chunk_of(at)];
                 chunk.columns.iter().for_each(|column| cell::put(column, (at - chunk.first) as usize, out));
             }
@@ -364,28 +383,55 @@ impl Values for RowLists {
 
     fn decode(&mut self, row: u32, mut bytes: &[u8]) -> Result<()> {
         let mut columns: Vec<ColumnBuilder> =
-            self.types.iter().map(|data_type| ColumnBuilder::new(*data_type)).collect();
+            self.fields.iter().map(|field| ColumnBuilder::new(field.data_type)).collect();
+        self.decode_changes(row, &mut bytes)?;
         let mut marks = Vec::new();
         while !bytes.is_empty() {
+            let number = u64::from_le_bytes(take_array(&mut bytes)?);
             let (arrived, time) = (take_int(&mut bytes)?, take_int(&mut bytes)?);
             let [flags] = take_array(&mut bytes)?;
             let keep = self.expired_until.is_none_or(|until| arrived > until);
-            for (column, data_type) in columns.iter_mut().zip(&self.types) {
-                let value = cell::take(*data_type, &mut bytes)?;
+            for (column, field) in columns.iter_mut().zip(&self.fields) {
+                let value = cell::take(field.data_type, &mut bytes)?;
                 if keep {
                     column.push(value)?;
                 }
             }
             if keep {
-                marks.push(RowMark::new(row, time, arrived, flags & MATCHED));
+                marks.push(RowMark::new(row, time, arrived, flags & (MATCHED | NOTED | FRESH)).numbered(number));
+            } else if self.saved[row as usize] && flags & FRESH == 0 {
+                self.note_gone(row, number);
             }
         }
-        self.append(marks.into_iter(), columns.into_iter().map(ColumnBuilder::finish).collect())
+        let first = self.end();
+        self.append_kept(marks.into_iter(), columns.into_iter().map(ColumnBuilder::finish).collect())?;
+        self.note_decoded(first);
+        Ok(())
     }
 
     fn bytes(&self) -> usize {
         let schedule = self.expiry.len() * size_of::<(i64, u32)>();
-        self.live_bytes + self.rows.len() * size_of::<RowMark>() + self.heads.len() * 8 + schedule
+        self.live_bytes + self.rows.len() * size_of::<RowMark>() + self.heads.len() * 9 + schedule + self.noted * 8
+    }
+
+    fn has_entries(&self) -> bool {
+        true
+    }
+
+    fn fields(&self) -> Vec<ArrowField> {
+        self.stored_fields()
+    }
+
+    fn columns(&self, rows: &[u32], rows_max: usize, extent: Extent) -> Result<Columns> {
+        self.stored(rows, rows_max, extent)
+    }
+
+    fn set_columns(&mut self, rows: &[u32], changes: &[Change], columns: &[ArrayRef]) -> Result<()> {
+        self.restore(rows, changes, columns)
+    }
+
+    fn note_saved(&mut self, row: u32) {
+        self.note_saved_key(row);
     }
 
     fn due(&self, row: u32, reason: DueReason) -> Option<i64> {
@@ -399,6 +445,6 @@ impl Values for RowLists {
     }
 }
 
-fn cannot_gather(error: arrow_schema::ArrowError) -> Error {
+pub(super) fn cannot_gather(error: arrow_schema::ArrowError) -> Error {
     RunError::column_full("rows that a join keeps", &error).into()
 }

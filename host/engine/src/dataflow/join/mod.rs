@@ -11,7 +11,9 @@ pub(crate) mod grace;
 pub(crate) mod kept;
 pub(crate) mod key_lists;
 pub(crate) mod layout;
+mod list_changes;
 pub(crate) mod lists;
+mod lists_stored;
 pub(crate) mod lookup;
 pub(crate) mod matches;
 pub(crate) mod operator;
@@ -19,12 +21,15 @@ pub(crate) mod pairing;
 mod piece_track;
 pub(crate) mod pieces;
 pub(crate) mod probe;
+mod row_mark;
 pub(crate) mod side;
 pub(crate) mod table;
 pub(crate) mod window;
 
 #[cfg(test)]
 mod continuous_tests;
+#[cfg(test)]
+mod lists_stored_tests;
 #[cfg(test)]
 mod test_rows;
 #[cfg(test)]

@@ -22,7 +22,7 @@ use flowgate_state::key::{KeyGroups, Keys};
 use flowgate_state::snapshot::{Change, Extent, Layout, SlotState};
 
 /// The prefix of the columns of a row: names of columns have no dot, so that they differ from all others.
-const ROW: &str = "row.";
+pub(super) const ROW: &str = "row.";
 
 /// The pieces of a side that snapshots need.
 #[derive(Debug)]

@@ -4,7 +4,6 @@ use arrow_array::ArrayRef;
 
 use super::kept::Kept;
 use super::layout::RowKeys;
-use super::lists::MATCHED;
 use super::side::{LEFT, NONE, ROWS_AT_ONCE, emits_unmatched};
 use crate::job::spec::JoinType;
 use flowgate_base::error::Result;
@@ -116,7 +115,7 @@ impl Probe {
             };
             while at != NONE {
                 let (row, next) = (at, other.lists().next(at));
-                let settled = once && self.side != LEFT && other.lists().mark(row).flags & MATCHED != 0;
+                let settled = once && self.side != LEFT && other.lists().mark(row).is_matched();
                 at = next;
                 if settled
                     || !other.lists().is_alive(row)
