@@ -5,6 +5,11 @@
 //! ends emits no result. A sliding window emits results from the first `slide` rows on, of the rows so far if they are less than
 //! `size`.
 
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, UInt64Array};
+use arrow_schema::{DataType, Field};
+
 use super::aggregate::Times;
 use super::aggregator::{Accumulators, Aggregator, LazyColumns};
 use super::gathered::Gathered;
@@ -12,15 +17,18 @@ use super::measured::Measured;
 use super::pane::{Accumulated, NEVER, rows_of};
 use super::plan::{Added, Held, NewRows, PANES, Plan, ResultKind, WindowSpan, WindowState};
 use super::rounds::{Every, rounds};
+use super::stored::{self, LATEST, SINCE};
 use crate::dataflow::batch::Batch;
 use crate::dataflow::checkpoint::state::{SlotName, StateVisitor};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::time::EventTime;
 use flowgate_connect::limits::BATCH_ROWS_DEFAULT;
 use flowgate_state::bytes::{at_end, take_array, take_int};
+use flowgate_state::snapshot::{Change, Extent};
 use flowgate_state::store::{SlotKind, StateStore};
 use flowgate_state::table::{Table, Values};
 use flowgate_state::tables::Prototype;
+use flowgate_state::values::Columns;
 
 /// Results are emitted when their accumulators take more memory than this: those of one key may be large.
 const RESULT_BYTES_MAX: usize = 4 << 20;
@@ -28,12 +36,17 @@ const RESULT_BYTES_MAX: usize = 4 << 20;
 /// The number of results after which their memory is measured again.
 const RESULTS_BETWEEN_MEASUREMENTS: usize = 64;
 
+/// The column of the number of full panes since the beginning: the current one is at this place of the ring, modulo its length.
+const PANES_FULL: &str = "full_panes";
+
 /// The panes of keys: accumulators `key * ring + place`.
 ///
-/// Encoding: the number of full panes so far (8 bytes), the rows since the last result (8 bytes), the time of the latest row
+/// Encoding in the spill file: the number of full panes so far (8 bytes), the rows since the last result (8 bytes), the time of the latest row
 /// (8 bytes), and each place's accumulators.
 struct Rings {
     aggregates: Vec<Accumulators>,
+    /// The names of the aggregates.
+    names: Arc<[String]>,
     /// The places of a ring.
     ring: usize,
     /// By key: the number of full panes since the beginning.
@@ -49,6 +62,24 @@ impl Rings {
     /// Returns the position of a key's current pane in the accumulators.
     fn place(&self, key: u32) -> usize {
         key as usize * self.ring + (self.panes[key as usize] % self.ring as u64) as usize
+    }
+
+    /// Returns the places of the rings of keys, in order.
+    fn places(&self, keys: &[u32]) -> Vec<u32> {
+        let ring = self.ring as u32;
+        keys.iter().flat_map(|key| key * ring..(key + 1) * ring).collect()
+    }
+
+    /// Returns the keys as columns of [`Values::fields`].
+    fn stored(&self, keys: &[u32]) -> Result<Vec<ArrayRef>> {
+        let accumulators = stored::columns(&self.aggregates, &self.places(keys))?;
+        let mut columns: Vec<ArrayRef> =
+            accumulators.into_iter().map(|values| stored::lists(values, self.ring)).collect::<Result<_>>()?;
+        let numbers = |of: &[u64]| Arc::new(UInt64Array::from_iter_values(keys.iter().map(|key| of[*key as usize])));
+        columns.push(numbers(&self.panes));
+        columns.push(numbers(&self.since));
+        columns.push(stored::times(keys.iter().map(|key| self.latest[*key as usize])));
+        Ok(columns)
     }
 }
 
@@ -94,6 +125,36 @@ impl Values for Rings {
         let aggregates = || self.aggregates.iter().map(Accumulators::bytes).sum();
         self.measured.bytes(self.panes.len(), aggregates) + self.panes.capacity() * 24
     }
+
+    fn fields(&self) -> Vec<Field> {
+        let mut fields: Vec<Field> =
+            stored::fields(&self.names, &self.aggregates).into_iter().map(stored::list_field).collect();
+        fields.extend([stored::mark(PANES_FULL, DataType::UInt64), stored::mark(SINCE, DataType::UInt64)]);
+        fields.push(stored::time_mark(LATEST));
+        fields
+    }
+
+    fn columns(&self, rows: &[u32], _rows_max: usize, _extent: Extent) -> Result<Columns> {
+        Columns::of_rows(rows, &self.fields(), |rows| self.stored(rows))
+    }
+
+    fn set_columns(&mut self, rows: &[u32], _changes: &[Change], columns: &[ArrayRef]) -> Result<()> {
+        let (lists, mut marks) =
+            columns.split_at_checked(columns.len().saturating_sub(3)).ok_or_else(stored::lacking)?;
+        let accumulators = lists.iter().map(|list| stored::values_of(list, self.ring)).collect::<Result<Vec<_>>>()?;
+        let places = self.places(rows);
+        if !stored::restore(&mut self.aggregates, &places, &accumulators)?.is_empty() {
+            return Err(stored::lacking());
+        }
+        let (panes, since) = (stored::take_numbers(&mut marks)?, stored::take_numbers(&mut marks)?);
+        let latest = stored::take_times(&mut marks)?;
+        for (i, row) in rows.iter().enumerate() {
+            let row = *row as usize;
+            (self.panes[row], self.since[row], self.latest[row]) = (panes[i], since[i], latest[i]);
+        }
+        self.measured.note(rows.len());
+        Ok(())
+    }
 }
 
 /// Windows by number of rows on one worker.
@@ -118,6 +179,7 @@ impl RowWindows {
         let aggregates = plan.aggregators.iter().map(Aggregator::accumulators).collect();
         let rings = Rings {
             aggregates,
+            names: Arc::clone(&plan.aggregate_names),
             ring: ring as usize,
             panes: Vec::new(),
             since: Vec::new(),

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{TimestampMillisecondType, UInt64Type};
-use arrow_array::{Array, ArrayRef, TimestampMillisecondArray};
+use arrow_array::{Array, ArrayRef, ListArray, TimestampMillisecondArray};
+use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field, TimeUnit};
 
 use super::aggregator::Accumulators;
@@ -92,6 +93,32 @@ pub(super) fn take_numbers(columns: &mut &[ArrayRef]) -> Result<Vec<u64>> {
 pub(super) fn take_booleans(columns: &mut &[ArrayRef]) -> Result<Vec<bool>> {
     let booleans = take(columns)?.as_boolean_opt().ok_or_else(lacking)?;
     Ok((0..booleans.len()).map(|row| booleans.is_valid(row) && booleans.value(row)).collect())
+}
+
+/// Returns the field of lists of another's values.
+pub(super) fn list_field(of: Field) -> Field {
+    Field::new_list(of.name(), item(of.data_type()), true)
+}
+
+fn item(data_type: &DataType) -> Arc<Field> {
+    Arc::new(Field::new_list_field(data_type.clone(), true))
+}
+
+/// Returns lists of `length` values each.
+pub(super) fn lists(values: ArrayRef, length: usize) -> Result<ArrayRef> {
+    let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(length, values.len() / length.max(1)));
+    let lists = ListArray::try_new(item(values.data_type()), offsets, values, None);
+    Ok(Arc::new(lists.map_err(|e| Error::internal(format!("accumulators do not fit into lists: {e}")))?))
+}
+
+/// Returns the values of [`lists`].
+pub(super) fn values_of(column: &ArrayRef, length: usize) -> Result<ArrayRef> {
+    let lists = column.as_list_opt::<i32>().ok_or_else(lacking)?;
+    let offsets = lists.value_offsets();
+    if lists.null_count() > 0 || offsets.windows(2).any(|ends| (ends[1] - ends[0]) as usize != length) {
+        return Err(Error::internal("the stored panes of a key are not as many as its ring has places"));
+    }
+    Ok(lists.values().slice(offsets[0] as usize, lists.len() * length))
 }
 
 /// Takes the first column.

@@ -190,6 +190,11 @@ fn columns_of_windows_are_typed_and_named() {
         "key Int64, count Int64, mark.latest_row Timestamp(ms), mark.rows_since_result UInt64"
     );
     assert_eq!(
+        fields(KINDS[3], None, &["count", "avg"]),
+        "key Int64, count List(Int64), avg.count List(UInt64), avg.sum List(Decimal128(38, 0)), mark.full_panes UInt64, \
+         mark.rows_since_result UInt64, mark.latest_row Timestamp(ms)"
+    );
+    assert_eq!(
         fields(KINDS[1], None, &["count"]),
         "key Int64, entry Int64, mark.start Timestamp(ms), mark.end Timestamp(ms), mark.has_fired Boolean, \
          mark.has_emitted Boolean, count Int64"
