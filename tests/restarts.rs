@@ -2,6 +2,9 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -250,6 +253,52 @@ fn a_store_that_is_away_for_a_second() {
     running.wait();
     run(&folder, &["--resume"], 0);
     check(&folder, &expected());
+}
+
+/// A small disk, until it is dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Mounts a disk of a mebibyte; `None`: this user may not.
+    fn mount(at: PathBuf) -> Option<Self> {
+        fs::create_dir(&at).unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&at).output();
+        mounted.is_ok_and(|mounted| mounted.status.success()).then_some(SmallDisk(at))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg("-l").arg(&self.0).status();
+        assert!(unmounted.is_ok_and(|status| status.success()) || std::thread::panicking());
+    }
+}
+
+/// A scratch disk without room delays checkpoints and nothing else: what it could not hold is in the first one behind it.
+#[test]
+fn a_scratch_disk_that_is_full_for_a_second() {
+    let state = "state: { spill: disk }\nsources:";
+    let folder = Folder::with_job(&JOB.replace("rate: 8000", "rate: 4000").replace("sources:", state));
+    let Some(disk) = SmallDisk::mount(folder.join("disk")) else {
+        println!("not tried: this user cannot mount a small disk");
+        return;
+    };
+    let running = start_and_wait(&folder, &[], 2);
+    // Until nothing fits.
+    let mut filler = fs::File::create(disk.0.join("filler")).unwrap();
+    while filler.write_all(&[0; 4096]).is_ok() {}
+    running.wait_until_said("is not complete, the next one will be: cannot write ");
+    // The job goes on meanwhile.
+    let before = manifests(&folder).pop();
+    sleep(Duration::from_millis(500));
+    assert_eq!(manifests(&folder).pop(), before);
+    fs::remove_file(disk.0.join("filler")).unwrap();
+    wait_until("no later checkpoint", || manifests(&folder).pop() > before);
+    running.signal(Signal::KILL);
+    running.wait();
+    run(&folder, &["--resume"], 0);
+    check(&folder, &expected());
+    drop(disk);
 }
 
 /// A job without new rows takes no checkpoints, and hardly any processor time.

@@ -37,7 +37,7 @@ pub fn live(store: &Store) {
     let (first, resume) = Attempt::begin(store, "job", Start::Newest).expect("begins");
     assert!(resume.manifest.is_none());
     let stage = |attempt: &Attempt, keys, bytes| -> DataFile {
-        let mut staging = Staging::create(scratch.path(), (0, GROUPS - 1)).expect("stages");
+        let mut staging = Staging::new(scratch.path(), (0, GROUPS - 1));
         staging.append(&slot(), &rows(keys, bytes)).expect("stages");
         attempt.upload(&mut staging.finish().expect("stages").expect("has rows")).expect("uploads")
     };

@@ -59,7 +59,7 @@ fn a_failed_checkpoint_hands_its_files_to_the_next() {
     let store = Store::new(Faulty::good(&shared));
     let (attempt, _) = Attempt::begin(&store, "job", Start::Newest).unwrap();
     let stage = |value| {
-        let mut staging = Staging::create(folder.path(), (0, 7)).unwrap();
+        let mut staging = Staging::new(folder.path(), (0, 7));
         staging.append(&slot("a"), &rows(&[(1, SET, Some(0), Some("x"), Some(value))])).unwrap();
         staging.finish().unwrap().unwrap()
     };

@@ -149,11 +149,12 @@ fn merge_all(store: &Store, checkpoint: &Checkpoint, scratch: &Path, kind: FileK
 pub(crate) fn merge_deltas(store: &Store, checkpoint: &Checkpoint, scratch: &Path) -> Result<Option<StagedFile>> {
     let reader = Reader::new(store, checkpoint);
     let last = last_group(checkpoint.key_groups);
-    let mut staging = Staging::create(scratch, (0, last))?;
+    let mut staging = Staging::new(scratch, (0, last));
     for slot in reader.slots() {
         for part in reader.parts(slot, 0..=last) {
             let part = part?;
             staging.append_of(slot, &part.rows, part.groups)?;
+            staging.write_full()?;
         }
     }
     staging.finish()

@@ -197,7 +197,7 @@ proptest! {
                 Step::RemovePane { worker, .. } => changed[worker].push(step),
                 Step::Checkpoint => {
                     for (steps, groups) in changed.iter_mut().zip(ranges(2)) {
-                        let mut staging = Staging::create(folder.path(), (*groups.start(), *groups.end())).unwrap();
+                        let mut staging = Staging::new(folder.path(), (*groups.start(), *groups.end()));
                         for part in std::mem::take(steps).chunks(5) {
                             staging.append(&slot(), &batch(part)).unwrap();
                         }
@@ -236,7 +236,7 @@ fn a_base_has_row_groups_of_key_groups_and_every_flip_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::new(Folder::open(folder.path()).unwrap());
     let (attempt, _) = Attempt::begin(&store, "job", Start::Newest).unwrap();
-    let mut staging = Staging::create(folder.path(), (0, GROUPS - 1)).unwrap();
+    let mut staging = Staging::new(folder.path(), (0, GROUPS - 1));
     let steps: Vec<_> = (0..4).map(|key| Step::Set { pane: 0, key, entry: 0, value: 7 }).collect();
     staging.append(&slot(), &batch(&steps)).unwrap();
     let delta = attempt.upload(&mut staging.finish().unwrap().unwrap()).unwrap();
@@ -276,7 +276,7 @@ fn compaction_is_amortised() {
     let (mut written, mut compacted, mut files_max) = (0, 0, 0);
     let mut dice = store::faulty::Dice(1);
     for _ in 0..400 {
-        let mut staging = Staging::create(folder.path(), (0, GROUPS - 1)).unwrap();
+        let mut staging = Staging::new(folder.path(), (0, GROUPS - 1));
         let steps: Vec<_> = (0..5_000)
             .map(|_| {
                 let value = dice.below(u64::MAX) as i64;

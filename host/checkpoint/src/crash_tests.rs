@@ -32,7 +32,7 @@ fn cycle(folder: &Path, crash: Option<Crash>, committed: &mut u64) -> bool {
         assert!(resume.manifest.is_some() || *committed == 0, "checkpoint {committed} is lost");
         store.clean()?;
         for value in 0..2 {
-            let mut staging = Staging::create(folder, (0, 7))?;
+            let mut staging = Staging::new(folder, (0, 7));
             staging.append(&slot("a"), &rows(&[(5, SET, Some(1), Some("x"), Some(value))]))?;
             files.push(attempt.upload(&mut staging.finish()?.expect("has rows"))?);
             let checkpoint =

@@ -52,7 +52,7 @@ fn read(
 }
 
 fn commit(attempt: &Attempt, folder: &Path, files: &[DataFile], batches: &[(&Slot, RecordBatch)]) -> Manifest {
-    let mut staging = Staging::create(folder, (0, 7)).unwrap();
+    let mut staging = Staging::new(folder, (0, 7));
     for (slot, batch) in batches {
         staging.append(slot, batch).unwrap();
     }
@@ -120,7 +120,7 @@ fn large_rows_are_cut_into_blocks_of_consecutive_key_groups() {
     let slot = slot("a");
     let many: Vec<Row> =
         (0..200_000).map(|row| ((row * 7 % 64) as u16, SET, Some(0), Some("key"), Some(row))).collect();
-    let mut staging = Staging::create(folder.path(), (0, 63)).unwrap();
+    let mut staging = Staging::new(folder.path(), (0, 63));
     let mut memory_max = 0;
     for part in many.chunks(8_192) {
         staging.append(&slot, &rows(part)).unwrap();
@@ -258,7 +258,7 @@ fn what_crashes_leave_behind_is_deleted() {
     let store = Store::new(Folder::open(folder.path()).unwrap());
     for _ in 0..3 {
         let (attempt, _) = Attempt::begin(&store, "job", Start::Newest).unwrap();
-        let mut staging = Staging::create(folder.path(), (0, 7)).unwrap();
+        let mut staging = Staging::new(folder.path(), (0, 7));
         staging.append(&slot("a"), &rows(&[(5, SET, Some(1), Some("x"), Some(1))])).unwrap();
         attempt.upload(&mut staging.finish().unwrap().unwrap()).unwrap();
     }
@@ -299,4 +299,29 @@ fn a_job_starts_from_a_savepoint_of_another_store() {
     let [old, _new] = folders;
     old.close().unwrap();
     assert_eq!(read(&stores[1], next.checkpoint().unwrap(), &a, (0, 7)).unwrap(), ["0x1@Some(1)", "0y2@Some(1)"]);
+}
+
+/// Rows that could not be written are held, and are in the file once they can be; what a failed write left is not.
+#[test]
+fn staging_goes_on_when_there_is_room_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(Folder::open(folder.path().join("store")).unwrap());
+    let (attempt, _) = Attempt::begin(&store, "job", Start::Newest).unwrap();
+    let (a, scratch) = (slot("a"), folder.path().join("scratch"));
+    fs::write(&scratch, "in the way").unwrap();
+    let mut staging = Staging::new(&scratch, (0, 7));
+    staging.append(&a, &rows(&[(5, SET, Some(1), Some("x"), Some(1))])).unwrap();
+    for _ in 0..2 {
+        staging.write_full().unwrap();
+        assert!(staging.write_all().is_err());
+        assert!(staging.memory_bytes() > 0, "it is held");
+    }
+    staging.append(&a, &rows(&[(5, SET, Some(1), Some("y"), Some(2))])).unwrap();
+    fs::remove_file(&scratch).unwrap();
+    staging.write_all().unwrap();
+    assert_eq!(staging.memory_bytes(), 0);
+    let mut staged = staging.finish().unwrap().unwrap();
+    let files = vec![attempt.upload(&mut staged).unwrap()];
+    let checkpoint = Checkpoint { key_groups: 8, parallelism: 1, files, ..Checkpoint::default() };
+    assert_eq!(read(&store, &checkpoint, &a, (0, 7)).unwrap(), ["0x1@Some(1)", "0y2@Some(1)"]);
 }

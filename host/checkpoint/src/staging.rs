@@ -1,8 +1,9 @@
 //! Staging: rows of a checkpoint go to a local scratch file first, so that the state that they came from can change again. A file that is
 //! not uploaded, because the store is away, waits for the next checkpoint.
 
+use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use arrow_array::{RecordBatch, UInt32Array};
@@ -22,19 +23,19 @@ use crate::name::FileKind;
 /// The scratch file of one worker and checkpoint, while rows are appended.
 #[derive(Debug)]
 pub struct Staging {
-    file: File,
-    /// Deletes the file, if it is not finished.
-    scratch: Scratch,
+    folder: PathBuf,
+    /// As soon as something is written. What is in it behind the last block is what a failed write has left.
+    file: Option<(Scratch, File)>,
     /// The key groups of the worker: the first and the last.
     groups: (u16, u16),
     data: DataFile,
     rows: u64,
-    /// Rows that are not written yet, by the position of their slot in `data`.
-    held: Vec<Held>,
+    /// Rows that are not written yet, in order, by the position of their slot in `data`.
+    held: Vec<VecDeque<Held>>,
 }
 
-/// Rows of one slot.
-#[derive(Debug, Default)]
+/// Rows of one slot that are written together.
+#[derive(Debug)]
 struct Held {
     batches: Vec<RecordBatch>,
     bytes: usize,
@@ -59,14 +60,9 @@ pub(crate) struct Scratch {
 }
 
 impl Staging {
-    /// Creates a scratch file in a local folder, which is created if it is missing. The worker owns the key groups from the first to the
-    /// last of `groups`.
-    ///
-    /// # Errors
-    /// The file cannot be created: the outside world's.
-    pub fn create(folder: &Path, groups: (u16, u16)) -> Result<Staging> {
-        let (scratch, mut file) = Scratch::create(folder)?;
-        file.write_all(&block::HEAD).map_err(|e| scratch.failure(&e))?;
+    /// Creates the staging of the key groups from the first to the last of `groups`, which a worker owns. The scratch file is created in
+    /// this folder, and the folder too if it is missing, when there is something to write.
+    pub fn new(folder: &Path, groups: (u16, u16)) -> Staging {
         let data = DataFile {
             path: String::new(),
             bytes: block::HEAD_BYTES,
@@ -74,14 +70,14 @@ impl Staging {
             blocks: Vec::new(),
             footer: None,
         };
-        Ok(Staging { file, scratch, groups, data, rows: 0, held: Vec::new() })
+        Staging { folder: folder.into(), file: None, groups, data, rows: 0, held: Vec::new() }
     }
 
-    /// Appends rows of a slot, in the order in which they are restored. Their columns are those of `docs/checkpoint-format.md`.
+    /// Appends rows of a slot, in the order in which they are restored. Their columns are those of `docs/checkpoint-format.md`. They stay
+    /// in memory until they are written.
     ///
     /// # Errors
-    /// The file cannot be written: the outside world's; a full disk may have room later. Then nothing of this checkpoint is lost if the
-    /// caller stages all of it again.
+    /// The columns are others: our mistake.
     pub fn append(&mut self, slot: &Slot, rows: &RecordBatch) -> Result<()> {
         self.append_of(slot, rows, self.groups)
     }
@@ -100,18 +96,14 @@ impl Staging {
             let removes_panes = changes[from] == REMOVE_PANE;
             let more = changes[from..].iter().take_while(|change| (**change == REMOVE_PANE) == removes_panes).count();
             let removes_panes = removes_panes.then_some(groups);
-            // What is held came before.
-            if self.held[at].removes_panes != removes_panes {
-                self.write(at)?;
-                self.held[at].removes_panes = removes_panes;
+            let is_other = |last: &Held| last.removes_panes != removes_panes || last.bytes >= STAGING_BYTES;
+            if self.held[at].back().is_none_or(is_other) {
+                self.held[at].push_back(Held { batches: Vec::new(), bytes: 0, removes_panes });
             }
-            let part = rows.slice(from, more);
+            let last = self.held[at].back_mut().expect("pushed above");
+            last.batches.push(rows.slice(from, more));
             // A slice counts as the whole of its batch.
-            self.held[at].bytes += rows.get_array_memory_size() * more / changes.len();
-            self.held[at].batches.push(part);
-            if self.held[at].bytes >= STAGING_BYTES {
-                self.write(at)?;
-            }
+            last.bytes += rows.get_array_memory_size() * more / changes.len();
             from += more;
         }
         Ok(())
@@ -119,45 +111,80 @@ impl Staging {
 
     /// The bytes of rows that are held in memory. They count for `state.memory`.
     pub fn memory_bytes(&self) -> usize {
-        self.held.iter().map(|held| held.bytes).sum()
+        self.held.iter().flatten().map(|held| held.bytes).sum()
+    }
+
+    /// Writes the rows that will not get others beside them.
+    ///
+    /// # Errors
+    /// The file cannot be created or written: the outside world's; a full disk may have room later. Nothing is lost: the rows are held, and
+    /// the next call writes them.
+    pub fn write_full(&mut self) -> Result<()> {
+        for at in 0..self.held.len() {
+            while self.held[at].len() > 1 || self.held[at].front().is_some_and(|held| held.bytes >= STAGING_BYTES) {
+                self.write(at)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes all rows that are held.
+    ///
+    /// # Errors
+    /// As for [`Staging::write_full`].
+    pub fn write_all(&mut self) -> Result<()> {
+        for at in 0..self.held.len() {
+            while !self.held[at].is_empty() {
+                self.write(at)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes what is held, and completes the file. `None`: it has no rows.
     ///
     /// # Errors
-    /// As for [`Staging::append`].
+    /// The file cannot be written, and the rows are lost: the caller calls [`Staging::write_all`] before.
     pub fn finish(mut self) -> Result<Option<StagedFile>> {
-        for at in 0..self.held.len() {
-            self.write(at)?;
-        }
-        let Staging { scratch, data, rows, .. } = self;
-        Ok((rows > 0).then_some(StagedFile { kind: FileKind::Delta, scratch, data, rows }))
+        self.write_all()?;
+        let Staging { file, data, rows, .. } = self;
+        let Some((scratch, file)) = file else { return Ok(None) };
+        file.set_len(data.bytes).map_err(|e| scratch.failure(&e))?;
+        Ok(Some(StagedFile { kind: FileKind::Delta, scratch, data, rows }))
     }
 
     fn position_of(&mut self, slot: &Slot) -> usize {
         self.data.slots.iter().position(|known| known == slot).unwrap_or_else(|| {
             self.data.slots.push(slot.clone());
-            self.held.push(Held::default());
+            self.held.push(VecDeque::new());
             self.held.len() - 1
         })
     }
 
-    /// Writes the held rows of a slot.
+    /// Writes the first rows that are held of a slot. If that fails, they are held still.
     fn write(&mut self, at: usize) -> Result<()> {
-        let held = &mut self.held[at];
-        let batches = std::mem::take(&mut held.batches);
-        let bytes = std::mem::take(&mut held.bytes);
-        let Some(first) = batches.first() else { return Ok(()) };
-        let rows = concat_batches(first.schema_ref(), &batches)
+        let Some(held) = self.held[at].pop_front() else { return Ok(()) };
+        let (blocks, bytes) = (self.data.blocks.len(), self.data.bytes);
+        let written = self.write_rows(at, &held);
+        if written.is_err() {
+            self.data.blocks.truncate(blocks);
+            self.data.bytes = bytes;
+            self.held[at].push_front(held);
+        }
+        written
+    }
+
+    fn write_rows(&mut self, at: usize, held: &Held) -> Result<()> {
+        let Some(first) = held.batches.first() else { return Ok(()) };
+        let rows = concat_batches(first.schema_ref(), &held.batches)
             .map_err(|e| Error::internal(format!("parts of one slot do not fit together: {e}")))?;
-        drop(batches);
-        if let Some(groups) = self.held[at].removes_panes {
+        if let Some(groups) = held.removes_panes {
             return self.write_block(at, &rows, groups);
         }
         let (order, starts) = by_group(change::groups(&rows).values());
         let rows = take_record_batch(&rows, &UInt32Array::from(order))
             .map_err(|e| Error::internal(format!("rows of state cannot be sorted: {e}")))?;
-        let bytes_a_row = bytes.div_ceil(rows.num_rows());
+        let bytes_a_row = held.bytes.div_ceil(rows.num_rows());
         for (from, to) in cut(&starts, rows.num_rows(), bytes_a_row) {
             let part = rows.slice(from, to - from);
             let groups = change::groups(&part).values();
@@ -168,7 +195,13 @@ impl Staging {
 
     fn write_block(&mut self, at: usize, rows: &RecordBatch, groups: (u16, u16)) -> Result<()> {
         let bytes = block::encode(rows)?;
-        self.file.write_all(&bytes).map_err(|e| self.scratch.failure(&e))?;
+        if self.file.is_none() {
+            let (scratch, file) = Scratch::create(&self.folder)?;
+            file.write_all_at(&block::HEAD, 0).map_err(|e| scratch.failure(&e))?;
+            self.file = Some((scratch, file));
+        }
+        let Some((scratch, file)) = &self.file else { return Ok(()) };
+        file.write_all_at(&bytes, self.data.bytes).map_err(|e| scratch.failure(&e))?;
         let length = bytes.len() as u64;
         self.data.blocks.push(Block {
             slot: at as u32,

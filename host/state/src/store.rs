@@ -56,6 +56,8 @@ pub struct JobStores {
     bytes: AtomicU64,
     /// The part of it that spilling cannot free.
     pinned: AtomicU64,
+    /// Bytes of snapshots on their way to files of checkpoints.
+    snapshots: AtomicU64,
     /// The number of slots of workers that use memory, and so share it.
     sharers: AtomicUsize,
     tracks_changes: AtomicBool,
@@ -131,6 +133,7 @@ impl JobStores {
             slots: Mutex::default(),
             bytes: AtomicU64::new(0),
             pinned: AtomicU64::new(0),
+            snapshots: AtomicU64::new(0),
             sharers: AtomicUsize::new(0),
             tracks_changes: AtomicBool::new(false),
             work: Work::default(),
@@ -147,11 +150,17 @@ impl JobStores {
         self.memory_bytes_max - self.memory_bytes_max / CACHE_PART
     }
 
-    /// Returns the used memory and its maximum, both without pinned memory, which spilling cannot free. State that can spill has at
+    /// Notes the bytes of snapshots that are on their way to files of checkpoints. They count for the memory of the state.
+    pub fn note_snapshots(&self, bytes: u64) {
+        self.snapshots.store(bytes, Relaxed);
+    }
+
+    /// Returns the used memory and its maximum, both without pinned memory and snapshots, which spilling cannot free. State that can spill has at
     /// least half of the memory, however much is pinned: otherwise all of it would spill and return with every batch.
     fn spillable(&self) -> (u64, u64) {
         let (bytes, pinned, most) = (self.bytes.load(Relaxed), self.pinned.load(Relaxed), self.most());
-        (bytes.saturating_sub(pinned), most - pinned.min(most / 2))
+        let other = pinned.saturating_add(self.snapshots.load(Relaxed));
+        (bytes.saturating_sub(pinned), most - other.min(most / 2))
     }
 
     /// Returns what has moved between memory and files so far.
@@ -419,5 +428,23 @@ impl Drop for Listing {
 impl Drop for Listed {
     fn drop(&mut self) {
         lock(&self.job.slots).retain(|slot| slot.strong_count() > 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_leave_less_memory_to_tables_but_not_less_than_half() {
+        let job = JobStores::new(1 << 20, None, 1, 1);
+        let most = || job.spillable().1;
+        let all = most();
+        job.note_snapshots(100_000);
+        assert_eq!(most(), all - 100_000);
+        job.note_snapshots(u64::MAX);
+        assert_eq!(most(), all - all / 2);
+        job.note_snapshots(0);
+        assert_eq!(most(), all);
     }
 }

@@ -4,7 +4,6 @@
 //! that was not committed belongs to the next one.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -101,6 +100,10 @@ pub(crate) struct Keeper {
     committables: Committables,
     /// What is being staged, by worker and its key groups.
     staging: BTreeMap<(Worker, u32, u32), Staging>,
+    /// Bytes of parts that were received and that the scratch disk may not have room for.
+    unwritten: u64,
+    /// The scratch disk has no room; the next try is at this time.
+    full_until: Option<Instant>,
     /// The number of the checkpoint that was begun last.
     number: u64,
     begun: Option<Begun>,
@@ -146,6 +149,8 @@ impl Keeper {
             staged: Vec::new(),
             committables: BTreeMap::new(),
             staging: BTreeMap::new(),
+            unwritten: 0,
+            full_until: None,
             number: 0,
             begun: None,
             has_failed: false,
@@ -177,6 +182,9 @@ impl Keeper {
             }
             if self.job.failure().is_some() {
                 return Ok(());
+            }
+            if self.full_until.is_some() {
+                self.write_staged()?;
             }
             self.warn_of_delay(&collected);
             if let Some(Complete { number, words, last }) = collected.complete() {
@@ -255,8 +263,9 @@ impl Keeper {
     fn receive(&mut self, report: Report, collected: &mut Collected) -> Result<()> {
         match report {
             Report::Part { participant, slot, groups, part } => {
+                self.unwritten += part.get_array_memory_size() as u64;
                 let staged = self.stage(&participant.operator, participant.worker, &slot, &groups, &part);
-                self.link.part_staged(part.get_array_memory_size() as u64);
+                self.note_memory();
                 staged
             }
             Report::Done { participant, checkpoint, word } => collected.done(participant, checkpoint, word),
@@ -299,12 +308,8 @@ impl Keeper {
         }
         let last = groups.end.min(self.facts.key_groups).saturating_sub(1);
         let key = (worker, groups.start, last);
-        let staging = match self.staging.entry(key) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                entry.insert(Staging::create(&self.facts.scratch, (groups.start as u16, last as u16))?)
-            }
-        };
+        let create = || Staging::new(&self.facts.scratch, (groups.start as u16, last as u16));
+        let staging = self.staging.entry(key).or_insert_with(create);
         let slot = Slot {
             operator: operator.to_string(),
             kind: slot.kind.name().to_string(),
@@ -313,7 +318,36 @@ impl Keeper {
             keys: slot.layout.keys as u32,
             entries: slot.layout.entries as u32,
         };
-        staging.append(&slot, part)
+        staging.append(&slot, part)?;
+        self.write_staged()
+    }
+
+    /// Writes what is staged, and lets workers go on. While the scratch disk has no room, they hold back further parts: nothing is lost, and
+    /// the checkpoint is completed when there is room.
+    fn write_staged(&mut self) -> Result<()> {
+        if self.full_until.is_some_and(|until| Instant::now() < until) {
+            return Ok(());
+        }
+        match self.staging.values_mut().try_for_each(Staging::write_full) {
+            Ok(()) => {
+                self.full_until = None;
+                self.link.part_staged(std::mem::take(&mut self.unwritten));
+                Ok(())
+            }
+            Err(error) if may_pass(&error) => {
+                self.full_until = Some(Instant::now() + LOOK_EVERY);
+                self.job.checkpoint_status.failed(&error);
+                self.job.warn("checkpoint", format!("the checkpoint waits for room: {}", error.message));
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets state spill for the parts that are in memory.
+    fn note_memory(&self) {
+        let staging: usize = self.staging.values().map(Staging::memory_bytes).sum();
+        self.job.stores.note_snapshots(self.link.in_transit() + staging as u64);
     }
 
     /// Uploads what is staged. What cannot be uploaded stays for the next checkpoint.
@@ -362,10 +396,13 @@ impl Keeper {
 
     fn try_commit(&mut self, number: u64, words: &Words, ended: bool) -> Result<()> {
         let reported = Instant::now();
+        self.note_committables(number, words);
+        // What cannot be written now is written with the next checkpoint.
+        self.staging.values_mut().try_for_each(Staging::write_all)?;
         for staging in std::mem::take(&mut self.staging).into_values() {
             self.staged.extend(staging.finish()?);
         }
-        self.note_committables(number, words);
+        self.note_memory();
         let (bytes, rows) =
             self.staged.iter().fold((0, 0), |(bytes, rows), file| (bytes + file.bytes(), rows + file.rows()));
         self.upload()?;

@@ -131,6 +131,11 @@ impl Link {
         self.in_transit.fetch_sub(bytes, Relaxed);
     }
 
+    /// Returns the bytes of parts that were reported and are not staged.
+    pub(crate) fn in_transit(&self) -> u64 {
+        self.in_transit.load(Relaxed)
+    }
+
     /// Whether workers may take further parts.
     pub(crate) fn has_room(&self) -> bool {
         self.in_transit.load(Relaxed) < IN_TRANSIT_BYTES_MAX
