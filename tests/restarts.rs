@@ -287,6 +287,7 @@ fn a_scratch_disk_that_is_full_for_a_second() {
     // Until nothing fits.
     let mut filler = fs::File::create(disk.0.join("filler")).unwrap();
     while filler.write_all(&[0; 4096]).is_ok() {}
+    drop(filler);
     running.wait_until_said("is not complete, the next one will be: cannot write ");
     // The job goes on meanwhile.
     let before = manifests(&folder).pop();
