@@ -253,3 +253,74 @@ fn the_store_of_a_running_job_is_read() {
     running.signal(Signal::TERM);
     running.wait().expect(0);
 }
+
+/// Windows of every kind and a join, over one input.
+const EVERY_KIND: &str = "\
+job: kinds
+checkpoint: { every: 200ms, store: ./store, keep: 3 }
+sources:
+  readings:
+    file: { path: in.jsonl, format: json, follow: true, columns: { at: timestamp, sensor: int64, celsius: int64? } }
+    event_time: { column: at, max_out_of_orderness: 1s }
+operators:
+  visits:
+    input: readings
+    key: [sensor]
+    window: { session: 30s }
+    aggregate: { n: count(), total: sum(celsius), last: last(celsius), kinds: distinct(celsius) }
+  five:
+    input: readings
+    key: [sensor]
+    window: { tumbling: 5 rows }
+    aggregate: { n: count(), mean: avg(celsius) }
+  pairs: { inputs: [readings, readings], key: [sensor], join: inner, within: { before: 1m, after: 1m } }
+sinks:
+  a: { input: visits, blackhole: {} }
+  b: { input: five, blackhole: {} }
+  c: { input: pairs, blackhole: {} }
+";
+
+/// Goal: the state of windows and joins is printed in plain words, and is the same after a resume with another number of workers.
+#[test]
+fn state_of_every_kind_is_typed_and_outlives_a_resume() {
+    let folder = Folder::with_job(EVERY_KIND);
+    folder.write("in.jsonl", reading(1, 1, 20) + &reading(2, 1, 22) + &reading(50, 1, 9));
+    let running = Flowgate::new(folder.path(), &["run", "job.yaml", "-p", "2"]).start();
+    wait_for(&folder, 3);
+    running.signal(Signal::TERM);
+    running.wait().expect(0);
+
+    let sorted = |operator: &str, more: &[&str]| {
+        let mut rows = state(&folder, operator, more);
+        rows.sort_by_key(|row| row["entry"]["entry"].as_i64());
+        rows
+    };
+    let all = || [sorted("visits", &[]), sorted("five", &[]), sorted("pairs", &["--slot", "left"])];
+    let [visits, five, left] = all();
+    assert_eq!(visits.len(), 1, "the watermark has passed the first session: {visits:?}");
+    let visit = &visits[0]["value"];
+    assert_eq!(visit["mark.start"], "2026-03-01T00:00:50Z", "{visits:?}");
+    assert_eq!(visit["mark.end"], "2026-03-01T00:01:20Z");
+    assert_eq!(
+        [&visit["n"], &visit["total.count"], &visit["total.sum"], &visit["last.value"]],
+        [1, 1, 9, 9].map(Value::from).each_ref()
+    );
+    assert!(visit["kinds"].as_str().is_some_and(|set| set.starts_with("0x")), "{visits:?}");
+    assert_eq!(five[0]["value"]["mean.count"], serde_json::json!([3]), "{five:?}");
+    assert_eq!(five[0]["value"]["mean.sum"], serde_json::json!([51]));
+    assert_eq!(left.len(), 3);
+    let cells = |column: &str| left.iter().map(|row| row["value"][column].clone()).collect::<Vec<_>>();
+    assert_eq!(cells("row.celsius"), [20, 22, 9]);
+    assert_eq!(cells("mark.event_time")[2], "2026-03-01T00:00:50Z");
+
+    let running = Flowgate::new(folder.path(), &["run", "job.yaml", "--resume", "-p", "1"]).start();
+    folder.appender("in.jsonl").append(&reading(51, 2, 1));
+    wait_for(&folder, 4);
+    running.signal(Signal::TERM);
+    running.wait().expect(0);
+    let of_one = |rows: &[Value]| rows.iter().filter(|row| row["key"]["sensor"] == 1).cloned().collect::<Vec<_>>();
+    assert_eq!(all().map(|rows| of_one(&rows)), [visits, five, left]);
+    let csv = flowgate(&folder, &["state", "read", "store", "five", "--format", "csv"]).expect(0).stdout;
+    assert!(csv.contains("1,[3],[3],[51],"), "{csv}");
+    print!("{}", flowgate(&folder, &["state", "read", "store", "visits"]).expect(0).stdout);
+}

@@ -6,8 +6,10 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, UInt8Array, UInt16Array};
+use arrow_array::types::{Decimal128Type, Int64Type};
+use arrow_array::{
+    ArrayRef, Decimal128Array, Int64Array, ListArray, RecordBatch, StringArray, UInt8Array, UInt16Array,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -87,8 +89,28 @@ fn batch(steps: &[Step]) -> RecordBatch {
         ("key", Arc::new(rows.iter().map(|row| row.3.clone()).collect::<StringArray>()), true),
         ("entry", Arc::new(rows.iter().map(|row| row.4).collect::<Int64Array>()), true),
         ("value", Arc::new(rows.iter().map(|row| row.5).collect::<Int64Array>()), true),
+        ("sum", Arc::new(sums(rows.iter().map(|row| row.5))), true),
+        ("list", Arc::new(lists(rows.iter().map(|row| row.5))), true),
     ];
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
+}
+
+/// Values as a column of another type: the host's state has such.
+fn sums(values: impl Iterator<Item = Option<i64>>) -> Decimal128Array {
+    let sums: Decimal128Array = values.map(|value| value.map(|value| i128::from(value) * 10)).collect();
+    sums.with_precision_and_scale(38, 0).unwrap()
+}
+
+fn lists(values: impl Iterator<Item = Option<i64>>) -> ListArray {
+    ListArray::from_iter_primitive::<Int64Type, _, _>(values.map(|value| value.map(|value| [Some(value), None])))
+}
+
+/// Checks that the last columns have the values of those types.
+fn check_types(rows: &RecordBatch) {
+    let [.., values, sum, list] = rows.columns() else { panic!("{rows:?}") };
+    let values = || values.as_primitive::<Int64Type>().iter();
+    assert_eq!(sum.as_primitive::<Decimal128Type>(), &sums(values()));
+    assert_eq!(list.as_list::<i32>().iter().collect::<Vec<_>>(), lists(values()).iter().collect::<Vec<_>>());
 }
 
 fn name(key: u16) -> String {
@@ -115,6 +137,7 @@ fn apply(state: &mut State, step: &Step) {
 fn restore(store: &Store, checkpoint: &Checkpoint, groups: RangeInclusive<u16>, state: &mut State) {
     for part in Reader::new(store, checkpoint).parts(&slot(), groups.clone()) {
         let Part { rows, groups } = part.unwrap();
+        check_types(&rows);
         let of = |at: usize| rows.column(at).as_primitive::<Int64Type>().clone();
         let (panes, keys, entries, values) = (of(2), rows.column(3).as_string::<i32>().clone(), of(4), of(5));
         for row in 0..rows.num_rows() {
@@ -140,6 +163,7 @@ fn state_of(store: &Store, checkpoint: &Checkpoint) -> State {
     let mut state = State::new();
     for rows in Reader::new(store, checkpoint).merged(&slot()) {
         let rows = rows.unwrap();
+        check_types(&rows);
         let of = |at: usize| rows.column(at).as_primitive::<Int64Type>().clone();
         let (panes, keys, entries, values) = (of(1), rows.column(2).as_string::<i32>().clone(), of(3), of(4));
         for row in 0..rows.num_rows() {
