@@ -7,8 +7,8 @@ use std::path::Path;
 use wit_component::StringEncoding;
 use wit_parser::Resolve;
 
-/// One for each kind of function.
-const WORLDS: [&str; 4] = ["transformer", "aggregator", "joiner", "processor"];
+/// One for each kind of function; for process functions a second one, if their state migrates.
+const WORLDS: [&str; 5] = ["transformer", "aggregator", "joiner", "processor", "migrating-processor"];
 
 #[test]
 fn component_types_are_those_of_the_contract() {
@@ -53,7 +53,10 @@ fn types_of_several_kinds_are_merged() {
     };
     let own =
         |names: &[&str]| -> Vec<String> { names.iter().map(|name| format!("flowgate:plugin/{name}@0.1.0")).collect() };
-    assert_eq!(names(world.exports.keys().collect()), own(&["aggregate", "join", "operator", "process", "transform"]));
+    assert_eq!(
+        names(world.exports.keys().collect()),
+        own(&["aggregate", "join", "migrate", "operator", "process", "transform"])
+    );
     let imports = ["columns", "context", "files", "log", "metrics", "output", "state", "timers"];
     let imported = names(world.imports.keys().collect());
     assert!(own(&imports).iter().all(|import| imported.contains(import)), "{imported:?}");

@@ -15,12 +15,12 @@ const EXAMPLE: &str = "write `plugin! { transforms: [parse], aggregates: [Quanti
                        with those lists that the plugin has";
 
 /// The kinds of function: the name of the list, the constructor of `Function` and name of the exported interface, and the
-/// constant that holds the component type.
+/// constant that holds the component type. That of a process function depends on whether its state migrates.
 const KINDS: [(&str, &str, &str); 4] = [
     ("transforms", "transform", "TRANSFORM_TYPE"),
     ("aggregates", "aggregate", "AGGREGATE_TYPE"),
     ("joins", "join", "JOIN_TYPE"),
-    ("processes", "process", "PROCESS_TYPE"),
+    ("processes", "process", ""),
 ];
 
 /// The lists of functions, in the order of `KINDS`.
@@ -71,15 +71,24 @@ pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
     }
     let (mut functions, mut exports) = (TokenStream::new(), TokenStream::new());
     for ((_, kind, world), paths) in KINDS.iter().zip(&lists).filter(|(_, paths)| !paths.is_empty()) {
-        let (kind, world) = (Ident::new(kind, Span::call_site()), Ident::new(world, Span::call_site()));
+        let kind = Ident::new(kind, Span::call_site());
+        let world = match *world {
+            "" => quote!(__sdk::process_type(false #(|| __sdk::migrates::<#paths>())*)),
+            world => {
+                let world = Ident::new(world, Span::call_site());
+                quote!(__sdk::#world)
+            }
+        };
         functions.extend(quote!(#(__sdk::Function::#kind::<#paths>(),)*));
         // The linker would concatenate sections of one name; sections of different names are merged as types.
         let section = format!("component-type:flowgate-sdk-{kind}");
         exports.extend(quote! {
             const _: () = {
+                const TYPE: &[u8] = #world;
+
                 #[unsafe(link_section = #section)]
                 #[used]
-                static COMPONENT_TYPE: [u8; __sdk::#world.len()] = __sdk::#world;
+                static COMPONENT_TYPE: [u8; TYPE.len()] = __sdk::array(TYPE);
 
                 __sdk::__export_functions!(#kind);
             };

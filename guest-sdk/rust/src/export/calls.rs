@@ -184,6 +184,20 @@ pub unsafe fn on_timers(keys: (u32, *const u8, usize), timers: (*const u8, usize
     place_result(|kept| kept.answer(answer))
 }
 
+/// `migrate.migrate`.
+///
+/// # Safety
+/// The arguments are the host's, by the canonical ABI.
+pub unsafe fn migrate(slot: (*const u8, usize), from_version: u32, values: [(*const u8, usize); 2]) -> *const u8 {
+    // SAFETY: as the caller says.
+    let (slot, values) = unsafe { (lift::string(list(slot)), var_values(values)) };
+    let migrated = with_call(|call| match call {
+        Call::Process(process) => process.migrate(&slot, from_version, &values),
+        other => Err(other_kind(other, "migrate")),
+    });
+    place_result(|kept| kept.accumulators(migrated.map(|values| (values, Vec::new()))))
+}
+
 /// # Safety
 /// It is a batch of the host, and is lifted once.
 unsafe fn batch((rows, columns, len): (u32, *const u8, usize)) -> Batch {

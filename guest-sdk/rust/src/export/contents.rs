@@ -1,7 +1,7 @@
 //! What the code of the macros uses. Not part of the API.
 
 pub use crate::__export_functions;
-pub use crate::column::batch::{Batch, Column};
+pub use crate::column::batch::{Batch, Column, VarValues};
 pub use crate::function::aggregate::Named;
 pub use crate::function::answer::Answer;
 pub use crate::function::answer::RowsOut;
@@ -17,10 +17,11 @@ pub use crate::process::contract::NoInput;
 pub use crate::row::contract::BuildRow;
 pub use crate::row::field::{FieldType, ReadField, WriteField};
 use crate::schema::{DataType, Field};
+pub use crate::state::migrate::{migrate as migrate_slot, not_migrated};
 pub use crate::state::slot::{Slot, check as check_slot};
 
 pub use super::{
-    calls::{describe, finish, join, merge, on_batch, on_timers, open, transform, update},
+    calls::{describe, finish, join, merge, migrate, on_batch, on_timers, open, transform, update},
     memory::{free_returned, realloc},
 };
 
@@ -50,12 +51,27 @@ pub fn bytes_each(fields: &[Field], bytes: usize) -> usize {
     bytes / fields.iter().filter(of_text).count().max(1)
 }
 
-/// The types of a component, one for each kind of function; `wit-component` merges those of a plugin.
+// The types of a component, one for each kind of function; `wit-component` merges those of a plugin.
+
 /// The world `transformer`.
-pub const TRANSFORM_TYPE: [u8; include_bytes!("transformer.bin").len()] = *include_bytes!("transformer.bin");
+pub const TRANSFORM_TYPE: &[u8] = include_bytes!("transformer.bin");
 /// The world `aggregator`.
-pub const AGGREGATE_TYPE: [u8; include_bytes!("aggregator.bin").len()] = *include_bytes!("aggregator.bin");
+pub const AGGREGATE_TYPE: &[u8] = include_bytes!("aggregator.bin");
 /// The world `joiner`.
-pub const JOIN_TYPE: [u8; include_bytes!("joiner.bin").len()] = *include_bytes!("joiner.bin");
-/// The world `processor`.
-pub const PROCESS_TYPE: [u8; include_bytes!("processor.bin").len()] = *include_bytes!("processor.bin");
+pub const JOIN_TYPE: &[u8] = include_bytes!("joiner.bin");
+/// The worlds `processor` and `migrating-processor`.
+pub const fn process_type(migrates: bool) -> &'static [u8] {
+    if migrates { include_bytes!("migrating-processor.bin") } else { include_bytes!("processor.bin") }
+}
+
+/// Whether a slot of the process function can read values of older versions.
+pub const fn migrates<P: crate::Process>() -> bool {
+    <P::State as crate::State>::MIGRATES
+}
+
+/// Copies bytes, of which there are `N`, into an array: a custom section is the bytes of a static.
+pub const fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut array = [0; N];
+    array.copy_from_slice(bytes);
+    array
+}

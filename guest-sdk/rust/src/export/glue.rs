@@ -164,8 +164,26 @@ macro_rules! __export_functions {
             unsafe { $crate::__export::on_timers((key_rows, keys, keys_len), (timers, timers_len)) }
         }
 
+        // The component has it only if its type says so: if a slot of one of its functions migrates.
+        #[unsafe(export_name = "flowgate:plugin/migrate@0.1.0#migrate")]
+        unsafe extern "C" fn migrate(
+            slot: *const u8,
+            slot_len: usize,
+            from_version: u32,
+            offsets: *const u8,
+            offsets_len: usize,
+            data: *const u8,
+            data_len: usize,
+        ) -> *const u8 {
+            // SAFETY: called by the host alone.
+            unsafe {
+                $crate::__export::migrate((slot, slot_len), from_version, [(offsets, offsets_len), (data, data_len)])
+            }
+        }
+
         $crate::__export_functions!(
             free
+            migrate_returned "cabi_post_flowgate:plugin/migrate@0.1.0#migrate",
             on_batch_returned "cabi_post_flowgate:plugin/process@0.1.0#on-batch",
             on_timers_returned "cabi_post_flowgate:plugin/process@0.1.0#on-timers",
         );

@@ -1,6 +1,6 @@
 //! An opened process function: the loops over rows and timers.
 
-use crate::column::batch::Batch;
+use crate::column::batch::{Batch, VarValues};
 use crate::export::layout::RawTimer;
 use crate::failure::Failure;
 use crate::function::answer::{Answer, RowFailure};
@@ -19,6 +19,8 @@ pub(crate) trait OpenedProcess {
     fn on_batch(&self, input: u32, keys: &Batch, key_of_row: &[u32], rows: &Batch) -> Result<Answer, String>;
     /// Handles timers that are due.
     fn on_timers(&self, keys: &Batch, timers: &[RawTimer]) -> Result<Answer, String>;
+    /// Migrates values of a slot that an older version wrote.
+    fn migrate(&self, slot: &str, from_version: u32, values: &VarValues) -> Result<VarValues, String>;
 }
 
 impl<P: Process> OpenedProcess for P {
@@ -69,6 +71,10 @@ impl<P: Process> OpenedProcess for P {
             }
         }
         finish(context, failures, timers.len())
+    }
+
+    fn migrate(&self, slot: &str, from_version: u32, values: &VarValues) -> Result<VarValues, String> {
+        P::State::migrate(slot, from_version, values)
     }
 }
 

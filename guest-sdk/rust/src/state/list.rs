@@ -124,6 +124,7 @@ impl<T: StateValue> List<T> {
 
 impl<T: StateValue> Slot for List<T> {
     const KIND: StateKind = StateKind::List;
+    type Item = T;
 
     fn new(number: u32, keys: usize) -> Self {
         let undo = Undo { pushed: 0, cleared: None };

@@ -154,6 +154,7 @@ impl<K: StateKey, V: StateValue> Map<K, V> {
 
 impl<K: StateKey, V: StateValue> Slot for Map<K, V> {
     const KIND: StateKind = StateKind::Map;
+    type Item = V;
 
     fn new(number: u32, keys: usize) -> Self {
         let (keys, wanted, undo, count) = (Vec::new(), Vec::new(), Vec::new(), keys);

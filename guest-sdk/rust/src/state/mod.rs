@@ -4,6 +4,7 @@ pub(crate) mod encode;
 pub(crate) mod key;
 pub(crate) mod list;
 pub(crate) mod map;
+pub(crate) mod migrate;
 pub(crate) mod optional;
 pub(crate) mod slot;
 pub(crate) mod value;

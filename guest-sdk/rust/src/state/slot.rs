@@ -1,13 +1,17 @@
 //! Slots: the fields of a struct of state, each with the values of every key of a call.
 
+use crate::column::batch::VarValues;
 use crate::function::binding::{StateKind, StateSpec};
+use crate::state::encode::StateValue;
+use crate::state::migrate::not_migrated;
 
 /// The state that a process function keeps for each key, by `#[derive(State)]`: a struct whose fields are
 /// [`Value`](crate::Value), [`Map`](crate::Map) and [`List`](crate::List). `()` keeps nothing.
 ///
 /// A field's name is that of its slot: state survives an update of the plugin under it. `#[state(...)]` on a field accepts
-/// `name = "..."`, `version = 2` (of the encoding of its values; default: 1) and `ttl = "1h"` (`ms`, `s`, `m`, `h` or `d` of
-/// processing time after the last write; then the host may remove the value, entry or element).
+/// `name = "..."`, `version = 2` (of the encoding of its values; default: 1), `migrate(1 = widen)` (the function that turns a
+/// value of version 1 into one of today) and `ttl = "1h"` (`ms`, `s`, `m`, `h` or `d` of processing time after the last write;
+/// then the host may remove the value, entry or element).
 ///
 /// ```
 /// use flowgate_sdk::{List, Map, State, Value};
@@ -17,8 +21,13 @@ use crate::function::binding::{StateKind, StateSpec};
 ///     last_page: Value<String>,
 ///     #[state(ttl = "1d")]
 ///     pages: Map<String, u64>,
-///     #[state(version = 2)]
+///     #[state(version = 2, migrate(1 = seconds))]
 ///     latencies: List<f64>,
+/// }
+///
+/// /// Version 1 had milliseconds.
+/// fn seconds(millis: u64) -> f64 {
+///     millis as f64 / 1_000.0
 /// }
 /// ```
 ///
@@ -31,6 +40,8 @@ use crate::function::binding::{StateKind, StateSpec};
     note = "write `#[derive(flowgate_sdk::State)]` on a struct whose fields are `Value`, `Map` and `List`"
 )]
 pub trait State: Sized {
+    /// Whether one of the slots can read values of older versions.
+    const MIGRATES: bool = false;
     /// The slots, in order.
     fn specs() -> Vec<StateSpec>;
     /// Creates the state of a call with this number of keys, nothing of which is fetched yet.
@@ -48,6 +59,14 @@ pub trait State: Sized {
     fn check(&self) -> Result<(), String>;
     /// Sends the host what was written.
     fn write_back(self);
+    /// Returns values of a slot, which version `version` wrote, in today's encoding.
+    ///
+    /// # Errors
+    /// The slot does not read this version, or one of the values cannot be migrated.
+    fn migrate(slot: &str, version: u32, values: &VarValues) -> Result<VarValues, String> {
+        let _ = values;
+        Err(not_migrated(slot, version, &Self::specs()))
+    }
 }
 
 impl State for () {
@@ -74,6 +93,8 @@ impl State for () {
 pub trait Slot: Sized {
     /// The kind of the slot.
     const KIND: StateKind;
+    /// What is stored one by one, and so migrated: the value, the value of an entry, or an element.
+    type Item: StateValue;
     /// Creates slot `number` of the binding, with nothing fetched yet.
     fn new(number: u32, keys: usize) -> Self;
     /// As [`State::begin`].

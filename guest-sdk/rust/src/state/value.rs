@@ -96,6 +96,7 @@ impl<T: StateValue> Value<T> {
 
 impl<T: StateValue> Slot for Value<T> {
     const KIND: StateKind = StateKind::Value;
+    type Item = T;
 
     fn new(number: u32, keys: usize) -> Self {
         let (keys, count) = (Vec::new(), keys);

@@ -23,6 +23,8 @@ mod gather;
 mod host;
 mod join;
 mod key;
+#[cfg(test)]
+mod migrate_tests;
 mod process;
 #[cfg(test)]
 mod process_tests;

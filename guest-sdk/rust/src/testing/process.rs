@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use crate::column::batch::{Batch, Column};
+use crate::column::batch::{Batch, Column, VarValues};
 use crate::export::layout::RawTimer;
 use crate::function::answer::Answer;
 use crate::function::binding::Binding;
@@ -15,6 +15,7 @@ use crate::process::opened::OpenedProcess;
 use crate::process::timers::{Clock, Timer, TimerTag};
 use crate::row::contract::{ReadRow, Row, WriteRow};
 use crate::schema::Field;
+use crate::state::encode::{StateValue, decode_whole};
 use crate::state::slot::State;
 use crate::testing::gather::stack;
 use crate::testing::key::TestKey;
@@ -216,6 +217,19 @@ impl<P: Process> ProcessHarness<P> {
             state.check().unwrap_or_else(|problem| panic!("{problem}"));
             looked
         })
+    }
+
+    /// Returns what the function's state makes of a value that an older version of the slot holds: of the value of a `Value`,
+    /// of an entry of a `Map`, or of an element of a `List`.
+    ///
+    /// # Errors
+    /// The slot does not read this version, the version has another type than `Old`, or the value fails.
+    pub fn migrate<Old: StateValue, New: StateValue>(slot: &str, from_version: u32, old: &Old) -> Result<New, String> {
+        let mut values = VarValues::with_capacity(1, 0);
+        old.encode(&mut values.data);
+        values.end_value();
+        let migrated = P::State::migrate(slot, from_version, &values)?;
+        decode_whole(migrated.get(0)).ok_or_else(|| format!("`{slot}` holds another type"))
     }
 
     /// Returns the timers of a key, those of event time first, each kind in the order of its time.

@@ -13,6 +13,16 @@ struct Attributes {
     c: Value<i64>,
 }
 
+#[derive(State)]
+struct Migrations {
+    #[state(version = 2, migrate(2 = From::from))]
+    not_older: Value<i64>,
+    #[state(version = 2, migrate(1 = From::from, 1 = From::from))]
+    twice: Value<i64>,
+    #[state(version = 2, migrate(u32))]
+    no_version: Value<i64>,
+}
+
 #[derive(StateValue)]
 struct Borrowed<'a> {
     text: &'a str,
