@@ -184,3 +184,94 @@ fn a_savepoint_that_cannot_be_taken_or_found_is_refused() {
     let empty = flowgate(&folder, &["run", "job.yaml", "--from", "store"]).run().expect(2);
     empty.saying("store has no savepoint: `flowgate job savepoint` takes one");
 }
+
+/// A function that counts the rows of each key, with a state slot of version 1.
+const COUNTER: &str = r#"
+use flowgate_sdk::{Context, Failure, Process, Row, State, Value};
+
+#[derive(Row)]
+struct Numbered { n: i64 }
+
+#[derive(Row)]
+struct Counted { count: f64 }
+
+#[derive(State)]
+struct Kept {
+    rows: Value<i64>,
+}
+
+#[flowgate_sdk::config]
+struct Count;
+
+/// Counts the rows of each key.
+#[flowgate_sdk::process]
+impl Process for Count {
+    type Row<'a> = Numbered;
+    type State = Kept;
+    type Output = Counted;
+
+    fn on_row(&self, row: Numbered, ctx: &mut Context<'_, Self>) -> Result<(), Failure> {
+        let _ = row.n;
+        let count = ctx.state.rows.get().copied().unwrap_or_default() + 1;
+        ctx.state.rows.set(count);
+        ctx.emit(Counted { count: count as f64 });
+        Ok(())
+    }
+}
+
+flowgate_sdk::plugin! { processes: [Count] }
+"#;
+
+/// The plugin's next version keeps halves: it reads version 1, but no count over the limit.
+fn next_version(limit: u32) -> String {
+    let kept = "#[state(version = 2, migrate(1 = halves))]\n    rows: Value<f64>,";
+    let halves = format!(
+        "fn halves(rows: i64) -> Result<f64, Failure> {{\n    if rows > {limit} {{ return Err(Failure::new(\"too many rows\")); }}\n    \
+         Ok(rows as f64 / 2.0)\n}}\n\n#[derive(State)]"
+    );
+    let count = COUNTER.replace("rows: Value<i64>,", kept).replace("#[derive(State)]", &halves);
+    count.replace("unwrap_or_default() + 1", "unwrap_or_default() + 0.5").replace("count as f64", "count * 2.0")
+}
+
+/// State of a slot whose version has changed goes through the plugin's function; values that fail are counted before anything starts.
+#[test]
+fn a_slot_with_a_later_version_is_migrated() {
+    let counted = "counted: { input: a, key: [k], plugin: counter, function: count }\nsinks:\n  out: { input: counted, file: { path: \
+                   out.jsonl, format: json } }\n";
+    let (sources, _) = JOB.split_once("  sums:").unwrap();
+    let job = format!("{sources}  {counted}").replace("checkpoint:", "plugins: { counter: counter.wasm }\ncheckpoint:");
+    let folder = Folder::with_job(&job);
+    flowgate(&folder, &["plugin", "new", "counter"]).run().expect(0);
+    let build = |source: &str| {
+        folder.write("counter/src/lib.rs", source);
+        flowgate(&folder, &["plugin", "build", "counter", "-o", "counter.wasm"])
+            .deadline(Duration::from_secs(300))
+            .run()
+            .expect(0);
+    };
+    build(COUNTER);
+    let running = start(&folder, &["job.yaml", "-p", "1"]);
+    sleep(Duration::from_millis(900));
+    ask(&folder, &["job", "stop", "counted", "--savepoint=half"]).expect(0);
+    running.wait().expect(0);
+
+    build(&next_version(1));
+    let refused = flowgate(&folder, &["check", "job.yaml", "--from", "store#half"]).run().expect(2).stderr;
+    let expected = "10 of 10 values of the state slot `rows` cannot be migrated from version 1 to 2: ";
+    assert!(refused.contains(expected) && refused.contains("too many rows"), "{refused}");
+    flowgate(&folder, &["run", "job.yaml", "--from", "store#half"]).run().expect(2).saying(expected);
+
+    build(&next_version(1_000_000));
+    let checked = flowgate(&folder, &["check", "job.yaml", "--from", "store#half"]).run().expect(0);
+    checked.printing("10 values of the state slot `rows` are migrated from version 1 to 2");
+    start(&folder, &["job.yaml", "-p", "2", "--from", "store#half"]).wait().expect(0);
+    let mut keys_with = std::collections::BTreeMap::new();
+    for line in folder.read("out.jsonl").lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        *keys_with.entry(row["count"].as_f64().unwrap() as u64).or_insert(0) += 1;
+    }
+    assert_eq!(keys_with.values().sum::<u64>(), 20_000);
+    // Each count of each key comes once: none has begun again.
+    assert_eq!(keys_with.first_key_value(), Some((&1, &10)));
+    assert!(keys_with.values().is_sorted_by(|one, next| one >= next), "{keys_with:?}");
+}
