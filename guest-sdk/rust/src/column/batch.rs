@@ -25,6 +25,11 @@ impl VarValues {
         self.offsets.len().saturating_sub(1)
     }
 
+    /// Whether there are no values.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Iterates over the values in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.offsets.windows(2).map(|ends| &self.data[ends[0] as usize..ends[1] as usize])

@@ -4,23 +4,22 @@
 //! that was not committed belongs to the next one.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use arrow_array::RecordBatch;
 use serde_json::Value;
 
 use super::collect::{Collected, Complete, Words};
 use super::compose::{Committables, compose};
 use super::fingerprint::fingerprints;
 use super::link::{Link, Request};
-use super::reports::{PartOf, Report, Role, Word};
+use super::reports::{Report, Role, Word};
 use super::saving::{Saving, Wanted};
 use super::scratch;
+use super::staged::Staged;
 use super::status::Taken;
 use crate::dataflow::engine::Tick;
 use crate::dataflow::job_state::JobState;
@@ -28,11 +27,8 @@ use crate::error::RunError;
 use crate::job::graph::{CheckpointSettings, JobGraph};
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Fault, Result};
-use flowgate_base::id::Worker;
 use flowgate_base::quantity::Millis;
-use flowgate_checkpoint::{
-    Attempt, Checkpoint, Compacted, DataFile, Slot, StagedFile, Staging, Stats, compaction_is_due,
-};
+use flowgate_checkpoint::{Attempt, Checkpoint, Compacted, DataFile, Stats, compaction_is_due};
 use flowgate_state::snapshot::Extent;
 
 /// The time between looks at the job while nothing is due.
@@ -93,15 +89,9 @@ pub(crate) struct Keeper {
     reports: Receiver<Report>,
     /// The files of the last checkpoint.
     files: Vec<DataFile>,
-    /// Files of checkpoints that were not committed, in order: those that are in the store, and those that are not.
-    uploaded: Vec<DataFile>,
-    staged: Vec<StagedFile>,
+    staged: Staged,
     /// By sink: what it takes to commit the rows of checkpoints, with their numbers, until the sink has committed them.
     committables: Committables,
-    /// What is being staged, by worker and its key groups.
-    staging: BTreeMap<(Worker, u32, u32), Staging>,
-    /// Bytes of parts that were received and that the scratch disk may not have room for.
-    unwritten: u64,
     /// The scratch disk has no room; the next try is at this time.
     full_until: Option<Instant>,
     /// The number of the checkpoint that was begun last.
@@ -138,18 +128,15 @@ impl Keeper {
         Keeper {
             job: Arc::clone(job),
             link: Arc::clone(link),
-            facts,
             attempt: Arc::new(attempt),
             compaction: None,
             wanted: Vec::new(),
             saving: None,
             reports,
             files,
-            uploaded: Vec::new(),
-            staged: Vec::new(),
+            staged: Staged::new(facts.scratch.clone(), facts.key_groups),
+            facts,
             committables: BTreeMap::new(),
-            staging: BTreeMap::new(),
-            unwritten: 0,
             full_until: None,
             number: 0,
             begun: None,
@@ -166,8 +153,8 @@ impl Keeper {
             self.job.fail(error);
         }
         self.link.close_writers();
-        self.staged.clear();
-        self.staging.clear();
+        // Its files go with it.
+        drop(self.staged);
         scratch::remove(&self.facts.scratch);
     }
 
@@ -263,10 +250,10 @@ impl Keeper {
     fn receive(&mut self, report: Report, collected: &mut Collected) -> Result<()> {
         match report {
             Report::Part { participant, slot, groups, part } => {
-                self.unwritten += part.get_array_memory_size() as u64;
-                let staged = self.stage(&participant.operator, participant.worker, &slot, &groups, &part);
+                self.staged.add(&participant, &slot, &groups, &part)?;
+                let written = self.write_staged();
                 self.note_memory();
-                staged
+                written
             }
             Report::Done { participant, checkpoint, word } => collected.done(participant, checkpoint, word),
             Report::Ended { participant, word } => {
@@ -295,43 +282,16 @@ impl Keeper {
         }
     }
 
-    fn stage(
-        &mut self,
-        operator: &str,
-        worker: Worker,
-        slot: &PartOf,
-        groups: &Range<u32>,
-        part: &RecordBatch,
-    ) -> Result<()> {
-        if part.num_rows() == 0 {
-            return Ok(());
-        }
-        let last = groups.end.min(self.facts.key_groups).saturating_sub(1);
-        let key = (worker, groups.start, last);
-        let create = || Staging::new(&self.facts.scratch, (groups.start as u16, last as u16));
-        let staging = self.staging.entry(key).or_insert_with(create);
-        let slot = Slot {
-            operator: operator.to_string(),
-            kind: slot.kind.name().to_string(),
-            slot: slot.name.clone(),
-            pane: slot.layout.has_panes,
-            keys: slot.layout.keys as u32,
-            entries: slot.layout.entries as u32,
-        };
-        staging.append(&slot, part)?;
-        self.write_staged()
-    }
-
     /// Writes what is staged, and lets workers go on. While the scratch disk has no room, they hold back further parts: nothing is lost, and
     /// the checkpoint is completed when there is room.
     fn write_staged(&mut self) -> Result<()> {
         if self.full_until.is_some_and(|until| Instant::now() < until) {
             return Ok(());
         }
-        match self.staging.values_mut().try_for_each(Staging::write_full) {
-            Ok(()) => {
+        match self.staged.write() {
+            Ok(written) => {
                 self.full_until = None;
-                self.link.part_staged(std::mem::take(&mut self.unwritten));
+                self.link.part_staged(written);
                 Ok(())
             }
             Err(error) if may_pass(&error) => {
@@ -346,18 +306,7 @@ impl Keeper {
 
     /// Lets state spill for the parts that are in memory.
     fn note_memory(&self) {
-        let staging: usize = self.staging.values().map(Staging::memory_bytes).sum();
-        self.job.stores.note_snapshots(self.link.in_transit() + staging as u64);
-    }
-
-    /// Uploads what is staged. What cannot be uploaded stays for the next checkpoint.
-    fn upload(&mut self) -> Result<()> {
-        while let Some(staged) = self.staged.first_mut() {
-            let file = self.attempt.upload(staged)?;
-            self.uploaded.push(file);
-            self.staged.remove(0);
-        }
-        Ok(())
+        self.job.stores.note_snapshots(self.link.in_transit() + self.staged.memory_bytes());
     }
 
     /// Commits a checkpoint. That it cannot be committed now is not an error of the job, unless another attempt has begun.
@@ -397,15 +346,10 @@ impl Keeper {
     fn try_commit(&mut self, number: u64, words: &Words, ended: bool) -> Result<()> {
         let reported = Instant::now();
         self.note_committables(number, words);
-        // What cannot be written now is written with the next checkpoint.
-        self.staging.values_mut().try_for_each(Staging::write_all)?;
-        for staging in std::mem::take(&mut self.staging).into_values() {
-            self.staged.extend(staging.finish()?);
-        }
+        self.link.part_staged(self.staged.finish()?);
         self.note_memory();
-        let (bytes, rows) =
-            self.staged.iter().fold((0, 0), |(bytes, rows), file| (bytes + file.bytes(), rows + file.rows()));
-        self.upload()?;
+        let (bytes, rows) = self.staged.totals();
+        self.staged.upload(&self.attempt)?;
         let began = self.begun.as_ref().map_or(reported, |begun| begun.at);
         let pause = self.link.take_pause();
         let micros = |duration: Duration| duration.as_micros() as u64;
@@ -418,7 +362,7 @@ impl Keeper {
             held_by: self.begun.as_ref().and_then(|begun| begun.held_by.clone()),
         };
         let mut files = self.files.clone();
-        files.extend(self.uploaded.iter().cloned());
+        files.extend(self.staged.uploaded().iter().cloned());
         // A job that has ended has no state.
         let mut files = if ended { Vec::new() } else { files };
         self.apply_compaction(&mut files)?;
@@ -438,7 +382,7 @@ impl Keeper {
                 self.start_compaction(checkpoint.clone());
             }
         }
-        self.uploaded.clear();
+        self.staged.committed();
         // The last commit is of everything.
         let number = if ended { u64::MAX } else { number };
         for (sink, committables) in &self.committables {

@@ -13,6 +13,7 @@ pub(crate) mod reports;
 pub(crate) mod restored;
 pub(crate) mod saving;
 mod scratch;
+mod staged;
 pub(crate) mod state;
 pub(crate) mod status;
 
