@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use arrow_array::cast::AsArray;
 use checkpoint_figures::{Figures, load};
-use checkpoint_run::{Variables, Workplace};
+use checkpoint_run::{STORE, Variables, Workplace};
 use flowgate_connect::generator::Generator;
 use serde_json::json;
 
@@ -106,8 +106,8 @@ const CASES: [Case; 5] = [
         name: "1M timers",
         job: include_str!("checkpoint/timers.yaml"),
         keys_per_row: 0.1,
-        // A timer (clock, time, tag, sequence) and a value of about 40 bytes.
-        row_bytes: || KEY_BYTES + 40.0,
+        // A timer (clock, time, tag, sequence), and a value with its key.
+        row_bytes: || KEY_BYTES + 25.0 + KEY_BYTES + 33.0,
         memory: 20.0,
         phases: &[SHORT],
     },
@@ -130,10 +130,16 @@ fn main() {
     }
     for (name, window, rows_of, keys_of) in THROUGHPUT.iter().filter(|(name, ..)| is_wanted(name)) {
         let (rows, keys) = ((rows as f64 * rows_of) as u64, (rows as f64 * keys_of) as u64);
-        all.push(throughput(name, window, rows, keys.max(1)));
+        note(throughput(name, window, rows, keys.max(1)), &mut all);
     }
     checkpoint_figures::print(&all);
     report::write("checkpoint.json", &json!(all.iter().map(Figures::json).collect::<Vec<_>>()));
+}
+
+/// Keeps figures, and prints them: the whole takes minutes.
+fn note(figures: Figures, all: &mut Vec<Figures>) {
+    println!("{}", figures.json());
+    all.push(figures);
 }
 
 /// Fills the state of a job, lets it take its first checkpoint, and resumes it for each phase.
@@ -160,19 +166,21 @@ fn measure(case: &Case, rows: u64, all: &mut Vec<Figures>) {
             ("BATCH", (keys / 10_000).clamp(1, 1_000).to_string()),
         ]
     };
-    let mut place = Workplace::new(case.job);
+    let mut place = Workplace::new();
+    place.set_job(case.job);
     let filled = Duration::from_secs_f64(keys as f64 / FILL_RATE as f64 + 2.0);
     let (checkpoints, compacted) = place.start(&variables(&Changes::Share(0.01), filled)).observe(1, Duration::ZERO);
-    let mut last = Figures { checkpoints, compacted, load: load(), ..figures("first") };
+    let entries = checkpoints.iter().map(|checkpoint| checkpoint.rows).max().unwrap_or_default();
+    let mut last = Figures { checkpoints, compacted, entries, load: load(), ..figures("first") };
     for phase in case.phases {
         last.recovery_s = Some(recovery(&mut place, &variables(&phase.changes, Duration::from_millis(10))));
-        all.push(last);
+        note(last, all);
         let (checkpoints, compacted) = place.start(&variables(&phase.changes, phase.every)).observe(2, phase.time);
-        last = Figures { checkpoints, compacted, load: load(), ..figures(phase.name) };
+        last = Figures { checkpoints, compacted, entries, load: load(), ..figures(phase.name) };
     }
+    last.is_last = true;
     last.recovery_s = Some(recovery(&mut place, &variables(&Changes::Share(0.01), Duration::from_millis(10))));
-    all.push(last);
-    place.clear();
+    note(last, all);
 }
 
 /// Returns the time from the start of the program until its first checkpoint, which it takes as soon as it runs, in seconds.
@@ -182,30 +190,33 @@ fn recovery(place: &mut Workplace, variables: &Variables) -> f64 {
 
 /// Runs a job with checkpoints every second and without, in turn; the median pair counts.
 fn throughput(name: &str, window: &str, rows: u64, keys: u64) -> Figures {
-    let mut place = Workplace::new(include_str!("checkpoint/throughput.yaml"));
-    let store = place.store();
-    let variables = |checkpoint: String| -> Variables {
-        let last_key = (keys - 1).to_string();
-        vec![("CHECKPOINT", checkpoint), ("ROWS", rows.to_string()), ("LAST_KEY", last_key), ("WINDOW", window.into())]
+    const JOB: &str = include_str!("checkpoint/throughput.yaml");
+    let with = format!("{JOB}checkpoint: {{ every: 1s, keep: 1000000, store: {STORE} }}\n");
+    let variables: Variables =
+        vec![("ROWS", rows.to_string()), ("LAST_KEY", (keys - 1).to_string()), ("WINDOW", window.into())];
+    let mut place = Workplace::new();
+    let mut figures = Figures {
+        case: format!("throughput, {name}"),
+        keys,
+        entries: keys,
+        row_bytes: KEY_BYTES + 24.0,
+        ..Figures::default()
     };
-    let without = variables("null".into());
-    let with = variables(format!("{{ every: 1s, keep: 1000000, store: {} }}", store.display()));
-    let mut figures =
-        Figures { case: format!("throughput, {name}"), keys, row_bytes: KEY_BYTES + 24.0, ..Figures::default() };
     let mut ratios = Vec::new();
     for _ in 0..PAIRS {
-        let alone = place.run_to_end(&without);
-        let took = place.run_to_end(&with);
+        place.set_job(JOB);
+        let alone = place.run_to_end(&variables);
+        place.set_job(&with);
+        let took = place.run_to_end(&variables);
         ratios.push(alone.as_secs_f64() / took.as_secs_f64());
         figures.checkpoints.extend(place.checkpoints());
-        place.clear();
     }
     Figures { throughput: Some(report::median(ratios)), load: load(), ..figures }
 }
 
 /// Returns the mean length of the texts of the jobs.
 fn text_bytes() -> f64 {
-    let settings = json!({ "rows": 8_192, "columns": { "v": { "words": 15 } } });
+    let settings = json!({ "rows": 8_192, "columns": { "v": { "words": 23 } } });
     let generator = Generator::new(&serde_json::from_value(settings).expect("settings of a generator"));
     let rows = generator.expect("a good generator").fill(0).expect("a block");
     rows.columns[0].as_string::<i32>().values().len() as f64 / rows.row_count as f64

@@ -12,15 +12,22 @@ const DELTA_MAX: f64 = 2.0;
 const COMPACTION_MAX: f64 = 1.0;
 const RECOVERY_S_MAX: f64 = 5.0;
 
+/// Changed state of a checkpoint whose delta is judged.
+const CHANGED_BYTES_MIN: f64 = 100_000.0;
+
 /// What was measured of a case.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     /// The case's name.
     pub case: String,
-    /// The number of keys, or of rows, that the state has.
+    /// The number of keys, or of rows of the one key.
     pub keys: u64,
-    /// Bytes of a row of state as in the columns of a delta: key group, key and value.
+    /// Bytes of a key as in the columns of a delta: key group, key, and all that is kept for it.
     pub row_bytes: f64,
+    /// The number of rows of a checkpoint of all keys: a key may have several, and several rows of a join may be in one.
+    pub entries: u64,
+    /// Whether it is the last phase of its job.
+    pub is_last: bool,
     /// Its checkpoints.
     pub checkpoints: Vec<Checkpoint>,
     /// Bytes of compacted files that were written meanwhile.
@@ -46,7 +53,7 @@ impl Figures {
         let of = |figure: fn(&Checkpoint) -> f64, share| self.percentile(figure, share).map(rounded);
         json!({
             "case": self.case,
-            "state_bytes": (self.keys as f64 * self.row_bytes) as u64,
+            "state_bytes": self.state_bytes() as u64,
             "dirty_share": rounded(self.dirty_share()),
             "pause_ms_p50": of(|c| c.pause_ms, 0.5),
             "pause_ms_p99": of(|c| c.pause_ms, 0.99),
@@ -58,20 +65,24 @@ impl Figures {
         })
     }
 
+    fn state_bytes(&self) -> f64 {
+        self.keys as f64 * self.row_bytes
+    }
+
     fn delta_bytes(&self) -> u64 {
         self.checkpoints.iter().map(|c| c.bytes).sum()
     }
 
     /// Returns the share of the state that the median checkpoint wrote.
     fn dirty_share(&self) -> f64 {
-        self.percentile(|c| c.rows as f64, 0.5).unwrap_or_default() / self.keys as f64
+        self.percentile(|c| c.rows as f64, 0.5).unwrap_or_default() / self.entries.max(1) as f64
     }
 
-    /// Returns the bytes of deltas for each byte of rows in them; `None` where they are too few for blocks to have their size.
+    /// Returns the bytes of deltas for each byte of changed state; `None` where little has changed, so that headers of files count.
     fn delta_ratio(&self) -> Option<f64> {
         let rows: u64 = self.checkpoints.iter().map(|c| c.rows).sum();
-        (rows as f64 / self.checkpoints.len() as f64 > 1_000.0)
-            .then(|| self.delta_bytes() as f64 / (rows as f64 * self.row_bytes))
+        let changed = rows as f64 / self.entries.max(1) as f64 * self.state_bytes();
+        (changed / self.checkpoints.len() as f64 > CHANGED_BYTES_MIN).then(|| self.delta_bytes() as f64 / changed)
     }
 
     fn percentile(&self, figure: fn(&Checkpoint) -> f64, share: f64) -> Option<f64> {
@@ -101,16 +112,22 @@ pub(crate) fn print(all: &[Figures]) {
         "throughput",
         "load",
     ]);
+    // Over all phases of a job: what one of them writes may be compacted in the next.
+    let (mut deltas, mut compacted) = (0, 0);
     for figures in all {
+        deltas += figures.delta_bytes();
+        compacted += figures.compacted;
         let of = |figure: fn(&Checkpoint) -> f64, share| {
             figures.percentile(figure, share).map_or_else(String::new, |value| format!("{value:.1}"))
         };
         let pause = figures.percentile(|c| c.pause_ms, 0.99);
-        // Over all phases of a job: what one phase writes may be compacted in the next.
-        let compaction = (figures.compacted > 0).then(|| figures.compacted as f64 / figures.delta_bytes() as f64);
+        let compaction = figures.is_last.then(|| compacted as f64 / deltas as f64);
+        if figures.is_last {
+            (deltas, compacted) = (0, 0);
+        }
         table.add_row([
             figures.case.clone(),
-            mebibytes(figures.keys as f64 * figures.row_bytes),
+            mebibytes(figures.state_bytes()),
             format!("{:.1} %", figures.dirty_share() * 100.0),
             figures.checkpoints.len().to_string(),
             of(|c| c.pause_ms, 0.5),

@@ -16,6 +16,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long a checkpoint may take to appear.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// The store of the job, relative to its file.
+pub(crate) const STORE: &str = "store";
+
 /// Variables of a job file.
 pub(crate) type Variables = Vec<(&'static str, String)>;
 
@@ -44,25 +47,20 @@ pub(crate) struct Workplace {
 }
 
 impl Workplace {
-    /// Creates an empty folder with a job.
-    pub(crate) fn new(job: &str) -> Self {
+    /// Creates an empty folder.
+    pub(crate) fn new() -> Self {
         let folder = report::target_folder().join("bench").join("checkpoint");
         if folder.exists() {
             fs::remove_dir_all(&folder).expect("the folder of the last run can be removed");
         }
         fs::create_dir_all(&folder).expect("target/bench can be made");
-        fs::write(folder.join("job.yaml"), job).expect("the job can be written");
         Workplace { folder, checkpoints: BTreeMap::new() }
     }
 
-    /// Returns the address of the store.
-    pub(crate) fn store(&self) -> PathBuf {
-        self.folder.join("store")
-    }
-
-    /// Removes the store.
-    pub(crate) fn clear(&mut self) {
-        let _ = fs::remove_dir_all(self.store());
+    /// Writes a job, and removes the store of the one before it.
+    pub(crate) fn set_job(&mut self, job: &str) {
+        fs::write(self.folder.join("job.yaml"), job).expect("the job can be written");
+        let _ = fs::remove_dir_all(self.folder.join(STORE));
         self.checkpoints.clear();
     }
 
@@ -98,7 +96,7 @@ impl Workplace {
         command.args(["run", "-q", "job.yaml"]).current_dir(&self.folder).stdin(Stdio::null()).stdout(Stdio::null());
         let plugins = report::target_folder().join("plugins");
         command.env("FLOWGATE_PLUGIN_PATH", fs::canonicalize(&plugins).unwrap_or(plugins));
-        command.env("STORE", "store").envs(variables.iter().map(|(name, value)| (*name, value)));
+        command.env("STORE", STORE).envs(variables.iter().map(|(name, value)| (*name, value)));
         command
     }
 
@@ -108,7 +106,7 @@ impl Workplace {
 
     /// Reads the manifests that are new.
     fn look(&mut self) {
-        while let Some(checkpoint) = read(&self.store(), self.newest() + 1) {
+        while let Some(checkpoint) = read(&self.folder.join(STORE), self.newest() + 1) {
             self.checkpoints.insert(self.newest() + 1, checkpoint);
         }
     }
@@ -187,4 +185,10 @@ fn read(store: &Path, number: u64) -> Option<Option<Checkpoint>> {
         duration_ms: stat("duration_us") as f64 / 1e3,
         bases: bases.collect(),
     }))
+}
+
+impl Drop for Workplace {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
 }
