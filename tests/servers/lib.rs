@@ -4,4 +4,4 @@ mod life;
 mod server;
 
 pub use life::live;
-pub use server::Server;
+pub use server::{Server, python};

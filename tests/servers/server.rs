@@ -24,7 +24,7 @@ pub struct Server {
 impl Server {
     /// Starts S3 with a bucket; `None`: this machine has no such server, which has been said.
     pub fn s3(bucket: &str) -> Option<Server> {
-        let program = installed("s3")?.join("bin/moto_server");
+        let program = installed("python")?.join("bin/moto_server");
         let server = Server::start("", |port, _| {
             let mut command = Command::new(program);
             command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
@@ -95,7 +95,12 @@ impl Drop for Server {
     }
 }
 
-/// Returns the folder of a server that `setup.sh` has brought. Says so if it has not; with `FLOWGATE_TEST_SERVERS=required`, panics.
+/// Returns a Python with the packages of `requirements.txt`; `None`: this machine has none, which has been said.
+pub fn python() -> Option<PathBuf> {
+    Some(installed("python")?.join("bin/python"))
+}
+
+/// Returns a folder that `setup.sh` has brought. Says so if it has not; with `FLOWGATE_TEST_SERVERS=required`, panics.
 fn installed(server: &str) -> Option<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| here.join("../../target"), PathBuf::from);

@@ -3,7 +3,7 @@
 #
 #   tests/servers/setup.sh
 #
-# S3 is moto, from PyPI, and needs python3; HDFS is Hadoop's minicluster, from Maven Central, and needs a JDK and Maven. Where something
+# S3 is moto, and what reads Parquet is DuckDB; both are from PyPI and need python3. HDFS is Hadoop's minicluster, from Maven Central, and needs a JDK and Maven. Where something
 # is missing, this says so, and the tests skip themselves. With FLOWGATE_TEST_SERVERS=required, that is an error instead.
 set -eu
 
@@ -19,17 +19,17 @@ lacks() {
     if [ "${FLOWGATE_TEST_SERVERS:-}" = required ]; then exit 1; fi
 }
 
-# s3: a virtual environment, whole when it has the file `ready` of these requirements.
-s3() {
-    if cmp -s "$here/requirements.txt" "$servers/s3/ready"; then return 0; fi
-    have python3 || { lacks "python3 is missing: the tests of S3 are skipped"; return 0; }
-    echo "servers: installing moto, which stands for S3"
-    rm -rf "$servers/s3"
-    if python3 -m venv "$servers/s3" \
-        && "$servers/s3/bin/pip" install -q --disable-pip-version-check -r "$here/requirements.txt"; then
-        cp "$here/requirements.txt" "$servers/s3/ready"
+# python: a virtual environment, whole when it has the file `ready` of these requirements.
+python() {
+    if cmp -s "$here/requirements.txt" "$servers/python/ready"; then return 0; fi
+    have python3 || { lacks "python3 is missing: the tests of S3 and of Parquet are skipped"; return 0; }
+    echo "servers: installing moto, which stands for S3, and DuckDB"
+    rm -rf "$servers/python"
+    if python3 -m venv "$servers/python" \
+        && "$servers/python/bin/pip" install -q --disable-pip-version-check -r "$here/requirements.txt"; then
+        cp "$here/requirements.txt" "$servers/python/ready"
     else
-        lacks "moto cannot be installed from PyPI: the tests of S3 are skipped"
+        lacks "moto and DuckDB cannot be installed from PyPI: the tests of S3 and of Parquet are skipped"
     fi
 }
 
@@ -52,5 +52,5 @@ hdfs() {
     fi
 }
 
-s3
+python
 hdfs
