@@ -164,7 +164,7 @@ fn measure(case: &Case, rows: u64, all: &mut Vec<Figures>) {
             ("FILL_RATE", fill_rate.to_string()),
             ("UPDATES", updates.to_string()),
             ("RATE", rate.max(1).to_string()),
-            // As many as at the least rate: blocks of a generator must not change.
+            // Those of 10 ms at the lowest rate: blocks of a generator must not change.
             ("BATCH", (keys / 10_000).clamp(1, 1_000).to_string()),
         ]
     };
