@@ -65,3 +65,5 @@ mod job_tests;
 mod memory_tests;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod standing_tests;
