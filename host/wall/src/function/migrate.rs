@@ -149,8 +149,8 @@ impl Collected {
                 self.values.append_value(value);
                 continue;
             }
-            let (bytes, max) = (Bytes(value.len() as u64), Bytes(self.value_bytes_max as u64));
-            self.failures.push((position as u32, format!("returned a value of {bytes}; {max} is the most")));
+            let (bytes, max) = (value.len(), Bytes(self.value_bytes_max as u64));
+            self.failures.push((position as u32, format!("returned a value of {bytes} bytes; {max} is the most")));
             self.values.append_null();
         }
         Ok(())

@@ -88,7 +88,7 @@ fn another_number_of_values_and_wrong_offsets_are_no_answer() {
 #[test]
 fn a_value_that_has_become_too_long_fails_alone() {
     let failures = by_letter(&["a", "T", "b", "H"]).failures;
-    assert_eq!(failures[1], (3, "returned a value of 2000000B; 1MiB is the most".to_string()));
+    assert_eq!(failures[1], (3, "returned a value of 2000000 bytes; 1MiB is the most".to_string()));
 }
 
 #[test]
