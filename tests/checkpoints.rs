@@ -322,5 +322,4 @@ fn state_of_every_kind_is_typed_and_outlives_a_resume() {
     assert_eq!(all().map(|rows| of_one(&rows)), [visits, five, left]);
     let csv = flowgate(&folder, &["state", "read", "store", "five", "--format", "csv"]).expect(0).stdout;
     assert!(csv.contains("1,[3],[3],[51],"), "{csv}");
-    print!("{}", flowgate(&folder, &["state", "read", "store", "visits"]).expect(0).stdout);
 }
