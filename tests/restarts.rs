@@ -168,7 +168,12 @@ fn a_job_that_does_not_fit_its_checkpoint() {
     let running = start_and_wait(&folder, &[], 2);
     running.signal(Signal::KILL);
     running.wait();
-    for (from, to, said) in [("job: restarts", "job: other", "FG0806"), ("tumbling: 4s", "tumbling: 5s", "`sums`")] {
+    for (from, to, said) in [
+        ("job: restarts", "job: other", "FG0806"),
+        ("tumbling: 4s", "tumbling: 5s", "`sums`"),
+        // Columns of the state have the names of aggregates.
+        ("s: sum(n)", "total: sum(n)", "`sums`"),
+    ] {
         folder.write("job.yaml", JOB.replace(from, to));
         let refused = start(&folder, "2", &["--resume"]).wait();
         assert_ne!(refused.code(), Some(0));
