@@ -180,3 +180,32 @@ pub struct Entries {
     /// What each says. With [`Change::Remove`] and [`Change::RemoveKey`], columns that do not name the entry are null.
     pub changes: Vec<Change>,
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{BinaryArray, Int64Array};
+
+    use super::*;
+
+    /// Goal: columns of numbers have all rows in one step; of bytes, whose size is not known, some MiB and at least one row.
+    #[test]
+    fn columns_of_rows_have_a_bounded_size() {
+        let rows: Vec<u32> = (0..10_000).collect();
+        let numbers = |rows: &[u32]| -> Result<Vec<ArrayRef>> {
+            assert_eq!(rows.len(), 10_000, "in one step");
+            Ok(vec![Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| i64::from(*row))))])
+        };
+        let columns = Columns::of_rows(&rows, &[Field::new("n", DataType::Int64, true)], numbers).unwrap();
+        assert_eq!((columns.covered, columns.columns[0].len()), (10_000, 10_000));
+        for (size, covered) in [(1, 10_000..=10_000), (10_000, 400..=900), (8 << 20, 1..=1)] {
+            let bytes = |rows: &[u32]| -> Result<Vec<ArrayRef>> {
+                Ok(vec![Arc::new(BinaryArray::from_iter_values(rows.iter().map(|row| vec![*row as u8; size])))])
+            };
+            let columns = Columns::of_rows(&rows, &[Field::new("b", DataType::Binary, true)], bytes).unwrap();
+            assert!(covered.contains(&columns.covered), "{} rows of {size} bytes", columns.covered);
+            let values = columns.columns[0].as_binary::<i32>();
+            assert!(values.iter().zip(&rows).all(|(value, row)| value == Some(&vec![*row as u8; size])));
+            assert_eq!(values.len(), columns.covered);
+        }
+    }
+}
