@@ -11,6 +11,7 @@ use super::checkpoint::reports::Report;
 use super::checkpoint::saving::{Saved, Wanted};
 use super::checkpoint::status::CheckpointStatus;
 use super::engine::Tick;
+use super::job_clock::JobClock;
 use super::metrics::JobMetrics;
 use super::sinks::Sinks;
 use crate::error::RunError;
@@ -32,6 +33,8 @@ pub struct JobState {
     pub sinks: Sinks,
     /// The link to the thread that keeps the job's checkpoints; `None`: it takes none.
     pub(crate) checkpoints: Option<Arc<Link>>,
+    /// The job's processing time.
+    pub(crate) clock: JobClock,
     /// What the job shows of its checkpoints.
     pub checkpoint_status: CheckpointStatus,
     failure: Mutex<Option<Error>>,
@@ -81,6 +84,7 @@ impl JobState {
             stores: JobStores::new(u64::MAX, None, 1, 1),
             sinks: Sinks::default(),
             checkpoints: None,
+            clock: JobClock::default(),
             checkpoint_status: CheckpointStatus::default(),
             failure: Mutex::default(),
             over: AtomicBool::new(false),
@@ -95,8 +99,9 @@ impl JobState {
 
     /// Sets the link to the thread that keeps the job's checkpoints, before the workers start.
     pub(crate) fn with_checkpoints(self, link: Option<Arc<Link>>) -> Self {
-        if link.is_some() {
+        if let Some(link) = &link {
             self.stores.track_changes();
+            self.clock.continue_from(link.first_tick());
         }
         JobState { checkpoints: link, ..self }
     }

@@ -15,6 +15,7 @@ pub(crate) mod build;
 pub(crate) mod checkpoint;
 pub(crate) mod dead_letter;
 pub(crate) mod engine;
+mod job_clock;
 pub(crate) mod job_state;
 pub(crate) mod join;
 pub(crate) mod message;

@@ -7,8 +7,8 @@
 //! has not reached that time, as after a pause, the source requests ticks and polls again. A row that an operator makes of another
 //! has no earlier tick.
 //!
-//! Ticks may be ahead of the clock: by [`LEAD_MS`] behind a boundary, and by more when a job continues whose clock was set back. So sources
-//! request ticks, and wait, by the clock: with the tick as measure, each boundary would take ticks further ahead.
+//! Ticks may be ahead of the job's clock, by [`LEAD_MS`] behind a boundary. So sources request ticks, and wait, by the clock: with the tick as
+//! measure, each boundary would take ticks further ahead.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -328,7 +328,7 @@ impl SourceOperator {
                     return Ok(Next::More);
                 }
                 Poll::Pending => {}
-                Poll::PendingUntil(at) => sooner(ProcessingTime(at)),
+                Poll::PendingUntil(at) => sooner(self.job.clock.of_wall(ProcessingTime(at))),
                 Poll::End => {
                     self.progress.note_end(index);
                     let signal = split.assigner.as_ref().map_or(Signal::START, Assigner::signal);
@@ -372,7 +372,7 @@ impl SourceOperator {
         let mut next = Ok(Next::More);
         for _ in 0..self.gate.limits.batches_per_turn {
             // T7: the clock is read before the reader is polled.
-            let time = Tick::at(clock::now());
+            let time = Tick::at(self.job.clock.now());
             let now = time.max(tick);
             if self.cut.is_none() && granted.is_none_or(|granted| granted <= now) {
                 // The control stream has not reached `now`: when it has, this source is scheduled again.
@@ -391,7 +391,7 @@ impl SourceOperator {
         }
         // Rows that were read before an error are sent.
         ports.send(out, tick);
-        let time = clock::now();
+        let time = self.job.clock.now();
         if granted.is_some_and(|granted| granted < Tick::at(time).plus_ms(LEAD_MS / 2)) {
             self.job.request_ticks(Tick::at(time).plus_ms(LEAD_MS));
         }

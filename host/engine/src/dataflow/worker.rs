@@ -28,7 +28,6 @@ use super::metrics::JobMetrics;
 use super::source::LEAD_MS;
 use crate::error::StartError;
 use crate::job::graph::{Aggregate, JobGraph, NodeKind, PluginFunction, SinkNode};
-use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::id;
 use flowgate_base::schema::Schema;
@@ -315,7 +314,7 @@ fn run(worker: &mut Worker, built: Built, mut control: Option<ControlInput>, job
                 let to_all =
                     |change| workers().map(move |to| Envelope::new(id::Worker(0), to, Message::Control(change)));
                 control.send_batch(&mut Messages(changes.into_iter().flat_map(to_all).collect()));
-                let now = Tick::at(clock::now());
+                let now = Tick::at(job.clock.now());
                 control.advance_to(now.plus_ms(LEAD_MS).0.max(control.time() + 1));
             }
             let requested = job.requested_ticks().0;
