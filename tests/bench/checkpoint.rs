@@ -91,6 +91,7 @@ const CASES: [Case; 5] = [
         name: "40M x 26 B",
         job: include_str!("checkpoint/counts.yaml"),
         keys_per_row: 4.0,
+        // The pane and the count.
         row_bytes: || KEY_BYTES + 16.0,
         memory: 8.0,
         phases: &[SHORT],

@@ -15,6 +15,7 @@ use timely::worker::Worker;
 use timely::{CommunicationConfig, Config, WorkerConfig};
 
 use super::build::{Opened, build, lookup_layouts};
+use super::checkpoint::background;
 use super::checkpoint::begin::{Beginning, Found, begin};
 use super::checkpoint::boundary::Boundary;
 use super::checkpoint::keeper::{JobFacts, Keeper};
@@ -117,7 +118,7 @@ pub(crate) fn start_from(
             hold = begun.hold;
             begun.warnings.into_iter().for_each(|warning| state.warn("checkpoint", warning));
             let keeper = Keeper::new(&state, &link, facts, begun.attempt, received, begun.files);
-            let thread = std::thread::Builder::new().name("checkpoints".into()).spawn(move || keeper.run());
+            let thread = background::spawn("checkpoints", move || keeper.run());
             Some(thread.map_err(|e| StartError::Workers(e.to_string()))?)
         }
         _ => None,

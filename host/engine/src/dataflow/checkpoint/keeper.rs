@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::background;
 use super::collect::{Collected, Complete, Words};
 use super::compose::{Committables, compose};
 use super::fingerprint::fingerprints;
@@ -427,7 +428,7 @@ impl Keeper {
         let (attempt, scratch) = (Arc::clone(&self.attempt), self.facts.scratch.clone());
         let compact = move || attempt.compact(&checkpoint, &scratch);
         // Without a thread now, there is one after a later checkpoint.
-        self.compaction = std::thread::Builder::new().name("compaction".into()).spawn(compact).ok();
+        self.compaction = background::spawn("compaction", compact).ok();
     }
 
     /// Puts merged files in the place of those that they stand for, if the merge is complete. One that has failed is begun again after a

@@ -2,6 +2,7 @@
 //! [`reports`] what workers say of it.
 
 pub(crate) mod adopt;
+pub(crate) mod background;
 pub(crate) mod begin;
 pub(crate) mod boundary;
 pub(crate) mod collect;

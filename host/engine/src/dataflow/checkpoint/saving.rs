@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 
+use super::background;
 use super::link::Link;
 use super::reports::Report;
 use flowgate_base::error::{Error, Result};
@@ -58,7 +59,7 @@ impl Saving {
             link.report(Report::Look);
             files
         };
-        match std::thread::Builder::new().name("savepoint".into()).spawn(merge) {
+        match background::spawn("savepoint", merge) {
             Ok(thread) => Some(Saving { checkpoint: checkpoint.clone(), wanted, thread }),
             Err(error) => {
                 let error = Error::io("cannot start a thread for the savepoint", &error);
