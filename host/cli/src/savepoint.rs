@@ -8,8 +8,8 @@ use flowgate::running::{FromSavepoint, Prospect};
 /// The savepoint from which a job starts.
 #[derive(Debug, Args)]
 pub(crate) struct FromArgs {
-    /// The savepoint: STORE is the newest one of a checkpoint store, STORE#NAME the one of this name, STORE#N the checkpoint with the
-    /// number N.
+    /// Start from a savepoint: STORE is the newest one of a checkpoint store, STORE#NAME the one of this name, STORE#N the checkpoint
+    /// with the number N. Checkpoints that the job has do not count any more.
     #[arg(long, value_name = "SAVEPOINT", value_hint = ValueHint::DirPath)]
     pub from: Option<String>,
     /// With --from: an operator, a source or a sink that begins without what the savepoint has of it. May be given several times.
