@@ -182,7 +182,7 @@ operators:
 sinks:
   out: { input: pairs, file: { path: out.jsonl } }
 ";
-    let folder = Folder::with_job(&job.replace("columns: { k: int64, r: int64 }", "columns: { k: int64, r: int64 }"));
+    let folder = Folder::with_job(job);
     folder.write("left.csv", "k,l\n1,1\n");
     folder.write("right.csv", "k,r\n1,1\n");
     let append = |name: &str, row: &str| {
