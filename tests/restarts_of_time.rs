@@ -77,7 +77,7 @@ fn checkpoints(folder: &Folder) -> Vec<(i64, i64)> {
     manifests.iter().filter_map(read).collect()
 }
 
-/// Windows of a quarter of a minute and alerts after five seconds, both of processing time.
+/// Windows, sessions and alerts of five seconds of processing time.
 fn timed() -> Folder {
     let job = format!(
         "\
@@ -88,9 +88,11 @@ sources:
   a: {{ file: {{ path: in.csv, follow: true, format: csv, columns: {{ t: timestamp, k: int64, v: int64 }} }}, event_time: {{ column: t }} }}
 operators:
   counts: {{ input: a, key: [k], window: {{ tumbling: 5s, time: processing }}, aggregate: {{ n: count() }} }}
+  visits: {{ input: a, key: [k], window: {{ session: 5s, time: processing }}, aggregate: {{ n: count() }} }}
   alerts: {{ input: a, key: [k], plugin: alert, function: alert, config: {{ rules: [{{ name: high, column: v, above: 5, for: 5s }}] }} }}
 sinks:
   counted: {{ input: counts, file: {{ path: counted.jsonl }} }}
+  visited: {{ input: visits, file: {{ path: visited.jsonl }} }}
   alerted: {{ input: alerts, file: {{ path: alerted.jsonl }} }}
   all: {{ input: a, file: {{ path: all.jsonl }} }}
 ",
@@ -112,13 +114,17 @@ fn begin(folder: &Folder) {
 }
 
 /// The rows of all windows, by key; a window may have ended between the two rows.
-fn counted(folder: &Folder) -> Vec<(i64, i64)> {
-    let mut of: Vec<(i64, i64)> = rows(folder, "counted.jsonl")
-        .iter()
-        .map(|row| (row["k"].as_i64().unwrap(), row["n"].as_i64().unwrap()))
-        .collect();
+fn counted(folder: &Folder, name: &str) -> Vec<(i64, i64)> {
+    let mut of: Vec<(i64, i64)> =
+        rows(folder, name).iter().map(|row| (row["k"].as_i64().unwrap(), row["n"].as_i64().unwrap())).collect();
     of.sort_unstable();
     of
+}
+
+/// Whether windows, sessions and alerts of so many keys have come.
+fn has_results(folder: &Folder, keys: usize, alerts: usize) -> bool {
+    let counted = |name: &str| counted(folder, name).len();
+    counted("counted.jsonl") == keys && counted("visited.jsonl") == keys && alerted(folder).len() == alerts
 }
 
 fn alerted(folder: &Folder) -> Vec<i64> {
@@ -135,7 +141,7 @@ fn a_clock_that_was_set_back_an_hour() {
     let before = checkpoints(&folder);
     let begun = Instant::now();
     let running = start(&folder, -3600, &["--resume"]);
-    wait_until("windows and alerts", || counted(&folder).len() == 2 && alerted(&folder).len() == 2);
+    wait_until("windows, sessions and alerts", || has_results(&folder, 2, 2));
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     fs::OpenOptions::new()
         .append(true)
@@ -143,9 +149,12 @@ fn a_clock_that_was_set_back_an_hour() {
         .unwrap()
         .write_all(b"2026-01-01T00:00:02Z,3,1\n")
         .unwrap();
-    wait_until("a further window", || counted(&folder).len() == 3);
+    wait_until("a further window and session", || has_results(&folder, 3, 2));
     stop(running);
-    assert_eq!((counted(&folder), alerted(&folder)), (vec![(1, 1), (2, 1), (3, 1)], vec![1, 2]));
+    for name in ["counted.jsonl", "visited.jsonl"] {
+        assert_eq!(counted(&folder, name), [(1, 1), (2, 1), (3, 1)], "{name}");
+    }
+    assert_eq!(alerted(&folder), [1, 2]);
     assert_eq!(rows(&folder, "all.jsonl").len(), 3);
     let after = checkpoints(&folder);
     let (_, last) = after[after.len() - 1];
@@ -159,13 +168,16 @@ fn a_downtime_of_an_hour() {
     let folder = timed();
     begin(&folder);
     let running = start(&folder, 3600, &["--resume"]);
-    wait_until("windows and alerts", || counted(&folder).len() == 2 && alerted(&folder).len() == 2);
+    wait_until("windows, sessions and alerts", || has_results(&folder, 2, 2));
     stop(running);
     let running = start(&folder, 7200, &["--resume"]);
     running.wait_until_it_handles(Signal::INT);
     sleep(Duration::from_millis(500));
     stop(running);
-    assert_eq!((counted(&folder), alerted(&folder)), (vec![(1, 1), (2, 1)], vec![1, 2]));
+    for name in ["counted.jsonl", "visited.jsonl"] {
+        assert_eq!(counted(&folder, name), [(1, 1), (2, 1)], "{name}");
+    }
+    assert_eq!(alerted(&folder), [1, 2]);
 }
 
 /// The rows of a join are forgotten when their time-to-live has passed, in a downtime too.

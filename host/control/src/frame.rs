@@ -147,8 +147,7 @@ mod tests {
     /// A setting that this program does not know is not ignored: a stop with it would be another stop.
     #[test]
     fn unknown_fields_and_requests_are_refused() {
-        for body in
-            [r#"{"stop":{"drain":true,"wait":false,"within":"1s"}}"#, r#"{"fly":{}}"#, r#"{"status":{"a":1}}"#]
+        for body in [r#"{"stop":{"drain":true,"wait":false,"within":"1s"}}"#, r#"{"fly":{}}"#, r#"{"status":{"a":1}}"#]
         {
             let mut frame = b"FG\x00\x01\x00\x00\x00".to_vec();
             frame.push(body.len() as u8);
