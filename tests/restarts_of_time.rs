@@ -121,7 +121,7 @@ fn counted(folder: &Folder, name: &str) -> Vec<(i64, i64)> {
     of
 }
 
-/// Whether windows, sessions and alerts of so many keys have come.
+/// Whether windows and sessions of `keys` keys have come, and `alerts` alerts.
 fn has_results(folder: &Folder, keys: usize, alerts: usize) -> bool {
     let counted = |name: &str| counted(folder, name).len();
     counted("counted.jsonl") == keys && counted("visited.jsonl") == keys && alerted(folder).len() == alerts
