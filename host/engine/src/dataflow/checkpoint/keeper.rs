@@ -427,8 +427,13 @@ impl Keeper {
         }
         let (attempt, scratch) = (Arc::clone(&self.attempt), self.facts.scratch.clone());
         let compact = move || attempt.compact(&checkpoint, &scratch);
-        // Without a thread now, there is one after a later checkpoint.
-        self.compaction = background::spawn("compaction", compact).ok();
+        match background::spawn("compaction", compact) {
+            Ok(thread) => self.compaction = Some(thread),
+            // It is tried again after a later checkpoint.
+            Err(error) => {
+                self.job.warn("checkpoint", format!("files of checkpoints are not merged: no thread: {error}"))
+            }
+        }
     }
 
     /// Puts merged files in the place of those that they stand for, if the merge is complete. One that has failed is begun again after a

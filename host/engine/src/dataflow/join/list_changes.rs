@@ -54,7 +54,8 @@ impl RowLists {
     pub(super) fn encode_changes(&self, key_row: u32, out: &mut Vec<u8>) {
         out.push(self.saved[key_row as usize].into());
         if self.saved[key_row as usize] {
-            let mut gone = self.changes.get(&key_row).map(|changes| changes.gone.clone()).unwrap_or_default();
+            // A key without changes has lost no row.
+            let mut gone = self.changes.get(&key_row).map_or_else(Vec::new, |changes| changes.gone.clone());
             if self.expired_until.is_some() {
                 // These are not encoded.
                 let is_gone = |row: &u32| !self.is_dead(*row) && !self.is_alive(*row);

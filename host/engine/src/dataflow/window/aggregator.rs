@@ -129,9 +129,10 @@ impl Accumulators {
             Accumulators::Plugin(ours) => {
                 let stored = columns.first().and_then(|column| column.as_binary_opt::<i32>());
                 let stored = stored.ok_or_else(|| Error::internal("stored accumulators of a plugin are not bytes"))?;
-                groups.iter().zip(stored.iter()).for_each(|(group, bytes)| {
-                    ours[*group as usize] = bytes.unwrap_or_default().to_vec();
-                });
+                for (group, bytes) in groups.iter().zip(stored) {
+                    let bytes = bytes.ok_or_else(|| Error::internal("a stored accumulator of a plugin is missing"))?;
+                    ours[*group as usize] = bytes.to_vec();
+                }
                 Ok(())
             }
         }

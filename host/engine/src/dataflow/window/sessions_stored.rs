@@ -98,8 +98,9 @@ impl Sessions {
             false => Columns::of_rows(&rows.sessions, &self.accumulated.fields(), build)?,
         };
         let is_whole = |end: &&(usize, usize)| end.1 <= accumulated.covered;
-        let covered = rows.ends.iter().take_while(is_whole).count().max(1);
-        let (row_count, session_count) = rows.ends.get(covered - 1).copied().unwrap_or_default();
+        // At least one key, if there is any.
+        let covered = rows.ends.iter().take_while(is_whole).count().max(1).min(rows.ends.len());
+        let (row_count, session_count) = covered.checked_sub(1).map_or((0, 0), |last| rows.ends[last]);
         if session_count > accumulated.covered {
             // The sessions of one key are in one part, however large they are.
             accumulated = Columns::new(session_count, build(&rows.sessions[..session_count])?);

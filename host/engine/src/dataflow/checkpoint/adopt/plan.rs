@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use flowgate_checkpoint::{Checkpoint, Slot};
@@ -163,11 +164,13 @@ impl Plan {
             ));
             return;
         }
-        let slots = |of: &Map<String, Value>| -> BTreeMap<String, StateSlot> {
-            let slots = of.get("slots").cloned().map(serde_json::from_value::<Vec<StateSlot>>);
-            slots.and_then(Result::ok).unwrap_or_default().into_iter().map(|slot| (slot.name.clone(), slot)).collect()
-        };
-        self.slots(name, &slots(had), &slots(has), migrates);
+        match (slots_of(had), slots_of(has)) {
+            (Some(had), Some(has)) => self.slots(name, &had, &has, migrates),
+            _ => self.problems.push(format!(
+                "the state slots of `{name}` are described in a way that this Flowgate does not read; `--drop {name}` begins it \
+                 without state"
+            )),
+        }
     }
 
     fn slots(
@@ -220,6 +223,12 @@ impl Plan {
             self.notes.push(format!("`{operator}` has a new state slot `{name}`: it is empty"));
         }
     }
+}
+
+/// Returns the slots of a process function, by name; `None`: they are described in another way.
+fn slots_of(fingerprint: &Map<String, Value>) -> Option<BTreeMap<String, StateSlot>> {
+    let slots = Vec::<StateSlot>::deserialize(fingerprint.get("slots")?).ok()?;
+    Some(slots.into_iter().map(|slot| (slot.name.clone(), slot)).collect())
 }
 
 fn key_of(slot: &Slot) -> (String, String, String) {
@@ -312,6 +321,14 @@ mod tests {
         assert!(problems[0].contains("version 1, which is older"), "{problems:?}");
         assert!(problems[1].contains("was a value and is a map"), "{problems:?}");
         assert_eq!(plan(&savepoint, &[("p", has)], true, &["p"]).problems, Vec::<String>::new());
+    }
+
+    #[test]
+    fn slots_that_cannot_be_read_are_not_given_up() {
+        let mut had = process(vec![]);
+        had["slots"] = json!("of another version");
+        let refused = plan(&savepoint(&[("p", had)]), &[("p", process(vec![slot("a", "value", 1, None)]))], true, &[]);
+        assert!(refused.problems[0].contains("this Flowgate does not read"), "{:?}", refused.problems);
     }
 
     #[test]
