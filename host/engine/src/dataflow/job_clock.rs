@@ -1,4 +1,4 @@
-//! Processing time: the clock of a job, which never goes back.
+//! Processing time: the clock of a job, which does not follow a wall clock that is set back by more than a second.
 //!
 //! It is the wall clock, and ahead of it where the wall clock was set back: while the job ran, or between two runs. Then it goes on from where
 //! it was, at the pace of the wall clock, so that windows and timers of processing time are due after the time for which they were set. A

@@ -84,7 +84,7 @@ pub(crate) fn start_from(
     stores: &Stores,
     beginning: Beginning,
 ) -> Result<Started> {
-    let begun = match &graph.checkpoint {
+    let mut begun = match &graph.checkpoint {
         None if matches!(beginning, Beginning::From(_)) => return Err(StartError::FromWithoutCheckpoints.into()),
         None => None,
         Some(settings) => match begin(&graph, settings, plugins, stores, &beginning)? {
@@ -112,10 +112,9 @@ pub(crate) fn start_from(
     let theirs = Arc::clone(&state);
     let workers =
         timely::execute(config, move |worker| work(worker, &graph, &opened, &theirs)).map_err(StartError::Workers)?;
-    let mut hold = None;
+    let hold = begun.as_mut().and_then(|begun| begun.hold.take());
     let keeper = match (begun, link, facts) {
         (Some(begun), Some(link), Some(facts)) => {
-            hold = begun.hold;
             begun.warnings.into_iter().for_each(|warning| state.warn("checkpoint", warning));
             let keeper = Keeper::new(&state, &link, facts, begun.attempt, received, begun.files);
             let thread = background::spawn("checkpoints", move || keeper.run());

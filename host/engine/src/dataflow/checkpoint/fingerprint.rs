@@ -20,7 +20,8 @@ fn fingerprint(graph: &JobGraph, node: &Node) -> Option<Value> {
         let field = |field: &Field| json!([field.name, field.data_type]);
         columns.iter().filter_map(|column| schema?.fields.get(*column)).map(field).collect()
     };
-    let kept = |input: usize, layouts: &[Layout; 2]| -> Value { fields(input, layouts[input].columns()) };
+    let kept =
+        |[left, right]: &[Layout; 2]| json!({ "left": fields(0, left.columns()), "right": fields(1, right.columns()) });
     Some(match &node.kind {
         NodeKind::Window(window) => json!({
             "kind": "window",
@@ -37,7 +38,7 @@ fn fingerprint(graph: &JobGraph, node: &Node) -> Option<Value> {
             "keys": join.keys.iter().map(|(left, right)| json!([fields(0, &[*left]), fields(1, &[*right])])).collect::<Vec<_>>(),
             "columns": join.columns,
             // Kept rows have these columns.
-            "rows": { "left": kept(0, &join_layouts(join).0), "right": kept(1, &join_layouts(join).0) },
+            "rows": kept(&join_layouts(join).0),
             "function": join.function.as_ref().map(|(of, _)| function(of)),
         }),
         NodeKind::Process(process) => json!({

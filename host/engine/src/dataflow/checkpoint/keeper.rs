@@ -375,7 +375,8 @@ impl Keeper {
         if let Some(checkpoint) = manifest.checkpoint() {
             let savepoints = self.begun.as_mut().map_or_else(Vec::new, |begun| std::mem::take(&mut begun.savepoints));
             if !savepoints.is_empty() {
-                // A job that stops has no other thread at work.
+                // An earlier savepoint is on its way only if the job stops. Who waits for it is told how it goes, and if another attempt has
+                // begun, the next commit says so.
                 let _ = self.finish_saving();
                 let scratch = self.facts.scratch.clone();
                 self.saving = Saving::start(&self.attempt, checkpoint, scratch, &self.link, savepoints);

@@ -86,10 +86,13 @@ pub(super) fn take_times(columns: &mut &[ArrayRef]) -> Result<Vec<i64>> {
 /// Takes the first column, which is one of numbers.
 pub(super) fn take_numbers(columns: &mut &[ArrayRef]) -> Result<Vec<u64>> {
     let numbers = take(columns)?.as_primitive_opt::<UInt64Type>().ok_or_else(lacking)?;
-    Ok(numbers.iter().map(Option::unwrap_or_default).collect())
+    if numbers.null_count() > 0 {
+        return Err(Error::internal("a stored number of a window is missing"));
+    }
+    Ok(numbers.values().to_vec())
 }
 
-/// Takes the first column, which is one of booleans.
+/// Takes the first column, which is one of booleans; those of rows that remove something are null.
 pub(super) fn take_booleans(columns: &mut &[ArrayRef]) -> Result<Vec<bool>> {
     let booleans = take(columns)?.as_boolean_opt().ok_or_else(lacking)?;
     Ok((0..booleans.len()).map(|row| booleans.is_valid(row) && booleans.value(row)).collect())
