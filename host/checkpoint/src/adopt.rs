@@ -31,8 +31,9 @@ pub enum Adoption<'a> {
 }
 
 impl Attempt {
-    /// Takes over the rows of a checkpoint of any store, each byte checked, so that checkpoints of this attempt can name their files. Files
-    /// of this attempt's own store are named where they are; others are copied; what changes is written anew. Returns the files in order.
+    /// Takes over the rows of a checkpoint of any store, so that checkpoints of this attempt can name their files. Files of this attempt's own
+    /// store are named where they are, and checked when they are read; others are copied, each byte checked; what changes is written anew.
+    /// Returns the files in order.
     ///
     /// # Errors
     /// The checkpoint is damaged, a store fails, or the scratch folder has no room. Those of a change of rows.

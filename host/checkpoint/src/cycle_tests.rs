@@ -325,3 +325,22 @@ fn staging_goes_on_when_there_is_room_again() {
     let checkpoint = Checkpoint { key_groups: 8, parallelism: 1, files, ..Checkpoint::default() };
     assert_eq!(read(&store, &checkpoint, &a, (0, 7)).unwrap(), ["0x1@Some(1)", "0y2@Some(1)"]);
 }
+
+/// A record that is damaged is in the way of itself alone.
+#[test]
+fn a_savepoint_is_found_beside_a_damaged_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(Folder::open(folder.path()).unwrap());
+    let (attempt, _) = Attempt::begin(&store, "job", Start::Newest).unwrap();
+    let plain = || Checkpoint { key_groups: 8, ..Checkpoint::default() };
+    let savepoint = Checkpoint { savepoint: Some("mine".into()), ..plain() };
+    let wanted = attempt.commit(savepoint).unwrap();
+    let damaged = attempt.commit(plain()).unwrap().number;
+    fs::write(folder.path().join(format!("manifest-{damaged:020}.json")), "{").unwrap();
+    assert_eq!(find_savepoint(&store, Some("mine")).unwrap().0, wanted);
+    assert_eq!(find_savepoint(&store, None).unwrap().0, wanted);
+    let number = wanted.number.to_string();
+    assert_eq!(find_savepoint(&store, Some(&number)).unwrap().0, wanted);
+    assert_eq!(find_savepoint(&store, Some(&damaged.to_string())).unwrap_err().code, &crate::code::DAMAGED);
+    assert_eq!(find_savepoint(&store, Some("other")).unwrap_err().code, &crate::code::NO_SAVEPOINT);
+}

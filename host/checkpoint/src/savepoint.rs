@@ -3,9 +3,8 @@
 use flowgate_base::error::Result;
 
 use crate::error::CheckpointError;
-use crate::history::check_files;
+use crate::history::{History, check_files};
 use crate::manifest::{Checkpoint, Manifest};
-use crate::name::Name;
 use crate::sequence;
 use crate::store::Store;
 
@@ -35,32 +34,25 @@ pub fn read_manifest(store: &Store, number: u64) -> Result<Option<Manifest>> {
     sequence::read(store, number)?.map(|entry| entry.manifest).transpose()
 }
 
-/// Returns the savepoints of a store, in the order of their numbers, as far as the store lists their names.
+/// Returns the savepoints of a store, in the order of their numbers, as far as the store lists their names. A damaged record is passed over:
+/// what it was is not known, and the savepoints beside it can be used.
 ///
 /// # Errors
-/// A record is damaged, or of another version. The store fails.
+/// The store fails.
 pub fn savepoints(store: &Store) -> Result<Vec<Manifest>> {
-    let names = store.list()?;
-    let mut numbers: Vec<u64> = names
-        .iter()
-        .filter_map(|name| match Name::parse(name) {
-            Some(Name::Manifest { number }) => Some(number),
-            _ => None,
-        })
-        .collect();
-    numbers.sort_unstable();
-    let mut savepoints = Vec::new();
-    for number in numbers {
-        let manifest = read_manifest(store, number)?;
-        savepoints.extend(manifest.filter(|m| m.checkpoint().is_some_and(|checkpoint| checkpoint.savepoint.is_some())));
-    }
+    let history = History::read(store)?;
+    let earlier = history.earlier_savepoints(store)?;
+    let records = history.entries().iter().chain(&earlier).filter_map(|entry| entry.manifest.as_ref().ok());
+    let is_savepoint = |manifest: &&Manifest| manifest.checkpoint().is_some_and(|of| of.savepoint.is_some());
+    let mut savepoints: Vec<Manifest> = records.filter(is_savepoint).cloned().collect();
+    savepoints.sort_unstable_by_key(|manifest| manifest.number);
     Ok(savepoints)
 }
 
 /// Returns the savepoint of a name, or the record of a number, or the newest savepoint.
 ///
 /// # Errors
-/// There is none: the user's; the message lists those that there are. A record is damaged. The store fails.
+/// There is none: the user's; the message lists those that there are. It is damaged. The store fails.
 pub fn find(store: &Store, which: Option<&str>) -> Result<(Manifest, Checkpoint)> {
     let savepoints = savepoints(store)?;
     let name_of = |manifest: &Manifest| manifest.checkpoint().and_then(|checkpoint| checkpoint.savepoint.clone());

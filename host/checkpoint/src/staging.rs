@@ -195,12 +195,14 @@ impl Staging {
 
     fn write_block(&mut self, at: usize, rows: &RecordBatch, groups: (u16, u16)) -> Result<()> {
         let bytes = block::encode(rows)?;
-        if self.file.is_none() {
-            let (scratch, file) = Scratch::create(&self.folder)?;
-            file.write_all_at(&block::HEAD, 0).map_err(|e| scratch.failure(&e))?;
-            self.file = Some((scratch, file));
-        }
-        let Some((scratch, file)) = &self.file else { return Ok(()) };
+        let (scratch, file) = match &mut self.file {
+            Some(open) => open,
+            none => {
+                let (scratch, file) = Scratch::create(&self.folder)?;
+                file.write_all_at(&block::HEAD, 0).map_err(|e| scratch.failure(&e))?;
+                none.insert((scratch, file))
+            }
+        };
         file.write_all_at(&bytes, self.data.bytes).map_err(|e| scratch.failure(&e))?;
         let length = bytes.len() as u64;
         self.data.blocks.push(Block {
