@@ -10,8 +10,8 @@ use arrow_schema::{DataType, Field};
 
 use super::codec;
 use super::error::StateError;
-use super::part::{PART_BYTES, timestamp};
-use super::snapshot::{Change, Extent};
+use super::part::PART_BYTES;
+use super::snapshot::{Change, Extent, entry_field, written_field};
 use super::table::Values;
 use super::ttl::Ttl;
 use super::values::{Columns, Entries};
@@ -216,11 +216,7 @@ impl Values for Lists {
     }
 
     fn fields(&self) -> Vec<Field> {
-        vec![
-            Field::new("entry", DataType::Int64, true),
-            Field::new("value", DataType::Binary, true),
-            Field::new("written", timestamp(), true),
-        ]
+        vec![entry_field(DataType::Int64), Field::new("value", DataType::Binary, true), written_field()]
     }
 
     fn columns(&self, rows: &[u32], rows_max: usize, extent: Extent) -> Result<Columns> {

@@ -11,9 +11,9 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, Field};
 
 use super::codec;
-use super::part::{PART_BYTES, timestamp};
+use super::part::PART_BYTES;
 use super::short::Short;
-use super::snapshot::{Change, Extent};
+use super::snapshot::{Change, Extent, entry_field, written_field};
 use super::table::Values;
 use super::ttl::Ttl;
 use super::values::{Columns, Entries};
@@ -196,11 +196,7 @@ impl Values for Maps {
     }
 
     fn fields(&self) -> Vec<Field> {
-        vec![
-            Field::new("entry", DataType::Binary, true),
-            Field::new("value", DataType::Binary, true),
-            Field::new("written", timestamp(), true),
-        ]
+        vec![entry_field(DataType::Binary), Field::new("value", DataType::Binary, true), written_field()]
     }
 
     fn columns(&self, rows: &[u32], rows_max: usize, extent: Extent) -> Result<Columns> {

@@ -9,7 +9,7 @@ use arrow_array::{
     Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, TimestampMillisecondArray, UInt8Array, UInt16Array,
     UInt32Array, new_null_array,
 };
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::key::Keys;
 use super::snapshot::{Change, Layout, written_field};
@@ -21,7 +21,14 @@ pub(crate) const PART_BYTES: usize = 4 << 20;
 
 /// The type of times in parts.
 pub(crate) fn timestamp() -> DataType {
-    DataType::Timestamp(TimeUnit::Millisecond, None)
+    schema::DataType::Timestamp.arrow()
+}
+
+/// Returns these rows of the columns of a part.
+pub(crate) fn choose(columns: &[ArrayRef], rows: &UInt32Array) -> Result<Vec<ArrayRef>> {
+    let choose = |column| arrow_select::take::take(column, rows, None);
+    let wrong = |e| Error::internal(format!("the rows of a part cannot be chosen: {e}"));
+    columns.iter().map(|column| choose(column).map_err(wrong)).collect()
 }
 
 /// The columns of the parts of one slot.
@@ -172,9 +179,7 @@ impl Shape {
         } else {
             let ours =
                 UInt32Array::from_iter_values((0..part.num_rows()).filter(|row| is_ours(*row)).map(|row| row as u32));
-            let take = |column: &ArrayRef| arrow_select::take::take(column, &ours, None);
-            let wrong = |e| Error::internal(format!("the rows of a part cannot be chosen: {e}"));
-            part.columns()[1..].iter().map(|column| take(column).map_err(wrong)).collect::<Result<Vec<_>>>()?
+            choose(&part.columns()[1..], &ours)?
         };
         let changes = columns[0].as_primitive::<UInt8Type>().values().iter().map(|change| Change::of(*change));
         let changes = changes.collect::<Result<Vec<_>>>()?;

@@ -1,10 +1,10 @@
 //! How parts of a snapshot are restored to a table: in bulk, column by column, within the memory budget.
 
-use arrow_array::{Array, ArrayRef, UInt32Array};
+use arrow_array::{Array, UInt32Array};
 
 use super::index::KeyIndex;
 use super::marks::{LIVE, STORED, USED};
-use super::part::Part;
+use super::part::{Part, choose};
 use super::snapshot::Change;
 use super::table::{Table, Values};
 use flowgate_base::error::{Error, Result};
@@ -77,12 +77,7 @@ impl<V: Values> Table<V> {
             self.values.set_columns(&these, &changes, &part.values)?;
         } else {
             let at = UInt32Array::from(set.to_vec());
-            let take = |column: &ArrayRef| {
-                arrow_select::take::take(column, &at, None)
-                    .map_err(|e| Error::internal(format!("the rows of a part cannot be chosen: {e}")))
-            };
-            let columns = part.values.iter().map(take).collect::<Result<Vec<_>>>()?;
-            self.values.set_columns(&these, &changes, &columns)?;
+            self.values.set_columns(&these, &changes, &choose(&part.values, &at)?)?;
         }
         let (Some(written), Some(clock)) = (&part.written, &mut self.clock) else { return Ok(()) };
         // If the clock of the snapshot was ahead of this one, this one advances to it.

@@ -21,13 +21,29 @@
 use std::ops::Range;
 
 use arrow_array::RecordBatch;
-use arrow_schema::Field;
+use arrow_schema::{DataType, Field};
 
 use flowgate_base::error::{Error, Result};
 
 /// Returns the field of the column `written`.
 pub fn written_field() -> Field {
     Field::new("written", crate::part::timestamp(), true)
+}
+
+/// Returns the field of the column that tells the entries of a key apart.
+pub fn entry_field(data_type: DataType) -> Field {
+    Field::new("entry", data_type, true)
+}
+
+/// Returns the field of a value that an operator keeps for its own sake, such as whether a window has fired. Its name begins with
+/// `mark.`, so that it differs from those of the job.
+pub fn mark_field(name: &str, data_type: DataType) -> Field {
+    Field::new(format!("mark.{name}"), data_type, true)
+}
+
+/// As [`mark_field`], of a time.
+pub fn time_mark_field(name: &str) -> Field {
+    mark_field(name, crate::part::timestamp())
 }
 
 /// What a row of a part says.

@@ -55,6 +55,12 @@ impl Column {
     }
 }
 
+/// Returns these rows of each column. `what` they are, for messages.
+pub(crate) fn take(columns: &[ArrayRef], rows: &UInt32Array, what: &'static str) -> Result<Vec<ArrayRef>> {
+    let take = |column| arrow_select::take::take(column, rows, None);
+    columns.iter().map(|column| Ok(take(column).map_err(|e| RunError::column_full(what, &e))?)).collect()
+}
+
 /// The origin of the rows of a batch, for messages.
 #[derive(Debug, Clone)]
 struct OriginView {

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use arrow_array::{Array, ArrayRef, TimestampMillisecondArray, UInt32Array};
+use arrow_array::{Array, ArrayRef, TimestampMillisecondArray};
 
 use super::kept::{Kept, NewRows};
 use super::layout::Layout;
@@ -13,7 +13,7 @@ use super::probe::{Bound, Found, Probe};
 #[cfg(test)]
 use super::row_mark::RowMark;
 use super::side::{Added, JoinState, Joined, LEFT, NONE, RIGHT, ROWS_AT_ONCE, emits_unmatched};
-use crate::dataflow::batch::Batch;
+use crate::dataflow::batch::{Batch, take};
 use crate::dataflow::checkpoint::state::{StateVisitor, Watermark};
 use crate::dataflow::watermark::END_OF_TIME;
 use crate::dataflow::window::shape::TIME_LIMIT_MS;
@@ -142,7 +142,7 @@ impl Continuous {
         if stay.is_empty() {
             return Ok(());
         }
-        let columns = take(&columns, &stay)?;
+        let columns = take(&columns, &stay.clone().into(), "rows that a join reads")?;
         let keys = self.kept[side].layout().keys(&columns, stay.len())?;
         let times: Option<Vec<i64>> = times.map(|times| stay.iter().map(|row| times[*row as usize]).collect());
         let matched: Vec<bool> = stay.iter().map(|row| matched[*row as usize]).collect();
@@ -263,7 +263,7 @@ impl JoinState for Continuous {
             if emits_unmatched(self.join, side) {
                 self.alone(side, &columns, own.as_deref(), without);
             }
-            columns = take(&columns, &with)?;
+            columns = take(&columns, &with.clone().into(), "rows that a join reads")?;
             keys = self.kept[side].layout().keys(&columns, with.len())?;
             own = own.map(|times| with.iter().map(|row| times[*row as usize]).collect());
         }
@@ -343,13 +343,4 @@ impl JoinState for Continuous {
 
 fn timestamps(times: impl Iterator<Item = i64>) -> ArrayRef {
     std::sync::Arc::new(TimestampMillisecondArray::from_iter_values(times))
-}
-
-fn take(columns: &[ArrayRef], rows: &[u32]) -> Result<Vec<ArrayRef>> {
-    let rows = UInt32Array::from(rows.to_vec());
-    let take = |column| arrow_select::take::take(column, &rows, None);
-    columns
-        .iter()
-        .map(|column| take(column).map_err(|e| Error::internal(format!("cannot gather a column: {e}"))))
-        .collect()
 }

@@ -13,6 +13,7 @@ use arrow_schema::Field as ArrowField;
 use super::list_changes::{Changes, FRESH, NOTED};
 use super::row_mark::{DEAD, MATCHED, RowMark};
 use super::side::NONE;
+use crate::dataflow::batch::take;
 use crate::error::RunError;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Field;
@@ -24,6 +25,8 @@ use flowgate_state::values::{Columns, DueReason, Values};
 
 /// Small chunks are merged up to this number of rows.
 pub(crate) const CHUNK_ROWS: usize = 8_192;
+/// What the rows are, for messages.
+pub(super) const KEPT: &str = "rows that a join keeps";
 /// Forgotten rows beyond the number of kept rows, before the rows are compacted.
 const SLACK_ROWS: usize = 32_768;
 
@@ -245,8 +248,7 @@ impl RowLists {
         if first == last {
             let chunk = &self.chunks[first];
             let rows = UInt32Array::from_iter_values(rows.iter().map(|row| row - chunk.first));
-            let take = |column: &ArrayRef| arrow_select::take::take(column, &rows, None).map_err(cannot_gather);
-            return chunk.columns.iter().map(take).collect();
+            return take(&chunk.columns, &rows, KEPT);
         }
         // Only chunks that have one of the rows are used.
         let mut place = vec![NONE; last - first + 1];
@@ -445,6 +447,6 @@ impl Values for RowLists {
     }
 }
 
-pub(super) fn cannot_gather(error: arrow_schema::ArrowError) -> Error {
-    RunError::column_full("rows that a join keeps", &error).into()
+fn cannot_gather(error: arrow_schema::ArrowError) -> Error {
+    RunError::column_full(KEPT, &error).into()
 }

@@ -9,14 +9,15 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMillisecondType};
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, TimestampMillisecondArray, UInt32Array, new_null_array};
-use arrow_schema::{DataType as ArrowType, Field, TimeUnit};
+use arrow_schema::{DataType as ArrowType, Field};
 
-use super::lists::{RowLists, cannot_gather};
+use super::lists::{KEPT, RowLists};
 use super::piece_track::ROW;
 use super::row_mark::{MATCHED, NO_TIME, RowMark};
 use super::side::NONE;
+use crate::dataflow::batch::take;
 use flowgate_base::error::{Error, Result};
-use flowgate_state::snapshot::{Change, Extent};
+use flowgate_state::snapshot::{Change, Extent, entry_field, mark_field, time_mark_field};
 use flowgate_state::table::Values;
 use flowgate_state::values::{Columns, Entries};
 
@@ -30,22 +31,17 @@ fn wrong() -> Error {
     Error::internal("stored rows of a join have other columns")
 }
 
-fn take(columns: &[ArrayRef], at: &UInt32Array) -> Result<Vec<ArrayRef>> {
-    columns.iter().map(|column| arrow_select::take::take(column, at, None).map_err(cannot_gather)).collect()
-}
-
 impl RowLists {
     /// As [`Values::fields`].
     pub(super) fn stored_fields(&self) -> Vec<Field> {
-        let time = || ArrowType::Timestamp(TimeUnit::Millisecond, None);
-        let mut fields = vec![Field::new("entry", ArrowType::Int64, true)];
+        let mut fields = vec![entry_field(ArrowType::Int64)];
         let of_row = |field: &flowgate_base::schema::Field| {
             Field::new(format!("{ROW}{}", field.name), field.data_type.arrow(), true)
         };
         fields.extend(self.fields.iter().map(of_row));
-        fields.push(Field::new("mark.event_time", time(), true));
-        fields.push(Field::new("mark.arrived", time(), true));
-        fields.push(Field::new("mark.has_matched", ArrowType::Boolean, true));
+        fields.push(time_mark_field("event_time"));
+        fields.push(time_mark_field("arrived"));
+        fields.push(mark_field("has_matched", ArrowType::Boolean));
         fields
     }
 
@@ -95,7 +91,7 @@ impl RowLists {
         values.push(Arc::new(times.collect::<TimestampMillisecondArray>()));
         values.push(Arc::new(TimestampMillisecondArray::from_iter_values(marks().map(|mark| mark.arrived))));
         values.push(Arc::new(marks().map(|mark| Some(mark.is_matched())).collect::<BooleanArray>()));
-        columns.extend(take(&values, &UInt32Array::from(places))?);
+        columns.extend(take(&values, &UInt32Array::from(places), KEPT)?);
         Ok(Columns { covered, columns, entries: Some(entries) })
     }
 
@@ -155,7 +151,7 @@ impl RowLists {
             RowMark::new(*key_row, time, arrived.value(i), flags).numbered(*number)
         };
         let at = UInt32Array::from_iter_values(new.iter().map(|(_, _, i)| *i));
-        self.append_kept(new.iter().map(mark), take(values, &at)?)?;
+        self.append_kept(new.iter().map(mark), take(values, &at, KEPT)?)?;
         for key_row in disordered {
             let mut rows: Vec<u32> = self.list(key_row).filter(|row| !self.is_dead(*row)).collect();
             rows.sort_unstable_by_key(|row| self.mark(*row).number());

@@ -19,7 +19,7 @@ use crate::dataflow::batch::Batch;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Field;
 use flowgate_state::key::{KeyGroups, Keys};
-use flowgate_state::snapshot::{Change, Extent, Layout, SlotState};
+use flowgate_state::snapshot::{Change, Extent, Layout, SlotState, entry_field};
 
 /// The prefix of the columns of a row: names of columns have no dot, so that they differ from all others.
 pub(super) const ROW: &str = "row.";
@@ -167,7 +167,7 @@ impl SlotState for SideState<'_> {
             ArrowField::new("pane", ArrowType::Int64, false),
         ];
         fields.extend(track.key.iter().map(|field| ArrowField::new(&field.name, field.data_type.arrow(), true)));
-        fields.push(ArrowField::new("entry", ArrowType::Int64, true));
+        fields.push(entry_field(ArrowType::Int64));
         let of_row = |field: &Field| ArrowField::new(format!("{ROW}{}", field.name), field.data_type.arrow(), true);
         fields.extend(track.fields.iter().map(of_row));
         fields

@@ -24,7 +24,7 @@ use flowgate_base::error::{Error, Result};
 use flowgate_base::time::EventTime;
 use flowgate_connect::limits::BATCH_ROWS_DEFAULT;
 use flowgate_state::bytes::{at_end, take_array, take_int};
-use flowgate_state::snapshot::{Change, Extent};
+use flowgate_state::snapshot::{Change, Extent, mark_field, time_mark_field};
 use flowgate_state::store::{SlotKind, StateStore};
 use flowgate_state::table::{Table, Values};
 use flowgate_state::tables::Prototype;
@@ -129,8 +129,8 @@ impl Values for Rings {
     fn fields(&self) -> Vec<Field> {
         let mut fields: Vec<Field> =
             stored::fields(&self.names, &self.aggregates).into_iter().map(stored::list_field).collect();
-        fields.extend([stored::mark(PANES_FULL, DataType::UInt64), stored::mark(SINCE, DataType::UInt64)]);
-        fields.push(stored::time_mark(LATEST));
+        fields.extend([mark_field(PANES_FULL, DataType::UInt64), mark_field(SINCE, DataType::UInt64)]);
+        fields.push(time_mark_field(LATEST));
         fields
     }
 

@@ -16,7 +16,7 @@ use crate::job::graph::Trigger;
 use flowgate_base::error::{Error, Result};
 use flowgate_state::bytes::{at_end, take_array, take_int};
 use flowgate_state::key::Keys;
-use flowgate_state::snapshot::{Change, Extent};
+use flowgate_state::snapshot::{Change, Extent, mark_field, time_mark_field};
 use flowgate_state::table::{DueReason, Table, Values};
 use flowgate_state::tables::Prototype;
 use flowgate_state::values::Columns;
@@ -296,9 +296,9 @@ impl Values for Accumulated {
 
     fn fields(&self) -> Vec<Field> {
         let mut fields = stored::fields(&self.names, &self.aggregates);
-        fields.extend(self.notes_latest.then(|| stored::time_mark(LATEST)));
-        fields.extend(self.counts.then(|| stored::mark(SINCE, DataType::UInt64)));
-        fields.extend(self.notes_changes.then(|| stored::mark(CHANGED, DataType::Boolean)));
+        fields.extend(self.notes_latest.then(|| time_mark_field(LATEST)));
+        fields.extend(self.counts.then(|| mark_field(SINCE, DataType::UInt64)));
+        fields.extend(self.notes_changes.then(|| mark_field(CHANGED, DataType::Boolean)));
         fields
     }
 

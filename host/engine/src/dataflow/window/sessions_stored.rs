@@ -13,13 +13,17 @@ use arrow_schema::{DataType, Field};
 
 use super::sessions::Sessions;
 use super::stored;
+use crate::dataflow::batch::take;
 use flowgate_base::error::{Error, Result};
-use flowgate_state::snapshot::{Change, Extent};
+use flowgate_state::snapshot::{Change, Extent, entry_field, mark_field, time_mark_field};
 use flowgate_state::table::Values;
 use flowgate_state::values::{Columns, Entries};
 
 /// The number of columns in front of those of the accumulators: the name, the start, the end, and two marks.
 const OWN: usize = 5;
+
+/// What the rows are, for messages.
+const SESSIONS: &str = "sessions";
 
 /// Rows of columns that are being built.
 #[derive(Default)]
@@ -44,21 +48,15 @@ impl Building {
     }
 }
 
-fn take(columns: &[ArrayRef], at: &UInt32Array) -> Result<Vec<ArrayRef>> {
-    let take = |column: &ArrayRef| arrow_select::take::take(column, at, None);
-    let wrong = |e| Error::internal(format!("the columns of sessions cannot be chosen: {e}"));
-    columns.iter().map(|column| take(column).map_err(wrong)).collect()
-}
-
 impl Sessions {
     /// As [`Values::fields`].
     pub(super) fn stored_fields(&self) -> Vec<Field> {
         let mut fields = vec![
-            Field::new("entry", DataType::Int64, true),
-            stored::time_mark("start"),
-            stored::time_mark("end"),
-            stored::mark("has_fired", DataType::Boolean),
-            stored::mark("has_emitted", DataType::Boolean),
+            entry_field(DataType::Int64),
+            time_mark_field("start"),
+            time_mark_field("end"),
+            mark_field("has_fired", DataType::Boolean),
+            mark_field("has_emitted", DataType::Boolean),
         ];
         fields.extend(self.accumulated.fields());
         fields
@@ -119,8 +117,8 @@ impl Sessions {
             Arc::new(all.map(|session| Some(session.emitted)).collect::<BooleanArray>()),
         ];
         let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(names))];
-        columns.extend(take(&marks, &at)?);
-        columns.extend(take(&accumulated.columns, &at)?);
+        columns.extend(take(&marks, &at, SESSIONS)?);
+        columns.extend(take(&accumulated.columns, &at, SESSIONS)?);
         Ok(Columns { covered, columns, entries: Some(entries) })
     }
 
@@ -155,6 +153,7 @@ impl Sessions {
             }
         }
         let numbers: Vec<u32> = last.keys().copied().collect();
-        self.accumulated.restore(&numbers, &take(accumulated, &last.into_values().collect::<Vec<_>>().into())?)
+        let at = UInt32Array::from_iter_values(last.into_values());
+        self.accumulated.restore(&numbers, &take(accumulated, &at, SESSIONS)?)
     }
 }

@@ -3,8 +3,8 @@
 //! The columns of an aggregate are named `<aggregate>.<field>`, or `<aggregate>` if it has one. An aggregate whose accumulators have no
 //! columnar form (sketches, sets, those of plugins) has one column of bytes in its own encoding.
 //!
-//! What is not of an aggregate has a name with the prefix [`MARK`]. Names of aggregates have no dot, and their fields other names, so
-//! that these differ from all others.
+//! What is not of an aggregate is a [`mark_field`](flowgate_state::snapshot::mark_field). Names of aggregates have no dot, and their
+//! fields other names, so that these differ from all others.
 
 use std::sync::Arc;
 
@@ -12,30 +12,17 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{TimestampMillisecondType, UInt64Type};
 use arrow_array::{Array, ArrayRef, ListArray, TimestampMillisecondArray};
 use arrow_buffer::OffsetBuffer;
-use arrow_schema::{DataType, Field, TimeUnit};
+use arrow_schema::{DataType, Field};
 
 use super::aggregator::Accumulators;
 use super::pane::NEVER;
 use flowgate_base::error::{Error, Result};
-
-/// The prefix of the columns that are not of an aggregate.
-pub(super) const MARK: &str = "mark.";
 
 /// The column of the time of the latest row.
 pub(super) const LATEST: &str = "latest_row";
 
 /// The column of the rows since the last result.
 pub(super) const SINCE: &str = "rows_since_result";
-
-/// Returns the field of a mark.
-pub(super) fn mark(name: &str, data_type: DataType) -> Field {
-    Field::new(format!("{MARK}{name}"), data_type, true)
-}
-
-/// Returns the field of a mark that is a time.
-pub(super) fn time_mark(name: &str) -> Field {
-    mark(name, DataType::Timestamp(TimeUnit::Millisecond, None))
-}
 
 /// Returns the fields of aggregates of these names.
 pub(super) fn fields(names: &[String], aggregates: &[Accumulators]) -> Vec<Field> {
