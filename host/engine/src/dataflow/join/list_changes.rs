@@ -28,6 +28,7 @@ impl RowLists {
     /// As [`Values::note_saved`](flowgate_state::values::Values::note_saved).
     pub(super) fn note_saved_key(&mut self, key_row: u32) {
         self.saved[key_row as usize] = true;
+        self.ever_saved = true;
         self.forget_changes(key_row);
     }
 
@@ -41,6 +42,7 @@ impl RowLists {
     /// Takes over the changes of other lists, whose rows `kept` are ours, in order.
     pub(super) fn take_changes(&mut self, other: &mut RowLists, kept: &[u32]) {
         self.saved = std::mem::take(&mut other.saved);
+        self.ever_saved = other.ever_saved;
         self.changes = std::mem::take(&mut other.changes);
         self.noted = 0;
         for changes in self.changes.values_mut() {
@@ -71,6 +73,7 @@ impl RowLists {
     pub(super) fn decode_changes(&mut self, key_row: u32, bytes: &mut &[u8]) -> Result<()> {
         let is_saved = take_array(bytes)? != [0];
         self.saved[key_row as usize] = is_saved;
+        self.ever_saved |= is_saved;
         let count = if is_saved { take_count(bytes)? } else { 0 };
         for _ in 0..count {
             let number = u64::from_le_bytes(take_array(bytes)?);

@@ -68,6 +68,8 @@ pub(crate) struct RowLists {
     pub(super) next_number: u64,
     /// By `key_row`: whether a snapshot has the key. Then `changes` has what has changed since.
     pub(super) saved: Vec<bool>,
+    /// Whether that was so of any key. In a job without checkpoints it never is.
+    pub(super) ever_saved: bool,
     pub(super) changes: HashMap<u32, Changes>,
     /// The number of rows in `changes`.
     pub(super) noted: usize,
@@ -171,7 +173,9 @@ impl RowLists {
     ) -> Result<()> {
         let first = self.end();
         self.append_kept(marks, columns)?;
-        (first..self.end()).for_each(|row| self.note(row, FRESH));
+        if self.ever_saved {
+            (first..self.end()).for_each(|row| self.note(row, FRESH));
+        }
         Ok(())
     }
 
