@@ -142,9 +142,8 @@ impl Saving {
     ///
     /// # Errors
     /// The savepoint cannot be written, or the job ended before.
-    pub fn wait(mut self) -> Result<Saved, AskError> {
-        self.connection.set_read_timeout(None).map_err(AskError::Unreachable)?;
-        match frame::read(&mut self.connection, RESPONSE_BYTES_MAX).map_err(failed)? {
+    pub fn wait(self) -> Result<Saved, AskError> {
+        match later(self.connection)? {
             Response::Saved(saved) => Ok(saved),
             other => Err(unexpected(other)),
         }
@@ -156,9 +155,8 @@ impl Stopped {
     ///
     /// # Errors
     /// The job ended without saying how, as by a second signal.
-    pub fn wait(mut self) -> Result<Ended, AskError> {
-        self.connection.set_read_timeout(None).map_err(AskError::Unreachable)?;
-        match frame::read(&mut self.connection, RESPONSE_BYTES_MAX).map_err(failed)? {
+    pub fn wait(self) -> Result<Ended, AskError> {
+        match later(self.connection)? {
             Response::Ended(ended) => Ok(ended),
             other => Err(unexpected(other)),
         }
@@ -179,6 +177,12 @@ fn ask(job: &Found, request: &Request) -> Result<(Response, UnixStream), AskErro
         (_, Ok(response)) => Ok((response, connection)),
         (Err(error), Err(_)) | (Ok(()), Err(error)) => Err(failed(error)),
     }
+}
+
+/// Waits for a second response, however long it takes.
+fn later(mut connection: UnixStream) -> Result<Response, AskError> {
+    connection.set_read_timeout(None).map_err(AskError::Unreachable)?;
+    frame::read(&mut connection, RESPONSE_BYTES_MAX).map_err(failed)
 }
 
 fn failed(error: FrameError) -> AskError {

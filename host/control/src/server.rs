@@ -192,8 +192,7 @@ fn serve(job: &Served, client: UnixStream) {
         }
         Ok(Request::Stop { drain, wait, savepoint }) => return stop(job, client, drain, wait, savepoint.as_deref()),
         Ok(Request::Savepoint { name }) => return save(job, &client, &name),
-        Ok(request) => catch_unwind(AssertUnwindSafe(|| answer(job, request)))
-            .unwrap_or_else(|_| refused(Reason::Internal, "a mistake in Flowgate; please report it".into())),
+        Ok(request) => catch_unwind(AssertUnwindSafe(|| answer(job, request))).unwrap_or_else(|_| mistake()),
         // A look at whether somebody is here.
         Err(FrameError::Closed | FrameError::Io(_)) => return,
         Err(error) => refused(Reason::NotUnderstood, error.to_string()),
@@ -224,7 +223,7 @@ fn save(job: &Served, client: &UnixStream, name: &str) {
     let saving = match catch_unwind(AssertUnwindSafe(|| job.subject.savepoint(name, false))) {
         Ok(Ok(saving)) => saving,
         Ok(Err(message)) => return send(client, &refused(Reason::NoSavepoint, message)),
-        Err(_) => return send(client, &refused(Reason::Internal, "a mistake in Flowgate; please report it".into())),
+        Err(_) => return send(client, &mistake()),
     };
     send(client, &Response::Saving { address: saving.address });
     send(
@@ -254,7 +253,7 @@ fn stop(job: &Served, client: UnixStream, drain: bool, wait: bool, savepoint: Op
     };
     let response = match catch_unwind(AssertUnwindSafe(request)) {
         Ok(response) => response,
-        Err(_) => refused(Reason::Internal, "a mistake in Flowgate; please report it".into()),
+        Err(_) => mistake(),
     };
     tell(&client, &frame::encode(&response, RESPONSE_BYTES_MAX).unwrap_or_default());
     let Waiting { clients, ended } = &mut *waiting;
@@ -279,6 +278,11 @@ impl Waiting {
 fn has_gone(mut client: &UnixStream) -> bool {
     let read = client.set_nonblocking(true).and_then(|()| client.read(&mut [0]));
     !read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
+/// The answer where the job's own code panics.
+fn mistake() -> Response {
+    refused(Reason::Internal, "a mistake in Flowgate; please report it".into())
 }
 
 fn refused(reason: Reason, message: String) -> Response {
