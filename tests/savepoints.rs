@@ -139,7 +139,10 @@ fn what_does_not_fit_is_reported_before_anything_starts() {
     let folder = Folder::with_job(JOB);
     let running = start(&folder, &["job.yaml"]);
     sleep(Duration::from_millis(300));
-    ask(&folder, &["job", "stop", "counted", "--savepoint=half"]).expect(0);
+    ask(&folder, &["job", "stop", "counted", "--savepoint=half", "--no-wait"])
+        .expect(0)
+        .printing("is stopping with the savepoint ")
+        .printing("store#half\n");
     running.wait().expect(0);
     let store = || fs::read_dir(folder.join("store")).unwrap().count();
     let before = store();

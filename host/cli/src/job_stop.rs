@@ -46,7 +46,11 @@ pub(super) fn run(args: &StopArgs) -> Result<()> {
         terminal::message("note: the job was being stopped already, without `--drain`: open windows emit nothing\n");
     }
     if args.no_wait {
-        let how = if stopped.drains { ", and open windows emit their results" } else { "" };
+        let how = match saved {
+            Some(address) => format!(" with the savepoint {address}"),
+            None if stopped.drains => ", and open windows emit their results".into(),
+            None => String::new(),
+        };
         return terminal::print(&format!("{} (process {}) is stopping{how}\n", job.name, job.pid));
     }
     let ended = match stopped.wait() {
