@@ -4,7 +4,6 @@ use clap::Args;
 
 use super::args::JobArgs;
 use super::checkpoint_store::stores;
-use super::error::CommandError;
 use super::job_file::{checked_graph, plugins};
 use super::log_level::LogLevelArg;
 use super::savepoint::{self, FromArgs};
@@ -35,14 +34,12 @@ pub(crate) struct CheckArgs {
 pub(super) fn run(args: &CheckArgs) -> Result<()> {
     let mut plugins = plugins(LogLevelArg::default())?;
     let graph = checked_graph(&args.job, &mut plugins)?;
-    let mut text = picture::edges(&graph);
-    if let Some(from) = args.from.savepoint() {
-        let prospect = submit::prospect(&graph, &mut plugins, &stores(), &from, true)?;
-        text += &savepoint::text(&prospect);
-        if !prospect.problems.is_empty() {
-            terminal::print(&text)?;
-            return Err(CommandError::Savepoint(prospect.problems.join("\n")).into());
-        }
+    let try_savepoint = |from| submit::prospect(&graph, &mut plugins, &stores(), &from, true);
+    let prospect = args.from.savepoint().map(try_savepoint).transpose()?;
+    terminal::print(&picture::edges(&graph))?;
+    if let Some(prospect) = prospect {
+        terminal::print(&savepoint::text(&prospect))?;
+        prospect.check()?;
     }
-    terminal::print(&format!("{text}ok\n"))
+    terminal::print("ok\n")
 }

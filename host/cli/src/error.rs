@@ -31,9 +31,6 @@ pub(crate) enum CommandError {
     /// Checkpoints are damaged; what is, was printed.
     #[error("{0}")]
     Damaged(String),
-    /// The job cannot start from a savepoint. All problems, a line each.
-    #[error("the job cannot start from the savepoint:\n{0}")]
-    Savepoint(String),
     /// A checkpoint was deleted while it was read.
     #[error("{0}")]
     Lost(String),
@@ -50,7 +47,6 @@ impl Coded for CommandError {
             CommandError::Unanswered(_) => &code::UNANSWERED,
             CommandError::EndUnknown(_) => &code::END_UNKNOWN,
             CommandError::Damaged(_) => &flowgate_checkpoint::code::DAMAGED,
-            CommandError::Savepoint(_) => &flowgate::code::OTHER_SAVEPOINT,
             CommandError::Lost(_) => &code::LOST,
         }
     }

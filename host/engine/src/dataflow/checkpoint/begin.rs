@@ -59,19 +59,17 @@ pub(crate) fn begin(
     stores: &Stores,
     beginning: &Beginning,
 ) -> Result<Found> {
-    if let Beginning::From(from) = beginning {
-        return Ok(Found::Runs(Box::new(begin_from(graph, settings, plugins, stores, from)?)));
-    }
+    let start = match beginning {
+        Beginning::From(from) => return Ok(Found::Runs(Box::new(begin_from(graph, settings, plugins, stores, from)?))),
+        Beginning::Resume => Start::Newest,
+        Beginning::New | Beginning::Fresh => Start::Fresh,
+    };
     let store = stores.open(&settings.store)?;
     let history = History::read(&store)?;
     history.check_job(&graph.name)?;
     if *beginning == Beginning::New && history.has_checkpoints() {
         return Err(StartError::HasCheckpoints { job: graph.name.clone(), store: settings.store.clone() }.into());
     }
-    let start = match beginning {
-        Beginning::Resume => Start::Newest,
-        Beginning::New | Beginning::Fresh | Beginning::From(_) => Start::Fresh,
-    };
     if start == Start::Newest {
         // Before the attempt takes a number: a job that has ended leaves its store as it is.
         let newest = history.newest_complete(&store)?;

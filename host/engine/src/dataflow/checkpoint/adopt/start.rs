@@ -17,7 +17,7 @@ use crate::job::graph::{CheckpointSettings, JobGraph, Node, NodeKind};
 use flowgate_base::error::{Error, Result};
 use flowgate_checkpoint::store::{Store, Stores};
 use flowgate_checkpoint::{
-    Adoption, Attempt, Checkpoint, History, Manifest, OperatorRecord, Reader, Slot, Start, Stats, find_savepoint,
+    Adoption, Attempt, Checkpoint, History, Manifest, Reader, Slot, Start, Stats, find_savepoint,
 };
 use flowgate_wall::{Function, Plugins};
 
@@ -41,6 +41,19 @@ pub struct Prospect {
     pub notes: Vec<String>,
     /// Why the job does not start from it, a sentence each.
     pub problems: Vec<String>,
+}
+
+impl Prospect {
+    /// Checks that the job starts from the savepoint.
+    ///
+    /// # Errors
+    /// It does not: the user's.
+    pub fn check(&self) -> Result<()> {
+        match self.problems.is_empty() {
+            true => Ok(()),
+            false => Err(StartError::OtherSavepoint(self.problems.join("\n")).into()),
+        }
+    }
 }
 
 /// A savepoint that was found.
@@ -183,9 +196,7 @@ pub(in crate::dataflow::checkpoint) fn begin_from(
         // Before the attempt takes a number: after it, earlier checkpoints of the store do not count any more.
         try_changes(&found, &functions, &plan, &mut prospect)?;
     }
-    if !prospect.problems.is_empty() {
-        return Err(StartError::OtherSavepoint(prospect.problems.join("\n")).into());
-    }
+    prospect.check()?;
     let store = stores.open(&settings.store)?;
     History::read(&store)?.check_job(&graph.name)?;
     let hold = store.hold()?;
@@ -219,22 +230,13 @@ pub(in crate::dataflow::checkpoint) fn begin_from(
 /// The savepoint as a checkpoint of the job, without its files.
 fn adopted(savepoint: &Checkpoint, graph: &JobGraph, plan: &Plan) -> Checkpoint {
     let fingerprints = fingerprints(graph);
-    let operators = savepoint.operators.iter().filter(|record| !plan.drops(&record.name));
-    let operators = operators.map(|record| OperatorRecord {
-        fingerprint: fingerprints.get(&record.name).cloned().unwrap_or(Value::Null),
-        ..record.clone()
-    });
-    let kept = |name: &String| !plan.drops(name);
-    Checkpoint {
-        tick: savepoint.tick,
-        key_groups: savepoint.key_groups,
-        parallelism: savepoint.parallelism,
-        savepoint: None,
-        ended: false,
-        operators: operators.collect(),
-        sources: savepoint.sources.iter().filter(|(name, _)| kept(name)).map(|(k, v)| (k.clone(), v.clone())).collect(),
-        sinks: savepoint.sinks.iter().filter(|(name, _)| kept(name)).map(|(k, v)| (k.clone(), v.clone())).collect(),
-        files: Vec::new(),
-        stats: Stats::default(),
+    let mut adopted =
+        Checkpoint { savepoint: None, ended: false, files: Vec::new(), stats: Stats::default(), ..savepoint.clone() };
+    adopted.operators.retain(|record| !plan.drops(&record.name));
+    for record in &mut adopted.operators {
+        record.fingerprint = fingerprints.get(&record.name).cloned().unwrap_or(Value::Null);
     }
+    adopted.sources.retain(|name, _| !plan.drops(name));
+    adopted.sinks.retain(|name, _| !plan.drops(name));
+    adopted
 }
