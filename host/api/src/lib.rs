@@ -1,0 +1,1 @@
+//! What the node's API takes and returns, as plain data.

@@ -1,0 +1,1 @@
+//! Limits of child processes: system calls, files, memory, processor time.

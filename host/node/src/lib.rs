@@ -1,0 +1,1 @@
+//! The node: catalog, supervisor, HTTP API.
