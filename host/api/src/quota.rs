@@ -1,0 +1,146 @@
+//! What a tenant may take: every quota in one table, with its unit, its default, the reason, and what happens at the limit.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A quota, for those who read about it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct About {
+    /// Its name.
+    pub name: &'static str,
+    /// What is counted.
+    pub what: &'static str,
+    /// Its unit.
+    pub unit: &'static str,
+    /// Its default.
+    pub default: f64,
+    /// Why that is the default.
+    pub reason: &'static str,
+    /// What happens at the limit.
+    pub at_limit: &'static str,
+}
+
+macro_rules! quotas {
+    ($($name:ident: $kind:ty = $default:expr, $unit:literal, $what:literal, $reason:literal, $at_limit:literal;)*) => {
+        /// What a tenant may take.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct Quotas {
+            $(#[doc = $what] pub $name: $kind,)*
+        }
+
+        impl Default for Quotas {
+            fn default() -> Self {
+                Quotas { $($name: $default,)* }
+            }
+        }
+
+        /// All quotas, in the order of [`Quotas`].
+        pub const TABLE: &[About] = &[$(About {
+            name: stringify!($name),
+            what: $what,
+            unit: $unit,
+            default: $default as f64,
+            reason: $reason,
+            at_limit: $at_limit,
+        },)*];
+
+        impl Quotas {
+            /// Sets a quota by its name.
+            ///
+            /// # Errors
+            /// There is none of that name, or it has no such value.
+            pub fn set(&mut self, name: &str, value: f64) -> Result<(), String> {
+                if !value.is_finite() || value < 0.0 {
+                    return Err(format!("a quota is a number from 0 on, and {value} is none"));
+                }
+                match name {
+                    $(stringify!($name) => self.$name = value as $kind,)*
+                    _ => return Err(format!("there is no quota `{name}`")),
+                }
+                Ok(())
+            }
+
+            /// Returns the values, in the order of [`TABLE`].
+            pub fn values(&self) -> Vec<f64> {
+                vec![$(self.$name as f64,)*]
+            }
+        }
+    };
+}
+
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+quotas! {
+    jobs: u64 = 20, "jobs", "Jobs that run or restart at once.",
+        "each is a process of about 10 MB", "a submission or a start is refused";
+    jobs_stored: u64 = 200, "jobs", "Jobs in the catalog, whether they run or not.",
+        "each has a folder and a history", "a submission is refused";
+    parallelism: u64 = 8, "workers", "Workers of one job.",
+        "each is a thread that may be busy", "the job is refused";
+    workers: u64 = 40, "workers", "Workers of all jobs that run.",
+        "two for each job", "a submission or a start is refused";
+    cpu_cores: f64 = 1.0, "cores", "Processor time of one job's process, over any second.",
+        "a core is what a busy worker takes",
+        "the job's workers pause: sources wait, and nothing is lost; with a cgroup of its own, the kernel shares";
+    memory_bytes: u64 = 2 * GIB, "bytes", "Memory of all jobs that run, as they reserve it.",
+        "four jobs of the default size", "a submission or a start is refused";
+    job_memory_bytes: u64 = GIB / 2, "bytes", "Memory of one job's process: state, plugins, buffers.",
+        "half of it for state, and a hundred plugin instances", "the process ends, and restarts from its last checkpoint";
+    state_memory_bytes: u64 = GIB / 4, "bytes", "`state.memory` of one job.",
+        "half of the job's memory", "what is over it goes to files";
+    spill_bytes: u64 = 10 * GIB, "bytes", "Files with state over its memory, of one job.",
+        "what a disk has for a tenant", "the job fails with an error that names the quota";
+    instance_memory_bytes: u64 = 64 * MIB, "bytes", "Linear memory of one plugin instance.",
+        "a batch of 8,192 rows several times over", "the call traps, and its rows become dead letters";
+    checkpoint_bytes: u64 = 10 * GIB, "bytes", "Checkpoints and savepoints in the node's own stores, of all jobs.",
+        "what a disk has for a tenant", "submissions, starts and savepoints are refused, and running jobs warn";
+    plugins: u64 = 100, "versions", "Plugin versions in the registry.",
+        "ten versions of ten plugins", "a push is refused";
+    plugin_bytes: u64 = GIB, "bytes", "Components in the registry.",
+        "a Python plugin has 40 MiB", "a push is refused";
+    compiles_per_min: u64 = 30, "compilations", "Components compiled a minute; those compiled before do not count.",
+        "a compilation takes up to 20 s of a core", "a push is refused, with the time after which it is not";
+    secrets: u64 = 100, "secrets", "Secrets.",
+        "a few for each job", "a new secret is refused";
+    tokens: u64 = 100, "tokens", "Tokens.",
+        "one for each machine and person", "a new token is refused";
+    requests_per_s: u64 = 50, "requests", "Requests to the API a second, of one token; twice as many at once.",
+        "the page asks twice a second", "requests are refused, with the time after which they are not";
+    log_lines_per_s: u64 = 200, "lines", "Log lines of one job a second.",
+        "what somebody may read", "lines are dropped and counted";
+    log_bytes: u64 = 32 * MIB, "bytes", "Log files of one job.",
+        "some days of a quiet job", "the oldest lines are dropped";
+    history: u64 = 10_000, "events", "Events in the history of one job.",
+        "years of a job that restarts daily", "the oldest events are dropped";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_the_defaults() {
+        let defaults: Vec<f64> = TABLE.iter().map(|about| about.default).collect();
+        assert_eq!(Quotas::default().values(), defaults);
+    }
+
+    #[test]
+    fn quotas_are_set_by_name() {
+        let mut quotas = Quotas::default();
+        quotas.set("jobs", 3.0).unwrap();
+        quotas.set("cpu_cores", 1.5).unwrap();
+        assert_eq!((quotas.jobs, quotas.cpu_cores), (3, 1.5));
+        assert!(quotas.set("job", 3.0).is_err());
+        assert!(quotas.set("jobs", -1.0).is_err());
+        assert!(quotas.set("jobs", f64::NAN).is_err());
+    }
+
+    #[test]
+    fn what_is_absent_has_its_default() {
+        let quotas: Quotas = serde_json::from_str(r#"{"jobs": 2}"#).unwrap();
+        assert_eq!(quotas, Quotas { jobs: 2, ..Quotas::default() });
+        assert!(serde_json::from_str::<Quotas>(r#"{"job": 2}"#).is_err());
+    }
+}

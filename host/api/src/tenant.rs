@@ -1,0 +1,69 @@
+//! Tenants: to whom everything on a node belongs.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::grants::Grants;
+use crate::quota::Quotas;
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Tenant {
+    /// Its name.
+    pub name: String,
+    /// When it was created.
+    pub created_ms: i64,
+    /// What it may take.
+    pub quotas: Quotas,
+    /// What its jobs may touch.
+    pub grants: Grants,
+}
+
+/// A request for a tenant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTenant {
+    /// Its name.
+    pub name: String,
+    /// What it may take; what is absent has its default.
+    #[serde(default)]
+    pub quotas: Quotas,
+    /// What its jobs may touch; absent: nothing.
+    #[serde(default)]
+    pub grants: Grants,
+}
+
+/// A change of a tenant. What is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TenantChange {
+    /// What it may take from now on. Running jobs have it from their next attempt on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quotas: Option<Quotas>,
+    /// What its jobs may touch from their next attempt on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Grants>,
+}
+
+/// What a tenant takes of its quotas.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Usage {
+    /// Jobs that run or restart.
+    pub jobs: u64,
+    /// Workers of those jobs.
+    pub workers: u64,
+    /// Memory that those jobs may take together.
+    pub memory_bytes: u64,
+    /// Memory that they take now: proportional set size.
+    pub memory_used_bytes: u64,
+    /// Processor time of their present attempts, in milliseconds.
+    pub cpu_ms: u64,
+    /// Plugin versions.
+    pub plugins: u64,
+    /// Bytes of their components.
+    pub plugin_bytes: u64,
+    /// Secrets.
+    pub secrets: u64,
+    /// Bytes of checkpoints and savepoints in the node's own stores.
+    pub checkpoint_bytes: u64,
+}
