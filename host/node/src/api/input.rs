@@ -1,0 +1,149 @@
+//! What a request brings: a body of JSON within its limits, and which part of a list it asks for.
+
+use std::str::FromStr;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use bytes::Bytes;
+use flowgate_api::Page;
+use flowgate_api::problem::Code;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
+
+use super::refusal::Refusal;
+use crate::limits::{JSON_BYTES_MAX, JSON_WITHIN, PAGE_DEFAULT, PAGE_MAX};
+
+/// A body of JSON.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if media_type.split(';').next().map(str::trim) != Some("application/json") {
+            return Err(Refusal::new(Code::UnsupportedMediaType, "the body has to be application/json"));
+        }
+        let body = whole(request.into_body()).await?;
+        serde_json::from_slice(&body).map(Json).map_err(|error| {
+            let code = if error.is_data() { Code::Invalid } else { Code::BadRequest };
+            Refusal::new(code, format!("the body is not what the route takes: {error}"))
+        })
+    }
+}
+
+/// A body of JSON, or none, which stands for the default.
+pub(crate) struct OptionalJson<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJson<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        if request.headers().get(CONTENT_TYPE).is_some() {
+            return Json::from_request(request, state).await.map(|Json(value)| OptionalJson(value));
+        }
+        match whole(request.into_body()).await?.is_empty() {
+            true => Ok(OptionalJson(T::default())),
+            false => Err(Refusal::new(Code::UnsupportedMediaType, "the body has to be application/json")),
+        }
+    }
+}
+
+async fn whole(body: Body) -> Result<Bytes, Refusal> {
+    let read = tokio::time::timeout(JSON_WITHIN, Limited::new(body, JSON_BYTES_MAX).collect());
+    match read.await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(Refusal::new(Code::TooLarge, format!("the body may have {JSON_BYTES_MAX} bytes")))
+        }
+        Ok(Err(_)) => Err(Refusal::new(Code::BadRequest, "the body ended before its end")),
+        Err(_) => Err(Refusal::new(Code::TooSlow, format!("the body has to arrive within {} s", JSON_WITHIN.as_secs()))),
+    }
+}
+
+/// Parameters of the path, after the check of the tenant; one that is not readable is a thing that is not there.
+pub(crate) struct Names<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Names<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match Path::<T>::from_request_parts(parts, state).await {
+            Ok(Path(names)) => Ok(Names(names)),
+            Err(_) => Err(Refusal::not_found("thing")),
+        }
+    }
+}
+
+/// Parameters of the query.
+pub(crate) struct Asked<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        match Query::<T>::try_from_uri(&parts.uri) {
+            Ok(Query(asked)) => Ok(Asked(asked)),
+            Err(error) => Err(Refusal::new(Code::BadRequest, format!("the query is not what the route takes: {}", error.body_text()))),
+        }
+    }
+}
+
+/// Which part of a list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Paging {
+    /// The part behind this entry: `next` of the part before.
+    pub(crate) after: Option<String>,
+    /// Entries at most. Default: 100.
+    #[param(minimum = 1, maximum = 1000)]
+    pub(crate) limit: Option<u32>,
+}
+
+impl Paging {
+    /// Returns the number of entries.
+    ///
+    /// # Errors
+    /// It is out of range.
+    pub(crate) fn limit(&self) -> Result<usize, Refusal> {
+        match self.limit.map(|limit| limit as usize) {
+            None => Ok(PAGE_DEFAULT),
+            Some(limit) if (1..=PAGE_MAX).contains(&limit) => Ok(limit),
+            Some(_) => Err(Refusal::new(Code::BadRequest, format!("`limit` is from 1 to {PAGE_MAX}"))),
+        }
+    }
+
+    /// Returns `after` as a number.
+    ///
+    /// # Errors
+    /// It is none.
+    pub(crate) fn after_number<N: FromStr>(&self) -> Result<Option<N>, Refusal> {
+        let parsed = self.after.as_deref().map(str::parse).transpose();
+        parsed.map_err(|_| Refusal::new(Code::BadRequest, "`after` is what `next` of the part before was"))
+    }
+}
+
+/// Makes a part of a list of entries with their keys, of which one more was read than the part has.
+pub(crate) fn page<T>(mut found: Vec<(String, T)>, limit: usize) -> Page<T> {
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|(key, _)| key.clone());
+    Page { items: found.into_iter().map(|(_, item)| item).collect(), next }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_says_where_the_next_one_begins() {
+        let entries = |n: usize| (0..n).map(|i| (format!("k{i}"), i)).collect::<Vec<_>>();
+        assert_eq!(page(entries(3), 2), Page { items: vec![0, 1], next: Some("k1".into()) });
+        assert_eq!(page(entries(2), 2), Page { items: vec![0, 1], next: None });
+        assert_eq!(page(entries(0), 2), Page { items: vec![], next: None });
+    }
+}

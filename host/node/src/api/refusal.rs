@@ -1,0 +1,92 @@
+//! Problems as responses.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use flowgate_api::Problem;
+use flowgate_api::problem::{Code, MEDIA_TYPE};
+use flowgate_base::error::{Error, Fault};
+
+use crate::catalog::CatalogError;
+use crate::log;
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    problem: Box<Problem>,
+    /// Seconds after which it may be tried again.
+    retry_after_s: Option<u64>,
+}
+
+/// What a handler returns.
+pub(crate) type Answer<T> = Result<T, Refusal>;
+
+impl Refusal {
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Refusal {
+        Refusal { problem: Box::new(Problem::new(code, detail)), retry_after_s: None }
+    }
+
+    pub(crate) fn not_found(what: &str) -> Refusal {
+        Problem::not_found(what).into()
+    }
+
+    /// A quota is used up.
+    pub(crate) fn quota(name: &str, limit: impl std::fmt::Display, what: &str) -> Refusal {
+        Refusal::new(Code::Quota, format!("the tenant's quota `{name}` is {limit}: {what}"))
+    }
+
+    /// It may be tried again after some seconds.
+    #[must_use]
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Refusal {
+        self.retry_after_s = Some(seconds.max(1));
+        self
+    }
+
+    /// What is wrong, for an operation that keeps it.
+    pub(crate) fn into_problem(self) -> Problem {
+        *self.problem
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Refusal { problem: Box::new(problem), retry_after_s: None }
+    }
+}
+
+/// What the catalog says is for the node's log: it may name files.
+impl From<CatalogError> for Refusal {
+    fn from(error: CatalogError) -> Self {
+        log::error(&error.to_string());
+        Refusal::new(Code::Internal, "the catalog cannot be used; the node's log says why")
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        match error.fault() {
+            Fault::User => Refusal::new(Code::Invalid, error.message),
+            Fault::External => Refusal::new(Code::Unavailable, error.message),
+            Fault::Internal => {
+                log::error(&error.to_string());
+                Refusal::new(Code::Internal, "the node's log says what went wrong")
+            }
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(&*self.problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

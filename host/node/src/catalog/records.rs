@@ -1,0 +1,156 @@
+//! The records of the catalog. A field that is added later has a default, so that older records are read.
+
+use flowgate_api::grants::Grants;
+use flowgate_api::job::{Event, JobError, Language, UsedPlugin};
+use flowgate_api::plugin::PluginVersion;
+use flowgate_api::quota::Quotas;
+use flowgate_api::swap::Swap;
+use flowgate_api::token::Role;
+use redb::TableDefinition;
+use serde::{Deserialize, Serialize};
+
+use super::store::Record;
+
+/// Keys of records: names with `/` behind each, which no name contains.
+pub(crate) mod key {
+    /// Returns the beginning of the keys of what belongs to these names.
+    pub(crate) fn of(names: &[&str]) -> String {
+        names.iter().map(|name| format!("{name}/")).collect()
+    }
+
+    /// Returns the key of a name within a tenant.
+    pub(crate) fn within(tenant: &str, name: &str) -> String {
+        format!("{tenant}/{name}")
+    }
+
+    /// Returns the key of a number of a name within a tenant; numbers sort.
+    pub(crate) fn numbered(tenant: &str, name: &str, number: u64) -> String {
+        format!("{tenant}/{name}/{number:020}")
+    }
+}
+
+macro_rules! record {
+    ($record:ty, $table:literal) => {
+        impl Record for $record {
+            const TABLE: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new($table);
+        }
+    };
+}
+
+/// A tenant, by its name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TenantRecord {
+    pub(crate) created_ms: i64,
+    #[serde(default)]
+    pub(crate) quotas: Quotas,
+    #[serde(default)]
+    pub(crate) grants: Grants,
+}
+record!(TenantRecord, "tenants");
+
+/// A token, by its id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TokenRecord {
+    /// Absent: of the node itself.
+    pub(crate) tenant: Option<String>,
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    /// SHA-256 of its text, in hexadecimal. Its text has 256 random bits: a slow hash would add nothing.
+    pub(crate) hash: String,
+    pub(crate) created_ms: i64,
+    pub(crate) expires_ms: Option<i64>,
+}
+record!(TokenRecord, "tokens");
+
+/// A secret, by tenant and name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SecretRecord {
+    pub(crate) set_ms: i64,
+    /// The encrypted value, as base64.
+    pub(crate) sealed: String,
+}
+record!(SecretRecord, "secrets");
+
+/// A version of a plugin, by tenant, name and number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PluginRecord(pub(crate) PluginVersion);
+record!(PluginRecord, "plugins");
+
+/// What somebody wants of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Want {
+    /// That it runs.
+    Runs,
+    /// That it does not.
+    Rests,
+}
+
+/// The version of a plugin that an operator, or all that name it, run with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pinned {
+    /// The operator; absent: all that have no entry of their own.
+    pub(crate) operator: Option<String>,
+    /// The plugin as the job file names it.
+    pub(crate) plugin: String,
+    /// Its name in the registry.
+    pub(crate) name: String,
+    pub(crate) version: u32,
+    pub(crate) digest: String,
+}
+
+/// A job, by tenant and name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct JobRecord {
+    /// Tells this job from an earlier one of the same name.
+    pub(crate) id: u64,
+    pub(crate) document: String,
+    pub(crate) language: Language,
+    pub(crate) parallelism: Option<u32>,
+    pub(crate) submitted_ms: i64,
+    pub(crate) submitted_by: String,
+    pub(crate) want: Want,
+    /// The number of the last attempt; 0: there was none.
+    pub(crate) attempt: u64,
+    pub(crate) attempt_ms: Option<i64>,
+    pub(crate) restarts: u64,
+    /// Why the last attempt ended by itself.
+    pub(crate) failure: Option<JobError>,
+    /// Whether its sources have ended.
+    pub(crate) finished: bool,
+    /// Workers, by the last check.
+    pub(crate) workers: u32,
+    pub(crate) pinned: Vec<Pinned>,
+    /// What operators use, by the last check.
+    pub(crate) used: Vec<UsedPlugin>,
+    pub(crate) picture: String,
+    /// Where the next attempt begins, if not at the job's own last checkpoint: `STORE#NAME` and what may be dropped.
+    #[serde(default)]
+    pub(crate) from: Option<(String, Vec<String>)>,
+}
+record!(JobRecord, "jobs");
+
+/// An event of a job, by tenant, job and number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct EventRecord(pub(crate) Event);
+record!(EventRecord, "history");
+
+/// A swap of a job, by tenant, job and number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SwapRecord {
+    pub(crate) swap: Swap,
+    /// The pinned versions before it.
+    pub(crate) before: Vec<Pinned>,
+}
+record!(SwapRecord, "swaps");
+
+/// A submission with a key of its client, by tenant and key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Submission {
+    pub(crate) job: String,
+    pub(crate) id: u64,
+    /// SHA-256 of the request.
+    pub(crate) digest: String,
+    pub(crate) at_ms: i64,
+}
+record!(Submission, "submissions");

@@ -1,0 +1,81 @@
+//! Every limit of the node itself, with its reason. What a tenant may take is in `flowgate_api::quota`.
+
+use std::time::Duration;
+
+/// Maximum connections at once, of all clients. Each takes some 20 KiB; more is an attack.
+pub(crate) const CONNECTIONS_MAX: usize = 1_024;
+
+/// Maximum connections at once from one address. A browser opens six, a page of several tabs some more.
+pub(crate) const CONNECTIONS_OF_ADDRESS_MAX: usize = 128;
+
+/// Time in which a client sends the head of a request, and in which an idle connection sends the next one.
+pub(crate) const HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// Time in which the handshake of TLS is done.
+pub(crate) const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Maximum headers of a request. A browser sends about twenty.
+pub(crate) const HEADERS_MAX: usize = 64;
+
+/// Maximum bytes of the head of a request.
+pub(crate) const HEAD_BYTES_MAX: usize = 16 << 10;
+
+/// Maximum bytes of a body of JSON. A job file has a few kilobytes.
+pub(crate) const JSON_BYTES_MAX: usize = 1 << 20;
+
+/// Time in which a body of JSON arrives.
+pub(crate) const JSON_WITHIN: Duration = Duration::from_secs(10);
+
+/// Time between two parts of a component that is pushed.
+pub(crate) const PART_WITHIN: Duration = Duration::from_secs(10);
+
+/// Time in which a component is pushed: the largest one at 1 MiB/s.
+pub(crate) const PUSH_WITHIN: Duration = Duration::from_secs(64);
+
+/// Entries of a list where the request does not say how many.
+pub(crate) const PAGE_DEFAULT: usize = 100;
+
+/// Maximum entries of a list.
+pub(crate) const PAGE_MAX: usize = 1_000;
+
+/// Requests without a valid token that an address may make a second, and five times as many at once: a token cannot be guessed, but
+/// guesses cost time.
+pub(crate) const UNKNOWN_PER_S: f64 = 10.0;
+
+/// Addresses and tokens whose requests are counted; those that made none for longest are forgotten.
+pub(crate) const COUNTED_MAX: usize = 10_000;
+
+/// Components that are compiled at once on the node. One for each core but one, and one at least.
+pub(crate) fn compilations_max() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1))
+}
+
+/// Compilations of one tenant that wait or run. Another one is refused: a queue that nobody bounds delays everybody.
+pub(crate) const COMPILATIONS_OF_TENANT_MAX: usize = 4;
+
+/// Time in which a job is checked: its plugins are compiled, and their functions opened.
+pub(crate) const CHECK_WITHIN: Duration = Duration::from_secs(30);
+
+/// Pause before the first restart of a job; it doubles with each failure in a row.
+pub(crate) const RESTART_AFTER: Duration = Duration::from_secs(1);
+
+/// Longest pause before a restart.
+pub(crate) const RESTART_AFTER_MAX: Duration = Duration::from_secs(60);
+
+/// Time for which a job runs before its failures no longer count as being in a row.
+pub(crate) const HEALTHY_AFTER: Duration = Duration::from_secs(300);
+
+/// Time for which an operation is remembered after its end.
+pub(crate) const OPERATION_KEPT: Duration = Duration::from_secs(3_600);
+
+/// Operations of a tenant that are remembered.
+pub(crate) const OPERATIONS_MAX: usize = 1_000;
+
+/// Streams of server-sent events of a tenant at once. Each costs a request to the job a second.
+pub(crate) const STREAMS_OF_TENANT_MAX: usize = 32;
+
+/// Time for which a submission's key is remembered, in milliseconds: a day.
+pub(crate) const KEY_KEPT_MS: i64 = 86_400_000;
+
+/// Time that jobs have to stop when the node stops with them.
+pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(60);

@@ -1,0 +1,143 @@
+//! Tokens: made, shown once, and recognised by their hash.
+//!
+//! A token is `fg_ID_SECRET`: an id of 60 random bits, and 256 random bits.
+
+use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD, HEXLOWER};
+use flowgate_api::token::{CreatedToken, NewToken, Role, Token};
+use sha2::{Digest, Sha256};
+
+use crate::catalog::{Catalog, CatalogError, TokenRecord};
+use flowgate_base::random;
+
+/// The beginning of every token, by which tools find those that were committed by mistake.
+const PREFIX: &str = "fg_";
+/// Characters of an id.
+const ID_CHARS: usize = 12;
+
+/// Who makes a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Principal {
+    /// The id of the token.
+    pub(crate) id: String,
+    /// The name of the token.
+    pub(crate) name: String,
+    /// The tenant; absent: the node itself.
+    pub(crate) tenant: Option<String>,
+    pub(crate) role: Role,
+    pub(crate) expires_ms: Option<i64>,
+}
+
+impl Principal {
+    /// Whether it may see a tenant.
+    pub(crate) fn sees(&self, tenant: &str) -> bool {
+        self.tenant.as_deref().is_none_or(|own| own == tenant)
+    }
+
+    /// Whether it is an administrator of the node.
+    pub(crate) fn is_node_admin(&self) -> bool {
+        self.tenant.is_none() && self.role == Role::Admin
+    }
+}
+
+/// Makes a token, which is not in the catalog yet.
+///
+/// # Errors
+/// The system has no randomness.
+pub(crate) fn make(
+    tenant: Option<&str>,
+    request: &NewToken,
+    now_ms: i64,
+) -> flowgate_base::error::Result<(TokenRecord, CreatedToken)> {
+    let id = BASE32_NOPAD.encode(&random::bytes::<8>()?).to_ascii_lowercase();
+    let id = id.get(..ID_CHARS).unwrap_or(&id).to_string();
+    let text = format!("{PREFIX}{id}_{}", BASE64URL_NOPAD.encode(&random::bytes::<32>()?));
+    let life_ms = request.expires_in_s.map(|s| i64::try_from(s.saturating_mul(1_000)).unwrap_or(i64::MAX));
+    let expires_ms = life_ms.map(|life| now_ms.saturating_add(life));
+    let record = TokenRecord {
+        tenant: tenant.map(String::from),
+        name: request.name.clone(),
+        role: request.role,
+        hash: hash(&text),
+        created_ms: now_ms,
+        expires_ms,
+    };
+    let token = shown(&id, &record);
+    Ok((record, CreatedToken { token, text }))
+}
+
+/// Returns what is shown of a token.
+pub(crate) fn shown(id: &str, record: &TokenRecord) -> Token {
+    Token {
+        id: id.into(),
+        name: record.name.clone(),
+        role: record.role,
+        created_ms: record.created_ms,
+        expires_ms: record.expires_ms,
+    }
+}
+
+/// Returns whose token it is; `None` for one that is unknown, forged, revoked or expired, all in the same time.
+pub(crate) fn recognise(catalog: &Catalog, text: &str, now_ms: i64) -> Result<Option<Principal>, CatalogError> {
+    let id = text.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_')).map_or("", |(id, _)| id);
+    let found = catalog.read(|view| view.get::<TokenRecord>(id))?;
+    let given = hash(text);
+    // Hashes are compared, not tokens: how far two of them agree says nothing about the token.
+    let known = found.as_ref().map_or("", |record| record.hash.as_str());
+    let same = ring_eq(known.as_bytes(), given.as_bytes());
+    Ok(found.filter(|record| same && record.expires_ms.is_none_or(|at| now_ms < at)).map(|record| Principal {
+        id: id.into(),
+        name: record.name,
+        tenant: record.tenant,
+        role: record.role,
+        expires_ms: record.expires_ms,
+    }))
+}
+
+fn hash(text: &str) -> String {
+    HEXLOWER.encode(&Sha256::digest(text.as_bytes()))
+}
+
+/// Compares without a hint at the place of the first difference.
+fn ring_eq(left: &[u8], right: &[u8]) -> bool {
+    left.len() == right.len() && left.iter().zip(right).fold(0, |differs, (l, r)| differs | (l ^ r)) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_recognised_until_it_expires_or_is_revoked() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::open(&folder.path().join("c")).unwrap();
+        let request = NewToken { name: "laptop".into(), role: Role::Operator, expires_in_s: Some(10) };
+        let (record, created) = make(Some("acme"), &request, 1_000).unwrap();
+        catalog.change(|change| change.put(&created.token.id, &record)).unwrap();
+        assert!(!format!("{record:?}").contains(&created.text), "the text is not kept");
+        let at = |text: &str, now_ms| recognise(&catalog, text, now_ms).unwrap();
+        let principal = at(&created.text, 10_999).unwrap();
+        assert_eq!((principal.tenant.as_deref(), principal.role), (Some("acme"), Role::Operator));
+        assert_eq!(at(&created.text, 11_000), None, "expired");
+        let mut forged = created.text.clone();
+        forged.pop();
+        for forged in [forged.clone(), format!("{forged}!"), format!("fg_{}_", created.token.id), String::new(), "fg__".into()] {
+            assert_eq!(at(&forged, 1_000), None, "{forged}");
+        }
+        catalog.change(|change| change.remove::<TokenRecord>(&created.token.id)).unwrap();
+        assert_eq!(at(&created.text, 1_000), None, "revoked");
+    }
+
+    #[test]
+    fn a_node_token_sees_all_tenants_and_another_its_own() {
+        let of = |tenant: Option<&str>, role| Principal {
+            id: String::new(),
+            name: String::new(),
+            tenant: tenant.map(String::from),
+            role,
+            expires_ms: None,
+        };
+        assert!(of(None, Role::Admin).sees("x") && of(None, Role::Admin).is_node_admin());
+        assert!(of(Some("x"), Role::Admin).sees("x") && !of(Some("x"), Role::Admin).is_node_admin());
+        assert!(!of(Some("x"), Role::Admin).sees("y"));
+    }
+}
