@@ -1,4 +1,5 @@
-//! What every part of Flowgate uses: errors, data types and schemas, the clock, times, quantities, ids, and text made safe to show.
+//! What every part of Flowgate uses: errors, data types and schemas, the clock, times, quantities, ids,
+//! secrets, and text made safe to show.
 
 #![forbid(unsafe_code)]
 
@@ -9,6 +10,7 @@ pub mod id;
 pub mod quantity;
 pub mod random;
 pub mod schema;
+pub mod secret;
 pub mod shown;
 pub mod standard_error;
 pub mod time;

@@ -6,11 +6,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::checkpoint_store::{Opened, StoreName, lost};
-use super::figures::whole;
 use super::{columns, terminal};
 use flowgate_base::error::Result;
 use flowgate_base::shown;
 use flowgate_checkpoint::{Checkpoint, Difference, OperatorRecord, Reader, Slot, SplitRecord};
+use flowgate_worker::figures::whole;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:

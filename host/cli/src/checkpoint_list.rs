@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 
 use super::checkpoint_record::{Judged, Standing, bytes, judge, micros};
 use super::checkpoint_store::{Opened, StoreName};
-use super::figures::whole;
 use super::{columns, terminal};
 use flowgate_base::clock;
 use flowgate_base::error::Result;
 use flowgate_base::shown;
 use flowgate_checkpoint::{Checkpoint, Manifest, Record};
 use flowgate_control::explain::words;
+use flowgate_worker::figures::whole;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:

@@ -1,9 +1,9 @@
 //! What a record of a checkpoint store is to its job.
 
 use super::checkpoint_store::Opened;
-use super::figures;
 use flowgate_base::error::Result;
 use flowgate_checkpoint::{Entry, Manifest, Record};
+use flowgate_worker::figures;
 
 /// A record, and what it is worth.
 pub(super) struct Judged<'a> {

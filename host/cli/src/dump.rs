@@ -1,8 +1,8 @@
 //! The output of `flowgate run` on SIGUSR1: rows of every node, and the state of its operators.
 
-use super::{figures, rows};
 use flowgate::job::graph::JobGraph;
 use flowgate::running::JobState;
+use flowgate_worker::{figures, rows};
 
 /// Returns lines of text, each with its line end.
 pub(super) fn of(graph: &JobGraph, job: &JobState) -> String {

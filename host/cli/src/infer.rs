@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::error::CommandError;
-use super::figures::whole;
 use super::terminal;
 use flowgate::job::spec::Format;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::DataType;
 use flowgate_connect::infer::{Inferred, SampleSettings, infer};
 use flowgate_connect::{limits, reader_of_file};
+use flowgate_worker::figures::whole;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:

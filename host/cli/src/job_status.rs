@@ -5,12 +5,13 @@ use std::time::Duration;
 use clap::Args;
 
 use super::job_found::{self, JobName};
-use super::{columns, figures, terminal};
+use super::{columns, terminal};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::shown;
 use flowgate_control::client;
 use flowgate_control::explain::words::{self, length, whole};
 use flowgate_control::status::{Activity, Kind, Operator, Phase, Status};
+use flowgate_worker::figures;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:

@@ -10,10 +10,10 @@ use super::diff::diff;
 use super::error::CommandError;
 use super::log_level::LogLevelArg;
 use super::sample::{SampleArgs, text_column};
+use super::terminal;
 use super::trial::{Outcome, Trial};
 use super::trial_join::{JoinTrial, SideJoin};
 use super::trial_process::ProcessTrial;
-use super::{figures, terminal};
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::quantity::Millis;
@@ -22,6 +22,7 @@ use flowgate_connect::parse_rfc3339;
 use flowgate_toolchain::{Package, newer_source};
 use flowgate_wall::binding::Kind;
 use flowgate_wall::{Limits, Plugin, Plugins, Settings};
+use flowgate_worker::figures;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:

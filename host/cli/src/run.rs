@@ -15,11 +15,11 @@ use super::log_level::LogLevelArg;
 use super::savepoint::{self, FromArgs};
 use super::signals::{self, OpenWindows};
 use super::status::{Screen, Status};
-use super::{subject, summary, terminal};
-use flowgate::job::graph::SinkNode;
+use super::terminal;
+use flowgate::job::graph::{JobGraph, SinkNode};
 use flowgate::job::spec::{Print, PrintFormat, Tap};
 use flowgate::job::tap;
-use flowgate::running::{Beginning, Started};
+use flowgate::running::{Beginning, JobState, Started};
 use flowgate::submit;
 use flowgate_base::clock;
 use flowgate_base::error::Result;
@@ -29,6 +29,10 @@ use flowgate_connect::print::{PrintLayout, PrintSink};
 use flowgate_connect::sink::{Boundedness, SinkWriter};
 use flowgate_connect::tap::TapSink;
 use flowgate_control::message::About;
+use flowgate_control::place::Place;
+use flowgate_control::server::Server;
+use flowgate_worker::subject::{self, RunningSubject};
+use flowgate_worker::summary;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -138,7 +142,7 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     signals::listen(summary_of.clone(), Arc::clone(&state), windows)?;
     let about =
         About { job: summary_of.name.clone(), pid: std::process::id(), since_ms, job_file: job_file(&args.job) };
-    let control = (!args.no_control).then(|| subject::serve(summary_of.clone(), Arc::clone(&state), about)).flatten();
+    let control = if args.no_control { None } else { control(summary_of.clone(), Arc::clone(&state), about) };
     let status = Status::start(&screen, &summary_of, Arc::clone(&state));
     let result = job.wait();
     drop(status);
@@ -156,6 +160,20 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
         terminal::message(&format!("note: {note}\n"));
     }
     result
+}
+
+/// Starts answering `flowgate job`. A job that cannot be asked runs nevertheless: the user is warned.
+fn control(graph: JobGraph, state: Arc<JobState>, about: About) -> Option<Server> {
+    // A reader of standard error that is slow delays nobody.
+    let tell = Box::new(|line: &str| standard_error::line(format!("{line}\n")));
+    match subject::serve(&Place::of_user(), RunningSubject { graph, state, about, tell }) {
+        Ok(server) => Some(server),
+        Err(error) => {
+            let what = "`flowgate job` cannot reach this job";
+            terminal::message(&format!("warning: {what}: {error}; `--no-control` does without\n"));
+            None
+        }
+    }
 }
 
 /// Returns what becomes of the checkpoints of the job.

@@ -2,8 +2,8 @@
 
 use clap::{Args, ValueHint};
 
-use super::figures::whole;
 use flowgate::running::{FromSavepoint, Prospect};
+use flowgate_worker::figures::whole;
 
 /// The savepoint from which a job starts.
 #[derive(Debug, Args)]

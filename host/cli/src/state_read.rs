@@ -6,12 +6,12 @@ use clap::{Args, ValueEnum};
 
 use super::checkpoint_store::{self, Chosen, Opened, StoreName};
 use super::error::CommandError;
-use super::figures::whole;
 use super::state_row::{SlotRows, csv_line};
 use super::{columns, terminal};
 use flowgate_base::error::Result;
 use flowgate_base::shown;
 use flowgate_checkpoint::{Reader, Slot};
+use flowgate_worker::figures::whole;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:

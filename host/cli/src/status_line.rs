@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use unicode_width::UnicodeWidthChar;
 
-use super::figures;
-use super::rows::RowTotals;
 use super::terminal;
 use flowgate::job::graph::{JobGraph, NodeKind};
 use flowgate::running::JobState;
 use flowgate_base::clock;
 use flowgate_connect::source::Progress;
+use flowgate_worker::figures;
+use flowgate_worker::rows::RowTotals;
 
 /// Rates are over about this time.
 const RATE_OVER: Duration = Duration::from_secs(2);

@@ -8,11 +8,13 @@ use crate::dataflow::worker::{self, OpenSink, RunningJob, Started};
 use crate::dataflow::{self, Beginning, FromSavepoint, Prospect};
 use crate::job::check::{Surroundings, check};
 use crate::job::graph::{JobGraph, SinkNode};
-use crate::job::load::{Document, Loaded, Override, load};
+use crate::job::load::env::Variables;
+use crate::job::load::{Document, Listed, Loaded, Override, load_with};
 use crate::job::problem::Problem;
 use crate::job::spec;
 use flowgate_base::error::{Code, Coded, Result};
 use flowgate_base::schema::Schema;
+use flowgate_base::secret::Secrets;
 use flowgate_checkpoint::store::Stores;
 use flowgate_connect::sink::{Boundedness, SinkWriter};
 
@@ -21,7 +23,8 @@ pub struct Submission<'a> {
     source: Source,
     overrides: Vec<Override>,
     surroundings: Surroundings,
-    variable: &'a dyn Fn(&str) -> Option<String>,
+    variables: Variables<'a>,
+    checkpoint: Option<spec::Checkpoint>,
 }
 
 /// What somebody wrote.
@@ -35,18 +38,18 @@ impl<'a> Submission<'a> {
     /// Creates the submission of a document. It has no environment variables; plugins are looked for in the document's folder.
     pub fn new(document: Document) -> Submission<'a> {
         let surroundings = Surroundings::of(&document.base, None, None);
-        Submission { source: Source::Document(document), overrides: Vec::new(), surroundings, variable: &|_| None }
+        Submission::of(Source::Document(document), surroundings)
+    }
+
+    fn of(source: Source, surroundings: Surroundings) -> Submission<'a> {
+        let variables = Variables::of(&|_| None);
+        Submission { source, overrides: Vec::new(), surroundings, variables, checkpoint: None }
     }
 
     /// Creates the submission of a job that was built in Rust ([`JobBuilder`](crate::job::JobBuilder)).
     pub fn of_job(job: spec::Job, surroundings: Surroundings) -> Submission<'a> {
         let name = job.job.clone();
-        Submission {
-            source: Source::Job(name, Box::new(job)),
-            overrides: Vec::new(),
-            surroundings,
-            variable: &|_| None,
-        }
+        Submission::of(Source::Job(name, Box::new(job)), surroundings)
     }
 
     /// Puts settings in place of those of the document, as `--set` does. A job that was built in Rust has its own.
@@ -59,7 +62,21 @@ impl<'a> Submission<'a> {
     /// Lets the document use environment variables, by a function that returns the value of one.
     #[must_use]
     pub fn with_variables(mut self, variable: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        self.variable = variable;
+        self.variables.environment = variable;
+        self
+    }
+
+    /// Lets the document use these secrets: those of a tenant of a node.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: &'a Secrets) -> Self {
+        self.variables.secrets = Some(secrets);
+        self
+    }
+
+    /// Takes these checkpoints of a job that says nothing about its own.
+    #[must_use]
+    pub fn with_checkpoint(mut self, checkpoint: spec::Checkpoint) -> Self {
+        self.checkpoint = Some(checkpoint);
         self
     }
 
@@ -75,11 +92,16 @@ impl<'a> Submission<'a> {
     /// # Errors
     /// Everything that is wrong with the job.
     pub fn check(mut self, plugins: &mut JobPlugins) -> std::result::Result<Accepted, Box<Rejected>> {
-        let loaded = match self.source {
-            Source::Document(document) => load(document, &self.overrides, self.variable),
+        let mut loaded = match self.source {
+            Source::Document(document) => load_with(document, &self.overrides, &self.variables),
             Source::Job(name, job) => Loaded::of_job(name, *job, &self.surroundings.base),
         };
         self.surroundings.broken.clone_from(&loaded.broken);
+        if let Some(job) = &mut loaded.job
+            && job.checkpoint.is_none()
+        {
+            job.checkpoint = self.checkpoint;
+        }
         let checked = match &loaded.job {
             Some(job) => check(job, &self.surroundings, plugins),
             None => Err(Vec::new()),
@@ -109,6 +131,11 @@ impl Accepted {
     pub fn warnings(&self, colour: bool) -> String {
         self.loaded.report(&self.warnings, colour)
     }
+
+    /// Returns the warnings, each with its place in the document, in the order of the document.
+    pub fn listed(&self) -> Vec<Listed> {
+        self.loaded.listed(&self.warnings)
+    }
 }
 
 /// A job that cannot run. Displays, for developers too, as its [report](Rejected::report) without colours.
@@ -123,6 +150,11 @@ impl Rejected {
         let count = self.loaded.problems.len() + self.further.len();
         let count = if count == 1 { "1 error".to_string() } else { format!("{count} errors") };
         format!("{}{count}; nothing was run", self.loaded.report(&self.further, colour))
+    }
+
+    /// Returns everything that is wrong with the job, each with its place in the document, in the order of the document.
+    pub fn listed(&self) -> Vec<Listed> {
+        self.loaded.listed(&self.further)
     }
 }
 

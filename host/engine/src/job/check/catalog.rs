@@ -45,8 +45,21 @@ pub struct Surroundings {
     pub job_file: Option<PathBuf>,
     /// Folders in which plugins are looked for that the job does not list, in order.
     pub plugin_folders: Vec<PathBuf>,
+    /// The plugins of a job on a node, where no folder is searched and no path of the job counts; `None` elsewhere.
+    pub pinned: Option<Vec<PinnedPlugin>>,
     /// Names of sources, operators and sinks that are broken, and not in the job.
     pub broken: BTreeSet<String>,
+}
+
+/// The component that stands for a plugin's name in a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinnedPlugin {
+    /// The operator for which it does; `None`: every operator that has none of its own.
+    pub operator: Option<String>,
+    /// The plugin's name in the job.
+    pub plugin: String,
+    /// The component's file, absolute.
+    pub path: PathBuf,
 }
 
 impl Surroundings {
@@ -64,11 +77,22 @@ impl Surroundings {
                 folders.push(prefix.join("lib/flowgate/plugins"));
             }
         }
-        Surroundings { base: base.to_path_buf(), job_file: None, plugin_folders: folders, broken: BTreeSet::new() }
+        Surroundings { base: base.to_path_buf(), plugin_folders: folders, ..Surroundings::default() }
     }
 
-    /// Returns the component of a plugin, or every path where it was looked for.
-    pub(super) fn find_plugin(&self, name: &str, listed: Option<&String>) -> Result<PathBuf, Vec<PathBuf>> {
+    /// Returns the component of a plugin for an operator, or every path where it was looked for.
+    pub(super) fn find_plugin(
+        &self,
+        operator: &str,
+        name: &str,
+        listed: Option<&String>,
+    ) -> Result<PathBuf, Vec<PathBuf>> {
+        if let Some(pinned) = &self.pinned {
+            let of_name = || pinned.iter().filter(|pin| pin.plugin == name);
+            let own = of_name().find(|pin| pin.operator.as_deref() == Some(operator));
+            let pin = own.or_else(|| of_name().find(|pin| pin.operator.is_none()));
+            return pin.map(|pin| pin.path.clone()).ok_or_else(Vec::new);
+        }
         let candidates: Vec<PathBuf> = match listed {
             Some(path) => vec![self.base.join(path)],
             None => self.plugin_folders.iter().map(|f| f.join(format!("{name}.wasm"))).collect(),
@@ -77,5 +101,26 @@ impl Surroundings {
             Some(found) => Ok(found.clone()),
             None => Err(candidates),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pin_of_an_operator_comes_before_one_of_all() {
+        let pin = |operator: Option<&str>, plugin: &str, path: &str| PinnedPlugin {
+            operator: operator.map(String::from),
+            plugin: plugin.into(),
+            path: path.into(),
+        };
+        let pinned = vec![pin(None, "a", "/1"), pin(Some("x"), "a", "/2"), pin(Some("y"), "b", "/3")];
+        let around = Surroundings { pinned: Some(pinned), ..Surroundings::of(Path::new("/"), None, None) };
+        let find = |operator: &str, plugin: &str| around.find_plugin(operator, plugin, Some(&"/etc/passwd".into()));
+        assert_eq!(find("x", "a"), Ok("/2".into()));
+        assert_eq!(find("y", "a"), Ok("/1".into()));
+        assert_eq!(find("y", "b"), Ok("/3".into()));
+        assert_eq!(find("x", "b"), Err(Vec::new()));
     }
 }

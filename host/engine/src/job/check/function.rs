@@ -99,12 +99,9 @@ pub(super) fn open_of_operator(
 /// Adds the problem that an operator names a plugin, but no function of it.
 fn missing(checker: &mut Checker<'_>, name: &str, plugin: &str, at: &At) {
     let listed = checker.job.plugins.get(plugin);
-    let functions = match checker.around.find_plugin(plugin, listed) {
+    let functions = match checker.around.find_plugin(name, plugin, listed) {
         Ok(path) => checker.functions(&path),
-        Err(looked) => {
-            let looked: Vec<String> = looked.iter().map(|path| format!("\n  {}", path.display())).collect();
-            Err(format!("there is no file{}", looked.concat()))
-        }
+        Err(looked) => Err(not_there(&looked)),
     };
     let help = match functions {
         Ok(functions) => suggestion("", "its functions", functions.iter().map(|f| f.name.as_str())),
@@ -185,19 +182,27 @@ fn plugin_path(checker: &mut Checker<'_>, wanted: &Wanted<'_>) -> Option<PathBuf
         );
         return None;
     }
-    let looked = match checker.around.find_plugin(wanted.plugin, listed) {
+    let looked = match checker.around.find_plugin(wanted.operator, wanted.plugin, listed) {
         Ok(path) => return Some(path),
         Err(looked) => looked,
     };
-    let looked: Vec<String> = looked.iter().map(|p| format!("  {}", p.display())).collect();
     let message = format!("no plugin `{}`", wanted.plugin);
     let near = crate::job::problem::nearest(wanted.plugin, checker.job.plugins.keys().map(String::as_str));
-    let mut help = format!("there is no file\n{}", looked.join("\n"));
+    let mut help = not_there(&looked);
     if let Some(near) = near.filter(|n| *n != wanted.plugin) {
         help = format!("did you mean `{near}`?\n{help}");
     }
     checker.error(error(&wanted.places.plugin, message).help(help));
     None
+}
+
+/// Says where a plugin is not.
+fn not_there(looked: &[PathBuf]) -> String {
+    if looked.is_empty() {
+        return "a job on a node uses plugins that were pushed to it: `flowgate plugin push`".into();
+    }
+    let looked: Vec<String> = looked.iter().map(|path| format!("\n  {}", path.display())).collect();
+    format!("there is no file{}", looked.concat())
 }
 
 fn described(checker: &mut Checker<'_>, wanted: &Wanted<'_>, path: &std::path::Path) -> Option<FunctionInfo> {

@@ -33,5 +33,5 @@ mod written;
 mod tests;
 
 pub use built_in_aggregate::aggregate_names;
-pub use catalog::{PluginCatalog, Surroundings};
+pub use catalog::{PinnedPlugin, PluginCatalog, Surroundings};
 pub use checker::{Checked, check};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::document::{Document, Language};
-use super::env::{self, Environment};
+use super::env::{self, Environment, Variables};
 use super::setting::Override;
 use super::tree::{Place, Places, TreeNode};
 use super::{shape, toml, yaml};
@@ -27,8 +27,13 @@ pub struct Loaded {
     pub(super) syntax: Vec<Option<Place>>,
 }
 
-/// Parses the document. Its problems are in the `problems` of the result.
+/// Parses the document, which may refer to an environment. Its problems are in the `problems` of the result.
 pub fn load(document: Document, overrides: &[Override], env: Environment<'_>) -> Loaded {
+    load_with(document, overrides, &Variables::of(env))
+}
+
+/// Parses the document, which may refer to variables. Its problems are in the `problems` of the result.
+pub fn load_with(document: Document, overrides: &[Override], env: &Variables<'_>) -> Loaded {
     let mut wrong = Vec::new();
     let parsed = match document.language {
         Language::Toml => toml::parse(&document.text),
@@ -84,7 +89,7 @@ impl Loaded {
         }
     }
 
-    fn read(&mut self, mut root: TreeNode, overrides: &[Override], env: Environment<'_>) {
+    fn read(&mut self, mut root: TreeNode, overrides: &[Override], env: &Variables<'_>) {
         let problems = &mut self.problems;
         for change in overrides {
             if let Err(message) = change.apply(&mut root) {

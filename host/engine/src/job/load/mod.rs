@@ -13,7 +13,8 @@ mod yaml;
 mod tests;
 
 pub use document::{Document, Language};
-pub use file::{Loaded, load};
+pub use file::{Loaded, load, load_with};
+pub use report::Listed;
 pub use setting::Override;
 #[cfg(test)]
 pub(crate) use yaml::value_of_yaml;

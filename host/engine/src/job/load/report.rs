@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::file::Loaded;
 use super::tree::{Place, Span};
 use crate::job::problem::{Problem, Severity};
-use flowgate_base::shown;
+use flowgate_base::{secret, shown};
 
 /// Problems that are shown; more would not be read.
 const SHOWN_MAX: usize = 100;
@@ -21,20 +21,44 @@ impl Paint {
     }
 }
 
+/// A problem with its place in the document, for programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Whether it keeps the job from running.
+    pub severity: Severity,
+    /// Its place in the job, as `operators.requests.input`.
+    pub at: String,
+    /// The line and the column in the text, from 1, where it is there.
+    pub position: Option<(usize, usize)>,
+    /// The message.
+    pub message: String,
+    /// The correction; one line or more.
+    pub help: Option<String>,
+}
+
 impl Loaded {
+    /// Returns the problems of the file's shape and `further` problems of the same job, in the order of the file, at most 100.
+    pub fn listed(&self, further: &[Problem]) -> Vec<Listed> {
+        let mut placed = self.placed(further);
+        placed.truncate(SHOWN_MAX);
+        let listed = placed.into_iter().map(|(place, problem)| Listed {
+            severity: problem.severity,
+            at: problem.at.to_string(),
+            position: match place {
+                Some(Place::Text(span)) => Some((span.line, mark(&span, problem.offset).0)),
+                Some(Place::Argument(_)) | None => None,
+            },
+            message: shown::lines(&secret::conceal(&problem.message)).into_owned(),
+            help: problem.help.as_deref().map(|help| shown::lines(&secret::conceal(help)).into_owned()),
+        });
+        listed.collect()
+    }
+
     /// Returns the problems of the file's shape and `further` problems of the same job as text, in the order of the file. Each has
     /// its position (`file:line:column`), the message, the line with a mark under it, and the help.
     pub fn report(&self, further: &[Problem], colour: bool) -> String {
         let paint = Paint { on: colour };
-        let (syntax, shape) = self.problems.split_at(self.syntax.len());
-        let mut placed: Vec<(Option<Place>, &Problem)> = self.syntax.iter().cloned().zip(syntax).collect();
-        for problem in shape.iter().chain(further) {
-            placed.push((self.places.find(&problem.at, problem.on_key).cloned(), problem));
-        }
-        placed.sort_by_key(|(place, _)| match place {
-            Some(Place::Text(span)) => (span.line, span.column),
-            Some(Place::Argument(_)) | None => (0, 0),
-        });
+        let placed = self.placed(further);
         let mut out = String::new();
         for (place, problem) in placed.iter().take(SHOWN_MAX) {
             self.one(&mut out, place.as_ref(), problem, &paint);
@@ -45,12 +69,26 @@ impl Loaded {
         out
     }
 
+    /// Returns all problems with their places, in the order of the file.
+    fn placed<'a>(&'a self, further: &'a [Problem]) -> Vec<(Option<Place>, &'a Problem)> {
+        let (syntax, shape) = self.problems.split_at(self.syntax.len());
+        let mut placed: Vec<(Option<Place>, &Problem)> = self.syntax.iter().cloned().zip(syntax).collect();
+        for problem in shape.iter().chain(further) {
+            placed.push((self.places.find(&problem.at, problem.on_key).cloned(), problem));
+        }
+        placed.sort_by_key(|(place, _)| match place {
+            Some(Place::Text(span)) => (span.line, span.column),
+            Some(Place::Argument(_)) | None => (0, 0),
+        });
+        placed
+    }
+
     fn one(&self, out: &mut String, place: Option<&Place>, problem: &Problem, paint: &Paint) {
         let severity = match problem.severity {
             Severity::Error => paint.wrap("1;31", "error"),
             Severity::Warning => paint.wrap("1;33", "warning"),
         };
-        let message = paint.wrap("1", &shown::lines(&problem.message));
+        let message = paint.wrap("1", &shown::lines(&secret::conceal(&problem.message)));
         let name = &self.document.name;
         match place {
             Some(Place::Text(span)) => {
@@ -68,7 +106,7 @@ impl Loaded {
         }
         for line in problem.help.iter().flat_map(|h| h.lines()) {
             let label = if line.starts_with(' ') { "     ".to_string() } else { paint.wrap("36", "help:") };
-            let _ = writeln!(out, "   {label} {}", shown::lines(line));
+            let _ = writeln!(out, "   {label} {}", shown::lines(&secret::conceal(line)));
         }
     }
 

@@ -6,7 +6,7 @@ use flowgate::running::END_OF_TIME;
 use flowgate_base::time::EventTime;
 
 /// Formats a count or a rate in at most five characters: `950`, `12.3k`, `1.25M`.
-pub(super) fn short(value: f64) -> String {
+pub fn short(value: f64) -> String {
     let (scaled, unit) = match value {
         v if v >= 999.5e9 => (v / 1e12, "T"),
         v if v >= 999.5e6 => (v / 1e9, "G"),
@@ -19,7 +19,7 @@ pub(super) fn short(value: f64) -> String {
 }
 
 /// Formats a whole count: `1,234,567`.
-pub(super) fn whole(value: u64) -> String {
+pub fn whole(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -32,7 +32,7 @@ pub(super) fn whole(value: u64) -> String {
 }
 
 /// Formats an event time, to the second.
-pub(super) fn time(time: EventTime) -> String {
+pub fn time(time: EventTime) -> String {
     if time == END_OF_TIME {
         return "end".into();
     }
@@ -43,7 +43,7 @@ pub(super) fn time(time: EventTime) -> String {
 }
 
 /// Formats a lag: `340ms`, `12.5s`, `3m`, `5h`, `12d`.
-pub(super) fn lag(ms: i64) -> String {
+pub fn lag(ms: i64) -> String {
     match ms {
         i64::MIN..1_000 => format!("{}ms", ms.max(0)),
         1_000..60_000 => format!("{:.1}s", ms as f64 / 1e3),
@@ -54,7 +54,7 @@ pub(super) fn lag(ms: i64) -> String {
 }
 
 /// Formats bytes in at most seven characters: `950 B`, `12.3 kB`, `1.3 MB`.
-pub(super) fn bytes(value: u64) -> String {
+pub fn bytes(value: u64) -> String {
     let text = short(value as f64);
     match text.find(|c: char| c.is_ascii_alphabetic()) {
         Some(unit) => format!("{} {}B", &text[..unit], &text[unit..]),
@@ -63,7 +63,7 @@ pub(super) fn bytes(value: u64) -> String {
 }
 
 /// Formats a duration: `350us`, `4.2ms`, `1.3s`.
-pub(super) fn took(duration: Duration) -> String {
+pub fn took(duration: Duration) -> String {
     match duration.as_micros() {
         us @ 0..1_000 => format!("{us}us"),
         us @ 1_000..1_000_000 => format!("{:.1}ms", us as f64 / 1e3),
@@ -72,7 +72,7 @@ pub(super) fn took(duration: Duration) -> String {
 }
 
 /// Formats the time that is left: `12s`, `3m 20s`, `5h 10m`, `12d`.
-pub(super) fn left(seconds: f64) -> String {
+pub fn left(seconds: f64) -> String {
     // Beyond a few years the estimate is not exact to the second either.
     let seconds = seconds.ceil().clamp(0.0, 1e9) as u64;
     match seconds {

@@ -11,7 +11,7 @@ use flowgate_base::error::Error;
 use flowgate_wall::Metric;
 
 /// Returns a line for the job, one for each node, and the fate of rows that nobody reads.
-pub(super) fn of(graph: &JobGraph, state: &JobState, took: Duration, failure: Option<&Error>) -> String {
+pub fn of(graph: &JobGraph, state: &JobState, took: Duration, failure: Option<&Error>) -> String {
     let seconds = took.as_secs_f64();
     let end = match failure {
         Some(Error { code, operator: Some(operator), .. }) => format!("failed in `{operator}` with {code}"),

@@ -8,7 +8,7 @@ use flowgate::running::{JobMetrics, NodeMetrics};
 use flowgate_connect::sink::Deliveries;
 
 /// Returns the line about the rows of one node.
-pub(super) fn of_node(graph: &JobGraph, id: NodeId, metrics: &NodeMetrics) -> String {
+pub fn of_node(graph: &JobGraph, id: NodeId, metrics: &NodeMetrics) -> String {
     let node = graph.node(id);
     let (rows_in, rows_out) = (metrics.rows_in.load(Relaxed), metrics.rows_out.load(Relaxed));
     let (errors, late) = (metrics.errors.load(Relaxed), metrics.late.load(Relaxed));
@@ -49,19 +49,26 @@ fn some(count: u64, what: &str) -> String {
 
 /// The totals of a job's rows.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RowTotals {
-    pub(super) read: u64,
-    pub(super) delivered: u64,
-    pub(super) waiting: u64,
-    pub(super) retrying: u64,
-    pub(super) errors: u64,
-    pub(super) late: u64,
-    pub(super) dropped: u64,
+pub struct RowTotals {
+    /// Rows that sources have read.
+    pub read: u64,
+    /// Rows that the outside of sinks has acknowledged.
+    pub delivered: u64,
+    /// Rows that have arrived at sinks and are neither delivered nor dropped.
+    pub waiting: u64,
+    /// Waiting rows whose delivery has failed and is tried again.
+    pub retrying: u64,
+    /// Rows in outputs `errors`.
+    pub errors: u64,
+    /// Rows in outputs `late`.
+    pub late: u64,
+    /// Rows that are lost: sinks dropped them, or nothing reads their output.
+    pub dropped: u64,
 }
 
 impl RowTotals {
     /// Returns the totals of all nodes. Rows that failed or were late count as dropped too, where nobody reads them.
-    pub(super) fn of(graph: &JobGraph, metrics: &JobMetrics) -> RowTotals {
+    pub fn of(graph: &JobGraph, metrics: &JobMetrics) -> RowTotals {
         let mut rows = RowTotals::default();
         for (id, node) in graph.numbered() {
             let of_node = metrics.node(id);
@@ -90,7 +97,7 @@ impl RowTotals {
 }
 
 /// Whether some node reads this output.
-pub(super) fn is_read(graph: &JobGraph, id: NodeId, output: &str) -> bool {
+pub fn is_read(graph: &JobGraph, id: NodeId, output: &str) -> bool {
     let Some(position) = graph.node(id).outputs.iter().position(|o| o.name == output) else { return false };
     graph.nodes.iter().flat_map(|n| &n.inputs).any(|i| i.node == id && i.output == position)
 }

@@ -5,50 +5,51 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::{rows, terminal};
+use super::rows;
 use flowgate::job::graph::{EventTimeColumn, JobGraph, Node, NodeId, NodeKind, Windows};
 use flowgate::job::spec::WindowTime;
 use flowgate::running::{self, CheckpointStatus, JobState, NodeMetrics, SplitMetrics, Standing, Standings};
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Fault};
-use flowgate_base::standard_error;
 use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_connect::sink;
 use flowgate_control::limits::SPLITS_MAX;
 use flowgate_control::message::{self, About, Ended};
 use flowgate_control::place::Place;
-use flowgate_control::server::{Savepoint, Server, Subject};
+use flowgate_control::server::{Savepoint, Server, StartError, Subject};
 use flowgate_control::status::{
     self, Activity, Checkpoint, Deliveries, EventTimeRule, HeldBy, Input, JobError, Kind, OnWorker, Operator, Pending,
     Phase, Split, StateFigures, Status,
 };
 
 /// A running job and its graph.
-struct RunningSubject {
-    graph: JobGraph,
-    state: Arc<JobState>,
-    about: About,
+pub struct RunningSubject {
+    /// The graph that runs.
+    pub graph: JobGraph,
+    /// The state of the job.
+    pub state: Arc<JobState>,
+    /// Who it says that it is.
+    pub about: About,
+    /// Tells whoever watches the job why it ends: one line without its line end. Waits for nobody.
+    pub tell: Box<dyn Fn(&str) + Send + Sync>,
 }
 
-/// Starts answering questions about a job. A job that cannot be asked runs nevertheless: the user is warned.
-pub(super) fn serve(graph: JobGraph, state: Arc<JobState>, about: About) -> Option<Server> {
-    let subject = RunningSubject { graph, state, about: about.clone() };
-    match Server::start(&Place::of_user(), about, Arc::new(subject)) {
-        Ok(server) => Some(server),
-        Err(error) => {
-            let what = "`flowgate job` cannot reach this job";
-            terminal::message(&format!("warning: {what}: {error}; `--no-control` does without\n"));
-            None
-        }
-    }
+/// Starts answering questions about a job, on a socket in this place.
+///
+/// # Errors
+/// There is no place for the socket, or the system refuses a thread. The job can run nevertheless.
+pub fn serve(place: &Place, subject: RunningSubject) -> Result<Server, StartError> {
+    let about = subject.about.clone();
+    Server::start(place, about, Arc::new(subject))
 }
 
 /// Returns how a job has ended, for those who wait for it.
-pub(super) fn ended(summary: String, failure: Option<&Error>) -> Ended {
+pub fn ended(summary: String, failure: Option<&Error>) -> Ended {
     Ended { summary, error: failure.map(job_error) }
 }
 
-fn job_error(error: &Error) -> JobError {
+/// Returns an error as those who ask see it.
+pub fn job_error(error: &Error) -> JobError {
     let fault = match error.fault() {
         Fault::User => status::Fault::User,
         Fault::External => status::Fault::External,
@@ -93,9 +94,8 @@ impl Subject for RunningSubject {
 
     fn stop(&self, drain: bool) -> bool {
         if !self.state.stop_requested() {
-            // Whoever watches the job learns why it ends. A reader that is slow delays nobody.
             let how = if drain { ", open windows emit their results" } else { "" };
-            standard_error::line(format!("stopping{how}, as `flowgate job stop` requested\n"));
+            (self.tell)(&format!("stopping{how}, as `flowgate job stop` requested"));
         }
         if drain {
             self.state.request_drain();
@@ -109,7 +109,7 @@ impl Subject for RunningSubject {
         flowgate_checkpoint::check_savepoint_name(name)?;
         let outcome = self.state.request_savepoint(name, stops).map_err(|error| error.message)?;
         if stops {
-            standard_error::line(format!("stopping with the savepoint {name}, as `flowgate job stop` requested\n"));
+            (self.tell)(&format!("stopping with the savepoint {name}, as `flowgate job stop` requested"));
         }
         let wait = move || match outcome.recv() {
             Ok(Ok(saved)) => Ok(message::Saved { number: saved.number, bytes: saved.bytes }),
