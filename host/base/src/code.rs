@@ -29,7 +29,7 @@ pub enum Retry {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Code {
     /// Unique among all crates: base 1 to 99, state 100 to 199, wall 200 to 299, connect 300 to 399, engine 400 to 599,
-    /// toolchain 600 to 699, the program 700 to 799, checkpoint 800 to 899.
+    /// toolchain 600 to 699, the program 700 to 799, checkpoint 800 to 899, node 900 to 999.
     pub number: u16,
     /// Whose fault it is.
     pub fault: Fault,

@@ -29,7 +29,7 @@ pub(crate) struct ExplainArgs {
 }
 
 /// The tables of all crates with the ranges of their numbers, by number.
-static TABLES: [(&[&Code], Range<u16>); 8] = [
+static TABLES: [(&[&Code], Range<u16>); 9] = [
     (flowgate_base::code::CODES, 1..100),
     (flowgate_state::code::CODES, 100..200),
     (flowgate_wall::code::CODES, 200..300),
@@ -38,6 +38,7 @@ static TABLES: [(&[&Code], Range<u16>); 8] = [
     (flowgate_toolchain::code::CODES, 600..700),
     (super::code::CODES, 700..800),
     (flowgate_checkpoint::code::CODES, 800..900),
+    (flowgate_node::code::CODES, 900..1_000),
 ];
 
 /// Returns the codes of all crates, by number.

@@ -1,7 +1,7 @@
 //! The records of the catalog. A field that is added later has a default, so that older records are read.
 
 use flowgate_api::grants::Grants;
-use flowgate_api::job::{Event, JobError, Language, UsedPlugin};
+use flowgate_api::job::{Event, JobError, Language, Phase, UsedPlugin};
 use flowgate_api::plugin::PluginVersion;
 use flowgate_api::quota::Quotas;
 use flowgate_api::swap::Swap;
@@ -110,14 +110,14 @@ pub(crate) struct JobRecord {
     pub(crate) submitted_ms: i64,
     pub(crate) submitted_by: String,
     pub(crate) want: Want,
+    /// What it was doing when this was written.
+    pub(crate) phase: Phase,
     /// The number of the last attempt; 0: there was none.
     pub(crate) attempt: u64,
     pub(crate) attempt_ms: Option<i64>,
     pub(crate) restarts: u64,
     /// Why the last attempt ended by itself.
     pub(crate) failure: Option<JobError>,
-    /// Whether its sources have ended.
-    pub(crate) finished: bool,
     /// Workers, by the last check.
     pub(crate) workers: u32,
     pub(crate) pinned: Vec<Pinned>,

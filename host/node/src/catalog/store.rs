@@ -5,9 +5,12 @@
 
 use std::path::Path;
 
+use flowgate_base::error::{Code, Coded};
 use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::code;
 
 /// The version of the records. A node refuses a catalog of a later one, and brings an earlier one up to it.
 const FORMAT: u32 = 1;
@@ -27,6 +30,9 @@ pub enum CatalogError {
     /// A record is not readable.
     #[error("the catalog's record `{0}` cannot be read: {1}")]
     Damaged(String, serde_json::Error),
+    /// A record that must be there is not.
+    #[error("the catalog has no record `{0}`")]
+    Missing(String),
     /// The file cannot be read or written.
     #[error("the catalog: {0}")]
     File(#[from] redb::Error),
@@ -42,6 +48,15 @@ macro_rules! from_redb {
     };
 }
 from_redb!(redb::TransactionError, redb::StorageError, redb::CommitError, redb::TableError);
+
+impl Coded for CatalogError {
+    fn code(&self) -> &'static Code {
+        match self {
+            CatalogError::Taken => &code::DATA_TAKEN,
+            _ => &code::CATALOG,
+        }
+    }
+}
 
 /// What is kept in a table of its own.
 pub(crate) trait Record: Serialize + DeserializeOwned {

@@ -20,6 +20,8 @@ pub(crate) enum Input {
     Cancel,
     /// Somebody restarts it.
     Restart,
+    /// The worker process does not stop as it was asked to: its reason is known to who asked.
+    StopRefused,
     /// The worker process answers.
     Ready,
     /// A worker process of an earlier node was found.
@@ -35,7 +37,7 @@ pub(crate) enum Input {
 pub(crate) enum Exit {
     /// Its sources have ended, and all rows are written.
     Finished,
-    /// As requested.
+    /// It was stopped: as the node requested, or by a signal.
     Stopped,
     /// With an error of the job, and whether it may go better another time.
     Failed { error: JobError, retry: bool },
@@ -143,6 +145,13 @@ impl Machine {
             (Input::Restart, Phase::Stopping) => Err("the job is being stopped"),
             (Input::Restart, _) => Ok(self.begin(now_ms)),
 
+            (Input::StopRefused, Phase::Stopping) => {
+                self.rest(Phase::Running);
+                Ok(Vec::new())
+            }
+            // It has ended meanwhile.
+            (Input::StopRefused, _) => Ok(Vec::new()),
+
             (Input::Ready, Phase::Starting) => {
                 self.phase = Phase::Running;
                 Ok(Vec::new())
@@ -196,10 +205,15 @@ impl Machine {
                 self.failure = None;
                 self.begin(now_ms)
             }
-            Exit::Stopped => {
+            Exit::Stopped if stopping => {
                 self.failure = None;
                 self.rest(Phase::Stopped);
                 Vec::new()
+            }
+            // By a signal that was not the node's, as when the machine shuts down: nobody wants it to rest.
+            Exit::Stopped => {
+                self.failure = None;
+                self.pause(1, now_ms)
             }
             // What was requested has happened, if not well.
             Exit::Failed { error, .. } if stopping && !self.starts_again => {
@@ -215,13 +229,17 @@ impl Machine {
                     return Vec::new();
                 }
                 self.failures_in_row = if healthy { 1 } else { self.failures_in_row.saturating_add(1) };
-                let pause = pause(self.failures_in_row);
-                self.phase = Phase::Restarting;
-                self.starts_again = false;
-                self.next_attempt_ms = Some(now_ms.saturating_add(pause.as_millis() as i64));
-                vec![Act::Pause(pause)]
+                self.pause(self.failures_in_row, now_ms)
             }
         }
+    }
+
+    fn pause(&mut self, failures: u32, now_ms: i64) -> Vec<Act> {
+        let pause = pause(failures);
+        self.phase = Phase::Restarting;
+        self.starts_again = false;
+        self.next_attempt_ms = Some(now_ms.saturating_add(pause.as_millis() as i64));
+        vec![Act::Pause(pause)]
     }
 }
 
@@ -301,6 +319,22 @@ mod tests {
         assert_eq!(job.phase, Phase::Stopped);
     }
 
+    #[test]
+    fn a_job_that_nobody_stopped_runs_again() {
+        let mut job = running();
+        assert_eq!(job.take(Input::Exited(Exit::Stopped), 5), Ok(vec![Act::Pause(RESTART_AFTER)]));
+        assert_eq!((job.phase, job.failure.is_none()), (Phase::Restarting, true));
+    }
+
+    #[test]
+    fn a_stop_that_is_refused_leaves_the_job_running() {
+        let mut job = running();
+        let before = job.clone();
+        job.take(Input::Stop { drain: false, savepoint: Some("taken".into()) }, 5).unwrap();
+        job.take(Input::StopRefused, 6).unwrap();
+        assert_eq!(job, before);
+    }
+
     fn inputs() -> impl Strategy<Value = Input> {
         prop_oneof![
             Just(Input::Start),
@@ -309,6 +343,7 @@ mod tests {
             Just(Input::Stop { drain: false, savepoint: Some("s".into()) }),
             Just(Input::Cancel),
             Just(Input::Restart),
+            Just(Input::StopRefused),
             Just(Input::Ready),
             Just(Input::PauseOver),
             Just(Input::Exited(Exit::Finished)),

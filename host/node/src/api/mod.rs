@@ -1,0 +1,56 @@
+//! The HTTP API: routes, who may use them, and what they answer.
+//!
+//! `connection` accepts, `access` is the gate, `input` and `refusal` are what comes in and what goes wrong. The other files have the
+//! handlers of a subject each; their descriptions are the OpenAPI document.
+
+pub(crate) mod access;
+pub(crate) mod connection;
+mod document;
+mod input;
+mod jobs;
+mod live;
+mod operations;
+mod plugins;
+pub(crate) mod refusal;
+mod root;
+mod secrets;
+mod submit;
+mod tenants;
+pub(crate) mod tls;
+mod tokens;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use flowgate_api::problem::Code;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use self::refusal::Refusal;
+use crate::node::Node;
+
+/// The routes, and their description.
+pub(crate) fn routes() -> (Router<Arc<Node>>, OpenApi) {
+    OpenApiRouter::with_openapi(document::of_node())
+        .merge(root::routes())
+        .merge(tenants::routes())
+        .merge(tokens::routes())
+        .merge(secrets::routes())
+        .merge(plugins::routes())
+        .merge(jobs::routes())
+        .merge(submit::routes())
+        .merge(live::routes())
+        .merge(operations::routes())
+        .split_for_parts()
+}
+
+/// The routes behind their gate.
+pub(crate) fn router(routes: Router<Arc<Node>>, document: &OpenApi, node: &Arc<Node>) -> Router {
+    routes
+        .fallback(|| async { Refusal::not_found("path") })
+        .method_not_allowed_fallback(|| async { Refusal::new(Code::MethodNotAllowed, "the path has no such method") })
+        .layer(axum::Extension(Arc::new(document::text(document))))
+        .layer(from_fn_with_state(Arc::clone(node), access::gate))
+        .with_state(Arc::clone(node))
+}

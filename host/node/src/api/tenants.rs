@@ -1,0 +1,125 @@
+//! Tenants.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use flowgate_api::problem::{Code, Problem};
+use flowgate_api::tenant::{NewTenant, Tenant, TenantChange, Usage};
+use flowgate_api::{Page, name};
+use flowgate_base::clock;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::input::{self, Asked, Names, Paging};
+use super::refusal::{Answer, Refusal};
+use crate::catalog::{JobRecord, PluginRecord, SecretRecord, TenantRecord, TokenRecord, key};
+use crate::node::Node;
+use crate::token::Principal;
+use crate::usage;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(show, change, delete)).routes(routes!(use_of))
+}
+
+fn shown(name: &str, record: TenantRecord) -> Tenant {
+    Tenant { name: name.into(), created_ms: record.created_ms, quotas: record.quotas, grants: record.grants }
+}
+
+/// The tenants that the token sees.
+#[utoipa::path(get, path = "/api/v1/tenants", tag = "tenants", params(Paging), security(("token" = ["viewer"])),
+    responses((status = 200, description = "Tenants, by name.", body = Page<Tenant>), (status = "default", body = Problem, description = "A problem.")))]
+async fn list(
+    State(node): State<Arc<Node>>,
+    Extension(principal): Extension<Principal>,
+    Asked(paging): Asked<Paging>,
+) -> Answer<Json<Page<Tenant>>> {
+    let limit = paging.limit()?;
+    let found = node.catalog.read(|view| match &principal.tenant {
+        Some(own) => Ok::<_, Refusal>(view.get::<TenantRecord>(own)?.map(|record| (own.clone(), record)).into_iter().collect()),
+        None => Ok(view.list::<TenantRecord>("", paging.after.as_deref(), limit + 1)?),
+    })?;
+    let tenants = found.into_iter().map(|(name, record)| (name.clone(), shown(&name, record))).collect();
+    Ok(Json(input::page(tenants, limit)))
+}
+
+/// Creates a tenant.
+#[utoipa::path(post, path = "/api/v1/tenants", tag = "tenants", request_body = NewTenant, security(("token" = ["node"])),
+    responses((status = 201, description = "The tenant.", body = Tenant), (status = "default", body = Problem, description = "A problem.")))]
+async fn create(
+    State(node): State<Arc<Node>>,
+    input::Json(request): input::Json<NewTenant>,
+) -> Answer<(StatusCode, Json<Tenant>)> {
+    name::check("tenant", &request.name).map_err(|wrong| Refusal::new(Code::Invalid, wrong))?;
+    let record = TenantRecord { created_ms: clock::now_ms(), quotas: request.quotas, grants: request.grants };
+    node.catalog.change(|change| {
+        if change.get::<TenantRecord>(&request.name)?.is_some() {
+            return Err(Refusal::new(Code::Conflict, format!("there is a tenant `{}` already", request.name)));
+        }
+        Ok(change.put(&request.name, &record)?)
+    })?;
+    Ok((StatusCode::CREATED, Json(shown(&request.name, record))))
+}
+
+/// A tenant.
+#[utoipa::path(get, path = "/api/v1/tenants/{tenant}", tag = "tenants", params(("tenant" = String, Path, description = "Its name.")),
+    security(("token" = ["viewer"])),
+    responses((status = 200, description = "The tenant.", body = Tenant), (status = "default", body = Problem, description = "A problem.")))]
+async fn show(State(node): State<Arc<Node>>, Names(tenant): Names<String>) -> Answer<Json<Tenant>> {
+    Ok(Json(shown(&tenant, node.tenant(&tenant)?)))
+}
+
+/// Changes what a tenant may take and touch.
+#[utoipa::path(patch, path = "/api/v1/tenants/{tenant}", tag = "tenants", params(("tenant" = String, Path, description = "Its name.")),
+    request_body = TenantChange, security(("token" = ["node"])),
+    responses((status = 200, description = "The tenant.", body = Tenant), (status = "default", body = Problem, description = "A problem.")))]
+async fn change(
+    State(node): State<Arc<Node>>,
+    Names(tenant): Names<String>,
+    input::Json(request): input::Json<TenantChange>,
+) -> Answer<Json<Tenant>> {
+    let changed = node.catalog.change(|change| {
+        let Some(mut record) = change.get::<TenantRecord>(&tenant)? else { return Err(Refusal::not_found("tenant")) };
+        record.quotas = request.quotas.unwrap_or(record.quotas);
+        record.grants = request.grants.unwrap_or(record.grants);
+        change.put(&tenant, &record)?;
+        Ok(record)
+    })?;
+    Ok(Json(shown(&tenant, changed)))
+}
+
+/// Deletes a tenant that has no jobs, with its tokens, secrets and plugins.
+#[utoipa::path(delete, path = "/api/v1/tenants/{tenant}", tag = "tenants", params(("tenant" = String, Path, description = "Its name.")),
+    security(("token" = ["node"])),
+    responses((status = 204, description = "It is deleted."), (status = "default", body = Problem, description = "A problem.")))]
+async fn delete(State(node): State<Arc<Node>>, Names(tenant): Names<String>) -> Answer<StatusCode> {
+    node.catalog.change(|change| {
+        let jobs = change.all::<JobRecord>(&key::of(&[&tenant]))?.len();
+        if jobs > 0 {
+            return Err(Refusal::new(Code::Conflict, format!("the tenant has {jobs} jobs; delete them first")));
+        }
+        if !change.remove::<TenantRecord>(&tenant)? {
+            return Err(Refusal::not_found("tenant"));
+        }
+        for (id, _) in change.all::<TokenRecord>("")?.iter().filter(|(_, token)| token.tenant.as_deref() == Some(&tenant)) {
+            change.remove::<TokenRecord>(id)?;
+        }
+        change.remove_all::<SecretRecord>(&key::of(&[&tenant]))?;
+        Ok(change.remove_all::<PluginRecord>(&key::of(&[&tenant]))?)
+    })?;
+    for folder in [node.settings.plugins(&tenant), node.settings.data.join("compiled").join(&tenant)] {
+        // What nobody names costs room alone.
+        let _ = std::fs::remove_dir_all(folder);
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a tenant takes of its quotas.
+#[utoipa::path(get, path = "/api/v1/tenants/{tenant}/usage", tag = "tenants", params(("tenant" = String, Path, description = "Its name.")),
+    security(("token" = ["viewer"])),
+    responses((status = 200, description = "What it takes.", body = Usage), (status = "default", body = Problem, description = "A problem.")))]
+async fn use_of(State(node): State<Arc<Node>>, Names(tenant): Names<String>) -> Answer<Json<Usage>> {
+    let measured = tokio::task::spawn_blocking(move || usage::of(&node, &tenant)).await;
+    Ok(Json(measured.map_err(|_| Refusal::new(Code::Internal, "the measurement has panicked"))??))
+}

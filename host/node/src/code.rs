@@ -1,0 +1,7 @@
+//! The codes of this crate's errors.
+
+flowgate_base::codes! {
+    pub
+    DATA_TAKEN = external(900, "another node has the data folder");
+    CATALOG = external_lasting(901, "the catalog of a node cannot be used");
+}

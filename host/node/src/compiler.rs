@@ -1,0 +1,86 @@
+//! Work for plugins in child processes: how many at once, and how many of a tenant.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flowgate_api::problem::Code;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::api::refusal::{Answer, Refusal};
+use crate::limits::{COMPILATIONS_OF_TENANT_MAX, compilations_max};
+
+/// Hands out turns.
+pub(crate) struct Compiler {
+    turns: Arc<Semaphore>,
+    waiting: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+/// A turn. The next one begins when this is dropped.
+pub(crate) struct Turn {
+    /// Held for its drop.
+    _turn: OwnedSemaphorePermit,
+    _place: Place,
+}
+
+/// A place in the queue of a tenant.
+struct Place {
+    waiting: Arc<Mutex<HashMap<String, usize>>>,
+    tenant: String,
+}
+
+impl Default for Compiler {
+    fn default() -> Self {
+        Compiler { turns: Arc::new(Semaphore::new(compilations_max())), waiting: Arc::default() }
+    }
+}
+
+impl Compiler {
+    /// Waits for a turn. The semaphore is fair: tenants take turns in the order in which they came, each with a short queue.
+    ///
+    /// # Errors
+    /// Too much of the tenant waits already.
+    pub(crate) async fn turn(&self, tenant: &str) -> Answer<Turn> {
+        let place = self.place(tenant)?;
+        let closed = |_| Refusal::new(Code::Unavailable, "the node stops");
+        Ok(Turn { _turn: Arc::clone(&self.turns).acquire_owned().await.map_err(closed)?, _place: place })
+    }
+
+    fn place(&self, tenant: &str) -> Answer<Place> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = waiting.entry(tenant.into()).or_default();
+        if *of >= COMPILATIONS_OF_TENANT_MAX {
+            let detail = format!("{of} checks and compilations of the tenant wait or run already");
+            return Err(Refusal::new(Code::TooMany, detail).retry_after(2));
+        }
+        *of += 1;
+        Ok(Place { waiting: Arc::clone(&self.waiting), tenant: tenant.into() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of) = waiting.get_mut(&self.tenant) {
+            *of -= 1;
+            if *of == 0 {
+                waiting.remove(&self.tenant);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_tenant_with_a_long_queue_is_refused_and_others_are_not() {
+        let compiler = Compiler::default();
+        let places: Vec<_> = (0..COMPILATIONS_OF_TENANT_MAX).map(|_| compiler.place("acme").unwrap()).collect();
+        assert!(compiler.place("acme").is_err());
+        let other = compiler.turn("umbrella").await.unwrap();
+        drop((places, other));
+        compiler.turn("acme").await.unwrap();
+        assert!(compiler.waiting.lock().unwrap().is_empty());
+    }
+}

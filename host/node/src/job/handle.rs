@@ -1,0 +1,125 @@
+//! The handle of a job: what requests of the API use.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flowgate_api::job::Phase;
+use flowgate_api::problem::Code;
+use flowgate_control::place::Found;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::machine::{Input, Machine};
+use crate::api::refusal::{Answer, Refusal};
+
+/// The state of a job, as its manager last published it.
+#[derive(Debug, Clone)]
+pub(crate) struct JobState {
+    pub(crate) machine: Machine,
+    /// Its worker process.
+    pub(crate) pid: Option<u32>,
+    /// Where that answers.
+    pub(crate) socket: Option<PathBuf>,
+}
+
+/// What a manager is told.
+pub(super) enum Command {
+    /// Take an input. The reply is the address of the savepoint with which the job stops, if there is one.
+    Take { input: Input, by: Option<String>, reply: oneshot::Sender<Answer<Option<String>>> },
+    /// The job was deleted: the manager ends.
+    End,
+}
+
+/// A job of the node.
+#[derive(Debug)]
+pub(crate) struct JobHandle {
+    pub(crate) tenant: String,
+    pub(crate) name: String,
+    commands: mpsc::Sender<Command>,
+    state: watch::Receiver<JobState>,
+    /// The operation that changes the job now.
+    busy: Mutex<Option<String>>,
+}
+
+/// An operation that changes a job. Until this is dropped, another one is refused.
+#[derive(Debug)]
+pub(crate) struct Busy(Arc<JobHandle>);
+
+impl JobHandle {
+    pub(super) fn new(
+        tenant: &str,
+        name: &str,
+        commands: mpsc::Sender<Command>,
+        state: watch::Receiver<JobState>,
+    ) -> JobHandle {
+        JobHandle { tenant: tenant.into(), name: name.into(), commands, state, busy: Mutex::default() }
+    }
+
+    /// Returns its state.
+    pub(crate) fn state(&self) -> JobState {
+        self.state.borrow().clone()
+    }
+
+    /// Returns a receiver of its states.
+    pub(crate) fn watch(&self) -> watch::Receiver<JobState> {
+        self.state.clone()
+    }
+
+    /// Has the job take an input.
+    ///
+    /// # Errors
+    /// It is in a state in which that cannot be done.
+    pub(crate) async fn take(&self, input: Input, by: Option<String>) -> Answer<Option<String>> {
+        let gone = || Refusal::new(Code::Unavailable, "the node stops, or the job was deleted");
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Take { input, by, reply }).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// Ends the manager of a job that was deleted.
+    pub(crate) async fn end(&self) {
+        // A manager that has ended needs no word.
+        let _ = self.commands.send(Command::End).await;
+    }
+
+    /// Returns where the running job answers.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub(crate) fn found(&self) -> Answer<Found> {
+        let state = self.state();
+        match (state.socket, state.pid) {
+            (Some(path), Some(pid)) if matches!(state.machine.phase, Phase::Running | Phase::Stopping) => {
+                Ok(Found { path, name: self.name.clone(), pid })
+            }
+            _ => Err(Refusal::new(Code::Unavailable, format!("the job `{}` does not run", self.name))),
+        }
+    }
+
+    /// Begins an operation that changes the job.
+    ///
+    /// # Errors
+    /// Another one is under way.
+    pub(crate) fn begin(self: &Arc<Self>, operation: &str) -> Answer<Busy> {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(other) = &*busy {
+            let detail = format!("a {other} of `{}` is under way; wait for its end", self.name);
+            return Err(Refusal::new(Code::Conflict, detail));
+        }
+        *busy = Some(operation.into());
+        Ok(Busy(Arc::clone(self)))
+    }
+
+    /// Waits until the job no longer has a worker process.
+    pub(crate) async fn rested(&self) -> JobState {
+        let mut state = self.watch();
+        // A manager that is gone has no worker process.
+        let _ = state.wait_for(|state| !state.machine.is_live()).await;
+        self.state()
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        *self.0.busy.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}

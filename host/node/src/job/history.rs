@@ -1,0 +1,47 @@
+//! The history of jobs: what happened, when, and who caused it.
+
+use flowgate_api::job::Event;
+use flowgate_base::clock;
+
+use crate::catalog::{Catalog, CatalogError, Change, EventRecord, key};
+
+/// Returns the name of the sequence of a job's events.
+fn sequence(tenant: &str, job: &str) -> String {
+    format!("history/{tenant}/{job}")
+}
+
+/// Adds an event, and drops the oldest beyond `kept`.
+///
+/// # Errors
+/// The catalog cannot be written.
+pub(crate) fn add(
+    change: &Change,
+    (tenant, job): (&str, &str),
+    kind: &str,
+    by: Option<&str>,
+    text: String,
+    kept: u64,
+) -> Result<(), CatalogError> {
+    let number = change.next_number(&sequence(tenant, job))?;
+    let event = Event { number, at_ms: clock::now_ms(), kind: kind.into(), by: by.map(String::from), text };
+    change.put(&key::numbered(tenant, job, number), &EventRecord(event))?;
+    if let Some(old) = number.checked_sub(kept) {
+        change.remove::<EventRecord>(&key::numbered(tenant, job, old))?;
+    }
+    Ok(())
+}
+
+/// Returns the events of a job before the number `before`, newest first.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub(crate) fn newest(
+    catalog: &Catalog,
+    (tenant, job): (&str, &str),
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<(String, Event)>, CatalogError> {
+    let all = catalog.read(|view| view.all::<EventRecord>(&key::of(&[tenant, job])))?;
+    let older = all.into_iter().rev().filter(|(_, record)| before.is_none_or(|before| record.0.number < before));
+    Ok(older.take(limit).map(|(_, record)| (record.0.number.to_string(), record.0)).collect())
+}

@@ -1,0 +1,412 @@
+//! The JobManager: the task that owns a job. It alone changes the job's state, starts its worker process and sees it end.
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowgate_api::job::{Fault, JobError, Phase};
+use flowgate_api::problem::Code;
+use flowgate_base::{clock, shown};
+use flowgate_control::client::{self, AskError};
+use flowgate_control::place::Found;
+use flowgate_worker::assignment::{Begins, Task};
+use flowgate_worker::{files, spawn};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, block_in_place};
+use tokio::time::{Instant, sleep_until};
+
+use super::assign::Assigned;
+use super::folder::JobFolder;
+use super::handle::{Command, JobHandle, JobState};
+use super::history;
+use super::machine::{Act, Exit, Input, Machine};
+use super::process::{Process, exit_of};
+use crate::api::refusal::{Answer, Refusal};
+use crate::catalog::{CatalogError, JobRecord, Want, key};
+use crate::log;
+use crate::node::Node;
+
+/// Commands that wait for a manager. Each is a request that somebody waits for.
+const COMMANDS_MAX: usize = 64;
+
+/// The shortest pause between two looks for the socket of a worker process: first rows are expected within a second.
+const LOOK_EVERY: Duration = Duration::from_millis(4);
+
+/// The longest one.
+const LOOK_EVERY_MAX: Duration = Duration::from_millis(100);
+
+/// What others tell the manager.
+enum Note {
+    /// The worker process of an attempt answers on this socket.
+    Ready { attempt: u64, socket: PathBuf },
+    /// The worker process was asked to stop.
+    Asked { reply: Option<Reply>, answer: Result<Option<String>, AskError> },
+}
+
+type Reply = oneshot::Sender<Answer<Option<String>>>;
+
+/// The JobManager of one job.
+struct Manager {
+    node: Arc<Node>,
+    tenant: String,
+    name: String,
+    folder: JobFolder,
+    machine: Machine,
+    process: Option<Process>,
+    socket: Option<PathBuf>,
+    pause_until: Option<Instant>,
+    looking: Option<JoinHandle<()>>,
+    commands: mpsc::Receiver<Command>,
+    notes: mpsc::Receiver<Note>,
+    notes_sender: mpsc::Sender<Note>,
+    state: watch::Sender<JobState>,
+}
+
+/// Takes a job of the catalog over: finds its worker process, or what became of it, and starts its manager.
+pub(crate) fn adopt(node: &Arc<Node>, tenant: &str, name: &str, record: &JobRecord) -> Arc<JobHandle> {
+    let machine = Machine::resting(record.phase, record.attempt, record.restarts, record.failure.clone());
+    let (commands_sender, commands) = mpsc::channel(COMMANDS_MAX);
+    let (notes_sender, notes) = mpsc::channel(COMMANDS_MAX);
+    let published = JobState { machine: machine.clone(), pid: None, socket: None };
+    let (state, watched) = watch::channel(published);
+    let mut manager = Manager {
+        node: Arc::clone(node),
+        tenant: tenant.into(),
+        name: name.into(),
+        folder: JobFolder::of(&node.settings.data, tenant, name),
+        machine,
+        process: None,
+        socket: None,
+        pause_until: None,
+        looking: None,
+        commands,
+        notes,
+        notes_sender,
+        state,
+    };
+    let handle = Arc::new(JobHandle::new(tenant, name, commands_sender, watched));
+    let record = record.clone();
+    tokio::spawn(async move {
+        manager.resume(&record);
+        manager.run().await;
+    });
+    handle
+}
+
+impl Manager {
+    /// Goes on with a job where an earlier node has left it.
+    fn resume(&mut self, record: &JobRecord) {
+        if !self.machine.is_active() {
+            return;
+        }
+        let was = self.machine.phase;
+        let folder = self.folder.attempt(record.attempt);
+        match Process::found(&folder) {
+            Ok(Some(process)) => {
+                self.process = Some(process);
+                self.machine.phase = Phase::Stopped;
+                let since_ms = record.attempt_ms.unwrap_or_else(clock::now_ms);
+                self.apply(Input::Found { since_ms }, None, "found", "the node found the running worker process");
+                self.look(record.attempt);
+                if record.want == Want::Rests {
+                    // It was being stopped when the node ended.
+                    self.apply(Input::Stop { drain: false, savepoint: None }, None, "stopping", "the stop goes on");
+                }
+            }
+            found => {
+                if let Err(error) = found {
+                    log::warning(&format!("{}/{}: {error}", self.tenant, self.name));
+                }
+                // It has ended meanwhile; one that was to be stopped has stopped.
+                let exit = match was {
+                    Phase::Restarting => Exit::Stopped,
+                    _ => exit_of(&folder, None),
+                };
+                self.machine.phase = if record.want == Want::Rests { Phase::Stopping } else { Phase::Running };
+                self.machine.attempt_ms = record.attempt_ms;
+                self.exited(exit);
+            }
+        }
+    }
+
+    async fn run(mut self) {
+        loop {
+            tokio::select! {
+                command = self.commands.recv() => match command {
+                    Some(Command::Take { input, by, reply }) => self.command(input, by, reply),
+                    Some(Command::End) | None => return,
+                },
+                exit = ended(&mut self.process) => {
+                    self.process = None;
+                    self.exited(exit);
+                }
+                note = self.notes.recv() => match note {
+                    Some(Note::Ready { attempt, socket }) if attempt == self.machine.attempt => self.ready(socket),
+                    Some(Note::Ready { .. }) | None => {}
+                    Some(Note::Asked { reply, answer }) => self.asked(reply, answer),
+                },
+                () = over(self.pause_until) => {
+                    self.pause_until = None;
+                    self.apply(Input::PauseOver, None, "restarted", "another attempt begins");
+                }
+            }
+        }
+    }
+
+    fn command(&mut self, input: Input, by: Option<String>, reply: Reply) {
+        let (kind, text, want) = match &input {
+            Input::Start => ("started", "started", Some(Want::Runs)),
+            Input::Restart => ("restarted", "restarted", Some(Want::Runs)),
+            Input::Stop { drain: true, .. } => ("stopping", "stopped; open windows emit their results", Some(Want::Rests)),
+            Input::Stop { .. } => ("stopping", "stopped", Some(Want::Rests)),
+            Input::Cancel => ("cancelled", "cancelled, without a last checkpoint", Some(Want::Rests)),
+            _ => ("changed", "changed", None),
+        };
+        match self.machine.take(input, clock::now_ms()) {
+            Err(refused) => drop(reply.send(Err(Refusal::new(Code::Conflict, refused)))),
+            Ok(acts) => {
+                if let Err(error) = self.save(want, kind, by.as_deref(), text) {
+                    // The state goes on as it is; what the catalog does not have is gone with the node.
+                    log::error(&format!("{}/{}: {error}", self.tenant, self.name));
+                }
+                self.act(acts, Some(reply));
+            }
+        }
+    }
+
+    /// Takes an input that nobody waits for.
+    fn apply(&mut self, input: Input, want: Option<Want>, kind: &str, text: &str) {
+        let before = self.machine.phase;
+        match self.machine.take(input, clock::now_ms()) {
+            Ok(acts) => {
+                if self.machine.phase != before || !acts.is_empty() {
+                    self.note(want, kind, text);
+                }
+                self.act(acts, None);
+            }
+            Err(refused) => log::warning(&format!("{}/{}: {refused}", self.tenant, self.name)),
+        }
+    }
+
+    fn note(&mut self, want: Option<Want>, kind: &str, text: &str) {
+        if let Err(error) = self.save(want, kind, None, text) {
+            log::error(&format!("{}/{}: {error}", self.tenant, self.name));
+        }
+    }
+
+    /// Does what the machine says; what fails on the way is an input again.
+    fn act(&mut self, acts: Vec<Act>, mut reply: Option<Reply>) {
+        let mut acts = VecDeque::from(acts);
+        while let Some(act) = acts.pop_front() {
+            match act {
+                Act::Spawn { attempt } => match self.spawn(attempt) {
+                    Ok(process) => {
+                        self.process = Some(process);
+                        self.look(attempt);
+                    }
+                    Err(refusal) => {
+                        let problem = refusal.into_problem();
+                        let (fault, code) = match problem.code {
+                            Code::Internal => (Fault::Internal, flowgate_base::code::INTERNAL.to_string()),
+                            _ => (Fault::External, flowgate_base::code::IO.to_string()),
+                        };
+                        let error = JobError { code, fault, operator: None, message: problem.detail };
+                        acts.extend(self.exit(Exit::Failed { error, retry: true }));
+                    }
+                },
+                Act::AskToStop { drain, savepoint } => self.ask_to_stop(drain, savepoint, reply.take()),
+                Act::Kill => self.process.iter().for_each(Process::kill),
+                Act::Pause(pause) => self.pause_until = Some(Instant::now() + pause),
+            }
+        }
+        self.publish();
+        if let Some(reply) = reply {
+            // Whoever asked may have gone.
+            let _ = reply.send(Ok(None));
+        }
+    }
+
+    fn spawn(&self, attempt: u64) -> Answer<Process> {
+        block_in_place(|| {
+            let folder = self.folder.prepare(attempt)?;
+            let record = self.record()?;
+            let beginning = match &record.from {
+                None => Begins::Resume,
+                Some((savepoint, drop)) => {
+                    let (store, name) = savepoint.split_once('#').unwrap_or((savepoint, ""));
+                    let savepoint = (!name.is_empty()).then(|| name.to_string());
+                    Begins::From { store: store.into(), savepoint, number: None, drop: drop.clone() }
+                }
+            };
+            let assigned = Assigned::of(&self.tenant, &self.name, &record);
+            let assignment = assigned.assignment(&self.node, Task::Run, attempt, beginning)?;
+            let child = spawn::spawn(&self.node.settings.exe, &assignment).map_err(|error| {
+                Refusal::new(Code::Unavailable, format!("the worker process cannot be started: {error}"))
+            })?;
+            Ok(Process::of_child(child, &folder)?)
+        })
+    }
+
+    /// Looks for the socket of the worker process.
+    fn look(&mut self, attempt: u64) {
+        let (folder, notes) = (self.folder.attempt(attempt), self.notes_sender.clone());
+        self.looking = Some(tokio::spawn(async move {
+            let mut pause = LOOK_EVERY;
+            loop {
+                if let Ok(Some(files::Started { socket: Some(socket), .. })) = files::started(&folder) {
+                    // A manager that is gone has nothing to know.
+                    let _ = notes.send(Note::Ready { attempt, socket }).await;
+                    return;
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 9 / 8).min(LOOK_EVERY_MAX);
+            }
+        }));
+    }
+
+    fn ready(&mut self, socket: PathBuf) {
+        self.socket = Some(socket);
+        self.apply(Input::Ready, None, "running", &format!("attempt {} runs", self.machine.attempt));
+        // It has begun where it was to begin; from now on it resumes.
+        let begun = self.change(|record| record.from = None);
+        if let Err(error) = begun {
+            log::error(&format!("{}/{}: {error}", self.tenant, self.name));
+        }
+        self.publish();
+    }
+
+    fn ask_to_stop(&mut self, drain: bool, savepoint: Option<String>, reply: Option<Reply>) {
+        let Some(process) = &self.process else { return };
+        let Some(socket) = self.socket.clone() else {
+            if savepoint.is_some() {
+                let detail = "the job starts; it takes a savepoint when it runs".to_string();
+                return self.asked(reply, Err(AskError::Refused(flowgate_control::message::Refusal {
+                    reason: flowgate_control::message::Reason::NoSavepoint,
+                    message: detail,
+                })));
+            }
+            process.terminate();
+            return drop(reply.map(|reply| reply.send(Ok(None))));
+        };
+        let found = Found { path: socket, name: self.name.clone(), pid: process.pid() };
+        let notes = self.notes_sender.clone();
+        tokio::spawn(async move {
+            let asked = tokio::task::spawn_blocking(move || client::stop(&found, drain, false, savepoint));
+            let answer = asked.await.unwrap_or(Err(AskError::Confused)).map(|stopped| stopped.savepoint);
+            // A manager that is gone has no worker process.
+            let _ = notes.send(Note::Asked { reply, answer }).await;
+        });
+    }
+
+    fn asked(&mut self, reply: Option<Reply>, answer: Result<Option<String>, AskError>) {
+        let answer = match answer {
+            Ok(savepoint) => Ok(savepoint),
+            // It ends already.
+            Err(AskError::Gone) => Ok(None),
+            Err(AskError::Refused(refusal)) => {
+                self.apply(Input::StopRefused, Some(Want::Runs), "running", "the job goes on");
+                Err(Refusal::new(Code::Conflict, refusal.message))
+            }
+            // One that does not answer does not read its socket; a signal reaches it.
+            Err(_) => {
+                self.process.iter().for_each(Process::terminate);
+                Ok(None)
+            }
+        };
+        self.publish();
+        drop(reply.map(|reply| reply.send(answer)));
+    }
+
+    fn exited(&mut self, exit: Exit) {
+        let acts = self.exit(exit);
+        self.act(acts, None);
+    }
+
+    fn exit(&mut self, exit: Exit) -> Vec<Act> {
+        self.socket = None;
+        if let Some(looking) = self.looking.take() {
+            looking.abort();
+        }
+        let attempt = self.machine.attempt;
+        let acts = self.machine.take(Input::Exited(exit), clock::now_ms()).unwrap_or_default();
+        let (kind, text) = match (self.machine.phase, &self.machine.failure) {
+            (Phase::Finished, _) => ("finished", "the sources have ended, and all rows are written".to_string()),
+            (phase, Some(error)) => {
+                let whose = match error.fault {
+                    Fault::User => "the job's, its config's or its plugin's",
+                    Fault::External => "that of the world outside",
+                    Fault::Internal => "Flowgate's",
+                };
+                let next = match (phase, self.machine.next_attempt_ms) {
+                    (Phase::Restarting, Some(at)) => {
+                        format!("; another attempt in {} s", (at - clock::now_ms()).max(0).div_ceil(1_000))
+                    }
+                    _ => String::new(),
+                };
+                let message = shown::one_line(&error.message, 1_024);
+                ("failed", format!("attempt {attempt} failed, and the fault is {whose}: [{}] {message}{next}", error.code))
+            }
+            (Phase::Restarting, None) => ("ended", format!("attempt {attempt} was stopped by a signal; another one begins")),
+            _ => ("stopped", format!("attempt {attempt} has stopped")),
+        };
+        self.note(None, kind, &text);
+        acts
+    }
+
+    fn publish(&self) {
+        let pid = self.process.as_ref().map(Process::pid);
+        let published = JobState { machine: self.machine.clone(), pid, socket: self.socket.clone() };
+        self.state.send_replace(published);
+    }
+
+    fn record(&self) -> Result<JobRecord, CatalogError> {
+        let found = self.node.catalog.read(|view| view.get::<JobRecord>(&key::within(&self.tenant, &self.name)))?;
+        found.ok_or_else(|| CatalogError::Missing(format!("{}/{}", self.tenant, self.name)))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut JobRecord)) -> Result<(), CatalogError> {
+        block_in_place(|| {
+            self.node.catalog.change(|catalog| {
+                let key = key::within(&self.tenant, &self.name);
+                let Some(mut record) = catalog.get::<JobRecord>(&key)? else { return Ok(()) };
+                change(&mut record);
+                catalog.put(&key, &record)
+            })
+        })
+    }
+
+    /// N1: the state of the machine and the event are in the catalog before anything happens.
+    fn save(&self, want: Option<Want>, kind: &str, by: Option<&str>, text: &str) -> Result<(), CatalogError> {
+        block_in_place(|| {
+            self.node.catalog.change(|catalog| {
+                let key = key::within(&self.tenant, &self.name);
+                let Some(mut record) = catalog.get::<JobRecord>(&key)? else { return Ok(()) };
+                record.want = want.unwrap_or(record.want);
+                record.phase = self.machine.phase;
+                record.attempt = self.machine.attempt;
+                record.attempt_ms = self.machine.attempt_ms;
+                record.restarts = self.machine.restarts;
+                record.failure = self.machine.failure.clone();
+                catalog.put(&key, &record)?;
+                let kept = self.node.history_kept(catalog, &self.tenant)?;
+                history::add(catalog, (&self.tenant, &self.name), kind, by, text.into(), kept)
+            })
+        })
+    }
+}
+
+async fn ended(process: &mut Option<Process>) -> Exit {
+    match process {
+        Some(process) => process.ended().await,
+        None => pending().await,
+    }
+}
+
+async fn over(pause: Option<Instant>) {
+    match pause {
+        Some(until) => sleep_until(until).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,254 @@
+//! The node: its parts, and how they start and stop.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use flowgate_api::job::Phase;
+use flowgate_api::token::{NewToken, Role};
+use flowgate_base::clock;
+use flowgate_base::error::{Error, Result};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::api::access::Access;
+use crate::api::connection;
+use crate::api::refusal::{Answer, Refusal};
+use crate::api::tls::Tls;
+use crate::catalog::{Catalog, CatalogError, Change, JobRecord, TenantRecord, TokenRecord, key};
+use crate::compiler::Compiler;
+use crate::job::folder::private;
+use crate::job::machine::Input;
+use crate::job::{JobHandle, adopt};
+use crate::limits::{COUNTED_MAX, STOP_WITHIN};
+use crate::operations::Operations;
+use crate::rate::Rates;
+use crate::streams::Streams;
+use crate::vault::Vault;
+use crate::{api, log, token};
+
+/// Requests a second that a token of the node itself may make.
+const NODE_REQUESTS_PER_S: f64 = 200.0;
+
+/// How a node runs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The data folder.
+    pub data: PathBuf,
+    /// The address of the API.
+    pub listen: SocketAddr,
+    /// The files of the certificate and its key; absent: no TLS.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// The file of the key that encrypts secrets; absent: `node.key` in the data folder.
+    pub key: Option<PathBuf>,
+    /// The program that runs workers.
+    pub exe: PathBuf,
+}
+
+impl Settings {
+    /// The components of a tenant.
+    pub(crate) fn plugins(&self, tenant: &str) -> PathBuf {
+        self.data.join("plugins").join(tenant)
+    }
+
+    /// The machine code of a tenant's components. No tenant evicts another's.
+    pub(crate) fn compiled(&self, tenant: &str) -> PathBuf {
+        self.data.join("compiled").join(tenant).join("flowgate").join("compiled")
+    }
+
+    /// Where sockets are whose own folder has too long a path.
+    pub(crate) fn sockets(&self) -> PathBuf {
+        self.data.join("run")
+    }
+}
+
+/// A node.
+pub struct Node {
+    pub(crate) settings: Settings,
+    pub(crate) catalog: Catalog,
+    pub(crate) vault: Vault,
+    pub(crate) rates: Rates,
+    pub(crate) compiler: Compiler,
+    pub(crate) operations: Operations,
+    pub(crate) streams: Streams,
+    access: Access,
+    jobs: Mutex<BTreeMap<(String, String), Arc<JobHandle>>>,
+}
+
+/// A node that serves.
+pub struct Serving {
+    /// The address that it listens on.
+    pub address: SocketAddr,
+    /// The first token of an administrator, if the catalog is new: shown once.
+    pub first_token: Option<String>,
+    node: Arc<Node>,
+    stop: watch::Sender<bool>,
+    server: tokio::task::JoinHandle<()>,
+}
+
+/// What becomes of the jobs of a node that stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Jobs {
+    /// They go on. The next node finds them.
+    Continue,
+    /// They stop with a checkpoint. The next node starts them again.
+    Stop,
+}
+
+impl Node {
+    /// Opens the data folder, takes its jobs over and serves the API. Needs a runtime of several threads.
+    ///
+    /// # Errors
+    /// The folder, the key, the certificate or the address cannot be used; another node has the folder.
+    pub async fn serve(settings: Settings) -> Result<Serving> {
+        private(&settings.data)?;
+        private(&settings.sockets())?;
+        let catalog = Catalog::open(&settings.data.join("catalog.redb"))?;
+        let vault = Vault::open(settings.key.as_deref().unwrap_or(&settings.data.join("node.key")))?;
+        let tls = settings.tls.as_ref().map(|(certificate, key)| Tls::open(certificate, key)).transpose()?.map(Arc::new);
+        let cannot = |error: std::io::Error| Error::io(format!("cannot listen on {}", settings.listen), &error);
+        let listener = TcpListener::bind(settings.listen).await.map_err(cannot)?;
+        let address = listener.local_addr().map_err(cannot)?;
+        let first_token = first_token(&catalog)?;
+        let (routes, document) = api::routes();
+        let node = Arc::new(Node {
+            settings,
+            catalog,
+            vault,
+            rates: Rates::new(COUNTED_MAX),
+            compiler: Compiler::default(),
+            operations: Operations::default(),
+            streams: Streams::default(),
+            access: Access::of(&document),
+            jobs: Mutex::default(),
+        });
+        node.take_over()?;
+        let router = api::router(routes, &document, &node);
+        let (stop, stopped) = watch::channel(false);
+        if let Some(tls) = &tls {
+            tokio::spawn(Arc::clone(tls).watch());
+        }
+        let server = tokio::spawn(connection::serve(listener, router, tls, stopped));
+        Ok(Serving { address, first_token, node, stop, server })
+    }
+
+    /// Takes over the jobs of the catalog.
+    fn take_over(self: &Arc<Self>) -> Result<()> {
+        let records = self.catalog.read(|view| view.all::<JobRecord>(""))?;
+        let mut jobs = self.jobs();
+        for (key, record) in records {
+            if let Some((tenant, name)) = key.split_once('/') {
+                let handle = adopt(self, tenant, name, &record);
+                jobs.insert((tenant.into(), name.into()), handle);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, BTreeMap<(String, String), Arc<JobHandle>>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the jobs of a tenant, or of all, by name.
+    pub(crate) fn jobs_of(&self, tenant: Option<&str>) -> Vec<Arc<JobHandle>> {
+        let jobs = self.jobs();
+        jobs.values().filter(|job| tenant.is_none_or(|tenant| job.tenant == tenant)).cloned().collect()
+    }
+
+    /// Returns a job.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn job(&self, tenant: &str, name: &str) -> Answer<Arc<JobHandle>> {
+        let found = self.jobs().get(&(tenant.to_string(), name.to_string())).cloned();
+        found.ok_or_else(|| Refusal::not_found("job"))
+    }
+
+    /// Adds a job that is in the catalog.
+    pub(crate) fn add_job(self: &Arc<Self>, tenant: &str, name: &str, record: &JobRecord) -> Arc<JobHandle> {
+        let handle = adopt(self, tenant, name, record);
+        self.jobs().insert((tenant.into(), name.into()), Arc::clone(&handle));
+        handle
+    }
+
+    /// Removes a job that is no longer in the catalog.
+    pub(crate) fn remove_job(&self, tenant: &str, name: &str) {
+        self.jobs().remove(&(tenant.to_string(), name.to_string()));
+    }
+
+    /// Returns a tenant.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn tenant(&self, tenant: &str) -> Answer<TenantRecord> {
+        let found = self.catalog.read(|view| view.get::<TenantRecord>(tenant))?;
+        found.ok_or_else(|| Refusal::not_found("tenant"))
+    }
+
+    /// Returns the requests a second that a token of a tenant, or of the node, may make.
+    pub(crate) fn requests_per_s(&self, tenant: Option<&str>) -> Answer<f64> {
+        match tenant {
+            None => Ok(NODE_REQUESTS_PER_S),
+            Some(tenant) => Ok(self.tenant(tenant)?.quotas.requests_per_s.max(1) as f64),
+        }
+    }
+
+    /// Returns the number of events that are kept of a tenant's jobs.
+    pub(crate) fn history_kept(&self, change: &Change, tenant: &str) -> std::result::Result<u64, CatalogError> {
+        Ok(change.get::<TenantRecord>(tenant)?.unwrap_or_default().quotas.history)
+    }
+}
+
+/// Makes the first token of a new catalog.
+fn first_token(catalog: &Catalog) -> Result<Option<String>> {
+    if !catalog.read(|view| view.list::<TokenRecord>("", None, 1))?.is_empty() {
+        return Ok(None);
+    }
+    let request = NewToken { name: "first".into(), role: Role::Admin, expires_in_s: None };
+    let (record, created) = token::make(None, &request, clock::now_ms())?;
+    catalog.change(|change| change.put(&created.token.id, &record))?;
+    Ok(Some(created.text))
+}
+
+impl Serving {
+    /// Stops serving. Requests that are being served end; what becomes of the jobs is the caller's choice.
+    pub async fn stop(self, jobs: Jobs) {
+        // The server may have ended.
+        let _ = self.stop.send(true);
+        let _ = self.server.await;
+        if jobs == Jobs::Continue {
+            return;
+        }
+        let running: Vec<_> =
+            self.node.jobs_of(None).into_iter().filter(|job| job.state().machine.is_live()).collect();
+        log::info(&format!("{} jobs are being stopped", running.len()));
+        for job in &running {
+            job.pause_for_node().await;
+        }
+        let all = async {
+            for job in &running {
+                job.rested().await;
+            }
+        };
+        if tokio::time::timeout(STOP_WITHIN, all).await.is_err() {
+            log::warning(&format!("some jobs have not stopped within {} s; they go on", STOP_WITHIN.as_secs()));
+        }
+    }
+}
+
+/// Resets the first token: makes another one for the node's administrators, for somebody who has lost it. No node may run.
+///
+/// # Errors
+/// A node has the folder, or the catalog cannot be written.
+pub fn recover_token(data: &Path) -> Result<String> {
+    let catalog = Catalog::open(&data.join("catalog.redb"))?;
+    let request = NewToken { name: "recovered".into(), role: Role::Admin, expires_in_s: None };
+    let (record, created) = token::make(None, &request, clock::now_ms())?;
+    catalog.change(|change| change.put(&created.token.id, &record))?;
+    Ok(created.text)
+}
