@@ -66,6 +66,10 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|a| a == flowgate_wall::CHILD_ARGUMENT) {
         return flowgate_wall::child_main();
     }
+    // The hidden command with which a node runs a job in a process of its own.
+    if std::env::args_os().nth(1).is_some_and(|a| a == flowgate_worker::ARGUMENT) {
+        return flowgate_worker::main(&checkpoint_store::stores());
+    }
     match args::Cli::parse().command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

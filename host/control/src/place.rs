@@ -2,7 +2,8 @@
 //!
 //! A socket is `NAME.PID.sock`, of mode 0600, in a folder of mode 0700 that belongs to the user: `$XDG_RUNTIME_DIR/flowgate`, or
 //! `flowgate-UID` in the folder for temporary files. A job takes the first of these folders that it can have and whose path leaves
-//! room for the name of a socket; a client looks into all of them, because its environment may be another one.
+//! room for the name of a socket; a client looks into all of them, because its environment may be another one. A job of a node has the
+//! folder of its attempt instead.
 //!
 //! A socket appears under its name when it accepts connections: it is bound under a name with a dot in front, and renamed.
 
@@ -100,6 +101,12 @@ impl Place {
         Place { folders, uid }
     }
 
+    /// Returns the place of a job that has folders of its own for its socket, of which there is one at least. They are made the
+    /// user's alone.
+    pub fn in_folders(folders: Vec<PathBuf>) -> Place {
+        Place { folders, uid: rustix::process::geteuid().as_raw() }
+    }
+
     /// Binds the socket of a job, in the first folder where that is possible.
     ///
     /// # Errors
@@ -112,7 +119,7 @@ impl Place {
                 Err(error) => _ = first.get_or_insert(error),
             }
         }
-        Err(first.expect("there are two folders at least"))
+        Err(first.expect("there is one folder at least"))
     }
 
     fn bind_in(&self, folder: &Path, job: &str, pid: u32) -> Result<BoundSocket, PlaceError> {

@@ -9,6 +9,7 @@ use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -65,6 +66,7 @@ pub enum StartError {
 /// A server of one job. Dropping it ends it, and those who wait are not told how the job has ended.
 pub struct Server {
     job: Arc<Served>,
+    path: PathBuf,
     /// Accepts connections; a copy of the listener, with which it is woken.
     listener: Option<UnixStream>,
     thread: Option<JoinHandle<()>>,
@@ -106,9 +108,15 @@ impl Server {
         // Shutting a listener down wakes who accepts from it; the library offers that for streams alone.
         let listener = socket.listener.try_clone().ok().map(|copy| UnixStream::from(OwnedFd::from(copy)));
         let theirs = Arc::clone(&job);
+        let path = socket.path.clone();
         let accept = move || accept(&theirs, &socket);
         let thread = thread("flowgate-control", accept).map_err(StartError::Thread)?;
-        Ok(Server { job, listener, thread: Some(thread) })
+        Ok(Server { job, path, listener, thread: Some(thread) })
+    }
+
+    /// Returns the path of its socket.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Ends, and tells clients that wait how the job has ended. Waits for no client.

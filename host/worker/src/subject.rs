@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::rows;
+use crate::concealed::concealed;
+use crate::rows;
 use flowgate::job::graph::{EventTimeColumn, JobGraph, Node, NodeId, NodeKind, Windows};
 use flowgate::job::spec::WindowTime;
 use flowgate::running::{self, CheckpointStatus, JobState, NodeMetrics, SplitMetrics, Standing, Standings};
@@ -77,7 +78,7 @@ impl Subject for RunningSubject {
                 of.state.spilled_keys += slot.spilled_keys;
             }
         }
-        Status {
+        concealed(Status {
             job: self.about.job.clone(),
             job_file: self.about.job_file.clone(),
             pid: self.about.pid,
@@ -89,7 +90,7 @@ impl Subject for RunningSubject {
             checkpoint: checkpoint(&self.state.checkpoint_status),
             warnings: self.state.warnings(),
             error: failure.as_ref().map(job_error),
-        }
+        })
     }
 
     fn stop(&self, drain: bool) -> bool {
@@ -204,7 +205,8 @@ fn activity(of: running::Activity) -> Activity {
     }
 }
 
-fn kind(node: &Node) -> Kind {
+/// Returns the kind of an operator.
+pub(crate) fn kind(node: &Node) -> Kind {
     match &node.kind {
         NodeKind::Source(_) => Kind::Source,
         NodeKind::Transform(_) => Kind::Transform,

@@ -1,5 +1,6 @@
 //! The state that the workers of one job in one process share with each other and with the thread that runs the job.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, channel};
@@ -17,6 +18,7 @@ use super::sinks::Sinks;
 use crate::error::RunError;
 use crate::job::graph::JobGraph;
 use flowgate_base::error::{Error, Fault, Result};
+use flowgate_base::id::Worker;
 use flowgate_connect::source::Waker;
 use flowgate_state::store::JobStores;
 
@@ -65,6 +67,16 @@ struct Agenda {
     sources: Vec<Waker>,
 }
 
+thread_local! {
+    /// The worker that runs on this thread.
+    static CURRENT: Cell<Option<Worker>> = const { Cell::new(None) };
+}
+
+/// Returns the worker that runs on this thread; `None` on other threads.
+pub fn current_worker() -> Option<Worker> {
+    CURRENT.get()
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -106,8 +118,9 @@ impl JobState {
         JobState { checkpoints: link, ..self }
     }
 
-    /// Registers the current thread as a worker's. Each worker calls it before it runs.
-    pub fn register_worker(&self) {
+    /// Registers the current thread as this worker's. Each worker calls it before it runs.
+    pub fn register_worker(&self, worker: Worker) {
+        CURRENT.set(Some(worker));
         lock(&self.workers).push(std::thread::current());
     }
 

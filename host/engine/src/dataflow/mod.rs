@@ -49,7 +49,7 @@ pub use checkpoint::saving::Saved;
 pub use checkpoint::status::{CheckpointStatus, Taken};
 pub use dead_letter::{TEXT_BYTES_MAX, TEXTS_BYTES_MAX};
 pub use engine::Tick;
-pub use job_state::JobState;
+pub use job_state::{JobState, current_worker};
 pub use metrics::{JobMetrics, NodeMetrics, Standings};
 pub use portions::{PORTION_BYTES_MAX, PORTION_ROWS_MAX};
 pub use process::firing::{CHAINED_MAX, FIRINGS_MAX};

@@ -134,9 +134,8 @@ impl FakePlugins {
     pub(crate) fn around(&self) -> Surroundings {
         Surroundings {
             base: "/job".into(),
-            job_file: None,
             plugin_folders: vec!["/job".into(), self.folder.path().to_path_buf()],
-            broken: Default::default(),
+            ..Surroundings::default()
         }
     }
 

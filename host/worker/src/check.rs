@@ -1,0 +1,286 @@
+//! The tasks that check a job: what they find, as plain data.
+
+use serde::{Deserialize, Serialize};
+
+use crate::assignment::{Assignment, Task};
+use crate::concealed::concealed;
+use crate::files::Failure;
+use crate::log::guest::NoLines;
+use crate::{prepare, subject};
+use flowgate::job::graph::{Input, JobGraph, Node};
+use flowgate::job::load::Listed;
+use flowgate::job::picture;
+use flowgate::job::problem::Severity;
+use flowgate::running::{Beginning, FromSavepoint, Prospect};
+use flowgate::submit::{self, JobPlugins};
+use flowgate_base::error::Result;
+use flowgate_checkpoint::History;
+use flowgate_checkpoint::store::Stores;
+use flowgate_control::status::Kind;
+
+/// The answer to a check, one line of JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// The job was checked.
+    Checked(Box<Checked>),
+    /// It could not be.
+    Failed(Failure),
+}
+
+/// What a check has found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Whether the job can run.
+    pub ok: bool,
+    /// Everything that is wrong with the job, or its warnings, with their places, for people.
+    pub report: String,
+    /// The same, for programs.
+    pub problems: Vec<JobProblem>,
+    /// What runs; `None` if the job cannot.
+    pub graph: Option<Graph>,
+    /// The functions of plugins in it.
+    pub plugins: Vec<UsedFunction>,
+    /// What would become of a checkpoint; of a dry run with one.
+    #[serde(default)]
+    pub prospect: Option<Foreseen>,
+}
+
+/// A problem of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobProblem {
+    /// Whether the job can run nevertheless.
+    pub is_warning: bool,
+    /// Its place in the job, as `operators.requests.input`.
+    pub at: String,
+    /// The line in the document, from 1.
+    pub line: Option<usize>,
+    /// The column in the line, from 1.
+    pub column: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+    /// What would be right.
+    pub help: Option<String>,
+}
+
+/// A checked graph.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Graph {
+    /// The job's name in its document.
+    pub name: String,
+    /// Worker threads.
+    pub parallelism: usize,
+    /// Where its checkpoints are.
+    pub checkpoint_store: Option<String>,
+    /// The time from one checkpoint to the next, in milliseconds.
+    pub checkpoint_every_ms: Option<i64>,
+    /// Memory for keyed state, in bytes.
+    pub state_memory_bytes_max: u64,
+    /// Sources, operators and sinks: inputs before the operators that read them.
+    pub operators: Vec<GraphOperator>,
+    /// The graph as a tree.
+    pub picture: String,
+    /// Every operator with the columns of its outputs, as `flowgate check` prints them.
+    pub text: String,
+}
+
+/// A source, an operator or a sink.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GraphOperator {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its inputs.
+    pub inputs: Vec<flowgate_control::status::Input>,
+    /// Its outputs: the main one first. None for a sink.
+    pub outputs: Vec<GraphOutput>,
+}
+
+/// An output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GraphOutput {
+    /// The name of a side output; empty for the main one.
+    pub name: String,
+    /// Its columns.
+    pub columns: Vec<GraphColumn>,
+    /// Whether its rows have an event time.
+    pub has_event_time: bool,
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GraphColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type, as a job file has it: `int64`, `text?`.
+    #[serde(rename = "type")]
+    pub type_name: String,
+}
+
+/// A function that an operator has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsedFunction {
+    /// The operator.
+    pub operator: String,
+    /// The plugin's name in the job.
+    pub plugin: String,
+    /// The function.
+    pub function: String,
+    /// SHA-256 of the component, in hexadecimal.
+    pub digest: String,
+}
+
+/// What would become of a checkpoint in the job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Foreseen {
+    /// Whether the job starts from it.
+    pub ok: bool,
+    /// The checkpoint, for people.
+    pub savepoint: String,
+    /// The state that is kept, by operator.
+    pub kept: Vec<KeptState>,
+    /// What changes, a sentence each.
+    pub notes: Vec<String>,
+    /// Why the job does not start from it, a sentence each.
+    pub problems: Vec<String>,
+}
+
+/// State of an operator that is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptState {
+    /// The operator.
+    pub operator: String,
+    /// Its stored rows.
+    pub rows: u64,
+}
+
+/// Answers an assignment to check a job.
+pub(crate) fn answer(assignment: &Assignment, stores: &Stores) -> Answer {
+    concealed(match checked(assignment, stores) {
+        Ok(checked) => Answer::Checked(Box::new(checked)),
+        Err(error) => Answer::Failed(Failure::of(&error)),
+    })
+}
+
+fn checked(assignment: &Assignment, stores: &Stores) -> Result<Checked> {
+    let mut plugins = prepare::plugins(assignment, std::sync::Arc::new(NoLines));
+    let accepted = match prepare::check(assignment, &mut plugins) {
+        Ok(accepted) => accepted,
+        Err(rejected) => {
+            let (report, problems) = (rejected.report(false), rejected.listed());
+            let problems = problems.into_iter().map(JobProblem::of).collect();
+            return Ok(Checked { ok: false, report, problems, graph: None, plugins: Vec::new(), prospect: None });
+        }
+    };
+    prepare::compare_digests(&accepted.graph, assignment, &mut plugins)?;
+    let used = used(&accepted.graph, &mut plugins)?;
+    let prospect = match assignment.task {
+        Task::DryRun => foreseen(assignment, &accepted.graph, &mut plugins, stores)?,
+        Task::Check | Task::Run => None,
+    };
+    Ok(Checked {
+        ok: true,
+        report: accepted.warnings(false),
+        problems: accepted.listed().into_iter().map(JobProblem::of).collect(),
+        graph: Some(Graph::of(&accepted.graph)),
+        plugins: used,
+        prospect,
+    })
+}
+
+fn used(graph: &JobGraph, plugins: &mut JobPlugins) -> Result<Vec<UsedFunction>> {
+    let mut used = Vec::new();
+    for (operator, function) in prepare::functions(graph) {
+        used.push(UsedFunction {
+            operator: operator.into(),
+            plugin: function.plugin.clone(),
+            function: function.function.clone(),
+            digest: plugins.wall(&graph.limits)?.load(&function.path)?.digest().into(),
+        });
+    }
+    Ok(used)
+}
+
+/// Says what would become of the checkpoint with which the job begins; `None` if it begins without one.
+fn foreseen(
+    assignment: &Assignment,
+    graph: &JobGraph,
+    plugins: &mut JobPlugins,
+    stores: &Stores,
+) -> Result<Option<Foreseen>> {
+    let from = match (assignment.beginning.beginning(), &graph.checkpoint) {
+        (Beginning::From(from), _) => Some(from),
+        (Beginning::Resume, Some(settings)) => newest(&settings.store, stores)?,
+        (Beginning::Resume, None) | (Beginning::New | Beginning::Fresh, _) => None,
+    };
+    let prospect = from.map(|from| submit::prospect(graph, plugins, stores, &from, true)).transpose()?;
+    Ok(prospect.map(Foreseen::of))
+}
+
+/// Returns the newest complete checkpoint of a store.
+fn newest(store: &str, stores: &Stores) -> Result<Option<FromSavepoint>> {
+    let opened = stores.open_existing(store)?;
+    let newest = History::read(&opened)?.newest_complete(&opened)?.manifest;
+    let number = newest.filter(|manifest| manifest.checkpoint().is_some()).map(|manifest| manifest.number);
+    Ok(number.map(|number| FromSavepoint { address: format!("{store}#{number}"), drop: Vec::new() }))
+}
+
+impl Foreseen {
+    fn of(prospect: Prospect) -> Foreseen {
+        Foreseen {
+            ok: prospect.problems.is_empty(),
+            savepoint: prospect.savepoint,
+            kept: prospect.kept.into_iter().map(|(operator, rows)| KeptState { operator, rows }).collect(),
+            notes: prospect.notes,
+            problems: prospect.problems,
+        }
+    }
+}
+
+impl JobProblem {
+    fn of(listed: Listed) -> JobProblem {
+        let Listed { severity, at, position, message, help } = listed;
+        let (line, column) = position.unzip();
+        JobProblem { is_warning: severity == Severity::Warning, at, line, column, message, help }
+    }
+}
+
+impl Graph {
+    fn of(graph: &JobGraph) -> Graph {
+        Graph {
+            name: graph.name.clone(),
+            parallelism: graph.parallelism,
+            checkpoint_store: graph.checkpoint.as_ref().map(|settings| settings.store.clone()),
+            checkpoint_every_ms: graph.checkpoint.as_ref().map(|settings| settings.every_ms),
+            state_memory_bytes_max: graph.state.memory_bytes_max,
+            operators: graph.nodes.iter().map(|node| operator(graph, node)).collect(),
+            picture: picture::tree(graph),
+            text: picture::edges(graph),
+        }
+    }
+}
+
+fn operator(graph: &JobGraph, node: &Node) -> GraphOperator {
+    let input = |input: &Input| {
+        let read = graph.node(input.node);
+        let output = read.outputs.get(input.output).map_or_else(String::new, |output| output.name.clone());
+        flowgate_control::status::Input { operator: read.name.clone(), output }
+    };
+    let outputs = node.outputs.iter().map(|output| GraphOutput {
+        name: output.name.clone(),
+        columns: output
+            .schema
+            .fields
+            .iter()
+            .map(|field| GraphColumn { name: field.name.clone(), type_name: field.type_name() })
+            .collect(),
+        has_event_time: output.has_event_time,
+    });
+    GraphOperator {
+        name: node.name.clone(),
+        kind: subject::kind(node),
+        inputs: node.inputs.iter().map(input).collect(),
+        outputs: outputs.collect(),
+    }
+}

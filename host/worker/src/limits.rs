@@ -1,0 +1,62 @@
+//! Every limit of a worker process, with its unit, default and reason.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Maximum bytes of an assignment: a job file of 1 MiB, secrets, and the plugins of some hundred operators.
+pub const ASSIGNMENT_BYTES_MAX: u64 = 8 << 20;
+
+/// Maximum bytes of an answer to a check: the graph of a job file of 1 MiB, whose columns are repeated at every operator.
+pub const ANSWER_BYTES_MAX: u64 = 32 << 20;
+
+/// Bytes of log lines that wait to be written. A disk that is slow for longer costs lines, and no time of a worker.
+pub const LOG_WAITING_BYTES_MAX: usize = 1 << 20;
+
+/// Maximum bytes of the message of one log line; those of plugins are shorter.
+pub const LOG_MESSAGE_BYTES_MAX: usize = 16 << 10;
+
+/// Maximum bytes of one reading of a log: what a page shows at once, and what an answer of the node has room for.
+pub const TAIL_BYTES_MAX: u64 = 1 << 20;
+
+/// The longest wait for log lines to be written, at the end of a job.
+pub const LOG_FLUSH: Duration = Duration::from_secs(1);
+
+/// What the process of one job may take. The node fills it in from the quotas of its tenant; what it leaves out is the default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkerLimits {
+    /// Memory of the process, in bytes; enforced by its cgroup where there is one. Default: none, because what a job needs depends
+    /// on its state and its plugins.
+    pub memory_bytes: Option<u64>,
+    /// Memory for keyed state, in bytes; a job that asks for more gets this. Default: 1 GiB, as for a job outside of a node.
+    pub state_memory_bytes_max: u64,
+    /// Processor cores, enforced by its cgroup where there is one. Default: none.
+    pub cpu_cores: Option<f64>,
+    /// Files and sockets that are open at once. Default: 8,192; a job that follows many files has one open for each.
+    pub open_files: u64,
+    /// Log lines a second; the others are counted. Default: 1,000, more than anybody reads.
+    pub log_lines_per_s: u32,
+    /// Bytes of log lines a second; the others are counted. Default: 256 KiB: 1,000 lines of usual length.
+    pub log_bytes_per_s: u64,
+    /// Bytes of the log file at which the next one begins; two are kept. Default: 8 MiB, some ten thousand lines.
+    pub log_file_bytes: u64,
+    /// Bytes of the file with what `print` sinks print, at which the next one begins; two are kept. Default: 8 MiB: it is a look at
+    /// the rows, not their place.
+    pub output_file_bytes: u64,
+}
+
+impl Default for WorkerLimits {
+    fn default() -> Self {
+        WorkerLimits {
+            memory_bytes: None,
+            state_memory_bytes_max: 1 << 30,
+            cpu_cores: None,
+            open_files: 8_192,
+            log_lines_per_s: 1_000,
+            log_bytes_per_s: 256 << 10,
+            log_file_bytes: 8 << 20,
+            output_file_bytes: 8 << 20,
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! From an assignment to a checked graph.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::assignment::Assignment;
+use flowgate::job::check::Surroundings;
+use flowgate::job::graph::{Aggregate, JobGraph, Node, NodeKind, PluginFunction};
+use flowgate::job::load::Override;
+use flowgate::job::spec::Checkpoint;
+use flowgate::submit::{Accepted, JobPlugins, Rejected, Submission};
+use flowgate_base::error::{Error, Result};
+use flowgate_base::quantity::Millis;
+use flowgate_wall::{CompileIn, GuestLog, Limits, Settings};
+
+/// This program, also where its file has been replaced by a newer one since it was started.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
+/// The folder for spilled state, in that of the attempt.
+const SPILL: &str = "spill";
+
+/// Creates the loader of the job's plugins.
+pub(crate) fn plugins(assignment: &Assignment, log: Arc<dyn GuestLog>) -> JobPlugins {
+    let program = Path::new(THIS_PROGRAM);
+    let program = match program.exists() {
+        true => program.to_path_buf(),
+        false => std::env::current_exe().unwrap_or_default(),
+    };
+    JobPlugins::new(Settings {
+        limits: Limits::default(),
+        compile_in: CompileIn::Child(program),
+        cache: assignment.compiled.clone(),
+        log,
+    })
+}
+
+/// Checks the job.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(crate) fn check(assignment: &Assignment, plugins: &mut JobPlugins) -> std::result::Result<Accepted, Box<Rejected>> {
+    let surroundings =
+        Surroundings { base: assignment.files.clone(), pinned: Some(assignment.pinned()), ..Surroundings::default() };
+    let parallelism = assignment.parallelism.map(|parallelism| Override {
+        steps: vec!["parallelism".into()],
+        value: parallelism.to_string(),
+        argument: format!("parallelism {parallelism}"),
+    });
+    let checkpoint = Checkpoint {
+        store: assignment.checkpoint_store.clone(),
+        every: Some(Millis(assignment.checkpoint_every_ms)),
+        keep: None,
+        timeout: None,
+    };
+    let submission = Submission::new(assignment.document())
+        .in_surroundings(surroundings)
+        .with_overrides(parallelism.into_iter().collect())
+        .with_secrets(&assignment.secrets)
+        .with_checkpoint(checkpoint);
+    let mut accepted = submission.check(plugins)?;
+    limit(&mut accepted.graph, assignment);
+    Ok(accepted)
+}
+
+/// Puts the limits and the places of a node in the place of those of the job.
+fn limit(graph: &mut JobGraph, assignment: &Assignment) {
+    let state = &mut graph.state;
+    state.memory_bytes_max = state.memory_bytes_max.min(assignment.limits.state_memory_bytes_max);
+    state.spill = Some(spill(assignment));
+}
+
+/// Returns the folder for spilled state.
+pub(crate) fn spill(assignment: &Assignment) -> PathBuf {
+    assignment.folder.join(SPILL)
+}
+
+/// Returns the functions of a job's plugins, each with the name of its operator.
+pub(crate) fn functions(graph: &JobGraph) -> impl Iterator<Item = (&str, &PluginFunction)> {
+    graph.nodes.iter().flat_map(|node| of_node(node).into_iter().map(|function| (node.name.as_str(), function)))
+}
+
+fn of_node(node: &Node) -> Vec<&PluginFunction> {
+    match &node.kind {
+        NodeKind::Transform(of) => vec![&of.function],
+        NodeKind::Process(of) => vec![&of.function],
+        NodeKind::Join(of) => of.function.iter().map(|(function, _)| function).collect(),
+        NodeKind::Window(of) => {
+            let functions = of.aggregates.iter().filter_map(|of| match &of.aggregate {
+                Aggregate::Plugin(function) => Some(function),
+                _ => None,
+            });
+            functions.collect()
+        }
+        NodeKind::Source(_) | NodeKind::Lookup(_) | NodeKind::Select(_) | NodeKind::Union(_) | NodeKind::Sink(_) => {
+            Vec::new()
+        }
+    }
+}
+
+/// Makes sure that the components are those that the node named.
+///
+/// # Errors
+/// One has another content.
+pub(crate) fn compare_digests(graph: &JobGraph, assignment: &Assignment, plugins: &mut JobPlugins) -> Result<()> {
+    let assigned: BTreeMap<&Path, &str> =
+        assignment.plugins.iter().map(|of| (of.path.as_path(), of.digest.as_str())).collect();
+    for (operator, function) in functions(graph) {
+        let loaded = plugins.wall(&graph.limits)?.load(&function.path)?;
+        if assigned.get(function.path.as_path()) != Some(&loaded.digest()) {
+            let message = format!("the component of `{}` is not the one that was pushed", function.plugin);
+            return Err(Error::internal(message).in_operator(operator));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! The process: reads its assignment and does what it says.
+
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::assignment::{Assignment, Level, Task};
+use crate::check::{self, Answer};
+use crate::confine::confine;
+use crate::files::{Failure, Outcome};
+use crate::limits::LOG_FLUSH;
+use crate::log::{Identity, Log};
+use crate::{run, signals};
+use flowgate_base::error::{Error, Result};
+use flowgate_base::secret;
+use flowgate_checkpoint::store::Stores;
+
+/// The command with which this program is a worker process.
+pub const ARGUMENT: &str = "worker";
+
+/// The log of this process, for notices and panics, which have no other way to it.
+static LOG: OnceLock<Arc<Log>> = OnceLock::new();
+
+/// The first panic of this process.
+static PANIC: Mutex<Option<String>> = Mutex::new(None);
+
+/// Is a worker process: the assignment is on standard input. `stores` are the kinds of checkpoint stores that the program knows.
+///
+/// Returns 0 if the job has finished, was stopped, or was checked; 1 otherwise. What happened is in the files of the attempt, or on
+/// standard output after a check.
+pub fn main(stores: &Stores) -> ExitCode {
+    // The node may end, and its terminal with it.
+    let _ = rustix::process::setsid();
+    let assignment = match Assignment::read(std::io::stdin().lock()) {
+        Ok(assignment) => assignment,
+        Err(error) => return refuse(&error),
+    };
+    secret::hide(&assignment.secrets);
+    let done = match assignment.task {
+        Task::Check | Task::DryRun => print(&match confine(&assignment.limits) {
+            Ok(()) => check::answer(&assignment, stores),
+            Err(error) => Answer::Failed(Failure::of(&error)),
+        }),
+        Task::Run => attempt(&assignment, stores),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => refuse(&error),
+    }
+}
+
+/// Says why there is nothing to be done. Nobody may read it.
+fn refuse(error: &Error) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "error[{}]: {}", error.code, secret::conceal(&error.to_string()));
+    ExitCode::FAILURE
+}
+
+/// Writes the answer to a check. Returns that it is there.
+fn print(answer: &Answer) -> Result<bool> {
+    let mut line = serde_json::to_vec(answer).map_err(|e| Error::internal(e.to_string()))?;
+    line.push(b'\n');
+    let mut out = std::io::stdout().lock();
+    out.write_all(&line).and_then(|()| out.flush()).map_err(|e| Error::io("cannot write the answer", &e))?;
+    Ok(true)
+}
+
+/// Runs the job. Returns whether it ended well.
+fn attempt(assignment: &Assignment, stores: &Stores) -> Result<bool> {
+    let identity =
+        Identity { tenant: assignment.tenant.clone(), job: assignment.job.clone(), attempt: assignment.attempt };
+    let log =
+        Log::start(&assignment.folder, identity, &assignment.limits, assignment.log_level, assignment.log_format)?;
+    // One assignment a process.
+    let _ = LOG.set(Arc::clone(&log));
+    flowgate_connect::on_notice(notice);
+    std::panic::set_hook(Box::new(note_panic));
+    let run = || {
+        let stop = signals::listen(&log)?;
+        confine(&assignment.limits)?;
+        run::run(assignment, stores, &log, &stop)
+    };
+    let error = match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(outcome)) => return Ok(!matches!(outcome, Outcome::Failed(_))),
+        Ok(Err(error)) => error,
+        Err(_) => {
+            let panic = PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
+            Error::internal(panic.unwrap_or_else(|| "a panic".into()))
+        }
+    };
+    run::end(assignment, run::failed(&error)).map(|_| false)
+}
+
+/// Takes a notice of a source or a sink, a line with its line end, into the log.
+fn notice(line: &str) {
+    if let Some(log) = LOG.get() {
+        log.say(Level::Info, line.trim_end());
+    }
+}
+
+/// Logs a panic, and keeps it for the end of the job. Operators and connectors catch theirs, so that the job ends with its error.
+fn note_panic(panic: &PanicHookInfo<'_>) {
+    let message = panic.to_string();
+    if let Some(log) = LOG.get() {
+        log.say(Level::Error, format!("a mistake in Flowgate: {message}"));
+        // It may be the last that this process does.
+        log.flush(LOG_FLUSH);
+    }
+    PANIC.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(message);
+}

@@ -1,0 +1,125 @@
+//! Worker processes, as the node starts them.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use crate::assignment::{Assignment, Task};
+use crate::check::{Answer, Checked};
+use crate::files::Failure;
+use crate::limits::ANSWER_BYTES_MAX;
+use crate::process::ARGUMENT;
+
+/// The folder for temporary files of the process, in that of the attempt.
+const SCRATCH: &str = "scratch";
+
+/// The file with what the process writes to standard error, in the folder of the attempt: almost nothing, because it has a log.
+pub const STANDARD_ERROR: &str = "stderr.txt";
+
+/// Why a job was not checked.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The process could not be started or asked.
+    #[error("cannot start a process that checks the job: {0}")]
+    Io(#[from] io::Error),
+    /// It took too long, and was killed.
+    #[error("checking the job took longer than {} s", .0.as_secs())]
+    TooLong(Duration),
+    /// It ended without an answer.
+    #[error("the process that checks the job ended without an answer: {0}")]
+    Gone(String),
+    /// It could not check the job.
+    #[error("{}", .0.message)]
+    Failed(Failure),
+}
+
+/// Starts a worker process that runs a job, with the program `exe`. It has an environment of its own, no file of this process, and
+/// goes on when this process ends.
+///
+/// # Errors
+/// The system refuses, or the process ended before it had read its assignment.
+pub fn spawn(exe: &Path, assignment: &Assignment) -> io::Result<Child> {
+    let scratch = assignment.folder.join(SCRATCH);
+    std::fs::create_dir_all(&scratch)?;
+    let mut command = command(exe);
+    command.env("TMPDIR", &scratch).current_dir(&assignment.folder);
+    command.stdout(Stdio::null()).stderr(File::create(assignment.folder.join(STANDARD_ERROR))?);
+    let mut child = command.spawn()?;
+    if let Err(error) = assign(&mut child, assignment) {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(error);
+    }
+    Ok(child)
+}
+
+/// Checks a job in a process of its own, with the program `exe`, within a time. The task of the assignment is [`Task::Check`] or
+/// [`Task::DryRun`].
+///
+/// # Errors
+/// The process cannot be started, took too long, or failed. A job that is wrong is no error.
+pub fn check(exe: &Path, assignment: &Assignment, within: Duration) -> Result<Checked, CheckError> {
+    debug_assert!(assignment.task != Task::Run, "a job that runs gives no answer");
+    let mut command = command(exe);
+    command.current_dir("/").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let answer = answer(&mut child, assignment, within);
+    // It has ended, or is not waited for any longer.
+    let _ = child.kill();
+    let status = child.wait()?;
+    match answer? {
+        Some(Answer::Checked(checked)) => Ok(*checked),
+        Some(Answer::Failed(failure)) => Err(CheckError::Failed(failure)),
+        None => {
+            let mut said = String::new();
+            if let Some(stderr) = child.stderr.take() {
+                let _ = stderr.take(4 << 10).read_to_string(&mut said);
+            }
+            Err(CheckError::Gone(format!("{status} {}", said.trim())))
+        }
+    }
+}
+
+/// Returns the answer of a process; `None` if it has none.
+fn answer(child: &mut Child, assignment: &Assignment, within: Duration) -> Result<Option<Answer>, CheckError> {
+    let Some(stdout) = child.stdout.take() else { return Ok(None) };
+    let (send, received) = channel();
+    // Reads while the assignment is written. It ends with the child, which is killed in time.
+    thread::Builder::new().name("flowgate-check".into()).spawn(move || {
+        let mut bytes = Vec::new();
+        let read = stdout.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes);
+        // Nobody waits for a late answer.
+        let _ = send.send(read.map(|_| bytes));
+    })?;
+    // A process that does not read it has ended, or has the time that an answer has: its pipe is long enough for the beginning.
+    let written = assign(child, assignment);
+    match received.recv_timeout(within) {
+        Ok(bytes) => {
+            let answer = serde_json::from_slice(&bytes?).ok();
+            if answer.is_none() {
+                written?;
+            }
+            Ok(answer)
+        }
+        Err(RecvTimeoutError::Timeout) => Err(CheckError::TooLong(within)),
+        Err(RecvTimeoutError::Disconnected) => Ok(None),
+    }
+}
+
+/// Returns the command of a worker process. Nothing of the environment of this process is in its own.
+fn command(exe: &Path) -> Command {
+    let mut command = Command::new(exe);
+    command.arg(ARGUMENT).env_clear().stdin(Stdio::piped());
+    command
+}
+
+/// Writes the assignment to the process.
+fn assign(child: &mut Child, assignment: &Assignment) -> io::Result<()> {
+    let mut stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let text = serde_json::to_vec(assignment).map_err(io::Error::from)?;
+    stdin.write_all(&text)
+}
