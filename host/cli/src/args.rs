@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use super::{
     check, checkpoint_diff, checkpoint_list, checkpoint_show, checkpoint_verify, completions, connectors, explain,
     graph, infer, job_explain, job_list, job_savepoint, job_status, job_stop, new_job, plugin_build, plugin_inspect,
-    plugin_new, plugin_test, run, schema, state_read,
+    plugin_new, plugin_test, run, schema, serve, state_read,
 };
 use flowgate::job::load::Override;
 use flowgate_base::error::Result;
@@ -54,6 +54,9 @@ pub(crate) enum Command {
     /// Take a savepoint of a running job, from which a changed job can start.
     #[command(after_help = job_savepoint::EXAMPLES)]
     Savepoint(job_savepoint::SavepointArgs),
+    /// Run a node: jobs of many tenants, with an HTTP API and a page.
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(serve::ServeArgs),
     /// Look into a checkpoint store: what is in it, whether it is damaged. The job may run or not.
     #[command(subcommand)]
     Checkpoint(CheckpointCommand),
@@ -175,6 +178,7 @@ impl Command {
         match self {
             Command::Run(args) => run::run(&args),
             Command::Check(args) => check::run(&args),
+            Command::Serve(args) => serve::run(&args),
             Command::Graph(args) => graph::run(&args),
             Command::Job(JobCommand::List(args)) => job_list::run(&args),
             Command::Job(JobCommand::Status(args)) => job_status::run(&args),

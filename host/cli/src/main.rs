@@ -41,6 +41,7 @@ mod run;
 mod sample;
 mod savepoint;
 mod schema;
+mod serve;
 mod signals;
 mod state_cell;
 mod state_read;

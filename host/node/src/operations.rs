@@ -110,7 +110,9 @@ fn forget(table: &mut Table, tenant: &str) {
     let of = |table: &Table| table.keys().filter(|(of, _)| of == tenant).count();
     while of(table) >= OPERATIONS_MAX {
         let ended = table.iter().filter(|((of, _), operation)| of == tenant && operation.end.is_some());
-        let Some(oldest) = ended.min_by_key(|(_, operation)| operation.began_ms).map(|(key, _)| key.clone()) else { break };
+        let Some(oldest) = ended.min_by_key(|(_, operation)| operation.began_ms).map(|(key, _)| key.clone()) else {
+            break;
+        };
         table.remove(&oldest);
     }
 }

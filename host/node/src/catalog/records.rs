@@ -38,7 +38,7 @@ macro_rules! record {
 }
 
 /// A tenant, by its name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TenantRecord {
     pub(crate) created_ms: i64,
     #[serde(default)]
