@@ -9,7 +9,7 @@ use crate::concealed::concealed;
 use crate::rows;
 use flowgate::job::graph::{EventTimeColumn, JobGraph, Node, NodeId, NodeKind, Windows};
 use flowgate::job::spec::WindowTime;
-use flowgate::running::{self, CheckpointStatus, JobState, NodeMetrics, SplitMetrics, Standing, Standings};
+use flowgate::running::{self, CheckpointStatus, JobState, NodeMetrics, SplitMetrics, Standing, Standings, TappedRows};
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Fault};
 use flowgate_base::time::{EventTime, ProcessingTime};
@@ -17,7 +17,7 @@ use flowgate_connect::sink;
 use flowgate_control::limits::SPLITS_MAX;
 use flowgate_control::message::{self, About, Ended};
 use flowgate_control::place::Place;
-use flowgate_control::server::{Savepoint, Server, StartError, Subject};
+use flowgate_control::server::{Savepoint, Server, StartError, Subject, TappedOutput};
 use flowgate_control::status::{
     self, Activity, Checkpoint, Deliveries, EventTimeRule, HeldBy, Input, JobError, Kind, OnWorker, Operator, Pending,
     Phase, Split, StateFigures, Status,
@@ -119,6 +119,16 @@ impl Subject for RunningSubject {
         };
         Ok(Savepoint { address: savepoint_address(&self.graph, name), wait: Box::new(wait) })
     }
+
+    fn tap(&self, wanted: &message::Tap) -> std::result::Result<TappedOutput, String> {
+        let tap = self.state.tap(&wanted.operator, &wanted.output, wanted.rows_per_s)?;
+        Ok(Box::new(move |within| tapped(tap.rows(within))))
+    }
+}
+
+/// Returns tapped rows as the protocol has them.
+fn tapped(rows: TappedRows) -> message::Tapped {
+    message::Tapped { rows: rows.rows, lost_rows: rows.lost_rows, is_last: false }
 }
 
 /// Returns the address of a savepoint of a job that takes checkpoints.

@@ -15,6 +15,7 @@ use super::engine::Tick;
 use super::job_clock::JobClock;
 use super::metrics::JobMetrics;
 use super::sinks::Sinks;
+use super::taps::{RunningTap, Taps};
 use crate::error::RunError;
 use crate::job::graph::JobGraph;
 use flowgate_base::error::{Error, Fault, Result};
@@ -39,6 +40,8 @@ pub struct JobState {
     pub(crate) clock: JobClock,
     /// What the job shows of its checkpoints.
     pub checkpoint_status: CheckpointStatus,
+    /// Where its outputs are tapped.
+    pub(crate) taps: Taps,
     failure: Mutex<Option<Error>>,
     over: AtomicBool,
     stop: AtomicBool,
@@ -86,7 +89,8 @@ impl JobState {
     pub fn of(graph: &JobGraph) -> Self {
         let (place, workers) = (&graph.state, graph.parallelism as u32);
         let stores = JobStores::new(place.memory_bytes_max, place.spill.clone(), graph.key_groups, workers);
-        JobState { stores, sinks: Sinks::new(graph.parallelism), ..JobState::new(graph.nodes.len()) }
+        let (sinks, taps) = (Sinks::new(graph.parallelism), Taps::of(graph));
+        JobState { stores, sinks, taps, ..JobState::new(graph.nodes.len()) }
     }
 
     /// Creates the state of a graph of `nodes` nodes, without a memory limit.
@@ -98,6 +102,7 @@ impl JobState {
             checkpoints: None,
             clock: JobClock::default(),
             checkpoint_status: CheckpointStatus::default(),
+            taps: Taps::default(),
             failure: Mutex::default(),
             over: AtomicBool::new(false),
             stop: AtomicBool::new(false),
@@ -223,6 +228,15 @@ impl JobState {
             self.request_stop();
         }
         Ok(outcome)
+    }
+
+    /// Taps an output of a source or an operator, at most this many rows a second; `output` is the name of a side output, empty for
+    /// the main one. No worker waits for who reads it.
+    ///
+    /// # Errors
+    /// There is no such output, or too many are tapped: for people.
+    pub fn tap(&self, operator: &str, output: &str, rows_per_s: u64) -> std::result::Result<RunningTap, String> {
+        self.taps.tap(operator, output, rows_per_s)
     }
 
     /// Whether operators emit what they hold at the stop.

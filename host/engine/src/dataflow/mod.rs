@@ -5,7 +5,7 @@
 //! function; [`shuffle`] brings all rows of a key to one worker; [`window`] aggregates; [`join`] joins two streams; [`process`]
 //! runs functions with state and timers; [`sink`] writes rows to the outside, and [`sinks`] is the state that all sinks of a job
 //! share. [`engine`] has the operator's contract and shell, and the only files that know Timely; [`watermark`] is the protocol of
-//! time. Tests in `simulation` try all orders of arrival. [`solo`] runs one process function without the engine.
+//! time; [`taps`] show a sample of rows to who asks. Tests in `simulation` try all orders of arrival. [`solo`] runs one process function without the engine.
 
 mod alarm;
 pub(crate) mod alignment;
@@ -33,6 +33,7 @@ pub(crate) mod solo;
 pub(crate) mod source;
 pub(crate) mod split_metrics;
 pub(crate) mod standing;
+pub(crate) mod taps;
 mod turn;
 pub(crate) mod union;
 pub(crate) mod upcoming;
@@ -56,6 +57,7 @@ pub use process::firing::{CHAINED_MAX, FIRINGS_MAX};
 pub use solo::{Solo, SoloRows};
 pub use split_metrics::SplitMetrics;
 pub use standing::{Holder, Since, Standing};
+pub use taps::{RunningTap, TAPS_MAX, TappedRows};
 pub use upcoming::Upcoming;
 pub use watermark::{Activity, END_OF_TIME};
 pub use worker::{OpenSink, RunningJob, Started, start};

@@ -251,3 +251,7 @@ impl Dropped {
         self.unwritten += other.unwritten;
     }
 }
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

@@ -107,10 +107,6 @@ impl Job {
         fs::write(self.assignment.files.join(name), text).unwrap();
     }
 
-    pub(crate) fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.assignment.files.join(name)).unwrap_or_default()
-    }
-
     pub(crate) fn check(&self) -> Result<Checked, CheckError> {
         self.answer(Task::Check)
     }
