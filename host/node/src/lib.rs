@@ -7,5 +7,6 @@
 #![forbid(unsafe_code)]
 
 mod catalog;
+pub mod page;
 mod token;
 mod vault;
