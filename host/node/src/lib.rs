@@ -16,6 +16,7 @@ mod limits;
 mod log;
 mod node;
 mod operations;
+mod page;
 mod rate;
 mod registry;
 mod room;

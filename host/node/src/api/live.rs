@@ -13,6 +13,8 @@ use flowgate_api::Page;
 use flowgate_api::job::{JobFigures, LogLine};
 use flowgate_api::problem::{Code, Problem};
 use flowgate_base::error::Error;
+use flowgate_control::client;
+use flowgate_control::message::Tap;
 use flowgate_worker::assignment::Level;
 use flowgate_worker::log;
 use futures_util::stream::{self, Stream};
@@ -22,7 +24,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::input::{Asked, Names, Paging};
-use super::jobs::{blocking, record, shown};
+use super::jobs::{blocking, no_answer, record, shown};
 use super::refusal::{Answer, Refusal};
 use crate::catalog::{JobRecord, key};
 use crate::job::folder::JobFolder;
@@ -30,11 +32,14 @@ use crate::node::Node;
 use crate::statuses::{Measured, rows_in, rows_out};
 use crate::streams::Counted;
 
+/// Rows a second of a tap: more than anybody reads.
+const TAP_ROWS_PER_S: u64 = 100;
+
 /// How often a stream looks for what is new.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
-    OpenApiRouter::new().routes(routes!(logs)).routes(routes!(events))
+    OpenApiRouter::new().routes(routes!(logs)).routes(routes!(tap)).routes(routes!(events))
 }
 
 /// Which lines.
@@ -158,6 +163,53 @@ impl Following {
 fn event<T: serde::Serialize>(name: &str, data: &T) -> Result<Event, Infallible> {
     let text = serde_json::to_string(data).expect("the data has text keys only");
     Ok(Event::default().event(name).data(text))
+}
+
+/// What is tapped.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Tapped {
+    /// A source or an operator.
+    operator: String,
+    /// A side output; the main output if absent.
+    #[serde(default)]
+    output: String,
+    /// Rows after which it ends; absent: the client ends it.
+    #[param(minimum = 1)]
+    rows: Option<u64>,
+}
+
+/// A sample of the rows that leave an operator of a running job, live.
+#[utoipa::path(get, path = "/api/v1/tenants/{tenant}/jobs/{job}/tap", tag = "jobs",
+    params(("tenant" = String, Path, description = "The tenant."), ("job" = String, Path, description = "The job."), Tapped),
+    security(("token" = ["viewer"])),
+    responses((status = 200, description = "Server-sent events: `row` with a row as JSON, `lost` with the number of rows that are not shown.", body = Object, content_type = "text/event-stream"),
+        (status = "default", body = Problem, description = "A problem.")))]
+async fn tap(
+    State(node): State<Arc<Node>>,
+    Names((tenant, name)): Names<(String, String)>,
+    Asked(of): Asked<Tapped>,
+) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+    let found = node.job(&tenant, &name)?.found()?;
+    let counted = node.streams.open(&tenant)?;
+    let wanted = Tap { operator: of.operator, output: of.output, rows_max: of.rows, rows_per_s: TAP_ROWS_PER_S };
+    let tapping = blocking(move || client::tap(&found, wanted).map_err(|error| no_answer(&name, error))).await?;
+    let tap = (Some(tapping), Vec::<Event>::new(), counted);
+    let rows = stream::unfold(tap, |(mut tapping, mut waiting, counted)| async move {
+        loop {
+            if let Some(event) = waiting.pop() {
+                return Some((Ok(event), (tapping, waiting, counted)));
+            }
+            let mut present = tapping.take()?;
+            let next = tokio::task::spawn_blocking(move || present.next().map(|next| (next, present))).await;
+            let Ok(Ok((Some(next), present))) = next else { return None };
+            tapping = Some(present);
+            let lost = (next.lost_rows > 0).then(|| Event::default().event("lost").data(next.lost_rows.to_string()));
+            waiting.extend(lost);
+            waiting.extend(next.rows.into_iter().rev().map(|row| Event::default().event("row").data(row)));
+        }
+    });
+    Ok(Sse::new(rows).keep_alive(KeepAlive::default()))
 }
 
 /// The jobs of a tenant with their figures, whenever they change: at most once a second each.

@@ -1,0 +1,164 @@
+// A layered layout of a graph without cycles, left to right (Sugiyama, Tagawa and Toda, 1981): layers by the longest way, edges that
+// pass a layer get a place in it, crossings are lessened by barycentres, and places move towards their neighbours.
+
+const SWEEPS = 12;
+
+/**
+ * Places nodes and edges. `nodes`: names in an order in which senders come first; `edges`: `{key, from, to}`.
+ * Returns `{width, height, nodes: Map(name -> {x, y}), edges: Map(key -> {points, label})}`: corners of nodes, and points of edges.
+ */
+export function layout(nodes, edges, size) {
+    const layerOf = layers(nodes, edges);
+    const { columns, chains } = withPlaceholders(nodes, edges, layerOf);
+    const neighbours = links(chains);
+    order(columns, neighbours);
+    const y = heights(columns, neighbours, size);
+    return place(columns, chains, y, size);
+}
+
+/** The layer of each node: the longest way from a source. Sources move next to their first receiver. */
+function layers(nodes, edges) {
+    const layer = new Map(nodes.map((name) => [name, 0]));
+    for (let round = 0; round < nodes.length; round += 1) {
+        let moved = false;
+        for (const { from, to } of edges) {
+            if (layer.get(to) > layer.get(from)) continue;
+            layer.set(to, layer.get(from) + 1);
+            moved = true;
+        }
+        if (!moved) break;
+    }
+    for (const name of nodes) {
+        const receivers = edges.filter((edge) => edge.from === name).map((edge) => layer.get(edge.to));
+        const isSource = !edges.some((edge) => edge.to === name);
+        if (isSource && receivers.length > 0) layer.set(name, Math.min(...receivers) - 1);
+    }
+    return layer;
+}
+
+/** The columns of the layout, with a placeholder in each layer that an edge passes; and each edge as a chain of places. */
+function withPlaceholders(nodes, edges, layerOf) {
+    const columns = [];
+    const column = (index) => (columns[index] ??= []);
+    for (const name of nodes) column(layerOf.get(name)).push({ id: `n${name}`, name });
+    const chains = edges.map((edge) => {
+        const chain = [`n${edge.from}`];
+        for (let layer = layerOf.get(edge.from) + 1; layer < layerOf.get(edge.to); layer += 1) {
+            const id = `e${edge.key}/${layer}`;
+            column(layer).push({ id });
+            chain.push(id);
+        }
+        chain.push(`n${edge.to}`);
+        return { edge, chain };
+    });
+    return { columns: columns.filter(Boolean), chains };
+}
+
+function links(chains) {
+    const before = new Map();
+    const after = new Map();
+    const link = (map, from, to) => map.set(from, [...(map.get(from) ?? []), to]);
+    for (const { chain } of chains) {
+        for (let index = 1; index < chain.length; index += 1) {
+            link(after, chain[index - 1], chain[index]);
+            link(before, chain[index], chain[index - 1]);
+        }
+    }
+    return { before, after };
+}
+
+/** Sorts each column by the mean place of its neighbours, forth and back, and keeps the order with the fewest crossings. */
+function order(columns, { before, after }) {
+    let best = columns.map((column) => [...column]);
+    let least = crossings(columns, after);
+    for (let sweep = 0; sweep < SWEEPS && least > 0; sweep += 1) {
+        const forth = sweep % 2 === 0;
+        const at = new Map(columns.flatMap((column) => column.map((place, index) => [place.id, index])));
+        for (const column of forth ? columns : [...columns].reverse()) {
+            const mean = new Map(column.map((place, index) => {
+                const near = ((forth ? before : after).get(place.id) ?? []).map((id) => at.get(id));
+                return [place.id, near.length > 0 ? near.reduce((a, b) => a + b, 0) / near.length : index];
+            }));
+            column.sort((a, b) => mean.get(a.id) - mean.get(b.id));
+            column.forEach((place, index) => at.set(place.id, index));
+        }
+        const now = crossings(columns, after);
+        if (now < least) {
+            least = now;
+            best = columns.map((column) => [...column]);
+        }
+    }
+    best.forEach((column, index) => columns.splice(index, 1, column));
+}
+
+function crossings(columns, after) {
+    let all = 0;
+    for (let layer = 0; layer + 1 < columns.length; layer += 1) {
+        const at = new Map(columns[layer + 1].map((place, index) => [place.id, index]));
+        const ends = columns[layer].flatMap((place) => (after.get(place.id) ?? []).map((id) => at.get(id)).sort((a, b) => a - b));
+        for (let i = 0; i < ends.length; i += 1) for (let j = i + 1; j < ends.length; j += 1) if (ends[i] > ends[j]) all += 1;
+    }
+    return all;
+}
+
+/** The middle of each place: near its neighbours, and apart from those in its column. */
+function heights(columns, { before, after }, size) {
+    const y = new Map();
+    const space = (a, b) => ((a.name ? size.nodeHeight : size.passHeight) + (b.name ? size.nodeHeight : size.passHeight)) / 2 + size.rowGap;
+    const stack = (column, wish) => {
+        // Forth, each place as near to its wish as the one before allows; then all move to the mean of what is left.
+        const at = [];
+        column.forEach((place, index) => {
+            const wanted = wish(place, index);
+            at.push(index === 0 ? wanted : Math.max(wanted, at[index - 1] + space(column[index - 1], place)));
+        });
+        const shift = column.reduce((sum, place, index) => sum + wish(place, index) - at[index], 0) / column.length;
+        column.forEach((place, index) => y.set(place.id, at[index] + shift));
+    };
+    for (const column of columns) stack(column, (_, index) => index * (size.nodeHeight + size.rowGap));
+    for (let sweep = 0; sweep < SWEEPS; sweep += 1) {
+        for (const column of sweep % 2 === 0 ? columns : [...columns].reverse()) {
+            const wishes = new Map(column.map((place) => {
+                const near = [...(before.get(place.id) ?? []), ...(after.get(place.id) ?? [])].map((id) => y.get(id));
+                return [place.id, near.length > 0 ? near.reduce((a, b) => a + b, 0) / near.length : y.get(place.id)];
+            }));
+            stack(column, (place) => wishes.get(place.id));
+        }
+    }
+    return y;
+}
+
+function place(columns, chains, y, size) {
+    const top = Math.min(...[...y.values()]) - size.nodeHeight / 2 - size.margin;
+    const bottom = Math.max(...[...y.values()]) + size.nodeHeight / 2 + size.margin;
+    const step = size.nodeWidth + size.columnGap;
+    const x = new Map(columns.flatMap((column, index) => column.map((place) => [place.id, size.margin + index * step])));
+    const nodes = new Map();
+    for (const entry of columns.flat().filter((entry) => entry.name)) {
+        nodes.set(entry.name, { x: x.get(entry.id), y: y.get(entry.id) - top - size.nodeHeight / 2 });
+    }
+    const edges = new Map(chains.map(({ edge, chain }) => [edge.key, route(chain, x, y, top, size)]));
+    separate([...edges.values()].map((edge) => edge.label), size.labelHeight);
+    return { width: 2 * size.margin + columns.length * step - size.columnGap, height: bottom - top, nodes, edges };
+}
+
+/** The points of an edge: it leaves a node at its right side, passes placeholders in the middle, and ends at a left side. */
+function route(chain, x, y, top, size) {
+    const points = [];
+    chain.forEach((id, index) => {
+        const at = y.get(id) - top;
+        if (index > 0) points.push({ x: x.get(id), y: at });
+        if (index < chain.length - 1) points.push({ x: x.get(id) + size.nodeWidth, y: at });
+    });
+    const [from, to] = [points.at(-2), points.at(-1)];
+    return { points, label: { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 } };
+}
+
+/** Moves labels that would lie on each other apart. */
+function separate(labels, height) {
+    const sorted = [...labels].sort((a, b) => a.x - b.x || a.y - b.y);
+    sorted.forEach((label, index) => {
+        const above = sorted[index - 1];
+        if (above && above.x === label.x && label.y - above.y < height) label.y = above.y + height;
+    });
+}
