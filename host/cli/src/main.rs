@@ -50,6 +50,7 @@ mod state_row;
 mod status;
 mod status_line;
 mod subject;
+mod subject_figures;
 mod summary;
 mod terminal;
 mod trial;

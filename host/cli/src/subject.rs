@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use super::subject_figures::{self, Process};
 use super::{rows, terminal};
 use flowgate::job::graph::{EventTimeColumn, JobGraph, Node, NodeId, NodeKind, Windows};
 use flowgate::job::spec::WindowTime;
@@ -28,11 +29,12 @@ struct RunningSubject {
     graph: JobGraph,
     state: Arc<JobState>,
     about: About,
+    process: Process,
 }
 
 /// Starts answering questions about a job. A job that cannot be asked runs nevertheless: the user is warned.
 pub(super) fn serve(graph: JobGraph, state: Arc<JobState>, about: About) -> Option<Server> {
-    let subject = RunningSubject { graph, state, about: about.clone() };
+    let subject = RunningSubject { graph, state, about: about.clone(), process: Process::default() };
     match Server::start(&Place::of_user(), about, Arc::new(subject)) {
         Ok(server) => Some(server),
         Err(error) => {
@@ -88,6 +90,7 @@ impl Subject for RunningSubject {
             checkpoint: checkpoint(&self.state.checkpoint_status),
             warnings: self.state.warnings(),
             error: failure.as_ref().map(job_error),
+            figures: self.process.figures(&self.state),
         }
     }
 
@@ -158,6 +161,15 @@ impl Figures<'_> {
             splits,
             splits_left_out,
             deliveries: is_sink.then(|| deliveries(metrics)),
+            traffic: subject_figures::traffic(&self.standings, &node.name),
+            rows_wait_permille: self
+                .in_front(&node.name)
+                .map(|of| subject_figures::permille(&of.output_full, self.now))
+                .max()
+                .unwrap_or(0),
+            function: subject_figures::function(node),
+            calls: metrics.call_figures().map(subject_figures::calls),
+            plugin_metrics: subject_figures::plugin_metrics(metrics),
         }
     }
 
@@ -182,17 +194,22 @@ impl Figures<'_> {
             output_full_since_ms: standing.output_full.since(self.now).map(|at| at.0),
             input_full_since_ms: standing.input_full.since(self.now).map(|at| at.0),
             aligned_since_ms: standing.aligned.since(self.now).map(|at| at.0),
+            load: subject_figures::load(standing, self.now),
         }
     }
 
     /// Since when the operators in front of a node, which bring its rows to their worker, cannot emit.
     fn rows_wait_since(&self, name: &str) -> Option<i64> {
-        let in_front = |of: &str| {
+        self.in_front(name).filter_map(|standing| standing.output_full.since(self.now)).map(|at| at.0).min()
+    }
+
+    /// The operators in front of a node, which bring its rows to their worker.
+    fn in_front(&self, name: &str) -> impl Iterator<Item = &Standing> {
+        let in_front = move |of: &str| {
             let words = of.strip_prefix(name).and_then(|rest| rest.strip_prefix(' '));
             words.is_some_and(|words| !words.starts_with("(spread)") && !words.starts_with("(errors)"))
         };
-        let standings = self.standings.iter().filter(|((of, _), _)| in_front(of));
-        standings.filter_map(|(_, standing)| standing.output_full.since(self.now)).map(|at| at.0).min()
+        self.standings.iter().filter(move |((of, _), _)| in_front(of)).map(|(_, standing)| &**standing)
     }
 }
 

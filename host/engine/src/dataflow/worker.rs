@@ -274,7 +274,7 @@ struct Built {
 
 /// Runs one worker, from its start to its end.
 fn work(worker: &mut Worker, graph: &JobGraph, opened: &Opened, job: &Arc<JobState>) {
-    job.register_worker();
+    job.register_worker(id::Worker(worker.index() as u32));
     let mut input = ControlInput::new_with_builder();
     let built: Result<Built> = worker.dataflow::<u64, _, _>(|scope| {
         let control = input.to_stream(scope);
