@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::concealed::concealed;
 use crate::rows;
+use crate::subject_figures::{self, Process};
 use flowgate::job::graph::{EventTimeColumn, JobGraph, Node, NodeId, NodeKind, Windows};
 use flowgate::job::spec::WindowTime;
 use flowgate::running::{self, CheckpointStatus, JobState, NodeMetrics, SplitMetrics, Standing, Standings, TappedRows};
@@ -33,6 +34,8 @@ pub struct RunningSubject {
     pub about: About,
     /// Tells whoever watches the job why it ends: one line without its line end. Waits for nobody.
     pub tell: Box<dyn Fn(&str) + Send + Sync>,
+    /// The process, as it is measured.
+    pub process: Process,
 }
 
 /// Starts answering questions about a job, on a socket in this place.
@@ -90,6 +93,7 @@ impl Subject for RunningSubject {
             checkpoint: checkpoint(&self.state.checkpoint_status),
             warnings: self.state.warnings(),
             error: failure.as_ref().map(job_error),
+            figures: self.process.figures(&self.state),
         })
     }
 
@@ -169,6 +173,15 @@ impl Figures<'_> {
             splits,
             splits_left_out,
             deliveries: is_sink.then(|| deliveries(metrics)),
+            traffic: subject_figures::traffic(&self.standings, &node.name),
+            rows_wait_permille: self
+                .in_front(&node.name)
+                .map(|of| subject_figures::permille(&of.output_full, self.now))
+                .max()
+                .unwrap_or(0),
+            function: subject_figures::function(node),
+            calls: metrics.call_figures().map(subject_figures::calls),
+            plugin_metrics: subject_figures::plugin_metrics(metrics),
         }
     }
 
@@ -193,17 +206,22 @@ impl Figures<'_> {
             output_full_since_ms: standing.output_full.since(self.now).map(|at| at.0),
             input_full_since_ms: standing.input_full.since(self.now).map(|at| at.0),
             aligned_since_ms: standing.aligned.since(self.now).map(|at| at.0),
+            load: subject_figures::load(standing, self.now),
         }
     }
 
     /// Since when the operators in front of a node, which bring its rows to their worker, cannot emit.
     fn rows_wait_since(&self, name: &str) -> Option<i64> {
-        let in_front = |of: &str| {
+        self.in_front(name).filter_map(|standing| standing.output_full.since(self.now)).map(|at| at.0).min()
+    }
+
+    /// The operators in front of a node, which bring its rows to their worker.
+    fn in_front(&self, name: &str) -> impl Iterator<Item = &Standing> {
+        let in_front = move |of: &str| {
             let words = of.strip_prefix(name).and_then(|rest| rest.strip_prefix(' '));
             words.is_some_and(|words| !words.starts_with("(spread)") && !words.starts_with("(errors)"))
         };
-        let standings = self.standings.iter().filter(|((of, _), _)| in_front(of));
-        standings.filter_map(|(_, standing)| standing.output_full.since(self.now)).map(|at| at.0).min()
+        self.standings.iter().filter(move |((of, _), _)| in_front(of)).map(|(_, standing)| &**standing)
     }
 }
 

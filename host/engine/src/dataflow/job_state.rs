@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
+use std::time::Duration;
 
 use super::checkpoint::link::Link;
 use super::checkpoint::reports::Report;
@@ -20,6 +21,8 @@ use crate::error::RunError;
 use crate::job::graph::JobGraph;
 use flowgate_base::error::{Error, Fault, Result};
 use flowgate_base::id::Worker;
+use flowgate_base::process;
+use flowgate_base::process::ThreadId;
 use flowgate_connect::source::Waker;
 use flowgate_state::store::JobStores;
 
@@ -48,6 +51,8 @@ pub struct JobState {
     drain: AtomicBool,
     wanted: AtomicU64,
     workers: Mutex<Vec<Thread>>,
+    /// Worker by worker, where the system can say which thread it is.
+    threads: Mutex<BTreeMap<Worker, ThreadId>>,
     agenda: Mutex<Agenda>,
     warnings: Mutex<Warnings>,
 }
@@ -109,6 +114,7 @@ impl JobState {
             drain: AtomicBool::new(false),
             wanted: AtomicU64::new(0),
             workers: Mutex::default(),
+            threads: Mutex::default(),
             agenda: Mutex::default(),
             warnings: Mutex::default(),
         }
@@ -127,6 +133,21 @@ impl JobState {
     pub fn register_worker(&self, worker: Worker) {
         CURRENT.set(Some(worker));
         lock(&self.workers).push(std::thread::current());
+        if let Some(thread) = process::this_thread() {
+            lock(&self.threads).insert(worker, thread);
+        }
+    }
+
+    /// Returns the processor time of each worker's thread, as far as the system says it.
+    pub fn worker_cpu_times(&self) -> Vec<(Worker, Duration)> {
+        let threads = lock(&self.threads).clone();
+        let times = threads.into_iter().map(|(worker, thread)| Some((worker, process::thread_cpu_time(thread)?)));
+        times.flatten().collect()
+    }
+
+    /// Whether the job takes checkpoints.
+    pub fn takes_checkpoints(&self) -> bool {
+        self.checkpoints.is_some()
     }
 
     pub(crate) fn wake_workers(&self) {
