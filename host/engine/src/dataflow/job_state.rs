@@ -14,6 +14,7 @@ use super::engine::Tick;
 use super::job_clock::JobClock;
 use super::metrics::JobMetrics;
 use super::sinks::Sinks;
+use super::swap::desk::SwapDesk;
 use crate::error::RunError;
 use crate::job::graph::JobGraph;
 use flowgate_base::error::{Error, Fault, Result};
@@ -37,6 +38,8 @@ pub struct JobState {
     pub(crate) clock: JobClock,
     /// What the job shows of its checkpoints.
     pub checkpoint_status: CheckpointStatus,
+    /// The swaps of the job's functions.
+    pub(crate) swaps: SwapDesk,
     failure: Mutex<Option<Error>>,
     over: AtomicBool,
     stop: AtomicBool,
@@ -86,6 +89,7 @@ impl JobState {
             checkpoints: None,
             clock: JobClock::default(),
             checkpoint_status: CheckpointStatus::default(),
+            swaps: SwapDesk::default(),
             failure: Mutex::default(),
             over: AtomicBool::new(false),
             stop: AtomicBool::new(false),

@@ -4,7 +4,7 @@
 //! reads rows at a tick, and waits when too much is in flight; [`assign`] assigns event times to a stream; [`slot`] calls a plugin
 //! function; [`shuffle`] brings all rows of a key to one worker; [`window`] aggregates; [`join`] joins two streams; [`process`]
 //! runs functions with state and timers; [`sink`] writes rows to the outside, and [`sinks`] is the state that all sinks of a job
-//! share. [`engine`] has the operator's contract and shell, and the only files that know Timely; [`watermark`] is the protocol of
+//! share. [`swap`] puts later versions of functions in place of those that run. [`engine`] has the operator's contract and shell, and the only files that know Timely; [`watermark`] is the protocol of
 //! time. Tests in `simulation` try all orders of arrival. [`solo`] runs one process function without the engine.
 
 mod alarm;
@@ -33,6 +33,7 @@ pub(crate) mod solo;
 pub(crate) mod source;
 pub(crate) mod split_metrics;
 pub(crate) mod standing;
+pub(crate) mod swap;
 mod turn;
 pub(crate) mod union;
 pub(crate) mod upcoming;
@@ -56,6 +57,7 @@ pub use process::firing::{CHAINED_MAX, FIRINGS_MAX};
 pub use solo::{Solo, SoloRows};
 pub use split_metrics::SplitMetrics;
 pub use standing::{Holder, Since, Standing};
+pub use swap::request::{SwapOptions, Swapped, Swapping};
 pub use upcoming::Upcoming;
 pub use watermark::{Activity, END_OF_TIME};
 pub use worker::{OpenSink, RunningJob, Started, start};
