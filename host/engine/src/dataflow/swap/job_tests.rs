@@ -18,10 +18,20 @@ use flowgate_checkpoint::store::Stores;
 use flowgate_checkpoint::{Checkpoint, History};
 use flowgate_wall::Plugins;
 
-const ROWS: i64 = 60_000;
+/// Rows of a batch, which a source reads whole.
+const BATCH: i64 = 64;
 
-/// A job over rows of a sequence `x` and a key `k`, which are read in about `ms` milliseconds.
-fn text(checkpoint: &str, operator: &str, ms: i64) -> String {
+/// The rows of a job that is stopped before it has read them.
+const ENDLESS: i64 = 100_000_000;
+
+/// The rows of a job that ends soon.
+const FEW: i64 = 12_000;
+
+/// Rows in a second.
+const RATE: i64 = 20_000;
+
+/// A job over rows of a sequence `x` and a key `k`.
+fn text(checkpoint: &str, operator: &str, rows: i64) -> String {
     format!(
         r#"
 job: swapped
@@ -30,9 +40,9 @@ plugins: {{ p: p.wasm }}
 sources:
   rows:
     generator:
-      rows: {ROWS}
-      rate: {}
-      batch_rows: 64
+      rows: {rows}
+      rate: {RATE}
+      batch_rows: {BATCH}
       columns:
         t: {{ time: {{ start: "2026-01-01T00:00:00Z", step_us: 1000 }} }}
         k: {{ int: {{ min: 0, max: 99 }} }}
@@ -42,8 +52,7 @@ operators:
   f: {{ input: rows, {operator} }}
 sinks:
   out: {{ input: f, print: {{}} }}
-"#,
-        ROWS * 1_000 / ms
+"#
     )
 }
 
@@ -90,6 +99,24 @@ impl Swaps {
         Ok(swapped)
     }
 
+    fn stop(self) -> (tempfile::TempDir, Vec<Value>) {
+        self.run.job.state().request_stop();
+        self.end()
+    }
+
+    fn rows_in(&self) -> u64 {
+        self.run.job.metrics().nodes[1].rows_in.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Waits until the operator has received so many rows.
+    fn wait_for_rows(&self, rows: u64) {
+        let begun = Instant::now();
+        while self.rows_in() < rows {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{} rows", self.rows_in());
+            sleep(Duration::from_millis(1));
+        }
+    }
+
     fn end(self) -> (tempfile::TempDir, Vec<Value>) {
         let rows = self.run.end().into_iter().map(|(_, row)| row).collect();
         (self.base, rows)
@@ -122,17 +149,23 @@ fn number(row: &Value, column: &str) -> i64 {
     row[column].as_i64().unwrap_or_else(|| panic!("no {column}: {row}"))
 }
 
-/// Each row is there once.
-fn each_once(rows: &[Value]) {
-    let mut seen = vec![0_u8; ROWS as usize];
-    rows.iter().for_each(|row| seen[number(row, "x") as usize] += 1);
-    let wrong: Vec<usize> = (0..seen.len()).filter(|x| seen[*x] != 1).take(10).collect();
-    assert!(wrong.is_empty(), "{} rows; lost or twice: {wrong:?}", rows.len());
+/// Each row that was read is there once: of each split, all of its batches up to one.
+fn each_once(rows: &[Value], splits: usize) {
+    let mut of = vec![std::collections::BTreeSet::new(); splits];
+    for x in rows.iter().map(|row| number(row, "x")) {
+        let batch = x / BATCH;
+        assert!(of[batch as usize % splits].insert(x), "row {x} is there twice");
+    }
+    for (split, rows) in of.iter().enumerate() {
+        let expected = (split as i64..).step_by(splits).flat_map(|batch| batch * BATCH..(batch + 1) * BATCH);
+        let lost = expected.zip(rows).find(|(expected, x)| expected != *x);
+        assert!(lost.is_none() && rows.len() as i64 % BATCH == 0, "split {split}: a row is lost at {lost:?}");
+    }
 }
 
-/// The rows of each key are in their order, are counted from 1 without a gap, and their versions do not go back.
-fn counted_by_key(rows: &[Value], versions: &[i64]) {
-    each_once(rows);
+/// The rows of each key are in the order of their split, are counted from 1 without a gap, and their versions do not go back.
+fn counted_by_key(rows: &[Value], splits: usize, versions: &[i64]) {
+    each_once(rows, splits);
     let mut of: BTreeMap<i64, Vec<(i64, i64)>> = BTreeMap::new();
     rows.iter().for_each(|row| of.entry(number(row, "k")).or_default().push((number(row, "x"), number(row, "y"))));
     let mut seen = std::collections::BTreeSet::new();
@@ -145,7 +178,10 @@ fn counted_by_key(rows: &[Value], versions: &[i64]) {
             present = version;
             seen.insert(y % 10);
         }
-        assert!(rows.is_sorted(), "the order of key {key}");
+        for split in 0..splits as i64 {
+            let of_split = rows.iter().filter(|(x, _)| x / BATCH % splits as i64 == split);
+            assert!(of_split.is_sorted(), "the order of key {key} in split {split}");
+        }
     }
     assert_eq!(seen.len(), versions.len(), "every version has processed rows");
 }
@@ -164,16 +200,17 @@ fn checkpoints(base: &Path, text: &str) -> Vec<(u64, Checkpoint)> {
 fn v1_twenty_swaps_of_a_transform_lose_no_row_and_repeat_none() {
     for checkpoint in ["", CHECKPOINTS] {
         for workers in [1, 2, 3] {
-            let job = Swaps::start(&text(checkpoint, TRANSFORM, 3_000), workers, &transform(0));
+            let job = Swaps::start(&text(checkpoint, TRANSFORM, ENDLESS), workers, &transform(0));
             for version in 1..=20 {
                 let swapped = job.swap(&transform(version)).unwrap();
                 assert_eq!((swapped.migrated, swapped.checkpoint.is_some()), (0, !checkpoint.is_empty()));
             }
-            let (_, rows) = job.end();
-            each_once(&rows);
+            job.wait_for_rows(job.rows_in() + 1_000);
+            let (_, rows) = job.stop();
+            each_once(&rows, workers);
             let by_row: BTreeMap<i64, i64> = rows.iter().map(|row| (number(row, "x"), number(row, "y"))).collect();
             let versions: std::collections::BTreeSet<i64> = by_row.values().copied().collect();
-            assert!(versions.len() > 15 && versions.contains(&0), "{versions:?}");
+            assert!(versions.len() > 15 && versions.contains(&20), "{versions:?}");
             if workers == 1 {
                 assert!(by_row.values().is_sorted(), "with one worker, the versions follow each other in the order of rows");
             }
@@ -186,16 +223,20 @@ fn v1_twenty_swaps_of_a_transform_lose_no_row_and_repeat_none() {
 fn v2_the_state_of_a_process_function_is_kept_and_migrated() {
     for checkpoint in ["", CHECKPOINTS] {
         for workers in [1, 2, 3] {
-            let job = Swaps::start(&text(checkpoint, PROCESS, 3_000), workers, &Counter::of(1).component());
+            let job = Swaps::start(&text(checkpoint, PROCESS, ENDLESS), workers, &Counter::of(1).component());
+            job.wait_for_rows(2_000);
             let newer = |version, slot| Counter { slot, ..Counter::of(version) }.component();
             assert_eq!(job.swap(&newer(2, 1)).unwrap().migrated, 0);
-            let migrated = job.swap(&newer(3, 2)).unwrap().migrated;
-            assert!(0 < migrated && migrated <= 100, "{migrated} keys");
+            job.wait_for_rows(job.rows_in() + 2_000);
+            assert_eq!(job.swap(&newer(3, 2)).unwrap().migrated, 100);
+            job.wait_for_rows(job.rows_in() + 2_000);
             assert_eq!(job.swap(&newer(4, 3)).unwrap().migrated, 100);
+            job.wait_for_rows(job.rows_in() + 2_000);
             // And back.
             assert_eq!(job.swap(&newer(5, 1)).unwrap().migrated, 100);
-            let (_, rows) = job.end();
-            counted_by_key(&rows, &[1, 2, 3, 4, 5]);
+            job.wait_for_rows(job.rows_in() + 2_000);
+            let (_, rows) = job.stop();
+            counted_by_key(&rows, workers, &[1, 2, 3, 4, 5]);
         }
     }
 }
@@ -205,41 +246,43 @@ fn v2_the_state_of_a_process_function_is_kept_and_migrated() {
 #[test]
 fn v2_a_migration_that_fails_leaves_the_old_version_on_all_workers() {
     for (checkpoint, workers) in [("", 1), (CHECKPOINTS, 2), (CHECKPOINTS, 3)] {
-        let job = Swaps::start(&text(checkpoint, PROCESS, 2_500), workers, &Counter::of(1).component());
-        while job.run.job.metrics().nodes[1].rows_in.load(std::sync::atomic::Ordering::Relaxed) < 2_000 {
-            sleep(Duration::from_millis(1));
-        }
+        let job = Swaps::start(&text(checkpoint, PROCESS, ENDLESS), workers, &Counter::of(1).component());
+        job.wait_for_rows(2_000);
         let picky = Counter { slot: 2, migrates_up_to: 1, ..Counter::of(2) }.component();
         let refused = job.swap(&picky).unwrap_err();
         assert_eq!(refused.code, &crate::code::NOT_MIGRATED);
         assert!(refused.message.contains("values of the state slot `v` cannot be migrated: "), "{refused}");
         job.swap(&Counter { slot: 2, ..Counter::of(3) }.component()).unwrap();
-        let (_, rows) = job.end();
-        counted_by_key(&rows, &[1, 3]);
+        job.wait_for_rows(job.rows_in() + 2_000);
+        let (_, rows) = job.stop();
+        counted_by_key(&rows, workers, &[1, 3]);
     }
 }
 
-/// Goal: aggregates go on with the accumulators that they have, in all kinds of windows, and partial aggregates of the old version meet the
-/// old one. Method: an aggregate that counts rows, in versions that write the same.
+/// Goal: aggregates go on with the accumulators that they have, in all kinds of windows, and partial aggregates of a version meet each other
+/// rightly. Method: an aggregate that counts rows, and one that counts a million for each, take turns.
 #[test]
 fn aggregates_of_windows_go_on_with_their_accumulators() {
-    for window in ["tumbling: 1h", "sliding: 40s, every: 10s", "session: 1h", "global: {}", "rows: 600"] {
+    const MANY: i64 = 1_000_000;
+    for window in ["tumbling: 1h", "sliding: 40s, every: 10s", "session: 1h", "global: {}", "tumbling: 60 rows"] {
         for workers in [1, 2, 3] {
             let operator = format!("key: [k], window: {{ {window} }}, aggregate: {{ n: \"plugin:p/f(x)\", c: count() }}");
-            let job = Swaps::start(&text(CHECKPOINTS, &operator, 1_500), workers, &aggregate(1));
-            // A component of its own, which does the same.
-            for version in 2..5 {
-                let mut component = aggregate(1);
-                component.extend([0, 3, 1, b'v', version]);
-                job.swap(&component).unwrap();
+            let job = Swaps::start(&text(CHECKPOINTS, &operator, ENDLESS), workers, &aggregate(1));
+            for weight in [MANY, 1, MANY] {
+                job.wait_for_rows(job.rows_in() + 3_000);
+                job.swap(&aggregate(weight)).unwrap();
             }
+            job.wait_for_rows(job.rows_in() + 3_000);
+            job.run.job.state().request_drain();
             let (_, rows) = job.end();
             assert!(rows.len() >= 100, "{window}: {} results", rows.len());
+            let mut of = [0, 0];
             for row in &rows {
-                assert_eq!(number(row, "n"), number(row, "c"), "{window}, {workers} workers: {row}");
+                let (n, count) = (number(row, "n"), number(row, "c"));
+                assert_eq!(n % MANY + n / MANY, count, "{window}, {workers} workers: {row}");
+                (of[0], of[1]) = (of[0] + n % MANY, of[1] + n / MANY);
             }
-            let all: i64 = rows.iter().map(|row| number(row, "c")).sum();
-            assert!(window.contains("sliding") || window.contains("rows") || all == ROWS, "{window}: {all}");
+            assert!(of[0] > 2_000 && of[1] > 2_000, "{window}: rows of both versions: {of:?}");
         }
     }
 }
@@ -249,10 +292,10 @@ fn aggregates_of_windows_go_on_with_their_accumulators() {
 #[test]
 fn v4_a_job_is_resumed_with_the_version_that_its_checkpoint_names() {
     let rare = CHECKPOINTS.replace("50ms", "1h");
-    let text = text(&rare, PROCESS, 2_000);
+    let text = text(&rare, PROCESS, ENDLESS);
     let (old, new) = (Counter::of(1).component(), Counter { slot: 2, ..Counter::of(2) }.component());
     let job = Swaps::start(&text, 2, &old);
-    sleep(Duration::from_millis(300));
+    job.wait_for_rows(2_000);
     let options = SwapOptions { savepoint: Some("before".into()), ..SwapOptions::default() };
     let swapped = job.swap_with(&new, &options).unwrap();
     let taken = checkpoints(job.base.path(), &text);
@@ -267,9 +310,8 @@ fn v4_a_job_is_resumed_with_the_version_that_its_checkpoint_names() {
     assert_ne!(digest(&before.1).0, digest(&durable.1).0);
     let saved = taken.iter().find(|(_, checkpoint)| checkpoint.savepoint.is_some()).unwrap();
     assert_eq!(digest(&saved.1), digest(&before.1));
-    job.run.job.state().request_stop();
-    let Swaps { base, run, .. } = job;
-    let first: Vec<Value> = run.end().into_iter().map(|(_, row)| row).collect();
+    job.wait_for_rows(job.rows_in() + 2_000);
+    let (base, first) = job.stop();
     // The old version does not fit any more, and the new one goes on.
     let (mut graph, plugins) = graph(&text, base.path());
     graph.parallelism = 2;
@@ -277,14 +319,17 @@ fn v4_a_job_is_resumed_with_the_version_that_its_checkpoint_names() {
     let refused = crate::dataflow::worker::start_from(graph, &plugins, &mut never, &Stores::default(), Beginning::Resume);
     assert_eq!(refused.err().unwrap().code, &crate::code::OTHER_STATE);
     std::fs::write(base.path().join("p.wasm"), &new).unwrap();
-    let (_, rest) = Swaps::begin(base, &text, 3, Beginning::Resume).end();
-    counted_by_key(&[first, rest].concat(), &[1, 2]);
+    // Two splits, on three workers.
+    let job = Swaps::begin(base, &text, 3, Beginning::Resume);
+    job.wait_for_rows(2_000);
+    let (_, rest) = job.stop();
+    counted_by_key(&[first, rest].concat(), 2, &[1, 2]);
 }
 
 /// Goal: what a swap may not change is refused at once, with what to do; and one swap at a time.
 #[test]
 fn what_does_not_fit_is_refused_and_so_is_a_second_swap() {
-    let job = Swaps::start(&text(CHECKPOINTS, PROCESS, 1_500), 2, &Counter::of(1).component());
+    let job = Swaps::start(&text(CHECKPOINTS, PROCESS, ENDLESS), 2, &Counter::of(1).component());
     let same = job.swap(&Counter::of(1).component()).unwrap_err();
     assert!(same.message.contains("nothing differs: the job runs with this version"), "{same}");
     let fewer = Counter { slots: 2, ..Counter::of(2) }.component();
@@ -307,8 +352,8 @@ fn what_does_not_fit_is_refused_and_so_is_a_second_swap() {
     job.swap_with(&Counter { slots: 2, ..Counter::of(4) }.component(), &options).unwrap();
     // A slot of the same name is another one.
     job.swap(&Counter::of(5).component()).unwrap();
-    let (_, rows) = job.end();
-    each_once(&rows);
+    let (_, rows) = job.stop();
+    each_once(&rows, 2);
 }
 
 /// Goal: a swap has an outcome whatever the job does meanwhile. Method: requests while it is stopped, drained, fails, and has ended.
@@ -316,15 +361,11 @@ fn what_does_not_fit_is_refused_and_so_is_a_second_swap() {
 fn a_swap_has_an_outcome_whatever_becomes_of_the_job() {
     for checkpoint in ["", CHECKPOINTS] {
         for how in ["stop", "drain", "fail", "end"] {
-            let job = Swaps::start(&text(checkpoint, PROCESS, 400), 2, &Counter::of(1).component());
+            let job = Swaps::start(&text(checkpoint, PROCESS, FEW), 2, &Counter::of(1).component());
             let state = Arc::clone(job.run.job.state());
             let new = job.graph_of(&Counter { slot: 2, ..Counter::of(2) }.component());
             if how == "end" {
-                let begun = Instant::now();
-                while state.metrics.nodes[1].rows_in.load(std::sync::atomic::Ordering::Relaxed) < ROWS as u64 {
-                    assert!(begun.elapsed() < Duration::from_secs(60));
-                    sleep(Duration::from_millis(1));
-                }
+                job.wait_for_rows(FEW as u64);
             }
             let requested = state.request_swap(&new, &job.plugins, &SwapOptions::default());
             match how {
