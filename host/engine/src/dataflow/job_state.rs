@@ -16,6 +16,7 @@ use super::engine::Tick;
 use super::job_clock::JobClock;
 use super::metrics::JobMetrics;
 use super::sinks::Sinks;
+use super::swap::desk::SwapDesk;
 use super::taps::{RunningTap, Taps};
 use crate::error::RunError;
 use crate::job::graph::JobGraph;
@@ -45,6 +46,8 @@ pub struct JobState {
     pub checkpoint_status: CheckpointStatus,
     /// Where its outputs are tapped.
     pub(crate) taps: Taps,
+    /// The swaps of the job's functions.
+    pub(crate) swaps: SwapDesk,
     failure: Mutex<Option<Error>>,
     over: AtomicBool,
     stop: AtomicBool,
@@ -108,6 +111,7 @@ impl JobState {
             clock: JobClock::default(),
             checkpoint_status: CheckpointStatus::default(),
             taps: Taps::default(),
+            swaps: SwapDesk::default(),
             failure: Mutex::default(),
             over: AtomicBool::new(false),
             stop: AtomicBool::new(false),

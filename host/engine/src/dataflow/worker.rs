@@ -27,6 +27,7 @@ use super::join::table::SharedTable;
 use super::message::{Control, Envelope, Message, Messages};
 use super::metrics::JobMetrics;
 use super::source::LEAD_MS;
+use super::swap::request::versions;
 use crate::error::StartError;
 use crate::job::graph::{Aggregate, JobGraph, NodeKind, PluginFunction, SinkNode};
 use flowgate_base::error::{Error, Result};
@@ -103,7 +104,9 @@ pub(crate) fn start_from(
         Arc::new(Link::new(reports, earlier))
     });
     let state = Arc::new(JobState::of(&graph).with_checkpoints(link.clone()));
-    let facts = graph.checkpoint.as_ref().map(|settings| JobFacts::of(&graph, settings));
+    let versions = versions(&graph, &opened.plugins)?;
+    let facts = graph.checkpoint.as_ref().map(|settings| JobFacts::of(&graph, settings, &versions));
+    state.swaps.runs(&graph, versions);
     let communication = match graph.parallelism {
         1 => CommunicationConfig::Thread,
         n => CommunicationConfig::Process(n),
@@ -152,6 +155,7 @@ impl RunningJob {
         if self.state.failure().is_some() {
             self.state.sinks.job_has_failed();
         }
+        self.state.swaps.close();
         self.state.sinks.wait_for_threads(SINKS_PATIENCE);
         self.state.failure().map_or(Ok(()), Err)
     }
@@ -352,6 +356,9 @@ fn changes(job: &JobState, present: Tick, stopping: &mut bool) -> Vec<Control> {
         job.checkpoints.iter().for_each(|link| link.report(Report::Took { tick: present }));
         *stopping = request.stops;
         changes.extend(request.stops.then_some(Control::Stop));
+    }
+    if let Some(number) = job.swaps.take_request() {
+        changes.push(Control::Checkpoint(Boundary { checkpoint: number, tick: present }));
     }
     let awaits = job.checkpoints.is_some() && !job.drain_requested() && job.failure().is_none();
     if job.stop_requested() && !*stopping && !awaits {

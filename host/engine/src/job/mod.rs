@@ -4,7 +4,7 @@ mod builder;
 pub mod check;
 mod describe;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 pub mod graph;
 mod join_nodes;
 mod joined;
