@@ -6,14 +6,15 @@ use std::collections::BTreeSet;
 use crate::repository::File;
 
 /// A crate under `host/`, and which others it may depend on.
-const MAY_DEPEND: [(&str, &[&str]); 11] = [
+const MAY_DEPEND: [(&str, &[&str]); 12] = [
     ("base", &[]),
     ("checkpoint", &["flowgate-base"]),
     ("hdfs", &["flowgate-base", "flowgate-checkpoint"]),
     ("sketch", &[]),
     ("state", &["flowgate-base"]),
-    ("wall", &["flowgate-base"]),
-    ("connect", &["flowgate-base"]),
+    ("confine", &[]),
+    ("wall", &["flowgate-base", "flowgate-confine"]),
+    ("connect", &["flowgate-base", "flowgate-confine"]),
     ("toolchain", &["flowgate-base"]),
     ("control", &["flowgate-base"]),
     (
