@@ -22,6 +22,7 @@ const MAY_DEPEND: [(&str, &[&str]); 12] = [
         &[
             "flowgate-base",
             "flowgate-checkpoint",
+            "flowgate-confine",
             "flowgate-state",
             "flowgate-wall",
             "flowgate-connect",

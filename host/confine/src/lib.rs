@@ -19,6 +19,7 @@ mod apply;
 mod calls;
 pub mod cgroup;
 mod confinement;
+mod cpu;
 mod error;
 #[cfg(target_os = "linux")]
 mod files;
@@ -29,5 +30,6 @@ mod resources;
 
 pub use apply::apply;
 pub use confinement::{ALLOCATOR_ENVIRONMENT, Confinement, Network, Role};
+pub use cpu::cpu_used;
 pub use error::ConfineError;
 pub use report::Report;

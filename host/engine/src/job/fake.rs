@@ -136,7 +136,7 @@ impl FakePlugins {
             base: "/job".into(),
             job_file: None,
             plugin_folders: vec!["/job".into(), self.folder.path().to_path_buf()],
-            broken: Default::default(),
+            ..Surroundings::default()
         }
     }
 

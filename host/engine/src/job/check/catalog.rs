@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::job::spec;
+use flowgate_connect::policy::Policy;
 use flowgate_wall::binding::{Binding, FunctionInfo, OpenRequest};
 use flowgate_wall::{Function, Plugins};
 
@@ -47,6 +48,8 @@ pub struct Surroundings {
     pub plugin_folders: Vec<PathBuf>,
     /// Names of sources, operators and sinks that are broken, and not in the job.
     pub broken: BTreeSet<String>,
+    /// What the job may touch outside; `None`: whatever its author names.
+    pub policy: Option<Policy>,
 }
 
 impl Surroundings {
@@ -64,13 +67,15 @@ impl Surroundings {
                 folders.push(prefix.join("lib/flowgate/plugins"));
             }
         }
-        Surroundings { base: base.to_path_buf(), job_file: None, plugin_folders: folders, broken: BTreeSet::new() }
+        Surroundings { base: base.to_path_buf(), plugin_folders: folders, ..Surroundings::default() }
     }
 
     /// Returns the component of a plugin, or every path where it was looked for.
     pub(super) fn find_plugin(&self, name: &str, listed: Option<&String>) -> Result<PathBuf, Vec<PathBuf>> {
         let candidates: Vec<PathBuf> = match listed {
             Some(path) => vec![self.base.join(path)],
+            // A name that is a path would lead out of the folders.
+            None if self.policy.is_some() && name.contains('/') => Vec::new(),
             None => self.plugin_folders.iter().map(|f| f.join(format!("{name}.wasm"))).collect(),
         };
         match candidates.iter().find(|c| c.is_file()) {
