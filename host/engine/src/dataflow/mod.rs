@@ -21,6 +21,9 @@ pub(crate) mod job_state;
 pub(crate) mod join;
 pub(crate) mod message;
 pub(crate) mod metrics;
+mod pace;
+#[cfg(test)]
+mod pace_tests;
 pub(crate) mod pending;
 pub(crate) mod portions;
 pub(crate) mod process;
@@ -67,7 +70,7 @@ pub use taps::{RunningTap, TAPS_MAX, TappedRows};
 pub use traffic::Traffic;
 pub use upcoming::Upcoming;
 pub use watermark::{Activity, END_OF_TIME};
-pub use worker::{OpenSink, RunningJob, Started, start};
+pub use worker::{OpenSink, RunningJob, StartOptions, Started, start};
 
 #[cfg(test)]
 mod job_tests;

@@ -17,6 +17,7 @@ mod process;
 pub mod spec;
 mod stream;
 pub mod tap;
+mod touches;
 
 pub use builder::JobBuilder;
 pub use joined::{JoinedStreams, LookupStream};
