@@ -59,6 +59,9 @@ pub enum Role {
     Computation,
     /// Runs a job.
     Worker,
+    /// Checks a job: starts children, which confine themselves further. What is never legitimate kills it; of sockets, it makes those
+    /// to itself alone.
+    Checker,
 }
 
 /// Which sockets a process may make. Those that it has open already stay usable, listeners included.

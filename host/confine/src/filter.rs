@@ -31,6 +31,9 @@ const NAMESPACES: i32 = libc::CLONE_NEWNS
     | libc::CLONE_NEWNET;
 
 pub(crate) fn install(to: &Confinement, report: &mut Report) -> Result<(), ConfineError> {
+    if to.role == Role::Checker {
+        return install_for_checker(report);
+    }
     let never = calls::NEVER.iter().map(|call| (*call, Vec::new())).collect();
     let clone3 = Calls::from([(libc::SYS_clone3, Vec::new())]);
     let errno = |errno: i32| SeccompAction::Errno(errno as u32);
@@ -55,8 +58,30 @@ pub(crate) fn install(to: &Confinement, report: &mut Report) -> Result<(), Confi
         match to.role {
             Role::Computation => "computation",
             Role::Worker => "worker",
+            Role::Checker => "checker",
         }
     ));
+    Ok(())
+}
+
+/// The filters of a process whose children confine themselves: a list of what is allowed would be theirs, too.
+fn install_for_checker(report: &mut Report) -> Result<(), ConfineError> {
+    let starts = [libc::SYS_execve, libc::SYS_execveat];
+    let never = calls::NEVER.iter().filter(|call| !starts.contains(call)).map(|call| (*call, Vec::new())).collect();
+    let no_unix = condition(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, libc::AF_UNIX as u64);
+    let sockets = Calls::from([(libc::SYS_socket, vec![all([no_unix])]), (libc::SYS_connect, Vec::new())]);
+    let filters = [(never, SeccompAction::KillProcess), (sockets, SeccompAction::Errno(libc::EPERM as u32))];
+    for (calls, matched) in filters {
+        match apply_filter_all_threads(&program(calls, matched, SeccompAction::Allow)?) {
+            Ok(()) => {}
+            Err(seccompiler::Error::Seccomp(e)) if is_unknown(&e) => {
+                report.not_enforced.push(format!("system calls: this kernel has no seccomp filters for threads ({e})"));
+                return Ok(());
+            }
+            Err(e) => return Err(ConfineError::Calls(e.to_string())),
+        }
+    }
+    report.enforced.push("system calls of a checker".into());
     Ok(())
 }
 
@@ -76,7 +101,7 @@ fn allowed(to: &Confinement) -> Calls {
     let is_worker = to.role == Role::Worker;
     let lists: &[&[c_long]] = match to.role {
         Role::Computation => &[calls::COMPUTE, calls::COMPUTE_OLD],
-        Role::Worker => &[calls::COMPUTE, calls::COMPUTE_OLD, calls::WORK, calls::WORK_OLD],
+        Role::Worker | Role::Checker => &[calls::COMPUTE, calls::COMPUTE_OLD, calls::WORK, calls::WORK_OLD],
     };
     let mut allowed: Calls = lists.iter().copied().flatten().map(|call| (*call, Vec::new())).collect();
     // Another filter answers it.

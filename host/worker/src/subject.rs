@@ -17,7 +17,7 @@ use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_connect::sink;
 use flowgate_control::limits::SPLITS_MAX;
 use flowgate_control::message::{self, About, Ended};
-use flowgate_control::place::Place;
+use flowgate_control::place::{BoundSocket, Place};
 use flowgate_control::server::{Savepoint, Server, StartError, Subject, TappedOutput};
 use flowgate_control::status::{
     self, Activity, Checkpoint, Deliveries, EventTimeRule, HeldBy, Input, JobError, Kind, OnWorker, Operator, Pending,
@@ -45,6 +45,15 @@ pub struct RunningSubject {
 pub fn serve(place: &Place, subject: RunningSubject) -> Result<Server, StartError> {
     let about = subject.about.clone();
     Server::start(place, about, Arc::new(subject))
+}
+
+/// Starts answering questions about a job, on a socket that is bound.
+///
+/// # Errors
+/// The system refuses a thread. The job can run nevertheless.
+pub fn serve_on(socket: BoundSocket, subject: RunningSubject) -> Result<Server, StartError> {
+    let about = subject.about.clone();
+    Server::start_on(socket, about, Arc::new(subject))
 }
 
 /// Returns how a job has ended, for those who wait for it.

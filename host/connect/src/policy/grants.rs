@@ -1,6 +1,7 @@
 //! The policy of a tenant: what its jobs may touch.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +51,11 @@ impl Policy {
             message: format!("the policy of this tenant grants no connector `{name}`"),
             grant: format!("`connectors: [{name}]`"),
         })
+    }
+
+    /// Returns the files and folders that may be read.
+    pub fn readable(&self) -> Vec<PathBuf> {
+        self.read.iter().chain(&self.write).map(|pattern| pattern.path().to_path_buf()).collect()
     }
 
     /// Whether jobs may read there. Looks at the disk: symbolic links that are there must not lead out either. What becomes a link

@@ -12,8 +12,8 @@ use crate::dataflow::process::arrangement::Arrangement;
 use crate::dataflow::process::next_state::NextState;
 use crate::dataflow::window::aggregator::PluginAggregator;
 use crate::job::graph::{Aggregate, JobGraph, Node, NodeId, NodeKind, PluginFunction, Read, TransformOutput};
-use flowgate_base::id::Worker;
 use flowgate_base::error::{Error, Result};
+use flowgate_base::id::Worker;
 use flowgate_wall::binding::StateSlot;
 use flowgate_wall::{Function, Plugin};
 

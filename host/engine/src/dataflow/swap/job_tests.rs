@@ -212,7 +212,10 @@ fn v1_twenty_swaps_of_a_transform_lose_no_row_and_repeat_none() {
             let versions: std::collections::BTreeSet<i64> = by_row.values().copied().collect();
             assert!(versions.len() > 15 && versions.contains(&20), "{versions:?}");
             if workers == 1 {
-                assert!(by_row.values().is_sorted(), "with one worker, the versions follow each other in the order of rows");
+                assert!(
+                    by_row.values().is_sorted(),
+                    "with one worker, the versions follow each other in the order of rows"
+                );
             }
         }
     }
@@ -266,7 +269,8 @@ fn aggregates_of_windows_go_on_with_their_accumulators() {
     const MANY: i64 = 1_000_000;
     for window in ["tumbling: 1h", "sliding: 40s, every: 10s", "session: 1h", "global: {}", "tumbling: 60 rows"] {
         for workers in [1, 2, 3] {
-            let operator = format!("key: [k], window: {{ {window} }}, aggregate: {{ n: \"plugin:p/f(x)\", c: count() }}");
+            let operator =
+                format!("key: [k], window: {{ {window} }}, aggregate: {{ n: \"plugin:p/f(x)\", c: count() }}");
             let job = Swaps::start(&text(CHECKPOINTS, &operator, ENDLESS), workers, &aggregate(1));
             for weight in [MANY, 1, MANY] {
                 job.wait_for_rows(job.rows_in() + 3_000);
@@ -304,7 +308,8 @@ fn v4_a_job_is_resumed_with_the_version_that_its_checkpoint_names() {
         (of.functions[0].sha256.clone(), of.fingerprint["slots"][0]["version"].as_i64().unwrap())
     };
     let durable = taken.iter().find(|(number, _)| Some(*number) == swapped.checkpoint).unwrap();
-    let (at, _) = taken.iter().find(|(number, checkpoint)| *number < durable.0 && checkpoint.savepoint.is_none()).unwrap();
+    let (at, _) =
+        taken.iter().find(|(number, checkpoint)| *number < durable.0 && checkpoint.savepoint.is_none()).unwrap();
     let before = taken.iter().find(|(number, _)| number == at).unwrap();
     assert_eq!((digest(&before.1).1, digest(&durable.1).1), (1, 2));
     assert_ne!(digest(&before.1).0, digest(&durable.1).0);
@@ -316,7 +321,8 @@ fn v4_a_job_is_resumed_with_the_version_that_its_checkpoint_names() {
     let (mut graph, plugins) = graph(&text, base.path());
     graph.parallelism = 2;
     let mut never = |_: &_, _: &_, _| panic!("no sink is opened");
-    let refused = crate::dataflow::worker::start_from(graph, &plugins, &mut never, &Stores::default(), Beginning::Resume);
+    let refused =
+        crate::dataflow::worker::start_from(graph, &plugins, &mut never, &Stores::default(), Beginning::Resume);
     assert_eq!(refused.err().unwrap().code, &crate::code::OTHER_STATE);
     std::fs::write(base.path().join("p.wasm"), &new).unwrap();
     // Two splits, on three workers.
@@ -340,7 +346,8 @@ fn what_does_not_fit_is_refused_and_so_is_a_second_swap() {
     let refused = job.run.job.state().request_swap(&other, &job.plugins, &SwapOptions::default()).unwrap_err();
     assert!(refused.message.contains("`key_groups` was 256 and is 257"), "{refused}");
     let state = job.run.job.state();
-    let first = state.request_swap(&job.graph_of(&Counter::of(2).component()), &job.plugins, &SwapOptions::default()).unwrap();
+    let first =
+        state.request_swap(&job.graph_of(&Counter::of(2).component()), &job.plugins, &SwapOptions::default()).unwrap();
     let third = job.graph_of(&Counter::of(3).component());
     match state.request_swap(&third, &job.plugins, &SwapOptions::default()) {
         Err(busy) => assert_eq!(busy.code, &crate::code::SWAP_BUSY),
