@@ -31,6 +31,8 @@ mod job_list;
 mod job_savepoint;
 mod job_status;
 mod job_stop;
+mod job_swap;
+mod job_swaps;
 mod limit;
 mod log_level;
 mod new_job;

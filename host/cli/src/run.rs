@@ -9,7 +9,8 @@ use clap::Args;
 use super::args::JobArgs;
 use super::checkpoint_store::stores;
 use super::error::CommandError;
-use super::job_file::{self, checked_graph};
+use super::job_file::{self, checked};
+use super::job_swaps::JobSwaps;
 use super::limit::Limit;
 use super::log_level::LogLevelArg;
 use super::savepoint::{self, FromArgs};
@@ -88,7 +89,12 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     flowgate_connect::on_notice(terminal::message);
     raise_open_files();
     let mut plugins = job_file::plugins(args.log)?;
-    let mut graph = checked_graph(&args.job, &mut plugins)?;
+    let accepted = checked(&args.job, &mut plugins)?;
+    let swaps = JobSwaps {
+        recheck: accepted.recheck().with_taps(&args.tap),
+        plugins: plugins.wall(&accepted.graph.limits)?.clone(),
+    };
+    let mut graph = accepted.graph;
     for output in &args.tap {
         tap::add(&mut graph, output).map_err(|wrong| CommandError::Arguments(format!("--tap {output}: {wrong}")))?;
     }
@@ -138,7 +144,7 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     signals::listen(summary_of.clone(), Arc::clone(&state), windows)?;
     let about =
         About { job: summary_of.name.clone(), pid: std::process::id(), since_ms, job_file: job_file(&args.job) };
-    let control = (!args.no_control).then(|| subject::serve(summary_of.clone(), Arc::clone(&state), about)).flatten();
+    let control = (!args.no_control).then(|| subject::serve(summary_of.clone(), Arc::clone(&state), about, swaps)).flatten();
     let status = Status::start(&screen, &summary_of, Arc::clone(&state));
     let result = job.wait();
     drop(status);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use super::job_swaps::JobSwaps;
 use super::{rows, terminal};
 use flowgate::job::graph::{EventTimeColumn, JobGraph, Node, NodeId, NodeKind, Windows};
 use flowgate::job::spec::WindowTime;
@@ -15,7 +16,7 @@ use flowgate_base::standard_error;
 use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_connect::sink;
 use flowgate_control::limits::SPLITS_MAX;
-use flowgate_control::message::{self, About, Ended};
+use flowgate_control::message::{self, About, Ended, Refusal, SwapProspect, SwapRequest, Swapped};
 use flowgate_control::place::Place;
 use flowgate_control::server::{Savepoint, Server, Subject};
 use flowgate_control::status::{
@@ -28,11 +29,12 @@ struct RunningSubject {
     graph: JobGraph,
     state: Arc<JobState>,
     about: About,
+    swaps: JobSwaps,
 }
 
 /// Starts answering questions about a job. A job that cannot be asked runs nevertheless: the user is warned.
-pub(super) fn serve(graph: JobGraph, state: Arc<JobState>, about: About) -> Option<Server> {
-    let subject = RunningSubject { graph, state, about: about.clone() };
+pub(super) fn serve(graph: JobGraph, state: Arc<JobState>, about: About, swaps: JobSwaps) -> Option<Server> {
+    let subject = RunningSubject { graph, state, about: about.clone(), swaps };
     match Server::start(&Place::of_user(), about, Arc::new(subject)) {
         Ok(server) => Some(server),
         Err(error) => {
@@ -117,6 +119,14 @@ impl Subject for RunningSubject {
             Err(_) => Err("the job ended before the savepoint was complete".into()),
         };
         Ok(Savepoint { address: savepoint_address(&self.graph, name), wait: Box::new(wait) })
+    }
+
+    fn swap(&self, swap: &SwapRequest) -> std::result::Result<Swapped, Refusal> {
+        self.swaps.swap(&self.state, swap)
+    }
+
+    fn swap_prospect(&self, swap: &SwapRequest) -> std::result::Result<SwapProspect, Refusal> {
+        self.swaps.prospect(&self.state, swap)
     }
 }
 

@@ -37,6 +37,35 @@ pub enum Request {
         /// Its name.
         name: String,
     },
+    /// Puts another version of a plugin's function in the place of the one that runs, with the state kept. Answered by
+    /// [`Response::Swapping`], and when it is done by [`Response::Swapped`]; with `dry_run`, by [`Response::Prospect`].
+    Swap(SwapRequest),
+}
+
+/// Which function is swapped, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SwapRequest {
+    /// The name of the operator.
+    pub operator: String,
+    /// The plugin's name in the job. `None`: the only one of the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
+    /// The absolute path of the new component.
+    pub path: String,
+    /// The name of a savepoint of the state before the swap. `None`: none is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub savepoint: Option<String>,
+    /// State slots that the new version does not have, and whose state may be given up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drop_state: Vec<String>,
+    /// Says what would happen, and changes nothing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dry_run: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// A response of a running job.
@@ -64,6 +93,15 @@ pub enum Response {
     },
     /// The savepoint is complete.
     Saved(Saved),
+    /// The job compares and opens the new version of a function.
+    Swapping {
+        /// The operator.
+        operator: String,
+    },
+    /// The swap has happened, and is durable.
+    Swapped(Swapped),
+    /// What a swap would do.
+    Prospect(SwapProspect),
     /// The job has ended.
     Ended(Ended),
     /// The job does not do what was requested.
@@ -90,6 +128,35 @@ pub struct Saved {
     pub number: u64,
     /// The bytes of its files.
     pub bytes: u64,
+}
+
+/// A swap that has happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swapped {
+    /// The longest time from the boundary at the operator, on a worker, until it could process the next row, in microseconds.
+    pub gap_us: u64,
+    /// Values of state that were migrated.
+    pub migrated: u64,
+    /// The record of the checkpoint with which the swap is durable; `None`: the job takes no checkpoints.
+    pub checkpoint: Option<u64>,
+    /// The address of the savepoint with the state before the swap, `STORE#NAME`, if one was requested.
+    pub savepoint: Option<String>,
+    /// Why there is no savepoint, though one was requested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub savepoint_error: Option<String>,
+}
+
+/// What a swap would do, by the last checkpoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwapProspect {
+    /// The checkpoint on which it was tried; empty: the job has none.
+    pub from: String,
+    /// Stored rows of the operators whose functions change, which are kept.
+    pub kept: Vec<(String, u64)>,
+    /// What changes, a sentence each.
+    pub notes: Vec<String>,
+    /// Why the swap would be refused, a sentence each.
+    pub problems: Vec<String>,
 }
 
 /// How a job has ended.
@@ -120,6 +187,14 @@ pub enum Reason {
     NoSuchOperator,
     /// The job cannot take a savepoint, or the savepoint cannot be written.
     NoSavepoint,
+    /// The new version does not fit: it is no plugin, others read columns that it changes, or its state slots do not fit.
+    SwapMisfit,
+    /// Another swap is on its way: the same request may succeed later.
+    SwapBusy,
+    /// Values of the state cannot be migrated. The old version stays on all workers.
+    NotMigrated,
+    /// The operator or the job has ended, or is being stopped.
+    SwapEnded,
     /// Too many clients at once.
     TooMany,
     /// A mistake in Flowgate.

@@ -137,6 +137,7 @@ impl FakePlugins {
             job_file: None,
             plugin_folders: vec!["/job".into(), self.folder.path().to_path_buf()],
             broken: Default::default(),
+            versions: Default::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The plugins of a job: their files, and the functions that the check calls.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +47,8 @@ pub struct Surroundings {
     pub plugin_folders: Vec<PathBuf>,
     /// Names of sources, operators and sinks that are broken, and not in the job.
     pub broken: BTreeSet<String>,
+    /// Other files of plugins for some operators, by the names of the operator and of the plugin.
+    pub versions: BTreeMap<(String, String), PathBuf>,
 }
 
 impl Surroundings {
@@ -64,11 +66,19 @@ impl Surroundings {
                 folders.push(prefix.join("lib/flowgate/plugins"));
             }
         }
-        Surroundings { base: base.to_path_buf(), job_file: None, plugin_folders: folders, broken: BTreeSet::new() }
+        Surroundings { base: base.to_path_buf(), plugin_folders: folders, ..Surroundings::default() }
     }
 
-    /// Returns the component of a plugin, or every path where it was looked for.
-    pub(super) fn find_plugin(&self, name: &str, listed: Option<&String>) -> Result<PathBuf, Vec<PathBuf>> {
+    /// Returns the component of a plugin for an operator, or every path where it was looked for.
+    pub(super) fn find_plugin(
+        &self,
+        operator: &str,
+        name: &str,
+        listed: Option<&String>,
+    ) -> Result<PathBuf, Vec<PathBuf>> {
+        if let Some(version) = self.versions.get(&(operator.to_string(), name.to_string())) {
+            return if version.is_file() { Ok(version.clone()) } else { Err(vec![version.clone()]) };
+        }
         let candidates: Vec<PathBuf> = match listed {
             Some(path) => vec![self.base.join(path)],
             None => self.plugin_folders.iter().map(|f| f.join(format!("{name}.wasm"))).collect(),

@@ -99,7 +99,7 @@ pub(super) fn open_of_operator(
 /// Adds the problem that an operator names a plugin, but no function of it.
 fn missing(checker: &mut Checker<'_>, name: &str, plugin: &str, at: &At) {
     let listed = checker.job.plugins.get(plugin);
-    let functions = match checker.around.find_plugin(plugin, listed) {
+    let functions = match checker.around.find_plugin(name, plugin, listed) {
         Ok(path) => checker.functions(&path),
         Err(looked) => {
             let looked: Vec<String> = looked.iter().map(|path| format!("\n  {}", path.display())).collect();
@@ -185,7 +185,7 @@ fn plugin_path(checker: &mut Checker<'_>, wanted: &Wanted<'_>) -> Option<PathBuf
         );
         return None;
     }
-    let looked = match checker.around.find_plugin(wanted.plugin, listed) {
+    let looked = match checker.around.find_plugin(wanted.operator, wanted.plugin, listed) {
         Ok(path) => return Some(path),
         Err(looked) => looked,
     };

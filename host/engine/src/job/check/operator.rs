@@ -29,7 +29,7 @@ pub(super) fn check_operator(checker: &mut Checker<'_>, name: &str, operator: &s
             checker.error(Problem::error(at, message).on_key().help(help));
             None
         }
-        (None, Some(plugin)) if kind(checker, plugin, operator.function.as_deref()) == Some(Kind::Process) => {
+        (None, Some(plugin)) if kind(checker, name, plugin, operator.function.as_deref()) == Some(Kind::Process) => {
             process::check_process(checker, name, operator)
         }
         (None, Some(_)) => transform::check_transform(checker, name, operator),
@@ -52,8 +52,8 @@ pub(super) fn check_operator(checker: &mut Checker<'_>, name: &str, operator: &s
 }
 
 /// Returns the kind of a plugin's function, if the function exists. Adds no problem.
-fn kind(checker: &mut Checker<'_>, plugin: &str, function: Option<&str>) -> Option<Kind> {
-    let path = checker.around.find_plugin(plugin, checker.job.plugins.get(plugin)).ok()?;
+fn kind(checker: &mut Checker<'_>, name: &str, plugin: &str, function: Option<&str>) -> Option<Kind> {
+    let path = checker.around.find_plugin(name, plugin, checker.job.plugins.get(plugin)).ok()?;
     let functions = checker.functions(&path).ok()?;
     functions.iter().find(|f| Some(f.name.as_str()) == function).map(|f| f.kind)
 }

@@ -35,7 +35,7 @@ pub(super) fn check_process(checker: &mut Checker<'_>, name: &str, operator: &sp
             key.into_iter().map(|column| (column, column)).collect()
         }
     };
-    check_input_count(checker, operator, sides.len(), &at);
+    check_input_count(checker, name, operator, sides.len(), &at);
     if checker.problems.len() > before {
         return None;
     }
@@ -94,10 +94,10 @@ fn inputs<'a>(checker: &mut Checker<'_>, name: &str, operator: &'a spec::Operato
 }
 
 /// Adds a problem if the function describes another number of inputs than the operator has.
-fn check_input_count(checker: &mut Checker<'_>, operator: &spec::Operator, input_count: usize, at: &At) {
+fn check_input_count(checker: &mut Checker<'_>, name: &str, operator: &spec::Operator, input_count: usize, at: &At) {
     let (Some(plugin), Some(function)) = (&operator.plugin, &operator.function) else { return };
     let listed = checker.job.plugins.get(plugin);
-    let Ok(path) = checker.around.find_plugin(plugin, listed) else { return };
+    let Ok(path) = checker.around.find_plugin(name, plugin, listed) else { return };
     let Ok(functions) = checker.functions(&path) else { return };
     let takes = functions.iter().find(|f| f.name == *function).map_or(0, |f| f.inputs.len());
     let (message, help) = match (takes, input_count) {
