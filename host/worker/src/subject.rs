@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::concealed::concealed;
+use crate::job_swaps::JobSwaps;
 use crate::rows;
 use crate::subject_figures::{self, Process};
 use flowgate::job::graph::{EventTimeColumn, JobGraph, Node, NodeId, NodeKind, Windows};
@@ -16,7 +17,7 @@ use flowgate_base::error::{Error, Fault};
 use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_connect::sink;
 use flowgate_control::limits::SPLITS_MAX;
-use flowgate_control::message::{self, About, Ended};
+use flowgate_control::message::{self, About, Ended, Refusal, SwapProspect, SwapRequest, Swapped};
 use flowgate_control::place::{BoundSocket, Place};
 use flowgate_control::server::{Savepoint, Server, StartError, Subject, TappedOutput};
 use flowgate_control::status::{
@@ -36,6 +37,8 @@ pub struct RunningSubject {
     pub tell: Box<dyn Fn(&str) + Send + Sync>,
     /// The process, as it is measured.
     pub process: Process,
+    /// What swaps its functions.
+    pub swaps: JobSwaps,
 }
 
 /// Starts answering questions about a job, on a socket in this place.
@@ -136,6 +139,14 @@ impl Subject for RunningSubject {
     fn tap(&self, wanted: &message::Tap) -> std::result::Result<TappedOutput, String> {
         let tap = self.state.tap(&wanted.operator, &wanted.output, wanted.rows_per_s)?;
         Ok(Box::new(move |within| tapped(tap.rows(within))))
+    }
+
+    fn swap(&self, swap: &SwapRequest) -> std::result::Result<Swapped, Refusal> {
+        self.swaps.swap(&self.state, swap)
+    }
+
+    fn swap_prospect(&self, swap: &SwapRequest) -> std::result::Result<SwapProspect, Refusal> {
+        self.swaps.prospect(&self.state, swap)
     }
 }
 
