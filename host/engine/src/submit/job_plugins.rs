@@ -16,7 +16,7 @@ pub struct JobPlugins {
 }
 
 impl JobPlugins {
-    /// Creates a loader with these settings; the job's own limits take the place of theirs.
+    /// Creates a loader with these settings; the job's own limits take the place of theirs, but for `instances_max`.
     pub fn new(settings: Settings) -> JobPlugins {
         JobPlugins { settings, wall: None, note: None }
     }
@@ -33,7 +33,12 @@ impl JobPlugins {
     pub fn wall(&mut self, limits: &spec::Limits) -> Result<&Plugins> {
         let wall = match self.wall.take() {
             Some((known, wall)) if known == *limits => wall,
-            _ => Plugins::with(Settings { limits: Limits::of_job(limits), ..self.settings.clone() })?,
+            _ => {
+                // The size of the pool is the process's affair.
+                let instances_max = self.settings.limits.instances_max;
+                let limits = Limits { instances_max, ..Limits::of_job(limits) };
+                Plugins::with(Settings { limits, ..self.settings.clone() })?
+            }
         };
         Ok(&self.wall.insert((limits.clone(), wall)).1)
     }
