@@ -14,6 +14,7 @@ use flowgate::job::spec::WindowTime;
 use flowgate::running::{self, CheckpointStatus, JobState, NodeMetrics, SplitMetrics, Standing, Standings, TappedRows};
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Fault};
+use flowgate_base::secret;
 use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_connect::sink;
 use flowgate_control::limits::SPLITS_MAX;
@@ -124,13 +125,13 @@ impl Subject for RunningSubject {
 
     fn savepoint(&self, name: &str, stops: bool) -> std::result::Result<Savepoint, String> {
         flowgate_checkpoint::check_savepoint_name(name)?;
-        let outcome = self.state.request_savepoint(name, stops).map_err(|error| error.message)?;
+        let outcome = self.state.request_savepoint(name, stops).map_err(|error| hidden(error.message))?;
         if stops {
             (self.tell)(&format!("stopping with the savepoint {name}, as `flowgate job stop` requested"));
         }
         let wait = move || match outcome.recv() {
             Ok(Ok(saved)) => Ok(message::Saved { number: saved.number, bytes: saved.bytes }),
-            Ok(Err(error)) => Err(format!("the savepoint cannot be written: {}", error.message)),
+            Ok(Err(error)) => Err(hidden(format!("the savepoint cannot be written: {}", error.message))),
             Err(_) => Err("the job ended before the savepoint was complete".into()),
         };
         Ok(Savepoint { address: savepoint_address(&self.graph, name), wait: Box::new(wait) })
@@ -148,6 +149,11 @@ impl Subject for RunningSubject {
     fn swap_prospect(&self, swap: &SwapRequest) -> std::result::Result<SwapProspect, Refusal> {
         self.swaps.prospect(&self.state, swap)
     }
+}
+
+/// Returns a text without secrets.
+fn hidden(text: String) -> String {
+    secret::conceal(&text).into_owned()
 }
 
 /// Returns tapped rows as the protocol has them.
