@@ -57,11 +57,10 @@ function draw(operators, edges, hrefOf) {
 function drawNode(operator, at, hrefOf) {
     const name = operator.name.length > NAME_CHARS ? `${operator.name.slice(0, NAME_CHARS - 1)}…` : operator.name;
     const figures = s("text", { class: "node-figures", x: 12, y: 51 });
-    const title = s("title");
-    const element = s("a", { href: hrefOf(operator.name), class: "node", transform: `translate(${at.x} ${at.y})` }, title,
+    const element = s("a", { href: hrefOf(operator.name), class: "node", transform: `translate(${Math.round(at.x)} ${Math.round(at.y)})` },
         s("rect", { width: SIZE.nodeWidth, height: SIZE.nodeHeight, rx: 6 }),
         sideOf(standing.kind(operator)),
-        s("text", { class: "node-name", x: 12, y: 20 }, name),
+        s("text", { class: "node-name", x: 12, y: 20 }, name, name !== operator.name && s("title", {}, operator.name)),
         s("text", { class: "node-kind", x: 12, y: 35 }, standing.kindWord(operator)),
         figures);
     return { element, show };
@@ -72,9 +71,6 @@ function drawNode(operator, at, hrefOf) {
         const isSink = standing.kind(now) === "sink";
         const speed = rate ? `${format.compact(isSink ? rate.in : rate.out)} rows/s ${isSink ? "in" : "out"}` : "–";
         say(figures, (ended ? "ended" : speed) + (troubles > 0 ? ` · ${format.compact(troubles)} ${now.errors > 0 ? "err" : "late"}` : ""));
-        const text = `${now.name}: ${standing.kindWord(now)}, ${ended ? "ended" : speed}, ${format.count(now.errors)} errors, ${format.count(now.late)} late`;
-        say(title, text);
-        element.setAttribute("aria-label", text);
         element.setAttribute("class", `node${ended ? " ended" : ""}${troubles > 0 ? " troubled" : ""}`);
     }
 }

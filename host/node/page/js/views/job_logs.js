@@ -23,11 +23,12 @@ export function logsSection({ root, signal, path, name, query }) {
     const level = select(LEVELS, wanted.level, change);
     const follows = h("input", { type: "checkbox", checked: wanted.follow, on: { change } });
     const state = h("p", { class: "muted", role: "status" });
-    const list = h("ol", { class: "log", tabindex: "0", role: "log", "aria-label": `Log of ${name}`, "aria-live": "off" });
+    const list = h("ol");
+    const box = h("div", { class: "log", tabindex: "0", role: "log", "aria-label": `Log of ${name}`, "aria-live": "off" }, list);
     const more = h("div", { class: "actions" });
     put(root, panel("Logs", {},
         h("div", { class: "filters" }, field("Operator", operator), field("Level", level), h("label", { class: "check" }, follows, "Follow"), button("Clear", clear), state),
-        list, more));
+        box, more));
     signal.addEventListener("abort", () => reading.abort());
     read();
 
@@ -82,11 +83,11 @@ export function logsSection({ root, signal, path, name, query }) {
     }
 
     function append(entries) {
-        const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_PX;
+        const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_PX;
         list.append(...entries.map(line));
         lines += entries.length;
         while (list.children.length > LINES_MAX) list.firstElementChild.remove();
-        if (atEnd && wanted.follow) list.scrollTop = list.scrollHeight;
+        if (atEnd && wanted.follow) box.scrollTop = box.scrollHeight;
     }
 }
 

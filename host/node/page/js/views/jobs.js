@@ -3,7 +3,7 @@
 import * as api from "../api.js";
 import { h, put, say } from "../dom.js";
 import * as format from "../format.js";
-import { empty, panel, select, time } from "../parts.js";
+import { empty, select, time } from "../parts.js";
 import { faultMark, PHASES, phaseMark } from "../phase.js";
 import { poll, shown, whileShown } from "../poll.js";
 import { Rates } from "../rates.js";
@@ -27,8 +27,7 @@ export async function jobsView({ root, signal, tenant, query }) {
     const phase = select([["", "All phases"], ...PHASES.map((name) => [name, name])], wanted.phase, filter, { "aria-label": "Phase" });
     const summary = h("p", { class: "muted" });
     const content = h("div");
-    put(root, viewHead("Jobs", { beside: summary, actions: submit }), h("div", { class: "filters" }, find, phase), panel("Jobs of the tenant", {}, content));
-    root.querySelector(".panel-head").classList.add("unseen");
+    put(root, viewHead("Jobs", { beside: summary, actions: submit }), h("div", { class: "filters" }, find, phase), h("section", { class: "panel" }, content));
 
     const jobs = new Map();
     const rates = new Map();
