@@ -86,7 +86,10 @@ export async function jobView({ root, signal, tenant, name, section, query }) {
         put(actions, actionsOf(view, now));
         if (focused) [...actions.children].find((button) => button.textContent === focused)?.focus();
         const error = now.status?.error ?? now.failure;
-        put(failure, error && failureBox(error, { title: now.phase === "failed" ? "The job has failed:" : "The last attempt failed:", next: now.next_attempt_ms }));
+        put(failure, error && failureBox(error, {
+            title: now.phase === "failed" ? "The job has failed:" : now.phase === "running" && !now.status?.error ? "The attempt before failed:" : "The last attempt failed:",
+            next: now.next_attempt_ms, past: now.phase === "running" && !now.status?.error,
+        }));
     }
 }
 
