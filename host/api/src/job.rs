@@ -184,3 +184,67 @@ pub struct CheckReport {
     /// The operators and the columns that they emit.
     pub picture: String,
 }
+
+/// A job with its figures, as streams of a tenant's jobs have it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JobFigures {
+    /// The job.
+    #[serde(flatten)]
+    pub job: Job,
+    /// Rows that its sources have read in this attempt.
+    pub rows_in: u64,
+    /// Rows that its sinks have delivered in this attempt.
+    pub rows_out: u64,
+    /// Rows that its sources read a second, over the last seconds.
+    pub rows_per_s: f64,
+    /// Milliseconds by which the watermark lags the clock; absent without event time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_ms: Option<i64>,
+    /// Rows that functions have failed.
+    pub errors: u64,
+    /// Rows that came too late.
+    pub late: u64,
+    /// Bytes of keyed state in memory.
+    pub state_bytes: u64,
+    /// When its last checkpoint was complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_ms: Option<i64>,
+}
+
+/// A checkpoint in the store of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StoredCheckpoint {
+    /// Its number in the store.
+    pub number: u64,
+    /// When it was complete.
+    pub at_ms: i64,
+    /// Bytes that it added to the store.
+    pub bytes: u64,
+    /// From its beginning until it was complete, in microseconds.
+    pub duration_us: u64,
+    /// The name of the savepoint; absent for a checkpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub savepoint: Option<String>,
+}
+
+/// A line of the log of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogLine {
+    /// When.
+    pub at_ms: i64,
+    /// How important it is: `trace`, `debug`, `info`, `warn`, `error`.
+    pub level: String,
+    /// The attempt.
+    pub attempt: u64,
+    /// The operator, of lines about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    /// The worker, of lines of plugins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<u32>,
+    /// The plugin, of lines of plugins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
+    /// The text.
+    pub message: String,
+}

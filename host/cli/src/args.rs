@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 
 use super::{
     check, checkpoint_diff, checkpoint_list, checkpoint_show, checkpoint_verify, completions, connectors, explain,
-    graph, infer, job_explain, job_list, job_savepoint, job_status, job_stop, new_job, plugin_build, plugin_inspect,
-    plugin_new, plugin_test, run, schema, state_read,
+    graph, infer, job_explain, job_list, job_savepoint, job_status, job_stop, job_tap, new_job, plugin_build,
+    plugin_inspect, plugin_new, plugin_test, run, schema, serve, state_read,
 };
 use flowgate::job::load::Override;
 use flowgate_base::error::Result;
@@ -54,6 +54,9 @@ pub(crate) enum Command {
     /// Take a savepoint of a running job, from which a changed job can start.
     #[command(after_help = job_savepoint::EXAMPLES)]
     Savepoint(job_savepoint::SavepointArgs),
+    /// Run a node: jobs of many tenants, with an HTTP API and a page.
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(serve::ServeArgs),
     /// Look into a checkpoint store: what is in it, whether it is damaged. The job may run or not.
     #[command(subcommand)]
     Checkpoint(CheckpointCommand),
@@ -101,6 +104,9 @@ pub(crate) enum JobCommand {
     /// Say why nothing comes out of an operator of a running job.
     #[command(after_help = job_explain::EXAMPLES)]
     Explain(job_explain::ExplainArgs),
+    /// Show a sample of the rows that leave an operator of a running job, as JSON lines.
+    #[command(after_help = job_tap::EXAMPLES)]
+    Tap(job_tap::TapArgs),
 }
 
 /// The `checkpoint` commands.
@@ -175,12 +181,14 @@ impl Command {
         match self {
             Command::Run(args) => run::run(&args),
             Command::Check(args) => check::run(&args),
+            Command::Serve(args) => serve::run(&args),
             Command::Graph(args) => graph::run(&args),
             Command::Job(JobCommand::List(args)) => job_list::run(&args),
             Command::Job(JobCommand::Status(args)) => job_status::run(&args),
             Command::Savepoint(args) | Command::Job(JobCommand::Savepoint(args)) => job_savepoint::run(&args),
             Command::Job(JobCommand::Stop(args)) => job_stop::run(&args),
             Command::Job(JobCommand::Explain(args)) => job_explain::run(&args),
+            Command::Job(JobCommand::Tap(args)) => job_tap::run(&args),
             Command::Checkpoint(CheckpointCommand::List(args)) => checkpoint_list::run(&args),
             Command::Checkpoint(CheckpointCommand::Show(args)) => checkpoint_show::run(&args),
             Command::Checkpoint(CheckpointCommand::Verify(args)) => checkpoint_verify::run(&args),

@@ -81,7 +81,7 @@ fn listed<'a>(jobs: impl Iterator<Item = &'a Listed>) -> String {
 pub(super) fn no_answer(job: &Found, error: AskError) -> Error {
     let named = format!("the job {} (process {})", job.name, job.pid);
     match error {
-        AskError::Refused(refusal) if refusal.reason == Reason::NoSuchOperator => {
+        AskError::Refused(refusal) if matches!(refusal.reason, Reason::NoSuchOperator | Reason::NoTap) => {
             CommandError::Arguments(refusal.message).into()
         }
         AskError::Refused(refusal) => CommandError::Unanswered(format!("{named} refuses: {}", refusal.message)).into(),

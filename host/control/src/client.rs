@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::explain::Explanation;
 use crate::frame::{self, FrameError};
 use crate::limits::{REQUEST_BYTES_MAX, REQUEST_WITHIN, RESPONSE_BYTES_MAX, RESPONSE_WITHIN};
-use crate::message::{About, Ended, Refusal, Request, Response, Saved};
+use crate::message::{About, Ended, Refusal, Request, Response, Saved, Tap, Tapped};
 use crate::place::{Found, Place, PlaceError};
 use crate::status::Status;
 
@@ -134,6 +134,45 @@ pub fn savepoint(job: &Found, name: &str) -> Result<Saving, AskError> {
     match ask(job, &Request::Savepoint { name: name.into() })? {
         (Response::Saving { address }, connection) => Ok(Saving { address, connection }),
         (other, _) => Err(unexpected(other)),
+    }
+}
+
+/// Rows of a running job that arrive.
+#[derive(Debug)]
+pub struct Tapping {
+    connection: UnixStream,
+    is_over: bool,
+}
+
+/// Taps an output of a job. Dropping what is returned ends it.
+///
+/// # Errors
+/// It does not answer, or has no such output.
+pub fn tap(job: &Found, wanted: Tap) -> Result<Tapping, AskError> {
+    match ask(job, &Request::Tap(wanted))? {
+        // It has no rows yet.
+        (Response::Tapped(tapped), connection) => Ok(Tapping { connection, is_over: tapped.is_last }),
+        (other, _) => Err(unexpected(other)),
+    }
+}
+
+impl Tapping {
+    /// Waits for rows, however long it takes; `None` where there will be none.
+    ///
+    /// # Errors
+    /// The job ended without saying so, as by a second signal.
+    pub fn rows(&mut self) -> Result<Option<Tapped>, AskError> {
+        if self.is_over {
+            return Ok(None);
+        }
+        self.connection.set_read_timeout(None).map_err(AskError::Unreachable)?;
+        match frame::read(&mut self.connection, RESPONSE_BYTES_MAX).map_err(failed)? {
+            Response::Tapped(tapped) => {
+                self.is_over = tapped.is_last;
+                Ok(Some(tapped))
+            }
+            other => Err(unexpected(other)),
+        }
     }
 }
 

@@ -35,3 +35,15 @@ pub const NAME_BYTES_MAX: usize = 32;
 /// Maximum names that a server tries when live sockets have those before: processes of several containers that share a folder
 /// may have the same number.
 pub const NAMES_MAX: u32 = 16;
+
+/// Maximum clients that tap a job at once; each takes one of the connections.
+pub const TAPS_MAX: usize = 4;
+
+/// Maximum rows a second that a client may tap: more than anybody reads.
+pub const TAP_ROWS_PER_S_MAX: u64 = 1_000;
+
+/// Maximum bytes of the rows of one response to a tap: JSON escapes them once more, and they have to fit still.
+pub const TAP_BYTES_MAX: usize = 4 << 20;
+
+/// The time after which a tap without rows looks whether its client and its job are there.
+pub const TAP_LOOK: Duration = Duration::from_millis(200);

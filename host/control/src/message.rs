@@ -37,6 +37,25 @@ pub enum Request {
         /// Its name.
         name: String,
     },
+    /// Shows a sample of the rows that leave an operator. Answered by [`Response::Tapped`], again and again, until the client goes, the
+    /// rows are as many as it wants, or the job ends.
+    Tap(Tap),
+}
+
+/// What is tapped, and how much of it is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tap {
+    /// The name of a source or an operator.
+    pub operator: String,
+    /// The name of a side output; empty for the main output.
+    #[serde(default)]
+    pub output: String,
+    /// The number of rows after which it ends; `None`: the client ends it.
+    #[serde(default)]
+    pub rows_max: Option<u64>,
+    /// Rows a second; the others are counted.
+    pub rows_per_s: u64,
 }
 
 /// A response of a running job.
@@ -64,6 +83,8 @@ pub enum Response {
     },
     /// The savepoint is complete.
     Saved(Saved),
+    /// Rows that were tapped.
+    Tapped(Tapped),
     /// The job has ended.
     Ended(Ended),
     /// The job does not do what was requested.
@@ -81,6 +102,17 @@ pub struct About {
     pub since_ms: i64,
     /// The absolute path of the job file; `None` if the job came from standard input.
     pub job_file: Option<String>,
+}
+
+/// Rows that have left an operator.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tapped {
+    /// A sample of them, oldest first, each a JSON object as text.
+    pub rows: Vec<String>,
+    /// The number of the others, since the last response.
+    pub lost_rows: u64,
+    /// Whether it is the last response.
+    pub is_last: bool,
 }
 
 /// A savepoint that is complete.
@@ -120,6 +152,8 @@ pub enum Reason {
     NoSuchOperator,
     /// The job cannot take a savepoint, or the savepoint cannot be written.
     NoSavepoint,
+    /// The job has no such output to be tapped.
+    NoTap,
     /// Too many clients at once.
     TooMany,
     /// A mistake in Flowgate.

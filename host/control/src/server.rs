@@ -22,9 +22,11 @@ use crate::frame::{self, FrameError};
 use crate::limits::{
     CONNECTIONS_MAX, REQUEST_BYTES_MAX, REQUEST_WITHIN, RESPONSE_BYTES_MAX, RESPONSE_WITHIN, STACK_BYTES, WAITING_MAX,
 };
-use crate::message::{About, Ended, Reason, Refusal, Request, Response, Saved};
+use crate::message::{About, Ended, Reason, Refusal, Request, Response, Saved, Tap, Tapped};
 use crate::place::{BoundSocket, Place, PlaceError};
 use crate::status::Status;
+
+mod tap;
 
 /// The pause after an error of the system in accepting, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -42,7 +44,18 @@ pub trait Subject: Send + Sync + 'static {
     /// # Errors
     /// Why there will be none, for people.
     fn savepoint(&self, name: &str, stops: bool) -> Result<Savepoint, String>;
+
+    /// Taps an output.
+    ///
+    /// # Errors
+    /// Why it cannot be tapped, for people.
+    fn tap(&self, _wanted: &Tap) -> Result<TappedOutput, String> {
+        Err("this job cannot be tapped".into())
+    }
 }
+
+/// Waits for rows of a tapped output, at most for this time, and takes them.
+pub type TappedOutput = Box<dyn FnMut(Duration) -> Tapped + Send>;
 
 /// A savepoint that is being taken.
 pub struct Savepoint {
@@ -79,6 +92,8 @@ struct Served {
     is_over: AtomicBool,
     /// Connections that are being served.
     serving: AtomicUsize,
+    /// Those of them that show a tap.
+    tapping: AtomicUsize,
     /// Clients that wait for the end.
     waiting: Mutex<Waiting>,
 }
@@ -103,6 +118,7 @@ impl Server {
             subject,
             is_over: AtomicBool::new(false),
             serving: AtomicUsize::new(0),
+            tapping: AtomicUsize::new(0),
             waiting: Mutex::default(),
         });
         // Shutting a listener down wakes who accepts from it; the library offers that for streams alone.
@@ -200,6 +216,7 @@ fn serve(job: &Served, client: UnixStream) {
         }
         Ok(Request::Stop { drain, wait, savepoint }) => return stop(job, client, drain, wait, savepoint.as_deref()),
         Ok(Request::Savepoint { name }) => return save(job, &client, &name),
+        Ok(Request::Tap(wanted)) => return tap::show(job, &client, &wanted),
         Ok(request) => catch_unwind(AssertUnwindSafe(|| answer(job, request))).unwrap_or_else(|_| mistake()),
         // A look at whether somebody is here.
         Err(FrameError::Closed | FrameError::Io(_)) => return,
@@ -222,7 +239,9 @@ fn answer(job: &Served, request: Request) -> Response {
                 }
             }
         }
-        Request::About {} | Request::Stop { .. } | Request::Savepoint { .. } => Response::About(job.about.clone()),
+        Request::About {} | Request::Stop { .. } | Request::Savepoint { .. } | Request::Tap(_) => {
+            Response::About(job.about.clone())
+        }
     }
 }
 

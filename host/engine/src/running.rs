@@ -2,7 +2,7 @@
 
 pub use crate::dataflow::{
     Activity, Beginning, CHAINED_MAX, CheckpointStatus, END_OF_TIME, FIRINGS_MAX, FromSavepoint, Holder, JobMetrics,
-    JobState, NodeMetrics, OpenSink, PORTION_BYTES_MAX, PORTION_ROWS_MAX, Prospect, RunningJob, Saved, Since, Solo,
-    SoloRows, SplitMetrics, Standing, Standings, Started, TEXT_BYTES_MAX, TEXTS_BYTES_MAX, Taken, Tick, Upcoming,
-    current_worker, start,
+    JobState, NodeMetrics, OpenSink, PORTION_BYTES_MAX, PORTION_ROWS_MAX, Prospect, RunningJob, RunningTap, Saved,
+    Since, Solo, SoloRows, SplitMetrics, Standing, Standings, Started, Sums, TAPS_MAX, TEXT_BYTES_MAX, TEXTS_BYTES_MAX,
+    Taken, TappedRows, Tick, Traffic, Upcoming, current_worker, start,
 };

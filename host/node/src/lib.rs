@@ -1,12 +1,29 @@
 //! The node: many jobs of many tenants on one machine.
 //!
-//! [`Node`] is what `flowgate serve` runs. The catalog (`catalog`) is what it knows; `token` and `vault` keep what is secret;
-//! `registry` has the plugins. A job has a JobManager (`job`), a state machine with a task of its own, which starts worker processes
-//! (`flowgate_worker`). The HTTP API is in `api`, the page in `page`, metrics in `metrics`.
+//! [`Node`] is what `flowgate serve` runs. The `catalog` is what it knows; `token` and `vault` keep what is secret; `registry` has the
+//! plugins; `room` and `usage` are the quotas. A job has a JobManager (`job`), a state machine with a task of its own, which starts
+//! worker processes (`flowgate_worker`); `checked` is a job on its way in. The HTTP API is in `api`.
 
 #![forbid(unsafe_code)]
 
+mod api;
 mod catalog;
-pub mod page;
+mod checked;
+pub mod code;
+mod compiler;
+mod job;
+mod limits;
+mod log;
+mod node;
+mod operations;
+mod page;
+mod rate;
+mod registry;
+mod room;
+mod statuses;
+mod streams;
 mod token;
+mod usage;
 mod vault;
+
+pub use node::{Jobs, Node, Serving, Settings, recover_token, runtime};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use flowgate_api::job::Phase;
 use flowgate_api::token::{NewToken, Role};
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
@@ -16,14 +16,14 @@ use crate::api::access::Access;
 use crate::api::connection;
 use crate::api::refusal::{Answer, Refusal};
 use crate::api::tls::Tls;
-use crate::catalog::{Catalog, CatalogError, Change, JobRecord, TenantRecord, TokenRecord, key};
+use crate::catalog::{Catalog, CatalogError, Change, JobRecord, TenantRecord, TokenRecord};
 use crate::compiler::Compiler;
 use crate::job::folder::private;
-use crate::job::machine::Input;
 use crate::job::{JobHandle, adopt};
 use crate::limits::{COUNTED_MAX, STOP_WITHIN};
 use crate::operations::Operations;
 use crate::rate::Rates;
+use crate::statuses::Statuses;
 use crate::streams::Streams;
 use crate::vault::Vault;
 use crate::{api, log, token};
@@ -72,6 +72,8 @@ pub struct Node {
     pub(crate) compiler: Compiler,
     pub(crate) operations: Operations,
     pub(crate) streams: Streams,
+    pub(crate) statuses: Statuses,
+    stops: AtomicBool,
     access: Access,
     jobs: Mutex<BTreeMap<(String, String), Arc<JobHandle>>>,
 }
@@ -106,7 +108,8 @@ impl Node {
         private(&settings.sockets())?;
         let catalog = Catalog::open(&settings.data.join("catalog.redb"))?;
         let vault = Vault::open(settings.key.as_deref().unwrap_or(&settings.data.join("node.key")))?;
-        let tls = settings.tls.as_ref().map(|(certificate, key)| Tls::open(certificate, key)).transpose()?.map(Arc::new);
+        let tls =
+            settings.tls.as_ref().map(|(certificate, key)| Tls::open(certificate, key)).transpose()?.map(Arc::new);
         let cannot = |error: std::io::Error| Error::io(format!("cannot listen on {}", settings.listen), &error);
         let listener = TcpListener::bind(settings.listen).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
@@ -120,6 +123,8 @@ impl Node {
             compiler: Compiler::default(),
             operations: Operations::default(),
             streams: Streams::default(),
+            statuses: Statuses::default(),
+            stops: AtomicBool::new(false),
             access: Access::of(&document),
             jobs: Mutex::default(),
         });
@@ -144,6 +149,11 @@ impl Node {
             }
         }
         Ok(())
+    }
+
+    /// Whether the node stops, together with its jobs: no worker process is started any more.
+    pub(crate) fn stops(&self) -> bool {
+        self.stops.load(SeqCst)
     }
 
     pub(crate) fn access(&self) -> &Access {
@@ -224,11 +234,11 @@ impl Serving {
         if jobs == Jobs::Continue {
             return;
         }
-        let running: Vec<_> =
-            self.node.jobs_of(None).into_iter().filter(|job| job.state().machine.is_live()).collect();
+        let running: Vec<_> = self.node.jobs_of(None).into_iter().filter(|job| job.state().machine.is_live()).collect();
         log::info(&format!("{} jobs are being stopped", running.len()));
+        self.node.stops.store(true, SeqCst);
         for job in &running {
-            job.pause_for_node().await;
+            job.terminate();
         }
         let all = async {
             for job in &running {
@@ -239,6 +249,18 @@ impl Serving {
             log::warning(&format!("some jobs have not stopped within {} s; they go on", STOP_WITHIN.as_secs()));
         }
     }
+}
+
+/// Returns a runtime for a node.
+///
+/// # Errors
+/// The system refuses threads.
+pub fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("flowgate-node")
+        .build()
+        .map_err(|error| Error::io("cannot start threads", &error))
 }
 
 /// Resets the first token: makes another one for the node's administrators, for somebody who has lost it. No node may run.

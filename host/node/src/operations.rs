@@ -83,6 +83,11 @@ impl Operations {
 }
 
 impl Progress {
+    /// The progress of what no operation shows.
+    pub(crate) fn unseen() -> Progress {
+        Progress { operations: Operations::default(), key: Default::default() }
+    }
+
     /// Says what it does now.
     pub(crate) fn step(&self, step: impl Into<String>) {
         if let Some(operation) = self.operations.table().get_mut(&self.key) {
@@ -110,7 +115,9 @@ fn forget(table: &mut Table, tenant: &str) {
     let of = |table: &Table| table.keys().filter(|(of, _)| of == tenant).count();
     while of(table) >= OPERATIONS_MAX {
         let ended = table.iter().filter(|((of, _), operation)| of == tenant && operation.end.is_some());
-        let Some(oldest) = ended.min_by_key(|(_, operation)| operation.began_ms).map(|(key, _)| key.clone()) else { break };
+        let Some(oldest) = ended.min_by_key(|(_, operation)| operation.began_ms).map(|(key, _)| key.clone()) else {
+            break;
+        };
         table.remove(&oldest);
     }
 }

@@ -10,19 +10,19 @@ use sha2::{Digest, Sha256};
 
 /// A file of the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PageFile {
+pub(crate) struct PageFile {
     /// Its path, with `/` first.
-    pub path: &'static str,
+    pub(crate) path: &'static str,
     /// Its media type.
-    pub content_type: &'static str,
+    pub(crate) content_type: &'static str,
     /// Its content.
-    pub bytes: &'static [u8],
+    pub(crate) bytes: &'static [u8],
     /// Its entity tag, quoted: it changes with the content.
-    pub etag: String,
+    pub(crate) etag: String,
 }
 
 /// Headers of every response of the node, the page's and the API's: what a browser may do with them.
-pub const SECURITY_HEADERS: [(&str, &str); 5] = [
+pub(crate) const SECURITY_HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; \
@@ -35,10 +35,10 @@ pub const SECURITY_HEADERS: [(&str, &str); 5] = [
 ];
 
 /// `cache-control` of the page's files: a browser keeps them, and asks by the entity tag whether they have changed.
-pub const CACHE_FILES: &str = "no-cache";
+pub(crate) const CACHE_FILES: &str = "no-cache";
 
 /// `cache-control` of all data.
-pub const CACHE_DATA: &str = "no-store";
+pub(crate) const CACHE_DATA: &str = "no-store";
 
 macro_rules! files {
     ($($path:literal,)*) => {
@@ -99,13 +99,13 @@ static TABLE: LazyLock<Vec<PageFile>> =
     LazyLock::new(|| FILES.iter().map(|(path, bytes)| page_file(path, bytes)).collect());
 
 /// Returns the file of a path; `/` is the page itself.
-pub fn find(path: &str) -> Option<&'static PageFile> {
+pub(crate) fn find(path: &str) -> Option<&'static PageFile> {
     let path = if path == "/" { "/index.html" } else { path };
     TABLE.iter().find(|file| file.path == path)
 }
 
 /// Returns all files.
-pub fn all() -> &'static [PageFile] {
+pub(crate) fn all() -> &'static [PageFile] {
     &TABLE
 }
 

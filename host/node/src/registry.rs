@@ -73,7 +73,8 @@ pub(crate) async fn push(
     let arrived = receive(body, &folder).await?;
     let all = node.catalog.read(|view| view.all::<PluginRecord>(&key::of(&[tenant])))?;
     let of_name = all.iter().filter(|(_, record)| record.0.name == name).map(|(_, record)| &record.0);
-    if let Some(newest) = of_name.max_by_key(|version| version.version).filter(|newest| newest.digest == arrived.digest) {
+    if let Some(newest) = of_name.max_by_key(|version| version.version).filter(|newest| newest.digest == arrived.digest)
+    {
         return Ok((newest.clone(), false));
     }
     if all.len() as u64 >= quotas.plugins {
@@ -86,10 +87,12 @@ pub(crate) async fn push(
     }
     if !known {
         let per_s = quotas.compiles_per_min as f64 / 60.0;
-        let taken = node.rates.take(&format!("compile/{tenant}"), per_s, quotas.compiles_per_min as f64, clock::monotonic());
+        let taken =
+            node.rates.take(&format!("compile/{tenant}"), per_s, quotas.compiles_per_min as f64, clock::monotonic());
         taken.map_err(|wait| {
             let seconds = wait.as_secs() + 1;
-            Refusal::quota("compiles_per_min", quotas.compiles_per_min, &format!("try again in {seconds} s")).retry_after(seconds)
+            Refusal::quota("compiles_per_min", quotas.compiles_per_min, &format!("try again in {seconds} s"))
+                .retry_after(seconds)
         })?;
     }
     let turn = node.compiler.turn(tenant).await?;
@@ -124,8 +127,12 @@ pub(crate) async fn push(
 async fn receive(mut body: Body, folder: &Path) -> Answer<Arrived> {
     let unfinished = folder.join(format!(".{}", HEXLOWER.encode(&random::bytes::<8>()?)));
     let failed = |error: &io::Error| stored(&unfinished, error);
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(|error| failed(&error))?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&unfinished)
+        .map_err(|error| failed(&error))?;
     let mut arrived = Arrived { path: unfinished.clone(), digest: String::new(), size_bytes: 0 };
     let mut digest = Sha256::new();
     let until = clock::monotonic() + PUSH_WITHIN;
@@ -214,7 +221,8 @@ pub(crate) fn delete(node: &Node, tenant: &str, name: &str, version: u32) -> Ans
         let uses = |job: &JobRecord| job.pinned.iter().any(|pinned| pinned.name == name && pinned.version == version);
         let users: Vec<&str> = jobs.iter().filter(|(_, job)| uses(job)).map(|(job, _)| job.as_str()).collect();
         if !users.is_empty() {
-            let detail = format!("`{name}@{version}` is used by {}; delete or change these jobs first", users.join(", "));
+            let detail =
+                format!("`{name}@{version}` is used by {}; delete or change these jobs first", users.join(", "));
             return Err(Refusal::new(Code::Conflict, detail));
         }
         change.remove::<PluginRecord>(&of)?;

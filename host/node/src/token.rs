@@ -120,7 +120,9 @@ mod tests {
         assert_eq!(at(&created.text, 11_000), None, "expired");
         let mut forged = created.text.clone();
         forged.pop();
-        for forged in [forged.clone(), format!("{forged}!"), format!("fg_{}_", created.token.id), String::new(), "fg__".into()] {
+        for forged in
+            [forged.clone(), format!("{forged}!"), format!("fg_{}_", created.token.id), String::new(), "fg__".into()]
+        {
             assert_eq!(at(&forged, 1_000), None, "{forged}");
         }
         catalog.change(|change| change.remove::<TokenRecord>(&created.token.id)).unwrap();

@@ -44,8 +44,9 @@ impl Vault {
             }
             Err(error) => return Err(cannot(error)),
         };
-        let unbound = UnboundKey::new(&AES_256_GCM, &key)
-            .map_err(|_| cannot(std::io::Error::other(format!("it has {} bytes, and a key has {KEY_BYTES}", key.len()))))?;
+        let unbound = UnboundKey::new(&AES_256_GCM, &key).map_err(|_| {
+            cannot(std::io::Error::other(format!("it has {} bytes, and a key has {KEY_BYTES}", key.len())))
+        })?;
         Ok(Vault(LessSafeKey::new(unbound)))
     }
 
@@ -67,7 +68,9 @@ impl Vault {
     /// # Errors
     /// It was sealed with another key, for another name, or has changed since.
     pub(crate) fn unseal(&self, tenant: &str, name: &str, sealed: &str) -> Result<String> {
-        let wrong = || Error::internal(format!("the secret `{name}` cannot be decrypted: is the key file that of this catalog?"));
+        let wrong = || {
+            Error::internal(format!("the secret `{name}` cannot be decrypted: is the key file that of this catalog?"))
+        };
         let mut bytes = BASE64.decode(sealed.as_bytes()).map_err(|_| wrong())?;
         let (nonce, value) = bytes.split_first_chunk_mut::<NONCE_LEN>().ok_or_else(wrong)?;
         let value = self

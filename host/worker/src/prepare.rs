@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::assignment::Assignment;
+use crate::assignment::{Assignment, Task};
 use flowgate::job::check::Surroundings;
 use flowgate::job::graph::{Aggregate, JobGraph, Node, NodeKind, PluginFunction};
 use flowgate::job::load::Override;
@@ -32,6 +32,8 @@ pub(crate) fn plugins(assignment: &Assignment, log: Arc<dyn GuestLog>) -> JobPlu
         compile_in: CompileIn::Child(program),
         cache: assignment.compiled.clone(),
         log,
+        // The node has checked the job with these plugins in another process.
+        configs_were_judged: assignment.task == Task::Run,
     })
 }
 

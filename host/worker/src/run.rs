@@ -13,6 +13,7 @@ use crate::log::rotated::Rotated;
 use crate::log::{Log, OUTPUT};
 use crate::signals::Stop;
 use crate::subject::{self, RunningSubject};
+use crate::subject_figures::Process;
 use crate::{prepare, summary};
 use flowgate::code::JOB_PROBLEMS;
 use flowgate::job::graph::{JobGraph, SinkNode};
@@ -124,7 +125,7 @@ fn serve(
     let folders = std::iter::once(&assignment.folder).chain(&assignment.socket_folder);
     let tells = Arc::clone(log);
     let tell = Box::new(move |line: &str| tells.say(Level::Info, line));
-    let subject = RunningSubject { graph: graph.clone(), state: Arc::clone(state), about, tell };
+    let subject = RunningSubject { graph: graph.clone(), state: Arc::clone(state), about, tell, process: Process::default() };
     let served = subject::serve(&Place::in_folders(folders.cloned().collect()), subject);
     served.inspect_err(|e| log.say(Level::Error, format!("nobody can ask this job: {e}"))).ok()
 }

@@ -11,6 +11,7 @@ use crate::error::RunError;
 use crate::job::spec::OnError;
 use flowgate_base::error::Result;
 use flowgate_base::schema::Schema;
+use flowgate_base::secret;
 use flowgate_connect::encode::json_row;
 use flowgate_connect::source::{DecodeFailure, Origin};
 
@@ -68,7 +69,7 @@ impl DeadLetters {
             positions.append_option(rows.position(i));
             texts.append_value(cut(json_row(&self.schema, &columns, i), most));
         }
-        let messages: StringArray = failures.iter().map(|(_, message)| Some(message.as_str())).collect();
+        let messages = StringArray::from_iter_values(failures.iter().map(|(_, message)| secret::conceal(message)));
         Ok(self.letters(positions, messages, texts).with_event_time(rows.event_time().cloned()))
     }
 
@@ -82,7 +83,7 @@ impl DeadLetters {
             positions.append_value(format!("{}:{}", origin.name, failure.position));
             texts.append_value(&failure.raw);
         }
-        let messages: StringArray = failures.iter().map(|f| Some(f.message.as_str())).collect();
+        let messages = StringArray::from_iter_values(failures.iter().map(|f| secret::conceal(&f.message)));
         self.letters(positions, messages, texts)
     }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
+use std::time::Duration;
 
 use super::checkpoint::link::Link;
 use super::checkpoint::reports::Report;
@@ -15,10 +16,13 @@ use super::engine::Tick;
 use super::job_clock::JobClock;
 use super::metrics::JobMetrics;
 use super::sinks::Sinks;
+use super::taps::{RunningTap, Taps};
 use crate::error::RunError;
 use crate::job::graph::JobGraph;
 use flowgate_base::error::{Error, Fault, Result};
 use flowgate_base::id::Worker;
+use flowgate_base::process;
+use flowgate_base::process::ThreadId;
 use flowgate_connect::source::Waker;
 use flowgate_state::store::JobStores;
 
@@ -39,12 +43,16 @@ pub struct JobState {
     pub(crate) clock: JobClock,
     /// What the job shows of its checkpoints.
     pub checkpoint_status: CheckpointStatus,
+    /// Where its outputs are tapped.
+    pub(crate) taps: Taps,
     failure: Mutex<Option<Error>>,
     over: AtomicBool,
     stop: AtomicBool,
     drain: AtomicBool,
     wanted: AtomicU64,
     workers: Mutex<Vec<Thread>>,
+    /// Worker by worker, where the system can say which thread it is.
+    threads: Mutex<BTreeMap<Worker, ThreadId>>,
     agenda: Mutex<Agenda>,
     warnings: Mutex<Warnings>,
 }
@@ -86,7 +94,8 @@ impl JobState {
     pub fn of(graph: &JobGraph) -> Self {
         let (place, workers) = (&graph.state, graph.parallelism as u32);
         let stores = JobStores::new(place.memory_bytes_max, place.spill.clone(), graph.key_groups, workers);
-        JobState { stores, sinks: Sinks::new(graph.parallelism), ..JobState::new(graph.nodes.len()) }
+        let (sinks, taps) = (Sinks::new(graph.parallelism), Taps::of(graph));
+        JobState { stores, sinks, taps, ..JobState::new(graph.nodes.len()) }
     }
 
     /// Creates the state of a graph of `nodes` nodes, without a memory limit.
@@ -98,12 +107,14 @@ impl JobState {
             checkpoints: None,
             clock: JobClock::default(),
             checkpoint_status: CheckpointStatus::default(),
+            taps: Taps::default(),
             failure: Mutex::default(),
             over: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             drain: AtomicBool::new(false),
             wanted: AtomicU64::new(0),
             workers: Mutex::default(),
+            threads: Mutex::default(),
             agenda: Mutex::default(),
             warnings: Mutex::default(),
         }
@@ -122,6 +133,21 @@ impl JobState {
     pub fn register_worker(&self, worker: Worker) {
         CURRENT.set(Some(worker));
         lock(&self.workers).push(std::thread::current());
+        if let Some(thread) = process::this_thread() {
+            lock(&self.threads).insert(worker, thread);
+        }
+    }
+
+    /// Returns the processor time of each worker's thread, as far as the system says it.
+    pub fn worker_cpu_times(&self) -> Vec<(Worker, Duration)> {
+        let threads = lock(&self.threads).clone();
+        let times = threads.into_iter().map(|(worker, thread)| Some((worker, process::thread_cpu_time(thread)?)));
+        times.flatten().collect()
+    }
+
+    /// Whether the job takes checkpoints.
+    pub fn takes_checkpoints(&self) -> bool {
+        self.checkpoints.is_some()
     }
 
     pub(crate) fn wake_workers(&self) {
@@ -223,6 +249,15 @@ impl JobState {
             self.request_stop();
         }
         Ok(outcome)
+    }
+
+    /// Taps an output of a source or an operator, at most this many rows a second; `output` is the name of a side output, empty for
+    /// the main one. No worker waits for who reads it.
+    ///
+    /// # Errors
+    /// There is no such output, or too many are tapped: for people.
+    pub fn tap(&self, operator: &str, output: &str, rows_per_s: u64) -> std::result::Result<RunningTap, String> {
+        self.taps.tap(operator, output, rows_per_s)
     }
 
     /// Whether operators emit what they hold at the stop.

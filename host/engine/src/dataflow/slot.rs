@@ -104,11 +104,6 @@ impl Operator for Slot {
     fn state(&mut self, visit: &mut dyn StateVisitor) -> Result<()> {
         visit.scalars("operator", &mut Watermark(&mut self.watermark))
     }
-
-    fn end(&mut self, _complete: bool, _tick: Tick, _out: &mut Outputs) -> Result<()> {
-        self.metrics.add_plugin_metrics(self.function.metrics());
-        Ok(())
-    }
 }
 
 /// Builds the rows of an output: selected input columns, and the columns that the function made.

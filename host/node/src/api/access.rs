@@ -88,21 +88,22 @@ fn needed(operation: &Operation) -> Option<Needs> {
 
 /// The gate.
 pub(crate) async fn gate(State(node): State<Arc<Node>>, mut request: Request, next: Next) -> Response {
-    match admit(&node, &mut request).await {
+    match admit(&node, &mut request) {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     }
 }
 
-async fn admit(node: &Arc<Node>, request: &mut Request) -> Answer<()> {
+fn admit(node: &Arc<Node>, request: &mut Request) -> Answer<()> {
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_string());
     let needs = node.access().needs(request.method(), path.as_deref());
     if needs == Some(Needs::Nothing) {
         return Ok(());
     }
     let client = request.extensions().get::<Client>().map_or_else(String::new, |client| client.0.to_string());
-    let Some(principal) = principal(node, request).await? else {
-        let unknown = node.rates.take(&format!("unknown/{client}"), UNKNOWN_PER_S, 5.0 * UNKNOWN_PER_S, clock::monotonic());
+    let Some(principal) = principal(node, request)? else {
+        let unknown =
+            node.rates.take(&format!("unknown/{client}"), UNKNOWN_PER_S, 5.0 * UNKNOWN_PER_S, clock::monotonic());
         unknown.map_err(too_many)?;
         return Err(Refusal::new(Code::Unauthorized, "send a valid token as `Authorization: Bearer TOKEN`"));
     };
@@ -125,7 +126,10 @@ async fn admit(node: &Arc<Node>, request: &mut Request) -> Answer<()> {
             Some(Needs::Role(role)) => format!("the role {}", role.word()),
             _ => "a token of the node's administrators".into(),
         };
-        return Err(Refusal::new(Code::Forbidden, format!("this needs {needed}; the token has the role {}", principal.role.word())));
+        return Err(Refusal::new(
+            Code::Forbidden,
+            format!("this needs {needed}; the token has the role {}", principal.role.word()),
+        ));
     }
     if let Some(tenant) = tenant_in(path.as_deref(), request.uri().path()) {
         node.tenant(&tenant)?;
@@ -134,7 +138,7 @@ async fn admit(node: &Arc<Node>, request: &mut Request) -> Answer<()> {
     Ok(())
 }
 
-async fn principal(node: &Arc<Node>, request: &Request) -> Answer<Option<Principal>> {
+fn principal(node: &Arc<Node>, request: &Request) -> Answer<Option<Principal>> {
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let text = header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().trim();
     Ok(token::recognise(&node.catalog, text, clock::now_ms())?)
@@ -142,7 +146,8 @@ async fn principal(node: &Arc<Node>, request: &Request) -> Answer<Option<Princip
 
 fn too_many(wait: std::time::Duration) -> Refusal {
     let seconds = wait.as_secs() + 1;
-    Refusal::new(Code::TooMany, format!("too many requests; the next one is served in {seconds} s")).retry_after(seconds)
+    Refusal::new(Code::TooMany, format!("too many requests; the next one is served in {seconds} s"))
+        .retry_after(seconds)
 }
 
 /// Returns the tenant in a path, as its route has it. A name that is not one is returned as it is: no tenant has it.

@@ -18,7 +18,9 @@ use tower::Service;
 
 use super::access::Client;
 use super::tls::Tls;
-use crate::limits::{CONNECTIONS_MAX, CONNECTIONS_OF_ADDRESS_MAX, HANDSHAKE_WITHIN, HEAD_BYTES_MAX, HEAD_WITHIN, HEADERS_MAX};
+use crate::limits::{
+    CONNECTIONS_MAX, CONNECTIONS_OF_ADDRESS_MAX, HANDSHAKE_WITHIN, HEAD_BYTES_MAX, HEAD_WITHIN, HEADERS_MAX,
+};
 use crate::log;
 
 /// The pause after an error of the system in accepting, such as too many open files.
@@ -59,7 +61,12 @@ impl Drop for Counted {
 }
 
 /// Serves connections until `stop` says so; those that are open then end with their request.
-pub(crate) async fn serve(listener: TcpListener, router: Router, tls: Option<Arc<Tls>>, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    tls: Option<Arc<Tls>>,
+    mut stop: watch::Receiver<bool>,
+) {
     let all = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let addresses = Arc::new(Addresses::default());
     loop {

@@ -61,7 +61,9 @@ async fn whole(body: Body) -> Result<Bytes, Refusal> {
             Err(Refusal::new(Code::TooLarge, format!("the body may have {JSON_BYTES_MAX} bytes")))
         }
         Ok(Err(_)) => Err(Refusal::new(Code::BadRequest, "the body ended before its end")),
-        Err(_) => Err(Refusal::new(Code::TooSlow, format!("the body has to arrive within {} s", JSON_WITHIN.as_secs()))),
+        Err(_) => {
+            Err(Refusal::new(Code::TooSlow, format!("the body has to arrive within {} s", JSON_WITHIN.as_secs())))
+        }
     }
 }
 
@@ -88,7 +90,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
         match Query::<T>::try_from_uri(&parts.uri) {
             Ok(Query(asked)) => Ok(Asked(asked)),
-            Err(error) => Err(Refusal::new(Code::BadRequest, format!("the query is not what the route takes: {}", error.body_text()))),
+            Err(error) => Err(Refusal::new(
+                Code::BadRequest,
+                format!("the query is not what the route takes: {}", error.body_text()),
+            )),
         }
     }
 }

@@ -10,6 +10,7 @@ mod input;
 mod jobs;
 mod live;
 mod operations;
+mod page;
 mod plugins;
 pub(crate) mod refusal;
 mod root;
@@ -22,11 +23,12 @@ mod tokens;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_response};
 use flowgate_api::problem::Code;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+pub(crate) use self::jobs::{blocking, no_answer};
 use self::refusal::Refusal;
 use crate::node::Node;
 
@@ -53,4 +55,6 @@ pub(crate) fn router(routes: Router<Arc<Node>>, document: &OpenApi, node: &Arc<N
         .layer(axum::Extension(Arc::new(document::text(document))))
         .layer(from_fn_with_state(Arc::clone(node), access::gate))
         .with_state(Arc::clone(node))
+        .merge(page::routes())
+        .layer(map_response(page::secured))
 }

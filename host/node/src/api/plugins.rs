@@ -33,7 +33,11 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
 #[utoipa::path(get, path = "/api/v1/tenants/{tenant}/plugins", tag = "plugins", params(("tenant" = String, Path, description = "The tenant."), Paging),
     security(("token" = ["viewer"])),
     responses((status = 200, description = "Versions, by name and number.", body = Page<PluginVersion>), (status = "default", body = Problem, description = "A problem.")))]
-async fn list(State(node): State<Arc<Node>>, Names(tenant): Names<String>, Asked(paging): Asked<Paging>) -> Answer<Json<Page<PluginVersion>>> {
+async fn list(
+    State(node): State<Arc<Node>>,
+    Names(tenant): Names<String>,
+    Asked(paging): Asked<Paging>,
+) -> Answer<Json<Page<PluginVersion>>> {
     listed(&node, &key::of(&[&tenant]), &paging)
 }
 
@@ -87,7 +91,10 @@ async fn push(
     params(("tenant" = String, Path, description = "The tenant."), ("name" = String, Path, description = "The plugin."), ("version" = u32, Path, description = "The version.")),
     security(("token" = ["viewer"])),
     responses((status = 200, description = "The version.", body = PluginVersion), (status = "default", body = Problem, description = "A problem.")))]
-async fn show(State(node): State<Arc<Node>>, Names((tenant, name, version)): Names<(String, String, u32)>) -> Answer<Json<PluginVersion>> {
+async fn show(
+    State(node): State<Arc<Node>>,
+    Names((tenant, name, version)): Names<(String, String, u32)>,
+) -> Answer<Json<PluginVersion>> {
     Ok(Json(registry::version(&node, &tenant, &name, Some(version))?))
 }
 
@@ -110,7 +117,10 @@ async fn component(
     params(("tenant" = String, Path, description = "The tenant."), ("name" = String, Path, description = "The plugin."), ("version" = u32, Path, description = "The version.")),
     security(("token" = ["operator"])),
     responses((status = 204, description = "It is deleted."), (status = "default", body = Problem, description = "A problem.")))]
-async fn delete(State(node): State<Arc<Node>>, Names((tenant, name, version)): Names<(String, String, u32)>) -> Answer<StatusCode> {
+async fn delete(
+    State(node): State<Arc<Node>>,
+    Names((tenant, name, version)): Names<(String, String, u32)>,
+) -> Answer<StatusCode> {
     registry::delete(&node, &tenant, &name, version)?;
     Ok(StatusCode::NO_CONTENT)
 }

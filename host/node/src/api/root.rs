@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::{Extension, Json};
@@ -17,7 +16,11 @@ use crate::node::Node;
 use crate::token::Principal;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
-    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(openapi)).routes(routes!(whoami)).routes(routes!(quotas))
+    OpenApiRouter::new()
+        .routes(routes!(healthz))
+        .routes(routes!(openapi))
+        .routes(routes!(whoami))
+        .routes(routes!(quotas))
 }
 
 /// Whether the node serves.
@@ -36,7 +39,7 @@ async fn openapi(Extension(text): Extension<Arc<Text>>) -> impl IntoResponse {
 /// Whose token it is.
 #[utoipa::path(get, path = "/api/v1/whoami", tag = "node", security(("token" = ["viewer"])),
     responses((status = 200, description = "Who the token belongs to.", body = Whoami)))]
-async fn whoami(Extension(principal): Extension<Principal>, State(_): State<Arc<Node>>) -> Json<Whoami> {
+async fn whoami(Extension(principal): Extension<Principal>) -> Json<Whoami> {
     Json(Whoami {
         version: env!("CARGO_PKG_VERSION").into(),
         token: principal.name,

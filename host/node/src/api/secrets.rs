@@ -29,11 +29,16 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
 #[utoipa::path(get, path = "/api/v1/tenants/{tenant}/secrets", tag = "secrets", params(("tenant" = String, Path, description = "The tenant."), Paging),
     security(("token" = ["viewer"])),
     responses((status = 200, description = "Secrets, by name.", body = Page<Secret>), (status = "default", body = Problem, description = "A problem.")))]
-async fn list(State(node): State<Arc<Node>>, Names(tenant): Names<String>, Asked(paging): Asked<Paging>) -> Answer<Json<Page<Secret>>> {
+async fn list(
+    State(node): State<Arc<Node>>,
+    Names(tenant): Names<String>,
+    Asked(paging): Asked<Paging>,
+) -> Answer<Json<Page<Secret>>> {
     let limit = paging.limit()?;
     let prefix = key::of(&[&tenant]);
     let found = node.catalog.read(|view| view.list::<SecretRecord>(&prefix, paging.after.as_deref(), limit + 1))?;
-    let shown = found.into_iter().map(|(name, record)| (name.clone(), Secret { name, set_ms: record.set_ms })).collect();
+    let shown =
+        found.into_iter().map(|(name, record)| (name.clone(), Secret { name, set_ms: record.set_ms })).collect();
     Ok(Json(input::page(shown, limit)))
 }
 
@@ -50,7 +55,8 @@ async fn set(
     name::check("secret", &secret).map_err(|wrong| Refusal::new(Code::Invalid, wrong))?;
     let bytes = request.value.len();
     if !(VALUE_BYTES_MIN..=VALUE_BYTES_MAX).contains(&bytes) {
-        let detail = format!("the value of a secret has {VALUE_BYTES_MIN} to {VALUE_BYTES_MAX} bytes, this one {bytes}");
+        let detail =
+            format!("the value of a secret has {VALUE_BYTES_MIN} to {VALUE_BYTES_MAX} bytes, this one {bytes}");
         return Err(Refusal::new(Code::Invalid, detail));
     }
     let sealed = node.vault.seal(&tenant, &secret, &request.value)?;

@@ -37,7 +37,9 @@ async fn list(
 ) -> Answer<Json<Page<Tenant>>> {
     let limit = paging.limit()?;
     let found = node.catalog.read(|view| match &principal.tenant {
-        Some(own) => Ok::<_, Refusal>(view.get::<TenantRecord>(own)?.map(|record| (own.clone(), record)).into_iter().collect()),
+        Some(own) => {
+            Ok::<_, Refusal>(view.get::<TenantRecord>(own)?.map(|record| (own.clone(), record)).into_iter().collect())
+        }
         None => Ok(view.list::<TenantRecord>("", paging.after.as_deref(), limit + 1)?),
     })?;
     let tenants = found.into_iter().map(|(name, record)| (name.clone(), shown(&name, record))).collect();
@@ -102,7 +104,9 @@ async fn delete(State(node): State<Arc<Node>>, Names(tenant): Names<String>) -> 
         if !change.remove::<TenantRecord>(&tenant)? {
             return Err(Refusal::not_found("tenant"));
         }
-        for (id, _) in change.all::<TokenRecord>("")?.iter().filter(|(_, token)| token.tenant.as_deref() == Some(&tenant)) {
+        for (id, _) in
+            change.all::<TokenRecord>("")?.iter().filter(|(_, token)| token.tenant.as_deref() == Some(&tenant))
+        {
             change.remove::<TokenRecord>(id)?;
         }
         change.remove_all::<SecretRecord>(&key::of(&[&tenant]))?;

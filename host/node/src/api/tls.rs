@@ -68,7 +68,8 @@ fn read(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
         .map_err(|error| wrong(certificate, format!("is no certificate in PEM: {error}")))?;
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, format!("is no private key in PEM: {error}")))?;
+    let private =
+        PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, format!("is no private key in PEM: {error}")))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private))

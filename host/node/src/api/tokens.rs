@@ -33,7 +33,11 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
 #[utoipa::path(get, path = "/api/v1/tenants/{tenant}/tokens", tag = "tokens", params(("tenant" = String, Path, description = "The tenant."), Paging),
     security(("token" = ["admin"])),
     responses((status = 200, description = "Tokens, by id.", body = Page<Token>), (status = "default", body = Problem, description = "A problem.")))]
-async fn list(State(node): State<Arc<Node>>, Names(tenant): Names<String>, Asked(paging): Asked<Paging>) -> Answer<Json<Page<Token>>> {
+async fn list(
+    State(node): State<Arc<Node>>,
+    Names(tenant): Names<String>,
+    Asked(paging): Asked<Paging>,
+) -> Answer<Json<Page<Token>>> {
     listed(&node, Some(&tenant), &paging)
 }
 
@@ -124,10 +128,14 @@ fn revoked(node: &Node, tenant: Option<&str>, id: &str) -> Answer<StatusCode> {
         if tenant.is_none() {
             let all = change.all::<TokenRecord>("")?;
             let mut lasting = all.iter().filter(|(other, token)| {
-                other != id && token.tenant.is_none() && token.expires_ms.is_none() && token.role == flowgate_api::token::Role::Admin
+                other != id
+                    && token.tenant.is_none()
+                    && token.expires_ms.is_none()
+                    && token.role == flowgate_api::token::Role::Admin
             });
             if lasting.next().is_none() {
-                let detail = "it is the node's last administrator's token that does not expire; create another one first";
+                let detail =
+                    "it is the node's last administrator's token that does not expire; create another one first";
                 return Err(Refusal::new(Code::Conflict, detail));
             }
         }

@@ -4,7 +4,8 @@ mod records;
 mod store;
 
 pub(crate) use records::{
-    EventRecord, JobRecord, PluginRecord, Pinned, SecretRecord, Submission, SwapRecord, TenantRecord, TokenRecord, Want, key,
+    EventRecord, JobRecord, Pinned, PluginRecord, SecretRecord, Submission, SwapRecord, TenantRecord, TokenRecord,
+    Want, key,
 };
-pub use store::{Catalog, CatalogError};
-pub(crate) use store::{Change, View};
+pub(crate) use store::Change;
+pub(crate) use store::{Catalog, CatalogError};

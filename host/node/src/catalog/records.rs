@@ -38,7 +38,7 @@ macro_rules! record {
 }
 
 /// A tenant, by its name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TenantRecord {
     pub(crate) created_ms: i64,
     #[serde(default)]
@@ -139,8 +139,10 @@ record!(EventRecord, "history");
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SwapRecord {
     pub(crate) swap: Swap,
-    /// The pinned versions before it.
-    pub(crate) before: Vec<Pinned>,
+    /// The version before it.
+    pub(crate) before: Pinned,
+    /// The version behind it.
+    pub(crate) behind: Pinned,
 }
 record!(SwapRecord, "swaps");
 

@@ -6,7 +6,10 @@
 use std::path::Path;
 
 use flowgate_base::error::{Code, Coded};
-use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction};
+use redb::{
+    Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError,
+    WriteTransaction,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -20,12 +23,14 @@ const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta")
 
 /// Why the catalog cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum CatalogError {
+pub(crate) enum CatalogError {
     /// Another process has it.
     #[error("another node has the data folder; stop it first, or choose another folder with --data")]
     Taken,
     /// It was written by a later version.
-    #[error("the catalog has format {0}, and this version of Flowgate reads {FORMAT}; use the version that wrote it, or a later one")]
+    #[error(
+        "the catalog has format {0}, and this version of Flowgate reads {FORMAT}; use the version that wrote it, or a later one"
+    )]
     Later(u32),
     /// A record is not readable.
     #[error("the catalog's record `{0}` cannot be read: {1}")]
@@ -65,7 +70,7 @@ pub(crate) trait Record: Serialize + DeserializeOwned {
 }
 
 /// The catalog of a node.
-pub struct Catalog {
+pub(crate) struct Catalog {
     file: Database,
 }
 
@@ -74,7 +79,7 @@ impl Catalog {
     ///
     /// # Errors
     /// Another node has it, it is of a later version, or the file cannot be used.
-    pub fn open(path: &Path) -> Result<Catalog, CatalogError> {
+    pub(crate) fn open(path: &Path) -> Result<Catalog, CatalogError> {
         let file = Database::create(path).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => CatalogError::Taken,
             error => CatalogError::File(error.into()),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use flowgate_api::job::Phase;
 use flowgate_api::problem::Code;
 use flowgate_control::place::Found;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::machine::{Input, Machine};
@@ -107,6 +108,15 @@ impl JobHandle {
         }
         *busy = Some(operation.into());
         Ok(Busy(Arc::clone(self)))
+    }
+
+    /// Asks the worker process to stop, by a signal, without a word to anybody: the next node starts the job again.
+    pub(crate) fn terminate(&self) {
+        let pid = self.state().pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        if let Some(pid) = pid {
+            // It may have ended.
+            let _ = kill_process(pid, Signal::TERM);
+        }
     }
 
     /// Waits until the job no longer has a worker process.

@@ -128,7 +128,9 @@ impl Machine {
                 self.rest(Phase::Stopped);
                 Ok(Vec::new())
             }
-            (Input::Stop { .. }, Phase::Restarting) => Err("the job does not run, so it takes no savepoint; start from its last checkpoint instead"),
+            (Input::Stop { .. }, Phase::Restarting) => {
+                Err("the job does not run, so it takes no savepoint; start from its last checkpoint instead")
+            }
             (Input::Stop { .. }, Phase::Stopping) => Err("the job is being stopped already; `cancel` ends it at once"),
             (Input::Cancel, _) if self.is_live() => {
                 self.phase = Phase::Stopping;

@@ -147,7 +147,7 @@ impl Manager {
                     Some(Note::Ready { .. }) | None => {}
                     Some(Note::Asked { reply, answer }) => self.asked(reply, answer),
                 },
-                () = over(self.pause_until) => {
+                () = over(self.pause_until), if !self.node.stops() => {
                     self.pause_until = None;
                     self.apply(Input::PauseOver, None, "restarted", "another attempt begins");
                 }
@@ -159,7 +159,9 @@ impl Manager {
         let (kind, text, want) = match &input {
             Input::Start => ("started", "started", Some(Want::Runs)),
             Input::Restart => ("restarted", "restarted", Some(Want::Runs)),
-            Input::Stop { drain: true, .. } => ("stopping", "stopped; open windows emit their results", Some(Want::Rests)),
+            Input::Stop { drain: true, .. } => {
+                ("stopping", "stopped; open windows emit their results", Some(Want::Rests))
+            }
             Input::Stop { .. } => ("stopping", "stopped", Some(Want::Rests)),
             Input::Cancel => ("cancelled", "cancelled, without a last checkpoint", Some(Want::Rests)),
             _ => ("changed", "changed", None),
@@ -236,8 +238,9 @@ impl Manager {
                 None => Begins::Resume,
                 Some((savepoint, drop)) => {
                     let (store, name) = savepoint.split_once('#').unwrap_or((savepoint, ""));
-                    let savepoint = (!name.is_empty()).then(|| name.to_string());
-                    Begins::From { store: store.into(), savepoint, number: None, drop: drop.clone() }
+                    let number = name.parse().ok();
+                    let savepoint = (number.is_none() && !name.is_empty()).then(|| name.to_string());
+                    Begins::From { store: store.into(), savepoint, number, drop: drop.clone() }
                 }
             };
             let assigned = Assigned::of(&self.tenant, &self.name, &record);
@@ -282,10 +285,13 @@ impl Manager {
         let Some(socket) = self.socket.clone() else {
             if savepoint.is_some() {
                 let detail = "the job starts; it takes a savepoint when it runs".to_string();
-                return self.asked(reply, Err(AskError::Refused(flowgate_control::message::Refusal {
-                    reason: flowgate_control::message::Reason::NoSavepoint,
-                    message: detail,
-                })));
+                return self.asked(
+                    reply,
+                    Err(AskError::Refused(flowgate_control::message::Refusal {
+                        reason: flowgate_control::message::Reason::NoSavepoint,
+                        message: detail,
+                    })),
+                );
             }
             process.terminate();
             return drop(reply.map(|reply| reply.send(Ok(None))));
@@ -341,14 +347,19 @@ impl Manager {
                 };
                 let next = match (phase, self.machine.next_attempt_ms) {
                     (Phase::Restarting, Some(at)) => {
-                        format!("; another attempt in {} s", (at - clock::now_ms()).max(0).div_ceil(1_000))
+                        format!("; another attempt in {} s", (at - clock::now_ms() + 999).max(0) / 1_000)
                     }
                     _ => String::new(),
                 };
                 let message = shown::one_line(&error.message, 1_024);
-                ("failed", format!("attempt {attempt} failed, and the fault is {whose}: [{}] {message}{next}", error.code))
+                (
+                    "failed",
+                    format!("attempt {attempt} failed, and the fault is {whose}: [{}] {message}{next}", error.code),
+                )
             }
-            (Phase::Restarting, None) => ("ended", format!("attempt {attempt} was stopped by a signal; another one begins")),
+            (Phase::Restarting, None) => {
+                ("ended", format!("attempt {attempt} was stopped by a signal; another one begins"))
+            }
             _ => ("stopped", format!("attempt {attempt} has stopped")),
         };
         self.note(None, kind, &text);

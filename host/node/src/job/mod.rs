@@ -5,11 +5,11 @@
 
 pub(crate) mod assign;
 pub(crate) mod folder;
-pub(crate) mod history;
 mod handle;
+pub(crate) mod history;
 pub(crate) mod machine;
 mod manager;
 mod process;
 
-pub(crate) use handle::{JobHandle, JobState};
+pub(crate) use handle::JobHandle;
 pub(crate) use manager::adopt;

@@ -49,7 +49,12 @@ impl Process {
     fn watch(pid: Pid, child: Option<Child>, folder: &Path) -> Result<Process> {
         let cannot = |error: std::io::Error| Error::io("cannot watch a worker process", &error);
         let fd = pidfd_open(pid, PidfdFlags::NONBLOCK).map_err(|error| cannot(error.into()))?;
-        Ok(Process { pid, ends: AsyncFd::new(fd).map_err(cannot)?, child, folder: folder.into() })
+        #[expect(
+            deprecated,
+            reason = "what is unsound of it is a descriptor that closes while it is registered; an OwnedFd does not"
+        )]
+        let ends = AsyncFd::new(fd).map_err(cannot)?;
+        Ok(Process { pid, ends, child, folder: folder.into() })
     }
 
     /// Returns its number.
@@ -104,12 +109,14 @@ fn crashed(status: Option<ExitStatus>) -> Exit {
     use std::os::unix::process::ExitStatusExt;
     let signal = status.and_then(|status| status.signal());
     let (fault, how) = match (signal.map(|signal| Signal::from_named_raw(signal)), status) {
-        (Some(Some(Signal::KILL)), _) => {
-            (Fault::External, "was killed by signal 9: by the system, because memory was short, or by somebody".to_string())
-        }
-        (Some(Some(Signal::ABORT)), _) => {
-            (Fault::User, "gave up (signal 6): most likely it had no more memory; its quota is `job_memory_bytes`".into())
-        }
+        (Some(Some(Signal::KILL)), _) => (
+            Fault::External,
+            "was killed by signal 9: by the system, because memory was short, or by somebody".to_string(),
+        ),
+        (Some(Some(Signal::ABORT)), _) => (
+            Fault::User,
+            "gave up (signal 6): most likely it had no more memory; its quota is `job_memory_bytes`".into(),
+        ),
         (Some(_), _) => (Fault::Internal, format!("crashed with signal {}", signal.unwrap_or_default())),
         (None, Some(status)) => (Fault::Internal, format!("ended without saying how ({status})")),
         (None, None) => (Fault::External, "ended while the node was away, and has not said how".into()),

@@ -9,7 +9,9 @@ use flowgate_base::secret::Secret;
 use flowgate_control::client;
 use flowgate_control::place::Found;
 use flowgate_control::status::Status;
-use flowgate_worker::assignment::{Assignment, Begins, DocumentLanguage, JobDocument, Level, Task, VERSION};
+use flowgate_worker::assignment::{
+    AssignedPlugin, Assignment, Begins, DocumentLanguage, JobDocument, Level, Task, VERSION,
+};
 use flowgate_worker::check::Checked;
 use flowgate_worker::files::{self, Ended, Started};
 use flowgate_worker::limits::WorkerLimits;
@@ -98,6 +100,14 @@ impl Job {
         self
     }
 
+    /// Lets all operators use this component as a plugin.
+    pub(crate) fn assign(&mut self, plugin: &str, component: &Path) {
+        let out = std::process::Command::new("sha256sum").arg(component).output().unwrap();
+        let digest = String::from_utf8(out.stdout).unwrap().split_whitespace().next().unwrap().into();
+        let (plugin, path) = (plugin.into(), component.into());
+        self.assignment.plugins.push(AssignedPlugin { operator: None, plugin, path, digest });
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -105,10 +115,6 @@ impl Job {
     /// Writes a file of the job.
     pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.assignment.files.join(name), text).unwrap();
-    }
-
-    pub(crate) fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.assignment.files.join(name)).unwrap_or_default()
     }
 
     pub(crate) fn check(&self) -> Result<Checked, CheckError> {

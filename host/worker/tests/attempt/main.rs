@@ -5,3 +5,4 @@ mod checks;
 mod fixture;
 mod runs;
 mod secrets;
+mod taps;

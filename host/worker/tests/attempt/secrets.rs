@@ -25,6 +25,11 @@ fn a_problem_does_not_quote_a_secret() {
         "operators: { o: { input: rows, key: [text], window: { tumbling: '${secret:KEY}' }, aggregate: { n: count() } } }",
         "operators: { o: { input: rows, window: { global: {} }, aggregate: { n: '${secret:KEY}' } } }",
         "sinks: { out: { input: rows, webhook: { url: '${secret:KEY}' } } }",
+        "sinks: { out: { input: rows, webhook: { url: 'ftp://${secret:KEY}' } } }",
+        "sinks: { out: { input: rows, webhook: { url: 'http://x', batch_rows: '${secret:KEY}' } } }",
+        "sinks: { out: { input: rows, file: { path: out, format: '${secret:KEY}' } } }",
+        "operators: { o: { input: rows, plugin: text, function: split, config: { column: '${secret:KEY}' } } }",
+        "sources: { rows: { generator: { rows: '${secret:KEY}', columns: { n: { sequence: {} } } } } }",
         "sinks: { out: { input: rows, webhook: { url: 'http://x/${secret:KEY}', timeout: '${secret:KEY}' } } }",
     ] {
         let section = wrong.split(':').next().unwrap();
@@ -66,11 +71,11 @@ fn a_running_job_does_not_tell_its_secrets() {
         request
     });
     let mut job = Job::new(&format!(
-        "job: web\nsources: {{ rows: {{ file: {{ path: 'top-${{secret:WORD}}.csv', follow: true }} }} }}\nsinks: {{ out: {{ input: rows, \
+        "job: web\nsources: {{ rows: {{ file: {{ path: top.csv, follow: true }} }} }}\nsinks: {{ out: {{ input: rows, \
          webhook: {{ url: 'http://127.0.0.1:{port}/${{secret:WORD}}' }} }} }}\n"
     ))
     .with_secret("WORD", "s3cret");
-    job.write("top-s3cret.csv", "one\n");
+    job.write("top.csv", "one\n");
     let worker = job.start();
     let status = worker.status("out", 1);
     assert!(request.recv().unwrap().contains("/s3cret"), "the sink has it");
@@ -88,14 +93,15 @@ fn a_running_job_does_not_tell_its_secrets() {
         assert!(!answer.contains("s3cret"), "{answer}");
     }
     let found = job.files_with("s3cret");
-    assert!(found.iter().all(|path| path.starts_with(&job.assignment.checkpoint_store)), "{found:?}");
+    assert!(found.is_empty(), "{found:?}");
+    assert!(!job.files_with("${secret:WORD}").is_empty(), "what the server said is in a file");
 }
 
 #[test]
 fn a_secret_that_is_missing_is_a_problem_at_its_place() {
-    let text = "job: web\nsources: { rows: { file: { path: 'a${secret:KEYS}' } } }\nsinks: { out: { input: rows, print: {} } }";
+    let text = "job: web\nsources: { rows: { file: { path: a, format: 'a${secret:KEYS}' } } }\nsinks: { out: { input: rows, print: {} } }";
     let checked = Job::new(text).with_secret("KEY", VALUE).check().unwrap();
     let problem = &checked.problems[0];
-    assert_eq!((problem.line, problem.column), (Some(2), Some(36)), "{}", checked.report);
+    assert_eq!((problem.line, problem.column), (Some(2), Some(47)), "{}", checked.report);
     assert_eq!(problem.message, "there is no secret KEYS");
 }

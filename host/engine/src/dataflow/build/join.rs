@@ -40,7 +40,7 @@ impl<S: Stage> Builder<'_, S> {
         let (size_ms, state) = state(spec, layouts.clone(), fields, &store);
         let mut pairing = Pairing::new(&spec.columns, &layouts, schemas, size_ms)?;
         if let Some((function, outputs)) = &spec.function {
-            pairing = pairing.with_function(self.open(node, function)?, reads, outputs, &layouts)?;
+            pairing = pairing.with_function(self.open(id, node, function)?, reads, outputs, &layouts)?;
         }
         let letters = JoinLetters {
             sides: [

@@ -19,7 +19,7 @@ use flowgate_wall::Function;
 impl<S: Stage> Builder<'_, S> {
     /// Adds a plugin's process function; the rows of each input go to the owner of their key.
     pub(super) fn process(&mut self, id: NodeId, node: &Node, spec: &ProcessNode) -> Result<Vec<S::Edge>> {
-        let function = self.open(node, &spec.function)?;
+        let function = self.open(id, node, &spec.function)?;
         let mut inputs = Vec::new();
         for (i, key) in spec.keys.iter().enumerate() {
             let (edge, _) = self.input(node, i)?;

@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::load::Ticket;
 use super::operator::{Operator, Route, Tick};
 use super::outputs::Outputs;
 use super::snapshot::Snapshots;
@@ -24,6 +25,9 @@ use crate::dataflow::turn::Turn;
 use crate::dataflow::watermark::{Merge, Signal};
 use flowgate_base::error::Result;
 use flowgate_base::id::Worker;
+
+/// Position of the main output.
+const MAIN: usize = 0;
 
 /// Messages by input, with their tick.
 pub(in crate::dataflow) type Arrived = Vec<(usize, Tick, Messages)>;
@@ -157,11 +161,23 @@ impl Shell {
         frontier: Option<Tick>,
         ports: &mut impl Ports,
     ) -> Result<Next> {
+        let turn = Turn::begin();
+        let next = self.take_turn(turn, arrived, frontier, ports);
+        self.standing.traffic.note_turn(turn.so_far(), self.out.emitted(MAIN));
+        next
+    }
+
+    fn take_turn(
+        &mut self,
+        turn: Turn,
+        arrived: Arrived,
+        frontier: Option<Tick>,
+        ports: &mut impl Ports,
+    ) -> Result<Next> {
         let waiting = |(input, tick, messages): (usize, Tick, Messages)| {
             let messages = messages.0.into_iter();
             Waiting { input, tick, messages }
         };
-        let turn = Turn::begin();
         self.backlog.extend(arrived.into_iter().map(waiting));
         if self.operator.has_yielded() {
             if !self.has_room(ports) {
@@ -291,6 +307,8 @@ impl Shell {
         match message {
             Message::Batch(batch) => {
                 self.snapshots.note_activity();
+                let bytes = ticket.as_ref().map_or_else(|| batch.bytes() as u64, Ticket::bytes);
+                self.standing.traffic.note_in(bytes);
                 self.operator.batch(input, batch, self.at, &mut self.out)?;
             }
             Message::Signal(signal) => {

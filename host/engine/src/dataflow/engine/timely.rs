@@ -30,6 +30,7 @@ use crate::dataflow::checkpoint::state::Owned;
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::message::{Control, Message, Messages};
 use crate::dataflow::source::Turn;
+use crate::dataflow::taps::TapPoint;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::id::Worker;
 
@@ -68,9 +69,17 @@ impl Distributor<Messages> for ByAddress {
 
 type Output = OutputBuilder<u64, NoopBuilder<Messages>>;
 
+/// An output in the engine.
+struct Port {
+    output: Output,
+    load: Arc<Load>,
+    /// Where it is tapped, if it is an output of a node of the graph.
+    tap: Option<Arc<TapPoint>>,
+}
+
 /// The outputs of an operator in the engine, with the capabilities that its shell holds for them.
 struct Ports {
-    outputs: Vec<(Output, Arc<Load>)>,
+    outputs: Vec<Port>,
     held: Vec<Capability<u64>>,
 }
 
@@ -93,9 +102,12 @@ impl Ports {
 
 impl shell::Ports for Ports {
     fn send(&mut self, out: &mut Outputs, tick: Tick) {
-        for (i, ((output, load), held)) in self.outputs.iter_mut().zip(&self.held).enumerate() {
+        for (i, (Port { output, load, tap }, held)) in self.outputs.iter_mut().zip(&self.held).enumerate() {
             let mut messages = out.take(i);
             if !messages.0.is_empty() {
+                if let Some(tap) = tap {
+                    tap.offer(&messages);
+                }
                 for envelope in &mut messages.0 {
                     envelope.count_for(load);
                 }
@@ -107,7 +119,7 @@ impl shell::Ports for Ports {
 
     fn has_room(&self, out: &Outputs) -> bool {
         // All are called, so that each of them will wake the operator.
-        let rooms = self.outputs.iter().enumerate().map(|(i, (_, load))| load.has_room(out.bytes(i)));
+        let rooms = self.outputs.iter().enumerate().map(|(i, port)| port.load.has_room(out.bytes(i)));
         rooms.fold(true, |all, room| all & room)
     }
 }
@@ -150,8 +162,11 @@ impl<'a, 'scope> TimelyStage<'a, 'scope> {
         Wake::new(Rc::new(here), Arc::new(anywhere))
     }
 
-    fn loads(&self, outputs: usize, wake: &Wake) -> Vec<Arc<Load>> {
-        (0..outputs).map(|_| Load::new(self.in_flight_bytes, wake.waker())).collect()
+    /// Returns the outputs of an operator of this name.
+    fn outputs(&self, name: &str, builders: Vec<Output>, wake: &Wake) -> Vec<Port> {
+        let taps = self.job.taps.points(name, builders.len());
+        let port = |(output, tap)| Port { output, load: Load::new(self.in_flight_bytes, wake.waker()), tap };
+        builders.into_iter().zip(taps).map(port).collect()
     }
 }
 
@@ -185,7 +200,7 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
             streams.push(stream);
         }
         let wake = self.wake(&builder.operator_info().address);
-        let outs = builders.into_iter().zip(self.loads(outputs.len(), &wake)).collect();
+        let outs = self.outputs(name, builders, &wake);
         let seat = Seat { job: self.job, worker: self.worker(), workers: self.workers() };
         let out = Outputs::new(outputs, seat.worker, seat.workers);
         let mut shell = match Shell::new(make(wake.clone()), name, &routes, out, seat, owned) {
@@ -240,7 +255,7 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
             streams.push(stream);
         }
         let wake = self.wake(&builder.operator_info().address);
-        let outs = builders.into_iter().zip(self.loads(outputs.len(), &wake)).collect();
+        let outs = self.outputs(name, builders, &wake);
         self.job.register_source(wake.waker());
         let waits = Rc::new(Cell::new(false));
         self.sources.push((wake.clone(), Rc::clone(&waits)));

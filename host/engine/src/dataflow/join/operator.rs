@@ -104,9 +104,6 @@ impl JoinOperator {
         self.pending = pending;
         if all {
             self.schedule();
-            if let Some(function) = self.pairing.function().filter(|_| self.ended) {
-                self.metrics.add_plugin_metrics(function.metrics());
-            }
         }
         Ok(())
     }

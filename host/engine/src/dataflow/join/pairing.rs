@@ -99,11 +99,6 @@ impl Pairing {
         Ok(self)
     }
 
-    /// The function, if there is one.
-    pub(crate) fn function(&self) -> Option<&Function> {
-        self.function.as_ref().map(|f| &f.function)
-    }
-
     /// Returns the result rows, and dead letters for the pairs that a function fails.
     pub(crate) fn assemble(
         &mut self,

@@ -212,7 +212,6 @@ impl ProcessOperator {
         self.is_firing = false;
         self.firing = [None, None];
         if self.has_ended {
-            self.metrics.add_plugin_metrics(self.function.metrics());
             return Ok(());
         }
         self.forwarded = self.watermark;

@@ -14,7 +14,7 @@ use crate::job::graph::{Aggregate, AggregateColumn, PluginFunction};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
 use flowgate_state::bytes::{put_sized, take_sized};
-use flowgate_wall::{CallContext, Function, Metric, RowFailure, VarValues};
+use flowgate_wall::{CallContext, Function, RowFailure, VarValues};
 
 /// The accumulators of one aggregate, by group.
 pub(crate) enum Accumulators {
@@ -284,14 +284,6 @@ impl Aggregator {
                 Some(groups) => plugin.finish(groups.iter().map(|group| bytes[*group as usize].as_slice()).collect()),
             },
             _ => Err(Accumulators::of_another_aggregate()),
-        }
-    }
-
-    /// Returns the metrics that the plugin has published.
-    pub(crate) fn plugin_metrics(&self) -> BTreeMap<String, Metric> {
-        match self {
-            Aggregator::BuiltIn { .. } => BTreeMap::new(),
-            Aggregator::Plugin(plugin) => plugin.function.metrics(),
         }
     }
 }

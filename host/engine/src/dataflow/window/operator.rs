@@ -146,11 +146,6 @@ impl WindowOperator {
         }
         self.schedule_firing();
         self.note_upcoming();
-        if self.ended {
-            for aggregator in &self.plan.aggregators {
-                self.metrics.add_plugin_metrics(aggregator.plugin_metrics());
-            }
-        }
         Ok(())
     }
 

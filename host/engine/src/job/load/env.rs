@@ -99,10 +99,21 @@ fn is_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
+/// Whether a place may have a secret: a setting of a source or a sink, or a plugin's config. What is elsewhere, and paths, becomes a
+/// name in messages, graphs and checkpoints.
+fn takes_secrets(at: &At) -> bool {
+    let is_setting = match at.steps() {
+        [section, _, _, _, ..] if section == "sources" || section == "sinks" => true,
+        [section, _, field, _, ..] => section == "operators" && field == "config",
+        _ => false,
+    };
+    is_setting && at.steps().last().is_none_or(|last| last != "path")
+}
+
 /// Fills in the variables of every text of the tree. Variables that are not set are added to `problems`.
 pub(crate) fn fill(node: &mut TreeNode, at: &At, env: &Variables<'_>, problems: &mut Vec<Problem>) {
     match &mut node.tree {
-        Tree::Text(text) if text.contains("${") => match substitute(text, env) {
+        Tree::Text(text) if text.contains("${") => match substitute(text, env, takes_secrets(at)) {
             Ok(filled) => {
                 if let super::tree::Place::Text(span) = &mut node.place {
                     span.text_from = None;
@@ -131,8 +142,8 @@ pub(crate) fn fill(node: &mut TreeNode, at: &At, env: &Variables<'_>, problems: 
     }
 }
 
-/// Returns the text with its variables filled in, or each error with its offset in characters.
-pub(crate) fn substitute(text: &str, env: &Variables<'_>) -> Result<String, Vec<Wrong>> {
+/// Returns the text with its variables filled in, or each error with its offset in characters. `takes_secrets`: it may have some.
+pub(crate) fn substitute(text: &str, env: &Variables<'_>, takes_secrets: bool) -> Result<String, Vec<Wrong>> {
     let mut out = String::with_capacity(text.len());
     let mut wrong = Vec::new();
     let mut rest = text;
@@ -157,6 +168,12 @@ pub(crate) fn substitute(text: &str, env: &Variables<'_>) -> Result<String, Vec<
         let inside = &rest[start + 2..start + end];
         rest = &rest[start + end + 1..];
         let value = match (inside.strip_prefix(SECRET), inside.split_once(":-")) {
+            (Some(_), _) if !takes_secrets => Err(Wrong {
+                help: "secrets are for settings of sources and sinks, except paths, and for a function's `config`; what is \
+                       elsewhere is shown, and kept in checkpoints"
+                    .into(),
+                ..Wrong::new("a secret cannot be used here".into())
+            }),
             (Some(name), _) => env.secret(name).map(String::from),
             (None, Some((name, default))) => env.variable(name, Some(default)),
             (None, None) => env.variable(inside, None),
@@ -201,13 +218,13 @@ mod tests {
             ("${EVIL}", "x\nparallelism: 9"),
             ("é${A}", "é1"),
         ] {
-            assert_eq!(substitute(text, &Variables::of(&env)).as_deref(), Ok(filled), "{text}");
+            assert_eq!(substitute(text, &Variables::of(&env), true).as_deref(), Ok(filled), "{text}");
         }
     }
 
     #[test]
     fn everything_missing_is_named_with_its_offset() {
-        let wrong = substitute("é${NO} ${A} ${9} ${NO2", &Variables::of(&env)).unwrap_err();
+        let wrong = substitute("é${NO} ${A} ${9} ${NO2", &Variables::of(&env), true).unwrap_err();
         let offsets: Vec<usize> = wrong.iter().map(|w| w.offset).collect();
         assert_eq!(offsets, [1, 12, 17]);
         assert_eq!(wrong[0].message, "the environment variable NO is not set");
@@ -221,7 +238,7 @@ mod tests {
             [("KEY", "hunter22"), ("PIN", "123")].map(|(n, v)| (n.to_string(), Secret::new(v))).into();
         let of = |text: &str, secrets: Option<&Secrets>| {
             let variables = Variables { environment: &env, secrets };
-            substitute(text, &variables).map_err(|wrong| (wrong[0].message.clone(), wrong[0].help.clone()))
+            substitute(text, &variables, true).map_err(|wrong| (wrong[0].message.clone(), wrong[0].help.clone()))
         };
         let node = |text| of(text, Some(&secrets));
         assert_eq!(node("${A}-${secret:KEY}-$${secret:KEY}").as_deref(), Ok("1-hunter22-${secret:KEY}"));
@@ -232,5 +249,18 @@ mod tests {
         assert_eq!(node("${secret:}").unwrap_err().0, "`` is not the name of a secret");
         assert!(node("${NONE}").unwrap_err().1.contains("a job on a node has no environment"));
         assert!(of("${secret:KEY}", None).unwrap_err().0.ends_with("secrets exist on a node only (`flowgate serve`)"));
+    }
+
+    #[test]
+    fn a_secret_has_its_places() {
+        let at = |steps: &str| steps.split('.').fold(At::job(), |at, step| at.field(step));
+        for takes in
+            ["sinks.out.webhook.url", "sinks.out.webhook.headers.key", "sources.in.x.y", "operators.a.config.k"]
+        {
+            assert!(takes_secrets(&at(takes)), "{takes}");
+        }
+        for refuses in ["job", "checkpoint.store", "sources.in.file.path", "sinks.out.input", "operators.a.key.0"] {
+            assert!(!takes_secrets(&at(refuses)), "{refuses}");
+        }
     }
 }

@@ -1,0 +1,96 @@
+//! `flowgate serve`: the node.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use flowgate_base::error::{Error, Result};
+use flowgate_node::{Jobs, Node, Settings};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::error::CommandError;
+use super::terminal;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  flowgate serve --data ./node
+  flowgate serve --data /var/lib/flowgate --listen 0.0.0.0:7070 --tls-cert node.crt --tls-key node.key
+  flowgate serve --data ./node --new-admin-token   # for somebody who has lost the token
+
+The first start prints a token of an administrator, once. The page is at the address that is printed; `flowgate login ADDRESS` makes \
+it the node of this user's commands.
+
+SIGINT and SIGTERM stop the node. Its jobs go on, and the next node finds them; with --stop-jobs they stop with a checkpoint, and the \
+next node starts them from there.";
+
+/// Arguments of `flowgate serve`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The folder of the node: its catalog, plugins, checkpoints and logs. It is created.
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    data: PathBuf,
+    /// The address to listen on.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7070")]
+    listen: SocketAddr,
+    /// The certificate of the node, in PEM, with its chain; read again when it changes.
+    #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = ValueHint::FilePath)]
+    tls_cert: Option<PathBuf>,
+    /// The key of the certificate, in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = ValueHint::FilePath)]
+    tls_key: Option<PathBuf>,
+    /// Listens without TLS on an address that other machines reach. Tokens then cross the network as they are.
+    #[arg(long)]
+    without_tls: bool,
+    /// The file of the key that encrypts secrets, of mode 0600; it is created. Default: `node.key` in the folder.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    key_file: Option<PathBuf>,
+    /// Stops the jobs together with the node.
+    #[arg(long)]
+    stop_jobs: bool,
+    /// Prints a new token of an administrator, and ends. No node may run on the folder.
+    #[arg(long)]
+    new_admin_token: bool,
+}
+
+pub(super) fn run(args: &ServeArgs) -> Result<()> {
+    if args.new_admin_token {
+        let token = flowgate_node::recover_token(&args.data)?;
+        return terminal::print(&format!("{token}\n"));
+    }
+    if !args.listen.ip().is_loopback() && args.tls_cert.is_none() && !args.without_tls {
+        let wrong = format!(
+            "{} is reached from other machines, and tokens would cross the network as they are; give --tls-cert and --tls-key, or --without-tls behind a proxy that has TLS",
+            args.listen
+        );
+        return Err(CommandError::Arguments(wrong).into());
+    }
+    let exe = std::env::current_exe().map_err(|error| Error::io("cannot find this executable", &error))?;
+    let data = std::path::absolute(&args.data).map_err(|error| Error::io("the data folder", &error))?;
+    let settings = Settings {
+        data,
+        listen: args.listen,
+        tls: args.tls_cert.clone().zip(args.tls_key.clone()),
+        key: args.key_file.clone(),
+        exe,
+    };
+    // Before the node starts: a signal during the start stops it, too.
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|error| Error::io("cannot handle signals", &error))?;
+    let runtime = flowgate_node::runtime()?;
+    let serving = runtime.block_on(Node::serve(settings))?;
+    let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
+    let address = format!("{scheme}://{}", serving.address);
+    if let Some(token) = &serving.first_token {
+        terminal::message(&format!("the token of the first administrator, shown this once: {token}\n"));
+    }
+    terminal::message(&format!("the node serves at {address}\n"));
+    signals.forever().next();
+    let jobs = if args.stop_jobs { Jobs::Stop } else { Jobs::Continue };
+    terminal::message(match jobs {
+        Jobs::Continue => "the node stops; its jobs go on\n",
+        Jobs::Stop => "the node stops, and its jobs with it\n",
+    });
+    runtime.block_on(serving.stop(jobs));
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! Submissions, and changes of jobs.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use flowgate_api::job::{CheckReport, JobChange, JobDetail, NewJob, Phase};
+use flowgate_api::name;
+use flowgate_api::operation::Operation;
+use flowgate_api::problem::{Code, Problem};
+use flowgate_base::clock;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::input::{self, Names};
+use super::jobs::{detail, record};
+use super::refusal::{Answer, Refusal};
+use crate::catalog::{JobRecord, Submission, Want, key};
+use crate::checked::{self, Checked};
+use crate::job::assign::Assigned;
+use crate::job::history;
+use crate::job::machine::Input;
+use crate::limits::KEY_KEPT_MS;
+use crate::node::Node;
+use crate::registry;
+use crate::token::Principal;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
+    OpenApiRouter::new().routes(routes!(submit)).routes(routes!(change))
+}
+
+/// Submits a job: it is checked, and starts.
+#[utoipa::path(post, path = "/api/v1/tenants/{tenant}/jobs", tag = "jobs", params(("tenant" = String, Path, description = "The tenant.")),
+    request_body = NewJob, security(("token" = ["operator"])),
+    responses((status = 201, description = "The job.", body = JobDetail),
+        (status = 200, description = "The job that was submitted with this key before; or, of a check alone, what it has found (`CheckReport`).", body = JobDetail),
+        (status = "default", body = Problem, description = "A problem. One of the job has the report of the check as its detail.")))]
+async fn submit(
+    State(node): State<Arc<Node>>,
+    Extension(principal): Extension<Principal>,
+    Names(tenant): Names<String>,
+    input::Json(request): input::Json<NewJob>,
+) -> Answer<Response> {
+    let digest = digest(&request);
+    let submission = request.idempotency_key.as_deref().map(|given| key::within(&tenant, given));
+    if let Some(given) = &request.idempotency_key {
+        name::check("submission's key", given).map_err(|wrong| Refusal::new(Code::Invalid, wrong))?;
+    }
+    if let Some(done) = submitted_before(&node, submission.as_deref(), &digest)? {
+        return Ok(Json(detail(&node, &tenant, &done).await?).into_response());
+    }
+    let assigned = Assigned {
+        tenant: &tenant,
+        job: "new",
+        document: &request.document,
+        language: request.language,
+        parallelism: request.parallelism,
+        pinned: &registry::namable(&node, &tenant)?,
+    };
+    let checked = checked::check(&node, &assigned, None).await?;
+    if request.check_only {
+        let report = CheckReport { warnings: checked.warnings, picture: checked.picture };
+        return Ok(Json(report).into_response());
+    }
+    node.room_for_job(&tenant, u64::from(checked.workers))?;
+    let job = checked.name.clone();
+    let record =
+        created(&node, &tenant, &request, &principal, checked, submission.as_deref().map(|key| (key, digest)))?;
+    let handle = node.add_job(&tenant, &job, &record);
+    handle.take(Input::Start, Some(principal.name)).await?;
+    Ok((StatusCode::CREATED, Json(detail(&node, &tenant, &job).await?)).into_response())
+}
+
+fn digest(request: &NewJob) -> String {
+    let text = serde_json::to_vec(request).unwrap_or_default();
+    data_encoding::HEXLOWER.encode(&Sha256::digest(text))
+}
+
+/// Returns the job that was submitted with this key.
+fn submitted_before(node: &Node, key: Option<&str>, digest: &str) -> Answer<Option<String>> {
+    let Some(key) = key else { return Ok(None) };
+    let found = node.catalog.read(|view| view.get::<Submission>(key))?;
+    match found.filter(|found| clock::now_ms() - found.at_ms < KEY_KEPT_MS) {
+        None => Ok(None),
+        Some(found) if found.digest == digest => Ok(Some(found.job)),
+        Some(_) => Err(Refusal::new(Code::Conflict, "another request was made with this key")),
+    }
+}
+
+fn created(
+    node: &Node,
+    tenant: &str,
+    request: &NewJob,
+    by: &Principal,
+    checked: Checked,
+    submission: Option<(&str, String)>,
+) -> Answer<JobRecord> {
+    let quotas = node.tenant(tenant)?.quotas;
+    node.catalog.change(|change| {
+        let all = change.all::<JobRecord>(&key::of(&[tenant]))?;
+        if all.iter().any(|(name, _)| *name == checked.name) {
+            let detail = format!("there is a job `{}` already; change it, or delete it first", checked.name);
+            return Err(Refusal::new(Code::Conflict, detail));
+        }
+        if all.len() as u64 >= quotas.jobs_stored {
+            return Err(Refusal::quota("jobs_stored", quotas.jobs_stored, "delete a job that is not needed"));
+        }
+        let record = JobRecord {
+            id: change.next_number("jobs")?,
+            document: request.document.clone(),
+            language: request.language,
+            parallelism: request.parallelism,
+            submitted_ms: clock::now_ms(),
+            submitted_by: by.name.clone(),
+            want: Want::Runs,
+            phase: Phase::Stopped,
+            attempt: 0,
+            attempt_ms: None,
+            restarts: 0,
+            failure: None,
+            workers: checked.workers,
+            pinned: checked.pinned,
+            used: checked.used,
+            picture: checked.picture,
+            from: None,
+        };
+        change.put(&key::within(tenant, &checked.name), &record)?;
+        history::add(change, (tenant, &checked.name), "submitted", Some(&by.name), "submitted".into(), quotas.history)?;
+        if let Some((key, digest)) = submission {
+            let done = Submission { job: checked.name.clone(), id: record.id, digest, at_ms: clock::now_ms() };
+            change.put(key, &done)?;
+        }
+        Ok(record)
+    })
+}
+
+/// Changes a job, also its number of workers: it stops with a savepoint, and the new document starts from there.
+#[utoipa::path(put, path = "/api/v1/tenants/{tenant}/jobs/{job}", tag = "jobs",
+    params(("tenant" = String, Path, description = "The tenant."), ("job" = String, Path, description = "The job.")),
+    request_body = JobChange, security(("token" = ["operator"])),
+    responses((status = 202, description = "The change; its result is `{savepoint}`.", body = Operation), (status = "default", body = Problem, description = "A problem. One of the job has the report of the check as its detail.")))]
+async fn change(
+    State(node): State<Arc<Node>>,
+    Extension(principal): Extension<Principal>,
+    Names((tenant, name)): Names<(String, String)>,
+    input::Json(request): input::Json<JobChange>,
+) -> Answer<(StatusCode, Json<Operation>)> {
+    let known = record(&node, &tenant, &name)?;
+    let job = node.job(&tenant, &name)?;
+    let busy = job.begin("change")?;
+    let (document, language, pinned) = match request.document {
+        Some(document) => (document, request.language, registry::namable(&node, &tenant)?),
+        // The same document keeps its versions.
+        None => (known.document.clone(), known.language, known.pinned.clone()),
+    };
+    let assigned = Assigned {
+        tenant: &tenant,
+        job: &name,
+        document: &document,
+        language,
+        parallelism: request.parallelism,
+        pinned: &pinned,
+    };
+    let checked = checked::check(&node, &assigned, None).await?;
+    if checked.name != name {
+        let detail = format!("the new document is of a job `{}`; the name of a job does not change", checked.name);
+        return Err(Refusal::new(Code::Invalid, detail));
+    }
+    let more = u64::from(checked.workers).saturating_sub(u64::from(known.workers));
+    if more > 0 {
+        node.room_for_workers(&tenant, more)?;
+    }
+    let (of, of_tenant, of_job) = (Arc::clone(&node), tenant.clone(), name.clone());
+    let operation = node.operations.start(&of_tenant, "change", Some(&of_job), |progress| async move {
+        let _busy = busy;
+        let was_running = job.state().machine.is_live();
+        let savepoint = format!("change-{}", clock::now_ms());
+        let mut from = None;
+        if was_running {
+            progress.step("stops the job with a savepoint");
+            let stop = Input::Stop { drain: false, savepoint: Some(savepoint) };
+            from = job.take(stop, Some(principal.name.clone())).await?;
+            let state = job.rested().await;
+            if let Some(error) = state.machine.failure {
+                let detail = format!("the job failed while it was stopped, and is not changed: {}", error.message);
+                return Err(Refusal::new(Code::Conflict, detail));
+            }
+        }
+        progress.step("starts the changed job from it");
+        let kept = of.tenant(&tenant)?.quotas.history;
+        of.catalog.change(|catalog| {
+            let key = key::within(&tenant, &name);
+            let Some(mut record) = catalog.get::<JobRecord>(&key)? else { return Err(Refusal::not_found("job")) };
+            record.document = document;
+            record.language = language;
+            record.parallelism = request.parallelism;
+            record.pinned = checked.pinned;
+            record.used = checked.used;
+            record.picture = checked.picture;
+            record.workers = checked.workers;
+            record.from = from.clone().map(|from| (from, request.drop));
+            catalog.put(&key, &record)?;
+            let text = format!("changed; {} workers", record.workers);
+            Ok(history::add(catalog, (&tenant, &name), "changed", Some(&principal.name), text, kept)?)
+        })?;
+        if was_running {
+            job.take(Input::Start, Some(principal.name)).await?;
+        }
+        Ok(json!({ "savepoint": from }))
+    })?;
+    Ok((StatusCode::ACCEPTED, Json(operation)))
+}
