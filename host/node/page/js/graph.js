@@ -6,7 +6,7 @@ import { layout } from "./layout.js";
 import * as standing from "./standing.js";
 import { table } from "./table.js";
 
-const SIZE = { nodeWidth: 170, nodeHeight: 62, passHeight: 30, columnGap: 172, rowGap: 26, margin: 12, labelHeight: 50, labelWidth: 84 };
+const SIZE = { nodeWidth: 170, nodeHeight: 62, passHeight: 30, columnGap: 172, rowGap: 26, margin: 12, labelHeight: 50, labelWidth: 92 };
 /** Characters that fit into a node, in the widest of the usual fonts. */
 const NAME_CHARS = 19;
 /** How far a wide graph is made smaller before it is scrolled. */
@@ -105,12 +105,13 @@ function drawEdge(edge, { points, bends, label }) {
         say(rate, edge.output ? `${edge.output} ${speed}` : speed);
         say(lag, now.lag === null ? "" : `lag ${standing.lagWord(now.lag)}`);
         say(full, waits ? `waits ${format.duration(now.waitsMs)}` : "");
-        const width = waits ? full.textContent.length * 3 + 5 : 0;
+        const width = waits ? full.textContent.length * 3 + 4 : 0;
         bars.setAttribute("d", waits ? `M${-width - 4} 18v9M${-width} 18v9` : "");
         // Above the line: the rate; below: the lag, and how long rows wait.
         rate.setAttribute("y", -6);
         lag.setAttribute("y", 14);
         full.setAttribute("y", now.lag === null ? 14 : 27);
+        full.setAttribute("x", 5);
         bars.setAttribute("transform", now.lag === null ? "translate(0 -13)" : "translate(0 0)");
     }
 }

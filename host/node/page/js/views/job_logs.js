@@ -10,7 +10,7 @@ import { stream } from "../stream.js";
 
 const LINES_MAX = 1_000;
 const PART = 200;
-const LEVELS = [["", "All levels"], "error", "warn", "info", "debug", "trace"];
+const LEVELS = [["", "All levels"], ["error", "error"], ["warn", "warn and worse"], ["info", "info and worse"], ["debug", "debug and worse"]];
 /** How near to its end a list is scrolled so that it follows. */
 const NEAR_PX = 40;
 
@@ -79,6 +79,7 @@ export function logsSection({ root, signal, path, name, query }) {
         append(page.items);
         say(state, format.plural(lines, "line"));
         if (lines === 0) put(list, h("li", { class: "none" }, empty("There are no such lines.")));
+        // There may be lines behind it later: a log has no end while its job lives.
         put(more, page.next && doing("More lines", () => part(page.next, end)));
     }
 
