@@ -1,1 +1,4 @@
 //! The node: catalog, supervisor, HTTP API.
+
+pub mod log;
+pub mod metrics;
