@@ -86,6 +86,10 @@ fn a_running_job_says_how_it_is() {
     assert_eq!(status["pid"].as_u64(), Some(running.pid().into()));
     assert_eq!(status["operators"][0]["splits"].as_array().map(Vec::len), Some(2));
     assert_eq!(status["operators"][1]["pending"]["count"].as_u64(), Some(2), "two panes: {status}");
+    let (figures, traffic) = (&status["figures"], &status["operators"][1]["traffic"]);
+    assert!(figures["cpu_us"].is_u64() && figures["proportional_bytes"].as_u64() > Some(1 << 20), "{figures}");
+    assert_eq!(figures["worker_cpu"].as_array().map(Vec::len), Some(2), "{figures}");
+    assert!(traffic["batches_in"].as_u64() >= Some(1) && traffic["bytes_in"].as_u64() >= Some(3 * 8), "{traffic}");
     job(&folder, &["status", "wind"]).expect(0).printing("windowed: running, started").printing("2 splits");
     let listed = job(&folder, &["list"]).expect(0).stdout;
     let line = listed.lines().find(|line| line.starts_with("windowed ")).expect("it is listed");

@@ -9,6 +9,7 @@ mod document;
 mod input;
 mod jobs;
 mod live;
+pub(crate) mod metrics;
 mod operations;
 mod page;
 mod plugins;
@@ -46,6 +47,7 @@ pub(crate) fn routes() -> (Router<Arc<Node>>, OpenApi) {
         .merge(swaps::routes())
         .merge(live::routes())
         .merge(operations::routes())
+        .merge(metrics::routes())
         .split_for_parts()
 }
 
