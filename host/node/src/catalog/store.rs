@@ -3,7 +3,8 @@
 //! N1: what a response of the API says has happened is in the catalog before the response is sent.
 //! N2: one process has the catalog; the lock of the file refuses a second one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 use flowgate_base::error::{Code, Coded};
 use redb::{
@@ -71,7 +72,15 @@ pub(crate) trait Record: Serialize + DeserializeOwned {
 
 /// The catalog of a node.
 pub(crate) struct Catalog {
-    file: Database,
+    path: PathBuf,
+    file: RwLock<Option<Database>>,
+}
+
+fn opened(path: &Path) -> Result<Database, CatalogError> {
+    Database::create(path).map_err(|error| match error {
+        DatabaseError::DatabaseAlreadyOpen => CatalogError::Taken,
+        error => CatalogError::File(error.into()),
+    })
 }
 
 impl Catalog {
@@ -80,11 +89,7 @@ impl Catalog {
     /// # Errors
     /// Another node has it, it is of a later version, or the file cannot be used.
     pub(crate) fn open(path: &Path) -> Result<Catalog, CatalogError> {
-        let file = Database::create(path).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => CatalogError::Taken,
-            error => CatalogError::File(error.into()),
-        })?;
-        let catalog = Catalog { file };
+        let catalog = Catalog { path: path.into(), file: RwLock::new(Some(opened(path)?)) };
         let known = catalog.read(|view| view.meta::<u32>("format"))?;
         match known {
             None => catalog.change(|change| change.set_meta("format", &FORMAT))?,
@@ -99,7 +104,7 @@ impl Catalog {
     /// # Errors
     /// The file cannot be read, or `read` fails.
     pub(crate) fn read<T, E: From<CatalogError>>(&self, read: impl FnOnce(&View) -> Result<T, E>) -> Result<T, E> {
-        let view = View(self.file.begin_read().map_err(CatalogError::from)?);
+        let view = View(self.begin(|file| Ok(file.begin_read()?))?);
         read(&view)
     }
 
@@ -111,10 +116,28 @@ impl Catalog {
         &self,
         change: impl FnOnce(&Change) -> Result<T, E>,
     ) -> Result<T, E> {
-        let transaction = Change(self.file.begin_write().map_err(CatalogError::from)?);
+        let transaction = Change(self.begin(|file| Ok(file.begin_write()?))?);
         let result = change(&transaction)?;
         transaction.0.commit().map_err(CatalogError::from)?;
         Ok(result)
+    }
+
+    /// Begins a transaction. After an error of the disk, such as a full one, redb wants the file to be opened again: what was committed is
+    /// in it.
+    fn begin<T>(&self, begin: impl Fn(&Database) -> Result<T, CatalogError>) -> Result<T, CatalogError> {
+        let begun = self.file.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(&begin);
+        match begun {
+            Some(Err(CatalogError::File(redb::Error::PreviousIo))) | None => {}
+            Some(begun) => return begun,
+        }
+        let mut file = self.file.write().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have done it.
+        if let Some(Ok(begun)) = file.as_ref().map(&begin) {
+            return Ok(begun);
+        }
+        // The lock of the file is given up first.
+        *file = None;
+        begin(file.insert(opened(&self.path)?))
     }
 }
 
