@@ -62,9 +62,9 @@ install: plugins ## Install the program and its plugins to PREFIX, ~/.local wher
 	@if command -v objcopy >/dev/null; then objcopy --strip-all --keep-section='.debug_*' $(PREFIX)/bin/flowgate; fi
 	install -D -m 644 -t $(PREFIX)/lib/flowgate/plugins $(target_dir)/plugins/*.wasm
 
-bench: plugins ## Measure the wall, whole jobs and checkpoints (CHECKPOINT_BENCH_ROWS=100000: a quick look); results in target/bench
+bench: plugins ## Measure the wall, whole jobs, checkpoints and swaps (CHECKPOINT_BENCH_ROWS=100000: a quick look); results in target/bench
 	$(flowgate) plugin build tests/bench/plugin -o $(target_dir)/bench/bench.wasm
-	cargo bench $(workspace) --bench wall --bench jobs --bench checkpoint
+	cargo bench $(workspace) --bench wall --bench jobs --bench checkpoint --bench swap
 
 bench-node: plugins ## Measure a node: swaps, idle jobs, the API, a hostile neighbour (NODE_BENCH_JOBS=200); results in target/bench/node.json
 	$(flowgate) plugin build tests/bench/plugin -o $(target_dir)/bench/bench.wasm

@@ -1,7 +1,7 @@
 //! Makes a plugin from a few lines of core WebAssembly text: definitions that the lines lack are added, so that each hostile
 //! guest shows only its trick.
 //!
-//! The parts, by name: `$memory`, `$realloc`, `$describe`, `$open`, `$apply`, for aggregates `$update`, `$merge` and `$finish`,
+//! The parts, by name: `$memory`, `$realloc`, `$describe`, `$open`, `$apply`, for joins `$join`, for aggregates `$update`, `$merge` and `$finish`,
 //! for process functions `$batch` and `$timers`, and `$migrate`. The added definitions are a good plugin: one function `f`, which reads
 //! `x: int64` and makes `y: text`, empty for every row (as an aggregate: returns accumulators unchanged; as a process function:
 //! for every row and timer, with the state slots `v`, a value, `m`, a map, and `l`, a list). The answer's parts are at fixed
@@ -20,6 +20,7 @@ const WORLDS: &str = "package test:fixture;
         import flowgate:plugin/timers@0.1.0;
     }
     world aggregator { include flowgate:plugin/aggregator@0.1.0; }
+    world joiner { include flowgate:plugin/joiner@0.1.0; }
     world processor { include flowgate:plugin/processor@0.1.0; }
     world migrating-processor { include flowgate:plugin/migrating-processor@0.1.0; }";
 
@@ -129,6 +130,7 @@ const AGGREGATE_PARTS: &[(&str, &str)] = &[
 enum Kind {
     Transform,
     Aggregate,
+    Join,
     Process,
     /// A process function that migrates its state.
     Migrating,
@@ -138,7 +140,7 @@ enum Kind {
 fn module(lines: &str, kind: Kind) -> String {
     let mut text = format!("(module\n{lines}\n");
     let own: &[&[(&str, &str)]] = match kind {
-        Kind::Transform => &[],
+        Kind::Transform | Kind::Join => &[],
         Kind::Aggregate => &[AGGREGATE_PARTS],
         Kind::Process => &[PROCESS_PARTS],
         Kind::Migrating => &[PROCESS_PARTS, MIGRATE_PARTS],
@@ -155,6 +157,10 @@ fn module(lines: &str, kind: Kind) -> String {
     match kind {
         Kind::Transform => {}
         Kind::Aggregate => data.push((120, vec![1])),
+        // Two inputs, which are the same.
+        Kind::Join => {
+            data.extend([(72, vec![32, 0, 0, 0, 1, 0, 0, 0]), (120, vec![2]), (148, vec![2]), (184, vec![2])]);
+        }
         Kind::Process | Kind::Migrating => data.extend([(120, vec![3]), (196, vec![160, 1, 0, 0, 3, 0, 0, 0])]),
     }
     // Before the lines' own data, which may overwrite it.
@@ -175,6 +181,7 @@ fn module(lines: &str, kind: Kind) -> String {
             ("flowgate:plugin/aggregate@0.1.0#merge", "func $merge"),
             ("flowgate:plugin/aggregate@0.1.0#finish", "func $finish"),
         ],
+        Kind::Join => &[("flowgate:plugin/join@0.1.0#apply", "func $join")],
         Kind::Process | Kind::Migrating => &[
             ("flowgate:plugin/process@0.1.0#on-batch", "func $batch"),
             ("flowgate:plugin/process@0.1.0#on-timers", "func $timers"),
@@ -193,6 +200,11 @@ fn module(lines: &str, kind: Kind) -> String {
 /// Returns a core module with embedded component type, as toolchains make it.
 pub fn plugin(lines: &str, aggregate: bool) -> Vec<u8> {
     component(lines, if aggregate { Kind::Aggregate } else { Kind::Transform })
+}
+
+/// Returns the same for a join function, which is `$join`.
+pub fn join_plugin(lines: &str) -> Vec<u8> {
+    component(lines, Kind::Join)
 }
 
 /// Returns the same for a process function.
@@ -215,6 +227,7 @@ fn component(lines: &str, kind: Kind) -> Vec<u8> {
     let world = match kind {
         Kind::Transform => "transformer",
         Kind::Aggregate => "aggregator",
+        Kind::Join => "joiner",
         Kind::Process => "processor",
         Kind::Migrating => "migrating-processor",
     };

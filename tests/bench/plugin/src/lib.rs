@@ -1,6 +1,6 @@
 //! Functions that the benchmarks measure and tests call, written as an author would: a row at a time.
 
-use flowgate_sdk::{Aggregate, Concat, Failure, Row};
+use flowgate_sdk::{Aggregate, Concat, Context, Failure, Process, Row, State, Value};
 
 /// The columns that `filter` reads.
 #[derive(Debug, Row)]
@@ -121,4 +121,38 @@ pub fn difference(left: Numbered, right: Option<Numbered>) -> Result<Difference,
     Ok(Difference { difference: right.map(|right| right.id - left.id) })
 }
 
-flowgate_sdk::plugin! { transforms: [filter, map, skew], aggregates: [Total], joins: [difference] }
+/// What `counted` keeps for each key.
+#[derive(State)]
+pub struct Rows {
+    rows: Value<i64>,
+}
+
+/// The columns that `counted` makes.
+#[derive(Debug, Row)]
+pub struct Counted {
+    /// The number of the row among those of its key, from 1.
+    pub number: i64,
+}
+
+/// Numbers the rows of each key.
+#[flowgate_sdk::config]
+pub struct NumberRows;
+
+/// Numbers the rows of each key.
+#[flowgate_sdk::process]
+impl Process for NumberRows {
+    type Row<'a> = Auction;
+    type State = Rows;
+    type Output = Counted;
+
+    fn on_row(&self, _row: Auction, ctx: &mut Context<'_, Self>) -> Result<(), Failure> {
+        let number = ctx.state.rows.get().copied().unwrap_or_default() + 1;
+        ctx.state.rows.set(number);
+        ctx.emit(Counted { number });
+        Ok(())
+    }
+}
+
+flowgate_sdk::plugin! {
+    transforms: [filter, map, skew], aggregates: [Total], joins: [difference], processes: [NumberRows]
+}

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::request::{SwapOptions, Swapped};
-use super::test_guests::{Counter, aggregate, transform};
+use super::test_guests::{Counter, aggregate, join, transform};
 use crate::dataflow::checkpoint::begin::Beginning;
 use crate::dataflow::job_tests::{Run, begin, graph};
 use crate::job::graph::JobGraph;
@@ -57,6 +57,8 @@ sinks:
 }
 
 const CHECKPOINTS: &str = "checkpoint: { every: 50ms, store: store, keep: 1000 }";
+/// In a job whose state has no memory, so that it is in files.
+const SPILLS: &str = "# spills";
 const TRANSFORM: &str = "plugin: p, function: f";
 const PROCESS: &str = "key: [k], plugin: p, function: f";
 
@@ -79,6 +81,9 @@ impl Swaps {
     fn begin(base: tempfile::TempDir, text: &str, workers: usize, beginning: Beginning) -> Swaps {
         let (mut graph, plugins) = graph(text, base.path());
         graph.parallelism = workers;
+        if text.contains(SPILLS) {
+            graph.state.memory_bytes_max = 1;
+        }
         let run = begin(graph, &plugins, beginning);
         Swaps { base, text: text.into(), workers, plugins, run }
     }
@@ -105,14 +110,22 @@ impl Swaps {
     }
 
     fn rows_in(&self) -> u64 {
-        self.run.job.metrics().nodes[1].rows_in.load(std::sync::atomic::Ordering::Relaxed)
+        self.rows_of(1)
+    }
+
+    fn rows_of(&self, node: usize) -> u64 {
+        self.run.job.metrics().nodes[node].rows_in.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Waits until the operator has received so many rows.
     fn wait_for_rows(&self, rows: u64) {
+        self.wait_for(1, rows);
+    }
+
+    fn wait_for(&self, node: usize, rows: u64) {
         let begun = Instant::now();
-        while self.rows_in() < rows {
-            assert!(begun.elapsed() < Duration::from_secs(60), "{} rows", self.rows_in());
+        while self.rows_of(node) < rows {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{} rows", self.rows_of(node));
             sleep(Duration::from_millis(1));
         }
     }
@@ -128,6 +141,9 @@ fn graph_of(text: &str, base: &Path, workers: usize, component: &[u8]) -> JobGra
     std::fs::write(base.join("p.wasm"), component).unwrap();
     let (mut graph, _) = graph(text, base);
     graph.parallelism = workers;
+    if text.contains(SPILLS) {
+        graph.state.memory_bytes_max = 1;
+    }
     // A version has its own file, as in a registry.
     let name = format!("p-{}.wasm", hash_of(component));
     std::fs::write(base.join(&name), component).unwrap();
@@ -224,7 +240,7 @@ fn v1_twenty_swaps_of_a_transform_lose_no_row_and_repeat_none() {
 /// Goal: V1 and V2 with state: counts go on across versions, also where the values are migrated. Method: counters by key.
 #[test]
 fn v2_the_state_of_a_process_function_is_kept_and_migrated() {
-    for checkpoint in ["", CHECKPOINTS] {
+    for checkpoint in ["", CHECKPOINTS, &format!("{CHECKPOINTS}\n{SPILLS}")] {
         for workers in [1, 2, 3] {
             let job = Swaps::start(&text(checkpoint, PROCESS, ENDLESS), workers, &Counter::of(1).component());
             job.wait_for_rows(2_000);
@@ -259,6 +275,34 @@ fn v2_a_migration_that_fails_leaves_the_old_version_on_all_workers() {
         job.wait_for_rows(job.rows_in() + 2_000);
         let (_, rows) = job.stop();
         counted_by_key(&rows, workers, &[1, 3]);
+    }
+}
+
+/// Goal: V1 for the function of a join, whose kept rows stay. Method: each row has one pair, by its number.
+#[test]
+fn the_function_of_a_join_is_swapped_and_its_rows_are_kept() {
+    let joined = |checkpoint: &str| {
+        let text = text(checkpoint, "", ENDLESS);
+        let (source, _) = text.split_once("operators:").unwrap();
+        let (_, rows) = source.split_once("  rows:").unwrap();
+        let operator = "operators:\n  f: { inputs: [rows, others], key: [x], join: inner, within: { before: 1s, after: 1s }, plugin: p, \
+                        function: f }\nsinks:\n  out: { input: f, print: {} }\n";
+        format!("{source}  others:{rows}{operator}")
+    };
+    for workers in [1, 2, 3] {
+        let job = Swaps::start(&joined(CHECKPOINTS), workers, &join(1));
+        for version in 2..6 {
+            job.wait_for(2, job.rows_of(2) + 2_000);
+            job.swap(&join(version)).unwrap();
+        }
+        job.wait_for(2, job.rows_of(2) + 2_000);
+        let (_, rows) = job.stop();
+        let pairs: Vec<i64> = rows.iter().map(|row| number(row, "y")).collect();
+        let numbers: std::collections::BTreeSet<i64> = pairs.iter().map(|y| y / 10).collect();
+        assert!(numbers.len() == pairs.len() && pairs.len() > 4_000, "{} pairs of {} rows", pairs.len(), numbers.len());
+        for version in 1..6 {
+            assert!(pairs.iter().any(|y| y % 10 == version), "version {version}");
+        }
     }
 }
 

@@ -198,6 +198,10 @@ impl JobState {
         plugins: &Plugins,
         options: &SwapOptions,
     ) -> Result<Swapping> {
+        // All shells have taken their seats then.
+        if !self.sinks.wait_for_start() {
+            return Err(RunError::SwapEnded("the job does not start".into()).into());
+        }
         let (swap, mut swapping, reserved) = self.prepare_swap(graph, plugins, options)?;
         match &self.checkpoints {
             Some(link) => {

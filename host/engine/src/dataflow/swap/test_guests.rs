@@ -29,6 +29,23 @@ pub(crate) fn transform(version: i64) -> Vec<u8> {
     flowgate_hostile::plugin(&lines, false)
 }
 
+/// A join function whose `y` is ten times the `x` of the left row, and its version.
+pub(crate) fn join(version: i64) -> Vec<u8> {
+    let common = COMMON.replace(r#"(data (i32.const 96) "\01")"#, "");
+    let lines = format!(
+        "{common}
+        (func $join (param $rows i32) (param $left i32) (param i32) (param i32 i32 i32) (result i32) (local $i i32)
+            (block $done (loop $next
+                (br_if $done (i32.eq (local.get $i) (local.get $rows)))
+                (call $y (local.get $i) (i64.add (i64.const {version}) (i64.mul (i64.const 10) (i64.load
+                    (i32.add (i32.load offset=4 (local.get $left)) (i32.mul (local.get $i) (i32.const 8)))))))
+                (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                (br $next)))
+            (call $answer (local.get $rows)))"
+    );
+    flowgate_hostile::join_plugin(&lines)
+}
+
 /// An aggregate that adds `weight` for each row to what it has.
 pub(crate) fn aggregate(weight: i64) -> Vec<u8> {
     let lines = format!(
