@@ -20,10 +20,42 @@ pub fn apply(to: &Confinement) -> Result<Report, ConfineError> {
     report.enforced.push("no new privileges".into());
     // Files come before resources, since each granted path is an open file for a moment; system calls come last, since the filter
     // refuses those that the others are set with.
-    crate::files::limit(to, &mut report)?;
+    crate::files::limit(to, crate::files::Held::Process, &mut report)?;
     resources::limit(to, &mut report)?;
     crate::filter::install(to, &mut report)?;
     Ok(report)
+}
+
+/// Returns what this system can enforce, without confining this process: for a node to print at its start.
+///
+/// # Errors
+/// The system refuses what it knows.
+#[cfg(target_os = "linux")]
+pub fn supported() -> Result<Report, ConfineError> {
+    // Landlock and `no_new_privs` hold one thread, which ends here.
+    let probe = std::thread::spawn(|| {
+        let mut report = Report::default();
+        crate::files::limit(&Confinement::default(), crate::files::Held::Thread, &mut report).map(|()| report)
+    });
+    let mut report = probe.join().unwrap_or_else(|_| Err(ConfineError::Files("the probe has panicked".into())))?;
+    match std::fs::exists(SECCOMP_ACTIONS) {
+        Ok(true) => report.enforced.push("system calls by seccomp".into()),
+        _ => report.not_enforced.push(format!("system calls: this kernel has no seccomp ({SECCOMP_ACTIONS})")),
+    }
+    Ok(report)
+}
+
+/// What a kernel with seccomp filters lists (seccomp(2), since Linux 4.14).
+#[cfg(target_os = "linux")]
+const SECCOMP_ACTIONS: &str = "/proc/sys/kernel/seccomp/actions_avail";
+
+/// Returns what this system can enforce.
+///
+/// # Errors
+/// None.
+#[cfg(not(target_os = "linux"))]
+pub fn supported() -> Result<Report, ConfineError> {
+    Ok(Report { not_enforced: vec!["files and system calls: only Linux can limit them".into()], ..Report::default() })
 }
 
 /// Confines this process as far as this system can.

@@ -43,7 +43,16 @@ const ADDED: [(u32, &str); 5] = [
     (6, "signals to others and abstract Unix sockets: since Linux 6.12, system calls refuse most"),
 ];
 
-pub(crate) fn limit(to: &Confinement, report: &mut Report) -> Result<(), ConfineError> {
+/// Whom the limits hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// The process.
+    Process,
+    /// The calling thread: what ends with it is a probe.
+    Thread,
+}
+
+pub(crate) fn limit(to: &Confinement, held: Held, report: &mut Report) -> Result<(), ConfineError> {
     let refused = |e: RulesetError| ConfineError::Files(e.to_string());
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
@@ -79,7 +88,7 @@ pub(crate) fn limit(to: &Confinement, report: &mut Report) -> Result<(), Confine
             rules = rules.add_rule(NetPort::new(port, AccessNet::ConnectTcp)).map_err(refused)?;
         }
     }
-    let status = rules.all_threads(true).and_then(RulesetCreated::restrict_self).map_err(refused)?;
+    let status = rules.all_threads(held == Held::Process).and_then(RulesetCreated::restrict_self).map_err(refused)?;
     match status.landlock {
         LandlockStatus::Available { effective_abi, .. } => {
             let abi = effective_abi as u32;
@@ -88,7 +97,7 @@ pub(crate) fn limit(to: &Confinement, report: &mut Report) -> Result<(), Confine
             let lacking = ADDED.iter().filter(|(since, _)| abi < *since);
             report.not_enforced.extend(lacking.map(|(_, what)| (*what).to_string()));
             let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
-            if !status.all_threads && threads > 1 {
+            if held == Held::Process && !status.all_threads && threads > 1 {
                 report.not_enforced.push(format!("files: {} other threads run already", threads - 1));
             }
         }

@@ -28,7 +28,7 @@ mod filter;
 mod report;
 mod resources;
 
-pub use apply::apply;
+pub use apply::{apply, supported};
 pub use confinement::{ALLOCATOR_ENVIRONMENT, Confinement, Network, Role};
 pub use cpu::cpu_used;
 pub use error::ConfineError;

@@ -21,7 +21,7 @@ pub struct Touches {
     pub system_figures: bool,
 }
 
-/// Files, by an absolute path without `.` and `..` in it. Symbolic links are not resolved.
+/// Files, by an absolute path as the job has it: `..` stays in it, since behind a symbolic link it leads elsewhere than its text says.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
@@ -59,13 +59,13 @@ impl Touches {
         let fixed: PathBuf = Path::new(glob).components().take_while(is_fixed).collect();
         // `..` behind a pattern leads out of whatever folder matches: nothing short of all files covers it.
         let leaves = Path::new(glob).components().skip_while(is_fixed).any(|part| part == Component::ParentDir);
-        let folder = if leaves { PathBuf::from("/") } else { normal(&base.join(fixed)) };
+        let folder = if leaves { PathBuf::from("/") } else { absolute(&base.join(fixed)) };
         Touches { reads: vec![Place::Within(folder)], ..Touches::default() }
     }
 
     /// Writes in a folder; `path` is relative to `base`.
     pub fn written_folder(base: &Path, path: impl AsRef<Path>) -> Touches {
-        Touches { writes: vec![Place::Within(normal(&base.join(path)))], ..Touches::default() }
+        Touches { writes: vec![Place::Within(absolute(&base.join(path)))], ..Touches::default() }
     }
 
     /// Writes a file; `path` is relative to `base`.
@@ -102,7 +102,7 @@ impl Touches {
 impl Place {
     /// One file; `path` is relative to `base`.
     pub fn file(base: &Path, path: impl AsRef<Path>) -> Place {
-        Place::File(normal(&base.join(path)))
+        Place::File(absolute(&base.join(path)))
     }
 
     /// The file, or the folder.
@@ -113,13 +113,14 @@ impl Place {
     }
 }
 
-/// As a pattern that grants it: `/data/in.csv`, `/data/**`.
+/// As a pattern that grants it by its text: `/data/in.csv`, `/data/**`.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = normal(self.path());
         match self {
-            Place::File(path) => write!(f, "{}", path.display()),
-            Place::Within(path) if path == Path::new("/") => f.write_str("/**"),
-            Place::Within(path) => write!(f, "{}/**", path.display()),
+            Place::File(_) => write!(f, "{}", path.display()),
+            Place::Within(_) if path == Path::new("/") => f.write_str("/**"),
+            Place::Within(_) => write!(f, "{}/**", path.display()),
         }
     }
 }
@@ -160,9 +161,13 @@ impl fmt::Display for Target {
     }
 }
 
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
 /// Returns an absolute path without `.` and `..`, by its text alone. At the root, `..` stays there.
 pub(crate) fn normal(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let path = absolute(path);
     let mut normal = PathBuf::from("/");
     for part in path.components() {
         match part {

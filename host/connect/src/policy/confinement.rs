@@ -19,7 +19,7 @@ const SYSTEM_FIGURES: [&str; 10] = [
     "/proc/mounts",
     "/proc/net/dev",
     "/sys/class/net",
-    "/sys/devices/system/cpu",
+    "/sys/devices",
 ];
 
 /// Returns the limits of the worker process of a job that touches these: the grants of the policy that the job needs, and no others.

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::touches::Place;
+use crate::touches::{Place, normal};
 
 /// A pattern that is none; says what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,11 +25,12 @@ pub struct PathPattern(Place);
 impl PathPattern {
     /// Whether everything in a place is granted, by the text of its path.
     pub fn covers(&self, place: &Place) -> bool {
+        let path = normal(place.path());
         match (&self.0, place) {
-            (Place::File(granted), Place::File(path)) => granted == path,
+            (Place::File(granted), Place::File(_)) => *granted == path,
             // A folder is no file of its own.
-            (Place::Within(granted), Place::File(path)) => path != granted && path.starts_with(granted),
-            (Place::Within(granted), Place::Within(path)) => path.starts_with(granted),
+            (Place::Within(granted), Place::File(_)) => path != *granted && path.starts_with(granted),
+            (Place::Within(granted), Place::Within(_)) => path.starts_with(granted),
             (Place::File(_), Place::Within(_)) => false,
         }
     }

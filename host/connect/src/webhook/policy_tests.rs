@@ -33,7 +33,7 @@ fn a_name_that_leads_to_loopback_is_refused() {
     let v4 = format!("127.0.0.1:{port}");
     for (url, grant) in [
         (format!("http://localhost:{port}/hook"), format!("localhost:{port}")),
-        (format!("http://LOCALHOST.:{port}/hook"), format!("localhost:{port}")),
+        (format!("http://LOCALHOST:{port}/hook"), format!("localhost:{port}")),
         (format!("http://localhost:{port}/hook"), "*:*".into()),
         (format!("http://{v4}/hook"), "*:*".into()),
         (format!("http://127.1:{port}/hook"), "*:*".into()),
