@@ -69,7 +69,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Creates a page that keeps room for so many samples until [`Page::open`] is called.
+    /// Creates a page that keeps room for `samples` samples until [`Page::open`] is called.
     pub(super) fn with_reserve(samples: usize) -> Self {
         Page { samples: BTreeMap::new(), len: 0, len_max: SAMPLES_MAX.saturating_sub(samples) }
     }

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Names and values of labels.
+type Labels = Vec<(String, String)>;
+
 /// A sample: its name, its labels in their order, and its value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sample {
     pub(super) name: String,
-    pub(super) labels: Vec<(String, String)>,
+    pub(super) labels: Labels,
     pub(super) value: f64,
 }
 
@@ -75,7 +78,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, String> {
 
 fn histograms(parsed: &Parsed) -> Result<(), String> {
     for (name, _) in parsed.kinds.iter().filter(|(_, kind)| *kind == "histogram") {
-        let mut by_labels: BTreeMap<Vec<(String, String)>, Vec<(f64, f64)>> = BTreeMap::new();
+        let mut by_labels: BTreeMap<Labels, Vec<(f64, f64)>> = BTreeMap::new();
         for sample in parsed.of(&format!("{name}_bucket")) {
             let bound = number(sample.label("le")).ok_or("a bucket without its bound")?;
             let labels = sample.labels.iter().filter(|(label, _)| label != "le").cloned().collect();
