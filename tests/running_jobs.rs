@@ -287,3 +287,27 @@ fn a_job_outlives_hostile_clients() {
     folder.appender("in.log").append("two\n");
     status(&folder, "calm", &[("rows", 2)]);
 }
+
+/// Goal: rows of a running job are seen from another terminal, while the job goes on.
+#[test]
+fn tap_shows_rows_of_an_operator_that_runs() {
+    let job_file = "job: busy\nsources: { numbers: { generator: { columns: { n: { sequence: {} } } } } }\noperators: { small: { \
+                    input: numbers, select: [n] } }\nsinks: { out: { input: small, blackhole: {} } }\n";
+    let folder = Folder::with_job(job_file);
+    let running = start(&folder);
+    status(&folder, "busy", &[]);
+    let tapped = job(&folder, &["tap", "small", "-n", "3", "--rate", "100"]);
+    assert_eq!(tapped.code(), Some(0), "{}", tapped.stderr);
+    let rows: Vec<&str> = tapped.stdout.lines().collect();
+    assert!(rows.len() == 3 && rows.iter().all(|row| row.starts_with("{\"n\":")), "{rows:?}");
+    assert!(tapped.stderr.starts_with("note: 3 rows shown, "), "{}", tapped.stderr);
+    let unknown = job(&folder, &["tap", "busy", "smal"]);
+    assert_eq!(unknown.code(), Some(2));
+    assert!(
+        unknown.stderr.contains("there is no source or operator `smal`; did you mean `small`?"),
+        "{}",
+        unknown.stderr
+    );
+    running.signal(Signal::TERM);
+    assert_eq!(running.wait().code(), Some(0));
+}

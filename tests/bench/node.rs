@@ -128,7 +128,14 @@ fn idle(server: &Server, jobs: usize, results: &mut Results) {
     results.add(&format!("{jobs} idle jobs: memory of each (PSS)"), memory, "MB", Some(15.0));
     results.add(&format!("{jobs} idle jobs: processor in all"), share, "%", Some(1.0));
     results.add("the node: memory (PSS)", pss_bytes(server.pid()) as f64 / 1e6, "MB", None);
-    let paths = ["/jobs?limit=100", "/jobs/idle-1", "/jobs/idle-7/history", "/jobs/idle-9/checkpoints", "/plugins", "/jobs/idle-3/logs"];
+    let paths = [
+        "/jobs?limit=100",
+        "/jobs/idle-1",
+        "/jobs/idle-7/history",
+        "/jobs/idle-9/checkpoints",
+        "/plugins",
+        "/jobs/idle-3/logs",
+    ];
     let mut times = Vec::new();
     for request in 0..REQUESTS {
         let path = format!("/tenants/idle{}", paths[request % paths.len()]);

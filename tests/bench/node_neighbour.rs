@@ -139,7 +139,8 @@ impl Latencies {
                     }
                     continue;
                 }
-                let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64() * 1_000.0);
+                let now_ms =
+                    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64() * 1_000.0);
                 let row: Value = serde_json::from_str(&line).unwrap_or_default();
                 line.clear();
                 let made = row["made"].as_str().and_then(|made| made.parse::<jiff::Timestamp>().ok());

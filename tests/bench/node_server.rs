@@ -154,7 +154,8 @@ impl Server {
         thread::spawn(move || {
             while !stop.load(Relaxed) {
                 // A connection that is refused is an answer, too.
-                let _ = agent.get(&url).header("authorization", &token).call().map(|mut of| of.body_mut().read_to_vec());
+                let _ =
+                    agent.get(&url).header("authorization", &token).call().map(|mut of| of.body_mut().read_to_vec());
             }
         })
     }
@@ -181,7 +182,8 @@ impl Drop for Server {
 /// The proportional set size of a process in bytes.
 pub(crate) fn pss_bytes(pid: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-    let kib = text.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    let kib =
+        text.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
     kib.unwrap_or(0) << 10
 }
 

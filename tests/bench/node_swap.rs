@@ -27,7 +27,8 @@ pub(crate) fn run(server: &Server, swaps: usize, results: &mut Results) {
         server.push("swaps", "bench", &[component.as_slice(), &[0, 3, 1, b'v', version]].concat());
     }
     // More than there is time for; the job is drained behind the last swap.
-    let document = include_str!("node/swapped.yaml").replace("RATE", &RATE.to_string()).replace("KEYS", &KEYS.to_string());
+    let document =
+        include_str!("node/swapped.yaml").replace("RATE", &RATE.to_string()).replace("KEYS", &KEYS.to_string());
     server.submit("swaps", &document);
     server.wait_for("swaps", "swapped", "running");
     // Until every key has state.

@@ -10,4 +10,5 @@ flowgate_base::codes! {
     UNANSWERED = external(705, "a running job does not answer");
     END_UNKNOWN = external_lasting(706, "how a job ended is not known");
     LOST = external(707, "a checkpoint was deleted while it was read");
+    REFUSED = user(708, "a running job refuses a request");
 }

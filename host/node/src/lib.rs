@@ -22,6 +22,7 @@ mod registry;
 mod room;
 mod statuses;
 mod streams;
+mod swap;
 mod token;
 mod usage;
 mod vault;

@@ -36,6 +36,11 @@ pub struct WorkerLimits {
     pub state_memory_bytes_max: u64,
     /// Processor cores, enforced by its cgroup where there is one. Default: none.
     pub cpu_cores: Option<f64>,
+    /// Plugin instances at once. The node knows how many functions the job has, on how many workers; a pool for more would count as
+    /// memory. Default: none, that of the wall.
+    pub instances_max: Option<u32>,
+    /// Linear memory of one plugin instance, in bytes; a job that asks for more gets this. Default: none, what the job says.
+    pub instance_memory_bytes: Option<u64>,
     /// Files and sockets that are open at once. Default: 8,192; a job that follows many files has one open for each.
     pub open_files: u64,
     /// Log lines a second; the others are counted. Default: 1,000, more than anybody reads.
@@ -55,6 +60,8 @@ impl Default for WorkerLimits {
             memory_bytes: None,
             state_memory_bytes_max: 1 << 30,
             cpu_cores: None,
+            instances_max: None,
+            instance_memory_bytes: None,
             open_files: 8_192,
             log_lines_per_s: 1_000,
             log_bytes_per_s: 256 << 10,

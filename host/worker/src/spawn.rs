@@ -116,7 +116,7 @@ fn answer(child: &mut Child, assignment: &Assignment, within: Duration) -> Resul
 /// Returns the command of a worker process. Nothing of the environment of this process is in its own.
 fn command(exe: &Path) -> Command {
     let mut command = Command::new(exe);
-    command.arg(ARGUMENT).env_clear().stdin(Stdio::piped());
+    command.arg(ARGUMENT).env_clear().envs(flowgate_confine::ALLOCATOR_ENVIRONMENT).stdin(Stdio::piped());
     command
 }
 

@@ -15,7 +15,9 @@ use super::checkpoint::status::CheckpointStatus;
 use super::engine::Tick;
 use super::job_clock::JobClock;
 use super::metrics::JobMetrics;
+use super::pace::Pace;
 use super::sinks::Sinks;
+use super::swap::desk::SwapDesk;
 use super::taps::{RunningTap, Taps};
 use crate::error::RunError;
 use crate::job::graph::JobGraph;
@@ -39,12 +41,16 @@ pub struct JobState {
     pub sinks: Sinks,
     /// The link to the thread that keeps the job's checkpoints; `None`: it takes none.
     pub(crate) checkpoints: Option<Arc<Link>>,
+    /// The share of processor time that the job keeps to; `None`: it takes what it gets.
+    pub(super) pace: Option<Pace>,
     /// The job's processing time.
     pub(crate) clock: JobClock,
     /// What the job shows of its checkpoints.
     pub checkpoint_status: CheckpointStatus,
     /// Where its outputs are tapped.
     pub(crate) taps: Taps,
+    /// The swaps of the job's functions.
+    pub(crate) swaps: SwapDesk,
     failure: Mutex<Option<Error>>,
     over: AtomicBool,
     stop: AtomicBool,
@@ -105,9 +111,11 @@ impl JobState {
             stores: JobStores::new(u64::MAX, None, 1, 1),
             sinks: Sinks::default(),
             checkpoints: None,
+            pace: None,
             clock: JobClock::default(),
             checkpoint_status: CheckpointStatus::default(),
             taps: Taps::default(),
+            swaps: SwapDesk::default(),
             failure: Mutex::default(),
             over: AtomicBool::new(false),
             stop: AtomicBool::new(false),
@@ -127,6 +135,11 @@ impl JobState {
             self.clock.continue_from(link.first_tick());
         }
         JobState { checkpoints: link, ..self }
+    }
+
+    /// Sets the job's share of processor time, before the workers start.
+    pub(super) fn with_pace(self, pace: Option<Pace>) -> Self {
+        JobState { pace, ..self }
     }
 
     /// Registers the current thread as this worker's. Each worker calls it before it runs.

@@ -5,7 +5,8 @@
 //! function; [`shuffle`] brings all rows of a key to one worker; [`window`] aggregates; [`join`] joins two streams; [`process`]
 //! runs functions with state and timers; [`sink`] writes rows to the outside, and [`sinks`] is the state that all sinks of a job
 //! share. [`engine`] has the operator's contract and shell, and the only files that know Timely; [`watermark`] is the protocol of
-//! time; [`taps`] show a sample of rows to who asks. Tests in `simulation` try all orders of arrival. [`solo`] runs one process function without the engine.
+//! time; [`taps`] show a sample of rows to who asks; [`swap`] puts later versions of functions in place of those that run. Tests in
+//! `simulation` try all orders of arrival. [`solo`] runs one process function without the engine.
 
 mod alarm;
 pub(crate) mod alignment;
@@ -20,6 +21,9 @@ pub(crate) mod job_state;
 pub(crate) mod join;
 pub(crate) mod message;
 pub(crate) mod metrics;
+mod pace;
+#[cfg(test)]
+mod pace_tests;
 pub(crate) mod pending;
 pub(crate) mod portions;
 pub(crate) mod process;
@@ -34,6 +38,7 @@ pub(crate) mod solo;
 pub(crate) mod source;
 pub(crate) mod split_metrics;
 pub(crate) mod standing;
+pub(crate) mod swap;
 pub(crate) mod taps;
 mod traffic;
 mod turn;
@@ -60,11 +65,12 @@ pub use since::Since;
 pub use solo::{Solo, SoloRows};
 pub use split_metrics::SplitMetrics;
 pub use standing::{Holder, Standing};
+pub use swap::request::{SwapOptions, Swapped, Swapping};
 pub use taps::{RunningTap, TAPS_MAX, TappedRows};
 pub use traffic::Traffic;
 pub use upcoming::Upcoming;
 pub use watermark::{Activity, END_OF_TIME};
-pub use worker::{OpenSink, RunningJob, Started, start};
+pub use worker::{OpenSink, RunningJob, StartOptions, Started, start};
 
 #[cfg(test)]
 mod job_tests;

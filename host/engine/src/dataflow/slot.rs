@@ -14,6 +14,7 @@ use super::engine::{Operator, Outputs, Tick};
 use super::job_state::JobState;
 use super::metrics::NodeMetrics;
 use super::portions::Portions;
+use super::swap::fresh::Fresh;
 use super::watermark::Signal;
 use crate::job::graph::{ColumnOrigin, Read, TransformOutput};
 use flowgate_base::error::{Error, Result};
@@ -103,6 +104,14 @@ impl Operator for Slot {
     /// What an instance keeps in its memory is not state: it is lost with the instance, as after a trap.
     fn state(&mut self, visit: &mut dyn StateVisitor) -> Result<()> {
         visit.scalars("operator", &mut Watermark(&mut self.watermark))
+    }
+
+    fn swap(&mut self, fresh: Fresh) -> Result<()> {
+        let Fresh::Transform(fresh) = fresh else {
+            return Err(Error::internal("a transform is to take another kind of function"));
+        };
+        (self.function, self.reads, self.outputs) = (fresh.function, fresh.reads, fresh.outputs);
+        Ok(())
     }
 }
 

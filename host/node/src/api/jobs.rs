@@ -93,7 +93,8 @@ pub(crate) fn no_answer(job: &str, error: AskError) -> Refusal {
                 Reason::TooMany => Code::TooMany,
                 Reason::Internal => Code::Internal,
                 Reason::NotUnderstood => {
-                    let detail = "its worker process is of another version of Flowgate, which cannot do that; restart the job";
+                    let detail =
+                        "its worker process is of another version of Flowgate, which cannot do that; restart the job";
                     return Refusal::new(Code::Unavailable, detail);
                 }
                 _ => Code::Conflict,

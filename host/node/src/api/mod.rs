@@ -16,6 +16,7 @@ pub(crate) mod refusal;
 mod root;
 mod secrets;
 mod submit;
+mod swaps;
 mod tenants;
 pub(crate) mod tls;
 mod tokens;
@@ -42,6 +43,7 @@ pub(crate) fn routes() -> (Router<Arc<Node>>, OpenApi) {
         .merge(plugins::routes())
         .merge(jobs::routes())
         .merge(submit::routes())
+        .merge(swaps::routes())
         .merge(live::routes())
         .merge(operations::routes())
         .split_for_parts()

@@ -174,8 +174,7 @@ impl Aggregator {
         open: &mut dyn FnMut(&PluginFunction) -> Result<Function>,
     ) -> Result<Self> {
         if let Aggregate::Plugin(spec) = &column.aggregate {
-            let plugin = PluginAggregator { function: open(spec)?, spec: spec.clone(), places: Vec::new() };
-            return Ok(Aggregator::Plugin(Box::new(plugin)));
+            return Ok(Aggregator::Plugin(Box::new(PluginAggregator::new(spec, open(spec)?))));
         }
         let (empty, columns) = accumulator(&column.aggregate, input)?;
         Ok(Aggregator::BuiltIn { columns, filter: column.filter, empty })
@@ -289,6 +288,11 @@ impl Aggregator {
 }
 
 impl PluginAggregator {
+    /// Creates the aggregator of a plugin's function.
+    pub(crate) fn new(spec: &PluginFunction, function: Function) -> Self {
+        PluginAggregator { function, spec: spec.clone(), places: Vec::new() }
+    }
+
     /// Sends only the groups of these rows across the wall, renumbered from 0.
     fn update(
         &mut self,

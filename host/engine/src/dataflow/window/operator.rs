@@ -17,6 +17,7 @@ use crate::dataflow::engine::{Operator, Outputs, Tick};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::metrics::NodeMetrics;
 use crate::dataflow::pending::Pending;
+use crate::dataflow::swap::fresh::Fresh;
 use crate::dataflow::upcoming::Upcoming;
 use crate::dataflow::watermark::{END_OF_TIME, START_OF_TIME, Signal};
 use crate::job::graph::Trigger;
@@ -264,6 +265,10 @@ impl Operator for WindowOperator {
             self.schedule_firing();
         }
         Ok(())
+    }
+
+    fn swap(&mut self, fresh: Fresh) -> Result<()> {
+        self.plan.swap(fresh)
     }
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {
