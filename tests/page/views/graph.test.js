@@ -52,8 +52,8 @@ test("backpressure is on an edge as a word and a shape, not as a colour alone", 
     await page.keyboard.press("Enter");
     await page.getByRole("link", { name: "words" }).click();
     await sees(page, "waits 12 s", ".edge-full");
-    assert.equal(await page.locator(".edge.full").count(), 1);
-    const dashes = await page.locator(".edge.full").evaluate((edge) => getComputedStyle(edge).strokeDasharray);
+    assert.equal(await page.locator(".graph .edge.full").count(), 1);
+    const dashes = await page.locator(".graph .edge.full").evaluate((edge) => getComputedStyle(edge).strokeDasharray);
     assert.notEqual(dashes, "none");
     await look(page, "job-backpressure");
 });

@@ -48,7 +48,7 @@ function tenantChoice(tenant, view) {
     const options = [["", "All tenants"], ...names.map((name) => [name, name])];
     // Another tenant, the same kind of view: not the same job, which that tenant need not have.
     const change = (name) => go(name ? href(["t", name, VIEWS.some(([path]) => path === view) ? view : "jobs"]) : href(["tenants"]));
-    return h("label", { class: "tenant" }, h("span", { class: "unseen" }, "Tenant"), select(options, tenant ?? "", change, {}));
+    return h("div", { class: "tenant" }, select(options, tenant ?? "", change, { "aria-label": "Tenant" }));
 }
 
 function ways(tenant, view) {
