@@ -105,7 +105,7 @@ export async function savepoint({ path, name, tenant }) {
         submit: async () => {
             const chosen = input.value.trim();
             const operation = await api.post(path("savepoints"), chosen ? { name: chosen } : {});
-            followInNotice(tenant, operation, "Savepoint", (result) => `Savepoint ${result?.savepoint ?? ""} is complete${result?.bytes === undefined ? "" : `: ${format.bytes(result.bytes)}`}.`);
+            followInNotice(tenant, operation, "Savepoint", (result) => `Savepoint ${result?.savepoint?.split("#").at(-1) ?? ""} is complete${result?.bytes === undefined ? "" : `: ${format.bytes(result.bytes)}`}.`);
         },
     });
 }

@@ -24,7 +24,7 @@ export function dryRunBox(result, wanted) {
             : `The job would not take ${wanted.plugin}: ${format.plural(problems.length, "problem")}.`),
         warnings && h("pre", { class: "detail" }, warnings),
         facts([
-            ["Tried on", checkpoint && h("code", { class: "detail" }, checkpoint)],
+            ["Tried on", checkpoint && h("code", { title: checkpoint }, checkpoint.split("/").at(-1))],
             ["State values migrated", typeof migrated === "number" && format.count(migrated)],
             ...(kept ?? []).map((one) => [`Kept of ${one.operator}`, format.plural(one.rows, "row")]),
         ]),
@@ -44,7 +44,7 @@ export function swapResult(swap) {
         facts([
             ["Gap, the longest of all workers", swap.gap_us !== undefined && format.duration(swap.gap_us / 1000)],
             ["State values migrated", swap.migrated !== undefined && format.count(swap.migrated)],
-            ["Savepoint", swap.savepoint && h("code", {}, swap.savepoint)],
+            ["Savepoint", swap.savepoint && h("code", { title: swap.savepoint }, swap.savepoint.split("#").at(-1))],
             ["Reason", swap.reason && h("span", { class: "detail" }, swap.reason)],
         ]));
 }
