@@ -16,7 +16,6 @@ export async function ask({ address, token }, method, path, body, type = "applic
 export function document(name, rate) {
     return `# Words of sentences that a generator makes, counted every two seconds.
 job: ${name}
-checkpoint: { every: 1s, store: checkpoints }
 sources:
   sentences:
     generator:

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { add, h, put, say } from "./dom.js";
 import { icon, sign } from "./icons.js";
-import { href, here, go } from "./router.js";
+import { go, href } from "./router.js";
 import * as session from "./session.js";
 import { select } from "./parts.js";
 
@@ -12,10 +12,8 @@ const VIEWS = [["jobs", "Jobs", "viewer"], ["plugins", "Plugins", "viewer"], ["q
 
 let tenants = [];
 
-/** The tenants that a node admin may choose from. */
-export function knownTenants() {
-    return tenants;
-}
+/** Renews the button of the theme: the system's theme may change. */
+export let showTheme = () => {};
 
 /** Loads them anew. */
 export async function loadTenants() {
@@ -67,7 +65,8 @@ function way(address, word, current) {
 
 function themeButton() {
     const word = h("span", { class: "unseen" });
-    const made = h("button", { type: "button", class: "plain", on: { click: () => { session.toggleTheme(); show(); } } });
+    const made = h("button", { type: "button", class: "plain", on: { click: () => { session.toggleTheme(); showTheme(); } } });
+    showTheme = show;
     show();
     return made;
 
@@ -91,10 +90,4 @@ export function viewHead(title, { trail = [], beside, actions } = {}) {
         h("ol", {}, trail.map(([text, address]) => h("li", {}, h("a", { href: address }, text)))));
     const head = h("div", { class: "view-head" }, crumbs, h("div", { class: "view-title" }, h("h1", {}, title), beside));
     return add(head, actions && h("div", { class: "actions" }, actions));
-}
-
-/** The place of the page, for those who only need the tenant. */
-export function tenantHere() {
-    const { parts } = here();
-    return parts[0] === "t" ? parts[1] : null;
 }
