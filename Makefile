@@ -14,13 +14,14 @@ PREFIX     ?= $(HOME)/.local
 demo_checkpoints = $(abspath $(target_dir))/demo/checkpoints
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build plugins demo servers test tidy soak install bench bench-node nexmark lint fmt lint-tools
+.PHONY: help setup build plugins demo servers test page tidy soak install bench bench-node nexmark lint fmt lint-tools
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Make this machine able to compile plugins to WebAssembly
+setup: ## Make this machine able to compile plugins to WebAssembly, and to test the page
 	@scripts/setup.sh $(if $(filter setup,$(MAKECMDGOALS)),,--quiet)
+	@$(if $(filter setup test page,$(MAKECMDGOALS)),scripts/setup-browser.sh)
 
 build: ## Build the program, target/release/flowgate
 	cargo build $(flags) -p flowgate-cli
@@ -46,6 +47,10 @@ servers: ## Bring the servers that tests of checkpoint stores start, where Pytho
 
 test: setup lint plugins servers ## Format, lints, unit, doc and end-to-end tests, and the tidy test
 	cargo test $(flags) $(workspace)
+	tests/page/run.sh $(flowgate) $(target_dir)/plugins
+
+page: setup plugins ## Test the page of a node in Chromium
+	tests/page/run.sh $(flowgate) $(target_dir)/plugins
 
 tidy: ## The tidy test alone: it compiles nothing else
 	cargo test $(flags) -p flowgate-tidy

@@ -61,9 +61,15 @@ async function show() {
         await found.draw({ root, signal, query: place.query, ...found });
     } catch (error) {
         if (signal.aborted || error.name === "AbortError") return;
-        root.append(notices.inPlace(error));
-        if (!(error instanceof api.Problem)) console.error(error);
+        showFailure(root, error);
     }
+}
+
+/** Shows why there is no view: under its head, where it has one. */
+function showFailure(root, error) {
+    const head = root.querySelector(".view-head") ?? shell.viewHead(error.status === 404 ? "Not found" : "Not shown");
+    put(root, head, notices.inPlace(error));
+    if (!(error instanceof api.Problem)) console.error(error);
 }
 
 /** Where somebody begins: at the jobs of the tenant, or at all tenants. */
@@ -117,7 +123,7 @@ async function begin() {
         event.preventDefault();
         document.getElementById("main").focus();
     });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", session.applyTheme);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => shell.showTheme());
     if (!session.token()) return show();
     const main = document.getElementById("main");
     put(main, waiting("Asking the node"));

@@ -9,15 +9,15 @@ import { pause } from "./stream.js";
 
 const ASK_MS = 400;
 
-/** Follows an operation to its end and returns its result. `onStep` receives what it does now. */
-export async function follow(operation, { signal, onStep } = {}) {
+/** Follows an operation of a tenant to its end and returns its result. `onStep` receives what it does now. */
+export async function follow(tenant, operation, { signal, onStep } = {}) {
     let now = operation;
     while (!now.end) {
         onStep?.(now.step, now);
         await pause(ASK_MS, signal);
         signal?.throwIfAborted();
         try {
-            now = await api.get(`/api/v1/operations/${encodeURIComponent(now.id)}`, signal);
+            now = await api.get(api.of(tenant, "operations", now.id), signal);
         } catch (error) {
             // The operation goes on, whether the node answers in time or not.
             if (error.status !== 0 && error.status !== 429 && error.status !== 503) throw error;
@@ -28,10 +28,10 @@ export async function follow(operation, { signal, onStep } = {}) {
 }
 
 /** Shows the steps of an operation in `place` while it goes on, and returns its result. */
-export async function followIn(place, operation, signal) {
+export async function followIn(place, tenant, operation, signal) {
     const began = operation.began_ms;
     try {
-        return await follow(operation, {
+        return await follow(tenant, operation, {
             signal,
             onStep: (step, now) => put(place, waiting(`${step || now.kind} · ${format.duration(Math.max(0, Date.now() - began))}`)),
         });
@@ -41,12 +41,12 @@ export async function followIn(place, operation, signal) {
 }
 
 /** Follows an operation in a notice of its own, from any view. */
-export async function followInNotice(operation, text, done) {
+export async function followInNotice(tenant, operation, text, done) {
     const step = h("p", {}, text);
     const box = h("div", { class: "notice", role: "status" }, h("span", { class: "spinner", "aria-hidden": "true" }), step);
     document.getElementById("notices").append(box);
     try {
-        const result = await follow(operation, { onStep: (now) => put(step, `${text}: ${now}`) });
+        const result = await follow(tenant, operation, { onStep: (now) => put(step, `${text}: ${now}`) });
         notices.done(done(result));
     } catch (error) {
         notices.problem(error);

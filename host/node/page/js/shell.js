@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { add, h, put, say } from "./dom.js";
 import { icon, sign } from "./icons.js";
-import { href, here, go } from "./router.js";
+import { go, href } from "./router.js";
 import * as session from "./session.js";
 import { select } from "./parts.js";
 
@@ -12,10 +12,8 @@ const VIEWS = [["jobs", "Jobs", "viewer"], ["plugins", "Plugins", "viewer"], ["q
 
 let tenants = [];
 
-/** The tenants that a node admin may choose from. */
-export function knownTenants() {
-    return tenants;
-}
+/** Renews the button of the theme: the system's theme may change. */
+export let showTheme = () => {};
 
 /** Loads them anew. */
 export async function loadTenants() {
@@ -48,7 +46,7 @@ function tenantChoice(tenant, view) {
     const options = [["", "All tenants"], ...names.map((name) => [name, name])];
     // Another tenant, the same kind of view: not the same job, which that tenant need not have.
     const change = (name) => go(name ? href(["t", name, VIEWS.some(([path]) => path === view) ? view : "jobs"]) : href(["tenants"]));
-    return h("label", { class: "tenant" }, h("span", { class: "unseen" }, "Tenant"), select(options, tenant ?? "", change, {}));
+    return h("div", { class: "tenant" }, select(options, tenant ?? "", change, { "aria-label": "Tenant" }));
 }
 
 function ways(tenant, view) {
@@ -67,7 +65,8 @@ function way(address, word, current) {
 
 function themeButton() {
     const word = h("span", { class: "unseen" });
-    const made = h("button", { type: "button", class: "plain", on: { click: () => { session.toggleTheme(); show(); } } });
+    const made = h("button", { type: "button", class: "plain", on: { click: () => { session.toggleTheme(); showTheme(); } } });
+    showTheme = show;
     show();
     return made;
 
@@ -91,10 +90,4 @@ export function viewHead(title, { trail = [], beside, actions } = {}) {
         h("ol", {}, trail.map(([text, address]) => h("li", {}, h("a", { href: address }, text)))));
     const head = h("div", { class: "view-head" }, crumbs, h("div", { class: "view-title" }, h("h1", {}, title), beside));
     return add(head, actions && h("div", { class: "actions" }, actions));
-}
-
-/** The place of the page, for those who only need the tenant. */
-export function tenantHere() {
-    const { parts } = here();
-    return parts[0] === "t" ? parts[1] : null;
 }

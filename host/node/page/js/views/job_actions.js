@@ -37,7 +37,7 @@ async function start({ path, name, ask }) {
     }
 }
 
-async function stop({ path, name, ask }) {
+async function stop({ path, name, tenant, ask }) {
     const drain = h("input", { type: "radio", name: "how", value: "drain" });
     const plain = h("input", { type: "radio", name: "how", value: "plain", checked: true });
     const saved = h("input", { type: "radio", name: "how", value: "savepoint" });
@@ -61,7 +61,7 @@ async function stop({ path, name, ask }) {
             } else {
                 const body = { drain: drain.checked };
                 if (saved.checked) body.savepoint = savepointName.value.trim() || `stop-${stamp()}`;
-                followInNotice(await api.post(path("stop"), body), `${name} stops`, () => `${name} has stopped.`);
+                followInNotice(tenant, await api.post(path("stop"), body), `${name} stops`, () => `${name} has stopped.`);
             }
             ask().catch(notices.problem);
         },
@@ -96,7 +96,7 @@ async function restart({ path, name, ask }) {
 }
 
 /** Takes a savepoint. */
-export async function savepoint({ path, name }) {
+export async function savepoint({ path, name, tenant }) {
     const input = h("input", { type: "text", placeholder: "a name with the time", autocomplete: "off", spellcheck: "false" });
     await dialog({
         title: `Take a savepoint of ${name}`,
@@ -105,12 +105,12 @@ export async function savepoint({ path, name }) {
         submit: async () => {
             const chosen = input.value.trim();
             const operation = await api.post(path("savepoints"), chosen ? { name: chosen } : {});
-            followInNotice(operation, "Savepoint", (result) => `Savepoint ${result?.savepoint ?? ""} is complete${result?.bytes === undefined ? "" : `: ${format.bytes(result.bytes)}`}.`);
+            followInNotice(tenant, operation, "Savepoint", (result) => `Savepoint ${result?.savepoint?.split("#").at(-1) ?? ""} is complete${result?.bytes === undefined ? "" : `: ${format.bytes(result.bytes)}`}.`);
         },
     });
 }
 
-async function rescale({ path, name }, job) {
+async function rescale({ path, name, tenant }, job) {
     const input = h("input", { type: "number", min: 1, max: 256, required: true, value: String(job.parallelism) });
     await dialog({
         title: `Rescale ${name}`,
@@ -122,7 +122,7 @@ async function rescale({ path, name }, job) {
         ready: () => input.checkValidity() && Number(input.value) !== job.parallelism,
         submit: async () => {
             const parallelism = Number(input.value);
-            followInNotice(await api.put(path(), { parallelism }), `${name} is rescaled`, () => `${name} runs with ${format.plural(parallelism, "worker")}.`);
+            followInNotice(tenant, await api.put(path(), { parallelism }), `${name} is rescaled`, () => `${name} runs with ${format.plural(parallelism, "worker")}.`);
         },
     });
 }

@@ -48,7 +48,7 @@ export function checkpointsSection(view) {
 
     async function load() {
         const items = (await api.all(path("checkpoints"), signal)).sort((a, b) => b.number - a.number);
-        if (items.length === 0) return put(content, empty("There are no checkpoints yet. A job takes them where its file says how often (checkpoint: { every: 10s }); a savepoint is taken by hand:", `flowgate job savepoint ${name}`));
+        if (items.length === 0) return put(content, empty("There are no checkpoints yet: the first follows some seconds after the first rows. A savepoint is taken by hand:", `flowgate job savepoint ${name}`));
         if (list.element.parentNode !== content) put(content, list.element);
         list.update(items);
     }

@@ -60,7 +60,7 @@ export function swapSection(view) {
             action: "Roll back",
             submit: async () => {
                 const operation = await api.post(path("rollback"));
-                followIn(rollBackResult, operation, signal)
+                followIn(rollBackResult, tenant, operation, signal)
                     .then((result) => { notices.done(`${last.operator} runs ${last.from} again.`); put(rollBackResult, swapResult(result)); return load(); })
                     .catch(notices.problem);
             },
@@ -142,7 +142,7 @@ function swapForm({ signal, tenant, path, query, load }) {
         show();
         note({ operator: wanted.operator });
         try {
-            const outcome = await followIn(result, await api.post(path("swaps"), body, signal), signal);
+            const outcome = await followIn(result, tenant, await api.post(path("swaps"), body, signal), signal);
             if (isDry) {
                 const isGood = (outcome?.problems ?? []).length === 0;
                 proven = isGood ? JSON.stringify(wanted) : null;

@@ -52,7 +52,7 @@ export async function quotasView({ root, signal, tenant: name }) {
         const inputs = about.map((one) => [one, h("input", { type: "number", min: 0, step: one.unit === "cores" ? "any" : 1, required: true, value: String(tenant.quotas[one.name]) })]);
         await dialog({
             title: `Quotas of ${name}`,
-            body: [h("p", {}, "Running jobs have them from their next attempt on."), h("div", { class: "form-grid" }, inputs.map(([one, input]) => field(`${one.name}, ${one.unit}`, input, `${one.what} Default: ${format.quantity(one.default, one.unit)}.`)))],
+            body: [h("p", {}, "Running jobs have them from their next attempt on."), h("div", { class: "form-grid" }, inputs.map(([one, input]) => field(one.name.includes(one.unit) ? one.name : `${one.name}, ${one.unit}`, input, `${one.what} Default: ${format.quantity(one.default, one.unit)}.`)))],
             action: "Change quotas",
             ready: () => inputs.every(([, input]) => input.checkValidity()),
             submit: async () => {

@@ -14,22 +14,25 @@ export function outcomeMark(outcome) {
     return h("span", { class: `mark ${tone}` }, word);
 }
 
-/** The result of a dry run. */
+/** The result of a dry run: what it was tried on, the state that is kept, notes and problems. */
 export function dryRunBox(result, wanted) {
-    const problems = result?.problems ?? [];
-    const failures = result?.failures ?? [];
-    const isGood = problems.length === 0;
+    const { problems, kept, notes, failures, checkpoint, warnings, migrated } = result ?? {};
+    const isGood = (problems ?? []).length === 0;
     return h("div", { class: `outcome ${isGood ? "good" : "bad"}` },
         h("p", { class: "strong" }, icon(isGood ? "check" : "alert"), isGood
             ? `The dry run has found no problem: ${wanted.operator} can get ${wanted.plugin}.`
             : `The job would not take ${wanted.plugin}: ${format.plural(problems.length, "problem")}.`),
-        result?.text && h("pre", { class: "detail" }, result.text),
-        facts([["State values migrated", result?.migrated !== undefined && result?.migrated !== null && format.count(result.migrated)], ["Failures of the migration", failures.length > 0 && format.count(failures.length)]]),
-        listOf("Problems", problems), listOf("The first failures", failures.slice(0, FAILURES_SHOWN)));
+        warnings && h("pre", { class: "detail" }, warnings),
+        facts([
+            ["Tried on", checkpoint && h("code", { title: checkpoint }, checkpoint.split("/").at(-1))],
+            ["State values migrated", typeof migrated === "number" && format.count(migrated)],
+            ...(kept ?? []).map((one) => [`Kept of ${one.operator}`, format.plural(one.rows, "row")]),
+        ]),
+        listOf("Problems", problems), listOf("Notes", notes), listOf("The first failures", failures?.slice(0, FAILURES_SHOWN)));
 }
 
 function listOf(title, entries) {
-    return entries.length > 0 && h("div", {}, h("p", { class: "strong" }, title), h("ul", { class: "warnings" }, entries.map((entry) => h("li", { class: "detail" }, typeof entry === "string" ? entry : JSON.stringify(entry)))));
+    return entries?.length > 0 && h("div", {}, h("p", { class: "strong" }, title), h("ul", { class: "warnings" }, entries.map((entry) => h("li", { class: "detail" }, typeof entry === "string" ? entry : JSON.stringify(entry)))));
 }
 
 /** The result of a swap. */
@@ -41,7 +44,7 @@ export function swapResult(swap) {
         facts([
             ["Gap, the longest of all workers", swap.gap_us !== undefined && format.duration(swap.gap_us / 1000)],
             ["State values migrated", swap.migrated !== undefined && format.count(swap.migrated)],
-            ["Savepoint", swap.savepoint && h("code", {}, swap.savepoint)],
+            ["Savepoint", swap.savepoint && h("code", { title: swap.savepoint }, swap.savepoint.split("#").at(-1))],
             ["Reason", swap.reason && h("span", { class: "detail" }, swap.reason)],
         ]));
 }
