@@ -21,6 +21,7 @@ use crate::compiler::Compiler;
 use crate::job::folder::private;
 use crate::job::{JobHandle, adopt};
 use crate::limits::{COUNTED_MAX, STOP_WITHIN};
+use crate::metrics::requests::Requests;
 use crate::operations::Operations;
 use crate::rate::Rates;
 use crate::statuses::Statuses;
@@ -73,6 +74,10 @@ pub struct Node {
     pub(crate) operations: Operations,
     pub(crate) streams: Streams,
     pub(crate) statuses: Statuses,
+    pub(crate) requests: Requests,
+    pub(crate) refusals: Mutex<BTreeMap<(String, String), u64>>,
+    /// When it was started, Unix milliseconds.
+    pub(crate) since_ms: i64,
     stops: AtomicBool,
     access: Access,
     jobs: Mutex<BTreeMap<(String, String), Arc<JobHandle>>>,
@@ -124,6 +129,9 @@ impl Node {
             operations: Operations::default(),
             streams: Streams::default(),
             statuses: Statuses::default(),
+            requests: Requests::default(),
+            refusals: Mutex::default(),
+            since_ms: clock::now_ms(),
             stops: AtomicBool::new(false),
             access: Access::of(&document),
             jobs: Mutex::default(),

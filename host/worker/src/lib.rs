@@ -14,6 +14,7 @@ mod concealed;
 mod confine;
 pub mod figures;
 pub mod files;
+pub mod job_swaps;
 pub mod limits;
 pub mod log;
 mod prepare;
@@ -23,6 +24,7 @@ mod run;
 mod signals;
 pub mod spawn;
 pub mod subject;
+pub mod subject_figures;
 pub mod summary;
 
 pub use process::{ARGUMENT, main};

@@ -9,6 +9,7 @@ mod document;
 mod input;
 mod jobs;
 mod live;
+pub(crate) mod metrics;
 mod operations;
 mod page;
 mod plugins;
@@ -16,6 +17,7 @@ pub(crate) mod refusal;
 mod root;
 mod secrets;
 mod submit;
+mod swaps;
 mod tenants;
 pub(crate) mod tls;
 mod tokens;
@@ -28,6 +30,7 @@ use flowgate_api::problem::Code;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+pub(crate) use self::jobs::{blocking, no_answer};
 use self::refusal::Refusal;
 use crate::node::Node;
 
@@ -41,8 +44,10 @@ pub(crate) fn routes() -> (Router<Arc<Node>>, OpenApi) {
         .merge(plugins::routes())
         .merge(jobs::routes())
         .merge(submit::routes())
+        .merge(swaps::routes())
         .merge(live::routes())
         .merge(operations::routes())
+        .merge(metrics::routes())
         .split_for_parts()
 }
 

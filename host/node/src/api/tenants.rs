@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 use super::input::{self, Asked, Names, Paging};
 use super::refusal::{Answer, Refusal};
 use crate::catalog::{JobRecord, PluginRecord, SecretRecord, TenantRecord, TokenRecord, key};
+use crate::job::assign::read_grants;
 use crate::node::Node;
 use crate::token::Principal;
 use crate::usage;
@@ -54,6 +55,7 @@ async fn create(
     input::Json(request): input::Json<NewTenant>,
 ) -> Answer<(StatusCode, Json<Tenant>)> {
     name::check("tenant", &request.name).map_err(|wrong| Refusal::new(Code::Invalid, wrong))?;
+    read_grants(&request.grants)?;
     let record = TenantRecord { created_ms: clock::now_ms(), quotas: request.quotas, grants: request.grants };
     node.catalog.change(|change| {
         if change.get::<TenantRecord>(&request.name)?.is_some() {
@@ -81,6 +83,7 @@ async fn change(
     Names(tenant): Names<String>,
     input::Json(request): input::Json<TenantChange>,
 ) -> Answer<Json<Tenant>> {
+    request.grants.as_ref().map(read_grants).transpose()?;
     let changed = node.catalog.change(|change| {
         let Some(mut record) = change.get::<TenantRecord>(&tenant)? else { return Err(Refusal::not_found("tenant")) };
         record.quotas = request.quotas.unwrap_or(record.quotas);

@@ -1,10 +1,11 @@
 //! The plugins of a job: their files, and the functions that the check calls.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::job::spec;
+use flowgate_connect::policy::Policy;
 use flowgate_wall::binding::{Binding, FunctionInfo, OpenRequest};
 use flowgate_wall::{Function, Plugins};
 
@@ -49,6 +50,10 @@ pub struct Surroundings {
     pub pinned: Option<Vec<PinnedPlugin>>,
     /// Names of sources, operators and sinks that are broken, and not in the job.
     pub broken: BTreeSet<String>,
+    /// Other files of plugins for some operators, by the names of the operator and of the plugin.
+    pub versions: BTreeMap<(String, String), PathBuf>,
+    /// What the job may touch outside; `None`: whatever its author names.
+    pub policy: Option<Policy>,
 }
 
 /// The component that stands for a plugin's name in a job.
@@ -87,6 +92,9 @@ impl Surroundings {
         name: &str,
         listed: Option<&String>,
     ) -> Result<PathBuf, Vec<PathBuf>> {
+        if let Some(version) = self.versions.get(&(operator.to_string(), name.to_string())) {
+            return if version.is_file() { Ok(version.clone()) } else { Err(vec![version.clone()]) };
+        }
         if let Some(pinned) = &self.pinned {
             let of_name = || pinned.iter().filter(|pin| pin.plugin == name);
             let own = of_name().find(|pin| pin.operator.as_deref() == Some(operator));
@@ -95,6 +103,8 @@ impl Surroundings {
         }
         let candidates: Vec<PathBuf> = match listed {
             Some(path) => vec![self.base.join(path)],
+            // A name that is a path would lead out of the folders.
+            None if self.policy.is_some() && name.contains('/') => Vec::new(),
             None => self.plugin_folders.iter().map(|f| f.join(format!("{name}.wasm"))).collect(),
         };
         match candidates.iter().find(|c| c.is_file()) {
