@@ -12,6 +12,7 @@ use redb::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::task::block_in_place;
 
 use crate::code;
 
@@ -111,10 +112,13 @@ impl Catalog {
         &self,
         change: impl FnOnce(&Change) -> Result<T, E>,
     ) -> Result<T, E> {
-        let transaction = Change(self.file.begin_write().map_err(CatalogError::from)?);
-        let result = change(&transaction)?;
-        transaction.0.commit().map_err(CatalogError::from)?;
-        Ok(result)
+        // It waits for the change before it, and for the disk: others are served meanwhile.
+        block_in_place(|| {
+            let transaction = Change(self.file.begin_write().map_err(CatalogError::from)?);
+            let result = change(&transaction)?;
+            transaction.0.commit().map_err(CatalogError::from)?;
+            Ok(result)
+        })
     }
 }
 
