@@ -49,9 +49,9 @@ fn shim(folder: &Path) -> PathBuf {
 
 fn document(job: &str) -> String {
     format!(
-        "job: {job}\ncheckpoint: {{ every: 50ms }}\n\
+        "job: {job}\ncheckpoint: {{ every: 50ms, store: store }}\n\
          sources: {{ rows: {{ generator: {{ rate: 2000, columns: {{ n: {{ sequence: {{}} }} }} }} }} }}\n\
-         sinks: {{ out: {{ input: rows, file: {{ path: out/ }} }} }}\n"
+         sinks: {{ out: {{ input: rows, file: {{ path: out/, part_every: 0s }} }} }}\n"
     )
 }
 

@@ -13,9 +13,9 @@ use crate::worked::{are_exactly_once, numbers};
 
 const WRITES: &str = "\
 job: writes
-checkpoint: { every: 100ms }
+checkpoint: { every: 100ms, store: store }
 sources: { rows: { generator: { rate: 500, columns: { n: { sequence: {} } } } } }
-sinks: { out: { input: rows, file: { path: out/ } } }
+sinks: { out: { input: rows, file: { path: out/, part_every: 0s } } }
 ";
 
 #[test]

@@ -82,7 +82,7 @@ fn heads_that_are_none() {
         ("HTTP/9.9", "GET /healthz HTTP/9.9\r\n\r\n".into(), &[&[400], &[505], &[]]),
         ("garbage", "\u{1}\u{2}\u{3}garbage\r\n\r\n".into(), &[&[400], &[]]),
         ("a greeting of TLS", "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{fc}\u{3}\u{3}".repeat(20), &[&[400], &[]]),
-        ("nothing but lines", "\r\n".repeat(50_000), &[&[400], &[]]),
+        ("nothing but lines", "\r\n".repeat(50_000), &[&[431], &[400], &[]]),
     ];
     for (what, bytes, expected) in &cases {
         let got = statuses(&served, bytes.as_bytes());
@@ -128,7 +128,7 @@ fn paths_that_try_to_be_others() {
         ("http://node/healthz", 200),
         ("http://elsewhere.example/nothing", 404),
         ("*", 404),
-        ("elsewhere.example:443", 400),
+        ("elsewhere.example:443", 404),
     ] {
         let bytes = format!("GET {target} HTTP/1.1\r\nHost: node\r\nAuthorization: Bearer {}\r\n\r\n", served.admin);
         let got = statuses(&served, bytes.as_bytes());

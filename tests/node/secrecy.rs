@@ -73,7 +73,7 @@ fn what_is_secret_is_nowhere() {
     let failing = "job: failing\nsources: { a: { file: { path: 'in-${secret:key}.csv', format: csv, columns: { n: int64 } } } }\n\
          operators: { c: { input: a, plugin: text, function: words, config: { pattern: '${secret:key}' } } }\n\
          sinks: { b: { input: a, webhook: { url: 'http://127.0.0.1:9/', headers: { Authorization: 'Bearer ${secret:key}' } } } }\n";
-    let hooked = "job: hooked\ncheckpoint: { every: 100ms }\n\
+    let hooked = "job: hooked\ncheckpoint: { every: 100ms, store: store }\n\
          sources: { rows: { generator: { rate: 100, columns: { n: { sequence: {} } } } } }\n\
          sinks: { b: { input: rows, webhook: { url: 'http://127.0.0.1:9/', headers: { Authorization: 'Bearer ${secret:key}' } } } }\n";
     for document in [failing, hooked] {
