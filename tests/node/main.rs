@@ -13,4 +13,6 @@ mod malformed;
 mod neighbour;
 mod secrecy;
 mod served;
+mod supervision;
+mod tls;
 mod worked;
