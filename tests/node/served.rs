@@ -154,11 +154,16 @@ impl Served {
     /// Pushes one of the plugins that come with Flowgate.
     #[track_caller]
     pub(crate) fn push(&self, token: &str, tenant: &str, plugin: &str) -> Response {
-        let component = fs::read(harness::plugin(plugin)).expect("it is built");
+        self.push_component(token, tenant, plugin, &fs::read(harness::plugin(plugin)).expect("it is built"))
+    }
+
+    /// Pushes a component.
+    #[track_caller]
+    pub(crate) fn push_component(&self, token: &str, tenant: &str, plugin: &str, component: &[u8]) -> Response {
         let authorization = format!("Bearer {token}");
         let headers = [("Authorization", authorization.as_str()), ("Content-Type", "application/wasm")];
         let target = format!("/api/v1/tenants/{tenant}/plugins/{plugin}");
-        Http::connect(self.address).ask("POST", &target, &headers, &component)
+        Http::connect(self.address).ask("POST", &target, &headers, component)
     }
 
     /// Returns a job.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::access::ENDLESS;
 use crate::http::PATIENCE;
+use crate::neighbour::Neighbour;
 use crate::served::{Served, signal};
 
 fn reads(job: &str) -> String {
@@ -181,4 +182,35 @@ fn a_worker_that_is_stopped_delays_nobody() {
     served.wait_for_phase(&token, "acme", "web", "stopped");
     served.end_of(&token, "acme", &stop);
     assert_eq!(served.workers().len(), 1, "the other tenant's goes on");
+}
+
+/// A plugin that traps at every row fails its rows, not its job, and its neighbour is served as ever.
+#[test]
+fn a_plugin_that_traps_at_every_row_delays_nobody() {
+    let served = Served::start();
+    let (token, other) = (served.tenant("acme", &json!({})), served.tenant("umbrella", &json!({})));
+    let trap = "(func $apply (param i32 i32 i32) (result i32) unreachable)";
+    served.push_component(&token, "acme", "traps", &flowgate_hostile::plugin(trap, false)).expect(201);
+    let document = "\
+job: traps
+sources: { rows: { generator: { rate: 1000, columns: { x: { sequence: {} } } } } }
+operators: { op: { input: rows, plugin: traps, function: f } }
+sinks: { out: { input: op, blackhole: {} } }
+";
+    let neighbour = Neighbour::of(&served, &other);
+    served.submit(&token, "acme", document);
+    served.wait_for_phase(&token, "acme", "traps", "running");
+    let begun = Instant::now();
+    let failed = |job: &Value| {
+        let operators = job["status"]["operators"].as_array().cloned().unwrap_or_default();
+        operators.iter().filter_map(|operator| operator["errors"].as_u64()).sum::<u64>()
+    };
+    while failed(&served.job(&token, "acme", "traps")) < 1_000 {
+        let job = served.job(&token, "acme", "traps");
+        assert!(begun.elapsed() < PATIENCE, "{job:#}\n{}", served.logs(&token, "acme", "traps"));
+        sleep(Duration::from_millis(50));
+    }
+    let job = served.job(&token, "acme", "traps");
+    assert_eq!((&job["phase"], &job["attempt"]), (&json!("running"), &json!(1)), "{job:#}");
+    neighbour.judge("a plugin that traps at every row");
 }
