@@ -55,11 +55,12 @@ page: setup plugins ## Test the page of a node in Chromium
 tidy: ## The tidy test alone: it compiles nothing else
 	cargo test $(flags) -p flowgate-tidy
 
-soak: plugins ## Long batteries: chained jobs 510 times on a busy machine, state with hardly any memory, idle jobs for a minute, 1,000 kills
+soak: plugins ## Long batteries: chained jobs 510 times on a busy machine, state with hardly any memory, idle jobs for a minute, 1,000 kills of jobs, 500 of a node
 	FLOWGATE_TEST_RUNS=170 cargo test $(flags) -p flowgate --lib chained_jobs_emit_the_same
 	FLOWGATE_TEST_LARGE=1 cargo test $(flags) -p flowgate --lib memory_tests
 	FLOWGATE_TEST_SECONDS=60 cargo test $(flags) -p flowgate-tests --test resources -- --nocapture
 	FLOWGATE_TEST_KILLS=1000 cargo test $(flags) -p flowgate-tests --test recovery -- --nocapture
+	FLOWGATE_TEST_KILLS=500 cargo test $(flags) -p flowgate-tests --test node kills:: -- --nocapture
 
 install: plugins ## Install the program and its plugins to PREFIX, ~/.local where it is not set
 	install -D $(flowgate) $(PREFIX)/bin/flowgate

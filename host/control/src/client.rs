@@ -1,6 +1,7 @@
 //! The client: finds running jobs, and asks them.
 
 use std::io;
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -158,7 +159,26 @@ pub fn tap(job: &Found, wanted: Tap) -> Result<Tapping, AskError> {
     }
 }
 
+/// Ends a tap when it is dropped, also one whose rows are waited for.
+#[derive(Debug)]
+pub struct EndsTap(UnixStream);
+
+impl Drop for EndsTap {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
 impl Tapping {
+    /// Returns what ends the tap, from any thread.
+    ///
+    /// # Errors
+    /// The system has no descriptor for it.
+    pub fn ends(&self) -> io::Result<EndsTap> {
+        self.connection.try_clone().map(EndsTap)
+    }
+
     /// Waits for rows, however long it takes; `None` where there will be none.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ pub(crate) struct Turn {
 }
 
 /// A place in the queue of a tenant.
-struct Place {
+pub(crate) struct Place {
     waiting: Arc<Mutex<HashMap<String, usize>>>,
     tenant: String,
 }
@@ -66,12 +66,23 @@ impl Compiler {
     /// # Errors
     /// Too much of the tenant waits already.
     pub(crate) async fn turn(&self, tenant: &str) -> Answer<Turn> {
-        let place = self.place(tenant)?;
+        self.turn_of(self.place(tenant)?).await
+    }
+
+    /// Waits for the turn of a place.
+    ///
+    /// # Errors
+    /// The node stops.
+    pub(crate) async fn turn_of(&self, place: Place) -> Answer<Turn> {
         let closed = |_| Refusal::new(Code::Unavailable, "the node stops");
         Ok(Turn { _turn: Arc::clone(&self.turns).acquire_owned().await.map_err(closed)?, _place: place })
     }
 
-    fn place(&self, tenant: &str) -> Answer<Place> {
+    /// Takes a place in the queue of a tenant.
+    ///
+    /// # Errors
+    /// Too much of the tenant waits already.
+    pub(crate) fn place(&self, tenant: &str) -> Answer<Place> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let of = waiting.entry(tenant.into()).or_default();
         if *of >= COMPILATIONS_OF_TENANT_MAX {

@@ -14,6 +14,9 @@ pub(crate) const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// Time in which the handshake of TLS is done.
 pub(crate) const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 
+/// Time for which a client may take nothing of a response. A connection that nobody reads would else stay for ever.
+pub(crate) const TAKEN_WITHIN: Duration = Duration::from_secs(30);
+
 /// Maximum headers of a request. A browser sends about twenty.
 pub(crate) const HEADERS_MAX: usize = 64;
 
@@ -64,6 +67,12 @@ pub(crate) const RESTART_AFTER_MAX: Duration = Duration::from_secs(60);
 
 /// Time for which a job runs before its failures no longer count as being in a row.
 pub(crate) const HEALTHY_AFTER: Duration = Duration::from_secs(300);
+
+/// Operations of a tenant that go on at once. Each may wait for a job in a thread of its own.
+pub(crate) const OPERATIONS_AT_ONCE_MAX: usize = 32;
+
+/// Threads that wait for jobs and disks: those of operations and taps of many tenants. Each takes some 20 KiB while it waits.
+pub(crate) const BLOCKING_MAX: usize = 2_048;
 
 /// Time for which an operation is remembered after its end.
 pub(crate) const OPERATION_KEPT: Duration = Duration::from_secs(3_600);

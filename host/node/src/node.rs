@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use flowgate_api::token::{NewToken, Role};
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -20,14 +21,15 @@ use crate::catalog::{Catalog, CatalogError, Change, JobRecord, TenantRecord, Tok
 use crate::compiler::Compiler;
 use crate::job::folder::private;
 use crate::job::{JobHandle, adopt};
-use crate::limits::{COUNTED_MAX, STOP_WITHIN};
+use crate::limits::{BLOCKING_MAX, COUNTED_MAX, STOP_WITHIN};
 use crate::metrics::requests::Requests;
 use crate::operations::Operations;
 use crate::rate::Rates;
+use crate::room::Admissions;
 use crate::statuses::Statuses;
 use crate::streams::Streams;
 use crate::vault::Vault;
-use crate::{api, log, token};
+use crate::{api, log, registry, token};
 
 /// Requests a second that a token of the node itself may make.
 const NODE_REQUESTS_PER_S: f64 = 200.0;
@@ -78,6 +80,9 @@ pub struct Node {
     pub(crate) refusals: Mutex<BTreeMap<(String, String), u64>>,
     /// When it was started, Unix milliseconds.
     pub(crate) since_ms: i64,
+    pub(crate) admissions: Admissions,
+    /// Held while the files of components change together with what the catalog says of them.
+    pub(crate) components: Mutex<()>,
     stops: AtomicBool,
     access: Access,
     jobs: Mutex<BTreeMap<(String, String), Arc<JobHandle>>>,
@@ -112,6 +117,8 @@ impl Node {
         private(&settings.data)?;
         private(&settings.sockets())?;
         let catalog = Catalog::open(&settings.data.join("catalog.redb"))?;
+        registry::sweep(&settings.data.join("plugins"));
+        raise_open_files();
         let vault = Vault::open(settings.key.as_deref().unwrap_or(&settings.data.join("node.key")))?;
         let tls =
             settings.tls.as_ref().map(|(certificate, key)| Tls::open(certificate, key)).transpose()?.map(Arc::new);
@@ -132,6 +139,8 @@ impl Node {
             requests: Requests::default(),
             refusals: Mutex::default(),
             since_ms: clock::now_ms(),
+            admissions: Admissions::default(),
+            components: Mutex::default(),
             stops: AtomicBool::new(false),
             access: Access::of(&document),
             jobs: Mutex::default(),
@@ -152,7 +161,7 @@ impl Node {
         let mut jobs = self.jobs();
         for (key, record) in records {
             if let Some((tenant, name)) = key.split_once('/') {
-                let handle = adopt(self, tenant, name, &record);
+                let handle = adopt(self, tenant, name, &record, true);
                 jobs.insert((tenant.into(), name.into()), handle);
             }
         }
@@ -189,7 +198,7 @@ impl Node {
 
     /// Adds a job that is in the catalog.
     pub(crate) fn add_job(self: &Arc<Self>, tenant: &str, name: &str, record: &JobRecord) -> Arc<JobHandle> {
-        let handle = adopt(self, tenant, name, record);
+        let handle = adopt(self, tenant, name, record, false);
         self.jobs().insert((tenant.into(), name.into()), Arc::clone(&handle));
         handle
     }
@@ -259,6 +268,13 @@ impl Serving {
     }
 }
 
+/// Allows as many open files as the system does: a connection is one, and so is a job.
+fn raise_open_files() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Fewer will do for a while.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
 /// Returns a runtime for a node.
 ///
 /// # Errors
@@ -267,6 +283,7 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("flowgate-node")
+        .max_blocking_threads(BLOCKING_MAX)
         .build()
         .map_err(|error| Error::io("cannot start threads", &error))
 }

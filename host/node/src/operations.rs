@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use data_encoding::BASE32_NOPAD;
 use flowgate_api::operation::{End, Operation};
+use flowgate_api::problem::Code;
 use flowgate_base::{clock, random};
 use serde_json::Value;
 
 use crate::api::refusal::{Answer, Refusal};
-use crate::limits::{OPERATION_KEPT, OPERATIONS_MAX};
+use crate::limits::{OPERATION_KEPT, OPERATIONS_AT_ONCE_MAX, OPERATIONS_MAX};
 
 type Table = BTreeMap<(String, String), Operation>;
 
@@ -33,7 +34,7 @@ impl Operations {
     /// Starts an operation, and returns it as it begins.
     ///
     /// # Errors
-    /// The system has no randomness.
+    /// Too many of the tenant go on, or the system has no randomness.
     pub(crate) fn start<F>(
         &self,
         tenant: &str,
@@ -57,6 +58,11 @@ impl Operations {
         {
             let mut table = self.table();
             forget(&mut table, tenant);
+            let going = table.iter().filter(|((of, _), operation)| of == tenant && operation.end.is_none()).count();
+            if going >= OPERATIONS_AT_ONCE_MAX {
+                let detail = format!("{going} operations of the tenant go on; wait for the end of one of them");
+                return Err(Refusal::new(Code::TooMany, detail).retry_after(2));
+            }
             table.insert(key.clone(), operation.clone());
         }
         let progress = Progress { operations: self.clone(), key };

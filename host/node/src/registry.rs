@@ -1,11 +1,11 @@
 //! The registry of plugins: components by their content, versions by name.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use axum::body::Body;
 use data_encoding::HEXLOWER;
@@ -16,9 +16,10 @@ use flowgate_base::{clock, random};
 use http_body_util::BodyExt;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use tokio::task::block_in_place;
 
 use crate::api::refusal::{Answer, Refusal};
-use crate::catalog::{JobRecord, Pinned, PluginRecord, key};
+use crate::catalog::{JobRecord, Pinned, PluginRecord, TenantRecord, key};
 use crate::job::assign::component;
 use crate::job::folder::private;
 use crate::limits::{PART_WITHIN, PUSH_WITHIN};
@@ -70,6 +71,8 @@ pub(crate) async fn push(
     let folder = node.settings.plugins(tenant);
     private(&folder)?;
     private(&node.settings.compiled(tenant))?;
+    // Before it arrives: what is being received takes room on the disk.
+    let place = node.compiler.place(tenant)?;
     let arrived = receive(body, &folder).await?;
     let all = node.catalog.read(|view| view.all::<PluginRecord>(&key::of(&[tenant])))?;
     let of_name = all.iter().filter(|(_, record)| record.0.name == name).map(|(_, record)| &record.0);
@@ -95,7 +98,7 @@ pub(crate) async fn push(
                 .retry_after(seconds)
         })?;
     }
-    let turn = node.compiler.turn(tenant).await?;
+    let turn = node.compiler.turn_of(place).await?;
     let began = clock::monotonic();
     let (of_node, of_tenant, path) = (Arc::clone(node), tenant.to_string(), arrived.path.clone());
     let inspected = tokio::task::spawn_blocking(move || inspect(&of_node, &of_tenant, &path)).await;
@@ -105,8 +108,12 @@ pub(crate) async fn push(
     drop(turn);
     let compile_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let kept = component(node, tenant, &arrived.digest);
+    let _files = node.components.lock().unwrap_or_else(PoisonError::into_inner);
     fs::rename(&arrived.path, &kept).map_err(|error| stored(&kept, &error))?;
     node.catalog.change(|change| {
+        if change.get::<TenantRecord>(tenant)?.is_none() {
+            return Err(Refusal::not_found("tenant"));
+        }
         let number = change.next_number(&format!("plugins/{tenant}/{name}"))?;
         let version = PluginVersion {
             name: name.into(),
@@ -153,7 +160,7 @@ async fn receive(mut body: Body, folder: &Path) -> Answer<Arrived> {
         digest.update(&part);
         file.write_all(&part).map_err(|error| failed(&error))?;
     }
-    file.sync_all().map_err(|error| failed(&error))?;
+    block_in_place(|| file.sync_all()).map_err(|error| failed(&error))?;
     arrived.digest = HEXLOWER.encode(&digest.finalize());
     Ok(arrived)
 }
@@ -198,17 +205,24 @@ fn stored(path: &Path, error: &io::Error) -> Refusal {
     Error::io(format!("cannot write {}", path.display()), error).into()
 }
 
-/// Reads the component of a version.
+/// Opens the component of a version. Returns its bytes, too.
 ///
 /// # Errors
 /// The file cannot be read.
-pub(crate) fn read(node: &Node, tenant: &str, digest: &str) -> Answer<Vec<u8>> {
+pub(crate) fn open(node: &Node, tenant: &str, digest: &str) -> Answer<(File, u64)> {
     let path = component(node, tenant, digest);
-    let mut bytes = Vec::new();
-    File::open(&path)
-        .and_then(|file| file.take(COMPONENT_BYTES_MAX as u64).read_to_end(&mut bytes))
-        .map_err(|error| Error::io(format!("cannot read {}", path.display()), &error))?;
-    Ok(bytes)
+    let opened = File::open(&path).and_then(|file| file.metadata().map(|of| (file, of.len())));
+    Ok(opened.map_err(|error| Error::io(format!("cannot read {}", path.display()), &error))?)
+}
+
+/// Removes what a node that was killed has left of components that arrived.
+pub(crate) fn sweep(plugins: &Path) {
+    let folders = fs::read_dir(plugins).into_iter().flatten().flatten();
+    let files = folders.flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten().flatten());
+    for file in files.filter(|file| file.file_name().to_string_lossy().starts_with('.')) {
+        // What is left costs room alone.
+        let _ = fs::remove_file(file.path());
+    }
 }
 
 /// Removes a version that no job uses. Its number is not used again.
@@ -216,6 +230,7 @@ pub(crate) fn read(node: &Node, tenant: &str, digest: &str) -> Answer<Vec<u8>> {
 /// # Errors
 /// There is none, or a job uses it.
 pub(crate) fn delete(node: &Node, tenant: &str, name: &str, version: u32) -> Answer<()> {
+    let _files = node.components.lock().unwrap_or_else(PoisonError::into_inner);
     let (digest, is_last) = node.catalog.change(|change| {
         let of = key::numbered(tenant, name, u64::from(version));
         let Some(record) = change.get::<PluginRecord>(&of)? else { return Err(Refusal::not_found("plugin version")) };

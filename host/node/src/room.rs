@@ -1,11 +1,30 @@
 //! Whether a tenant has room for more: quotas that are sums over its jobs.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
+use tokio::task::block_in_place;
+
 use crate::api::refusal::{Answer, Refusal};
 use crate::catalog::{JobRecord, key};
 use crate::job::folder::{JobFolder, bytes_below};
 use crate::node::Node;
 
+/// The turns of tenants in which they are given room: two requests at once would both be given the last of it.
+#[derive(Default)]
+pub(crate) struct Admissions(Mutex<HashMap<String, Arc<Turn<()>>>>);
+
 impl Node {
+    /// Waits for the tenant's turn. Until it is dropped, no other job of the tenant starts.
+    pub(crate) async fn admission(&self, tenant: &str) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.admissions.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(turns.entry(tenant.into()).or_default())
+        };
+        turn.lock_owned().await
+    }
+
     /// Whether another job may run.
     ///
     /// # Errors
@@ -50,7 +69,7 @@ impl Node {
         let quotas = self.tenant(tenant)?.quotas;
         let jobs = self.jobs_of(Some(tenant));
         let stores = jobs.iter().map(|job| JobFolder::of(&self.settings.data, tenant, &job.name).checkpoints());
-        let bytes: u64 = stores.map(|store| bytes_below(&store)).sum();
+        let bytes: u64 = block_in_place(|| stores.map(|store| bytes_below(&store)).sum());
         match bytes > quotas.checkpoint_bytes {
             true => Err(Refusal::quota(
                 "checkpoint_bytes",

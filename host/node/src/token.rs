@@ -129,6 +129,48 @@ mod tests {
         assert_eq!(at(&created.text, 1_000), None, "revoked");
     }
 
+    /// Mutations of tokens that are there: characters changed, lost, doubled and swapped, parts of two tokens together, odd bytes.
+    #[test]
+    fn a_hundred_thousand_mutated_tokens_are_nobodys() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::open(&folder.path().join("c")).unwrap();
+        let request = NewToken { name: "laptop".into(), role: Role::Admin, expires_in_s: None };
+        let texts: Vec<Vec<u8>> = (0..20)
+            .map(|_| {
+                let (record, created) = make(Some("acme"), &request, 0).unwrap();
+                catalog.change(|change| change.put(&created.token.id, &record)).unwrap();
+                created.text.into_bytes()
+            })
+            .collect();
+        let mut seed = 1u64;
+        let mut below = |end: usize| {
+            // Knuth's MMIX generator: the tests repeat.
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as usize % end
+        };
+        for _ in 0..100_000 {
+            let mut text = texts[below(texts.len())].clone();
+            for _ in 0..=below(3) {
+                let (at, other) = (below(text.len()), below(text.len()));
+                match below(7) {
+                    0 => text[at] ^= 1 << below(7),
+                    1 => text[at] = b"-_aA0/+= \0"[below(10)],
+                    2 => _ = text.remove(at),
+                    3 => text.insert(at, text[other]),
+                    4 => text.swap(at, other),
+                    5 => text.truncate(at.max(1)),
+                    _ => text = [&text[..at], &texts[below(texts.len())][at.min(50)..]].concat(),
+                }
+                if text.is_empty() {
+                    text.push(b'f');
+                }
+            }
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let is_one = texts.iter().any(|known| known == text.as_bytes());
+            assert_eq!(recognise(&catalog, &text, 1).unwrap().is_some(), is_one, "{text:?}");
+        }
+    }
+
     #[test]
     fn a_node_token_sees_all_tenants_and_another_its_own() {
         let of = |tenant: Option<&str>, role| Principal {

@@ -25,14 +25,9 @@ impl Vault {
     /// The file cannot be used, others may read it, or it is no key.
     pub(crate) fn open(path: &Path) -> Result<Vault> {
         let cannot = |error: std::io::Error| Error::io(format!("the key file {}", path.display()), &error);
-        let key = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        let key = match fs::File::open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => create(path)?.to_vec(),
             Ok(mut file) => {
-                let key = random::bytes::<KEY_BYTES>()?;
-                file.write_all(&key).and_then(|()| file.sync_all()).map_err(cannot)?;
-                key.to_vec()
-            }
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                let mut file = fs::File::open(path).map_err(cannot)?;
                 let mode = file.metadata().map_err(cannot)?.mode();
                 if mode & 0o077 != 0 {
                     let wrong = std::io::Error::other("others may read it; `chmod 600` makes it private");
@@ -81,6 +76,27 @@ impl Vault {
     }
 }
 
+/// Creates the file of a key: all of it or, where this ends before, nothing.
+fn create(path: &Path) -> Result<[u8; KEY_BYTES]> {
+    let cannot = |error: std::io::Error| Error::io(format!("the key file {}", path.display()), &error);
+    let key = random::bytes::<KEY_BYTES>()?;
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".new");
+    let unfinished = path.with_file_name(name);
+    // One that an earlier start has left is no key of anything.
+    let _ = fs::remove_file(&unfinished);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(cannot)?;
+    let written = file.write_all(&key).and_then(|()| file.sync_all());
+    // A link does not replace a key that is there.
+    let linked = written.and_then(|()| fs::hard_link(&unfinished, path));
+    let _ = fs::remove_file(&unfinished);
+    linked.map_err(cannot)?;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(cannot)?;
+    }
+    Ok(key)
+}
+
 /// What a value is bound to: it cannot be moved to another name.
 fn bound(tenant: &str, name: &str) -> Vec<u8> {
     format!("{tenant}/{name}").into_bytes()
@@ -116,6 +132,16 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(Vault::open(&path).err().unwrap().message.contains("chmod 600"));
+    }
+
+    #[test]
+    fn a_start_that_was_killed_leaves_no_half_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node.key");
+        fs::write(folder.path().join("node.key.new"), b"half").unwrap();
+        let sealed = Vault::open(&path).unwrap().seal("acme", "password", "hunter2").unwrap();
+        assert_eq!(Vault::open(&path).unwrap().unseal("acme", "password", &sealed).unwrap(), "hunter2");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::assignment::{Assignment, Task};
 use crate::check::{Answer, Checked};
-use crate::files::Failure;
+use crate::files::{self, Failure, ProcessId, STARTED, Started};
 use crate::limits::{ANSWER_BYTES_MAX, ASSIGN_WITHIN};
 use crate::process::ARGUMENT;
 
@@ -49,7 +49,8 @@ pub fn spawn(exe: &Path, assignment: &Assignment) -> io::Result<Child> {
     command.env("TMPDIR", &scratch).current_dir(&assignment.folder);
     command.stdout(Stdio::null()).stderr(File::create(assignment.folder.join(STANDARD_ERROR))?);
     let mut child = command.spawn()?;
-    let assigned = assign(&mut child, assignment).and_then(|written| match written.recv_timeout(ASSIGN_WITHIN) {
+    let noted = note(&child, assignment);
+    let assigned = noted.and_then(|()| assign(&mut child, assignment)).and_then(|written| match written.recv_timeout(ASSIGN_WITHIN) {
         Ok(written) => written,
         Err(_) => Err(io::ErrorKind::TimedOut.into()),
     });
@@ -118,6 +119,14 @@ fn command(exe: &Path) -> Command {
     let mut command = Command::new(exe);
     command.arg(ARGUMENT).env_clear().envs(flowgate_confine::ALLOCATOR_ENVIRONMENT).stdin(Stdio::piped());
     command
+}
+
+/// Notes the process before it has its assignment: a process that works is known, also to a node that starts when this one was
+/// killed now.
+fn note(child: &Child, assignment: &Assignment) -> io::Result<()> {
+    // One that has ended already says so by not reading its assignment.
+    let Some(process) = ProcessId::of(child.id()) else { return Ok(()) };
+    files::write(&assignment.folder, STARTED, &Started { process, socket: None }).map_err(io::Error::other)
 }
 
 /// Writes the assignment to the process, on a thread of its own: a process that is paused does not read. The thread ends with the

@@ -70,6 +70,17 @@ impl Access {
         let method = if method == Method::HEAD { Method::GET } else { method.clone() };
         self.0.get(&(method, path?.to_string())).copied()
     }
+
+    /// Returns the methods of a path, as the header `Allow` has them; `None` if there is no such path.
+    fn methods(&self, path: Option<&str>) -> Option<String> {
+        let of_path = self.0.keys().filter(|(_, of)| Some(of.as_str()) == path);
+        let mut methods: Vec<&str> = of_path.map(|(method, _)| method.as_str()).collect();
+        if methods.contains(&"GET") {
+            methods.push("HEAD");
+        }
+        methods.sort_unstable();
+        (!methods.is_empty()).then(|| methods.join(", "))
+    }
 }
 
 /// Reads the role of an operation: `security: [{ token: [ROLE] }]`, or `[{}]` for none.
@@ -143,8 +154,14 @@ fn admit(node: &Arc<Node>, request: &mut Request) -> Answer<()> {
         return Err(Refusal::not_found("tenant"));
     }
     let allowed = match needs {
-        // The router says whether the path or the method is missing.
-        None | Some(Needs::Nothing) => true,
+        // A route that the document does not have is closed, whatever the router has.
+        None => {
+            return Err(match node.access().methods(path.as_deref()) {
+                Some(methods) => Refusal::no_such_method(methods),
+                None => Refusal::not_found("path"),
+            });
+        }
+        Some(Needs::Nothing) => true,
         Some(Needs::Role(role)) => principal.role >= role,
         Some(Needs::Node) => principal.is_node_admin(),
     };

@@ -17,9 +17,11 @@ use tokio::sync::{Semaphore, watch};
 use tower::Service;
 
 use super::access::Client;
+use super::stall::Taken;
 use super::tls::Tls;
 use crate::limits::{
     CONNECTIONS_MAX, CONNECTIONS_OF_ADDRESS_MAX, HANDSHAKE_WITHIN, HEAD_BYTES_MAX, HEAD_WITHIN, HEADERS_MAX,
+    TAKEN_WITHIN,
 };
 use crate::log;
 
@@ -128,7 +130,7 @@ async fn requests(
         .header_read_timeout(HEAD_WITHIN)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Taken::new(stream, TAKEN_WITHIN)), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return ended.map_err(io::Error::other),

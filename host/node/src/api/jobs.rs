@@ -175,12 +175,7 @@ async fn start(
     Extension(principal): Extension<Principal>,
     Names((tenant, name)): Names<(String, String)>,
 ) -> Answer<(StatusCode, Json<Job>)> {
-    let workers = u64::from(record(&node, &tenant, &name)?.workers);
-    let job = node.job(&tenant, &name)?;
-    if !job.state().machine.is_active() {
-        node.room_for_job(&tenant, workers)?;
-    }
-    taken(&node, &tenant, &name, Input::Start, &principal).await
+    begun(&node, &tenant, &name, Input::Start, &principal).await
 }
 
 /// Ends a job at once, without a last checkpoint. A start goes on from the last one.
@@ -206,7 +201,24 @@ async fn restart(
     Extension(principal): Extension<Principal>,
     Names((tenant, name)): Names<(String, String)>,
 ) -> Answer<(StatusCode, Json<Job>)> {
-    taken(&node, &tenant, &name, Input::Restart, &principal).await
+    begun(&node, &tenant, &name, Input::Restart, &principal).await
+}
+
+/// Has a job take an input with which it starts, if there is room for it.
+async fn begun(
+    node: &Arc<Node>,
+    tenant: &str,
+    name: &str,
+    input: Input,
+    by: &Principal,
+) -> Answer<(StatusCode, Json<Job>)> {
+    let workers = u64::from(record(node, tenant, name)?.workers);
+    let job = node.job(tenant, name)?;
+    let _admission = node.admission(tenant).await;
+    if !job.state().machine.is_active() {
+        node.room_for_job(tenant, workers)?;
+    }
+    taken(node, tenant, name, input, by).await
 }
 
 async fn taken(

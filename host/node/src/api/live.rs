@@ -194,11 +194,13 @@ async fn tap(
     let counted = node.streams.open(&tenant)?;
     let wanted = Tap { operator: of.operator, output: of.output, rows_max: of.rows, rows_per_s: TAP_ROWS_PER_S };
     let tapping = blocking(move || client::tap(&found, wanted).map_err(|error| no_answer(&name, error))).await?;
-    let tap = (Some(tapping), Vec::<Event>::new(), counted);
-    let rows = stream::unfold(tap, |(mut tapping, mut waiting, counted)| async move {
+    // A client that is gone would else be waited for until there is a row.
+    let ends = tapping.ends().map_err(|error| Error::io("cannot tap the job", &error))?;
+    let tap = (Some(tapping), Vec::<Event>::new(), (counted, ends));
+    let rows = stream::unfold(tap, |(mut tapping, mut waiting, held)| async move {
         loop {
             if let Some(event) = waiting.pop() {
-                return Some((Ok(event), (tapping, waiting, counted)));
+                return Some((Ok(event), (tapping, waiting, held)));
             }
             let mut present = tapping.take()?;
             let next = tokio::task::spawn_blocking(move || present.rows().map(|next| (next, present))).await;

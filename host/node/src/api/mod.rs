@@ -16,6 +16,7 @@ mod plugins;
 pub(crate) mod refusal;
 mod root;
 mod secrets;
+mod stall;
 mod submit;
 mod swaps;
 mod tenants;
@@ -26,7 +27,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn_with_state, map_response};
-use flowgate_api::problem::Code;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -55,7 +55,6 @@ pub(crate) fn routes() -> (Router<Arc<Node>>, OpenApi) {
 pub(crate) fn router(routes: Router<Arc<Node>>, document: &OpenApi, node: &Arc<Node>) -> Router {
     routes
         .fallback(|| async { Refusal::not_found("path") })
-        .method_not_allowed_fallback(|| async { Refusal::new(Code::MethodNotAllowed, "the path has no such method") })
         .layer(axum::Extension(Arc::new(document::text(document))))
         .layer(from_fn_with_state(Arc::clone(node), access::gate))
         .with_state(Arc::clone(node))

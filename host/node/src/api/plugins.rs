@@ -5,12 +5,16 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, ETAG};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use axum::response::IntoResponse;
 use axum::{Extension, Json};
+use bytes::BytesMut;
 use flowgate_api::Page;
 use flowgate_api::plugin::PluginVersion;
 use flowgate_api::problem::{Code, Problem};
+use futures_util::stream;
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -20,6 +24,9 @@ use crate::catalog::{PluginRecord, key};
 use crate::node::Node;
 use crate::registry;
 use crate::token::Principal;
+
+/// Bytes of a component that are in memory at once, for each client that reads it.
+const PART_BYTES: usize = 64 << 10;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
     OpenApiRouter::new()
@@ -108,8 +115,26 @@ async fn component(
     Names((tenant, name, version)): Names<(String, String, u32)>,
 ) -> Answer<impl IntoResponse> {
     let of = registry::version(&node, &tenant, &name, Some(version))?;
-    let bytes = registry::read(&node, &tenant, &of.digest)?;
-    Ok(([(CONTENT_TYPE, "application/wasm".to_string()), (ETAG, format!("\"{}\"", of.digest))], bytes))
+    let (file, bytes) = registry::open(&node, &tenant, &of.digest)?;
+    let headers = [
+        (CONTENT_TYPE, "application/wasm".to_string()),
+        (CONTENT_LENGTH, bytes.to_string()),
+        (ETAG, format!("\"{}\"", of.digest)),
+    ];
+    Ok((headers, parts_of(file)))
+}
+
+/// Reads a file as it is sent: many clients may ask for large ones at once.
+fn parts_of(file: std::fs::File) -> Body {
+    let parts = stream::unfold(File::from_std(file), |mut file| async move {
+        let mut part = BytesMut::with_capacity(PART_BYTES);
+        match file.read_buf(&mut part).await {
+            Ok(0) => None,
+            Ok(_) => Some((Ok(part.freeze()), file)),
+            Err(error) => Some((Err(error), file)),
+        }
+    });
+    Body::from_stream(parts)
 }
 
 /// Deletes a version that no job uses. Its number is not used again.

@@ -19,6 +19,8 @@ pub(crate) struct Refusal {
     retry_after_s: Option<u64>,
     /// The quota that is used up.
     quota: Option<String>,
+    /// The methods that the path has, where the request's is none of them.
+    allow: Option<String>,
 }
 
 /// What a handler returns.
@@ -26,11 +28,17 @@ pub(crate) type Answer<T> = Result<T, Refusal>;
 
 impl Refusal {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Refusal {
-        Refusal { problem: Box::new(Problem::new(code, detail)), retry_after_s: None, quota: None }
+        Refusal { problem: Box::new(Problem::new(code, detail)), retry_after_s: None, quota: None, allow: None }
     }
 
     pub(crate) fn not_found(what: &str) -> Refusal {
         Problem::not_found(what).into()
+    }
+
+    /// The path has other methods (RFC 9110, 15.5.6).
+    pub(crate) fn no_such_method(allow: String) -> Refusal {
+        let refusal = Refusal::new(Code::MethodNotAllowed, format!("the path has the methods {allow}"));
+        Refusal { allow: Some(allow), ..refusal }
     }
 
     /// A quota is used up.
@@ -54,7 +62,7 @@ impl Refusal {
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        Refusal { problem: Box::new(problem), retry_after_s: None, quota: None }
+        Refusal { problem: Box::new(problem), retry_after_s: None, quota: None, allow: None }
     }
 }
 
@@ -90,6 +98,9 @@ impl IntoResponse for Refusal {
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(allow) = self.allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
+            headers.insert(header::ALLOW, allow);
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -20,7 +20,7 @@ use utoipa_axum::routes;
 use super::input::{self, Names};
 use super::jobs::{detail, record};
 use super::refusal::{Answer, Refusal};
-use crate::catalog::{JobRecord, Submission, Want, key};
+use crate::catalog::{JobRecord, Submission, TenantRecord, Want, key};
 use crate::checked::{self, Checked};
 use crate::job::assign::Assigned;
 use crate::job::history;
@@ -51,7 +51,7 @@ async fn submit(
     if let Some(given) = &request.idempotency_key {
         name::check("submission's key", given).map_err(|wrong| Refusal::new(Code::Invalid, wrong))?;
     }
-    if let Some(done) = submitted_before(&node, submission.as_deref(), &digest)? {
+    if let Some(done) = submitted_before(&node, &tenant, submission.as_deref(), &digest)? {
         return Ok(Json(detail(&node, &tenant, &done).await?).into_response());
     }
     let assigned = Assigned {
@@ -65,9 +65,16 @@ async fn submit(
         touches: Touches::nothing(),
     };
     let checked = checked::check(&node, &assigned, None).await?;
+    // A job outside of a node may have a name that is none of a folder here.
+    name::check("job", &checked.name).map_err(|wrong| Refusal::new(Code::Invalid, wrong))?;
     if request.check_only {
         let report = CheckReport { warnings: checked.warnings, picture: checked.picture };
         return Ok(Json(report).into_response());
+    }
+    let _admission = node.admission(&tenant).await;
+    // The same request may have been made meanwhile.
+    if let Some(done) = submitted_before(&node, &tenant, submission.as_deref(), &digest)? {
+        return Ok(Json(detail(&node, &tenant, &done).await?).into_response());
     }
     node.room_for_job(&tenant, u64::from(checked.workers))?;
     let job = checked.name.clone();
@@ -84,12 +91,15 @@ fn digest(request: &NewJob) -> String {
 }
 
 /// Returns the job that was submitted with this key.
-fn submitted_before(node: &Node, key: Option<&str>, digest: &str) -> Answer<Option<String>> {
+fn submitted_before(node: &Node, tenant: &str, key: Option<&str>, digest: &str) -> Answer<Option<String>> {
     let Some(key) = key else { return Ok(None) };
     let found = node.catalog.read(|view| view.get::<Submission>(key))?;
     match found.filter(|found| clock::now_ms() - found.at_ms < KEY_KEPT_MS) {
         None => Ok(None),
-        Some(found) if found.digest == digest => Ok(Some(found.job)),
+        Some(found) if found.digest == digest => match record(node, tenant, &found.job) {
+            Ok(job) if job.id == found.id => Ok(Some(found.job)),
+            _ => Err(Refusal::new(Code::Conflict, "the job that was submitted with this key has been deleted")),
+        },
         Some(_) => Err(Refusal::new(Code::Conflict, "another request was made with this key")),
     }
 }
@@ -102,8 +112,9 @@ fn created(
     checked: Checked,
     submission: Option<(&str, String)>,
 ) -> Answer<JobRecord> {
-    let quotas = node.tenant(tenant)?.quotas;
     node.catalog.change(|change| {
+        let Some(of) = change.get::<TenantRecord>(tenant)? else { return Err(Refusal::not_found("tenant")) };
+        let quotas = of.quotas;
         let all = change.all::<JobRecord>(&key::of(&[tenant]))?;
         if all.iter().any(|(name, _)| *name == checked.name) {
             let detail = format!("there is a job `{}` already; change it, or delete it first", checked.name);
@@ -135,6 +146,10 @@ fn created(
         change.put(&key::within(tenant, &checked.name), &record)?;
         history::add(change, (tenant, &checked.name), "submitted", Some(&by.name), "submitted".into(), quotas.history)?;
         if let Some((key, digest)) = submission {
+            let old = change.all::<Submission>(&key::of(&[tenant]))?;
+            for (old, _) in old.iter().filter(|(_, old)| clock::now_ms() - old.at_ms >= KEY_KEPT_MS) {
+                change.remove::<Submission>(&key::within(tenant, old))?;
+            }
             let done = Submission { job: checked.name.clone(), id: record.id, digest, at_ms: clock::now_ms() };
             change.put(key, &done)?;
         }
@@ -188,8 +203,7 @@ async fn change(
         let mut from = None;
         if was_running {
             progress.step("stops the job with a savepoint");
-            let stop = Input::Stop { drain: false, savepoint: Some(savepoint) };
-            from = job.take(stop, Some(principal.name.clone())).await?;
+            from = job.stop_for_now(savepoint, Some(principal.name.clone())).await?;
             let state = job.rested().await;
             if let Some(error) = state.machine.failure {
                 let detail = format!("the job failed while it was stopped, and is not changed: {}", error.message);

@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use super::input::{self, Asked, Names, Paging};
 use super::refusal::{Answer, Refusal};
-use crate::catalog::{JobRecord, PluginRecord, SecretRecord, TenantRecord, TokenRecord, key};
+use crate::catalog::{JobRecord, PluginRecord, SecretRecord, Submission, TenantRecord, TokenRecord, key};
 use crate::job::assign::read_grants;
 use crate::node::Node;
 use crate::token::Principal;
@@ -113,6 +113,7 @@ async fn delete(State(node): State<Arc<Node>>, Names(tenant): Names<String>) -> 
             change.remove::<TokenRecord>(id)?;
         }
         change.remove_all::<SecretRecord>(&key::of(&[&tenant]))?;
+        change.remove_all::<Submission>(&key::of(&[&tenant]))?;
         Ok(change.remove_all::<PluginRecord>(&key::of(&[&tenant]))?)
     })?;
     for folder in [node.settings.plugins(&tenant), node.settings.data.join("compiled").join(&tenant)] {

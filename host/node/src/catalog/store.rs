@@ -13,6 +13,7 @@ use redb::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::task::block_in_place;
 
 use crate::code;
 
@@ -116,10 +117,13 @@ impl Catalog {
         &self,
         change: impl FnOnce(&Change) -> Result<T, E>,
     ) -> Result<T, E> {
-        let transaction = Change(self.begin(|file| Ok(file.begin_write()?))?);
-        let result = change(&transaction)?;
-        transaction.0.commit().map_err(CatalogError::from)?;
-        Ok(result)
+        // It waits for the change before it, and for the disk: others are served meanwhile.
+        block_in_place(|| {
+            let transaction = Change(self.begin(|file| Ok(file.begin_write()?))?);
+            let result = change(&transaction)?;
+            transaction.0.commit().map_err(CatalogError::from)?;
+            Ok(result)
+        })
     }
 
     /// Begins a transaction. After an error of the disk, such as a full one, redb wants the file to be opened again: what was committed is

@@ -25,7 +25,8 @@ pub(crate) struct JobState {
 /// What a manager is told.
 pub(super) enum Command {
     /// Take an input. The reply is the address of the savepoint with which the job stops, if there is one.
-    Take { input: Input, by: Option<String>, reply: oneshot::Sender<Answer<Option<String>>> },
+    /// With `for_now`, the catalog says still that somebody wants the job to do what it did.
+    Take { input: Input, by: Option<String>, for_now: bool, reply: oneshot::Sender<Answer<Option<String>>> },
     /// The job was deleted: the manager ends.
     End,
 }
@@ -70,9 +71,21 @@ impl JobHandle {
     /// # Errors
     /// It is in a state in which that cannot be done.
     pub(crate) async fn take(&self, input: Input, by: Option<String>) -> Answer<Option<String>> {
+        self.command(input, by, false).await
+    }
+
+    /// Stops the job to start it again: if the node ends meanwhile, the next one does.
+    ///
+    /// # Errors
+    /// It is in a state in which that cannot be done.
+    pub(crate) async fn stop_for_now(&self, savepoint: String, by: Option<String>) -> Answer<Option<String>> {
+        self.command(Input::Stop { drain: false, savepoint: Some(savepoint) }, by, true).await
+    }
+
+    async fn command(&self, input: Input, by: Option<String>, for_now: bool) -> Answer<Option<String>> {
         let gone = || Refusal::new(Code::Unavailable, "the node stops, or the job was deleted");
         let (reply, answer) = oneshot::channel();
-        self.commands.send(Command::Take { input, by, reply }).await.map_err(|_| gone())?;
+        self.commands.send(Command::Take { input, by, for_now, reply }).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
 

@@ -1,7 +1,7 @@
 //! The states of a job on a node, as a pure machine: what happens goes in, what to do comes out.
 //!
 //! J1: a job has at most one worker process. A new attempt begins after the end of the one before is known.
-//! J2: a job that somebody has stopped is not restarted; one that nobody has stopped is, unless the fault is the user's.
+//! J2: a job that somebody has stopped is not restarted; one that nobody has stopped is, unless it would fail in the same way again.
 
 use std::time::Duration;
 
@@ -224,9 +224,8 @@ impl Machine {
                 Vec::new()
             }
             Exit::Failed { error, retry } => {
-                let user = error.fault == Fault::User;
                 self.failure = Some(error);
-                if user || !retry {
+                if !retry {
                     self.rest(Phase::Failed);
                     return Vec::new();
                 }
@@ -297,6 +296,14 @@ mod tests {
         assert_eq!(job.phase, Phase::Failed);
         assert_eq!(job.failure.as_ref().unwrap().message, "broken");
         assert_eq!(job.take(Input::Start, 6), Ok(vec![Act::Spawn { attempt: 2 }]));
+    }
+
+    #[test]
+    fn a_job_that_has_used_up_its_memory_is_tried_again() {
+        let mut job = running();
+        let error = JobError { code: "FG0004".into(), fault: Fault::User, operator: None, message: "no memory".into() };
+        let died = Input::Exited(Exit::Failed { error, retry: true });
+        assert_eq!(job.take(died, 5), Ok(vec![Act::Pause(RESTART_AFTER)]));
     }
 
     #[test]

@@ -64,8 +64,9 @@ struct Manager {
     state: watch::Sender<JobState>,
 }
 
-/// Takes a job of the catalog over: finds its worker process, or what became of it, and starts its manager.
-pub(crate) fn adopt(node: &Arc<Node>, tenant: &str, name: &str, record: &JobRecord) -> Arc<JobHandle> {
+/// Starts the manager of a job of the catalog. With `resumes`, it takes over what an earlier node has left: finds the worker
+/// process, or what became of it.
+pub(crate) fn adopt(node: &Arc<Node>, tenant: &str, name: &str, record: &JobRecord, resumes: bool) -> Arc<JobHandle> {
     let machine = Machine::resting(record.phase, record.attempt, record.restarts, record.failure.clone());
     let (commands_sender, commands) = mpsc::channel(COMMANDS_MAX);
     let (notes_sender, notes) = mpsc::channel(COMMANDS_MAX);
@@ -89,7 +90,9 @@ pub(crate) fn adopt(node: &Arc<Node>, tenant: &str, name: &str, record: &JobReco
     let handle = Arc::new(JobHandle::new(tenant, name, commands_sender, watched));
     let record = record.clone();
     tokio::spawn(async move {
-        manager.resume(&record);
+        if resumes {
+            manager.resume(&record);
+        }
         manager.run().await;
     });
     handle
@@ -99,6 +102,10 @@ impl Manager {
     /// Goes on with a job where an earlier node has left it.
     fn resume(&mut self, record: &JobRecord) {
         if !self.machine.is_active() {
+            // Between its submission and its start, or within a change, the node ended.
+            if self.machine.phase == Phase::Stopped && record.want == Want::Runs {
+                self.apply(Input::Start, None, "started", "started, because the node ended before it was");
+            }
             return;
         }
         let was = self.machine.phase;
@@ -135,7 +142,7 @@ impl Manager {
         loop {
             tokio::select! {
                 command = self.commands.recv() => match command {
-                    Some(Command::Take { input, by, reply }) => self.command(input, by, reply),
+                    Some(Command::Take { input, by, for_now, reply }) => self.command(input, by, for_now, reply),
                     Some(Command::End) | None => return,
                 },
                 exit = ended(&mut self.process) => {
@@ -155,7 +162,7 @@ impl Manager {
         }
     }
 
-    fn command(&mut self, input: Input, by: Option<String>, reply: Reply) {
+    fn command(&mut self, input: Input, by: Option<String>, for_now: bool, reply: Reply) {
         let (kind, text, want) = match &input {
             Input::Start => ("started", "started", Some(Want::Runs)),
             Input::Restart => ("restarted", "restarted", Some(Want::Runs)),
@@ -166,15 +173,18 @@ impl Manager {
             Input::Cancel => ("cancelled", "cancelled, without a last checkpoint", Some(Want::Rests)),
             _ => ("changed", "changed", None),
         };
+        let want = want.filter(|_| !for_now);
+        let before = self.machine.clone();
         match self.machine.take(input, clock::now_ms()) {
             Err(refused) => drop(reply.send(Err(Refusal::new(Code::Conflict, refused)))),
-            Ok(acts) => {
-                if let Err(error) = self.save(want, kind, by.as_deref(), text) {
-                    // The state goes on as it is; what the catalog does not have is gone with the node.
-                    log::error(&format!("{}/{}: {error}", self.tenant, self.name));
+            Ok(acts) => match self.save(want, kind, by.as_deref(), text) {
+                Ok(()) => self.act(acts, Some(reply)),
+                // What the catalog does not have would be gone with the node, and so it does not happen.
+                Err(error) => {
+                    self.machine = before;
+                    drop(reply.send(Err(error.into())));
                 }
-                self.act(acts, Some(reply));
-            }
+            },
         }
     }
 

@@ -1,0 +1,18 @@
+//! The node as a program on loopback: who may do what, what abuse does to others, and what comes back after kills.
+//!
+//! FLOWGATE_TEST_KILLS sets how often the node and its workers are killed, FLOWGATE_TEST_SEED repeats a run's decisions.
+#![cfg(target_os = "linux")]
+
+mod abuse;
+mod access;
+mod access_matrix;
+mod http;
+mod kills;
+mod life;
+mod malformed;
+mod neighbour;
+mod secrecy;
+mod served;
+mod supervision;
+mod tls;
+mod worked;

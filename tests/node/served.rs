@@ -1,0 +1,262 @@
+//! A node as a process on loopback, and its workers, which end with the test in any case.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use harness::{Flowgate, Running, Signal};
+use rustix::process::{Pid, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::http::{Http, PATIENCE, Response};
+
+/// A node with its folder.
+pub(crate) struct Served {
+    folder: TempDir,
+    running: Option<Running>,
+    pub(crate) address: SocketAddr,
+    /// The token of its administrator.
+    pub(crate) admin: String,
+    /// What its processes before the present one have said.
+    said_before: String,
+    arguments: Vec<String>,
+}
+
+impl Served {
+    /// Starts a node in a folder of its own.
+    #[track_caller]
+    pub(crate) fn start() -> Served {
+        Served::start_with(&[])
+    }
+
+    /// Starts a node with further arguments.
+    #[track_caller]
+    pub(crate) fn start_with(arguments: &[&str]) -> Served {
+        let arguments = arguments.iter().map(|argument| argument.to_string()).collect();
+        let mut served = Served {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            running: None,
+            address: ([127, 0, 0, 1], 0).into(),
+            admin: String::new(),
+            said_before: String::new(),
+            arguments,
+        };
+        served.begin(&[]);
+        served
+    }
+
+    /// Starts the node again, at the same address.
+    #[track_caller]
+    pub(crate) fn begin(&mut self, env: &[(&str, &str)]) {
+        let listen = self.address.to_string();
+        let mut arguments = vec!["serve", "--data", "data", "--listen", &listen];
+        arguments.extend(self.arguments.iter().map(String::as_str));
+        let mut command = Flowgate::new(self.folder.path(), &arguments);
+        for (name, value) in env {
+            command = command.env(name, value);
+        }
+        let running = command.start();
+        running.wait_until_said("the node serves at ");
+        let said = running.said();
+        let behind = |text: &str| said.split_once(text).map(|(_, rest)| rest.lines().next().unwrap_or_default());
+        let url = behind("the node serves at ").expect("it has said it");
+        self.address = url.rsplit('/').next().and_then(|address| address.parse().ok()).expect("an address");
+        if let Some(token) = behind("shown this once: ") {
+            self.admin = token.to_string();
+        }
+        self.running = Some(running);
+    }
+
+    /// Kills the node. Its workers go on.
+    pub(crate) fn kill(&mut self) {
+        let Some(running) = self.running.take() else { return };
+        running.signal(Signal::KILL);
+        self.said_before += &running.wait().stderr;
+    }
+
+    /// Stops the node with SIGTERM, and waits for its end.
+    #[track_caller]
+    pub(crate) fn terminate(&mut self) {
+        let Some(running) = self.running.take() else { return };
+        running.signal(Signal::TERM);
+        let ended = running.wait();
+        assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
+        self.said_before += &ended.stderr;
+    }
+
+    pub(crate) fn running(&self) -> &Running {
+        self.running.as_ref().expect("it runs")
+    }
+
+    /// Everything that the node has written to standard error, its former processes included.
+    pub(crate) fn said(&self) -> String {
+        self.said_before.clone() + &self.running.as_ref().map(Running::said).unwrap_or_default()
+    }
+
+    /// The folder above the data folder.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The folder of a job's files.
+    pub(crate) fn files(&self, tenant: &str, job: &str) -> PathBuf {
+        self.data().join("jobs").join(tenant).join(job).join("files")
+    }
+
+    /// Sends a request with a token, on a connection of its own.
+    #[track_caller]
+    pub(crate) fn ask(&self, token: &str, method: &str, target: &str, body: Option<&Value>) -> Response {
+        let authorization = format!("Bearer {token}");
+        let mut headers = vec![("Authorization", authorization.as_str())];
+        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        if !body.is_empty() {
+            headers.push(("Content-Type", "application/json"));
+        }
+        Http::connect(self.address).ask(method, target, &headers, &body)
+    }
+
+    /// Creates a tenant whose requests are not limited, and returns the token of its administrator.
+    #[track_caller]
+    pub(crate) fn tenant(&self, name: &str, quotas: &Value) -> String {
+        let mut all = json!({ "requests_per_s": 100_000 });
+        for (quota, value) in quotas.as_object().into_iter().flatten() {
+            all[quota] = value.clone();
+        }
+        let data = self.path().join("**").display().to_string();
+        let grants = json!({ "connectors": ["file"], "read": [data], "write": [data] });
+        let request = json!({ "name": name, "quotas": all, "grants": grants });
+        self.ask(&self.admin, "POST", "/api/v1/tenants", Some(&request)).expect(201);
+        self.token(name, "admin")
+    }
+
+    /// Creates a token of a tenant.
+    #[track_caller]
+    pub(crate) fn token(&self, tenant: &str, role: &str) -> String {
+        let path = format!("/api/v1/tenants/{tenant}/tokens");
+        let created = self.ask(&self.admin, "POST", &path, Some(&json!({ "name": role, "role": role }))).expect(201);
+        created["text"].as_str().expect("the text of a token").into()
+    }
+
+    /// Submits a job.
+    #[track_caller]
+    pub(crate) fn submit(&self, token: &str, tenant: &str, document: &str) -> Value {
+        let path = format!("/api/v1/tenants/{tenant}/jobs");
+        self.ask(token, "POST", &path, Some(&json!({ "document": document }))).expect(201)
+    }
+
+    /// Pushes one of the plugins that come with Flowgate.
+    #[track_caller]
+    pub(crate) fn push(&self, token: &str, tenant: &str, plugin: &str) -> Response {
+        self.push_component(token, tenant, plugin, &fs::read(harness::plugin(plugin)).expect("it is built"))
+    }
+
+    /// Pushes a component.
+    #[track_caller]
+    pub(crate) fn push_component(&self, token: &str, tenant: &str, plugin: &str, component: &[u8]) -> Response {
+        let authorization = format!("Bearer {token}");
+        let headers = [("Authorization", authorization.as_str()), ("Content-Type", "application/wasm")];
+        let target = format!("/api/v1/tenants/{tenant}/plugins/{plugin}");
+        Http::connect(self.address).ask("POST", &target, &headers, component)
+    }
+
+    /// Returns a job.
+    #[track_caller]
+    pub(crate) fn job(&self, token: &str, tenant: &str, job: &str) -> Value {
+        self.ask(token, "GET", &format!("/api/v1/tenants/{tenant}/jobs/{job}"), None).expect(200)
+    }
+
+    /// Waits until a job is in a phase, and returns it.
+    #[track_caller]
+    pub(crate) fn wait_for_phase(&self, token: &str, tenant: &str, job: &str, phase: &str) -> Value {
+        let start = Instant::now();
+        loop {
+            let found = self.job(token, tenant, job);
+            if found["phase"] == phase {
+                return found;
+            }
+            let late = start.elapsed() > PATIENCE;
+            assert!(!late, "{job} is not {phase}: {found:#}\n{}\n{}", self.said(), self.logs(token, tenant, job));
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Returns the end of an operation.
+    #[track_caller]
+    pub(crate) fn end_of(&self, token: &str, tenant: &str, operation: &Value) -> Value {
+        let id = operation["id"].as_str().expect("an id");
+        let start = Instant::now();
+        loop {
+            let found = self.ask(token, "GET", &format!("/api/v1/tenants/{tenant}/operations/{id}"), None).expect(200);
+            if found.get("end").is_some() {
+                return found["end"].clone();
+            }
+            assert!(start.elapsed() < PATIENCE, "the operation has not ended: {found:#}\n{}", self.said());
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Stops a job and waits until it has stopped.
+    #[track_caller]
+    pub(crate) fn stop(&self, token: &str, tenant: &str, job: &str) {
+        let path = format!("/api/v1/tenants/{tenant}/jobs/{job}/stop");
+        let operation = self.ask(token, "POST", &path, None).expect(202);
+        let end = self.end_of(token, tenant, &operation);
+        assert!(end.get("problem").is_none(), "{end:#}");
+    }
+
+    /// Returns the log of a job's present attempt.
+    pub(crate) fn logs(&self, token: &str, tenant: &str, job: &str) -> String {
+        let path = format!("/api/v1/tenants/{tenant}/jobs/{job}/logs?limit=1000");
+        self.ask(token, "GET", &path, None).text()
+    }
+
+    /// Returns the worker processes of the node's jobs: the folder of the attempt and the process.
+    pub(crate) fn workers(&self) -> Vec<(PathBuf, u32)> {
+        workers_below(&self.data())
+    }
+}
+
+/// Returns the processes that work in a folder of an attempt below a data folder.
+pub(crate) fn workers_below(data: &Path) -> Vec<(PathBuf, u32)> {
+    let entries = fs::read_dir("/proc").expect("Linux").filter_map(Result::ok);
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let jobs = data.join("jobs");
+    // One may end meanwhile.
+    let working = pids.filter_map(|pid| Some((fs::read_link(format!("/proc/{pid}/cwd")).ok()?, pid)));
+    working.filter(|(folder, pid)| folder.starts_with(&jobs) && !is_zombie(*pid)).collect()
+}
+
+fn is_zombie(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_none_or(|(_, fields)| fields.trim_start().starts_with(['Z', 'X']))
+}
+
+/// Sends a signal to a process, which may have ended.
+pub(crate) fn signal(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // First the node, which would start others.
+        self.kill();
+        let start = Instant::now();
+        loop {
+            let left = self.workers();
+            left.iter().for_each(|(_, pid)| signal(*pid, Signal::KILL));
+            if left.is_empty() || start.elapsed() > PATIENCE {
+                return;
+            }
+            sleep(Duration::from_millis(5));
+        }
+    }
+}
