@@ -72,9 +72,9 @@ pub(crate) enum Command {
     /// Make plugins.
     #[command(subcommand)]
     Plugin(PluginCommand),
-    /// Print the JSON Schema of the job file, with which editors complete and check it.
+    /// Print the JSON Schema of the job file, or of a node's settings, with which editors complete and check it.
     #[command(after_help = schema::EXAMPLES)]
-    Schema,
+    Schema(schema::SchemaArgs),
     /// List the sources and sinks, with their guarantees.
     #[command(after_help = connectors::EXAMPLES)]
     Connectors,
@@ -200,7 +200,7 @@ impl Command {
             Command::Plugin(PluginCommand::Build(args)) => plugin_build::run(&args),
             Command::Plugin(PluginCommand::Inspect(args)) => plugin_inspect::run(&args),
             Command::Plugin(PluginCommand::Test(args)) => plugin_test::run(&args),
-            Command::Schema => schema::run(),
+            Command::Schema(args) => schema::run(&args),
             Command::Connectors => connectors::run(),
             Command::Explain(args) => explain::run(&args),
             Command::Completions(args) => completions::run(&args),

@@ -7,7 +7,7 @@ use flowgate_api::problem::Code;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::refusal::{Answer, Refusal};
-use crate::limits::{COMPILATIONS_OF_TENANT_MAX, compilations_max};
+use crate::limits::COMPILATIONS_OF_TENANT_MAX;
 
 /// Hands out turns.
 pub(crate) struct Compiler {
@@ -28,13 +28,12 @@ struct Place {
     tenant: String,
 }
 
-impl Default for Compiler {
-    fn default() -> Self {
-        Compiler { turns: Arc::new(Semaphore::new(compilations_max())), waiting: Arc::default() }
-    }
-}
-
 impl Compiler {
+    /// Creates one with that many turns at once.
+    pub(crate) fn new(turns: usize) -> Compiler {
+        Compiler { turns: Arc::new(Semaphore::new(turns)), waiting: Arc::default() }
+    }
+
     /// Waits for a turn. The semaphore is fair: tenants take turns in the order in which they came, each with a short queue.
     ///
     /// # Errors
@@ -75,7 +74,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_tenant_with_a_long_queue_is_refused_and_others_are_not() {
-        let compiler = Compiler::default();
+        let compiler = Compiler::new(1);
         let places: Vec<_> = (0..COMPILATIONS_OF_TENANT_MAX).map(|_| compiler.place("acme").unwrap()).collect();
         assert!(compiler.place("acme").is_err());
         let other = compiler.turn("umbrella").await.unwrap();

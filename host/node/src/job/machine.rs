@@ -1,7 +1,7 @@
 //! The states of a job on a node, as a pure machine: what happens goes in, what to do comes out.
 //!
-//! J1: a job has at most one worker process. A new attempt begins after the end of the one before is known.
-//! J2: a job that somebody has stopped is not restarted; one that nobody has stopped is, unless the fault is the user's.
+//! N5: a job has at most one worker process. A new attempt begins after the end of the one before is known.
+//! N6: a job that somebody has stopped is not restarted; one that nobody has stopped is, unless the fault is the user's.
 
 use std::time::Duration;
 
@@ -357,7 +357,7 @@ mod tests {
     }
 
     proptest! {
-        /// J1, J2, and: a job that waits for a restart has a pause that ends; a refusal changes nothing; numbers of attempts grow.
+        /// N5, N6, and: a job that waits for a restart has a pause that ends; a refusal changes nothing; numbers of attempts grow.
         #[test]
         fn whatever_happens(all in prop::collection::vec((inputs(), 0i64..400_000), 1..60)) {
             let mut job = Machine::resting(Phase::Stopped, 0, 0, None);
