@@ -14,7 +14,7 @@ PREFIX     ?= $(HOME)/.local
 demo_checkpoints = $(abspath $(target_dir))/demo/checkpoints
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build plugins demo servers test tidy soak install image bench nexmark lint fmt lint-tools
+.PHONY: help setup build plugins demo servers test tidy soak install image bench bench-node nexmark lint fmt lint-tools
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,10 @@ image: ## Build an image with a statically linked program and nothing else; IMAG
 bench: plugins ## Measure the wall, whole jobs and checkpoints (CHECKPOINT_BENCH_ROWS=100000: a quick look); results in target/bench
 	$(flowgate) plugin build tests/bench/plugin -o $(target_dir)/bench/bench.wasm
 	cargo bench $(workspace) --bench wall --bench jobs --bench checkpoint
+
+bench-node: plugins ## Measure a node: swaps, idle jobs, the API, a hostile neighbour (NODE_BENCH_JOBS=200); results in target/bench/node.json
+	$(flowgate) plugin build tests/bench/plugin -o $(target_dir)/bench/bench.wasm
+	cargo bench $(workspace) --bench node
 
 nexmark: plugins ## Measure the Nexmark queries, NEXMARK_EVENTS=10000000, beside loops by hand; results in target/bench
 	$(flowgate) plugin build tests/bench/plugin -o $(target_dir)/bench/bench.wasm

@@ -6,21 +6,24 @@ use std::collections::BTreeSet;
 use crate::repository::File;
 
 /// A crate under `host/`, and which others it may depend on.
-const MAY_DEPEND: [(&str, &[&str]); 11] = [
+const MAY_DEPEND: [(&str, &[&str]); 15] = [
     ("base", &[]),
     ("checkpoint", &["flowgate-base"]),
     ("hdfs", &["flowgate-base", "flowgate-checkpoint"]),
     ("sketch", &[]),
     ("state", &["flowgate-base"]),
-    ("wall", &["flowgate-base"]),
-    ("connect", &["flowgate-base"]),
+    ("confine", &[]),
+    ("wall", &["flowgate-base", "flowgate-confine"]),
+    ("connect", &["flowgate-base", "flowgate-confine"]),
     ("toolchain", &["flowgate-base"]),
     ("control", &["flowgate-base"]),
+    ("api", &["flowgate-base", "flowgate-control"]),
     (
         "engine",
         &[
             "flowgate-base",
             "flowgate-checkpoint",
+            "flowgate-confine",
             "flowgate-state",
             "flowgate-wall",
             "flowgate-connect",
@@ -28,17 +31,46 @@ const MAY_DEPEND: [(&str, &[&str]); 11] = [
         ],
     ),
     (
+        "worker",
+        &[
+            "flowgate",
+            "flowgate-base",
+            "flowgate-checkpoint",
+            "flowgate-confine",
+            "flowgate-connect",
+            "flowgate-control",
+            "flowgate-wall",
+        ],
+    ),
+    (
+        "node",
+        &[
+            "flowgate",
+            "flowgate-api",
+            "flowgate-base",
+            "flowgate-checkpoint",
+            "flowgate-confine",
+            "flowgate-connect",
+            "flowgate-control",
+            "flowgate-wall",
+            "flowgate-worker",
+        ],
+    ),
+    (
         "cli",
         &[
             "flowgate",
+            "flowgate-api",
             "flowgate-base",
             "flowgate-checkpoint",
             "flowgate-connect",
             "flowgate-control",
             "flowgate-hdfs",
+            "flowgate-node",
             "flowgate-state",
             "flowgate-toolchain",
             "flowgate-wall",
+            "flowgate-worker",
         ],
     ),
 ];
@@ -178,7 +210,7 @@ fn an_import_upwards_is_found() {
         ("host/engine/src/dataflow/engine/mod.rs", "pub use timely::dataflow::Scope;"),
         ("host/state/Cargo.toml", "[dependencies]\nflowgate-wall.workspace = true\n"),
         ("host/base/Cargo.toml", "[dependencies]\nflowgate-state = { path = \"../state\" }\n"),
-        ("host/node/Cargo.toml", "[dependencies]\n"),
+        ("host/unknown/Cargo.toml", "[dependencies]\n"),
     ];
     for (path, line) in bad {
         assert_eq!(check(&[File::new(path, line)]).len(), 1, "{path}: {line}");

@@ -68,6 +68,8 @@ pub enum Outcome {
     Done,
     /// The job did not take it; the version before runs.
     Refused,
-    /// It was taken back.
+    /// It was taken back by a later swap.
     RolledBack,
+    /// It took an earlier swap back.
+    Back,
 }

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod code;
 pub mod error;
 pub mod id;
+pub mod process;
 pub mod quantity;
 pub mod random;
 pub mod schema;

@@ -28,6 +28,8 @@ struct State {
     lines: VecDeque<String>,
     bytes: usize,
     dropped: u64,
+    /// All that were dropped, told or not.
+    dropped_in_all: u64,
     /// Whether lines are being written.
     writing: bool,
 }
@@ -57,6 +59,7 @@ impl Queue {
         line.push('\n');
         if state.bytes + line.len() > WAITING_BYTES_MAX {
             state.dropped += 1;
+            state.dropped_in_all += 1;
             return;
         }
         state.bytes += line.len();
@@ -104,6 +107,11 @@ pub fn line(text: impl Into<String>) {
     }
 }
 
+/// Returns the number of lines that were dropped because nobody read standard error.
+pub fn dropped() -> u64 {
+    QUEUE.get().and_then(Option::as_ref).map_or(0, |queue| queue.state().dropped_in_all)
+}
+
 /// Waits up to a second until the lines so far are written, so that the next output follows them.
 pub fn flush() {
     if let Some(Some(queue)) = QUEUE.get() {
@@ -143,6 +151,7 @@ mod tests {
             }
         }
         assert!(dropped > 5_000, "{dropped}");
+        assert_eq!(queue.state().dropped_in_all, dropped);
     }
 
     #[test]

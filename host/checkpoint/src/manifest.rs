@@ -85,6 +85,21 @@ pub struct OperatorRecord {
     pub fingerprint: Value,
     /// Of each worker, in their order.
     pub scalars: Vec<Value>,
+    /// The functions of plugins whose state this is: with these versions, a job goes on as if nothing had happened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub functions: Vec<FunctionRecord>,
+}
+
+/// A function of a plugin that an operator ran with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FunctionRecord {
+    /// The plugin's name in the job.
+    pub plugin: String,
+    /// The function's name in the plugin.
+    pub function: String,
+    /// SHA-256 of the component's file, in hexadecimal.
+    pub sha256: String,
 }
 
 /// How far a split was read.

@@ -134,7 +134,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::manifest::{OperatorRecord, Record, SplitRecord};
+    use crate::manifest::{FunctionRecord, OperatorRecord, Record, SplitRecord};
     use crate::name::AttemptId;
 
     fn manifest() -> Manifest {
@@ -146,6 +146,11 @@ mod tests {
                 name: "per_page".into(),
                 fingerprint: json!({"pane": "5s"}),
                 scalars: vec![json!({"watermark": 17.25}), json!(null)],
+                functions: vec![FunctionRecord {
+                    plugin: "weblog".into(),
+                    function: "parse".into(),
+                    sha256: "ab".repeat(32),
+                }],
             }],
             sources: BTreeMap::from([(
                 "lines".into(),

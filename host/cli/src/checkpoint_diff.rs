@@ -201,7 +201,7 @@ mod tests {
     fn checkpoint(splits: Vec<SplitRecord>, watermarks: &[i64]) -> Checkpoint {
         let shell = |at: &i64| json!({ "shell": { "forwarded": at, "tick": at * 2 } });
         let scalars = watermarks.iter().map(shell).collect();
-        let record = OperatorRecord { name: "counts".into(), fingerprint: Value::Null, scalars };
+        let record = OperatorRecord { name: "counts".into(), fingerprint: Value::Null, scalars, functions: vec![] };
         Checkpoint { operators: vec![record], sources: [("lines".into(), splits)].into(), ..Checkpoint::default() }
     }
 

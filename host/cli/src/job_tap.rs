@@ -43,7 +43,7 @@ pub(super) fn run(args: &TapArgs) -> Result<()> {
     let mut tapping = client::tap(&job, wanted).map_err(unanswered)?;
     let (mut shown, mut left_out) = (0, 0);
     loop {
-        let tapped = match tapping.next() {
+        let tapped = match tapping.rows() {
             Ok(Some(tapped)) => tapped,
             // The job has ended.
             Ok(None) | Err(AskError::Gone) => break,

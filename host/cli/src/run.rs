@@ -32,6 +32,7 @@ use flowgate_control::message::About;
 use flowgate_control::place::Place;
 use flowgate_control::server::Server;
 use flowgate_worker::subject::{self, RunningSubject};
+use flowgate_worker::subject_figures::Process;
 use flowgate_worker::summary;
 
 pub(super) const EXAMPLES: &str = "\
@@ -166,7 +167,7 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
 fn control(graph: JobGraph, state: Arc<JobState>, about: About) -> Option<Server> {
     // A reader of standard error that is slow delays nobody.
     let tell = Box::new(|line: &str| standard_error::line(format!("{line}\n")));
-    match subject::serve(&Place::of_user(), RunningSubject { graph, state, about, tell }) {
+    match subject::serve(&Place::of_user(), RunningSubject { graph, state, about, tell, process: Process::default() }) {
         Ok(server) => Some(server),
         Err(error) => {
             let what = "`flowgate job` cannot reach this job";

@@ -1,15 +1,18 @@
 //! A connector in a checked job.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::entry::{ConnectorSettings, Entry, Kind};
 use crate::error::SettingsError;
+use crate::policy::Policy;
 use crate::problem::{self, Problem};
 use crate::sink::{Boundedness, ConfiguredSink, SinkWriter};
 use crate::source::{ConfiguredSource, Source};
+use crate::touches::Touches;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
 
@@ -22,13 +25,16 @@ pub struct Connector {
     pub settings: Value,
     /// The folder to which paths are relative.
     pub base: PathBuf,
+    /// What it may touch, if it belongs to a tenant: what it opens keeps to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
 }
 
 impl Connector {
     /// Creates a connector with these settings.
     pub fn new<S: ConnectorSettings>(settings: &S, base: impl Into<PathBuf>) -> Connector {
         let settings = serde_json::to_value(settings).expect("settings have text keys only");
-        Connector { name: S::NAME.into(), settings, base: base.into() }
+        Connector { name: S::NAME.into(), settings, base: base.into(), policy: None }
     }
 
     /// Returns the settings, if it is this connector.
@@ -57,6 +63,14 @@ impl Connector {
         self.configured::<ConfiguredSource>().map(|configured| configured.source)
     }
 
+    /// Returns what a source touches outside.
+    ///
+    /// # Errors
+    /// As [`Connector::source`].
+    pub fn touched_by_source(&self) -> Result<Touches> {
+        self.configured::<ConfiguredSource>().map(|configured| configured.touches)
+    }
+
     /// Configures a sink, as [`Connector::configure`] does, with one error for all problems.
     pub fn sink(&self) -> Result<ConfiguredSink> {
         self.configured()
@@ -64,7 +78,8 @@ impl Connector {
 
     /// Opens the sink for rows of this schema. Nothing outside is changed before [`SinkWriter::start`].
     pub fn open_sink(&self, schema: &Schema, boundedness: Boundedness) -> Result<Box<dyn SinkWriter>> {
-        (self.sink()?.open)(schema, boundedness)
+        let policy = self.policy.clone().map(Arc::new);
+        (self.sink()?.open)(schema, boundedness, policy.as_ref())
     }
 
     fn configured<K: Kind>(&self) -> Result<K> {
@@ -74,8 +89,6 @@ impl Connector {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow_array::{ArrayRef, Int64Array};
 
     use super::*;
@@ -101,7 +114,12 @@ mod tests {
 
     #[test]
     fn settings_are_judged_without_the_disk() {
-        let file = |settings: serde_json::Value| Connector { name: "file".into(), settings, base: "/nowhere".into() };
+        let file = |settings: serde_json::Value| Connector {
+            name: "file".into(),
+            settings,
+            base: "/nowhere".into(),
+            policy: None,
+        };
         let schema = |settings| file(settings).source().unwrap().schema().to_string();
         assert_eq!(schema(serde_json::json!({ "path": "no/such.log" })), "text: text");
         let columns = serde_json::json!({ "t": "timestamp", "size": "int64?" });
@@ -125,7 +143,8 @@ mod tests {
 
     #[test]
     fn a_connector_that_is_not_there_is_a_problem() {
-        let unknown = Connector { name: "kafka".into(), settings: serde_json::json!({}), base: "/".into() };
+        let unknown =
+            Connector { name: "kafka".into(), settings: serde_json::json!({}), base: "/".into(), policy: None };
         assert_eq!(unknown.source().err().unwrap().message, "there is no source `kafka`");
         assert_eq!(unknown.sink().err().unwrap().message, "there is no sink `kafka`");
     }

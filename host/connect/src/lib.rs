@@ -32,6 +32,7 @@ mod notice;
 mod output_file;
 mod own_output;
 mod place;
+pub mod policy;
 pub mod print;
 pub mod problem;
 #[cfg(test)]
@@ -47,6 +48,7 @@ mod system;
 pub mod tap;
 #[cfg(test)]
 mod test_reading;
+pub mod touches;
 mod webhook;
 
 pub use connector::Connector;

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 pub use super::deliveries::{Deliveries, Dropped};
 use super::file_sink::part_name::PartName;
 use super::guarantee::Guarantee;
+use super::policy::Policy;
 use super::stop::Stop;
+use super::touches::Touches;
 use flowgate_base::error::Result;
 use flowgate_base::schema::Schema;
 
@@ -60,9 +62,9 @@ pub enum Writers {
     One,
 }
 
-/// Opens a sink for rows of a schema, of a job that ends by itself or does not. Changes nothing outside before
-/// [`SinkWriter::start`].
-pub type OpenWriter = Box<dyn FnOnce(&Schema, Boundedness) -> Result<Box<dyn SinkWriter>>>;
+/// Opens a sink for rows of a schema, of a job that ends by itself or does not. Where there is a policy, the sink connects within it.
+/// Changes nothing outside before [`SinkWriter::start`].
+pub type OpenWriter = Box<dyn FnOnce(&Schema, Boundedness, Option<&Arc<Policy>>) -> Result<Box<dyn SinkWriter>>>;
 
 /// A sink with checked settings.
 pub struct ConfiguredSink {
@@ -70,6 +72,8 @@ pub struct ConfiguredSink {
     pub description: String,
     /// What it writes, for the check of the job and for sources, which do not read it.
     pub writes: Writes,
+    /// What it touches outside, for the policy of a tenant.
+    pub touches: Touches,
     /// The number of writers.
     pub writers: Writers,
     /// What it guarantees with these settings, in a job with checkpoints.

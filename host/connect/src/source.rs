@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::guarantee::Guarantee;
 use super::own_output::OwnOutputs;
+use super::touches::Touches;
 use flowgate_base::error::Result;
 use flowgate_base::schema::SchemaRef;
 
@@ -162,6 +163,8 @@ pub struct ConfiguredSource {
     pub description: String,
     /// What it reads, for the check of the job.
     pub reads: Reads,
+    /// What it touches outside, for the policy of a tenant.
+    pub touches: Touches,
     /// What it guarantees with these settings, in a job with checkpoints. [`Source::refuses_checkpoints`] knows more.
     pub guarantee: Guarantee,
 }

@@ -161,7 +161,7 @@ impl Tapping {
     ///
     /// # Errors
     /// The job ended without saying so, as by a second signal.
-    pub fn next(&mut self) -> Result<Option<Tapped>, AskError> {
+    pub fn rows(&mut self) -> Result<Option<Tapped>, AskError> {
         if self.is_over {
             return Ok(None);
         }

@@ -2,12 +2,15 @@
 //!
 //! [`frame`] divides the connection into messages, which [`message`] lists. [`place`] is where sockets are and who may reach them.
 //! [`server`] answers for a job on threads of its own, so that no client can delay a worker. [`client`] finds running jobs and asks
-//! them. [`status`] is the state of a job as plain data, and [`explain`] concludes from it why an operator emits nothing.
+//! them. [`status`] is the state of a job as plain data, with its [`figures`]; [`edges`] are those of a picture of it, and
+//! [`explain`] concludes from it why an operator emits nothing.
 
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod edges;
 pub mod explain;
+pub mod figures;
 pub mod frame;
 pub mod limits;
 pub mod message;

@@ -112,7 +112,14 @@ impl Server {
     /// # Errors
     /// There is no place for the socket, or the system refuses a thread.
     pub fn start(place: &Place, about: About, subject: Arc<dyn Subject>) -> Result<Server, StartError> {
-        let socket = place.bind(&about.job, about.pid)?;
+        Server::start_on(place.bind(&about.job, about.pid)?, about, subject)
+    }
+
+    /// Starts answering for a job on a socket that is bound: a process that confines itself binds it before.
+    ///
+    /// # Errors
+    /// The system refuses a thread.
+    pub fn start_on(socket: BoundSocket, about: About, subject: Arc<dyn Subject>) -> Result<Server, StartError> {
         let job = Arc::new(Served {
             about,
             subject,

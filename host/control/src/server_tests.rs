@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::client::{self, AskError, Client};
+use crate::figures::JobFigures;
 use crate::place::Found;
 use crate::status::Phase;
 
@@ -31,6 +32,7 @@ impl Subject for Plain {
             checkpoint: None,
             warnings: Vec::new(),
             error: None,
+            figures: JobFigures::default(),
         }
     }
 

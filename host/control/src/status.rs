@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::figures::{Calls, FunctionName, JobFigures, Load, PluginMetric, Traffic};
+
 /// The state of a job at one moment. Figures of different workers may be some milliseconds apart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -29,6 +31,9 @@ pub struct Status {
     pub warnings: Vec<String>,
     /// The error with which the job fails.
     pub error: Option<JobError>,
+    /// What it uses.
+    #[serde(default)]
+    pub figures: JobFigures,
 }
 
 /// The last complete checkpoint of a job.
@@ -127,6 +132,22 @@ pub struct Operator {
     pub splits_left_out: u64,
     /// The fate of the rows of a sink.
     pub deliveries: Option<Deliveries>,
+    /// What goes through it.
+    #[serde(default)]
+    pub traffic: Traffic,
+    /// The share of the last seconds in which rows in front of the operator waited for it to take them, behind its senders, in thousandths;
+    /// 0 where they wait in the senders alone.
+    #[serde(default)]
+    pub rows_wait_permille: u16,
+    /// The function that it calls; of a window with several, the first one.
+    #[serde(default)]
+    pub function: Option<FunctionName>,
+    /// The calls of its functions; `None` if it has none.
+    #[serde(default)]
+    pub calls: Option<Calls>,
+    /// What its functions publish, by name.
+    #[serde(default)]
+    pub plugin_metrics: Vec<PluginMetric>,
 }
 
 /// The kind of an operator.
@@ -214,6 +235,9 @@ pub struct OnWorker {
     pub input_full_since_ms: Option<i64>,
     /// Since when a source waits for other sources, which are behind in event time.
     pub aligned_since_ms: Option<i64>,
+    /// How busy and how full it is.
+    #[serde(default)]
+    pub load: Load,
 }
 
 /// The sender that holds a watermark back.

@@ -18,4 +18,8 @@ flowgate_base::codes! {
     SAVEPOINT = external(505, "a savepoint cannot be written");
     NO_SAVEPOINT = user(506, "a job cannot take a savepoint");
     SLOW_CHECKPOINT = external(507, "a checkpoint takes longer than its timeout");
+    SWAP_MISFIT = user(508, "a swap does not fit the job");
+    SWAP_BUSY = user(509, "another swap is on its way");
+    NOT_MIGRATED = user(510, "state cannot be migrated in a swap");
+    SWAP_ENDED = user(511, "a swap comes too late");
 }

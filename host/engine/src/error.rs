@@ -98,6 +98,18 @@ pub(crate) enum RunError {
     /// A savepoint is requested of a job that is being stopped.
     #[error("the job is being stopped already")]
     Stopping,
+    /// A swap does not fit the job that runs. All problems, a line each.
+    #[error("the swap does not fit the job:\n{0}")]
+    SwapMisfit(String),
+    /// Another swap is on its way.
+    #[error("another swap is on its way: {0}; request this one again when it is done")]
+    SwapBusy(String),
+    /// The state cannot be migrated to the new version.
+    #[error("the old version stays on all workers, because its state cannot be migrated: {0}")]
+    NotMigrated(String),
+    /// A swap cannot happen any more.
+    #[error("the swap does not happen: {0}")]
+    SwapEnded(String),
     /// The job was stopped with a savepoint, which cannot be written.
     #[error("the job has stopped with its last checkpoint, but its savepoint cannot be written: {0}")]
     Savepoint(String),
@@ -136,6 +148,10 @@ impl Coded for RunError {
             RunError::EndlessTimers(_) => &code::ENDLESS_TIMERS,
             RunError::SlowCheckpoint { .. } => &code::SLOW_CHECKPOINT,
             RunError::NoCheckpoints | RunError::Stopping => &code::NO_SAVEPOINT,
+            RunError::SwapMisfit(_) => &code::SWAP_MISFIT,
+            RunError::SwapBusy(_) => &code::SWAP_BUSY,
+            RunError::NotMigrated(_) => &code::NOT_MIGRATED,
+            RunError::SwapEnded(_) => &code::SWAP_ENDED,
             RunError::Savepoint(_) => &code::SAVEPOINT,
             RunError::LastCheckpoint(_) => &code::LAST_CHECKPOINT,
         }

@@ -3,6 +3,7 @@
 pub use crate::dataflow::{
     Activity, Beginning, CHAINED_MAX, CheckpointStatus, END_OF_TIME, FIRINGS_MAX, FromSavepoint, Holder, JobMetrics,
     JobState, NodeMetrics, OpenSink, PORTION_BYTES_MAX, PORTION_ROWS_MAX, Prospect, RunningJob, RunningTap, Saved,
-    Since, Solo, SoloRows, SplitMetrics, Standing, Standings, Started, TAPS_MAX, TEXT_BYTES_MAX, TEXTS_BYTES_MAX,
-    Taken, TappedRows, Tick, Upcoming, current_worker, start,
+    Since, Solo, SoloRows, SplitMetrics, Standing, Standings, StartOptions, Started, Sums, SwapOptions, Swapped,
+    Swapping, TAPS_MAX, TEXT_BYTES_MAX, TEXTS_BYTES_MAX, Taken, TappedRows, Tick, Traffic, Upcoming, current_worker,
+    start,
 };

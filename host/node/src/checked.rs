@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use flowgate_api::job::UsedPlugin;
 use flowgate_api::problem::Code;
+use flowgate_connect::touches::Touches;
 use flowgate_worker::assignment::{Begins, Task};
 use flowgate_worker::check::Foreseen;
 use flowgate_worker::spawn::{self, CheckError};
@@ -25,6 +26,8 @@ pub(crate) struct Checked {
     pub(crate) used: Vec<UsedPlugin>,
     pub(crate) picture: String,
     pub(crate) warnings: String,
+    /// What it touches outside.
+    pub(crate) touches: Touches,
     /// What would become of its last checkpoint, of a dry run.
     pub(crate) prospect: Option<Foreseen>,
 }
@@ -82,6 +85,7 @@ pub(crate) async fn check(node: &Arc<Node>, assigned: &Assigned<'_>, dry_run: Op
         used,
         picture: graph.text,
         warnings: checked.report,
+        touches: checked.touches,
         prospect: checked.prospect,
     })
 }

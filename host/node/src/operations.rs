@@ -83,6 +83,11 @@ impl Operations {
 }
 
 impl Progress {
+    /// The progress of what no operation shows.
+    pub(crate) fn unseen() -> Progress {
+        Progress { operations: Operations::default(), key: Default::default() }
+    }
+
     /// Says what it does now.
     pub(crate) fn step(&self, step: impl Into<String>) {
         if let Some(operation) = self.operations.table().get_mut(&self.key) {

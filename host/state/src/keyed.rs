@@ -28,6 +28,16 @@ impl<V: Values> Table<V> {
     }
 }
 
+impl<V: Values> Keyed<'_, V> {
+    /// Applies a part of a snapshot of another table, as [`SlotState::restore`] does; but it counts as changed.
+    ///
+    /// # Errors
+    /// As [`SlotState::restore`].
+    pub fn take_over(&mut self, part: &RecordBatch) -> Result<()> {
+        self.table.restore_changed(&self.shape.read(part, &(0..u32::MAX))?)
+    }
+}
+
 impl<V: Values> SlotState for Keyed<'_, V> {
     fn layout(&self) -> Layout {
         self.shape.layout()

@@ -30,6 +30,7 @@ mod restore;
 mod shared_index;
 mod short;
 pub mod slots;
+mod slots_change;
 pub mod snapshot;
 mod spill;
 mod spill_table;

@@ -3,7 +3,7 @@
 use arrow_array::{Array, UInt32Array};
 
 use super::index::KeyIndex;
-use super::marks::{LIVE, STORED, USED};
+use super::marks::{DIRTY, LIVE, Mark, STORED, USED};
 use super::part::{Part, choose};
 use super::snapshot::Change;
 use super::table::{Table, Values};
@@ -12,12 +12,22 @@ use flowgate_base::error::{Error, Result};
 impl<V: Values> Table<V> {
     /// Restores a part; see [`SlotState::restore`](super::snapshot::SlotState::restore).
     pub(crate) fn restore(&mut self, part: &Part) -> Result<()> {
+        self.restore_as(part, LIVE)
+    }
+
+    /// Restores a part, all of which counts as changed: no snapshot of this table has it.
+    pub(crate) fn restore_changed(&mut self, part: &Part) -> Result<()> {
+        self.restore_as(part, LIVE | DIRTY)
+    }
+
+    /// Restores a part; its rows get these marks.
+    fn restore_as(&mut self, part: &Part, marks: Mark) -> Result<()> {
         if self.frozen.is_some() {
             return Err(Error::internal("a table is restored while it is frozen"));
         }
-        // What is restored is no change.
+        // What is restored removes nothing that a snapshot has.
         let gone = self.gone.take();
-        let result = self.restore_rows(part, gone.is_some());
+        let result = self.restore_rows(part, marks, gone.is_some() && marks & DIRTY == 0);
         self.gone = gone;
         result?;
         // Tables of a slot of many make room together.
@@ -34,7 +44,7 @@ impl<V: Values> Table<V> {
         Ok(())
     }
 
-    fn restore_rows(&mut self, part: &Part, tracked: bool) -> Result<()> {
+    fn restore_rows(&mut self, part: &Part, marks: Mark, tracked: bool) -> Result<()> {
         if part.changes.iter().all(|change| *change == Change::RemoveKey) {
             let mut gone = KeyIndex::default();
             (0..part.keys.len()).for_each(|i| _ = gone.get_or_insert(part.keys.get(i)));
@@ -48,7 +58,7 @@ impl<V: Values> Table<V> {
         }
         for row in &rows {
             let mark = &mut self.marks[*row as usize];
-            *mark = *mark & STORED | LIVE;
+            *mark = *mark & STORED | marks;
         }
         if self.values.has_entries() {
             self.values.set_columns(&rows, &part.changes, &part.values)?;

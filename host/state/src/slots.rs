@@ -38,17 +38,17 @@ pub struct SlotSpec {
 /// never the function's fault.
 #[derive(Debug)]
 pub struct Slots {
-    slots: Vec<Slot>,
-    keys: Keys,
-    undo: Vec<Undo>,
+    pub(super) slots: Vec<Slot>,
+    pub(super) keys: Keys,
+    pub(super) undo: Vec<Undo>,
     /// Slot and key of every row that was written in this call.
-    written: Vec<(u32, u32)>,
+    pub(super) written: Vec<(u32, u32)>,
 }
 
 #[derive(Debug)]
-struct Slot {
+pub(super) struct Slot {
     name: String,
-    table: SlotTable,
+    pub(super) table: SlotTable,
     /// By key of the call.
     rows: Vec<u32>,
     /// By key of the call: what the undo log has of it.
@@ -73,6 +73,8 @@ macro_rules! each_kind {
     };
 }
 
+pub(super) use each_kind;
+
 /// In place of a row that was not looked up yet.
 const NOT_LOOKED_UP: u32 = u32::MAX - 1;
 
@@ -88,7 +90,7 @@ enum Noted {
 
 /// The state before a write.
 #[derive(Debug)]
-enum Undo {
+pub(super) enum Undo {
     Value { slot: u32, row: u32, old: Option<Short>, written: Mark },
     Entry { slot: u32, row: u32, entry: Short, old: Option<EntryValue> },
     Map { slot: u32, row: u32, old: Map },

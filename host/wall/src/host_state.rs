@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use wasmtime::{ResourceLimiter, Result, format_err};
 
+use super::calls::{Calls, CountedMemory, Published};
 use super::error::CallError;
 use super::guest_log::{GuestLog, LogLevel};
 use super::keyed_call::KeyedCall;
@@ -36,7 +37,7 @@ pub(super) struct HostState {
     pub(super) keyed: Option<KeyedCall>,
     /// A line of the level `error` that is not in the log yet: the reason of the trap that may follow.
     last_words: Option<String>,
-    memory_bytes: usize,
+    memory: CountedMemory,
     table_elements: usize,
 }
 
@@ -44,13 +45,19 @@ impl HostState {
     pub(super) fn new(services: Services) -> Self {
         HostState {
             context: CallContext::default(),
+            memory: CountedMemory::new(Arc::clone(&services.calls)),
             services,
             refusal: None,
             keyed: None,
             last_words: None,
-            memory_bytes: 0,
             table_elements: 0,
         }
+    }
+
+    /// Counts in other figures from now on.
+    pub(super) fn count_in(&mut self, calls: &Arc<Calls>) {
+        self.memory.count_in(calls);
+        self.services.count_in(calls);
     }
 
     /// Takes a line for the log. One of the level `error` is held back until something else happens: a guest that panics says
@@ -86,12 +93,12 @@ impl HostState {
 
 impl ResourceLimiter for HostState {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        let total = self.memory_bytes.saturating_add(desired.saturating_sub(current));
+        let total = self.memory.bytes().saturating_add(desired.saturating_sub(current));
         let max = self.services.limits.memory_bytes_max;
         if total > max {
             return self.refuse(CallError::Limit(format!("grew beyond {} of memory", Bytes(max as u64))));
         }
-        self.memory_bytes = total;
+        self.memory.set(total);
         Ok(true)
     }
 
@@ -144,7 +151,9 @@ pub(super) struct Services {
     /// The line that was logged last, and how often it has come again since.
     last_line: Option<(LogLevel, String)>,
     repeats: u64,
-    metrics: BTreeMap<String, Metric>,
+    calls: Arc<Calls>,
+    /// The metrics that this function has published, for it to write.
+    metrics: BTreeMap<String, Arc<Published>>,
     metric_refused: bool,
     files: BTreeMap<String, (File, u64)>,
 }
@@ -190,15 +199,27 @@ impl Services {
             log_lines: 0,
             last_line: None,
             repeats: 0,
+            calls: Arc::default(),
             metrics: BTreeMap::new(),
             metric_refused: false,
             files: open,
         })
     }
 
-    /// The metrics so far, by name.
-    pub(super) fn metrics(&self) -> &BTreeMap<String, Metric> {
-        &self.metrics
+    /// Where the function's calls are counted.
+    pub(super) fn calls(&self) -> &Arc<Calls> {
+        &self.calls
+    }
+
+    /// Counts in other figures from now on. What was published so far is published there.
+    pub(super) fn count_in(&mut self, calls: &Arc<Calls>) {
+        self.calls = Arc::clone(calls);
+        for (name, value) in std::mem::take(&mut self.metrics) {
+            match value.get() {
+                Metric::Counter(count) => self.add(&name, count),
+                Metric::Gauge(value) => self.set(&name, value),
+            }
+        }
     }
 
     pub(super) fn log(&mut self, level: LogLevel, message: &str) {
@@ -227,6 +248,7 @@ impl Services {
         self.tell_repeats();
         let dropped = self.log_lines.saturating_sub(self.limits.log_lines_per_s_max);
         if dropped > 0 {
+            self.calls.note_dropped_lines(u64::from(dropped));
             self.log.line(&self.operator, LogLevel::Warn, &format!("{dropped} log lines were dropped"));
             self.last_line = None;
         }
@@ -241,27 +263,29 @@ impl Services {
     }
 
     pub(super) fn add(&mut self, counter: &str, n: u64) {
-        match self.metric(counter, Metric::Counter(0)) {
-            Some(Metric::Counter(value)) => *value = value.saturating_add(n),
-            Some(gauge) => *gauge = Metric::Counter(n),
-            None => {}
+        if let Some(metric) = self.metric(counter, Metric::Counter(0)) {
+            metric.set(match metric.get() {
+                Metric::Counter(value) => Metric::Counter(value.saturating_add(n)),
+                Metric::Gauge(_) => Metric::Counter(n),
+            });
         }
     }
 
     pub(super) fn set(&mut self, gauge: &str, value: f64) {
         if let Some(metric) = self.metric(gauge, Metric::Gauge(value)) {
-            *metric = Metric::Gauge(value);
+            metric.set(Metric::Gauge(value));
         }
     }
 
-    fn metric(&mut self, name: &str, initial: Metric) -> Option<&mut Metric> {
+    fn metric(&mut self, name: &str, initial: Metric) -> Option<&Published> {
         if !self.metrics.contains_key(name) {
             let valid = (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-            if !valid || self.metrics.len() >= self.limits.metric_names_max {
+            let max = self.limits.metric_names_max;
+            let published = valid.then(|| self.calls.publish(name, initial, max)).flatten();
+            let Some(published) = published else {
                 if !self.metric_refused {
                     self.metric_refused = true;
                     let name = one_line(name, 64);
-                    let max = self.limits.metric_names_max;
                     self.log(
                         LogLevel::Warn,
                         &format!(
@@ -271,10 +295,10 @@ impl Services {
                     );
                 }
                 return None;
-            }
-            self.metrics.insert(name.to_string(), initial);
+            };
+            self.metrics.insert(name.to_string(), published);
         }
-        self.metrics.get_mut(name)
+        self.metrics.get(name).map(|metric| &**metric)
     }
 
     pub(super) fn file_size(&self, name: &str) -> std::result::Result<u64, FileFailure> {

@@ -4,7 +4,7 @@
 //! structure (`admission`), compiled in a limited child (`compile`, `limited_child`) or taken from the `cache` (`kept`), which
 //! is a `private_folder`, loaded into the `engine`, and its functions are requested (`describe`), whose schemas are judged in
 //! such a child, too (`judge`, `schema_guard`). A [`Function`] is opened for an operator on one worker (`function`, which
-//! owns an `instance`); a call's columns cross by `columns_in` and `columns_out`; rows that trap are found by `search`;
+//! owns an `instance`, and counts its `calls`); a call's columns cross by `columns_in` and `columns_out`; rows that trap are found by `search`;
 //! state and timers of process functions are `keyed`, and what a call does with them goes through `keyed_call`.
 //! Every limit is in `limits`; versions of the contract are known in `contract` only; errors are in `error`.
 
@@ -12,6 +12,7 @@
 mod admission;
 pub mod binding;
 mod cache;
+mod calls;
 pub mod code;
 mod columns_in;
 mod columns_out;
@@ -42,6 +43,7 @@ mod ticker;
 mod wire;
 
 pub use admission::Manifest;
+pub use calls::{CALL_TIME_BUCKETS, CallFigures, Calls};
 pub use columns_out::{Answer, RowsOut, Selection, Updated};
 pub use compile::CompileIn;
 pub use function::{Function, KeyColumns, KeyedRows, Migrated};

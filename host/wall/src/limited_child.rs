@@ -1,5 +1,6 @@
 //! Work on what a plugin brings, in a child process whose memory and time are limited from outside: compiling, and judging
-//! schemas. What it can make a compiler or a validator take is not known beforehand.
+//! schemas. What it can make a compiler or a validator take is not known beforehand. The child has no files, sockets or
+//! processes: what breaks a compiler has nowhere to go.
 //!
 //! The child is this executable with one hidden argument. It reads a line of JSON ([`Order`]) and the input from its standard
 //! input, and writes one byte (0 = answered; otherwise why not, as [`Unserved`] has it) and the answer or the message to its
@@ -19,6 +20,7 @@ use super::compile::CompileTask;
 use super::error::LoadError;
 use super::judge::JudgeTask;
 use flowgate_base::error::{Error, Result};
+use flowgate_confine::Confinement;
 
 /// The hidden argument.
 pub const CHILD_ARGUMENT: &str = "limited-child";
@@ -218,7 +220,10 @@ fn limit_this_process(order: &Order) -> std::result::Result<(), String> {
     for (resource, current, maximum) in others.map(same).into_iter().chain([cpu]) {
         setrlimit(resource, Rlimit { current: Some(current), maximum: Some(maximum) }).map_err(cannot)?;
     }
-    Ok(())
+    // No files, sockets, processes or machine code; its executable and libraries are loaded already. What an old kernel does not
+    // know is not worth a word to the author of a plugin: the node says it at its start.
+    let confined = flowgate_confine::apply(&Confinement::default());
+    confined.map(drop).map_err(|e| format!("the limited process cannot confine itself: {e}"))
 }
 
 #[cfg(test)]

@@ -39,6 +39,9 @@ pub struct Settings {
     pub cache: Option<PathBuf>,
     /// Takes the plugins' log lines.
     pub log: Arc<dyn GuestLog>,
+    /// Whether configs were judged by another process, which started this one with the same ones: they are not judged again, which
+    /// would need a child.
+    pub configs_were_judged: bool,
 }
 
 impl Settings {
@@ -51,6 +54,7 @@ impl Settings {
             compile_in: exe.map_or(CompileIn::ThisProcess, |exe| CompileIn::Child(exe.into())),
             cache: cache::folder_of_user(),
             log: Arc::new(StderrLog { least: LogLevel::Info }),
+            configs_were_judged: false,
         }
     }
 
@@ -86,6 +90,7 @@ pub(super) struct Wall {
     linker: Linker<HostState>,
     compile_in: CompileIn,
     cache: Option<PathBuf>,
+    configs_were_judged: bool,
 }
 
 /// Plugins that were loaded or refused, by path and content: a job is checked, opened and run with the same ones.
@@ -139,6 +144,7 @@ impl Plugins {
             linker,
             compile_in: settings.compile_in,
             cache: settings.cache,
+            configs_were_judged: settings.configs_were_judged,
         };
         Ok(Plugins { wall: Arc::new(wall), loaded: Arc::default() })
     }
@@ -315,6 +321,9 @@ impl Plugin {
             let empty = config.is_null() || config.as_object().is_some_and(serde_json::Map::is_empty);
             return if empty { Vec::new() } else { vec![format!("`{}` takes no config", function.name)] };
         };
+        if self.wall.configs_were_judged {
+            return Vec::new();
+        }
         let key = (function.name.clone(), config.to_string());
         if let Some(problems) = self.judged.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return problems.clone();

@@ -3,6 +3,8 @@
 
 #[path = "hostile/aggregates.rs"]
 mod aggregates;
+#[path = "hostile/calls.rs"]
+mod calls;
 #[path = "hostile/migrations.rs"]
 mod migrations;
 

@@ -11,6 +11,8 @@ use flowgate::job::load::{Document, Language};
 use flowgate::running::{Beginning, FromSavepoint};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::secret::Secrets;
+use flowgate_connect::policy::Policy;
+use flowgate_connect::touches::Touches;
 use flowgate_wall::LogLevel;
 
 /// The version of assignments that this program takes. It changes with their meaning.
@@ -32,6 +34,9 @@ pub struct Assignment {
     pub attempt: u64,
     /// The job's document.
     pub document: JobDocument,
+    /// The folder of all components of the tenant, from which a swap takes another one.
+    #[serde(default)]
+    pub plugin_folder: Option<PathBuf>,
     /// The components of the job's plugins. No others are found.
     #[serde(default)]
     pub plugins: Vec<AssignedPlugin>,
@@ -58,6 +63,12 @@ pub struct Assignment {
     /// What the process may take.
     #[serde(default)]
     pub limits: WorkerLimits,
+    /// What the job may touch outside; `None`: everything that this user may.
+    #[serde(default)]
+    pub policy: Option<Policy>,
+    /// What it touches, as its check has found: the process that runs it has no more than that.
+    #[serde(default)]
+    pub touches: Touches,
     /// The folder for machine code of compiled plugins, which belongs to the tenant; `None` keeps none.
     #[serde(default)]
     pub compiled: Option<PathBuf>,

@@ -16,6 +16,7 @@ use flowgate::submit::{self, JobPlugins};
 use flowgate_base::error::Result;
 use flowgate_checkpoint::History;
 use flowgate_checkpoint::store::Stores;
+use flowgate_connect::touches::Touches;
 use flowgate_control::status::Kind;
 
 /// The answer to a check, one line of JSON.
@@ -41,6 +42,9 @@ pub struct Checked {
     pub graph: Option<Graph>,
     /// The functions of plugins in it.
     pub plugins: Vec<UsedFunction>,
+    /// What the job touches outside.
+    #[serde(default)]
+    pub touches: Touches,
     /// What would become of a checkpoint; of a dry run with one.
     #[serde(default)]
     pub prospect: Option<Foreseen>,
@@ -170,7 +174,15 @@ fn checked(assignment: &Assignment, stores: &Stores) -> Result<Checked> {
         Err(rejected) => {
             let (report, problems) = (rejected.report(false), rejected.listed());
             let problems = problems.into_iter().map(JobProblem::of).collect();
-            return Ok(Checked { ok: false, report, problems, graph: None, plugins: Vec::new(), prospect: None });
+            return Ok(Checked {
+                ok: false,
+                report,
+                problems,
+                graph: None,
+                plugins: Vec::new(),
+                touches: Touches::nothing(),
+                prospect: None,
+            });
         }
     };
     prepare::compare_digests(&accepted.graph, assignment, &mut plugins)?;
@@ -185,6 +197,7 @@ fn checked(assignment: &Assignment, stores: &Stores) -> Result<Checked> {
         problems: accepted.listed().into_iter().map(JobProblem::of).collect(),
         graph: Some(Graph::of(&accepted.graph)),
         plugins: used,
+        touches: accepted.graph.touches()?,
         prospect,
     })
 }

@@ -23,6 +23,7 @@ mod run;
 mod signals;
 pub mod spawn;
 pub mod subject;
+pub mod subject_figures;
 pub mod summary;
 
 pub use process::{ARGUMENT, main};

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// Maximum bytes of an assignment: a job file of 1 MiB, secrets, and the plugins of some hundred operators.
 pub const ASSIGNMENT_BYTES_MAX: u64 = 8 << 20;
 
+/// Time in which a process that runs a job takes its assignment: it reads it first, on a busy machine, too.
+pub const ASSIGN_WITHIN: Duration = Duration::from_secs(30);
+
 /// Maximum bytes of an answer to a check: the graph of a job file of 1 MiB, whose columns are repeated at every operator.
 pub const ANSWER_BYTES_MAX: u64 = 32 << 20;
 
@@ -33,6 +36,11 @@ pub struct WorkerLimits {
     pub state_memory_bytes_max: u64,
     /// Processor cores, enforced by its cgroup where there is one. Default: none.
     pub cpu_cores: Option<f64>,
+    /// Plugin instances at once. The node knows how many functions the job has, on how many workers; a pool for more would count as
+    /// memory. Default: none, that of the wall.
+    pub instances_max: Option<u32>,
+    /// Linear memory of one plugin instance, in bytes; a job that asks for more gets this. Default: none, what the job says.
+    pub instance_memory_bytes: Option<u64>,
     /// Files and sockets that are open at once. Default: 8,192; a job that follows many files has one open for each.
     pub open_files: u64,
     /// Log lines a second; the others are counted. Default: 1,000, more than anybody reads.
@@ -52,6 +60,8 @@ impl Default for WorkerLimits {
             memory_bytes: None,
             state_memory_bytes_max: 1 << 30,
             cpu_cores: None,
+            instances_max: None,
+            instance_memory_bytes: None,
             open_files: 8_192,
             log_lines_per_s: 1_000,
             log_bytes_per_s: 256 << 10,

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::assignment::Assignment;
+use crate::assignment::{Assignment, Task};
 use flowgate::job::check::Surroundings;
 use flowgate::job::graph::{Aggregate, JobGraph, Node, NodeKind, PluginFunction};
 use flowgate::job::load::Override;
 use flowgate::job::spec::Checkpoint;
-use flowgate::submit::{Accepted, JobPlugins, Rejected, Submission};
+use flowgate::submit::{Accepted, Caps, JobPlugins, Rejected, Submission};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::quantity::Millis;
 use flowgate_wall::{CompileIn, GuestLog, Limits, Settings};
@@ -32,6 +32,12 @@ pub(crate) fn plugins(assignment: &Assignment, log: Arc<dyn GuestLog>) -> JobPlu
         compile_in: CompileIn::Child(program),
         cache: assignment.compiled.clone(),
         log,
+        // The node has checked the job with these plugins in another process.
+        configs_were_judged: assignment.task == Task::Run,
+    })
+    .capped(Caps {
+        instances_max: assignment.limits.instances_max.filter(|_| assignment.task == Task::Run),
+        memory_bytes_max: assignment.limits.instance_memory_bytes.and_then(|bytes| usize::try_from(bytes).ok()),
     })
 }
 
@@ -40,8 +46,12 @@ pub(crate) fn plugins(assignment: &Assignment, log: Arc<dyn GuestLog>) -> JobPlu
 /// # Errors
 /// Everything that is wrong with it.
 pub(crate) fn check(assignment: &Assignment, plugins: &mut JobPlugins) -> std::result::Result<Accepted, Box<Rejected>> {
-    let surroundings =
-        Surroundings { base: assignment.files.clone(), pinned: Some(assignment.pinned()), ..Surroundings::default() };
+    let surroundings = Surroundings {
+        base: assignment.files.clone(),
+        pinned: Some(assignment.pinned()),
+        policy: assignment.policy.clone(),
+        ..Surroundings::default()
+    };
     let parallelism = assignment.parallelism.map(|parallelism| Override {
         steps: vec!["parallelism".into()],
         value: parallelism.to_string(),

@@ -38,8 +38,8 @@ pub fn main(stores: &Stores) -> ExitCode {
     };
     secret::hide(&assignment.secrets);
     let done = match assignment.task {
-        Task::Check | Task::DryRun => print(&match confine(&assignment.limits) {
-            Ok(()) => check::answer(&assignment, stores),
+        Task::Check | Task::DryRun => print(&match confine(&assignment) {
+            Ok(_) => check::answer(&assignment, stores),
             Err(error) => Answer::Failed(Failure::of(&error)),
         }),
         Task::Run => attempt(&assignment, stores),
@@ -68,6 +68,8 @@ fn print(answer: &Answer) -> Result<bool> {
 
 /// Runs the job. Returns whether it ended well.
 fn attempt(assignment: &Assignment, stores: &Stores) -> Result<bool> {
+    // Before there is another thread: some limits are those of a thread.
+    let (socket, confined) = (run::bind(assignment), confine(assignment));
     let identity =
         Identity { tenant: assignment.tenant.clone(), job: assignment.job.clone(), attempt: assignment.attempt };
     let log =
@@ -78,8 +80,11 @@ fn attempt(assignment: &Assignment, stores: &Stores) -> Result<bool> {
     std::panic::set_hook(Box::new(note_panic));
     let run = || {
         let stop = signals::listen(&log)?;
-        confine(&assignment.limits)?;
-        run::run(assignment, stores, &log, &stop)
+        for lacking in confined?.not_enforced {
+            log.say(Level::Warn, format!("this system does not enforce: {lacking}"));
+        }
+        let socket = socket.inspect_err(|e| log.say(Level::Error, format!("nobody can ask this job: {e}"))).ok();
+        run::run(assignment, stores, &log, &stop, socket)
     };
     let error = match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(outcome)) => return Ok(!matches!(outcome, Outcome::Failed(_))),

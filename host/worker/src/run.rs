@@ -13,11 +13,12 @@ use crate::log::rotated::Rotated;
 use crate::log::{Log, OUTPUT};
 use crate::signals::Stop;
 use crate::subject::{self, RunningSubject};
+use crate::subject_figures::Process;
 use crate::{prepare, summary};
 use flowgate::code::JOB_PROBLEMS;
 use flowgate::job::graph::{JobGraph, SinkNode};
 use flowgate::job::spec::Print;
-use flowgate::running::{JobState, RunningJob};
+use flowgate::running::{JobState, RunningJob, StartOptions};
 use flowgate::submit;
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
@@ -26,16 +27,22 @@ use flowgate_checkpoint::store::Stores;
 use flowgate_connect::print::{PrintLayout, PrintSink};
 use flowgate_connect::sink::{Boundedness, SinkWriter};
 use flowgate_control::message::About;
-use flowgate_control::place::Place;
+use flowgate_control::place::{BoundSocket, Place, PlaceError};
 use flowgate_control::server::Server;
 
 /// Runs the job of an assignment, and writes how it has ended.
 ///
 /// # Errors
 /// That cannot be written.
-pub(crate) fn run(assignment: &Assignment, stores: &Stores, log: &Arc<Log>, stop: &Arc<Stop>) -> Result<Outcome> {
+pub(crate) fn run(
+    assignment: &Assignment,
+    stores: &Stores,
+    log: &Arc<Log>,
+    stop: &Arc<Stop>,
+    socket: Option<BoundSocket>,
+) -> Result<Outcome> {
     note_start(assignment, None)?;
-    let ended = match job(assignment, stores, log, stop) {
+    let ended = match job(assignment, stores, log, stop, socket) {
         Ok(ended) => ended,
         Err(error) => failed(&error),
     };
@@ -73,7 +80,13 @@ fn note_start(assignment: &Assignment, server: Option<&Server>) -> Result<()> {
     files::write(&assignment.folder, STARTED, &started)
 }
 
-fn job(assignment: &Assignment, stores: &Stores, log: &Arc<Log>, stop: &Stop) -> Result<Ended> {
+fn job(
+    assignment: &Assignment,
+    stores: &Stores,
+    log: &Arc<Log>,
+    stop: &Stop,
+    socket: Option<BoundSocket>,
+) -> Result<Ended> {
     let guests = Arc::new(GuestLines::new(Arc::clone(log)));
     let mut plugins = prepare::plugins(assignment, Arc::<GuestLines>::clone(&guests));
     let checked = prepare::check(assignment, &mut plugins);
@@ -92,7 +105,11 @@ fn job(assignment: &Assignment, stores: &Stores, log: &Arc<Log>, stop: &Stop) ->
     let mut open_sink = |sink: &SinkNode, schema: &Schema, ends| open_sink(&printed, sink, schema, ends);
     let (began, since_ms) = (clock::monotonic(), clock::now_ms());
     let beginning = assignment.beginning.beginning();
-    let started = submit::start_from(graph.clone(), &mut plugins, &mut open_sink, stores, beginning)?;
+    let started = {
+        // A cgroup of its own would do it better.
+        let options = StartOptions { cpu_cores_max: assignment.limits.cpu_cores, ..StartOptions::default() };
+        submit::start_with(graph.clone(), &mut plugins, &mut open_sink, stores, beginning, options)?
+    };
     let flowgate::running::Started::Running(job) = started else {
         log.say(Level::Info, "the job has ended before, by its last checkpoint");
         return Ok(Ended {
@@ -106,26 +123,35 @@ fn job(assignment: &Assignment, stores: &Stores, log: &Arc<Log>, stop: &Stop) ->
     let warns = Arc::clone(log);
     state.show_warnings(move |warning| warns.say(Level::Warn, warning));
     let about = About { job: graph.name.clone(), pid: std::process::id(), since_ms, job_file: None };
-    let server = serve(assignment, &graph, &state, about, log);
+    let server = serve(socket, &graph, &state, about, log);
     note_start(assignment, server.as_ref())?;
     log.say(Level::Info, "the job runs");
     stop.attach(&state);
     Ok(ended(&graph, job, server, began, log))
 }
 
-/// Answers questions about the job. One that cannot be asked runs nevertheless.
+/// Binds the socket on which the job will answer, before the process is confined. A job that cannot be asked runs nevertheless.
+///
+/// # Errors
+/// There is no place for it.
+pub(crate) fn bind(assignment: &Assignment) -> std::result::Result<BoundSocket, PlaceError> {
+    let folders = std::iter::once(&assignment.folder).chain(&assignment.socket_folder);
+    Place::in_folders(folders.cloned().collect()).bind(&assignment.job, std::process::id())
+}
+
+/// Answers questions about the job.
 fn serve(
-    assignment: &Assignment,
+    socket: Option<BoundSocket>,
     graph: &JobGraph,
     state: &Arc<JobState>,
     about: About,
     log: &Arc<Log>,
 ) -> Option<Server> {
-    let folders = std::iter::once(&assignment.folder).chain(&assignment.socket_folder);
     let tells = Arc::clone(log);
     let tell = Box::new(move |line: &str| tells.say(Level::Info, line));
-    let subject = RunningSubject { graph: graph.clone(), state: Arc::clone(state), about, tell };
-    let served = subject::serve(&Place::in_folders(folders.cloned().collect()), subject);
+    let subject =
+        RunningSubject { graph: graph.clone(), state: Arc::clone(state), about, tell, process: Process::default() };
+    let served = subject::serve_on(socket?, subject);
     served.inspect_err(|e| log.say(Level::Error, format!("nobody can ask this job: {e}"))).ok()
 }
 

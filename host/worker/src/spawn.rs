@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
 use crate::assignment::{Assignment, Task};
 use crate::check::{Answer, Checked};
 use crate::files::Failure;
-use crate::limits::ANSWER_BYTES_MAX;
+use crate::limits::{ANSWER_BYTES_MAX, ASSIGN_WITHIN};
 use crate::process::ARGUMENT;
 
 /// The folder for temporary files of the process, in that of the attempt.
@@ -49,7 +49,11 @@ pub fn spawn(exe: &Path, assignment: &Assignment) -> io::Result<Child> {
     command.env("TMPDIR", &scratch).current_dir(&assignment.folder);
     command.stdout(Stdio::null()).stderr(File::create(assignment.folder.join(STANDARD_ERROR))?);
     let mut child = command.spawn()?;
-    if let Err(error) = assign(&mut child, assignment) {
+    let assigned = assign(&mut child, assignment).and_then(|written| match written.recv_timeout(ASSIGN_WITHIN) {
+        Ok(written) => written,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    });
+    if let Err(error) = assigned {
         let _ = child.kill();
         let _ = child.wait();
         return Err(error);
@@ -95,13 +99,12 @@ fn answer(child: &mut Child, assignment: &Assignment, within: Duration) -> Resul
         // Nobody waits for a late answer.
         let _ = send.send(read.map(|_| bytes));
     })?;
-    // A process that does not read it has ended, or has the time that an answer has: its pipe is long enough for the beginning.
-    let written = assign(child, assignment);
+    let written = assign(child, assignment)?;
     match received.recv_timeout(within) {
         Ok(bytes) => {
             let answer = serde_json::from_slice(&bytes?).ok();
-            if answer.is_none() {
-                written?;
+            if let (None, Ok(Err(error))) = (&answer, written.try_recv()) {
+                return Err(error.into());
             }
             Ok(answer)
         }
@@ -113,13 +116,18 @@ fn answer(child: &mut Child, assignment: &Assignment, within: Duration) -> Resul
 /// Returns the command of a worker process. Nothing of the environment of this process is in its own.
 fn command(exe: &Path) -> Command {
     let mut command = Command::new(exe);
-    command.arg(ARGUMENT).env_clear().stdin(Stdio::piped());
+    command.arg(ARGUMENT).env_clear().envs(flowgate_confine::ALLOCATOR_ENVIRONMENT).stdin(Stdio::piped());
     command
 }
 
-/// Writes the assignment to the process.
-fn assign(child: &mut Child, assignment: &Assignment) -> io::Result<()> {
+/// Writes the assignment to the process, on a thread of its own: a process that is paused does not read. The thread ends with the
+/// process.
+fn assign(child: &mut Child, assignment: &Assignment) -> io::Result<Receiver<io::Result<()>>> {
     let mut stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let text = serde_json::to_vec(assignment).map_err(io::Error::from)?;
-    stdin.write_all(&text)
+    let (send, written) = channel();
+    // Nobody waits for a late outcome.
+    let write = move || _ = send.send(stdin.write_all(&text));
+    thread::Builder::new().name("flowgate-assign".into()).spawn(write)?;
+    Ok(written)
 }

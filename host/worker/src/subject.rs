@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::concealed::concealed;
 use crate::rows;
+use crate::subject_figures::{self, Process};
 use flowgate::job::graph::{EventTimeColumn, JobGraph, Node, NodeId, NodeKind, Windows};
 use flowgate::job::spec::WindowTime;
 use flowgate::running::{self, CheckpointStatus, JobState, NodeMetrics, SplitMetrics, Standing, Standings, TappedRows};
@@ -16,7 +17,7 @@ use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_connect::sink;
 use flowgate_control::limits::SPLITS_MAX;
 use flowgate_control::message::{self, About, Ended};
-use flowgate_control::place::Place;
+use flowgate_control::place::{BoundSocket, Place};
 use flowgate_control::server::{Savepoint, Server, StartError, Subject, TappedOutput};
 use flowgate_control::status::{
     self, Activity, Checkpoint, Deliveries, EventTimeRule, HeldBy, Input, JobError, Kind, OnWorker, Operator, Pending,
@@ -33,6 +34,8 @@ pub struct RunningSubject {
     pub about: About,
     /// Tells whoever watches the job why it ends: one line without its line end. Waits for nobody.
     pub tell: Box<dyn Fn(&str) + Send + Sync>,
+    /// The process, as it is measured.
+    pub process: Process,
 }
 
 /// Starts answering questions about a job, on a socket in this place.
@@ -42,6 +45,15 @@ pub struct RunningSubject {
 pub fn serve(place: &Place, subject: RunningSubject) -> Result<Server, StartError> {
     let about = subject.about.clone();
     Server::start(place, about, Arc::new(subject))
+}
+
+/// Starts answering questions about a job, on a socket that is bound.
+///
+/// # Errors
+/// The system refuses a thread. The job can run nevertheless.
+pub fn serve_on(socket: BoundSocket, subject: RunningSubject) -> Result<Server, StartError> {
+    let about = subject.about.clone();
+    Server::start_on(socket, about, Arc::new(subject))
 }
 
 /// Returns how a job has ended, for those who wait for it.
@@ -90,6 +102,7 @@ impl Subject for RunningSubject {
             checkpoint: checkpoint(&self.state.checkpoint_status),
             warnings: self.state.warnings(),
             error: failure.as_ref().map(job_error),
+            figures: self.process.figures(&self.state),
         })
     }
 
@@ -169,6 +182,15 @@ impl Figures<'_> {
             splits,
             splits_left_out,
             deliveries: is_sink.then(|| deliveries(metrics)),
+            traffic: subject_figures::traffic(&self.standings, &node.name),
+            rows_wait_permille: self
+                .in_front(&node.name)
+                .map(|of| subject_figures::permille(&of.output_full, self.now))
+                .max()
+                .unwrap_or(0),
+            function: subject_figures::function(node),
+            calls: metrics.call_figures().map(subject_figures::calls),
+            plugin_metrics: subject_figures::plugin_metrics(metrics),
         }
     }
 
@@ -193,17 +215,22 @@ impl Figures<'_> {
             output_full_since_ms: standing.output_full.since(self.now).map(|at| at.0),
             input_full_since_ms: standing.input_full.since(self.now).map(|at| at.0),
             aligned_since_ms: standing.aligned.since(self.now).map(|at| at.0),
+            load: subject_figures::load(standing, self.now),
         }
     }
 
     /// Since when the operators in front of a node, which bring its rows to their worker, cannot emit.
     fn rows_wait_since(&self, name: &str) -> Option<i64> {
-        let in_front = |of: &str| {
+        self.in_front(name).filter_map(|standing| standing.output_full.since(self.now)).map(|at| at.0).min()
+    }
+
+    /// The operators in front of a node, which bring its rows to their worker.
+    fn in_front(&self, name: &str) -> impl Iterator<Item = &Standing> {
+        let in_front = move |of: &str| {
             let words = of.strip_prefix(name).and_then(|rest| rest.strip_prefix(' '));
             words.is_some_and(|words| !words.starts_with("(spread)") && !words.starts_with("(errors)"))
         };
-        let standings = self.standings.iter().filter(|((of, _), _)| in_front(of));
-        standings.filter_map(|(_, standing)| standing.output_full.since(self.now)).map(|at| at.0).min()
+        self.standings.iter().filter(move |((of, _), _)| in_front(of)).map(|(_, standing)| &**standing)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::entry::ConnectorSettings;
 use crate::guarantee::Guarantee;
 use crate::problem::Problem;
 use crate::sink::{ConfiguredSink, Writers, Writes};
+use crate::touches::Touches;
 
 /// Takes rows and forgets them. No settings.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -27,9 +28,10 @@ impl ConnectorSettings for Blackhole {
         Ok(ConfiguredSink {
             description: "blackhole".into(),
             writes: Writes::Nothing,
+            touches: Touches::nothing(),
             guarantee: Self::GUARANTEE,
             writers: Writers::None,
-            open: Box::new(|_, _| Ok(Box::new(sink::Blackhole))),
+            open: Box::new(|_, _, _| Ok(Box::new(sink::Blackhole))),
         })
     }
 }

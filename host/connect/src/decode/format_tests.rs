@@ -8,7 +8,7 @@ use crate::test_reading::{Outcome, read_split};
 fn connector(path: &std::path::Path, settings: serde_json::Value) -> Connector {
     let mut spec = settings;
     spec["path"] = path.to_str().unwrap().into();
-    Connector { name: "file".into(), settings: spec, base: "/".into() }
+    Connector { name: "file".into(), settings: spec, base: "/".into(), policy: None }
 }
 
 fn read(content: &str, settings: serde_json::Value) -> Outcome {

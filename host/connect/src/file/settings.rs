@@ -6,12 +6,14 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::pattern::is_pattern;
 use super::source;
 use crate::entry::ConnectorSettings;
 use crate::guarantee::Guarantee;
 use crate::problem::Problem;
 use crate::settings::{ColumnType, Format, comma, typed, yes};
 use crate::source::{ConfiguredSource, Reads};
+use crate::touches::{Place, Touches};
 
 /// Compression of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -113,6 +115,19 @@ impl FileSource {
     }
 }
 
+/// What the source reads: of a glob, and of a file that is followed through its rotation, anything in the folder.
+fn touches(source: &FileSource, base: &Path) -> Touches {
+    if is_pattern(&source.path) {
+        return Touches::glob(base, &source.path);
+    }
+    match Place::file(base, &source.path) {
+        Place::File(path) if source.follow => {
+            Touches { reads: vec![Place::Within(path.parent().unwrap_or(&path).into())], ..Touches::default() }
+        }
+        place => Touches { reads: vec![place], ..Touches::default() },
+    }
+}
+
 impl ConnectorSettings for FileSource {
     type Configured = ConfiguredSource;
     const NAME: &'static str = "file";
@@ -128,6 +143,7 @@ impl ConnectorSettings for FileSource {
             source: Box::new(source),
             description,
             guarantee: Self::GUARANTEE,
+            touches: touches(&self, base),
             reads: Reads::Files(self.path),
         })
     }

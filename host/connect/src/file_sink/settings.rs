@@ -15,6 +15,7 @@ use crate::guarantee::Guarantee;
 use crate::limits;
 use crate::problem::Problem;
 use crate::sink::{ConfiguredSink, Writers, Writes};
+use crate::touches::Touches;
 use flowgate_base::quantity::{Bytes, Millis};
 
 /// How rows are written to a file.
@@ -107,9 +108,10 @@ impl ConnectorSettings for FileSink {
             return Ok(ConfiguredSink {
                 description: format!("file {name}"),
                 writes: Writes::File(path.clone()),
+                touches: Touches::written_file(base, &self.path),
                 writers: Writers::One,
                 guarantee,
-                open: Box::new(move |schema, boundedness| {
+                open: Box::new(move |schema, boundedness, _| {
                     Ok(Box::new(sink::FileSink::open(&path, format, schema, boundedness)?))
                 }),
             });
@@ -127,9 +129,10 @@ impl ConnectorSettings for FileSink {
         Ok(ConfiguredSink {
             description: format!("folder {name}/"),
             writes: Writes::Folder { path: path.clone(), extension },
+            touches: Touches::written_folder(base, &self.path),
             writers: Writers::One,
             guarantee,
-            open: Box::new(move |schema, boundedness| {
+            open: Box::new(move |schema, boundedness, _| {
                 let (folder, encoder) = (PartFolder::open(&path, extension)?, RowEncoder::new(format, schema));
                 Ok(Box::new(PartsSink::new(folder, encoder, limits, boundedness)))
             }),

@@ -12,6 +12,7 @@ use crate::guarantee::Guarantee;
 use crate::problem::Problem;
 use crate::settings::Empty;
 use crate::source::{ConfiguredSource, Reads};
+use crate::touches::Touches;
 use flowgate_base::quantity::Millis;
 
 /// Makes rows: the same ones for the same seed.
@@ -134,6 +135,7 @@ impl ConnectorSettings for Generator {
             description,
             guarantee: Self::GUARANTEE,
             reads: Reads::Nothing,
+            touches: Touches::nothing(),
         })
     }
 }

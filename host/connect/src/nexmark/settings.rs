@@ -10,6 +10,7 @@ use crate::entry::ConnectorSettings;
 use crate::guarantee::Guarantee;
 use crate::problem::Problem;
 use crate::source::{ConfiguredSource, Reads};
+use crate::touches::Touches;
 
 /// One table of the Nexmark benchmark's auction house: made events, the same ones for the same settings, or events read
 /// from a file.
@@ -95,6 +96,7 @@ impl ConnectorSettings for Nexmark {
             source,
             description,
             guarantee: Self::GUARANTEE,
+            touches: self.path.as_ref().map_or_else(Touches::nothing, |path| Touches::file(base, path)),
             reads: self.path.map_or(Reads::Nothing, Reads::Files),
         })
     }

@@ -11,6 +11,7 @@ use crate::entry::ConnectorSettings;
 use crate::guarantee::Guarantee;
 use crate::problem::Problem;
 use crate::sink::{ConfiguredSink, Writers, Writes};
+use crate::touches::Touches;
 
 /// How rows are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -45,9 +46,10 @@ impl ConnectorSettings for Print {
         Ok(ConfiguredSink {
             description: "print".into(),
             writes: Writes::StandardOutput,
+            touches: Touches::standard_streams(),
             guarantee: Self::GUARANTEE,
             writers: Writers::One,
-            open: Box::new(move |schema, _| {
+            open: Box::new(move |schema, _, _| {
                 let stdout = std::io::stdout();
                 let terminal = stdout.is_terminal();
                 let layout = match self.format {

@@ -12,6 +12,7 @@ use crate::guarantee::Guarantee;
 use crate::problem::Problem;
 use crate::settings::{ColumnType, Format, comma, typed, yes};
 use crate::source::{ConfiguredSource, Reads};
+use crate::touches::Touches;
 
 /// Reads standard input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -66,6 +67,7 @@ impl ConnectorSettings for StdinSource {
             description: "stdin".into(),
             guarantee: Self::GUARANTEE,
             reads: Reads::StandardInput,
+            touches: Touches::standard_streams(),
         })
     }
 }

@@ -10,6 +10,7 @@ use crate::entry::ConnectorSettings;
 use crate::guarantee::Guarantee;
 use crate::problem::Problem;
 use crate::source::{ConfiguredSource, Reads};
+use crate::touches::Touches;
 use flowgate_base::quantity::Millis;
 
 /// Figures of the machine on which the job runs: a row for each figure, each time. Columns: time, host, metric, device
@@ -75,6 +76,7 @@ impl ConnectorSettings for System {
             description: "system".into(),
             guarantee: Self::GUARANTEE,
             reads: Reads::Nothing,
+            touches: Touches::system_figures(),
         })
     }
 }

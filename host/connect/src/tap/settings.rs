@@ -10,6 +10,7 @@ use crate::entry::ConnectorSettings;
 use crate::guarantee::Guarantee;
 use crate::problem::Problem;
 use crate::sink::{ConfiguredSink, Writers, Writes};
+use crate::touches::Touches;
 
 /// Writes what leaves an operator to standard error, next to the job's own sinks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,9 +32,10 @@ impl ConnectorSettings for Tap {
             description: "standard error".into(),
             // The job's standard error counts as used in any case.
             writes: Writes::Nothing,
+            touches: Touches::nothing(),
             guarantee: Self::GUARANTEE,
             writers: Writers::One,
-            open: Box::new(move |schema, _| {
+            open: Box::new(move |schema, _, _| {
                 Ok(Box::new(TapSink::new(Box::new(std::io::stderr()), &self.output, schema)))
             }),
         })

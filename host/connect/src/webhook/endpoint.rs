@@ -1,12 +1,15 @@
 //! The checked target and settings of requests.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::Agent;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use ureq::unversioned::transport::DefaultConnector;
 
 use crate::limits;
+use crate::policy::{Guard, Policy};
 use crate::problem::Problem;
 use crate::settings::{OnError, Webhook, WebhookFormat, shown_url};
 use flowgate_base::quantity::Millis;
@@ -75,8 +78,8 @@ impl Endpoint {
         })
     }
 
-    /// Returns the client of the requests.
-    pub(super) fn agent(&self) -> Agent {
+    /// Returns the client of the requests, which connects to what the policy grants alone.
+    pub(super) fn agent(&self, policy: Option<&Arc<Policy>>) -> Agent {
         let config = Agent::config_builder()
             .timeout_global(Some(self.timeout))
             .http_status_as_error(false)
@@ -84,9 +87,12 @@ impl Endpoint {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .user_agent(concat!("flowgate/", env!("CARGO_PKG_VERSION")));
-        // A proxy cannot reach what is on this machine.
-        let config = if self.is_local { config.proxy(None) } else { config };
-        config.build().into()
+        // A proxy cannot reach what is on this machine, and would resolve names that are judged here.
+        let config = if self.is_local || policy.is_some() { config.proxy(None) } else { config };
+        match policy {
+            Some(policy) => Agent::with_parts(config.build(), DefaultConnector::default(), Guard::new(policy)),
+            None => config.build().into(),
+        }
     }
 
     /// Returns the wait before attempt `attempt` (1 is the second), in milliseconds; `asked_ms` is what the server requested.

@@ -2,6 +2,8 @@
 
 mod endpoint;
 mod outcome;
+#[cfg(test)]
+mod policy_tests;
 pub(crate) mod settings;
 mod sink;
 #[cfg(test)]

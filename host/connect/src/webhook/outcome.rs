@@ -36,6 +36,8 @@ fn of_error(error: &Error) -> Outcome {
         Error::Io(e) => e.to_string(),
         Error::Timeout(_) => "no answer in time".to_string(),
         Error::HostNotFound => "the host is not known".to_string(),
+        // The guard of connections.
+        Error::Other(why) => why.to_string(),
         other => other.to_string(),
     };
     match error {

@@ -12,6 +12,7 @@ use crate::guarantee::Guarantee;
 use crate::problem::Problem;
 use crate::settings::OnError;
 use crate::sink::{ConfiguredSink, Writers, Writes};
+use crate::touches::Touches;
 use flowgate_base::quantity::Millis;
 
 /// Posts rows to a URL over HTTP.
@@ -97,10 +98,11 @@ impl ConnectorSettings for Webhook {
         Ok(ConfiguredSink {
             description: format!("webhook {}", shown_url(&self.url)),
             writes: Writes::Nothing,
+            touches: Touches::url(&self.url),
             // Rows are delivered in their order.
             guarantee: Self::GUARANTEE,
             writers: Writers::One,
-            open: Box::new(move |schema, _| Ok(Box::new(WebhookSink::new(endpoint, schema)))),
+            open: Box::new(move |schema, _, policy| Ok(Box::new(WebhookSink::new(endpoint, schema, policy)))),
         })
     }
 }

@@ -11,6 +11,7 @@ use super::outcome::Outcome;
 use crate::encode::JsonEncoder;
 use crate::error::SinkError;
 use crate::limits;
+use crate::policy::Policy;
 use crate::settings::{OnError, WebhookFormat};
 use crate::sink::{Begin, Committable, Deliveries, Dropped, SinkWriter};
 use crate::stop::Stop;
@@ -44,9 +45,9 @@ enum Undelivered {
 }
 
 impl WebhookSink {
-    /// Creates a sink; it opens no connection before there are rows.
-    pub(crate) fn new(endpoint: Endpoint, schema: &Schema) -> Self {
-        let (agent, encoder) = (endpoint.agent(), JsonEncoder::new(schema));
+    /// Creates a sink; it opens no connection before there are rows, and none that the policy does not grant.
+    pub(crate) fn new(endpoint: Endpoint, schema: &Schema, policy: Option<&Arc<Policy>>) -> Self {
+        let (agent, encoder) = (endpoint.agent(policy), JsonEncoder::new(schema));
         WebhookSink {
             endpoint,
             agent,

@@ -23,7 +23,7 @@ fn open(url: &str, mut settings: serde_json::Value) -> WebhookSink {
         settings["backoff"] = "1ms".into();
     }
     let endpoint = Endpoint::new(&serde_json::from_value(settings).unwrap()).unwrap();
-    WebhookSink::new(endpoint, &Schema::new(vec![Field::new("n", DataType::Int64)]))
+    WebhookSink::new(endpoint, &Schema::new(vec![Field::new("n", DataType::Int64)]), None)
 }
 
 /// Writes these batches, with a flush behind each.

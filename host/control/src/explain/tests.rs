@@ -1,6 +1,7 @@
 //! A story for each reason why nothing comes out.
 
 use super::{Cause, Explanation, explain};
+use crate::figures::{JobFigures, Load, Traffic};
 use crate::status::{
     Activity, Deliveries, EventTimeRule, HeldBy, Input, Kind, OnWorker, Operator, Pending, Phase, Split, StateFigures,
     Status,
@@ -34,6 +35,11 @@ fn operator(name: &str, kind: Kind, inputs: &[&str]) -> Operator {
         splits: Vec::new(),
         splits_left_out: 0,
         deliveries: None,
+        traffic: Traffic::default(),
+        rows_wait_permille: 0,
+        function: None,
+        calls: None,
+        plugin_metrics: Vec::new(),
     }
 }
 
@@ -47,6 +53,7 @@ fn on(worker: u32, watermark_ms: Option<i64>, held_by: Option<(u32, u32)>) -> On
         output_full_since_ms: None,
         input_full_since_ms: None,
         aligned_since_ms: None,
+        load: Load::default(),
     }
 }
 
@@ -82,6 +89,7 @@ fn windowed() -> Status {
         checkpoint: None,
         warnings: Vec::new(),
         error: None,
+        figures: JobFigures::default(),
     }
 }
 

@@ -82,7 +82,7 @@ fn a_tap_ends_after_its_rows() {
     let (_folder, subject, _server, found) = start();
     let mut tapping = client::tap(&found, wanted("rows", Some(3))).unwrap();
     let (mut rows, mut lost) = (Vec::new(), 0);
-    while let Some(tapped) = tapping.next().unwrap() {
+    while let Some(tapped) = tapping.rows().unwrap() {
         rows.extend(tapped.rows);
         lost += tapped.lost_rows;
     }
@@ -116,8 +116,8 @@ fn taps_leave_room_for_other_questions_and_end_with_the_job() {
     assert!(client::stop(&found, true, false, None).unwrap().drains);
     server.end(Ended { summary: "done".into(), error: None });
     for tap in &mut taps {
-        assert!(tap.next().unwrap().is_some_and(|tapped| tapped.is_last));
-        assert!(tap.next().unwrap().is_none());
+        assert!(tap.rows().unwrap().is_some_and(|tapped| tapped.is_last));
+        assert!(tap.rows().unwrap().is_none());
     }
     wait_until_none(&subject);
 }

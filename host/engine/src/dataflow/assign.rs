@@ -15,6 +15,7 @@ use super::engine::{Operator, Outputs, Route, Tick};
 use super::job_state::JobState;
 use super::message::Message;
 use super::split_metrics::SplitMetrics;
+use super::swap::fresh::{Fresh, Tried};
 use super::watermark::{Activity, BoundedOutOfOrderness, Signal};
 use super::window::shape::TIME_LIMIT_MS;
 use crate::job::graph::EventTimeColumn;
@@ -255,6 +256,14 @@ impl Operator for Timed {
             self.watch_idleness(self.now);
         }
         Ok(())
+    }
+
+    fn try_swap(&mut self, fresh: &mut Fresh) -> Result<Tried> {
+        self.inner.try_swap(fresh)
+    }
+
+    fn swap(&mut self, fresh: Fresh) -> Result<()> {
+        self.inner.swap(fresh)
     }
 
     fn has_yielded(&self) -> bool {

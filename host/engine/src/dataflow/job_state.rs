@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
+use std::time::Duration;
 
 use super::checkpoint::link::Link;
 use super::checkpoint::reports::Report;
@@ -14,12 +15,16 @@ use super::checkpoint::status::CheckpointStatus;
 use super::engine::Tick;
 use super::job_clock::JobClock;
 use super::metrics::JobMetrics;
+use super::pace::Pace;
 use super::sinks::Sinks;
+use super::swap::desk::SwapDesk;
 use super::taps::{RunningTap, Taps};
 use crate::error::RunError;
 use crate::job::graph::JobGraph;
 use flowgate_base::error::{Error, Fault, Result};
 use flowgate_base::id::Worker;
+use flowgate_base::process;
+use flowgate_base::process::ThreadId;
 use flowgate_connect::source::Waker;
 use flowgate_state::store::JobStores;
 
@@ -36,18 +41,24 @@ pub struct JobState {
     pub sinks: Sinks,
     /// The link to the thread that keeps the job's checkpoints; `None`: it takes none.
     pub(crate) checkpoints: Option<Arc<Link>>,
+    /// The share of processor time that the job keeps to; `None`: it takes what it gets.
+    pub(super) pace: Option<Pace>,
     /// The job's processing time.
     pub(crate) clock: JobClock,
     /// What the job shows of its checkpoints.
     pub checkpoint_status: CheckpointStatus,
     /// Where its outputs are tapped.
     pub(crate) taps: Taps,
+    /// The swaps of the job's functions.
+    pub(crate) swaps: SwapDesk,
     failure: Mutex<Option<Error>>,
     over: AtomicBool,
     stop: AtomicBool,
     drain: AtomicBool,
     wanted: AtomicU64,
     workers: Mutex<Vec<Thread>>,
+    /// Worker by worker, where the system can say which thread it is.
+    threads: Mutex<BTreeMap<Worker, ThreadId>>,
     agenda: Mutex<Agenda>,
     warnings: Mutex<Warnings>,
 }
@@ -100,15 +111,18 @@ impl JobState {
             stores: JobStores::new(u64::MAX, None, 1, 1),
             sinks: Sinks::default(),
             checkpoints: None,
+            pace: None,
             clock: JobClock::default(),
             checkpoint_status: CheckpointStatus::default(),
             taps: Taps::default(),
+            swaps: SwapDesk::default(),
             failure: Mutex::default(),
             over: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             drain: AtomicBool::new(false),
             wanted: AtomicU64::new(0),
             workers: Mutex::default(),
+            threads: Mutex::default(),
             agenda: Mutex::default(),
             warnings: Mutex::default(),
         }
@@ -123,10 +137,30 @@ impl JobState {
         JobState { checkpoints: link, ..self }
     }
 
+    /// Sets the job's share of processor time, before the workers start.
+    pub(super) fn with_pace(self, pace: Option<Pace>) -> Self {
+        JobState { pace, ..self }
+    }
+
     /// Registers the current thread as this worker's. Each worker calls it before it runs.
     pub fn register_worker(&self, worker: Worker) {
         CURRENT.set(Some(worker));
         lock(&self.workers).push(std::thread::current());
+        if let Some(thread) = process::this_thread() {
+            lock(&self.threads).insert(worker, thread);
+        }
+    }
+
+    /// Returns the processor time of each worker's thread, as far as the system says it.
+    pub fn worker_cpu_times(&self) -> Vec<(Worker, Duration)> {
+        let threads = lock(&self.threads).clone();
+        let times = threads.into_iter().map(|(worker, thread)| Some((worker, process::thread_cpu_time(thread)?)));
+        times.flatten().collect()
+    }
+
+    /// Whether the job takes checkpoints.
+    pub fn takes_checkpoints(&self) -> bool {
+        self.checkpoints.is_some()
     }
 
     pub(crate) fn wake_workers(&self) {

@@ -50,8 +50,8 @@ impl SinkWriter for Collector {
     }
 }
 
-pub(super) struct Run {
-    pub(super) job: RunningJob,
+pub(in crate::dataflow) struct Run {
+    pub(in crate::dataflow) job: RunningJob,
     rows: Receiver<(String, serde_json::Value)>,
     gate: Arc<Mutex<()>>,
 }
@@ -70,7 +70,7 @@ pub(super) fn run_within(text: &str, parallelism: usize, base: &Path, memory_byt
 }
 
 /// Checks a job file.
-pub(super) fn graph(text: &str, base: &Path) -> (JobGraph, Plugins) {
+pub(in crate::dataflow) fn graph(text: &str, base: &Path) -> (JobGraph, Plugins) {
     let document = Document { name: "job.yaml".into(), text: text.into(), language: Language::Yaml, base: base.into() };
     let loaded = load(document, &[], &|_| None);
     assert!(loaded.problems.is_empty(), "{}", loaded.report(&[], false));
@@ -81,7 +81,7 @@ pub(super) fn graph(text: &str, base: &Path) -> (JobGraph, Plugins) {
 }
 
 /// Starts a job that has not ended; its sinks are collectors.
-pub(super) fn begin(graph: JobGraph, plugins: &Plugins, beginning: Beginning) -> Run {
+pub(in crate::dataflow) fn begin(graph: JobGraph, plugins: &Plugins, beginning: Beginning) -> Run {
     let (sender, rows) = channel();
     let gate = Arc::new(Mutex::new(()));
     let mut open_sink = |_: &crate::job::graph::SinkNode, schema: &Schema, _| {
@@ -97,7 +97,7 @@ pub(super) fn begin(graph: JobGraph, plugins: &Plugins, beginning: Beginning) ->
 
 impl Run {
     /// Waits for the end. Returns all rows.
-    pub(super) fn end(self) -> Vec<(String, serde_json::Value)> {
+    pub(in crate::dataflow) fn end(self) -> Vec<(String, serde_json::Value)> {
         self.job.wait().unwrap();
         self.rows.try_iter().collect()
     }

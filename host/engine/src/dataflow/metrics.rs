@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::split_metrics::SplitMetrics;
 use super::standing::Standing;
@@ -13,7 +13,7 @@ use flowgate_base::id::Worker;
 use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_connect::sink::Deliveries;
 use flowgate_connect::source::Progress;
-use flowgate_wall::Metric;
+use flowgate_wall::{CallFigures, Calls, Metric};
 
 const NO_WATERMARK: i64 = i64::MIN;
 const NEVER: i64 = i64::MIN;
@@ -45,8 +45,8 @@ pub struct NodeMetrics {
     /// Of windows and process functions, by worker in no order.
     upcoming: Mutex<Vec<Arc<Upcoming>>>,
     first_error: Mutex<Option<String>>,
-    /// The metrics of the plugin, by name.
-    plugin: Mutex<BTreeMap<String, Metric>>,
+    /// The calls of its plugin's functions.
+    calls: Mutex<BTreeMap<Worker, Arc<Calls>>>,
 }
 
 impl Default for NodeMetrics {
@@ -66,7 +66,7 @@ impl Default for NodeMetrics {
             splits: Mutex::default(),
             upcoming: Mutex::default(),
             first_error: Mutex::default(),
-            plugin: Mutex::default(),
+            calls: Mutex::default(),
         }
     }
 }
@@ -168,21 +168,37 @@ impl NodeMetrics {
         (self.endless_splits.load(Relaxed) == 0).then_some(Progress { done, total })
     }
 
-    /// Adds the metrics of a plugin on one worker: counters are summed, the last value of a gauge is kept.
-    pub fn add_plugin_metrics(&self, figures: BTreeMap<String, Metric>) {
-        let mut plugin = self.plugin.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, value) in figures {
-            let sum = match (plugin.get(&name), value) {
-                (Some(Metric::Counter(old)), Metric::Counter(new)) => Metric::Counter(old.saturating_add(new)),
-                _ => value,
-            };
-            plugin.insert(name, sum);
-        }
+    /// Returns where the calls of the node's functions on a worker are counted.
+    pub(crate) fn calls(&self, worker: Worker) -> Arc<Calls> {
+        Arc::clone(self.all_calls().entry(worker).or_default())
     }
 
-    /// Returns the metrics of the plugin.
+    /// Returns the figures of the calls of the node's functions, summed over workers; `None` if it has no function.
+    pub fn call_figures(&self) -> Option<CallFigures> {
+        let figures = self.all_calls().values().map(|calls| calls.figures()).collect::<Vec<_>>();
+        figures.into_iter().reduce(|mut sum, more| {
+            sum.add(&more);
+            sum
+        })
+    }
+
+    /// Returns the metrics that the node's functions have published so far: counters are summed over workers, of a gauge the greatest value
+    /// of a worker is taken.
     pub fn plugin_metrics(&self) -> BTreeMap<String, Metric> {
-        self.plugin.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut merged: BTreeMap<String, Metric> = BTreeMap::new();
+        for (name, value) in self.all_calls().values().flat_map(|calls| calls.published()) {
+            let value = match (merged.get(&name), value) {
+                (Some(Metric::Counter(sum)), Metric::Counter(more)) => Metric::Counter(sum.saturating_add(more)),
+                (Some(Metric::Gauge(greatest)), Metric::Gauge(other)) => Metric::Gauge(greatest.max(other)),
+                _ => value,
+            };
+            merged.insert(name, value);
+        }
+        merged
+    }
+
+    fn all_calls(&self) -> MutexGuard<'_, BTreeMap<Worker, Arc<Calls>>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,7 +5,8 @@
 //! function; [`shuffle`] brings all rows of a key to one worker; [`window`] aggregates; [`join`] joins two streams; [`process`]
 //! runs functions with state and timers; [`sink`] writes rows to the outside, and [`sinks`] is the state that all sinks of a job
 //! share. [`engine`] has the operator's contract and shell, and the only files that know Timely; [`watermark`] is the protocol of
-//! time; [`taps`] show a sample of rows to who asks. Tests in `simulation` try all orders of arrival. [`solo`] runs one process function without the engine.
+//! time; [`taps`] show a sample of rows to who asks; [`swap`] puts later versions of functions in place of those that run. Tests in
+//! `simulation` try all orders of arrival. [`solo`] runs one process function without the engine.
 
 mod alarm;
 pub(crate) mod alignment;
@@ -20,12 +21,16 @@ pub(crate) mod job_state;
 pub(crate) mod join;
 pub(crate) mod message;
 pub(crate) mod metrics;
+mod pace;
+#[cfg(test)]
+mod pace_tests;
 pub(crate) mod pending;
 pub(crate) mod portions;
 pub(crate) mod process;
 mod progress;
 pub(crate) mod select;
 pub(crate) mod shuffle;
+pub(crate) mod since;
 pub(crate) mod sink;
 pub(crate) mod sinks;
 pub(crate) mod slot;
@@ -33,7 +38,9 @@ pub(crate) mod solo;
 pub(crate) mod source;
 pub(crate) mod split_metrics;
 pub(crate) mod standing;
+pub(crate) mod swap;
 pub(crate) mod taps;
+mod traffic;
 mod turn;
 pub(crate) mod union;
 pub(crate) mod upcoming;
@@ -47,20 +54,23 @@ pub(crate) use checkpoint::adopt::prospect;
 pub use checkpoint::adopt::{FromSavepoint, Prospect};
 pub use checkpoint::begin::Beginning;
 pub use checkpoint::saving::Saved;
-pub use checkpoint::status::{CheckpointStatus, Taken};
+pub use checkpoint::status::{CheckpointStatus, Sums, Taken};
 pub use dead_letter::{TEXT_BYTES_MAX, TEXTS_BYTES_MAX};
 pub use engine::Tick;
 pub use job_state::{JobState, current_worker};
 pub use metrics::{JobMetrics, NodeMetrics, Standings};
 pub use portions::{PORTION_BYTES_MAX, PORTION_ROWS_MAX};
 pub use process::firing::{CHAINED_MAX, FIRINGS_MAX};
+pub use since::Since;
 pub use solo::{Solo, SoloRows};
 pub use split_metrics::SplitMetrics;
-pub use standing::{Holder, Since, Standing};
+pub use standing::{Holder, Standing};
+pub use swap::request::{SwapOptions, Swapped, Swapping};
 pub use taps::{RunningTap, TAPS_MAX, TappedRows};
+pub use traffic::Traffic;
 pub use upcoming::Upcoming;
 pub use watermark::{Activity, END_OF_TIME};
-pub use worker::{OpenSink, RunningJob, Started, start};
+pub use worker::{OpenSink, RunningJob, StartOptions, Started, start};
 
 #[cfg(test)]
 mod job_tests;

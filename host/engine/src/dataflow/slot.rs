@@ -14,6 +14,7 @@ use super::engine::{Operator, Outputs, Tick};
 use super::job_state::JobState;
 use super::metrics::NodeMetrics;
 use super::portions::Portions;
+use super::swap::fresh::Fresh;
 use super::watermark::Signal;
 use crate::job::graph::{ColumnOrigin, Read, TransformOutput};
 use flowgate_base::error::{Error, Result};
@@ -105,8 +106,11 @@ impl Operator for Slot {
         visit.scalars("operator", &mut Watermark(&mut self.watermark))
     }
 
-    fn end(&mut self, _complete: bool, _tick: Tick, _out: &mut Outputs) -> Result<()> {
-        self.metrics.add_plugin_metrics(self.function.metrics());
+    fn swap(&mut self, fresh: Fresh) -> Result<()> {
+        let Fresh::Transform(fresh) = fresh else {
+            return Err(Error::internal("a transform is to take another kind of function"));
+        };
+        (self.function, self.reads, self.outputs) = (fresh.function, fresh.reads, fresh.outputs);
         Ok(())
     }
 }

@@ -368,6 +368,19 @@ impl SourceOperator {
         ports: &mut impl Ports,
         out: &mut Outputs,
     ) -> Result<Turn> {
+        let begun = clock::monotonic();
+        let turn = self.take_turn(granted, held, ports, out);
+        self.gate.standing.traffic.note_turn(begun.elapsed(), out.emitted(MAIN));
+        turn
+    }
+
+    fn take_turn(
+        &mut self,
+        granted: Option<Tick>,
+        held: Tick,
+        ports: &mut impl Ports,
+        out: &mut Outputs,
+    ) -> Result<Turn> {
         let mut tick = held.max(self.first_tick);
         let mut next = Ok(Next::More);
         for _ in 0..self.gate.limits.batches_per_turn {

@@ -3,10 +3,11 @@
 //! The worker writes, rarely: when a signal has changed something, when there is no more room, and when there is again. Observers
 //! read at any time; figures of one operator may be some milliseconds apart.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
 
+use super::since::Since;
+use super::traffic::Traffic;
 use super::watermark::{Activity, START_OF_TIME, Signal};
-use flowgate_base::clock;
 use flowgate_base::id::Worker;
 use flowgate_base::time::{EventTime, ProcessingTime};
 
@@ -25,9 +26,6 @@ const NOBODY: u64 = u64::MAX;
 /// No time.
 const NEVER: i64 = i64::MIN;
 
-/// Pauses up to this length do not interrupt a state, in milliseconds: a queue that is full is often not full for a moment.
-const PAUSE_MS: i64 = 1_000;
-
 /// The standing of an operator on one worker.
 #[derive(Debug)]
 pub struct Standing {
@@ -43,6 +41,8 @@ pub struct Standing {
     pub input_full: Since,
     /// A source waits for others of its alignment group.
     pub aligned: Since,
+    /// What goes through it.
+    pub traffic: Traffic,
 }
 
 impl Default for Standing {
@@ -55,6 +55,7 @@ impl Default for Standing {
             output_full: Since::default(),
             input_full: Since::default(),
             aligned: Since::default(),
+            traffic: Traffic::default(),
         }
     }
 }
@@ -102,46 +103,6 @@ impl Standing {
     }
 }
 
-/// Since when something is so. One thread writes.
-#[derive(Debug)]
-pub struct Since {
-    is_so: AtomicBool,
-    /// When it began.
-    from: AtomicI64,
-    /// When it was last so.
-    until: AtomicI64,
-}
-
-impl Default for Since {
-    fn default() -> Self {
-        Since { is_so: AtomicBool::new(false), from: AtomicI64::new(NEVER), until: AtomicI64::new(NEVER) }
-    }
-}
-
-impl Since {
-    /// Notes whether it is so now. The clock is read when that has changed.
-    pub(crate) fn note(&self, is_so: bool) {
-        if self.is_so.load(Relaxed) != is_so {
-            self.change(is_so, clock::now());
-        }
-    }
-
-    fn change(&self, is_so: bool, now: ProcessingTime) {
-        if !is_so {
-            self.until.store(now.0, Relaxed);
-        } else if now.0.saturating_sub(self.until.load(Relaxed)) > PAUSE_MS {
-            self.from.store(now.0, Relaxed);
-        }
-        self.is_so.store(is_so, Relaxed);
-    }
-
-    /// Returns since when it is so, apart from short pauses; `None` if it is not.
-    pub fn since(&self, now: ProcessingTime) -> Option<ProcessingTime> {
-        let is_so = self.is_so.load(Relaxed) || now.0.saturating_sub(self.until.load(Relaxed)) <= PAUSE_MS;
-        is_so.then(|| ProcessingTime(self.from.load(Relaxed)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,20 +119,5 @@ mod tests {
         assert_eq!(standing.held_by(), Some(holder));
         standing.note_time(Signal::ended(EventTime(6)), None, ProcessingTime(300));
         assert_eq!((standing.activity(), standing.held_by()), (Activity::Ended, None));
-    }
-
-    #[test]
-    fn a_short_pause_does_not_interrupt() {
-        let (since, at) = (Since::default(), ProcessingTime);
-        assert_eq!(since.since(at(1_000)), None);
-        since.change(true, at(1_000));
-        since.change(false, at(2_000));
-        assert_eq!(since.since(at(2_500)), Some(at(1_000)));
-        since.change(true, at(2_900));
-        assert_eq!(since.since(at(9_000)), Some(at(1_000)));
-        since.change(false, at(9_000));
-        assert_eq!(since.since(at(10_001)), None);
-        since.change(true, at(10_001));
-        assert_eq!(since.since(at(10_001)), Some(at(10_001)));
     }
 }

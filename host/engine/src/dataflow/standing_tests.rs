@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::job_tests::run;
+use super::traffic::Traffic;
 use flowgate_base::clock;
 use flowgate_base::id::Worker;
 
@@ -93,6 +94,40 @@ sinks:
     assert!(begun <= since && since <= clock::now());
     std::thread::sleep(Duration::from_millis(20));
     assert_eq!(full(), Some(since), "it is the same wait");
+    let standings = run.job.metrics().standings();
+    let (_, rows) = standings.iter().find(|((name, _), _)| name == "rows").unwrap();
+    let now = clock::now();
+    assert!(rows.output_full.total(now) >= Duration::from_millis(20) && rows.output_full.recent_share(now) > 0.0);
     drop(shut);
     run.end();
+}
+
+#[test]
+fn what_an_operator_emits_arrives_at_the_next_one() {
+    let text = "\
+job: counted
+sources:
+  rows: { generator: { rows: 100000, columns: { n: { sequence: {} } } } }
+operators:
+  some: { input: rows, select: { n: n } }
+sinks:
+  out: { input: some, blackhole: {} }
+";
+    for parallelism in [1, 2] {
+        let run = run(text, parallelism, std::path::Path::new("."));
+        let state = std::sync::Arc::clone(run.job.state());
+        run.end();
+        let standings = state.metrics.standings();
+        let sum = |name: &str, of: fn(&Traffic) -> u64| {
+            let of_name = standings.iter().filter(|((of, _), _)| of == name);
+            of_name.map(|(_, standing)| of(&standing.traffic)).sum::<u64>()
+        };
+        let (batches, bytes) = (sum("rows", Traffic::batches_out), sum("rows", Traffic::bytes_out));
+        assert!(batches >= 100_000 / 8_192 && bytes >= 8 * 100_000, "{batches} batches of {bytes} bytes");
+        assert_eq!((sum("some", Traffic::batches_in), sum("some", Traffic::bytes_in)), (batches, bytes));
+        assert_eq!(sum("out", Traffic::bytes_in), sum("some", Traffic::bytes_out));
+        assert!(sum("some", |traffic| traffic.busy().as_nanos() as u64) > 0);
+        let workers: Vec<u32> = state.worker_cpu_times().iter().map(|(worker, _)| worker.0).collect();
+        assert!(workers.iter().all(|worker| *worker < parallelism as u32), "{workers:?}");
+    }
 }

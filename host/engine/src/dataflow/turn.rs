@@ -23,8 +23,13 @@ impl Turn {
         Turn { began: clock::monotonic() }
     }
 
+    /// How long it has been.
+    pub(crate) fn so_far(self) -> Duration {
+        self.began.elapsed()
+    }
+
     /// Whether the operator yields before its next step.
     pub(crate) fn is_over(self) -> bool {
-        self.began.elapsed() >= LENGTH
+        self.so_far() >= LENGTH
     }
 }

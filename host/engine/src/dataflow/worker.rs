@@ -26,7 +26,9 @@ use super::job_state::JobState;
 use super::join::table::SharedTable;
 use super::message::{Control, Envelope, Message, Messages};
 use super::metrics::JobMetrics;
+use super::pace::Pace;
 use super::source::LEAD_MS;
+use super::swap::request::versions;
 use crate::error::StartError;
 use crate::job::graph::{Aggregate, JobGraph, NodeKind, PluginFunction, SinkNode};
 use flowgate_base::error::{Error, Result};
@@ -84,6 +86,28 @@ pub(crate) fn start_from(
     stores: &Stores,
     beginning: Beginning,
 ) -> Result<Started> {
+    start_with(graph, plugins, open_sink, stores, beginning, StartOptions::default())
+}
+
+/// How a job is run, beyond what its graph says.
+#[derive(Debug, Default)]
+pub struct StartOptions {
+    /// The share of processor time that the workers keep to; `None`: they take what they get.
+    pub cpu_cores_max: Option<f64>,
+}
+
+/// Starts a job as [`start_from`] does, with options.
+///
+/// # Errors
+/// As [`start_from`].
+pub(crate) fn start_with(
+    graph: JobGraph,
+    plugins: &Plugins,
+    open_sink: OpenSink<'_>,
+    stores: &Stores,
+    beginning: Beginning,
+    options: StartOptions,
+) -> Result<Started> {
     let mut begun = match &graph.checkpoint {
         None if matches!(beginning, Beginning::From(_)) => return Err(StartError::FromWithoutCheckpoints.into()),
         None => None,
@@ -102,8 +126,11 @@ pub(crate) fn start_from(
         let earlier = earlier.map(|earlier| earlier as Arc<dyn EarlierJob>);
         Arc::new(Link::new(reports, earlier))
     });
-    let state = Arc::new(JobState::of(&graph).with_checkpoints(link.clone()));
-    let facts = graph.checkpoint.as_ref().map(|settings| JobFacts::of(&graph, settings));
+    let state =
+        Arc::new(JobState::of(&graph).with_checkpoints(link.clone()).with_pace(options.cpu_cores_max.map(Pace::new)));
+    let versions = versions(&graph, &opened.plugins)?;
+    let facts = graph.checkpoint.as_ref().map(|settings| JobFacts::of(&graph, settings, &versions));
+    state.swaps.runs(&graph, versions);
     let communication = match graph.parallelism {
         1 => CommunicationConfig::Thread,
         n => CommunicationConfig::Process(n),
@@ -152,6 +179,7 @@ impl RunningJob {
         if self.state.failure().is_some() {
             self.state.sinks.job_has_failed();
         }
+        self.state.swaps.close();
         self.state.sinks.wait_for_threads(SINKS_PATIENCE);
         self.state.failure().map_or(Ok(()), Err)
     }
@@ -326,6 +354,9 @@ fn run(worker: &mut Worker, built: Built, mut control: Option<ControlInput>, job
             break;
         }
         worker.step_or_park(None);
+        if let Some(pace) = &job.pace {
+            pace.keep(|| job.is_over() || job.stop_requested());
+        }
         if built.sources.iter().any(|(_, waits)| waits.get()) {
             let moved = built.probe.with_frontier(|f| {
                 let moved = frontier[..] != f[..];
@@ -352,6 +383,9 @@ fn changes(job: &JobState, present: Tick, stopping: &mut bool) -> Vec<Control> {
         job.checkpoints.iter().for_each(|link| link.report(Report::Took { tick: present }));
         *stopping = request.stops;
         changes.extend(request.stops.then_some(Control::Stop));
+    }
+    if let Some(number) = job.swaps.take_request() {
+        changes.push(Control::Checkpoint(Boundary { checkpoint: number, tick: present }));
     }
     let awaits = job.checkpoints.is_some() && !job.drain_requested() && job.failure().is_none();
     if job.stop_requested() && !*stopping && !awaits {

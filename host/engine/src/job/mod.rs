@@ -4,7 +4,7 @@ mod builder;
 pub mod check;
 mod describe;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 pub mod graph;
 mod join_nodes;
 mod joined;
@@ -17,6 +17,7 @@ mod process;
 pub mod spec;
 mod stream;
 pub mod tap;
+mod touches;
 
 pub use builder::JobBuilder;
 pub use joined::{JoinedStreams, LookupStream};

@@ -13,12 +13,38 @@ pub struct JobPlugins {
     settings: Settings,
     wall: Option<(spec::Limits, Plugins)>,
     note: Option<String>,
+    caps: Caps,
+}
+
+/// What the plugins of a job may take at most, whatever the job says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Caps {
+    /// Instances at once in the process; `None`: the default of the wall.
+    pub instances_max: Option<u32>,
+    /// Linear memory of one instance; `None`: what the job says.
+    pub memory_bytes_max: Option<usize>,
+}
+
+impl Caps {
+    fn over(self, limits: Limits) -> Limits {
+        Limits {
+            instances_max: self.instances_max.unwrap_or(limits.instances_max),
+            memory_bytes_max: self.memory_bytes_max.unwrap_or(usize::MAX).min(limits.memory_bytes_max),
+            ..limits
+        }
+    }
 }
 
 impl JobPlugins {
     /// Creates a loader with these settings; the job's own limits take the place of theirs.
     pub fn new(settings: Settings) -> JobPlugins {
-        JobPlugins { settings, wall: None, note: None }
+        JobPlugins { settings, wall: None, note: None, caps: Caps::default() }
+    }
+
+    /// Sets what plugins may take at most.
+    #[must_use]
+    pub fn capped(self, caps: Caps) -> JobPlugins {
+        JobPlugins { caps, ..self }
     }
 
     /// Creates the loader of a program that embeds Flowgate, with the settings of [`Settings::new`].
@@ -33,7 +59,10 @@ impl JobPlugins {
     pub fn wall(&mut self, limits: &spec::Limits) -> Result<&Plugins> {
         let wall = match self.wall.take() {
             Some((known, wall)) if known == *limits => wall,
-            _ => Plugins::with(Settings { limits: Limits::of_job(limits), ..self.settings.clone() })?,
+            _ => {
+                let limits = self.caps.over(Limits::of_job(limits));
+                Plugins::with(Settings { limits, ..self.settings.clone() })?
+            }
         };
         Ok(&self.wall.insert((limits.clone(), wall)).1)
     }

@@ -4,5 +4,5 @@
 mod job_plugins;
 mod submission;
 
-pub use job_plugins::JobPlugins;
-pub use submission::{Accepted, Rejected, Submission, open_sink, prospect, start, start_from};
+pub use job_plugins::{Caps, JobPlugins};
+pub use submission::{Accepted, Rejected, Submission, open_sink, prospect, start, start_from, start_with};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::job_plugins::JobPlugins;
 use crate::code;
-use crate::dataflow::worker::{self, OpenSink, RunningJob, Started};
+use crate::dataflow::worker::{self, OpenSink, RunningJob, StartOptions, Started};
 use crate::dataflow::{self, Beginning, FromSavepoint, Prospect};
 use crate::job::check::{Surroundings, check};
 use crate::job::graph::{JobGraph, SinkNode};
@@ -200,8 +200,23 @@ pub fn start_from(
     stores: &Stores,
     beginning: Beginning,
 ) -> Result<Started> {
+    start_with(graph, plugins, open_sink, stores, beginning, StartOptions::default())
+}
+
+/// Starts a job as [`start_from`] does, with options.
+///
+/// # Errors
+/// As [`start_from`].
+pub fn start_with(
+    graph: JobGraph,
+    plugins: &mut JobPlugins,
+    open_sink: OpenSink<'_>,
+    stores: &Stores,
+    beginning: Beginning,
+    options: StartOptions,
+) -> Result<Started> {
     let limits = graph.limits.clone();
-    worker::start_from(graph, plugins.wall(&limits)?, open_sink, stores, beginning)
+    worker::start_with(graph, plugins.wall(&limits)?, open_sink, stores, beginning, options)
 }
 
 /// Says what would become of a savepoint in a job. With `migrates`, each value of a slot whose version has changed is migrated, to see

@@ -85,13 +85,18 @@ pub(super) async fn detail(node: &Arc<Node>, tenant: &str, name: &str) -> Answer
 }
 
 /// Returns the problem of a job that does not answer.
-pub(super) fn no_answer(job: &str, error: AskError) -> Refusal {
+pub(crate) fn no_answer(job: &str, error: AskError) -> Refusal {
     match error {
         AskError::Refused(refusal) => {
             let code = match refusal.reason {
                 Reason::NoSuchOperator => Code::NotFound,
                 Reason::TooMany => Code::TooMany,
                 Reason::Internal => Code::Internal,
+                Reason::NotUnderstood => {
+                    let detail =
+                        "its worker process is of another version of Flowgate, which cannot do that; restart the job";
+                    return Refusal::new(Code::Unavailable, detail);
+                }
                 _ => Code::Conflict,
             };
             Refusal::new(code, refusal.message)
@@ -101,7 +106,7 @@ pub(super) fn no_answer(job: &str, error: AskError) -> Refusal {
 }
 
 /// Runs what blocks.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Answer<T> + Send + 'static) -> Answer<T> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Answer<T> + Send + 'static) -> Answer<T> {
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|_| Err(Refusal::new(Code::Internal, "the work has panicked")))

@@ -201,7 +201,7 @@ async fn tap(
                 return Some((Ok(event), (tapping, waiting, counted)));
             }
             let mut present = tapping.take()?;
-            let next = tokio::task::spawn_blocking(move || present.next().map(|next| (next, present))).await;
+            let next = tokio::task::spawn_blocking(move || present.rows().map(|next| (next, present))).await;
             let Ok(Ok((Some(next), present))) = next else { return None };
             tapping = Some(present);
             let lost = (next.lost_rows > 0).then(|| Event::default().event("lost").data(next.lost_rows.to_string()));

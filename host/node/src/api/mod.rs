@@ -29,6 +29,7 @@ use flowgate_api::problem::Code;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+pub(crate) use self::jobs::{blocking, no_answer};
 use self::refusal::Refusal;
 use crate::node::Node;
 

@@ -11,6 +11,7 @@ use flowgate_api::name;
 use flowgate_api::operation::Operation;
 use flowgate_api::problem::{Code, Problem};
 use flowgate_base::clock;
+use flowgate_connect::touches::Touches;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use utoipa_axum::router::OpenApiRouter;
@@ -60,6 +61,8 @@ async fn submit(
         language: request.language,
         parallelism: request.parallelism,
         pinned: &registry::namable(&node, &tenant)?,
+        workers: 0,
+        touches: Touches::nothing(),
     };
     let checked = checked::check(&node, &assigned, None).await?;
     if request.check_only {
@@ -126,6 +129,7 @@ fn created(
             pinned: checked.pinned,
             used: checked.used,
             picture: checked.picture,
+            touches: checked.touches,
             from: None,
         };
         change.put(&key::within(tenant, &checked.name), &record)?;
@@ -164,6 +168,8 @@ async fn change(
         language,
         parallelism: request.parallelism,
         pinned: &pinned,
+        workers: 0,
+        touches: Touches::nothing(),
     };
     let checked = checked::check(&node, &assigned, None).await?;
     if checked.name != name {
@@ -201,6 +207,7 @@ async fn change(
             record.pinned = checked.pinned;
             record.used = checked.used;
             record.picture = checked.picture;
+            record.touches = checked.touches;
             record.workers = checked.workers;
             record.from = from.clone().map(|from| (from, request.drop));
             catalog.put(&key, &record)?;

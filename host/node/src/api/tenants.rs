@@ -18,6 +18,7 @@ use utoipa_axum::routes;
 use super::input::{self, Asked, Names, Paging};
 use super::refusal::{Answer, Refusal};
 use crate::catalog::{JobRecord, PluginRecord, SecretRecord, TenantRecord, TokenRecord, key};
+use crate::job::assign::read_grants;
 use crate::node::Node;
 use crate::token::Principal;
 use crate::usage;
@@ -81,6 +82,7 @@ async fn create(
 ) -> Answer<(StatusCode, Json<Tenant>)> {
     let request = requested(body, &node.settings.quotas)?;
     name::check("tenant", &request.name).map_err(|wrong| Refusal::new(Code::Invalid, wrong))?;
+    read_grants(&request.grants)?;
     let record = TenantRecord { created_ms: clock::now_ms(), quotas: request.quotas, grants: request.grants };
     node.catalog.change(|change| {
         if change.get::<TenantRecord>(&request.name)?.is_some() {
@@ -108,6 +110,7 @@ async fn change(
     Names(tenant): Names<String>,
     input::Json(request): input::Json<TenantChange>,
 ) -> Answer<Json<Tenant>> {
+    request.grants.as_ref().map(read_grants).transpose()?;
     let changed = node.catalog.change(|change| {
         let Some(mut record) = change.get::<TenantRecord>(&tenant)? else { return Err(Refusal::not_found("tenant")) };
         record.quotas = request.quotas.unwrap_or(record.quotas);

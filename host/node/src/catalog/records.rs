@@ -6,6 +6,7 @@ use flowgate_api::plugin::PluginVersion;
 use flowgate_api::quota::Quotas;
 use flowgate_api::swap::Swap;
 use flowgate_api::token::Role;
+use flowgate_connect::touches::Touches;
 use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
@@ -124,6 +125,9 @@ pub(crate) struct JobRecord {
     /// What operators use, by the last check.
     pub(crate) used: Vec<UsedPlugin>,
     pub(crate) picture: String,
+    /// What it touches outside, by the last check.
+    #[serde(default)]
+    pub(crate) touches: Touches,
     /// Where the next attempt begins, if not at the job's own last checkpoint: `STORE#NAME` and what may be dropped.
     #[serde(default)]
     pub(crate) from: Option<(String, Vec<String>)>,
@@ -139,8 +143,10 @@ record!(EventRecord, "history");
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SwapRecord {
     pub(crate) swap: Swap,
-    /// The pinned versions before it.
-    pub(crate) before: Vec<Pinned>,
+    /// The version before it.
+    pub(crate) before: Pinned,
+    /// The version behind it.
+    pub(crate) behind: Pinned,
 }
 record!(SwapRecord, "swaps");
 

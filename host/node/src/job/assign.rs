@@ -2,16 +2,20 @@
 
 use std::path::PathBuf;
 
+use flowgate_api::grants::Grants;
 use flowgate_api::job::Language;
+use flowgate_api::problem::Code;
 use flowgate_api::quota::Quotas;
 use flowgate_base::secret::{Secret, Secrets};
+use flowgate_connect::policy::Policy;
+use flowgate_connect::touches::Touches;
 use flowgate_worker::assignment::{
     AssignedPlugin, Assignment, Begins, DocumentLanguage, JobDocument, Level, Task, VERSION,
 };
 use flowgate_worker::limits::WorkerLimits;
 
 use super::folder::JobFolder;
-use crate::api::refusal::Answer;
+use crate::api::refusal::{Answer, Refusal};
 use crate::catalog::{JobRecord, Pinned, SecretRecord, key};
 use crate::node::Node;
 
@@ -25,6 +29,10 @@ pub(crate) struct Assigned<'a> {
     pub(crate) language: Language,
     pub(crate) parallelism: Option<u32>,
     pub(crate) pinned: &'a [Pinned],
+    /// Workers, where they are known.
+    pub(crate) workers: u32,
+    /// What it touches outside, where that is known.
+    pub(crate) touches: Touches,
 }
 
 impl<'a> Assigned<'a> {
@@ -37,6 +45,8 @@ impl<'a> Assigned<'a> {
             language: record.language,
             parallelism: record.parallelism,
             pinned: &record.pinned,
+            workers: record.workers,
+            touches: record.touches.clone(),
         }
     }
 
@@ -45,6 +55,7 @@ impl<'a> Assigned<'a> {
     /// # Errors
     /// The catalog cannot be read, or a secret cannot be decrypted.
     pub(crate) fn assignment(&self, node: &Node, task: Task, attempt: u64, beginning: Begins) -> Answer<Assignment> {
+        let tenant = node.tenant(self.tenant)?;
         let folder = JobFolder::of(&node.settings.data, self.tenant, self.job);
         let (name, language) = match self.language {
             Language::Yaml => ("yaml", DocumentLanguage::Yaml),
@@ -67,11 +78,21 @@ impl<'a> Assigned<'a> {
             checkpoint_every_ms: i64::try_from(node.settings.checkpoint_every.as_millis()).unwrap_or(i64::MAX),
             beginning,
             parallelism: self.parallelism.map(|workers| workers as usize),
-            limits: limits(&node.tenant(self.tenant)?.quotas),
+            limits: WorkerLimits { instances_max: Some(self.instances()), ..limits(&tenant.quotas) },
+            policy: Some(policy(&tenant.grants, &folder)?),
+            touches: self.touches.clone(),
+            plugin_folder: Some(node.settings.plugins(self.tenant)),
             compiled: Some(node.settings.compiled(self.tenant)),
             log_level: Level::Info,
             log_format: None,
         })
+    }
+
+    /// Instances that the job may have at once. An operator may have several functions of a plugin, and a swap opens new ones beside
+    /// the old ones.
+    fn instances(&self) -> u32 {
+        let functions = u32::try_from(self.pinned.len()).unwrap_or(u32::MAX);
+        functions.saturating_mul(self.workers.max(1)).saturating_mul(4).saturating_add(INSTANCES_MORE)
     }
 
     /// The secrets that the document names. No others leave the catalog.
@@ -100,10 +121,38 @@ pub(crate) fn component(node: &Node, tenant: &str, digest: &str) -> PathBuf {
     node.settings.plugins(tenant).join(format!("{digest}.wasm"))
 }
 
+/// Instances beside those of functions on workers: what describes a plugin, and what opens a function for a check.
+const INSTANCES_MORE: u32 = 4;
+
+/// Connectors that every job may use: `print` writes into a file of the job's attempt, `file` is bound to the files that are granted.
+const CONNECTORS: [&str; 2] = ["file", "print"];
+
+/// Returns what a job may touch: what its tenant is granted, and the folder of its own files.
+///
+/// # Errors
+/// A grant is no pattern: it was one when it was granted.
+fn policy(grants: &Grants, folder: &JobFolder) -> Answer<Policy> {
+    let own = |of: std::path::PathBuf| format!("{}/**", of.display());
+    let mut grants = grants.clone();
+    grants.connectors.extend(CONNECTORS.map(String::from));
+    grants.write.extend([own(folder.files()), own(folder.checkpoints())]);
+    read_grants(&grants)
+}
+
+/// Reads what is granted.
+///
+/// # Errors
+/// A grant is no pattern.
+pub(crate) fn read_grants(grants: &Grants) -> Answer<Policy> {
+    let policy = serde_json::to_value(grants).and_then(serde_json::from_value);
+    policy.map_err(|error| Refusal::new(Code::Invalid, format!("the grants: {error}")))
+}
+
 fn limits(quotas: &Quotas) -> WorkerLimits {
     let lines = u32::try_from(quotas.log_lines_per_s).unwrap_or(u32::MAX);
     WorkerLimits {
         memory_bytes: Some(quotas.job_memory_bytes),
+        instance_memory_bytes: Some(quotas.instance_memory_bytes),
         state_memory_bytes_max: quotas.state_memory_bytes,
         cpu_cores: Some(quotas.cpu_cores),
         log_lines_per_s: lines,

@@ -238,8 +238,9 @@ impl Manager {
                 None => Begins::Resume,
                 Some((savepoint, drop)) => {
                     let (store, name) = savepoint.split_once('#').unwrap_or((savepoint, ""));
-                    let savepoint = (!name.is_empty()).then(|| name.to_string());
-                    Begins::From { store: store.into(), savepoint, number: None, drop: drop.clone() }
+                    let number = name.parse().ok();
+                    let savepoint = (number.is_none() && !name.is_empty()).then(|| name.to_string());
+                    Begins::From { store: store.into(), savepoint, number, drop: drop.clone() }
                 }
             };
             let assigned = Assigned::of(&self.tenant, &self.name, &record);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use wasmtime::Store;
 
 use crate::binding::{Binding, FunctionInfo, OpenRequest, StateSlot};
+use crate::calls::Calls;
 use crate::columns_out;
 use crate::contract::Guest;
 use crate::describe;
@@ -19,6 +20,7 @@ use crate::keyed_call::KeyedCall;
 use crate::limits::Limits;
 use crate::plugins::Plugin;
 use crate::search::{IsStopping, Stop};
+use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Field;
 use flowgate_base::shown::one_line;
@@ -38,6 +40,7 @@ pub struct Function {
     /// State slots, as in the binding.
     pub(super) slots: Arc<[StateSlot]>,
     instance: Option<InstanceState>,
+    calls: Arc<Calls>,
     pub(super) is_stopping: Arc<IsStopping>,
 }
 
@@ -91,6 +94,7 @@ impl Function {
             reads: binding.inputs.clone().into(),
             makes: binding.outputs.iter().map(|o| o.columns.clone()).collect(),
             binding,
+            calls: Arc::clone(instance.services().calls()),
             instance: Some(InstanceState::Open(Box::new(instance))),
             is_stopping: Arc::new(|| false),
         })
@@ -100,6 +104,22 @@ impl Function {
     pub fn stop_when(mut self, is_stopping: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         self.is_stopping = Arc::new(is_stopping);
         self
+    }
+
+    /// Counts its calls, and publishes its metrics, in figures that it may share with other functions of its operator on its worker.
+    pub fn count_in(mut self, calls: &Arc<Calls>) -> Self {
+        match &mut self.instance {
+            Some(InstanceState::Open(instance)) => instance.state().count_in(calls),
+            Some(InstanceState::Closed(services)) => services.count_in(calls),
+            None => {}
+        }
+        self.calls = Arc::clone(calls);
+        self
+    }
+
+    /// Returns the figures of its calls.
+    pub fn calls(&self) -> &Arc<Calls> {
+        &self.calls
     }
 
     /// Returns what it reads and writes.
@@ -114,11 +134,7 @@ impl Function {
 
     /// Returns the metrics that it has published so far, by name.
     pub fn metrics(&self) -> BTreeMap<String, Metric> {
-        match &self.instance {
-            Some(InstanceState::Open(instance)) => instance.services().metrics().clone(),
-            Some(InstanceState::Closed(services)) => services.metrics().clone(),
-            None => BTreeMap::new(),
-        }
+        self.calls.published()
     }
 
     /// Calls without state. After a trap the instance is gone.
@@ -147,7 +163,9 @@ impl Function {
         };
         instance.state().context = *context;
         instance.state().keyed = keyed.take();
+        let began = clock::monotonic();
         let answer = instance.call(&self.plugin, deadline, call);
+        self.calls.note(began.elapsed());
         *keyed = instance.state().keyed.take();
         match answer {
             Ok(Ok(answer)) => Ok(answer),
@@ -157,6 +175,7 @@ impl Function {
                 Err(Stop::Operator(FunctionError::GaveUp(message).into()))
             }
             Err(trapped) => {
+                self.calls.note_end(&trapped);
                 self.close();
                 Err(Stop::Trapped(trapped))
             }
@@ -170,7 +189,9 @@ impl Function {
     ) -> std::result::Result<T, Stop> {
         checked.map_err(|why| {
             self.close();
-            Stop::Trapped(CallError::InvalidAnswer(one_line(&why, self.plugin.wall.limits.message_bytes_max)))
+            let why = CallError::InvalidAnswer(one_line(&why, self.plugin.wall.limits.message_bytes_max));
+            self.calls.note_end(&why);
+            Stop::Trapped(why)
         })
     }
 

@@ -238,7 +238,7 @@ impl Log {
         json.push(b'\n');
         if self.echo.is_some() {
             // Nobody may read it.
-            let _ = std::io::stderr().write_all(text.as_ref().map_or(&json, |text| text.as_bytes().into()));
+            let _ = std::io::stderr().write_all(text.as_ref().map_or(&json, |text| text.as_bytes()));
         }
         file.write_all(&json)
     }

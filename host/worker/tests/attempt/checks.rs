@@ -1,7 +1,7 @@
 //! Checks: a good job, a wrong one, a dry run from a checkpoint.
 
 use flowgate_control::status::Kind;
-use flowgate_worker::assignment::{AssignedPlugin, Task};
+use flowgate_worker::assignment::Task;
 use flowgate_worker::spawn::CheckError;
 
 use crate::fixture::{Job, plugin};
@@ -17,15 +17,8 @@ sinks: { out: { input: requests, print: {} } }
 /// Returns the job with the plugin that it names, whose digest is right.
 fn web(text: &str) -> Job {
     let mut job = Job::new(text);
-    let path = plugin("weblog");
-    let digest = sha256(&path);
-    job.assignment.plugins.push(AssignedPlugin { operator: None, plugin: "weblog".into(), path, digest });
+    job.assign("weblog", &plugin("weblog"));
     job
-}
-
-fn sha256(path: &std::path::Path) -> String {
-    let out = std::process::Command::new("sha256sum").arg(path).output().unwrap();
-    String::from_utf8(out.stdout).unwrap().split_whitespace().next().unwrap().into()
 }
 
 #[test]

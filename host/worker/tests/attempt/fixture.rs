@@ -9,7 +9,9 @@ use flowgate_base::secret::Secret;
 use flowgate_control::client;
 use flowgate_control::place::Found;
 use flowgate_control::status::Status;
-use flowgate_worker::assignment::{Assignment, Begins, DocumentLanguage, JobDocument, Level, Task, VERSION};
+use flowgate_worker::assignment::{
+    AssignedPlugin, Assignment, Begins, DocumentLanguage, JobDocument, Level, Task, VERSION,
+};
 use flowgate_worker::check::Checked;
 use flowgate_worker::files::{self, Ended, Started};
 use flowgate_worker::limits::WorkerLimits;
@@ -96,6 +98,14 @@ impl Job {
     pub(crate) fn with_secret(mut self, name: &str, value: &str) -> Job {
         self.assignment.secrets.insert(name.into(), Secret::new(value));
         self
+    }
+
+    /// Lets all operators use this component as a plugin.
+    pub(crate) fn assign(&mut self, plugin: &str, component: &Path) {
+        let out = std::process::Command::new("sha256sum").arg(component).output().unwrap();
+        let digest = String::from_utf8(out.stdout).unwrap().split_whitespace().next().unwrap().into();
+        let (plugin, path) = (plugin.into(), component.into());
+        self.assignment.plugins.push(AssignedPlugin { operator: None, plugin, path, digest });
     }
 
     pub(crate) fn path(&self) -> &Path {

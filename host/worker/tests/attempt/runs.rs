@@ -155,3 +155,46 @@ fn a_socket_goes_to_the_short_folder_if_it_must() {
     worker.wait();
     assert_eq!(std::fs::read_dir(short.path()).unwrap().count(), 0);
 }
+
+/// Goal: a plugin that floods the log slows its job no more than its calls do, and fills no disk. Method: a component that logs a
+/// thousand different lines a call, and limits that are far below.
+#[test]
+fn a_flood_of_log_lines_is_counted_and_bounded() {
+    let flood = flowgate_hostile::lines("log_flood")
+        .replace("100000", "1000")
+        // Different lines: `flood` is followed by four letters that count.
+        .replace("(i32.const 10))", "(i32.const 14))")
+        .replace(
+            "(call $log",
+            "(i32.store (i32.const 2058) (i32.add (i32.const 0x40404040) (i32.and (i32.mul (local.get $i) (i32.const \
+             0x1041)) (i32.const 0x0f0f0f0f)))) (call $log",
+        );
+    let mut job = Job::new(
+        "job: web\nsources: { numbers: { generator: { rows: 100000, columns: { x: { sequence: {} } } } } }\noperators: { \
+         flooded: { input: numbers, plugin: flood, function: f } }\nsinks: { out: { input: flooded, blackhole: {} } }\n",
+    );
+    let component = job.path().join("flood.wasm");
+    std::fs::write(&component, flowgate_hostile::plugin(&flood, false)).unwrap();
+    job.assign("flood", &component);
+    job.assignment.limits.log_lines_per_s = 20;
+    job.assignment.limits.log_file_bytes = 4_096;
+    let worker = job.start();
+    let folder = worker.folder.clone();
+    let ended = worker.wait();
+    assert_eq!(ended.outcome, Outcome::Finished, "{ended:?}");
+    assert!(ended.summary.contains("100,000 in"), "{}", ended.summary);
+    let log = flowgate_worker::log::tail(&folder, None, 10_000).unwrap().lines;
+    let line = log.iter().find(|line| line.message.contains("flood")).expect("some of it is there");
+    assert_eq!(
+        (line.operator.as_deref(), line.plugin.as_deref(), line.worker),
+        (Some("flooded"), Some("flood"), Some(0))
+    );
+    assert!(line.message.starts_with("\\u{1b}[31mflood"), "{}", line.message);
+    let bytes: u64 = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("log."))
+        .map(|entry| entry.metadata().unwrap().len())
+        .sum();
+    assert!(bytes < 4 * 4_096, "{bytes}");
+}

@@ -30,7 +30,7 @@ fn rows_of_a_busy_operator_are_shown_and_the_others_counted() {
     let found = worker.found();
     let mut tapping = client::tap(&found, wanted("numbers", "", Some(500))).unwrap();
     let (mut rows, mut lost) = (Vec::new(), 0);
-    while let Some(tapped) = tapping.next().unwrap() {
+    while let Some(tapped) = tapping.rows().unwrap() {
         rows.extend(tapped.rows);
         lost += tapped.lost_rows;
     }
@@ -38,7 +38,7 @@ fn rows_of_a_busy_operator_are_shown_and_the_others_counted() {
     assert!(rows.iter().all(|row| row.starts_with("{\"n\":") && row.ends_with('}')), "{rows:?}");
     assert!(lost > 500, "{lost}");
     let mut windows = client::tap(&found, wanted("counts", "", Some(1))).unwrap();
-    let row = windows.next().unwrap().unwrap().rows.remove(0);
+    let row = windows.rows().unwrap().unwrap().rows.remove(0);
     assert!(row.contains("\"rows\":1"), "{row}");
     let unknown = client::tap(&found, wanted("counts", "lat", None)).unwrap_err().to_string();
     assert!(unknown.contains("`counts` has no output `lat`; did you mean `late`?"), "{unknown}");

@@ -128,11 +128,13 @@ impl<S: Stage> Builder<'_, S> {
     }
 
     /// Opens a plugin's function for a node.
-    pub(super) fn open(&self, node: &Node, spec: &PluginFunction) -> Result<Function> {
+    pub(super) fn open(&self, id: NodeId, node: &Node, spec: &PluginFunction) -> Result<Function> {
         let plugin =
             self.opened.plugins.get(&spec.path).ok_or_else(|| Error::internal("a plugin that was not loaded"))?;
         let job = Arc::clone(self.job);
-        Ok(open(plugin, node, spec)?.stop_when(move || job.stop_requested() || job.is_over()))
+        let calls = self.job.metrics.node(id).calls(self.stage.worker());
+        let function = open(plugin, node, spec)?.count_in(&calls);
+        Ok(function.stop_when(move || job.stop_requested() || job.is_over()))
     }
 
     /// Adds an operator behind its inputs. With `event_time`, the event time of its rows is assigned again. `only`: the worker that

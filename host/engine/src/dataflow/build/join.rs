@@ -8,7 +8,7 @@ use crate::dataflow::join::continuous::Continuous;
 use crate::dataflow::join::layout::Layout;
 use crate::dataflow::join::lookup::LookupOperator;
 use crate::dataflow::join::operator::{JoinLetters, JoinOperator, JoinTime};
-use crate::dataflow::join::pairing::{Pairing, layouts};
+use crate::dataflow::join::pairing::{PairFunction, Pairing, layouts};
 use crate::dataflow::join::probe::Bound;
 use crate::dataflow::join::side::{JoinState, LEFT, RIGHT, emits_unmatched};
 use crate::dataflow::join::window::WindowJoin;
@@ -40,7 +40,7 @@ impl<S: Stage> Builder<'_, S> {
         let (size_ms, state) = state(spec, layouts.clone(), fields, &store);
         let mut pairing = Pairing::new(&spec.columns, &layouts, schemas, size_ms)?;
         if let Some((function, outputs)) = &spec.function {
-            pairing = pairing.with_function(self.open(node, function)?, reads, outputs, &layouts)?;
+            pairing.set_function(PairFunction::new(self.open(id, node, function)?, reads, outputs, &layouts)?);
         }
         let letters = JoinLetters {
             sides: [

@@ -15,7 +15,7 @@ impl<S: Stage> Builder<'_, S> {
     pub(super) fn transform(&mut self, id: NodeId, node: &Node, spec: &TransformNode) -> Result<Vec<S::Edge>> {
         let (edge, schema) = self.input(node, 0)?;
         let slot = Slot::new(
-            self.open(node, &spec.function)?,
+            self.open(id, node, &spec.function)?,
             spec.function.inputs[0].reads.clone(),
             spec.outputs.clone(),
             self.dead_letters(id, spec.on_error, schema),

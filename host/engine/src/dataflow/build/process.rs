@@ -10,7 +10,7 @@ use crate::dataflow::process::arrangement::Arrangement;
 use crate::dataflow::process::keyed::ProcessState;
 use crate::dataflow::process::operator::{Parts, ProcessOperator, Side, timer_schema};
 use crate::dataflow::shuffle::Target;
-use crate::job::graph::{JobGraph, Node, NodeId, ProcessNode};
+use crate::job::graph::{JobGraph, Node, NodeId, PairOutput, ProcessNode};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::{Field, Schema};
 use flowgate_state::store::StateStore;
@@ -19,7 +19,7 @@ use flowgate_wall::Function;
 impl<S: Stage> Builder<'_, S> {
     /// Adds a plugin's process function; the rows of each input go to the owner of their key.
     pub(super) fn process(&mut self, id: NodeId, node: &Node, spec: &ProcessNode) -> Result<Vec<S::Edge>> {
-        let function = self.open(node, &spec.function)?;
+        let function = self.open(id, node, &spec.function)?;
         let mut inputs = Vec::new();
         for (i, key) in spec.keys.iter().enumerate() {
             let (edge, _) = self.input(node, i)?;
@@ -30,6 +30,15 @@ impl<S: Stage> Builder<'_, S> {
         let operator = process_operator(self.graph, id, spec, function, &self.store, self.job)?;
         self.operator(id, node, inputs, Box::new(operator), spec.event_time.as_ref(), None)
     }
+}
+
+/// Returns how the output rows of a process function are assembled.
+pub(in crate::dataflow) fn arrangements(node: &Node, spec: &ProcessNode) -> Result<Vec<Arrangement>> {
+    let arrange = |output: &PairOutput| {
+        let of_node = node.outputs.get(output.output).ok_or_else(|| Error::internal("an output is not there"))?;
+        Arrangement::new(output, &of_node.schema, &spec.keys)
+    };
+    spec.outputs.iter().map(arrange).collect()
 }
 
 /// Creates the operator of a node, outside of a dataflow.
@@ -58,15 +67,11 @@ pub(in crate::dataflow) fn process_operator(
         }
         sides.push(Side { reads: input.reads.clone(), key: key.clone(), dead_letters: letters(schema.clone()) });
     }
-    let arrange = |output: &crate::job::graph::PairOutput| {
-        let of_node = node.outputs.get(output.output).ok_or_else(|| Error::internal("an output is not there"))?;
-        Arrangement::new(output, &of_node.schema, &spec.keys)
-    };
     let parts = Parts {
         state: ProcessState::new(&spec.function.binding.state, &store.of_operator(&node.name))?,
         function,
         sides,
-        outputs: spec.outputs.iter().map(arrange).collect::<Result<_>>()?,
+        outputs: arrangements(node, spec)?,
         has_event_time: node.outputs.first().is_some_and(|o| o.has_event_time),
         timer_letters: letters(timer_schema(&key_fields)),
         key_fields,

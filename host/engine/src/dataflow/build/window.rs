@@ -33,7 +33,7 @@ impl<S: Stage> Builder<'_, S> {
         // Aggregates that depend on the order of rows run in that order: at the owner of the key.
         if self.workers() > 1 && !spec.goes_by_order() {
             let key: Vec<usize> = (0..spec.key.len()).collect();
-            let plan = self.plan(node, spec, &schema)?;
+            let plan = self.plan(id, node, spec, &schema)?;
             let dead_letters = self.dead_letters(id, spec.on_error, schema.clone());
             let metrics = Arc::clone(self.job.metrics.node(id));
             let lateness_ms = spec.allowed_lateness_ms;
@@ -58,7 +58,7 @@ impl<S: Stage> Builder<'_, S> {
             let target = self.target(id, &spec.key);
             inputs.push(self.shuffled(&node.name, edge, target)?);
         }
-        let plan = self.plan(node, spec, &schema)?;
+        let plan = self.plan(id, node, spec, &schema)?;
         let store = self.store.of_operator(&node.name);
         let lateness_ms = spec.allowed_lateness_ms;
         let windows: Box<dyn plan::WindowState> = match spec.windows {
@@ -97,8 +97,8 @@ impl<S: Stage> Builder<'_, S> {
         }
     }
 
-    fn plan(&self, node: &Node, spec: &WindowNode, schema: &Schema) -> Result<Plan> {
-        let mut open = |function: &PluginFunction| self.open(node, function);
+    fn plan(&self, id: NodeId, node: &Node, spec: &WindowNode, schema: &Schema) -> Result<Plan> {
+        let mut open = |function: &PluginFunction| self.open(id, node, function);
         let aggregators = spec.aggregates.iter().map(|aggregate| Aggregator::new(aggregate, schema, &mut open));
         Ok(Plan {
             key: spec.key.clone(),

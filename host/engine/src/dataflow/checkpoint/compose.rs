@@ -38,6 +38,7 @@ pub(super) fn compose(
         name: name.to_string(),
         fingerprint: fingerprint(name),
         scalars,
+        functions: facts.versions.get(name).cloned().unwrap_or_default(),
     });
     let sinks = committables.iter().filter(|(_, of)| !of.is_empty());
     let values = |of: &[(u64, Value)]| of.iter().map(|(_, value)| value.clone()).collect();

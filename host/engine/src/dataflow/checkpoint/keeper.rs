@@ -22,8 +22,10 @@ use super::saving::{Saving, Wanted};
 use super::scratch;
 use super::staged::Staged;
 use super::status::Taken;
+use super::swapping::Carried;
 use crate::dataflow::engine::Tick;
 use crate::dataflow::job_state::JobState;
+use crate::dataflow::swap::desk::Versions;
 use crate::error::RunError;
 use crate::job::graph::{CheckpointSettings, JobGraph};
 use flowgate_base::clock;
@@ -50,6 +52,8 @@ pub(crate) struct JobFacts {
     pub parallelism: u32,
     /// By operator: what the format of its state depends on.
     pub fingerprints: BTreeMap<String, Value>,
+    /// By operator: its functions.
+    pub versions: Versions,
     /// The time between checkpoints.
     pub every: Duration,
     /// The number of checkpoints that are kept.
@@ -62,11 +66,12 @@ pub(crate) struct JobFacts {
 
 impl JobFacts {
     /// Returns those of a graph.
-    pub(crate) fn of(graph: &JobGraph, settings: &CheckpointSettings) -> Self {
+    pub(crate) fn of(graph: &JobGraph, settings: &CheckpointSettings, versions: &Versions) -> Self {
         JobFacts {
             key_groups: graph.key_groups,
             parallelism: graph.parallelism as u32,
             fingerprints: fingerprints(graph),
+            versions: versions.clone(),
             every: Duration::from_millis(settings.every_ms.max(1) as u64),
             keep: settings.keep as usize,
             timeout: Millis(settings.timeout_ms.max(1)),
@@ -87,6 +92,8 @@ pub(crate) struct Keeper {
     wanted: Vec<Wanted>,
     /// Savepoints whose files are being merged. Meanwhile no other files are.
     saving: Option<Saving>,
+    /// A swap that was requested, until it is durable.
+    swap: Carried,
     reports: Receiver<Report>,
     /// The files of the last checkpoint.
     files: Vec<DataFile>,
@@ -133,6 +140,7 @@ impl Keeper {
             compaction: None,
             wanted: Vec::new(),
             saving: None,
+            swap: Carried::default(),
             reports,
             files,
             staged: Staged::new(facts.scratch.clone(), facts.key_groups),
@@ -192,7 +200,7 @@ impl Keeper {
                     _ => {}
                 }
             }
-            if collected.is_taking() {
+            if collected.is_taking() || self.swap.settle(&mut self.facts, &self.job) {
                 continue;
             }
             if let Some(words) = collected.all_ended() {
@@ -202,7 +210,7 @@ impl Keeper {
             }
             if self.job.stop_requested() && !self.job.drain_requested() {
                 self.begin(&mut collected, true);
-            } else if self.wanted.iter().any(|wanted| !wanted.stops) && self.may_save() && !self.job.stop_requested() {
+            } else if self.wants_checkpoint() && !self.job.stop_requested() {
                 self.begin(&mut collected, false);
             } else if Instant::now() >= due && !self.job.stop_requested() {
                 if self.link.take_activity() || self.has_failed {
@@ -235,7 +243,12 @@ impl Keeper {
         // What happens from here on is behind the boundary, or counts twice, which does no harm.
         self.link.take_activity();
         let may_save = self.may_save();
-        let savepoints = self.wanted.extract_if(.., |wanted| stops || (may_save && !wanted.stops)).collect();
+        let mut savepoints: Vec<Wanted> =
+            self.wanted.extract_if(.., |wanted| stops || (may_save && !wanted.stops)).collect();
+        match stops {
+            true => self.swap.give_up(&self.job),
+            false => savepoints.extend(self.swap.begin(self.number, may_save)),
+        }
         self.begun = Some(Begun {
             at: Instant::now(),
             tick: Tick::START,
@@ -279,8 +292,18 @@ impl Keeper {
                 }
                 Ok(())
             }
+            Report::Swap(wanted) => {
+                self.swap.want(wanted);
+                Ok(())
+            }
             Report::Look => Ok(()),
         }
+    }
+
+    /// Whether a savepoint or a swap waits for a checkpoint. One that has failed is tried again when the next one is due.
+    fn wants_checkpoint(&self) -> bool {
+        let saves = self.wanted.iter().any(|wanted| !wanted.stops) && self.may_save();
+        saves || (self.swap.wants_checkpoint(self.may_save()) && !self.has_failed)
     }
 
     /// Writes what is staged, and lets workers go on. While the scratch disk has no room, they hold back further parts: nothing is lost, and
@@ -385,6 +408,7 @@ impl Keeper {
             }
         }
         self.staged.committed();
+        self.swap.committed(manifest.number, &self.job);
         // The last commit is of everything.
         let number = if ended { u64::MAX } else { number };
         for (sink, committables) in &self.committables {

@@ -17,6 +17,7 @@ mod scratch;
 mod staged;
 pub(crate) mod state;
 pub(crate) mod status;
+pub(crate) mod swapping;
 
 #[cfg(test)]
 mod job_tests;

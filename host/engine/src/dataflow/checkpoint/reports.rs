@@ -6,6 +6,7 @@ use arrow_array::RecordBatch;
 use serde_json::{Map, Value};
 
 use super::saving::Wanted;
+use super::swapping::WantedSwap;
 use crate::dataflow::engine::Tick;
 use flowgate_base::id::Worker;
 use flowgate_connect::source::SplitState;
@@ -110,6 +111,8 @@ pub(crate) enum Report {
     },
     /// A savepoint is requested.
     Savepoint(Wanted),
-    /// The job has changed: it is to stop, or has failed.
+    /// A swap of functions is requested.
+    Swap(WantedSwap),
+    /// The job has changed: it is to stop, or has failed; or a swap is further.
     Look,
 }

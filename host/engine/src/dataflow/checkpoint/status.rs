@@ -27,10 +27,23 @@ pub struct CheckpointStatus {
     state: Mutex<State>,
 }
 
+/// What a job has spent on its checkpoints, savepoints included, in this attempt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Complete checkpoints.
+    pub taken: u64,
+    /// The bytes that they added to the store.
+    pub bytes: u64,
+    /// The time from their beginning until they were complete.
+    pub duration: Duration,
+    /// Checkpoints that could not be completed.
+    pub failed: u64,
+}
+
 #[derive(Debug, Default)]
 struct State {
     last: Option<Taken>,
-    count: u64,
+    sums: Sums,
     failure: Option<String>,
 }
 
@@ -43,12 +56,16 @@ impl CheckpointStatus {
     pub(crate) fn taken(&self, taken: Taken) {
         let mut state = self.lock();
         (state.last, state.failure) = (Some(taken), None);
-        state.count += 1;
+        state.sums.taken += 1;
+        state.sums.bytes += taken.bytes;
+        state.sums.duration += taken.duration;
     }
 
     /// Notes that a checkpoint could not be completed.
     pub(crate) fn failed(&self, error: &Error) {
-        self.lock().failure = Some(error.message.clone());
+        let mut state = self.lock();
+        state.failure = Some(error.message.clone());
+        state.sums.failed += 1;
     }
 
     /// Returns the last complete checkpoint of this attempt.
@@ -58,7 +75,12 @@ impl CheckpointStatus {
 
     /// Returns the number of complete checkpoints of this attempt.
     pub fn count(&self) -> u64 {
-        self.lock().count
+        self.sums().taken
+    }
+
+    /// Returns what they have taken in all.
+    pub fn sums(&self) -> Sums {
+        self.lock().sums
     }
 
     /// Returns why the checkpoint after the last complete one is not complete, if it has failed.

@@ -56,6 +56,13 @@ impl Ticket {
     }
 }
 
+impl Ticket {
+    /// The bytes of the batch's columns.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes - BATCH_BYTES
+    }
+}
+
 impl Clone for Ticket {
     /// A batch for several receivers is in flight until all of them have taken it.
     fn clone(&self) -> Self {

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::outputs::Outputs;
 use crate::dataflow::batch::Batch;
 use crate::dataflow::checkpoint::state::StateVisitor;
+use crate::dataflow::swap::fresh::{Fresh, Tried};
 use crate::dataflow::watermark::Signal;
-use flowgate_base::error::Result;
+use flowgate_base::error::{Error, Result};
 use flowgate_base::time::ProcessingTime;
 
 /// The dataflow's logical time: Unix milliseconds of processing time, from 1970 on. All rows of a tick have the same processing
@@ -108,6 +109,17 @@ pub(crate) trait Operator: 'static {
     /// at a boundary, after [`Operator::flush`], to freeze the state; then to take the frozen state in parts; and after a restart, before any
     /// other function, to fill the state.
     fn state(&mut self, visit: &mut dyn StateVisitor) -> Result<()>;
+
+    /// Tries for a turn whether it can take new functions. It is at a boundary, has flushed, and no snapshot of its state is under way.
+    /// Nothing changes that a row, a signal or a snapshot could see (V2). Called again after [`Tried::More`].
+    fn try_swap(&mut self, _fresh: &mut Fresh) -> Result<Tried> {
+        Ok(Tried::Ready(0))
+    }
+
+    /// Takes new functions, at a boundary, after [`Operator::flush`] and the freeze; those that it had to try, it has tried.
+    fn swap(&mut self, _fresh: Fresh) -> Result<()> {
+        Err(Error::internal("an operator without functions is to take new ones"))
+    }
 
     /// Called last whenever the operator is scheduled. Returns the earliest tick whose rows are still in flight here, for example
     /// with a thread that writes them: the job does not consider this tick done.

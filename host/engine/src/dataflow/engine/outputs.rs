@@ -18,12 +18,14 @@ struct Output {
     route: Route,
     messages: Vec<Envelope>,
     bytes: u64,
+    /// Batches since the start, and their bytes.
+    emitted: (u64, u64),
 }
 
 impl Outputs {
     /// Creates the outputs of an operator on worker `worker` of `workers`, one for each route.
     pub(crate) fn new(routes: &[Route], worker: Worker, workers: usize) -> Self {
-        let output = |route: &Route| Output { route: *route, messages: Vec::new(), bytes: 0 };
+        let output = |route: &Route| Output { route: *route, messages: Vec::new(), bytes: 0, emitted: (0, 0) };
         Outputs { outputs: routes.iter().map(output).collect(), worker, workers: workers as u32 }
     }
 
@@ -36,7 +38,9 @@ impl Outputs {
     pub(crate) fn emit_to(&mut self, output: usize, worker: Worker, batch: Batch) {
         if batch.row_count() > 0 {
             let output = &mut self.outputs[output];
-            output.bytes += batch.bytes() as u64;
+            let bytes = batch.bytes() as u64;
+            output.bytes += bytes;
+            output.emitted = (output.emitted.0 + 1, output.emitted.1 + bytes);
             output.messages.push(Envelope::new(self.worker, worker, Message::Batch(batch)));
         }
     }
@@ -68,6 +72,11 @@ impl Outputs {
     /// Bytes of the rows that were emitted to an output and not taken.
     pub(crate) fn bytes(&self, output: usize) -> u64 {
         self.outputs[output].bytes
+    }
+
+    /// Batches that were emitted to an output since the start, and their bytes.
+    pub(crate) fn emitted(&self, output: usize) -> (u64, u64) {
+        self.outputs.get(output).map_or((0, 0), |output| output.emitted)
     }
 
     /// Takes the messages of an output.

@@ -6,12 +6,16 @@
 //! - it ends the operator when all of its senders have ended (T5), or when the job was stopped;
 //! - it sends a message at the tick of its cause or later (T7);
 //! - it aligns boundaries (C1 to C3): flush, freeze the state, send the boundary, and only then what is behind it, and ticks;
+//! - behind the boundary of a swap, it lets the operator take new functions before anything else reaches it (V1), and waits until the
+//!   shells of the other workers can do so too (V2);
 //! - it returns when its [`Turn`] is over, so that the other operators of its worker take their turns, and boundaries and ticks pass;
 //! - messages that arrive after the operator has yielded, or while its outputs are full, wait in their order.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
+use super::load::Ticket;
 use super::operator::{Operator, Route, Tick};
 use super::outputs::Outputs;
 use super::snapshot::Snapshots;
@@ -20,10 +24,18 @@ use crate::dataflow::checkpoint::state::Owned;
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::message::{Envelope, Message, Messages};
 use crate::dataflow::standing::{Holder, Standing};
+use crate::dataflow::swap::ballot::{Seat as SwapSeat, Verdict};
+use crate::dataflow::swap::desk::Swap;
+use crate::dataflow::swap::fresh::{Fresh, Tried};
 use crate::dataflow::turn::Turn;
 use crate::dataflow::watermark::{Merge, Signal};
-use flowgate_base::error::Result;
+use flowgate_base::clock;
+use flowgate_base::error::{Fault, Result};
 use flowgate_base::id::Worker;
+use flowgate_connect::source::Waker;
+
+/// Position of the main output.
+const MAIN: usize = 0;
 
 /// Messages by input, with their tick.
 pub(in crate::dataflow) type Arrived = Vec<(usize, Tick, Messages)>;
@@ -81,8 +93,21 @@ pub(in crate::dataflow) struct Shell {
     /// Messages that are behind the boundary.
     kept_back: VecDeque<Waiting>,
     snapshots: Snapshots,
+    /// Its seat in votes about swaps.
+    swap_seat: SwapSeat,
+    /// New functions that the operator is to take before it receives anything.
+    changing: Option<Changing>,
     /// What observers see.
     standing: Arc<Standing>,
+}
+
+/// The swap of an operator's functions, on one worker.
+struct Changing {
+    swap: Arc<Swap>,
+    fresh: Fresh,
+    /// When the boundary was complete.
+    since: Instant,
+    has_voted: bool,
 }
 
 /// How an operator has ended.
@@ -115,6 +140,8 @@ impl Shell {
         }
         let snapshots = Snapshots::new(name, seat.worker, owned, seat.job.checkpoints.clone());
         let floor = snapshots.fill(&mut *operator)?;
+        let swap_seat = (name.to_string(), seat.worker);
+        seat.job.swaps.join(&swap_seat);
         Ok(Shell {
             operator,
             name: name.to_string(),
@@ -131,8 +158,15 @@ impl Shell {
             cut: Cut::new(senders),
             kept_back: VecDeque::new(),
             snapshots,
+            swap_seat,
+            changing: None,
             standing: seat.job.metrics.standing(name, seat.worker),
         })
+    }
+
+    /// Sets what wakes it from any thread.
+    pub(in crate::dataflow) fn wakes_with(&self, waker: Waker) {
+        self.job.swaps.wakes(&self.swap_seat, waker);
     }
 
     /// Whether parts of a snapshot are left to take: the shell runs again soon.
@@ -157,12 +191,27 @@ impl Shell {
         frontier: Option<Tick>,
         ports: &mut impl Ports,
     ) -> Result<Next> {
+        let turn = Turn::begin();
+        let next = self.take_turn(turn, arrived, frontier, ports);
+        self.standing.traffic.note_turn(turn.so_far(), self.out.emitted(MAIN));
+        next
+    }
+
+    fn take_turn(
+        &mut self,
+        turn: Turn,
+        arrived: Arrived,
+        frontier: Option<Tick>,
+        ports: &mut impl Ports,
+    ) -> Result<Next> {
         let waiting = |(input, tick, messages): (usize, Tick, Messages)| {
             let messages = messages.0.into_iter();
             Waiting { input, tick, messages }
         };
-        let turn = Turn::begin();
         self.backlog.extend(arrived.into_iter().map(waiting));
+        if !self.change()? {
+            return Ok(self.until_changed());
+        }
         if self.operator.has_yielded() {
             if !self.has_room(ports) {
                 return Ok(Next::Full);
@@ -175,6 +224,9 @@ impl Shell {
         while !self.operator.has_yielded() {
             if let Some(boundary) = self.cut.complete() {
                 self.pass(boundary, ports)?;
+                if !self.change()? {
+                    return Ok(self.until_changed());
+                }
             }
             let Some(waiting) = self.backlog.front_mut() else {
                 // Without a further message, nobody sends the boundary any more: a source has failed.
@@ -243,6 +295,7 @@ impl Shell {
 
     /// Passes a boundary: the operator has received all rows before it, and none behind it.
     fn pass(&mut self, boundary: Boundary, ports: &mut impl Ports) -> Result<()> {
+        let since = clock::monotonic();
         self.operator.flush(&mut self.out)?;
         debug_assert!(!self.operator.has_yielded(), "C3: `{}` yields while it flushes", self.name);
         self.forward_signal();
@@ -253,7 +306,45 @@ impl Shell {
         let mut kept_back = std::mem::take(&mut self.kept_back);
         kept_back.append(&mut self.backlog);
         self.backlog = kept_back;
+        if let Some((swap, fresh)) = self.job.swaps.at(boundary.checkpoint, &self.swap_seat) {
+            self.changing = Some(Changing { swap, fresh, since, has_voted: false });
+        }
         Ok(())
+    }
+
+    /// Continues the swap of the operator's functions, if there is one. Returns whether the operator may receive something.
+    fn change(&mut self) -> Result<bool> {
+        let Some(changing) = &mut self.changing else { return Ok(true) };
+        if !changing.has_voted && changing.swap.tries() {
+            // The state is read for the swap as for a snapshot, and one of both is taken at a time.
+            self.snapshots.take_some(&mut *self.operator)?;
+            if self.snapshots.is_taking() {
+                return Ok(false);
+            }
+            match self.operator.try_swap(&mut changing.fresh) {
+                Ok(Tried::More) => return Ok(false),
+                Ok(Tried::Ready(migrated)) => changing.swap.ready(&self.swap_seat, migrated),
+                Ok(Tried::Refused(reason)) => changing.swap.refuse(&self.swap_seat, reason),
+                Err(error) if error.fault() == Fault::User => changing.swap.refuse(&self.swap_seat, error.message),
+                Err(error) => return Err(error),
+            }
+        }
+        changing.has_voted = true;
+        let Some(verdict) = changing.swap.verdict() else { return Ok(false) };
+        let Some(Changing { swap, fresh, since, .. }) = self.changing.take() else { return Ok(true) };
+        if verdict == Verdict::Take {
+            self.operator.swap(fresh)?;
+            swap.taken(&self.swap_seat, since.elapsed());
+        }
+        self.job.swaps.conclude(&swap);
+        Ok(true)
+    }
+
+    /// Returns when the shell of an operator whose functions are being swapped runs again.
+    fn until_changed(&self) -> Next {
+        let tries = self.changing.as_ref().is_some_and(|changing| !changing.has_voted);
+        // The last vote wakes it, and so does room for its snapshot.
+        if tries && !self.snapshots.waits() { Next::Again } else { Next::Full }
     }
 
     fn has_room(&mut self, ports: &impl Ports) -> bool {
@@ -283,6 +374,7 @@ impl Shell {
 
     fn end(&mut self, end: End) -> Result<()> {
         self.ended = Some(end);
+        self.job.swaps.leave(&self.swap_seat);
         self.operator.end(end == End::Complete, self.at, &mut self.out)
     }
 
@@ -291,6 +383,8 @@ impl Shell {
         match message {
             Message::Batch(batch) => {
                 self.snapshots.note_activity();
+                let bytes = ticket.as_ref().map_or_else(|| batch.bytes() as u64, Ticket::bytes);
+                self.standing.traffic.note_in(bytes);
                 self.operator.batch(input, batch, self.at, &mut self.out)?;
             }
             Message::Signal(signal) => {
@@ -343,6 +437,12 @@ impl Shell {
             Some(Holder { input, worker })
         });
         self.standing.note_time(self.time.merged(), held_by, self.at.processing_time());
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        self.job.swaps.leave(&self.swap_seat);
     }
 }
 

@@ -211,6 +211,7 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
                 return Err(error.in_operator(name));
             }
         };
+        shell.wakes_with(wake.waker());
         let job = Arc::clone(self.job);
         builder.build(move |held| {
             let mut ports = Some(Ports { outputs: outs, held });

@@ -15,8 +15,9 @@ use crate::dataflow::engine::{Operator, Outputs, Tick};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::metrics::NodeMetrics;
 use crate::dataflow::pending::Pending;
+use crate::dataflow::swap::fresh::Fresh;
 use crate::dataflow::watermark::{END_OF_TIME, Signal};
-use flowgate_base::error::Result;
+use flowgate_base::error::{Error, Result};
 use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_wall::CallContext;
 
@@ -104,9 +105,6 @@ impl JoinOperator {
         self.pending = pending;
         if all {
             self.schedule();
-            if let Some(function) = self.pairing.function().filter(|_| self.ended) {
-                self.metrics.add_plugin_metrics(function.metrics());
-            }
         }
         Ok(())
     }
@@ -176,6 +174,14 @@ impl Operator for JoinOperator {
         self.now = self.now.max(tick.processing_time());
         self.state.tick(tick.processing_time());
         self.emit(out)
+    }
+
+    fn swap(&mut self, fresh: Fresh) -> Result<()> {
+        let Fresh::Join(fresh) = fresh else {
+            return Err(Error::internal("a join is to take another kind of function"));
+        };
+        self.pairing.set_function(*fresh);
+        Ok(())
     }
 
     fn end(&mut self, complete: bool, _tick: Tick, out: &mut Outputs) -> Result<()> {

@@ -24,10 +24,30 @@ pub(crate) struct Pairing {
 }
 
 /// A plugin's function over pairs.
-struct PairFunction {
+pub(crate) struct PairFunction {
     function: Function,
     reads: [Vec<Read>; 2],
     outputs: Vec<PairOutput>,
+}
+
+impl PairFunction {
+    /// Creates it for sides of these layouts. Positions are those of the sides' schemas.
+    pub(crate) fn new(
+        function: Function,
+        reads: [&[Read]; 2],
+        outputs: &[PairOutput],
+        layouts: &[Layout; 2],
+    ) -> Result<Self> {
+        let place = |side: usize| {
+            let read = |read: &Read| Ok(Read { column: layouts[side].place(read.column)?, ..*read });
+            reads[side].iter().map(read).collect::<Result<Vec<_>>>()
+        };
+        let outputs = outputs
+            .iter()
+            .map(|output| Ok(PairOutput { output: output.output, columns: placed(&output.columns, layouts)? }))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(PairFunction { function, reads: [place(LEFT)?, place(RIGHT)?], outputs })
+    }
 }
 
 /// Result rows for one output of the node.
@@ -79,29 +99,9 @@ impl Pairing {
         Ok(Pairing { columns: placed(columns, layouts)?, types, size_ms, function: None })
     }
 
-    /// Sets a function that makes the results.
-    pub(crate) fn with_function(
-        mut self,
-        function: Function,
-        reads: [&[Read]; 2],
-        outputs: &[PairOutput],
-        layouts: &[Layout; 2],
-    ) -> Result<Self> {
-        let place = |side: usize| {
-            let read = |read: &Read| Ok(Read { column: layouts[side].place(read.column)?, ..*read });
-            reads[side].iter().map(read).collect::<Result<Vec<_>>>()
-        };
-        let outputs = outputs
-            .iter()
-            .map(|output| Ok(PairOutput { output: output.output, columns: placed(&output.columns, layouts)? }))
-            .collect::<Result<Vec<_>>>()?;
-        self.function = Some(PairFunction { function, reads: [place(LEFT)?, place(RIGHT)?], outputs });
-        Ok(self)
-    }
-
-    /// The function, if there is one.
-    pub(crate) fn function(&self) -> Option<&Function> {
-        self.function.as_ref().map(|f| &f.function)
+    /// Sets the function that makes the results.
+    pub(crate) fn set_function(&mut self, function: PairFunction) {
+        self.function = Some(function);
     }
 
     /// Returns the result rows, and dead letters for the pairs that a function fails.

@@ -1,5 +1,6 @@
 //! The state and the timers of one operator on one worker, for the keys of a call.
 
+use super::next_state::Leaving;
 use crate::dataflow::checkpoint::state::{SlotName, StateVisitor};
 use flowgate_base::error::Result;
 use flowgate_base::schema::Field;
@@ -13,8 +14,11 @@ use flowgate_wall::{KeyedState, Timer, TimerClock};
 
 /// The state and timers of a process function. Timers that a call sets and clears take effect when it has succeeded.
 pub(crate) struct ProcessState {
-    slots: Slots,
-    specs: Vec<SlotSpec>,
+    pub(super) slots: Slots,
+    pub(super) specs: Vec<SlotSpec>,
+    /// Slots of earlier versions of the function, until snapshots do not have them any more.
+    pub(super) leaving: Vec<Leaving>,
+    pub(super) store: StateStore,
     timers: Timers,
     /// The keys of the call.
     keys: Keys,
@@ -30,22 +34,29 @@ pub(crate) fn clock(clock: TimerClock) -> Clock {
     }
 }
 
+/// Returns the slots of a binding as the state's type.
+pub(super) fn specs_of(slots: &[StateSlot]) -> Vec<SlotSpec> {
+    let spec = |slot: &StateSlot| SlotSpec {
+        name: slot.name.clone(),
+        kind: match slot.kind {
+            StateKind::Value => SlotKind::Value,
+            StateKind::Map => SlotKind::Map,
+            StateKind::List => SlotKind::List,
+        },
+        ttl_ms: slot.ttl_ms,
+    };
+    slots.iter().map(spec).collect()
+}
+
 impl ProcessState {
     /// Creates the state of a function that has no key yet; `slots` are those of its binding.
     pub(crate) fn new(slots: &[StateSlot], store: &StateStore) -> Result<Self> {
-        let spec = |slot: &StateSlot| SlotSpec {
-            name: slot.name.clone(),
-            kind: match slot.kind {
-                StateKind::Value => SlotKind::Value,
-                StateKind::Map => SlotKind::Map,
-                StateKind::List => SlotKind::List,
-            },
-            ttl_ms: slot.ttl_ms,
-        };
-        let specs: Vec<SlotSpec> = slots.iter().map(spec).collect();
+        let specs = specs_of(slots);
         Ok(ProcessState {
             slots: Slots::new(&specs, store)?,
             specs,
+            leaving: Vec::new(),
+            store: store.clone(),
             timers: Timers::new(store),
             keys: Keys::Unit(0),
             changes: Vec::new(),
@@ -63,6 +74,17 @@ impl ProcessState {
 
     /// Shows the state of all keys, as [`Operator::state`](crate::dataflow::engine::Operator::state) does.
     pub(crate) fn show(&mut self, key: &[Field], visit: &mut dyn StateVisitor) -> Result<()> {
+        if visit.freezes().is_some() {
+            self.leaving.retain(|leaving| !leaving.is_said);
+            self.leaving.iter_mut().for_each(|leaving| leaving.is_said = true);
+        }
+        // What they say is in front of what a later slot of the same name has.
+        for Leaving { slots, specs, .. } in &mut self.leaving {
+            for (position, spec) in specs.iter().enumerate() {
+                let name = SlotName { kind: spec.kind, name: &spec.name };
+                visit.slot(name, &mut *slots.snapshots(position, key)?)?;
+            }
+        }
         for (position, spec) in self.specs.iter().enumerate() {
             let name = SlotName { kind: spec.kind, name: &spec.name };
             visit.slot(name, &mut *self.slots.snapshots(position, key)?)?;

@@ -16,6 +16,7 @@ use arrow_array::{ArrayRef, Int64Array, TimestampMillisecondArray};
 use super::arrangement::{Arrangement, CallInput};
 use super::firing::{Firing, Moment, TIMERS_PER_CALL};
 use super::keyed::{ProcessState, clock};
+use super::next_state::NextState;
 use crate::dataflow::batch::{Batch, Column};
 use crate::dataflow::checkpoint::state::{StateVisitor, Watermark};
 use crate::dataflow::dead_letter::DeadLetters;
@@ -24,6 +25,7 @@ use crate::dataflow::job_state::JobState;
 use crate::dataflow::metrics::NodeMetrics;
 use crate::dataflow::portions::Portions;
 use crate::dataflow::slot::columns_for;
+use crate::dataflow::swap::fresh::{Fresh, Tried};
 use crate::dataflow::turn::Turn;
 use crate::dataflow::upcoming::Upcoming;
 use crate::dataflow::watermark::{END_OF_TIME, Signal};
@@ -212,7 +214,6 @@ impl ProcessOperator {
         self.is_firing = false;
         self.firing = [None, None];
         if self.has_ended {
-            self.metrics.add_plugin_metrics(self.function.metrics());
             return Ok(());
         }
         self.forwarded = self.watermark;
@@ -320,6 +321,38 @@ impl Operator for ProcessOperator {
             self.forwarded = self.watermark;
             self.schedule()?;
         }
+        Ok(())
+    }
+
+    fn try_swap(&mut self, fresh: &mut Fresh) -> Result<Tried> {
+        let Fresh::Process(fresh) = fresh else {
+            return Err(Error::internal("a process operator is to take another kind of function"));
+        };
+        let present = self.state.state::<ProcessState>()?;
+        let mut next = match fresh.next.take() {
+            Some(next) => next,
+            None => NextState::new(present, &fresh.slots, fresh.plan.clone())?,
+        };
+        let tried = next.step(present, &self.key_fields, &mut fresh.function);
+        fresh.next = Some(next);
+        tried
+    }
+
+    fn swap(&mut self, fresh: Fresh) -> Result<()> {
+        let Fresh::Process(fresh) = fresh else {
+            return Err(Error::internal("a process operator is to take another kind of function"));
+        };
+        let present = self.state.state::<ProcessState>()?;
+        if !fresh.plan.is_same() {
+            let next = match fresh.next {
+                Some(next) => next,
+                None => NextState::new(present, &fresh.slots, fresh.plan)?,
+            };
+            present.become_next(next)?;
+        }
+        self.function = fresh.function;
+        self.outputs = fresh.outputs;
+        self.sides.iter_mut().zip(fresh.reads).for_each(|(side, reads)| side.reads = reads);
         Ok(())
     }
 

@@ -226,6 +226,7 @@ pub(super) fn run(
             | Report::Took { .. }
             | Report::Committed { .. }
             | Report::Savepoint(_)
+            | Report::Swap(_)
             | Report::Look => {}
         }
     }

@@ -14,7 +14,7 @@ use crate::job::graph::{Aggregate, AggregateColumn, PluginFunction};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
 use flowgate_state::bytes::{put_sized, take_sized};
-use flowgate_wall::{CallContext, Function, Metric, RowFailure, VarValues};
+use flowgate_wall::{CallContext, Function, RowFailure, VarValues};
 
 /// The accumulators of one aggregate, by group.
 pub(crate) enum Accumulators {
@@ -174,8 +174,7 @@ impl Aggregator {
         open: &mut dyn FnMut(&PluginFunction) -> Result<Function>,
     ) -> Result<Self> {
         if let Aggregate::Plugin(spec) = &column.aggregate {
-            let plugin = PluginAggregator { function: open(spec)?, spec: spec.clone(), places: Vec::new() };
-            return Ok(Aggregator::Plugin(Box::new(plugin)));
+            return Ok(Aggregator::Plugin(Box::new(PluginAggregator::new(spec, open(spec)?))));
         }
         let (empty, columns) = accumulator(&column.aggregate, input)?;
         Ok(Aggregator::BuiltIn { columns, filter: column.filter, empty })
@@ -286,17 +285,14 @@ impl Aggregator {
             _ => Err(Accumulators::of_another_aggregate()),
         }
     }
-
-    /// Returns the metrics that the plugin has published.
-    pub(crate) fn plugin_metrics(&self) -> BTreeMap<String, Metric> {
-        match self {
-            Aggregator::BuiltIn { .. } => BTreeMap::new(),
-            Aggregator::Plugin(plugin) => plugin.function.metrics(),
-        }
-    }
 }
 
 impl PluginAggregator {
+    /// Creates the aggregator of a plugin's function.
+    pub(crate) fn new(spec: &PluginFunction, function: Function) -> Self {
+        PluginAggregator { function, spec: spec.clone(), places: Vec::new() }
+    }
+
     /// Sends only the groups of these rows across the wall, renumbered from 0.
     fn update(
         &mut self,

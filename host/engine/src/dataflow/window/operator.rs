@@ -17,6 +17,7 @@ use crate::dataflow::engine::{Operator, Outputs, Tick};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::metrics::NodeMetrics;
 use crate::dataflow::pending::Pending;
+use crate::dataflow::swap::fresh::Fresh;
 use crate::dataflow::upcoming::Upcoming;
 use crate::dataflow::watermark::{END_OF_TIME, START_OF_TIME, Signal};
 use crate::job::graph::Trigger;
@@ -146,11 +147,6 @@ impl WindowOperator {
         }
         self.schedule_firing();
         self.note_upcoming();
-        if self.ended {
-            for aggregator in &self.plan.aggregators {
-                self.metrics.add_plugin_metrics(aggregator.plugin_metrics());
-            }
-        }
         Ok(())
     }
 
@@ -269,6 +265,10 @@ impl Operator for WindowOperator {
             self.schedule_firing();
         }
         Ok(())
+    }
+
+    fn swap(&mut self, fresh: Fresh) -> Result<()> {
+        self.plan.swap(fresh)
     }
 
     fn tick(&mut self, tick: Tick, out: &mut Outputs) -> Result<()> {

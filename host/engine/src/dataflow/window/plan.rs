@@ -10,8 +10,9 @@ use super::pane::{Accumulated, Pane};
 use super::rounds::{Every, rounds};
 use crate::dataflow::batch::{Batch, repeat_timestamp};
 use crate::dataflow::checkpoint::state::StateVisitor;
+use crate::dataflow::swap::fresh::Fresh;
 use crate::job::graph::Trigger;
-use flowgate_base::error::Result;
+use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Field;
 use flowgate_base::time::EventTime;
 use flowgate_connect::limits::BATCH_ROWS_DEFAULT;
@@ -179,6 +180,19 @@ impl Plan {
     pub(crate) fn kept_pane(&self, store: &StateStore, keys: usize) -> Pane {
         let pane = Pane::in_store(Accumulated::new(self), store, PANES, SlotKind::Window);
         if keys == 0 { pane } else { pane.with_room(keys.min(ROOM_MAX)) }
+    }
+
+    /// Takes new functions of plugin aggregates. They go on with the accumulators that are there.
+    pub(crate) fn swap(&mut self, fresh: Fresh) -> Result<()> {
+        let Fresh::Aggregates(fresh) = fresh else {
+            return Err(Error::internal("a window is to take another kind of function"));
+        };
+        for (at, aggregator) in fresh {
+            let place = self.aggregators.get_mut(at);
+            let place = place.ok_or_else(|| Error::internal("an aggregate is swapped that is not there"))?;
+            *place = Aggregator::Plugin(aggregator);
+        }
+        Ok(())
     }
 
     /// Whether every aggregate is invertible.

@@ -25,6 +25,7 @@ use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs, Tick};
 use crate::dataflow::metrics::NodeMetrics;
 use crate::dataflow::shuffle::Shuffle;
+use crate::dataflow::swap::fresh::Fresh;
 use crate::dataflow::watermark::Signal;
 use crate::job::graph::Windows;
 use crate::job::spec::WindowTime;
@@ -364,6 +365,13 @@ impl Operator for PreAggregate {
         visit.scalars("operator", &mut known)?;
         (self.watermark, self.was_idle) = (known.watermark, known.was_idle);
         Ok(())
+    }
+
+    /// The partial aggregates of the old functions were emitted by the flush before: the owners merge them with the old functions, before
+    /// the boundary.
+    fn swap(&mut self, fresh: Fresh) -> Result<()> {
+        debug_assert!(self.held.is_empty(), "V1: aggregates of the old functions are held");
+        self.plan.swap(fresh)
     }
 
     fn end(&mut self, _complete: bool, _tick: Tick, out: &mut Outputs) -> Result<()> {

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::job::spec;
+use flowgate_connect::policy::Policy;
 use flowgate_wall::binding::{Binding, FunctionInfo, OpenRequest};
 use flowgate_wall::{Function, Plugins};
 
@@ -49,6 +50,8 @@ pub struct Surroundings {
     pub pinned: Option<Vec<PinnedPlugin>>,
     /// Names of sources, operators and sinks that are broken, and not in the job.
     pub broken: BTreeSet<String>,
+    /// What the job may touch outside; `None`: whatever its author names.
+    pub policy: Option<Policy>,
 }
 
 /// The component that stands for a plugin's name in a job.
@@ -95,6 +98,8 @@ impl Surroundings {
         }
         let candidates: Vec<PathBuf> = match listed {
             Some(path) => vec![self.base.join(path)],
+            // A name that is a path would lead out of the folders.
+            None if self.policy.is_some() && name.contains('/') => Vec::new(),
             None => self.plugin_folders.iter().map(|f| f.join(format!("{name}.wasm"))).collect(),
         };
         match candidates.iter().find(|c| c.is_file()) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::catalog::{PluginCatalog, Surroundings};
 use super::reading::{self, InputName};
-use super::{operator, sink, source, written};
+use super::{granted, operator, sink, source, written};
 use crate::job::graph::{CheckpointSettings, Input, JobGraph, Node, NodeId, Output, StatePlace};
 use crate::job::problem::{At, Problem, Severity, suggestion};
 use crate::job::spec;
@@ -64,6 +64,11 @@ pub fn check(job: &Job, around: &Surroundings, plugins: &mut dyn PluginCatalog) 
         node_of: BTreeMap::new(),
         functions: HashMap::new(),
     };
+    granted::check_granted(job, around, &mut checker.problems);
+    if !checker.problems.is_empty() {
+        // What is not granted is not looked at either: not even whether it is there.
+        return Err(checker.problems);
+    }
     let mut broken = around.broken.clone();
     settings(job, around, &mut checker.problems);
     reading::check_names(job, &mut checker.problems);

@@ -42,5 +42,10 @@ pub(super) fn check_connector<K: Kind>(
 
 /// Returns a connector of this job.
 pub(super) fn configurable(checker: &Checker<'_>, name: &str, settings: &serde_json::Value) -> Connector {
-    Connector { name: name.into(), settings: settings.clone(), base: checker.around.base.clone() }
+    Connector {
+        name: name.into(),
+        settings: settings.clone(),
+        base: checker.around.base.clone(),
+        policy: checker.around.policy.clone(),
+    }
 }

@@ -13,6 +13,7 @@ mod connector;
 mod expression;
 mod extent;
 mod function;
+mod granted;
 mod join;
 mod join_bound;
 mod key;

@@ -255,6 +255,7 @@ mod tests {
             name: (*name).into(),
             fingerprint: fingerprint.clone(),
             scalars: vec![],
+            functions: vec![],
         };
         Checkpoint {
             key_groups: 256,

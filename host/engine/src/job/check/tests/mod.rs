@@ -1,3 +1,4 @@
 mod golden;
+mod granted;
 mod graph;
 mod mutated;

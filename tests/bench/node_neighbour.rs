@@ -1,0 +1,167 @@
+//! What a tenant does to another: the latency of a well-behaved job beside a hostile one, and beside the same job while it rests.
+//!
+//! The two are interleaved, a phase each, so that a machine whose speed changes is the same for both.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use crate::node_server::{Server, percentile};
+use crate::{Results, tenant};
+
+/// Pairs of phases of each kind of hostility.
+const PAIRS: usize = 3;
+
+/// The greatest change of a neighbour's p99, in percent.
+const BOUND: f64 = 5.0;
+
+/// Hostile jobs, and requests.
+enum Hostility {
+    /// A job, with its plugin.
+    Job { document: &'static str, plugin: Option<fn() -> Vec<u8>> },
+    /// Requests to the API, as many as there is time for.
+    Requests,
+}
+
+const KINDS: [(&str, Hostility); 6] = [
+    ("a job that takes all processors", Hostility::Job { document: include_str!("node/busy.yaml"), plugin: None }),
+    ("a job whose state grows", Hostility::Job { document: include_str!("node/state.yaml"), plugin: None }),
+    (
+        "a plugin that loops",
+        Hostility::Job {
+            document: include_str!("node/hostile.yaml"),
+            plugin: Some(|| hostile("(func $apply (param i32 i32 i32) (result i32) (loop $l (br $l)) (unreachable))")),
+        },
+    ),
+    (
+        "a plugin that traps",
+        Hostility::Job {
+            document: include_str!("node/hostile.yaml"),
+            plugin: Some(|| hostile("(func $apply (param i32 i32 i32) (result i32) (unreachable))")),
+        },
+    ),
+    (
+        "a plugin that takes memory",
+        Hostility::Job {
+            document: include_str!("node/hostile.yaml"),
+            plugin: Some(|| {
+                hostile(
+                    "(func $apply (param i32 i32 i32) (result i32)
+                        (loop $l (drop (memory.grow (i32.const 16)))
+                            (memory.fill (i32.const 65536) (i32.const 1) (i32.const 131072)) (br $l)) (unreachable))",
+                )
+            }),
+        },
+    ),
+    ("requests to the API", Hostility::Requests),
+];
+
+fn hostile(lines: &str) -> Vec<u8> {
+    flowgate_hostile::plugin(lines, false)
+}
+
+/// Runs the case.
+pub(crate) fn run(server: &Server, phase: Duration, results: &mut Results) {
+    tenant(server, "good", json!({}));
+    tenant(server, "hostile", json!({ "parallelism": 2 }));
+    for (kind, (name, hostility)) in KINDS.iter().enumerate() {
+        let victim = format!("good-{kind}");
+        server.submit("good", &include_str!("node/good.yaml").replace("NAME", &victim));
+        server.wait_for("good", &victim, "running");
+        let output = server.attempt("good", &victim, 1).join("output.jsonl");
+        let latencies = Latencies::follow(output);
+        thread::sleep(Duration::from_secs(1));
+        let (mut alone, mut beside) = (Vec::new(), Vec::new());
+        for _ in 0..PAIRS {
+            alone.extend(latencies.over(phase));
+            let ends = begin(server, hostility);
+            beside.extend(latencies.over(phase));
+            ends(server);
+        }
+        let (before, with) = (percentile(&mut alone, 0.99), percentile(&mut beside, 0.99));
+        results.add(&format!("{name}: a neighbour's p99 without"), before, "ms", None);
+        results.add(&format!("{name}: a neighbour's p99"), with, "ms", None);
+        results.add(&format!("{name}: change"), (with / before - 1.0) * 100.0, "%", Some(BOUND));
+        server.remove("good", &victim);
+    }
+}
+
+/// Begins a hostility; what is returned ends it.
+fn begin(server: &Server, hostility: &Hostility) -> Box<dyn FnOnce(&Server)> {
+    match hostility {
+        Hostility::Job { document, plugin } => {
+            if let Some(component) = plugin {
+                server.push("hostile", "hostile", &component());
+            }
+            let (status, answer) = server.ask("POST", "/tenants/hostile/jobs", Some(&json!({ "document": document })));
+            assert!(status == 201, "{answer}");
+            Box::new(|server| server.remove("hostile", "hostile"))
+        }
+        Hostility::Requests => {
+            let stop = Arc::new(AtomicBool::new(false));
+            let token = server.post("/tenants/hostile/tokens", &json!({ "name": "flood", "role": "operator" }));
+            let text = token["text"].as_str().expect("a token has a text").to_string();
+            let flood = server.flood(&text, Arc::clone(&stop));
+            Box::new(move |_| {
+                stop.store(true, Relaxed);
+                flood.join().expect("the flood ends");
+            })
+        }
+    }
+}
+
+/// The latencies of a job's rows: from the time that each row has to the time at which it is in the job's output.
+struct Latencies(std::sync::mpsc::Receiver<f64>);
+
+impl Latencies {
+    fn follow(path: PathBuf) -> Latencies {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        thread::spawn(move || {
+            let mut reader: Option<BufReader<File>> = None;
+            let mut line = String::new();
+            loop {
+                let Some(open) = &mut reader else {
+                    reader = File::open(&path).ok().map(BufReader::new);
+                    thread::sleep(Duration::from_millis(1));
+                    continue;
+                };
+                if open.read_line(&mut line).unwrap_or(0) == 0 || !line.ends_with('\n') {
+                    thread::sleep(Duration::from_micros(300));
+                    // The file that a job has been given up for another one.
+                    if fs::metadata(&path).is_err() {
+                        return;
+                    }
+                    continue;
+                }
+                let now_ms =
+                    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64() * 1_000.0);
+                let row: Value = serde_json::from_str(&line).unwrap_or_default();
+                line.clear();
+                let made = row["made"].as_str().and_then(|made| made.parse::<jiff::Timestamp>().ok());
+                let Some(made) = made.map(|made| made.as_millisecond() as f64) else { continue };
+                if sender.send(now_ms - made).is_err() {
+                    return;
+                }
+            }
+        });
+        Latencies(receiver)
+    }
+
+    /// Returns the latencies of the rows of a time.
+    fn over(&self, time: Duration) -> Vec<f64> {
+        while self.0.try_recv().is_ok() {}
+        let until = Instant::now() + time;
+        let mut latencies = Vec::new();
+        while let Some(left) = until.checked_duration_since(Instant::now()) {
+            latencies.extend(self.0.recv_timeout(left));
+        }
+        assert!(!latencies.is_empty(), "the job has no rows");
+        latencies
+    }
+}

@@ -1,0 +1,204 @@
+//! A node that a benchmark has started, and a client of it.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::report;
+
+/// How long an operation may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A node with a folder of its own. It is ended with its jobs.
+pub(crate) struct Server {
+    folder: PathBuf,
+    child: Child,
+    address: String,
+    token: String,
+    agent: ureq::Agent,
+}
+
+impl Server {
+    /// Starts a node.
+    pub(crate) fn start() -> Server {
+        let folder = report::target_folder().join("bench").join("node");
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).expect("target/bench can be made");
+        let folder = fs::canonicalize(&folder).expect("the folder is there");
+        let bench = std::env::current_exe().expect("a running program has a path");
+        let program = bench.ancestors().nth(2).expect("PROFILE/deps/BENCH").join("flowgate");
+        assert!(program.exists(), "{} is not built: run `make bench-node`", program.display());
+        let mut child = Command::new(program)
+            .args(["serve", "--listen", "127.0.0.1:0", "--stop-jobs", "--data"])
+            .arg(folder.join("data"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines().map_while(Result::ok);
+        let mut said = |before: &str| {
+            let line = lines.find(|line| line.contains(before)).expect("the node says how it is reached");
+            line.rsplit(' ').next().expect("a line has a word").to_string()
+        };
+        let token = said("shown this once: ");
+        let address = said("serves at ");
+        // What it says further is not of interest, and must not fill the pipe.
+        thread::spawn(move || lines.for_each(drop));
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        Server { folder, child, address, token, agent }
+    }
+
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A folder for the files of the benchmark.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The folder of an attempt of a job.
+    pub(crate) fn attempt(&self, tenant: &str, job: &str, attempt: u64) -> PathBuf {
+        self.folder.join("data/jobs").join(tenant).join(job).join("attempts").join(attempt.to_string())
+    }
+
+    /// Asks for something. Returns the status and the answer.
+    pub(crate) fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let url = format!("{}/api/v1{path}", self.address);
+        let token = format!("Bearer {}", self.token);
+        let answer = match (method, body) {
+            ("GET", _) => self.agent.get(&url).header("authorization", &token).call(),
+            ("DELETE", _) => self.agent.delete(&url).header("authorization", &token).call(),
+            ("PUT", Some(body)) => self.agent.put(&url).header("authorization", &token).send_json(body),
+            ("PATCH", Some(body)) => self.agent.patch(&url).header("authorization", &token).send_json(body),
+            (_, Some(body)) => self.agent.post(&url).header("authorization", &token).send_json(body),
+            (_, None) => self.agent.post(&url).header("authorization", &token).send_empty(),
+        };
+        let mut answer = answer.expect("the node answers");
+        let status = answer.status().as_u16();
+        let text = answer.body_mut().read_to_string().expect("the answer can be read");
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// Asks for something that has to succeed.
+    pub(crate) fn get(&self, path: &str) -> Value {
+        let (status, answer) = self.ask("GET", path, None);
+        assert!(status < 300, "GET {path}: {answer}");
+        answer
+    }
+
+    /// Sends something that has to succeed.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
+        let (status, answer) = self.ask("POST", path, Some(body));
+        assert!(status < 300, "POST {path}: {answer}");
+        answer
+    }
+
+    /// Pushes a component.
+    pub(crate) fn push(&self, tenant: &str, name: &str, component: &[u8]) -> Value {
+        let url = format!("{}/api/v1/tenants/{tenant}/plugins/{name}", self.address);
+        let request = self.agent.post(&url).header("authorization", format!("Bearer {}", self.token));
+        let mut answer = request.content_type("application/wasm").send(component).expect("the node answers");
+        let text = answer.body_mut().read_to_string().expect("the answer can be read");
+        assert!(answer.status().is_success(), "push of {name}: {text}");
+        serde_json::from_str(&text).expect("the answer is JSON")
+    }
+
+    /// Submits a job.
+    pub(crate) fn submit(&self, tenant: &str, document: &str) -> Value {
+        self.post(&format!("/tenants/{tenant}/jobs"), &json!({ "document": document }))
+    }
+
+    /// Waits for the end of an operation, and returns its result.
+    pub(crate) fn end_of(&self, tenant: &str, operation: &Value) -> Result<Value, String> {
+        let id = operation["id"].as_str().expect("an operation has an id");
+        let since = Instant::now();
+        while since.elapsed() < PATIENCE {
+            let now = self.get(&format!("/tenants/{tenant}/operations/{id}"));
+            if let Some(end) = now.get("end") {
+                return match end.get("problem").and_then(|problem| problem["detail"].as_str()) {
+                    None => Ok(end["result"].clone()),
+                    Some(detail) => Err(detail.to_string()),
+                };
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        Err(format!("the operation takes longer than {} s", PATIENCE.as_secs()))
+    }
+
+    /// Waits until a job is in a phase.
+    pub(crate) fn wait_for(&self, tenant: &str, job: &str, phase: &str) {
+        let since = Instant::now();
+        while since.elapsed() < PATIENCE {
+            if self.get(&format!("/tenants/{tenant}/jobs/{job}"))["phase"] == phase {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        panic!("{job} is not {phase} after {} s", PATIENCE.as_secs());
+    }
+
+    /// Asks with another token, as often as there is time for, until `stop`.
+    pub(crate) fn flood(&self, token: &str, stop: Arc<AtomicBool>) -> thread::JoinHandle<()> {
+        let (url, token) = (format!("{}/api/v1/whoami", self.address), format!("Bearer {token}"));
+        let agent = self.agent.clone();
+        thread::spawn(move || {
+            while !stop.load(Relaxed) {
+                // A connection that is refused is an answer, too.
+                let _ =
+                    agent.get(&url).header("authorization", &token).call().map(|mut of| of.body_mut().read_to_vec());
+            }
+        })
+    }
+
+    /// Ends a job at once, and deletes it.
+    pub(crate) fn remove(&self, tenant: &str, job: &str) {
+        let path = format!("/tenants/{tenant}/jobs/{job}");
+        self.ask("POST", &format!("{path}/cancel"), None);
+        let since = Instant::now();
+        while self.ask("DELETE", &path, None).0 == 409 && since.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // SAFETY: the process is our child, which nobody else waits for.
+        unsafe { libc::kill(self.child.id() as i32, libc::SIGTERM) };
+        let _ = self.child.wait();
+    }
+}
+
+/// The proportional set size of a process in bytes.
+pub(crate) fn pss_bytes(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let kib =
+        text.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kib.unwrap_or(0) << 10
+}
+
+/// The processor time of a process in seconds.
+pub(crate) fn cpu_s(pid: u32) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let Some((_, rest)) = text.rsplit_once(')') else { return 0.0 };
+    let ticks: u64 = rest.split_ascii_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    // SAFETY: it reads a constant of the system.
+    ticks as f64 / unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64
+}
+
+/// Returns a percentile of values, from 0 to 1.
+pub(crate) fn percentile(values: &mut [f64], at: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let last = values.len().saturating_sub(1);
+    values.get((last as f64 * at).round() as usize).copied().unwrap_or(f64::NAN)
+}
