@@ -1,71 +1,10 @@
 //! The guides to a node are true: their commands run as they are written, one after the other, in one shell.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use harness::{Ended, Flowgate, Folder, Running, Signal, plugin, program, repository};
-use rustix::process::{Pid, kill_process};
+use harness::{Folder, ServedNode, in_shell, plugin, repository};
 use serde_json::Value;
-
-/// A node that was started in a folder. It ends with the test in any case, and so do its workers.
-struct Served {
-    process: Option<Running>,
-    address: String,
-    data: PathBuf,
-}
-
-impl Served {
-    /// Stops it with SIGTERM.
-    #[track_caller]
-    fn stop(&mut self) -> Ended {
-        let process = self.process.take().expect("it runs");
-        process.signal(Signal::TERM);
-        process.wait().expect(0)
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // The node first: it would start them again.
-        drop(self.process.take());
-        for attempt in below(&self.data, 5).filter(|path| path.ends_with("started.json")) {
-            let text = fs::read_to_string(attempt).unwrap_or_default();
-            let started: Value = serde_json::from_str(&text).unwrap_or_default();
-            let pid = started["process"]["pid"].as_i64().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
-            let is_worker = |pid: &Pid| {
-                let command = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
-                command.split(|byte| *byte == 0).any(|argument| argument == b"worker")
-            };
-            if let Some(pid) = pid.filter(is_worker) {
-                // It may have ended meanwhile.
-                let _ = kill_process(pid, Signal::KILL);
-            }
-        }
-    }
-}
-
-/// The files below a folder.
-fn below(folder: &Path, depth: usize) -> Box<dyn Iterator<Item = PathBuf>> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    Box::new(entries.flat_map(move |path| match depth > 0 && path.is_dir() {
-        true => below(&path, depth - 1),
-        false => Box::new(std::iter::once(path)) as Box<dyn Iterator<Item = PathBuf>>,
-    }))
-}
-
-/// Starts a node; its first token goes to `admin.token`.
-fn serve(folder: &Path, data: &str) -> Served {
-    let arguments = ["serve", "--data", data, "--listen", "127.0.0.1:0"];
-    let process = Flowgate::new(folder, &arguments).start();
-    process.wait_until_said("the node serves at ");
-    let said = process.said();
-    let behind = |text: &str| Some(said.split_once(text)?.1.lines().next()?.to_string());
-    if let Some(token) = behind("shown this once: ") {
-        fs::write(folder.join("admin.token"), token).unwrap();
-    }
-    Served { address: behind("serves at ").unwrap(), process: Some(process), data: folder.join(data) }
-}
 
 /// A block of code of a guide.
 struct Block {
@@ -78,23 +17,6 @@ fn blocks(name: &str) -> Vec<Block> {
     let of = |block: &str| block.split_once('\n').map(|(language, text)| (language.to_string(), text.to_string()));
     let blocks = text.split("```").skip(1).step_by(2).filter_map(of);
     blocks.map(|(language, text)| Block { language, text }).collect()
-}
-
-/// Runs commands in one shell, with the program's folder first in the path. Returns what each block printed.
-fn run(folder: &Path, commands: &[String]) -> Vec<String> {
-    let output = |at: usize| folder.join(format!("printed-{at}"));
-    let parts = commands.iter().enumerate().map(|(at, text)| format!("exec > {}\n{text}\n", output(at).display()));
-    let script: String = parts.collect();
-    let programs = program().parent().unwrap().to_path_buf();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
-    let mut shell = Command::new("sh");
-    shell.args(["-euc", &script]).current_dir(folder).env("PATH", path).env("HOME", folder).stdin(Stdio::null());
-    shell.env_remove("XDG_CONFIG_HOME").env_remove("FLOWGATE_TOKEN").env_remove("FLOWGATE_NODE");
-    let ended = shell.output().expect("there is a shell");
-    let printed: Vec<String> =
-        (0..commands.len()).map(|at| fs::read_to_string(output(at)).unwrap_or_default()).collect();
-    assert!(ended.status.success(), "{}\n{}\n{printed:?}", ended.status, String::from_utf8_lossy(&ended.stderr));
-    printed
 }
 
 /// Whether an object is like the one that a guide shows: the same fields, and the same values where the guide has no `...`.
@@ -125,14 +47,14 @@ fn the_guide_to_the_api_is_right() {
         return;
     }
     let folder = Folder::with_job("");
-    let mut node = serve(folder.path(), "node");
+    let mut node = ServedNode::start(folder.path(), "node");
     fs::copy(plugin("text"), folder.path().join("text.wasm")).unwrap();
     let blocks = blocks("docs/api.md");
     let shell = |block: &&Block| block.language == "sh";
     let commands: Vec<String> =
         blocks.iter().filter(shell).map(|block| block.text.replace("http://127.0.0.1:7070", &node.address)).collect();
     assert!(commands.len() >= 10);
-    let mut printed = run(folder.path(), &commands).into_iter();
+    let mut printed = in_shell(folder.path(), &commands).into_iter();
     let mut last = String::new();
     for block in &blocks {
         match block.language.as_str() {
@@ -181,8 +103,8 @@ fn a_node_is_restored_from_its_backup() {
     let folder = Folder::with_job(JOB);
     fs::copy(plugin("text"), folder.path().join("text.wasm")).unwrap();
     let guide = blocks("docs/operate.md");
-    let mut node = serve(folder.path(), "node");
-    let with = |node: &Served| format!("NODE={}\nTOKEN=$(cat admin.token)\n{ASK}", node.address);
+    let mut node = ServedNode::start(folder.path(), "node");
+    let with = |node: &ServedNode| format!("NODE={}\nTOKEN=$(cat admin.token)\n{ASK}", node.address);
     let made = r#"
 ask --json '{ "name": "acme" }' "$NODE/api/v1/tenants"
 ask -X PUT --json '{ "value": "hunter two" }' "$NODE/api/v1/tenants/acme/secrets/word"
@@ -198,12 +120,12 @@ until_phase stopped
 exec > before
 newest
 "#;
-    run(folder.path(), &[with(&node), made.into(), code(&guide, "sh backup"), later.into()]);
+    in_shell(folder.path(), &[with(&node), made.into(), code(&guide, "sh backup"), later.into()]);
     node.stop();
     let checkpoints =
         "mkdir -p restored/jobs/acme/words\ncp -a node/jobs/acme/words/checkpoints restored/jobs/acme/words";
-    run(folder.path(), &[code(&guide, "sh restore"), checkpoints.into()]);
-    let mut restored = serve(folder.path(), "restored");
+    in_shell(folder.path(), &[code(&guide, "sh restore"), checkpoints.into()]);
+    let mut restored = ServedNode::start(folder.path(), "restored");
     let asked = r#"
 until_phase running
 for _ in $(seq 300); do [ "$(newest)" -gt "$(cat before)" ] && break; sleep 0.1; done
@@ -212,7 +134,7 @@ ask "$NODE/api/v1/tenants" | jq -r '[.items[].name] | join(" ")'
 ask "$NODE/api/v1/tenants/acme/jobs/words/logs" | jq -r '.items[].message'
 ask -X POST "$NODE/api/v1/tenants/acme/jobs/words/cancel" > cancelled
 "#;
-    let printed = run(folder.path(), &[with(&restored), asked.into()]);
+    let printed = in_shell(folder.path(), &[with(&restored), asked.into()]);
     assert_eq!(printed[1].lines().next(), Some("acme"), "what came behind the backup is not in it: {printed:?}");
     restored.stop();
 }
