@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 
 use super::{
     check, checkpoint_diff, checkpoint_list, checkpoint_show, checkpoint_verify, completions, connectors, explain,
-    graph, infer, job_explain, job_list, job_savepoint, job_status, job_stop, job_tap, new_job, plugin_build,
+    graph, infer, job_explain, job_list, job_savepoint, job_status, job_stop, job_tap, new_job, node, plugin_build,
     plugin_inspect, plugin_new, plugin_test, run, schema, serve, state_read,
 };
 use flowgate::job::load::Override;
@@ -19,12 +19,15 @@ Exit codes:
   1    the job failed: a file, a disk, the network
   2    wrong usage, or a job or plugin that is wrong
   3    a mistake in Flowgate
-  130  interrupted twice
+  130  interrupted twice; while a command waited for a node, once
 
 Environment:
   FLOWGATE_PLUGIN_PATH  folders with plugins, separated as in PATH
   FLOWGATE_HOME         the folder for caches: compiled plugins, the SDK, the toolchain [default: ~/.cache/flowgate]
   FLOWGATE_EXE          the program that compiles plugins in a limited child [default: this one]
+  FLOWGATE_NODE         the address of the node that commands ask [default: that of `flowgate login`]
+  FLOWGATE_TOKEN        the token for it
+  FLOWGATE_TENANT       the tenant that commands are about
   NO_COLOR              no colours";
 
 /// Stream processing whose functions are sandboxed WebAssembly components.
@@ -72,6 +75,9 @@ pub(crate) enum Command {
     /// Make plugins.
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Ask a node, which `flowgate serve` starts.
+    #[command(flatten)]
+    Node(node::args::Command),
     /// Print the JSON Schema of the job file, or of a node's settings, with which editors complete and check it.
     #[command(after_help = schema::EXAMPLES)]
     Schema(schema::SchemaArgs),
@@ -107,6 +113,9 @@ pub(crate) enum JobCommand {
     /// Show a sample of the rows that leave an operator of a running job, as JSON lines.
     #[command(after_help = job_tap::EXAMPLES)]
     Tap(job_tap::TapArgs),
+    /// About a node.
+    #[command(flatten)]
+    OnNode(node::args::JobCommand),
 }
 
 /// The `checkpoint` commands.
@@ -155,6 +164,9 @@ pub(crate) enum PluginCommand {
     /// Feed sample rows to one function and show its output.
     #[command(after_help = plugin_test::EXAMPLES)]
     Test(Box<plugin_test::TestArgs>),
+    /// About a node.
+    #[command(flatten)]
+    OnNode(node::args::PluginCommand),
 }
 
 /// A job file and what the command line changes in it.
@@ -189,6 +201,7 @@ impl Command {
             Command::Job(JobCommand::Stop(args)) => job_stop::run(&args),
             Command::Job(JobCommand::Explain(args)) => job_explain::run(&args),
             Command::Job(JobCommand::Tap(args)) => job_tap::run(&args),
+            Command::Job(JobCommand::OnNode(command)) => command.run(),
             Command::Checkpoint(CheckpointCommand::List(args)) => checkpoint_list::run(&args),
             Command::Checkpoint(CheckpointCommand::Show(args)) => checkpoint_show::run(&args),
             Command::Checkpoint(CheckpointCommand::Verify(args)) => checkpoint_verify::run(&args),
@@ -200,6 +213,8 @@ impl Command {
             Command::Plugin(PluginCommand::Build(args)) => plugin_build::run(&args),
             Command::Plugin(PluginCommand::Inspect(args)) => plugin_inspect::run(&args),
             Command::Plugin(PluginCommand::Test(args)) => plugin_test::run(&args),
+            Command::Plugin(PluginCommand::OnNode(command)) => command.run(),
+            Command::Node(command) => command.run(),
             Command::Schema(args) => schema::run(&args),
             Command::Connectors => connectors::run(),
             Command::Explain(args) => explain::run(&args),

@@ -3,7 +3,8 @@
 use clap::Args;
 
 use super::job_found::{self, JobName};
-use super::{columns, terminal};
+use super::node::session::Where;
+use super::{columns, node, terminal};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::shown;
 use flowgate_control::client;
@@ -32,6 +33,9 @@ pub(crate) struct ExplainArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Where the job is.
+    #[command(flatten)]
+    at: Where,
 }
 
 #[cfg(test)]
@@ -42,6 +46,9 @@ impl ExplainArgs {
 }
 
 pub(super) fn run(args: &ExplainArgs) -> Result<()> {
+    if let Some(session) = args.at.node()? {
+        return node::job_ask::explain(&session, args.job.job.as_deref(), &args.operator, args.json);
+    }
     let job = job_found::find(&args.job)?;
     let explanation = client::explanation(&job, &args.operator).map_err(|error| job_found::no_answer(&job, error))?;
     if args.json {
@@ -52,7 +59,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<()> {
 }
 
 /// Returns the sentences, a paragraph each, and the tables behind them.
-fn text(explanation: &Explanation, cells: Option<u16>) -> String {
+pub(super) fn text(explanation: &Explanation, cells: Option<u16>) -> String {
     let mut text = String::new();
     for finding in &explanation.findings {
         let sentence = shown::one_line(&finding.text, SENTENCE_BYTES_MAX);

@@ -3,7 +3,8 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{columns, job_found, terminal};
+use super::node::session::Where;
+use super::{columns, job_found, node, terminal};
 use flowgate_base::clock;
 use flowgate_base::error::Result;
 use flowgate_base::shown;
@@ -21,9 +22,15 @@ pub(crate) struct ListArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Where the jobs are.
+    #[command(flatten)]
+    at: Where,
 }
 
 pub(super) fn run(args: &ListArgs) -> Result<()> {
+    if let Some(session) = args.at.node()? {
+        return node::job_list::run(&session, args.json);
+    }
     let jobs = job_found::all();
     if args.json {
         let list: Vec<_> = jobs.iter().map(as_json).collect();

@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::checkpoint_record::bytes;
 use super::job_found::{self, JobName};
-use super::terminal;
+use super::node::session::Where;
+use super::{node, terminal};
 use flowgate_base::clock;
 use flowgate_base::error::Result;
 use flowgate_control::client;
@@ -30,6 +31,9 @@ pub(crate) struct SavepointArgs {
     /// The name of the savepoint. Without it, the present time.
     #[arg(long, value_name = "NAME", value_parser = name)]
     name: Option<String>,
+    /// Where the job is.
+    #[command(flatten)]
+    at: Where,
 }
 
 /// Reads the name of a savepoint.
@@ -45,6 +49,10 @@ pub(super) fn default_name() -> String {
 }
 
 pub(super) fn run(args: &SavepointArgs) -> Result<()> {
+    if let Some(session) = args.at.node()? {
+        let name = args.name.clone().unwrap_or_else(default_name);
+        return node::job_end::savepoint(&session, args.job.job.as_deref(), Some(name));
+    }
     let job = job_found::find(&args.job)?;
     let unanswered = |error| job_found::no_answer(&job, error);
     let name = args.name.clone().unwrap_or_else(default_name);

@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::job_found::{self, JobName};
-use super::{columns, terminal};
+use super::node::session::Where;
+use super::{columns, node, terminal};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::shown;
 use flowgate_control::client;
@@ -28,9 +29,15 @@ pub(crate) struct StatusArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Where the job is.
+    #[command(flatten)]
+    at: Where,
 }
 
 pub(super) fn run(args: &StatusArgs) -> Result<()> {
+    if let Some(session) = args.at.node()? {
+        return node::job_ask::status(&session, args.job.job.as_deref(), args.json);
+    }
     let job = job_found::find(&args.job)?;
     let status = client::status(&job).map_err(|error| job_found::no_answer(&job, error))?;
     if args.json {
@@ -41,7 +48,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<()> {
 }
 
 /// Returns the state of a job as lines of at most `cells` cells, where that is possible.
-fn text(status: &Status, cells: Option<u16>) -> String {
+pub(super) fn text(status: &Status, cells: Option<u16>) -> String {
     let phase = match status.phase {
         Phase::Running => "running",
         Phase::Stopping => "stopping",

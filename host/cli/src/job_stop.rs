@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::error::CommandError;
 use super::job_found::{self, JobName};
-use super::{explain, job_savepoint, terminal};
+use super::node::session::Where;
+use super::{explain, job_savepoint, node, terminal};
 use flowgate_base::error::{Error, Result};
 use flowgate_control::client::{self, AskError};
 
@@ -34,12 +35,18 @@ pub(crate) struct StopArgs {
     /// Request the stop, and do not wait for the end of the job.
     #[arg(long)]
     no_wait: bool,
+    /// Where the job is.
+    #[command(flatten)]
+    at: Where,
 }
 
 pub(super) fn run(args: &StopArgs) -> Result<()> {
+    let savepoint = args.savepoint.clone().map(|name| name.unwrap_or_else(job_savepoint::default_name));
+    if let Some(session) = args.at.node()? {
+        return node::job_end::stop(&session, args.job.job.as_deref(), args.drain, savepoint, !args.no_wait);
+    }
     let job = job_found::find(&args.job)?;
     let unanswered = |error| job_found::no_answer(&job, error);
-    let savepoint = args.savepoint.clone().map(|name| name.unwrap_or_else(job_savepoint::default_name));
     let stopped = client::stop(&job, args.drain, !args.no_wait, savepoint).map_err(unanswered)?;
     let saved = stopped.savepoint.clone();
     if args.drain && !stopped.drains {

@@ -3,7 +3,9 @@
 use clap::Args;
 
 use super::job_found::{self, JobName};
-use super::terminal;
+use super::node::job_tap::Tapped;
+use super::node::session::Where;
+use super::{node, terminal};
 use flowgate_base::error::Result;
 use flowgate_control::client::{self, AskError};
 use flowgate_control::message::Tap;
@@ -33,11 +35,18 @@ pub(crate) struct TapArgs {
     /// Show at most this many rows a second.
     #[arg(long, value_name = "ROWS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     rate: u64,
+    /// Where the job is.
+    #[command(flatten)]
+    at: Where,
 }
 
 pub(super) fn run(args: &TapArgs) -> Result<()> {
-    let job = job_found::find(&args.job)?;
     let (operator, output) = args.operator.split_once('.').unwrap_or((&args.operator, ""));
+    if let Some(session) = args.at.node()? {
+        let tapped = Tapped { operator, output, rows: args.rows, rows_per_s: args.rate };
+        return node::job_tap::run(&session, args.job.job.as_deref(), &tapped);
+    }
+    let job = job_found::find(&args.job)?;
     let wanted = Tap { operator: operator.into(), output: output.into(), rows_max: args.rows, rows_per_s: args.rate };
     let unanswered = |error| job_found::no_answer(&job, error);
     let mut tapping = client::tap(&job, wanted).map_err(unanswered)?;

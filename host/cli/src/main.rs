@@ -34,6 +34,7 @@ mod job_tap;
 mod limit;
 mod log_level;
 mod new_job;
+mod node;
 mod plugin_build;
 mod plugin_inspect;
 mod plugin_new;

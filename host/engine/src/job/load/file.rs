@@ -10,8 +10,10 @@ use super::env::{self, Environment, Variables};
 use super::setting::Override;
 use super::tree::{Place, Places, TreeNode};
 use super::{shape, toml, yaml};
+use crate::code::JOB_PROBLEMS;
 use crate::job::problem::{At, Problem};
 use crate::job::{json_schema, spec};
+use flowgate_base::error::{Error, Result};
 
 /// A job file that has been parsed, and all problems of its shape.
 #[derive(Debug, Clone)]
@@ -43,6 +45,26 @@ pub fn load_with(document: Document, overrides: &[Override], env: &Variables<'_>
     loaded
 }
 
+/// Returns the document with the settings in it, as JSON: for somebody else who loads it. Variables stay as they are.
+///
+/// # Errors
+/// The document cannot be parsed, or a setting does not fit it.
+pub fn overridden(document: Document, overrides: &[Override]) -> Result<Document> {
+    let loaded = load(document, &[], &|_| Some(String::new()));
+    let mut wrong = Vec::new();
+    let mut root = match parse(&loaded.document, &mut wrong) {
+        Ok(root) if wrong.is_empty() => root,
+        _ => return Err(Error::new(&JOB_PROBLEMS, loaded.report(&[], false))),
+    };
+    for change in overrides {
+        change
+            .apply(&mut root)
+            .map_err(|message| Error::new(&JOB_PROBLEMS, format!("{}: error: {message}\n", change.argument)))?;
+    }
+    let text = serde_json::to_string_pretty(&root.value()).map_err(|e| Error::internal(e.to_string()))?;
+    Ok(Document { text, language: Language::Json, ..loaded.document })
+}
+
 fn parse(document: &Document, wrong: &mut Vec<yaml::Wrong>) -> std::result::Result<TreeNode, yaml::Wrong> {
     match document.language {
         Language::Toml => toml::parse(&document.text),
@@ -52,7 +74,7 @@ fn parse(document: &Document, wrong: &mut Vec<yaml::Wrong>) -> std::result::Resu
 }
 
 /// Checks the syntax by serde_json, whose errors are about JSON, unlike those of the YAML parser.
-fn json_syntax(text: &str) -> Result<(), yaml::Wrong> {
+fn json_syntax(text: &str) -> std::result::Result<(), yaml::Wrong> {
     serde_json::from_str::<serde::de::IgnoredAny>(text).map(drop).map_err(|e| {
         let message = e.to_string();
         let message = message.split(" at line ").next().unwrap_or_default();

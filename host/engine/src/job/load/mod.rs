@@ -14,7 +14,7 @@ mod yaml;
 mod tests;
 
 pub use document::{Document, Language};
-pub use file::{Loaded, load, load_with};
+pub use file::{Loaded, load, load_with, overridden};
 pub use report::Listed;
 pub use setting::Override;
 pub use typed::Typed;

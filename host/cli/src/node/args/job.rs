@@ -1,0 +1,251 @@
+//! Arguments of the commands about jobs on a node.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use flowgate::job::load::Override;
+
+use crate::node::job_swap::share;
+use crate::node::session::Target;
+
+pub(super) const SUBMIT_EXAMPLES: &str = "\
+Examples:
+  flowgate job submit job.yaml
+  flowgate job submit job.yaml --check                    # checks it there; nothing runs
+  flowgate job submit job.yaml -p 4 --key \"$BUILD\" --wait
+  flowgate job submit job.yaml --set sources.in.generator.rate=10
+
+The job is called as its file says (`job:`). A job that is wrong is reported as by `flowgate check`, with exit code 2. With --set, the \
+job is sent as JSON, and places in the report are those of the JSON.";
+
+pub(super) const CANCEL_EXAMPLES: &str = "\
+Examples:
+  flowgate job cancel web
+
+`flowgate job start` goes on from the last checkpoint. `flowgate job stop` takes one.";
+
+pub(super) const START_EXAMPLES: &str = "\
+Examples:
+  flowgate job start web";
+
+pub(super) const RESTART_EXAMPLES: &str = "\
+Examples:
+  flowgate job restart web";
+
+pub(super) const RESCALE_EXAMPLES: &str = "\
+Examples:
+  flowgate job rescale web -p 4";
+
+pub(super) const CHANGE_EXAMPLES: &str = "\
+Examples:
+  flowgate job change web new-job.yaml
+  flowgate job change web new-job.yaml --drop counts       # the new file has no operator `counts`
+
+The job goes on with the file that it had if the new one cannot start.";
+
+pub(super) const DELETE_EXAMPLES: &str = "\
+Examples:
+  flowgate job stop web && flowgate job delete web";
+
+pub(super) const LOGS_EXAMPLES: &str = "\
+Examples:
+  flowgate job logs web
+  flowgate job logs web -f --level warn
+  flowgate job logs web --operator readings -n 1000 --json | jq -r '.[].message'";
+
+pub(super) const HISTORY_EXAMPLES: &str = "\
+Examples:
+  flowgate job history web
+  flowgate job history web -n 1000 --json | jq '.[] | select(.kind == \"failed\")'";
+
+pub(super) const CHECKPOINTS_EXAMPLES: &str = "\
+Examples:
+  flowgate job checkpoints web
+  flowgate job checkpoints web --json | jq -r '.[].savepoint // empty'";
+
+pub(super) const SWAP_EXAMPLES: &str = "\
+Examples:
+  flowgate job swap web readings sensors@2 --dry-run
+  flowgate job swap web readings sensors@2
+  flowgate job swap web readings sensors --rollback-over 5%   # the newest version; taken back if more rows fail
+  flowgate job swap web readings sensors@2 --canary 5%
+
+The job goes on, and the operator keeps its state. `flowgate job rollback web` is the way back.";
+
+pub(super) const ROLLBACK_EXAMPLES: &str = "\
+Examples:
+  flowgate job rollback web";
+
+pub(super) const TOP_EXAMPLES: &str = "\
+Examples:
+  flowgate top
+  flowgate top --tenant acme
+
+Up and down choose a job, Enter shows its operators, Escape goes back, q ends.";
+
+/// Arguments of `flowgate job submit`.
+#[derive(Debug, Args)]
+pub(crate) struct JobSubmit {
+    /// The job file: YAML, or by its name JSON or TOML; `-` is standard input.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Workers, whatever the job file says.
+    #[arg(long, short = 'p', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) parallelism: Option<u32>,
+    /// Check the job on the node, with its plugins, quotas and grants. Nothing runs.
+    #[arg(long, conflicts_with_all = ["key", "wait"])]
+    pub(crate) check: bool,
+    /// Set a field of the job before it is sent, as in `--set sources.in.generator.rate=10`. The value is YAML.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = Override::parse)]
+    pub(crate) set: Vec<Override>,
+    /// A key of your own: the same request with the same key submits the job once.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    /// Wait until the job runs, or has failed to start.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// The node.
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Arguments of commands that do something with a job.
+#[derive(Debug, Args)]
+pub(crate) struct JobDo {
+    /// The job.
+    #[arg(value_name = "JOB")]
+    pub(crate) job: String,
+    /// The node.
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Arguments of `flowgate job delete`.
+#[derive(Debug, Args)]
+pub(crate) struct JobDelete {
+    /// The job.
+    #[arg(value_name = "JOB")]
+    pub(crate) job: String,
+    /// The node.
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Arguments of `flowgate job rescale`.
+#[derive(Debug, Args)]
+pub(crate) struct JobRescale {
+    /// The job.
+    #[arg(value_name = "JOB")]
+    pub(crate) job: String,
+    /// Workers from now on.
+    #[arg(long, short = 'p', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) parallelism: u32,
+    /// The node.
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Arguments of `flowgate job change`.
+#[derive(Debug, Args)]
+pub(crate) struct JobChangeArgs {
+    /// The job.
+    #[arg(value_name = "JOB")]
+    pub(crate) job: String,
+    /// The new job file, with the same `job:`.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Workers, whatever the job file says.
+    #[arg(long, short = 'p', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) parallelism: Option<u32>,
+    /// Set a field of the job before it is sent.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = Override::parse)]
+    pub(crate) set: Vec<Override>,
+    /// An operator or slot whose state may be dropped. May be used several times.
+    #[arg(long, value_name = "OPERATOR[/SLOT]")]
+    pub(crate) drop: Vec<String>,
+    /// The node.
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Arguments of `flowgate job logs`.
+#[derive(Debug, Args)]
+pub(crate) struct JobLogs {
+    /// The job.
+    #[arg(value_name = "JOB")]
+    pub(crate) job: String,
+    /// Show new lines as they come, over restarts of the job, until Ctrl-C.
+    #[arg(long, short = 'f')]
+    pub(crate) follow: bool,
+    /// Lines of this operator alone.
+    #[arg(long, value_name = "OPERATOR")]
+    pub(crate) operator: Option<String>,
+    /// The least level of lines that are shown.
+    #[arg(long, value_name = "LEVEL", value_parser = ["trace", "debug", "info", "warn", "error"])]
+    pub(crate) level: Option<String>,
+    /// The attempt [default: the present or last one].
+    #[arg(long, value_name = "N")]
+    pub(crate) attempt: Option<u64>,
+    /// The last N lines of the log, of which those of the operator and level are shown.
+    #[arg(short = 'n', long = "lines", value_name = "N", default_value_t = 100,
+          value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) lines: u32,
+    /// Print JSON; with --follow, an object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The node.
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Arguments of `flowgate job history` and `flowgate job checkpoints`.
+#[derive(Debug, Args)]
+pub(crate) struct JobPast {
+    /// The job.
+    #[arg(value_name = "JOB")]
+    pub(crate) job: String,
+    /// The newest N.
+    #[arg(short = 'n', long = "most", value_name = "N", default_value_t = 50)]
+    pub(crate) most: usize,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The node.
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Arguments of `flowgate job swap`, of jobs on a node.
+#[derive(Debug, Args)]
+pub(crate) struct JobSwap {
+    /// The job.
+    #[arg(value_name = "JOB")]
+    pub(crate) job: String,
+    /// The operator whose function is swapped.
+    pub(crate) operator: String,
+    /// The plugin of the node: `sensors@2`, or `sensors` for its newest version.
+    pub(crate) plugin: String,
+    /// Check columns and types, and try to migrate the state of the last checkpoint; change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// A state slot that the new version does not have, and that may be dropped. May be used several times.
+    #[arg(long, value_name = "OPERATOR/SLOT")]
+    pub(crate) drop: Vec<String>,
+    /// Take the swap back if the share of rows that fail in the first minute is greater, or the function traps.
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub(crate) rollback_over: Option<f64>,
+    /// Run the new version beside the old one on this share of the keys, and compare what they return; change nothing.
+    #[arg(long, value_name = "SHARE", value_parser = share, conflicts_with_all = ["dry_run", "rollback_over"])]
+    pub(crate) canary: Option<f64>,
+    /// The node.
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Arguments of `flowgate top`.
+#[derive(Debug, Args)]
+pub(crate) struct TopArgs {
+    /// The node.
+    #[command(flatten)]
+    pub(crate) target: Target,
+}

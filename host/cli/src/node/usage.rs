@@ -1,0 +1,67 @@
+//! `flowgate tenant usage`: what a tenant takes of its quotas.
+
+use flowgate_api::quota::Quotas;
+use flowgate_api::tenant::{Tenant, Usage};
+use flowgate_base::error::Result;
+use flowgate_control::explain::words;
+
+use super::args::TenantShow;
+use super::{json, tenant};
+use crate::{columns, terminal};
+use flowgate_worker::figures;
+
+pub(super) fn run(args: &TenantShow) -> Result<()> {
+    let session = args.target.session()?;
+    let path = tenant::of(&session, args.name.as_deref())?;
+    let usage: Usage = session.client.get(&format!("{path}/usage"))?;
+    if args.json {
+        return json::print(&usage);
+    }
+    let tenant: Tenant = session.client.get(&path)?;
+    terminal::print(&text(&usage, &tenant.quotas, terminal::width()))
+}
+
+fn text(usage: &Usage, quotas: &Quotas, cells: Option<u16>) -> String {
+    let count = |what: &str, used: u64, limit: u64| {
+        vec![what.into(), words::whole(used), words::whole(limit), share(used, limit)]
+    };
+    let bytes = |what: &str, used: u64, limit: u64| {
+        vec![what.into(), figures::bytes(used), figures::bytes(limit), share(used, limit)]
+    };
+    let rows = vec![
+        count("jobs", usage.jobs, quotas.jobs),
+        count("workers", usage.workers, quotas.workers),
+        bytes("memory, reserved", usage.memory_bytes, quotas.memory_bytes),
+        bytes("memory, used", usage.memory_used_bytes, quotas.memory_bytes),
+        count("plugins", usage.plugins, quotas.plugins),
+        bytes("components", usage.plugin_bytes, quotas.plugin_bytes),
+        bytes("checkpoints", usage.checkpoint_bytes, quotas.checkpoint_bytes),
+        count("secrets", usage.secrets, quotas.secrets),
+    ];
+    let cpu = words::length(i64::try_from(usage.cpu_ms).unwrap_or(i64::MAX));
+    let table = columns::table(&["what", "used", "limit", "share"], &rows, cells);
+    format!("{table}\nprocessor time of running jobs: {cpu}\n")
+}
+
+fn share(used: u64, limit: u64) -> String {
+    match limit {
+        0 => "-".into(),
+        limit => format!("{:.0} %", used as f64 / limit as f64 * 100.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn use_stands_beside_its_limit() {
+        let usage = Usage { jobs: 5, memory_bytes: 1 << 30, cpu_ms: 90_000, ..Usage::default() };
+        let shown = text(&usage, &Quotas { secrets: 0, ..Quotas::default() }, None);
+        let line = |what: &str| shown.lines().find(|line| line.starts_with(what)).unwrap().to_string();
+        assert_eq!(line("jobs").split_whitespace().collect::<Vec<_>>(), ["jobs", "5", "20", "25", "%"]);
+        assert!(line("memory, reserved").ends_with("50 %"), "{shown}");
+        assert!(line("secrets").ends_with('-'), "{shown}");
+        assert!(shown.ends_with("1m 30s\n"), "{shown}");
+    }
+}
