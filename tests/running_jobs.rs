@@ -86,6 +86,10 @@ fn a_running_job_says_how_it_is() {
     assert_eq!(status["pid"].as_u64(), Some(running.pid().into()));
     assert_eq!(status["operators"][0]["splits"].as_array().map(Vec::len), Some(2));
     assert_eq!(status["operators"][1]["pending"]["count"].as_u64(), Some(2), "two panes: {status}");
+    let (figures, traffic) = (&status["figures"], &status["operators"][1]["traffic"]);
+    assert!(figures["cpu_us"].is_u64() && figures["proportional_bytes"].as_u64() > Some(1 << 20), "{figures}");
+    assert_eq!(figures["worker_cpu"].as_array().map(Vec::len), Some(2), "{figures}");
+    assert!(traffic["batches_in"].as_u64() >= Some(1) && traffic["bytes_in"].as_u64() >= Some(3 * 8), "{traffic}");
     job(&folder, &["status", "wind"]).expect(0).printing("windowed: running, started").printing("2 splits");
     let listed = job(&folder, &["list"]).expect(0).stdout;
     let line = listed.lines().find(|line| line.starts_with("windowed ")).expect("it is listed");
@@ -286,4 +290,28 @@ fn a_job_outlives_hostile_clients() {
     }
     folder.appender("in.log").append("two\n");
     status(&folder, "calm", &[("rows", 2)]);
+}
+
+/// Goal: rows of a running job are seen from another terminal, while the job goes on.
+#[test]
+fn tap_shows_rows_of_an_operator_that_runs() {
+    let job_file = "job: busy\nsources: { numbers: { generator: { columns: { n: { sequence: {} } } } } }\noperators: { small: { \
+                    input: numbers, select: [n] } }\nsinks: { out: { input: small, blackhole: {} } }\n";
+    let folder = Folder::with_job(job_file);
+    let running = start(&folder);
+    status(&folder, "busy", &[]);
+    let tapped = job(&folder, &["tap", "small", "-n", "3", "--rate", "100"]);
+    assert_eq!(tapped.code(), Some(0), "{}", tapped.stderr);
+    let rows: Vec<&str> = tapped.stdout.lines().collect();
+    assert!(rows.len() == 3 && rows.iter().all(|row| row.starts_with("{\"n\":")), "{rows:?}");
+    assert!(tapped.stderr.starts_with("note: 3 rows shown, "), "{}", tapped.stderr);
+    let unknown = job(&folder, &["tap", "busy", "smal"]);
+    assert_eq!(unknown.code(), Some(2));
+    assert!(
+        unknown.stderr.contains("there is no source or operator `smal`; did you mean `small`?"),
+        "{}",
+        unknown.stderr
+    );
+    running.signal(Signal::TERM);
+    assert_eq!(running.wait().code(), Some(0));
 }

@@ -25,6 +25,9 @@ pub(crate) enum CommandError {
     /// A running job cannot be asked.
     #[error("{0}")]
     Unanswered(String),
+    /// A running job does not do what was requested, for a reason that the user has to look at.
+    #[error("{0}")]
+    Refused(String),
     /// A job that was stopped has ended, and has not said how.
     #[error("{0}")]
     EndUnknown(String),
@@ -45,6 +48,7 @@ impl Coded for CommandError {
             CommandError::NotBuilt(_) => &code::NOT_BUILT,
             CommandError::NoJob(_) => &code::NO_JOB,
             CommandError::Unanswered(_) => &code::UNANSWERED,
+            CommandError::Refused(_) => &code::REFUSED,
             CommandError::EndUnknown(_) => &code::END_UNKNOWN,
             CommandError::Damaged(_) => &flowgate_checkpoint::code::DAMAGED,
             CommandError::Lost(_) => &code::LOST,

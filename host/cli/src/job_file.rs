@@ -7,7 +7,7 @@ use flowgate::code::JOB_PROBLEMS;
 use flowgate::job::check::Surroundings;
 use flowgate::job::graph::JobGraph;
 use flowgate::job::load::{Document, Override};
-use flowgate::submit::{JobPlugins, Submission};
+use flowgate::submit::{Accepted, JobPlugins, Submission};
 use flowgate_base::error::{Error, Result};
 use flowgate_wall::{Limits, Settings};
 
@@ -21,6 +21,11 @@ pub(crate) fn plugins(log_level: LogLevelArg) -> Result<JobPlugins> {
 /// # Errors
 /// The file cannot be read; or the report of all problems of the job.
 pub(crate) fn checked_graph(args: &JobArgs, plugins: &mut JobPlugins) -> Result<JobGraph> {
+    Ok(checked(args, plugins)?.graph)
+}
+
+/// As [`checked_graph`], with what checks the job again while it runs.
+pub(crate) fn checked(args: &JobArgs, plugins: &mut JobPlugins) -> Result<Accepted> {
     let document = Document::read(&args.job)?;
     let search_path = std::env::var_os("FLOWGATE_PLUGIN_PATH");
     // Without it, the only plugins that are not found are those that come with Flowgate, and the message lists the folders
@@ -43,5 +48,5 @@ pub(crate) fn checked_graph(args: &JobArgs, plugins: &mut JobPlugins) -> Result<
     let colour = terminal::stderr_has_colour();
     let accepted = checked.map_err(|rejected| Error::new(&JOB_PROBLEMS, rejected.report(colour)))?;
     terminal::message(&accepted.warnings(colour));
-    Ok(accepted.graph)
+    Ok(accepted)
 }

@@ -30,6 +30,7 @@ mod job_list;
 mod job_savepoint;
 mod job_status;
 mod job_stop;
+mod job_swap;
 mod job_tap;
 mod limit;
 mod log_level;

@@ -9,7 +9,7 @@ use clap::Args;
 use super::args::JobArgs;
 use super::checkpoint_store::stores;
 use super::error::CommandError;
-use super::job_file::{self, checked_graph};
+use super::job_file::{self, checked};
 use super::limit::Limit;
 use super::log_level::LogLevelArg;
 use super::savepoint::{self, FromArgs};
@@ -31,6 +31,7 @@ use flowgate_connect::tap::TapSink;
 use flowgate_control::message::About;
 use flowgate_control::place::Place;
 use flowgate_control::server::Server;
+use flowgate_worker::job_swaps::JobSwaps;
 use flowgate_worker::subject::{self, RunningSubject};
 use flowgate_worker::subject_figures::Process;
 use flowgate_worker::summary;
@@ -93,7 +94,15 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     flowgate_connect::on_notice(terminal::message);
     raise_open_files();
     let mut plugins = job_file::plugins(args.log)?;
-    let mut graph = checked_graph(&args.job, &mut plugins)?;
+    let accepted = checked(&args.job, &mut plugins)?;
+    let swaps = JobSwaps {
+        recheck: accepted.recheck().with_taps(&args.tap),
+        limit: Box::new(|_| {}),
+        plugins: plugins.wall(&accepted.graph.limits)?.clone(),
+        stores: stores(),
+        tell: Box::new(tell),
+    };
+    let mut graph = accepted.graph;
     for output in &args.tap {
         tap::add(&mut graph, output).map_err(|wrong| CommandError::Arguments(format!("--tap {output}: {wrong}")))?;
     }
@@ -143,7 +152,7 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     signals::listen(summary_of.clone(), Arc::clone(&state), windows)?;
     let about =
         About { job: summary_of.name.clone(), pid: std::process::id(), since_ms, job_file: job_file(&args.job) };
-    let control = if args.no_control { None } else { control(summary_of.clone(), Arc::clone(&state), about) };
+    let control = if args.no_control { None } else { control(summary_of.clone(), Arc::clone(&state), about, swaps) };
     let status = Status::start(&screen, &summary_of, Arc::clone(&state));
     let result = job.wait();
     drop(status);
@@ -164,10 +173,10 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
 }
 
 /// Starts answering `flowgate job`. A job that cannot be asked runs nevertheless: the user is warned.
-fn control(graph: JobGraph, state: Arc<JobState>, about: About) -> Option<Server> {
-    // A reader of standard error that is slow delays nobody.
-    let tell = Box::new(|line: &str| standard_error::line(format!("{line}\n")));
-    match subject::serve(&Place::of_user(), RunningSubject { graph, state, about, tell, process: Process::default() }) {
+fn control(graph: JobGraph, state: Arc<JobState>, about: About, swaps: JobSwaps) -> Option<Server> {
+    let tell = Box::new(tell);
+    let subject = RunningSubject { graph, state, about, tell, process: Process::default(), swaps };
+    match subject::serve(&Place::of_user(), subject) {
         Ok(server) => Some(server),
         Err(error) => {
             let what = "`flowgate job` cannot reach this job";
@@ -222,4 +231,9 @@ fn open_sink(
         Some(tap) => Ok(Box::new(TapSink::new(Box::new(screen.stderr()), &tap.output, schema))),
         None => submit::open_sink(sink, schema, boundedness),
     }
+}
+
+/// Tells whoever watches the job what happens to it. A reader of standard error that is slow delays nobody.
+fn tell(line: &str) {
+    standard_error::line(format!("{line}\n"));
 }

@@ -6,21 +6,23 @@ use serde::{Deserialize, Serialize};
 
 /// The environment with which a process is started whose memory is limited: without it the allocator takes a gigabyte of writable
 /// memory ahead, which counts as taken.
-pub const ALLOCATOR_ENVIRONMENT: [(&str, &str); 2] =
-    [("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_ARENA_RESERVE", "0")];
+pub const ALLOCATOR_ENVIRONMENT: [(&str, &str); 1] = [("MIMALLOC_ARENA_EAGER_COMMIT", "0")];
 
 /// What a process may still do after [`apply`](crate::apply). The default is the least: no files, no sockets, no processes.
 ///
 /// # Memory
 ///
 /// `memory_bytes_max` is the limit `RLIMIT_DATA`: private writable memory, whether touched or not. Address space that is only
-/// reserved does not count: the pool of plugin instances reserves terabytes. At the limit,
+/// reserved does not count: the pool of plugin instances reserves terabytes for their memories. But the tables of the pool count from
+/// the start: 1.6 MB for each of the wall's `instances_max` (4 tables of 50,000 entries of 8 bytes), so 1.6 GB with its default.
+/// Lower `instances_max` for a process whose memory is limited. Besides, a process needs about 70 MB, and each thread counts with
+/// its stack (2 MiB by default). The process must have been started with [`ALLOCATOR_ENVIRONMENT`].
+///
+/// At the limit,
 ///
 /// - the memory of a plugin does not grow: its `memory.grow` answers -1, and most plugins trap;
 /// - a plugin that needs a new instance is not opened, with an error;
 /// - an allocation of the host fails, which aborts the process with SIGABRT. The job is restarted from its last checkpoint.
-///
-/// Each thread counts with its stack (2 MiB by default). The process must have been started with [`ALLOCATOR_ENVIRONMENT`].
 ///
 /// # Processes
 ///

@@ -7,7 +7,9 @@ use std::time::Duration;
 use crate::explain::Explanation;
 use crate::frame::{self, FrameError};
 use crate::limits::{REQUEST_BYTES_MAX, REQUEST_WITHIN, RESPONSE_BYTES_MAX, RESPONSE_WITHIN};
-use crate::message::{About, Ended, Refusal, Request, Response, Saved, Tap, Tapped};
+use crate::message::{
+    About, Ended, Refusal, Request, Response, Saved, SwapProspect, SwapRequest, Swapped, Tap, Tapped,
+};
 use crate::place::{Found, Place, PlaceError};
 use crate::status::Status;
 
@@ -184,6 +186,47 @@ impl Saving {
     pub fn wait(self) -> Result<Saved, AskError> {
         match later(self.connection)? {
             Response::Saved(saved) => Ok(saved),
+            other => Err(unexpected(other)),
+        }
+    }
+}
+
+/// A swap that a job prepares.
+#[derive(Debug)]
+pub struct Swapping {
+    connection: UnixStream,
+}
+
+/// Requests the swap of a function of a job.
+///
+/// # Errors
+/// It does not answer, or knows no swaps.
+pub fn swap(job: &Found, swap: SwapRequest) -> Result<Swapping, AskError> {
+    match ask(job, &Request::Swap(swap))? {
+        (Response::Swapping { .. }, connection) => Ok(Swapping { connection }),
+        (other, _) => Err(unexpected(other)),
+    }
+}
+
+impl Swapping {
+    /// Waits until the swap is durable, however long it takes.
+    ///
+    /// # Errors
+    /// The old version stays, or the job ended before.
+    pub fn wait(self) -> Result<Swapped, AskError> {
+        match later(self.connection)? {
+            Response::Swapped(swapped) => Ok(swapped),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Waits for what the swap would do; it was requested with `dry_run`.
+    ///
+    /// # Errors
+    /// The swap would be refused, or the job ended before.
+    pub fn prospect(self) -> Result<SwapProspect, AskError> {
+        match later(self.connection)? {
+            Response::Prospect(prospect) => Ok(prospect),
             other => Err(unexpected(other)),
         }
     }

@@ -40,6 +40,9 @@ pub enum Request {
     /// Shows a sample of the rows that leave an operator. Answered by [`Response::Tapped`], again and again, until the client goes, the
     /// rows are as many as it wants, or the job ends.
     Tap(Tap),
+    /// Puts another version of a plugin's function in the place of the one that runs, with the state kept. Answered by
+    /// [`Response::Swapping`], and when it is done by [`Response::Swapped`]; with `dry_run`, by [`Response::Prospect`].
+    Swap(SwapRequest),
 }
 
 /// What is tapped, and how much of it is wanted.
@@ -56,6 +59,32 @@ pub struct Tap {
     pub rows_max: Option<u64>,
     /// Rows a second; the others are counted.
     pub rows_per_s: u64,
+}
+
+/// Which function is swapped, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SwapRequest {
+    /// The name of the operator.
+    pub operator: String,
+    /// The plugin's name in the job. `None`: the only one of the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
+    /// The absolute path of the new component.
+    pub path: String,
+    /// The name of a savepoint of the state before the swap. `None`: none is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub savepoint: Option<String>,
+    /// State slots that the new version does not have, and whose state may be given up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drop_state: Vec<String>,
+    /// Says what would happen, and changes nothing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dry_run: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// A response of a running job.
@@ -85,6 +114,15 @@ pub enum Response {
     Saved(Saved),
     /// Rows that were tapped.
     Tapped(Tapped),
+    /// The job compares and opens the new version of a function.
+    Swapping {
+        /// The operator.
+        operator: String,
+    },
+    /// The swap has happened, and is durable.
+    Swapped(Swapped),
+    /// What a swap would do.
+    Prospect(SwapProspect),
     /// The job has ended.
     Ended(Ended),
     /// The job does not do what was requested.
@@ -124,6 +162,35 @@ pub struct Saved {
     pub bytes: u64,
 }
 
+/// A swap that has happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swapped {
+    /// The longest time from the boundary at the operator, on a worker, until it could process the next row, in microseconds.
+    pub gap_us: u64,
+    /// Values of state that were migrated.
+    pub migrated: u64,
+    /// The record of the checkpoint with which the swap is durable; `None`: the job takes no checkpoints.
+    pub checkpoint: Option<u64>,
+    /// The address of the savepoint with the state before the swap, `STORE#NAME`, if one was requested.
+    pub savepoint: Option<String>,
+    /// Why there is no savepoint, though one was requested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub savepoint_error: Option<String>,
+}
+
+/// What a swap would do, by the last checkpoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwapProspect {
+    /// The checkpoint on which it was tried; empty: the job has none.
+    pub from: String,
+    /// Stored rows of the operators whose functions change, which are kept.
+    pub kept: Vec<(String, u64)>,
+    /// What changes, a sentence each.
+    pub notes: Vec<String>,
+    /// Why the swap would be refused, a sentence each.
+    pub problems: Vec<String>,
+}
+
 /// How a job has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
@@ -154,6 +221,14 @@ pub enum Reason {
     NoSavepoint,
     /// The job has no such output to be tapped.
     NoTap,
+    /// The new version does not fit: it is no plugin, others read columns that it changes, or its state slots do not fit.
+    SwapMisfit,
+    /// Another swap is on its way: the same request may succeed later.
+    SwapBusy,
+    /// Values of the state cannot be migrated. The old version stays on all workers.
+    NotMigrated,
+    /// The operator or the job has ended, or is being stopped.
+    SwapEnded,
     /// Too many clients at once.
     TooMany,
     /// A mistake in Flowgate.

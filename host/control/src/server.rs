@@ -22,7 +22,9 @@ use crate::frame::{self, FrameError};
 use crate::limits::{
     CONNECTIONS_MAX, REQUEST_BYTES_MAX, REQUEST_WITHIN, RESPONSE_BYTES_MAX, RESPONSE_WITHIN, STACK_BYTES, WAITING_MAX,
 };
-use crate::message::{About, Ended, Reason, Refusal, Request, Response, Saved, Tap, Tapped};
+use crate::message::{
+    About, Ended, Reason, Refusal, Request, Response, Saved, SwapProspect, SwapRequest, Swapped, Tap, Tapped,
+};
 use crate::place::{BoundSocket, Place, PlaceError};
 use crate::status::Status;
 
@@ -52,6 +54,26 @@ pub trait Subject: Send + Sync + 'static {
     fn tap(&self, _wanted: &Tap) -> Result<TappedOutput, String> {
         Err("this job cannot be tapped".into())
     }
+
+    /// Swaps a function, and waits until that is durable.
+    ///
+    /// # Errors
+    /// Why the old version stays.
+    fn swap(&self, _swap: &SwapRequest) -> Result<Swapped, Refusal> {
+        Err(no_swaps())
+    }
+
+    /// Says what a swap would do.
+    ///
+    /// # Errors
+    /// Why there is nothing to say.
+    fn swap_prospect(&self, _swap: &SwapRequest) -> Result<SwapProspect, Refusal> {
+        Err(no_swaps())
+    }
+}
+
+fn no_swaps() -> Refusal {
+    Refusal { reason: Reason::NotUnderstood, message: "the job swaps no functions".into() }
 }
 
 /// Waits for rows of a tapped output, at most for this time, and takes them.
@@ -224,6 +246,7 @@ fn serve(job: &Served, client: UnixStream) {
         Ok(Request::Stop { drain, wait, savepoint }) => return stop(job, client, drain, wait, savepoint.as_deref()),
         Ok(Request::Savepoint { name }) => return save(job, &client, &name),
         Ok(Request::Tap(wanted)) => return tap::show(job, &client, &wanted),
+        Ok(Request::Swap(swap)) => return swap_function(job, &client, swap),
         Ok(request) => catch_unwind(AssertUnwindSafe(|| answer(job, request))).unwrap_or_else(|_| mistake()),
         // A look at whether somebody is here.
         Err(FrameError::Closed | FrameError::Io(_)) => return,
@@ -246,7 +269,7 @@ fn answer(job: &Served, request: Request) -> Response {
                 }
             }
         }
-        Request::About {} | Request::Stop { .. } | Request::Savepoint { .. } | Request::Tap(_) => {
+        Request::About {} | Request::Stop { .. } | Request::Savepoint { .. } | Request::Tap(_) | Request::Swap(_) => {
             Response::About(job.about.clone())
         }
     }
@@ -267,6 +290,21 @@ fn save(job: &Served, client: &UnixStream, name: &str) {
             Err(message) => refused(Reason::NoSavepoint, message),
         },
     );
+}
+
+/// Swaps a function. The first answer comes at once: compiling a plugin may take longer than a client waits for one. The client may go:
+/// the swap happens nevertheless.
+fn swap_function(job: &Served, client: &UnixStream, swap: SwapRequest) {
+    send(client, &Response::Swapping { operator: swap.operator.clone() });
+    let subject = || match swap.dry_run {
+        true => job.subject.swap_prospect(&swap).map(Response::Prospect),
+        false => job.subject.swap(&swap).map(Response::Swapped),
+    };
+    let response = match catch_unwind(AssertUnwindSafe(subject)) {
+        Ok(response) => response.unwrap_or_else(Response::Refused),
+        Err(_) => mistake(),
+    };
+    send(client, &response);
 }
 
 /// Stops the job. The end of the job waits for this: a client that waits is noted before it can be missed, and nothing here waits

@@ -51,6 +51,18 @@ impl Subject for Plain {
         let outcome = if name == "lost" { Err("the disk is full".into()) } else { Ok(Saved { number: 7, bytes: 9 }) };
         Ok(Savepoint { address: format!("store#{name}"), wait: Box::new(move || outcome) })
     }
+
+    fn swap(&self, swap: &SwapRequest) -> Result<Swapped, Refusal> {
+        if swap.operator == "busy" {
+            return Err(Refusal { reason: Reason::SwapBusy, message: "another swap is on its way".into() });
+        }
+        let savepoint = swap.savepoint.as_ref().map(|name| format!("store#{name}"));
+        Ok(Swapped { gap_us: 5, migrated: 6, checkpoint: Some(7), savepoint, savepoint_error: None })
+    }
+
+    fn swap_prospect(&self, swap: &SwapRequest) -> Result<SwapProspect, Refusal> {
+        Ok(SwapProspect { notes: vec![swap.path.clone()], ..SwapProspect::default() })
+    }
 }
 
 struct Fixture {
@@ -286,4 +298,22 @@ fn a_job_stops_with_a_savepoint_but_is_not_drained_with_one() {
     assert_eq!((stopped.drains, stopped.savepoint.as_deref()), (false, Some("store#mine")));
     fixture.server.end(ended("done"));
     assert_eq!(stopped.wait().unwrap().summary, "done");
+}
+
+#[test]
+fn a_swap_is_waited_for_tried_or_refused() {
+    let fixture = Fixture::new();
+    let found = fixture.found();
+    let request = |operator: &str| SwapRequest {
+        operator: operator.into(),
+        path: "/new.wasm".into(),
+        savepoint: Some("mine".into()),
+        ..SwapRequest::default()
+    };
+    let swapped = client::swap(&found, request("f")).unwrap().wait().unwrap();
+    assert_eq!((swapped.gap_us, swapped.checkpoint, swapped.savepoint.as_deref()), (5, Some(7), Some("store#mine")));
+    let tried = client::swap(&found, SwapRequest { dry_run: true, ..request("f") }).unwrap().prospect().unwrap();
+    assert_eq!(tried.notes, ["/new.wasm"]);
+    let refused = client::swap(&found, request("busy")).unwrap().wait().unwrap_err();
+    assert!(matches!(refused, AskError::Refused(r) if r.reason == Reason::SwapBusy));
 }

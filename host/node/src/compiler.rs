@@ -1,6 +1,7 @@
 //! Work for plugins in child processes: how many at once, and how many of a tenant.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use flowgate_api::problem::Code;
@@ -8,11 +9,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::refusal::{Answer, Refusal};
 use crate::limits::COMPILATIONS_OF_TENANT_MAX;
+use crate::metrics::Compiles;
 
 /// Hands out turns.
 pub(crate) struct Compiler {
     turns: Arc<Semaphore>,
+    turns_max: usize,
     waiting: Arc<Mutex<HashMap<String, usize>>>,
+    done: AtomicU64,
+    failed: AtomicU64,
 }
 
 /// A turn. The next one begins when this is dropped.
@@ -30,8 +35,31 @@ struct Place {
 
 impl Compiler {
     /// Creates one with that many turns at once.
-    pub(crate) fn new(turns: usize) -> Compiler {
-        Compiler { turns: Arc::new(Semaphore::new(turns)), waiting: Arc::default() }
+    pub(crate) fn new(turns_max: usize) -> Compiler {
+        Compiler {
+            turns: Arc::new(Semaphore::new(turns_max)),
+            turns_max,
+            waiting: Arc::default(),
+            done: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns how much waits, runs and is done.
+    pub(crate) fn figures(&self) -> Compiles {
+        let all: usize = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).values().sum();
+        let running = self.turns_max - self.turns.available_permits().min(self.turns_max);
+        Compiles {
+            waiting: all.saturating_sub(running) as u64,
+            running: running as u64,
+            done: self.done.load(Relaxed),
+            failed: self.failed.load(Relaxed),
+        }
+    }
+
+    /// Notes how a compilation has ended.
+    pub(crate) fn note(&self, done: bool) {
+        if done { &self.done } else { &self.failed }.fetch_add(1, Relaxed);
     }
 
     /// Waits for a turn. The semaphore is fair: tenants take turns in the order in which they came, each with a short queue.

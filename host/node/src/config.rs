@@ -274,7 +274,7 @@ impl Config {
         line("without_tls", self.without_tls.into());
         line("key_file", path(&settings.key_file()));
         line("stop_jobs", self.stop_jobs.into());
-        line("log", serde_json::json!({ "format": self.log.format.word(), "level": self.log.level.word() }));
+        line("log", serde_json::json!({ "format": self.log.format.name(), "level": self.log.level.name() }));
         line("tenants", serde_json::json!({ "quotas": self.quotas() }));
         line("jobs", serde_json::json!({ "checkpoint_every": self.jobs.checkpoint_every.to_string() }));
         let of = &self.limits;

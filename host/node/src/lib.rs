@@ -17,7 +17,8 @@ mod job;
 mod limits;
 #[cfg(test)]
 mod limits_tests;
-mod log;
+pub mod log;
+pub mod metrics;
 mod node;
 mod operations;
 mod page;
@@ -26,6 +27,7 @@ mod registry;
 mod room;
 mod statuses;
 mod streams;
+mod swap;
 mod token;
 mod usage;
 mod vault;

@@ -24,6 +24,7 @@ use crate::config::Log;
 use crate::job::folder::private;
 use crate::job::{JobHandle, adopt};
 use crate::limits::{COUNTED_MAX, NodeLimits};
+use crate::metrics::requests::Requests;
 use crate::operations::Operations;
 use crate::rate::Rates;
 use crate::statuses::Statuses;
@@ -91,6 +92,10 @@ pub struct Node {
     pub(crate) operations: Operations,
     pub(crate) streams: Streams,
     pub(crate) statuses: Statuses,
+    pub(crate) requests: Requests,
+    pub(crate) refusals: Mutex<BTreeMap<(String, String), u64>>,
+    /// When it was started, Unix milliseconds.
+    pub(crate) since_ms: i64,
     stops: AtomicBool,
     access: Access,
     jobs: Mutex<BTreeMap<(String, String), Arc<JobHandle>>>,
@@ -122,7 +127,7 @@ impl Node {
     /// # Errors
     /// The folder, the key, the certificate or the address cannot be used; another node has the folder.
     pub async fn serve(settings: Settings) -> Result<Serving> {
-        log::configure(settings.log.format, settings.log.level);
+        log::set(log::Log::new(settings.log.level, settings.log.format));
         private(&settings.data)?;
         private(&settings.sockets())?;
         let catalog = Catalog::open(&settings.catalog())?;
@@ -144,6 +149,9 @@ impl Node {
             operations: Operations::default(),
             streams: Streams::new(limits.streams_of_tenant),
             statuses: Statuses::default(),
+            requests: Requests::default(),
+            refusals: Mutex::default(),
+            since_ms: clock::now_ms(),
             stops: AtomicBool::new(false),
             access: Access::of(&document),
             jobs: Mutex::default(),

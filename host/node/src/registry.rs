@@ -99,7 +99,9 @@ pub(crate) async fn push(
     let began = clock::monotonic();
     let (of_node, of_tenant, path) = (Arc::clone(node), tenant.to_string(), arrived.path.clone());
     let inspected = tokio::task::spawn_blocking(move || inspect(&of_node, &of_tenant, &path)).await;
-    let inspected = inspected.map_err(|_| Refusal::from(Error::internal("an inspection has panicked")))??;
+    let inspected = inspected.unwrap_or_else(|_| Err(Error::internal("an inspection has panicked").into()));
+    node.compiler.note(inspected.is_ok());
+    let inspected = inspected?;
     drop(turn);
     let compile_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let kept = component(node, tenant, &arrived.digest);

@@ -19,6 +19,9 @@ use flowgate_checkpoint::store::Stores;
 use flowgate_connect::touches::Touches;
 use flowgate_control::status::Kind;
 
+/// Times that a dry run begins again because the running job deleted the checkpoint that it was reading.
+const TRIES: usize = 5;
+
 /// The answer to a check, one line of JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -222,13 +225,21 @@ fn foreseen(
     plugins: &mut JobPlugins,
     stores: &Stores,
 ) -> Result<Option<Foreseen>> {
-    let from = match (assignment.beginning.beginning(), &graph.checkpoint) {
-        (Beginning::From(from), _) => Some(from),
-        (Beginning::Resume, Some(settings)) => newest(&settings.store, stores)?,
-        (Beginning::Resume, None) | (Beginning::New | Beginning::Fresh, _) => None,
+    let mut prospect = |from: &FromSavepoint| submit::prospect(graph, plugins, stores, from, true).map(Foreseen::of);
+    let store = match (assignment.beginning.beginning(), &graph.checkpoint) {
+        (Beginning::From(from), _) => return prospect(&from).map(Some),
+        (Beginning::Resume, Some(settings)) => &settings.store,
+        (Beginning::Resume, None) | (Beginning::New | Beginning::Fresh, _) => return Ok(None),
     };
-    let prospect = from.map(|from| submit::prospect(graph, plugins, stores, &from, true)).transpose()?;
-    Ok(prospect.map(Foreseen::of))
+    for _ in 1..TRIES {
+        let Some(from) = newest(store, stores)? else { return Ok(None) };
+        match prospect(&from) {
+            // The job that runs has deleted it meanwhile.
+            Err(_) if newest(store, stores)?.is_some_and(|now| now != from) => {}
+            done => return done.map(Some),
+        }
+    }
+    newest(store, stores)?.map(|from| prospect(&from)).transpose()
 }
 
 /// Returns the newest complete checkpoint of a store.

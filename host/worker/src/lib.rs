@@ -14,6 +14,7 @@ mod concealed;
 mod confine;
 pub mod figures;
 pub mod files;
+pub mod job_swaps;
 pub mod limits;
 pub mod log;
 mod prepare;

@@ -69,15 +69,18 @@ pub(crate) fn check(assignment: &Assignment, plugins: &mut JobPlugins) -> std::r
         .with_secrets(&assignment.secrets)
         .with_checkpoint(checkpoint);
     let mut accepted = submission.check(plugins)?;
-    limit(&mut accepted.graph, assignment);
+    limiter(assignment)(&mut accepted.graph);
     Ok(accepted)
 }
 
 /// Puts the limits and the places of a node in the place of those of the job.
-fn limit(graph: &mut JobGraph, assignment: &Assignment) {
-    let state = &mut graph.state;
-    state.memory_bytes_max = state.memory_bytes_max.min(assignment.limits.state_memory_bytes_max);
-    state.spill = Some(spill(assignment));
+pub(crate) fn limiter(assignment: &Assignment) -> Box<dyn Fn(&mut JobGraph) + Send + Sync> {
+    let (memory_bytes_max, spill) = (assignment.limits.state_memory_bytes_max, spill(assignment));
+    Box::new(move |graph| {
+        let state = &mut graph.state;
+        state.memory_bytes_max = state.memory_bytes_max.min(memory_bytes_max);
+        state.spill = Some(spill.clone());
+    })
 }
 
 /// Returns the folder for spilled state.

@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::assignment::{Assignment, Level};
 use crate::concealed::concealed;
 use crate::files::{self, ENDED, Ended, Failure, LastCheckpoint, Outcome, ProcessId, STARTED, Started};
+use crate::job_swaps::JobSwaps;
 use crate::limits::LOG_FLUSH;
 use crate::log::guest::GuestLines;
 use crate::log::rotated::Rotated;
@@ -92,6 +93,14 @@ fn job(
     let checked = prepare::check(assignment, &mut plugins);
     plugins.take_note().into_iter().for_each(|note| log.say(Level::Warn, note));
     let accepted = checked.map_err(|rejected| Error::new(&JOB_PROBLEMS, rejected.report(false)))?;
+    let tells = Arc::clone(log);
+    let swaps = JobSwaps {
+        recheck: accepted.recheck(),
+        limit: prepare::limiter(assignment),
+        plugins: plugins.wall(&accepted.graph.limits)?.clone(),
+        stores: stores.clone(),
+        tell: Box::new(move |line: &str| tells.say(Level::Info, line)),
+    };
     let warnings = accepted.warnings(false);
     if !warnings.is_empty() {
         log.say(Level::Warn, warnings.trim_end());
@@ -123,7 +132,7 @@ fn job(
     let warns = Arc::clone(log);
     state.show_warnings(move |warning| warns.say(Level::Warn, warning));
     let about = About { job: graph.name.clone(), pid: std::process::id(), since_ms, job_file: None };
-    let server = serve(socket, &graph, &state, about, log);
+    let server = serve(socket, &graph, &state, about, log, swaps);
     note_start(assignment, server.as_ref())?;
     log.say(Level::Info, "the job runs");
     stop.attach(&state);
@@ -146,11 +155,18 @@ fn serve(
     state: &Arc<JobState>,
     about: About,
     log: &Arc<Log>,
+    swaps: JobSwaps,
 ) -> Option<Server> {
     let tells = Arc::clone(log);
     let tell = Box::new(move |line: &str| tells.say(Level::Info, line));
-    let subject =
-        RunningSubject { graph: graph.clone(), state: Arc::clone(state), about, tell, process: Process::default() };
+    let subject = RunningSubject {
+        graph: graph.clone(),
+        state: Arc::clone(state),
+        about,
+        tell,
+        process: Process::default(),
+        swaps,
+    };
     let served = subject::serve_on(socket?, subject);
     served.inspect_err(|e| log.say(Level::Error, format!("nobody can ask this job: {e}"))).ok()
 }

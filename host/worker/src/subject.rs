@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::concealed::concealed;
+use crate::job_swaps::JobSwaps;
 use crate::rows;
 use crate::subject_figures::{self, Process};
 use flowgate::job::graph::{EventTimeColumn, JobGraph, Node, NodeId, NodeKind, Windows};
@@ -13,10 +14,11 @@ use flowgate::job::spec::WindowTime;
 use flowgate::running::{self, CheckpointStatus, JobState, NodeMetrics, SplitMetrics, Standing, Standings, TappedRows};
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Fault};
+use flowgate_base::secret;
 use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_connect::sink;
 use flowgate_control::limits::SPLITS_MAX;
-use flowgate_control::message::{self, About, Ended};
+use flowgate_control::message::{self, About, Ended, Refusal, SwapProspect, SwapRequest, Swapped};
 use flowgate_control::place::{BoundSocket, Place};
 use flowgate_control::server::{Savepoint, Server, StartError, Subject, TappedOutput};
 use flowgate_control::status::{
@@ -36,6 +38,8 @@ pub struct RunningSubject {
     pub tell: Box<dyn Fn(&str) + Send + Sync>,
     /// The process, as it is measured.
     pub process: Process,
+    /// What swaps its functions.
+    pub swaps: JobSwaps,
 }
 
 /// Starts answering questions about a job, on a socket in this place.
@@ -121,13 +125,13 @@ impl Subject for RunningSubject {
 
     fn savepoint(&self, name: &str, stops: bool) -> std::result::Result<Savepoint, String> {
         flowgate_checkpoint::check_savepoint_name(name)?;
-        let outcome = self.state.request_savepoint(name, stops).map_err(|error| error.message)?;
+        let outcome = self.state.request_savepoint(name, stops).map_err(|error| hidden(error.message))?;
         if stops {
             (self.tell)(&format!("stopping with the savepoint {name}, as `flowgate job stop` requested"));
         }
         let wait = move || match outcome.recv() {
             Ok(Ok(saved)) => Ok(message::Saved { number: saved.number, bytes: saved.bytes }),
-            Ok(Err(error)) => Err(format!("the savepoint cannot be written: {}", error.message)),
+            Ok(Err(error)) => Err(hidden(format!("the savepoint cannot be written: {}", error.message))),
             Err(_) => Err("the job ended before the savepoint was complete".into()),
         };
         Ok(Savepoint { address: savepoint_address(&self.graph, name), wait: Box::new(wait) })
@@ -137,6 +141,19 @@ impl Subject for RunningSubject {
         let tap = self.state.tap(&wanted.operator, &wanted.output, wanted.rows_per_s)?;
         Ok(Box::new(move |within| tapped(tap.rows(within))))
     }
+
+    fn swap(&self, swap: &SwapRequest) -> std::result::Result<Swapped, Refusal> {
+        self.swaps.swap(&self.state, swap)
+    }
+
+    fn swap_prospect(&self, swap: &SwapRequest) -> std::result::Result<SwapProspect, Refusal> {
+        self.swaps.prospect(&self.state, swap)
+    }
+}
+
+/// Returns a text without secrets.
+fn hidden(text: String) -> String {
+    secret::conceal(&text).into_owned()
 }
 
 /// Returns tapped rows as the protocol has them.

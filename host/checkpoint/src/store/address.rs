@@ -13,6 +13,7 @@ use crate::store::folder::Folder;
 pub type Constructor = fn(&str) -> Result<Store>;
 
 /// The kinds of stores of this program: a local folder, those of the features of this crate, and those that were registered.
+#[derive(Clone)]
 pub struct Stores {
     kinds: Vec<(&'static str, Constructor)>,
 }

@@ -94,6 +94,26 @@ pub struct Node {
     pub outputs: Vec<Output>,
 }
 
+impl Node {
+    /// Returns the functions of plugins that it has, in the order of the graph.
+    pub fn functions(&self) -> Vec<&PluginFunction> {
+        match &self.kind {
+            NodeKind::Transform(transform) => vec![&transform.function],
+            NodeKind::Process(process) => vec![&process.function],
+            NodeKind::Join(join) => join.function.iter().map(|(function, _)| function).collect(),
+            NodeKind::Window(window) => window
+                .aggregates
+                .iter()
+                .filter_map(|column| match &column.aggregate {
+                    Aggregate::Plugin(function) => Some(function),
+                    _ => None,
+                })
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// The start of an edge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {

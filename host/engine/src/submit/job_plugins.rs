@@ -36,7 +36,7 @@ impl Caps {
 }
 
 impl JobPlugins {
-    /// Creates a loader with these settings; the job's own limits take the place of theirs.
+    /// Creates a loader with these settings; the job's own limits take the place of theirs, but for `instances_max`.
     pub fn new(settings: Settings) -> JobPlugins {
         JobPlugins { settings, wall: None, note: None, caps: Caps::default() }
     }
@@ -60,7 +60,9 @@ impl JobPlugins {
         let wall = match self.wall.take() {
             Some((known, wall)) if known == *limits => wall,
             _ => {
-                let limits = self.caps.over(Limits::of_job(limits));
+                // The size of the pool is the process's affair.
+                let instances_max = self.settings.limits.instances_max;
+                let limits = self.caps.over(Limits { instances_max, ..Limits::of_job(limits) });
                 Plugins::with(Settings { limits, ..self.settings.clone() })?
             }
         };

@@ -2,7 +2,9 @@
 //! [`Submission::check`] reads and checks a job against its plugins, [`start`] runs the graph that this returns.
 
 mod job_plugins;
+mod recheck;
 mod submission;
 
 pub use job_plugins::{Caps, JobPlugins};
+pub use recheck::{NewVersion, Recheck, swap_prospect};
 pub use submission::{Accepted, Rejected, Submission, open_sink, prospect, start, start_from, start_with};

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::job_plugins::JobPlugins;
+use super::recheck::Recheck;
 use crate::code;
 use crate::dataflow::worker::{self, OpenSink, RunningJob, StartOptions, Started};
 use crate::dataflow::{self, Beginning, FromSavepoint, Prospect};
@@ -108,7 +109,8 @@ impl<'a> Submission<'a> {
         };
         match checked {
             Ok(checked) if loaded.problems.is_empty() => {
-                Ok(Accepted { graph: checked.graph, warnings: checked.warnings, loaded })
+                let surroundings = self.surroundings;
+                Ok(Accepted { graph: checked.graph, warnings: checked.warnings, loaded, surroundings })
             }
             // The warnings can wait.
             Ok(_) => Err(Box::new(Rejected { loaded, further: Vec::new() })),
@@ -124,9 +126,15 @@ pub struct Accepted {
     pub graph: JobGraph,
     warnings: Vec<Problem>,
     loaded: Loaded,
+    surroundings: Surroundings,
 }
 
 impl Accepted {
+    /// Returns what checks the job again while it runs, with another version of a plugin.
+    pub fn recheck(&self) -> Recheck {
+        Recheck::new(self.loaded.clone(), self.surroundings.clone())
+    }
+
     /// Returns the warnings, with their places in the document: a line or more for each, empty without any.
     pub fn warnings(&self, colour: bool) -> String {
         self.loaded.report(&self.warnings, colour)

@@ -15,7 +15,7 @@ export function dialog({ title, body, action, danger = false, submit, ready }) {
         const go = h("button", { type: "submit", class: danger ? "danger" : "primary" }, action);
         const form = h("form", { method: "dialog", on: { submit: send } },
             h("h2", { id: label }, title), h("div", { class: "dialog-body" }, body), wrong,
-            h("div", { class: "dialog-foot" }, button("Cancel", () => element.close()), go));
+            h("div", { class: "dialog-foot" }, button("Back", () => element.close()), go));
         const element = h("dialog", { "aria-labelledby": label, on: { close, click: outside } }, form);
         let result = null;
         document.body.append(element);

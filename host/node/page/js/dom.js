@@ -15,7 +15,7 @@ export function s(tag, props, ...children) {
 function fill(element, props, children) {
     for (const [name, value] of Object.entries(props ?? {})) {
         if (name === "on") {
-            for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+            for (const [event, listener] of Object.entries(value || {})) element.addEventListener(event, listener);
         } else if (name === "value" || name === "checked" || name === "disabled") {
             element[name] = value;
         } else if (value !== false && value !== null && value !== undefined) {

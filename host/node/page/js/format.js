@@ -65,13 +65,14 @@ export function exact(ms) {
 export function relative(ms, now = Date.now()) {
     const age = now - ms;
     if (Math.abs(age) < 1000) return "now";
-    const text = coarse(Math.abs(age));
+    const text = coarse(Math.abs(age) / 1000);
     return age > 0 ? `${text} ago` : `in ${text}`;
 }
 
-/** A duration in whole units, so that a list of times does not flicker. */
-function coarse(ms) {
-    return duration(ms < 60e3 ? Math.max(10e3, ms) : ms).replace(/^10 s$/, `${Math.max(1, Math.round(ms / 1000))} s`);
+/** A duration in one whole unit, so that a list of times does not flicker. */
+function coarse(seconds) {
+    const [unit, size] = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]].find(([, size]) => seconds >= size) ?? ["s", 1];
+    return `${Math.floor(seconds / size)} ${unit}`;
 }
 
 /** Whether it is a time that a date can hold. */

@@ -6,9 +6,11 @@ import { layout } from "./layout.js";
 import * as standing from "./standing.js";
 import { table } from "./table.js";
 
-const SIZE = { nodeWidth: 176, nodeHeight: 62, passHeight: 26, columnGap: 138, rowGap: 26, margin: 10, labelHeight: 46 };
+const SIZE = { nodeWidth: 170, nodeHeight: 62, passHeight: 30, columnGap: 172, rowGap: 26, margin: 12, labelHeight: 50, labelWidth: 92 };
 /** Characters that fit into a node, in the widest of the usual fonts. */
-const NAME_CHARS = 20;
+const NAME_CHARS = 19;
+/** How far a wide graph is made smaller before it is scrolled. */
+const SCALE_MIN = 0.75;
 const ARROW = "M0 0 7 3.5 0 7Z";
 
 /** Creates a graph; `update(status, rates)` renews it. `hrefOf(operator)` is where an operator leads. */
@@ -45,25 +47,27 @@ function draw(operators, edges, hrefOf) {
     const marker = (id) => s("marker", { id, class: id, viewBox: "0 0 7 7", refX: 6.5, refY: 3.5, markerWidth: 7, markerHeight: 7, orient: "auto", markerUnits: "userSpaceOnUse" },
         s("path", { d: ARROW }));
     const element = s("svg", {
-        viewBox: `0 0 ${Math.ceil(placed.width)} ${Math.ceil(placed.height)}`, width: Math.ceil(placed.width), height: Math.ceil(placed.height), role: "group", "aria-label": "Operators, from sources to sinks",
+        viewBox: `0 0 ${Math.ceil(placed.width)} ${Math.ceil(placed.height)}`, role: "group", "aria-label": "Operators, from sources to sinks",
     },
     s("defs", {}, marker("arrow"), marker("arrow-full")),
     s("g", { "aria-hidden": "true" }, [...edgeParts.values()].map((part) => part.line)),
     s("g", {}, [...nodeParts.values()].map((part) => part.element)),
     s("g", { "aria-hidden": "true" }, [...edgeParts.values()].map((part) => part.label)));
+    element.style.minWidth = `${Math.ceil(placed.width * SCALE_MIN)}px`;
+    element.style.maxWidth = `${Math.ceil(placed.width)}px`;
     return { element, nodes: nodeParts, edges: edgeParts };
 }
 
 function drawNode(operator, at, hrefOf) {
     const name = operator.name.length > NAME_CHARS ? `${operator.name.slice(0, NAME_CHARS - 1)}…` : operator.name;
     const figures = s("text", { class: "node-figures", x: 12, y: 51 });
-    const title = s("title");
-    const element = s("a", { href: hrefOf(operator.name), class: "node", transform: `translate(${at.x} ${at.y})` }, title,
+    const trouble = s("text", { class: "node-trouble", x: SIZE.nodeWidth - 10, y: 35, "text-anchor": "end" });
+    const element = s("a", { href: hrefOf(operator.name), class: "node", transform: `translate(${Math.round(at.x)} ${Math.round(at.y)})` },
         s("rect", { width: SIZE.nodeWidth, height: SIZE.nodeHeight, rx: 6 }),
         sideOf(standing.kind(operator)),
-        s("text", { class: "node-name", x: 12, y: 20 }, name),
+        s("text", { class: "node-name", x: 12, y: 20 }, name, name !== operator.name && s("title", {}, operator.name)),
         s("text", { class: "node-kind", x: 12, y: 35 }, standing.kindWord(operator)),
-        figures);
+        figures, trouble);
     return { element, show };
 
     function show(now, rate) {
@@ -71,11 +75,9 @@ function drawNode(operator, at, hrefOf) {
         const ended = standing.ended(now);
         const isSink = standing.kind(now) === "sink";
         const speed = rate ? `${format.compact(isSink ? rate.in : rate.out)} rows/s ${isSink ? "in" : "out"}` : "–";
-        say(figures, (ended ? "ended" : speed) + (troubles > 0 ? ` · ${format.compact(troubles)} ${now.errors > 0 ? "err" : "late"}` : ""));
-        const text = `${now.name}: ${standing.kindWord(now)}, ${ended ? "ended" : speed}, ${format.count(now.errors)} errors, ${format.count(now.late)} late`;
-        say(title, text);
-        element.setAttribute("aria-label", text);
-        element.setAttribute("class", `node${ended ? " ended" : ""}${troubles > 0 ? " troubled" : ""}`);
+        say(figures, ended ? "ended" : speed);
+        say(trouble, troubles > 0 ? ` ${format.compact(troubles)} ${now.errors > 0 ? "errors" : "late"}` : "");
+        element.setAttribute("class", `node${ended ? " ended" : ""}`);
     }
 }
 
@@ -87,39 +89,40 @@ function sideOf(kind) {
     return null;
 }
 
-function drawEdge(edge, { points, label }) {
-    const line = s("path", { class: "edge", d: curve(points), "marker-end": "url(#arrow)" });
-    const lines = ["edge-output", "edge-rate", "edge-lag", "edge-full"].map((name) => s("text", { class: name, "text-anchor": "middle" }));
-    const [output, rate, lag, full] = lines;
+function drawEdge(edge, { points, bends, label }) {
+    const line = s("path", { class: "edge", d: curve(points, bends), "marker-end": "url(#arrow)" });
+    const lines = ["edge-rate", "edge-lag", "edge-full"].map((name) => s("text", { class: name, "text-anchor": "middle" }));
+    const [rate, lag, full] = lines;
     const bars = s("path", { class: "edge-bars", d: "" });
     const group = s("g", { class: "edge-label", transform: `translate(${label.x} ${label.y})` }, lines, bars);
-    if (edge.output) say(output, edge.output);
     return { line, label: group, show };
 
     function show(now) {
         const waits = now.waitsMs !== null;
         line.setAttribute("class", `edge${waits ? " full" : ""}${now.ended ? " ended" : ""}${edge.output ? " side-output" : ""}`);
         line.setAttribute("marker-end", waits ? "url(#arrow-full)" : "url(#arrow)");
-        say(rate, now.ended ? "ended" : now.rate === null ? "–" : `${format.compact(now.rate)} rows/s`);
+        const speed = now.ended ? "ended" : now.rate === null ? "–" : edge.output ? `${format.compact(now.rate)}/s` : `${format.compact(now.rate)} rows/s`;
+        say(rate, edge.output ? `${edge.output} ${speed}` : speed);
         say(lag, now.lag === null ? "" : `lag ${standing.lagWord(now.lag)}`);
         say(full, waits ? `waits ${format.duration(now.waitsMs)}` : "");
-        const width = waits ? full.textContent.length * 3.1 + 8 : 0;
+        const width = waits ? full.textContent.length * 3 + 4 : 0;
         bars.setAttribute("d", waits ? `M${-width - 4} 18v9M${-width} 18v9` : "");
-        // Above the line: the output and the rate; below: the lag, and how long rows wait.
-        output.setAttribute("y", -19);
+        // Above the line: the rate; below: the lag, and how long rows wait.
         rate.setAttribute("y", -6);
         lag.setAttribute("y", 14);
         full.setAttribute("y", now.lag === null ? 14 : 27);
+        full.setAttribute("x", 5);
         bars.setAttribute("transform", now.lag === null ? "translate(0 -13)" : "translate(0 0)");
     }
 }
 
-function curve(points) {
+/** A line through points; `bends` has the numbers of those that are reached by a bend. */
+function curve(points, bends) {
     let d = `M${points[0].x} ${points[0].y}`;
     for (let index = 1; index < points.length; index += 1) {
         const [from, to] = [points[index - 1], points[index]];
-        const bend = index % 2 === 1 ? (to.x - from.x) / 2 : 0;
-        d += bend === 0 ? `L${to.x} ${to.y}` : `C${from.x + bend} ${from.y} ${to.x - bend} ${to.y} ${to.x} ${to.y}`;
+        const middle = (from.x + to.x) / 2;
+        d += bends.has(index) && from.y !== to.y ? `C${middle} ${from.y} ${middle} ${to.y} ${to.x} ${to.y}` : `L${to.x} ${to.y}`;
     }
     return d;
 }

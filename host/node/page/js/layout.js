@@ -5,7 +5,7 @@ const SWEEPS = 12;
 
 /**
  * Places nodes and edges. `nodes`: names in an order in which senders come first; `edges`: `{key, from, to}`.
- * Returns `{width, height, nodes: Map(name -> {x, y}), edges: Map(key -> {points, label})}`: corners of nodes, and points of edges.
+ * Returns `{width, height, nodes: Map(name -> {x, y}), edges: Map(key -> {points, bends, label})}`: corners of nodes, and points of edges.
  */
 export function layout(nodes, edges, size) {
     const layerOf = layers(nodes, edges);
@@ -117,7 +117,8 @@ function heights(columns, { before, after }, size) {
     };
     for (const column of columns) stack(column, (_, index) => index * (size.nodeHeight + size.rowGap));
     for (let sweep = 0; sweep < SWEEPS; sweep += 1) {
-        for (const column of sweep % 2 === 0 ? columns : [...columns].reverse()) {
+        // Forth at last: a receiver is level with its only sender.
+        for (const column of sweep % 2 === 1 ? columns : [...columns].reverse()) {
             const wishes = new Map(column.map((place) => {
                 const near = [...(before.get(place.id) ?? []), ...(after.get(place.id) ?? [])].map((id) => y.get(id));
                 return [place.id, near.length > 0 ? near.reduce((a, b) => a + b, 0) / near.length : y.get(place.id)];
@@ -137,21 +138,59 @@ function place(columns, chains, y, size) {
     for (const entry of columns.flat().filter((entry) => entry.name)) {
         nodes.set(entry.name, { x: x.get(entry.id), y: y.get(entry.id) - top - size.nodeHeight / 2 });
     }
-    const edges = new Map(chains.map(({ edge, chain }) => [edge.key, route(chain, x, y, top, size)]));
+    const ends = labelEnds(chains.map(({ edge }) => edge));
+    const edges = new Map(chains.map(({ edge, chain }) => [edge.key, route(chain, ends.get(edge.key), x, y, top, size)]));
     separate([...edges.values()].map((edge) => edge.label), size.labelHeight);
     return { width: 2 * size.margin + columns.length * step - size.columnGap, height: bottom - top, nodes, edges };
 }
 
-/** The points of an edge: it leaves a node at its right side, passes placeholders in the middle, and ends at a left side. */
-function route(chain, x, y, top, size) {
+/**
+ * At which end each edge has its label: where no other edge begins or ends, so that labels lie apart. Edges that can have it at one
+ * end alone choose first.
+ */
+function labelEnds(edges) {
+    const many = (end, edge) => edges.filter((other) => other[end] === edge[end]).length > 1;
+    const taken = new Set();
+    const ends = new Map();
+    const sorted = [...edges].sort((a, b) => many("from", a) + many("to", a) - many("from", b) - many("to", b));
+    for (const edge of sorted) {
+        const free = ["from", "to"].filter((end) => !taken.has(`${end} ${edge[end]}`));
+        const end = free.find((end) => !many(end, edge)) ?? free[0] ?? "from";
+        taken.add(`${end} ${edge[end]}`);
+        ends.set(edge.key, end);
+    }
+    return ends;
+}
+
+/**
+ * The points of an edge: it leaves a node at its right side, passes placeholders in the middle, and ends at a left side. Between two
+ * layers it is level where its label is, and bends in the rest. `bends` has the number of each point behind a bend.
+ */
+function route(chain, end, x, y, top, size) {
     const points = [];
+    const bends = new Set();
     chain.forEach((id, index) => {
-        const at = y.get(id) - top;
-        if (index > 0) points.push({ x: x.get(id), y: at });
+        const at = Math.round(y.get(id) - top);
+        if (index > 0) {
+            const before = points.at(-1);
+            const labelled = (end === "from" && index === 1) || (end === "to" && index === chain.length - 1);
+            const level = end === "from" && labelled ? before.x + size.labelWidth : labelled ? x.get(id) - size.labelWidth : null;
+            if (end === "from" && labelled) points.push({ x: level, y: before.y });
+            if (end === "to" && labelled) {
+                bends.add(points.length);
+                points.push({ x: level, y: at });
+            } else {
+                bends.add(points.length);
+            }
+            points.push({ x: x.get(id), y: at });
+        }
         if (index < chain.length - 1) points.push({ x: x.get(id) + size.nodeWidth, y: at });
     });
-    const [from, to] = [points.at(-2), points.at(-1)];
-    return { points, label: { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 } };
+    const isStraight = points.every((point) => point.y === points[0].y) && chain.length === 2;
+    const [first, last] = [points[0], points.at(-1)];
+    if (isStraight) return { points, bends, label: { x: (first.x + last.x) / 2, y: first.y } };
+    const label = end === "from" ? { x: first.x + size.labelWidth / 2, y: first.y } : { x: last.x - size.labelWidth / 2, y: last.y };
+    return { points, bends, label };
 }
 
 /** Moves labels that would lie on each other apart. */

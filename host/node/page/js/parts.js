@@ -21,9 +21,8 @@ export function keepTimes() {
 
 /** A section with a heading. */
 export function panel(title, { actions, level = 2, hint } = {}, ...children) {
-    const label = id("panel");
-    return h("section", { class: "panel", "aria-labelledby": label },
-        h("div", { class: "panel-head" }, h(`h${level}`, { id: label }, title), hint && h("p", { class: "muted" }, hint),
+    return h("section", { class: "panel" },
+        h("div", { class: "panel-head" }, h(`h${level}`, {}, title), hint && h("p", { class: "muted" }, hint),
             actions && h("div", { class: "actions" }, actions)),
         children);
 }

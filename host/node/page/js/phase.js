@@ -32,13 +32,12 @@ export function faultMark(fault) {
     return h("span", { class: `mark ${fault === "internal" ? "bad" : "warn"}`, title: about }, `fault: ${word}`);
 }
 
-/** A failure: code, whose fault, where, and what. */
-export function failureBox(failure, { title, next }) {
-    return h("div", { class: "failure", role: "group", "aria-label": title },
-        h("p", {}, h("strong", {}, title), " ", h("code", {}, failure.code), " ", faultMark(failure.fault),
-            failure.operator && [" in ", h("code", {}, failure.operator)], next && [" · next attempt ", time(next)]),
-        h("p", { class: "detail" }, failure.message),
-        h("p", { class: "muted" }, FAULTS[failure.fault]?.[1]));
+/** A failure: code, whose fault, where, and what; of a `past` attempt, folded up. */
+export function failureBox(failure, { title, next, past }) {
+    const head = [h("strong", {}, title), " ", h("code", {}, failure.code), " ", faultMark(failure.fault), failure.operator && [" in ", h("code", {}, failure.operator)], next && [" · next attempt ", time(next)]];
+    const what = [h("p", { class: "detail" }, failure.message), h("p", { class: "muted" }, FAULTS[failure.fault]?.[1])];
+    if (past) return h("details", { class: "failure past" }, h("summary", {}, head), what);
+    return h("div", { class: "failure", role: "group", "aria-label": title }, h("p", {}, head), what);
 }
 
 /** Whether a job has a process. */

@@ -39,7 +39,7 @@ export function drawTop({ tenant, view, signOut }) {
 }
 
 function home(tenant) {
-    return h("a", { class: "home", href: tenant ? href(["t", tenant, "jobs"]) : "#/" }, sign(), "Flowgate");
+    return h("a", { class: tenant !== null ? "home small" : "home", href: tenant ? href(["t", tenant, "jobs"]) : "#/" }, sign(), h("span", { class: "word" }, "Flowgate"));
 }
 
 function tenantChoice(tenant, view) {

@@ -56,7 +56,7 @@ export function table({ caption, columns, key, rowClass, shownCaption = false })
 }
 
 function classOf(column) {
-    return [column.number && "number", column.wide && "wide"].filter(Boolean).join(" ") || null;
+    return [(column.number || column.head === "") && "number", column.wide && "wide"].filter(Boolean).join(" ") || null;
 }
 
 /** A table that does not change: heads and rows of texts or nodes. */

@@ -20,6 +20,7 @@ use flowgate_base::clock;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::Operation;
 
+use super::metrics::QuotaHit;
 use super::refusal::{Answer, Refusal};
 use crate::limits::UNKNOWN_PER_S;
 use crate::node::Node;
@@ -88,9 +89,35 @@ fn needed(operation: &Operation) -> Option<Needs> {
 
 /// The gate.
 pub(crate) async fn gate(State(node): State<Arc<Node>>, mut request: Request, next: Next) -> Response {
-    match admit(&node, &mut request) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
+    let began = clock::monotonic();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_string());
+    let method = request.method().clone();
+    let (tenant, response) = match admit(&node, &mut request) {
+        Ok(()) => {
+            let tenant = tenant_in(route.as_deref(), request.uri().path());
+            (tenant, next.run(request).await)
+        }
+        Err(refusal) => (None, refusal.into_response()),
+    };
+    if let Some(hit) = response.extensions().get::<QuotaHit>() {
+        node.note_refusal(tenant.as_deref(), hit);
+    }
+    // Paths that are no routes would be as many as somebody likes.
+    let route = route.unwrap_or_else(|| "other".into());
+    node.requests.note(&route, method_word(&method), response.status().as_u16(), began.elapsed());
+    response
+}
+
+/// Returns the word for a method; a client may invent some.
+fn method_word(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "other",
     }
 }
 

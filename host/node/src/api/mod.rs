@@ -10,6 +10,7 @@ mod document;
 mod input;
 mod jobs;
 mod live;
+pub(crate) mod metrics;
 mod operations;
 mod page;
 mod plugins;
@@ -17,6 +18,7 @@ pub(crate) mod refusal;
 mod root;
 mod secrets;
 mod submit;
+mod swaps;
 mod tenants;
 pub(crate) mod tls;
 mod tokens;
@@ -44,8 +46,10 @@ pub(crate) fn routes() -> (Router<Arc<Node>>, OpenApi) {
         .merge(plugins::routes())
         .merge(jobs::routes())
         .merge(submit::routes())
+        .merge(swaps::routes())
         .merge(live::routes())
         .merge(operations::routes())
+        .merge(metrics::routes())
         .split_for_parts()
 }
 

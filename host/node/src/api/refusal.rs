@@ -7,6 +7,7 @@ use flowgate_api::Problem;
 use flowgate_api::problem::{Code, MEDIA_TYPE};
 use flowgate_base::error::{Error, Fault};
 
+use super::metrics::QuotaHit;
 use crate::catalog::CatalogError;
 use crate::log;
 
@@ -16,6 +17,8 @@ pub(crate) struct Refusal {
     problem: Box<Problem>,
     /// Seconds after which it may be tried again.
     retry_after_s: Option<u64>,
+    /// The quota that is used up.
+    quota: Option<String>,
 }
 
 /// What a handler returns.
@@ -23,7 +26,7 @@ pub(crate) type Answer<T> = Result<T, Refusal>;
 
 impl Refusal {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Refusal {
-        Refusal { problem: Box::new(Problem::new(code, detail)), retry_after_s: None }
+        Refusal { problem: Box::new(Problem::new(code, detail)), retry_after_s: None, quota: None }
     }
 
     pub(crate) fn not_found(what: &str) -> Refusal {
@@ -32,7 +35,8 @@ impl Refusal {
 
     /// A quota is used up.
     pub(crate) fn quota(name: &str, limit: impl std::fmt::Display, what: &str) -> Refusal {
-        Refusal::new(Code::Quota, format!("the tenant's quota `{name}` is {limit}: {what}"))
+        let refusal = Refusal::new(Code::Quota, format!("the tenant's quota `{name}` is {limit}: {what}"));
+        Refusal { quota: Some(name.into()), ..refusal }
     }
 
     /// It may be tried again after some seconds.
@@ -50,7 +54,7 @@ impl Refusal {
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        Refusal { problem: Box::new(problem), retry_after_s: None }
+        Refusal { problem: Box::new(problem), retry_after_s: None, quota: None }
     }
 }
 
@@ -79,8 +83,11 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(&*self.problem)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if let Some(quota) = self.quota {
+            response.extensions_mut().insert(QuotaHit(quota));
+        }
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

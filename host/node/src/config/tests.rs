@@ -28,7 +28,7 @@ data: /var/lib/flowgate
 listen: 0.0.0.0:${PORT}
 tls: { cert: node.crt, key: /etc/flowgate/node.pem }
 key_file: node.key
-log: { format: json, level: warning }
+log: { format: json, level: warn }
 tenants: { quotas: { jobs: 7, memory_bytes: 4GiB, cpu_cores: 1.5 } }
 jobs: { checkpoint_every: 1m }
 limits: { compilations: 3, connections: 10, connections_of_address: 5, requests_per_s: 9, streams_of_tenant: 4, check_within: 1m, stop_within: 5s }
@@ -42,7 +42,7 @@ limits: { compilations: 3, connections: 10, connections_of_address: 5, requests_
     assert_eq!(settings.checkpoint_every, Duration::from_secs(60));
     assert_eq!(settings.limits.compilations, 3);
     assert_eq!(settings.limits.stop_within, Duration::from_secs(5));
-    assert_eq!((settings.log.format, settings.log.level), (Format::Json, Level::Warning));
+    assert_eq!((settings.log.format, settings.log.level), (Format::Json, Level::Warn));
 }
 
 #[test]

@@ -106,7 +106,12 @@ fn read(folder: &Path, name: &str, after: Option<u64>, limit: usize) -> io::Resu
 
 /// Divides bytes into whole lines. The first one is not whole unless `begins_whole`; with `last`, the last lines are taken.
 fn lines_of(bytes: &[u8], from: u64, begins_whole: bool, limit: usize, last: bool, missed_bytes: u64) -> Lines {
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let whole = match bytes.iter().rposition(|byte| *byte == b'\n') {
+        Some(end) => end + 1,
+        // A line that is longer than one reading comes in pieces: nobody waits for its end.
+        None if bytes.len() as u64 >= TAIL_BYTES_MAX => bytes.len(),
+        None => 0,
+    };
     let mut lines: Vec<&[u8]> = bytes[..whole].split_inclusive(|byte| *byte == b'\n').collect();
     let mut begin = 0;
     if !begins_whole && !lines.is_empty() {
@@ -160,6 +165,18 @@ mod tests {
         assert!(late.missed_bytes > 0 && late.lines.len() == 1);
         let last = tail_lines(folder.path(), "log", None, 2).unwrap();
         assert_eq!((last.lines, last.next), (vec!["line 48".to_string(), "line 49".into()], next));
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_comes_in_pieces() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = Rotated::open(folder.path(), "output", u64::MAX).unwrap();
+        let long = "x".repeat(TAIL_BYTES_MAX as usize + 5);
+        file.write_all(format!("{long}\nshort\n").as_bytes()).unwrap();
+        let first = tail_lines(folder.path(), "output", Some(0), 10).unwrap();
+        assert_eq!(first.lines, [&long[5..]]);
+        let rest = tail_lines(folder.path(), "output", Some(first.next), 10).unwrap();
+        assert_eq!(rest.lines, ["xxxxx", "short"]);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Checks: a good job, a wrong one, a dry run from a checkpoint.
 
+use std::os::unix::fs::PermissionsExt;
+
 use flowgate_control::status::Kind;
 use flowgate_worker::assignment::Task;
-use flowgate_worker::spawn::CheckError;
+use flowgate_worker::spawn::{self, CheckError};
 
 use crate::fixture::{Job, plugin};
 
@@ -71,6 +73,29 @@ fn a_job_has_no_environment() {
     let checked = Job::new("job: ${PATH}\nsources: { s: { stdin: {} } }\nsinks: { o: { input: s, print: {} } }");
     let checked = checked.check().unwrap();
     assert!(checked.report.contains("the environment variable PATH is not set"), "{}", checked.report);
+}
+
+/// Goal: a process that hangs or ends is an error, in time. Method: other programs in the place of ours.
+#[test]
+fn a_process_that_does_not_answer_is_an_error() {
+    let job = Job::new(COUNTS);
+    let assignment = flowgate_worker::assignment::Assignment { task: Task::Check, ..job.assignment.clone() };
+    let script = |text: &str| {
+        let path = job.path().join("program");
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+        path
+    };
+    let asked = |program: &std::path::Path, within_ms| {
+        spawn::check(program, &assignment, std::time::Duration::from_millis(within_ms)).unwrap_err()
+    };
+    let error = asked(&script("exec /bin/sleep 60"), 200);
+    assert!(matches!(error, CheckError::TooLong(_)), "{error}");
+    let error = asked(&script("/bin/cat > /dev/null; echo oh >&2; exit 3"), 60_000);
+    assert!(matches!(&error, CheckError::Gone(how) if how.contains("exit status: 3") && how.contains("oh")), "{error}");
+    let error = asked(&script("/bin/cat > /dev/null; echo '{}'"), 60_000);
+    assert!(matches!(error, CheckError::Gone(_)), "{error}");
+    assert!(matches!(asked(&job.path().join("missing"), 60_000), CheckError::Io(_)));
 }
 
 const COUNTS: &str = "\

@@ -74,6 +74,44 @@ fn sigterm_stops_a_job_with_a_checkpoint_from_which_it_resumes() {
     assert!(ended.checkpoint.unwrap().number > checkpoint.number);
 }
 
+/// Goal: a worker process has nothing of the node. Method: what the kernel says of it.
+#[test]
+fn a_worker_process_has_its_own_session_and_no_environment() {
+    let mut job = Job::new(FOLLOWED);
+    job.write("in.csv", "n\n1\n");
+    let worker = job.start();
+    let pid = worker.started().process.pid;
+    let of = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).unwrap();
+    let environment = String::from_utf8(of("environ")).unwrap();
+    assert_eq!(environment, format!("TMPDIR={}\0", worker.folder.join("scratch").display()));
+    let stat = String::from_utf8(of("stat")).unwrap();
+    let session: u32 = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(3).unwrap().parse().unwrap();
+    assert_eq!(session, pid);
+    let stream = |number: u32| std::fs::read_link(format!("/proc/{pid}/fd/{number}")).unwrap();
+    // The pipe of the assignment, which has ended, is all that it shares with its parent.
+    assert!(stream(0).to_string_lossy().starts_with("pipe:"));
+    assert_eq!([stream(1), stream(2)], ["/dev/null".into(), worker.folder.join("stderr.txt")]);
+    worker.signal(Signal::TERM);
+    worker.wait();
+}
+
+/// What a process is told that is no assignment is not repeated.
+#[test]
+fn a_wrong_assignment_is_refused() {
+    let mut child = std::process::Command::new(program())
+        .arg("worker")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"{\"version\":1,\"secrets\":\"hunter22\"}").unwrap();
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(!ended.status.success() && ended.stdout.is_empty());
+    assert!(said.contains("cannot be understood") && !said.contains("hunter22"), "{said}");
+}
+
 #[test]
 fn a_job_that_was_killed_resumes_and_says_nothing_of_its_end() {
     let mut job = Job::new(FOLLOWED);

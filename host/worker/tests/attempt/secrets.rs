@@ -5,6 +5,7 @@ use std::net::TcpListener;
 
 use flowgate_control::client;
 use flowgate_worker::files::Outcome;
+use flowgate_worker::log::{OUTPUT, tail_lines};
 use rustix::process::Signal;
 
 use crate::fixture::Job;
@@ -104,4 +105,22 @@ fn a_secret_that_is_missing_is_a_problem_at_its_place() {
     let problem = &checked.problems[0];
     assert_eq!((problem.line, problem.column), (Some(2), Some(47)), "{}", checked.report);
     assert_eq!(problem.message, "there is no secret KEYS");
+}
+
+/// The reason of a dead letter is a text, although it stands in a row: a plugin says it, who knows its config.
+#[test]
+fn the_reason_of_a_dead_letter_has_no_secret() {
+    let mut job = Job::new(
+        "job: web\nsources: { numbers: { generator: { rows: 20, columns: { x: { sequence: {} } } } } }\noperators: { o: { \
+         input: numbers, plugin: words, function: f } }\nsinks: { out: { input: o.errors, print: {} } }\n",
+    )
+    .with_secret("WORD", "said_last");
+    let component = job.path().join("words.wasm");
+    let words = flowgate_hostile::lines("last_words").replace("said\\0alast", "said_last");
+    std::fs::write(&component, flowgate_hostile::plugin(&words, false)).unwrap();
+    job.assign("words", &component);
+    assert_eq!(job.start().wait().outcome, Outcome::Finished);
+    let output = tail_lines(&job.assignment.folder, OUTPUT, Some(0), 100).unwrap().lines;
+    assert!(output.len() == 1 && output[0].contains("\"message\":\"${secret:WORD}\""), "{output:?}");
+    assert_eq!(job.files_with("said_last"), [component]);
 }

@@ -23,8 +23,9 @@ pub(crate) fn spawn<T: Send + 'static>(
 
 #[cfg(target_os = "linux")]
 fn give_way() {
-    // A thread has a priority of its own there. Where the system refuses, the thread works like any other.
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), GIVES_WAY);
+    // A thread has a priority of its own there; `None` is the calling one, the only one that a confined process may name. Where the
+    // system refuses, the thread works like any other.
+    let _ = rustix::process::setpriority_process(None, GIVES_WAY);
 }
 
 #[cfg(not(target_os = "linux"))]

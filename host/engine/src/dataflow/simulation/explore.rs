@@ -48,6 +48,9 @@ pub(in crate::dataflow) struct Simulated {
     operators: Vec<Seen>,
     /// The checkpoint from which it continues.
     continued: Option<Arc<Continued>>,
+    plugins: Plugins,
+    /// The job with the functions that are swapped in at the boundary.
+    swapped: Option<JobGraph>,
 }
 
 /// The scripts of the splits of sources, by source and worker.
@@ -84,7 +87,12 @@ impl Simulated {
         graph.parallelism = parallelism;
         let opened = open(&graph, &plugins, &mut |_, _, _| Ok(Box::new(Blackhole)), None).unwrap();
         let operators = stage::operators(&graph, &opened);
-        Simulated { graph, opened, operators, continued: None }
+        Simulated { graph, opened, operators, continued: None, plugins, swapped: None }
+    }
+
+    /// Swaps in the functions of another version of the job at the boundary.
+    pub(in crate::dataflow) fn swapping(self, to: &Simulated) -> Self {
+        Simulated { swapped: Some(to.graph.clone()), ..self }
     }
 
     /// Lets the job continue from a checkpoint.
@@ -193,7 +201,8 @@ impl Simulated {
                 (*input, messages[next[channel] - 1].clone())
             });
             let continued = self.continued.as_ref();
-            let ran = stage::run(&self.graph, &self.opened, (number, worker), continued, arriving);
+            let swap = self.swapped.as_ref().map(|graph| (graph, &self.plugins));
+            let ran = stage::run(&self.graph, &self.opened, (number, worker), (continued, swap), arriving);
             different.entry(text_of_run(&ran)).or_insert(ran);
         }
         different.into_values().collect()

@@ -11,3 +11,4 @@ mod random_tests;
 mod restart_tests;
 pub(super) mod script;
 mod stage;
+mod swap_tests;

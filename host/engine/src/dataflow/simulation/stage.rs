@@ -19,9 +19,11 @@ use crate::dataflow::engine::{
 };
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::message::{Envelope, Messages};
+use crate::dataflow::swap::request::{SwapOptions, versions};
 use crate::job::graph::{JobGraph, NodeId, NodeKind};
 use flowgate_base::error::Result;
 use flowgate_base::id::Worker;
+use flowgate_wall::Plugins;
 
 /// The tick of everything: processing time stands still.
 pub(super) const TICK: Tick = Tick(1_000);
@@ -151,19 +153,22 @@ impl Stage for OneOperator<'_> {
 
 /// Returns the operators of a job, inputs before their readers.
 pub(super) fn operators(graph: &JobGraph, opened: &Opened) -> Vec<Seen> {
-    one(graph, opened, (usize::MAX, Worker(0)), None).0
+    one(graph, opened, (usize::MAX, Worker(0)), None).seen
 }
 
-fn one(
-    graph: &JobGraph,
-    opened: &Opened,
-    (wanted, worker): (usize, Worker),
-    link: Option<Link>,
-) -> (Vec<Seen>, Option<Shell>) {
+fn one(graph: &JobGraph, opened: &Opened, (wanted, worker): (usize, Worker), link: Option<Link>) -> One {
     let job = Arc::new(JobState::of(graph).with_checkpoints(link.map(Arc::new)));
     let mut stage = OneOperator { graph, job: &job, worker, wanted, seen: Vec::new(), shell: None };
     build(&mut stage, graph, opened, &job).expect("the job was checked");
-    (stage.seen, stage.shell)
+    let (seen, shell) = (stage.seen, stage.shell);
+    One { job, seen, shell }
+}
+
+/// One operator of a job, and what the job has.
+struct One {
+    job: Arc<JobState>,
+    seen: Vec<Seen>,
+    shell: Option<Shell>,
 }
 
 /// Collects messages, by output.
@@ -181,19 +186,27 @@ impl Ports for Collect {
     }
 }
 
-/// Runs an operator over messages, one by one, each with the input at which it arrives. Returns the messages it sends, by
-/// output.
+/// Runs an operator over messages, one by one, each with the input at which it arrives. With another graph, functions are swapped for those
+/// of the graph at the boundary. Returns the messages it sends, by output.
 pub(super) fn run(
     graph: &JobGraph,
     opened: &Opened,
     (operator, worker): (usize, Worker),
-    continued: Option<&Arc<Continued>>,
+    (continued, swap): (Option<&Arc<Continued>>, Option<(&JobGraph, &Plugins)>),
     messages: impl Iterator<Item = (usize, Envelope)>,
 ) -> Ran {
     let (sender, reports) = channel();
     let earlier = continued.map(|continued| Arc::clone(continued) as Arc<dyn EarlierJob>);
-    let (seen, shell) = one(graph, opened, (operator, worker), Some(Link::new(sender, earlier)));
+    let One { job, seen, shell } = one(graph, opened, (operator, worker), Some(Link::new(sender, earlier)));
     let mut shell = shell.expect("the operator is there");
+    if let Some((graph_after, plugins)) = swap {
+        job.swaps.runs(graph, versions(graph, &opened.plugins).expect("plugins were opened"));
+        // Other operators have nothing to swap.
+        if let Ok((swap, _, reserved)) = job.prepare_swap(graph_after, plugins, &SwapOptions::default()) {
+            swap.happens_at(BOUNDARY.checkpoint);
+            reserved.begin(&swap);
+        }
+    }
     let mut sent = Collect(vec![Vec::new(); seen[operator].outputs.len()]);
     let mut done = false;
     for (input, envelope) in messages {

@@ -184,11 +184,6 @@ impl SwapDesk {
         lock(&self.desk).running.clone().ok_or_else(|| Error::internal("a job that does not know what it runs"))
     }
 
-    /// Returns the savepoint with the state of an operator before its last swap.
-    pub(crate) fn savepoint_of(&self, operator: &str) -> Option<String> {
-        lock(&self.desk).savepoints.get(operator).cloned()
-    }
-
     /// Adds the shell of an operator.
     pub(crate) fn join(&self, seat: &Seat) {
         lock(&self.desk).seats.insert(seat.clone(), None);
@@ -280,7 +275,10 @@ impl SwapDesk {
         let outcome = match swap.finish() {
             None => return,
             Some(Finish::Swapped { gap_us, migrated }) => Ok(Swapped { gap_us, migrated, checkpoint }),
-            Some(Finish::Refused(reasons)) => Err(RunError::NotMigrated(self.reasons(swap, reasons)).into()),
+            Some(Finish::Refused(mut reasons)) => {
+                reasons.extend(swap.operators.iter().filter_map(|operator| self.way_back(operator, &swap.graph)));
+                Err(RunError::NotMigrated(reasons.join("\n")).into())
+            }
             Some(Finish::Ended) => Err(RunError::SwapEnded("the operator has ended".into()).into()),
         };
         self.answer(swap, outcome);
@@ -324,19 +322,14 @@ impl SwapDesk {
         }
     }
 
-    /// Says why values cannot be migrated, and what has the state of another version.
-    fn reasons(&self, swap: &Swap, reasons: Vec<String>) -> String {
-        let mut text = reasons.join("\n");
-        for operator in &swap.operators {
-            if let Some(name) = self.savepoint_of(operator) {
-                let store = swap.graph.checkpoint.as_ref().map_or("", |settings| settings.store.as_str());
-                text += &format!(
-                    "\nthe savepoint {name} has the state of `{operator}` before its last swap: `flowgate run JOB.yaml --from '{store}#{name}'` \
-                     starts the earlier version from there"
-                );
-            }
-        }
-        text
+    /// Says which savepoint has the state of an operator before its last swap, if there is one.
+    pub(crate) fn way_back(&self, operator: &str, graph: &JobGraph) -> Option<String> {
+        let name = lock(&self.desk).savepoints.get(operator).cloned()?;
+        let store = graph.checkpoint.as_ref().map_or("", |settings| settings.store.as_str());
+        Some(format!(
+            "the savepoint {name} has the state of `{operator}` before its last swap: `flowgate run JOB.yaml --from '{store}#{name}'` starts the \
+             earlier version from there"
+        ))
     }
 }
 

@@ -7,25 +7,7 @@ use crate::job::graph::{Aggregate, Input, JobGraph, Node, NodeId, NodeKind, Plug
 use flowgate_base::schema::Schema;
 use flowgate_wall::binding::Binding;
 
-/// Returns the functions of a node, in the order of the graph.
-pub(crate) fn functions(node: &Node) -> Vec<&PluginFunction> {
-    match &node.kind {
-        NodeKind::Transform(transform) => vec![&transform.function],
-        NodeKind::Process(process) => vec![&process.function],
-        NodeKind::Join(join) => join.function.iter().map(|(function, _)| function).collect(),
-        NodeKind::Window(window) => window
-            .aggregates
-            .iter()
-            .filter_map(|column| match &column.aggregate {
-                Aggregate::Plugin(function) => Some(function),
-                _ => None,
-            })
-            .collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// The same, to change them.
+/// Returns the functions of a node, to change them.
 pub(crate) fn functions_mut(node: &mut Node) -> Vec<&mut PluginFunction> {
     match &mut node.kind {
         NodeKind::Transform(transform) => vec![&mut transform.function],
@@ -89,8 +71,8 @@ pub(crate) fn difference(
             ));
             continue;
         }
-        let is_other = functions(has).iter().enumerate().any(|(at, _)| is_other(id, at));
-        let differs = functions(had).iter().zip(functions(has)).any(|(had, has)| {
+        let is_other = has.functions().iter().enumerate().any(|(at, _)| is_other(id, at));
+        let differs = had.functions().iter().zip(has.functions()).any(|(had, has)| {
             (&had.function, &had.config, &had.binding, &had.inputs, &had.files)
                 != (&has.function, &has.config, &has.binding, &has.inputs, &has.files)
         });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use super::desk::{Parts, Swap, Versions};
-use super::difference::{difference, functions};
+use super::difference::difference;
 use super::fresh::{Fresh, Loaded};
 use super::slot_plan::{SlotPlan, slot_plan};
 use crate::dataflow::checkpoint::reports::Report;
@@ -77,7 +77,7 @@ pub(crate) struct Change {
 fn load(graph: &JobGraph, plugins: &Plugins) -> Result<Loaded> {
     let mut loaded = Loaded::new();
     for node in &graph.nodes {
-        for function in functions(node) {
+        for function in node.functions() {
             if !loaded.contains_key(&function.path) {
                 let plugin = plugins.load(&function.path).map_err(|error| error.in_operator(&node.name))?;
                 loaded.insert(function.path.clone(), plugin);
@@ -102,7 +102,7 @@ pub(crate) fn versions(graph: &JobGraph, plugins: &Loaded) -> Result<Versions> {
     };
     let mut versions = Versions::new();
     for node in &graph.nodes {
-        let of = functions(node).into_iter().map(record).collect::<Result<Vec<_>>>();
+        let of = node.functions().into_iter().map(record).collect::<Result<Vec<_>>>();
         let of = of?;
         if !of.is_empty() {
             versions.insert(node.name.clone(), of);
@@ -120,6 +120,7 @@ pub(crate) fn change(
     graph: &JobGraph,
     plugins: &Plugins,
     drop_state: &[String],
+    way_back: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Change> {
     let plugins = load(graph, plugins)?;
     let versions = versions(graph, &plugins)?;
@@ -141,7 +142,7 @@ pub(crate) fn change(
             let (old, new) = (&old.function.binding.state, &new.function.binding.state);
             match slot_plan(&has.name, old, new, migrates, drop_state) {
                 Ok(plan) => _ = plans.insert(*id, plan),
-                Err(wrong) => problems.extend(wrong),
+                Err(wrong) => problems.extend(wrong.into_iter().chain(way_back(&has.name))),
             }
         }
     }
@@ -160,6 +161,28 @@ fn names_of(node: &Node) -> Vec<String> {
 }
 
 impl JobState {
+    /// Returns the graph of the job as it runs: with the functions of its last swap.
+    ///
+    /// # Errors
+    /// The job was not started: our mistake.
+    pub fn running_graph(&self) -> Result<JobGraph> {
+        Ok(self.swaps.running()?.0)
+    }
+
+    /// Compares what runs with a graph that was checked with new versions. Returns the operators whose functions differ.
+    ///
+    /// # Errors
+    /// As [`JobState::request_swap`], for what can be said without opening functions.
+    pub fn compare(&self, graph: &JobGraph, plugins: &Plugins, options: &SwapOptions) -> Result<BTreeSet<String>> {
+        let change = self.change(graph, plugins, options)?;
+        Ok(change.nodes.iter().map(|id| graph.node(*id).name.clone()).collect())
+    }
+
+    fn change(&self, graph: &JobGraph, plugins: &Plugins, options: &SwapOptions) -> Result<Change> {
+        let way_back = |operator: &str| self.swaps.way_back(operator, graph);
+        change(&self.swaps.running()?, graph, plugins, &options.drop_state, &way_back)
+    }
+
     /// Requests the swap of functions for those of a graph that was checked with their new versions, or with another config. The functions are
     /// opened here, on the thread of the caller, which needs the stack of a plugin's call: 1 MiB.
     ///
@@ -208,7 +231,7 @@ impl JobState {
             return Err(RunError::NoCheckpoints.into());
         }
         let reserved = self.swaps.reserve()?;
-        let change = change(&self.swaps.running()?, graph, plugins, &options.drop_state)?;
+        let change = self.change(graph, plugins, options)?;
         let (mut fresh, mut wakers) = (BTreeMap::new(), Vec::new());
         let none = SlotPlan::default();
         for id in &change.nodes {

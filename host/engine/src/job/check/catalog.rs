@@ -1,6 +1,6 @@
 //! The plugins of a job: their files, and the functions that the check calls.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -50,6 +50,8 @@ pub struct Surroundings {
     pub pinned: Option<Vec<PinnedPlugin>>,
     /// Names of sources, operators and sinks that are broken, and not in the job.
     pub broken: BTreeSet<String>,
+    /// Other files of plugins for some operators, by the names of the operator and of the plugin.
+    pub versions: BTreeMap<(String, String), PathBuf>,
     /// What the job may touch outside; `None`: whatever its author names.
     pub policy: Option<Policy>,
 }
@@ -90,6 +92,9 @@ impl Surroundings {
         name: &str,
         listed: Option<&String>,
     ) -> Result<PathBuf, Vec<PathBuf>> {
+        if let Some(version) = self.versions.get(&(operator.to_string(), name.to_string())) {
+            return if version.is_file() { Ok(version.clone()) } else { Err(vec![version.clone()]) };
+        }
         if let Some(pinned) = &self.pinned {
             let of_name = || pinned.iter().filter(|pin| pin.plugin == name);
             let own = of_name().find(|pin| pin.operator.as_deref() == Some(operator));

@@ -47,7 +47,11 @@ fn check_source(checker: &mut Checker<'_>, name: &str, source: &spec::Source, at
             at.field(&connector.name),
             format!("a job with `checkpoint:` cannot have this source: {reason}"),
         );
-        checker.error(problem.on_key().help("leave `checkpoint:` out, or read from files"));
+        let help = match checker.around.pinned {
+            None => "leave `checkpoint:` out, or read from files",
+            Some(_) => "every job on a node takes checkpoints; read from files",
+        };
+        checker.error(problem.on_key().help(help));
     }
     let schema = Schema::clone(&configured.source.schema());
     let event_time = match &source.event_time {

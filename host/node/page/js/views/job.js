@@ -54,6 +54,7 @@ export async function jobView({ root, signal, tenant, name, section, query }) {
     const word = SECTIONS[section]?.[0];
     put(root, viewHead(name, { trail: [["Jobs", href(["t", tenant, "jobs"])]], beside: phase, actions }), since, failure,
         ways(tenant, name, section), content);
+    showCurrent(root.querySelector(".sections ul"));
     document.title = `${word ?? "Not found"} · ${name} · Flowgate`;
     if (!word) return put(content, h("p", {}, "A job has no such section."));
 
@@ -86,8 +87,17 @@ export async function jobView({ root, signal, tenant, name, section, query }) {
         put(actions, actionsOf(view, now));
         if (focused) [...actions.children].find((button) => button.textContent === focused)?.focus();
         const error = now.status?.error ?? now.failure;
-        put(failure, error && failureBox(error, { title: now.phase === "failed" ? "The job has failed:" : "The last attempt failed:", next: now.next_attempt_ms }));
+        put(failure, error && failureBox(error, {
+            title: now.phase === "failed" ? "The job has failed:" : now.phase === "running" && !now.status?.error ? "The attempt before failed:" : "The last attempt failed:",
+            next: now.next_attempt_ms, past: now.phase === "running" && !now.status?.error,
+        }));
     }
+}
+
+/** Scrolls a row of links so far that the current one is seen. */
+function showCurrent(list) {
+    const current = list.querySelector("[aria-current]");
+    if (current) list.scrollLeft = current.offsetLeft - (list.clientWidth - current.offsetWidth) / 2;
 }
 
 function ways(tenant, job, section) {

@@ -52,7 +52,7 @@ async function stop({ path, name, ask }) {
             option(saved, "Stop with a savepoint", "The same, and the savepoint is kept under its name, for another job or version."),
             field("Name of the savepoint", savepointName),
             option(drain, "Drain", "Open windows emit the results that they have so far, and the job has ended. Started again, it does not repeat them."),
-            option(cancelled, "Cancel", "The process ends at once, without a checkpoint. Started again, the job goes on from its last checkpoint and reads rows since then again.")),
+            option(cancelled, "Cancel the job", "The process ends at once, without a checkpoint. Started again, the job goes on from its last checkpoint and reads rows since then again.")),
         action: "Stop",
         submit: async () => {
             if (cancelled.checked) {

@@ -39,8 +39,13 @@ export function explainSection({ root, signal, tenant, name, path, query }) {
         if (asked !== operator) return;
         put(answer,
             h("ol", { class: "findings" }, explanation.findings.map((finding) => h("li", { class: finding.cause === "failed" ? "bad" : null },
-                finding.operator !== asked && h("a", { class: "strong", href: jobHref(tenant, name, "operators", { operator: finding.operator }) }, finding.operator), finding.operator !== asked && " ",
-                h("span", { class: "detail" }, finding.text)))),
+                about(finding, asked), h("span", { class: "detail" }, finding.text)))),
             explanation.tables.map((one) => plainTable(one.title, one.columns, one.rows)));
+    }
+
+    /** Which operator a finding is about, where it is another one and the text does not begin with it. */
+    function about(finding, asked) {
+        if (finding.operator === asked || finding.text.startsWith(finding.operator)) return null;
+        return [h("a", { class: "strong", href: jobHref(tenant, name, "operators", { operator: finding.operator }) }, finding.operator), " "];
     }
 }

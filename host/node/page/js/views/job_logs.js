@@ -10,7 +10,7 @@ import { stream } from "../stream.js";
 
 const LINES_MAX = 1_000;
 const PART = 200;
-const LEVELS = [["", "All levels"], "error", "warn", "info", "debug", "trace"];
+const LEVELS = [["", "All levels"], ["error", "error"], ["warn", "warn and worse"], ["info", "info and worse"], ["debug", "debug and worse"]];
 /** How near to its end a list is scrolled so that it follows. */
 const NEAR_PX = 40;
 
@@ -23,11 +23,12 @@ export function logsSection({ root, signal, path, name, query }) {
     const level = select(LEVELS, wanted.level, change);
     const follows = h("input", { type: "checkbox", checked: wanted.follow, on: { change } });
     const state = h("p", { class: "muted", role: "status" });
-    const list = h("ol", { class: "log", tabindex: "0", role: "log", "aria-label": `Log of ${name}`, "aria-live": "off" });
+    const list = h("ol");
+    const box = h("div", { class: "log", tabindex: "0", role: "log", "aria-label": `Log of ${name}`, "aria-live": "off" }, list);
     const more = h("div", { class: "actions" });
     put(root, panel("Logs", {},
         h("div", { class: "filters" }, field("Operator", operator), field("Level", level), h("label", { class: "check" }, follows, "Follow"), button("Clear", clear), state),
-        list, more));
+        box, more));
     signal.addEventListener("abort", () => reading.abort());
     read();
 
@@ -78,15 +79,16 @@ export function logsSection({ root, signal, path, name, query }) {
         append(page.items);
         say(state, format.plural(lines, "line"));
         if (lines === 0) put(list, h("li", { class: "none" }, empty("There are no such lines.")));
+        // There may be lines behind it later: a log has no end while its job lives.
         put(more, page.next && doing("More lines", () => part(page.next, end)));
     }
 
     function append(entries) {
-        const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_PX;
+        const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_PX;
         list.append(...entries.map(line));
         lines += entries.length;
         while (list.children.length > LINES_MAX) list.firstElementChild.remove();
-        if (atEnd && wanted.follow) list.scrollTop = list.scrollHeight;
+        if (atEnd && wanted.follow) box.scrollTop = box.scrollHeight;
     }
 }
 

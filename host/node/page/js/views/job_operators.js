@@ -51,13 +51,13 @@ function operatorTable(tenant, job, rates, chosen) {
             { head: "Kind", text: standing.kindWord },
             { head: "In, rows/s", number: true, text: (one) => rate(one.name, "in") },
             { head: "Out, rows/s", number: true, text: (one) => standing.kind(one) === "sink" ? "" : rate(one.name, "out") },
-            { head: "Rows in", number: true, text: (one) => format.count(one.rows_in) },
-            { head: "Rows out", number: true, text: (one) => standing.kind(one) === "sink" ? "" : format.count(one.rows_out) },
+            { head: "Backpressure", text: waitText, node: (one) => waitText(one) === "no" ? h("span", { class: "muted" }, "no") : h("span", { class: "warn-text" }, waitText(one)) },
             { head: "Errors", number: true, text: (one) => one.errors, node: (one) => one.errors > 0 ? h("strong", { class: "bad-text" }, format.count(one.errors)) : "0" },
             { head: "Late", number: true, text: (one) => format.count(one.late) },
             { head: "Lag", number: true, text: (one) => standing.ended(one) ? "ended" : standing.lagWord(standing.lag(one, one.now)) },
             { head: "State", number: true, text: (one) => one.state.keys + one.state.spilled_keys > 0 ? `${format.compact(one.state.keys + one.state.spilled_keys)} keys, ${format.bytes(one.state.memory_bytes)}` : "" },
-            { head: "Backpressure", text: waitText, node: (one) => waitText(one) === "no" ? h("span", { class: "muted" }, "no") : h("span", { class: "warn-text" }, waitText(one)) },
+            { head: "Rows in", number: true, text: (one) => format.count(one.rows_in) },
+            { head: "Rows out", number: true, text: (one) => standing.kind(one) === "sink" ? "" : format.count(one.rows_out) },
         ],
     });
 }

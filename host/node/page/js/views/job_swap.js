@@ -86,11 +86,11 @@ function swapForm({ signal, tenant, path, query, load }) {
     const element = panel("Swap a function", { hint: "The job goes on. The function changes at one boundary on all workers, and keeps its state." },
         h("div", { class: "form-grid" },
             field("Operator", operator), field("Version that it gets", version),
-            field("State slots that may be dropped", drop, "Slots that the new version does not have."),
-            field("Take it back over … % of failed rows", over, "In its first minute. Empty: it stays."),
-            field("Canary: on … % of the keys", canary, "The new version runs beside the old one; its rows are compared, not emitted.")),
+            field("Drop state slots", drop, "Slots that the new version does not have."),
+            field("Take back over, %", over, "Of rows that fail in the first minute. Empty: it stays."),
+            field("Canary, % of the keys", canary, "The new version runs beside the old one; its rows are compared, not emitted.")),
         h("div", { class: "actions start" }, dry, swap, needs), result);
-    api.all(api.of(tenant, "plugins"), signal).then((all) => { versions = all; offerVersions(); }).catch(notices.problem);
+    api.all(api.of(tenant, "plugins"), signal).then((all) => { versions = all; offerVersions(); show(); }).catch(notices.problem);
     show();
     return { element, update };
 

@@ -48,6 +48,7 @@ export function tapSection({ root, signal, path, query }) {
         note({ operator: operator.value, output: output.value, rows: rows.value });
         const shown = rowTable(`Rows of ${operator.value}${output.value ? `.${output.value}` : ""}, newest first`);
         put(content, shown.element);
+        let lost = 0;
         say(state, "Waiting for rows");
         const address = api.query(path("tap"), { operator: operator.value, output: output.value, rows: rows.value });
         try {
@@ -55,16 +56,16 @@ export function tapSection({ root, signal, path, query }) {
                 signal: mine.signal,
                 once: true,
                 onEvent: ({ event, data }) => {
-                    if (event !== "message" && event !== "row") return;
-                    shown.push(JSON.parse(data));
-                    say(state, `${format.plural(shown.count(), "row")}, live`);
+                    if (event === "lost") lost += Number(data);
+                    if (event === "row") shown.push(JSON.parse(data));
+                    say(state, `${rowsText(shown, lost)}, live`);
                 },
             });
         } catch (error) {
             if (!mine.signal.aborted) notices.problem(error);
         }
         if (tapping !== mine || signal.aborted) return;
-        say(state, `${format.plural(shown.count(), "row")}; the tap has ended`);
+        say(state, `${rowsText(shown, lost)}; the tap has ended`);
         start.disabled = false;
         stop.disabled = true;
     }
@@ -73,6 +74,10 @@ export function tapSection({ root, signal, path, query }) {
         tapping?.abort();
         start.focus();
     }
+}
+
+function rowsText(shown, lost) {
+    return format.plural(shown.count(), "row") + (lost > 0 ? `, ${format.count(lost)} left out` : "");
 }
 
 /** A table whose columns are those of its rows. */

@@ -3,7 +3,7 @@
 import * as api from "../api.js";
 import { h, put, say } from "../dom.js";
 import * as format from "../format.js";
-import { empty, panel, select, time } from "../parts.js";
+import { empty, select, time } from "../parts.js";
 import { faultMark, PHASES, phaseMark } from "../phase.js";
 import { poll, shown, whileShown } from "../poll.js";
 import { Rates } from "../rates.js";
@@ -14,11 +14,12 @@ import * as standing from "../standing.js";
 import { stream } from "../stream.js";
 import { table } from "../table.js";
 
-/** While the stream is there, the list is still asked for at times: deleted jobs are in no event. */
+/** While the stream is there, the list is still asked for at times. */
 const ASK_MS = 2_000;
 const ASK_STREAMING_MS = 15_000;
 /** Jobs whose rates are computed here, where the node does not tell them. */
 const ASKED_MAX = 20;
+const WINDOW_MS = 6_000;
 
 export async function jobsView({ root, signal, tenant, query }) {
     const submit = session.allows("operator") && h("a", { class: "button primary", href: href(["t", tenant, "submit"]) }, "Submit a job");
@@ -27,8 +28,7 @@ export async function jobsView({ root, signal, tenant, query }) {
     const phase = select([["", "All phases"], ...PHASES.map((name) => [name, name])], wanted.phase, filter, { "aria-label": "Phase" });
     const summary = h("p", { class: "muted" });
     const content = h("div");
-    put(root, viewHead("Jobs", { beside: summary, actions: submit }), h("div", { class: "filters" }, find, phase), panel("Jobs of the tenant", {}, content));
-    root.querySelector(".panel-head").classList.add("unseen");
+    put(root, viewHead("Jobs", { beside: summary, actions: submit }), h("div", { class: "filters" }, find, phase), h("section", { class: "panel" }, content));
 
     const jobs = new Map();
     const rates = new Map();
@@ -42,15 +42,22 @@ export async function jobsView({ root, signal, tenant, query }) {
 
     async function load() {
         const items = await api.all(api.of(tenant, "jobs"), signal);
+        const known = new Map(jobs);
         jobs.clear();
-        for (const job of items) jobs.set(job.name, job);
+        // The list has no figures: those of the stream stay.
+        for (const job of items) known.has(job.name) && streaming ? jobs.set(job.name, { ...known.get(job.name), ...job }) : jobs.set(job.name, job);
         askedAt = Date.now();
         draw();
     }
 
+    function take(job) {
+        jobs.set(job.name, job);
+        figuresOf(rates, job.name).count(job);
+    }
+
     async function ask() {
         if (!streaming || Date.now() - askedAt > ASK_STREAMING_MS) await load();
-        const unknown = [...jobs.values()].filter((job) => job.phase === "running" && !job.rates).slice(0, ASKED_MAX);
+        const unknown = [...jobs.values()].filter((job) => job.phase === "running" && job.rows_per_s === undefined).slice(0, ASKED_MAX);
         for (const job of unknown) {
             const detail = await api.get(api.of(tenant, "jobs", job.name), signal).catch(() => null);
             if (detail?.status) figuresOf(rates, job.name).take(detail.status);
@@ -62,15 +69,13 @@ export async function jobsView({ root, signal, tenant, query }) {
         while (!signal.aborted) {
             await shown(signal);
             if (signal.aborted) return;
-            const path = api.query("/api/v1/events", { tenant: session.ofNode() ? tenant : undefined });
             const onEvent = ({ event, data }) => {
-                if (event !== "job") return;
-                const job = JSON.parse(data);
-                if (job.tenant && job.tenant !== tenant) return;
-                jobs.set(job.name, job);
+                const told = JSON.parse(data);
+                if (event === "job") take(told);
+                if (event === "gone") jobs.delete(told);
                 draw();
             };
-            const refused = await stream(path, { signal: whileShown(signal), onEvent, onState: (state) => { streaming = state === "open"; } }).catch(() => true);
+            const refused = await stream(api.of(tenant, "events"), { signal: whileShown(signal), onEvent, onState: (state) => { streaming = state === "open"; } }).catch(() => true);
             streaming = false;
             if (refused) return;
         }
@@ -99,17 +104,40 @@ function errorRow(error) {
     return h("p", { class: "detail", role: "alert" }, error.detail ?? String(error));
 }
 
-/** Rates of a job, from the events or computed here. */
+/** The figures of a job: told by the stream, or computed from its Status. */
+class Figures {
+    rates = new Rates();
+    lag = null;
+    #counts = [];
+
+    take(status) {
+        this.rates.push(status);
+        this.lag = standing.jobLag(status);
+    }
+
+    /** Takes what the stream tells: what was written a second follows from the rows of some seconds before. */
+    count({ rows_out: rows, attempt }) {
+        const now = performance.now();
+        if (this.#counts.at(-1)?.attempt !== attempt) this.#counts = [];
+        this.#counts = [...this.#counts.filter((count) => count.at > now - WINDOW_MS), { at: now, rows, attempt }];
+    }
+
+    written() {
+        const [first, last] = [this.#counts[0], this.#counts.at(-1)];
+        return first === last ? null : Math.max(0, last.rows - first.rows) / ((last.at - first.at) / 1000);
+    }
+}
+
 function figuresOf(all, name) {
-    if (!all.has(name)) all.set(name, { rates: new Rates(), lag: null, take(status) { this.rates.push(status); this.lag = standing.jobLag(status); } });
+    if (!all.has(name)) all.set(name, new Figures());
     return all.get(name);
 }
 
 function figures(all, job) {
-    if (job.phase !== "running") return {};
-    if (job.rates) return { read: job.rates.rows_in_per_s, written: job.rates.rows_out_per_s, lag: job.rates.watermark_lag_ms };
     const own = all.get(job.name);
-    return own ? { ...own.rates.total(), lag: own.lag } : {};
+    if (job.phase !== "running" || !own) return {};
+    if (job.rows_per_s !== undefined) return { read: job.rows_per_s, written: own.written(), lag: job.lag_ms };
+    return { ...own.rates.total(), lag: own.lag };
 }
 
 function jobTable(tenant, rates) {

@@ -13,7 +13,7 @@ import { table } from "../table.js";
 
 export async function pluginView({ root, signal, tenant, name, query }) {
     const address = (version) => href(["t", tenant, "plugins", name], { version });
-    const detail = h("div");
+    const detail = h("div", { class: "section" });
     const list = versionTable(address, remove);
     put(root, viewHead(name, { trail: [["Plugins", href(["t", tenant, "plugins"])]] }), detail, panel("Versions", {}, list.element));
     await load();

@@ -44,7 +44,7 @@ export async function quotasView({ root, signal, tenant: name }) {
         list.update(about.map((one) => ({ ...one, limit: tenant.quotas[one.name], used: usage[one.name] })));
         const given = GRANTS.filter(([key]) => tenant.grants[key].length > 0);
         put(grants, given.length === 0
-            ? empty("Nothing is granted: jobs may use the connectors that touch nothing.", canChange ? `flowgate tenant set ${name} --connect HOST:PORT` : null)
+            ? empty("Nothing is granted: jobs may use the connectors that touch nothing.", canChange ? `flowgate tenant set ${name} --grant-connect HOST:PORT` : null)
             : facts(given.map(([key, title]) => [title, h("ul", { class: "plain-list" }, tenant.grants[key].map((text) => h("li", {}, h("code", {}, text))))])));
     }
 

@@ -5,7 +5,7 @@ import * as format from "../format.js";
 import { icon } from "../icons.js";
 import { facts } from "../parts.js";
 
-const OUTCOMES = { pending: ["info", "pending"], done: ["good", "done"], refused: ["bad", "refused"], rolled_back: ["warn", "rolled back"] };
+const OUTCOMES = { pending: ["info", "pending"], done: ["good", "done"], refused: ["bad", "refused"], rolled_back: ["warn", "rolled back"], back: ["good", "back"] };
 const FAILURES_SHOWN = 20;
 
 /** The outcome of a swap as a mark. */

@@ -19,7 +19,7 @@ export function tokensView({ root, signal, tenant }) {
 
 export function nodeTokensView({ root, signal }) {
     const path = (...parts) => ["/api/v1/tokens", ...parts.map(encodeURIComponent)].join("/");
-    return draw({ root, signal, title: "Node tokens", of: "the node: they see every tenant", path, command: "flowgate token create NAME --role admin --node" });
+    return draw({ root, signal, title: "Node tokens", of: "the node: they see every tenant", path, command: "flowgate token create NAME --role admin --of-node" });
 }
 
 async function draw({ root, signal, title, of, path, command }) {

@@ -1,0 +1,145 @@
+//! `flowgate job swap`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use super::error::CommandError;
+use super::job_found::{self, JobName};
+use super::{job_savepoint, terminal};
+use flowgate_base::error::Result;
+use flowgate_control::client::{self, AskError};
+use flowgate_control::explain::words::whole;
+use flowgate_control::message::{Reason, SwapProspect, SwapRequest, Swapped};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  flowgate job swap payments risk risk-2.wasm --dry-run
+  flowgate job swap payments risk risk-2.wasm
+  flowgate job swap payments risk risk-2.wasm --savepoint=before-risk-2
+  flowgate job swap payments risk risk-1.wasm
+
+Puts another version of a plugin in the place of the one that OPERATOR runs with, between two rows, on all workers or on none. The job \
+goes on, and the operator keeps its state; values of state slots whose version has changed go through the new plugin's `migrate`. \
+The same with the earlier version is the way back.";
+
+/// Arguments of `flowgate job swap`.
+#[derive(Debug, Args)]
+pub(crate) struct SwapArgs {
+    /// The running job: its name, the beginning of its name, or its process id.
+    #[arg(value_name = "JOB")]
+    job: String,
+    /// The operator whose function is swapped.
+    #[arg(value_name = "OPERATOR")]
+    operator: String,
+    /// The component of the new version.
+    #[arg(value_name = "NEW.wasm", value_hint = ValueHint::FilePath)]
+    component: PathBuf,
+    /// The plugin's name in the job, where the operator has aggregates of several plugins.
+    #[arg(long, value_name = "NAME")]
+    plugin: Option<String>,
+    /// Check columns, types and state slots, and try to migrate the state of the last checkpoint; change nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Take a savepoint of the state before the swap, from which the earlier version can be started. Without NAME, it is called after the
+    /// present time.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, conflicts_with = "dry_run",
+          value_parser = job_savepoint::name)]
+    savepoint: Option<Option<String>>,
+    /// Give up the state of a slot that the new version does not have. May be given several times.
+    #[arg(long, value_name = "SLOT")]
+    drop_state: Vec<String>,
+}
+
+pub(super) fn run(args: &SwapArgs) -> Result<()> {
+    let path = std::path::absolute(&args.component).unwrap_or_else(|_| args.component.clone());
+    if !path.is_file() {
+        return Err(CommandError::Arguments(format!("there is no file {}", path.display())).into());
+    }
+    let job = job_found::find(&JobName { job: Some(args.job.clone()) })?;
+    let unanswered = |error: AskError| match error {
+        AskError::Refused(refusal) if refusal.reason != Reason::TooMany && refusal.reason != Reason::Internal => {
+            CommandError::Refused(format!("the job {} keeps its version: {}", job.name, refusal.message)).into()
+        }
+        error => job_found::no_answer(&job, error),
+    };
+    let request = SwapRequest {
+        operator: args.operator.clone(),
+        plugin: args.plugin.clone(),
+        path: path.display().to_string(),
+        savepoint: args.savepoint.clone().map(|name| name.unwrap_or_else(job_savepoint::default_name)),
+        drop_state: args.drop_state.clone(),
+        dry_run: args.dry_run,
+    };
+    let swapping = client::swap(&job, request).map_err(unanswered)?;
+    if args.dry_run {
+        let prospect = swapping.prospect().map_err(unanswered)?;
+        terminal::print(&text_of(&prospect))?;
+        return match prospect.problems.is_empty() {
+            true => terminal::print("ok: nothing was changed\n"),
+            false => Err(CommandError::Refused(prospect.problems.join("\n")).into()),
+        };
+    }
+    let swapped = swapping.wait().map_err(unanswered)?;
+    terminal::print(&done(&args.operator, &swapped))?;
+    match swapped.savepoint_error {
+        None => Ok(()),
+        Some(error) => {
+            let message = format!("the swap is done, but its savepoint cannot be written: {error}");
+            Err(CommandError::Unanswered(message).into())
+        }
+    }
+}
+
+fn done(operator: &str, swapped: &Swapped) -> String {
+    let Swapped { gap_us, migrated, checkpoint, savepoint, .. } = swapped;
+    let mut text = format!("`{operator}` runs with the new version: rows waited for {} ms", *gap_us as f64 / 1_000.0);
+    if *migrated > 0 {
+        text += &format!(", {} values were migrated", whole(*migrated));
+    }
+    text += &match checkpoint {
+        Some(record) => format!("; durable with checkpoint {record}\n"),
+        None => "; the job takes no checkpoints\n".into(),
+    };
+    if let Some(address) = savepoint {
+        text += &format!("the state before it is the savepoint {address}: ");
+        text += &job_savepoint::next_step(address);
+    }
+    text
+}
+
+fn text_of(prospect: &SwapProspect) -> String {
+    let mut text = String::new();
+    if !prospect.from.is_empty() {
+        text += &format!("on {}\n", prospect.from);
+    }
+    for (operator, rows) in &prospect.kept {
+        text += &format!("  `{operator}`: {} rows of state are kept\n", whole(*rows));
+    }
+    for note in &prospect.notes {
+        text += &format!("  {note}\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_swap_says_what_it_did() {
+        let swapped = Swapped {
+            gap_us: 1_500,
+            migrated: 1_200,
+            checkpoint: Some(7),
+            savepoint: Some("store#before".into()),
+            savepoint_error: None,
+        };
+        let text = done("risk", &swapped);
+        assert!(
+            text.starts_with("`risk` runs with the new version: rows waited for 1.5 ms, 1,200 values were migrated; "),
+            "{text}"
+        );
+        assert!(text.contains("durable with checkpoint 7\n") && text.contains("--from 'store#before'"), "{text}");
+    }
+}

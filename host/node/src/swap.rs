@@ -1,0 +1,362 @@
+//! Swaps of functions in running jobs: from the request to the record of what became of it.
+//!
+//! N5: a job runs with the versions in its record, or, while a swap is pending, with those or the ones behind it. A swap is done when
+//! the job has completed the checkpoint of its boundary; until then a new attempt begins with the versions before it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowgate_api::job::UsedPlugin;
+use flowgate_api::name::PluginRef;
+use flowgate_api::problem::Code;
+use flowgate_api::swap::{NewSwap, Outcome, Swap};
+use flowgate_base::clock;
+use flowgate_control::{client, message};
+use flowgate_worker::assignment::Begins;
+use serde_json::{Value, json};
+
+use crate::api::refusal::{Answer, Refusal};
+use crate::catalog::{JobRecord, Pinned, SwapRecord, key};
+use crate::checked::{self, Checked};
+use crate::job::assign::{Assigned, component};
+use crate::job::folder::JobFolder;
+use crate::job::{JobHandle, history};
+use crate::node::Node;
+use crate::operations::Progress;
+use crate::registry;
+
+/// Time behind a swap for which its function is watched, if it is to be taken back by itself.
+const WATCHED_FOR: Duration = Duration::from_secs(60);
+
+/// How often it is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Rows that a function has seen before its share of failed ones says anything.
+const ROWS_MIN: u64 = 100;
+
+/// Who takes a swap back that nobody has.
+const NODE: &str = "flowgate";
+
+/// A swap that was checked.
+struct Planned {
+    tenant: String,
+    job: String,
+    /// The pin that changes, with its new version.
+    pin: Pinned,
+    /// What it was.
+    before: Pinned,
+    /// All pins behind the swap.
+    pinned: Vec<Pinned>,
+    record: JobRecord,
+}
+
+impl Planned {
+    /// Finds the function that an operator is to get.
+    fn of(node: &Node, tenant: &str, job: &str, request: &NewSwap) -> Answer<Planned> {
+        let found = node.catalog.read(|view| view.get::<JobRecord>(&key::within(tenant, job)))?;
+        let record = found.ok_or_else(|| Refusal::not_found("job"))?;
+        let wanted = PluginRef::parse(&request.plugin).map_err(|wrong| Refusal::new(Code::Invalid, wrong))?;
+        let version = registry::version(node, tenant, &wanted.name, wanted.version)?;
+        let of_operator: Vec<&Pinned> =
+            record.pinned.iter().filter(|pin| pin.operator.as_deref() == Some(&request.operator)).collect();
+        let same_name = of_operator.iter().find(|pin| pin.name == version.name);
+        let before = match (same_name, of_operator.as_slice()) {
+            (Some(pin), _) => (**pin).clone(),
+            (None, [only]) => (*only).clone(),
+            (None, []) => {
+                let with: Vec<&str> = record.pinned.iter().filter_map(|pin| pin.operator.as_deref()).collect();
+                let detail = format!(
+                    "the operator `{}` uses no plugin; these do: {}",
+                    request.operator,
+                    if with.is_empty() { "none".into() } else { with.join(", ") }
+                );
+                return Err(Refusal::new(Code::Invalid, detail));
+            }
+            (None, several) => {
+                let names: Vec<&str> = several.iter().map(|pin| pin.name.as_str()).collect();
+                let detail = format!(
+                    "the operator `{}` uses {}, and not `{}`",
+                    request.operator,
+                    names.join(" and "),
+                    version.name
+                );
+                return Err(Refusal::new(Code::Invalid, detail));
+            }
+        };
+        if before.digest == version.digest {
+            let detail = format!("`{}` runs with {}@{} already", request.operator, before.name, before.version);
+            return Err(Refusal::new(Code::Conflict, detail));
+        }
+        let pin = Pinned { name: version.name, version: version.version, digest: version.digest, ..before.clone() };
+        let pinned =
+            record.pinned.iter().map(|known| if *known == before { pin.clone() } else { known.clone() }).collect();
+        Ok(Planned { tenant: tenant.into(), job: job.into(), pin, before, pinned, record })
+    }
+
+    async fn check(&self, node: &Arc<Node>, dry_run: Option<Begins>) -> Answer<Checked> {
+        let assigned = Assigned { pinned: &self.pinned, ..Assigned::of(&self.tenant, &self.job, &self.record) };
+        checked::check(node, &assigned, dry_run).await
+    }
+}
+
+fn named(pin: &Pinned) -> String {
+    format!("{}@{}", pin.name, pin.version)
+}
+
+/// Says what would become of a swap: columns are checked, and migrations tried on the last checkpoint.
+///
+/// # Errors
+/// It cannot be tried.
+pub(crate) async fn dry_run(node: &Arc<Node>, job: &JobHandle, request: NewSwap, progress: &Progress) -> Answer<Value> {
+    let planned = Planned::of(node, &job.tenant, &job.name, &request)?;
+    progress.step("checks columns, and tries migrations on the last checkpoint");
+    let begins = newest_checkpoint(node, &job.tenant, &job.name, request.drop)?;
+    let checked = planned.check(node, Some(begins.unwrap_or_default())).await?;
+    let prospect = checked.prospect;
+    Ok(json!({
+        "from": named(&planned.before),
+        "to": named(&planned.pin),
+        "checkpoint": prospect.as_ref().map(|of| &of.savepoint),
+        "kept": prospect.as_ref().map_or_else(Vec::new, |of| of.kept.iter().map(|kept| json!({ "operator": kept.operator, "rows": kept.rows })).collect()),
+        "notes": prospect.as_ref().map(|of| &of.notes),
+        "problems": prospect.as_ref().map_or_else(Vec::new, |of| of.problems.clone()),
+        "warnings": checked.warnings,
+    }))
+}
+
+/// Returns the newest checkpoint of a job in the node's own store; `None` if there is none.
+fn newest_checkpoint(node: &Node, tenant: &str, job: &str, drop: Vec<String>) -> Answer<Option<Begins>> {
+    let store = JobFolder::of(&node.settings.data, tenant, job).checkpoints().display().to_string();
+    let Ok(opened) = flowgate_checkpoint::store::Stores::default().open_existing(&store) else { return Ok(None) };
+    let newest = flowgate_checkpoint::History::read(&opened)?.newest_complete(&opened)?;
+    Ok(newest.manifest.map(|manifest| Begins::From { store, savepoint: None, number: Some(manifest.number), drop }))
+}
+
+/// Swaps a function, and watches it if it is to be taken back by itself.
+///
+/// # Errors
+/// The job does not take it. It goes on with the version before.
+pub(crate) async fn swap(
+    node: &Arc<Node>,
+    job: &Arc<JobHandle>,
+    request: NewSwap,
+    by: &str,
+    progress: &Progress,
+) -> Answer<Swap> {
+    let share = request.rollback_over;
+    let swap = swap_once(node, job, request, by, progress).await?;
+    if let Some(share) = share {
+        let (node, job, swap) = (Arc::clone(node), Arc::clone(job), swap.clone());
+        tokio::spawn(async move { watch(&node, &job, &swap, share).await });
+    }
+    Ok(swap)
+}
+
+async fn swap_once(
+    node: &Arc<Node>,
+    job: &Arc<JobHandle>,
+    request: NewSwap,
+    by: &str,
+    progress: &Progress,
+) -> Answer<Swap> {
+    let planned = Planned::of(node, &job.tenant, &job.name, &request)?;
+    progress.step("checks the new version in the job");
+    let checked = planned.check(node, None).await?;
+    let (mut swap, savepoint) = begin(node, &planned, &request, by)?;
+    progress.step("opens the new version, and takes the job to the boundary");
+    let swapped = match job.state().machine.is_active() {
+        true => run(node, job, &planned, &request, &savepoint).await.map(Some),
+        // The next attempt begins with it.
+        false => Ok(None),
+    };
+    match swapped {
+        Ok(swapped) => {
+            swap.outcome = Outcome::Done;
+            swap.gap_us = swapped.as_ref().map(|of| of.gap_us);
+            swap.migrated = swapped.as_ref().map(|of| of.migrated);
+            swap.savepoint = swapped.and_then(|of| of.savepoint);
+            let begins = match swap.gap_us {
+                Some(_) => None,
+                None => newest_checkpoint(node, &job.tenant, &job.name, request.drop.clone())?,
+            };
+            done(node, &planned, &checked.used, &swap, begins)?;
+        }
+        Err(refusal) => {
+            let problem = refusal.into_problem();
+            swap.outcome = Outcome::Refused;
+            swap.reason = Some(problem.detail.clone());
+            refused(node, &planned, &swap)?;
+            return Err(problem.into());
+        }
+    }
+    Ok(swap)
+}
+
+/// Notes that a swap was requested.
+fn begin(node: &Node, planned: &Planned, request: &NewSwap, by: &str) -> Answer<(Swap, String)> {
+    let (tenant, job) = (&planned.tenant, &planned.job);
+    let swap = node.catalog.change(|change| {
+        let swap = Swap {
+            number: change.next_number(&format!("swaps/{tenant}/{job}"))?,
+            at_ms: clock::now_ms(),
+            by: by.into(),
+            operator: request.operator.clone(),
+            from: named(&planned.before),
+            to: named(&planned.pin),
+            outcome: Outcome::Pending,
+            gap_us: None,
+            migrated: None,
+            savepoint: None,
+            reason: None,
+        };
+        let record = SwapRecord { swap: swap.clone(), before: planned.before.clone(), behind: planned.pin.clone() };
+        change.put(&key::numbered(tenant, job, swap.number), &record)?;
+        Ok::<_, crate::catalog::CatalogError>(swap)
+    })?;
+    let savepoint = format!("swap-{}-{}", swap.number, swap.at_ms);
+    Ok((swap, savepoint))
+}
+
+async fn run(
+    node: &Arc<Node>,
+    job: &JobHandle,
+    planned: &Planned,
+    request: &NewSwap,
+    savepoint: &str,
+) -> Answer<message::Swapped> {
+    let found = job.found()?;
+    let order = message::SwapRequest {
+        operator: request.operator.clone(),
+        plugin: Some(planned.pin.plugin.clone()),
+        path: component(node, &job.tenant, &planned.pin.digest).display().to_string(),
+        savepoint: Some(savepoint.to_string()),
+        drop_state: request.drop.clone(),
+        dry_run: false,
+    };
+    let name = job.name.clone();
+    crate::api::blocking(move || {
+        let swapping = client::swap(&found, order).map_err(|error| crate::api::no_answer(&name, error))?;
+        swapping.wait().map_err(|error| crate::api::no_answer(&name, error))
+    })
+    .await
+}
+
+fn done(node: &Node, planned: &Planned, used: &[UsedPlugin], swap: &Swap, begins: Option<Begins>) -> Answer<()> {
+    let (tenant, job) = (&planned.tenant, &planned.job);
+    let kept = node.tenant(tenant)?.quotas.history;
+    node.catalog.change(|change| {
+        let Some(mut record) = change.get::<JobRecord>(&key::within(tenant, job))? else {
+            return Err(Refusal::not_found("job"));
+        };
+        record.pinned.clone_from(&planned.pinned);
+        record.used = used.to_vec();
+        if let Some(Begins::From { store, number: Some(number), drop, .. }) = begins {
+            record.from = Some((format!("{store}#{number}"), drop));
+        }
+        change.put(&key::within(tenant, job), &record)?;
+        let behind = SwapRecord { swap: swap.clone(), before: planned.before.clone(), behind: planned.pin.clone() };
+        change.put(&key::numbered(tenant, job, swap.number), &behind)?;
+        let gap = swap
+            .gap_us
+            .map_or_else(|| "while the job did not run".into(), |gap| format!("gap {:.1} ms", gap as f64 / 1_000.0));
+        let text = format!("`{}` swapped from {} to {}: {gap}", swap.operator, swap.from, swap.to);
+        Ok(history::add(change, (tenant, job), "swapped", Some(&swap.by), text, kept)?)
+    })
+}
+
+fn refused(node: &Node, planned: &Planned, swap: &Swap) -> Answer<()> {
+    let (tenant, job) = (&planned.tenant, &planned.job);
+    let kept = node.tenant(tenant)?.quotas.history;
+    node.catalog.change(|change| {
+        let record = SwapRecord { swap: swap.clone(), before: planned.before.clone(), behind: planned.pin.clone() };
+        change.put(&key::numbered(tenant, job, swap.number), &record)?;
+        let why = swap.reason.as_deref().unwrap_or_default();
+        let text = format!("the swap of `{}` to {} was refused: {why}", swap.operator, swap.to);
+        Ok(history::add(change, (tenant, job), "swap refused", Some(&swap.by), text, kept)?)
+    })
+}
+
+/// Takes the last swap of a job back: another swap, to the version before.
+///
+/// # Errors
+/// There is none, or the job does not take it.
+pub(crate) async fn rollback(
+    node: &Arc<Node>,
+    job: &Arc<JobHandle>,
+    by: &str,
+    why: Option<String>,
+    progress: &Progress,
+) -> Answer<Swap> {
+    let all = node.catalog.read(|view| view.all::<SwapRecord>(&key::of(&[&job.tenant, &job.name])))?;
+    let Some(last) =
+        all.into_iter().map(|(_, record)| record).rev().find(|record| record.swap.outcome == Outcome::Done)
+    else {
+        return Err(Refusal::new(Code::Conflict, format!("`{}` has no swap that could be taken back", job.name)));
+    };
+    let request = NewSwap {
+        operator: last.swap.operator.clone(),
+        plugin: named(&last.before),
+        dry_run: false,
+        drop: Vec::new(),
+        rollback_over: None,
+        canary: None,
+    };
+    let back = swap_once(node, job, request, by, progress).await.map_err(|refusal| {
+        let mut problem = refusal.into_problem();
+        if let Some(savepoint) = &last.swap.savepoint {
+            problem.detail += &format!("; the state from before the swap is in the savepoint {savepoint}");
+        }
+        Refusal::from(problem)
+    })?;
+    node.catalog.change(|change| {
+        let of = key::numbered(&job.tenant, &job.name, last.swap.number);
+        let reason = why.or_else(|| last.swap.reason.clone());
+        let record =
+            SwapRecord { swap: Swap { outcome: Outcome::RolledBack, reason, ..last.swap.clone() }, ..last.clone() };
+        change.put(&of, &record)?;
+        // The swap back is no swap that a further rollback takes back.
+        let of = key::numbered(&job.tenant, &job.name, back.number);
+        let record = SwapRecord {
+            swap: Swap { outcome: Outcome::Back, ..back.clone() },
+            before: last.behind.clone(),
+            behind: last.before.clone(),
+        };
+        change.put(&of, &record)
+    })?;
+    Ok(Swap { outcome: Outcome::Back, ..back })
+}
+
+/// Watches a function in its first minute, and takes its swap back if it fails too much.
+async fn watch(node: &Arc<Node>, job: &Arc<JobHandle>, swap: &Swap, share: f64) {
+    let counts =
+        |status: &flowgate_control::status::Status| status.operator(&swap.operator).map(|of| (of.rows_in, of.errors));
+    let until = clock::monotonic() + WATCHED_FOR;
+    let mut first = None;
+    while clock::monotonic() < until {
+        let status = node.statuses.of(job).await;
+        let now = status.as_ref().and_then(|measured| counts(&measured.status));
+        let before = *first.get_or_insert(now.unwrap_or_default());
+        if let Some((rows, errors)) = now
+            && let (Some(rows), Some(errors)) = (rows.checked_sub(before.0), errors.checked_sub(before.1))
+            && errors > 0
+            && rows.max(errors) >= ROWS_MIN
+            && errors as f64 > share * rows.max(1) as f64
+        {
+            let why = format!("{errors} of {rows} rows failed, more than the share of {share}");
+            let Ok(busy) = job.begin("rollback") else { return };
+            let progress = Progress::unseen();
+            if let Err(refusal) = rollback(node, job, NODE, Some(why.clone()), &progress).await {
+                crate::log::warning(&format!(
+                    "{}/{}: the swap of `{}` is to be taken back ({why}), and cannot be: {}",
+                    job.tenant,
+                    job.name,
+                    swap.operator,
+                    refusal.into_problem().detail
+                ));
+            }
+            drop(busy);
+            return;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
