@@ -104,7 +104,10 @@ fn a_node_is_restored_from_its_backup() {
     fs::copy(plugin("text"), folder.path().join("text.wasm")).unwrap();
     let guide = blocks("docs/operate.md");
     let mut node = ServedNode::start(folder.path(), "node");
-    let with = |node: &ServedNode| format!("NODE={}\nTOKEN=$(cat admin.token)\n{ASK}", node.address);
+    let with = |node: &ServedNode| {
+        let who = format!("export NODE={0} FLOWGATE_NODE={0}\nexport TOKEN=$(cat admin.token)\n", node.address);
+        format!("{who}export FLOWGATE_TOKEN=$TOKEN\n{ASK}")
+    };
     let made = r#"
 ask --json '{ "name": "acme" }' "$NODE/api/v1/tenants"
 ask -X PUT --json '{ "value": "hunter two" }' "$NODE/api/v1/tenants/acme/secrets/word"
