@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 
 use super::{
     check, checkpoint_diff, checkpoint_list, checkpoint_show, checkpoint_verify, completions, connectors, explain,
-    graph, infer, job_explain, job_list, job_savepoint, job_status, job_stop, job_tap, new_job, node, plugin_build,
-    plugin_inspect, plugin_new, plugin_test, run, schema, serve, state_read,
+    graph, infer, job_explain, job_list, job_savepoint, job_status, job_stop, job_swap, job_tap, new_job, node,
+    plugin_build, plugin_inspect, plugin_new, plugin_test, run, schema, serve, state_read,
 };
 use flowgate::job::load::Override;
 use flowgate_base::error::Result;
@@ -107,6 +107,9 @@ pub(crate) enum JobCommand {
     /// Stop a running job, and wait for its end.
     #[command(after_help = job_stop::EXAMPLES)]
     Stop(job_stop::StopArgs),
+    /// Put another version of a plugin in the place of the one that runs, with the state kept.
+    #[command(after_help = job_swap::EXAMPLES)]
+    Swap(job_swap::SwapArgs),
     /// Say why nothing comes out of an operator of a running job.
     #[command(after_help = job_explain::EXAMPLES)]
     Explain(job_explain::ExplainArgs),
@@ -199,6 +202,7 @@ impl Command {
             Command::Job(JobCommand::Status(args)) => job_status::run(&args),
             Command::Savepoint(args) | Command::Job(JobCommand::Savepoint(args)) => job_savepoint::run(&args),
             Command::Job(JobCommand::Stop(args)) => job_stop::run(&args),
+            Command::Job(JobCommand::Swap(args)) => job_swap::run(&args),
             Command::Job(JobCommand::Explain(args)) => job_explain::run(&args),
             Command::Job(JobCommand::Tap(args)) => job_tap::run(&args),
             Command::Job(JobCommand::OnNode(command)) => command.run(),

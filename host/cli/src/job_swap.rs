@@ -6,7 +6,10 @@ use clap::{Args, ValueHint};
 
 use super::error::CommandError;
 use super::job_found::{self, JobName};
+use super::node::job_swap::{share, swap};
+use super::node::session::{Session, Where};
 use super::{job_savepoint, terminal};
+use flowgate_api::swap::NewSwap;
 use flowgate_base::error::Result;
 use flowgate_control::client::{self, AskError};
 use flowgate_control::explain::words::whole;
@@ -18,10 +21,12 @@ Examples:
   flowgate job swap payments risk risk-2.wasm
   flowgate job swap payments risk risk-2.wasm --savepoint=before-risk-2
   flowgate job swap payments risk risk-1.wasm
+  flowgate job swap payments risk risk@2                      # a job on a node; risk@2 was pushed to it
+  flowgate job swap payments risk risk --rollback-over 5%
 
 Puts another version of a plugin in the place of the one that OPERATOR runs with, between two rows, on all workers or on none. The job \
 goes on, and the operator keeps its state; values of state slots whose version has changed go through the new plugin's `migrate`. \
-The same with the earlier version is the way back.";
+The same with the earlier version is the way back; on a node, `flowgate job rollback` is.";
 
 /// Arguments of `flowgate job swap`.
 #[derive(Debug, Args)]
@@ -32,8 +37,9 @@ pub(crate) struct SwapArgs {
     /// The operator whose function is swapped.
     #[arg(value_name = "OPERATOR")]
     operator: String,
-    /// The component of the new version.
-    #[arg(value_name = "NEW.wasm", value_hint = ValueHint::FilePath)]
+    /// The new version: a component, NEW.wasm; of a job on a node, a plugin that was pushed to it, NAME@VERSION, or NAME for the newest
+    /// version.
+    #[arg(value_name = "NEW", value_hint = ValueHint::FilePath)]
     component: PathBuf,
     /// The plugin's name in the job, where the operator has aggregates of several plugins.
     #[arg(long, value_name = "NAME")]
@@ -47,11 +53,45 @@ pub(crate) struct SwapArgs {
           value_parser = job_savepoint::name)]
     savepoint: Option<Option<String>>,
     /// Give up the state of a slot that the new version does not have. May be given several times.
-    #[arg(long, value_name = "SLOT")]
+    #[arg(long, visible_alias = "drop", value_name = "SLOT")]
     drop_state: Vec<String>,
+    /// On a node: take the swap back if the share of rows that fail in the first minute is greater, or the function traps.
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    rollback_over: Option<f64>,
+    /// On a node: run the new version beside the old one on this share of the keys, and compare what they return; change nothing.
+    #[arg(long, value_name = "SHARE", value_parser = share, conflicts_with_all = ["dry_run", "rollback_over"])]
+    canary: Option<f64>,
+    /// Where the job is.
+    #[command(flatten)]
+    at: Where,
+}
+
+/// Requests the swap from a node.
+fn on_node(session: &Session, args: &SwapArgs) -> Result<()> {
+    if args.savepoint.is_some() || args.plugin.is_some() {
+        let message = "--savepoint and --plugin are for jobs on this machine: a node takes a savepoint at each swap";
+        return Err(CommandError::Arguments(message.into()).into());
+    }
+    let slot = |slot: &String| if slot.contains('/') { slot.clone() } else { format!("{}/{slot}", args.operator) };
+    let request = NewSwap {
+        operator: args.operator.clone(),
+        plugin: args.component.display().to_string(),
+        dry_run: args.dry_run,
+        drop: args.drop_state.iter().map(slot).collect(),
+        rollback_over: args.rollback_over,
+        canary: args.canary,
+    };
+    swap(session, &args.job, &request)
 }
 
 pub(super) fn run(args: &SwapArgs) -> Result<()> {
+    if let Some(session) = args.at.node()? {
+        return on_node(&session, args);
+    }
+    if args.rollback_over.is_some() || args.canary.is_some() {
+        let message = "--rollback-over and --canary are for jobs on a node; `flowgate login` says which node";
+        return Err(CommandError::Arguments(message.into()).into());
+    }
     let path = std::path::absolute(&args.component).unwrap_or_else(|_| args.component.clone());
     if !path.is_file() {
         return Err(CommandError::Arguments(format!("there is no file {}", path.display())).into());

@@ -13,7 +13,7 @@ mod job;
 mod registry;
 mod tenancy;
 
-pub(crate) use job::{JobChangeArgs, JobDelete, JobDo, JobLogs, JobPast, JobRescale, JobSubmit, JobSwap, TopArgs};
+pub(crate) use job::{JobChangeArgs, JobDelete, JobDo, JobLogs, JobPast, JobRescale, JobSubmit, TopArgs};
 pub(crate) use registry::{PluginDelete, PluginList, PluginPush, PluginShow};
 pub(crate) use tenancy::{
     SecretDelete, SecretList, SecretSet, TenantCreate, TenantDelete, TenantList, TenantSet, TenantShow, TenantUse,
@@ -153,9 +153,6 @@ pub(crate) enum JobCommand {
     /// List the checkpoints and savepoints of a job on the node.
     #[command(after_help = job::CHECKPOINTS_EXAMPLES)]
     Checkpoints(JobPast),
-    /// Put another version of a plugin in the place of the one that runs, with the state kept.
-    #[command(after_help = job::SWAP_EXAMPLES)]
-    Swap(JobSwap),
     /// Take the last swap of a job back.
     #[command(after_help = job::ROLLBACK_EXAMPLES)]
     Rollback(JobDo),
@@ -222,7 +219,6 @@ impl JobCommand {
             JobCommand::Logs(args) => job_logs::run(args),
             JobCommand::History(args) => job_past::history(args),
             JobCommand::Checkpoints(args) => job_past::checkpoints(args),
-            JobCommand::Swap(args) => job_swap::run(args),
             JobCommand::Rollback(args) => job_swap::rollback(args),
         }
     }

@@ -9,7 +9,7 @@ use flowgate_base::shown;
 use flowgate_control::explain::words;
 use serde_json::{Value, json};
 
-use super::args::{JobDo, JobSwap};
+use super::args::JobDo;
 use super::error::NodeError;
 use super::operation;
 use super::session::Session;
@@ -18,21 +18,6 @@ use flowgate_worker::figures;
 
 /// Maximum bytes of a line of a report.
 const LINE_BYTES_MAX: usize = 4_096;
-
-/// Failures of a dry run that are shown.
-const FAILURES_SHOWN: usize = 10;
-
-pub(super) fn run(args: &JobSwap) -> Result<()> {
-    let request = NewSwap {
-        operator: args.operator.clone(),
-        plugin: args.plugin.clone(),
-        dry_run: args.dry_run,
-        drop: args.drop.clone(),
-        rollback_over: args.rollback_over,
-        canary: args.canary,
-    };
-    swap(&args.target.session()?, &args.job, &request)
-}
 
 /// Swaps a function of a running job, or says what a swap would do.
 pub(crate) fn swap(session: &Session, job: &str, request: &NewSwap) -> Result<()> {
@@ -67,7 +52,7 @@ fn outcome(result: Value) -> Result<()> {
     };
     let text = sentence(&swap);
     match swap.outcome {
-        Outcome::Done | Outcome::Pending => terminal::print(&format!("{text}\n")),
+        Outcome::Done | Outcome::Pending | Outcome::Back => terminal::print(&format!("{text}\n")),
         Outcome::Refused | Outcome::RolledBack => Err(NodeError::Refused(text).into()),
     }
 }
@@ -77,6 +62,7 @@ fn sentence(swap: &Swap) -> String {
     let mut text = format!("{}: {} -> {}", swap.operator, swap.from, swap.to);
     text += match swap.outcome {
         Outcome::Done => "",
+        Outcome::Back => ", the way back",
         Outcome::Pending => ", not at its boundary yet",
         Outcome::Refused => ", refused",
         Outcome::RolledBack => ", taken back",
@@ -98,33 +84,36 @@ fn sentence(swap: &Swap) -> String {
 
 /// Returns what a dry run says, and whether the swap would be refused.
 fn prospect(result: &Value) -> (String, bool) {
-    let line = |value: &Value| match value {
+    let text_of = |value: &Value| match value {
         Value::String(text) => shown::one_line(text, LINE_BYTES_MAX),
         other => shown::one_line(&other.to_string(), LINE_BYTES_MAX),
     };
     let list = |name: &str| result.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let mut text = String::new();
-    if let Some(said) = result.get("text").and_then(Value::as_str) {
-        text += &format!("{}\n", shown::lines(said).trim_end());
+    let named = |name: &str| result.get(name).and_then(Value::as_str).unwrap_or("?");
+    let mut text = format!("{} -> {}\n", named("from"), named("to"));
+    if let Some(checkpoint) = result.get("checkpoint").and_then(Value::as_str) {
+        text += &format!("tried on {checkpoint}\n");
     }
-    if let Some(migrated) = result.get("migrated").and_then(Value::as_u64).filter(|migrated| *migrated > 0) {
-        text += &format!("{} values migrate\n", words::whole(migrated));
+    for kept in list("kept") {
+        let operator = kept.get("operator").and_then(Value::as_str).unwrap_or("?");
+        let rows = kept.get("rows").and_then(Value::as_u64).unwrap_or(0);
+        text += &format!("{operator}: {} rows of state are kept\n", words::whole(rows));
     }
-    let (failures, problems) = (list("failures"), list("problems"));
-    for failure in failures.iter().take(FAILURES_SHOWN) {
-        text += &format!("failure: {}\n", line(failure));
+    for note in list("notes") {
+        text += &format!("note: {}\n", text_of(note));
     }
-    if failures.len() > FAILURES_SHOWN {
-        text += &format!("{} further failures\n", failures.len() - FAILURES_SHOWN);
+    if let Some(warnings) = result.get("warnings").and_then(Value::as_str).filter(|warnings| !warnings.is_empty()) {
+        text += &format!("{}\n", warnings.trim_end());
     }
+    let problems = list("problems");
     for problem in problems {
-        text += &format!("error: {}\n", line(problem));
+        text += &format!("error: {}\n", text_of(problem));
     }
-    (text, !failures.is_empty() || !problems.is_empty())
+    (shown::lines(&text).into_owned(), !problems.is_empty())
 }
 
 /// Reads a share: `5%` or `0.05`.
-pub(super) fn share(text: &str) -> std::result::Result<f64, String> {
+pub(crate) fn share(text: &str) -> std::result::Result<f64, String> {
     let wrong = || format!("`{text}` is no share; write it like 5% or 0.05");
     let (number, scale) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 100.0));
     let share = number.trim().parse::<f64>().map_err(|_| wrong())? / scale;
@@ -172,12 +161,13 @@ mod tests {
     }
 
     #[test]
-    fn a_dry_run_shows_the_first_failures() {
-        let failures: Vec<String> = (0..12).map(|at| format!("key {at}")).collect();
-        let (text, fails) =
-            prospect(&json!({"text": "sums: kept", "migrated": 5, "failures": failures, "problems": []}));
-        assert!(text.starts_with("sums: kept\n5 values migrate\nfailure: key 0\n") && fails, "{text}");
-        assert!(text.ends_with("failure: key 9\n2 further failures\n"), "{text}");
-        assert_eq!(prospect(&json!({"text": "sums: kept"})), ("sums: kept\n".into(), false));
+    fn a_dry_run_says_what_is_kept_and_what_is_wrong() {
+        let kept = json!({"from": "sensors@1", "to": "sensors@2", "checkpoint": "chk-7", "warnings": "",
+            "kept": [{"operator": "sums", "rows": 1_000}], "notes": ["5 values migrate"], "problems": []});
+        let wanted =
+            "sensors@1 -> sensors@2\ntried on chk-7\nsums: 1,000 rows of state are kept\nnote: 5 values migrate\n";
+        assert_eq!(prospect(&kept), (wanted.into(), false));
+        let (text, fails) = prospect(&json!({"problems": ["no column `x`\u{1b}"]}));
+        assert!(text.ends_with("error: no column `x`\\u{1b}\n") && fails, "{text}");
     }
 }

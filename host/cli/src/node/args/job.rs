@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use flowgate::job::load::Override;
 
-use crate::node::job_swap::share;
 use crate::node::session::Target;
 
 pub(super) const SUBMIT_EXAMPLES: &str = "\
@@ -62,15 +61,6 @@ pub(super) const CHECKPOINTS_EXAMPLES: &str = "\
 Examples:
   flowgate job checkpoints web
   flowgate job checkpoints web --json | jq -r '.[].savepoint // empty'";
-
-pub(super) const SWAP_EXAMPLES: &str = "\
-Examples:
-  flowgate job swap web readings sensors@2 --dry-run
-  flowgate job swap web readings sensors@2
-  flowgate job swap web readings sensors --rollback-over 5%   # the newest version; taken back if more rows fail
-  flowgate job swap web readings sensors@2 --canary 5%
-
-The job goes on, and the operator keeps its state. `flowgate job rollback web` is the way back.";
 
 pub(super) const ROLLBACK_EXAMPLES: &str = "\
 Examples:
@@ -210,33 +200,6 @@ pub(crate) struct JobPast {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
-    /// The node.
-    #[command(flatten)]
-    pub(crate) target: Target,
-}
-
-/// Arguments of `flowgate job swap`, of jobs on a node.
-#[derive(Debug, Args)]
-pub(crate) struct JobSwap {
-    /// The job.
-    #[arg(value_name = "JOB")]
-    pub(crate) job: String,
-    /// The operator whose function is swapped.
-    pub(crate) operator: String,
-    /// The plugin of the node: `sensors@2`, or `sensors` for its newest version.
-    pub(crate) plugin: String,
-    /// Check columns and types, and try to migrate the state of the last checkpoint; change nothing.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// A state slot that the new version does not have, and that may be dropped. May be used several times.
-    #[arg(long, value_name = "OPERATOR/SLOT")]
-    pub(crate) drop: Vec<String>,
-    /// Take the swap back if the share of rows that fail in the first minute is greater, or the function traps.
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    pub(crate) rollback_over: Option<f64>,
-    /// Run the new version beside the old one on this share of the keys, and compare what they return; change nothing.
-    #[arg(long, value_name = "SHARE", value_parser = share, conflicts_with_all = ["dry_run", "rollback_over"])]
-    pub(crate) canary: Option<f64>,
     /// The node.
     #[command(flatten)]
     pub(crate) target: Target,
