@@ -14,7 +14,7 @@ PREFIX     ?= $(HOME)/.local
 demo_checkpoints = $(abspath $(target_dir))/demo/checkpoints
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build plugins demo servers test page tidy soak install bench bench-node nexmark lint fmt lint-tools
+.PHONY: help setup build plugins demo servers test page tidy soak install image bench bench-node nexmark lint fmt lint-tools
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ install: plugins ## Install the program and its plugins to PREFIX, ~/.local wher
 	@# Names of functions are in the debug information too: the table of symbols is of no use.
 	@if command -v objcopy >/dev/null; then objcopy --strip-all --keep-section='.debug_*' $(PREFIX)/bin/flowgate; fi
 	install -D -m 644 -t $(PREFIX)/lib/flowgate/plugins $(target_dir)/plugins/*.wasm
+
+image: ## Build an image with a statically linked program and nothing else; IMAGE=flowgate, BUILDER=docker or podman
+	@deploy/image/build.sh $(target_dir) $(PROFILE)
 
 bench: plugins ## Measure the wall, whole jobs, checkpoints and swaps (CHECKPOINT_BENCH_ROWS=100000: a quick look); results in target/bench
 	$(flowgate) plugin build tests/bench/plugin -o $(target_dir)/bench/bench.wasm

@@ -6,6 +6,7 @@ mod kernel;
 mod lines;
 mod process;
 mod program;
+mod served_node;
 mod terminal;
 
 pub use folder::{Appender, Folder};
@@ -14,4 +15,5 @@ pub use lines::Lines;
 pub use process::{Ended, Flowgate, Running};
 pub use program::{plugin, program, repository, seconds};
 pub use rustix::process::Signal;
+pub use served_node::{ServedNode, in_shell, settings};
 pub use terminal::OnTerminal;

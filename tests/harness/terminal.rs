@@ -1,7 +1,7 @@
 //! The program on a terminal: its output there, and its behaviour when the terminal is closed.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -18,8 +18,10 @@ pub struct OnTerminal {
     child: Child,
     shown: Arc<Mutex<Vec<u8>>>,
     is_closed: Arc<AtomicBool>,
-    /// The thread that owns the other end of the terminal, which is closed when it ends.
+    /// The thread that reads the other end of the terminal, which is closed when it ends.
     reader: Option<JoinHandle<()>>,
+    /// The same end, for what is typed.
+    keys: Option<File>,
     deadline: Duration,
 }
 
@@ -29,6 +31,20 @@ impl OnTerminal {
     /// # Panics
     /// If there is no terminal to be had, or the program does not start.
     pub fn start(folder: &Path, arguments: &[&str], columns: u16, deadline: Duration) -> Self {
+        OnTerminal::start_with(folder, arguments, columns, deadline, &[])
+    }
+
+    /// Starts it with further environment variables.
+    ///
+    /// # Panics
+    /// As for [`OnTerminal::start`].
+    pub fn start_with(
+        folder: &Path,
+        arguments: &[&str],
+        columns: u16,
+        deadline: Duration,
+        environment: &[(&str, &Path)],
+    ) -> Self {
         let (screen, inside) = open(columns);
         let dup = || inside.try_clone().expect("a file descriptor");
         let mut command = Command::new(program());
@@ -38,6 +54,7 @@ impl OnTerminal {
             .env("FLOWGATE_HOME", home())
             .env("XDG_RUNTIME_DIR", runtime())
             .env_remove("FLOWGATE_PLUGIN_PATH");
+        command.envs(environment.iter().copied());
         command.stdin(dup()).stdout(dup()).stderr(dup());
         // SAFETY: between fork and exec, only system calls that are allowed there.
         unsafe {
@@ -50,11 +67,12 @@ impl OnTerminal {
             });
         }
         let child = command.spawn().expect("the program starts");
+        let keys = File::from(screen.try_clone().expect("a file descriptor"));
         let shown = Arc::<Mutex<Vec<u8>>>::default();
         let is_closed = Arc::<AtomicBool>::default();
         let (theirs, closed) = (Arc::clone(&shown), Arc::clone(&is_closed));
         let reader = std::thread::spawn(move || read(screen, &theirs, &closed));
-        OnTerminal { child, shown, is_closed, reader: Some(reader), deadline }
+        OnTerminal { child, shown, is_closed, reader: Some(reader), keys: Some(keys), deadline }
     }
 }
 
@@ -102,6 +120,15 @@ impl OnTerminal {
         String::from_utf8_lossy(&bytes).replace("\r\n", "\n")
     }
 
+    /// Types a text.
+    ///
+    /// # Panics
+    /// If the terminal is closed.
+    pub fn enter(&mut self, text: &str) {
+        let keys = self.keys.as_mut().expect("an open terminal");
+        keys.write_all(text.as_bytes()).expect("the terminal takes it");
+    }
+
     /// Waits until the terminal has shown `text`.
     ///
     /// # Panics
@@ -125,6 +152,7 @@ impl OnTerminal {
 
     /// Closes the terminal, as a user closes its window.
     pub fn close(&mut self) {
+        self.keys = None;
         self.is_closed.store(true, SeqCst);
         if let Some(reader) = self.reader.take() {
             reader.join().expect("it only reads");

@@ -78,9 +78,9 @@ pub(crate) enum Command {
     /// Ask a node, which `flowgate serve` starts.
     #[command(flatten)]
     Node(node::args::Command),
-    /// Print the JSON Schema of the job file, with which editors complete and check it.
+    /// Print the JSON Schema of the job file, or of a node's settings, with which editors complete and check it.
     #[command(after_help = schema::EXAMPLES)]
-    Schema,
+    Schema(schema::SchemaArgs),
     /// List the sources and sinks, with their guarantees.
     #[command(after_help = connectors::EXAMPLES)]
     Connectors,
@@ -219,7 +219,7 @@ impl Command {
             Command::Plugin(PluginCommand::Test(args)) => plugin_test::run(&args),
             Command::Plugin(PluginCommand::OnNode(command)) => command.run(),
             Command::Node(command) => command.run(),
-            Command::Schema => schema::run(),
+            Command::Schema(args) => schema::run(&args),
             Command::Connectors => connectors::run(),
             Command::Explain(args) => explain::run(&args),
             Command::Completions(args) => completions::run(&args),

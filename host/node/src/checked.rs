@@ -13,7 +13,6 @@ use crate::api::refusal::{Answer, Refusal};
 use crate::catalog::Pinned;
 use crate::job::assign::Assigned;
 use crate::job::folder::private;
-use crate::limits::CHECK_WITHIN;
 use crate::node::Node;
 
 /// A job that can run.
@@ -43,8 +42,8 @@ pub(crate) async fn check(node: &Arc<Node>, assigned: &Assigned<'_>, dry_run: Op
     let task = if dry_run.is_some() { Task::DryRun } else { Task::Check };
     let assignment = assigned.assignment(node, task, 0, dry_run.unwrap_or_default())?;
     let turn = node.compiler.turn(assigned.tenant).await?;
-    let exe = node.settings.exe.clone();
-    let answer = tokio::task::spawn_blocking(move || spawn::check(&exe, &assignment, CHECK_WITHIN)).await;
+    let (exe, within) = (node.settings.exe.clone(), node.settings.limits.check_within);
+    let answer = tokio::task::spawn_blocking(move || spawn::check(&exe, &assignment, within)).await;
     drop(turn);
     let checked =
         answer.map_err(|_| Refusal::new(Code::Internal, "the check has panicked"))?.map_err(|error| match error {

@@ -8,12 +8,13 @@ use flowgate_api::problem::Code;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::refusal::{Answer, Refusal};
-use crate::limits::{COMPILATIONS_OF_TENANT_MAX, compilations_max};
+use crate::limits::COMPILATIONS_OF_TENANT_MAX;
 use crate::metrics::Compiles;
 
 /// Hands out turns.
 pub(crate) struct Compiler {
     turns: Arc<Semaphore>,
+    turns_max: usize,
     waiting: Arc<Mutex<HashMap<String, usize>>>,
     done: AtomicU64,
     failed: AtomicU64,
@@ -32,22 +33,22 @@ pub(crate) struct Place {
     tenant: String,
 }
 
-impl Default for Compiler {
-    fn default() -> Self {
+impl Compiler {
+    /// Creates one with that many turns at once.
+    pub(crate) fn new(turns_max: usize) -> Compiler {
         Compiler {
-            turns: Arc::new(Semaphore::new(compilations_max())),
+            turns: Arc::new(Semaphore::new(turns_max)),
+            turns_max,
             waiting: Arc::default(),
             done: AtomicU64::new(0),
             failed: AtomicU64::new(0),
         }
     }
-}
 
-impl Compiler {
     /// Returns how much waits, runs and is done.
     pub(crate) fn figures(&self) -> Compiles {
         let all: usize = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).values().sum();
-        let running = compilations_max() - self.turns.available_permits().min(compilations_max());
+        let running = self.turns_max - self.turns.available_permits().min(self.turns_max);
         Compiles {
             waiting: all.saturating_sub(running) as u64,
             running: running as u64,
@@ -112,7 +113,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_tenant_with_a_long_queue_is_refused_and_others_are_not() {
-        let compiler = Compiler::default();
+        let compiler = Compiler::new(1);
         let places: Vec<_> = (0..COMPILATIONS_OF_TENANT_MAX).map(|_| compiler.place("acme").unwrap()).collect();
         assert!(compiler.place("acme").is_err());
         let other = compiler.turn("umbrella").await.unwrap();

@@ -1,6 +1,6 @@
 //! The node: many jobs of many tenants on one machine.
 //!
-//! [`Node`] is what `flowgate serve` runs. The `catalog` is what it knows; `token` and `vault` keep what is secret; `registry` has the
+//! [`Node`] is what `flowgate serve` runs; [`Config`] is what its settings file has. The `catalog` is what it knows; `token` and `vault` keep what is secret; `registry` has the
 //! plugins; `room` and `usage` are the quotas. A job has a JobManager (`job`), a state machine with a task of its own, which starts
 //! worker processes (`flowgate_worker`); `checked` is a job on its way in. The HTTP API is in `api`.
 
@@ -11,8 +11,12 @@ mod catalog;
 mod checked;
 pub mod code;
 mod compiler;
+mod config;
+mod examine;
 mod job;
 mod limits;
+#[cfg(test)]
+mod limits_tests;
 pub mod log;
 pub mod metrics;
 mod node;
@@ -28,4 +32,7 @@ mod token;
 mod usage;
 mod vault;
 
+pub use config::{Config, TlsFiles, config_schema};
+pub use examine::examine;
+pub use limits::NodeLimits;
 pub use node::{Jobs, Node, Serving, Settings, recover_token, runtime};

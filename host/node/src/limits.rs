@@ -1,12 +1,13 @@
-//! Every limit of the node itself, with its reason. What a tenant may take is in `flowgate_api::quota`.
+//! Every limit of the node itself, with its reason. What a tenant may take is in `flowgate_api::quota`. Those that depend on the machine
+//! and its clients are [`NodeLimits`], which settings may change.
 
 use std::time::Duration;
 
 /// Maximum connections at once, of all clients. Each takes some 20 KiB; more is an attack.
-pub(crate) const CONNECTIONS_MAX: usize = 1_024;
+const CONNECTIONS_MAX: usize = 1_024;
 
 /// Maximum connections at once from one address. A browser opens six, a page of several tabs some more.
-pub(crate) const CONNECTIONS_OF_ADDRESS_MAX: usize = 128;
+const CONNECTIONS_OF_ADDRESS_MAX: usize = 128;
 
 /// Time in which a client sends the head of a request, and in which an idle connection sends the next one.
 pub(crate) const HEAD_WITHIN: Duration = Duration::from_secs(10);
@@ -49,7 +50,7 @@ pub(crate) const UNKNOWN_PER_S: f64 = 10.0;
 pub(crate) const COUNTED_MAX: usize = 10_000;
 
 /// Components that are compiled at once on the node. One for each core but one, and one at least.
-pub(crate) fn compilations_max() -> usize {
+fn compilations_max() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1))
 }
 
@@ -57,7 +58,7 @@ pub(crate) fn compilations_max() -> usize {
 pub(crate) const COMPILATIONS_OF_TENANT_MAX: usize = 4;
 
 /// Time in which a job is checked: its plugins are compiled, and their functions opened.
-pub(crate) const CHECK_WITHIN: Duration = Duration::from_secs(30);
+const CHECK_WITHIN: Duration = Duration::from_secs(30);
 
 /// Pause before the first restart of a job; it doubles with each failure in a row.
 pub(crate) const RESTART_AFTER: Duration = Duration::from_secs(1);
@@ -81,10 +82,49 @@ pub(crate) const OPERATION_KEPT: Duration = Duration::from_secs(3_600);
 pub(crate) const OPERATIONS_MAX: usize = 1_000;
 
 /// Streams of server-sent events of a tenant at once. Each costs a request to the job a second.
-pub(crate) const STREAMS_OF_TENANT_MAX: usize = 32;
+const STREAMS_OF_TENANT_MAX: usize = 32;
 
 /// Time for which a submission's key is remembered, in milliseconds: a day.
 pub(crate) const KEY_KEPT_MS: i64 = 86_400_000;
 
 /// Time that jobs have to stop when the node stops with them.
-pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(60);
+const STOP_WITHIN: Duration = Duration::from_secs(60);
+
+/// Requests a second that a token of the node itself may make, and twice as many at once.
+const NODE_REQUESTS_PER_S: f64 = 200.0;
+
+/// Time from one checkpoint to the next of a job that says nothing of checkpoints: what is read again after a crash.
+pub(crate) const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
+
+/// Limits that the settings of a node may change.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NodeLimits {
+    /// Components that are compiled, and jobs that are checked, at once.
+    pub compilations: usize,
+    /// Connections at once, of all clients.
+    pub connections: usize,
+    /// Connections at once from one address.
+    pub connections_of_address: usize,
+    /// Requests a second with one token of the node itself; twice as many at once.
+    pub requests_per_s: f64,
+    /// Streams of server-sent events of a tenant at once.
+    pub streams_of_tenant: usize,
+    /// Time in which a job is checked.
+    pub check_within: Duration,
+    /// Time that jobs have to stop when the node stops with them.
+    pub stop_within: Duration,
+}
+
+impl Default for NodeLimits {
+    fn default() -> Self {
+        NodeLimits {
+            compilations: compilations_max(),
+            connections: CONNECTIONS_MAX,
+            connections_of_address: CONNECTIONS_OF_ADDRESS_MAX,
+            requests_per_s: NODE_REQUESTS_PER_S,
+            streams_of_tenant: STREAMS_OF_TENANT_MAX,
+            check_within: CHECK_WITHIN,
+            stop_within: STOP_WITHIN,
+        }
+    }
+}

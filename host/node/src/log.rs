@@ -6,6 +6,8 @@
 use std::fmt::{Display, Write};
 use std::sync::OnceLock;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use flowgate_base::shown::one_line;
@@ -16,13 +18,15 @@ use flowgate_base::{clock, standard_error};
 const TEXT_BYTES_MAX: usize = 8_192;
 
 /// How important a line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Something failed that the node or a person must put right.
     Error,
     /// Something failed that the node deals with.
     Warn,
     /// What happens: a job starts, a token is made.
+    #[default]
     Info,
     /// For who looks for a mistake.
     Debug,
@@ -41,12 +45,24 @@ impl Level {
 }
 
 /// The form of lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Format {
     /// `2026-01-01T12:00:00.000Z info a job starts tenant=acme job=web`
+    #[default]
     Text,
     /// One JSON object a line: `time`, `level`, `message`, and the fields.
     Json,
+}
+
+impl Format {
+    /// Its name in settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Format::Text => "text",
+            Format::Json => "json",
+        }
+    }
 }
 
 /// The log. It is cheap to copy.

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use flowgate_api::quota::Quotas;
 use flowgate_api::token::{NewToken, Role};
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
@@ -19,9 +21,10 @@ use crate::api::refusal::{Answer, Refusal};
 use crate::api::tls::Tls;
 use crate::catalog::{Catalog, CatalogError, Change, JobRecord, TenantRecord, TokenRecord};
 use crate::compiler::Compiler;
+use crate::config::Log;
 use crate::job::folder::private;
 use crate::job::{JobHandle, adopt};
-use crate::limits::{BLOCKING_MAX, COUNTED_MAX, STOP_WITHIN};
+use crate::limits::{BLOCKING_MAX, COUNTED_MAX, NodeLimits};
 use crate::metrics::requests::Requests;
 use crate::operations::Operations;
 use crate::rate::Rates;
@@ -30,9 +33,6 @@ use crate::statuses::Statuses;
 use crate::streams::Streams;
 use crate::vault::Vault;
 use crate::{api, log, registry, token};
-
-/// Requests a second that a token of the node itself may make.
-const NODE_REQUESTS_PER_S: f64 = 200.0;
 
 /// How a node runs.
 #[derive(Debug, Clone)]
@@ -47,9 +47,27 @@ pub struct Settings {
     pub key: Option<PathBuf>,
     /// The program that runs workers.
     pub exe: PathBuf,
+    /// The form and the least level of the node's own log.
+    pub log: Log,
+    /// The quotas of tenants that are created with none of their own.
+    pub quotas: Quotas,
+    /// Time from one checkpoint to the next of jobs that say nothing of checkpoints.
+    pub checkpoint_every: Duration,
+    /// Limits of the node.
+    pub limits: NodeLimits,
 }
 
 impl Settings {
+    /// The file of the key that encrypts secrets.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.key.clone().unwrap_or_else(|| self.data.join("node.key"))
+    }
+
+    /// The catalog.
+    pub(crate) fn catalog(&self) -> PathBuf {
+        self.data.join("catalog.redb")
+    }
+
     /// The components of a tenant.
     pub(crate) fn plugins(&self, tenant: &str) -> PathBuf {
         self.data.join("plugins").join(tenant)
@@ -114,12 +132,13 @@ impl Node {
     /// # Errors
     /// The folder, the key, the certificate or the address cannot be used; another node has the folder.
     pub async fn serve(settings: Settings) -> Result<Serving> {
+        log::set(log::Log::new(settings.log.level, settings.log.format));
         private(&settings.data)?;
         private(&settings.sockets())?;
-        let catalog = Catalog::open(&settings.data.join("catalog.redb"))?;
+        let catalog = Catalog::open(&settings.catalog())?;
         registry::sweep(&settings.data.join("plugins"));
         raise_open_files();
-        let vault = Vault::open(settings.key.as_deref().unwrap_or(&settings.data.join("node.key")))?;
+        let vault = Vault::open(&settings.key_file())?;
         let tls =
             settings.tls.as_ref().map(|(certificate, key)| Tls::open(certificate, key)).transpose()?.map(Arc::new);
         let cannot = |error: std::io::Error| Error::io(format!("cannot listen on {}", settings.listen), &error);
@@ -127,14 +146,15 @@ impl Node {
         let address = listener.local_addr().map_err(cannot)?;
         let first_token = first_token(&catalog)?;
         let (routes, document) = api::routes();
+        let limits = settings.limits;
         let node = Arc::new(Node {
             settings,
             catalog,
             vault,
             rates: Rates::new(COUNTED_MAX),
-            compiler: Compiler::default(),
+            compiler: Compiler::new(limits.compilations),
             operations: Operations::default(),
-            streams: Streams::default(),
+            streams: Streams::new(limits.streams_of_tenant),
             statuses: Statuses::default(),
             requests: Requests::default(),
             refusals: Mutex::default(),
@@ -151,7 +171,7 @@ impl Node {
         if let Some(tls) = &tls {
             tokio::spawn(Arc::clone(tls).watch());
         }
-        let server = tokio::spawn(connection::serve(listener, router, tls, stopped));
+        let server = tokio::spawn(connection::serve(listener, router, tls, limits, stopped));
         Ok(Serving { address, first_token, node, stop, server })
     }
 
@@ -220,7 +240,7 @@ impl Node {
     /// Returns the requests a second that a token of a tenant, or of the node, may make.
     pub(crate) fn requests_per_s(&self, tenant: Option<&str>) -> Answer<f64> {
         match tenant {
-            None => Ok(NODE_REQUESTS_PER_S),
+            None => Ok(self.settings.limits.requests_per_s),
             Some(tenant) => Ok(self.tenant(tenant)?.quotas.requests_per_s.max(1) as f64),
         }
     }
@@ -262,8 +282,9 @@ impl Serving {
                 job.rested().await;
             }
         };
-        if tokio::time::timeout(STOP_WITHIN, all).await.is_err() {
-            log::warning(&format!("some jobs have not stopped within {} s; they go on", STOP_WITHIN.as_secs()));
+        let within = self.node.settings.limits.stop_within;
+        if tokio::time::timeout(within, all).await.is_err() {
+            log::warning(&format!("some jobs have not stopped within {} s; they go on", within.as_secs()));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Swaps of functions in running jobs: from the request to the record of what became of it.
 //!
-//! N5: a job runs with the versions in its record, or, while a swap is pending, with those or the ones behind it. A swap is done when
+//! N7: a job runs with the versions in its record, or, while a swap is pending, with those or the ones behind it. A swap is done when
 //! the job has completed the checkpoint of its boundary; until then a new attempt begins with the versions before it.
 
 use std::sync::Arc;

@@ -50,9 +50,11 @@ pub fn spawn(exe: &Path, assignment: &Assignment) -> io::Result<Child> {
     command.stdout(Stdio::null()).stderr(File::create(assignment.folder.join(STANDARD_ERROR))?);
     let mut child = command.spawn()?;
     let noted = note(&child, assignment);
-    let assigned = noted.and_then(|()| assign(&mut child, assignment)).and_then(|written| match written.recv_timeout(ASSIGN_WITHIN) {
-        Ok(written) => written,
-        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    let assigned = noted.and_then(|()| assign(&mut child, assignment)).and_then(|written| {
+        match written.recv_timeout(ASSIGN_WITHIN) {
+            Ok(written) => written,
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        }
     });
     if let Err(error) = assigned {
         let _ = child.kill();

@@ -5,7 +5,8 @@ use flowgate_api::token::Role;
 use flowgate_base::error::Result;
 
 use super::{
-    job_change, job_end, job_logs, job_past, job_submit, job_swap, login, plugin, secret, tenant, token, top, usage,
+    backup, job_change, job_end, job_logs, job_past, job_submit, job_swap, login, plugin, secret, tenant, token, top,
+    usage,
 };
 
 mod job;
@@ -40,6 +41,9 @@ pub(crate) enum Command {
     /// Secrets, which job files name as `${secret:NAME}`.
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Copy the catalog of the node into a file, while it runs. Needs an administrator's token of the node.
+    #[command(after_help = backup::EXAMPLES)]
+    Backup(backup::BackupArgs),
     /// Watch the jobs of a tenant in the terminal.
     #[command(after_help = job::TOP_EXAMPLES)]
     Top(TopArgs),
@@ -177,6 +181,7 @@ impl Command {
             Command::Secret(SecretCommand::Set(args)) => secret::set(args),
             Command::Secret(SecretCommand::List(args)) => secret::list(args),
             Command::Secret(SecretCommand::Delete(args)) => secret::delete(args),
+            Command::Backup(args) => backup::run(args),
             Command::Top(args) => top::run(args),
         }
     }

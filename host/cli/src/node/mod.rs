@@ -5,6 +5,7 @@
 
 mod address;
 pub(crate) mod args;
+mod backup;
 mod client;
 mod error;
 mod events;

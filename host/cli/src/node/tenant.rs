@@ -1,8 +1,8 @@
 //! `flowgate tenant`.
 
 use flowgate_api::grants::Grants;
-use flowgate_api::quota::{Quotas, TABLE};
-use flowgate_api::tenant::{NewTenant, Tenant, TenantChange};
+use flowgate_api::quota::TABLE;
+use flowgate_api::tenant::{Tenant, TenantChange};
 use flowgate_base::error::Result;
 use flowgate_base::quantity::Bytes;
 use flowgate_control::explain::words;
@@ -16,10 +16,10 @@ use crate::{columns, terminal};
 
 pub(super) fn create(args: &TenantCreate) -> Result<()> {
     let session = args.target.session()?;
-    let mut tenant = NewTenant { name: args.name.clone(), quotas: Quotas::default(), grants: Grants::default() };
-    args.quotas.apply(&mut tenant.quotas)?;
-    args.grants.apply(&mut tenant.grants);
-    let created: Tenant = session.client.post(&address::path(&["tenants"]), &tenant)?.value;
+    let mut grants = Grants::default();
+    args.grants.apply(&mut grants);
+    let request = serde_json::json!({ "name": args.name, "quotas": args.quotas.request()?, "grants": grants });
+    let created: Tenant = session.client.post(&address::path(&["tenants"]), &request)?.value;
     terminal::print(&format!("created the tenant {}\n", created.name))?;
     if session.names_tenant() || session.login.is_none() {
         return Ok(());
@@ -154,6 +154,8 @@ fn grants(of: &Grants) -> String {
 
 #[cfg(test)]
 mod tests {
+    use flowgate_api::quota::Quotas;
+
     use super::*;
 
     #[test]

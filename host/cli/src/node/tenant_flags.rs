@@ -4,10 +4,11 @@ use clap::Args;
 use flowgate_api::grants::Grants;
 use flowgate_api::quota::{Quotas, TABLE};
 use flowgate_base::quantity::Bytes;
+use serde_json::{Map, Value};
 use strsim::levenshtein;
 
 use crate::error::CommandError;
-use flowgate_base::error::Result;
+use flowgate_base::error::{Error, Result};
 
 /// What a tenant may take.
 #[derive(Debug, Clone, Default, Args)]
@@ -68,6 +69,24 @@ impl QuotaFlags {
     /// # Errors
     /// A value is none that the quota can have.
     pub(super) fn apply(&self, quotas: &mut Quotas) -> Result<()> {
+        for (name, value) in self.named() {
+            quotas.set(name, value).map_err(|what| CommandError::Arguments(format!("the quota `{name}`: {what}")))?;
+        }
+        Ok(())
+    }
+
+    /// Returns what the flags name, as the request for a tenant has it: for the rest, the node has defaults of its own.
+    ///
+    /// # Errors
+    /// As for [`QuotaFlags::apply`].
+    pub(super) fn request(&self) -> Result<Map<String, Value>> {
+        let mut quotas = Quotas::default();
+        self.apply(&mut quotas)?;
+        let all = serde_json::to_value(quotas).map_err(|e| Error::internal(e.to_string()))?;
+        Ok(self.named().map(|(name, _)| (name.to_string(), all[name].clone())).collect())
+    }
+
+    fn named(&self) -> impl Iterator<Item = (&str, f64)> {
         let short = [
             ("jobs", self.jobs.map(|n| n as f64)),
             ("memory_bytes", self.memory.map(|bytes| bytes.0 as f64)),
@@ -75,11 +94,7 @@ impl QuotaFlags {
             ("spill_bytes", self.state.map(|bytes| bytes.0 as f64)),
         ];
         let short = short.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        let all = short.chain(self.quota.iter().map(|(name, value)| (name.as_str(), *value)));
-        for (name, value) in all {
-            quotas.set(name, value).map_err(|what| CommandError::Arguments(format!("the quota `{name}`: {what}")))?;
-        }
-        Ok(())
+        short.chain(self.quota.iter().map(|(name, value)| (name.as_str(), *value)))
     }
 
     /// Whether there is any.
@@ -161,6 +176,11 @@ mod tests {
         };
         assert_eq!(quotas, wanted);
         assert!(!flags.is_empty() && QuotaFlags::default().is_empty());
+        let request = Value::Object(flags.request().unwrap());
+        let named = serde_json::json!({
+            "jobs": 3, "memory_bytes": 2u64 << 30, "cpu_cores": 1.5, "spill_bytes": 10, "plugin_bytes": 2 << 20, "history": 7,
+        });
+        assert_eq!(request, named, "no others: the node has defaults");
     }
 
     #[test]

@@ -19,10 +19,7 @@ use tower::Service;
 use super::access::Client;
 use super::stall::Taken;
 use super::tls::Tls;
-use crate::limits::{
-    CONNECTIONS_MAX, CONNECTIONS_OF_ADDRESS_MAX, HANDSHAKE_WITHIN, HEAD_BYTES_MAX, HEAD_WITHIN, HEADERS_MAX,
-    TAKEN_WITHIN,
-};
+use crate::limits::{HANDSHAKE_WITHIN, HEAD_BYTES_MAX, HEAD_WITHIN, HEADERS_MAX, NodeLimits, TAKEN_WITHIN};
 use crate::log;
 
 /// The pause after an error of the system in accepting, such as too many open files.
@@ -39,10 +36,10 @@ struct Counted {
 }
 
 impl Addresses {
-    fn add(self: &Arc<Self>, address: IpAddr) -> Option<Counted> {
+    fn add(self: &Arc<Self>, address: IpAddr, count_max: usize) -> Option<Counted> {
         let mut of = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = of.entry(address).or_default();
-        if *count >= CONNECTIONS_OF_ADDRESS_MAX {
+        if *count >= count_max {
             return None;
         }
         *count += 1;
@@ -67,9 +64,10 @@ pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     tls: Option<Arc<Tls>>,
+    limits: NodeLimits,
     mut stop: watch::Receiver<bool>,
 ) {
-    let all = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let all = Arc::new(Semaphore::new(limits.connections));
     let addresses = Arc::new(Addresses::default());
     loop {
         let accepted = tokio::select! {
@@ -86,7 +84,7 @@ pub(crate) async fn serve(
         };
         // One that is over the limits is closed without a word: an answer would cost what the attack wants.
         let Ok(permit) = Arc::clone(&all).try_acquire_owned() else { continue };
-        let Some(counted) = addresses.add(address.ip().to_canonical()) else { continue };
+        let Some(counted) = addresses.add(address.ip().to_canonical(), limits.connections_of_address) else { continue };
         let (router, tls, stop) = (router.clone(), tls.clone(), stop.clone());
         tokio::spawn(async move {
             // What ends a connection is the client's affair.

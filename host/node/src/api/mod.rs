@@ -4,6 +4,7 @@
 //! handlers of a subject each; their descriptions are the OpenAPI document.
 
 pub(crate) mod access;
+mod backup;
 pub(crate) mod connection;
 mod document;
 mod input;
@@ -38,6 +39,7 @@ use crate::node::Node;
 pub(crate) fn routes() -> (Router<Arc<Node>>, OpenApi) {
     OpenApiRouter::with_openapi(document::of_node())
         .merge(root::routes())
+        .merge(backup::routes())
         .merge(tenants::routes())
         .merge(tokens::routes())
         .merge(secrets::routes())

@@ -6,9 +6,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use flowgate_api::problem::{Code, Problem};
+use flowgate_api::quota::Quotas;
 use flowgate_api::tenant::{NewTenant, Tenant, TenantChange, Usage};
 use flowgate_api::{Page, name};
 use flowgate_base::clock;
+use serde::Deserialize;
+use serde_json::{Map, Value};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -47,13 +50,37 @@ async fn list(
     Ok(Json(input::page(tenants, limit)))
 }
 
-/// Creates a tenant.
+/// A request for a tenant, with the quotas that it names and no others.
+#[derive(Deserialize)]
+struct Request {
+    /// What is absent has the value that the node's settings give to new tenants.
+    #[serde(default)]
+    quotas: Map<String, Value>,
+}
+
+/// Reads a request. The quotas that it does not name are those of the node's settings for new tenants.
+fn requested(body: Value, quotas: &Quotas) -> Answer<NewTenant> {
+    let invalid = |error: serde_json::Error| {
+        Refusal::new(Code::Invalid, format!("the body is not what the route takes: {error}"))
+    };
+    let mut request: NewTenant = serde_json::from_value(body.clone()).map_err(invalid)?;
+    let named: Request = serde_json::from_value(body).map_err(invalid)?;
+    let mut all = serde_json::to_value(quotas).map_err(invalid)?;
+    for (name, value) in named.quotas {
+        all[name] = value;
+    }
+    request.quotas = serde_json::from_value(all).map_err(invalid)?;
+    Ok(request)
+}
+
+/// Creates a tenant. A quota that the request does not name has the value that the node's settings give to new tenants.
 #[utoipa::path(post, path = "/api/v1/tenants", tag = "tenants", request_body = NewTenant, security(("token" = ["node"])),
     responses((status = 201, description = "The tenant.", body = Tenant), (status = "default", body = Problem, description = "A problem.")))]
 async fn create(
     State(node): State<Arc<Node>>,
-    input::Json(request): input::Json<NewTenant>,
+    input::Json(body): input::Json<Value>,
 ) -> Answer<(StatusCode, Json<Tenant>)> {
+    let request = requested(body, &node.settings.quotas)?;
     name::check("tenant", &request.name).map_err(|wrong| Refusal::new(Code::Invalid, wrong))?;
     read_grants(&request.grants)?;
     let record = TenantRecord { created_ms: clock::now_ms(), quotas: request.quotas, grants: request.grants };
@@ -130,4 +157,23 @@ async fn delete(State(node): State<Arc<Node>>, Names(tenant): Names<String>) -> 
 async fn use_of(State(node): State<Arc<Node>>, Names(tenant): Names<String>) -> Answer<Json<Usage>> {
     let measured = tokio::task::spawn_blocking(move || usage::of(&node, &tenant)).await;
     Ok(Json(measured.map_err(|_| Refusal::new(Code::Internal, "the measurement has panicked"))??))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_quota_that_is_not_named_is_that_of_the_settings() {
+        let settings = Quotas { jobs: 3, secrets: 4, ..Quotas::default() };
+        let quotas = |body| requested(body, &settings).map(|request| request.quotas);
+        assert_eq!(quotas(json!({ "name": "acme" })).unwrap(), settings);
+        let named = quotas(json!({ "name": "acme", "quotas": { "jobs": 20 } })).unwrap();
+        assert_eq!(named, Quotas { jobs: 20, ..settings.clone() });
+        for wrong in [json!({ "name": "acme", "quotas": { "job": 20 } }), json!({ "quotas": {} }), json!([])] {
+            assert!(quotas(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
 }

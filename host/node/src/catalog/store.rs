@@ -9,7 +9,7 @@ use std::sync::{PoisonError, RwLock};
 use flowgate_base::error::{Code, Coded};
 use redb::{
     Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError,
-    WriteTransaction,
+    TableHandle, WriteTransaction,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -107,6 +107,25 @@ impl Catalog {
     pub(crate) fn read<T, E: From<CatalogError>>(&self, read: impl FnOnce(&View) -> Result<T, E>) -> Result<T, E> {
         let view = View(self.begin(|file| Ok(file.begin_read()?))?);
         read(&view)
+    }
+
+    /// Writes a consistent state to a new file, which is a catalog. Changes go on meanwhile, and are not in it.
+    ///
+    /// # Errors
+    /// The file is there already, or one of the two cannot be used.
+    pub(crate) fn copy_to(&self, path: &Path) -> Result<(), CatalogError> {
+        let view = self.begin(|file| Ok(file.begin_read()?))?;
+        let copy = Database::create(path).map_err(|error| CatalogError::File(error.into()))?;
+        let change = copy.begin_write()?;
+        for table in view.list_tables()? {
+            let table: TableDefinition<'_, &str, &[u8]> = TableDefinition::new(table.name());
+            let mut to = change.open_table(table)?;
+            for entry in view.open_table(table)?.iter()? {
+                let (key, value) = entry?;
+                to.insert(key.value(), value.value())?;
+            }
+        }
+        Ok(change.commit()?)
     }
 
     /// Changes the catalog: all of it, durable when this returns, or nothing where `change` fails.
@@ -326,6 +345,20 @@ mod tests {
         let path = folder.path().join("c");
         Catalog::open(&path).unwrap().change(|change| change.set_meta("format", &(FORMAT + 1))).unwrap();
         assert!(matches!(Catalog::open(&path), Err(CatalogError::Later(later)) if later == FORMAT + 1));
+    }
+
+    #[test]
+    fn a_copy_has_one_state_of_all_tables() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, copied) = (folder.path().join("c"), folder.path().join("copy"));
+        let catalog = Catalog::open(&path).unwrap();
+        catalog.change(|change| change.put("a/x", &secret(1))).unwrap();
+        catalog.change(|change| change.next_number("jobs")).unwrap();
+        catalog.copy_to(&copied).unwrap();
+        catalog.change(|change| change.put("a/y", &secret(2))).unwrap();
+        let copy = Catalog::open(&copied).unwrap();
+        assert_eq!(copy.read(|view| view.all::<SecretRecord>("")).unwrap(), [("a/x".to_string(), secret(1))]);
+        assert_eq!(copy.change(|change| change.next_number("jobs")).unwrap(), 2);
     }
 
     #[test]

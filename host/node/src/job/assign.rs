@@ -19,9 +19,6 @@ use crate::api::refusal::{Answer, Refusal};
 use crate::catalog::{JobRecord, Pinned, SecretRecord, key};
 use crate::node::Node;
 
-/// Time from one checkpoint to the next of a job that says nothing of checkpoints, in milliseconds.
-const CHECKPOINT_EVERY_MS: i64 = 10_000;
-
 /// A document on its way to a worker process.
 #[derive(Debug, Clone)]
 pub(crate) struct Assigned<'a> {
@@ -78,7 +75,7 @@ impl<'a> Assigned<'a> {
             socket_folder: Some(node.settings.sockets()),
             files: folder.files(),
             checkpoint_store: folder.checkpoints().display().to_string(),
-            checkpoint_every_ms: CHECKPOINT_EVERY_MS,
+            checkpoint_every_ms: i64::try_from(node.settings.checkpoint_every.as_millis()).unwrap_or(i64::MAX),
             beginning,
             parallelism: self.parallelism.map(|workers| workers as usize),
             limits: WorkerLimits { instances_max: Some(self.instances()), ..limits(&tenant.quotas) },

@@ -1,11 +1,11 @@
 //! The states of a job on a node, as a pure machine: what happens goes in, what to do comes out.
 //!
-//! J1: a job has at most one worker process. A new attempt begins after the end of the one before is known.
-//! J2: a job that somebody has stopped is not restarted; one that nobody has stopped is, unless it would fail in the same way again.
+//! N5: a job has at most one worker process. A new attempt begins after the end of the one before is known.
+//! N6: a job that somebody has stopped is not restarted; one that nobody has stopped is, unless it would fail in the same way again.
 
 use std::time::Duration;
 
-use flowgate_api::job::{Fault, JobError, Phase};
+use flowgate_api::job::{JobError, Phase};
 
 use crate::limits::{HEALTHY_AFTER, RESTART_AFTER, RESTART_AFTER_MAX};
 
@@ -252,6 +252,7 @@ fn pause(failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flowgate_api::job::Fault;
     use proptest::prelude::*;
 
     fn failed(fault: Fault) -> Input {
@@ -364,7 +365,7 @@ mod tests {
     }
 
     proptest! {
-        /// J1, J2, and: a job that waits for a restart has a pause that ends; a refusal changes nothing; numbers of attempts grow.
+        /// N5, N6, and: a job that waits for a restart has a pause that ends; a refusal changes nothing; numbers of attempts grow.
         #[test]
         fn whatever_happens(all in prop::collection::vec((inputs(), 0i64..400_000), 1..60)) {
             let mut job = Machine::resting(Phase::Stopped, 0, 0, None);

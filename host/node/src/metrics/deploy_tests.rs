@@ -116,5 +116,5 @@ fn the_page_of_metrics_lists_all_of_them() {
     }
     assert_eq!(listed, table, "UPDATE_GOLDEN=1 writes it");
     assert_known(&names(&page), table::ALL.len());
-    assert_known(&names(&read("docs/operate-metrics.md")), 5);
+    assert_known(&names(&read("docs/operate.md")), 5);
 }

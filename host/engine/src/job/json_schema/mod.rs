@@ -10,4 +10,5 @@ mod published;
 mod tests;
 
 pub(crate) use derived::derived;
-pub use published::json_schema;
+pub use derived::schema_of;
+pub use published::{json_schema, with_variables};

@@ -16,13 +16,22 @@ const TEXT_WITH_VARIABLE: &str = "TextWithVariable";
 ///   (a duration, one of several words) may contain them;
 /// - a source and a sink have exactly one connector; a job has at least one of each.
 pub fn json_schema() -> Value {
-    let mut schema = derived().clone();
-    accept_variables(&mut schema);
+    let mut schema = with_variables(derived().clone());
     let definitions = &mut schema["$defs"];
     definitions["Source"]["oneOf"] = exactly_one(spec::Source::connector_names());
     definitions["Sink"]["oneOf"] = exactly_one(spec::Sink::connector_names());
     definitions["GeneratorColumn"]["minProperties"] = 1.into();
     definitions["GeneratorColumn"]["maxProperties"] = 1.into();
+    for section in ["sources", "sinks"] {
+        schema["properties"][section]["minProperties"] = 1.into();
+    }
+    schema
+}
+
+/// Returns the schema of a document as it is written: `${NAME}` and `${NAME:-default}` may stand for values.
+pub fn with_variables(mut schema: Value) -> Value {
+    accept_variables(&mut schema);
+    let definitions = &mut schema["$defs"];
     let variable = r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}";
     definitions[VARIABLE] = json!({
         "description": "An environment variable: `${NAME}`, or `${NAME:-default}`.",
@@ -34,9 +43,6 @@ pub fn json_schema() -> Value {
         "type": "string",
         "pattern": variable,
     });
-    for section in ["sources", "sinks"] {
-        schema["properties"][section]["minProperties"] = 1.into();
-    }
     schema
 }
 

@@ -39,11 +39,19 @@ impl Document {
     /// # Errors
     /// The file cannot be read, is larger than 1 MiB, or is not UTF-8.
     pub fn read(path: &Path) -> Result<Document> {
+        Document::read_as("job file", path)
+    }
+
+    /// Reads a file of another kind, which messages call `what`; `-` is standard input.
+    ///
+    /// # Errors
+    /// The file cannot be read, is larger than 1 MiB, or is not UTF-8.
+    pub fn read_as(what: &str, path: &Path) -> Result<Document> {
         let is_stdin = path == Path::new("-");
         let name = if is_stdin { "stdin".to_string() } else { path.display().to_string() };
         let failed = |e: &std::io::Error| {
             // A missing job file is the user's mistake, not a failure of the outside world.
-            StartError::JobFile(Error::io(format_args!("cannot read the job file {name}"), e).message)
+            StartError::JobFile(Error::io(format_args!("cannot read the {what} {name}"), e).message)
         };
         let mut bytes = Vec::new();
         let read = if is_stdin {
@@ -54,12 +62,12 @@ impl Document {
         };
         read.map_err(|e| failed(&e))?;
         if bytes.len() as u64 > FILE_BYTES_MAX {
-            let message = format!("the job file {name} is larger than {FILE_BYTES_MAX} bytes");
+            let message = format!("the {what} {name} is larger than {FILE_BYTES_MAX} bytes");
             return Err(StartError::JobFile(message).into());
         }
         let text = String::from_utf8(bytes).map_err(|e| {
             let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
-            StartError::JobFile(format!("{name}:{line}: the job file is not UTF-8"))
+            StartError::JobFile(format!("{name}:{line}: the {what} is not UTF-8"))
         })?;
         let folder = if is_stdin { None } else { path.parent() };
         let base = std::path::absolute(folder.filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new(".")))

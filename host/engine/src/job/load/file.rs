@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::document::{Document, Language};
 use super::env::{self, Environment, Variables};
 use super::setting::Override;
@@ -36,27 +38,7 @@ pub fn load(document: Document, overrides: &[Override], env: Environment<'_>) ->
 
 /// Parses the document, which may refer to variables. Its problems are in the `problems` of the result.
 pub fn load_with(document: Document, overrides: &[Override], env: &Variables<'_>) -> Loaded {
-    let mut wrong = Vec::new();
-    let parsed = parse(&document, &mut wrong);
-    let mut loaded = Loaded {
-        document,
-        job: None,
-        broken: BTreeSet::new(),
-        problems: Vec::new(),
-        places: Places::default(),
-        syntax: Vec::new(),
-    };
-    let root = match parsed {
-        Ok(root) => Some(root),
-        Err(error) => {
-            wrong.push(error);
-            None
-        }
-    };
-    for wrong in wrong {
-        loaded.syntax.push(wrong.span.map(Place::Text));
-        loaded.problems.push(Problem::error(At::job(), wrong.message).help(wrong.help.unwrap_or_default()));
-    }
+    let (mut loaded, root) = Loaded::parse(document);
     if let Some(root) = root {
         loaded.read(root, overrides, env);
     }
@@ -115,20 +97,51 @@ impl Loaded {
         }
     }
 
+    /// Parses a document of any kind. The tree is absent where the syntax is wrong.
+    pub(super) fn parse(document: Document) -> (Loaded, Option<TreeNode>) {
+        let mut wrong = Vec::new();
+        let parsed = parse(&document, &mut wrong);
+        let mut loaded = Loaded {
+            document,
+            job: None,
+            broken: BTreeSet::new(),
+            problems: Vec::new(),
+            places: Places::default(),
+            syntax: Vec::new(),
+        };
+        let root = match parsed {
+            Ok(root) => Some(root),
+            Err(error) => {
+                wrong.push(error);
+                None
+            }
+        };
+        for wrong in wrong {
+            loaded.syntax.push(wrong.span.map(Place::Text));
+            loaded.problems.push(Problem::error(At::job(), wrong.message).help(wrong.help.unwrap_or_default()));
+        }
+        (loaded, root)
+    }
+
+    /// Fills in variables and compares with a schema. Returns the places that cannot be used.
+    pub(super) fn compare(&mut self, root: &mut TreeNode, schema: &Value, env: &Variables<'_>) -> Vec<At> {
+        let filled_from = self.problems.len();
+        env::fill(root, &At::job(), env, &mut self.problems);
+        let mut broken: Vec<At> = self.problems[filled_from..].iter().map(|p| p.at.clone()).collect();
+        self.places = Places::of(root);
+        broken.extend(shape::compare(root, schema, &mut self.problems));
+        self.places.extend(Places::of(root));
+        broken
+    }
+
     fn read(&mut self, mut root: TreeNode, overrides: &[Override], env: &Variables<'_>) {
-        let problems = &mut self.problems;
         for change in overrides {
             if let Err(message) = change.apply(&mut root) {
                 self.syntax.push(Some(Place::Argument(change.argument.as_str().into())));
-                problems.push(Problem::error(At::job(), message));
+                self.problems.push(Problem::error(At::job(), message));
             }
         }
-        let filled_from = problems.len();
-        env::fill(&mut root, &At::job(), env, problems);
-        let mut broken: Vec<At> = problems[filled_from..].iter().map(|p| p.at.clone()).collect();
-        self.places = Places::of(&root);
-        broken.extend(shape::compare(&mut root, json_schema::derived(), problems));
-        self.places.extend(Places::of(&root));
+        let broken = self.compare(&mut root, json_schema::derived(), env);
         self.drop_broken(&mut root, &broken);
         match serde_json::from_value(root.value()) {
             Ok(job) => self.job = Some(job),

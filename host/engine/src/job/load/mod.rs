@@ -7,6 +7,7 @@ mod setting;
 mod shape;
 mod toml;
 mod tree;
+mod typed;
 mod yaml;
 
 #[cfg(test)]
@@ -16,5 +17,6 @@ pub use document::{Document, Language};
 pub use file::{Loaded, load, load_with, overridden};
 pub use report::Listed;
 pub use setting::Override;
+pub use typed::Typed;
 #[cfg(test)]
 pub(crate) use yaml::value_of_yaml;

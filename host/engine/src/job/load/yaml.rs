@@ -127,7 +127,7 @@ pub(crate) fn parse(text: &str, wrong: &mut Vec<Wrong>) -> Result<TreeNode, Wron
             }
         }
     }
-    root.ok_or_else(|| Wrong { span: None, message: "the job file is empty".into(), help: None })
+    root.ok_or_else(|| Wrong { span: None, message: "the file is empty".into(), help: None })
 }
 
 /// Returns the value of a text, with variables as they are written.
