@@ -3,10 +3,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { look, node, open, sees } from "../browser.js";
-import { ask } from "../seed.js";
-
-const paths = (await ask({ address: node.address, token: node.tokens.viewer }, "GET", "/openapi.json")).paths;
-const skip = Object.keys(paths).some((path) => path.endsWith("/swaps")) ? false : "this node has no swaps";
 
 test("the plugins of a job are listed with their versions", async () => {
     const page = await open(node.tokens.operator, "#/t/acme/jobs/words/swap");
@@ -14,7 +10,7 @@ test("the plugins of a job are listed with their versions", async () => {
     await look(page, "swap-plugins");
 });
 
-test("a swap follows its dry run, shows its gap, and is rolled back", { skip }, async () => {
+test("a swap follows its dry run, shows its gap, and is rolled back", async () => {
     const page = await open(node.tokens.operator, "#/t/acme/jobs/words/swap");
     const swap = page.getByRole("button", { name: "Swap", exact: true });
     await page.getByLabel("Version that it gets").selectOption("text@2");
@@ -24,7 +20,7 @@ test("a swap follows its dry run, shows its gap, and is rolled back", { skip }, 
     await look(page, "swap-dry-run");
     await swap.click();
     await sees(page, /text@1 → text@2/, ".outcome");
-    await sees(page, /Gap.*ms/, ".outcome");
+    await sees(page, /Gap.*\d/, ".outcome");
     await page.getByRole("row", { name: /text@1 text@2 done/ }).waitFor();
     await look(page, "swap");
     await page.getByRole("button", { name: "Roll back…" }).click();
