@@ -53,6 +53,11 @@ impl Touches {
         Touches { reads: vec![Place::file(base, path)], ..Touches::default() }
     }
 
+    /// Reads one file, or the files of a glob.
+    pub fn file_or_glob(base: &Path, path: &str) -> Touches {
+        if path.contains(['*', '?', '[']) { Touches::glob(base, path) } else { Touches::file(base, path) }
+    }
+
     /// Reads the files of a glob, now or later; `glob` is relative to `base`.
     pub fn glob(base: &Path, glob: &str) -> Touches {
         let is_fixed = |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);

@@ -31,8 +31,8 @@ operators:
   texts: { input: numbers, plugin: guest, function: f }
   counts: { input: numbers, key: [x], window: { tumbling: 365d, time: processing }, aggregate: { rows: count() } }
 sinks:
-  texts: { input: texts, file: { path: work/texts/ } }
-  counts: { input: counts, file: { path: work/counts.csv } }
+  texts_out: { input: texts, file: { path: work/texts/ } }
+  counts_out: { input: counts, file: { path: work/counts.csv } }
 ";
 
 /// Goal: a confined job does all that a job does, and its process can do nothing else. Method: a plugin, keyed state, files and

@@ -96,7 +96,7 @@ impl ConnectorSettings for Nexmark {
             source,
             description,
             guarantee: Self::GUARANTEE,
-            touches: self.path.as_ref().map_or_else(Touches::nothing, |path| Touches::file(base, path)),
+            touches: self.path.as_ref().map_or_else(Touches::nothing, |path| Touches::file_or_glob(base, path)),
             reads: self.path.map_or(Reads::Nothing, Reads::Files),
         })
     }

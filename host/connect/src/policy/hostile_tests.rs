@@ -101,7 +101,7 @@ fn no_path_leads_out_of_a_granted_folder() {
     std::fs::create_dir_all(root.join("acme-secret")).unwrap();
     std::fs::write(root.join("acme-secret/key"), "").unwrap();
     symlink("/etc", base.join("etc")).unwrap();
-    symlink("../acme-secret/key", base.join("logs/key")).unwrap();
+    symlink("../../acme-secret/key", base.join("logs/key")).unwrap();
     symlink("logs", base.join("inside")).unwrap();
     symlink("/nowhere/yet", base.join("later")).unwrap();
     let granted = policy(json!({ "read": [format!("{}/**", base.display())] }));
@@ -267,8 +267,9 @@ fn what_each_connector_touches() {
     assert_eq!(source("file", json!({ "path": "logs/a.log", "follow": true })), reads("/job/logs/**"));
     assert_eq!(source("stdin", json!({})), Touches::standard_streams());
     assert_eq!(source("generator", json!({ "rows": 1, "columns": { "n": { "sequence": {} } } })), Touches::nothing());
-    assert_eq!(source("nexmark", json!({ "events": 1 })), Touches::nothing());
-    assert_eq!(source("nexmark", json!({ "path": "events.jsonl" })), reads("/job/events.jsonl"));
+    assert_eq!(source("nexmark", json!({ "table": "bid", "events": 1 })), Touches::nothing());
+    assert_eq!(source("nexmark", json!({ "table": "bid", "path": "a.jsonl" })), reads("/job/a.jsonl"));
+    assert_eq!(source("nexmark", json!({ "table": "bid", "path": "b/*.jsonl" })), reads("/job/b/**"));
     assert_eq!(source("system", json!({})), Touches::system_figures());
     assert_eq!(sink("print", json!({})), Touches::standard_streams());
     assert_eq!(sink("blackhole", json!({})), Touches::nothing());
