@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 const JOB: &str = "\
 job: numbers
 sources:
-  in: { generator: { rate: 50 } }
+  in: { generator: { rate: 50, columns: { n: { int: { min: 1, max: 9 } } } } }
 sinks:
   out: { input: in, blackhole: {} }
 ";

@@ -57,7 +57,7 @@ fn draw_jobs(frame: &mut Frame<'_>, area: Rect, model: &Model, now_ms: i64, colo
         Constraint::Min(12),
         Constraint::Length(10),
         Constraint::Length(7),
-        Constraint::Length(7),
+        Constraint::Length(6),
         Constraint::Length(6),
         Constraint::Length(6),
         Constraint::Length(7),
@@ -228,9 +228,9 @@ mod tests {
     fn jobs_fit_a_small_terminal() {
         let lines = screen(&model(), 80, 24);
         assert_eq!(lines[0], "acme: 2 jobs, 1 running   http://127.0.0.1:7070");
-        assert_eq!(lines[1], "job          phase       rows/s     lag errors   late   state checkpoint restarts");
-        assert_eq!(lines[2], "sensors      failed           0    1.5s      3           2.5MB   5.0s ago        4");
-        assert_eq!(lines[3], "web          running      12.3k    1.5s      3           2.5MB   5.0s ago");
+        assert_eq!(lines[1], "job          phase       rows/s    lag errors   late   state checkpoint restarts");
+        assert_eq!(lines[2], "sensors      failed           0   1.5s      3          2.5MB   5.0s ago        4");
+        assert_eq!(lines[3], "web          running      12.3k   1.5s      3          2.5MB   5.0s ago");
         assert_eq!(lines[23], "up, down: choose   Enter: operators   q: quit");
     }
 
