@@ -102,9 +102,13 @@ function swapForm({ signal, tenant, path, query, load }) {
         show();
     }
 
+    function runsNow() {
+        return running?.plugins.find((one) => one.operator === operator.value)?.version;
+    }
+
     /** Versions of the operator's own plugin first, newest first; then those of others. */
     function offerVersions() {
-        const now = running?.plugins.find((one) => one.operator === operator.value)?.version;
+        const now = runsNow();
         const own = now?.split("@")[0];
         const sorted = [...versions].sort((a, b) => (b.name === own) - (a.name === own) || a.name.localeCompare(b.name) || b.version - a.version);
         const texts = sorted.map((one) => [`${one.name}@${one.version}`, `${one.name}@${one.version}${`${one.name}@${one.version}` === now ? " (runs now)" : ""}`]);
@@ -124,12 +128,13 @@ function swapForm({ signal, tenant, path, query, load }) {
     }
 
     function show() {
-        const can = running !== null && version.value !== "";
+        const can = running !== null && version.value !== "" && version.value !== runsNow();
         dry.disabled = busy || !can;
         swap.disabled = busy || !can || proven !== JSON.stringify(choice());
         swap.className = proven ? "primary" : "";
         dry.className = proven ? "" : "primary";
-        put(needs, version.value === "" ? ["Push a version first: ", h("a", { href: href(["t", tenant, "plugins"]) }, "Plugins")] : !proven ? "A swap follows a dry run that has found no problem."
+        put(needs, version.value === "" ? ["Push a version first: ", h("a", { href: href(["t", tenant, "plugins"]) }, "Plugins")] : version.value === runsNow() ? "The operator runs with this version."
+            : !proven ? "A swap follows a dry run that has found no problem."
             : running?.isRunning ? null : "The job does not run: its next attempt begins with the new version.");
     }
 
