@@ -78,7 +78,6 @@ function swapForm({ signal, tenant, path, query, load }) {
     const version = select([], "", forget);
     const drop = h("input", { type: "text", placeholder: "operator/slot, operator/slot", spellcheck: "false", autocomplete: "off", on: { input: forget } });
     const over = h("input", { type: "number", min: 0, max: 100, step: "any", placeholder: "never" });
-    const canary = h("input", { type: "number", min: 0, max: 100, step: "any", placeholder: "none" });
     const result = h("div", { class: "result", "aria-live": "polite" });
     const dry = button("Dry run", () => run(true), { kind: "primary" });
     const swap = button("Swap", () => run(false));
@@ -87,8 +86,7 @@ function swapForm({ signal, tenant, path, query, load }) {
         h("div", { class: "form-grid" },
             field("Operator", operator), field("Version that it gets", version),
             field("Drop state slots", drop, "Slots that the new version does not have."),
-            field("Take back over, %", over, "Of rows that fail in the first minute. Empty: it stays."),
-            field("Canary, % of the keys", canary, "The new version runs beside the old one; its rows are compared, not emitted.")),
+            field("Take back over, %", over, "Of rows that fail in the first minute. Empty: it stays.")),
         h("div", { class: "actions start" }, dry, swap, needs), result);
     api.all(api.of(tenant, "plugins"), signal).then((all) => { versions = all; offerVersions(); show(); }).catch(notices.problem);
     show();
@@ -104,9 +102,13 @@ function swapForm({ signal, tenant, path, query, load }) {
         show();
     }
 
+    function runsNow() {
+        return running?.plugins.find((one) => one.operator === operator.value)?.version;
+    }
+
     /** Versions of the operator's own plugin first, newest first; then those of others. */
     function offerVersions() {
-        const now = running?.plugins.find((one) => one.operator === operator.value)?.version;
+        const now = runsNow();
         const own = now?.split("@")[0];
         const sorted = [...versions].sort((a, b) => (b.name === own) - (a.name === own) || a.name.localeCompare(b.name) || b.version - a.version);
         const texts = sorted.map((one) => [`${one.name}@${one.version}`, `${one.name}@${one.version}${`${one.name}@${one.version}` === now ? " (runs now)" : ""}`]);
@@ -126,18 +128,19 @@ function swapForm({ signal, tenant, path, query, load }) {
     }
 
     function show() {
-        const can = running?.isRunning && version.value !== "";
+        const can = running !== null && version.value !== "" && version.value !== runsNow();
         dry.disabled = busy || !can;
         swap.disabled = busy || !can || proven !== JSON.stringify(choice());
         swap.className = proven ? "primary" : "";
         dry.className = proven ? "" : "primary";
-        put(needs, !running?.isRunning ? "The job has to run." : version.value === "" ? ["Push a version first: ", h("a", { href: href(["t", tenant, "plugins"]) }, "Plugins")] : proven ? null : "A swap follows a dry run that has found no problem.");
+        put(needs, version.value === "" ? ["Push a version first: ", h("a", { href: href(["t", tenant, "plugins"]) }, "Plugins")] : version.value === runsNow() ? "The operator runs with this version."
+            : !proven ? "A swap follows a dry run that has found no problem."
+            : running?.isRunning ? null : "The job does not run: its next attempt begins with the new version.");
     }
 
     async function run(isDry) {
         const wanted = choice();
-        const share = (input) => input.value === "" ? undefined : Number(input.value) / 100;
-        const body = isDry ? { ...wanted, dry_run: true } : { ...wanted, rollback_over: share(over), canary: share(canary) };
+        const body = isDry ? { ...wanted, dry_run: true } : { ...wanted, rollback_over: over.value === "" ? undefined : Number(over.value) / 100 };
         busy = true;
         show();
         note({ operator: wanted.operator });
