@@ -145,7 +145,7 @@ impl Node {
         let listener = TcpListener::bind(settings.listen).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
         let first_token = first_token(&catalog)?;
-        let (routes, document) = api::routes();
+        let (routes, document) = api::router::routes();
         let limits = settings.limits;
         let node = Arc::new(Node {
             settings,
@@ -166,7 +166,7 @@ impl Node {
             jobs: Mutex::default(),
         });
         node.take_over()?;
-        let router = api::router(routes, &document, &node);
+        let router = api::router::router(routes, &document, &node);
         let (stop, stopped) = watch::channel(false);
         if let Some(tls) = &tls {
             tokio::spawn(Arc::clone(tls).watch());

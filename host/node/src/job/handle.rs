@@ -112,11 +112,11 @@ impl JobHandle {
     /// Begins an operation that changes the job.
     ///
     /// # Errors
-    /// Another one is under way.
+    /// Another one goes on.
     pub(crate) fn begin(self: &Arc<Self>, operation: &str) -> Answer<Busy> {
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(other) = &*busy {
-            let detail = format!("a {other} of `{}` is under way; wait for its end", self.name);
+            let detail = format!("a {other} of `{}` goes on; wait for its end", self.name);
             return Err(Refusal::new(Code::Conflict, detail));
         }
         *busy = Some(operation.into());

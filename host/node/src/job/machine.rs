@@ -244,7 +244,7 @@ impl Machine {
     }
 }
 
-/// Returns the pause behind so many failures in a row: it doubles with each one.
+/// Returns the pause behind `failures` failures in a row: it doubles with each one.
 fn pause(failures: u32) -> Duration {
     RESTART_AFTER.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(RESTART_AFTER_MAX)
 }
