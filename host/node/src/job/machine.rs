@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use flowgate_api::job::{Fault, JobError, Phase};
+use flowgate_api::job::{JobError, Phase};
 
 use crate::limits::{HEALTHY_AFTER, RESTART_AFTER, RESTART_AFTER_MAX};
 
@@ -252,6 +252,7 @@ fn pause(failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flowgate_api::job::Fault;
     use proptest::prelude::*;
 
     fn failed(fault: Fault) -> Input {
