@@ -14,7 +14,7 @@ PREFIX     ?= $(HOME)/.local
 demo_checkpoints = $(abspath $(target_dir))/demo/checkpoints
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build plugins demo servers test page tidy soak install image bench bench-node nexmark lint fmt lint-tools
+.PHONY: help setup build plugins demo servers test page api tidy soak install image bench bench-node nexmark lint fmt lint-tools
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,9 +48,13 @@ servers: ## Bring the servers that tests of checkpoint stores start, where Pytho
 test: setup lint plugins servers ## Format, lints, unit, doc and end-to-end tests, and the tidy test
 	cargo test $(flags) $(workspace)
 	tests/page/run.sh $(flowgate) $(target_dir)/plugins
+	@$(MAKE) --no-print-directory api
 
 page: setup plugins ## Test the page of a node in Chromium
 	tests/page/run.sh $(flowgate) $(target_dir)/plugins
+
+api: build ## Ask a node everything that its OpenAPI document allows, and what it does not
+	@CARGO_TARGET_DIR=$(target_dir) FLOWGATE_PROFILE=$(notdir $(out)) scripts/schemathesis.sh
 
 tidy: ## The tidy test alone: it compiles nothing else
 	cargo test $(flags) -p flowgate-tidy

@@ -108,7 +108,7 @@ fn a_worker_that_dies_is_followed_by_another() {
     let served = Served::start();
     let token = served.tenant("acme", &json!({}));
     served.submit(&token, "acme", ENDLESS);
-    let deaths = [(Signal::KILL, "external"), (Signal::ABORT, "user"), (Signal::SEGV, "internal")];
+    let deaths = [(Signal::KILL, "external"), (Signal::ABORT, "user"), (Signal::SYS, "internal")];
     for (attempt, (death, fault)) in (1..).zip(deaths) {
         served.wait_for_phase(&token, "acme", "web", "running");
         assert_eq!(served.job(&token, "acme", "web")["attempt"], attempt);

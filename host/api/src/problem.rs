@@ -33,7 +33,7 @@ pub enum Code {
     NotFound,
     /// The path has no such method.
     MethodNotAllowed,
-    /// It exists already, or is in use.
+    /// It exists already, is in use, or is in a state in which that cannot be done.
     Conflict,
     /// The request cannot be read.
     BadRequest,
@@ -51,7 +51,7 @@ pub enum Code {
     TooMany,
     /// The tenant's policy does not grant it.
     Policy,
-    /// The job does not answer, or is in a state in which that cannot be done.
+    /// The job does not answer, or the node stops.
     Unavailable,
     /// A mistake in Flowgate.
     Internal,

@@ -1,7 +1,5 @@
 //! What a request brings: a body of JSON within its limits, and which part of a list it asks for.
 
-use std::str::FromStr;
-
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header::CONTENT_TYPE;
@@ -115,20 +113,36 @@ impl Paging {
     /// # Errors
     /// It is out of range.
     pub(crate) fn limit(&self) -> Result<usize, Refusal> {
-        match self.limit.map(|limit| limit as usize) {
-            None => Ok(PAGE_DEFAULT),
-            Some(limit) if (1..=PAGE_MAX).contains(&limit) => Ok(limit),
-            Some(_) => Err(Refusal::new(Code::BadRequest, format!("`limit` is from 1 to {PAGE_MAX}"))),
-        }
+        limit(self.limit)
     }
+}
 
-    /// Returns `after` as a number.
+/// Which part of a list of numbered entries, newest first.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct NumberPaging {
+    /// The part behind this entry, which has smaller numbers: `next` of the part before.
+    pub(crate) after: Option<u64>,
+    /// Entries at most. Default: 100.
+    #[param(minimum = 1, maximum = 1000)]
+    pub(crate) limit: Option<u32>,
+}
+
+impl NumberPaging {
+    /// Returns the number of entries.
     ///
     /// # Errors
-    /// It is none.
-    pub(crate) fn after_number<N: FromStr>(&self) -> Result<Option<N>, Refusal> {
-        let parsed = self.after.as_deref().map(str::parse).transpose();
-        parsed.map_err(|_| Refusal::new(Code::BadRequest, "`after` is what `next` of the part before was"))
+    /// It is out of range.
+    pub(crate) fn limit(&self) -> Result<usize, Refusal> {
+        limit(self.limit)
+    }
+}
+
+fn limit(limit: Option<u32>) -> Result<usize, Refusal> {
+    match limit.map(|limit| limit as usize) {
+        None => Ok(PAGE_DEFAULT),
+        Some(limit) if (1..=PAGE_MAX).contains(&limit) => Ok(limit),
+        Some(_) => Err(Refusal::new(Code::BadRequest, format!("`limit` is from 1 to {PAGE_MAX}"))),
     }
 }
 

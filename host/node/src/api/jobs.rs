@@ -21,7 +21,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::input::{self, Asked, Names, OptionalJson, Paging};
+use super::input::{self, Asked, Names, NumberPaging, OptionalJson, Paging};
 use super::refusal::{Answer, Refusal};
 use crate::catalog::{EventRecord, JobRecord, SwapRecord, key};
 use crate::job::folder::JobFolder;
@@ -293,15 +293,15 @@ async fn savepoint(
 
 /// The checkpoints and savepoints in the store of a job.
 #[utoipa::path(get, path = "/api/v1/tenants/{tenant}/jobs/{job}/checkpoints", tag = "jobs",
-    params(("tenant" = String, Path, description = "The tenant."), ("job" = String, Path, description = "The job."), Paging),
+    params(("tenant" = String, Path, description = "The tenant."), ("job" = String, Path, description = "The job."), NumberPaging),
     security(("token" = ["viewer"])),
     responses((status = 200, description = "Checkpoints, newest first.", body = Page<StoredCheckpoint>), (status = "default", body = Problem, description = "A problem.")))]
 async fn checkpoints(
     State(node): State<Arc<Node>>,
     Names((tenant, name)): Names<(String, String)>,
-    Asked(paging): Asked<Paging>,
+    Asked(paging): Asked<NumberPaging>,
 ) -> Answer<Json<Page<StoredCheckpoint>>> {
-    let (limit, before) = (paging.limit()?, paging.after_number::<u64>()?);
+    let (limit, before) = (paging.limit()?, paging.after);
     record(&node, &tenant, &name)?;
     let store = JobFolder::of(&node.settings.data, &tenant, &name).checkpoints();
     let found = blocking(move || {
@@ -331,17 +331,17 @@ async fn checkpoints(
 
 /// What happened to a job.
 #[utoipa::path(get, path = "/api/v1/tenants/{tenant}/jobs/{job}/history", tag = "jobs",
-    params(("tenant" = String, Path, description = "The tenant."), ("job" = String, Path, description = "The job."), Paging),
+    params(("tenant" = String, Path, description = "The tenant."), ("job" = String, Path, description = "The job."), NumberPaging),
     security(("token" = ["viewer"])),
     responses((status = 200, description = "Events, newest first.", body = Page<Event>), (status = "default", body = Problem, description = "A problem.")))]
 async fn events(
     State(node): State<Arc<Node>>,
     Names((tenant, name)): Names<(String, String)>,
-    Asked(paging): Asked<Paging>,
+    Asked(paging): Asked<NumberPaging>,
 ) -> Answer<Json<Page<Event>>> {
     record(&node, &tenant, &name)?;
     let limit = paging.limit()?;
-    let found = history::newest(&node.catalog, (&tenant, &name), paging.after_number()?, limit + 1)?;
+    let found = history::newest(&node.catalog, (&tenant, &name), paging.after, limit + 1)?;
     Ok(Json(input::page(found, limit)))
 }
 

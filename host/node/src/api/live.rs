@@ -100,7 +100,8 @@ impl Lines {
 #[utoipa::path(get, path = "/api/v1/tenants/{tenant}/jobs/{job}/logs", tag = "jobs",
     params(("tenant" = String, Path, description = "The tenant."), ("job" = String, Path, description = "The job."), Lines),
     security(("token" = ["viewer"])),
-    responses((status = 200, description = "Lines, oldest first; with `follow`, server-sent events `line` with a `LogLine` each.", body = Page<LogLine>), (status = "default", body = Problem, description = "A problem.")))]
+    responses((status = 200, description = "Lines, oldest first; with `follow`, server-sent events `line` with a line each.",
+        content((Page<LogLine> = "application/json"), (LogLine = "text/event-stream"))), (status = "default", body = Problem, description = "A problem.")))]
 async fn logs(
     State(node): State<Arc<Node>>,
     Names((tenant, name)): Names<(String, String)>,

@@ -11,9 +11,14 @@ use flowgate_api::name;
 use flowgate_api::operation::Operation;
 use flowgate_api::problem::{Code, Problem};
 use flowgate_base::clock;
+<<<<<<< HEAD
 use flowgate_connect::touches::Touches;
+=======
+use serde::Serialize;
+>>>>>>> h/gate
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -34,11 +39,21 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
     OpenApiRouter::new().routes(routes!(submit)).routes(routes!(change))
 }
 
+/// What is said of a submission that makes no job.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum Known {
+    /// It was made before.
+    Before(Box<JobDetail>),
+    /// It was a check alone.
+    Checked(CheckReport),
+}
+
 /// Submits a job: it is checked, and starts.
 #[utoipa::path(post, path = "/api/v1/tenants/{tenant}/jobs", tag = "jobs", params(("tenant" = String, Path, description = "The tenant.")),
     request_body = NewJob, security(("token" = ["operator"])),
     responses((status = 201, description = "The job.", body = JobDetail),
-        (status = 200, description = "The job that was submitted with this key before; or, of a check alone, what it has found (`CheckReport`).", body = JobDetail),
+        (status = 200, description = "The job that was submitted with this key before; or, of a check alone, what it has found.", body = Known),
         (status = "default", body = Problem, description = "A problem. One of the job has the report of the check as its detail.")))]
 async fn submit(
     State(node): State<Arc<Node>>,
@@ -52,7 +67,7 @@ async fn submit(
         name::check("submission's key", given).map_err(|wrong| Refusal::new(Code::Invalid, wrong))?;
     }
     if let Some(done) = submitted_before(&node, &tenant, submission.as_deref(), &digest)? {
-        return Ok(Json(detail(&node, &tenant, &done).await?).into_response());
+        return Ok(Json(Known::Before(Box::new(detail(&node, &tenant, &done).await?))).into_response());
     }
     let assigned = Assigned {
         tenant: &tenant,
@@ -69,12 +84,12 @@ async fn submit(
     name::check("job", &checked.name).map_err(|wrong| Refusal::new(Code::Invalid, wrong))?;
     if request.check_only {
         let report = CheckReport { warnings: checked.warnings, picture: checked.picture };
-        return Ok(Json(report).into_response());
+        return Ok(Json(Known::Checked(report)).into_response());
     }
     let _admission = node.admission(&tenant).await;
     // The same request may have been made meanwhile.
     if let Some(done) = submitted_before(&node, &tenant, submission.as_deref(), &digest)? {
-        return Ok(Json(detail(&node, &tenant, &done).await?).into_response());
+        return Ok(Json(Known::Before(Box::new(detail(&node, &tenant, &done).await?))).into_response());
     }
     node.room_for_job(&tenant, u64::from(checked.workers))?;
     let job = checked.name.clone();

@@ -105,7 +105,7 @@ impl JobHandle {
             (Some(path), Some(pid)) if matches!(state.machine.phase, Phase::Running | Phase::Stopping) => {
                 Ok(Found { path, name: self.name.clone(), pid })
             }
-            _ => Err(Refusal::new(Code::Unavailable, format!("the job `{}` does not run", self.name))),
+            _ => Err(Refusal::new(Code::Conflict, format!("the job `{}` does not run", self.name))),
         }
     }
 
