@@ -93,7 +93,10 @@ fn next_version(limit: u32) -> String {
         "fn halves(rows: i64) -> Result<f64, Failure> {{\n    if rows > {limit} {{ return Err(Failure::new(\"too many rows\")); }}\n    \
          Ok(rows as f64 / 2.0)\n}}\n\n#[derive(State)]"
     );
-    let count = COUNTER.replace("rows: Value<i64>,", kept).replace("#[derive(State)]", &halves).replace("version: 1 }", "version: 2 }");
+    let count = COUNTER
+        .replace("rows: Value<i64>,", kept)
+        .replace("#[derive(State)]", &halves)
+        .replace("version: 1 }", "version: 2 }");
     count.replace("unwrap_or_default() + 1", "unwrap_or_default() + 0.5").replace("count as f64", "count * 2.0")
 }
 
@@ -170,13 +173,20 @@ fn a_function_is_tried_swapped_and_refused_with_what_to_do() {
     let refused = swap(&folder, "picky.wasm", &[]).expect(2).stderr;
     assert!(refused.contains("the old version stays on all workers") && refused.contains("too many rows"), "{refused}");
     let refused = swap(&folder, "other.wasm", &[]).expect(2).stderr;
-    assert!(refused.contains("others read `counted`, whose columns were ") && refused.contains("release: int64"), "{refused}");
+    assert!(
+        refused.contains("others read `counted`, whose columns were ") && refused.contains("release: int64"),
+        "{refused}"
+    );
     let refused = ask(&folder, &["job", "swap", "counted", "a", "v2.wasm"]).expect(2).stderr;
     assert!(refused.contains("these have one: counted"), "{refused}");
     swap(&folder, "v3.wasm", &[]).expect(2).saying("there is no file ");
 
     let tried = swap(&folder, "v2.wasm", &["--dry-run"]).expect(0);
-    assert!(tried.stdout.contains("10 values of the state slot `rows` are migrated from version 1 to 2"), "{}", tried.stdout);
+    assert!(
+        tried.stdout.contains("10 values of the state slot `rows` are migrated from version 1 to 2"),
+        "{}",
+        tried.stdout
+    );
     let swapped = swap(&folder, "v2.wasm", &["--savepoint=before"]).expect(0).stdout;
     assert!(swapped.contains("10 values were migrated; durable with checkpoint "), "{swapped}");
     assert!(swapped.contains("store#before"), "{swapped}");
@@ -190,7 +200,10 @@ fn a_function_is_tried_swapped_and_refused_with_what_to_do() {
     assert!(of_versions[&1] > 500 && of_versions[&2] > 500, "{of_versions:?}");
 
     // The job file still names the old version, which does not fit the newest checkpoint.
-    start(&folder, &["job.yaml", "--resume"]).wait().expect(2).saying("the state of `counted` was kept for other settings");
+    start(&folder, &["job.yaml", "--resume"])
+        .wait()
+        .expect(2)
+        .saying("the state of `counted` was kept for other settings");
     folder.write("new.yaml", JOB.replace("v1.wasm", "v2.wasm"));
     let running = start(&folder, &["new.yaml", "--resume"]);
     sleep(Duration::from_millis(500));
@@ -207,7 +220,9 @@ fn version_of_newest(folder: &Folder) -> Option<String> {
     let mut manifests: Vec<_> = std::fs::read_dir(folder.join("store"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("manifest-")))
+        .filter(|path| {
+            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("manifest-"))
+        })
         .collect();
     manifests.sort_unstable();
     for path in manifests.iter().rev() {

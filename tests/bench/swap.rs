@@ -48,7 +48,8 @@ sinks:
 }
 
 fn graph(text: &str, folder: &Path, plugins: &Plugins) -> JobGraph {
-    let document = Document { name: "swap.yaml".into(), text: text.into(), language: Language::Yaml, base: folder.into() };
+    let document =
+        Document { name: "swap.yaml".into(), text: text.into(), language: Language::Yaml, base: folder.into() };
     let loaded = load(document, &[], &|_| None);
     assert!(loaded.problems.is_empty(), "{}", loaded.report(&[], false));
     let around = Surroundings::of(folder, None, None);

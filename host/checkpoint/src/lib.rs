@@ -47,7 +47,9 @@ pub use compaction::{Compacted, compaction_is_due};
 pub use difference::Difference;
 pub use error::CheckpointError;
 pub use history::{History, Resume};
-pub use manifest::{Block, Checkpoint, DataFile, Extent, FunctionRecord, Manifest, OperatorRecord, Record, Slot, SplitRecord, Stats};
+pub use manifest::{
+    Block, Checkpoint, DataFile, Extent, FunctionRecord, Manifest, OperatorRecord, Record, Slot, SplitRecord, Stats,
+};
 pub use merged::Merged;
 pub use name::{AttemptId, FileKind, Name};
 pub use read::{Part, Parts, Reader};

@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 
 use super::{
     check, checkpoint_diff, checkpoint_list, checkpoint_show, checkpoint_verify, completions, connectors, explain,
-    graph, infer, job_explain, job_list, job_savepoint, job_status, job_stop, job_swap, new_job, plugin_build, plugin_inspect,
-    plugin_new, plugin_test, run, schema, state_read,
+    graph, infer, job_explain, job_list, job_savepoint, job_status, job_stop, job_swap, new_job, plugin_build,
+    plugin_inspect, plugin_new, plugin_test, run, schema, state_read,
 };
 use flowgate::job::load::Override;
 use flowgate_base::error::Result;

@@ -136,7 +136,10 @@ mod tests {
             savepoint_error: None,
         };
         let text = done("risk", &swapped);
-        assert!(text.starts_with("`risk` runs with the new version: rows waited for 1.5 ms, 1,200 values were migrated; "), "{text}");
+        assert!(
+            text.starts_with("`risk` runs with the new version: rows waited for 1.5 ms, 1,200 values were migrated; "),
+            "{text}"
+        );
         assert!(text.contains("durable with checkpoint 7\n") && text.contains("--from 'store#before'"), "{text}");
     }
 }

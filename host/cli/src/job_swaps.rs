@@ -25,11 +25,7 @@ pub(super) struct JobSwaps {
 
 impl JobSwaps {
     /// Swaps a function, and waits until that is durable.
-    pub(super) fn swap(
-        &self,
-        state: &Arc<JobState>,
-        swap: &SwapRequest,
-    ) -> std::result::Result<Swapped, Refusal> {
+    pub(super) fn swap(&self, state: &Arc<JobState>, swap: &SwapRequest) -> std::result::Result<Swapped, Refusal> {
         self.on_a_thread(|| {
             let (graph, options) = self.checked(state, swap)?;
             let swapping = state.request_swap(&graph, &self.plugins, &options)?;

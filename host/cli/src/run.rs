@@ -144,7 +144,8 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     signals::listen(summary_of.clone(), Arc::clone(&state), windows)?;
     let about =
         About { job: summary_of.name.clone(), pid: std::process::id(), since_ms, job_file: job_file(&args.job) };
-    let control = (!args.no_control).then(|| subject::serve(summary_of.clone(), Arc::clone(&state), about, swaps)).flatten();
+    let control =
+        (!args.no_control).then(|| subject::serve(summary_of.clone(), Arc::clone(&state), about, swaps)).flatten();
     let status = Status::start(&screen, &summary_of, Arc::clone(&state));
     let result = job.wait();
     drop(status);

@@ -21,9 +21,7 @@ use crate::frame::{self, FrameError};
 use crate::limits::{
     CONNECTIONS_MAX, REQUEST_BYTES_MAX, REQUEST_WITHIN, RESPONSE_BYTES_MAX, RESPONSE_WITHIN, STACK_BYTES, WAITING_MAX,
 };
-use crate::message::{
-    About, Ended, Reason, Refusal, Request, Response, Saved, SwapProspect, SwapRequest, Swapped,
-};
+use crate::message::{About, Ended, Reason, Refusal, Request, Response, Saved, SwapProspect, SwapRequest, Swapped};
 use crate::place::{BoundSocket, Place, PlaceError};
 use crate::status::Status;
 
@@ -237,7 +235,9 @@ fn answer(job: &Served, request: Request) -> Response {
                 }
             }
         }
-        Request::About {} | Request::Stop { .. } | Request::Savepoint { .. } | Request::Swap(_) => Response::About(job.about.clone()),
+        Request::About {} | Request::Stop { .. } | Request::Savepoint { .. } | Request::Swap(_) => {
+            Response::About(job.about.clone())
+        }
     }
 }
 

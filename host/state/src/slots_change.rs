@@ -29,7 +29,8 @@ impl Slots {
     /// # Errors
     /// The part has other columns: our mistake. The spill file cannot be used: the outside world's.
     pub fn take_over(&mut self, slot: usize, key: &[Field], part: &RecordBatch) -> Result<()> {
-        let slot = self.slots.get_mut(slot).ok_or_else(|| Error::internal("a state slot is filled that is not there"))?;
+        let slot =
+            self.slots.get_mut(slot).ok_or_else(|| Error::internal("a state slot is filled that is not there"))?;
         each_kind!(&mut slot.table, table => table.snapshots(key).take_over(part))
     }
 
@@ -45,7 +46,8 @@ impl Slots {
     /// # Errors
     /// There is no such slot: our mistake. The spill file cannot be read: the outside world's.
     pub fn clear(&mut self, slot: usize) -> Result<()> {
-        let slot = self.slots.get_mut(slot).ok_or_else(|| Error::internal("a state slot is emptied that is not there"))?;
+        let slot =
+            self.slots.get_mut(slot).ok_or_else(|| Error::internal("a state slot is emptied that is not there"))?;
         each_kind!(&mut slot.table, table => table.clear())
     }
 }

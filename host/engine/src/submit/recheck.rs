@@ -109,7 +109,10 @@ fn plugin_of(running: &JobGraph, version: &NewVersion) -> Result<String> {
         (None, [only]) => Ok(only.clone()),
         (_, known) => {
             let known = known.join(", ");
-            Err(misfit(format!("`{}` has functions of these plugins: {known}; say which one, with `--plugin NAME`", version.operator)))
+            Err(misfit(format!(
+                "`{}` has functions of these plugins: {known}; say which one, with `--plugin NAME`",
+                version.operator
+            )))
         }
     }
 }

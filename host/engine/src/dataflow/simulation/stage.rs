@@ -156,12 +156,7 @@ pub(super) fn operators(graph: &JobGraph, opened: &Opened) -> Vec<Seen> {
     one(graph, opened, (usize::MAX, Worker(0)), None).seen
 }
 
-fn one(
-    graph: &JobGraph,
-    opened: &Opened,
-    (wanted, worker): (usize, Worker),
-    link: Option<Link>,
-) -> One {
+fn one(graph: &JobGraph, opened: &Opened, (wanted, worker): (usize, Worker), link: Option<Link>) -> One {
     let job = Arc::new(JobState::of(graph).with_checkpoints(link.map(Arc::new)));
     let mut stage = OneOperator { graph, job: &job, worker, wanted, seen: Vec::new(), shell: None };
     build(&mut stage, graph, opened, &job).expect("the job was checked");

@@ -62,7 +62,8 @@ pub(crate) fn difference(
             continue;
         }
         if let (NodeKind::Join(had), NodeKind::Join(has)) = (&had.kind, &has.kind)
-            && join_layouts(had).0.map(|side| side.columns().to_vec()) != join_layouts(has).0.map(|side| side.columns().to_vec())
+            && join_layouts(had).0.map(|side| side.columns().to_vec())
+                != join_layouts(has).0.map(|side| side.columns().to_vec())
         {
             problems.push(format!(
                 "the function of `{name}` reads or passes on other columns of its inputs, which the rows that the join keeps do not have; stop the \
@@ -192,7 +193,11 @@ sinks:
         assert!(other("out: {", "other: {").contains("the job has other operators"));
         assert!(other("path: a.log", "path: b.log").contains("`lines` differs in more than its function"));
         let wrong = other("function: upper }", "function: upper, on_error: fail }");
-        assert!(wrong.contains("`shouted` differs in more than its function: `kind.transform.on_error` was") || wrong.contains("on_error"), "{wrong}");
+        assert!(
+            wrong.contains("`shouted` differs in more than its function: `kind.transform.on_error` was")
+                || wrong.contains("on_error"),
+            "{wrong}"
+        );
         assert!(other("function: upper", "function: all").contains("function"), "another function is another operator");
     }
 

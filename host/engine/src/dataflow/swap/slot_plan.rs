@@ -83,12 +83,15 @@ pub(crate) fn slot_plan(
             plan.gone.push(at);
         } else {
             let name = &old.name;
-            problems.push(format!("`{operator}` has no state slot `{name}` any more; `--drop-state {name}` gives its state up"));
+            problems.push(format!(
+                "`{operator}` has no state slot `{name}` any more; `--drop-state {name}` gives its state up"
+            ));
         }
     }
     let names: BTreeSet<&str> = had.iter().map(|slot| slot.name.as_str()).collect();
     for name in drop.iter().filter(|name| plan.gone.iter().all(|at| had[*at].name != **name)) {
-        let what = if names.contains(name.as_str()) { "the new version has this slot" } else { "there is no such slot" };
+        let what =
+            if names.contains(name.as_str()) { "the new version has this slot" } else { "there is no such slot" };
         let listed = names.iter().copied().collect::<Vec<_>>().join(", ");
         problems.push(format!("--drop-state {name}: {what}; `{operator}` has the slots {listed}"));
     }
@@ -131,7 +134,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_taken_over_is_refused_with_what_to_do() {
-        let had = [slot("a", StateKind::Value, 1, None), slot("b", StateKind::Value, 1, None), slot("c", StateKind::List, 1, None)];
+        let had = [
+            slot("a", StateKind::Value, 1, None),
+            slot("b", StateKind::Value, 1, None),
+            slot("c", StateKind::List, 1, None),
+        ];
         let has = [slot("a", StateKind::Map, 1, None), slot("b", StateKind::Value, 2, Some(9))];
         let problems = slot_plan("p", &had, &has, true, &drops(&["x", "a"])).unwrap_err();
         let expected = [
@@ -147,6 +154,9 @@ mod tests {
         }
         let newer = [slot("b", StateKind::Value, 2, None)];
         let problems = slot_plan("p", &had[1..2], &newer, false, &[]).unwrap_err();
-        assert!(problems[0].contains("has version 2 and was written by version 1, but the plugin does not export `migrate`"));
+        assert!(
+            problems[0]
+                .contains("has version 2 and was written by version 1, but the plugin does not export `migrate`")
+        );
     }
 }
