@@ -11,11 +11,8 @@ use flowgate_api::name;
 use flowgate_api::operation::Operation;
 use flowgate_api::problem::{Code, Problem};
 use flowgate_base::clock;
-<<<<<<< HEAD
 use flowgate_connect::touches::Touches;
-=======
 use serde::Serialize;
->>>>>>> h/gate
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
