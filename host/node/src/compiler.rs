@@ -1,6 +1,6 @@
 //! Work for plugins in child processes: how many at once, and how many of a tenant.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +18,8 @@ pub(crate) struct Compiler {
     waiting: Arc<Mutex<HashMap<String, usize>>>,
     done: AtomicU64,
     failed: AtomicU64,
+    /// Components, by tenant and digest, of which this node has seen machine code.
+    seen: Mutex<HashSet<(String, String)>>,
 }
 
 /// A turn. The next one begins when this is dropped.
@@ -42,6 +44,7 @@ impl Compiler {
             waiting: Arc::default(),
             done: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            seen: Mutex::default(),
         }
     }
 
@@ -60,6 +63,30 @@ impl Compiler {
     /// Notes how a compilation has ended.
     pub(crate) fn note(&self, done: bool) {
         if done { &self.done } else { &self.failed }.fetch_add(1, Relaxed);
+    }
+
+    /// Whether this node has seen machine code of a component.
+    pub(crate) fn has_seen(&self, tenant: &str, digest: &str) -> bool {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).contains(&(tenant.into(), digest.into()))
+    }
+
+    /// Notes that there is machine code of a component, or, as that was removed, that there is none.
+    pub(crate) fn note_seen(&self, tenant: &str, digest: &str, is_there: bool) {
+        let (mut seen, of) = (self.seen.lock().unwrap_or_else(PoisonError::into_inner), (tenant.into(), digest.into()));
+        if is_there {
+            seen.insert(of)
+        } else {
+            seen.remove(&of)
+        };
+    }
+
+    /// Waits for a turn of the node's own, for a job that starts again: that counts for no tenant.
+    ///
+    /// # Errors
+    /// The node stops.
+    pub(crate) async fn own_turn(&self) -> Answer<OwnedSemaphorePermit> {
+        let closed = |_| Refusal::new(Code::Unavailable, "the node stops");
+        Arc::clone(&self.turns).acquire_owned().await.map_err(closed)
     }
 
     /// Waits for a turn. The semaphore is fair: tenants take turns in the order in which they came, each with a short queue.

@@ -16,6 +16,7 @@ use flowgate_base::{clock, random};
 use http_body_util::BodyExt;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 use crate::api::refusal::{Answer, Refusal};
@@ -105,6 +106,7 @@ pub(crate) async fn push(
     let inspected = inspected.unwrap_or_else(|_| Err(Error::internal("an inspection has panicked").into()));
     node.compiler.note(inspected.is_ok());
     let inspected = inspected?;
+    node.compiler.note_seen(tenant, &arrived.digest, true);
     drop(turn);
     let compile_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let kept = component(node, tenant, &arrived.digest);
@@ -190,6 +192,24 @@ fn inspect(node: &Node, tenant: &str, path: &Path) -> Answer<Inspected> {
     Err(Refusal::new(Code::Invalid, said.trim().to_string()))
 }
 
+/// Compiles the components of a job of which this node has not seen machine code yet: behind a restore, or an upgrade of the compiler,
+/// there is none, and a worker process that runs a job may not make it. Blocks.
+///
+/// # Errors
+/// A component is gone, or cannot be compiled.
+pub(crate) fn compile_again(node: &Node, tenant: &str, pinned: &[Pinned]) -> Answer<()> {
+    for digest in pinned.iter().map(|pinned| &pinned.digest) {
+        if node.compiler.has_seen(tenant, digest) {
+            continue;
+        }
+        let _turn = Handle::current().block_on(node.compiler.own_turn())?;
+        private(&node.settings.compiled(tenant))?;
+        inspect(node, tenant, &component(node, tenant, digest))?;
+        node.compiler.note_seen(tenant, digest, true);
+    }
+    Ok(())
+}
+
 fn function(info: flowgate_wall::binding::FunctionInfo) -> Function {
     let columns = info.inputs.iter().flatten().map(ToString::to_string).collect();
     Function {
@@ -250,6 +270,7 @@ pub(crate) fn delete(node: &Node, tenant: &str, name: &str, version: u32) -> Ans
     if is_last {
         // A file that nobody names costs room alone.
         let _ = fs::remove_file(component(node, tenant, &digest));
+        node.compiler.note_seen(tenant, &digest, false);
     }
     Ok(())
 }

@@ -27,6 +27,7 @@ use crate::api::refusal::{Answer, Refusal};
 use crate::catalog::{CatalogError, JobRecord, Want, key};
 use crate::log;
 use crate::node::Node;
+use crate::registry;
 
 /// Commands that wait for a manager. Each is a request that somebody waits for.
 const COMMANDS_MAX: usize = 64;
@@ -244,6 +245,7 @@ impl Manager {
         block_in_place(|| {
             let folder = self.folder.prepare(attempt)?;
             let record = self.record()?;
+            registry::compile_again(&self.node, &self.tenant, &record.pinned)?;
             let beginning = match &record.from {
                 None => Begins::Resume,
                 Some((savepoint, drop)) => {
