@@ -117,7 +117,7 @@ impl Swaps {
         self.run.job.metrics().nodes[node].rows_in.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Waits until the operator has received so many rows.
+    /// Waits until the operator has received `rows` rows.
     fn wait_for_rows(&self, rows: u64) {
         self.wait_for(1, rows);
     }
