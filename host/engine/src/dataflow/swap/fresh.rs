@@ -63,7 +63,7 @@ pub(crate) struct FreshProcess {
 pub(crate) enum Tried {
     /// There is more to try, in a further turn.
     More,
-    /// They can be taken; the number of values that were migrated.
+    /// They can be taken. This number of values was migrated.
     Ready(u64),
     /// Why they cannot be taken.
     Refused(String),
