@@ -21,7 +21,7 @@ use crate::catalog::{Catalog, CatalogError, Change, JobRecord, TenantRecord, Tok
 use crate::compiler::Compiler;
 use crate::job::folder::private;
 use crate::job::{JobHandle, adopt};
-use crate::limits::{BLOCKING_MAX, COUNTED_MAX, STOP_WITHIN};
+use crate::limits::{BLOCKING_MAX, COUNTED_MAX, REQUESTS_OF_TENANT_MAX, STOP_WITHIN, STREAMS_OF_TENANT_MAX};
 use crate::operations::Operations;
 use crate::rate::Rates;
 use crate::room::Admissions;
@@ -74,6 +74,7 @@ pub struct Node {
     pub(crate) compiler: Compiler,
     pub(crate) operations: Operations,
     pub(crate) streams: Streams,
+    pub(crate) requests: Streams,
     pub(crate) statuses: Statuses,
     pub(crate) admissions: Admissions,
     /// Held while the files of components change together with what the catalog says of them.
@@ -129,7 +130,8 @@ impl Node {
             rates: Rates::new(COUNTED_MAX),
             compiler: Compiler::default(),
             operations: Operations::default(),
-            streams: Streams::default(),
+            streams: Streams::new("streams", STREAMS_OF_TENANT_MAX),
+            requests: Streams::new("requests", REQUESTS_OF_TENANT_MAX),
             statuses: Statuses::default(),
             admissions: Admissions::default(),
             components: Mutex::default(),
