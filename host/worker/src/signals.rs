@@ -38,7 +38,8 @@ impl Stop {
 pub(crate) fn listen(log: &Arc<Log>) -> Result<Arc<Stop>> {
     let stop = Arc::<Stop>::default();
     // A write beyond the limit of a file's size is an error of that write, and does not end the process.
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGXFSZ]).map_err(|e| Error::io("cannot handle signals", &e))?;
+    let mut signals =
+        Signals::new([SIGTERM, SIGINT, SIGHUP, SIGXFSZ]).map_err(|e| Error::io("cannot handle signals", &e))?;
     let (theirs, log) = (Arc::clone(&stop), Arc::clone(log));
     let handle = move || {
         for signal in signals.forever().filter(|signal| [SIGTERM, SIGINT].contains(signal)) {
