@@ -53,7 +53,7 @@ fn graph(text: &str, folder: &Path, plugins: &Plugins) -> JobGraph {
     let loaded = load(document, &[], &|_| None);
     assert!(loaded.problems.is_empty(), "{}", loaded.report(&[], false));
     let around = Surroundings::of(folder, None, None);
-    let job = loaded.job.expect("it was read");
+    let job = loaded.job.clone().expect("it was read");
     match check(&job, &around, &mut plugins.clone()) {
         Ok(checked) => checked.graph,
         Err(problems) => panic!("{}", loaded.report(&problems, false)),

@@ -188,7 +188,7 @@ impl Config {
         let further = typed.value.as_ref().map(Config::problems).unwrap_or_default();
         match typed.value {
             Some(mut config) if further.is_empty() => {
-                config.from_folder(&base);
+                config.resolve_in(&base);
                 Ok(config)
             }
             _ => Err(wrong(typed.report(&further, false))),
@@ -207,7 +207,7 @@ impl Config {
         problems
     }
 
-    fn from_folder(&mut self, base: &Path) {
+    fn resolve_in(&mut self, base: &Path) {
         let tls = self.tls.iter_mut().flat_map(|tls| [&mut tls.cert, &mut tls.key]);
         for path in self.data.iter_mut().chain(self.key_file.iter_mut()).chain(tls) {
             *path = base.join(&*path);

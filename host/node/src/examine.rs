@@ -40,7 +40,7 @@ pub fn examine(settings: &Settings) -> Result<String> {
         }
     }
     match key.exists() {
-        true => drop(Vault::open(&key)?),
+        true => _ = Vault::open(&key)?,
         false if has_catalog => line(format!("{} is not there: secrets in the catalog cannot be read", key.display())),
         false => line(format!("{} is not there: it is created", key.display())),
     }

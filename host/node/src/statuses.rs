@@ -34,7 +34,9 @@ struct Known {
 
 /// What is known of jobs, by tenant and name.
 #[derive(Default)]
-pub(crate) struct Statuses(Mutex<HashMap<(String, String), Arc<Turn<Known>>>>);
+pub(crate) struct Statuses(Mutex<Table>);
+
+type Table = HashMap<(String, String), Arc<Turn<Known>>>;
 
 impl Statuses {
     /// Returns the state of a job; `None` if it does not run, or does not answer.

@@ -116,7 +116,7 @@ fn job(
     let beginning = assignment.beginning.beginning();
     let started = {
         // A cgroup of its own would do it better.
-        let options = StartOptions { cpu_cores_max: assignment.limits.cpu_cores, ..StartOptions::default() };
+        let options = StartOptions { cpu_cores_max: assignment.limits.cpu_cores };
         submit::start_with(graph.clone(), &mut plugins, &mut open_sink, stores, beginning, options)?
     };
     let flowgate::running::Started::Running(job) = started else {

@@ -108,7 +108,7 @@ pub(crate) fn exit_of(folder: &Path, status: Option<ExitStatus>) -> Exit {
 fn crashed(status: Option<ExitStatus>) -> Exit {
     use std::os::unix::process::ExitStatusExt;
     let signal = status.and_then(|status| status.signal());
-    let (fault, how) = match (signal.map(|signal| Signal::from_named_raw(signal)), status) {
+    let (fault, how) = match (signal.map(Signal::from_named_raw), status) {
         (Some(Some(Signal::KILL)), _) => (
             Fault::External,
             "was killed by signal 9: by the system, because memory was short, or by somebody".to_string(),

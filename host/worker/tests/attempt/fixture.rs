@@ -72,6 +72,9 @@ impl Job {
             fs::create_dir(within(name)).unwrap();
         }
         let assignment = Assignment {
+            policy: None,
+            touches: Default::default(),
+            plugin_folder: None,
             version: VERSION,
             task: Task::Run,
             tenant: "acme".into(),
