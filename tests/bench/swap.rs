@@ -39,7 +39,7 @@ sources:
   rows:
     generator: {{ rows: 1000000000, rate: {rate}, columns: {{ auction: {{ int: {{ min: 0, max: {} }} }} }} }}
 operators:
-  numbered: {{ input: rows, key: [auction], plugin: bench, function: number-rows }}
+  numbered: {{ input: rows, key: [auction], plugin: bench, function: number_rows }}
 sinks:
   out: {{ input: numbered, blackhole: {{}} }}
 ",
@@ -53,8 +53,8 @@ fn graph(text: &str, folder: &Path, plugins: &Plugins) -> JobGraph {
     let loaded = load(document, &[], &|_| None);
     assert!(loaded.problems.is_empty(), "{}", loaded.report(&[], false));
     let around = Surroundings::of(folder, None, None);
-    let job = loaded.job.clone().expect("it was read");
-    match check(&job, &around, &mut plugins.clone()) {
+    let job = loaded.job.as_ref().expect("it was read");
+    match check(job, &around, &mut plugins.clone()) {
         Ok(checked) => checked.graph,
         Err(problems) => panic!("{}", loaded.report(&problems, false)),
     }
