@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use flowgate_api::problem::{Code, Problem};
+use flowgate_api::quota::Quotas;
 use flowgate_api::tenant::{NewTenant, Tenant, TenantChange, Usage};
 use flowgate_api::{Page, name};
 use flowgate_base::clock;
@@ -54,6 +55,7 @@ async fn create(
     input::Json(request): input::Json<NewTenant>,
 ) -> Answer<(StatusCode, Json<Tenant>)> {
     name::check("tenant", &request.name).map_err(|wrong| Refusal::new(Code::Invalid, wrong))?;
+    request.quotas.check().map_err(|wrong| Refusal::new(Code::Invalid, wrong))?;
     let record = TenantRecord { created_ms: clock::now_ms(), quotas: request.quotas, grants: request.grants };
     node.catalog.change(|change| {
         if change.get::<TenantRecord>(&request.name)?.is_some() {
@@ -81,6 +83,7 @@ async fn change(
     Names(tenant): Names<String>,
     input::Json(request): input::Json<TenantChange>,
 ) -> Answer<Json<Tenant>> {
+    request.quotas.iter().try_for_each(Quotas::check).map_err(|wrong| Refusal::new(Code::Invalid, wrong))?;
     let changed = node.catalog.change(|change| {
         let Some(mut record) = change.get::<TenantRecord>(&tenant)? else { return Err(Refusal::not_found("tenant")) };
         record.quotas = request.quotas.unwrap_or(record.quotas);
