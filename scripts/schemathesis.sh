@@ -1,7 +1,7 @@
 #!/bin/sh
 # Asks a node everything that its OpenAPI document allows, and what it does not, with Schemathesis (https://schemathesis.io).
 #
-#   scripts/schemathesis.sh [SECONDS]     at most so many seconds of requests; 150 where it is not said
+#   scripts/schemathesis.sh [SECONDS]     the longest time of requests; 150 where it is not said
 #
 # The program has to be built, and python3 has to be there. Schemathesis is installed once, in target/schemathesis. Where it cannot be,
 # this says so and ends well; with FLOWGATE_TEST_SERVERS=required, that is an error instead.

@@ -54,7 +54,14 @@ impl Stage {
 
     fn ask(&self, token: &str, route: &Route, names: &Names) -> Response {
         let body = route.body();
-        self.served.ask(token, route.method, &route.target(names), body.as_ref())
+        loop {
+            let response = self.served.ask(token, route.method, &route.target(names), body.as_ref());
+            // A token of the node may make 200 requests a second.
+            if response.status != 429 {
+                return response;
+            }
+            sleep(Duration::from_secs(1));
+        }
     }
 
     /// Everything is still as it was.

@@ -61,6 +61,20 @@ macro_rules! quotas {
                 Ok(())
             }
 
+            /// Checks that every quota is one: from 0 to [`QUOTA_MAX`].
+            ///
+            /// # Errors
+            /// Which one is none.
+            pub fn check(&self) -> Result<(), String> {
+                let wrong = |(_, value): &(&About, f64)| !(0.0..=QUOTA_MAX).contains(value);
+                match TABLE.iter().zip(self.values()).find(wrong) {
+                    None => Ok(()),
+                    Some((about, value)) => {
+                        Err(format!("the quota `{}` is from 0 to {QUOTA_MAX}, and not {value}", about.name))
+                    }
+                }
+            }
+
             /// Returns the values, in the order of [`TABLE`].
             pub fn values(&self) -> Vec<f64> {
                 vec![$(self.$name as f64,)*]
@@ -68,6 +82,9 @@ macro_rules! quotas {
         }
     };
 }
+
+/// The largest quota: 2^53, up to which every reader of JSON keeps a number as it is (RFC 8259, 6).
+pub const QUOTA_MAX: f64 = 9_007_199_254_740_992.0;
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -135,6 +152,15 @@ mod tests {
         assert!(quotas.set("job", 3.0).is_err());
         assert!(quotas.set("jobs", -1.0).is_err());
         assert!(quotas.set("jobs", f64::NAN).is_err());
+    }
+
+    #[test]
+    fn a_quota_is_within_its_range() {
+        Quotas::default().check().unwrap();
+        for wrong in [-1.0, f64::NAN, f64::INFINITY] {
+            assert!(Quotas { cpu_cores: wrong, ..Quotas::default() }.check().unwrap_err().contains("`cpu_cores`"));
+        }
+        assert!(Quotas { history: u64::MAX, ..Quotas::default() }.check().is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueHint};
 use flowgate_base::error::{Error, Result};
@@ -23,6 +24,9 @@ it the node of this user's commands.
 
 SIGINT and SIGTERM stop the node. Its jobs go on, and the next node finds them; with --stop-jobs they stop with a checkpoint, and the \
 next node starts them from there.";
+
+/// Time for which a node that ends waits for what its threads do. A change of the catalog takes some milliseconds.
+const END_WITHIN: Duration = Duration::from_secs(2);
 
 /// Arguments of `flowgate serve`. An argument overrides the file of `--config`.
 #[derive(Debug, Args)]
@@ -107,5 +111,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<()> {
         Jobs::Stop => "the node stops, and its jobs with it\n",
     });
     runtime.block_on(serving.stop(jobs));
+    // Threads that wait for jobs, as those of savepoints and taps do, may wait for ever. What was answered is in the catalog.
+    runtime.shutdown_timeout(END_WITHIN);
     Ok(())
 }

@@ -83,6 +83,7 @@ async fn create(
     let request = requested(body, &node.settings.quotas)?;
     name::check("tenant", &request.name).map_err(|wrong| Refusal::new(Code::Invalid, wrong))?;
     read_grants(&request.grants)?;
+    request.quotas.check().map_err(|wrong| Refusal::new(Code::Invalid, wrong))?;
     let record = TenantRecord { created_ms: clock::now_ms(), quotas: request.quotas, grants: request.grants };
     node.catalog.change(|change| {
         if change.get::<TenantRecord>(&request.name)?.is_some() {
@@ -111,6 +112,7 @@ async fn change(
     input::Json(request): input::Json<TenantChange>,
 ) -> Answer<Json<Tenant>> {
     request.grants.as_ref().map(read_grants).transpose()?;
+    request.quotas.iter().try_for_each(Quotas::check).map_err(|wrong| Refusal::new(Code::Invalid, wrong))?;
     let changed = node.catalog.change(|change| {
         let Some(mut record) = change.get::<TenantRecord>(&tenant)? else { return Err(Refusal::not_found("tenant")) };
         record.quotas = request.quotas.unwrap_or(record.quotas);
