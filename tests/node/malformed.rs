@@ -174,6 +174,8 @@ fn bodies_that_are_not_what_the_route_takes() {
         (tokens, "\u{feff}{\"name\":\"x\",\"role\":\"viewer\"}".into(), &[400]),
         (tokens, "null".into(), &[422]),
         (tokens, "[]".into(), &[422]),
+        (tokens, "[\"x\",\"viewer\",null]".into(), &[422]),
+        (tokens, "{\"name\":\"x\",\"role\":\"viewer\",\"expires_in_s\":3153600001}".into(), &[422]),
         (tokens, " ".into(), &[400]),
         (jobs, document(""), &[422]),
         (jobs, document(&deep("[", 100_000)), &[422]),

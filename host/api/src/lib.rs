@@ -8,6 +8,7 @@
 pub mod grants;
 pub mod job;
 pub mod name;
+pub mod object;
 pub mod operation;
 pub mod plugin;
 pub mod problem;

@@ -90,12 +90,12 @@ quotas! {
         "half of it for state, and a hundred plugin instances", "the process ends, and restarts from its last checkpoint";
     state_memory_bytes: u64 = GIB / 4, "bytes", "`state.memory` of one job.",
         "half of the job's memory", "what is over it goes to files";
-    spill_bytes: u64 = 10 * GIB, "bytes", "Files with state over its memory, of one job.",
-        "what a disk has for a tenant", "the job fails with an error that names the quota";
+    spill_bytes: u64 = 10 * GIB, "bytes", "The largest file of one job: with several workers, each has a file for state over its memory.",
+        "what a disk has for a tenant", "the write fails, and with it the job, from its last checkpoint on";
     instance_memory_bytes: u64 = 64 * MIB, "bytes", "Linear memory of one plugin instance.",
         "a batch of 8,192 rows several times over", "the call traps, and its rows become dead letters";
     checkpoint_bytes: u64 = 10 * GIB, "bytes", "Checkpoints and savepoints in the node's own stores, of all jobs.",
-        "what a disk has for a tenant", "submissions, starts and savepoints are refused, and running jobs warn";
+        "what a disk has for a tenant", "submissions, starts and savepoints are refused";
     plugins: u64 = 100, "versions", "Plugin versions in the registry.",
         "ten versions of ten plugins", "a push is refused";
     plugin_bytes: u64 = GIB, "bytes", "Components in the registry.",

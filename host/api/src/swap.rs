@@ -17,14 +17,10 @@ pub struct NewSwap {
     /// State slots that the new version does not have, and that may be dropped, as `operator/slot`.
     #[serde(default)]
     pub drop: Vec<String>,
-    /// The share of failed rows, from 0 to 1, and traps, in the first minute over which the swap is taken back.
+    /// The share of failed rows, from 0 to 1, in the first minute over which the swap is taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0.0, maximum = 1.0)]
     pub rollback_over: Option<f64>,
-    /// The share of keys, from 0 to 1, on which the new version runs beside the old one, its output compared and not emitted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 0.0, maximum = 1.0)]
-    pub canary: Option<f64>,
 }
 
 /// A swap in the history of a job.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::grants::Grants;
+use crate::object;
 use crate::quota::Quotas;
 
 /// A tenant.
@@ -26,10 +27,10 @@ pub struct NewTenant {
     /// Its name.
     pub name: String,
     /// What it may take; what is absent has its default.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::of")]
     pub quotas: Quotas,
     /// What its jobs may touch; absent: nothing.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::of")]
     pub grants: Grants,
 }
 
@@ -38,10 +39,10 @@ pub struct NewTenant {
 #[serde(deny_unknown_fields, default)]
 pub struct TenantChange {
     /// What it may take from now on. Running jobs have it from their next attempt on.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object::or_null")]
     pub quotas: Option<Quotas>,
     /// What its jobs may touch from their next attempt on.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object::or_null")]
     pub grants: Option<Grants>,
 }
 

@@ -55,12 +55,9 @@ pub(crate) struct SwapArgs {
     /// Give up the state of a slot that the new version does not have. May be given several times.
     #[arg(long, visible_alias = "drop", value_name = "SLOT")]
     drop_state: Vec<String>,
-    /// On a node: take the swap back if the share of rows that fail in the first minute is greater, or the function traps.
+    /// On a node: take the swap back if the share of rows that fail in the first minute is greater.
     #[arg(long, value_name = "SHARE", value_parser = share)]
     rollback_over: Option<f64>,
-    /// On a node: run the new version beside the old one on this share of the keys, and compare what they return; change nothing.
-    #[arg(long, value_name = "SHARE", value_parser = share, conflicts_with_all = ["dry_run", "rollback_over"])]
-    canary: Option<f64>,
     /// Where the job is.
     #[command(flatten)]
     at: Where,
@@ -79,7 +76,6 @@ fn on_node(session: &Session, args: &SwapArgs) -> Result<()> {
         dry_run: args.dry_run,
         drop: args.drop_state.iter().map(slot).collect(),
         rollback_over: args.rollback_over,
-        canary: args.canary,
     };
     swap(session, &args.job, &request)
 }
@@ -88,8 +84,8 @@ pub(super) fn run(args: &SwapArgs) -> Result<()> {
     if let Some(session) = args.at.node()? {
         return on_node(&session, args);
     }
-    if args.rollback_over.is_some() || args.canary.is_some() {
-        let message = "--rollback-over and --canary are for jobs on a node; `flowgate login` says which node";
+    if args.rollback_over.is_some() {
+        let message = "--rollback-over is for jobs on a node; `flowgate login` says which node";
         return Err(CommandError::Arguments(message.into()).into());
     }
     let path = std::path::absolute(&args.component).unwrap_or_else(|_| args.component.clone());

@@ -81,6 +81,9 @@ pub(crate) const OPERATION_KEPT: Duration = Duration::from_secs(3_600);
 /// Operations of a tenant that are remembered.
 pub(crate) const OPERATIONS_MAX: usize = 1_000;
 
+/// Requests of a tenant that are served at once, streams aside. Each may have a body in memory.
+pub(crate) const REQUESTS_OF_TENANT_MAX: usize = 32;
+
 /// Streams of server-sent events of a tenant at once. Each costs a request to the job a second.
 const STREAMS_OF_TENANT_MAX: usize = 32;
 

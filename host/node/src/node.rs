@@ -24,7 +24,7 @@ use crate::compiler::Compiler;
 use crate::config::Log;
 use crate::job::folder::private;
 use crate::job::{JobHandle, adopt};
-use crate::limits::{BLOCKING_MAX, COUNTED_MAX, NodeLimits};
+use crate::limits::{BLOCKING_MAX, COUNTED_MAX, NodeLimits, REQUESTS_OF_TENANT_MAX};
 use crate::metrics::requests::Requests;
 use crate::operations::Operations;
 use crate::rate::Rates;
@@ -93,6 +93,7 @@ pub struct Node {
     pub(crate) compiler: Compiler,
     pub(crate) operations: Operations,
     pub(crate) streams: Streams,
+    pub(crate) at_once: Streams,
     pub(crate) statuses: Statuses,
     pub(crate) requests: Requests,
     pub(crate) refusals: Mutex<BTreeMap<(String, String), u64>>,
@@ -154,7 +155,8 @@ impl Node {
             rates: Rates::new(COUNTED_MAX),
             compiler: Compiler::new(limits.compilations),
             operations: Operations::default(),
-            streams: Streams::new(limits.streams_of_tenant),
+            streams: Streams::new("streams", limits.streams_of_tenant),
+            at_once: Streams::new("requests", REQUESTS_OF_TENANT_MAX),
             statuses: Statuses::default(),
             requests: Requests::default(),
             refusals: Mutex::default(),

@@ -1,4 +1,4 @@
-//! Streams of server-sent events: how many a tenant has.
+//! What a tenant has open at once: requests that are being served, and streams of server-sent events.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,25 +7,27 @@ use flowgate_api::problem::Code;
 
 use crate::api::refusal::{Answer, Refusal};
 
-/// Counts streams.
+/// Counts what is open, by tenant.
 pub(crate) struct Streams {
     open: Arc<Mutex<HashMap<String, usize>>>,
+    /// What is counted, for people.
+    what: &'static str,
     of_tenant_max: usize,
 }
 
-/// A stream that is counted.
+/// One that is counted.
 pub(crate) struct Counted {
     of: Arc<Mutex<HashMap<String, usize>>>,
     tenant: String,
 }
 
 impl Streams {
-    /// Creates a count of streams, of which a tenant may have that many at once.
-    pub(crate) fn new(of_tenant_max: usize) -> Streams {
-        Streams { open: Arc::default(), of_tenant_max }
+    /// Counts things of this name, of which a tenant may have some.
+    pub(crate) fn new(what: &'static str, of_tenant_max: usize) -> Streams {
+        Streams { open: Arc::default(), what, of_tenant_max }
     }
 
-    /// Counts another stream of a tenant.
+    /// Counts another one of a tenant.
     ///
     /// # Errors
     /// It has too many.
@@ -33,8 +35,8 @@ impl Streams {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let of = open.entry(tenant.into()).or_default();
         if *of >= self.of_tenant_max {
-            let detail = format!("the tenant has {of} streams open; close one of them");
-            return Err(Refusal::new(Code::TooMany, detail).retry_after(5));
+            let detail = format!("the tenant has {of} {} open; wait for the end of one of them", self.what);
+            return Err(Refusal::new(Code::TooMany, detail).retry_after(1));
         }
         *of += 1;
         Ok(Counted { of: Arc::clone(&self.open), tenant: tenant.into() })

@@ -299,7 +299,6 @@ pub(crate) async fn rollback(
         dry_run: false,
         drop: Vec::new(),
         rollback_over: None,
-        canary: None,
     };
     let back = swap_once(node, job, request, by, progress).await.map_err(|refusal| {
         let mut problem = refusal.into_problem();

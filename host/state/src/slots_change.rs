@@ -63,7 +63,7 @@ mod tests {
 
     use super::*;
     use crate::slots::SlotSpec;
-    use crate::snapshot::{Change, Extent, SlotState};
+    use crate::snapshot::{Change, Extent};
     use crate::store::{JobStores, SlotKind, StateStore};
     use flowgate_base::schema::DataType;
 

@@ -51,6 +51,7 @@ fn of_worker(assignment: &Assignment, policy: &Policy) -> Confinement {
     Confinement {
         role: Role::Worker,
         memory_bytes_max: assignment.limits.memory_bytes,
+        file_bytes_max: assignment.limits.file_bytes,
         open_files_max: Some(assignment.limits.open_files),
         read,
         write,

@@ -43,11 +43,8 @@ pub(super) fn rollback(args: &JobDo) -> Result<()> {
 
 /// Says how a swap has ended.
 fn outcome(result: Value) -> Result<()> {
-    let report = result.get("text").and_then(Value::as_str).map(shown::lines).unwrap_or_default().into_owned();
     let swap: Swap = match serde_json::from_value(result) {
         Ok(swap) => swap,
-        // A canary returns what it has compared.
-        Err(_) if !report.is_empty() => return terminal::print(&format!("{}\n", report.trim_end())),
         Err(e) => return Err(NodeError::Answer(format!("the result of the swap cannot be read: {e}")).into()),
     };
     let text = sentence(&swap);

@@ -24,6 +24,7 @@ use super::metrics::QuotaHit;
 use super::refusal::{Answer, Refusal};
 use crate::limits::UNKNOWN_PER_S;
 use crate::node::Node;
+use crate::streams::Counted;
 use crate::token::{self, Principal};
 
 /// The address of a client.
@@ -104,7 +105,7 @@ pub(crate) async fn gate(State(node): State<Arc<Node>>, mut request: Request, ne
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_string());
     let method = request.method().clone();
     let (tenant, response) = match admit(&node, &mut request) {
-        Ok(()) => {
+        Ok(_counted) => {
             let tenant = tenant_in(route.as_deref(), request.uri().path());
             (tenant, next.run(request).await)
         }
@@ -132,11 +133,12 @@ fn method_word(method: &Method) -> &'static str {
     }
 }
 
-fn admit(node: &Arc<Node>, request: &mut Request) -> Answer<()> {
+/// Admits a request. It counts as one of its tenant's until what is returned is dropped.
+fn admit(node: &Arc<Node>, request: &mut Request) -> Answer<Option<Counted>> {
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_string());
     let needs = node.access().needs(request.method(), path.as_deref());
     if needs == Some(Needs::Nothing) {
-        return Ok(());
+        return Ok(None);
     }
     let client = request.extensions().get::<Client>().map_or_else(String::new, |client| client.0.to_string());
     let Some(principal) = principal(node, request)? else {
@@ -178,8 +180,9 @@ fn admit(node: &Arc<Node>, request: &mut Request) -> Answer<()> {
     if let Some(tenant) = tenant_in(path.as_deref(), request.uri().path()) {
         node.tenant(&tenant)?;
     }
+    let counted = principal.tenant.as_ref().map(|tenant| node.at_once.open(tenant)).transpose()?;
     request.extensions_mut().insert(principal);
-    Ok(())
+    Ok(counted)
 }
 
 fn principal(node: &Arc<Node>, request: &Request) -> Answer<Option<Principal>> {

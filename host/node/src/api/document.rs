@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn every_operation_says_what_an_error_is() {
-        let document: Value = serde_json::from_str(&text(&crate::api::routes().1).0).unwrap();
+        let document: Value = serde_json::from_str(&text(&crate::api::router::routes().1).0).unwrap();
         assert!(document["components"]["schemas"]["Problem"].is_object());
         for (path, item) in document["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {

@@ -5,8 +5,8 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use bytes::Bytes;
-use flowgate_api::Page;
 use flowgate_api::problem::Code;
+use flowgate_api::{Page, object};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -27,7 +27,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
             return Err(Refusal::new(Code::UnsupportedMediaType, "the body has to be application/json"));
         }
         let body = whole(request.into_body()).await?;
-        serde_json::from_slice(&body).map(Json).map_err(|error| {
+        let mut body = serde_json::Deserializer::from_slice(&body);
+        let value = object::of(&mut body).and_then(|value| body.end().map(|()| Json(value)));
+        value.map_err(|error| {
             let code = if error.is_data() { Code::Invalid } else { Code::BadRequest };
             Refusal::new(code, format!("the body is not what the route takes: {error}"))
         })
@@ -129,6 +131,19 @@ pub(crate) struct NumberPaging {
 }
 
 impl NumberPaging {
+    /// Returns the number behind which the part begins.
+    ///
+    /// # Errors
+    /// It is no number of an entry.
+    pub(crate) fn after(&self) -> Result<Option<u64>, Refusal> {
+        match self.after {
+            Some(after) if i64::try_from(after).is_err() => {
+                Err(Refusal::new(Code::BadRequest, "`after` is what `next` of the part before was"))
+            }
+            after => Ok(after),
+        }
+    }
+
     /// Returns the number of entries.
     ///
     /// # Errors

@@ -301,7 +301,7 @@ async fn checkpoints(
     Names((tenant, name)): Names<(String, String)>,
     Asked(paging): Asked<NumberPaging>,
 ) -> Answer<Json<Page<StoredCheckpoint>>> {
-    let (limit, before) = (paging.limit()?, paging.after);
+    let (limit, before) = (paging.limit()?, paging.after()?);
     record(&node, &tenant, &name)?;
     let store = JobFolder::of(&node.settings.data, &tenant, &name).checkpoints();
     let found = blocking(move || {
@@ -341,7 +341,7 @@ async fn events(
 ) -> Answer<Json<Page<Event>>> {
     record(&node, &tenant, &name)?;
     let limit = paging.limit()?;
-    let found = history::newest(&node.catalog, (&tenant, &name), paging.after, limit + 1)?;
+    let found = history::newest(&node.catalog, (&tenant, &name), paging.after()?, limit + 1)?;
     Ok(Json(input::page(found, limit)))
 }
 

@@ -12,7 +12,7 @@ use flowgate_api::swap::{NewSwap, Swap};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::input::{self, Asked, Names, Paging};
+use super::input::{self, Asked, Names, NumberPaging};
 use super::jobs::record;
 use super::refusal::{Answer, Refusal};
 use crate::catalog::{SwapRecord, key};
@@ -26,15 +26,15 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
 
 /// The swaps of a job.
 #[utoipa::path(get, path = "/api/v1/tenants/{tenant}/jobs/{job}/swaps", tag = "swaps",
-    params(("tenant" = String, Path, description = "The tenant."), ("job" = String, Path, description = "The job."), Paging),
+    params(("tenant" = String, Path, description = "The tenant."), ("job" = String, Path, description = "The job."), NumberPaging),
     security(("token" = ["viewer"])),
     responses((status = 200, description = "Swaps, newest first.", body = Page<Swap>), (status = "default", body = Problem, description = "A problem.")))]
 async fn list(
     State(node): State<Arc<Node>>,
     Names((tenant, name)): Names<(String, String)>,
-    Asked(paging): Asked<Paging>,
+    Asked(paging): Asked<NumberPaging>,
 ) -> Answer<Json<Page<Swap>>> {
-    let (limit, before) = (paging.limit()?, paging.after_number::<u64>()?);
+    let (limit, before) = (paging.limit()?, paging.after);
     record(&node, &tenant, &name)?;
     let all = node.catalog.read(|view| view.all::<SwapRecord>(&key::of(&[&tenant, &name])))?;
     let older = all.into_iter().rev().map(|(_, record)| record.swap);

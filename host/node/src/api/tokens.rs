@@ -21,6 +21,9 @@ use crate::token;
 /// Characters of the name of a token.
 const NAME_CHARS_MAX: usize = 100;
 
+/// Seconds of the life of a token that expires: a hundred years.
+const LIFE_S_MAX: u64 = 3_153_600_000;
+
 pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
@@ -101,8 +104,8 @@ fn created(node: &Node, tenant: Option<&str>, request: &NewToken) -> Answer<(Sta
     if request.name.is_empty() || request.name.chars().count() > NAME_CHARS_MAX {
         return Err(Refusal::new(Code::Invalid, format!("the name of a token has 1 to {NAME_CHARS_MAX} characters")));
     }
-    if request.expires_in_s == Some(0) {
-        return Err(Refusal::new(Code::Invalid, "`expires_in_s` is 1 at least"));
+    if request.expires_in_s.is_some_and(|seconds| !(1..=LIFE_S_MAX).contains(&seconds)) {
+        return Err(Refusal::new(Code::Invalid, format!("`expires_in_s` is from 1 to {LIFE_S_MAX}")));
     }
     let (record, created) = token::make(tenant, request, clock::now_ms())?;
     node.catalog.change(|change| {

@@ -110,7 +110,7 @@ pub(crate) trait Operator: 'static {
     /// other function, to fill the state.
     fn state(&mut self, visit: &mut dyn StateVisitor) -> Result<()>;
 
-    /// Tries for a turn whether it can take new functions. It is at a boundary, has flushed, and no snapshot of its state is in flight.
+    /// Tries for a turn whether it can take new functions. It is at a boundary, has flushed, and no snapshot of its state is being taken.
     /// Nothing changes that a row, a signal or a snapshot could see (V2). Called again after [`Tried::More`].
     fn try_swap(&mut self, _fresh: &mut Fresh) -> Result<Tried> {
         Ok(Tried::Ready(0))

@@ -60,7 +60,7 @@ impl NextState {
         })
     }
 
-    /// Migrates values for a turn. The present state stays as it is; no snapshot of it is in flight. All values are tried, also behind
+    /// Migrates values for a turn. The present state stays as it is; no snapshot of it is being taken. All values are tried, also behind
     /// one that fails: so the refusal counts them.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ fn batches(workers: usize) -> Vec<Script> {
     all.into_iter().take(workers).collect()
 }
 
-/// Returns scripts with the boundary behind `at[i]` batches of worker `i` (`None`: the worker ends before it), and by key the number of
+/// Returns scripts with the boundary behind a number of batches of each worker (`None`: the worker ends before it), and by key the number of
 /// rows before it and behind it.
 fn cut(batches: &[Script], at: &[Option<usize>]) -> (Vec<Script>, BTreeMap<i64, (i64, i64)>) {
     let mut of: BTreeMap<i64, (i64, i64)> = BTreeMap::new();

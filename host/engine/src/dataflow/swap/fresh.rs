@@ -23,7 +23,7 @@ pub(crate) type Loaded = HashMap<PathBuf, Arc<Plugin>>;
 /// New functions for an operator.
 pub(crate) enum Fresh {
     /// Of a transform.
-    Transform(FreshTransform),
+    Transform(Box<FreshTransform>),
     /// Of a join.
     Join(Box<PairFunction>),
     /// Of aggregates, by position.
@@ -63,7 +63,7 @@ pub(crate) struct FreshProcess {
 pub(crate) enum Tried {
     /// There is more to try, in a further turn.
     More,
-    /// They can be taken; the number of values that were migrated.
+    /// They can be taken. This number of values was migrated.
     Ready(u64),
     /// Why they cannot be taken.
     Refused(String),
@@ -91,11 +91,11 @@ impl Fresh {
             Ok::<_, Error>(function.count_in(&calls).stop_when(move || job.stop_requested() || job.is_over()))
         };
         Ok(match &node.kind {
-            NodeKind::Transform(spec) => Fresh::Transform(FreshTransform {
+            NodeKind::Transform(spec) => Fresh::Transform(Box::new(FreshTransform {
                 function: open(&spec.function)?,
                 reads: spec.function.inputs.iter().flat_map(|input| input.reads.clone()).collect(),
                 outputs: spec.outputs.clone(),
-            }),
+            })),
             NodeKind::Join(spec) => {
                 let Some((function, outputs)) = &spec.function else { return Err(without_function(node)) };
                 let (layouts, reads) = join_layouts(spec);

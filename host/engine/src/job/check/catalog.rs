@@ -85,6 +85,11 @@ impl Surroundings {
         Surroundings { base: base.to_path_buf(), plugin_folders: folders, ..Surroundings::default() }
     }
 
+    /// Whether a node has pinned a plugin of this name.
+    pub(super) fn is_pinned(&self, name: &str) -> bool {
+        self.pinned.iter().flatten().any(|pin| pin.plugin == name)
+    }
+
     /// Returns the component of a plugin for an operator, or every path where it was looked for.
     pub(super) fn find_plugin(
         &self,

@@ -53,7 +53,11 @@ pub(super) fn parse(text: &str) -> Result<Call, Wrong> {
     let word = reader.word();
     let function = if word == "plugin" && reader.take(':') {
         let plugin_at = reader.at;
-        let plugin = reader.word();
+        let mut plugin = reader.word();
+        // On a node, a name may have a version: `stats@2`.
+        if !plugin.is_empty() && reader.take('@') {
+            plugin = format!("{plugin}@{}", reader.word());
+        }
         if plugin.is_empty() {
             return Err(reader.wrong("expected a plugin's name behind `plugin:`"));
         }

@@ -175,7 +175,9 @@ pub(super) fn open(checker: &mut Checker<'_>, wanted: &Wanted<'_>) -> Option<Plu
 
 fn plugin_path(checker: &mut Checker<'_>, wanted: &Wanted<'_>) -> Option<PathBuf> {
     let listed = checker.job.plugins.get(wanted.plugin);
-    if listed.is_none() && !is_name(wanted.plugin) {
+    // On a node, a name may have a version: `sensors@2`.
+    let is_pinned = checker.around.is_pinned(wanted.plugin);
+    if listed.is_none() && !is_pinned && !is_name(wanted.plugin) {
         let message = format!("`{}` is not a plugin's name", wanted.plugin);
         checker.error(
             error(&wanted.places.plugin, message).help("give its path in the job: `plugins: { NAME: path.wasm }`"),
