@@ -71,10 +71,9 @@ fn the_guide_to_the_api_is_right() {
     node.stop();
 }
 
-/// A job with a secret and a plugin, which takes a checkpoint a second.
+/// A job with a secret and a plugin.
 const JOB: &str = "\
 job: words
-checkpoint: { every: 1s }
 sources: { lines: { generator: { rate: 100, columns: { text: { choice: ['${secret:word}'] } } } } }
 operators: { words: { input: lines, plugin: text, function: split_words } }
 sinks: { out: { input: words, blackhole: {} } }

@@ -35,6 +35,7 @@ pub(crate) const ROUTES: &[Route] = routes![
     Viewer GET "/openapi.json",
     Viewer GET "/api/v1/whoami",
     Viewer GET "/api/v1/quotas",
+    Node GET "/api/v1/backup",
     Viewer GET "/api/v1/tenants",
     Node POST "/api/v1/tenants",
     Viewer GET "/api/v1/tenants/{tenant}",
