@@ -147,6 +147,7 @@ impl Node {
         let address = listener.local_addr().map_err(cannot)?;
         let first_token = first_token(&catalog)?;
         let (routes, document) = api::router::routes();
+        say_what_holds();
         let limits = settings.limits;
         let node = Arc::new(Node {
             settings,
@@ -251,6 +252,20 @@ impl Node {
     pub(crate) fn history_kept(&self, change: &Change, tenant: &str) -> std::result::Result<u64, CatalogError> {
         Ok(change.get::<TenantRecord>(tenant)?.unwrap_or_default().quotas.history)
     }
+}
+
+/// Says which limits of worker processes this system enforces.
+fn say_what_holds() {
+    match flowgate_confine::supported() {
+        Ok(report) => {
+            log::info(&format!("jobs are confined by: {}", report.enforced.join(", ")));
+            for lacking in report.not_enforced {
+                log::warning(&format!("this system does not enforce: {lacking}"));
+            }
+        }
+        Err(error) => log::warning(&format!("what confines jobs is not known: {error}")),
+    }
+    log::info("processor time of jobs: each worker process keeps to its share by itself");
 }
 
 /// Makes the first token of a new catalog.
