@@ -38,7 +38,7 @@ pub struct NewTenant {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TenantChange {
-    /// What it may take from now on. Running jobs have it from their next attempt on.
+    /// What it may take from now on; quotas that are not named stay. Running jobs have it from their next attempt on.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object::or_null")]
     pub quotas: Option<Quotas>,
     /// What its jobs may touch from their next attempt on.

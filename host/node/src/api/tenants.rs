@@ -60,17 +60,23 @@ struct Request {
 
 /// Reads a request. The quotas that it does not name are those of the node's settings for new tenants.
 fn requested(body: Value, quotas: &Quotas) -> Answer<NewTenant> {
-    let invalid = |error: serde_json::Error| {
-        Refusal::new(Code::Invalid, format!("the body is not what the route takes: {error}"))
-    };
     let mut request: NewTenant = serde_json::from_value(body.clone()).map_err(invalid)?;
     let named: Request = serde_json::from_value(body).map_err(invalid)?;
+    request.quotas = over(quotas, named.quotas)?;
+    Ok(request)
+}
+
+/// Puts the quotas that a request names in the place of others.
+fn over(quotas: &Quotas, named: Map<String, Value>) -> Answer<Quotas> {
     let mut all = serde_json::to_value(quotas).map_err(invalid)?;
-    for (name, value) in named.quotas {
+    for (name, value) in named {
         all[name] = value;
     }
-    request.quotas = serde_json::from_value(all).map_err(invalid)?;
-    Ok(request)
+    serde_json::from_value(all).map_err(invalid)
+}
+
+fn invalid(error: serde_json::Error) -> Refusal {
+    Refusal::new(Code::Invalid, format!("the body is not what the route takes: {error}"))
 }
 
 /// Creates a tenant. A quota that the request does not name has the value that the node's settings give to new tenants.
@@ -102,20 +108,22 @@ async fn show(State(node): State<Arc<Node>>, Names(tenant): Names<String>) -> An
     Ok(Json(shown(&tenant, node.tenant(&tenant)?)))
 }
 
-/// Changes what a tenant may take and touch.
+/// Changes what a tenant may take and touch. Quotas that the request does not name stay; grants are replaced as a whole.
 #[utoipa::path(patch, path = "/api/v1/tenants/{tenant}", tag = "tenants", params(("tenant" = String, Path, description = "Its name.")),
     request_body = TenantChange, security(("token" = ["node"])),
     responses((status = 200, description = "The tenant.", body = Tenant), (status = "default", body = Problem, description = "A problem.")))]
 async fn change(
     State(node): State<Arc<Node>>,
     Names(tenant): Names<String>,
-    input::Json(request): input::Json<TenantChange>,
+    input::Json(body): input::Json<Value>,
 ) -> Answer<Json<Tenant>> {
+    let request: TenantChange = serde_json::from_value(body.clone()).map_err(invalid)?;
+    let named = body.get("quotas").and_then(Value::as_object).cloned().unwrap_or_default();
     request.grants.as_ref().map(read_grants).transpose()?;
     request.quotas.iter().try_for_each(Quotas::check).map_err(|wrong| Refusal::new(Code::Invalid, wrong))?;
     let changed = node.catalog.change(|change| {
         let Some(mut record) = change.get::<TenantRecord>(&tenant)? else { return Err(Refusal::not_found("tenant")) };
-        record.quotas = request.quotas.unwrap_or(record.quotas);
+        record.quotas = over(&record.quotas, named)?;
         record.grants = request.grants.unwrap_or(record.grants);
         change.put(&tenant, &record)?;
         Ok(record)
