@@ -83,7 +83,10 @@ fn a_worker_process_has_its_own_session_and_no_environment() {
     let pid = worker.started().process.pid;
     let of = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).unwrap();
     let environment = String::from_utf8(of("environ")).unwrap();
-    assert_eq!(environment, format!("TMPDIR={}\0", worker.folder.join("scratch").display()));
+    // What the allocator is told, and the folder for temporary files.
+    let allocator: String =
+        flowgate_confine::ALLOCATOR_ENVIRONMENT.iter().map(|(name, value)| format!("{name}={value}\0")).collect();
+    assert_eq!(environment, format!("{allocator}TMPDIR={}\0", worker.folder.join("scratch").display()));
     let stat = String::from_utf8(of("stat")).unwrap();
     let session: u32 = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(3).unwrap().parse().unwrap();
     assert_eq!(session, pid);
