@@ -130,7 +130,7 @@ impl Server {
                     Some(detail) => Err(detail.to_string()),
                 };
             }
-            thread::sleep(Duration::from_millis(2));
+            thread::sleep(Duration::from_millis(20));
         }
         Err(format!("the operation takes longer than {} s", PATIENCE.as_secs()))
     }
