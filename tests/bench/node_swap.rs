@@ -51,6 +51,7 @@ pub(crate) fn run(server: &Server, swaps: usize, results: &mut Results) {
     server.end_of("swaps", &stop).expect("the job ends");
     let read = read_rows(server);
     let (keys, counted) = counted(server);
+    assert!(read > 0 && counted > 0, "the totals have no rows");
     results.add("swap: rows a second meanwhile", rate, "rows/s", None);
     results.add("swap: keys with state", keys as f64, "keys", None);
     results.add(&format!("swap: gap, median of {swaps}"), percentile(&mut gaps, 0.5), "ms", None);
@@ -73,15 +74,11 @@ fn read_rows(server: &Server) -> u64 {
 /// The keys, and the rows that were counted for them.
 fn counted(server: &Server) -> (usize, u64) {
     let lines = lines(server);
-    (lines.len(), lines.iter().filter_map(|row| row["total"]["count"].as_u64().or_else(|| row["rows"].as_u64())).sum())
+    (lines.len(), lines.iter().filter_map(|row| row["total_count"].as_u64()).sum())
 }
 
 fn lines(server: &Server) -> Vec<Value> {
-    let folder = server.folder().join("data/jobs/swaps/swapped/files/totals");
-    let mut rows = Vec::new();
-    for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-        let text = fs::read_to_string(entry.path()).unwrap_or_default();
-        rows.extend(text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()));
-    }
-    rows
+    let folder = server.folder().join("data/jobs/swaps/swapped/files");
+    let text = fs::read_to_string(folder.join("totals.jsonl")).expect("the job has written its totals");
+    text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect()
 }
