@@ -33,6 +33,7 @@ macro_rules! routes {
 pub(crate) const ROUTES: &[Route] = routes![
     Public GET "/healthz",
     Viewer GET "/openapi.json",
+    Viewer GET "/metrics",
     Viewer GET "/api/v1/whoami",
     Viewer GET "/api/v1/quotas",
     Node GET "/api/v1/backup",
@@ -68,6 +69,9 @@ pub(crate) const ROUTES: &[Route] = routes![
     Operator POST "/api/v1/tenants/{tenant}/jobs/{job}/restart",
     Operator POST "/api/v1/tenants/{tenant}/jobs/{job}/savepoints",
     Viewer GET "/api/v1/tenants/{tenant}/jobs/{job}/checkpoints",
+    Viewer GET "/api/v1/tenants/{tenant}/jobs/{job}/swaps",
+    Operator POST "/api/v1/tenants/{tenant}/jobs/{job}/swaps",
+    Operator POST "/api/v1/tenants/{tenant}/jobs/{job}/rollback",
     Viewer GET "/api/v1/tenants/{tenant}/jobs/{job}/history",
     Viewer GET "/api/v1/tenants/{tenant}/jobs/{job}/explain",
     Viewer GET "/api/v1/tenants/{tenant}/jobs/{job}/logs",
@@ -116,6 +120,7 @@ impl Route {
         Some(match (self.method, end) {
             ("POST", "tenants") => json!({ "name": "another" }),
             ("PATCH", _) => json!({}),
+            ("POST", "swaps") => json!({ "operator": "rows", "plugin": "sensors" }),
             ("POST", "tokens") => json!({ "name": "another", "role": "viewer" }),
             ("PUT", "{name}") => json!({ "value": "a value of a secret" }),
             ("POST", "jobs") => json!({ "document": "job: another", "check_only": true }),

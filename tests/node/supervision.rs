@@ -76,6 +76,11 @@ job: full
 sources: { rows: { generator: { rate: 100, columns: { n: { sequence: {} } } } } }
 sinks: { out: { input: rows, file: { path: /dev/full } } }
 ";
+    // The device is outside of what tests grant.
+    let grants =
+        json!({ "connectors": ["file"], "write": [served.path().join("**").display().to_string(), "/dev/**"] });
+    let path = "/api/v1/tenants/acme";
+    served.ask(&served.admin, "PATCH", path, Some(&json!({ "grants": grants }))).expect(200);
     served.submit(&token, "acme", full);
     served.submit(&token, "acme", &reads("away"));
     let begun = Instant::now();
@@ -131,6 +136,8 @@ fn a_worker_that_dies_is_followed_by_another() {
         while served.workers().is_empty() && begun.elapsed() < PATIENCE {}
         served.workers().iter().for_each(|(_, pid)| signal(*pid, Signal::KILL));
     }
+    // Before the node has noticed the last death, the job seems to run.
+    wait_for_attempt(&served, &token, "web", 6);
     served.wait_for_phase(&token, "acme", "web", "running");
     assert_eq!(served.workers().len(), 1);
 }
