@@ -34,7 +34,7 @@ async fn list(
     Names((tenant, name)): Names<(String, String)>,
     Asked(paging): Asked<NumberPaging>,
 ) -> Answer<Json<Page<Swap>>> {
-    let (limit, before) = (paging.limit()?, paging.after);
+    let (limit, before) = (paging.limit()?, paging.after()?);
     record(&node, &tenant, &name)?;
     let all = node.catalog.read(|view| view.all::<SwapRecord>(&key::of(&[&tenant, &name])))?;
     let older = all.into_iter().rev().map(|(_, record)| record.swap);
