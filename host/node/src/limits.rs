@@ -44,7 +44,7 @@ pub(crate) const PAGE_MAX: usize = 1_000;
 
 /// Requests without a valid token that an address may make a second, and five times as many at once: a token cannot be guessed, but
 /// guesses cost time.
-pub(crate) const UNKNOWN_PER_S: f64 = 10.0;
+pub(crate) const UNKNOWN_PER_S: f64 = 30.0;
 
 /// Addresses and tokens whose requests are counted; those that made none for longest are forgotten.
 pub(crate) const COUNTED_MAX: usize = 10_000;
