@@ -1,7 +1,7 @@
-//! What the kernel says of this process: processor time and memory, from the files of `/proc` (proc(5)). Where they cannot be read, as in a
+//! What the kernel says of this process, and of others: processor time and memory, from the files of `/proc` (proc(5)). Where they cannot be read, as in a
 //! confined process or on another system, there is no figure.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Nanoseconds of a clock tick in `/proc`: `USER_HZ` is 100 on every architecture that Flowgate runs on (time(7)).
@@ -49,7 +49,25 @@ pub fn resident_bytes() -> Option<u64> {
 
 /// Returns the memory. The kernel walks all pages of the process: it costs milliseconds.
 pub fn memory() -> Option<Memory> {
-    let text = read("/proc/self/smaps_rollup".as_ref())?;
+    memory_in("/proc/self".as_ref())
+}
+
+/// Returns the processor time of another process, as [`cpu_time`] does; `None` if it has ended.
+pub fn cpu_time_of_process(pid: u32) -> Option<Duration> {
+    cpu_time_of(&read(&folder_of(pid).join("stat"))?)
+}
+
+/// Returns the memory of another process, as [`memory`] does; `None` if it has ended.
+pub fn memory_of_process(pid: u32) -> Option<Memory> {
+    memory_in(&folder_of(pid))
+}
+
+fn folder_of(pid: u32) -> PathBuf {
+    Path::new("/proc").join(pid.to_string())
+}
+
+fn memory_in(folder: &Path) -> Option<Memory> {
+    let text = read(&folder.join("smaps_rollup"))?;
     Some(Memory { resident_bytes: kilobytes(&text, "Rss:")?, proportional_bytes: kilobytes(&text, "Pss:")? })
 }
 
@@ -61,6 +79,7 @@ fn read(path: &Path) -> Option<String> {
 fn cpu_time_of(stat: &str) -> Option<Duration> {
     let (_, behind_name) = stat.rsplit_once(')')?;
     let mut fields = behind_name.split_ascii_whitespace().skip(11);
+    // A field that is no number is of a kernel that this does not know: there is no figure.
     let mut ticks = || fields.next()?.parse::<u32>().ok();
     Some(TICK * ticks()?.checked_add(ticks()?)?)
 }

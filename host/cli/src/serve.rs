@@ -65,7 +65,9 @@ pub(crate) struct ServeArgs {
 
 /// Reads the file, and lets the arguments override it.
 fn config(args: &ServeArgs) -> Result<Config> {
+    // A variable that is no text is none: the file says where it wants one.
     let environment = |name: &str| std::env::var(name).ok();
+    // Without a file, every setting has its default.
     let file = args.config.as_deref().map(|path| Config::read(path, &environment)).transpose()?.unwrap_or_default();
     let tls = args.tls_cert.clone().zip(args.tls_key.clone()).map(|(cert, key)| TlsFiles { cert, key });
     Ok(Config {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Returns the processor time that this process has used, with all of its threads, ended ones included.
 #[cfg(unix)]
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "no safe interface that we depend on has the clock of a process")]
 pub fn cpu_used() -> Duration {
     let mut used = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the call writes to the structure, which outlives it.

@@ -36,7 +36,7 @@ pub(crate) fn limit(to: &Confinement, report: &mut Report) -> Result<(), Confine
 
 /// A write beyond the limit of a file's size fails, instead of ending the process by SIGXFSZ.
 #[cfg(target_os = "linux")]
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "ignoring a signal has no safe interface")]
 fn writes_beyond_the_limit_fail() {
     // SAFETY: sets no handler of ours, so nothing runs in the context of a signal.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };

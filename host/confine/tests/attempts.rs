@@ -66,13 +66,13 @@ fn a_worker_cannot_leave_its_folder_its_process_or_the_machine() {
     let secret = tempfile::NamedTempFile::new().unwrap();
     fs::write(secret.path(), "secret").unwrap();
     std::os::unix::fs::symlink(secret.path(), folder.path().join("link")).unwrap();
-    let inside = folder.path().join("work");
+    let inside = folder.path().join("own");
     fs::create_dir(&inside).unwrap();
     let listening = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let unix = folder.path().join("others.sock");
     let _others = std::os::unix::net::UnixListener::bind(&unix).unwrap();
     let secret = secret.path().to_str().unwrap();
-    let climbing = format!("{}/work/../../{}", folder.path().display(), secret.rsplit('/').next().unwrap());
+    let climbing = format!("{}/own/../../{}", folder.path().display(), secret.rsplit('/').next().unwrap());
     let parent = std::process::id().to_string();
     let memory = format!("/proc/{parent}/mem");
     let environment = format!("/proc/{parent}/environ");

@@ -23,16 +23,16 @@ const FOLDER: &str = "FLOWGATE_TEST_CONFINED";
 const JOB: &str = "
 job: confined
 parallelism: 2
-checkpoint: { every: 20ms, store: work/checkpoints }
-state: { spill: work/spill, memory: 1MiB }
+checkpoint: { every: 20ms, store: own/checkpoints }
+state: { spill: own/spill, memory: 1MiB }
 plugins: { guest: in/guest.wasm }
 sources: { numbers: { file: { path: in/*.csv, format: csv, columns: { x: int64 } } } }
 operators:
   texts: { input: numbers, plugin: guest, function: f }
   counts: { input: numbers, key: [x], window: { tumbling: 365d, time: processing }, aggregate: { rows: count() } }
 sinks:
-  texts_out: { input: texts, file: { path: work/texts/ } }
-  counts_out: { input: counts, file: { path: work/counts.csv } }
+  texts_out: { input: texts, file: { path: own/texts/ } }
+  counts_out: { input: counts, file: { path: own/counts.csv } }
 ";
 
 /// Goal: a confined job does all that a job does, and its process can do nothing else. Method: a plugin, keyed state, files and
@@ -40,7 +40,7 @@ sinks:
 #[test]
 fn a_confined_job_runs() {
     let folder = tempfile::tempdir().unwrap();
-    for sub in ["in", "work"] {
+    for sub in ["in", "own"] {
         fs::create_dir(folder.path().join(sub)).unwrap();
     }
     fs::write(folder.path().join("in/guest.wasm"), flowgate_hostile::plugin("", false)).unwrap();
@@ -55,14 +55,14 @@ fn a_confined_job_runs() {
         .unwrap();
     let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{}: {told}", output.status);
-    let counts = fs::read_to_string(folder.path().join("work/counts.csv")).unwrap();
+    let counts = fs::read_to_string(folder.path().join("own/counts.csv")).unwrap();
     assert_eq!(counts.lines().count(), 50_001, "{told}");
-    let parts = fs::read_dir(folder.path().join("work/texts")).unwrap().filter(|part| {
+    let parts = fs::read_dir(folder.path().join("own/texts")).unwrap().filter(|part| {
         let name = part.as_ref().unwrap().file_name();
         !name.to_string_lossy().starts_with('.')
     });
     assert!(parts.count() > 0, "{told}");
-    assert!(folder.path().join("work/checkpoints").is_dir());
+    assert!(folder.path().join("own/checkpoints").is_dir());
 }
 
 /// Not a test of its own: the confined process.
@@ -74,7 +74,7 @@ fn the_confined_process() {
     let policy: Policy = serde_json::from_value(serde_json::json!({
         "connectors": ["file"],
         "read": [format!("{base}/in/**")],
-        "write": [format!("{base}/work/**")],
+        "write": [format!("{base}/own/**")],
     }))
     .unwrap();
     let document =

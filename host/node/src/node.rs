@@ -215,8 +215,12 @@ impl Node {
     /// # Errors
     /// There is none.
     pub(crate) fn job(&self, tenant: &str, name: &str) -> Answer<Arc<JobHandle>> {
-        let found = self.jobs().get(&(tenant.to_string(), name.to_string())).cloned();
-        found.ok_or_else(|| Refusal::not_found("job"))
+        self.find_job(tenant, name).ok_or_else(|| Refusal::not_found("job"))
+    }
+
+    /// Returns a job, if there is one.
+    pub(crate) fn find_job(&self, tenant: &str, name: &str) -> Option<Arc<JobHandle>> {
+        self.jobs().get(&(tenant.to_string(), name.to_string())).cloned()
     }
 
     /// Adds a job that is in the catalog.

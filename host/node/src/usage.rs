@@ -1,8 +1,7 @@
 //! What a tenant takes of its quotas.
 
-use std::fs;
-
 use flowgate_api::tenant::Usage;
+use flowgate_base::process;
 
 use crate::api::refusal::Answer;
 use crate::catalog::{JobRecord, PluginRecord, SecretRecord, key};
@@ -40,43 +39,10 @@ pub(crate) fn of(node: &Node, tenant: &str) -> Answer<Usage> {
             usage.memory_bytes += quotas.job_memory_bytes;
         }
         if let Some(pid) = state.pid {
-            usage.memory_used_bytes += pss_bytes(pid);
-            usage.cpu_ms += cpu_ms(pid);
+            // One that has ended meanwhile takes nothing.
+            usage.memory_used_bytes += process::memory_of_process(pid).map_or(0, |memory| memory.proportional_bytes);
+            usage.cpu_ms += process::cpu_time_of_process(pid).map_or(0, |time| time.as_millis() as u64);
         }
     }
     Ok(usage)
-}
-
-/// Returns the proportional set size of a process (`/proc/PID/smaps_rollup`, proc(5)); 0 for one that has ended.
-pub(crate) fn pss_bytes(pid: u32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-    let kib =
-        text.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    kib.unwrap_or(0) << 10
-}
-
-/// Returns the processor time of a process in milliseconds (fields 14 and 15 of `/proc/PID/stat`, proc(5)); 0 for one that has ended.
-pub(crate) fn cpu_ms(pid: u32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let Some((_, behind_name)) = text.rsplit_once(')') else { return 0 };
-    let mut fields = behind_name.split_ascii_whitespace().skip(11);
-    let ticks = |field: Option<&str>| field.and_then(|ticks| ticks.parse::<u64>().ok()).unwrap_or(0);
-    let ticks = ticks(fields.next()) + ticks(fields.next());
-    ticks * 1_000 / rustix::param::clock_ticks_per_second().max(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_process_is_measured() {
-        let own = std::process::id();
-        assert!(pss_bytes(own) > 100_000, "{}", pss_bytes(own));
-        let mut count = 0u64;
-        while cpu_ms(own) < 20 {
-            count = count.wrapping_add(1);
-        }
-        assert_eq!((pss_bytes(u32::MAX), cpu_ms(u32::MAX)), (0, 0));
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::assignment::Level;
@@ -37,12 +37,10 @@ impl Stop {
 /// The system refuses.
 pub(crate) fn listen(log: &Arc<Log>) -> Result<Arc<Stop>> {
     let stop = Arc::<Stop>::default();
-    // A write beyond the limit of a file's size is an error of that write, and does not end the process.
-    let mut signals =
-        Signals::new([SIGTERM, SIGINT, SIGHUP, SIGXFSZ]).map_err(|e| Error::io("cannot handle signals", &e))?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|e| Error::io("cannot handle signals", &e))?;
     let (theirs, log) = (Arc::clone(&stop), Arc::clone(log));
     let handle = move || {
-        for signal in signals.forever().filter(|signal| [SIGTERM, SIGINT].contains(signal)) {
+        for signal in signals.forever().filter(|signal| *signal != SIGHUP) {
             log.say(Level::Info, format!("stopping, as signal {signal} requested"));
             theirs.request();
         }

@@ -22,16 +22,16 @@ pub(crate) fn check(url: &str) -> Result<String, String> {
     Ok(url.trim_end_matches('/').to_string())
 }
 
-/// Returns the host of a checked address.
-fn host(url: &str) -> String {
-    let uri: Option<Uri> = url.parse().ok();
-    uri.and_then(|uri| uri.host().map(|host| host.trim_matches(['[', ']']).to_string())).unwrap_or_default()
+/// Whether a checked address is of a host for which this holds; not for one that is no address.
+fn has_host(url: &str, holds: impl Fn(&str) -> bool) -> bool {
+    url.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| holds(host.trim_matches(['[', ']']))))
 }
 
 /// Whether the host is this machine.
 pub(super) fn is_local(url: &str) -> bool {
-    let host = host(url);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    has_host(url, |host| {
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    })
 }
 
 /// Whether a token travels to it for everybody to read.

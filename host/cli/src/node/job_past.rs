@@ -19,6 +19,7 @@ pub(super) fn history(args: &JobPast) -> Result<()> {
         return json::print(&events);
     }
     let row = |event: &Event| {
+        // Nobody: the node or the job itself. The cell is empty.
         let by = event.by.clone().unwrap_or_default();
         vec![
             event.number.to_string(),

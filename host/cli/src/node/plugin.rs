@@ -32,7 +32,12 @@ pub(super) fn push(args: &PluginPush) -> Result<()> {
 
 /// Returns the name of a plugin by the name of its file.
 fn name_of(file: &Path) -> Result<String> {
-    let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let Some(stem) = file.file_stem() else {
+        return Err(
+            CommandError::Arguments(format!("{} has no name; name the plugin with --name", file.display())).into()
+        );
+    };
+    let stem = &*stem.to_string_lossy();
     match flowgate_api::name::check("plugin", stem) {
         Ok(()) => Ok(stem.into()),
         Err(rule) => {

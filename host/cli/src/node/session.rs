@@ -73,7 +73,9 @@ impl Target {
     }
 
     fn find(&self) -> Result<Option<Session>> {
+        // A variable that is no text is none.
         let env = |name: &str| std::env::var(name).ok();
+        // Where there is no place for a login, there is no login: commands are about this machine then.
         let file = LoginFile::of(&env).ok();
         // The environment may say all; then the login does not matter, whatever is wrong with it.
         let of_env = |name: &str| env(name).filter(|value| !value.is_empty());
@@ -162,21 +164,22 @@ mod tests {
         Login { url: "https://a".into(), token: "fg_file".into(), tenant: Some("acme".into()), ca }
     }
 
-    /// Returns URL, token and tenant.
+    /// Returns URL, token and tenant; `None` if there is nothing to ask, or what is there is wrong.
     fn of(
         node: Option<&str>,
         tenant: Option<&str>,
         vars: &[(&str, &str)],
         login: Option<&Login>,
-    ) -> Option<[String; 3]> {
+    ) -> Option<(String, String, Option<String>)> {
         let target = Target { node: node.map(String::from), tenant: tenant.map(String::from) };
         let env = |name: &str| vars.iter().find(|(of, _)| *of == name).map(|(_, value)| (*value).to_string());
         let access = Access::of(&target, &env, login).ok()??;
-        Some([access.url, access.token, access.tenant.unwrap_or_default()])
+        Some((access.url, access.token, access.tenant))
     }
 
-    fn is(url: &str, token: &str, tenant: &str) -> Option<[String; 3]> {
-        Some([url, token, tenant].map(String::from))
+    fn is(url: &str, token: &str, tenant: &str) -> Option<(String, String, Option<String>)> {
+        let tenant = (!tenant.is_empty()).then(|| tenant.to_string());
+        Some((url.into(), token.into(), tenant))
     }
 
     #[test]

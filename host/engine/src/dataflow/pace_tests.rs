@@ -94,6 +94,7 @@ fn a_busy_thread_is_slowed_down() {
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
 
+/// Not run by itself: in one process with other tests, it would pay for their processor time. The test above runs it.
 #[test]
 #[ignore = "the test above runs it in a process of its own"]
 fn a_busy_thread_alone() {

@@ -187,6 +187,7 @@ fn admit(node: &Arc<Node>, request: &mut Request) -> Answer<Option<Counted>> {
 
 fn principal(node: &Arc<Node>, request: &Request) -> Answer<Option<Principal>> {
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    // None, or another scheme: the empty token is nobody's, and takes as long as a wrong one.
     let text = header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().trim();
     Ok(token::recognise(&node.catalog, text, clock::now_ms())?)
 }
@@ -200,6 +201,7 @@ fn too_many(wait: std::time::Duration) -> Refusal {
 /// Returns the tenant in a path, as its route has it. A name that is not one is returned as it is: no tenant has it.
 fn tenant_in(route: Option<&str>, path: &str) -> Option<String> {
     let at = route?.split('/').position(|part| part == "{tenant}")?;
+    // A path that is shorter than its route would be a mistake of the router: no tenant has the empty name.
     Some(path.split('/').nth(at).unwrap_or_default().to_string())
 }
 

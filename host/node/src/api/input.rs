@@ -15,6 +15,11 @@ use utoipa::IntoParams;
 use super::refusal::Refusal;
 use crate::limits::{JSON_BYTES_MAX, JSON_WITHIN, PAGE_DEFAULT, PAGE_MAX};
 
+/// Returns the media type of a body, without its parameters; `None` if it has none, or one that is no text.
+pub(crate) fn media_type(request: &Request) -> Option<&str> {
+    request.headers().get(CONTENT_TYPE)?.to_str().ok()?.split(';').next().map(str::trim)
+}
+
 /// A body of JSON.
 pub(crate) struct Json<T>(pub(crate) T);
 
@@ -22,8 +27,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
-        let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if media_type.split(';').next().map(str::trim) != Some("application/json") {
+        if media_type(&request) != Some("application/json") {
             return Err(Refusal::new(Code::UnsupportedMediaType, "the body has to be application/json"));
         }
         let body = whole(request.into_body()).await?;

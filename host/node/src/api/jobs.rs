@@ -125,7 +125,7 @@ async fn list(
     let prefix = key::of(&[&tenant]);
     let found = node.catalog.read(|view| view.list::<JobRecord>(&prefix, paging.after.as_deref(), limit + 1))?;
     let jobs = found.into_iter().map(|(name, record)| {
-        let job = node.job(&tenant, &name).ok();
+        let job = node.find_job(&tenant, &name);
         (name.clone(), shown(&name, record, job.as_ref()))
     });
     Ok(Json(input::page(jobs.collect(), limit)))

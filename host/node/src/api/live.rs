@@ -82,10 +82,7 @@ impl Lines {
         };
         let lines = tail.lines.into_iter().filter(wanted).map(|line| LogLine {
             at_ms: line.at_ms,
-            level: serde_json::to_value(line.level)
-                .ok()
-                .and_then(|level| Some(level.as_str()?.to_string()))
-                .unwrap_or_default(),
+            level: line.level.name().into(),
             attempt: line.attempt,
             operator: line.operator,
             worker: line.worker,
@@ -273,7 +270,7 @@ impl Watching {
 
 /// Returns a job with its figures.
 pub(crate) async fn figures(node: &Arc<Node>, tenant: &str, name: &str, record: JobRecord) -> JobFigures {
-    let job = node.job(tenant, name).ok();
+    let job = node.find_job(tenant, name);
     let measured = match &job {
         Some(job) => node.statuses.of(job).await,
         None => None,

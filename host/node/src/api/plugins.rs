@@ -84,8 +84,7 @@ async fn push(
     Names((tenant, name)): Names<(String, String)>,
     request: axum::extract::Request,
 ) -> Answer<(StatusCode, Json<PluginVersion>)> {
-    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !["application/wasm", "application/octet-stream"].contains(&media_type) {
+    if !matches!(input::media_type(&request), Some("application/wasm" | "application/octet-stream")) {
         return Err(Refusal::new(Code::UnsupportedMediaType, "the body has to be application/wasm"));
     }
     let body: Body = request.into_body();

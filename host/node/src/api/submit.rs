@@ -98,7 +98,7 @@ async fn submit(
 }
 
 fn digest(request: &NewJob) -> String {
-    let text = serde_json::to_vec(request).unwrap_or_default();
+    let text = serde_json::to_vec(request).expect("requests have text keys only");
     data_encoding::HEXLOWER.encode(&Sha256::digest(text))
 }
 

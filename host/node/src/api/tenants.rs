@@ -118,6 +118,7 @@ async fn change(
     input::Json(body): input::Json<Value>,
 ) -> Answer<Json<Tenant>> {
     let request: TenantChange = serde_json::from_value(body.clone()).map_err(invalid)?;
+    // Without quotas, none changes.
     let named = body.get("quotas").and_then(Value::as_object).cloned().unwrap_or_default();
     request.grants.as_ref().map(read_grants).transpose()?;
     request.quotas.iter().try_for_each(Quotas::check).map_err(|wrong| Refusal::new(Code::Invalid, wrong))?;

@@ -73,7 +73,8 @@ fn draw_jobs(frame: &mut Frame<'_>, area: Rect, model: &Model, now_ms: i64, colo
 fn job_row(of: &JobFigures, now_ms: i64, colours: bool) -> Row<'static> {
     let count = |n: u64| if n == 0 { String::new() } else { figures::short(n as f64) };
     let lag = of.lag_ms.map_or_else(String::new, figures::lag);
-    let checkpoint = of.checkpoint_ms.map(|at| format!("{} ago", figures::lag(whole_seconds(now_ms - at))));
+    let ago = |at| format!("{} ago", figures::lag(whole_seconds(now_ms - at)));
+    let checkpoint = of.checkpoint_ms.map_or_else(String::new, ago);
     let state = if of.state_bytes == 0 { String::new() } else { format!("{}B", figures::short(of.state_bytes as f64)) };
     let phase = Cell::from(word(of.job.phase)).style(phase_style(of.job.phase, colours));
     Row::new([
@@ -84,7 +85,7 @@ fn job_row(of: &JobFigures, now_ms: i64, colours: bool) -> Row<'static> {
         right(count(of.errors)),
         right(count(of.late)),
         right(state),
-        right(checkpoint.unwrap_or_default()),
+        right(checkpoint),
         right(count(of.job.restarts)),
     ])
 }

@@ -38,6 +38,7 @@ pub(super) fn compose(
         name: name.to_string(),
         fingerprint: fingerprint(name),
         scalars,
+        // An operator without functions has no versions of them.
         functions: facts.versions.get(name).cloned().unwrap_or_default(),
     });
     let sinks = committables.iter().filter(|(_, of)| !of.is_empty());

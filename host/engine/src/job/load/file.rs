@@ -118,7 +118,11 @@ impl Loaded {
         };
         for wrong in wrong {
             loaded.syntax.push(wrong.span.map(Place::Text));
-            loaded.problems.push(Problem::error(At::job(), wrong.message).help(wrong.help.unwrap_or_default()));
+            let problem = Problem::error(At::job(), wrong.message);
+            loaded.problems.push(match wrong.help {
+                Some(help) => problem.help(help),
+                None => problem,
+            });
         }
         (loaded, root)
     }
