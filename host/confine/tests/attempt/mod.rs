@@ -37,7 +37,7 @@ fn run(name: &str, with: &str) -> io::Result<()> {
         "truncate" => called(unsafe { libc::truncate(c_string(with).as_ptr(), 0) }),
         "symlink" => std::os::unix::fs::symlink("/etc/passwd", path),
         "move out" => {
-            let from = path.with_file_name("work").join("moved");
+            let from = path.with_file_name("own").join("moved");
             fs::write(&from, "rows")?;
             // Moving it is what Landlock calls `EXDEV` where both folders exist and one grants nothing.
             fs::rename(from, path).map_err(|e| if e.raw_os_error() == Some(18) { denied() } else { e })
