@@ -25,6 +25,9 @@ pub enum CompileIn {
     Child(PathBuf),
     /// In this process: for programs that embed Flowgate and trust their plugins' authors, and for tests.
     ThisProcess,
+    /// In this process, not optimised and with information for a debugger of native code: for who looks for a mistake in a plugin. The place
+    /// of a trap has files and lines, if the component has them.
+    ToDebug,
 }
 
 /// A component that was admitted and compiled.
@@ -64,14 +67,14 @@ impl Artifact {
 /// The component is refused, and would be every time: the user's fault. Or the machine fails: the next time may go better.
 pub(super) fn compile(component: &[u8], limits: &Limits, compile_in: &CompileIn) -> Result<Artifact> {
     match compile_in {
-        CompileIn::ThisProcess => build(component, limits),
+        CompileIn::ThisProcess | CompileIn::ToDebug => build(component, limits, compile_in),
         CompileIn::Child(exe) => in_child(component, limits, exe),
     }
 }
 
-fn build(component: &[u8], limits: &Limits) -> Result<Artifact> {
+fn build(component: &[u8], limits: &Limits, compile_in: &CompileIn) -> Result<Artifact> {
     let (component, manifest) = admit(component, limits).map_err(LoadError::NotAdmitted)?;
-    let machine_code = engine::to_compile(limits)?
+    let machine_code = engine::to_compile(limits, compile_in)?
         .precompile_component(&component)
         .map_err(|e| LoadError::NotAdmitted(format!("does not compile: {}", one_line(&format!("{e:#}"), 2_000))))?;
     Ok(Artifact { manifest, schemas_judged: None, machine_code })
@@ -94,10 +97,12 @@ impl CompileTask {
             stack_bytes_max: self.stack_bytes_max,
             ..Limits::default()
         };
-        build(component, &limits).and_then(|artifact| artifact.to_bytes()).map_err(|error| match error.fault() {
-            Fault::User => Unserved::Refused(error.message),
-            Fault::External => Unserved::Hindered(error.message),
-            Fault::Internal => Unserved::Broken(error.message),
+        build(component, &limits, &CompileIn::ThisProcess).and_then(|artifact| artifact.to_bytes()).map_err(|error| {
+            match error.fault() {
+                Fault::User => Unserved::Refused(error.message),
+                Fault::External => Unserved::Hindered(error.message),
+                Fault::Internal => Unserved::Broken(error.message),
+            }
         })
     }
 }

@@ -1,12 +1,15 @@
 //! The engine that runs wasm code: what it supports, and what it does not.
 
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy, WasmBacktraceDetails,
+};
 
+use super::compile::CompileIn;
 use super::limits::Limits;
 use flowgate_base::error::{Error, Result};
 
 /// The engine that runs plugins: instances come from a pool whose address space is reserved once.
-pub(super) fn to_run(limits: &Limits) -> Result<Engine> {
+pub(super) fn to_run(limits: &Limits, compile_in: &CompileIn) -> Result<Engine> {
     let per_component = u32::try_from(limits.core_instances_max).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(limits.instances_max)
@@ -21,14 +24,14 @@ pub(super) fn to_run(limits: &Limits) -> Result<Engine> {
         .table_elements(limits.table_elements_max)
         .max_memory_size(limits.memory_bytes_max)
         .max_unused_warm_slots(16);
-    let mut config = config(limits);
+    let mut config = config(limits, compile_in);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     engine(&config)
 }
 
 /// The engine that compiles plugins, in a process whose address space is limited: without the pool.
-pub(super) fn to_compile(limits: &Limits) -> Result<Engine> {
-    engine(&config(limits))
+pub(super) fn to_compile(limits: &Limits, compile_in: &CompileIn) -> Result<Engine> {
+    engine(&config(limits, compile_in))
 }
 
 fn engine(config: &Config) -> Result<Engine> {
@@ -36,7 +39,7 @@ fn engine(config: &Config) -> Result<Engine> {
 }
 
 /// What both engines have in common; machine code of the one is run by the other.
-fn config(limits: &Limits) -> Config {
+fn config(limits: &Limits, compile_in: &CompileIn) -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
@@ -54,6 +57,12 @@ fn config(limits: &Limits) -> Config {
         .wasm_custom_page_sizes(false)
         .wasm_wide_arithmetic(false)
         .concurrency_support(false);
+    if *compile_in == CompileIn::ToDebug {
+        config
+            .cranelift_opt_level(OptLevel::None)
+            .debug_info(true)
+            .wasm_backtrace_details(WasmBacktraceDetails::Enable);
+    }
     config
 }
 
@@ -63,10 +72,12 @@ mod tests {
 
     #[test]
     fn code_of_the_compiling_engine_runs_on_the_running_one() {
-        let limits = Limits::default();
-        let code = to_compile(&limits).unwrap().precompile_component(&wat::parse_str("(component)").unwrap()).unwrap();
-        let engine = to_run(&limits).unwrap();
-        // SAFETY: the bytes come from our own compiler, a line above.
-        unsafe { wasmtime::component::Component::deserialize(&engine, &code) }.unwrap();
+        let (limits, component) = (Limits::default(), wat::parse_str("(component)").unwrap());
+        for compile_in in [CompileIn::ThisProcess, CompileIn::ToDebug] {
+            let code = to_compile(&limits, &compile_in).unwrap().precompile_component(&component).unwrap();
+            let engine = to_run(&limits, &compile_in).unwrap();
+            // SAFETY: the bytes come from our own compiler, two lines above.
+            unsafe { wasmtime::component::Component::deserialize(&engine, &code) }.unwrap();
+        }
     }
 }

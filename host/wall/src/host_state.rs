@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use wasmtime::{ResourceLimiter, Result, format_err};
 
 use super::calls::{Calls, CountedMemory, Published};
@@ -19,7 +20,8 @@ use flowgate_base::shown::one_line;
 use flowgate_base::time::{EventTime, ProcessingTime};
 
 /// The time in which a call takes place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CallContext {
     /// The operator's watermark; `None` before the first.
     pub watermark: Option<EventTime>,
@@ -39,6 +41,8 @@ pub(super) struct HostState {
     last_words: Option<String>,
     memory: CountedMemory,
     table_elements: usize,
+    /// Where in the plugin's code the last call has ended, if it was compiled to debug.
+    pub(super) backtrace: Option<String>,
 }
 
 impl HostState {
@@ -51,6 +55,7 @@ impl HostState {
             keyed: None,
             last_words: None,
             table_elements: 0,
+            backtrace: None,
         }
     }
 
@@ -204,6 +209,11 @@ impl Services {
             metric_refused: false,
             files: open,
         })
+    }
+
+    /// The names of the granted files.
+    pub(super) fn file_names(&self) -> Vec<String> {
+        self.files.keys().cloned().collect()
     }
 
     /// Where the function's calls are counted.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use wasmtime::{Store, Trap, WasmBacktrace};
 
+use super::compile::CompileIn;
 use super::contract::Guest;
 use super::error::CallError;
 use super::host_state::{HostState, Services};
@@ -85,6 +86,9 @@ const TOO_MUCH_DATA: &str = "fuel allocated for hostcalls has been exhausted";
 
 /// Says in words for people why a call ended.
 fn trapped(store: &mut Store<HostState>, plugin: &Plugin, error: &wasmtime::Error, deadline: Duration) -> CallError {
+    if plugin.wall.compile_in == CompileIn::ToDebug {
+        store.data_mut().backtrace = error.downcast_ref::<WasmBacktrace>().map(ToString::to_string);
+    }
     if let Some(refusal) = store.data_mut().refusal.take() {
         return refusal;
     }

@@ -3,9 +3,11 @@
 use std::any::Any;
 
 use flowgate_base::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 /// The clock of a timer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TimerClock {
     /// It fires when the operator's watermark reaches its time.
     EventTime,
@@ -14,7 +16,7 @@ pub enum TimerClock {
 }
 
 /// One timer of a key of the call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Timer {
     /// Number of the key in the call.
     pub key: u32,

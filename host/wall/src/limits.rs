@@ -112,6 +112,8 @@ pub struct Limits {
     pub metric_names_max: usize,
     /// One read of a granted file: the host's buffer.
     pub file_read_bytes_max: usize,
+    /// State or accumulators in the record of a call that ended without an answer. With more, the call is not recorded.
+    pub recorded_state_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -167,6 +169,7 @@ impl Default for Limits {
             log_lines_per_s_max: 100,
             metric_names_max: 100,
             file_read_bytes_max: 16 * MIB,
+            recorded_state_bytes_max: 16 * MIB,
         }
     }
 }

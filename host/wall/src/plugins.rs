@@ -24,6 +24,7 @@ use super::instance::Instance;
 use super::judge::{self, Case};
 use super::kept::Kept;
 use super::limits::Limits;
+use super::recorded::RecordLog;
 use super::ticker::Ticker;
 use super::{describe, engine};
 use flowgate_base::error::{Error, Fault, Result};
@@ -39,6 +40,8 @@ pub struct Settings {
     pub cache: Option<PathBuf>,
     /// Takes the plugins' log lines.
     pub log: Arc<dyn GuestLog>,
+    /// Takes calls that end without an answer; `None`: none is recorded.
+    pub records: Option<Arc<dyn RecordLog>>,
     /// Whether configs were judged by another process, which started this one with the same ones: they are not judged again, which
     /// would need a child.
     pub configs_were_judged: bool,
@@ -54,6 +57,7 @@ impl Settings {
             compile_in: exe.map_or(CompileIn::ThisProcess, |exe| CompileIn::Child(exe.into())),
             cache: cache::folder_of_user(),
             log: Arc::new(StderrLog { least: LogLevel::Info }),
+            records: None,
             configs_were_judged: false,
         }
     }
@@ -87,8 +91,9 @@ pub(super) struct Wall {
     pub(super) limits: Arc<Limits>,
     pub(super) ticker: Ticker,
     pub(super) log: Arc<dyn GuestLog>,
+    pub(super) records: Option<Arc<dyn RecordLog>>,
     linker: Linker<HostState>,
-    compile_in: CompileIn,
+    pub(super) compile_in: CompileIn,
     cache: Option<PathBuf>,
     configs_were_judged: bool,
 }
@@ -130,7 +135,7 @@ impl Plugins {
     /// # Errors
     /// The thread that keeps deadlines does not start, or the engine does not: ours, or the system's.
     pub fn with(settings: Settings) -> Result<Self> {
-        let engine = engine::to_run(&settings.limits)?;
+        let engine = engine::to_run(&settings.limits, &settings.compile_in)?;
         let mut linker = Linker::new(&engine);
         contract::add_to_linker(&mut linker).map_err(|e| Error::internal(format!("{e:#}")))?;
         let of_ticker = engine.clone();
@@ -141,6 +146,7 @@ impl Plugins {
             limits: Arc::new(settings.limits),
             ticker,
             log: settings.log,
+            records: settings.records,
             linker,
             compile_in: settings.compile_in,
             cache: settings.cache,

@@ -7,6 +7,8 @@ mod aggregates;
 mod calls;
 #[path = "hostile/migrations.rs"]
 mod migrations;
+#[path = "hostile/recorded.rs"]
+mod recorded;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -1,6 +1,9 @@
 //! Process functions against the wall: what they may do with state and timers, and that what a failed call wrote is
 //! forgotten. Each test has a guest of a few lines; the state behind the wall is a naive one.
 
+#[path = "keyed_calls/recorded.rs"]
+mod recorded;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -143,6 +146,10 @@ impl Guest {
 
     fn within(limits: Limits, lines: &str) -> Self {
         let settings = Settings { compile_in: CompileIn::ThisProcess, cache: None, ..Settings::new(limits) };
+        Guest::with(settings, lines)
+    }
+
+    fn with(settings: Settings, lines: &str) -> Self {
         let plugins = Plugins::with(settings).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("guest.wasm");

@@ -11,6 +11,7 @@ use crate::columns_out;
 use crate::columns_out::Updated;
 use crate::host_state::CallContext;
 use crate::pieces;
+use crate::recorded::Given;
 use crate::search::{Stop, search};
 use crate::wire::VarValues;
 use flowgate_base::error::{Error, Result};
@@ -19,6 +20,19 @@ impl Function {
     /// Adds row `i` of the input to accumulator `groups[i]`, for each of `row_count` rows. `input` as in
     /// [`Function::transform`]. Rows that fail or trap are among the failures and in no accumulator.
     pub fn update(
+        &mut self,
+        accumulators: VarValues,
+        groups: &[u32],
+        input: &[ArrayRef],
+        row_count: usize,
+        context: &CallContext,
+    ) -> Result<Updated> {
+        let updated = self.update_all(accumulators, groups, input, row_count, context);
+        self.tell_trap();
+        updated
+    }
+
+    fn update_all(
         &mut self,
         accumulators: VarValues,
         groups: &[u32],
@@ -73,6 +87,9 @@ impl Function {
             let raw = self.call(limits.deadline(), &CallContext::default(), |guest, store| guest.merge(store, &l, &r));
             let values = raw
                 .and_then(|raw| self.accept(columns_out::accumulators(raw, part.len(), limits.accumulator_bytes_max)));
+            let given = |_: &Function| Ok(Some(Given::Merge { left: l, right: r }));
+            let values = self.note_trap(values, &CallContext::default(), given);
+            self.tell_trap();
             merged.append(&values.map_err(|stop| self.stopped("merge accumulators", stop))?)?;
         }
         Ok(merged)
@@ -89,6 +106,9 @@ impl Function {
             let raw =
                 self.call(limits.deadline(), &CallContext::default(), |guest, store| guest.finish(store, &values));
             let columns = raw.and_then(|raw| self.accept(columns_out::columns(raw, fields, part.len())));
+            let given = |_: &Function| Ok(Some(Given::Finish { accumulators: values }));
+            let columns = self.note_trap(columns, &CallContext::default(), given);
+            self.tell_trap();
             parts.push(columns.map_err(|stop| self.stopped("finish accumulators", stop))?);
         }
         pieces::concat(&parts, fields)
@@ -106,10 +126,21 @@ impl Function {
         let columns = columns_in(input, self.reads_of(0), row_count).map_err(Stop::Operator)?;
         let rows = row_number(row_count)?;
         let raw =
-            self.call(deadline, context, |guest, store| guest.update(store, accumulators, groups, rows, &columns))?;
+            self.call(deadline, context, |guest, store| guest.update(store, accumulators, groups, rows, &columns));
         let (accumulator_bytes, message_bytes) =
             (self.plugin.wall.limits.accumulator_bytes_max, self.plugin.wall.limits.message_bytes_max);
-        self.accept(columns_out::updated(raw, accumulators.len(), row_count, accumulator_bytes, message_bytes))
+        let count = accumulators.len();
+        let updated = raw
+            .and_then(|raw| self.accept(columns_out::updated(raw, count, row_count, accumulator_bytes, message_bytes)));
+        self.note_trap(updated, context, |function| {
+            // With fewer accumulators, it would be another call.
+            let is_small = accumulators.data.len() <= function.plugin.wall.limits.recorded_state_bytes_max;
+            Ok(is_small.then(|| Given::Update {
+                accumulators: accumulators.clone(),
+                groups: groups.to_vec(),
+                input: function.rows_of(0, input, row_count),
+            }))
+        })
     }
 
     /// For accumulators that are too much for one call: some groups at a time, with the rows that belong to them.
@@ -134,7 +165,8 @@ impl Function {
                 .map(|group| group - part.start as u32)
                 .collect();
             let columns = pieces::take(input, &rows)?;
-            let updated = self.update(accumulators.slice(part.start, part.end), &own, &columns, rows.len(), context)?;
+            let updated =
+                self.update_all(accumulators.slice(part.start, part.end), &own, &columns, rows.len(), context)?;
             all.accumulators.append(&updated.accumulators)?;
             for mut failure in updated.failures {
                 failure.row = rows.get(failure.row as usize).copied().unwrap_or(failure.row);

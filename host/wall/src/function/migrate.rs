@@ -13,6 +13,7 @@ use crate::columns_out;
 use crate::error::{CallError, FunctionError};
 use crate::host_state::CallContext;
 use crate::limits::Limits;
+use crate::recorded::Given;
 use crate::search::{Stop, search};
 use crate::wire::VarValues;
 use flowgate_base::error::{Error, Result};
@@ -69,7 +70,9 @@ impl Function {
         };
         let old = Old { slot, version: from_version };
         for piece in pieces(values, &limits) {
-            self.migrate_piece(old, values, piece, &mut collected).map_err(|error| failed(self, error))?;
+            let migrated = self.migrate_piece(old, values, piece, &mut collected);
+            self.tell_trap();
+            migrated.map_err(|error| failed(self, error))?;
         }
         collected.skip_to(values.len());
         Ok(Migrated { values: collected.values.finish(), failures: collected.failures })
@@ -112,17 +115,23 @@ impl Function {
         deadline: Duration,
     ) -> std::result::Result<VarValues, Stop> {
         let count = values.len();
-        let values = var_in(values.offsets(), values.values())
+        let given = var_in(values.offsets(), values.values())
             .ok_or_else(|| Error::internal("values to migrate have offsets beyond their data"))?;
         // An error of the call is about some of its values, as a trap is: it does not end the operator.
         let answer = self.call(deadline, &CallContext::default(), |guest, store| {
-            guest.migrate(store, old.slot, old.version, &values).map(Ok)
-        })?;
-        let migrated = answer.map_err(|message| {
-            let message = one_line(&message, self.plugin.wall.limits.message_bytes_max);
-            Stop::Trapped(CallError::Failed(message))
-        })?;
-        self.accept(columns_out::migrated(migrated, count))
+            guest.migrate(store, old.slot, old.version, &given).map(Ok)
+        });
+        let migrated = answer.and_then(|answer| {
+            answer.map_err(|message| {
+                let message = one_line(&message, self.plugin.wall.limits.message_bytes_max);
+                Stop::Trapped(CallError::Failed(message))
+            })
+        });
+        let migrated = migrated.and_then(|migrated| self.accept(columns_out::migrated(migrated, count)));
+        self.note_trap(migrated, &CallContext::default(), |_| {
+            let values = (0..count).map(|position| values.value(position)).collect();
+            Ok(Some(Given::Migrate { slot: old.slot.to_string(), from_version: old.version, values }))
+        })
     }
 }
 

@@ -19,6 +19,7 @@ use crate::instance::Instance;
 use crate::keyed_call::KeyedCall;
 use crate::limits::Limits;
 use crate::plugins::Plugin;
+use crate::recorded::RecordedCall;
 use crate::search::{IsStopping, Stop};
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
@@ -31,8 +32,11 @@ pub struct Function {
     pub(super) plugin: Arc<Plugin>,
     /// Position in the plugin's functions.
     position: usize,
-    config: String,
-    offered: Vec<Vec<Field>>,
+    pub(super) config: String,
+    pub(super) offered: Vec<Vec<Field>>,
+    operator: String,
+    /// The names of the granted files.
+    pub(super) files: Vec<String>,
     binding: Binding,
     /// The columns that it reads of each input and makes for each output, as in the binding.
     pub(super) reads: Arc<[Vec<Field>]>,
@@ -42,6 +46,9 @@ pub struct Function {
     instance: Option<InstanceState>,
     calls: Arc<Calls>,
     pub(super) is_stopping: Arc<IsStopping>,
+    /// What was recorded of the calls over the current batch.
+    pub(super) trapped: Option<Box<RecordedCall>>,
+    backtrace: Option<String>,
 }
 
 /// An instance, or what is left between a trap and the next call.
@@ -90,6 +97,8 @@ impl Function {
             position,
             config,
             offered,
+            files: instance.services().file_names(),
+            operator: request.operator,
             slots: binding.state.clone().into(),
             reads: binding.inputs.clone().into(),
             makes: binding.outputs.iter().map(|o| o.columns.clone()).collect(),
@@ -97,6 +106,8 @@ impl Function {
             calls: Arc::clone(instance.services().calls()),
             instance: Some(InstanceState::Open(Box::new(instance))),
             is_stopping: Arc::new(|| false),
+            trapped: None,
+            backtrace: None,
         })
     }
 
@@ -130,6 +141,12 @@ impl Function {
     /// Returns how its plugin describes it.
     pub fn info(&self) -> Option<&FunctionInfo> {
         self.plugin.functions().get(self.position)
+    }
+
+    /// Returns where in its code the last call that trapped was, as lines from the innermost frame outwards; `None` if no call has, or if the
+    /// plugin was not compiled to debug.
+    pub fn backtrace(&self) -> Option<&str> {
+        self.backtrace.as_deref()
     }
 
     /// Returns the metrics that it has published so far, by name.
@@ -176,6 +193,7 @@ impl Function {
             }
             Err(trapped) => {
                 self.calls.note_end(&trapped);
+                self.backtrace = instance.state().backtrace.take();
                 self.close();
                 Err(Stop::Trapped(trapped))
             }
@@ -251,6 +269,10 @@ impl Function {
                 Error::from(trapped).within(format_args!("function `{}` cannot {what}", self.name()))
             }
         }
+    }
+
+    pub(super) fn operator(&self) -> &str {
+        &self.operator
     }
 
     pub(super) fn name(&self) -> &str {

@@ -21,7 +21,9 @@ use crate::contract::Guest;
 use crate::host_state::{CallContext, HostState};
 use crate::keyed::{StateHandle, Timer};
 use crate::keyed_call::KeyedCall;
+use crate::memory_state::MemoryState;
 use crate::pieces;
+use crate::recorded::{Given, Rows};
 use crate::search::Stop;
 use crate::wire::AnswerRaw;
 use flowgate_base::error::{Error, Result};
@@ -82,8 +84,18 @@ impl Function {
             let given = columns_in(&given, fields, rows.len())?;
             let key_columns = columns_in(&part.columns, keys.fields, part.count)?;
             let count = row_number(part.count)?;
-            function.call_keyed(&part, rows.len(), state, (deadline, context), |guest, store| {
+            let answer = function.call_keyed(&part, rows.len(), state, (deadline, context), |guest, store| {
                 guest.on_batch(store, input, (count, &key_columns), &part.key_of, &given)
+            });
+            function.note_trap(answer, context, |function| {
+                let Some(state) = function.state_before(&part, state)? else { return Ok(None) };
+                Ok(Some(Given::Batch {
+                    input,
+                    rows: Rows::new(fields, &pieces::part(columns, &rows, row_count), rows.len()),
+                    key_of_row: part.key_of.to_vec(),
+                    keys: Rows::new(keys.fields, &part.columns, part.count),
+                    state,
+                }))
             })
         })
     }
@@ -106,10 +118,22 @@ impl Function {
             let count = row_number(part.count)?;
             let own = timers[due.clone()].iter().zip(part.key_of.iter());
             let own: Vec<Timer> = own.map(|(timer, key)| Timer { key: *key, ..*timer }).collect();
-            function.call_keyed(&part, due.len(), state, (deadline, context), |guest, store| {
+            let answer = function.call_keyed(&part, due.len(), state, (deadline, context), |guest, store| {
                 guest.on_timers(store, (count, &key_columns), &own)
+            });
+            function.note_trap(answer, context, |function| {
+                let Some(state) = function.state_before(&part, state)? else { return Ok(None) };
+                let keys = Rows::new(keys.fields, &part.columns, part.count);
+                Ok(Some(Given::Timers { timers: own, keys, state }))
             })
         })
+    }
+
+    /// Copies the state of a part's keys, behind a call that was rolled back. Returns `None` if it is more than a record may have.
+    fn state_before(&self, part: &BatchPart<'_>, state: &mut StateHandle) -> Result<Option<MemoryState>> {
+        let all = || (0..part.count as u32).collect();
+        let numbers = part.numbers.clone().unwrap_or_else(all);
+        MemoryState::copy(&self.slots, &numbers, state.any()?, self.plugin.wall.limits.recorded_state_bytes_max)
     }
 
     /// One call with state: commits what it wrote if its answer is valid.

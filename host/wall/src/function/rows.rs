@@ -16,6 +16,7 @@ use crate::host_state::CallContext;
 use crate::limits::Limits;
 use crate::pieces;
 use crate::pieces::Piece;
+use crate::recorded::Given;
 use crate::search::{Searched, Stop, search};
 use crate::wire::{AnswerRaw, RowFailure};
 use flowgate_base::error::{Error, Result};
@@ -36,8 +37,11 @@ impl Function {
             let count = row_number(rows.len())?;
             let part = pieces::part(input, &rows, row_count);
             let columns = columns_in(&part, function.reads_of(0), rows.len())?;
-            let raw = function.call(deadline, context, |guest, store| guest.apply(store, count, &columns))?;
-            function.accept_answer(raw, rows.len())
+            let raw = function.call(deadline, context, |guest, store| guest.apply(store, count, &columns));
+            let answer = raw.and_then(|raw| function.accept_answer(raw, rows.len()));
+            function.note_trap(answer, context, |function| {
+                Ok(Some(Given::Transform { input: function.rows_of(0, &part, rows.len()) }))
+            })
         })
     }
 
@@ -57,10 +61,14 @@ impl Function {
         let answer = self.answer(0..row_count, &bytes, &mut |function, rows, deadline| {
             let count = row_number(rows.len())?;
             let (left, right) = (pieces::part(left, &rows, row_count), pieces::part(right, &rows, row_count));
-            let left = columns_in(&left, function.reads_of(0), rows.len())?;
-            let right = columns_in(&right, function.reads_of(1), rows.len())?;
-            let raw = function.call(deadline, context, |guest, store| guest.join(store, count, &left, &right))?;
-            function.accept_answer(raw, rows.len())
+            let left_in = columns_in(&left, function.reads_of(0), rows.len())?;
+            let right_in = columns_in(&right, function.reads_of(1), rows.len())?;
+            let raw = function.call(deadline, context, |guest, store| guest.join(store, count, &left_in, &right_in));
+            let answer = raw.and_then(|raw| function.accept_answer(raw, rows.len()));
+            function.note_trap(answer, context, |function| {
+                let of = |input, side| function.rows_of(input, side, rows.len());
+                Ok(Some(Given::Join { left: of(0, &left), right: of(1, &right) }))
+            })
         })?;
         match answer.gave_up {
             Some(error) => Err(error),
@@ -78,7 +86,9 @@ impl Function {
         once: CallSome<'_>,
     ) -> Result<Answer> {
         let mut room = Room::of(&self.plugin.wall.limits);
-        self.answer_within(&mut room, rows, bytes, once)
+        let answer = self.answer_within(&mut room, rows, bytes, once);
+        self.tell_trap();
+        answer
     }
 
     fn answer_within(
