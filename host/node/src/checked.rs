@@ -7,7 +7,7 @@ use flowgate_api::problem::Code;
 use flowgate_connect::touches::Touches;
 use flowgate_worker::assignment::{Begins, Task};
 use flowgate_worker::check::Foreseen;
-use flowgate_worker::spawn::{self, CheckError};
+use flowgate_worker::spawn;
 
 use crate::api::refusal::{Answer, Refusal};
 use crate::catalog::Pinned;
@@ -45,12 +45,7 @@ pub(crate) async fn check(node: &Arc<Node>, assigned: &Assigned<'_>, dry_run: Op
     let (exe, within) = (node.settings.exe.clone(), node.settings.limits.check_within);
     let answer = tokio::task::spawn_blocking(move || spawn::check(&exe, &assignment, within)).await;
     drop(turn);
-    let checked =
-        answer.map_err(|_| Refusal::new(Code::Internal, "the check has panicked"))?.map_err(|error| match error {
-            CheckError::Failed(failure) => Refusal::new(Code::Invalid, failure.message),
-            CheckError::TooLong(_) => Refusal::new(Code::Invalid, error.to_string()),
-            error => Refusal::new(Code::Unavailable, error.to_string()),
-        })?;
+    let checked = answer.map_err(|_| Refusal::new(Code::Internal, "the check has panicked"))??;
     let Some(graph) = checked.graph.filter(|_| checked.ok) else {
         return Err(Refusal::new(Code::Invalid, checked.report));
     };

@@ -60,6 +60,9 @@ pub(crate) const COMPILATIONS_OF_TENANT_MAX: usize = 4;
 /// Time in which a job is checked: its plugins are compiled, and their functions opened.
 const CHECK_WITHIN: Duration = Duration::from_secs(30);
 
+/// Time in which a component that was pushed is admitted, compiled and described. The wall's own limits end before it does.
+pub(crate) const INSPECT_WITHIN: Duration = Duration::from_secs(150);
+
 /// Pause before the first restart of a job; it doubles with each failure in a row.
 pub(crate) const RESTART_AFTER: Duration = Duration::from_secs(1);
 

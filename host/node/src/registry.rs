@@ -4,7 +4,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::{Arc, PoisonError};
 
 use axum::body::Body;
@@ -13,8 +12,9 @@ use flowgate_api::plugin::{Function, PluginVersion};
 use flowgate_api::problem::Code;
 use flowgate_base::error::Error;
 use flowgate_base::{clock, random};
+use flowgate_worker::inspect::{Inspected, Inspection};
+use flowgate_worker::spawn;
 use http_body_util::BodyExt;
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
@@ -23,12 +23,9 @@ use crate::api::refusal::{Answer, Refusal};
 use crate::catalog::{JobRecord, Pinned, PluginRecord, TenantRecord, key};
 use crate::job::assign::component;
 use crate::job::folder::private;
-use crate::limits::{PART_WITHIN, PUSH_WITHIN};
+use crate::limits::{INSPECT_WITHIN, PART_WITHIN, PUSH_WITHIN};
 use crate::node::Node;
 use crate::token::Principal;
-
-/// Bytes of one line of a plugin's description: more is cut by whoever shows it.
-const INSPECTION_BYTES_MAX: u64 = 8 << 20;
 
 /// Bytes of one component: what the wall admits.
 const COMPONENT_BYTES_MAX: usize = 64 << 20;
@@ -45,14 +42,6 @@ impl Drop for Arrived {
         // It was moved, or is not wanted.
         let _ = fs::remove_file(&self.path);
     }
-}
-
-/// What `flowgate plugin inspect --json` says of a component.
-#[derive(Deserialize)]
-struct Inspected {
-    contract: String,
-    imports: Vec<String>,
-    functions: Vec<flowgate_wall::binding::FunctionInfo>,
 }
 
 /// Takes a component in: admits and compiles it in a child process, and gives it the next version of its name. Returns whether it
@@ -167,29 +156,15 @@ async fn receive(mut body: Body, folder: &Path) -> Answer<Arrived> {
     Ok(arrived)
 }
 
-/// Admits, compiles and describes a component in a child process.
+/// Admits, compiles and describes a component in a process of its own, which is confined. Blocks.
 fn inspect(node: &Node, tenant: &str, path: &Path) -> Answer<Inspected> {
-    let home = node.settings.data.join("compiled").join(tenant);
-    let cannot = |error: &io::Error| Refusal::from(Error::io("cannot inspect a component", error));
-    let child = Command::new(&node.settings.exe)
-        .args(["plugin", "inspect", "--json"])
-        .arg(path)
-        .env_clear()
-        .env("FLOWGATE_HOME", home)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let output = child.and_then(|child| child.wait_with_output()).map_err(|error| cannot(&error))?;
-    if output.status.success() {
-        let text = output.stdout.get(..output.stdout.len().min(INSPECTION_BYTES_MAX as usize)).unwrap_or_default();
-        return serde_json::from_slice(text)
-            .map_err(|error| Error::internal(format!("an inspection cannot be read: {error}")).into());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    // The file's name is of the node alone.
-    let said = said.replace(&format!("plugin {}: ", path.display()), "");
-    Err(Refusal::new(Code::Invalid, said.trim().to_string()))
+    let inspection = Inspection { component: path.into(), compiled: node.settings.compiled(tenant) };
+    spawn::inspect(&node.settings.exe, &inspection, INSPECT_WITHIN).map_err(|error| {
+        let mut problem = Refusal::from(error).into_problem();
+        // The file's name is of the node alone.
+        problem.detail = problem.detail.replace(&format!("plugin {}: ", path.display()), "");
+        problem.into()
+    })
 }
 
 /// Compiles the components of a job of which this node has not seen machine code yet: behind a restore, or an upgrade of the compiler,

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Answer;
 use crate::assignment::{Assignment, Task};
 use crate::concealed::concealed;
-use crate::files::Failure;
-use crate::log::guest::NoLines;
-use crate::{prepare, subject};
+use crate::confine::confine;
+use crate::prepare::{self, Told};
+use crate::subject;
 use flowgate::job::graph::{Input, JobGraph, Node};
 use flowgate::job::load::Listed;
 use flowgate::job::picture;
@@ -21,16 +22,6 @@ use flowgate_control::status::Kind;
 
 /// Times that a dry run begins again because the running job deleted the checkpoint that it was reading.
 const TRIES: usize = 5;
-
-/// The answer to a check, one line of JSON.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Answer {
-    /// The job was checked.
-    Checked(Box<Checked>),
-    /// It could not be.
-    Failed(Failure),
-}
 
 /// What a check has found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -163,15 +154,12 @@ pub struct KeptState {
 }
 
 /// Answers an assignment to check a job.
-pub(crate) fn answer(assignment: &Assignment, stores: &Stores) -> Answer {
-    concealed(match checked(assignment, stores) {
-        Ok(checked) => Answer::Checked(Box::new(checked)),
-        Err(error) => Answer::Failed(Failure::of(&error)),
-    })
+pub(crate) fn answer(assignment: &Assignment, stores: &Stores) -> Answer<Checked> {
+    concealed(Answer::of(confine(assignment).and_then(|_| checked(assignment, stores))))
 }
 
 fn checked(assignment: &Assignment, stores: &Stores) -> Result<Checked> {
-    let mut plugins = prepare::plugins(assignment, std::sync::Arc::new(NoLines));
+    let mut plugins = prepare::plugins(assignment, Told::nobody());
     let accepted = match prepare::check(assignment, &mut plugins) {
         Ok(accepted) => accepted,
         Err(rejected) => {

@@ -8,6 +8,8 @@ use flowgate_connect::policy::{Policy, confinement_of};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::assignment::{Assignment, Task};
+use crate::inspect::Inspection;
+use crate::limits::WorkerLimits;
 
 /// What every process of ours reads: itself, randomness, how many processors there are.
 const OWN_FILES: [&str; 6] =
@@ -33,7 +35,20 @@ pub(crate) fn confine(assignment: &Assignment) -> Result<Report> {
         Task::Run => of_worker(assignment, policy),
         Task::Check | Task::DryRun => of_checker(assignment, policy),
     };
-    apply(&confinement).map_err(|error| Error::io("cannot confine this process", &std::io::Error::other(error)))
+    confined(&confinement)
+}
+
+/// Confines this process, which looks at a component and compiles it.
+///
+/// # Errors
+/// The system refuses.
+pub(crate) fn confine_inspection(inspection: &Inspection) -> Result<Report> {
+    let read = OWN_FILES.iter().map(PathBuf::from).chain([inspection.component.clone()]).collect();
+    confined(&checker(read, vec![inspection.compiled.clone()], WorkerLimits::default().open_files))
+}
+
+fn confined(to: &Confinement) -> Result<Report> {
+    apply(to).map_err(|error| Error::io("cannot confine this process", &std::io::Error::other(error)))
 }
 
 fn of_worker(assignment: &Assignment, policy: &Policy) -> Confinement {
@@ -64,15 +79,19 @@ fn of_worker(assignment: &Assignment, policy: &Policy) -> Confinement {
 fn of_checker(assignment: &Assignment, policy: &Policy) -> Confinement {
     let mut read = policy.readable();
     read.extend(own_files(assignment));
+    // A dry run opens the store.
+    let write = assignment.compiled.clone().into_iter().chain(folder_of(&assignment.checkpoint_store)).collect();
+    checker(read, write, assignment.limits.open_files)
+}
+
+/// What starts children that compile and judge.
+fn checker(read: Vec<PathBuf>, mut write: Vec<PathBuf>, open_files: u64) -> Confinement {
     let mut execute: Vec<PathBuf> = LIBRARIES.iter().map(PathBuf::from).collect();
     execute.extend(std::env::current_exe());
-    let mut write: Vec<PathBuf> = assignment.compiled.clone().into_iter().collect();
     write.push(PathBuf::from("/dev/null"));
-    // A dry run opens the store.
-    write.extend(folder_of(&assignment.checkpoint_store));
     Confinement {
         role: Role::Checker,
-        open_files_max: Some(assignment.limits.open_files),
+        open_files_max: Some(open_files),
         read,
         write,
         execute,

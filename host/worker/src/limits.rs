@@ -7,10 +7,14 @@ use serde::{Deserialize, Serialize};
 /// Maximum bytes of an assignment: a job file of 1 MiB, secrets, and the plugins of some hundred operators.
 pub const ASSIGNMENT_BYTES_MAX: u64 = 8 << 20;
 
+/// Maximum bytes of what a process that inspects a component is told: two paths.
+pub const INSPECTION_BYTES_MAX: u64 = 64 << 10;
+
 /// Time in which a process that runs a job takes its assignment: it reads it first, on a busy machine, too.
 pub const ASSIGN_WITHIN: Duration = Duration::from_secs(30);
 
-/// Maximum bytes of an answer to a check: the graph of a job file of 1 MiB, whose columns are repeated at every operator.
+/// Maximum bytes of an answer to a check: the graph of a job file of 1 MiB, whose columns are repeated at every operator. What a
+/// component says of itself is less.
 pub const ANSWER_BYTES_MAX: u64 = 32 << 20;
 
 /// Bytes of log lines that wait to be written. A disk that is slow for longer costs lines, and no time of a worker.

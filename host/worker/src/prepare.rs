@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::assignment::{Assignment, Task};
+use crate::log::guest::NoLines;
 use flowgate::job::check::Surroundings;
 use flowgate::job::graph::{Aggregate, JobGraph, Node, NodeKind, PluginFunction};
 use flowgate::job::load::Override;
@@ -12,7 +13,7 @@ use flowgate::job::spec::Checkpoint;
 use flowgate::submit::{Accepted, Caps, JobPlugins, Rejected, Submission};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::quantity::Millis;
-use flowgate_wall::{CompileIn, GuestLog, Limits, Settings};
+use flowgate_wall::{CompileIn, GuestLog, Limits, RecordLog, Settings};
 
 /// This program, also where its file has been replaced by a newer one since it was started.
 const THIS_PROGRAM: &str = "/proc/self/exe";
@@ -20,22 +21,42 @@ const THIS_PROGRAM: &str = "/proc/self/exe";
 /// The folder for spilled state, in that of the attempt.
 const SPILL: &str = "spill";
 
-/// Creates the loader of the job's plugins.
-pub(crate) fn plugins(assignment: &Assignment, log: Arc<dyn GuestLog>) -> JobPlugins {
+/// Who is told of what plugins do.
+pub(crate) struct Told {
+    pub(crate) log: Arc<dyn GuestLog>,
+    pub(crate) records: Option<Arc<dyn RecordLog>>,
+}
+
+impl Told {
+    /// Nobody: of a check, which has no log.
+    pub(crate) fn nobody() -> Told {
+        Told { log: Arc::new(NoLines), records: None }
+    }
+}
+
+/// Returns how plugins are loaded: compiled in a child of this program, and kept in `cache`.
+pub(crate) fn settings(cache: Option<PathBuf>, told: Told, configs_were_judged: bool) -> Settings {
     let program = Path::new(THIS_PROGRAM);
     let program = match program.exists() {
         true => program.to_path_buf(),
         false => std::env::current_exe().unwrap_or_default(),
     };
-    JobPlugins::new(Settings {
+    let Told { log, records } = told;
+    Settings {
         limits: Limits::default(),
         compile_in: CompileIn::Child(program),
-        cache: assignment.compiled.clone(),
+        cache,
         log,
-        // The node has checked the job with these plugins in another process.
-        configs_were_judged: assignment.task == Task::Run,
-    })
-    .capped(Caps {
+        records,
+        configs_were_judged,
+    }
+}
+
+/// Creates the loader of the job's plugins.
+pub(crate) fn plugins(assignment: &Assignment, told: Told) -> JobPlugins {
+    // The node has checked a job that runs with these plugins in another process.
+    let configs_were_judged = assignment.task == Task::Run;
+    JobPlugins::new(settings(assignment.compiled.clone(), told, configs_were_judged)).capped(Caps {
         instances_max: assignment.limits.instances_max.filter(|_| assignment.task == Task::Run),
         memory_bytes_max: assignment.limits.instance_memory_bytes.and_then(|bytes| usize::try_from(bytes).ok()),
     })

@@ -5,13 +5,14 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use crate::answer::Answer;
 use crate::assignment::{Assignment, Level, Task};
-use crate::check::{self, Answer};
+use crate::check;
 use crate::confine::confine;
-use crate::files::{Failure, Outcome};
+use crate::files::Outcome;
 use crate::limits::LOG_FLUSH;
 use crate::log::{Identity, Log};
-use crate::{run, signals};
+use crate::{inspect, run, signals};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::secret;
 use flowgate_checkpoint::store::Stores;
@@ -25,25 +26,30 @@ static LOG: OnceLock<Arc<Log>> = OnceLock::new();
 /// The first panic of this process.
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
-/// Is a worker process: the assignment is on standard input. `stores` are the kinds of checkpoint stores that the program knows.
+/// Is a worker process: the assignment is on standard input, or the component to be inspected. `stores` are the kinds of checkpoint stores that the program knows.
 ///
 /// Returns 0 if the job has finished, was stopped, or was checked; 1 otherwise. What happened is in the files of the attempt, or on
 /// standard output after a check.
 pub fn main(stores: &Stores) -> ExitCode {
     // The node may end, and its terminal with it.
     let _ = rustix::process::setsid();
+    if std::env::args_os().nth(2).is_some_and(|task| task == inspect::TASK) {
+        return code_of(Answer::of(inspect::answer(std::io::stdin().lock())).print());
+    }
     let assignment = match Assignment::read(std::io::stdin().lock()) {
         Ok(assignment) => assignment,
         Err(error) => return refuse(&error),
     };
     secret::hide(&assignment.secrets);
     let done = match assignment.task {
-        Task::Check | Task::DryRun => print(&match confine(&assignment) {
-            Ok(_) => check::answer(&assignment, stores),
-            Err(error) => Answer::Failed(Failure::of(&error)),
-        }),
+        Task::Check | Task::DryRun => check::answer(&assignment, stores).print(),
         Task::Run => attempt(&assignment, stores),
     };
+    code_of(done)
+}
+
+/// Returns 0 if it ended well.
+fn code_of(done: Result<bool>) -> ExitCode {
     match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -55,15 +61,6 @@ pub fn main(stores: &Stores) -> ExitCode {
 fn refuse(error: &Error) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "error[{}]: {}", error.code, secret::conceal(&error.to_string()));
     ExitCode::FAILURE
-}
-
-/// Writes the answer to a check. Returns that it is there.
-fn print(answer: &Answer) -> Result<bool> {
-    let mut line = serde_json::to_vec(answer).map_err(|e| Error::internal(e.to_string()))?;
-    line.push(b'\n');
-    let mut out = std::io::stdout().lock();
-    out.write_all(&line).and_then(|()| out.flush()).map_err(|e| Error::io("cannot write the answer", &e))?;
-    Ok(true)
 }
 
 /// Runs the job. Returns whether it ended well.

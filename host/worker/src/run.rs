@@ -12,6 +12,7 @@ use crate::limits::LOG_FLUSH;
 use crate::log::guest::GuestLines;
 use crate::log::rotated::Rotated;
 use crate::log::{Log, OUTPUT};
+use crate::prepare::Told;
 use crate::signals::Stop;
 use crate::subject::{self, RunningSubject};
 use crate::subject_figures::Process;
@@ -89,7 +90,8 @@ fn job(
     socket: Option<BoundSocket>,
 ) -> Result<Ended> {
     let guests = Arc::new(GuestLines::new(Arc::clone(log)));
-    let mut plugins = prepare::plugins(assignment, Arc::<GuestLines>::clone(&guests));
+    let told = Told { log: Arc::<GuestLines>::clone(&guests), records: None };
+    let mut plugins = prepare::plugins(assignment, told);
     let checked = prepare::check(assignment, &mut plugins);
     plugins.take_note().into_iter().for_each(|note| log.say(Level::Warn, note));
     let accepted = checked.map_err(|rejected| Error::new(&JOB_PROBLEMS, rejected.report(false)))?;

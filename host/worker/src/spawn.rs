@@ -8,9 +8,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::answer::Answer;
 use crate::assignment::{Assignment, Task};
-use crate::check::{Answer, Checked};
+use crate::check::Checked;
 use crate::files::{self, Failure, ProcessId, STARTED, Started};
+use crate::inspect::{self, Inspected, Inspection};
 use crate::limits::{ANSWER_BYTES_MAX, ASSIGN_WITHIN};
 use crate::process::ARGUMENT;
 
@@ -20,19 +25,19 @@ const SCRATCH: &str = "scratch";
 /// The file with what the process writes to standard error, in the folder of the attempt: almost nothing, because it has a log.
 pub const STANDARD_ERROR: &str = "stderr.txt";
 
-/// Why a job was not checked.
+/// Why a job was not checked, or a component not inspected.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// The process could not be started or asked.
-    #[error("cannot start a process that checks the job: {0}")]
+    #[error("cannot start the process that checks it: {0}")]
     Io(#[from] io::Error),
     /// It took too long, and was killed.
-    #[error("checking the job took longer than {} s", .0.as_secs())]
+    #[error("checking it took longer than {} s", .0.as_secs())]
     TooLong(Duration),
     /// It ended without an answer.
-    #[error("the process that checks the job ended without an answer: {0}")]
+    #[error("the process that checks it ended without an answer: {0}")]
     Gone(String),
-    /// It could not check the job.
+    /// It could not.
     #[error("{}", .0.message)]
     Failed(Failure),
 }
@@ -50,7 +55,7 @@ pub fn spawn(exe: &Path, assignment: &Assignment) -> io::Result<Child> {
     command.stdout(Stdio::null()).stderr(File::create(assignment.folder.join(STANDARD_ERROR))?);
     let mut child = command.spawn()?;
     let noted = note(&child, assignment);
-    let assigned = noted.and_then(|()| assign(&mut child, assignment)).and_then(|written| {
+    let assigned = noted.and_then(|()| tell(&mut child, assignment)).and_then(|written| {
         match written.recv_timeout(ASSIGN_WITHIN) {
             Ok(written) => written,
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
@@ -71,15 +76,29 @@ pub fn spawn(exe: &Path, assignment: &Assignment) -> io::Result<Child> {
 /// The process cannot be started, took too long, or failed. A job that is wrong is no error.
 pub fn check(exe: &Path, assignment: &Assignment, within: Duration) -> Result<Checked, CheckError> {
     debug_assert!(assignment.task != Task::Run, "a job that runs gives no answer");
+    ask(command(exe), assignment, within)
+}
+
+/// Looks at a component in a process of its own, with the program `exe`, within a time: admits, compiles and describes it.
+///
+/// # Errors
+/// The process cannot be started, took too long, or failed, as it does if this is no plugin.
+pub fn inspect(exe: &Path, inspection: &Inspection, within: Duration) -> Result<Inspected, CheckError> {
     let mut command = command(exe);
+    command.arg(inspect::TASK);
+    ask(command, inspection, within)
+}
+
+/// Starts a process, tells it what to do, and returns what it found.
+fn ask<T: DeserializeOwned>(mut command: Command, told: &impl Serialize, within: Duration) -> Result<T, CheckError> {
     command.current_dir("/").stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
-    let answer = answer(&mut child, assignment, within);
+    let answer = answer(&mut child, told, within);
     // It has ended, or is not waited for any longer.
     let _ = child.kill();
     let status = child.wait()?;
     match answer? {
-        Some(Answer::Checked(checked)) => Ok(*checked),
+        Some(Answer::Found(found)) => Ok(*found),
         Some(Answer::Failed(failure)) => Err(CheckError::Failed(failure)),
         None => {
             let mut said = String::new();
@@ -92,17 +111,21 @@ pub fn check(exe: &Path, assignment: &Assignment, within: Duration) -> Result<Ch
 }
 
 /// Returns the answer of a process; `None` if it has none.
-fn answer(child: &mut Child, assignment: &Assignment, within: Duration) -> Result<Option<Answer>, CheckError> {
+fn answer<T: DeserializeOwned>(
+    child: &mut Child,
+    told: &impl Serialize,
+    within: Duration,
+) -> Result<Option<Answer<T>>, CheckError> {
     let Some(stdout) = child.stdout.take() else { return Ok(None) };
     let (send, received) = channel();
-    // Reads while the assignment is written. It ends with the child, which is killed in time.
+    // Reads while it is told. It ends with the child, which is killed in time.
     thread::Builder::new().name("flowgate-check".into()).spawn(move || {
         let mut bytes = Vec::new();
         let read = stdout.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes);
         // Nobody waits for a late answer.
         let _ = send.send(read.map(|_| bytes));
     })?;
-    let written = assign(child, assignment)?;
+    let written = tell(child, told)?;
     match received.recv_timeout(within) {
         Ok(bytes) => {
             let answer = serde_json::from_slice(&bytes?).ok();
@@ -131,11 +154,11 @@ fn note(child: &Child, assignment: &Assignment) -> io::Result<()> {
     files::write(&assignment.folder, STARTED, &Started { process, socket: None }).map_err(io::Error::other)
 }
 
-/// Writes the assignment to the process, on a thread of its own: a process that is paused does not read. The thread ends with the
+/// Writes what it is to do to the process, on a thread of its own: a process that is paused does not read. The thread ends with the
 /// process.
-fn assign(child: &mut Child, assignment: &Assignment) -> io::Result<Receiver<io::Result<()>>> {
+fn tell(child: &mut Child, told: &impl Serialize) -> io::Result<Receiver<io::Result<()>>> {
     let mut stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    let text = serde_json::to_vec(assignment).map_err(io::Error::from)?;
+    let text = serde_json::to_vec(told).map_err(io::Error::from)?;
     let (send, written) = channel();
     // Nobody waits for a late outcome.
     let write = move || _ = send.send(stdin.write_all(&text));

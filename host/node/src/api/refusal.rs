@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use flowgate_api::Problem;
 use flowgate_api::problem::{Code, MEDIA_TYPE};
 use flowgate_base::error::{Error, Fault};
+use flowgate_worker::spawn::CheckError;
 
 use super::metrics::QuotaHit;
 use crate::catalog::CatalogError;
@@ -84,6 +85,18 @@ impl From<Error> for Refusal {
                 Refusal::new(Code::Internal, "the node's log says what went wrong")
             }
         }
+    }
+}
+
+/// A job was not checked, or a component not inspected.
+impl From<CheckError> for Refusal {
+    fn from(error: CheckError) -> Self {
+        let code = match &error {
+            CheckError::Failed(failure) if failure.fault != flowgate_control::status::Fault::User => Code::Unavailable,
+            CheckError::Failed(_) | CheckError::TooLong(_) => Code::Invalid,
+            CheckError::Io(_) | CheckError::Gone(_) => Code::Unavailable,
+        };
+        Refusal::new(code, error.to_string())
     }
 }
 
