@@ -13,6 +13,7 @@ pub mod operation;
 pub mod plugin;
 pub mod problem;
 pub mod quota;
+pub mod record;
 pub mod secret;
 pub mod swap;
 pub mod tenant;

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use super::{
     check, checkpoint_diff, checkpoint_list, checkpoint_show, checkpoint_verify, completions, connectors, explain,
     graph, infer, job_explain, job_list, job_savepoint, job_status, job_stop, job_swap, job_tap, new_job, node,
-    plugin_build, plugin_inspect, plugin_new, plugin_test, run, schema, serve, state_read,
+    plugin_build, plugin_inspect, plugin_new, plugin_replay, plugin_test, run, schema, serve, state_read,
 };
 use flowgate::job::load::Override;
 use flowgate_base::error::Result;
@@ -164,6 +164,9 @@ pub(crate) enum PluginCommand {
     /// Show what a plugin has: functions, columns, config, imports.
     #[command(after_help = plugin_inspect::EXAMPLES)]
     Inspect(plugin_inspect::InspectArgs),
+    /// Make a call again that ended without an answer: on this machine, without the job.
+    #[command(after_help = plugin_replay::EXAMPLES)]
+    Replay(Box<plugin_replay::ReplayArgs>),
     /// Feed sample rows to one function and show its output.
     #[command(after_help = plugin_test::EXAMPLES)]
     Test(Box<plugin_test::TestArgs>),
@@ -216,6 +219,7 @@ impl Command {
             Command::Plugin(PluginCommand::New(args)) => plugin_new::run(&args),
             Command::Plugin(PluginCommand::Build(args)) => plugin_build::run(&args),
             Command::Plugin(PluginCommand::Inspect(args)) => plugin_inspect::run(&args),
+            Command::Plugin(PluginCommand::Replay(args)) => plugin_replay::run(&args),
             Command::Plugin(PluginCommand::Test(args)) => plugin_test::run(&args),
             Command::Plugin(PluginCommand::OnNode(command)) => command.run(),
             Command::Node(command) => command.run(),

@@ -1,5 +1,7 @@
 //! From the command line to a checked graph.
 
+use std::sync::Arc;
+
 use super::args::JobArgs;
 use super::log_level::LogLevelArg;
 use super::terminal;
@@ -9,11 +11,17 @@ use flowgate::job::graph::JobGraph;
 use flowgate::job::load::{Document, Override};
 use flowgate::submit::{Accepted, JobPlugins, Submission};
 use flowgate_base::error::{Error, Result};
-use flowgate_wall::{Limits, Settings};
+use flowgate_wall::{Limits, RecordLog, Settings};
 
 /// Creates the loader of a job's plugins, which shows what they log from this level upwards.
 pub(crate) fn plugins(log_level: LogLevelArg) -> Result<JobPlugins> {
-    Ok(JobPlugins::new(Settings::of_command(Limits::default())?.log_from(log_level.least())))
+    recorded_plugins(log_level, None)
+}
+
+/// As [`plugins`], with what takes calls that end without an answer.
+pub(crate) fn recorded_plugins(log_level: LogLevelArg, records: Option<Arc<dyn RecordLog>>) -> Result<JobPlugins> {
+    let settings = Settings::of_command(Limits::default())?.log_from(log_level.least());
+    Ok(JobPlugins::new(Settings { records, ..settings }))
 }
 
 /// Reads and checks the job; warnings go to standard error.

@@ -39,6 +39,7 @@ mod node;
 mod plugin_build;
 mod plugin_inspect;
 mod plugin_new;
+mod plugin_replay;
 mod plugin_test;
 mod run;
 mod sample;

@@ -151,7 +151,7 @@ fn show(function: &str, outcome: &Outcome) -> Result<()> {
 }
 
 /// Returns the component's file: a folder has it where `plugin build` writes it. Notifies the user where its sources are newer.
-fn component(plugin: &Path) -> Result<PathBuf> {
+pub(super) fn component(plugin: &Path) -> Result<PathBuf> {
     if !plugin.is_dir() {
         // A component next to its package.
         if let Some(folder) = plugin.parent().filter(|folder| folder.join("Cargo.toml").is_file()) {
@@ -183,7 +183,8 @@ fn say_if_old(folder: &Path, component: &Path) {
     }
 }
 
-fn config(argument: &str) -> Result<Value> {
+/// Returns a config: JSON, or what a file has.
+pub(super) fn config(argument: &str) -> Result<Value> {
     let (text, place) = match argument.strip_prefix('@') {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|e| Error::io(format!("cannot read {path}"), &e))?;

@@ -1,10 +1,11 @@
 //! `flowgate run`.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::args::JobArgs;
 use super::checkpoint_store::stores;
@@ -31,7 +32,9 @@ use flowgate_connect::tap::TapSink;
 use flowgate_control::message::About;
 use flowgate_control::place::Place;
 use flowgate_control::server::Server;
+use flowgate_wall::RecordLog;
 use flowgate_worker::job_swaps::JobSwaps;
+use flowgate_worker::records::{self, Recorded, Records};
 use flowgate_worker::subject::{self, RunningSubject};
 use flowgate_worker::subject_figures::Process;
 use flowgate_worker::summary;
@@ -53,6 +56,9 @@ still open emit nothing, unless `--drain` is given. A webhook that fails is trie
 replaced at the end stays as it was. Ctrl-C or SIGTERM again ends the job at once. SIGUSR1 (`kill -USR1 PID`) shows rows and \
 state of every operator. `flowgate job` does the same from another terminal, and more.";
 
+/// The longest wait for recorded calls to be written, at the end of a job.
+const RECORDS_FLUSH: Duration = Duration::from_secs(5);
+
 /// Arguments of `flowgate run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -65,6 +71,10 @@ pub(crate) struct RunArgs {
     /// How much of what plugins log is shown.
     #[command(flatten)]
     pub log: LogLevelArg,
+    /// Record calls of plugins that end without an answer in this folder, with their rows and state: a few of each operator, for
+    /// `flowgate plugin replay`.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub record: Option<PathBuf>,
     /// End the job when each sink has written N rows. Sinks of side outputs (`x.errors`, `x.late`) write N rows at most, but
     /// are not waited for.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -93,7 +103,9 @@ pub(crate) struct RunArgs {
 pub(super) fn run(args: &RunArgs) -> Result<()> {
     flowgate_connect::on_notice(terminal::message);
     raise_open_files();
-    let mut plugins = job_file::plugins(args.log)?;
+    let records = args.record.clone().map(records).transpose()?;
+    let mut plugins =
+        job_file::recorded_plugins(args.log, records.clone().map(|records| records as Arc<dyn RecordLog>))?;
     let accepted = checked(&args.job, &mut plugins)?;
     let swaps = JobSwaps {
         recheck: accepted.recheck().with_taps(&args.tap),
@@ -156,6 +168,9 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     let status = Status::start(&screen, &summary_of, Arc::clone(&state));
     let result = job.wait();
     drop(status);
+    if let Some(records) = records {
+        records.flush(RECORDS_FLUSH);
+    }
     standard_error::flush();
     let summary = summary::of(&summary_of, &state, started.elapsed(), result.as_ref().err());
     if let Some(control) = control {
@@ -184,6 +199,19 @@ fn control(graph: JobGraph, state: Arc<JobState>, about: About, swaps: JobSwaps)
             None
         }
     }
+}
+
+/// Records calls in a folder, and says so.
+fn records(folder: PathBuf) -> Result<Arc<Records>> {
+    let within = folder.clone();
+    let tell = move |what: std::result::Result<&Recorded, &str>| match what {
+        Ok(call) => {
+            let file = records::file(&within, call.number);
+            tell(&format!("`{}`: recorded a call in {}: {}", call.operator, file.display(), call.reason));
+        }
+        Err(why) => tell(why),
+    };
+    Ok(Arc::new(Records::begin(folder, Box::new(tell))?))
 }
 
 /// Returns what becomes of the checkpoints of the job.

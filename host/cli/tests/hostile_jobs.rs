@@ -216,3 +216,60 @@ fn a_log_that_nobody_reads_keeps_nobody_waiting() {
     assert_eq!(lines(&folder.path().join("out.jsonl")).len(), 1);
     drop(reader);
 }
+
+/// The output of `flowgate plugin replay` with these arguments.
+fn replay(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flowgate"));
+    command.args(["plugin", "replay"]).args(arguments).current_dir(folder).env("FLOWGATE_HOME", folder.join("home"));
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// Goal: who looks for a mistake makes the call of a job again, without the job, and sees that a later version answers it.
+#[test]
+fn a_call_that_trapped_in_a_job_is_made_again_without_it() {
+    let traps_on = |x: i64| {
+        let lines = format!(
+            "(func $apply (param $rows i32) (param $columns i32) (param i32) (result i32) (local $i i32)
+                (block $done (loop $next
+                    (br_if $done (i32.eq (local.get $i) (local.get $rows)))
+                    (if (i64.eq (i64.const {x}) (i64.load
+                            (i32.add (i32.load offset=4 (local.get $columns)) (i32.mul (local.get $i) (i32.const 8)))))
+                        (then unreachable))
+                    (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                    (br $next)))
+                (memory.fill (i32.const 4096) (i32.const 0) (i32.const 4096))
+                (i32.store (i32.const 328) (i32.add (local.get $rows) (i32.const 1))) (i32.const 256))"
+        );
+        flowgate_hostile::plugin(&lines, false)
+    };
+    let rows: String = (0..500).map(|x| format!("{{\"x\":{x},\"k\":\"a\"}}\n")).collect();
+    let job = format!(
+        "job: traps\nplugins: {{ p: ./p.wasm }}\nsources: {{ {SOURCE} }}\noperators: {{ op: {{ input: s, plugin: p, function: f }} }}\n\
+         sinks: {{ out: {{ input: op, file: {{ path: out.jsonl }} }} }}\n"
+    );
+    let folder = folder(&traps_on(321), &rows, &job);
+    std::fs::write(folder.path().join("mended.wasm"), traps_on(-1)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flowgate"));
+    command.args(["run", "job.yaml", "--record", "calls"]).current_dir(folder.path());
+    let output = command.env("FLOWGATE_HOME", folder.path().join("home")).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("`op`: recorded a call in calls/1.json: trapped: "), "{said}");
+
+    let (code, rows, said) = replay(folder.path(), &["calls/1.json"]);
+    assert_eq!((code, rows.as_str()), (Some(0), "{\"x\":321}\n"), "{said}");
+    assert!(said.contains("`op` called `apply` of `f` with 1 rows") && said.contains("ended: trapped: "), "{said}");
+    let (code, rows, said) = replay(folder.path(), &["calls/1.json", "p.wasm"]);
+    assert_eq!((code, rows.as_str()), (Some(1), ""), "{said}");
+    assert!(said.contains("row 0: trapped: ") && said.contains("it ended as it did when it was recorded"), "{said}");
+    let (code, _, said) = replay(folder.path(), &["calls/1.json", "p.wasm", "--debug"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("error while executing at wasm backtrace:") && said.contains("apply"), "{said}");
+    let (code, rows, said) = replay(folder.path(), &["calls/1.json", "mended.wasm"]);
+    assert_eq!((code, rows.as_str()), (Some(0), "{\"y\":\"\"}\n"), "{said}");
+    assert!(said.contains("recorded with another version of the component"), "{said}");
+    let (code, _, said) = replay(folder.path(), &["job.yaml"]);
+    assert!(code == Some(2) && said.contains("job.yaml: this is no recorded call"), "{code:?} {said}");
+}

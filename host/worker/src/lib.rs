@@ -21,6 +21,7 @@ pub mod limits;
 pub mod log;
 mod prepare;
 mod process;
+pub mod records;
 pub mod rows;
 mod run;
 mod signals;

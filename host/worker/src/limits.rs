@@ -29,6 +29,21 @@ pub const TAIL_BYTES_MAX: u64 = 1 << 20;
 /// The longest wait for log lines to be written, at the end of a job.
 pub const LOG_FLUSH: Duration = Duration::from_secs(1);
 
+/// Recorded calls of an attempt: who looks for a mistake in a plugin needs a few.
+pub const RECORDS_MAX: usize = 20;
+
+/// Recorded calls of one operator in an attempt, each for a reason of its own.
+pub const RECORDS_OF_OPERATOR_MAX: usize = 5;
+
+/// Maximum bytes of one recorded call: 16 MiB of rows and 16 MiB of state, as base64.
+pub const RECORD_BYTES_MAX: u64 = 48 << 20;
+
+/// Bytes of all recorded calls of an attempt.
+pub const RECORDS_BYTES_MAX: u64 = 64 << 20;
+
+/// Recorded calls that wait to be written: a disk that is slow for longer costs records, and no time of a worker.
+pub const RECORDS_WAITING_MAX: usize = 4;
+
 /// What the process of one job may take. The node fills it in from the quotas of its tenant; what it leaves out is the default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

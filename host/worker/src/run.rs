@@ -13,6 +13,7 @@ use crate::log::guest::GuestLines;
 use crate::log::rotated::Rotated;
 use crate::log::{Log, OUTPUT};
 use crate::prepare::Told;
+use crate::records::{Recorded, Records};
 use crate::signals::Stop;
 use crate::subject::{self, RunningSubject};
 use crate::subject_figures::Process;
@@ -90,7 +91,8 @@ fn job(
     socket: Option<BoundSocket>,
 ) -> Result<Ended> {
     let guests = Arc::new(GuestLines::new(Arc::clone(log)));
-    let told = Told { log: Arc::<GuestLines>::clone(&guests), records: None };
+    let records = Arc::new(records(assignment, log)?);
+    let told = Told { log: Arc::<GuestLines>::clone(&guests), records: Some(Arc::<Records>::clone(&records)) };
     let mut plugins = prepare::plugins(assignment, told);
     let checked = prepare::check(assignment, &mut plugins);
     plugins.take_note().into_iter().for_each(|note| log.say(Level::Warn, note));
@@ -138,7 +140,25 @@ fn job(
     note_start(assignment, server.as_ref())?;
     log.say(Level::Info, "the job runs");
     stop.attach(&state);
-    Ok(ended(&graph, job, server, began, log))
+    let ended = ended(&graph, job, server, began, log);
+    records.flush(LOG_FLUSH);
+    Ok(ended)
+}
+
+/// Records calls that end without an answer, and says so in the log.
+fn records(assignment: &Assignment, log: &Arc<Log>) -> Result<Records> {
+    let log = Arc::clone(log);
+    let attempt = assignment.attempt;
+    let tell = move |what: std::result::Result<&Recorded, &str>| {
+        match what {
+        Ok(Recorded { number, operator, called, reason, .. }) => log.say(
+            Level::Warn,
+            format!("`{operator}`: the call `{called}` that ended without an answer is recorded as {attempt}-{number}: {reason}"),
+        ),
+        Err(why) => log.say(Level::Warn, why),
+    }
+    };
+    Records::of_attempt(&assignment.folder, Box::new(tell))
 }
 
 /// Binds the socket on which the job will answer, before the process is confined. A job that cannot be asked runs nevertheless.

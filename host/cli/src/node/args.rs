@@ -5,15 +5,15 @@ use flowgate_api::token::Role;
 use flowgate_base::error::Result;
 
 use super::{
-    backup, job_change, job_end, job_logs, job_past, job_submit, job_swap, login, plugin, secret, tenant, token, top,
-    usage,
+    backup, job_change, job_end, job_logs, job_past, job_records, job_submit, job_swap, login, plugin, secret, tenant,
+    token, top, usage,
 };
 
 mod job;
 mod registry;
 mod tenancy;
 
-pub(crate) use job::{JobChangeArgs, JobDelete, JobDo, JobLogs, JobPast, JobRescale, JobSubmit, TopArgs};
+pub(crate) use job::{JobChangeArgs, JobDelete, JobDo, JobLogs, JobPast, JobRecords, JobRescale, JobSubmit, TopArgs};
 pub(crate) use registry::{PluginDelete, PluginList, PluginPush, PluginShow};
 pub(crate) use tenancy::{
     SecretDelete, SecretList, SecretSet, TenantCreate, TenantDelete, TenantList, TenantSet, TenantShow, TenantUse,
@@ -153,6 +153,9 @@ pub(crate) enum JobCommand {
     /// List the checkpoints and savepoints of a job on the node.
     #[command(after_help = job::CHECKPOINTS_EXAMPLES)]
     Checkpoints(JobPast),
+    /// List the calls of plugins that ended without an answer in a job on the node, or save one, for `flowgate plugin replay`.
+    #[command(after_help = job::RECORDS_EXAMPLES)]
+    Records(JobRecords),
     /// Take the last swap of a job back.
     #[command(after_help = job::ROLLBACK_EXAMPLES)]
     Rollback(JobDo),
@@ -219,6 +222,7 @@ impl JobCommand {
             JobCommand::Logs(args) => job_logs::run(args),
             JobCommand::History(args) => job_past::history(args),
             JobCommand::Checkpoints(args) => job_past::checkpoints(args),
+            JobCommand::Records(args) => job_records::run(args),
             JobCommand::Rollback(args) => job_swap::rollback(args),
         }
     }

@@ -1,11 +1,9 @@
 //! A copy of the catalog, while the node runs.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -13,16 +11,13 @@ use data_encoding::HEXLOWER;
 use flowgate_api::problem::Problem;
 use flowgate_base::error::Error;
 use flowgate_base::random;
-use futures_util::stream;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::file;
 use super::jobs::blocking;
 use super::refusal::Answer;
 use crate::node::Node;
-
-/// Bytes of one part of the response.
-const PART_BYTES: usize = 256 << 10;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
     OpenApiRouter::new().routes(routes!(catalog))
@@ -53,19 +48,5 @@ async fn catalog(State(node): State<Arc<Node>>) -> Answer<Response> {
         Ok(file)
     })
     .await?;
-    let parts = stream::unfold(Some(copy), |copy| async move {
-        let mut copy = copy?;
-        let read = tokio::task::spawn_blocking(move || {
-            let mut part = vec![0; PART_BYTES];
-            let count = copy.read(&mut part)?;
-            part.truncate(count);
-            Ok::<_, io::Error>((part, copy))
-        });
-        match read.await.map_err(io::Error::other).flatten() {
-            Ok((part, _)) if part.is_empty() => None,
-            Ok((part, copy)) => Some((Ok(Bytes::from(part)), Some(copy))),
-            Err(error) => Some((Err(error), None)),
-        }
-    });
-    Ok(([(CONTENT_TYPE, "application/octet-stream")], Body::from_stream(parts)).into_response())
+    Ok(([(CONTENT_TYPE, "application/octet-stream")], file::body(copy)).into_response())
 }

@@ -9,8 +9,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::refusal::Refusal;
 use super::{
-    access, backup, document, jobs, live, metrics, operations, page, plugins, root, secrets, submit, swaps, tenants,
-    tokens,
+    access, backup, document, jobs, live, metrics, operations, page, plugins, records, root, secrets, submit, swaps,
+    tenants, tokens,
 };
 use crate::node::Node;
 
@@ -27,6 +27,7 @@ pub(crate) fn routes() -> (Router<Arc<Node>>, OpenApi) {
         .merge(submit::routes())
         .merge(swaps::routes())
         .merge(live::routes())
+        .merge(records::routes())
         .merge(operations::routes())
         .merge(metrics::routes())
         .split_for_parts()

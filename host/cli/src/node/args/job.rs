@@ -62,6 +62,14 @@ Examples:
   flowgate job checkpoints web
   flowgate job checkpoints web --json | jq -r '.[].savepoint // empty'";
 
+pub(super) const RECORDS_EXAMPLES: &str = "\
+Examples:
+  flowgate job records web
+  flowgate job records web --save 3-1 && flowgate plugin replay 3-1.json sensors.wasm
+
+A call that trapped, took too long or more than it may, or whose answer was not valid, is recorded with its rows, state, config and \
+time: a few of each attempt. Secrets are not part of it.";
+
 pub(super) const ROLLBACK_EXAMPLES: &str = "\
 Examples:
   flowgate job rollback web";
@@ -194,6 +202,29 @@ pub(crate) struct JobPast {
     /// The job.
     #[arg(value_name = "JOB")]
     pub(crate) job: String,
+    /// The newest N.
+    #[arg(short = 'n', long = "most", value_name = "N", default_value_t = 50)]
+    pub(crate) most: usize,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The node.
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Arguments of `flowgate job records`.
+#[derive(Debug, Args)]
+pub(crate) struct JobRecords {
+    /// The job.
+    #[arg(value_name = "JOB")]
+    pub(crate) job: String,
+    /// Save this one.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["most", "json"])]
+    pub(crate) save: Option<String>,
+    /// The file to be created [default: ID.json].
+    #[arg(long, short, value_name = "FILE", requires = "save", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
     /// The newest N.
     #[arg(short = 'n', long = "most", value_name = "N", default_value_t = 50)]
     pub(crate) most: usize,
