@@ -17,6 +17,19 @@ sources: { rows: { generator: { rate: 100, columns: { n: { sequence: {} } } } } 
 sinks: { out: { input: rows, blackhole: {} } }
 ";
 
+/// A job that runs until it is stopped, and whose plugin traps on every row.
+pub(crate) const TRAPPING: &str = "\
+job: web
+sources: { rows: { generator: { rate: 100, columns: { x: { sequence: {} } } } } }
+operators: { bad: { input: rows, plugin: traps, function: f } }
+sinks: { out: { input: bad, blackhole: {} } }
+";
+
+/// The component of that plugin.
+pub(crate) fn traps() -> Vec<u8> {
+    flowgate_hostile::plugin("(func $apply (param i32 i32 i32) (result i32) unreachable)", false)
+}
+
 /// Two tenants. The first one has one of everything.
 struct Stage {
     served: Served,
@@ -35,7 +48,8 @@ impl Stage {
         let intruder = served.tenant("umbrella", &json!({}));
         served.push(&admin, "acme", "text").expect(201);
         served.ask(&admin, "PUT", "/api/v1/tenants/acme/secrets/password", Some(&json!({ "value": "hunter22" })));
-        served.submit(&admin, "acme", ENDLESS);
+        served.push_component(&admin, "acme", "traps", &traps()).expect(201);
+        served.submit(&admin, "acme", TRAPPING);
         served.wait_for_phase(&admin, "acme", "web", "running");
         let saving = served.ask(&admin, "POST", "/api/v1/tenants/acme/jobs/web/savepoints", None).expect(202);
         let tokens = served.ask(&admin, "GET", "/api/v1/tenants/acme/tokens", None).expect(200);
@@ -47,6 +61,7 @@ impl Stage {
             secret: "password".into(),
             token: tokens["items"][0]["id"].as_str().unwrap().into(),
             operation: saving["id"].as_str().unwrap().into(),
+            record: served.first_record(&admin, "acme", "web"),
         };
         let roles = [served.token("acme", "viewer"), served.token("acme", "operator"), admin];
         Stage { served, acme, roles, intruder }
@@ -69,7 +84,7 @@ impl Stage {
         let [viewer, ..] = &self.roles;
         assert_eq!(self.served.job(viewer, "acme", "web")["phase"], "running");
         let plugins = self.served.ask(viewer, "GET", "/api/v1/tenants/acme/plugins", None).expect(200);
-        assert_eq!(plugins["items"].as_array().unwrap().len(), 1);
+        assert_eq!(plugins["items"].as_array().unwrap().len(), 2);
         let secrets = self.served.ask(viewer, "GET", "/api/v1/tenants/acme/secrets", None).expect(200);
         assert_eq!(secrets["items"].as_array().unwrap().len(), 1);
     }
@@ -84,6 +99,7 @@ fn missing(of: &Names) -> Names {
         secret: "drowssap".into(),
         token: of.token.chars().rev().collect(),
         operation: of.operation.chars().rev().collect(),
+        record: "9-9".into(),
     }
 }
 
@@ -269,6 +285,7 @@ fn odd_names_name_nothing() {
             secret: odd.into(),
             token: odd.into(),
             operation: odd.into(),
+            record: odd.into(),
         };
         for route in
             ROUTES.iter().filter(|route| route.path.split_once("{tenant}").is_some_and(|(_, of)| of.contains('{')))

@@ -76,6 +76,8 @@ pub(crate) const ROUTES: &[Route] = routes![
     Viewer GET "/api/v1/tenants/{tenant}/jobs/{job}/explain",
     Viewer GET "/api/v1/tenants/{tenant}/jobs/{job}/logs",
     Viewer GET "/api/v1/tenants/{tenant}/jobs/{job}/tap",
+    Viewer GET "/api/v1/tenants/{tenant}/jobs/{job}/records",
+    Viewer GET "/api/v1/tenants/{tenant}/jobs/{job}/records/{record}",
     Viewer GET "/api/v1/tenants/{tenant}/events",
     Viewer GET "/api/v1/tenants/{tenant}/operations/{id}",
 ];
@@ -90,6 +92,7 @@ pub(crate) struct Names {
     pub(crate) secret: String,
     pub(crate) token: String,
     pub(crate) operation: String,
+    pub(crate) record: String,
 }
 
 impl Route {
@@ -98,7 +101,7 @@ impl Route {
         let id = if self.path.contains("operations") { &of.operation } else { &of.token };
         let name = if self.path.contains("secrets") { &of.secret } else { &of.plugin };
         let path = self.path.replace("{tenant}", &of.tenant).replace("{job}", &of.job).replace("{id}", id);
-        let path = path.replace("{name}", name).replace("{version}", &of.version);
+        let path = path.replace("{name}", name).replace("{version}", &of.version).replace("{record}", &of.record);
         let query = if self.path.ends_with("/explain") || self.path.ends_with("/tap") { "?operator=rows" } else { "" };
         path + query
     }

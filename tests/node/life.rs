@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use harness::{Flowgate, Signal};
 use serde_json::{Value, json};
 
-use crate::access::ENDLESS;
+use crate::access::{ENDLESS, TRAPPING, traps};
 use crate::http::PATIENCE;
 use crate::served::{Served, signal};
 use crate::worked::{are_exactly_once, numbers};
@@ -253,4 +253,37 @@ sinks: { out: { input: rows, blackhole: {} } }
     // The worker process does not mind.
     served.workers().iter().for_each(|(_, pid)| signal(*pid, Signal::CONT));
     assert_eq!(served.job(&token, "acme", "silent")["phase"], "running");
+}
+
+/// A call that trapped in a job is in the node for whoever wants to make it again, also behind restarts of the job, until it is deleted.
+#[test]
+fn a_call_that_trapped_is_handed_out() {
+    let served = Served::start();
+    let token = served.tenant("acme", &json!({}));
+    served.push_component(&token, "acme", "traps", &traps()).expect(201);
+    served.submit(&token, "acme", TRAPPING);
+    let id = served.first_record(&token, "acme", "web");
+    let of = |path: &str| served.ask(&token, "GET", &format!("/api/v1/tenants/acme/jobs/web/{path}"), None);
+    let listed = of("records").expect(200)["items"][0].clone();
+    assert_eq!((&listed["operator"], &listed["called"], &listed["given"]), (&json!("bad"), &json!("apply"), &json!(1)));
+    assert!(listed["reason"].as_str().is_some_and(|reason| reason.starts_with("trapped: ")), "{listed}");
+    let record = of(&format!("records/{id}"));
+    assert_eq!(record.body.len() as u64, listed["bytes"].as_u64().unwrap());
+    assert_eq!(record.expect(200)["call"]["reason"], listed["reason"]);
+    for unknown in ["9-1", "1-999", "1", "1-1.json"] {
+        of(&format!("records/{unknown}")).expect(404);
+    }
+    served.stop(&token, "acme", "web");
+    let begun = served.ask(&token, "POST", "/api/v1/tenants/acme/jobs/web/start", None);
+    begun.expect(202);
+    served.wait_for_phase(&token, "acme", "web", "running");
+    let start = Instant::now();
+    while of("records").expect(200)["items"][0]["id"] == json!(id) {
+        assert!(start.elapsed() < PATIENCE, "the second attempt records nothing");
+        sleep(Duration::from_millis(20));
+    }
+    let ids = of("records?limit=1").expect(200);
+    assert_eq!((&ids["items"][0]["id"], &ids["next"]), (&json!("2-1"), &json!("2-1")));
+    let older = of("records?after=2-1").expect(200);
+    assert_eq!(older["items"][0]["id"], json!(id), "those of the first attempt are behind it");
 }

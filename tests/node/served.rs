@@ -217,6 +217,21 @@ impl Served {
         self.ask(token, "GET", &path, None).text()
     }
 
+    /// Returns the id of the first call that a job has recorded, when there is one.
+    #[track_caller]
+    pub(crate) fn first_record(&self, token: &str, tenant: &str, job: &str) -> String {
+        let path = format!("/api/v1/tenants/{tenant}/jobs/{job}/records");
+        let start = Instant::now();
+        loop {
+            let found = self.ask(token, "GET", &path, None).expect(200);
+            if let Some(id) = found["items"][0]["id"].as_str() {
+                return id.into();
+            }
+            assert!(start.elapsed() < PATIENCE, "no call is recorded\n{}", self.logs(token, tenant, job));
+            sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Returns the worker processes of the node's jobs: the folder of the attempt and the process.
     pub(crate) fn workers(&self) -> Vec<(PathBuf, u32)> {
         workers_below(&self.data())

@@ -240,7 +240,12 @@ fn replay(args: &ReplayArgs, mut call: RecordedCall, path: &Path) -> Result<()> 
     if let Some(backtrace) = function.backtrace() {
         terminal::message(&format!("{}\n", backtrace.trim_end()));
     }
-    let outcome = outcome(&mut function, &call, repeated?)?;
+    let misfit = |how: String| CommandError::Function(format!("the component does not fit the recorded call: {how}"));
+    let outcome = match repeated.map_err(misfit)? {
+        Ok(repeated) => outcome(&mut function, &call, repeated)?,
+        // Of a call that speaks of no row.
+        Err(error) => Outcome { failures: vec![error.message], ..Outcome::default() },
+    };
     terminal::print(&outcome.rows)?;
     terminal::message(&outcome.failures.iter().map(|line| format!("{line}\n")).collect::<String>());
     ended(&call, &outcome)

@@ -43,7 +43,7 @@ fn of_the_code() -> BTreeMap<&'static str, String> {
         timers_per_call_max count, migrated_values_max count, state_slots_max count, traps_per_batch_max count,
         search_ms_max count,
         message_bytes_max bytes, problems_max count, log_lines_per_s_max count, metric_names_max count,
-        file_read_bytes_max bytes,
+        file_read_bytes_max bytes, recorded_state_bytes_max bytes,
     );
     let dataflow = [
         ("PORTION_ROWS_MAX", count(PORTION_ROWS_MAX)),

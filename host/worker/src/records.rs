@@ -224,6 +224,7 @@ pub fn path(attempt: &Path, number: u32) -> PathBuf {
 mod tests {
     use std::sync::mpsc::channel;
 
+    use flowgate_base::secret::Secret;
     use flowgate_wall::{CallContext, Given, Limits, RecordedLimits, VarValues};
 
     use super::*;
@@ -265,6 +266,19 @@ mod tests {
         assert_eq!(text.len() as u64, recorded.bytes);
         let read = RecordedCall::of_text(&text).unwrap();
         assert_eq!((read.operator.as_str(), read.given.name(), read.given.len()), ("risk", "finish", 1));
+    }
+
+    #[test]
+    fn secrets_of_the_config_and_of_reasons_are_not_recorded() {
+        flowgate_base::secret::hide(&[("KEY".to_string(), Secret::new("hunter2-of-records"))].into());
+        let folder = tempfile::tempdir().unwrap();
+        let (records, told) = begin(folder.path());
+        let config = serde_json::json!({ "key": "hunter2-of-records" });
+        records.take(RecordedCall { config, ..call("risk", "hunter2-of-records is wrong", 1) });
+        let recorded = told.recv_timeout(Duration::from_secs(30)).unwrap().unwrap();
+        assert_eq!(recorded.reason, "${secret:KEY} is wrong");
+        let text = fs::read_to_string(path(folder.path(), recorded.number)).unwrap();
+        assert!(text.contains("${secret:KEY}") && !text.contains("hunter2"), "{text}");
     }
 
     #[test]

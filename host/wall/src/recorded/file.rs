@@ -13,7 +13,7 @@ use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Field;
 use serde::{Deserialize, Serialize};
 
-use super::RecordedCall;
+use super::call::RecordedCall;
 use super::rows::Rows;
 use crate::memory_state::{KeptValue, MemoryState};
 use crate::wire::VarValues;

@@ -42,7 +42,7 @@ fn a_transform_that_loops_loops_again() {
     let call = only(&log);
     assert_eq!((call.reason.clone(), call.given.name()), (answer.failures[0].message.clone(), "apply"));
     assert_eq!(call.limits.limits().deadline_ms, limits().deadline_ms);
-    let Repeated::Rows(again) = function.repeat(&call).unwrap() else { panic!() };
+    let Repeated::Rows(again) = function.repeat(&call).unwrap().unwrap() else { panic!() };
     assert_eq!(again.failures, answer.failures);
 }
 
@@ -71,7 +71,7 @@ fn merges_and_updates_of_an_aggregate_are_recorded() {
     let call = only(&log);
     let Given::Merge { left, right } = &call.given else { panic!("{call:?}") };
     assert_eq!((left, right), (&values, &VarValues::empty(2)));
-    assert_eq!(function.repeat(&call).unwrap_err().message, error.message);
+    assert_eq!(function.repeat(&call).unwrap().unwrap_err().message, error.message);
 
     let lost = flowgate_hostile::plugin(&flowgate_hostile::lines("accumulators_lost"), true);
     let (_plugins, mut function, log) = recorded(CompileIn::ThisProcess, &lost);
@@ -81,7 +81,7 @@ fn merges_and_updates_of_an_aggregate_are_recorded() {
     let Given::Update { accumulators, groups, input } = &call.given else { panic!("{call:?}") };
     // The first row that fails by itself.
     assert_eq!((accumulators, &groups[..], input.count), (&given, &[2][..], 1));
-    let Repeated::Updated(again) = function.repeat(&call).unwrap() else { panic!() };
+    let Repeated::Updated(again) = function.repeat(&call).unwrap().unwrap() else { panic!() };
     assert_eq!(again.failures[0].message, call.reason);
     assert_eq!(updated.failures.len(), 2);
 }

@@ -3,6 +3,7 @@
 
 mod checks;
 mod fixture;
+mod inspections;
 mod runs;
 mod secrets;
 mod taps;
