@@ -11,6 +11,7 @@ mod kills;
 mod life;
 mod malformed;
 mod neighbour;
+mod paths;
 mod secrecy;
 mod served;
 mod supervision;

@@ -1,11 +1,12 @@
 //! What every part of Flowgate uses: errors, data types and schemas, the clock, times, quantities, ids,
-//! secrets, and text made safe to show.
+//! secrets, hidden folders, and text made safe to show.
 
 #![forbid(unsafe_code)]
 
 pub mod clock;
 pub mod code;
 pub mod error;
+pub mod folders;
 pub mod id;
 pub mod process;
 pub mod quantity;

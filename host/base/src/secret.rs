@@ -3,14 +3,14 @@
 //! A [`Secret`] does not display its value. A process that runs with secrets says so once ([`hide`]). From then on [`conceal`]
 //! replaces each of their values in a text by `${secret:NAME}`; every text that leaves the process passes through it: problems,
 //! errors, reasons of dead letters, log lines, what a job says of itself. Rows are not texts: a function that writes its config into
-//! a row publishes it.
+//! a row publishes it. The paths of [hidden folders](crate::folders) are replaced with them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::sync::OnceLock;
 
-use crate::shown;
+use crate::{folders, shown};
 
 /// Minimum bytes of a value. A shorter one occurs in texts by chance: replacing it would garble them, and say what it is.
 pub const VALUE_BYTES_MIN: usize = 4;
@@ -60,17 +60,18 @@ pub fn hide(secrets: &Secrets) {
     }
 }
 
-/// Returns a text in which no value of a hidden secret is left. Costs nothing in a process without secrets.
+/// Returns a text in which no value of a hidden secret is left, nor the path of a hidden folder. Costs nothing in a process without
+/// either.
 pub fn conceal(text: &str) -> Cow<'_, str> {
-    match HIDDEN.get() {
+    folders::conceal(match HIDDEN.get() {
         None => Cow::Borrowed(text),
         Some(hidden) => hidden.conceal(text),
-    }
+    })
 }
 
-/// Whether this process has secrets.
+/// Whether this process has secrets or hidden folders.
 pub fn are_hidden() -> bool {
-    HIDDEN.get().is_some()
+    HIDDEN.get().is_some() || folders::are_hidden()
 }
 
 impl Hidden {
@@ -99,7 +100,7 @@ impl Hidden {
 }
 
 /// Returns the ways in which a message writes a value: as it is, quoted, on one line, as JSON, in a URL; and each of its lines.
-fn forms(value: &str) -> Vec<String> {
+pub(crate) fn forms(value: &str) -> Vec<String> {
     let mut forms = vec![
         value.to_string(),
         value.trim().to_string(),

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use flowgate_api::quota::Quotas;
 use flowgate_api::token::{NewToken, Role};
-use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
+use flowgate_base::{clock, folders};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -22,7 +22,7 @@ use crate::api::tls::Tls;
 use crate::catalog::{Catalog, CatalogError, Change, JobRecord, TenantRecord, TokenRecord};
 use crate::compiler::Compiler;
 use crate::config::Log;
-use crate::job::folder::private;
+use crate::job::folder::{hidden_of_node, private};
 use crate::job::{JobHandle, adopt};
 use crate::limits::{BLOCKING_MAX, COUNTED_MAX, NodeLimits, REQUESTS_OF_TENANT_MAX};
 use crate::metrics::requests::Requests;
@@ -61,6 +61,13 @@ impl Settings {
     /// The file of the key that encrypts secrets.
     pub(crate) fn key_file(&self) -> PathBuf {
         self.key.clone().unwrap_or_else(|| self.data.join("node.key"))
+    }
+
+    /// The data folder by all its paths: as it was given, and without symbolic links.
+    pub(crate) fn data_paths(&self) -> Vec<PathBuf> {
+        // One that is not there yet has no other path.
+        let resolved = self.data.canonicalize().ok().filter(|resolved| *resolved != self.data);
+        std::iter::once(self.data.clone()).chain(resolved).collect()
     }
 
     /// The catalog.
@@ -136,6 +143,7 @@ impl Node {
         log::set(log::Log::new(settings.log.level, settings.log.format));
         private(&settings.data)?;
         private(&settings.sockets())?;
+        folders::hide(&settings.data_paths().iter().map(|data| hidden_of_node(data)).collect::<Vec<_>>());
         let catalog = Catalog::open(&settings.catalog())?;
         registry::sweep(&settings.data.join("plugins"));
         raise_open_files();

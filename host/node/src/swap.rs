@@ -19,7 +19,7 @@ use crate::api::refusal::{Answer, Refusal};
 use crate::catalog::{JobRecord, Pinned, SwapRecord, key};
 use crate::checked::{self, Checked};
 use crate::job::assign::{Assigned, component};
-use crate::job::folder::JobFolder;
+use crate::job::folder::{JobFolder, OWN_STORE};
 use crate::job::{JobHandle, history};
 use crate::node::Node;
 use crate::operations::Progress;
@@ -129,7 +129,8 @@ fn newest_checkpoint(node: &Node, tenant: &str, job: &str, drop: Vec<String>) ->
     let store = JobFolder::of(&node.settings.data, tenant, job).checkpoints().display().to_string();
     let Ok(opened) = flowgate_checkpoint::store::Stores::default().open_existing(&store) else { return Ok(None) };
     let newest = flowgate_checkpoint::History::read(&opened)?.newest_complete(&opened)?;
-    Ok(newest.manifest.map(|manifest| Begins::From { store, savepoint: None, number: Some(manifest.number), drop }))
+    let from = |number| Begins::From { store: OWN_STORE.into(), savepoint: None, number: Some(number), drop };
+    Ok(newest.manifest.map(|manifest| from(manifest.number)))
 }
 
 /// Swaps a function, and watches it if it is to be taken back by itself.

@@ -1,7 +1,7 @@
 //! The assignment: all that a worker process is told, as JSON on its standard input.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,7 @@ use flowgate::job::check::PinnedPlugin;
 use flowgate::job::load::{Document, Language};
 use flowgate::running::{Beginning, FromSavepoint};
 use flowgate_base::error::{Error, Result};
+use flowgate_base::folders::HiddenFolder;
 use flowgate_base::secret::Secrets;
 use flowgate_connect::policy::Policy;
 use flowgate_connect::touches::Touches;
@@ -57,6 +58,9 @@ pub struct Assignment {
     /// What becomes of its checkpoints.
     #[serde(default)]
     pub beginning: Begins,
+    /// Folders whose paths nobody is shown.
+    #[serde(default)]
+    pub hidden: Vec<HiddenFolder>,
     /// Worker threads, whatever the document says.
     #[serde(default)]
     pub parallelism: Option<usize>,
@@ -145,7 +149,7 @@ pub enum Begins {
     Fresh,
     /// It starts from a savepoint or a checkpoint; they do not count any more.
     From {
-        /// The store.
+        /// The store, as the job's document would name it: a path may be relative to the job's files.
         store: String,
         /// The name of the savepoint; with neither name nor number, the newest one.
         #[serde(default)]
@@ -239,15 +243,19 @@ impl Assignment {
 }
 
 impl Begins {
-    /// Returns how the job begins.
-    pub(crate) fn beginning(&self) -> Beginning {
+    /// Returns how the job with these files begins.
+    pub(crate) fn beginning(&self, files: &Path) -> Beginning {
         match self {
             Begins::New => Beginning::New,
             Begins::Resume => Beginning::Resume,
             Begins::Fresh => Beginning::Fresh,
             Begins::From { store, savepoint, number, drop } => {
+                let store = match store.contains("://") {
+                    true => store.clone(),
+                    false => files.join(store).display().to_string(),
+                };
                 let which = savepoint.clone().or_else(|| number.map(|number| number.to_string()));
-                let address = which.map_or_else(|| store.clone(), |which| format!("{store}#{which}"));
+                let address = which.map_or(store.clone(), |which| format!("{store}#{which}"));
                 Beginning::From(FromSavepoint { address, drop: drop.clone() })
             }
         }
@@ -329,12 +337,14 @@ mod tests {
 
     #[test]
     fn a_beginning_names_its_savepoint_or_checkpoint() {
-        let from = |savepoint: Option<&str>, number| {
-            let begins =
-                Begins::From { store: "/s".into(), savepoint: savepoint.map(Into::into), number, drop: vec![] };
-            let Beginning::From(from) = begins.beginning() else { panic!() };
+        let from = |store: &str, savepoint: Option<&str>, number| {
+            let savepoint = savepoint.map(Into::into);
+            let begins = Begins::From { store: store.into(), savepoint, number, drop: vec![] };
+            let Beginning::From(from) = begins.beginning(Path::new("/f")) else { panic!() };
             from.address
         };
-        assert_eq!([from(None, None), from(Some("a"), None), from(None, Some(7))], ["/s", "/s#a", "/s#7"]);
+        let named = [from("/s", None, None), from("/s", Some("a"), None), from("s3://s", None, Some(7))];
+        assert_eq!(named, ["/s", "/s#a", "s3://s#7"]);
+        assert_eq!(from("../s", Some("a"), None), "/f/../s#a", "a path is relative to the job's files");
     }
 }

@@ -155,7 +155,14 @@ pub struct KeptState {
 
 /// Answers an assignment to check a job.
 pub(crate) fn answer(assignment: &Assignment, stores: &Stores) -> Answer<Checked> {
-    concealed(Answer::of(confine(assignment).and_then(|_| checked(assignment, stores))))
+    match confine(assignment).and_then(|_| checked(assignment, stores)) {
+        Ok(checked) => {
+            // What it touches is for the assignment of the process that runs it, and for no reader.
+            let touches = checked.touches.clone();
+            Answer::of(Ok(Checked { touches, ..concealed(checked) }))
+        }
+        Err(error) => Answer::of(Err(error)),
+    }
 }
 
 fn checked(assignment: &Assignment, stores: &Stores) -> Result<Checked> {
@@ -214,7 +221,7 @@ fn foreseen(
     stores: &Stores,
 ) -> Result<Option<Foreseen>> {
     let mut prospect = |from: &FromSavepoint| submit::prospect(graph, plugins, stores, from, true).map(Foreseen::of);
-    let store = match (assignment.beginning.beginning(), &graph.checkpoint) {
+    let store = match (assignment.beginning.beginning(&assignment.files), &graph.checkpoint) {
         (Beginning::From(from), _) => return prospect(&from).map(Some),
         (Beginning::Resume, Some(settings)) => &settings.store,
         (Beginning::Resume, None) | (Beginning::New | Beginning::Fresh, _) => return Ok(None),

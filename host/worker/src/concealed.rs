@@ -1,4 +1,4 @@
-//! What a job says of itself, without secrets.
+//! What a job says of itself, without what is hidden: secrets, and paths of folders.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use flowgate_base::secret;
 
-/// Returns the same data, in whose texts no secret is left. Costs nothing in a process without secrets.
+/// Returns the same data, in whose texts nothing is left that is hidden. Costs nothing in a process that hides nothing.
 pub(crate) fn concealed<T: Serialize + DeserializeOwned>(of: T) -> T {
     if !secret::are_hidden() {
         return of;

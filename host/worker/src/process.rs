@@ -14,7 +14,7 @@ use crate::limits::LOG_FLUSH;
 use crate::log::{Identity, Log};
 use crate::{inspect, run, signals};
 use flowgate_base::error::{Error, Result};
-use flowgate_base::secret;
+use flowgate_base::{folders, secret};
 use flowgate_checkpoint::store::Stores;
 
 /// The command with which this program is a worker process.
@@ -41,6 +41,7 @@ pub fn main(stores: &Stores) -> ExitCode {
         Err(error) => return refuse(&error),
     };
     secret::hide(&assignment.secrets);
+    folders::hide(&assignment.hidden);
     let done = match assignment.task {
         Task::Check | Task::DryRun => check::answer(&assignment, stores).print(),
         Task::Run => attempt(&assignment, stores),

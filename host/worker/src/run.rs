@@ -117,7 +117,7 @@ fn job(
     let printed = Printed::open(assignment)?;
     let mut open_sink = |sink: &SinkNode, schema: &Schema, ends| open_sink(&printed, sink, schema, ends);
     let (began, since_ms) = (clock::monotonic(), clock::now_ms());
-    let beginning = assignment.beginning.beginning();
+    let beginning = assignment.beginning.beginning(&assignment.files);
     let started = {
         // A cgroup of its own would do it better.
         let options = StartOptions { cpu_cores_max: assignment.limits.cpu_cores };

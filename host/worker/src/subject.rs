@@ -134,24 +134,24 @@ impl Subject for RunningSubject {
             Ok(Err(error)) => Err(hidden(format!("the savepoint cannot be written: {}", error.message))),
             Err(_) => Err("the job ended before the savepoint was complete".into()),
         };
-        Ok(Savepoint { address: savepoint_address(&self.graph, name), wait: Box::new(wait) })
+        Ok(Savepoint { address: hidden(savepoint_address(&self.graph, name)), wait: Box::new(wait) })
     }
 
     fn tap(&self, wanted: &message::Tap) -> std::result::Result<TappedOutput, String> {
-        let tap = self.state.tap(&wanted.operator, &wanted.output, wanted.rows_per_s)?;
+        let tap = self.state.tap(&wanted.operator, &wanted.output, wanted.rows_per_s).map_err(hidden)?;
         Ok(Box::new(move |within| tapped(tap.rows(within))))
     }
 
     fn swap(&self, swap: &SwapRequest) -> std::result::Result<Swapped, Refusal> {
-        self.swaps.swap(&self.state, swap)
+        self.swaps.swap(&self.state, swap).map(concealed).map_err(concealed)
     }
 
     fn swap_prospect(&self, swap: &SwapRequest) -> std::result::Result<SwapProspect, Refusal> {
-        self.swaps.prospect(&self.state, swap)
+        self.swaps.prospect(&self.state, swap).map(concealed).map_err(concealed)
     }
 }
 
-/// Returns a text without secrets.
+/// Returns a text without what is hidden.
 fn hidden(text: String) -> String {
     secret::conceal(&text).into_owned()
 }

@@ -66,7 +66,7 @@ impl DeadLetters {
         let mut texts = StringBuilder::new();
         let most = text_bytes_max(failures.len());
         for i in 0..failures.len() {
-            positions.append_option(rows.position(i));
+            positions.append_option(rows.position(i).as_deref().map(secret::conceal));
             texts.append_value(cut(json_row(&self.schema, &columns, i), most));
         }
         let messages = StringArray::from_iter_values(failures.iter().map(|(_, message)| secret::conceal(message)));
@@ -80,7 +80,7 @@ impl DeadLetters {
         let mut positions = StringBuilder::new();
         let mut texts = StringBuilder::new();
         for failure in failures {
-            positions.append_value(format!("{}:{}", origin.name, failure.position));
+            positions.append_value(secret::conceal(&format!("{}:{}", origin.name, failure.position)));
             texts.append_value(&failure.raw);
         }
         let messages = StringArray::from_iter_values(failures.iter().map(|f| secret::conceal(&f.message)));

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use flowgate_api::Problem;
 use flowgate_api::problem::{Code, MEDIA_TYPE};
 use flowgate_base::error::{Error, Fault};
+use flowgate_base::secret;
 use flowgate_worker::spawn::CheckError;
 
 use super::metrics::QuotaHit;
@@ -28,7 +29,9 @@ pub(crate) struct Refusal {
 pub(crate) type Answer<T> = Result<T, Refusal>;
 
 impl Refusal {
-    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Refusal {
+    /// Creates a refusal. The paths of the node's own folders are not in it.
+    pub(crate) fn new(code: Code, detail: impl AsRef<str>) -> Refusal {
+        let detail = secret::conceal(detail.as_ref()).into_owned();
         Refusal { problem: Box::new(Problem::new(code, detail)), retry_after_s: None, quota: None, allow: None }
     }
 

@@ -14,7 +14,7 @@ use flowgate_worker::assignment::{
 };
 use flowgate_worker::limits::WorkerLimits;
 
-use super::folder::JobFolder;
+use super::folder::{JobFolder, hidden_of_job};
 use crate::api::refusal::{Answer, Refusal};
 use crate::catalog::{JobRecord, Pinned, SecretRecord, key};
 use crate::node::Node;
@@ -62,6 +62,8 @@ impl<'a> Assigned<'a> {
             Language::Toml => ("toml", DocumentLanguage::Toml),
             Language::Json => ("json", DocumentLanguage::Json),
         };
+        let data = node.settings.data_paths();
+        let hidden = data.iter().flat_map(|data| hidden_of_job(data, self.tenant, self.job));
         Ok(Assignment {
             version: VERSION,
             task,
@@ -77,6 +79,7 @@ impl<'a> Assigned<'a> {
             checkpoint_store: folder.checkpoints().display().to_string(),
             checkpoint_every_ms: i64::try_from(node.settings.checkpoint_every.as_millis()).unwrap_or(i64::MAX),
             beginning,
+            hidden: hidden.collect(),
             parallelism: self.parallelism.map(|workers| workers as usize),
             limits: WorkerLimits { instances_max: Some(self.instances()), ..limits(&tenant.quotas) },
             policy: Some(policy(&tenant.grants, &folder)?),

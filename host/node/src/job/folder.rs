@@ -5,9 +5,19 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use flowgate_base::error::{Error, Result};
+use flowgate_base::folders::{HERE, HiddenFolder};
 
 /// Attempts whose logs are kept, besides the present one.
 const ATTEMPTS_KEPT: usize = 3;
+
+/// The folder of a job's files, in that of the job.
+const FILES: &str = "files";
+
+/// The checkpoint store of a job that names none, as its document would name it: relative to the folder of its files.
+pub(crate) const OWN_STORE: &str = "../checkpoints";
+
+/// What stands for the data folder in a text.
+const NODE: &str = "(node)";
 
 /// The folder of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +31,7 @@ impl JobFolder {
 
     /// The job's files, to which paths of its document are relative.
     pub(crate) fn files(&self) -> PathBuf {
-        self.0.join("files")
+        self.0.join(FILES)
     }
 
     /// The checkpoint store of a job that names none.
@@ -70,6 +80,19 @@ impl JobFolder {
             _ => Ok(()),
         }
     }
+}
+
+/// Returns what stands for the folders of a job in every text that somebody of its tenant may read. Paths are as its document has them:
+/// relative to the folder of its files.
+pub(crate) fn hidden_of_job(data: &Path, tenant: &str, job: &str) -> Vec<HiddenFolder> {
+    let folder = JobFolder::of(data, tenant, job);
+    let hidden = |path: PathBuf, shown: &str| HiddenFolder { path, shown: shown.into() };
+    vec![hidden(folder.files(), HERE), hidden(folder.0, ".."), hidden_of_node(data)]
+}
+
+/// Returns what stands for the data folder in every text that somebody of a tenant may read.
+pub(crate) fn hidden_of_node(data: &Path) -> HiddenFolder {
+    HiddenFolder { path: data.into(), shown: NODE.into() }
 }
 
 /// Creates a folder that the node's user alone may use, and those above it.

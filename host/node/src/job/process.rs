@@ -6,6 +6,7 @@ use std::process::{Child, ExitStatus};
 
 use flowgate_api::job::{Fault, JobError};
 use flowgate_base::error::{Error, Result};
+use flowgate_base::secret;
 use flowgate_worker::files::{self, Outcome, ProcessId};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use tokio::io::unix::AsyncFd;
@@ -130,5 +131,5 @@ fn job_error(fault: Fault, message: String) -> JobError {
         Fault::External => flowgate_base::code::IO.to_string(),
         Fault::Internal => flowgate_base::code::INTERNAL.to_string(),
     };
-    JobError { code, fault, operator: None, message }
+    JobError { code, fault, operator: None, message: secret::conceal(&message).into_owned() }
 }

@@ -89,6 +89,7 @@ impl Job {
             checkpoint_store: within("checkpoints").display().to_string(),
             checkpoint_every_ms: 100,
             beginning: Begins::Resume,
+            hidden: Vec::new(),
             parallelism: None,
             limits: WorkerLimits::default(),
             compiled: None,

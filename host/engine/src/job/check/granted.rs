@@ -1,6 +1,8 @@
 //! What a tenant's policy does not grant: each place in the job that would touch it. Judged from the text of the job, before anything
 //! outside is looked at.
 
+use std::path::{Component, Path, PathBuf};
+
 use flowgate_connect::Connector;
 use flowgate_connect::entry::Kind;
 use flowgate_connect::policy::{Policy, Refused};
@@ -72,11 +74,29 @@ impl Judge<'_> {
 
     fn touches(&mut self, touches: &Touches, at: &At) {
         let policy = self.policy;
-        let reads = touches.reads.iter().map(|place: &Place| policy.read(place));
-        let writes = touches.writes.iter().map(|place: &Place| policy.write(place));
+        let reads = touches.reads.iter().map(|place: &Place| policy.read(place).map_err(|refused| (refused, place)));
+        let writes = touches.writes.iter().map(|place: &Place| policy.write(place).map_err(|refused| (refused, place)));
+        for (refused, place) in reads.chain(writes).filter_map(Result::err) {
+            match self.out_of_base(place) {
+                Some(path) => self.add_out_of_base(&path, at),
+                None => self.add(refused, at, false),
+            }
+        }
         let connects = touches.connects.iter().map(|target: &Target| policy.connect(target));
-        let refused: Vec<Refused> = reads.chain(writes).chain(connects).filter_map(Result::err).collect();
-        refused.into_iter().for_each(|refused| self.add(refused, at, false));
+        connects.filter_map(Result::err).for_each(|refused| self.add(refused, at, false));
+    }
+
+    /// Returns a relative path that leads out of the folder to which it is relative, as the job has it. Where that leads is no business of
+    /// its author, who may not know where the folder is.
+    fn out_of_base(&self, place: &Place) -> Option<PathBuf> {
+        let relative = place.path().strip_prefix(&self.around.base).ok()?;
+        relative.components().any(|part| part == Component::ParentDir).then(|| relative.to_path_buf())
+    }
+
+    fn add_out_of_base(&mut self, path: &Path, at: &At) {
+        let message =
+            format!("the policy of this tenant does not grant `{}`: it leads out of the job's folder", path.display());
+        self.problems.push(Problem::error(at.clone(), message).help("name a file outside of it by its absolute path"));
     }
 
     fn add(&mut self, refused: Refused, at: &At, on_key: bool) {
