@@ -251,8 +251,8 @@ fn done(node: &Node, planned: &Planned, used: &[UsedPlugin], swap: &Swap, begins
         };
         record.pinned.clone_from(&planned.pinned);
         record.used = used.to_vec();
-        if let Some(Begins::From { store, number: Some(number), drop, .. }) = begins {
-            record.from = Some((format!("{store}#{number}"), drop));
+        if begins.is_some() {
+            record.from = begins;
         }
         change.put(&key::within(tenant, job), &record)?;
         let behind = SwapRecord { swap: swap.clone(), before: planned.before.clone(), behind: planned.pin.clone() };

@@ -12,6 +12,7 @@ use flowgate_api::operation::Operation;
 use flowgate_api::problem::{Code, Problem};
 use flowgate_base::clock;
 use flowgate_connect::touches::Touches;
+use flowgate_worker::assignment::Begins;
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -211,11 +212,11 @@ async fn change(
     let operation = node.operations.start(&of_tenant, "change", Some(&of_job), |progress| async move {
         let _busy = busy;
         let was_running = job.state().machine.is_live();
-        let savepoint = format!("change-{}", clock::now_ms());
-        let mut from = None;
+        let name_of_savepoint = format!("change-{}", clock::now_ms());
+        let mut savepoint = None;
         if was_running {
             progress.step("stops the job with a savepoint");
-            from = job.stop_for_now(savepoint, Some(principal.name.clone())).await?;
+            savepoint = job.stop_for_now(name_of_savepoint.clone(), Some(principal.name.clone())).await?;
             let state = job.rested().await;
             if let Some(error) = state.machine.failure {
                 let detail = format!("the job failed while it was stopped, and is not changed: {}", error.message);
@@ -235,7 +236,7 @@ async fn change(
             record.picture = checked.picture;
             record.touches = checked.touches;
             record.workers = checked.workers;
-            record.from = from.clone().map(|from| (from, request.drop));
+            record.from = savepoint.as_deref().map(|address| begins_at(address, name_of_savepoint, request.drop));
             catalog.put(&key, &record)?;
             let text = format!("changed; {} workers", record.workers);
             Ok(history::add(catalog, (&tenant, &name), "changed", Some(&principal.name), text, kept)?)
@@ -243,7 +244,13 @@ async fn change(
         if was_running {
             job.take(Input::Start, Some(principal.name)).await?;
         }
-        Ok(json!({ "savepoint": from }))
+        Ok(json!({ "savepoint": savepoint }))
     })?;
     Ok((StatusCode::ACCEPTED, Json(operation)))
+}
+
+/// Returns how a job begins at its savepoint of this name, whose address is `STORE#NAME`.
+fn begins_at(address: &str, name: String, drop: Vec<String>) -> Begins {
+    let store = address.strip_suffix(&name).and_then(|store| store.strip_suffix('#')).unwrap_or(address);
+    Begins::From { store: store.into(), savepoint: Some(name), number: None, drop }
 }

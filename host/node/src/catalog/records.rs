@@ -7,6 +7,7 @@ use flowgate_api::quota::Quotas;
 use flowgate_api::swap::Swap;
 use flowgate_api::token::Role;
 use flowgate_connect::touches::Touches;
+use flowgate_worker::assignment::Begins;
 use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
@@ -128,9 +129,9 @@ pub(crate) struct JobRecord {
     /// What it touches outside, by the last check.
     #[serde(default)]
     pub(crate) touches: Touches,
-    /// Where the next attempt begins, if not at the job's own last checkpoint: `STORE#NAME` and what may be dropped.
+    /// Where the next attempt begins, if not at the job's own last checkpoint.
     #[serde(default)]
-    pub(crate) from: Option<(String, Vec<String>)>,
+    pub(crate) from: Option<Begins>,
 }
 record!(JobRecord, "jobs");
 

@@ -246,15 +246,7 @@ impl Manager {
             let folder = self.folder.prepare(attempt)?;
             let record = self.record()?;
             registry::compile_again(&self.node, &self.tenant, &record.pinned)?;
-            let beginning = match &record.from {
-                None => Begins::Resume,
-                Some((savepoint, drop)) => {
-                    let (store, name) = savepoint.split_once('#').unwrap_or((savepoint, ""));
-                    let number = name.parse().ok();
-                    let savepoint = (number.is_none() && !name.is_empty()).then(|| name.to_string());
-                    Begins::From { store: store.into(), savepoint, number, drop: drop.clone() }
-                }
-            };
+            let beginning = record.from.clone().unwrap_or(Begins::Resume);
             let assigned = Assigned::of(&self.tenant, &self.name, &record);
             let assignment = assigned.assignment(&self.node, Task::Run, attempt, beginning)?;
             let child = spawn::spawn(&self.node.settings.exe, &assignment).map_err(|error| {
