@@ -11,7 +11,7 @@ use data_encoding::HEXLOWER;
 use flowgate_api::plugin::{Function, PluginVersion};
 use flowgate_api::problem::Code;
 use flowgate_base::error::Error;
-use flowgate_base::{clock, random};
+use flowgate_base::{clock, random, secret};
 use flowgate_worker::inspect::{Inspected, Inspection};
 use flowgate_worker::spawn;
 use http_body_util::BodyExt;
@@ -162,7 +162,8 @@ fn inspect(node: &Node, tenant: &str, path: &Path) -> Answer<Inspected> {
     spawn::inspect(&node.settings.exe, &inspection, INSPECT_WITHIN).map_err(|error| {
         let mut problem = Refusal::from(error).into_problem();
         // The file's name is of the node alone.
-        problem.detail = problem.detail.replace(&format!("plugin {}: ", path.display()), "");
+        let beginning = format!("plugin {}: ", path.display());
+        problem.detail = problem.detail.replace(&*secret::conceal(&beginning), "");
         problem.into()
     })
 }
@@ -278,11 +279,9 @@ pub(crate) fn namable(node: &Node, tenant: &str) -> Answer<Vec<Pinned>> {
 /// # Errors
 /// There is none.
 pub(crate) fn version(node: &Node, tenant: &str, name: &str, version: Option<u32>) -> Answer<PluginVersion> {
-    let all = node.catalog.read(|view| view.all::<PluginRecord>(&key::of(&[tenant, name])))?;
-    let mut of = all.into_iter().map(|(_, record)| record.0);
-    let found = match version {
-        None => of.next_back(),
-        Some(version) => of.find(|known| known.version == version),
-    };
-    found.ok_or_else(|| Refusal::not_found("plugin version"))
+    let found = node.catalog.read(|view| match version {
+        None => view.newest::<PluginRecord>(&key::of(&[tenant, name]), None)?.next().transpose(),
+        Some(version) => view.get(&key::numbered(tenant, name, u64::from(version))),
+    })?;
+    found.map(|PluginRecord(version)| version).ok_or_else(|| Refusal::not_found("plugin version"))
 }

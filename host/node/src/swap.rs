@@ -16,7 +16,7 @@ use flowgate_worker::assignment::Begins;
 use serde_json::{Value, json};
 
 use crate::api::refusal::{Answer, Refusal};
-use crate::catalog::{JobRecord, Pinned, SwapRecord, key};
+use crate::catalog::{CatalogError, JobRecord, Pinned, SwapRecord, key};
 use crate::checked::{self, Checked};
 use crate::job::assign::{Assigned, component};
 use crate::job::folder::{JobFolder, OWN_STORE};
@@ -212,7 +212,7 @@ fn begin(node: &Node, planned: &Planned, request: &NewSwap, by: &str) -> Answer<
         };
         let record = SwapRecord { swap: swap.clone(), before: planned.before.clone(), behind: planned.pin.clone() };
         change.put(&key::numbered(tenant, job, swap.number), &record)?;
-        Ok::<_, crate::catalog::CatalogError>(swap)
+        Ok::<_, CatalogError>(swap)
     })?;
     let savepoint = format!("swap-{}-{}", swap.number, swap.at_ms);
     Ok((swap, savepoint))
@@ -288,12 +288,15 @@ pub(crate) async fn rollback(
     why: Option<String>,
     progress: &Progress,
 ) -> Answer<Swap> {
-    let all = node.catalog.read(|view| view.all::<SwapRecord>(&key::of(&[&job.tenant, &job.name])))?;
-    let Some(last) =
-        all.into_iter().map(|(_, record)| record).rev().find(|record| record.swap.outcome == Outcome::Done)
-    else {
-        return Err(Refusal::new(Code::Conflict, format!("`{}` has no swap that could be taken back", job.name)));
+    // One that cannot be read ends the search with its error.
+    let done = |record: &Result<SwapRecord, CatalogError>| {
+        record.as_ref().map_or(true, |record| record.swap.outcome == Outcome::Done)
     };
+    let last = node.catalog.read(|view| {
+        view.newest::<SwapRecord>(&key::of(&[&job.tenant, &job.name]), None)?.find(done).transpose()
+    })?;
+    let none = || Refusal::new(Code::Conflict, format!("`{}` has no swap that could be taken back", job.name));
+    let last = last.ok_or_else(none)?;
     let request = NewSwap {
         operator: last.swap.operator.clone(),
         plugin: named(&last.before),

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use super::input::{self, Asked, Names, NumberPaging};
 use super::jobs::record;
 use super::refusal::{Answer, Refusal};
-use crate::catalog::{SwapRecord, key};
+use crate::catalog::{CatalogError, SwapRecord, key};
 use crate::node::Node;
 use crate::swap;
 use crate::token::Principal;
@@ -36,10 +36,13 @@ async fn list(
 ) -> Answer<Json<Page<Swap>>> {
     let (limit, before) = (paging.limit()?, paging.after()?);
     record(&node, &tenant, &name)?;
-    let all = node.catalog.read(|view| view.all::<SwapRecord>(&key::of(&[&tenant, &name])))?;
-    let older = all.into_iter().rev().map(|(_, record)| record.swap);
-    let found = older.filter(|swap| before.is_none_or(|before| swap.number < before)).take(limit + 1);
-    Ok(Json(input::page(found.map(|swap| (swap.number.to_string(), swap)).collect(), limit)))
+    let before = before.map(key::ordered);
+    let found = node.catalog.read(|view| {
+        let newest = view.newest::<SwapRecord>(&key::of(&[&tenant, &name]), before.as_deref())?.take(limit + 1);
+        let shown = newest.map(|record| record.map(|SwapRecord { swap, .. }| (swap.number.to_string(), swap)));
+        shown.collect::<Result<Vec<_>, CatalogError>>()
+    })?;
+    Ok(Json(input::page(found, limit)))
 }
 
 /// Swaps a function of a running job for another version, at one boundary on all workers; state is kept.

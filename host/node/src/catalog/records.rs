@@ -27,7 +27,12 @@ pub(crate) mod key {
 
     /// Returns the key of a number of a name within a tenant; numbers sort.
     pub(crate) fn numbered(tenant: &str, name: &str, number: u64) -> String {
-        format!("{tenant}/{name}/{number:020}")
+        of(&[tenant, name]) + &ordered(number)
+    }
+
+    /// Returns a number such that its text sorts as it does.
+    pub(crate) fn ordered(number: u64) -> String {
+        format!("{number:020}")
     }
 }
 

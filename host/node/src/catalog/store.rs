@@ -208,6 +208,11 @@ fn list<R: DeserializeOwned>(
     Ok(found)
 }
 
+/// The end of the keys that begin with `prefix`: no name has this character.
+fn end_of(prefix: &str) -> String {
+    format!("{prefix}\u{10ffff}")
+}
+
 impl View {
     fn table(
         &self,
@@ -240,6 +245,25 @@ impl View {
         self.list(prefix, None, usize::MAX)
     }
 
+    /// Returns the records whose keys begin with `prefix`, in front of the key `before`, the last one first. Each is read when it is asked
+    /// for: a limit is the caller's.
+    pub(crate) fn newest<R: Record>(
+        &self,
+        prefix: &str,
+        before: Option<&str>,
+    ) -> Result<impl Iterator<Item = Result<R, CatalogError>> + use<R>, CatalogError> {
+        let end = before.map_or_else(|| end_of(prefix), |before| format!("{prefix}{before}"));
+        let range = match self.table(R::TABLE)? {
+            // An end in front of the beginning is an empty range.
+            Some(table) if end.as_str() > prefix => Some(table.range(prefix..end.as_str())?),
+            _ => None,
+        };
+        Ok(range.into_iter().flat_map(Iterator::rev).map(|entry| {
+            let (key, value) = entry?;
+            decode(key.value(), value.value())
+        }))
+    }
+
     fn meta<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, CatalogError> {
         self.table(META)?.map_or(Ok(None), |table| get(&table, name))
     }
@@ -269,8 +293,7 @@ impl Change {
 
     /// Removes all records whose keys begin with `prefix`.
     pub(crate) fn remove_all<R: Record>(&self, prefix: &str) -> Result<(), CatalogError> {
-        let end = format!("{prefix}\u{10ffff}");
-        self.0.open_table(R::TABLE)?.retain_in(prefix..end.as_str(), |_, _| false)?;
+        self.0.open_table(R::TABLE)?.retain_in(prefix..end_of(prefix).as_str(), |_, _| false)?;
         Ok(())
     }
 
@@ -290,6 +313,8 @@ impl Change {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::catalog::{SecretRecord, key};
 
@@ -315,6 +340,31 @@ mod tests {
         catalog.change(|change| change.remove_all::<SecretRecord>("a/")).unwrap();
         assert_eq!(listed(None, 9), [""; 0]);
         assert_eq!(catalog.read(|view| view.all::<SecretRecord>("")).unwrap().len(), 3, "those of others stay");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// The last ones in front of a key are those of a map, whatever other names there are.
+        #[test]
+        fn the_newest_are_those_of_a_map(
+            keys in prop::collection::btree_set("[a-c]{1,2}/[a-c0/]{0,3}", 0..30),
+            prefix in "([a-c]{1,2}/)?",
+            before in prop::option::of("[a-c0/]{0,3}"),
+            limit in 0usize..8,
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let catalog = Catalog::open(&folder.path().join("c")).unwrap();
+            let keys: Vec<(i64, String)> = (0..).zip(keys).collect();
+            catalog.change(|change| keys.iter().try_for_each(|(at, key)| change.put(key, &secret(*at)))).unwrap();
+            let end = before.as_ref().map(|before| format!("{prefix}{before}"));
+            let is_wanted = |key: &String| key.starts_with(&prefix) && end.as_ref().is_none_or(|end| key < end);
+            let wanted = keys.iter().rev().filter(|(_, key)| is_wanted(key));
+            let expected: Vec<i64> = wanted.map(|(at, _)| *at).take(limit).collect();
+            let newest = catalog.read(|view| {
+                view.newest::<SecretRecord>(&prefix, before.as_deref())?.take(limit).collect::<Result<Vec<_>, _>>()
+            });
+            prop_assert_eq!(newest.unwrap().into_iter().map(|record| record.set_ms).collect::<Vec<_>>(), expected);
+        }
     }
 
     #[test]

@@ -41,7 +41,9 @@ pub(crate) fn newest(
     before: Option<u64>,
     limit: usize,
 ) -> Result<Vec<(String, Event)>, CatalogError> {
-    let all = catalog.read(|view| view.all::<EventRecord>(&key::of(&[tenant, job])))?;
-    let older = all.into_iter().rev().filter(|(_, record)| before.is_none_or(|before| record.0.number < before));
-    Ok(older.take(limit).map(|(_, record)| (record.0.number.to_string(), record.0)).collect())
+    let before = before.map(key::ordered);
+    catalog.read(|view| {
+        let newest = view.newest::<EventRecord>(&key::of(&[tenant, job]), before.as_deref())?;
+        newest.take(limit).map(|record| record.map(|EventRecord(event)| (event.number.to_string(), event))).collect()
+    })
 }
