@@ -1,6 +1,6 @@
 //! Work for plugins in child processes: how many at once, and how many of a tenant.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,6 +8,7 @@ use flowgate_api::problem::Code;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::refusal::{Answer, Refusal};
+use crate::counts::{Counted, Counts};
 use crate::limits::COMPILATIONS_OF_TENANT_MAX;
 use crate::metrics::Compiles;
 
@@ -15,7 +16,8 @@ use crate::metrics::Compiles;
 pub(crate) struct Compiler {
     turns: Arc<Semaphore>,
     turns_max: usize,
-    waiting: Arc<Mutex<HashMap<String, usize>>>,
+    /// What waits or runs, by tenant.
+    places: Counts<String>,
     done: AtomicU64,
     failed: AtomicU64,
     /// Components, by tenant and digest, of which this node has seen machine code.
@@ -30,10 +32,7 @@ pub(crate) struct Turn {
 }
 
 /// A place in the queue of a tenant.
-pub(crate) struct Place {
-    waiting: Arc<Mutex<HashMap<String, usize>>>,
-    tenant: String,
-}
+pub(crate) type Place = Counted<String>;
 
 impl Compiler {
     /// Creates one with that many turns at once.
@@ -41,7 +40,7 @@ impl Compiler {
         Compiler {
             turns: Arc::new(Semaphore::new(turns_max)),
             turns_max,
-            waiting: Arc::default(),
+            places: Counts::new(COMPILATIONS_OF_TENANT_MAX),
             done: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             seen: Mutex::default(),
@@ -50,10 +49,9 @@ impl Compiler {
 
     /// Returns how much waits, runs and is done.
     pub(crate) fn figures(&self) -> Compiles {
-        let all: usize = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).values().sum();
         let running = self.turns_max - self.turns.available_permits().min(self.turns_max);
         Compiles {
-            waiting: all.saturating_sub(running) as u64,
+            waiting: self.places.sum().saturating_sub(running) as u64,
             running: running as u64,
             done: self.done.load(Relaxed),
             failed: self.failed.load(Relaxed),
@@ -111,26 +109,10 @@ impl Compiler {
     /// # Errors
     /// Too much of the tenant waits already.
     pub(crate) fn place(&self, tenant: &str) -> Answer<Place> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = waiting.entry(tenant.into()).or_default();
-        if *of >= COMPILATIONS_OF_TENANT_MAX {
-            let detail = format!("{of} checks and compilations of the tenant wait or run already");
-            return Err(Refusal::new(Code::TooMany, detail).retry_after(2));
-        }
-        *of += 1;
-        Ok(Place { waiting: Arc::clone(&self.waiting), tenant: tenant.into() })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(of) = waiting.get_mut(&self.tenant) {
-            *of -= 1;
-            if *of == 0 {
-                waiting.remove(&self.tenant);
-            }
-        }
+        self.places.add(tenant.into()).map_err(|count| {
+            let detail = format!("{count} checks and compilations of the tenant wait or run already");
+            Refusal::new(Code::TooMany, detail).retry_after(2)
+        })
     }
 }
 
@@ -146,6 +128,6 @@ mod tests {
         let other = compiler.turn("umbrella").await.unwrap();
         drop((places, other));
         compiler.turn("acme").await.unwrap();
-        assert!(compiler.waiting.lock().unwrap().is_empty());
+        assert_eq!(compiler.figures().waiting, 0);
     }
 }

@@ -12,6 +12,7 @@ mod checked;
 pub mod code;
 mod compiler;
 mod config;
+mod counts;
 mod examine;
 mod job;
 mod limits;

@@ -24,7 +24,7 @@ use super::metrics::QuotaHit;
 use super::refusal::{Answer, Refusal};
 use crate::limits::UNKNOWN_PER_S;
 use crate::node::Node;
-use crate::streams::Counted;
+use crate::counts::Counted;
 use crate::token::{self, Principal};
 
 /// The address of a client.
@@ -134,7 +134,7 @@ fn method_word(method: &Method) -> &'static str {
 }
 
 /// Admits a request. It counts as one of its tenant's until what is returned is dropped.
-fn admit(node: &Arc<Node>, request: &mut Request) -> Answer<Option<Counted>> {
+fn admit(node: &Arc<Node>, request: &mut Request) -> Answer<Option<Counted<String>>> {
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_string());
     let needs = node.access().needs(request.method(), path.as_deref());
     if needs == Some(Needs::Nothing) {

@@ -1,9 +1,8 @@
 //! Connections: accepted within limits, perhaps with TLS, and served by hyper.
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -19,45 +18,12 @@ use tower::Service;
 use super::access::Client;
 use super::stall::Taken;
 use super::tls::Tls;
+use crate::counts::Counts;
 use crate::limits::{HANDSHAKE_WITHIN, HEAD_BYTES_MAX, HEAD_WITHIN, HEADERS_MAX, NodeLimits, TAKEN_WITHIN};
 use crate::log;
 
 /// The pause after an error of the system in accepting, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Connections by address.
-#[derive(Default)]
-struct Addresses(Mutex<HashMap<IpAddr, usize>>);
-
-/// A connection that is counted.
-struct Counted {
-    addresses: Arc<Addresses>,
-    address: IpAddr,
-}
-
-impl Addresses {
-    fn add(self: &Arc<Self>, address: IpAddr, count_max: usize) -> Option<Counted> {
-        let mut of = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = of.entry(address).or_default();
-        if *count >= count_max {
-            return None;
-        }
-        *count += 1;
-        Some(Counted { addresses: Arc::clone(self), address })
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let mut of = self.addresses.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = of.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                of.remove(&self.address);
-            }
-        }
-    }
-}
 
 /// Serves connections until `stop` says so; those that are open then end with their request.
 pub(crate) async fn serve(
@@ -68,7 +34,7 @@ pub(crate) async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let all = Arc::new(Semaphore::new(limits.connections));
-    let addresses = Arc::new(Addresses::default());
+    let addresses = Counts::new(limits.connections_of_address);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -84,7 +50,7 @@ pub(crate) async fn serve(
         };
         // One that is over the limits is closed without a word: an answer would cost what the attack wants.
         let Ok(permit) = Arc::clone(&all).try_acquire_owned() else { continue };
-        let Some(counted) = addresses.add(address.ip().to_canonical(), limits.connections_of_address) else { continue };
+        let Ok(counted) = addresses.add(address.ip().to_canonical()) else { continue };
         let (router, tls, stop) = (router.clone(), tls.clone(), stop.clone());
         tokio::spawn(async move {
             // What ends a connection is the client's affair.

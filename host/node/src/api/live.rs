@@ -27,10 +27,10 @@ use super::input::{Asked, Names, Paging};
 use super::jobs::{blocking, no_answer, record, shown};
 use super::refusal::{Answer, Refusal};
 use crate::catalog::{JobRecord, key};
+use crate::counts::Counted;
 use crate::job::folder::JobFolder;
 use crate::node::Node;
 use crate::statuses::{Measured, rows_in, rows_out};
-use crate::streams::Counted;
 
 /// Rows a second of a tap: more than anybody reads.
 const TAP_ROWS_PER_S: u64 = 100;
@@ -139,7 +139,7 @@ struct Following {
     attempt: u64,
     after: Option<u64>,
     limit: usize,
-    _counted: Counted,
+    _counted: Counted<String>,
 }
 
 impl Following {
@@ -240,7 +240,7 @@ struct Watching {
     tenant: String,
     known: HashMap<String, JobFigures>,
     looked: bool,
-    _counted: Counted,
+    _counted: Counted<String>,
 }
 
 impl Watching {
