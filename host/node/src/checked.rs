@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use flowgate_api::job::UsedPlugin;
 use flowgate_api::problem::Code;
 use flowgate_connect::touches::Touches;
 use flowgate_worker::assignment::{Begins, Task};
@@ -23,7 +22,6 @@ pub(crate) struct Checked {
     pub(crate) workers: u32,
     /// The plugins that it uses.
     pub(crate) pinned: Vec<Pinned>,
-    pub(crate) used: Vec<UsedPlugin>,
     pub(crate) picture: String,
     pub(crate) warnings: String,
     /// What it touches outside.
@@ -54,30 +52,21 @@ pub(crate) async fn check(node: &Arc<Node>, assigned: &Assigned<'_>, dry_run: Op
         return Err(Refusal::quota("parallelism", quotas.parallelism, &format!("the job has {workers} workers")));
     }
     let mut pinned: Vec<Pinned> = Vec::new();
-    let mut used: Vec<UsedPlugin> = Vec::new();
     for function in checked.plugins {
         let of_operator =
             |pin: &&Pinned| pin.plugin == function.plugin && pin.operator.as_ref() == Some(&function.operator);
         let of_all = |pin: &&Pinned| pin.plugin == function.plugin && pin.operator.is_none();
         let found = assigned.pinned.iter().find(of_operator).or_else(|| assigned.pinned.iter().find(of_all));
         let Some(pin) = found else { continue };
-        let pin = Pinned { operator: Some(function.operator.clone()), ..pin.clone() };
-        if pinned.contains(&pin) {
-            continue;
+        let pin = Pinned { operator: Some(function.operator), ..pin.clone() };
+        if !pinned.contains(&pin) {
+            pinned.push(pin);
         }
-        used.push(UsedPlugin {
-            operator: function.operator,
-            plugin: function.plugin,
-            version: format!("{}@{}", pin.name, pin.version),
-            digest: pin.digest.clone(),
-        });
-        pinned.push(pin);
     }
     Ok(Checked {
         name: graph.name,
         workers,
         pinned,
-        used,
         picture: graph.text,
         warnings: checked.report,
         touches: checked.touches,

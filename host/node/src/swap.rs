@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowgate_api::job::UsedPlugin;
 use flowgate_api::name::PluginRef;
 use flowgate_api::problem::Code;
 use flowgate_api::swap::{NewSwap, Outcome, Swap};
@@ -84,7 +83,7 @@ impl Planned {
             }
         };
         if before.digest == version.digest {
-            let detail = format!("`{}` runs with {}@{} already", request.operator, before.name, before.version);
+            let detail = format!("`{}` runs with {} already", request.operator, before.named());
             return Err(Refusal::new(Code::Conflict, detail));
         }
         let pin = Pinned { name: version.name, version: version.version, digest: version.digest, ..before.clone() };
@@ -99,10 +98,6 @@ impl Planned {
     }
 }
 
-fn named(pin: &Pinned) -> String {
-    format!("{}@{}", pin.name, pin.version)
-}
-
 /// Says what would become of a swap: columns are checked, and migrations tried on the last checkpoint.
 ///
 /// # Errors
@@ -114,8 +109,8 @@ pub(crate) async fn dry_run(node: &Arc<Node>, job: &JobHandle, request: NewSwap,
     let checked = planned.check(node, Some(begins.unwrap_or_default())).await?;
     let prospect = checked.prospect;
     Ok(json!({
-        "from": named(&planned.before),
-        "to": named(&planned.pin),
+        "from": planned.before.named(),
+        "to": planned.pin.named(),
         "checkpoint": prospect.as_ref().map(|of| &of.savepoint),
         "kept": prospect.as_ref().map_or_else(Vec::new, |of| of.kept.iter().map(|kept| json!({ "operator": kept.operator, "rows": kept.rows })).collect()),
         "notes": prospect.as_ref().map(|of| &of.notes),
@@ -162,7 +157,7 @@ async fn swap_once(
 ) -> Answer<Swap> {
     let planned = Planned::of(node, &job.tenant, &job.name, &request)?;
     progress.step("checks the new version in the job");
-    let checked = planned.check(node, None).await?;
+    planned.check(node, None).await?;
     let (mut swap, savepoint) = begin(node, &planned, &request, by)?;
     progress.step("opens the new version, and takes the job to the boundary");
     let swapped = match job.state().machine.is_active() {
@@ -180,7 +175,7 @@ async fn swap_once(
                 Some(_) => None,
                 None => newest_checkpoint(node, &job.tenant, &job.name, request.drop.clone())?,
             };
-            done(node, &planned, &checked.used, &swap, begins)?;
+            done(node, &planned, &swap, begins)?;
         }
         Err(refusal) => {
             let problem = refusal.into_problem();
@@ -202,8 +197,8 @@ fn begin(node: &Node, planned: &Planned, request: &NewSwap, by: &str) -> Answer<
             at_ms: clock::now_ms(),
             by: by.into(),
             operator: request.operator.clone(),
-            from: named(&planned.before),
-            to: named(&planned.pin),
+            from: planned.before.named(),
+            to: planned.pin.named(),
             outcome: Outcome::Pending,
             gap_us: None,
             migrated: None,
@@ -242,7 +237,7 @@ async fn run(
     .await
 }
 
-fn done(node: &Node, planned: &Planned, used: &[UsedPlugin], swap: &Swap, begins: Option<Begins>) -> Answer<()> {
+fn done(node: &Node, planned: &Planned, swap: &Swap, begins: Option<Begins>) -> Answer<()> {
     let (tenant, job) = (&planned.tenant, &planned.job);
     let kept = node.tenant(tenant)?.quotas.history;
     node.catalog.change(|change| {
@@ -250,7 +245,6 @@ fn done(node: &Node, planned: &Planned, used: &[UsedPlugin], swap: &Swap, begins
             return Err(Refusal::not_found("job"));
         };
         record.pinned.clone_from(&planned.pinned);
-        record.used = used.to_vec();
         if begins.is_some() {
             record.from = begins;
         }
@@ -299,7 +293,7 @@ pub(crate) async fn rollback(
     let last = last.ok_or_else(none)?;
     let request = NewSwap {
         operator: last.swap.operator.clone(),
-        plugin: named(&last.before),
+        plugin: last.before.named(),
         dry_run: false,
         drop: Vec::new(),
         rollback_over: None,

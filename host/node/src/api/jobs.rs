@@ -23,7 +23,7 @@ use utoipa_axum::routes;
 
 use super::input::{self, Asked, Names, NumberPaging, OptionalJson, Paging};
 use super::refusal::{Answer, Refusal};
-use crate::catalog::{EventRecord, JobRecord, SwapRecord, key};
+use crate::catalog::{EventRecord, JobRecord, Pinned, SwapRecord, key};
 use crate::job::folder::JobFolder;
 use crate::job::machine::Input;
 use crate::job::{JobHandle, history};
@@ -59,7 +59,7 @@ pub(super) fn shown(name: &str, record: JobRecord, job: Option<&Arc<JobHandle>>)
         next_attempt_ms: of(&|machine| machine.next_attempt_ms),
         failure: machine.as_ref().map_or(record.failure, |machine| machine.failure.clone()),
         parallelism: record.workers,
-        plugins: record.used,
+        plugins: record.pinned.into_iter().map(Pinned::shown).collect(),
     }
 }
 

@@ -151,7 +151,6 @@ fn created(
             failure: None,
             workers: checked.workers,
             pinned: checked.pinned,
-            used: checked.used,
             picture: checked.picture,
             touches: checked.touches,
             from: None,
@@ -232,7 +231,6 @@ async fn change(
             record.language = language;
             record.parallelism = request.parallelism;
             record.pinned = checked.pinned;
-            record.used = checked.used;
             record.picture = checked.picture;
             record.touches = checked.touches;
             record.workers = checked.workers;

@@ -106,6 +106,21 @@ pub(crate) struct Pinned {
     pub(crate) digest: String,
 }
 
+impl Pinned {
+    /// Returns the version as people name it.
+    pub(crate) fn named(&self) -> String {
+        format!("{}@{}", self.name, self.version)
+    }
+
+    /// Returns what is shown of the pin of an operator.
+    pub(crate) fn shown(self) -> UsedPlugin {
+        let version = self.named();
+        // A job that was checked has a pin for each operator.
+        let operator = self.operator.unwrap_or_default();
+        UsedPlugin { operator, plugin: self.plugin, version, digest: self.digest }
+    }
+}
+
 /// A job, by tenant and name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct JobRecord {
@@ -127,9 +142,8 @@ pub(crate) struct JobRecord {
     pub(crate) failure: Option<JobError>,
     /// Workers, by the last check.
     pub(crate) workers: u32,
+    /// The versions with which its operators run, one for each operator and plugin.
     pub(crate) pinned: Vec<Pinned>,
-    /// What operators use, by the last check.
-    pub(crate) used: Vec<UsedPlugin>,
     pub(crate) picture: String,
     /// What it touches outside, by the last check.
     #[serde(default)]
