@@ -34,6 +34,9 @@ use crate::streams::Streams;
 use crate::vault::Vault;
 use crate::{api, log, registry, token};
 
+/// The file of the catalog, in the data folder.
+const CATALOG: &str = "catalog.redb";
+
 /// How a node runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -72,7 +75,7 @@ impl Settings {
 
     /// The catalog.
     pub(crate) fn catalog(&self) -> PathBuf {
-        self.data.join("catalog.redb")
+        self.data.join(CATALOG)
     }
 
     /// The components of a tenant.
@@ -285,10 +288,15 @@ fn first_token(catalog: &Catalog) -> Result<Option<String>> {
     if !catalog.read(|view| view.list::<TokenRecord>("", None, 1))?.is_empty() {
         return Ok(None);
     }
-    let request = NewToken { name: "first".into(), role: Role::Admin, expires_in_s: None };
+    administrator(catalog, "first").map(Some)
+}
+
+/// Makes a token of an administrator of the node, which does not expire. Returns its text.
+fn administrator(catalog: &Catalog, name: &str) -> Result<String> {
+    let request = NewToken { name: name.into(), role: Role::Admin, expires_in_s: None };
     let (record, created) = token::make(None, &request, clock::now_ms())?;
     catalog.change(|change| change.put(&created.token.id, &record))?;
-    Ok(Some(created.text))
+    Ok(created.text)
 }
 
 impl Serving {
@@ -343,9 +351,5 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
 /// # Errors
 /// A node has the folder, or the catalog cannot be written.
 pub fn recover_token(data: &Path) -> Result<String> {
-    let catalog = Catalog::open(&data.join("catalog.redb"))?;
-    let request = NewToken { name: "recovered".into(), role: Role::Admin, expires_in_s: None };
-    let (record, created) = token::make(None, &request, clock::now_ms())?;
-    catalog.change(|change| change.put(&created.token.id, &record))?;
-    Ok(created.text)
+    administrator(&Catalog::open(&data.join(CATALOG))?, "recovered")
 }

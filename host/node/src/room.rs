@@ -50,7 +50,7 @@ impl Node {
     pub(crate) fn room_for_workers(&self, tenant: &str, more: u64) -> Answer<()> {
         let quotas = self.tenant(tenant)?.quotas;
         let records = self.catalog.read(|view| view.all::<JobRecord>(&key::of(&[tenant])))?;
-        let is_active = |name: &str| self.job(tenant, name).is_ok_and(|job| job.state().machine.is_active());
+        let is_active = |name: &str| self.find_job(tenant, name).is_some_and(|job| job.state().machine.is_active());
         let running = records.iter().filter(|(name, _)| is_active(name)).map(|(_, record)| u64::from(record.workers));
         let running: u64 = running.sum();
         match running.saturating_add(more) > quotas.workers {

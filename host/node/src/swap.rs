@@ -15,7 +15,7 @@ use flowgate_worker::assignment::Begins;
 use serde_json::{Value, json};
 
 use crate::api::refusal::{Answer, Refusal};
-use crate::catalog::{CatalogError, JobRecord, Pinned, SwapRecord, key};
+use crate::catalog::{CatalogError, Change, JobRecord, Pinned, SwapRecord, key};
 use crate::checked::{self, Checked};
 use crate::job::assign::{Assigned, component};
 use crate::job::folder::{JobFolder, OWN_STORE};
@@ -96,6 +96,18 @@ impl Planned {
         let assigned = Assigned { pinned: &self.pinned, ..Assigned::of(&self.tenant, &self.job, &self.record) };
         checked::check(node, &assigned, dry_run).await
     }
+
+    /// Puts what is known of a swap in the place of what was.
+    fn put(&self, change: &Change, swap: &Swap) -> Result<(), CatalogError> {
+        let record = SwapRecord { swap: swap.clone(), before: self.before.clone(), behind: self.pin.clone() };
+        record.put(change, &self.tenant, &self.job)
+    }
+}
+
+/// A swap that another one takes back, and why.
+struct TakenBack {
+    swap: SwapRecord,
+    why: Option<String>,
 }
 
 /// Says what would become of a swap: columns are checked, and migrations tried on the last checkpoint.
@@ -140,7 +152,7 @@ pub(crate) async fn swap(
     progress: &Progress,
 ) -> Answer<Swap> {
     let share = request.rollback_over;
-    let swap = swap_once(node, job, request, by, progress).await?;
+    let swap = swap_once(node, job, request, None, by, progress).await?;
     if let Some(share) = share {
         let (node, job, swap) = (Arc::clone(node), Arc::clone(job), swap.clone());
         tokio::spawn(async move { watch(&node, &job, &swap, share).await });
@@ -152,6 +164,7 @@ async fn swap_once(
     node: &Arc<Node>,
     job: &Arc<JobHandle>,
     request: NewSwap,
+    taken_back: Option<TakenBack>,
     by: &str,
     progress: &Progress,
 ) -> Answer<Swap> {
@@ -167,7 +180,8 @@ async fn swap_once(
     };
     match swapped {
         Ok(swapped) => {
-            swap.outcome = Outcome::Done;
+            // A swap back is no swap that a further rollback takes back.
+            swap.outcome = if taken_back.is_some() { Outcome::Back } else { Outcome::Done };
             swap.gap_us = swapped.as_ref().map(|of| of.gap_us);
             swap.migrated = swapped.as_ref().map(|of| of.migrated);
             swap.savepoint = swapped.and_then(|of| of.savepoint);
@@ -175,7 +189,7 @@ async fn swap_once(
                 Some(_) => None,
                 None => newest_checkpoint(node, &job.tenant, &job.name, request.drop.clone())?,
             };
-            done(node, &planned, &swap, begins)?;
+            done(node, &planned, &swap, taken_back, begins)?;
         }
         Err(refusal) => {
             let problem = refusal.into_problem();
@@ -205,8 +219,7 @@ fn begin(node: &Node, planned: &Planned, request: &NewSwap, by: &str) -> Answer<
             savepoint: None,
             reason: None,
         };
-        let record = SwapRecord { swap: swap.clone(), before: planned.before.clone(), behind: planned.pin.clone() };
-        change.put(&key::numbered(tenant, job, swap.number), &record)?;
+        planned.put(change, &swap)?;
         Ok::<_, CatalogError>(swap)
     })?;
     let savepoint = format!("swap-{}-{}", swap.number, swap.at_ms);
@@ -237,7 +250,14 @@ async fn run(
     .await
 }
 
-fn done(node: &Node, planned: &Planned, swap: &Swap, begins: Option<Begins>) -> Answer<()> {
+/// Notes that the job runs with the new version, or will at its next attempt.
+fn done(
+    node: &Node,
+    planned: &Planned,
+    swap: &Swap,
+    taken_back: Option<TakenBack>,
+    begins: Option<Begins>,
+) -> Answer<()> {
     let (tenant, job) = (&planned.tenant, &planned.job);
     let kept = node.tenant(tenant)?.quotas.history;
     node.catalog.change(|change| {
@@ -249,8 +269,12 @@ fn done(node: &Node, planned: &Planned, swap: &Swap, begins: Option<Begins>) -> 
             record.from = begins;
         }
         change.put(&key::within(tenant, job), &record)?;
-        let behind = SwapRecord { swap: swap.clone(), before: planned.before.clone(), behind: planned.pin.clone() };
-        change.put(&key::numbered(tenant, job, swap.number), &behind)?;
+        planned.put(change, swap)?;
+        if let Some(TakenBack { swap: mut last, why }) = taken_back {
+            last.swap.outcome = Outcome::RolledBack;
+            last.swap.reason = why.or(last.swap.reason);
+            last.put(change, tenant, job)?;
+        }
         let gap = swap
             .gap_us
             .map_or_else(|| "while the job did not run".into(), |gap| format!("gap {:.1} ms", gap as f64 / 1_000.0));
@@ -259,12 +283,12 @@ fn done(node: &Node, planned: &Planned, swap: &Swap, begins: Option<Begins>) -> 
     })
 }
 
+/// Notes that the job goes on with the version before.
 fn refused(node: &Node, planned: &Planned, swap: &Swap) -> Answer<()> {
     let (tenant, job) = (&planned.tenant, &planned.job);
     let kept = node.tenant(tenant)?.quotas.history;
     node.catalog.change(|change| {
-        let record = SwapRecord { swap: swap.clone(), before: planned.before.clone(), behind: planned.pin.clone() };
-        change.put(&key::numbered(tenant, job, swap.number), &record)?;
+        planned.put(change, swap)?;
         let why = swap.reason.as_deref().unwrap_or_default();
         let text = format!("the swap of `{}` to {} was refused: {why}", swap.operator, swap.to);
         Ok(history::add(change, (tenant, job), "swap refused", Some(&swap.by), text, kept)?)
@@ -298,29 +322,15 @@ pub(crate) async fn rollback(
         drop: Vec::new(),
         rollback_over: None,
     };
-    let back = swap_once(node, job, request, by, progress).await.map_err(|refusal| {
+    let savepoint = last.swap.savepoint.clone();
+    let taken_back = TakenBack { swap: last, why };
+    swap_once(node, job, request, Some(taken_back), by, progress).await.map_err(|refusal| {
         let mut problem = refusal.into_problem();
-        if let Some(savepoint) = &last.swap.savepoint {
+        if let Some(savepoint) = savepoint {
             problem.detail += &format!("; the state from before the swap is in the savepoint {savepoint}");
         }
         Refusal::from(problem)
-    })?;
-    node.catalog.change(|change| {
-        let of = key::numbered(&job.tenant, &job.name, last.swap.number);
-        let reason = why.or_else(|| last.swap.reason.clone());
-        let record =
-            SwapRecord { swap: Swap { outcome: Outcome::RolledBack, reason, ..last.swap.clone() }, ..last.clone() };
-        change.put(&of, &record)?;
-        // The swap back is no swap that a further rollback takes back.
-        let of = key::numbered(&job.tenant, &job.name, back.number);
-        let record = SwapRecord {
-            swap: Swap { outcome: Outcome::Back, ..back.clone() },
-            before: last.behind.clone(),
-            behind: last.before.clone(),
-        };
-        change.put(&of, &record)
-    })?;
-    Ok(Swap { outcome: Outcome::Back, ..back })
+    })
 }
 
 /// Watches a function in its first minute, and takes its swap back if it fails too much.

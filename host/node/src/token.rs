@@ -83,7 +83,7 @@ pub(crate) fn recognise(catalog: &Catalog, text: &str, now_ms: i64) -> Result<Op
     let given = hash(text);
     // Hashes are compared, not tokens: how far two of them agree says nothing about the token.
     let known = found.as_ref().map_or("", |record| record.hash.as_str());
-    let same = ring_eq(known.as_bytes(), given.as_bytes());
+    let same = equal_in_constant_time(known.as_bytes(), given.as_bytes());
     Ok(found.filter(|record| same && record.expires_ms.is_none_or(|at| now_ms < at)).map(|record| Principal {
         id: id.into(),
         name: record.name,
@@ -98,7 +98,7 @@ fn hash(text: &str) -> String {
 }
 
 /// Compares without a hint at the place of the first difference.
-fn ring_eq(left: &[u8], right: &[u8]) -> bool {
+fn equal_in_constant_time(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len() && left.iter().zip(right).fold(0, |differs, (l, r)| differs | (l ^ r)) == 0
 }
 

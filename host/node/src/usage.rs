@@ -31,7 +31,7 @@ pub(crate) fn of(node: &Node, tenant: &str) -> Answer<Usage> {
     for (name, record) in &records {
         let folder = JobFolder::of(&node.settings.data, tenant, name);
         usage.checkpoint_bytes += bytes_below(&folder.checkpoints());
-        let Ok(job) = node.job(tenant, name) else { continue };
+        let Some(job) = node.find_job(tenant, name) else { continue };
         let state = job.state();
         if state.machine.is_active() {
             usage.jobs += 1;

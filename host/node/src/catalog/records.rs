@@ -11,7 +11,7 @@ use flowgate_worker::assignment::Begins;
 use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
-use super::store::Record;
+use super::store::{CatalogError, Change, Record};
 
 /// Keys of records: names with `/` behind each, which no name contains.
 pub(crate) mod key {
@@ -169,6 +169,13 @@ pub(crate) struct SwapRecord {
     pub(crate) behind: Pinned,
 }
 record!(SwapRecord, "swaps");
+
+impl SwapRecord {
+    /// Puts the record in the place of the one that is there.
+    pub(crate) fn put(&self, change: &Change, tenant: &str, job: &str) -> Result<(), CatalogError> {
+        change.put(&key::numbered(tenant, job, self.swap.number), self)
+    }
+}
 
 /// A submission with a key of its client, by tenant and key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

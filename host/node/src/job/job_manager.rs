@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowgate_api::job::{Fault, JobError, Phase};
+use flowgate_api::job::{Fault, Phase};
 use flowgate_api::problem::Code;
 use flowgate_base::{clock, shown};
 use flowgate_control::client::{self, AskError};
@@ -22,7 +22,7 @@ use super::folder::JobFolder;
 use super::handle::{Command, JobHandle, JobState};
 use super::history;
 use super::machine::{Act, Exit, Input, Machine};
-use super::process::{Process, exit_of};
+use super::process::{Process, exit_of, job_error};
 use crate::api::refusal::{Answer, Refusal};
 use crate::catalog::{CatalogError, JobRecord, Want, key};
 use crate::log;
@@ -221,11 +221,8 @@ impl Manager {
                     }
                     Err(refusal) => {
                         let problem = refusal.into_problem();
-                        let (fault, code) = match problem.code {
-                            Code::Internal => (Fault::Internal, flowgate_base::code::INTERNAL.to_string()),
-                            _ => (Fault::External, flowgate_base::code::IO.to_string()),
-                        };
-                        let error = JobError { code, fault, operator: None, message: problem.detail };
+                        let fault = if problem.code == Code::Internal { Fault::Internal } else { Fault::External };
+                        let error = job_error(fault, problem.detail);
                         acts.extend(self.exit(Exit::Failed { error, retry: true }));
                     }
                 },
@@ -288,17 +285,11 @@ impl Manager {
         let Some(process) = &self.process else { return };
         let Some(socket) = self.socket.clone() else {
             if savepoint.is_some() {
-                let detail = "the job starts; it takes a savepoint when it runs".to_string();
-                return self.asked(
-                    reply,
-                    Err(AskError::Refused(flowgate_control::message::Refusal {
-                        reason: flowgate_control::message::Reason::NoSavepoint,
-                        message: detail,
-                    })),
-                );
+                let refusal = Refusal::new(Code::Conflict, "the job starts; it takes a savepoint when it runs");
+                return self.answer(reply, Err(refusal));
             }
             process.terminate();
-            return drop(reply.map(|reply| reply.send(Ok(None))));
+            return self.answer(reply, Ok(None));
         };
         let found = Found { path: socket, name: self.name.clone(), pid: process.pid() };
         let notes = self.notes_sender.clone();
@@ -310,22 +301,29 @@ impl Manager {
         });
     }
 
+    /// Takes the worker process's answer to a stop.
     fn asked(&mut self, reply: Option<Reply>, answer: Result<Option<String>, AskError>) {
         let answer = match answer {
             Ok(savepoint) => Ok(savepoint),
             // It ends already.
             Err(AskError::Gone) => Ok(None),
-            Err(AskError::Refused(refusal)) => {
-                self.apply(Input::StopRefused, Some(Want::Runs), "running", "the job goes on");
-                Err(Refusal::new(Code::Conflict, refusal.message))
-            }
+            Err(AskError::Refused(refusal)) => Err(Refusal::new(Code::Conflict, refusal.message)),
             // One that does not answer does not read its socket; a signal reaches it.
             Err(_) => {
                 self.process.iter().for_each(Process::terminate);
                 Ok(None)
             }
         };
+        self.answer(reply, answer);
+    }
+
+    /// Answers a stop: a job that does not stop goes on.
+    fn answer(&mut self, reply: Option<Reply>, answer: Answer<Option<String>>) {
+        if answer.is_err() {
+            self.apply(Input::StopRefused, Some(Want::Runs), "running", "the job goes on");
+        }
         self.publish();
+        // Whoever asked may have gone.
         drop(reply.map(|reply| reply.send(answer)));
     }
 

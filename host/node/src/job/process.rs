@@ -125,7 +125,8 @@ fn crashed(status: Option<ExitStatus>) -> Exit {
     Exit::Failed { error: job_error(fault, format!("the worker process {how}")), retry: true }
 }
 
-fn job_error(fault: Fault, message: String) -> JobError {
+/// Returns an error of the node's own about an attempt.
+pub(super) fn job_error(fault: Fault, message: String) -> JobError {
     let code = match fault {
         Fault::User => flowgate_base::code::NO_SPACE.to_string(),
         Fault::External => flowgate_base::code::IO.to_string(),
