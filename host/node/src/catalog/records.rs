@@ -84,13 +84,20 @@ pub(crate) struct PluginRecord(pub(crate) PluginVersion);
 record!(PluginRecord, "plugins");
 
 /// What somebody wants of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Want {
     /// That it runs.
     Runs,
-    /// That it does not.
-    Rests,
+    /// That it stops: rows in flight reach their sinks.
+    Stops {
+        /// Open windows emit their results before.
+        drain: bool,
+        /// The name of the savepoint with which it stops.
+        savepoint: Option<String>,
+    },
+    /// That it ends at once.
+    Ends,
 }
 
 /// The version of a plugin that an operator, or all that name it, run with.

@@ -117,10 +117,11 @@ impl Manager {
                 self.machine.phase = Phase::Stopped;
                 let since_ms = record.attempt_ms.unwrap_or_else(clock::now_ms);
                 self.apply(Input::Found { since_ms }, None, "found", "the node found the running worker process");
+                // One that cannot be read is looked for again.
+                self.socket = files::started(&folder).ok().flatten().and_then(|started| started.socket);
                 self.look(record.attempt);
-                if record.want == Want::Rests {
-                    // It was being stopped when the node ended.
-                    self.apply(Input::Stop { drain: false, savepoint: None }, None, "stopping", "the stop goes on");
+                if let Some(input) = end_of(&record.want) {
+                    self.apply(input, None, "stopping", "it is ended as somebody wanted before the node ended");
                 }
             }
             found => {
@@ -132,7 +133,7 @@ impl Manager {
                     Phase::Restarting => Exit::Stopped,
                     _ => exit_of(&folder, None),
                 };
-                self.machine.phase = if record.want == Want::Rests { Phase::Stopping } else { Phase::Running };
+                self.machine.phase = if record.want == Want::Runs { Phase::Running } else { Phase::Stopping };
                 self.machine.attempt_ms = record.attempt_ms;
                 self.exited(exit);
             }
@@ -164,17 +165,15 @@ impl Manager {
     }
 
     fn command(&mut self, input: Input, by: Option<String>, for_now: bool, reply: Reply) {
-        let (kind, text, want) = match &input {
-            Input::Start => ("started", "started", Some(Want::Runs)),
-            Input::Restart => ("restarted", "restarted", Some(Want::Runs)),
-            Input::Stop { drain: true, .. } => {
-                ("stopping", "stopped; open windows emit their results", Some(Want::Rests))
-            }
-            Input::Stop { .. } => ("stopping", "stopped", Some(Want::Rests)),
-            Input::Cancel => ("cancelled", "cancelled, without a last checkpoint", Some(Want::Rests)),
-            _ => ("changed", "changed", None),
+        let (kind, text) = match &input {
+            Input::Start => ("started", "started"),
+            Input::Restart => ("restarted", "restarted"),
+            Input::Stop { drain: true, .. } => ("stopping", "stopped; open windows emit their results"),
+            Input::Stop { .. } => ("stopping", "stopped"),
+            Input::Cancel => ("cancelled", "cancelled, without a last checkpoint"),
+            _ => ("changed", "changed"),
         };
-        let want = want.filter(|_| !for_now);
+        let want = wanted_by(&input).filter(|_| !for_now);
         let before = self.machine.clone();
         match self.machine.take(input, clock::now_ms()) {
             Err(refused) => drop(reply.send(Err(Refusal::new(Code::Conflict, refused)))),
@@ -317,10 +316,13 @@ impl Manager {
         self.answer(reply, answer);
     }
 
-    /// Answers a stop: a job that does not stop goes on.
+    /// Answers a stop: a job that refuses one goes on.
     fn answer(&mut self, reply: Option<Reply>, answer: Answer<Option<String>>) {
-        if answer.is_err() {
-            self.apply(Input::StopRefused, Some(Want::Runs), "running", "the job goes on");
+        match (&reply, &answer) {
+            (Some(_), Err(_)) => self.apply(Input::StopRefused, Some(Want::Runs), "running", "the job goes on"),
+            // It was wanted of an earlier node, and nobody is here who would want something else: it rests.
+            (None, Err(_)) => self.process.iter().for_each(Process::terminate),
+            (_, Ok(_)) => {}
         }
         self.publish();
         // Whoever asked may have gone.
@@ -410,6 +412,25 @@ impl Manager {
     }
 }
 
+/// Returns what somebody wants who has a job take an input.
+fn wanted_by(input: &Input) -> Option<Want> {
+    match input {
+        Input::Start | Input::Restart => Some(Want::Runs),
+        Input::Stop { drain, savepoint } => Some(Want::Stops { drain: *drain, savepoint: savepoint.clone() }),
+        Input::Cancel => Some(Want::Ends),
+        _ => None,
+    }
+}
+
+/// Returns the input with which a running job ends as somebody wants; `None` if it is to run.
+fn end_of(want: &Want) -> Option<Input> {
+    match want {
+        Want::Runs => None,
+        Want::Stops { drain, savepoint } => Some(Input::Stop { drain: *drain, savepoint: savepoint.clone() }),
+        Want::Ends => Some(Input::Cancel),
+    }
+}
+
 async fn ended(process: &mut Option<Process>) -> Exit {
     match process {
         Some(process) => process.ended().await,
@@ -421,5 +442,26 @@ async fn over(pause: Option<Instant>) {
     match pause {
         Some(until) => sleep_until(until).await,
         None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the catalog has when the node ends is what the next one does.
+    #[test]
+    fn the_next_node_ends_a_job_as_it_was_wanted() {
+        for drain in [false, true] {
+            for savepoint in [None, Some("last".to_string())] {
+                let input = Input::Stop { drain, savepoint };
+                assert_eq!(end_of(&wanted_by(&input).unwrap()), Some(input));
+            }
+        }
+        assert_eq!(end_of(&wanted_by(&Input::Cancel).unwrap()), Some(Input::Cancel));
+        for input in [Input::Start, Input::Restart] {
+            assert_eq!(end_of(&wanted_by(&input).unwrap()), None);
+        }
+        assert_eq!(wanted_by(&Input::Ready), None);
     }
 }
