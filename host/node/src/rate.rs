@@ -9,6 +9,15 @@ use std::time::{Duration, Instant};
 struct Bucket {
     left: f64,
     at: Instant,
+    per_s: f64,
+    burst: f64,
+}
+
+impl Bucket {
+    /// What is in it at a time.
+    fn left_at(&self, now: Instant) -> f64 {
+        (self.left + now.saturating_duration_since(self.at).as_secs_f64() * self.per_s).min(self.burst)
+    }
 }
 
 /// Buckets by name.
@@ -27,25 +36,25 @@ impl Rates {
     /// Takes one from the bucket of a name, which holds `burst` and gets `per_s` each second.
     ///
     /// # Errors
-    /// It is empty: the time until there is one.
-    pub(crate) fn take(&self, name: &str, per_s: f64, burst: f64, now: Instant) -> Result<(), Duration> {
+    /// It is empty: the seconds until there is one.
+    pub(crate) fn take(&self, name: &str, per_s: f64, burst: f64, now: Instant) -> Result<(), u64> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= self.names_max && !buckets.contains_key(name) {
             // A full one is as good as none.
-            buckets.retain(|_, bucket| now.duration_since(bucket.at).as_secs_f64() * per_s + bucket.left < burst);
+            buckets.retain(|_, bucket| bucket.left_at(now) < bucket.burst);
             if buckets.len() >= self.names_max {
                 let oldest = buckets.iter().min_by_key(|(_, bucket)| bucket.at).map(|(name, _)| name.clone());
                 oldest.map(|name| buckets.remove(&name));
             }
         }
-        let bucket = buckets.entry(name.into()).or_insert(Bucket { left: burst, at: now });
-        let since = now.saturating_duration_since(bucket.at).as_secs_f64();
-        *bucket = Bucket { left: (bucket.left + since * per_s).min(burst), at: now.max(bucket.at) };
+        let bucket = buckets.entry(name.into()).or_insert(Bucket { left: burst, at: now, per_s, burst });
+        *bucket = Bucket { left: bucket.left_at(now).min(burst), at: now.max(bucket.at), per_s, burst };
         if bucket.left >= 1.0 {
             bucket.left -= 1.0;
             return Ok(());
         }
-        Err(Duration::try_from_secs_f64((1.0 - bucket.left) / per_s).unwrap_or(Duration::MAX))
+        // A bucket that is never filled again has none for ever.
+        Err(Duration::try_from_secs_f64((1.0 - bucket.left) / per_s).map_or(u64::MAX, |wait| wait.as_secs() + 1))
     }
 }
 
@@ -67,8 +76,7 @@ mod tests {
                 match rates.take("x", 10.0, 5.0, at) {
                     Ok(()) => taken.push(now_ms),
                     Err(wait) => {
-                        let then = at + wait + Duration::from_micros(1);
-                        now_ms = (then - start).as_millis() as u64 + 1;
+                        now_ms += 1_000 * wait;
                         prop_assert!(rates.take("x", 10.0, 5.0, start + Duration::from_millis(now_ms)).is_ok());
                         taken.push(now_ms);
                     }
@@ -81,6 +89,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// One that uses it seldom does not lose what another one has taken of its own.
+    #[test]
+    fn a_bucket_that_is_not_full_is_kept_whoever_comes() {
+        let (rates, now) = (Rates::new(2), clock::monotonic());
+        for _ in 0..100 {
+            rates.take("busy", 1.0, 100.0, now).unwrap();
+        }
+        let later = now + Duration::from_secs(10);
+        rates.take("other", 1.0, 5.0, later).unwrap();
+        rates.take("third", 1.0, 5.0, later + Duration::from_secs(4)).unwrap();
+        let taken = (0..100).filter(|_| rates.take("busy", 1.0, 100.0, later).is_ok()).count();
+        assert_eq!(taken, 10, "it was not filled by being forgotten");
+    }
+
+    #[test]
+    fn a_bucket_without_a_rate_is_empty_for_ever() {
+        assert_eq!(Rates::new(2).take("x", 0.0, 0.0, clock::monotonic()), Err(u64::MAX));
     }
 
     #[test]

@@ -82,8 +82,7 @@ pub(crate) async fn push(
         let per_s = quotas.compiles_per_min as f64 / 60.0;
         let taken =
             node.rates.take(&format!("compile/{tenant}"), per_s, quotas.compiles_per_min as f64, clock::monotonic());
-        taken.map_err(|wait| {
-            let seconds = wait.as_secs() + 1;
+        taken.map_err(|seconds| {
             Refusal::quota("compiles_per_min", quotas.compiles_per_min, &format!("try again in {seconds} s"))
                 .retry_after(seconds)
         })?;

@@ -192,8 +192,7 @@ fn principal(node: &Arc<Node>, request: &Request) -> Answer<Option<Principal>> {
     Ok(token::recognise(&node.catalog, text, clock::now_ms())?)
 }
 
-fn too_many(wait: std::time::Duration) -> Refusal {
-    let seconds = wait.as_secs() + 1;
+fn too_many(seconds: u64) -> Refusal {
     Refusal::new(Code::TooMany, format!("too many requests; the next one is served in {seconds} s"))
         .retry_after(seconds)
 }
