@@ -76,11 +76,11 @@ fn figures(node: &Arc<Node>, tenant: Option<&str>) -> Answer<NodeFigures> {
         cpu_us: process::cpu_time().map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX)).filter(|_| of_node),
         resident_bytes: process::memory().map(|memory| memory.resident_bytes).filter(|_| of_node),
         disk: disk(node).filter(|_| of_node),
-        log_lines_dropped: flowgate_base::standard_error::dropped(),
+        log_lines_dropped: of_node.then(flowgate_base::standard_error::dropped),
         tenants: if of_node { tenants.len() as u64 } else { 1 },
         quotas,
         requests: if of_node { node.requests.figures() } else { Vec::new() },
-        compiles: node.compiler.figures(),
+        compiles: of_node.then(|| node.compiler.figures()),
     })
 }
 

@@ -166,8 +166,7 @@ async fn delete(State(node): State<Arc<Node>>, Names(tenant): Names<String>) -> 
     security(("token" = ["viewer"])),
     responses((status = 200, description = "What it takes.", body = Usage), (status = "default", body = Problem, description = "A problem.")))]
 async fn use_of(State(node): State<Arc<Node>>, Names(tenant): Names<String>) -> Answer<Json<Usage>> {
-    let measured = tokio::task::spawn_blocking(move || usage::of(&node, &tenant)).await;
-    Ok(Json(measured.map_err(|_| Refusal::new(Code::Internal, "the measurement has panicked"))??))
+    super::blocking(move || usage::of(&node, &tenant)).await.map(Json)
 }
 
 #[cfg(test)]

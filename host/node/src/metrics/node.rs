@@ -17,8 +17,8 @@ pub struct NodeFigures {
     pub resident_bytes: Option<u64>,
     /// The file system of its data folder.
     pub disk: Option<Disk>,
-    /// Lines of its log that were dropped.
-    pub log_lines_dropped: u64,
+    /// Lines of its log that were dropped; `None` for a tenant, whose business it is not, as of compilations.
+    pub log_lines_dropped: Option<u64>,
     /// The number of tenants.
     pub tenants: u64,
     /// What each tenant uses of each quota that is shown.
@@ -26,7 +26,7 @@ pub struct NodeFigures {
     /// Requests to the API, by route.
     pub requests: Vec<RouteFigures>,
     /// The compilation of plugins.
-    pub compiles: Compiles,
+    pub compiles: Option<Compiles>,
 }
 
 /// A file system.
@@ -79,12 +79,14 @@ pub(super) fn add(page: &mut Page, node: &NodeFigures) -> usize {
         set(&table::NODE_DISK_FREE, &[], Value::Count(disk.free_bytes));
         set(&table::NODE_DISK_SIZE, &[], Value::Count(disk.size_bytes));
     }
-    set(&table::NODE_LOG_DROPPED, &[], Value::Count(node.log_lines_dropped));
+    node.log_lines_dropped.into_iter().for_each(|lines| set(&table::NODE_LOG_DROPPED, &[], Value::Count(lines)));
     set(&table::TENANTS, &[], Value::Count(node.tenants));
-    set(&table::COMPILES_WAITING, &[], Value::Count(node.compiles.waiting));
-    set(&table::COMPILES_RUNNING, &[], Value::Count(node.compiles.running));
-    set(&table::COMPILES, &["done"], Value::Count(node.compiles.done));
-    set(&table::COMPILES, &["failed"], Value::Count(node.compiles.failed));
+    if let Some(compiles) = node.compiles {
+        set(&table::COMPILES_WAITING, &[], Value::Count(compiles.waiting));
+        set(&table::COMPILES_RUNNING, &[], Value::Count(compiles.running));
+        set(&table::COMPILES, &["done"], Value::Count(compiles.done));
+        set(&table::COMPILES, &["failed"], Value::Count(compiles.failed));
+    }
     for of in &node.quotas {
         let labels = [of.tenant.as_str(), of.quota];
         of.used.into_iter().for_each(|used| set(&table::QUOTA_USED, &labels, Value::Measure(used)));

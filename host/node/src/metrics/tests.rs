@@ -108,7 +108,8 @@ fn node() -> NodeFigures {
         tenants: 2,
         quotas: vec![quota(Some(2.0), Some(20.0))],
         requests: requests.figures(),
-        compiles: Compiles { waiting: 1, running: 1, done: 5, failed: 1 },
+        log_lines_dropped: Some(0),
+        compiles: Some(Compiles { waiting: 1, running: 1, done: 5, failed: 1 }),
         ..NodeFigures::default()
     }
 }
