@@ -84,13 +84,26 @@ pub(crate) fn recognise(catalog: &Catalog, text: &str, now_ms: i64) -> Result<Op
     // Hashes are compared, not tokens: how far two of them agree says nothing about the token.
     let known = found.as_ref().map_or("", |record| record.hash.as_str());
     let same = equal_in_constant_time(known.as_bytes(), given.as_bytes());
-    Ok(found.filter(|record| same && record.expires_ms.is_none_or(|at| now_ms < at)).map(|record| Principal {
+    Ok(found.filter(|record| same && is_in_time(record, now_ms)).map(|record| Principal {
         id: id.into(),
         name: record.name,
         tenant: record.tenant,
         role: record.role,
         expires_ms: record.expires_ms,
     }))
+}
+
+/// Whether a token is still somebody's: not revoked, and not expired. What goes on for long asks again.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub(crate) fn is_valid(catalog: &Catalog, principal: &Principal, now_ms: i64) -> Result<bool, CatalogError> {
+    let found = catalog.read(|view| view.get::<TokenRecord>(&principal.id))?;
+    Ok(found.is_some_and(|record| is_in_time(&record, now_ms)))
+}
+
+fn is_in_time(record: &TokenRecord, now_ms: i64) -> bool {
+    record.expires_ms.is_none_or(|at| now_ms < at)
 }
 
 fn hash(text: &str) -> String {
@@ -116,6 +129,8 @@ mod tests {
         assert!(!format!("{record:?}").contains(&created.text), "the text is not kept");
         let at = |text: &str, now_ms| recognise(&catalog, text, now_ms).unwrap();
         let principal = at(&created.text, 10_999).unwrap();
+        let still = |now_ms| is_valid(&catalog, &principal, now_ms).unwrap();
+        assert_eq!((still(10_999), still(11_000)), (true, false));
         assert_eq!((principal.tenant.as_deref(), principal.role), (Some("acme"), Role::Operator));
         assert_eq!(at(&created.text, 11_000), None, "expired");
         let mut forged = created.text.clone();
@@ -127,6 +142,7 @@ mod tests {
         }
         catalog.change(|change| change.remove::<TokenRecord>(&created.token.id)).unwrap();
         assert_eq!(at(&created.text, 1_000), None, "revoked");
+        assert!(!still(1_000), "revoked");
     }
 
     /// Mutations of tokens that are there: characters changed, lost, doubled and swapped, parts of two tokens together, odd bytes.

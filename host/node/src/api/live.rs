@@ -5,13 +5,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use flowgate_api::Page;
 use flowgate_api::job::{JobFigures, LogLine};
 use flowgate_api::problem::{Code, Problem};
+use flowgate_base::clock;
 use flowgate_base::error::Error;
 use flowgate_control::client;
 use flowgate_control::message::Tap;
@@ -31,6 +32,7 @@ use crate::counts::Counted;
 use crate::job::folder::JobFolder;
 use crate::node::Node;
 use crate::statuses::{Measured, rows_in, rows_out};
+use crate::token::{self, Principal};
 
 /// Rows a second of a tap: more than anybody reads.
 const TAP_ROWS_PER_S: u64 = 100;
@@ -101,6 +103,7 @@ impl Lines {
         content((Page<LogLine> = "application/json"), (LogLine = "text/event-stream"))), (status = "default", body = Problem, description = "A problem.")))]
 async fn logs(
     State(node): State<Arc<Node>>,
+    Extension(principal): Extension<Principal>,
     Names((tenant, name)): Names<(String, String)>,
     Asked(of): Asked<Lines>,
 ) -> Answer<Response> {
@@ -113,8 +116,8 @@ async fn logs(
         let (lines, next) = blocking(move || of.read(&folder, attempt, of.after, limit)).await?;
         return Ok(Json(Page { items: lines, next: Some(next.to_string()) }).into_response());
     }
-    let counted = node.streams.open(&tenant)?;
-    let following = Following { node, tenant, name, folder, of, attempt, after: None, limit, _counted: counted };
+    let reader = Reader::new(&node, &tenant, principal)?;
+    let following = Following { reader, tenant, name, folder, of, attempt, after: None, limit };
     let lines = stream::unfold((following, Vec::new()), |(mut following, mut waiting)| async move {
         loop {
             if let Some(line) = waiting.pop() {
@@ -129,9 +132,33 @@ async fn logs(
     Ok(Sse::new(lines).keep_alive(KeepAlive::default()).into_response())
 }
 
+/// Somebody who reads a stream, for as long as the token is valid.
+struct Reader {
+    node: Arc<Node>,
+    principal: Principal,
+    _counted: Counted<String>,
+}
+
+impl Reader {
+    /// Counts another stream of a tenant.
+    ///
+    /// # Errors
+    /// It has too many.
+    fn new(node: &Arc<Node>, tenant: &str, principal: Principal) -> Answer<Reader> {
+        Ok(Reader { node: Arc::clone(node), principal, _counted: node.streams.open(tenant)? })
+    }
+
+    /// Returns the node, if the reader may go on.
+    fn node(&self) -> Option<&Arc<Node>> {
+        // A catalog that cannot be read ends the stream: whoever reads it asks again, and learns of it.
+        let is_valid = token::is_valid(&self.node.catalog, &self.principal, clock::now_ms()).unwrap_or(false);
+        is_valid.then_some(&self.node)
+    }
+}
+
 /// A log that somebody follows.
 struct Following {
-    node: Arc<Node>,
+    reader: Reader,
     tenant: String,
     name: String,
     folder: JobFolder,
@@ -139,13 +166,12 @@ struct Following {
     attempt: u64,
     after: Option<u64>,
     limit: usize,
-    _counted: Counted<String>,
 }
 
 impl Following {
-    /// Returns the next lines, newest first; `None` when the job is gone.
+    /// Returns the next lines, newest first; `None` when the job is gone, or nobody may read it.
     async fn next(&mut self) -> Option<Vec<LogLine>> {
-        let present = self.node.job(&self.tenant, &self.name).ok()?.state().machine.attempt;
+        let present = self.reader.node()?.job(&self.tenant, &self.name).ok()?.state().machine.attempt;
         let (of, folder, attempt, after, limit) =
             (self.of.clone(), self.folder.clone(), self.attempt, self.after, self.limit);
         let (mut lines, next) = blocking(move || of.read(&folder, attempt, after, limit)).await.ok()?;
@@ -185,21 +211,23 @@ struct Tapped {
         (status = "default", body = Problem, description = "A problem.")))]
 async fn tap(
     State(node): State<Arc<Node>>,
+    Extension(principal): Extension<Principal>,
     Names((tenant, name)): Names<(String, String)>,
     Asked(of): Asked<Tapped>,
 ) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     let found = node.job(&tenant, &name)?.found()?;
-    let counted = node.streams.open(&tenant)?;
+    let reader = Reader::new(&node, &tenant, principal)?;
     let wanted = Tap { operator: of.operator, output: of.output, rows_max: of.rows, rows_per_s: TAP_ROWS_PER_S };
     let tapping = blocking(move || client::tap(&found, wanted).map_err(|error| no_answer(&name, error))).await?;
     // A client that is gone would else be waited for until there is a row.
     let ends = tapping.ends().map_err(|error| Error::io("cannot tap the job", &error))?;
-    let tap = (Some(tapping), Vec::<Event>::new(), (counted, ends));
+    let tap = (Some(tapping), Vec::<Event>::new(), (reader, ends));
     let rows = stream::unfold(tap, |(mut tapping, mut waiting, held)| async move {
         loop {
             if let Some(event) = waiting.pop() {
                 return Some((Ok(event), (tapping, waiting, held)));
             }
+            held.0.node()?;
             let mut present = tapping.take()?;
             let next = tokio::task::spawn_blocking(move || present.rows().map(|next| (next, present))).await;
             let Ok(Ok((Some(next), present))) = next else { return None };
@@ -219,10 +247,11 @@ async fn tap(
         (status = "default", body = Problem, description = "A problem.")))]
 async fn events(
     State(node): State<Arc<Node>>,
+    Extension(principal): Extension<Principal>,
     Names(tenant): Names<String>,
 ) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
-    let counted = node.streams.open(&tenant)?;
-    let watching = Watching { node, tenant, known: HashMap::new(), looked: false, _counted: counted };
+    let reader = Reader::new(&node, &tenant, principal)?;
+    let watching = Watching { reader, tenant, known: HashMap::new(), looked: false };
     let changes = stream::unfold((watching, Vec::new()), |(mut watching, mut waiting)| async move {
         loop {
             if let Some(event) = waiting.pop() {
@@ -236,26 +265,26 @@ async fn events(
 
 /// The jobs of a tenant that somebody watches.
 struct Watching {
-    node: Arc<Node>,
+    reader: Reader,
     tenant: String,
     known: HashMap<String, JobFigures>,
     looked: bool,
-    _counted: Counted<String>,
 }
 
 impl Watching {
-    /// Returns what has changed, at the next look; `None` when the tenant is gone.
+    /// Returns what has changed, at the next look; `None` when the tenant is gone, or nobody may read it.
     async fn changes(&mut self) -> Option<Vec<Result<Event, Infallible>>> {
         if self.looked {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         self.looked = true;
-        self.node.tenant(&self.tenant).ok()?;
-        let records = self.node.catalog.read(|view| view.all::<JobRecord>(&key::of(&[&self.tenant]))).ok()?;
+        let node = self.reader.node()?;
+        node.tenant(&self.tenant).ok()?;
+        let records = node.catalog.read(|view| view.all::<JobRecord>(&key::of(&[&self.tenant]))).ok()?;
         let mut events = Vec::new();
         let mut present = HashMap::new();
         for (name, record) in records {
-            let figures = figures(&self.node, &self.tenant, &name, record).await;
+            let figures = figures(node, &self.tenant, &name, record).await;
             if self.known.get(&name) != Some(&figures) {
                 events.push(event("job", &figures));
             }
