@@ -18,6 +18,9 @@ pub(crate) const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 /// Time for which a client may take nothing of a response. A connection that nobody reads would else stay for ever.
 pub(crate) const TAKEN_WITHIN: Duration = Duration::from_secs(30);
 
+/// Time in which the requests that are being answered end when the node stops.
+pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
+
 /// Maximum headers of a request. A browser sends about twenty.
 pub(crate) const HEADERS_MAX: usize = 64;
 

@@ -19,13 +19,13 @@ use super::access::Client;
 use super::stall::Taken;
 use super::tls::Tls;
 use crate::counts::Counts;
-use crate::limits::{HANDSHAKE_WITHIN, HEAD_BYTES_MAX, HEAD_WITHIN, HEADERS_MAX, NodeLimits, TAKEN_WITHIN};
+use crate::limits::{ANSWERED_WITHIN, HANDSHAKE_WITHIN, HEAD_BYTES_MAX, HEAD_WITHIN, HEADERS_MAX, NodeLimits, TAKEN_WITHIN};
 use crate::log;
 
 /// The pause after an error of the system in accepting, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves connections until `stop` says so; those that are open then end with their request.
+/// Serves connections until `stop` says so. Those that are open then end with their request, within a time.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -38,7 +38,7 @@ pub(crate) async fn serve(
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => return,
+            _ = stop.wait_for(|stop| *stop) => break,
         };
         let (stream, address) = match accepted {
             Ok(accepted) => accepted,
@@ -58,6 +58,10 @@ pub(crate) async fn serve(
             drop((permit, counted));
         });
     }
+    drop(listener);
+    let every = u32::try_from(limits.connections).unwrap_or(u32::MAX);
+    // A stream of events has no end of its own: it is cut.
+    let _ = tokio::time::timeout(ANSWERED_WITHIN, all.acquire_many(every)).await;
 }
 
 async fn one(
