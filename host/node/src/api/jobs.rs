@@ -23,7 +23,7 @@ use utoipa_axum::routes;
 
 use super::input::{self, Asked, Names, NumberPaging, OptionalJson, Paging};
 use super::refusal::{Answer, Refusal};
-use crate::catalog::{EventRecord, JobRecord, Pinned, SwapRecord, key};
+use crate::catalog::{JobRecord, Pinned, SwapRecord, key};
 use crate::job::folder::JobFolder;
 use crate::job::machine::Input;
 use crate::job::{JobHandle, history};
@@ -148,16 +148,18 @@ async fn show(State(node): State<Arc<Node>>, Names((tenant, job)): Names<(String
 async fn delete(State(node): State<Arc<Node>>, Names((tenant, name)): Names<(String, String)>) -> Answer<StatusCode> {
     let job = node.job(&tenant, &name)?;
     let busy = job.begin("deletion")?;
-    if job.state().machine.is_active() {
-        return Err(Refusal::new(Code::Conflict, format!("`{name}` runs; stop or cancel it first")));
-    }
-    job.end().await;
+    let record = record(&node, &tenant, &name)?;
+    job.end().await?;
     let folder = JobFolder::of(&node.settings.data, &tenant, &name);
-    blocking(move || Ok(folder.remove()?)).await?;
+    if let Err(refusal) = blocking(move || Ok(folder.remove()?)).await {
+        // The job is there still, with what is left of its files.
+        node.add_job(&tenant, &name, &record);
+        return Err(refusal);
+    }
     node.catalog.change(|change| {
         change.remove::<JobRecord>(&key::within(&tenant, &name))?;
-        change.remove_all::<EventRecord>(&key::of(&[&tenant, &name]))?;
-        change.remove_all::<SwapRecord>(&key::of(&[&tenant, &name]))
+        history::remove(change, &tenant, &name)?;
+        SwapRecord::remove_of(change, &tenant, &name)
     })?;
     node.remove_job(&tenant, &name);
     node.statuses.forget(&tenant, &name);

@@ -178,10 +178,30 @@ pub(crate) struct SwapRecord {
 record!(SwapRecord, "swaps");
 
 impl SwapRecord {
+    /// Returns the number of another swap of a job. Of those before it, `kept` stay.
+    pub(crate) fn next(change: &Change, tenant: &str, job: &str, kept: u64) -> Result<u64, CatalogError> {
+        let number = change.next_number(&sequence(tenant, job))?;
+        if let Some(old) = number.checked_sub(kept.saturating_add(1)) {
+            change.remove_until::<SwapRecord>(&key::of(&[tenant, job]), &key::ordered(old))?;
+        }
+        Ok(number)
+    }
+
+    /// Removes all swaps of a job that is deleted.
+    pub(crate) fn remove_of(change: &Change, tenant: &str, job: &str) -> Result<(), CatalogError> {
+        change.remove_all::<SwapRecord>(&key::of(&[tenant, job]))?;
+        change.forget_numbers(&sequence(tenant, job))
+    }
+
     /// Puts the record in the place of the one that is there.
     pub(crate) fn put(&self, change: &Change, tenant: &str, job: &str) -> Result<(), CatalogError> {
         change.put(&key::numbered(tenant, job, self.swap.number), self)
     }
+}
+
+/// Returns the name of the sequence of a job's swaps.
+fn sequence(tenant: &str, job: &str) -> String {
+    format!("swaps/{tenant}/{job}")
 }
 
 /// A submission with a key of its client, by tenant and key.

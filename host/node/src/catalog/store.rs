@@ -297,6 +297,19 @@ impl Change {
         Ok(())
     }
 
+    /// Removes the records whose keys begin with `prefix`, up to the key `last`, and that one.
+    pub(crate) fn remove_until<R: Record>(&self, prefix: &str, last: &str) -> Result<(), CatalogError> {
+        let last = format!("{prefix}{last}");
+        self.0.open_table(R::TABLE)?.retain_in(prefix..=last.as_str(), |_, _| false)?;
+        Ok(())
+    }
+
+    /// Forgets a sequence of what is gone: there will be none of its numbers but new ones.
+    pub(crate) fn forget_numbers(&self, sequence: &str) -> Result<(), CatalogError> {
+        self.0.open_table(META)?.remove(sequence)?;
+        Ok(())
+    }
+
     /// Returns the number after the last one of a sequence, and takes it. Numbers are never used twice.
     pub(crate) fn next_number(&self, sequence: &str) -> Result<u64, CatalogError> {
         let mut table = self.0.open_table(META)?;

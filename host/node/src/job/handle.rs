@@ -27,8 +27,8 @@ pub(super) enum Command {
     /// Take an input. The reply is the address of the savepoint with which the job stops, if there is one.
     /// With `for_now`, the catalog says still that somebody wants the job to do what it did.
     Take { input: Input, by: Option<String>, for_now: bool, reply: oneshot::Sender<Answer<Option<String>>> },
-    /// The job was deleted: the manager ends.
-    End,
+    /// The job is being deleted: the manager ends, unless it has a worker process or will have one.
+    End { reply: oneshot::Sender<Answer<()>> },
 }
 
 /// A job of the node.
@@ -83,16 +83,23 @@ impl JobHandle {
     }
 
     async fn command(&self, input: Input, by: Option<String>, for_now: bool) -> Answer<Option<String>> {
-        let gone = || Refusal::new(Code::Unavailable, "the node stops, or the job was deleted");
-        let (reply, answer) = oneshot::channel();
-        self.commands.send(Command::Take { input, by, for_now, reply }).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        self.told(|reply| Command::Take { input, by, for_now, reply }).await
     }
 
-    /// Ends the manager of a job that was deleted.
-    pub(crate) async fn end(&self) {
-        // A manager that has ended needs no word.
-        let _ = self.commands.send(Command::End).await;
+    /// Ends the manager of a job that is being deleted.
+    ///
+    /// # Errors
+    /// The job runs, or will run again.
+    pub(crate) async fn end(&self) -> Answer<()> {
+        self.told(|reply| Command::End { reply }).await
+    }
+
+    /// Tells the manager something, and returns what it answers.
+    async fn told<T>(&self, command: impl FnOnce(oneshot::Sender<Answer<T>>) -> Command) -> Answer<T> {
+        let gone = || Refusal::new(Code::Unavailable, "the node stops, or the job was deleted");
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
     }
 
     /// Returns where the running job answers.

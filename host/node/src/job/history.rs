@@ -25,10 +25,19 @@ pub(crate) fn add(
     let number = change.next_number(&sequence(tenant, job))?;
     let event = Event { number, at_ms: clock::now_ms(), kind: kind.into(), by: by.map(String::from), text };
     change.put(&key::numbered(tenant, job, number), &EventRecord(event))?;
-    if let Some(old) = number.checked_sub(kept) {
-        change.remove::<EventRecord>(&key::numbered(tenant, job, old))?;
+    match number.checked_sub(kept) {
+        Some(old) => change.remove_until::<EventRecord>(&key::of(&[tenant, job]), &key::ordered(old)),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Removes all events of a job that is deleted.
+///
+/// # Errors
+/// The catalog cannot be written.
+pub(crate) fn remove(change: &Change, tenant: &str, job: &str) -> Result<(), CatalogError> {
+    change.remove_all::<EventRecord>(&key::of(&[tenant, job]))?;
+    change.forget_numbers(&sequence(tenant, job))
 }
 
 /// Returns the events of a job before the number `before`, newest first.

@@ -145,7 +145,16 @@ impl Manager {
             tokio::select! {
                 command = self.commands.recv() => match command {
                     Some(Command::Take { input, by, for_now, reply }) => self.command(input, by, for_now, reply),
-                    Some(Command::End) | None => return,
+                    Some(Command::End { reply }) => {
+                        let ends = self.end();
+                        let has_ended = ends.is_ok();
+                        // Whoever asked may have gone.
+                        let _ = reply.send(ends);
+                        if has_ended {
+                            return;
+                        }
+                    }
+                    None => return,
                 },
                 exit = ended(&mut self.process) => {
                     self.process = None;
@@ -161,6 +170,14 @@ impl Manager {
                     self.apply(Input::PauseOver, None, "restarted", "another attempt begins");
                 }
             }
+        }
+    }
+
+    /// Says whether the job may be deleted: what it has would else be taken from under its worker process.
+    fn end(&self) -> Answer<()> {
+        match self.machine.is_active() {
+            true => Err(Refusal::new(Code::Conflict, format!("`{}` runs; stop or cancel it first", self.name))),
+            false => Ok(()),
         }
     }
 
