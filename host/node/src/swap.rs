@@ -205,9 +205,10 @@ async fn swap_once(
 /// Notes that a swap was requested.
 fn begin(node: &Node, planned: &Planned, request: &NewSwap, by: &str) -> Answer<(Swap, String)> {
     let (tenant, job) = (&planned.tenant, &planned.job);
+    let kept = node.tenant(tenant)?.quotas.history;
     let swap = node.catalog.change(|change| {
         let swap = Swap {
-            number: change.next_number(&format!("swaps/{tenant}/{job}"))?,
+            number: SwapRecord::next(change, tenant, job, kept)?,
             at_ms: clock::now_ms(),
             by: by.into(),
             operator: request.operator.clone(),
@@ -306,13 +307,7 @@ pub(crate) async fn rollback(
     why: Option<String>,
     progress: &Progress,
 ) -> Answer<Swap> {
-    // One that cannot be read ends the search with its error.
-    let done = |record: &Result<SwapRecord, CatalogError>| {
-        record.as_ref().map_or(true, |record| record.swap.outcome == Outcome::Done)
-    };
-    let last = node.catalog.read(|view| {
-        view.newest::<SwapRecord>(&key::of(&[&job.tenant, &job.name]), None)?.find(done).transpose()
-    })?;
+    let last = last_done(node, job)?;
     let none = || Refusal::new(Code::Conflict, format!("`{}` has no swap that could be taken back", job.name));
     let last = last.ok_or_else(none)?;
     let request = NewSwap {
@@ -333,6 +328,16 @@ pub(crate) async fn rollback(
     })
 }
 
+/// Returns the last swap of a job that was done and is not taken back.
+fn last_done(node: &Node, job: &JobHandle) -> Result<Option<SwapRecord>, CatalogError> {
+    // One that cannot be read ends the search with its error.
+    let is_done = |record: &Result<SwapRecord, CatalogError>| {
+        record.as_ref().map_or(true, |record| record.swap.outcome == Outcome::Done)
+    };
+    let of_job = key::of(&[&job.tenant, &job.name]);
+    node.catalog.read(|view| view.newest::<SwapRecord>(&of_job, None)?.find(is_done).transpose())
+}
+
 /// Watches a function in its first minute, and takes its swap back if it fails too much.
 async fn watch(node: &Arc<Node>, job: &Arc<JobHandle>, swap: &Swap, share: f64) {
     let counts =
@@ -350,7 +355,14 @@ async fn watch(node: &Arc<Node>, job: &Arc<JobHandle>, swap: &Swap, share: f64) 
             && errors as f64 > share * rows.max(1) as f64
         {
             let why = format!("{errors} of {rows} rows failed, more than the share of {share}");
-            let Ok(busy) = job.begin("rollback") else { return };
+            // Another operation ends some time, perhaps with another version.
+            let Ok(busy) = job.begin("rollback") else {
+                tokio::time::sleep(LOOK_EVERY).await;
+                continue;
+            };
+            if !matches!(last_done(node, job), Ok(Some(last)) if last.swap.number == swap.number) {
+                return;
+            }
             let progress = Progress::unseen();
             if let Err(refusal) = rollback(node, job, NODE, Some(why.clone()), &progress).await {
                 crate::log::warning(&format!(
