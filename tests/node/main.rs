@@ -15,5 +15,6 @@ mod paths;
 mod secrecy;
 mod served;
 mod supervision;
+mod swaps;
 mod tls;
 mod worked;

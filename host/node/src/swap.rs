@@ -10,7 +10,8 @@ use flowgate_api::name::PluginRef;
 use flowgate_api::problem::Code;
 use flowgate_api::swap::{NewSwap, Outcome, Swap};
 use flowgate_base::clock;
-use flowgate_control::{client, message};
+use flowgate_control::client::{self, AskError};
+use flowgate_control::message;
 use flowgate_worker::assignment::Begins;
 use serde_json::{Value, json};
 
@@ -87,9 +88,13 @@ impl Planned {
             return Err(Refusal::new(Code::Conflict, detail));
         }
         let pin = Pinned { name: version.name, version: version.version, digest: version.digest, ..before.clone() };
+        Ok(Planned::new(tenant, job, record, before, pin))
+    }
+
+    fn new(tenant: &str, job: &str, record: JobRecord, before: Pinned, pin: Pinned) -> Planned {
         let pinned =
             record.pinned.iter().map(|known| if *known == before { pin.clone() } else { known.clone() }).collect();
-        Ok(Planned { tenant: tenant.into(), job: job.into(), pin, before, pinned, record })
+        Planned { tenant: tenant.into(), job: job.into(), pin, before, pinned, record }
     }
 
     async fn check(&self, node: &Arc<Node>, dry_run: Option<Begins>) -> Answer<Checked> {
@@ -179,7 +184,12 @@ async fn swap_once(
         false => Ok(None),
     };
     match swapped {
+        Ok(Some(None)) => {
+            let detail = "the job ended before it answered; its next attempt says whether the swap has happened";
+            return Err(Refusal::new(Code::Unavailable, detail));
+        }
         Ok(swapped) => {
+            let swapped = swapped.flatten();
             // A swap back is no swap that a further rollback takes back.
             swap.outcome = if taken_back.is_some() { Outcome::Back } else { Outcome::Done };
             swap.gap_us = swapped.as_ref().map(|of| of.gap_us);
@@ -200,6 +210,34 @@ async fn swap_once(
         }
     }
     Ok(swap)
+}
+
+/// Returns the swap of a job that was requested and of which it is not known what became.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub(crate) fn pending(node: &Node, tenant: &str, job: &str) -> Result<Option<SwapRecord>, CatalogError> {
+    let newest =
+        node.catalog.read(|view| view.newest::<SwapRecord>(&key::of(&[tenant, job]), None)?.next().transpose())?;
+    // A version that was deleted since runs nowhere.
+    Ok(newest.filter(|of| of.swap.outcome == Outcome::Pending && component(node, tenant, &of.behind.digest).exists()))
+}
+
+/// Notes what became of the swap that was pending when an attempt began: `swapped` if that began with the new version.
+///
+/// # Errors
+/// The catalog cannot be written.
+pub(crate) fn settle(node: &Node, tenant: &str, job: &str, swapped: bool) -> Answer<()> {
+    let Some(pending) = pending(node, tenant, job)? else { return Ok(()) };
+    let Some(record) = node.catalog.read(|view| view.get::<JobRecord>(&key::within(tenant, job)))? else {
+        return Ok(());
+    };
+    let planned = Planned::new(tenant, job, record, pending.before, pending.behind);
+    if swapped {
+        return done(node, &planned, &Swap { outcome: Outcome::Done, ..pending.swap }, None, None);
+    }
+    let reason = Some("the attempt ended before the swap was durable".into());
+    refused(node, &planned, &Swap { outcome: Outcome::Refused, reason, ..pending.swap })
 }
 
 /// Notes that a swap was requested.
@@ -227,13 +265,14 @@ fn begin(node: &Node, planned: &Planned, request: &NewSwap, by: &str) -> Answer<
     Ok((swap, savepoint))
 }
 
+/// Has the running job swap. `None`: it has not said whether it did.
 async fn run(
     node: &Arc<Node>,
     job: &JobHandle,
     planned: &Planned,
     request: &NewSwap,
     savepoint: &str,
-) -> Answer<message::Swapped> {
+) -> Answer<Option<message::Swapped>> {
     let found = job.found()?;
     let order = message::SwapRequest {
         operator: request.operator.clone(),
@@ -246,7 +285,11 @@ async fn run(
     let name = job.name.clone();
     crate::api::blocking(move || {
         let swapping = client::swap(&found, order).map_err(|error| crate::api::no_answer(&name, error))?;
-        swapping.wait().map_err(|error| crate::api::no_answer(&name, error))
+        match swapping.wait() {
+            Ok(swapped) => Ok(Some(swapped)),
+            Err(refused @ AskError::Refused(_)) => Err(crate::api::no_answer(&name, refused)),
+            Err(_) => Ok(None),
+        }
     })
     .await
 }

@@ -41,6 +41,9 @@ pub struct Assignment {
     /// The components of the job's plugins. No others are found.
     #[serde(default)]
     pub plugins: Vec<AssignedPlugin>,
+    /// The component of a swap that was requested before, at its operator: whether it has happened is said by the newest checkpoint.
+    #[serde(default)]
+    pub pending: Option<AssignedPlugin>,
     /// The secrets of the tenant, by name.
     #[serde(default, with = "exposed")]
     pub secrets: Secrets,

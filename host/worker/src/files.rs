@@ -26,6 +26,9 @@ pub struct Started {
     pub process: ProcessId,
     /// The socket on which it answers; `None` before the job runs.
     pub socket: Option<PathBuf>,
+    /// Whether it began with the version of a swap that was pending.
+    #[serde(default)]
+    pub swapped: bool,
 }
 
 /// A process that no other one is taken for, although numbers are used again.

@@ -19,6 +19,7 @@ pub mod inspect;
 pub mod job_swaps;
 pub mod limits;
 pub mod log;
+mod pending;
 mod prepare;
 mod process;
 pub mod records;

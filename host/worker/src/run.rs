@@ -17,7 +17,7 @@ use crate::records::{Recorded, Records};
 use crate::signals::Stop;
 use crate::subject::{self, RunningSubject};
 use crate::subject_figures::Process;
-use crate::{prepare, summary};
+use crate::{pending, prepare, summary};
 use flowgate::code::JOB_PROBLEMS;
 use flowgate::job::graph::{JobGraph, SinkNode};
 use flowgate::job::spec::Print;
@@ -44,7 +44,7 @@ pub(crate) fn run(
     stop: &Arc<Stop>,
     socket: Option<BoundSocket>,
 ) -> Result<Outcome> {
-    note_start(assignment, None)?;
+    note_start(assignment, None, false)?;
     let ended = match job(assignment, stores, log, stop, socket) {
         Ok(ended) => ended,
         Err(error) => failed(&error),
@@ -76,10 +76,10 @@ pub(crate) fn failed(error: &Error) -> Ended {
     Ended { at_ms, outcome, summary: String::new(), checkpoint: None }
 }
 
-fn note_start(assignment: &Assignment, server: Option<&Server>) -> Result<()> {
+fn note_start(assignment: &Assignment, server: Option<&Server>, swapped: bool) -> Result<()> {
     let process = ProcessId::of(std::process::id());
     let process = process.ok_or_else(|| Error::internal("this process is not in /proc"))?;
-    let started = Started { process, socket: server.map(|server| server.path().to_path_buf()) };
+    let started = Started { process, socket: server.map(|server| server.path().to_path_buf()), swapped };
     files::write(&assignment.folder, STARTED, &started)
 }
 
@@ -94,9 +94,18 @@ fn job(
     let records = Arc::new(records(assignment, log)?);
     let told = Told { log: Arc::<GuestLines>::clone(&guests), records: Some(Arc::<Records>::clone(&records)) };
     let mut plugins = prepare::plugins(assignment, told);
-    let checked = prepare::check(assignment, &mut plugins);
-    plugins.take_note().into_iter().for_each(|note| log.say(Level::Warn, note));
-    let accepted = checked.map_err(|rejected| Error::new(&JOB_PROBLEMS, rejected.report(false)))?;
+    let mut check = |assignment: &Assignment| {
+        let checked = prepare::check(assignment, &mut plugins);
+        plugins.take_note().into_iter().for_each(|note| log.say(Level::Warn, note));
+        checked.map_err(|rejected| Error::new(&JOB_PROBLEMS, rejected.report(false)))
+    };
+    let mut accepted = check(assignment)?;
+    let swapped = pending::swapped(assignment, &accepted.graph, stores)?;
+    if let Some(swapped) = &swapped {
+        log.say(Level::Info, "a swap had happened before this attempt: the job begins with the new version");
+        accepted = check(swapped)?;
+    }
+    let assignment = swapped.as_ref().unwrap_or(assignment);
     let tells = Arc::clone(log);
     let swaps = JobSwaps {
         recheck: accepted.recheck(),
@@ -137,7 +146,7 @@ fn job(
     state.show_warnings(move |warning| warns.say(Level::Warn, warning));
     let about = About { job: graph.name.clone(), pid: std::process::id(), since_ms, job_file: None };
     let server = serve(socket, &graph, &state, about, log, swaps);
-    note_start(assignment, server.as_ref())?;
+    note_start(assignment, server.as_ref(), swapped.is_some())?;
     log.say(Level::Info, "the job runs");
     stop.attach(&state);
     let ended = ended(&graph, job, server, began, log);

@@ -151,7 +151,8 @@ fn command(exe: &Path) -> Command {
 fn note(child: &Child, assignment: &Assignment) -> io::Result<()> {
     // One that has ended already says so by not reading its assignment.
     let Some(process) = ProcessId::of(child.id()) else { return Ok(()) };
-    files::write(&assignment.folder, STARTED, &Started { process, socket: None }).map_err(io::Error::other)
+    files::write(&assignment.folder, STARTED, &Started { process, socket: None, swapped: false })
+        .map_err(io::Error::other)
 }
 
 /// Writes what it is to do to the process, on a thread of its own: a process that is paused does not read. The thread ends with the

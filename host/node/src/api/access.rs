@@ -22,9 +22,9 @@ use utoipa::openapi::path::Operation;
 
 use super::metrics::QuotaHit;
 use super::refusal::{Answer, Refusal};
+use crate::counts::Counted;
 use crate::limits::UNKNOWN_PER_S;
 use crate::node::Node;
-use crate::counts::Counted;
 use crate::token::{self, Principal};
 
 /// The address of a client.

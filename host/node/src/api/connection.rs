@@ -19,7 +19,9 @@ use super::access::Client;
 use super::stall::Taken;
 use super::tls::Tls;
 use crate::counts::Counts;
-use crate::limits::{ANSWERED_WITHIN, HANDSHAKE_WITHIN, HEAD_BYTES_MAX, HEAD_WITHIN, HEADERS_MAX, NodeLimits, TAKEN_WITHIN};
+use crate::limits::{
+    ANSWERED_WITHIN, HANDSHAKE_WITHIN, HEAD_BYTES_MAX, HEAD_WITHIN, HEADERS_MAX, NodeLimits, TAKEN_WITHIN,
+};
 use crate::log;
 
 /// The pause after an error of the system in accepting, such as too many open files.

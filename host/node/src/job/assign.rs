@@ -72,6 +72,7 @@ impl<'a> Assigned<'a> {
             attempt,
             document: JobDocument { name: format!("job.{name}"), text: self.document.into(), language },
             plugins: self.pinned.iter().map(|pinned| assigned(node, self.tenant, pinned)).collect(),
+            pending: None,
             secrets: self.secrets(node)?,
             folder: folder.attempt(attempt),
             socket_folder: Some(node.settings.sockets()),
@@ -110,7 +111,8 @@ impl<'a> Assigned<'a> {
     }
 }
 
-fn assigned(node: &Node, tenant: &str, pinned: &Pinned) -> AssignedPlugin {
+/// Returns a version as a worker process is told of it.
+pub(super) fn assigned(node: &Node, tenant: &str, pinned: &Pinned) -> AssignedPlugin {
     AssignedPlugin {
         operator: pinned.operator.clone(),
         plugin: pinned.plugin.clone(),

@@ -17,17 +17,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, block_in_place};
 use tokio::time::{Instant, sleep_until};
 
-use super::assign::Assigned;
+use super::assign::{self, Assigned};
 use super::folder::JobFolder;
 use super::handle::{Command, JobHandle, JobState};
 use super::history;
 use super::machine::{Act, Exit, Input, Machine};
 use super::process::{Process, exit_of, job_error};
 use crate::api::refusal::{Answer, Refusal};
-use crate::catalog::{CatalogError, JobRecord, Want, key};
+use crate::catalog::{CatalogError, JobRecord, Pinned, Want, key};
 use crate::log;
 use crate::node::Node;
-use crate::registry;
+use crate::{registry, swap};
 
 /// Commands that wait for a manager. Each is a request that somebody waits for.
 const COMMANDS_MAX: usize = 64;
@@ -41,7 +41,7 @@ const LOOK_EVERY_MAX: Duration = Duration::from_millis(100);
 /// What others tell the manager.
 enum Note {
     /// The worker process of an attempt answers on this socket.
-    Ready { attempt: u64, socket: PathBuf },
+    Ready { attempt: u64, socket: PathBuf, swapped: bool },
     /// The worker process was asked to stop.
     Asked { reply: Option<Reply>, answer: Result<Option<String>, AskError> },
 }
@@ -59,6 +59,8 @@ struct Manager {
     socket: Option<PathBuf>,
     pause_until: Option<Instant>,
     looking: Option<JoinHandle<()>>,
+    /// Whether the attempt is to say what became of a swap that was pending when it began.
+    settles: bool,
     commands: mpsc::Receiver<Command>,
     notes: mpsc::Receiver<Note>,
     notes_sender: mpsc::Sender<Note>,
@@ -83,6 +85,7 @@ pub(crate) fn adopt(node: &Arc<Node>, tenant: &str, name: &str, record: &JobReco
         socket: None,
         pause_until: None,
         looking: None,
+        settles: false,
         commands,
         notes,
         notes_sender,
@@ -161,7 +164,9 @@ impl Manager {
                     self.exited(exit);
                 }
                 note = self.notes.recv() => match note {
-                    Some(Note::Ready { attempt, socket }) if attempt == self.machine.attempt => self.ready(socket),
+                    Some(Note::Ready { attempt, socket, swapped }) if attempt == self.machine.attempt => {
+                        self.ready(socket, swapped);
+                    }
                     Some(Note::Ready { .. }) | None => {}
                     Some(Note::Asked { reply, answer }) => self.asked(reply, answer),
                 },
@@ -231,8 +236,9 @@ impl Manager {
         while let Some(act) = acts.pop_front() {
             match act {
                 Act::Spawn { attempt } => match self.spawn(attempt) {
-                    Ok(process) => {
+                    Ok((process, settles)) => {
                         self.process = Some(process);
+                        self.settles = settles;
                         self.look(attempt);
                     }
                     Err(refusal) => {
@@ -254,18 +260,22 @@ impl Manager {
         }
     }
 
-    fn spawn(&self, attempt: u64) -> Answer<Process> {
+    /// Starts a worker process. Returns, too, whether it will say what became of a swap that is pending.
+    fn spawn(&self, attempt: u64) -> Answer<(Process, bool)> {
         block_in_place(|| {
             let folder = self.folder.prepare(attempt)?;
             let record = self.record()?;
-            registry::compile_again(&self.node, &self.tenant, &record.pinned)?;
+            let pending = swap::pending(&self.node, &self.tenant, &self.name)?.map(|swap| swap.behind);
+            let versions: Vec<Pinned> = record.pinned.iter().chain(&pending).cloned().collect();
+            registry::compile_again(&self.node, &self.tenant, &versions)?;
             let beginning = record.from.clone().unwrap_or(Begins::Resume);
             let assigned = Assigned::of(&self.tenant, &self.name, &record);
-            let assignment = assigned.assignment(&self.node, Task::Run, attempt, beginning)?;
+            let mut assignment = assigned.assignment(&self.node, Task::Run, attempt, beginning)?;
+            assignment.pending = pending.as_ref().map(|behind| assign::assigned(&self.node, &self.tenant, behind));
             let child = spawn::spawn(&self.node.settings.exe, &assignment).map_err(|error| {
                 Refusal::new(Code::Unavailable, format!("the worker process cannot be started: {error}"))
             })?;
-            Ok(Process::of_child(child, &folder)?)
+            Ok((Process::of_child(child, &folder)?, pending.is_some()))
         })
     }
 
@@ -275,9 +285,9 @@ impl Manager {
         self.looking = Some(tokio::spawn(async move {
             let mut pause = LOOK_EVERY;
             loop {
-                if let Ok(Some(files::Started { socket: Some(socket), .. })) = files::started(&folder) {
+                if let Ok(Some(files::Started { socket: Some(socket), swapped, .. })) = files::started(&folder) {
                     // A manager that is gone has nothing to know.
-                    let _ = notes.send(Note::Ready { attempt, socket }).await;
+                    let _ = notes.send(Note::Ready { attempt, socket, swapped }).await;
                     return;
                 }
                 tokio::time::sleep(pause).await;
@@ -286,9 +296,14 @@ impl Manager {
         }));
     }
 
-    fn ready(&mut self, socket: PathBuf) {
+    fn ready(&mut self, socket: PathBuf, swapped: bool) {
         self.socket = Some(socket);
         self.apply(Input::Ready, None, "running", &format!("attempt {} runs", self.machine.attempt));
+        if std::mem::take(&mut self.settles)
+            && let Err(refusal) = block_in_place(|| swap::settle(&self.node, &self.tenant, &self.name, swapped))
+        {
+            log::error(&format!("{}/{}: {}", self.tenant, self.name, refusal.into_problem().detail));
+        }
         // It has begun where it was to begin; from now on it resumes.
         let begun = self.change(|record| record.from = None);
         if let Err(error) = begun {

@@ -90,6 +90,7 @@ impl Job {
             checkpoint_every_ms: 100,
             beginning: Begins::Resume,
             hidden: Vec::new(),
+            pending: None,
             parallelism: None,
             limits: WorkerLimits::default(),
             compiled: None,
