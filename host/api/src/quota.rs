@@ -51,8 +51,8 @@ macro_rules! quotas {
             /// # Errors
             /// There is none of that name, or it has no such value.
             pub fn set(&mut self, name: &str, value: f64) -> Result<(), String> {
-                if !value.is_finite() || value < 0.0 {
-                    return Err(format!("a quota is a number from 0 on, and {value} is none"));
+                if !(0.0..=QUOTA_MAX).contains(&value) {
+                    return Err(format!("a quota is a number from 0 to {QUOTA_MAX}, and {value} is none"));
                 }
                 match name {
                     $(stringify!($name) => self.$name = value as $kind,)*
@@ -152,6 +152,7 @@ mod tests {
         assert!(quotas.set("job", 3.0).is_err());
         assert!(quotas.set("jobs", -1.0).is_err());
         assert!(quotas.set("jobs", f64::NAN).is_err());
+        assert!(quotas.set("jobs", 1e300).is_err());
     }
 
     #[test]

@@ -63,7 +63,7 @@ fn what_is_wrong_is_reported_with_its_place() {
         ("log: { format: xml }\n", "node.yaml:1:16: error: expected one of `text`, `json`"),
         ("tenants: { quotas: { job: 1 } }\n", "node.yaml:1:22: error: unknown field `job`"),
         ("tenants: { quotas: { jobs: many } }\n", "node.yaml:1:28: error: expected a whole number"),
-        ("tenants: { quotas: { cpu_cores: -1 } }\n", "node.yaml:1:33: error: a quota is a number from 0 on"),
+        ("tenants: { quotas: { cpu_cores: -1 } }\n", "node.yaml:1:33: error: a quota is a number from 0 to"),
         ("limits: { compilations: 0 }\n", "node.yaml:1:25: error: expected at least 1, found 0"),
         ("jobs: { checkpoint_every: 10ms }\n", "node.yaml:1:27: error: expected at least 1s"),
         ("", "node.yaml: error: the file is empty"),
