@@ -23,6 +23,7 @@ use super::handle::{Command, JobHandle, JobState};
 use super::history;
 use super::machine::{Act, Exit, Input, Machine};
 use super::process::{Process, exit_of, job_error};
+use super::wanted;
 use crate::api::refusal::{Answer, Refusal};
 use crate::catalog::{CatalogError, JobRecord, Pinned, Want, key};
 use crate::log;
@@ -123,7 +124,7 @@ impl Manager {
                 // One that cannot be read is looked for again.
                 self.socket = files::started(&folder).ok().flatten().and_then(|started| started.socket);
                 self.look(record.attempt);
-                if let Some(input) = end_of(&record.want) {
+                if let Some(input) = wanted::end(&record.want) {
                     self.apply(input, None, "stopping", "it is ended as somebody wanted before the node ended");
                 }
             }
@@ -195,7 +196,7 @@ impl Manager {
             Input::Cancel => ("cancelled", "cancelled, without a last checkpoint"),
             _ => ("changed", "changed"),
         };
-        let want = wanted_by(&input).filter(|_| !for_now);
+        let want = wanted::by(&input).filter(|_| !for_now);
         let before = self.machine.clone();
         match self.machine.take(input, clock::now_ms()) {
             Err(refused) => drop(reply.send(Err(Refusal::new(Code::Conflict, refused)))),
@@ -444,25 +445,6 @@ impl Manager {
     }
 }
 
-/// Returns what somebody wants who has a job take an input.
-fn wanted_by(input: &Input) -> Option<Want> {
-    match input {
-        Input::Start | Input::Restart => Some(Want::Runs),
-        Input::Stop { drain, savepoint } => Some(Want::Stops { drain: *drain, savepoint: savepoint.clone() }),
-        Input::Cancel => Some(Want::Ends),
-        _ => None,
-    }
-}
-
-/// Returns the input with which a running job ends as somebody wants; `None` if it is to run.
-fn end_of(want: &Want) -> Option<Input> {
-    match want {
-        Want::Runs => None,
-        Want::Stops { drain, savepoint } => Some(Input::Stop { drain: *drain, savepoint: savepoint.clone() }),
-        Want::Ends => Some(Input::Cancel),
-    }
-}
-
 async fn ended(process: &mut Option<Process>) -> Exit {
     match process {
         Some(process) => process.ended().await,
@@ -474,26 +456,5 @@ async fn over(pause: Option<Instant>) {
     match pause {
         Some(until) => sleep_until(until).await,
         None => pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What the catalog has when the node ends is what the next one does.
-    #[test]
-    fn the_next_node_ends_a_job_as_it_was_wanted() {
-        for drain in [false, true] {
-            for savepoint in [None, Some("last".to_string())] {
-                let input = Input::Stop { drain, savepoint };
-                assert_eq!(end_of(&wanted_by(&input).unwrap()), Some(input));
-            }
-        }
-        assert_eq!(end_of(&wanted_by(&Input::Cancel).unwrap()), Some(Input::Cancel));
-        for input in [Input::Start, Input::Restart] {
-            assert_eq!(end_of(&wanted_by(&input).unwrap()), None);
-        }
-        assert_eq!(wanted_by(&Input::Ready), None);
     }
 }
