@@ -1,15 +1,20 @@
 //! The operations on a tree of plain files that stands for the kernel's, and what this machine really has.
 
 use std::fs;
-use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use super::detect::{group_of, mount_point};
 use super::*;
 
 /// A group of the node, with all controllers.
-fn tree() -> tempfile::TempDir {
+pub(super) fn tree() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("cgroup.controllers"), "cpuset cpu io memory pids\n").unwrap();
+    for (file, text) in
+        [("cgroup.controllers", "cpuset cpu io memory pids\n"), ("cgroup.procs", ""), ("cgroup.subtree_control", "")]
+    {
+        fs::write(folder.path().join(file), text).unwrap();
+    }
     folder
 }
 
@@ -64,41 +69,81 @@ fn a_name_cannot_lead_out_of_its_group() {
     assert!(groups.tenant("..").unwrap().path().ends_with("tenant-.."));
 }
 
+/// What a node that starts finds of its predecessor's: groups of jobs that it knows stay, and so do those with processes.
 #[test]
-fn a_group_without_limits_says_what_is_missing() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("cgroup.controllers"), "cpu pids\n").unwrap();
-    let why = Cgroups::within(folder.path(), 1).unwrap_err();
-    assert_eq!(why, Unavailable::NoController { group: folder.path().into(), controller: "memory" });
-    let nowhere = Cgroups::within(Path::new("/nowhere"), 1).unwrap_err();
-    assert!(matches!(nowhere, Unavailable::NotDelegated { .. }), "{nowhere}");
-    assert!(!Path::new("/nowhere").exists());
+fn groups_that_nobody_needs_are_swept() {
+    let folder = tree();
+    let groups = Cgroups::within(folder.path(), 1).unwrap();
+    for (tenant, jobs) in [("acme", ["web", "old"]), ("gone", ["a", "b"])] {
+        let tenant = groups.tenant(tenant).unwrap();
+        tenant.checks().unwrap();
+        // The kernel's files go with a group; these do not.
+        fs::remove_file(tenant.path().join("cgroup.subtree_control")).unwrap();
+        for job in jobs {
+            tenant.job(job).unwrap();
+        }
+    }
+    let busy = folder.path().join("tenant-gone/job-b/cgroup.procs");
+    fs::write(&busy, "41\n").unwrap();
+    groups.sweep(|tenant, job| tenant == "acme" && job != Some("old"));
+    let is_there = |path: &str| folder.path().join(path).is_dir();
+    assert!(is_there("tenant-acme/job-web") && is_there("tenant-acme/checks") && is_there("node"));
+    assert!(!is_there("tenant-acme/job-old") && !is_there("tenant-gone/job-a") && busy.exists());
+    fs::remove_file(&busy).unwrap();
+    groups.sweep(|tenant, job| tenant == "acme" && job != Some("old"));
+    assert!(!is_there("tenant-gone"));
 }
 
+/// A group says whose limit was short: its own, or one above it.
 #[test]
-fn the_tree_and_the_group_are_found_in_the_kernels_tables() {
-    let mounts = "25 1 0:23 / /sys/fs/cgroup ro,nosuid - tmpfs tmpfs rw\n\
-                  26 25 0:24 / /sys/fs/cgroup/unified rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
-    assert_eq!(mount_point(mounts).unwrap(), Path::new("/sys/fs/cgroup/unified"));
-    assert_eq!(mount_point("26 25 0:24 / /sys rw - sysfs cgroup2 rw\n"), None);
-    let memberships = "4:memory:/a\n0::/system.slice/flowgate.service\n";
-    assert_eq!(group_of(memberships).unwrap(), Path::new("system.slice/flowgate.service"));
-    assert_eq!(group_of("0::/\n").unwrap(), Path::new(""));
-    assert_eq!(group_of("0::/../elsewhere\n"), None);
-    assert_eq!(group_of("4:memory:/a\n"), None);
+fn shortages_are_counted_by_the_kernel() {
+    let folder = tree();
+    let job = Cgroups::within(folder.path(), 1).unwrap().tenant("acme").unwrap().job("web").unwrap();
+    assert_eq!(job.shortages(), Shortages::default());
+    let events = "low 0\nhigh 0\nmax 812\noom 3\noom_kill 1\noom_group_kill 0\n";
+    fs::write(job.path().join("memory.events.local"), events).unwrap();
+    assert_eq!(job.shortages(), Shortages { at_limit: 3, killed: 1 });
 }
 
-/// Whatever this machine has: either groups that hold a process, or a reason.
+/// Whatever this machine has: either groups that hold processes, or a reason.
 #[test]
 fn this_machine_has_groups_or_a_reason() {
-    match Cgroups::detect() {
-        Ok(groups) => {
-            let group = groups.tenant("test-of-flowgate").unwrap();
-            let limits = GroupLimits { processes_max: Some(10), ..GroupLimits::default() };
-            group.limit(&limits).unwrap();
-            assert_eq!(text(&group, "pids.max").trim(), "10");
-            group.remove().unwrap();
+    let groups = match Cgroups::detect() {
+        Ok(groups) => groups,
+        Err(why) => {
+            assert!(!why.to_string().is_empty());
+            assert_eq!(Cgroups::examine(), Err(why));
+            return;
         }
-        Err(why) => assert!(!why.to_string().is_empty()),
-    }
+    };
+    let tenant = groups.tenant("test-of-flowgate").unwrap();
+    let job = tenant.job("hungry").unwrap();
+    let limits = GroupLimits { cpu_cores: Some(0.2), memory_bytes_max: Some(32 << 20), processes_max: Some(10) };
+    job.limit(&limits).unwrap();
+    assert_eq!(text(&job, "pids.max").trim(), "10");
+    assert_eq!(text(&job, "memory.max").trim(), (32 << 20).to_string());
+
+    // It takes no more than its share of a processor.
+    let mut busy = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+    let began = Instant::now();
+    job.take(busy.id()).unwrap();
+    sleep(Duration::from_millis(1_500));
+    let share = job.cpu_us().unwrap() as f64 / began.elapsed().as_micros() as f64;
+    assert!((0.05..0.3).contains(&share), "{share}");
+    assert!(job.clone().remove().is_err(), "it has a process");
+    job.kill().unwrap();
+    busy.wait().unwrap();
+
+    // One that takes too much memory is killed, and the group says so. It waits for a line until it is in the group.
+    let grows = "read go; x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done";
+    let mut hungry = Command::new("sh").args(["-c", grows]).stdin(Stdio::piped()).spawn().unwrap();
+    job.take(hungry.id()).unwrap();
+    kill_first(hungry.id()).unwrap();
+    drop(hungry.stdin.take());
+    assert!(!hungry.wait().unwrap().success());
+    let short = job.shortages();
+    assert!(short.at_limit > 0 && short.killed == 1, "{short:?}");
+    assert_eq!(tenant.shortages(), Shortages::default(), "it was not the tenant's limit");
+    job.remove().unwrap();
+    tenant.remove().unwrap();
 }
