@@ -20,12 +20,31 @@ pub struct PluginVersion {
     pub pushed_by: String,
     /// The version of the contract that the component was built for.
     pub contract: String,
-    /// Its imports. All of them are interfaces of the contract.
+    /// Its imports. All of them are interfaces of the contract: what its functions may ask the host for. `files` alone reaches outside, to
+    /// files that the job grants by name and the tenant's policy by path.
     pub imports: Vec<String>,
     /// Its functions.
     pub functions: Vec<Function>,
     /// The time that its compilation took, in milliseconds; 0 where it was compiled before.
     pub compile_ms: u64,
+}
+
+/// The interface of the contract through which functions read files.
+pub const FILES: &str = "files";
+
+/// Returns the short name of an interface of the contract, `log` of `flowgate:plugin/log@0.1.0`; another one in full.
+pub fn interface(name: &str) -> &str {
+    let own = name.strip_prefix("flowgate:plugin/").and_then(|rest| rest.split_once('@'));
+    own.map_or(name, |(interface, _)| interface)
+}
+
+/// Returns short names of interfaces in one text.
+pub fn interfaces(names: &[String]) -> String {
+    if names.is_empty() {
+        "none".into()
+    } else {
+        names.iter().map(|name| interface(name)).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// A function of a plugin.

@@ -7,6 +7,7 @@ use clap::{Args, ValueHint};
 use serde_json::{Value, json};
 
 use super::terminal;
+use flowgate_api::plugin::interfaces;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Field;
 use flowgate_base::shown;
@@ -74,15 +75,6 @@ fn as_text(plugin: &Plugin) -> String {
         text.push_str(&function_text(function));
     }
     text
-}
-
-/// Returns the contract's own interfaces by their short names; others in full.
-fn interfaces(names: &[String]) -> String {
-    let short = |name: &String| {
-        let own = name.strip_prefix("flowgate:plugin/").and_then(|rest| rest.split_once('@'));
-        own.map_or_else(|| name.clone(), |(interface, _)| interface.to_string())
-    };
-    if names.is_empty() { "none".into() } else { names.iter().map(short).collect::<Vec<_>>().join(", ") }
 }
 
 /// Returns a line such as `parse(text: text)  transform`, then the documentation and the config, indented.

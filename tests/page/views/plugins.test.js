@@ -29,6 +29,20 @@ test("a component is pushed by a chosen file, shown with its functions, and dele
     await heading(page, "Plugins");
 });
 
+test("a version says which of its imports need a grant", async () => {
+    const page = await open(node.tokens.operator, "#/t/acme/plugins");
+    await page.getByLabel("Name of the plugin").fill("places");
+    await page.setInputFiles("#component", { name: "geoip.wasm", mimeType: "application/wasm", buffer: readFileSync(plugin("geoip")) });
+    await page.getByRole("button", { name: "Push" }).click();
+    await page.getByRole("link", { name: "Show it" }).click();
+    await heading(page, "places");
+    await sees(page, "files: those that the job grants by name, and the policy of the tenant by path", ".facts");
+    await page.getByRole("row", { name: /^places@1 .*files/ }).waitFor();
+    await page.getByRole("button", { name: "Delete places@1" }).click();
+    await page.getByRole("button", { name: "Delete the version" }).click();
+    await sees(page, "places@1 was deleted", ".notice.good");
+});
+
 test("a component is pushed by dropping it", async () => {
     const page = await open(node.tokens.operator, "#/t/acme/plugins");
     await page.locator(".drop").waitFor();

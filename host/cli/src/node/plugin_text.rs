@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use flowgate_api::plugin::{Function, PluginVersion};
+use flowgate_api::plugin::{FILES, Function, PluginVersion, interface, interfaces};
 use flowgate_base::shown;
 use flowgate_control::explain::words;
 use flowgate_worker::figures;
@@ -17,11 +17,6 @@ pub(super) fn of(plugin: &PluginVersion) -> String {
         0 => "compiled before".into(),
         ms => format!("compiled in {}", words::length(i64::try_from(ms).unwrap_or(i64::MAX))),
     };
-    let short = |name: &String| {
-        let own = name.strip_prefix("flowgate:plugin/").and_then(|rest| rest.split_once('@'));
-        own.map_or_else(|| name.clone(), |(interface, _)| interface.to_string())
-    };
-    let imports = plugin.imports.iter().map(short).collect::<Vec<_>>().join(", ");
     let pushed = words::time(plugin.pushed_ms / 1_000 * 1_000);
     let lines = [
         ("plugin", format!("{}@{}", plugin.name, plugin.version)),
@@ -29,9 +24,12 @@ pub(super) fn of(plugin: &PluginVersion) -> String {
         ("size", format!("{}, {compiled}", figures::bytes(plugin.size_bytes))),
         ("pushed", format!("{pushed} by {}", plugin.pushed_by)),
         ("contract", format!("flowgate:plugin@{}", plugin.contract)),
-        ("imports", if imports.is_empty() { "none".into() } else { imports }),
+        ("imports", interfaces(&plugin.imports)),
     ];
     let mut text: String = lines.iter().map(|(name, value)| format!("{name:9} {value}\n")).collect();
+    if plugin.imports.iter().any(|name| interface(name) == FILES) {
+        text += "          files: those that the job grants by name (`files`), and the policy of its tenant by path (`read`)\n";
+    }
     for of in &plugin.functions {
         text.push('\n');
         text += &function(of);
@@ -77,7 +75,7 @@ mod tests {
             pushed_ms: 0,
             pushed_by: "ci".into(),
             contract: "0.1.0".into(),
-            imports: vec!["flowgate:plugin/log@0.1.0".into()],
+            imports: vec!["flowgate:plugin/log@0.1.0".into(), "flowgate:plugin/files@0.1.0".into()],
             functions: vec![function],
             compile_ms: 1_500,
         };
@@ -87,7 +85,8 @@ sha256    ab
 size      1.5 kB, compiled in 1.5s
 pushed    1970-01-01 00:00:00Z by ci
 contract  flowgate:plugin@0.1.0
-imports   log
+imports   log, files
+          files: those that the job grants by name (`files`), and the policy of its tenant by path (`read`)
 
 parse(line: text, n: int64)  transform
     Reads lines.\\u{1b}[2J

@@ -91,6 +91,11 @@ export function digest(text) {
     return text.slice(0, 12);
 }
 
+/** `log, files` of interfaces of the contract; others in full. */
+export function interfaces(names) {
+    return names.length === 0 ? "none" : names.map((name) => name.match(/^flowgate:plugin\/([^@]+)@/)?.[1] ?? name).join(", ");
+}
+
 /** `1 row`, `2 rows` */
 export function plural(n, one, many = `${one}s`) {
     return `${count(n)} ${n === 1 ? one : many}`;

@@ -48,7 +48,8 @@ function versionPanel(one) {
         ["Pushed", [time(one.pushed_ms), ` by ${one.pushed_by}`]],
         ["Contract", one.contract],
         ["Compilation", one.compile_ms > 0 ? format.duration(one.compile_ms) : "compiled before"],
-        ["Imports", one.imports.length > 0 ? one.imports.join(", ") : "none"],
+        ["Imports", [format.interfaces(one.imports), one.imports.some((name) => name.startsWith("flowgate:plugin/files@"))
+            && h("span", { class: "muted" }, " (files: those that the job grants by name, and the policy of the tenant by path)")]],
     ]));
 }
 
@@ -73,6 +74,7 @@ function versionTable(address, remove) {
             { head: "By", text: (one) => one.pushed_by },
             { head: "Size", number: true, text: (one) => format.bytes(one.size_bytes) },
             { head: "Contract", text: (one) => one.contract },
+            { head: "Imports", text: (one) => format.interfaces(one.imports) },
             { head: "SHA-256", text: (one) => one.digest, node: (one) => h("code", { title: one.digest }, format.digest(one.digest)) },
             ...(session.allows("operator") ? [{ head: "", text: (one) => one.version, node: (one) => button("Delete…", () => remove(one), { "aria-label": `Delete ${one.name}@${one.version}` }) }] : []),
         ],
