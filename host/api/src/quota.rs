@@ -100,9 +100,10 @@ quotas! {
         "two for each job", "a submission or a start is refused";
     cpu_cores: f64 = 1.0, "cores", "Processor time of one job's process, over any second.",
         "a core is what a busy worker takes",
-        "the job's workers pause: sources wait, and nothing is lost; with a cgroup of its own, the kernel shares";
+        "sources wait, and nothing is lost: the kernel holds the job back where the node has groups (cgroup v2), otherwise its workers pause";
     memory_bytes: u64 = 2 * GIB, "bytes", "Memory of all jobs that run, as they reserve it.",
-        "four jobs of the default size", "a submission or a start is refused";
+        "four jobs of the default size",
+        "a submission or a start is refused; where the node has groups (cgroup v2), the kernel ends what takes more, checks and compilations first";
     job_memory_bytes: u64 = GIB / 2, "bytes", "Memory of one job's process: state, plugins, buffers.",
         "half of it for state, and a hundred plugin instances", "the process ends, and restarts from its last checkpoint";
     state_memory_bytes: u64 = GIB / 4, "bytes", "`state.memory` of one job.",

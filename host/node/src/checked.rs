@@ -41,7 +41,9 @@ pub(crate) async fn check(node: &Arc<Node>, assigned: &Assigned<'_>, dry_run: Op
     let assignment = assigned.assignment(node, task, 0, dry_run.unwrap_or_default())?;
     let turn = node.compiler.turn(assigned.tenant).await?;
     let (exe, within) = (node.settings.exe.clone(), node.settings.limits.check_within);
-    let answer = tokio::task::spawn_blocking(move || spawn::check(&exe, &assignment, within)).await;
+    let group = node.groups.of_checks(assigned.tenant, &quotas)?;
+    let check = move || group.said(spawn::check(&exe, &assignment, within, group.group()));
+    let answer = tokio::task::spawn_blocking(check).await;
     drop(turn);
     let checked = answer.map_err(|_| Refusal::new(Code::Internal, "the check has panicked"))??;
     let Some(graph) = checked.graph.filter(|_| checked.ok) else {

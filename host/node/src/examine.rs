@@ -6,6 +6,7 @@ use flowgate_base::error::{Error, Result};
 use redb::{DatabaseError, ReadOnlyDatabase};
 
 use crate::api::tls::Tls;
+use crate::groups::Groups;
 use crate::node::Settings;
 use crate::vault::Vault;
 
@@ -48,5 +49,6 @@ pub fn examine(settings: &Settings) -> Result<String> {
         Tls::open(certificate, key)?;
         line("the certificate and its key fit together".into());
     }
+    line(Groups::examine());
     Ok(found)
 }

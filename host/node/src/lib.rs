@@ -14,6 +14,7 @@ mod compiler;
 mod config;
 mod counts;
 mod examine;
+mod groups;
 mod job;
 mod limits;
 #[cfg(test)]

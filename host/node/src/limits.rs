@@ -60,6 +60,10 @@ fn compilations_max() -> usize {
 /// Compilations of one tenant that wait or run. Another one is refused: a queue that nobody bounds delays everybody.
 pub(crate) const COMPILATIONS_OF_TENANT_MAX: usize = 4;
 
+/// Processes and threads of one job, and of what checks and compiles for one tenant, where the kernel limits them. A job has some for each
+/// worker, source and sink, a compilation four.
+pub(crate) const PROCESSES_OF_GROUP_MAX: u64 = 1_024;
+
 /// Time in which a job is checked: its plugins are compiled, and their functions opened.
 const CHECK_WITHIN: Duration = Duration::from_secs(30);
 

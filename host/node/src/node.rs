@@ -1,6 +1,6 @@
 //! The node: its parts, and how they start and stop.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -19,9 +19,10 @@ use crate::api::access::Access;
 use crate::api::connection;
 use crate::api::refusal::{Answer, Refusal};
 use crate::api::tls::Tls;
-use crate::catalog::{Catalog, CatalogError, Change, JobRecord, TenantRecord, TokenRecord};
+use crate::catalog::{Catalog, CatalogError, Change, JobRecord, TenantRecord, TokenRecord, key};
 use crate::compiler::Compiler;
 use crate::config::Log;
+use crate::groups::Groups;
 use crate::job::folder::{hidden_of_node, private};
 use crate::job::{JobHandle, adopt};
 use crate::limits::{BLOCKING_MAX, COUNTED_MAX, NodeLimits, REQUESTS_OF_TENANT_MAX};
@@ -101,6 +102,7 @@ pub struct Node {
     pub(crate) vault: Vault,
     pub(crate) rates: Rates,
     pub(crate) compiler: Compiler,
+    pub(crate) groups: Groups,
     pub(crate) operations: Operations,
     pub(crate) streams: Streams,
     pub(crate) at_once: Streams,
@@ -158,7 +160,7 @@ impl Node {
         let address = listener.local_addr().map_err(cannot)?;
         let first_token = first_token(&catalog)?;
         let (routes, document) = api::router::routes();
-        say_what_holds();
+        let groups = say_what_holds();
         let limits = settings.limits;
         let node = Arc::new(Node {
             settings,
@@ -166,6 +168,7 @@ impl Node {
             vault,
             rates: Rates::new(COUNTED_MAX),
             compiler: Compiler::new(limits.compilations),
+            groups,
             operations: Operations::default(),
             streams: Streams::new("streams", limits.streams_of_tenant),
             at_once: Streams::new("requests", REQUESTS_OF_TENANT_MAX),
@@ -192,6 +195,8 @@ impl Node {
     /// Takes over the jobs of the catalog.
     fn take_over(self: &Arc<Self>) -> Result<()> {
         let records = self.catalog.read(|view| view.all::<JobRecord>(""))?;
+        let known: BTreeSet<&str> = records.iter().map(|(key, _)| key.as_str()).collect();
+        self.groups.sweep(|tenant, job| job.is_some_and(|job| known.contains(key::within(tenant, job).as_str())));
         let mut jobs = self.jobs();
         for (key, record) in records {
             if let Some((tenant, name)) = key.split_once('/') {
@@ -269,8 +274,8 @@ impl Node {
     }
 }
 
-/// Says which limits of worker processes this system enforces.
-fn say_what_holds() {
+/// Says which limits of worker processes this system enforces, and makes the groups in which it does.
+fn say_what_holds() -> Groups {
     match flowgate_confine::supported() {
         Ok(report) => {
             log::info(&format!("jobs are confined by: {}", report.enforced.join(", ")));
@@ -280,7 +285,9 @@ fn say_what_holds() {
         }
         Err(error) => log::warning(&format!("what confines jobs is not known: {error}")),
     }
-    log::info("processor time of jobs: each worker process keeps to its share by itself");
+    let (groups, line) = Groups::detect();
+    log::info(&line);
+    groups
 }
 
 /// Makes the first token of a new catalog.

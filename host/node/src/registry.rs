@@ -158,8 +158,9 @@ async fn receive(mut body: Body, folder: &Path) -> Answer<Arrived> {
 /// Admits, compiles and describes a component in a process of its own, which is confined. Blocks.
 fn inspect(node: &Node, tenant: &str, path: &Path) -> Answer<Inspected> {
     let inspection = Inspection { component: path.into(), compiled: node.settings.compiled(tenant) };
-    spawn::inspect(&node.settings.exe, &inspection, INSPECT_WITHIN).map_err(|error| {
-        let mut problem = Refusal::from(error).into_problem();
+    let group = node.groups.of_checks(tenant, &node.tenant(tenant)?.quotas)?;
+    group.said(spawn::inspect(&node.settings.exe, &inspection, INSPECT_WITHIN, group.group())).map_err(|refusal| {
+        let mut problem = refusal.into_problem();
         // The file's name is of the node alone.
         let beginning = format!("plugin {}: ", path.display());
         problem.detail = problem.detail.replace(&*secret::conceal(&beginning), "");

@@ -48,12 +48,11 @@ pub const RECORDS_WAITING_MAX: usize = 4;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkerLimits {
-    /// Memory of the process, in bytes; enforced by its cgroup where there is one. Default: none, because what a job needs depends
-    /// on its state and its plugins.
+    /// Memory of the process, in bytes. Default: none, because what a job needs depends on its state and its plugins.
     pub memory_bytes: Option<u64>,
     /// Memory for keyed state, in bytes; a job that asks for more gets this. Default: 1 GiB, as for a job outside of a node.
     pub state_memory_bytes_max: u64,
-    /// Processor cores, enforced by its cgroup where there is one. Default: none.
+    /// Processor cores that the process keeps to by itself. Default: none; the node gives none where the kernel limits its group.
     pub cpu_cores: Option<f64>,
     /// Plugin instances at once. The node knows how many functions the job has, on how many workers; a pool for more would count as
     /// memory. Default: none, that of the wall.

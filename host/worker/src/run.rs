@@ -127,11 +127,8 @@ fn job(
     let mut open_sink = |sink: &SinkNode, schema: &Schema, ends| open_sink(&printed, sink, schema, ends);
     let (began, since_ms) = (clock::monotonic(), clock::now_ms());
     let beginning = assignment.beginning.beginning(&assignment.files);
-    let started = {
-        // A cgroup of its own would do it better.
-        let options = StartOptions { cpu_cores_max: assignment.limits.cpu_cores };
-        submit::start_with(graph.clone(), &mut plugins, &mut open_sink, stores, beginning, options)?
-    };
+    let options = StartOptions { cpu_cores_max: assignment.limits.cpu_cores };
+    let started = submit::start_with(graph.clone(), &mut plugins, &mut open_sink, stores, beginning, options)?;
     let flowgate::running::Started::Running(job) = started else {
         log.say(Level::Info, "the job has ended before, by its last checkpoint");
         return Ok(Ended {

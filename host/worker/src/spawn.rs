@@ -18,6 +18,7 @@ use crate::files::{self, Failure, ProcessId, STARTED, Started};
 use crate::inspect::{self, Inspected, Inspection};
 use crate::limits::{ANSWER_BYTES_MAX, ASSIGN_WITHIN};
 use crate::process::ARGUMENT;
+use flowgate_confine::cgroup::{Group, kill_first};
 
 /// The folder for temporary files of the process, in that of the attempt.
 const SCRATCH: &str = "scratch";
@@ -42,19 +43,19 @@ pub enum CheckError {
     Failed(Failure),
 }
 
-/// Starts a worker process that runs a job, with the program `exe`. It has an environment of its own, no file of this process, and
-/// goes on when this process ends.
+/// Starts a worker process that runs a job, with the program `exe`, in a group if there is one: it is there before it has its assignment.
+/// It has an environment of its own, no file of this process, and goes on when this process ends.
 ///
 /// # Errors
 /// The system refuses, or the process ended before it had read its assignment.
-pub fn spawn(exe: &Path, assignment: &Assignment) -> io::Result<Child> {
+pub fn spawn(exe: &Path, assignment: &Assignment, group: Option<&Group>) -> io::Result<Child> {
     let scratch = assignment.folder.join(SCRATCH);
     std::fs::create_dir_all(&scratch)?;
     let mut command = command(exe);
     command.env("TMPDIR", &scratch).current_dir(&assignment.folder);
     command.stdout(Stdio::null()).stderr(File::create(assignment.folder.join(STANDARD_ERROR))?);
     let mut child = command.spawn()?;
-    let noted = note(&child, assignment);
+    let noted = note(&child, assignment).and_then(|()| group.map_or(Ok(()), |group| place(group, &child)));
     let assigned = noted.and_then(|()| tell(&mut child, assignment)).and_then(|written| {
         match written.recv_timeout(ASSIGN_WITHIN) {
             Ok(written) => written,
@@ -74,26 +75,42 @@ pub fn spawn(exe: &Path, assignment: &Assignment) -> io::Result<Child> {
 ///
 /// # Errors
 /// The process cannot be started, took too long, or failed. A job that is wrong is no error.
-pub fn check(exe: &Path, assignment: &Assignment, within: Duration) -> Result<Checked, CheckError> {
+pub fn check(
+    exe: &Path,
+    assignment: &Assignment,
+    within: Duration,
+    group: Option<&Group>,
+) -> Result<Checked, CheckError> {
     debug_assert!(assignment.task != Task::Run, "a job that runs gives no answer");
-    ask(command(exe), assignment, within)
+    ask(command(exe), assignment, within, group)
 }
 
 /// Looks at a component in a process of its own, with the program `exe`, within a time: admits, compiles and describes it.
 ///
 /// # Errors
 /// The process cannot be started, took too long, or failed, as it does if this is no plugin.
-pub fn inspect(exe: &Path, inspection: &Inspection, within: Duration) -> Result<Inspected, CheckError> {
+pub fn inspect(
+    exe: &Path,
+    inspection: &Inspection,
+    within: Duration,
+    group: Option<&Group>,
+) -> Result<Inspected, CheckError> {
     let mut command = command(exe);
     command.arg(inspect::TASK);
-    ask(command, inspection, within)
+    ask(command, inspection, within, group)
 }
 
-/// Starts a process, tells it what to do, and returns what it found.
-fn ask<T: DeserializeOwned>(mut command: Command, told: &impl Serialize, within: Duration) -> Result<T, CheckError> {
+/// Starts a process, in a group if there is one, tells it what to do, and returns what it found.
+fn ask<T: DeserializeOwned>(
+    mut command: Command,
+    told: &impl Serialize,
+    within: Duration,
+    group: Option<&Group>,
+) -> Result<T, CheckError> {
     command.current_dir("/").stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
-    let answer = answer(&mut child, told, within);
+    let placed = group.map_or(Ok(()), |group| place_check(group, &child));
+    let answer = placed.map_err(CheckError::from).and_then(|()| answer(&mut child, told, within));
     // It has ended, or is not waited for any longer.
     let _ = child.kill();
     let status = child.wait()?;
@@ -108,6 +125,17 @@ fn ask<T: DeserializeOwned>(mut command: Command, told: &impl Serialize, within:
             Err(CheckError::Gone(format!("{status} {}", said.trim())))
         }
     }
+}
+
+/// Puts a process that checks or compiles into a group. What runs for the tenant is worth more: where memory is short, the kernel kills the
+/// check first.
+fn place_check(group: &Group, child: &Child) -> io::Result<()> {
+    place(group, child)?;
+    kill_first(child.id())
+}
+
+fn place(group: &Group, child: &Child) -> io::Result<()> {
+    group.take(child.id()).map_err(|e| io::Error::new(e.kind(), format!("it cannot enter its group: {e}")))
 }
 
 /// Returns the answer of a process; `None` if it has none.

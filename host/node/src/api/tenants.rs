@@ -154,6 +154,7 @@ async fn delete(State(node): State<Arc<Node>>, Names(tenant): Names<String>) -> 
         change.remove_all::<Submission>(&key::of(&[&tenant]))?;
         Ok(change.remove_all::<PluginRecord>(&key::of(&[&tenant]))?)
     })?;
+    node.groups.sweep(|of, _| of != tenant);
     for folder in [node.settings.plugins(&tenant), node.settings.data.join("compiled").join(&tenant)] {
         // What nobody names costs room alone.
         let _ = std::fs::remove_dir_all(folder);

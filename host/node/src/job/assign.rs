@@ -82,7 +82,11 @@ impl<'a> Assigned<'a> {
             beginning,
             hidden: hidden.collect(),
             parallelism: self.parallelism.map(|workers| workers as usize),
-            limits: WorkerLimits { instances_max: Some(self.instances()), ..limits(&tenant.quotas) },
+            limits: WorkerLimits {
+                instances_max: Some(self.instances()),
+                cpu_cores: node.groups.paced(&tenant.quotas),
+                ..limits(&tenant.quotas)
+            },
             policy: Some(policy(&tenant.grants, &folder)?),
             touches: self.touches.clone(),
             plugin_folder: Some(node.settings.plugins(self.tenant)),
@@ -160,7 +164,6 @@ fn limits(quotas: &Quotas) -> WorkerLimits {
         instance_memory_bytes: Some(quotas.instance_memory_bytes),
         file_bytes: Some(quotas.spill_bytes),
         state_memory_bytes_max: quotas.state_memory_bytes,
-        cpu_cores: Some(quotas.cpu_cores),
         log_lines_per_s: lines,
         // Two files are kept.
         log_file_bytes: quotas.log_bytes / 2,

@@ -26,6 +26,7 @@ use super::process::{Process, exit_of, job_error};
 use super::wanted;
 use crate::api::refusal::{Answer, Refusal};
 use crate::catalog::{CatalogError, JobRecord, Pinned, Want, key};
+use crate::groups::JobGroup;
 use crate::log;
 use crate::node::Node;
 use crate::{registry, swap};
@@ -115,9 +116,13 @@ impl Manager {
         }
         let was = self.machine.phase;
         let folder = self.folder.attempt(record.attempt);
+        let group = self.node.groups.found_of_job(&self.tenant, &self.name).unwrap_or_else(|refusal| {
+            log::warning(&format!("{}/{}: {}", self.tenant, self.name, refusal.into_problem().detail));
+            None
+        });
         match Process::found(&folder) {
             Ok(Some(process)) => {
-                self.process = Some(process);
+                self.process = Some(process.found_in(group));
                 self.machine.phase = Phase::Stopped;
                 let since_ms = record.attempt_ms.unwrap_or_else(clock::now_ms);
                 self.apply(Input::Found { since_ms }, None, "found", "the node found the running worker process");
@@ -135,7 +140,7 @@ impl Manager {
                 // It has ended meanwhile; one that was to be stopped has stopped.
                 let exit = match was {
                     Phase::Restarting => Exit::Stopped,
-                    _ => exit_of(&folder, None),
+                    _ => exit_of(&folder, None, block_in_place(|| group.and_then(JobGroup::end))),
                 };
                 self.machine.phase = if record.want == Want::Runs { Phase::Running } else { Phase::Stopping };
                 self.machine.attempt_ms = record.attempt_ms;
@@ -273,10 +278,12 @@ impl Manager {
             let assigned = Assigned::of(&self.tenant, &self.name, &record);
             let mut assignment = assigned.assignment(&self.node, Task::Run, attempt, beginning)?;
             assignment.pending = pending.as_ref().map(|behind| assign::assigned(&self.node, &self.tenant, behind));
-            let child = spawn::spawn(&self.node.settings.exe, &assignment).map_err(|error| {
+            let group = self.node.groups.of_job(&self.tenant, &self.name, &self.node.tenant(&self.tenant)?.quotas)?;
+            let in_group = group.as_ref().map(JobGroup::group);
+            let child = spawn::spawn(&self.node.settings.exe, &assignment, in_group).map_err(|error| {
                 Refusal::new(Code::Unavailable, format!("the worker process cannot be started: {error}"))
             })?;
-            Ok((Process::of_child(child, &folder)?, pending.is_some()))
+            Ok((Process::of_child(child, &folder, group)?, pending.is_some()))
         })
     }
 

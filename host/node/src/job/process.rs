@@ -10,8 +10,11 @@ use flowgate_base::secret;
 use flowgate_worker::files::{self, Outcome, ProcessId};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use tokio::io::unix::AsyncFd;
+use tokio::task::block_in_place;
 
 use super::machine::Exit;
+use crate::groups::{JobGroup, MemoryOf};
+use crate::log;
 
 /// A worker process.
 pub(crate) struct Process {
@@ -22,16 +25,26 @@ pub(crate) struct Process {
     child: Option<Child>,
     /// The folder of its attempt.
     folder: PathBuf,
+    /// The group that it is in, where there are groups.
+    group: Option<JobGroup>,
 }
 
 impl Process {
-    /// Watches a child.
+    /// Watches a child, which is in a group where there are groups.
     ///
     /// # Errors
     /// The system refuses.
-    pub(crate) fn of_child(child: Child, folder: &Path) -> Result<Process> {
+    pub(crate) fn of_child(child: Child, folder: &Path, group: Option<JobGroup>) -> Result<Process> {
         let pid = Pid::from_child(&child);
-        Process::watch(pid, Some(child), folder)
+        Ok(Process { group, ..Process::watch(pid, Some(child), folder)? })
+    }
+
+    /// Notes the group of a process that was found, and moves it there if it is elsewhere.
+    pub(crate) fn found_in(self, group: Option<JobGroup>) -> Process {
+        if let Some(Err(error)) = group.as_ref().map(|group| group.take(self.pid())) {
+            log::warning(&format!("{}: the process cannot be put into its group: {error}", self.folder.display()));
+        }
+        Process { group, ..self }
     }
 
     /// Finds the process of an attempt; `None` if it has ended.
@@ -55,7 +68,7 @@ impl Process {
             reason = "what is unsound of it is a descriptor that closes while it is registered; an OwnedFd does not"
         )]
         let ends = AsyncFd::new(fd).map_err(cannot)?;
-        Ok(Process { pid, ends, child, folder: folder.into() })
+        Ok(Process { pid, ends, child, folder: folder.into(), group: None })
     }
 
     /// Returns its number.
@@ -79,12 +92,13 @@ impl Process {
         // An error would be the system's, at a descriptor that is ours: whether it has ended is seen below.
         let _ = self.ends.readable().await;
         let status = self.child.as_mut().and_then(|child| child.wait().ok());
-        exit_of(&self.folder, status)
+        let group = self.group.take();
+        exit_of(&self.folder, status, block_in_place(|| group.and_then(JobGroup::end)))
     }
 }
 
-/// Returns how the process of an attempt has ended: as it says, or as its status does.
-pub(crate) fn exit_of(folder: &Path, status: Option<ExitStatus>) -> Exit {
+/// Returns how the process of an attempt has ended: as it says, or as its group or its status does.
+pub(crate) fn exit_of(folder: &Path, status: Option<ExitStatus>, short: Option<MemoryOf>) -> Exit {
     match files::ended(folder) {
         Ok(Some(ended)) => match ended.outcome {
             Outcome::Finished => Exit::Finished,
@@ -100,15 +114,24 @@ pub(crate) fn exit_of(folder: &Path, status: Option<ExitStatus>) -> Exit {
                 retry: failure.retry || failure.fault != Fault::User,
             },
         },
-        Ok(None) => crashed(status),
+        Ok(None) => crashed(status, short),
         Err(error) => Exit::Failed { error: job_error(Fault::Internal, error.message), retry: true },
     }
 }
 
 /// The end of a process that has not said how it ended.
-fn crashed(status: Option<ExitStatus>) -> Exit {
+fn crashed(status: Option<ExitStatus>, short: Option<MemoryOf>) -> Exit {
     use std::os::unix::process::ExitStatusExt;
     let signal = status.and_then(|status| status.signal());
+    if let Some(short) = short {
+        let (fault, why) = match short {
+            MemoryOf::Job => (Fault::User, "the job has used up its memory, the quota `job_memory_bytes`"),
+            MemoryOf::Tenant => (Fault::User, "the tenant has used up its memory, the quota `memory_bytes`"),
+            MemoryOf::Machine => (Fault::External, "the machine's memory was short; the job is within its own"),
+        };
+        let message = format!("the worker process was killed by the kernel: {why}");
+        return Exit::Failed { error: job_error(fault, message), retry: true };
+    }
     let (fault, how) = match (signal.map(Signal::from_named_raw), status) {
         (Some(Some(Signal::KILL)), _) => (
             Fault::External,

@@ -87,7 +87,7 @@ fn a_process_that_does_not_answer_is_an_error() {
         path
     };
     let asked = |program: &std::path::Path, within_ms| {
-        spawn::check(program, &assignment, std::time::Duration::from_millis(within_ms)).unwrap_err()
+        spawn::check(program, &assignment, std::time::Duration::from_millis(within_ms), None).unwrap_err()
     };
     let error = asked(&script("exec /bin/sleep 60"), 200);
     assert!(matches!(error, CheckError::TooLong(_)), "{error}");

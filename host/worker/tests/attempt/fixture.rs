@@ -127,7 +127,7 @@ impl Job {
     }
 
     pub(crate) fn answer(&self, task: Task) -> Result<Checked, CheckError> {
-        spawn::check(&program(), &Assignment { task, ..self.assignment.clone() }, PATIENCE)
+        spawn::check(&program(), &Assignment { task, ..self.assignment.clone() }, PATIENCE, None)
     }
 
     /// Starts the next attempt.
@@ -135,7 +135,7 @@ impl Job {
         self.assignment.attempt += 1;
         self.assignment.folder = self.folder.path().join("attempts").join(self.assignment.attempt.to_string());
         fs::create_dir(&self.assignment.folder).unwrap();
-        let child = spawn::spawn(&program(), &self.assignment).unwrap();
+        let child = spawn::spawn(&program(), &self.assignment, None).unwrap();
         Worker { child, folder: self.assignment.folder.clone() }
     }
 

@@ -188,7 +188,7 @@ fn a_socket_goes_to_the_short_folder_if_it_must() {
     std::fs::create_dir(long.join("1")).unwrap();
     job.assignment.folder = long.join("1");
     job.assignment.socket_folder = Some(short.path().into());
-    let child = flowgate_worker::spawn::spawn(&program(), &job.assignment).unwrap();
+    let child = flowgate_worker::spawn::spawn(&program(), &job.assignment, None).unwrap();
     let worker = crate::fixture::Worker { child, folder: job.assignment.folder.clone() };
     assert!(worker.found().path.starts_with(short.path()));
     worker.status("out", 1);
