@@ -14,7 +14,7 @@ PREFIX     ?= $(HOME)/.local
 demo_checkpoints = $(abspath $(target_dir))/demo/checkpoints
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build plugins demo servers test page api tidy soak install image bench bench-node nexmark lint fmt lint-tools
+.PHONY: help setup build plugins demo servers test page api groups tidy soak install image bench bench-node nexmark lint fmt lint-tools
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ page: setup plugins ## Test the page of a node in Chromium
 
 api: build ## Ask a node everything that its OpenAPI document allows, and what it does not
 	@CARGO_TARGET_DIR=$(target_dir) FLOWGATE_PROFILE=$(notdir $(out)) scripts/schemathesis.sh
+
+groups: build ## Test groups of processes on a kernel that has cgroup v2, user-mode Linux, where that is installed
+	tests/groups/run.sh "$$(tests/groups/program.sh $(flags) -p flowgate-confine --lib)" this_machine_has_groups
+	tests/groups/run.sh "$$(tests/groups/program.sh $(flags) -p flowgate-tests --test node)" groups::
 
 tidy: ## The tidy test alone: it compiles nothing else
 	cargo test $(flags) -p flowgate-tidy

@@ -6,6 +6,8 @@
 mod abuse;
 mod access;
 mod access_matrix;
+mod capabilities;
+mod groups;
 mod http;
 mod kills;
 mod life;
