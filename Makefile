@@ -14,7 +14,7 @@ PREFIX     ?= $(HOME)/.local
 demo_checkpoints = $(abspath $(target_dir))/demo/checkpoints
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build plugins demo servers test page api groups tidy soak install image bench bench-node nexmark lint fmt lint-tools
+.PHONY: help setup build plugins demo servers test page api groups traces tidy soak install image bench bench-node nexmark lint fmt lint-tools
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,8 +57,14 @@ api: build ## Ask a node everything that its OpenAPI document allows, and what i
 	@CARGO_TARGET_DIR=$(target_dir) FLOWGATE_PROFILE=$(notdir $(out)) scripts/schemathesis.sh
 
 groups: build ## Test groups of processes on a kernel that has cgroup v2, user-mode Linux, where that is installed
-	tests/groups/run.sh "$$(tests/groups/program.sh $(flags) -p flowgate-confine --lib)" this_machine_has_groups
-	tests/groups/run.sh "$$(tests/groups/program.sh $(flags) -p flowgate-tests --test node)" groups::
+	@if ! command -v linux.uml >/dev/null; then \
+	echo "user-mode Linux (Debian: user-mode-linux) is not installed: groups are tested only where this machine has them"; \
+	else tests/groups/run.sh "$$(tests/groups/program.sh $(flags) -p flowgate-confine --lib)" this_machine_has_groups && \
+	tests/groups/run.sh "$$(tests/groups/program.sh $(flags) -p flowgate-tests --test node)" groups::; fi
+
+# Libraries that the feature shares with others get further features, and some large ones are compiled once more: not for every test.
+traces: build ## Test the traces of a node, which are behind the feature `otel`
+	cargo test $(flags) $(workspace) --features flowgate-node/otel --test traces
 
 tidy: ## The tidy test alone: it compiles nothing else
 	cargo test $(flags) -p flowgate-tidy
@@ -69,6 +75,7 @@ soak: plugins ## Long batteries: chained jobs 510 times on a busy machine, state
 	FLOWGATE_TEST_SECONDS=60 cargo test $(flags) -p flowgate-tests --test resources -- --nocapture
 	FLOWGATE_TEST_KILLS=1000 cargo test $(flags) -p flowgate-tests --test recovery -- --nocapture
 	FLOWGATE_TEST_KILLS=500 cargo test $(flags) -p flowgate-tests --test node kills:: -- --nocapture
+	@$(MAKE) --no-print-directory groups traces
 
 install: plugins ## Install the program and its plugins to PREFIX, ~/.local where it is not set
 	install -D $(flowgate) $(PREFIX)/bin/flowgate

@@ -5,6 +5,7 @@
 
 mod dependencies;
 mod direction;
+mod features;
 mod invariants;
 mod links;
 mod paths;

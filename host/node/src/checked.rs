@@ -7,12 +7,14 @@ use flowgate_connect::touches::Touches;
 use flowgate_worker::assignment::{Begins, Task};
 use flowgate_worker::check::Foreseen;
 use flowgate_worker::spawn;
+use tracing::Instrument;
 
 use crate::api::refusal::{Answer, Refusal};
 use crate::catalog::Pinned;
 use crate::job::assign::Assigned;
 use crate::job::folder::private;
 use crate::node::Node;
+use crate::traces;
 
 /// A job that can run.
 #[derive(Debug, Clone)]
@@ -43,7 +45,7 @@ pub(crate) async fn check(node: &Arc<Node>, assigned: &Assigned<'_>, dry_run: Op
     let (exe, within) = (node.settings.exe.clone(), node.settings.limits.check_within);
     let group = node.groups.of_checks(assigned.tenant, &quotas)?;
     let check = move || group.said(spawn::check(&exe, &assignment, within, group.group()));
-    let answer = tokio::task::spawn_blocking(check).await;
+    let answer = tokio::task::spawn_blocking(check).instrument(traces::step("check", assigned.tenant)).await;
     drop(turn);
     let checked = answer.map_err(|_| Refusal::new(Code::Internal, "the check has panicked"))??;
     let Some(graph) = checked.graph.filter(|_| checked.ok) else {

@@ -2,6 +2,7 @@
 //! reported with line and column, and `${NAME}` stands for an environment variable.
 
 mod quotas;
+mod traces;
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use self::quotas::ConfigQuotas;
+pub use self::traces::Traces;
 use crate::code;
 use crate::limits::NodeLimits;
 use crate::log::{Format, Level};
@@ -55,6 +57,8 @@ pub struct Config {
     pub jobs: Jobs,
     /// Limits of the node itself.
     pub limits: Limits,
+    /// Where traces of control operations go. Default: nowhere.
+    pub traces: Option<Traces>,
 }
 
 /// A certificate and its key, both in PEM. They are read again when they change.
@@ -204,6 +208,9 @@ impl Config {
         self.tenants.quotas.problems(&top.field("tenants").field("quotas"), &mut problems);
         problems.extend(no_second(&top.field("jobs").field("checkpoint_every"), self.jobs.checkpoint_every));
         self.limits.problems(&top.field("limits"), &mut problems);
+        if let Some(traces) = &self.traces {
+            traces.problems(&top.field("traces"), &mut problems);
+        }
         problems
     }
 
@@ -250,6 +257,7 @@ impl Config {
             quotas: self.quotas(),
             checkpoint_every: duration(self.jobs.checkpoint_every),
             limits: self.limits.of_node(),
+            traces: self.traces.as_ref().map(Traces::destination),
         })
     }
 
@@ -290,6 +298,9 @@ impl Config {
                 "stop_within": of.stop_within.to_string(),
             }),
         );
+        if let Some(traces) = &self.traces {
+            line("traces", traces.in_force());
+        }
         text
     }
 }

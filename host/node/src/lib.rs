@@ -31,10 +31,12 @@ mod statuses;
 mod streams;
 mod swap;
 mod token;
+mod traces;
 mod usage;
 mod vault;
 
-pub use config::{Config, TlsFiles, config_schema};
+pub use config::{Config, TlsFiles, Traces, config_schema};
 pub use examine::examine;
 pub use limits::NodeLimits;
 pub use node::{Jobs, Node, Serving, Settings, recover_token, runtime};
+pub use traces::Destination;

@@ -32,6 +32,7 @@ use crate::rate::Rates;
 use crate::room::Admissions;
 use crate::statuses::Statuses;
 use crate::streams::Streams;
+use crate::traces::{Destination, Export};
 use crate::vault::Vault;
 use crate::{api, log, registry, token};
 
@@ -59,6 +60,8 @@ pub struct Settings {
     pub checkpoint_every: Duration,
     /// Limits of the node.
     pub limits: NodeLimits,
+    /// Where traces of control operations go.
+    pub traces: Option<Destination>,
 }
 
 impl Settings {
@@ -128,6 +131,7 @@ pub struct Serving {
     node: Arc<Node>,
     stop: watch::Sender<bool>,
     server: tokio::task::JoinHandle<()>,
+    export: Export,
 }
 
 /// What becomes of the jobs of a node that stops.
@@ -146,6 +150,7 @@ impl Node {
     /// The folder, the key, the certificate or the address cannot be used; another node has the folder.
     pub async fn serve(settings: Settings) -> Result<Serving> {
         log::set(log::Log::new(settings.log.level, settings.log.format));
+        let export = Export::start(settings.traces.as_ref())?;
         private(&settings.data)?;
         private(&settings.sockets())?;
         folders::hide(&settings.data_paths().iter().map(|data| hidden_of_node(data)).collect::<Vec<_>>());
@@ -189,7 +194,7 @@ impl Node {
             tokio::spawn(Arc::clone(tls).watch());
         }
         let server = tokio::spawn(connection::serve(listener, router, tls, limits, stopped));
-        Ok(Serving { address, first_token, node, stop, server })
+        Ok(Serving { address, first_token, node, stop, server, export })
     }
 
     /// Takes over the jobs of the catalog.
@@ -312,24 +317,29 @@ impl Serving {
         // The server may have ended.
         let _ = self.stop.send(true);
         let _ = self.server.await;
-        if jobs == Jobs::Continue {
-            return;
+        if jobs == Jobs::Stop {
+            stop_jobs(&self.node).await;
         }
-        let running: Vec<_> = self.node.jobs_of(None).into_iter().filter(|job| job.state().machine.is_live()).collect();
-        log::info(&format!("{} jobs are being stopped", running.len()));
-        self.node.stops.store(true, SeqCst);
+        self.export.end().await;
+    }
+}
+
+/// Stops the jobs of a node that no longer serves.
+async fn stop_jobs(node: &Node) {
+    let running: Vec<_> = node.jobs_of(None).into_iter().filter(|job| job.state().machine.is_live()).collect();
+    log::info(&format!("{} jobs are being stopped", running.len()));
+    node.stops.store(true, SeqCst);
+    for job in &running {
+        job.terminate();
+    }
+    let all = async {
         for job in &running {
-            job.terminate();
+            job.rested().await;
         }
-        let all = async {
-            for job in &running {
-                job.rested().await;
-            }
-        };
-        let within = self.node.settings.limits.stop_within;
-        if tokio::time::timeout(within, all).await.is_err() {
-            log::warning(&format!("some jobs have not stopped within {} s; they go on", within.as_secs()));
-        }
+    };
+    let within = node.settings.limits.stop_within;
+    if tokio::time::timeout(within, all).await.is_err() {
+        log::warning(&format!("some jobs have not stopped within {} s; they go on", within.as_secs()));
     }
 }
 

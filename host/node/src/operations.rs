@@ -9,9 +9,11 @@ use flowgate_api::operation::{End, Operation};
 use flowgate_api::problem::Code;
 use flowgate_base::{clock, random};
 use serde_json::Value;
+use tracing::Instrument;
 
 use crate::api::refusal::{Answer, Refusal};
 use crate::limits::{OPERATION_KEPT, OPERATIONS_AT_ONCE_MAX, OPERATIONS_MAX};
+use crate::traces::{self, Cause};
 
 type Table = BTreeMap<(String, String), Operation>;
 
@@ -66,13 +68,17 @@ impl Operations {
             table.insert(key.clone(), operation.clone());
         }
         let progress = Progress { operations: self.clone(), key };
-        let work = work(progress.clone());
+        let span = traces::operation(kind, tenant, job, &Cause::here());
+        let work = work(progress.clone()).instrument(span.clone());
         tokio::spawn(async move {
             // A panic ends the operation, too.
             let result = match tokio::spawn(work).await {
                 Ok(result) => result,
                 Err(_) => Err(Refusal::from(flowgate_base::error::Error::internal("an operation has panicked"))),
             };
+            if let Err(refusal) = &result {
+                traces::failed(&span, refusal.title());
+            }
             progress.end(result);
         });
         Ok(operation)

@@ -18,6 +18,7 @@ use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
+use tracing::Span;
 
 use crate::api::refusal::{Answer, Refusal};
 use crate::catalog::{JobRecord, Pinned, PluginRecord, TenantRecord, key};
@@ -26,6 +27,7 @@ use crate::job::folder::private;
 use crate::limits::{INSPECT_WITHIN, PART_WITHIN, PUSH_WITHIN};
 use crate::node::Node;
 use crate::token::Principal;
+use crate::traces;
 
 /// Bytes of one component: what the wall admits.
 const COMPONENT_BYTES_MAX: usize = 64 << 20;
@@ -90,7 +92,8 @@ pub(crate) async fn push(
     let turn = node.compiler.turn_of(place).await?;
     let began = clock::monotonic();
     let (of_node, of_tenant, path) = (Arc::clone(node), tenant.to_string(), arrived.path.clone());
-    let inspected = tokio::task::spawn_blocking(move || inspect(&of_node, &of_tenant, &path)).await;
+    let here = Span::current();
+    let inspected = tokio::task::spawn_blocking(move || here.in_scope(|| inspect(&of_node, &of_tenant, &path))).await;
     let inspected = inspected.unwrap_or_else(|_| Err(Error::internal("an inspection has panicked").into()));
     node.compiler.note(inspected.is_ok());
     let inspected = inspected?;
@@ -157,15 +160,13 @@ async fn receive(mut body: Body, folder: &Path) -> Answer<Arrived> {
 
 /// Admits, compiles and describes a component in a process of its own, which is confined. Blocks.
 fn inspect(node: &Node, tenant: &str, path: &Path) -> Answer<Inspected> {
+    let _span = traces::step("inspect", tenant).entered();
     let inspection = Inspection { component: path.into(), compiled: node.settings.compiled(tenant) };
     let group = node.groups.of_checks(tenant, &node.tenant(tenant)?.quotas)?;
-    group.said(spawn::inspect(&node.settings.exe, &inspection, INSPECT_WITHIN, group.group())).map_err(|refusal| {
-        let mut problem = refusal.into_problem();
-        // The file's name is of the node alone.
-        let beginning = format!("plugin {}: ", path.display());
-        problem.detail = problem.detail.replace(&*secret::conceal(&beginning), "");
-        problem.into()
-    })
+    let found = group.said(spawn::inspect(&node.settings.exe, &inspection, INSPECT_WITHIN, group.group()));
+    // The file's name is of the node alone.
+    let beginning = format!("plugin {}: ", path.display());
+    found.map_err(|refusal| refusal.without(&secret::conceal(&beginning)))
 }
 
 /// Compiles the components of a job of which this node has not seen machine code yet: behind a restore, or an upgrade of the compiler,

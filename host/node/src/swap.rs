@@ -14,6 +14,7 @@ use flowgate_control::client::{self, AskError};
 use flowgate_control::message;
 use flowgate_worker::assignment::Begins;
 use serde_json::{Value, json};
+use tracing::Instrument;
 
 use crate::api::refusal::{Answer, Refusal};
 use crate::catalog::{CatalogError, Change, JobRecord, Pinned, SwapRecord, key};
@@ -23,7 +24,7 @@ use crate::job::folder::{JobFolder, OWN_STORE};
 use crate::job::{JobHandle, history};
 use crate::node::Node;
 use crate::operations::Progress;
-use crate::registry;
+use crate::{registry, traces};
 
 /// Time behind a swap for which its function is watched, if it is to be taken back by itself.
 const WATCHED_FOR: Duration = Duration::from_secs(60);
@@ -291,6 +292,7 @@ async fn run(
             Err(_) => Ok(None),
         }
     })
+    .instrument(traces::step("boundary", &job.tenant))
     .await
 }
 

@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use flowgate_api::problem::Code;
 use flowgate_api::token::Role;
 use flowgate_base::clock;
+use tracing::{Instrument, Span};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::Operation;
 
@@ -26,6 +27,10 @@ use crate::counts::Counted;
 use crate::limits::UNKNOWN_PER_S;
 use crate::node::Node;
 use crate::token::{self, Principal};
+use crate::traces::{self, Cause};
+
+/// What begins the paths whose requests are traced. The others are the probe, the metrics and the files of the page.
+const API: &str = "/api/";
 
 /// The address of a client.
 #[derive(Debug, Clone, Copy)]
@@ -104,13 +109,20 @@ pub(crate) async fn gate(State(node): State<Arc<Node>>, mut request: Request, ne
     let began = clock::monotonic();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_string());
     let method = request.method().clone();
-    let (tenant, response) = match admit(&node, &mut request) {
+    let span_of = |tenant: Option<&str>, cause: Cause| match route.as_deref() {
+        Some(route) if route.starts_with(API) => traces::request(&method, route, tenant, &cause),
+        _ => Span::none(),
+    };
+    let (tenant, span, response) = match admit(&node, &mut request) {
         Ok(_counted) => {
             let tenant = tenant_in(route.as_deref(), request.uri().path());
-            (tenant, next.run(request).await)
+            let span = span_of(tenant.as_deref(), Cause::of_client(request.headers()));
+            (tenant, span.clone(), next.run(request).instrument(span).await)
         }
-        Err(refusal) => (None, refusal.into_response()),
+        // Nobody unknown says which trace it is a part of.
+        Err(refusal) => (None, span_of(None, Cause::default()), refusal.into_response()),
     };
+    traces::answered(&span, response.status().as_u16());
     if let Some(hit) = response.extensions().get::<QuotaHit>() {
         node.note_refusal(tenant.as_deref(), hit);
     }

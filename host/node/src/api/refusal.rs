@@ -58,6 +58,17 @@ impl Refusal {
         self
     }
 
+    /// The same without a text.
+    pub(crate) fn without(mut self, text: &str) -> Refusal {
+        self.problem.detail = self.problem.detail.replace(text, "");
+        self
+    }
+
+    /// Its kind, in words.
+    pub(crate) fn title(&self) -> &'static str {
+        self.problem.code.about().1
+    }
+
     /// What is wrong, for an operation that keeps it.
     pub(crate) fn into_problem(self) -> Problem {
         *self.problem

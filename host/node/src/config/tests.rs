@@ -98,6 +98,27 @@ fn what_is_in_force_is_a_file() {
     assert_eq!(again.key, Some(settings.key_file()));
 }
 
+/// A program without traces says what it lacks; one with them shows no value of a header.
+#[test]
+fn traces_need_their_feature() {
+    let text = "data: d\ntraces: { endpoint: \"http://127.0.0.1:4318/v1/traces\", headers: { X-Key: hunter22 } }\n";
+    match read(text) {
+        Ok(config) => {
+            assert!(crate::traces::BUILT_IN);
+            let settings = config.settings("flowgate".into()).unwrap();
+            assert_eq!(settings.traces.as_ref().unwrap().headers, [("X-Key".to_string(), "hunter22".to_string())]);
+            let shown = format!("{config:?} {settings:?} {}", config.in_force(&settings));
+            assert!(!shown.contains("hunter22") && shown.contains("X-Key"), "{shown}");
+        }
+        Err(report) => {
+            assert!(!crate::traces::BUILT_IN, "{report}");
+            assert!(report.contains("node.yaml:2:1") && report.contains("--features otel"), "{report}");
+        }
+    }
+    let report = read("data: d\ntraces: { endpoint: \"127.0.0.1:4318\", headers: { \"a b\": x } }\n").unwrap_err();
+    assert!(report.contains("expected an address such as") && report.contains("this is no header of HTTP"), "{report}");
+}
+
 /// The schema for editors is the one in the repository. `UPDATE_GOLDEN=1 cargo test` updates it.
 #[test]
 fn the_published_schema_is_up_to_date() {

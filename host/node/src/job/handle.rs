@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::machine::{Input, Machine};
 use crate::api::refusal::{Answer, Refusal};
+use crate::traces::Cause;
 
 /// The state of a job, as its manager last published it.
 #[derive(Debug, Clone)]
@@ -26,7 +27,14 @@ pub(crate) struct JobState {
 pub(super) enum Command {
     /// Take an input. The reply is the address of the savepoint with which the job stops, if there is one.
     /// With `for_now`, the catalog says still that somebody wants the job to do what it did.
-    Take { input: Input, by: Option<String>, for_now: bool, reply: oneshot::Sender<Answer<Option<String>>> },
+    Take {
+        input: Input,
+        by: Option<String>,
+        for_now: bool,
+        /// The span in which somebody waits for the reply.
+        cause: Cause,
+        reply: oneshot::Sender<Answer<Option<String>>>,
+    },
     /// The job is being deleted: the manager ends, unless it has a worker process or will have one.
     End { reply: oneshot::Sender<Answer<()>> },
 }
@@ -83,7 +91,8 @@ impl JobHandle {
     }
 
     async fn command(&self, input: Input, by: Option<String>, for_now: bool) -> Answer<Option<String>> {
-        self.told(|reply| Command::Take { input, by, for_now, reply }).await
+        let cause = Cause::here();
+        self.told(|reply| Command::Take { input, by, for_now, cause, reply }).await
     }
 
     /// Ends the manager of a job that is being deleted.

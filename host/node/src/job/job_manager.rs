@@ -23,6 +23,7 @@ use super::handle::{Command, JobHandle, JobState};
 use super::history;
 use super::machine::{Act, Exit, Input, Machine};
 use super::process::{Process, exit_of, job_error};
+use super::spans::Spans;
 use super::wanted;
 use crate::api::refusal::{Answer, Refusal};
 use crate::catalog::{CatalogError, JobRecord, Pinned, Want, key};
@@ -67,6 +68,7 @@ struct Manager {
     notes: mpsc::Receiver<Note>,
     notes_sender: mpsc::Sender<Note>,
     state: watch::Sender<JobState>,
+    spans: Spans,
 }
 
 /// Starts the manager of a job of the catalog. With `resumes`, it takes over what an earlier node has left: finds the worker
@@ -92,6 +94,7 @@ pub(crate) fn adopt(node: &Arc<Node>, tenant: &str, name: &str, record: &JobReco
         notes,
         notes_sender,
         state,
+        spans: Spans::of(tenant, name),
     };
     let handle = Arc::new(JobHandle::new(tenant, name, commands_sender, watched));
     let record = record.clone();
@@ -153,7 +156,10 @@ impl Manager {
         loop {
             tokio::select! {
                 command = self.commands.recv() => match command {
-                    Some(Command::Take { input, by, for_now, reply }) => self.command(input, by, for_now, reply),
+                    Some(Command::Take { input, by, for_now, cause, reply }) => {
+                        self.spans.caused(cause);
+                        self.command(input, by, for_now, reply);
+                    }
                     Some(Command::End { reply }) => {
                         let ends = self.end();
                         let has_ended = ends.is_ok();
@@ -241,7 +247,7 @@ impl Manager {
         let mut acts = VecDeque::from(acts);
         while let Some(act) = acts.pop_front() {
             match act {
-                Act::Spawn { attempt } => match self.spawn(attempt) {
+                Act::Spawn { attempt } => match self.spans.begins(attempt).in_scope(|| self.spawn(attempt)) {
                     Ok((process, settles)) => {
                         self.process = Some(process);
                         self.settles = settles;
@@ -254,9 +260,18 @@ impl Manager {
                         acts.extend(self.exit(Exit::Failed { error, retry: true }));
                     }
                 },
-                Act::AskToStop { drain, savepoint } => self.ask_to_stop(drain, savepoint, reply.take()),
-                Act::Kill => self.process.iter().for_each(Process::kill),
-                Act::Pause(pause) => self.pause_until = Some(Instant::now() + pause),
+                Act::AskToStop { drain, savepoint } => {
+                    self.spans.stops("stop", self.machine.attempt);
+                    self.ask_to_stop(drain, savepoint, reply.take());
+                }
+                Act::Kill => {
+                    self.spans.stops("cancel", self.machine.attempt);
+                    self.process.iter().for_each(Process::kill);
+                }
+                Act::Pause(pause) => {
+                    self.spans.fails(self.machine.attempt, self.machine.failure.as_ref());
+                    self.pause_until = Some(Instant::now() + pause);
+                }
             }
         }
         self.publish();
@@ -306,6 +321,7 @@ impl Manager {
 
     fn ready(&mut self, socket: PathBuf, swapped: bool) {
         self.socket = Some(socket);
+        self.spans.runs();
         self.apply(Input::Ready, None, "running", &format!("attempt {} runs", self.machine.attempt));
         if std::mem::take(&mut self.settles)
             && let Err(refusal) = block_in_place(|| swap::settle(&self.node, &self.tenant, &self.name, swapped))
@@ -381,6 +397,7 @@ impl Manager {
         }
         let attempt = self.machine.attempt;
         let acts = self.machine.take(Input::Exited(exit), clock::now_ms()).unwrap_or_default();
+        self.spans.ended(self.machine.failure.as_ref());
         let (kind, text) = match (self.machine.phase, &self.machine.failure) {
             (Phase::Finished, _) => ("finished", "the sources have ended, and all rows are written".to_string()),
             (phase, Some(error)) => {

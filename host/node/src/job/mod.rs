@@ -10,6 +10,7 @@ pub(crate) mod history;
 mod job_manager;
 pub(crate) mod machine;
 mod process;
+mod spans;
 mod wanted;
 
 pub(crate) use handle::JobHandle;
