@@ -5,12 +5,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
-use harness::{Flowgate, Folder, Signal};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use harness::{Flowgate, Folder, Signal, wait_until};
 
 /// Creates a job with these sections, each a line of YAML.
 fn job(sections: &[&str]) -> Folder {
@@ -23,14 +19,6 @@ fn names(folder: &Folder) -> Vec<String> {
     let mut names: Vec<String> = entries.filter(|name| name != "job.yaml").collect();
     names.sort();
     names
-}
-
-fn wait_until(what: &str, it_is_so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !it_is_so() {
-        assert!(start.elapsed() < PATIENCE, "{what}");
-        sleep(Duration::from_millis(5));
-    }
 }
 
 /// Goal: no sink writes what the job reads, by any name. Method: each job is refused, and every file of its folder is unchanged.

@@ -6,7 +6,7 @@
 
 mod kills;
 
-use kills::chance::{Chance, seed};
+use harness::{Chance, seed};
 use kills::faults::{Kills, kill};
 
 /// Kills in a run of the tests.

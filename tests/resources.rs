@@ -21,7 +21,7 @@ fn stop(running: Running) {
     let group = running.pid();
     running.signal(Signal::INT);
     running.wait().expect(0);
-    assert_eq!(what_is_left(group), [], "processes are left");
+    assert_eq!(what_is_left(group), Vec::<u32>::new(), "processes are left");
 }
 
 /// An endless source whose rows nobody reads: memory stays within 64 MiB; once somebody reads, rows continue in order.
@@ -113,7 +113,7 @@ fn idle_means_parked() {
         let taken = cpu_ticks(running.pid()) - before;
         println!("{name}: {taken} ticks, {} threads", threads(running.pid()));
         assert!(taken <= 1, "{name}: {taken} ticks of processor time while idle");
-        assert_eq!(children(running.pid()), []);
+        assert_eq!(children(running.pid()), Vec::<u32>::new());
         assert!(threads(running.pid()) <= 12, "{name}: {} threads", threads(running.pid()));
         stop(running);
     }
@@ -200,7 +200,7 @@ sinks: { out: { input: words, print: {} } }
     let mut running =
         Flowgate::new(folder.path(), &["run", "job.yaml"]).env("FLOWGATE_HOME", folder.join("home")).start();
     running.lines().next(PATIENCE);
-    assert_eq!(children(running.pid()), []);
+    assert_eq!(children(running.pid()), Vec::<u32>::new());
     let kept = std::fs::read_dir(folder.join("home")).expect("the cache is there").count();
     assert!(kept > 0, "nothing was kept for the next time");
     stop(running);

@@ -6,11 +6,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use harness::{Ended, Flowgate, Folder, Running, Signal, cpu_ticks};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use harness::{Ended, Flowgate, Folder, Running, Signal, cpu_ticks, wait_until};
 
 /// Ten seconds of event time in about a second, in windows and as they are.
 const JOB: &str = "\
@@ -84,15 +82,6 @@ fn names(folder: &Folder, of: &str) -> Vec<String> {
 /// Returns the names of the manifests, oldest first.
 fn manifests(folder: &Folder) -> Vec<String> {
     names(folder, "store").into_iter().filter(|name| name.starts_with("manifest-")).collect()
-}
-
-#[track_caller]
-fn wait_until(what: &str, it_is_so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !it_is_so() {
-        assert!(start.elapsed() < PATIENCE, "{what}");
-        sleep(Duration::from_millis(1));
-    }
 }
 
 /// Starts the job and returns when it has committed `count` checkpoints more.

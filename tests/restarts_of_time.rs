@@ -4,58 +4,22 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use harness::{Flowgate, Folder, Running, Signal, plugin};
+use harness::{Flowgate, Folder, Running, Signal, clock_library, plugin, wait_until};
 use serde_json::Value;
-
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Sets the wall clock of one process.
-const SHIM: &str = r#"
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdlib.h>
-#include <time.h>
-int clock_gettime(clockid_t clock, struct timespec *time) {
-    static int (*next)(clockid_t, struct timespec *);
-    if (!next) next = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
-    int result = next(clock, time);
-    const char *seconds = getenv("SET_CLOCK_BY");
-    if (clock == CLOCK_REALTIME && seconds) time->tv_sec += atol(seconds);
-    return result;
-}
-"#;
-
-fn shim(folder: &Path) -> PathBuf {
-    let (source, library) = (folder.join("shim.c"), folder.join("shim.so"));
-    fs::write(&source, SHIM).unwrap();
-    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).arg("-ldl").status();
-    assert!(compiled.is_ok_and(|status| status.success()), "a C compiler is needed");
-    library
-}
 
 /// Starts the job with the clock set by some seconds.
 fn start(folder: &Folder, clock: i64, more: &[&str]) -> Running {
     let run = Flowgate::new(folder.path(), &[&["run", "job.yaml", "--no-control"], more].concat());
-    run.env("LD_PRELOAD", shim(folder.path())).env("SET_CLOCK_BY", clock.to_string()).start()
+    run.env("LD_PRELOAD", clock_library(folder.path())).env("SET_CLOCK_BY", clock.to_string()).start()
 }
 
 fn stop(running: Running) {
     running.signal(Signal::INT);
     running.wait().expect(0);
-}
-
-#[track_caller]
-fn wait_until(what: &str, is: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is() {
-        assert!(begun.elapsed() < PATIENCE, "{what}");
-        sleep(Duration::from_millis(5));
-    }
 }
 
 fn rows(folder: &Folder, name: &str) -> Vec<Value> {

@@ -3,11 +3,9 @@
 
 use std::fs;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use harness::{Ended, Flowgate, Folder, Running, Signal};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use harness::{Counter, Folder, Running, Signal};
 
 /// Two seconds of rows at their rate, in one window for each key.
 const JOB: &str = "\
@@ -27,24 +25,8 @@ sinks:
   out: { input: sums, file: { path: out/ } }
 ";
 
-fn flowgate(folder: &Folder, arguments: &[&str]) -> Flowgate {
-    Flowgate::new(folder.path(), arguments).env("XDG_RUNTIME_DIR", folder.path())
-}
-
 fn start(folder: &Folder, arguments: &[&str]) -> Running {
-    flowgate(folder, &[&["run"], arguments].concat()).start()
-}
-
-/// Requests something of the job until it has started to answer.
-fn ask(folder: &Folder, arguments: &[&str]) -> Ended {
-    let begun = Instant::now();
-    loop {
-        let ended = flowgate(folder, arguments).run();
-        if !ended.stderr.contains("FG0704") || begun.elapsed() > PATIENCE {
-            return ended;
-        }
-        sleep(Duration::from_millis(20));
-    }
+    folder.flowgate(&[&["run"], arguments].concat()).start()
 }
 
 /// The number of rows and their sum, over all windows in the folder of a sink.
@@ -71,7 +53,7 @@ fn a_changed_job_starts_from_a_savepoint_and_counts_each_row_once() {
     let folder = Folder::with_job(JOB);
     let running = start(&folder, &["job.yaml", "-p", "1"]);
     sleep(Duration::from_millis(700));
-    let stopped = ask(&folder, &["job", "stop", "counted", "--savepoint=half"]).expect(0);
+    let stopped = folder.ask(&["job", "stop", "counted", "--savepoint=half"]).expect(0);
     assert!(stopped.stdout.contains("store#half'"), "{}", stopped.stdout);
     running.wait().expect(0).saying("stopping with the savepoint half");
     let operator = "  more: { input: a, key: [k], window: { tumbling: 1h }, aggregate: { n: count() } }\nsinks:\n  \
@@ -96,9 +78,9 @@ fn a_savepoint_of_a_running_job_disturbs_nothing() {
     let folder = Folder::with_job(JOB);
     let running = start(&folder, &["job.yaml", "-p", "2"]);
     sleep(Duration::from_millis(500));
-    let taken = ask(&folder, &["savepoint", "counted", "--name", "early"]).expect(0);
+    let taken = folder.ask(&["savepoint", "counted", "--name", "early"]).expect(0);
     assert!(taken.stdout.starts_with("savepoint early: record "), "{}", taken.stdout);
-    ask(&folder, &["job", "savepoint", "counted"]).expect(0);
+    folder.ask(&["job", "savepoint", "counted"]).expect(0);
     running.wait().expect(0);
     assert_eq!(totals(&folder, "out"), ALL);
     let other = JOB
@@ -120,7 +102,7 @@ fn a_job_that_started_from_a_savepoint_is_resumed_from_it() {
     let folder = Folder::with_job(JOB);
     let running = start(&folder, &["job.yaml"]);
     sleep(Duration::from_millis(700));
-    ask(&folder, &["job", "stop", "counted", "--savepoint=half"]).expect(0);
+    folder.ask(&["job", "stop", "counted", "--savepoint=half"]).expect(0);
     running.wait().expect(0);
     folder.write("rare.yaml", JOB.replace("20ms", "1h").replace("store: store", "store: new"));
     let running = start(&folder, &["rare.yaml", "--from", "store#half"]);
@@ -139,7 +121,8 @@ fn what_does_not_fit_is_reported_before_anything_starts() {
     let folder = Folder::with_job(JOB);
     let running = start(&folder, &["job.yaml"]);
     sleep(Duration::from_millis(300));
-    ask(&folder, &["job", "stop", "counted", "--savepoint=half", "--no-wait"])
+    folder
+        .ask(&["job", "stop", "counted", "--savepoint=half", "--no-wait"])
         .expect(0)
         .printing("is stopping with the savepoint ")
         .printing("store#half\n");
@@ -151,7 +134,7 @@ fn what_does_not_fit_is_reported_before_anything_starts() {
         JOB.replace("tumbling: 1h", "tumbling: 2h").replace("  a:", "  b:").replace("input: a", "input: b"),
     );
     for arguments in [["check", "changed.yaml"], ["run", "changed.yaml"]] {
-        let refused = flowgate(&folder, &[&arguments[..], &["--from", "store#half"]].concat()).run().expect(2);
+        let refused = folder.flowgate(&[&arguments[..], &["--from", "store#half"]].concat()).run().expect(2);
         for part in [
             "error[FG0407]",
             "the state of `sums` does not fit: `windows` was ",
@@ -162,7 +145,7 @@ fn what_does_not_fit_is_reported_before_anything_starts() {
     }
     assert_eq!(store(), before, "nothing was begun");
     let dropped = ["--from", "store#half", "--drop", "sums", "--drop", "a"];
-    let checked = flowgate(&folder, &[&["check", "changed.yaml"], &dropped[..]].concat()).run().expect(0);
+    let checked = folder.flowgate(&[&["check", "changed.yaml"], &dropped[..]].concat()).run().expect(0);
     assert!(checked.stdout.contains("the source `b` is new: it is read from its start"), "{}", checked.stdout);
     start(&folder, &[&["changed.yaml"], &dropped[..]].concat()).wait().expect(0);
     assert_eq!(totals(&folder, "out"), ALL);
@@ -174,66 +157,18 @@ fn a_savepoint_that_cannot_be_taken_or_found_is_refused() {
     let plain: Vec<&str> = JOB.lines().filter(|line| !line.contains("checkpoint:")).collect();
     let folder = Folder::with_job(&plain.join("\n"));
     let running = start(&folder, &["job.yaml"]);
-    let refused = ask(&folder, &["savepoint", "counted"]).expect(1).stderr;
+    let refused = folder.ask(&["savepoint", "counted"]).expect(1).stderr;
     assert!(refused.contains("the job takes no checkpoints"), "{refused}");
     for name in ["7", "a b", "a#b", ""] {
-        ask(&folder, &["savepoint", "counted", "--name", name]).expect(2).saying("a savepoint's name");
+        folder.ask(&["savepoint", "counted", "--name", name]).expect(2).saying("a savepoint's name");
     }
-    ask(&folder, &["job", "stop", "counted", "--savepoint=x", "--drain"]).expect(2).saying("cannot be used with");
-    ask(&folder, &["job", "stop", "counted"]).expect(0);
+    folder.ask(&["job", "stop", "counted", "--savepoint=x", "--drain"]).expect(2).saying("cannot be used with");
+    folder.ask(&["job", "stop", "counted"]).expect(0);
     running.wait().expect(0);
-    flowgate(&folder, &["run", "job.yaml", "--from", "store"]).run().expect(2).saying("there is no such folder");
+    folder.flowgate(&["run", "job.yaml", "--from", "store"]).run().expect(2).saying("there is no such folder");
     fs::create_dir(folder.join("store")).unwrap();
-    let empty = flowgate(&folder, &["run", "job.yaml", "--from", "store"]).run().expect(2);
+    let empty = folder.flowgate(&["run", "job.yaml", "--from", "store"]).run().expect(2);
     empty.saying("store has no savepoint: `flowgate job savepoint` takes one");
-}
-
-/// A function that counts the rows of each key, with a state slot of version 1.
-const COUNTER: &str = r#"
-use flowgate_sdk::{Context, Failure, Process, Row, State, Value};
-
-#[derive(Row)]
-struct Numbered { n: i64 }
-
-#[derive(Row)]
-struct Counted { count: f64 }
-
-#[derive(State)]
-struct Kept {
-    rows: Value<i64>,
-}
-
-#[flowgate_sdk::config]
-struct Count;
-
-/// Counts the rows of each key.
-#[flowgate_sdk::process]
-impl Process for Count {
-    type Row<'a> = Numbered;
-    type State = Kept;
-    type Output = Counted;
-
-    fn on_row(&self, row: Numbered, ctx: &mut Context<'_, Self>) -> Result<(), Failure> {
-        let _ = row.n;
-        let count = ctx.state.rows.get().copied().unwrap_or_default() + 1;
-        ctx.state.rows.set(count);
-        ctx.emit(Counted { count: count as f64 });
-        Ok(())
-    }
-}
-
-flowgate_sdk::plugin! { processes: [Count] }
-"#;
-
-/// The plugin's next version keeps halves: it reads version 1, but no count over the limit.
-fn next_version(limit: u32) -> String {
-    let kept = "#[state(version = 2, migrate(1 = halves))]\n    rows: Value<f64>,";
-    let halves = format!(
-        "fn halves(rows: i64) -> Result<f64, Failure> {{\n    if rows > {limit} {{ return Err(Failure::new(\"too many rows\")); }}\n    \
-         Ok(rows as f64 / 2.0)\n}}\n\n#[derive(State)]"
-    );
-    let count = COUNTER.replace("rows: Value<i64>,", kept).replace("#[derive(State)]", &halves);
-    count.replace("unwrap_or_default() + 1", "unwrap_or_default() + 0.5").replace("count as f64", "count * 2.0")
 }
 
 /// State of a slot whose version has changed goes through the plugin's function; values that fail are counted before anything starts.
@@ -244,28 +179,21 @@ fn a_slot_with_a_later_version_is_migrated() {
     let (sources, _) = JOB.split_once("  sums:").unwrap();
     let job = format!("{sources}  {counted}").replace("checkpoint:", "plugins: { counter: counter.wasm }\ncheckpoint:");
     let folder = Folder::with_job(&job);
-    flowgate(&folder, &["plugin", "new", "counter"]).run().expect(0);
-    let build = |source: &str| {
-        folder.write("counter/src/lib.rs", source);
-        flowgate(&folder, &["plugin", "build", "counter", "-o", "counter.wasm"])
-            .deadline(Duration::from_secs(300))
-            .run()
-            .expect(0);
-    };
-    build(COUNTER);
+    let build = |version: Counter| _ = folder.write("counter.wasm", version.component());
+    build(Counter::First);
     let running = start(&folder, &["job.yaml", "-p", "1"]);
     sleep(Duration::from_millis(900));
-    ask(&folder, &["job", "stop", "counted", "--savepoint=half"]).expect(0);
+    folder.ask(&["job", "stop", "counted", "--savepoint=half"]).expect(0);
     running.wait().expect(0);
 
-    build(&next_version(1));
-    let refused = flowgate(&folder, &["check", "job.yaml", "--from", "store#half"]).run().expect(2).stderr;
+    build(Counter::Picky);
+    let refused = folder.flowgate(&["check", "job.yaml", "--from", "store#half"]).run().expect(2).stderr;
     let expected = "10 of 10 values of the state slot `rows` cannot be migrated from version 1 to 2: ";
     assert!(refused.contains(expected) && refused.contains("too many rows"), "{refused}");
-    flowgate(&folder, &["run", "job.yaml", "--from", "store#half"]).run().expect(2).saying(expected);
+    folder.flowgate(&["run", "job.yaml", "--from", "store#half"]).run().expect(2).saying(expected);
 
-    build(&next_version(1_000_000));
-    let checked = flowgate(&folder, &["check", "job.yaml", "--from", "store#half"]).run().expect(0);
+    build(Counter::Second);
+    let checked = folder.flowgate(&["check", "job.yaml", "--from", "store#half"]).run().expect(0);
     checked.printing("10 values of the state slot `rows` are migrated from version 1 to 2");
     start(&folder, &["job.yaml", "-p", "2", "--from", "store#half"]).wait().expect(0);
     let mut keys_with = std::collections::BTreeMap::new();

@@ -2,13 +2,10 @@
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use harness::{Ended, Flowgate, Folder, Running, Signal};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use harness::{Counter, Ended, Folder, Running, Signal, counted, wait_until};
 
 /// Rows at their rate, until the job is stopped.
 const JOB: &str = "\
@@ -28,134 +25,25 @@ sinks:
   out: { input: counted, file: { path: out/, format: json } }
 ";
 
-fn flowgate(folder: &Folder, arguments: &[&str]) -> Flowgate {
-    Flowgate::new(folder.path(), arguments).env("XDG_RUNTIME_DIR", folder.path())
-}
-
 fn start(folder: &Folder, arguments: &[&str]) -> Running {
-    flowgate(folder, &[&["run"], arguments].concat()).start()
+    folder.flowgate(&[&["run"], arguments].concat()).start()
 }
-
-/// Requests something of the job until it has started to answer.
-fn ask(folder: &Folder, arguments: &[&str]) -> Ended {
-    let begun = Instant::now();
-    loop {
-        let ended = flowgate(folder, arguments).run();
-        if !ended.stderr.contains("FG0704") || begun.elapsed() > PATIENCE {
-            return ended;
-        }
-        sleep(Duration::from_millis(20));
-    }
-}
-
-/// A function that counts the rows of each key, with a state slot of version 1. Its rows have its version.
-const COUNTER: &str = r#"
-use flowgate_sdk::{Context, Failure, Process, Row, State, Value};
-
-#[derive(Row)]
-struct Numbered { n: i64 }
-
-#[derive(Row)]
-#[row(passthrough)]
-struct Counted { count: f64, version: i64 }
-
-#[derive(State)]
-struct Kept {
-    rows: Value<i64>,
-}
-
-#[flowgate_sdk::config]
-struct Count;
-
-/// Counts the rows of each key.
-#[flowgate_sdk::process]
-impl Process for Count {
-    type Row<'a> = Numbered;
-    type State = Kept;
-    type Output = Counted;
-
-    fn on_row(&self, row: Numbered, ctx: &mut Context<'_, Self>) -> Result<(), Failure> {
-        let _ = row.n;
-        let count = ctx.state.rows.get().copied().unwrap_or_default() + 1;
-        ctx.state.rows.set(count);
-        ctx.emit(Counted { count: count as f64, version: 1 });
-        Ok(())
-    }
-}
-
-flowgate_sdk::plugin! { processes: [Count] }
-"#;
-
-/// The plugin's next version keeps halves: it reads version 1, but no count over the limit.
-fn next_version(limit: u32) -> String {
-    let kept = "#[state(version = 2, migrate(1 = halves))]\n    rows: Value<f64>,";
-    let halves = format!(
-        "fn halves(rows: i64) -> Result<f64, Failure> {{\n    if rows > {limit} {{ return Err(Failure::new(\"too many rows\")); }}\n    \
-         Ok(rows as f64 / 2.0)\n}}\n\n#[derive(State)]"
-    );
-    let count = COUNTER
-        .replace("rows: Value<i64>,", kept)
-        .replace("#[derive(State)]", &halves)
-        .replace("version: 1 }", "version: 2 }");
-    count.replace("unwrap_or_default() + 1", "unwrap_or_default() + 0.5").replace("count as f64", "count * 2.0")
-}
-
-/// The components of the versions of the plugin, by name. They are built once.
-static COMPONENTS: LazyLock<Vec<(&str, Vec<u8>)>> = LazyLock::new(|| {
-    let folder = Folder::with_job(JOB);
-    flowgate(&folder, &["plugin", "new", "counter"]).run().expect(0);
-    let build = |(name, source): (&'static str, String)| {
-        folder.write("counter/src/lib.rs", source);
-        let build = flowgate(&folder, &["plugin", "build", "counter", "-o", "built.wasm"]);
-        build.deadline(Duration::from_secs(300)).run().expect(0);
-        (name, std::fs::read(folder.join("built.wasm")).unwrap())
-    };
-    let other_column = COUNTER.replace("version: i64 }", "release: i64 }").replace("version: 1 }", "release: 1 }");
-    let sources = [
-        ("v1.wasm", COUNTER.to_string()),
-        ("v2.wasm", next_version(1_000_000_000)),
-        ("picky.wasm", next_version(0)),
-        ("other.wasm", other_column),
-    ];
-    sources.into_iter().map(build).collect()
-});
 
 /// Returns a folder with the job and all versions of the plugin.
 fn versions() -> Folder {
     let folder = Folder::with_job(JOB);
-    COMPONENTS.iter().for_each(|(name, component)| _ = folder.write(name, component));
+    let versions = [
+        ("v1.wasm", Counter::First),
+        ("v2.wasm", Counter::Second),
+        ("picky.wasm", Counter::Picky),
+        ("other.wasm", Counter::OtherColumn),
+    ];
+    versions.into_iter().for_each(|(name, version)| _ = folder.write(name, version.component()));
     folder
 }
 
-/// Each count of each key came once, and versions came in this order. Returns the rows of each version.
-fn counted(folder: &Folder, versions: &[i64]) -> BTreeMap<i64, usize> {
-    let mut of_keys: BTreeMap<i64, BTreeMap<i64, i64>> = BTreeMap::new();
-    let mut of_versions = BTreeMap::new();
-    for entry in std::fs::read_dir(folder.join("out")).unwrap() {
-        let path = entry.unwrap().path();
-        // The job was stopped, so that its last part is not full: it begins with a dot.
-        if !path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.contains("part-")) {
-            continue;
-        }
-        for line in std::fs::read_to_string(&path).unwrap().lines() {
-            let row: serde_json::Value = serde_json::from_str(line).unwrap();
-            let (key, count) = (row["k"].as_i64().unwrap(), row["count"].as_f64().unwrap() as i64);
-            let version = row["version"].as_i64().unwrap();
-            *of_versions.entry(version).or_default() += 1;
-            let twice = of_keys.entry(key).or_default().insert(count, version);
-            assert_eq!(twice, None, "key {key} has the count {count} twice");
-        }
-    }
-    for (key, counts) in of_keys {
-        assert!(counts.keys().copied().eq(1..=counts.len() as i64), "key {key}: a count is lost");
-        let places = counts.values().map(|version| versions.iter().position(|of| of == version).unwrap());
-        assert!(places.is_sorted(), "key {key}: a version came back");
-    }
-    of_versions
-}
-
 fn swap(folder: &Folder, version: &str, more: &[&str]) -> Ended {
-    ask(folder, &[&["job", "swap", "counted", "counted", version][..], more].concat())
+    folder.ask(&[&["job", "swap", "counted", "counted", version][..], more].concat())
 }
 
 /// A user tries a new version, sees why it would be refused, swaps, and goes back with the savepoint.
@@ -163,9 +51,7 @@ fn swap(folder: &Folder, version: &str, more: &[&str]) -> Ended {
 fn a_function_is_tried_swapped_and_refused_with_what_to_do() {
     let folder = versions();
     let running = start(&folder, &["job.yaml", "-p", "2"]);
-    while version_of_newest(&folder).is_none() && running.started().elapsed() < PATIENCE {
-        sleep(Duration::from_millis(5));
-    }
+    wait_until("there is no checkpoint", || version_of_newest(&folder).is_some());
     sleep(Duration::from_millis(500));
     let tried = swap(&folder, "picky.wasm", &["--dry-run"]).expect(2);
     let expected = "10 of 10 values of the state slot `rows` cannot be migrated from version 1 to 2: ";
@@ -177,7 +63,7 @@ fn a_function_is_tried_swapped_and_refused_with_what_to_do() {
         refused.contains("others read `counted`, whose columns were ") && refused.contains("release: int64"),
         "{refused}"
     );
-    let refused = ask(&folder, &["job", "swap", "counted", "a", "v2.wasm"]).expect(2).stderr;
+    let refused = folder.ask(&["job", "swap", "counted", "a", "v2.wasm"]).expect(2).stderr;
     assert!(refused.contains("these have one: counted"), "{refused}");
     swap(&folder, "v3.wasm", &[]).expect(2).saying("there is no file ");
 
@@ -194,9 +80,9 @@ fn a_function_is_tried_swapped_and_refused_with_what_to_do() {
     let refused = swap(&folder, "v1.wasm", &[]).expect(2).stderr;
     assert!(refused.contains("store#before") && refused.contains("does not export `migrate`"), "{refused}");
     sleep(Duration::from_millis(300));
-    ask(&folder, &["job", "stop", "counted"]).expect(0);
+    folder.ask(&["job", "stop", "counted"]).expect(0);
     running.wait().expect(0);
-    let of_versions = counted(&folder, &[1, 2]);
+    let of_versions = counted(&folder.join("out"), &[1, 2]);
     assert!(of_versions[&1] > 500 && of_versions[&2] > 500, "{of_versions:?}");
 
     // The job file still names the old version, which does not fit the newest checkpoint.
@@ -207,9 +93,9 @@ fn a_function_is_tried_swapped_and_refused_with_what_to_do() {
     folder.write("new.yaml", JOB.replace("v1.wasm", "v2.wasm"));
     let running = start(&folder, &["new.yaml", "--resume"]);
     sleep(Duration::from_millis(500));
-    ask(&folder, &["job", "stop", "counted"]).expect(0);
+    folder.ask(&["job", "stop", "counted"]).expect(0);
     running.wait().expect(0);
-    counted(&folder, &[1, 2]);
+    counted(&folder.join("out"), &[1, 2]);
 }
 
 /// Which version the newest checkpoint of the store names, if there is one.
@@ -247,10 +133,7 @@ fn a_job_that_is_killed_during_a_swap_is_resumed_with_the_version_that_its_check
     let (mut present, mut kills) = ("v1", BTreeMap::<&str, usize>::new());
     let old = {
         let running = start(&folder, &["v1.yaml", "-p", "2"]);
-        let begun = Instant::now();
-        while version_of_newest(&folder).is_none() && begun.elapsed() < PATIENCE {
-            sleep(Duration::from_millis(5));
-        }
+        wait_until("there is no checkpoint", || version_of_newest(&folder).is_some());
         running.signal(Signal::KILL);
         running.wait();
         version_of_newest(&folder).expect("there was one")
@@ -262,7 +145,7 @@ fn a_job_that_is_killed_during_a_swap_is_resumed_with_the_version_that_its_check
         let running = start(&folder, &["v1.yaml", "-p", "2", "--resume"]);
         running.wait_until_it_handles(Signal::INT);
         sleep(Duration::from_millis(200));
-        let swapping = flowgate(&folder, &["job", "swap", "counted", "counted", "v2.wasm"]).start();
+        let swapping = folder.flowgate(&["job", "swap", "counted", "counted", "v2.wasm"]).start();
         sleep(Duration::from_millis(wait_ms));
         running.signal(Signal::KILL);
         running.wait();
@@ -277,7 +160,7 @@ fn a_job_that_is_killed_during_a_swap_is_resumed_with_the_version_that_its_check
         swap(&folder, "v2.wasm", &[]).expect(0);
     }
     sleep(Duration::from_millis(200));
-    ask(&folder, &["job", "stop", "counted"]).expect(0);
+    folder.ask(&["job", "stop", "counted"]).expect(0);
     running.wait().expect(0);
-    counted(&folder, &[1, 2]);
+    counted(&folder.join("out"), &[1, 2]);
 }

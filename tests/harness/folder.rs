@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use crate::process::{Ended, Flowgate};
+use crate::wait::wait_for;
+
 /// A folder for one test.
 pub struct Folder(TempDir);
 
@@ -38,6 +41,23 @@ impl Folder {
     /// Returns a path in it.
     pub fn join(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
+    }
+
+    /// Creates a command line in it, whose jobs have their sockets there too: other tests do not see them.
+    pub fn flowgate(&self, arguments: &[&str]) -> Flowgate {
+        Flowgate::new(self.path(), arguments).env("XDG_RUNTIME_DIR", self.path())
+    }
+
+    /// Runs a command about a job that was started in it, until the job has begun to answer.
+    ///
+    /// # Panics
+    /// If it does not answer in time.
+    #[track_caller]
+    pub fn ask(&self, arguments: &[&str]) -> Ended {
+        wait_for("the job does not answer", || {
+            let ended = self.flowgate(arguments).run();
+            (!ended.stderr.contains("FG0704")).then_some(ended)
+        })
     }
 
     /// Returns its own path.

@@ -1,8 +1,9 @@
 //! Linux's figures of a process, from `/proc`.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Returns the memory of the process that is in use (VmRSS), in KiB.
 ///
@@ -40,6 +41,22 @@ pub fn children(pid: u32) -> Vec<u32> {
 pub fn what_is_left(group: u32) -> Vec<u32> {
     // The group is field 5.
     processes(|fields| fields[2] == group.to_string())
+}
+
+/// Returns the processes that work in a folder below this one, and each one's folder. Those that have ended and were not waited for
+/// do not count.
+pub fn working_below(folder: &Path) -> Vec<(PathBuf, u32)> {
+    // A process that has ended is Z or X.
+    let pids = processes(|fields| !matches!(fields[0].as_str(), "Z" | "X"));
+    let working = pids.into_iter().filter_map(|pid| Some((fs::read_link(format!("/proc/{pid}/cwd")).ok()?, pid)));
+    working.filter(|(of, _)| of.starts_with(folder)).collect()
+}
+
+/// Sends a signal to a process, which may have ended.
+pub fn signal(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, signal);
+    }
 }
 
 /// Whether the process has a handler for a signal: before that, the signal ends it.

@@ -1,6 +1,6 @@
 //! The program as a process, which ends with the test in any case.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use crate::kernel::handles;
 use crate::lines::Lines;
 use crate::program::{home, program, runtime};
+use crate::shell::{OF_THE_USER, settings};
 
 /// The time in which a process must end where a test does not set one: much more than it needs, also on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -25,13 +26,17 @@ pub struct Flowgate {
 }
 
 impl Flowgate {
-    /// Creates a command line of the program in a folder, with arguments. It has no input, and its cache is the tests' own.
+    /// Creates a command line of the program in a folder, with arguments. It has no input; its cache is the tests' own, and its login
+    /// that of the folder.
     pub fn new(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(program());
         // A group of its own: a Ctrl-C for the tests goes to us, and its remaining processes can be found.
         command.args(arguments).current_dir(folder).process_group(0).stdin(Stdio::null()).stderr(Stdio::piped());
         command.env("XDG_RUNTIME_DIR", runtime());
-        command.env("FLOWGATE_HOME", home()).env_remove("FLOWGATE_PLUGIN_PATH").stdout(Stdio::piped());
+        command.env("FLOWGATE_HOME", home()).env("XDG_CONFIG_HOME", settings(folder)).stdout(Stdio::piped());
+        for name in OF_THE_USER {
+            command.env_remove(name);
+        }
         Flowgate { command, captures_stdout: true, deadline: DEADLINE }
     }
 
@@ -67,6 +72,17 @@ impl Flowgate {
     pub fn stdin(mut self, from: impl Into<Stdio>) -> Self {
         self.command.stdin(from);
         self
+    }
+
+    /// Reads `text` from standard input.
+    ///
+    /// # Panics
+    /// If it is more than a pipe holds, 64 KiB.
+    pub fn input(self, text: &str) -> Self {
+        assert!(text.len() <= 64 << 10, "a pipe holds no more");
+        let (reader, mut writer) = std::io::pipe().expect("a pipe");
+        writer.write_all(text.as_bytes()).expect("it is open, and has room");
+        self.stdin(reader)
     }
 
     /// Ends the process and fails the test when it takes longer than `deadline` to end.

@@ -1,20 +1,28 @@
-//! A node as a process on loopback, and commands in a shell as its user types them.
+//! A node as a process on loopback.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
+use crate::kernel::{signal, working_below};
 use crate::process::{Ended, Flowgate, Running};
-use crate::program::{home, program, runtime};
+use crate::wait::PATIENCE;
 
 /// A node that was started in a folder. It ends with the test in any case, and so do its workers.
 pub struct ServedNode {
     process: Option<Running>,
     /// Where it is, `http://127.0.0.1:PORT`.
     pub address: String,
-    data: PathBuf,
+    /// The token of its first administrator; empty where its data folder had one before.
+    pub token: String,
+    folder: PathBuf,
+    data: String,
+    arguments: Vec<String>,
+    /// What its processes before the present one have said.
+    said_before: String,
 }
 
 impl ServedNode {
@@ -24,15 +32,77 @@ impl ServedNode {
     /// If it does not serve in time.
     #[track_caller]
     pub fn start(folder: &Path, data: &str) -> ServedNode {
-        let process = Flowgate::new(folder, &["serve", "--data", data, "--listen", "127.0.0.1:0"]).start();
+        let node = ServedNode::start_with(folder, data, &[]);
+        if !node.token.is_empty() {
+            fs::write(folder.join("admin.token"), &node.token).expect("the folder can be written");
+        }
+        node
+    }
+
+    /// Starts a node with further arguments. Its token is in no file.
+    ///
+    /// # Panics
+    /// As for [`ServedNode::start`].
+    #[track_caller]
+    pub fn start_with(folder: &Path, data: &str, arguments: &[&str]) -> ServedNode {
+        let mut node = ServedNode {
+            process: None,
+            address: "http://127.0.0.1:0".into(),
+            token: String::new(),
+            folder: folder.into(),
+            data: data.into(),
+            arguments: arguments.iter().map(|argument| argument.to_string()).collect(),
+            said_before: String::new(),
+        };
+        node.begin(&[]);
+        node
+    }
+
+    /// Starts it again, at the same address, with further environment variables.
+    ///
+    /// # Panics
+    /// As for [`ServedNode::start`].
+    #[track_caller]
+    pub fn begin(&mut self, environment: &[(&str, &str)]) {
+        let listen = self.address.rsplit('/').next().unwrap_or_default();
+        let mut arguments = vec!["serve", "--data", &self.data, "--listen", listen];
+        arguments.extend(self.arguments.iter().map(String::as_str));
+        let mut command = Flowgate::new(&self.folder, &arguments);
+        for (name, value) in environment {
+            command = command.env(name, value);
+        }
+        let process = command.start();
         process.wait_until_said("the node serves at ");
         let said = process.said();
         let behind = |text: &str| Some(said.split_once(text)?.1.lines().next()?.to_string());
         if let Some(token) = behind("shown this once: ") {
-            fs::write(folder.join("admin.token"), token).expect("the folder can be written");
+            self.token = token;
         }
-        let address = behind("serves at ").expect("it has said it");
-        ServedNode { address, process: Some(process), data: folder.join(data) }
+        self.address = behind("serves at ").expect("it has said it");
+        self.process = Some(process);
+    }
+
+    /// Its process.
+    ///
+    /// # Panics
+    /// If it was stopped or killed.
+    pub fn process(&self) -> &Running {
+        self.process.as_ref().expect("it runs")
+    }
+
+    /// Everything that it has written to standard error, its former processes included.
+    pub fn said(&self) -> String {
+        self.said_before.clone() + &self.process.as_ref().map(Running::said).unwrap_or_default()
+    }
+
+    /// Its data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join(&self.data)
+    }
+
+    /// The worker processes of its jobs: the folder of the attempt and the process.
+    pub fn workers(&self) -> Vec<(PathBuf, u32)> {
+        working_below(&self.data().join("jobs"))
     }
 
     /// Stops it with SIGTERM. Its jobs go on.
@@ -41,9 +111,24 @@ impl ServedNode {
     /// If it does not end well, or was stopped before.
     #[track_caller]
     pub fn stop(&mut self) -> Ended {
+        self.end(Signal::TERM).expect(0)
+    }
+
+    /// Kills it, if it runs. Its jobs go on.
+    #[track_caller]
+    pub fn kill(&mut self) {
+        if self.process.is_some() {
+            self.end(Signal::KILL);
+        }
+    }
+
+    #[track_caller]
+    fn end(&mut self, by: Signal) -> Ended {
         let process = self.process.take().expect("it runs");
-        process.signal(Signal::TERM);
-        process.wait().expect(0)
+        process.signal(by);
+        let ended = process.wait();
+        self.said_before += &ended.stderr;
+        ended
     }
 }
 
@@ -51,62 +136,14 @@ impl Drop for ServedNode {
     fn drop(&mut self) {
         // The node first: it would start them again.
         drop(self.process.take());
-        let mut attempts = Vec::new();
-        below(&self.data.join("jobs"), 5, &mut attempts);
-        for started in attempts.iter().filter(|path| path.ends_with("started.json")) {
-            let text = fs::read_to_string(started).unwrap_or_default();
-            let digits = text.split_once("\"pid\":").map_or("", |(_, rest)| rest.trim_start());
-            let digits = digits.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-            let pid = digits.parse().ok().and_then(Pid::from_raw);
-            if let Some(pid) = pid.filter(|pid| is_worker(*pid)) {
-                // It may have ended meanwhile.
-                let _ = kill_process(pid, Signal::KILL);
+        let start = Instant::now();
+        loop {
+            let left = self.workers();
+            left.iter().for_each(|(_, pid)| signal(*pid, Signal::KILL));
+            if left.is_empty() || start.elapsed() > PATIENCE {
+                return;
             }
+            sleep(Duration::from_millis(5));
         }
     }
-}
-
-fn is_worker(pid: Pid) -> bool {
-    let command = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
-    command.split(|byte| *byte == 0).any(|argument| argument == b"worker")
-}
-
-fn below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
-    for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
-        match path.is_dir() {
-            true if depth > 0 => below(&path, depth - 1, found),
-            true => {}
-            false => found.push(path),
-        }
-    }
-}
-
-/// Runs commands in one shell, with the program in the path and settings of its own. Returns what each part printed.
-///
-/// # Panics
-/// If a command fails.
-#[track_caller]
-pub fn in_shell(folder: &Path, commands: &[String]) -> Vec<String> {
-    let printed = |at: usize| folder.join(format!("printed-{at}"));
-    let parts = commands.iter().enumerate().map(|(at, text)| format!("exec > {}\n{text}\n", printed(at).display()));
-    let script: String = parts.collect();
-    let programs = program().parent().expect("a program is in a folder").to_path_buf();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
-    let mut shell = Command::new("sh");
-    shell.args(["-euc", &script]).current_dir(folder).stdin(Stdio::null()).env("PATH", path);
-    shell.env("XDG_CONFIG_HOME", settings(folder)).env("FLOWGATE_HOME", home()).env("XDG_RUNTIME_DIR", runtime());
-    for name in ["FLOWGATE_NODE", "FLOWGATE_TOKEN", "FLOWGATE_TENANT", "FLOWGATE_PLUGIN_PATH"] {
-        shell.env_remove(name);
-    }
-    let ended = shell.output().expect("there is a shell");
-    let printed: Vec<String> =
-        (0..commands.len()).map(|at| fs::read_to_string(printed(at)).unwrap_or_default()).collect();
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(ended.status.success(), "{}\n{said}\n{}", ended.status, printed.join("\n"));
-    printed
-}
-
-/// Where the commands of [`in_shell`] in this folder keep a login.
-pub fn settings(folder: &Path) -> PathBuf {
-    folder.join("settings")
 }

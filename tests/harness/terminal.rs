@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::program::{home, program, runtime};
+use crate::shell::{OF_THE_USER, settings};
 
 /// The program, whose input, output and errors are a terminal of its own. It is killed when this is dropped.
 pub struct OnTerminal {
@@ -52,8 +53,11 @@ impl OnTerminal {
             .args(arguments)
             .current_dir(folder)
             .env("FLOWGATE_HOME", home())
-            .env("XDG_RUNTIME_DIR", runtime())
-            .env_remove("FLOWGATE_PLUGIN_PATH");
+            .env("XDG_CONFIG_HOME", settings(folder))
+            .env("XDG_RUNTIME_DIR", runtime());
+        for name in OF_THE_USER {
+            command.env_remove(name);
+        }
         command.envs(environment.iter().copied());
         command.stdin(dup()).stdout(dup()).stderr(dup());
         // SAFETY: between fork and exec, only system calls that are allowed there.

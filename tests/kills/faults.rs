@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use harness::{Flowgate, Folder, Running, Signal};
+use harness::{Chance, Flowgate, Folder, Running, Signal};
 
 use super::case::{Case, store};
-use super::chance::Chance;
 use super::output::Output;
 use super::store::{Store, is_before_commit};
 

@@ -2,7 +2,6 @@
 
 pub(crate) mod case;
 pub(crate) mod cases;
-pub(crate) mod chance;
 pub(crate) mod faults;
 pub(crate) mod output;
 pub(crate) mod store;

@@ -3,12 +3,9 @@
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::FromRawFd;
-use std::time::Duration;
 
+use harness::PATIENCE;
 use serde_json::Value;
-
-/// The time that a response may take: much more than it needs, also on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A response.
 #[derive(Debug, Clone, PartialEq, Eq)]

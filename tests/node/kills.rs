@@ -1,51 +1,21 @@
 //! The node, its workers and its clock, at random moments: everything comes back, once.
 
-#[path = "../kills/chance.rs"]
-mod chance;
-
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use harness::Signal;
+use harness::{Chance, PATIENCE, Signal, clock_library, seed, signal, working_below};
 use serde_json::{Value, json};
 
-use self::chance::{Chance, seed};
-use crate::http::{Http, PATIENCE};
-use crate::served::{Served, signal};
+use crate::http::Http;
+use crate::served::Served;
 use crate::worked::{Watch, are_exactly_once, numbers};
 
 /// Kills in a run of the tests.
 const KILLS: u64 = 10;
 /// The longest time from a request to a kill.
 const WORK_MAX: Duration = Duration::from_millis(400);
-
-/// Sets the wall clock of one process; its children have no such variable.
-const SHIM: &str = r#"
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdlib.h>
-#include <time.h>
-int clock_gettime(clockid_t clock, struct timespec *time) {
-    static int (*next)(clockid_t, struct timespec *);
-    if (!next) next = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
-    int result = next(clock, time);
-    const char *seconds = getenv("SET_CLOCK_BY");
-    if (clock == CLOCK_REALTIME && seconds) time->tv_sec += atol(seconds);
-    return result;
-}
-"#;
-
-fn shim(folder: &Path) -> PathBuf {
-    let (source, library) = (folder.join("shim.c"), folder.join("shim.so"));
-    fs::write(&source, SHIM).unwrap();
-    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).arg("-ldl").status();
-    assert!(compiled.is_ok_and(|status| status.success()), "a C compiler is needed");
-    library
-}
 
 fn document(job: &str) -> String {
     format!(
@@ -188,7 +158,7 @@ fn what_is_killed_comes_back() {
     let quotas = json!({ "jobs": 8, "memory_bytes": 8u64 << 30, "compiles_per_min": 1_000_000, "plugins": 100_000 });
     let token = served.tenant("acme", &quotas);
     served.submit(&token, "acme", &document("first"));
-    let shim = shim(served.path()).display().to_string();
+    let clock_library = clock_library(served.path()).display().to_string();
     let watch = Watch::of(&served.data());
     let known = Known { jobs: BTreeSet::from(["first".to_string()]), ..Known::default() };
     let mut run = Run { served, token, known, chance: Chance::new(seed), submitted: 0 };
@@ -204,7 +174,7 @@ fn what_is_killed_comes_back() {
                 signal(pid, Signal::KILL);
             }
             if what != 0 {
-                crate::served::workers_below(&data).iter().for_each(|(_, pid)| signal(*pid, Signal::KILL));
+                working_below(&data.join("jobs")).iter().for_each(|(_, pid)| signal(*pid, Signal::KILL));
             }
         });
         let last = run.step();
@@ -215,7 +185,7 @@ fn what_is_killed_comes_back() {
             run.served.kill();
             let begun = Instant::now();
             let clock = ["-3600", "0", "3600"][run.chance.below(3) as usize];
-            run.served.begin(&[("LD_PRELOAD", &shim), ("SET_CLOCK_BY", clock)]);
+            run.served.begin(&[("LD_PRELOAD", &clock_library), ("SET_CLOCK_BY", clock)]);
             back.push(begun.elapsed());
         }
         run.is_whole(&after);

@@ -3,12 +3,11 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use harness::{Flowgate, Signal};
+use harness::{Flowgate, PATIENCE, Signal, signal, wait_until};
 use serde_json::{Value, json};
 
 use crate::access::{ENDLESS, TRAPPING, traps};
-use crate::http::PATIENCE;
-use crate::served::{Served, signal};
+use crate::served::Served;
 use crate::worked::{are_exactly_once, numbers};
 
 const WRITES: &str = "\
@@ -40,11 +39,7 @@ fn jobs_go_on_without_their_node() {
     served.terminate();
     let out = served.files("acme", "writes").join("out");
     let rows = numbers(&out).len();
-    let begun = Instant::now();
-    while numbers(&out).len() <= rows {
-        assert!(begun.elapsed() < PATIENCE, "the job does not go on");
-        sleep(Duration::from_millis(20));
-    }
+    wait_until("the job does not go on", || numbers(&out).len() > rows);
     served.begin(&[]);
     let job = served.wait_for_phase(&token, "acme", "writes", "running");
     assert_eq!((served.workers(), job["attempt"].as_u64()), (before, Some(1)));
@@ -71,11 +66,7 @@ fn jobs_stop_with_their_node_and_start_with_the_next_one() {
     served.begin(&[]);
     served.wait_for_phase(&token, "acme", "writes", "running");
     assert_eq!(served.job(&token, "acme", "web")["phase"], "stopped", "somebody had stopped it");
-    let begun = Instant::now();
-    while numbers(&out).len() <= rows.len() {
-        assert!(begun.elapsed() < PATIENCE, "the job does not go on");
-        sleep(Duration::from_millis(20));
-    }
+    wait_until("the job does not go on", || numbers(&out).len() > rows.len());
     served.stop(&token, "acme", "writes");
     are_exactly_once(&numbers(&out), "started again");
 }

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use harness::Signal;
+use harness::{Signal, signal};
 use serde_json::{Value, json};
 
 use crate::access::ENDLESS;
 use crate::http::Http;
-use crate::served::{Served, signal};
+use crate::served::Served;
 
 /// A value that no other text has.
 const VALUE: &str = "kD7-sesame-open-93f2";

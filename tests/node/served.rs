@@ -1,4 +1,4 @@
-//! A node as a process on loopback, and its workers, which end with the test in any case.
+//! A node in a folder of its own, and requests to it.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -6,23 +6,20 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use harness::{Flowgate, Running, Signal};
-use rustix::process::{Pid, kill_process};
+use harness::{PATIENCE, Running, ServedNode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::http::{Http, PATIENCE, Response};
+use crate::http::{Http, Response};
 
 /// A node with its folder.
 pub(crate) struct Served {
-    folder: TempDir,
-    running: Option<Running>,
+    node: ServedNode,
     pub(crate) address: SocketAddr,
     /// The token of its administrator.
     pub(crate) admin: String,
-    /// What its processes before the present one have said.
-    said_before: String,
-    arguments: Vec<String>,
+    /// Removed behind the node.
+    folder: TempDir,
 }
 
 impl Served {
@@ -35,65 +32,48 @@ impl Served {
     /// Starts a node with further arguments.
     #[track_caller]
     pub(crate) fn start_with(arguments: &[&str]) -> Served {
-        let arguments = arguments.iter().map(|argument| argument.to_string()).collect();
-        let mut served = Served {
-            folder: tempfile::tempdir().expect("a temporary folder"),
-            running: None,
-            address: ([127, 0, 0, 1], 0).into(),
-            admin: String::new(),
-            said_before: String::new(),
-            arguments,
-        };
-        served.begin(&[]);
-        served
+        Served::within(tempfile::tempdir().expect("a temporary folder"), arguments)
+    }
+
+    /// Starts a node with these settings.
+    #[track_caller]
+    pub(crate) fn configured(settings: &str) -> Served {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::write(folder.path().join("node.yaml"), settings).expect("the folder can be written");
+        Served::within(folder, &["--config", "node.yaml"])
+    }
+
+    #[track_caller]
+    fn within(folder: TempDir, arguments: &[&str]) -> Served {
+        let node = ServedNode::start_with(folder.path(), "data", arguments);
+        let address = node.address.rsplit('/').next().and_then(|address| address.parse().ok()).expect("an address");
+        Served { address, admin: node.token.clone(), node, folder }
     }
 
     /// Starts the node again, at the same address.
     #[track_caller]
     pub(crate) fn begin(&mut self, env: &[(&str, &str)]) {
-        let listen = self.address.to_string();
-        let mut arguments = vec!["serve", "--data", "data", "--listen", &listen];
-        arguments.extend(self.arguments.iter().map(String::as_str));
-        let mut command = Flowgate::new(self.folder.path(), &arguments);
-        for (name, value) in env {
-            command = command.env(name, value);
-        }
-        let running = command.start();
-        running.wait_until_said("the node serves at ");
-        let said = running.said();
-        let behind = |text: &str| said.split_once(text).map(|(_, rest)| rest.lines().next().unwrap_or_default());
-        let url = behind("the node serves at ").expect("it has said it");
-        self.address = url.rsplit('/').next().and_then(|address| address.parse().ok()).expect("an address");
-        if let Some(token) = behind("shown this once: ") {
-            self.admin = token.to_string();
-        }
-        self.running = Some(running);
+        self.node.begin(env);
     }
 
     /// Kills the node. Its workers go on.
     pub(crate) fn kill(&mut self) {
-        let Some(running) = self.running.take() else { return };
-        running.signal(Signal::KILL);
-        self.said_before += &running.wait().stderr;
+        self.node.kill();
     }
 
     /// Stops the node with SIGTERM, and waits for its end.
     #[track_caller]
     pub(crate) fn terminate(&mut self) {
-        let Some(running) = self.running.take() else { return };
-        running.signal(Signal::TERM);
-        let ended = running.wait();
-        assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
-        self.said_before += &ended.stderr;
+        self.node.stop();
     }
 
     pub(crate) fn running(&self) -> &Running {
-        self.running.as_ref().expect("it runs")
+        self.node.process()
     }
 
     /// Everything that the node has written to standard error, its former processes included.
     pub(crate) fn said(&self) -> String {
-        self.said_before.clone() + &self.running.as_ref().map(Running::said).unwrap_or_default()
+        self.node.said()
     }
 
     /// The folder above the data folder.
@@ -102,7 +82,7 @@ impl Served {
     }
 
     pub(crate) fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.node.data()
     }
 
     /// The folder of a job's files.
@@ -234,44 +214,6 @@ impl Served {
 
     /// Returns the worker processes of the node's jobs: the folder of the attempt and the process.
     pub(crate) fn workers(&self) -> Vec<(PathBuf, u32)> {
-        workers_below(&self.data())
-    }
-}
-
-/// Returns the processes that work in a folder of an attempt below a data folder.
-pub(crate) fn workers_below(data: &Path) -> Vec<(PathBuf, u32)> {
-    let entries = fs::read_dir("/proc").expect("Linux").filter_map(Result::ok);
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let jobs = data.join("jobs");
-    // One may end meanwhile.
-    let working = pids.filter_map(|pid| Some((fs::read_link(format!("/proc/{pid}/cwd")).ok()?, pid)));
-    working.filter(|(folder, pid)| folder.starts_with(&jobs) && !is_zombie(*pid)).collect()
-}
-
-fn is_zombie(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_none_or(|(_, fields)| fields.trim_start().starts_with(['Z', 'X']))
-}
-
-/// Sends a signal to a process, which may have ended.
-pub(crate) fn signal(pid: u32, signal: Signal) {
-    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        let _ = kill_process(pid, signal);
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // First the node, which would start others.
-        self.kill();
-        let start = Instant::now();
-        loop {
-            let left = self.workers();
-            left.iter().for_each(|(_, pid)| signal(*pid, Signal::KILL));
-            if left.is_empty() || start.elapsed() > PATIENCE {
-                return;
-            }
-            sleep(Duration::from_millis(5));
-        }
+        self.node.workers()
     }
 }

@@ -4,13 +4,12 @@ use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use harness::Signal;
+use harness::{PATIENCE, Signal, signal};
 use serde_json::{Value, json};
 
 use crate::access::ENDLESS;
-use crate::http::PATIENCE;
 use crate::neighbour::Neighbour;
-use crate::served::{Served, signal};
+use crate::served::Served;
 
 fn reads(job: &str) -> String {
     format!(

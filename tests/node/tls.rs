@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use harness::PATIENCE;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, crypto};
 
-use crate::http::{Http, PATIENCE, connect_from};
+use crate::http::{Http, connect_from};
 use crate::served::Served;
 
 /// Writes a new certificate and its key into the files. Returns a client that trusts no other one.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::served::workers_below;
+use harness::working_below;
 
 /// Returns the numbers in the visible parts of a folder of a sink, in order.
 pub(crate) fn numbers(folder: &Path) -> Vec<u64> {
@@ -42,8 +42,8 @@ impl Watch {
     pub(crate) fn of(data: &Path) -> Watch {
         let (ends, seen) = (Arc::new(AtomicBool::new(false)), Arc::default());
         let thread = std::thread::spawn({
-            let (data, ends, seen) = (data.to_path_buf(), Arc::clone(&ends), Arc::clone(&seen));
-            move || watch(&data, &ends, &seen)
+            let (jobs, ends, seen) = (data.join("jobs"), Arc::clone(&ends), Arc::clone(&seen));
+            move || watch(&jobs, &ends, &seen)
         });
         Watch { ends, thread, seen }
     }
@@ -57,17 +57,17 @@ impl Watch {
     }
 }
 
-fn watch(data: &Path, ends: &AtomicBool, seen: &Mutex<Vec<String>>) {
+fn watch(jobs: &Path, ends: &AtomicBool, seen: &Mutex<Vec<String>>) {
     while !ends.load(SeqCst) {
         let mut of: BTreeMap<PathBuf, Vec<(PathBuf, u32)>> = BTreeMap::new();
-        for (attempt, pid) in workers_below(data) {
+        for (attempt, pid) in working_below(jobs) {
             // JOB/attempts/NUMBER
             let job = attempt.ancestors().nth(2).map(Path::to_path_buf).unwrap_or_default();
             of.entry(job).or_default().push((attempt, pid));
         }
         // One that was killed may have been there still, for a moment, when the list was made.
         let two = of.into_values().filter(|workers| workers.len() > 1);
-        let two: Vec<_> = two.filter(|two| two.iter().all(|one| workers_below(data).contains(one))).collect();
+        let two: Vec<_> = two.filter(|two| two.iter().all(|one| working_below(jobs).contains(one))).collect();
         seen.lock().expect("nobody panics with it").extend(two.iter().map(|two| format!("{two:?}")));
         sleep(Duration::from_millis(10));
     }

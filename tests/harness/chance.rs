@@ -3,16 +3,16 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A sequence of random numbers (SplitMix64).
-pub(crate) struct Chance(u64);
+pub struct Chance(u64);
 
 impl Chance {
     /// Starts the sequence of a seed.
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Chance(seed)
     }
 
     /// Returns a number below `end`.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -21,7 +21,7 @@ impl Chance {
     }
 
     /// Returns a time below `end`, in whole microseconds.
-    pub(crate) fn time_below(&mut self, end: Duration) -> Duration {
+    pub fn time_below(&mut self, end: Duration) -> Duration {
         Duration::from_micros(self.below(u64::try_from(end.as_micros()).expect("a short time")))
     }
 }
@@ -30,7 +30,7 @@ impl Chance {
 ///
 /// # Panics
 /// If the variable is not a number.
-pub(crate) fn seed() -> u64 {
+pub fn seed() -> u64 {
     match std::env::var("FLOWGATE_TEST_SEED") {
         Ok(seed) => seed.parse().expect("FLOWGATE_TEST_SEED is a number"),
         Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").subsec_nanos().into(),
