@@ -13,7 +13,8 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use node_server::{Server, cpu_s, percentile, pss_bytes};
+use flowgate_base::process;
+use node_server::{Server, percentile};
 use serde_json::{Value, json};
 
 /// Requests of the API that are timed.
@@ -22,8 +23,14 @@ const REQUESTS: usize = 2_000;
 /// Jobs whose first row is waited for.
 const STARTS: usize = 20;
 
-/// The time over which the processor time of idle jobs is measured.
-const IDLE_FOR: Duration = Duration::from_secs(20);
+/// Rows that an idle job has read.
+const ROWS_OF_IDLE: u64 = 10;
+
+/// The time from the last start of an idle job to the measurement.
+const SETTLE: Duration = Duration::from_secs(15);
+
+/// The time over which the processor time of idle jobs is measured: several checkpoints of each.
+const IDLE_FOR: Duration = Duration::from_secs(60);
 
 /// Results, each with its bound.
 #[derive(Default)]
@@ -104,30 +111,63 @@ fn starts(server: &Server, results: &mut Results) {
 
 /// What idle jobs take, and how fast the API answers beside them.
 fn idle(server: &Server, jobs: usize, results: &mut Results) {
+    let rows: String = (0..ROWS_OF_IDLE).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    let file = server.folder().join("idle.jsonl");
+    fs::write(&file, rows).expect("the folder can be written");
     let many = jobs as u64 * 2;
-    let memory = many * (1 << 29);
-    let quotas = json!({ "jobs": many, "jobs_stored": many, "workers": many, "memory_bytes": memory });
-    tenant(server, "idle", quotas);
+    let quotas = json!({ "jobs": many, "jobs_stored": many, "workers": many, "memory_bytes": many * (1 << 29) });
+    let grants = json!({ "connectors": ["file"], "read": [server.folder().join("**")] });
+    server.post("/tenants", &json!({ "name": "idle", "quotas": quotas, "grants": grants }));
+    let document = include_str!("node/idle.yaml").replace("FILE", &file.display().to_string());
     for job in 0..jobs {
-        server.submit("idle", &include_str!("node/idle.yaml").replace("NAME", &format!("idle-{job}")));
+        server.submit("idle", &document.replace("NAME", &format!("idle-{job}")));
     }
-    let pids: Vec<u32> = (0..jobs)
-        .map(|job| {
-            let name = format!("idle-{job}");
-            server.wait_for("idle", &name, "running");
-            let of = server.get(&format!("/tenants/idle/jobs/{name}"));
-            of["status"]["pid"].as_u64().expect("a running job has a process") as u32
-        })
-        .collect();
-    thread::sleep(Duration::from_secs(5));
-    let of_all = || pids.iter().map(|pid| cpu_s(*pid)).sum::<f64>() + cpu_s(server.pid());
-    let (before, since) = (of_all(), Instant::now());
+    let pids: Vec<u32> = (0..jobs).map(|job| pid_of_idle(server, &format!("idle-{job}"))).collect();
+    thread::sleep(SETTLE);
+    let of = |pid: u32| process::cpu_time_of_process(pid).expect("it runs").as_secs_f64();
+    let taken = || (pids.iter().map(|pid| of(*pid)).sum::<f64>(), of(server.pid()));
+    let (before, since) = (taken(), Instant::now());
     thread::sleep(IDLE_FOR);
-    let share = (of_all() - before) / since.elapsed().as_secs_f64() * 100.0;
-    let memory = pids.iter().map(|pid| pss_bytes(*pid)).sum::<u64>() as f64 / jobs as f64 / 1e6;
-    results.add(&format!("{jobs} idle jobs: memory of each (PSS)"), memory, "MB", Some(15.0));
-    results.add(&format!("{jobs} idle jobs: processor in all"), share, "%", Some(1.0));
-    results.add("the node: memory (PSS)", pss_bytes(server.pid()) as f64 / 1e6, "MB", None);
+    let after = taken();
+    let share = |of: f64| of / since.elapsed().as_secs_f64() * 100.0;
+    let (by_jobs, by_node) = (share(after.0 - before.0), share(after.1 - before.1));
+    let megabytes = |pid: u32| process::memory_of_process(pid).expect("it runs").proportional_bytes as f64 / 1e6;
+    let mut memory: Vec<f64> = pids.iter().map(|pid| megabytes(*pid)).collect();
+    results.add(&format!("{jobs} idle jobs: memory of each, mean (PSS)"), mean(&memory), "MB", None);
+    results.add(
+        &format!("{jobs} idle jobs: memory of the largest (PSS)"),
+        percentile(&mut memory, 1.0),
+        "MB",
+        Some(15.0),
+    );
+    results.add(&format!("{jobs} idle jobs: processor of the jobs"), by_jobs, "%", None);
+    results.add(&format!("{jobs} idle jobs: processor of the node"), by_node, "%", None);
+    results.add(&format!("{jobs} idle jobs: processor in all"), by_jobs + by_node, "%", Some(1.0));
+    results.add("the node: memory (PSS)", megabytes(server.pid()), "MB", None);
+    api(server, jobs, results);
+}
+
+/// Waits until an idle job has read all that there is, and returns its process.
+fn pid_of_idle(server: &Server, job: &str) -> u32 {
+    let since = Instant::now();
+    loop {
+        let of = server.get(&format!("/tenants/idle/jobs/{job}"));
+        let operators = of["status"]["operators"].as_array().map_or(&[][..], Vec::as_slice);
+        let counts = operators.iter().find(|operator| operator["name"] == "counts");
+        if counts.is_some_and(|counts| counts["rows_in"] == ROWS_OF_IDLE) {
+            return of["status"]["pid"].as_u64().expect("a running job has a process") as u32;
+        }
+        assert!(since.elapsed() < Duration::from_secs(60), "{job} has not read its rows: {of}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// How fast the API answers beside idle jobs.
+fn api(server: &Server, jobs: usize, results: &mut Results) {
     let paths = [
         "/jobs?limit=100",
         "/jobs/idle-1",

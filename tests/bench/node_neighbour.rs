@@ -29,40 +29,37 @@ enum Hostility {
     Requests,
 }
 
-const KINDS: [(&str, Hostility); 6] = [
+/// A hostile function of one of these kinds.
+const HOSTILE: &str = include_str!("node/hostile.yaml");
+
+const KINDS: [(&str, Hostility); 10] = [
     ("a job that takes all processors", Hostility::Job { document: include_str!("node/busy.yaml"), plugin: None }),
     ("a job whose state grows", Hostility::Job { document: include_str!("node/state.yaml"), plugin: None }),
+    ("a job that writes to the disk", Hostility::Job { document: include_str!("node/disk.yaml"), plugin: None }),
+    ("a plugin that loops", Hostility::Job { document: HOSTILE, plugin: Some(|| transform("loop")) }),
+    ("a plugin that traps", Hostility::Job { document: HOSTILE, plugin: Some(|| transform("trap")) }),
+    ("a plugin that takes memory", Hostility::Job { document: HOSTILE, plugin: Some(leaks) }),
+    ("a plugin that floods the log", Hostility::Job { document: HOSTILE, plugin: Some(|| transform("log_flood")) }),
+    ("a plugin that floods metrics", Hostility::Job { document: HOSTILE, plugin: Some(|| transform("metric_flood")) }),
     (
-        "a plugin that loops",
+        "a plugin that sets timers without end",
         Hostility::Job {
-            document: include_str!("node/hostile.yaml"),
-            plugin: Some(|| hostile("(func $apply (param i32 i32 i32) (result i32) (loop $l (br $l)) (unreachable))")),
-        },
-    ),
-    (
-        "a plugin that traps",
-        Hostility::Job {
-            document: include_str!("node/hostile.yaml"),
-            plugin: Some(|| hostile("(func $apply (param i32 i32 i32) (result i32) (unreachable))")),
-        },
-    ),
-    (
-        "a plugin that takes memory",
-        Hostility::Job {
-            document: include_str!("node/hostile.yaml"),
-            plugin: Some(|| {
-                hostile(
-                    "(func $apply (param i32 i32 i32) (result i32)
-                        (loop $l (drop (memory.grow (i32.const 16)))
-                            (memory.fill (i32.const 65536) (i32.const 1) (i32.const 131072)) (br $l)) (unreachable))",
-                )
-            }),
+            document: include_str!("node/timers.yaml"),
+            plugin: Some(|| flowgate_hostile::process_plugin(&flowgate_hostile::lines("timers_flood"))),
         },
     ),
     ("requests to the API", Hostility::Requests),
 ];
 
-fn hostile(lines: &str) -> Vec<u8> {
+fn transform(component: &str) -> Vec<u8> {
+    flowgate_hostile::plugin(&flowgate_hostile::lines(component), false)
+}
+
+/// Takes a megabyte and writes to it, until there is no more.
+fn leaks() -> Vec<u8> {
+    let lines = "(func $apply (param i32 i32 i32) (result i32)
+        (loop $l (drop (memory.grow (i32.const 16)))
+            (memory.fill (i32.const 65536) (i32.const 1) (i32.const 131072)) (br $l)) (unreachable))";
     flowgate_hostile::plugin(lines, false)
 }
 
@@ -101,7 +98,13 @@ fn begin(server: &Server, hostility: &Hostility) -> Box<dyn FnOnce(&Server)> {
             }
             let (status, answer) = server.ask("POST", "/tenants/hostile/jobs", Some(&json!({ "document": document })));
             assert!(status == 201, "{answer}");
-            Box::new(|server| server.remove("hostile", "hostile"))
+            Box::new(|server| {
+                let job = server.get("/tenants/hostile/jobs/hostile");
+                let goes_on =
+                    ["starting", "running", "restarting"].contains(&job["phase"].as_str().unwrap_or_default());
+                assert!(goes_on, "the hostile job harms nobody any more: {}", job["failure"]);
+                server.remove("hostile", "hostile");
+            })
         }
         Hostility::Requests => {
             let stop = Arc::new(AtomicBool::new(false));

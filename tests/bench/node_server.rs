@@ -1,14 +1,13 @@
 //! A node that a benchmark has started, and a client of it.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use harness::ServedNode;
 use serde_json::{Value, json};
 
 use crate::report;
@@ -19,9 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A node with a folder of its own. It is ended with its jobs.
 pub(crate) struct Server {
     folder: PathBuf,
-    child: Child,
-    address: String,
-    token: String,
+    node: ServedNode,
     agent: ureq::Agent,
 }
 
@@ -32,33 +29,14 @@ impl Server {
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).expect("target/bench can be made");
         let folder = fs::canonicalize(&folder).expect("the folder is there");
-        let bench = std::env::current_exe().expect("a running program has a path");
-        let program = bench.ancestors().nth(2).expect("PROFILE/deps/BENCH").join("flowgate");
-        assert!(program.exists(), "{} is not built: run `make bench-node`", program.display());
-        let mut child = Command::new(program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--stop-jobs", "--data"])
-            .arg(folder.join("data"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program runs");
-        let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines().map_while(Result::ok);
-        let mut said = |before: &str| {
-            let line = lines.find(|line| line.contains(before)).expect("the node says how it is reached");
-            line.rsplit(' ').next().expect("a line has a word").to_string()
-        };
-        let token = said("shown this once: ");
-        let address = said("serves at ");
-        // What it says further is not of interest, and must not fill the pipe.
-        thread::spawn(move || lines.for_each(drop));
+        let node = ServedNode::start(&folder, "data");
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        Server { folder, child, address, token, agent }
+        Server { folder, node, agent }
     }
 
     /// The process.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.node.process().pid()
     }
 
     /// A folder for the files of the benchmark.
@@ -73,8 +51,8 @@ impl Server {
 
     /// Asks for something. Returns the status and the answer.
     pub(crate) fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
-        let url = format!("{}/api/v1{path}", self.address);
-        let token = format!("Bearer {}", self.token);
+        let url = format!("{}/api/v1{path}", self.node.address);
+        let token = format!("Bearer {}", self.node.token);
         let answer = match (method, body) {
             ("GET", _) => self.agent.get(&url).header("authorization", &token).call(),
             ("DELETE", _) => self.agent.delete(&url).header("authorization", &token).call(),
@@ -105,8 +83,8 @@ impl Server {
 
     /// Pushes a component.
     pub(crate) fn push(&self, tenant: &str, name: &str, component: &[u8]) -> Value {
-        let url = format!("{}/api/v1/tenants/{tenant}/plugins/{name}", self.address);
-        let request = self.agent.post(&url).header("authorization", format!("Bearer {}", self.token));
+        let url = format!("{}/api/v1/tenants/{tenant}/plugins/{name}", self.node.address);
+        let request = self.agent.post(&url).header("authorization", format!("Bearer {}", self.node.token));
         let mut answer = request.content_type("application/wasm").send(component).expect("the node answers");
         let text = answer.body_mut().read_to_string().expect("the answer can be read");
         assert!(answer.status().is_success(), "push of {name}: {text}");
@@ -149,7 +127,7 @@ impl Server {
 
     /// Asks with another token, as often as there is time for, until `stop`.
     pub(crate) fn flood(&self, token: &str, stop: Arc<AtomicBool>) -> thread::JoinHandle<()> {
-        let (url, token) = (format!("{}/api/v1/whoami", self.address), format!("Bearer {token}"));
+        let (url, token) = (format!("{}/api/v1/whoami", self.node.address), format!("Bearer {token}"));
         let agent = self.agent.clone();
         thread::spawn(move || {
             while !stop.load(Relaxed) {
@@ -169,31 +147,6 @@ impl Server {
             thread::sleep(Duration::from_millis(5));
         }
     }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // SAFETY: the process is our child, which nobody else waits for.
-        unsafe { libc::kill(self.child.id() as i32, libc::SIGTERM) };
-        let _ = self.child.wait();
-    }
-}
-
-/// The proportional set size of a process in bytes.
-pub(crate) fn pss_bytes(pid: u32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-    let kib =
-        text.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    kib.unwrap_or(0) << 10
-}
-
-/// The processor time of a process in seconds.
-pub(crate) fn cpu_s(pid: u32) -> f64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let Some((_, rest)) = text.rsplit_once(')') else { return 0.0 };
-    let ticks: u64 = rest.split_ascii_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-    // SAFETY: it reads a constant of the system.
-    ticks as f64 / unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64
 }
 
 /// Returns a percentile of values, from 0 to 1.

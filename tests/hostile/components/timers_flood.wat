@@ -1,0 +1,12 @@
+;; Sets a timer at the beginning of time, and at each of them one that is a millisecond later.
+(import "flowgate:plugin/timers@0.1.0" "set" (func $set (param i32 i32)))
+(func $batch (param i32 i32 i32 i32) (param $keys i32) (param i32) (param $rows i32) (param i32 i32) (result i32)
+  (i64.store (i32.const 512) (i64.const 0))
+  (i64.store (i32.const 520) (i64.const -9223372036854775808))
+  (i64.store (i32.const 528) (i64.const 0))
+  (call $set (i32.const 512) (i32.const 1))
+  (call $all (local.get $rows)))
+(func $timers (param i32 i32 i32) (param $due i32) (param $count i32) (result i32)
+  (i64.store offset=8 (local.get $due) (i64.add (i64.load offset=8 (local.get $due)) (i64.const 1)))
+  (call $set (local.get $due) (i32.const 1))
+  (call $all (local.get $count)))
