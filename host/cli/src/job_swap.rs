@@ -69,10 +69,18 @@ fn on_node(session: &Session, args: &SwapArgs) -> Result<()> {
         let message = "--savepoint and --plugin are for jobs on this machine: a node takes a savepoint at each swap";
         return Err(CommandError::Arguments(message.into()).into());
     }
+    let version = args.component.display().to_string();
+    if version.ends_with(".wasm") || version.contains('/') {
+        let message = format!(
+            "a job on a node swaps to a plugin that the node has: `flowgate plugin push {version}` says which version it is, as in \
+             `sensors@2`; for a job on this machine, there is --local"
+        );
+        return Err(CommandError::Arguments(message).into());
+    }
     let slot = |slot: &String| if slot.contains('/') { slot.clone() } else { format!("{}/{slot}", args.operator) };
     let request = NewSwap {
         operator: args.operator.clone(),
-        plugin: args.component.display().to_string(),
+        plugin: version,
         dry_run: args.dry_run,
         drop: args.drop_state.iter().map(slot).collect(),
         rollback_over: args.rollback_over,

@@ -1,9 +1,10 @@
 //! The commands about a node, and their arguments.
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use flowgate_api::token::Role;
 use flowgate_base::error::Result;
 
+use super::session::Target;
 use super::{
     backup, job_change, job_end, job_logs, job_past, job_records, job_submit, job_swap, login, plugin, secret, tenant,
     token, top, usage,
@@ -13,12 +14,22 @@ mod job;
 mod registry;
 mod tenancy;
 
-pub(crate) use job::{JobChangeArgs, JobDelete, JobDo, JobLogs, JobPast, JobRecords, JobRescale, JobSubmit, TopArgs};
+pub(crate) use job::{JobChangeArgs, JobDo, JobLogs, JobPast, JobRecords, JobRescale, JobSubmit, NewFile};
 pub(crate) use registry::{PluginDelete, PluginList, PluginPush, PluginShow};
 pub(crate) use tenancy::{
-    SecretDelete, SecretList, SecretSet, TenantCreate, TenantDelete, TenantList, TenantSet, TenantShow, TenantUse,
-    TokenCreate, TokenList, TokenRevoke, TokensOf,
+    SecretNamed, TenantCreate, TenantNamed, TenantSet, TenantShow, TokenCreate, TokenList, TokenRevoke, TokensOf,
 };
+
+/// Arguments of commands that show something of a node.
+#[derive(Debug, Args)]
+pub(crate) struct Shown {
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The node.
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
 
 /// The commands about a node itself.
 #[derive(Debug, Subcommand)]
@@ -31,7 +42,7 @@ pub(crate) enum Command {
     Logout,
     /// Say which node is asked, and what the token allows.
     #[command(after_help = login::WHOAMI_EXAMPLES)]
-    Whoami(login::WhoamiArgs),
+    Whoami(Shown),
     /// Tenants of a node: to whom everything belongs, what they may take and touch.
     #[command(subcommand)]
     Tenant(TenantCommand),
@@ -46,7 +57,7 @@ pub(crate) enum Command {
     Backup(backup::BackupArgs),
     /// Watch the jobs of a tenant in the terminal.
     #[command(after_help = job::TOP_EXAMPLES)]
-    Top(TopArgs),
+    Top(Target),
 }
 
 /// The `tenant` commands.
@@ -57,7 +68,7 @@ pub(crate) enum TenantCommand {
     Create(TenantCreate),
     /// List the tenants that the token sees.
     #[command(after_help = tenancy::LIST_EXAMPLES)]
-    List(TenantList),
+    List(Shown),
     /// Show the quotas and grants of a tenant.
     #[command(after_help = tenancy::SHOW_EXAMPLES)]
     Show(TenantShow),
@@ -66,10 +77,10 @@ pub(crate) enum TenantCommand {
     Set(TenantSet),
     /// Delete a tenant that has no jobs.
     #[command(after_help = tenancy::DELETE_EXAMPLES)]
-    Delete(TenantDelete),
+    Delete(TenantNamed),
     /// Say which tenant commands are about from now on.
     #[command(after_help = tenancy::USE_EXAMPLES)]
-    Use(TenantUse),
+    Use(TenantNamed),
     /// Show what a tenant uses of its quotas.
     #[command(after_help = tenancy::USAGE_EXAMPLES)]
     Usage(TenantShow),
@@ -94,13 +105,13 @@ pub(crate) enum TokenCommand {
 pub(crate) enum SecretCommand {
     /// Set the value of a secret: standard input, or what is typed unseen.
     #[command(after_help = tenancy::SECRET_EXAMPLES)]
-    Set(SecretSet),
+    Set(SecretNamed),
     /// List secrets, without their values.
     #[command(after_help = tenancy::SECRET_LIST_EXAMPLES)]
-    List(SecretList),
+    List(Shown),
     /// Delete a secret.
     #[command(after_help = tenancy::SECRET_DELETE_EXAMPLES)]
-    Delete(SecretDelete),
+    Delete(SecretNamed),
 }
 
 /// The `plugin` commands about the registry of a node.
@@ -143,7 +154,7 @@ pub(crate) enum JobCommand {
     Change(JobChangeArgs),
     /// Delete a job on the node that does not run, with its checkpoints and history.
     #[command(after_help = job::DELETE_EXAMPLES)]
-    Delete(JobDelete),
+    Delete(JobDo),
     /// Print what a job on the node and its plugins log.
     #[command(after_help = job::LOGS_EXAMPLES)]
     Logs(JobLogs),

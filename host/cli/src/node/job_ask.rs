@@ -6,7 +6,7 @@ use flowgate_base::{clock, shown};
 use flowgate_control::explain::{Explanation, words};
 
 use super::session::Session;
-use super::{address, json, limits};
+use super::{address, json, limits, listing};
 use crate::error::CommandError;
 use crate::{columns, job_explain, job_status, terminal};
 
@@ -79,12 +79,11 @@ pub(super) fn text(detail: &JobDetail, now_ms: i64, cells: Option<u16>) -> Strin
     let mut text = match &detail.status {
         Some(status) => job_status::text(status, cells),
         None => {
-            let workers = if job.parallelism == 1 { "1 worker".into() } else { format!("{} workers", job.parallelism) };
-            format!("{}: {}, {workers}\n", job.name, word(job.phase))
+            format!("{}: {}, {}\n", job.name, word(job.phase), listing::workers(job.parallelism))
         }
     };
     text.push('\n');
-    let since = |at: i64| words::length(now_ms.saturating_sub(at) / 1_000 * 1_000);
+    let since = |at: i64| listing::since(at, now_ms);
     text += &format!("submitted {} ago by {}, attempt {}", since(job.submitted_ms), job.submitted_by, job.attempt);
     text += &match job.restarts {
         0 => "\n".into(),

@@ -1,12 +1,14 @@
 //! `flowgate job stop`, `savepoint`, `cancel`, `start`, `restart` and `delete`, of jobs on a node.
 
+use std::time::Duration;
+
 use flowgate_api::job::{Job, NewSavepoint, Stop};
 use flowgate_api::operation::Operation;
 use flowgate_base::error::Result;
 use serde_json::{Value, json};
 
-use super::args::{JobDelete, JobDo};
-use super::job_ask::{named, word};
+use super::args::JobDo;
+use super::job_ask::{detail, is_active, named, word};
 use super::operation;
 use super::session::Session;
 use crate::terminal;
@@ -43,7 +45,9 @@ pub(crate) fn savepoint(session: &Session, job: Option<&str>, name: Option<Strin
     let savepoint = result.get("savepoint").and_then(Value::as_str).unwrap_or("taken");
     let bytes =
         result.get("bytes").and_then(Value::as_u64).map_or_else(String::new, |n| format!(", {}", figures::bytes(n)));
-    terminal::print(&format!("savepoint {savepoint}{bytes}\n{}", next_step(&job)))
+    terminal::print(&format!(
+        "savepoint {savepoint}{bytes}\n`flowgate job checkpoints {job}` lists it; the job goes on\n"
+    ))
 }
 
 fn next_step(job: &str) -> String {
@@ -52,25 +56,38 @@ fn next_step(job: &str) -> String {
     )
 }
 
+/// The time between two looks at a job that ends.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Ends a job at once, and waits for the end of its process, so that it can be deleted then.
 pub(super) fn cancel(args: &JobDo) -> Result<()> {
-    act(args, "cancel")
+    let (session, mut job) = act(args, "cancel")?;
+    while is_active(job.phase) {
+        std::thread::sleep(LOOK_EVERY);
+        job = detail(&session, &args.job)?.job;
+    }
+    say(&job)
 }
 
 pub(super) fn start(args: &JobDo) -> Result<()> {
-    act(args, "start")
+    say(&act(args, "start")?.1)
 }
 
 pub(super) fn restart(args: &JobDo) -> Result<()> {
-    act(args, "restart")
+    say(&act(args, "restart")?.1)
 }
 
-fn act(args: &JobDo, what: &str) -> Result<()> {
+fn act(args: &JobDo, what: &str) -> Result<(Session, Job)> {
     let session = args.target.session()?;
-    let job: Job = session.client.post(&session.path(&["jobs", &args.job, what])?, &json!({}))?.value;
+    let job = session.client.post(&session.path(&["jobs", &args.job, what])?, &json!({}))?.value;
+    Ok((session, job))
+}
+
+fn say(job: &Job) -> Result<()> {
     terminal::print(&format!("{}: {}\n", job.name, word(job.phase)))
 }
 
-pub(super) fn delete(args: &JobDelete) -> Result<()> {
+pub(super) fn delete(args: &JobDo) -> Result<()> {
     let session = args.target.session()?;
     session.client.delete(&session.path(&["jobs", &args.job])?)?;
     terminal::print(&format!("deleted {}, its checkpoints and its history\n", args.job))

@@ -3,29 +3,22 @@
 use flowgate_api::job::Job;
 use flowgate_base::clock;
 use flowgate_base::error::Result;
-use flowgate_control::explain::words;
 
 use super::job_ask::{is_active, word};
 use super::session::Session;
-use super::{json, limits};
-use crate::{columns, terminal};
+use super::{limits, listing};
+use crate::columns;
 
 pub(crate) fn run(session: &Session, as_json: bool) -> Result<()> {
     let jobs: Vec<Job> = session.client.list(&session.path(&["jobs"])?, limits::ENTRIES_MAX)?;
-    if as_json {
-        return json::print(&jobs);
-    }
-    if jobs.is_empty() {
-        terminal::message("the tenant has no jobs; `flowgate job submit FILE` submits one\n");
-        return Ok(());
-    }
-    terminal::print(&text(&jobs, clock::now_ms(), terminal::width()))
+    let none = "the tenant has no jobs; `flowgate job submit FILE` submits one";
+    listing::print(&jobs, as_json, none, |cells| text(&jobs, clock::now_ms(), cells))
 }
 
 fn text(jobs: &[Job], now_ms: i64, cells: Option<u16>) -> String {
     let row = |job: &Job| {
         let runs_for = job.attempt_ms.filter(|_| is_active(job.phase));
-        let runs_for = runs_for.map_or_else(String::new, |at| words::length(now_ms.saturating_sub(at) / 1_000 * 1_000));
+        let runs_for = runs_for.map_or_else(String::new, |at| listing::since(at, now_ms));
         let mut plugins: Vec<&str> = job.plugins.iter().map(|used| used.version.as_str()).collect();
         plugins.sort_unstable();
         plugins.dedup();

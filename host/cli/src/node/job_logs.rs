@@ -52,12 +52,13 @@ pub(super) fn run(args: &JobLogs) -> Result<()> {
     Ok(())
 }
 
-/// Returns a line: `2026-01-01 00:00:00.123Z warn readings/1 sensors@2: the message`.
+/// Returns a line: `2026-01-01 00:00:00.123Z warn  readings/1 sensors@2: the message`. Where nobody is named, the job itself says it.
 fn line(of: &LogLine) -> String {
     let worker = of.worker.map_or_else(String::new, |worker| format!("/{worker}"));
-    let operator = of.operator.as_ref().map_or_else(String::new, |operator| format!(" {operator}{worker}"));
-    let plugin = of.plugin.as_ref().map_or_else(String::new, |plugin| format!(" {plugin}"));
-    let text = format!("{} {:5}{operator}{plugin}: {}", words::time(of.at_ms), of.level, of.message.trim_end());
+    let operator = of.operator.as_ref().map(|operator| format!("{operator}{worker}"));
+    let named: Vec<String> = operator.into_iter().chain(of.plugin.clone()).collect();
+    let by = if named.is_empty() { String::new() } else { format!("{}: ", named.join(" ")) };
+    let text = format!("{} {:5} {by}{}", words::time(of.at_ms), of.level, of.message.trim_end());
     format!("{}\n", shown::one_line(&text, LINE_BYTES_MAX))
 }
 
@@ -78,6 +79,6 @@ mod tests {
         };
         assert_eq!(line(&of), "1970-01-01 00:00:00.123Z warn  readings/1 sensors@2: odd\\u{1b}[2J row\n");
         let own = LogLine { operator: None, worker: None, plugin: None, message: "starts".into(), ..of };
-        assert_eq!(line(&own), "1970-01-01 00:00:00.123Z warn : starts\n");
+        assert_eq!(line(&own), "1970-01-01 00:00:00.123Z warn  starts\n");
     }
 }

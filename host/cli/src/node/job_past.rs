@@ -5,54 +5,41 @@ use std::time::Duration;
 use flowgate_api::job::{Event, StoredCheckpoint};
 use flowgate_base::clock;
 use flowgate_base::error::Result;
-use flowgate_control::explain::words;
 
 use super::args::JobPast;
-use super::json;
+use super::{json, listing};
 use crate::{columns, terminal};
 use flowgate_worker::figures;
 
 pub(super) fn history(args: &JobPast) -> Result<()> {
-    let session = args.target.session()?;
+    let session = args.shown.target.session()?;
     let events: Vec<Event> = session.client.list(&session.path(&["jobs", &args.job, "history"])?, args.most)?;
-    if args.json {
+    if args.shown.json {
         return json::print(&events);
     }
     let row = |event: &Event| {
         // Nobody: the node or the job itself. The cell is empty.
         let by = event.by.clone().unwrap_or_default();
-        vec![
-            event.number.to_string(),
-            words::time(event.at_ms / 1_000 * 1_000),
-            event.kind.clone(),
-            by,
-            event.text.clone(),
-        ]
+        vec![event.number.to_string(), listing::time(event.at_ms), event.kind.clone(), by, event.text.clone()]
     };
     let (head, rows) = columns::without_empty(&["event", "time", "what", "by", ""], events.iter().map(row).collect());
     terminal::print(&columns::table(&head, &rows, terminal::width()))
 }
 
 pub(super) fn checkpoints(args: &JobPast) -> Result<()> {
-    let session = args.target.session()?;
+    let session = args.shown.target.session()?;
     let path = session.path(&["jobs", &args.job, "checkpoints"])?;
     let checkpoints: Vec<StoredCheckpoint> = session.client.list(&path, args.most)?;
-    if args.json {
-        return json::print(&checkpoints);
-    }
-    if checkpoints.is_empty() {
-        terminal::message(&format!("{} has no checkpoints\n", args.job));
-        return Ok(());
-    }
-    terminal::print(&stored(&checkpoints, clock::now_ms(), terminal::width()))
+    let none = format!("{} has no checkpoints in the store that the node keeps for it", args.job);
+    listing::print(&checkpoints, args.shown.json, &none, |cells| stored(&checkpoints, clock::now_ms(), cells))
 }
 
 fn stored(checkpoints: &[StoredCheckpoint], now_ms: i64, cells: Option<u16>) -> String {
     let row = |of: &StoredCheckpoint| {
         vec![
             of.number.to_string(),
-            words::time(of.at_ms / 1_000 * 1_000),
-            words::length(now_ms.saturating_sub(of.at_ms) / 1_000 * 1_000),
+            listing::time(of.at_ms),
+            listing::since(of.at_ms, now_ms),
             of.savepoint.as_ref().map_or_else(|| "checkpoint".into(), |name| format!("savepoint {name}")),
             figures::bytes(of.bytes),
             figures::took(Duration::from_micros(of.duration_us)),

@@ -4,16 +4,15 @@ use std::path::PathBuf;
 
 use flowgate_api::record::RecordedCall;
 use flowgate_base::error::Result;
-use flowgate_control::explain::words;
 use flowgate_worker::figures;
 
 use super::args::JobRecords;
-use super::json;
+use super::listing;
 use super::save::save;
 use crate::{columns, terminal};
 
 pub(super) fn run(args: &JobRecords) -> Result<()> {
-    let session = args.target.session()?;
+    let session = args.shown.target.session()?;
     if let Some(id) = &args.save {
         let into = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{id}.json")));
         let bytes = save(&session.client, &session.path(&["jobs", &args.job, "records", id])?, &into)?;
@@ -21,21 +20,15 @@ pub(super) fn run(args: &JobRecords) -> Result<()> {
         return terminal::print(&format!("{shown}: {bytes}; `flowgate plugin replay {shown}` shows it\n"));
     }
     let records: Vec<RecordedCall> = session.client.list(&session.path(&["jobs", &args.job, "records"])?, args.most)?;
-    if args.json {
-        return json::print(&records);
-    }
-    if records.is_empty() {
-        terminal::message(&format!("every call of the plugins of {} was answered\n", args.job));
-        return Ok(());
-    }
-    terminal::print(&table(&records, terminal::width()))
+    let none = format!("every call of the plugins of {} was answered", args.job);
+    listing::print(&records, args.shown.json, &none, |cells| table(&records, cells))
 }
 
 fn table(records: &[RecordedCall], cells: Option<u16>) -> String {
     let row = |of: &RecordedCall| {
         vec![
             of.id.clone(),
-            words::time(of.at_ms / 1_000 * 1_000),
+            listing::time(of.at_ms),
             of.operator.clone(),
             of.function.clone(),
             of.called.clone(),

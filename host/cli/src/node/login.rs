@@ -10,9 +10,9 @@ use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
 use flowgate_control::explain::words;
 
+use super::args::Shown;
 use super::client::Client;
 use super::login_file::{Login, LoginFile};
-use super::session::Target;
 use super::{address, hidden, json};
 use crate::error::CommandError;
 use crate::terminal;
@@ -52,17 +52,6 @@ pub(crate) struct LoginArgs {
     /// The certificates that sign the node's, in PEM [default: those that the system trusts].
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     ca: Option<PathBuf>,
-}
-
-/// Arguments of `flowgate whoami`.
-#[derive(Debug, Args)]
-pub(crate) struct WhoamiArgs {
-    /// The node.
-    #[command(flatten)]
-    target: Target,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 fn place() -> Result<LoginFile> {
@@ -109,7 +98,7 @@ pub(super) fn login(args: &LoginArgs) -> Result<()> {
     }
 }
 
-/// Returns who a token belongs to: `ci, operator of acme, until 2026-01-01 00:00:00Z`.
+/// Returns who a token belongs to: `ci: operator of the tenant acme, for 2h more`.
 fn sentence(who: &Whoami, now_ms: i64) -> String {
     let of = who.tenant.as_deref().map_or_else(|| "the node".into(), |tenant| format!("the tenant {tenant}"));
     let until = match who.expires_ms {
@@ -132,7 +121,7 @@ pub(super) fn logout() -> Result<()> {
 }
 
 /// Says who is logged in, and where.
-pub(super) fn whoami(args: &WhoamiArgs) -> Result<()> {
+pub(super) fn whoami(args: &Shown) -> Result<()> {
     let session = args.target.session()?;
     let who: Whoami = session.client.get(&address::path(&["whoami"]))?;
     if args.json {

@@ -22,6 +22,7 @@ pub(crate) mod job_swap;
 pub(crate) mod job_tap;
 mod json;
 mod limits;
+mod listing;
 mod login;
 mod login_file;
 mod operation;

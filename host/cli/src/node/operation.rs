@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 use flowgate_api::operation::Operation;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::{clock, shown};
-use flowgate_control::explain::words;
 use serde_json::Value;
 use signal_hook::consts::SIGINT;
 
 use super::error::{NodeError, of_problem};
 use super::hidden::INTERRUPTED;
-use super::limits;
 use super::session::Session;
+use super::{limits, listing};
 use crate::terminal;
 
 /// Erases the line of the cursor.
@@ -103,7 +102,7 @@ fn watch(
 fn progress(operation: &Operation, now_ms: i64) -> String {
     let of = operation.job.as_ref().map_or_else(String::new, |job| format!(" of {job}"));
     let step = shown::one_line(&operation.step, STEP_BYTES_MAX);
-    let time = words::length(now_ms.saturating_sub(operation.began_ms) / 1_000 * 1_000);
+    let time = listing::since(operation.began_ms, now_ms);
     format!("{}{of}: {step} ({time})", operation.kind.replace('_', " "))
 }
 

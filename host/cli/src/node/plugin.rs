@@ -7,21 +7,20 @@ use std::path::Path;
 use flowgate_api::name::PluginRef;
 use flowgate_api::plugin::PluginVersion;
 use flowgate_base::error::{Error, Result};
-use flowgate_control::explain::words;
 
 use super::args::{PluginDelete, PluginList, PluginPush, PluginShow};
-use super::{json, limits, plugin_text};
+use super::{json, limits, listing, plugin_text};
 use crate::error::CommandError;
 use crate::{columns, terminal};
 use flowgate_worker::figures;
 
 pub(super) fn push(args: &PluginPush) -> Result<()> {
-    let session = args.target.session()?;
+    let session = args.shown.target.session()?;
     let name = args.name.clone().map_or_else(|| name_of(&args.file), Ok)?;
     let component = component(&args.file)?;
     let path = session.path(&["plugins", &name])?;
     let pushed = session.client.push::<PluginVersion>(&path, component)?;
-    if args.json {
+    if args.shown.json {
         return json::print(&pushed.value);
     }
     if !pushed.is_new {
@@ -66,45 +65,41 @@ fn component(path: &Path) -> Result<Vec<u8>> {
 }
 
 pub(super) fn list(args: &PluginList) -> Result<()> {
-    let session = args.target.session()?;
+    let session = args.shown.target.session()?;
     let path = match &args.name {
         Some(name) => session.path(&["plugins", name])?,
         None => session.path(&["plugins"])?,
     };
     let plugins: Vec<PluginVersion> = session.client.list(&path, limits::ENTRIES_MAX)?;
-    if args.json {
-        return json::print(&plugins);
-    }
-    if plugins.is_empty() {
-        terminal::message("there are no plugins; `flowgate plugin push FILE.wasm` adds one\n");
-        return Ok(());
-    }
     let row = |plugin: &PluginVersion| {
         let functions: Vec<&str> = plugin.functions.iter().map(|function| function.name.as_str()).collect();
         vec![
             format!("{}@{}", plugin.name, plugin.version),
             functions.join(", "),
             figures::bytes(plugin.size_bytes),
-            words::time(plugin.pushed_ms / 1_000 * 1_000),
+            listing::time(plugin.pushed_ms),
             plugin.pushed_by.clone(),
             plugin.digest.get(..12).unwrap_or(&plugin.digest).into(),
         ]
     };
     let head = ["plugin", "functions", "size", "pushed", "by", "digest"];
-    terminal::print(&columns::table(&head, &plugins.iter().map(row).collect::<Vec<_>>(), terminal::width()))
+    let none = "there are no plugins; `flowgate plugin push FILE.wasm` adds one";
+    listing::print(&plugins, args.shown.json, none, |cells| {
+        columns::table(&head, &plugins.iter().map(row).collect::<Vec<_>>(), cells)
+    })
 }
 
 pub(super) fn show(args: &PluginShow) -> Result<()> {
-    let session = args.target.session()?;
+    let session = args.shown.target.session()?;
     let plugin: PluginVersion = match args.plugin.version {
         Some(version) => session.client.get(&session.path(&["plugins", &args.plugin.name, &version.to_string()])?)?,
         None => {
-            let newest = session.client.list(&session.path(&["plugins", &args.plugin.name])?, 1)?;
-            let none = || CommandError::Arguments(format!("there is no plugin `{}`", args.plugin.name));
-            newest.into_iter().next().ok_or_else(none)?
+            // They come by number; there is one, or the node says that there is no such plugin.
+            let all = session.client.list(&session.path(&["plugins", &args.plugin.name])?, limits::ENTRIES_MAX)?;
+            all.into_iter().next_back().ok_or_else(|| Error::internal("a plugin has no version"))?
         }
     };
-    if args.json { json::print(&plugin) } else { terminal::print(&plugin_text::of(&plugin)) }
+    if args.shown.json { json::print(&plugin) } else { terminal::print(&plugin_text::of(&plugin)) }
 }
 
 pub(super) fn delete(args: &PluginDelete) -> Result<()> {

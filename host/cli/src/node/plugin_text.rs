@@ -7,6 +7,8 @@ use flowgate_base::shown;
 use flowgate_control::explain::words;
 use flowgate_worker::figures;
 
+use super::listing;
+
 /// Maximum bytes of a line of a config's schema.
 const LINE_BYTES_MAX: usize = 1_024;
 
@@ -17,7 +19,7 @@ pub(super) fn of(plugin: &PluginVersion) -> String {
         0 => "compiled before".into(),
         ms => format!("compiled in {}", words::length(i64::try_from(ms).unwrap_or(i64::MAX))),
     };
-    let pushed = words::time(plugin.pushed_ms / 1_000 * 1_000);
+    let pushed = listing::time(plugin.pushed_ms);
     let lines = [
         ("plugin", format!("{}@{}", plugin.name, plugin.version)),
         ("sha256", plugin.digest.clone()),

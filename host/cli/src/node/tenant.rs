@@ -5,12 +5,11 @@ use flowgate_api::quota::TABLE;
 use flowgate_api::tenant::{Tenant, TenantChange};
 use flowgate_base::error::Result;
 use flowgate_base::quantity::Bytes;
-use flowgate_control::explain::words;
 
-use super::args::{TenantCreate, TenantDelete, TenantList, TenantSet, TenantShow, TenantUse};
+use super::args::{Shown, TenantCreate, TenantNamed, TenantSet, TenantShow};
 use super::login_file::Login;
 use super::session::Session;
-use super::{address, json, limits, tenant_flags};
+use super::{address, json, limits, listing, tenant_flags};
 use crate::error::CommandError;
 use crate::{columns, terminal};
 
@@ -27,21 +26,14 @@ pub(super) fn create(args: &TenantCreate) -> Result<()> {
     use_from_now_on(&session, &created.name)
 }
 
-pub(super) fn list(args: &TenantList) -> Result<()> {
+pub(super) fn list(args: &Shown) -> Result<()> {
     let session = args.target.session()?;
     let tenants: Vec<Tenant> = session.client.list(&address::path(&["tenants"]), limits::ENTRIES_MAX)?;
-    if args.json {
-        return json::print(&tenants);
-    }
-    if tenants.is_empty() {
-        terminal::message("there is no tenant; `flowgate tenant create NAME` creates one\n");
-        return Ok(());
-    }
     let row = |of: &Tenant| {
         let quotas = &of.quotas;
         vec![
             of.name.clone(),
-            words::time(of.created_ms / 1_000 * 1_000),
+            listing::time(of.created_ms),
             quotas.jobs.to_string(),
             Bytes(quotas.memory_bytes).to_string(),
             quotas.cpu_cores.to_string(),
@@ -49,20 +41,23 @@ pub(super) fn list(args: &TenantList) -> Result<()> {
         ]
     };
     let head = ["tenant", "created", "jobs", "memory", "cores", "grants"];
-    terminal::print(&columns::table(&head, &tenants.iter().map(row).collect::<Vec<_>>(), terminal::width()))
+    let none = "there is no tenant; `flowgate tenant create NAME` creates one";
+    listing::print(&tenants, args.json, none, |cells| {
+        columns::table(&head, &tenants.iter().map(row).collect::<Vec<_>>(), cells)
+    })
 }
 
 pub(super) fn show(args: &TenantShow) -> Result<()> {
-    let session = args.target.session()?;
+    let session = args.shown.target.session()?;
     let tenant: Tenant = session.client.get(&of(&session, args.name.as_deref())?)?;
-    if args.json {
+    if args.shown.json {
         return json::print(&tenant);
     }
     terminal::print(&text(&tenant, terminal::width()))
 }
 
 fn text(tenant: &Tenant, cells: Option<u16>) -> String {
-    let created = words::time(tenant.created_ms / 1_000 * 1_000);
+    let created = listing::time(tenant.created_ms);
     let mut text = format!("{}: created {created}\n\n", tenant.name);
     let rows: Vec<Vec<String>> = TABLE
         .iter()
@@ -115,13 +110,13 @@ pub(super) fn set(args: &TenantSet) -> Result<()> {
     terminal::print(&format!("changed the tenant {}; running jobs have it from their next attempt on\n", changed.name))
 }
 
-pub(super) fn delete(args: &TenantDelete) -> Result<()> {
+pub(super) fn delete(args: &TenantNamed) -> Result<()> {
     let session = args.target.session()?;
     session.client.delete(&address::path(&["tenants", &args.name]))?;
     terminal::print(&format!("deleted the tenant {}\n", args.name))
 }
 
-pub(super) fn use_tenant(args: &TenantUse) -> Result<()> {
+pub(super) fn use_tenant(args: &TenantNamed) -> Result<()> {
     let session = args.target.session()?;
     let tenant: Tenant = session.client.get(&address::path(&["tenants", &args.name]))?;
     if session.login.is_none() {

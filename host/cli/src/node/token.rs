@@ -7,7 +7,7 @@ use flowgate_control::explain::words;
 
 use super::args::{TokenCreate, TokenList, TokenRevoke, TokensOf};
 use super::session::Session;
-use super::{address, json, limits};
+use super::{address, limits, listing};
 use crate::{columns, terminal};
 
 /// Returns the path of the tokens of the tenant, or of the node.
@@ -26,8 +26,7 @@ pub(super) fn create(args: &TokenCreate) -> Result<()> {
     let expires_in_s = args.expires.map(|expires| (expires.0 / 1_000).unsigned_abs().max(1));
     let request = NewToken { name: args.name.clone(), role: args.role.into(), expires_in_s };
     let created: CreatedToken = session.client.post(&path, &request)?.value;
-    let until =
-        created.token.expires_ms.map_or_else(String::new, |at| format!(", until {}", words::time(at / 1_000 * 1_000)));
+    let until = created.token.expires_ms.map_or_else(String::new, |at| format!(", until {}", listing::time(at)));
     terminal::message(&format!(
         "token {}: {} is {} of {owner}{until}. Keep it: it is not shown again\n",
         created.token.id,
@@ -40,14 +39,8 @@ pub(super) fn create(args: &TokenCreate) -> Result<()> {
 pub(super) fn list(args: &TokenList) -> Result<()> {
     let (session, path, owner) = tokens(&args.of)?;
     let tokens: Vec<Token> = session.client.list(&path, limits::ENTRIES_MAX)?;
-    if args.json {
-        return json::print(&tokens);
-    }
-    if tokens.is_empty() {
-        terminal::message(&format!("{owner} has no tokens\n"));
-        return Ok(());
-    }
-    terminal::print(&text(&tokens, clock::now_ms(), terminal::width()))
+    let none = format!("{owner} has no tokens; `flowgate token create NAME --role ROLE` creates one");
+    listing::print(&tokens, args.json, &none, |cells| text(&tokens, clock::now_ms(), cells))
 }
 
 fn text(tokens: &[Token], now_ms: i64, cells: Option<u16>) -> String {
@@ -57,7 +50,7 @@ fn text(tokens: &[Token], now_ms: i64, cells: Option<u16>) -> String {
             Some(at) if at <= now_ms => "has expired".into(),
             Some(at) => format!("in {}", words::length(at - now_ms)),
         };
-        let created = words::time(token.created_ms / 1_000 * 1_000);
+        let created = listing::time(token.created_ms);
         vec![token.id.clone(), token.name.clone(), token.role.word().into(), created, expires]
     };
     columns::table(&["id", "name", "role", "created", "expires"], &tokens.iter().map(row).collect::<Vec<_>>(), cells)

@@ -8,13 +8,12 @@ use flowgate_control::explain::words;
 use super::args::TenantShow;
 use super::{json, tenant};
 use crate::{columns, terminal};
-use flowgate_worker::figures;
 
 pub(super) fn run(args: &TenantShow) -> Result<()> {
-    let session = args.target.session()?;
+    let session = args.shown.target.session()?;
     let path = tenant::of(&session, args.name.as_deref())?;
     let usage: Usage = session.client.get(&format!("{path}/usage"))?;
-    if args.json {
+    if args.shown.json {
         return json::print(&usage);
     }
     let tenant: Tenant = session.client.get(&path)?;
@@ -25,9 +24,7 @@ fn text(usage: &Usage, quotas: &Quotas, cells: Option<u16>) -> String {
     let count = |what: &str, used: u64, limit: u64| {
         vec![what.into(), words::whole(used), words::whole(limit), share(used, limit)]
     };
-    let bytes = |what: &str, used: u64, limit: u64| {
-        vec![what.into(), figures::bytes(used), figures::bytes(limit), share(used, limit)]
-    };
+    let bytes = |what: &str, used: u64, limit: u64| vec![what.into(), binary(used), binary(limit), share(used, limit)];
     let rows = vec![
         count("jobs", usage.jobs, quotas.jobs),
         count("workers", usage.workers, quotas.workers),
@@ -43,6 +40,16 @@ fn text(usage: &Usage, quotas: &Quotas, cells: Option<u16>) -> String {
     format!("{table}\nprocessor time of running jobs: {cpu}\n")
 }
 
+/// Returns bytes in the units of quotas: `2GiB`, `1.3MiB`.
+fn binary(bytes: u64) -> String {
+    let unit = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")].into_iter().find(|(scale, _)| bytes >= *scale);
+    match unit {
+        None => format!("{bytes}B"),
+        Some((scale, unit)) if bytes.is_multiple_of(scale) => format!("{}{unit}", bytes / scale),
+        Some((scale, unit)) => format!("{:.1}{unit}", bytes as f64 / scale as f64),
+    }
+}
+
 fn share(used: u64, limit: u64) -> String {
     match limit {
         0 => "-".into(),
@@ -53,6 +60,12 @@ fn share(used: u64, limit: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_have_the_units_of_quotas() {
+        let wanted = ["0B", "1KiB", "1.5KiB", "2GiB", "1.1GiB"];
+        assert_eq!([0, 1 << 10, 3 << 9, 2 << 30, 1_181_116_006].map(binary), wanted);
+    }
 
     #[test]
     fn use_stands_beside_its_limit() {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use flowgate::job::load::Override;
 
+use super::Shown;
 use crate::node::session::Target;
 
 pub(super) const SUBMIT_EXAMPLES: &str = "\
@@ -40,7 +41,8 @@ Examples:
   flowgate job change web new-job.yaml
   flowgate job change web new-job.yaml --drop counts       # the new file has no operator `counts`
 
-The job goes on with the file that it had if the new one cannot start.";
+The new file has the same `job:`. What the node finds wrong in it is reported, and the job goes on with the file that it had. \
+State of an operator that the new file does not have is given up by --drop; without it, the job does not start from the savepoint.";
 
 pub(super) const DELETE_EXAMPLES: &str = "\
 Examples:
@@ -81,21 +83,29 @@ Examples:
 
 Up and down choose a job, Enter shows its operators, Escape goes back, q ends.";
 
-/// Arguments of `flowgate job submit`.
+/// A job file that is sent.
 #[derive(Debug, Args)]
-pub(crate) struct JobSubmit {
+pub(crate) struct NewFile {
     /// The job file: YAML, or by its name JSON or TOML; `-` is standard input.
-    #[arg(value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
     /// Workers, whatever the job file says.
     #[arg(long, short = 'p', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) parallelism: Option<u32>,
-    /// Check the job on the node, with its plugins, quotas and grants. Nothing runs.
-    #[arg(long, conflicts_with_all = ["key", "wait"])]
-    pub(crate) check: bool,
     /// Set a field of the job before it is sent, as in `--set sources.in.generator.rate=10`. The value is YAML.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = Override::parse)]
     pub(crate) set: Vec<Override>,
+}
+
+/// Arguments of `flowgate job submit`.
+#[derive(Debug, Args)]
+pub(crate) struct JobSubmit {
+    /// The job file.
+    #[command(flatten)]
+    pub(crate) file: NewFile,
+    /// Check the job on the node, with its plugins, quotas and grants. Nothing runs.
+    #[arg(long, conflicts_with_all = ["key", "wait"])]
+    pub(crate) check: bool,
     /// A key of your own: the same request with the same key submits the job once.
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
@@ -110,17 +120,6 @@ pub(crate) struct JobSubmit {
 /// Arguments of commands that do something with a job.
 #[derive(Debug, Args)]
 pub(crate) struct JobDo {
-    /// The job.
-    #[arg(value_name = "JOB")]
-    pub(crate) job: String,
-    /// The node.
-    #[command(flatten)]
-    pub(crate) target: Target,
-}
-
-/// Arguments of `flowgate job delete`.
-#[derive(Debug, Args)]
-pub(crate) struct JobDelete {
     /// The job.
     #[arg(value_name = "JOB")]
     pub(crate) job: String,
@@ -150,14 +149,8 @@ pub(crate) struct JobChangeArgs {
     #[arg(value_name = "JOB")]
     pub(crate) job: String,
     /// The new job file, with the same `job:`.
-    #[arg(value_hint = ValueHint::FilePath)]
-    pub(crate) file: PathBuf,
-    /// Workers, whatever the job file says.
-    #[arg(long, short = 'p', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
-    pub(crate) parallelism: Option<u32>,
-    /// Set a field of the job before it is sent.
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = Override::parse)]
-    pub(crate) set: Vec<Override>,
+    #[command(flatten)]
+    pub(crate) file: NewFile,
     /// An operator or slot whose state may be dropped. May be used several times.
     #[arg(long, value_name = "OPERATOR[/SLOT]")]
     pub(crate) drop: Vec<String>,
@@ -205,12 +198,9 @@ pub(crate) struct JobPast {
     /// The newest N.
     #[arg(short = 'n', long = "most", value_name = "N", default_value_t = 50)]
     pub(crate) most: usize,
-    /// Print JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// The node.
+    /// How it is shown, and of which node.
     #[command(flatten)]
-    pub(crate) target: Target,
+    pub(crate) shown: Shown,
 }
 
 /// Arguments of `flowgate job records`.
@@ -228,18 +218,7 @@ pub(crate) struct JobRecords {
     /// The newest N.
     #[arg(short = 'n', long = "most", value_name = "N", default_value_t = 50)]
     pub(crate) most: usize,
-    /// Print JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// The node.
+    /// How it is shown, and of which node.
     #[command(flatten)]
-    pub(crate) target: Target,
-}
-
-/// Arguments of `flowgate top`.
-#[derive(Debug, Args)]
-pub(crate) struct TopArgs {
-    /// The node.
-    #[command(flatten)]
-    pub(crate) target: Target,
+    pub(crate) shown: Shown,
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use flowgate_api::name::PluginRef;
 
+use super::Shown;
 use crate::node::session::Target;
 
 pub(super) const PUSH_EXAMPLES: &str = "\
@@ -40,12 +41,9 @@ pub(crate) struct PluginPush {
     /// The name of the plugin [default: that of the file].
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// Print JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// The node.
+    /// How it is shown, and of which node.
     #[command(flatten)]
-    pub(crate) target: Target,
+    pub(crate) shown: Shown,
 }
 
 /// Arguments of `flowgate plugin list`.
@@ -53,12 +51,9 @@ pub(crate) struct PluginPush {
 pub(crate) struct PluginList {
     /// The plugin whose versions are listed [default: all].
     pub(crate) name: Option<String>,
-    /// Print JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// The node.
+    /// How it is shown, and of which node.
     #[command(flatten)]
-    pub(crate) target: Target,
+    pub(crate) shown: Shown,
 }
 
 /// Arguments of `flowgate plugin show`.
@@ -67,12 +62,9 @@ pub(crate) struct PluginShow {
     /// The plugin: `sensors`, or a version of it, `sensors@2`.
     #[arg(value_parser = PluginRef::parse)]
     pub(crate) plugin: PluginRef,
-    /// Print JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// The node.
+    /// How it is shown, and of which node.
     #[command(flatten)]
-    pub(crate) target: Target,
+    pub(crate) shown: Shown,
 }
 
 /// Arguments of `flowgate plugin delete`.

@@ -3,7 +3,7 @@
 use clap::Args;
 use flowgate_base::quantity::Millis;
 
-use super::RoleArg;
+use super::{RoleArg, Shown};
 use crate::node::session::Target;
 use crate::node::tenant_flags::{GrantFlags, QuotaFlags};
 
@@ -99,29 +99,15 @@ pub(crate) struct TenantCreate {
     pub(crate) target: Target,
 }
 
-/// Arguments of `flowgate tenant list`.
-#[derive(Debug, Args)]
-pub(crate) struct TenantList {
-    /// Print JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// The node.
-    #[command(flatten)]
-    pub(crate) target: Target,
-}
-
 /// Arguments of `flowgate tenant show` and `flowgate tenant usage`.
 #[derive(Debug, Args)]
 pub(crate) struct TenantShow {
     /// The tenant [default: the present one].
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// Print JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// The node.
+    /// How it is shown, and of which node.
     #[command(flatten)]
-    pub(crate) target: Target,
+    pub(crate) shown: Shown,
 }
 
 /// Arguments of `flowgate tenant set`.
@@ -143,19 +129,9 @@ pub(crate) struct TenantSet {
     pub(crate) target: Target,
 }
 
-/// Arguments of `flowgate tenant delete`.
+/// Arguments of `flowgate tenant delete` and `flowgate tenant use`.
 #[derive(Debug, Args)]
-pub(crate) struct TenantDelete {
-    /// The tenant.
-    pub(crate) name: String,
-    /// The node.
-    #[command(flatten)]
-    pub(crate) target: Target,
-}
-
-/// Arguments of `flowgate tenant use`.
-#[derive(Debug, Args)]
-pub(crate) struct TenantUse {
+pub(crate) struct TenantNamed {
     /// The tenant.
     pub(crate) name: String,
     /// The node.
@@ -211,30 +187,9 @@ pub(crate) struct TokenRevoke {
     pub(crate) of: TokensOf,
 }
 
-/// Arguments of `flowgate secret set`.
+/// Arguments of `flowgate secret set` and `flowgate secret delete`.
 #[derive(Debug, Args)]
-pub(crate) struct SecretSet {
-    /// The name of the secret.
-    pub(crate) name: String,
-    /// The node.
-    #[command(flatten)]
-    pub(crate) target: Target,
-}
-
-/// Arguments of `flowgate secret list`.
-#[derive(Debug, Args)]
-pub(crate) struct SecretList {
-    /// Print JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// The node.
-    #[command(flatten)]
-    pub(crate) target: Target,
-}
-
-/// Arguments of `flowgate secret delete`.
-#[derive(Debug, Args)]
-pub(crate) struct SecretDelete {
+pub(crate) struct SecretNamed {
     /// The name of the secret.
     pub(crate) name: String,
     /// The node.

@@ -11,7 +11,7 @@ use flowgate_base::error::{Error, Result};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 
-use super::super::args::TopArgs;
+use super::super::session::Target;
 use super::feed;
 use super::model::{Effect, Key, Model};
 use super::view;
@@ -21,12 +21,12 @@ use crate::error::CommandError;
 const KEY_WITHIN: Duration = Duration::from_millis(100);
 const DRAW_EVERY: Duration = Duration::from_millis(500);
 
-pub(crate) fn run(args: &TopArgs) -> Result<()> {
+pub(crate) fn run(target: &Target) -> Result<()> {
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         let message = "`flowgate top` needs a terminal; `flowgate job list --json` is for programs";
         return Err(CommandError::Arguments(message.into()).into());
     }
-    let session = Arc::new(args.target.session()?);
+    let session = Arc::new(target.session()?);
     let tenant = session.tenant()?;
     let path = session.path(&[])?;
     // What is wrong with the token or the tenant is said before the screen is taken.

@@ -12,6 +12,7 @@ use ratatui::text::Line;
 use ratatui::widgets::{Cell, Paragraph, Row, Table, TableState, Wrap};
 
 use super::super::job_ask::word;
+use super::super::listing;
 use super::model::Model;
 
 /// Maximum bytes of a text of the job.
@@ -113,13 +114,12 @@ fn draw_job(frame: &mut Frame<'_>, area: Rect, model: &Model, name: &str, now_ms
     };
     let [about, why, body] =
         Layout::vertical([Constraint::Length(1), Constraint::Max(3), Constraint::Min(1)]).areas(area);
-    let age =
-        of.job.attempt_ms.map_or_else(String::new, |at| format!(" for {}", words::length(whole_seconds(now_ms - at))));
+    let age = of.job.attempt_ms.map_or_else(String::new, |at| format!(" for {}", listing::since(at, now_ms)));
     let plugins: Vec<&str> = of.job.plugins.iter().map(|used| used.version.as_str()).collect();
     let text = format!(
-        "{name}: {}{age}, {} workers, {} rows/s   {}",
+        "{name}: {}{age}, {}, {} rows/s   {}",
         word(of.job.phase),
-        of.job.parallelism,
+        listing::workers(of.job.parallelism),
         figures::short(of.rows_per_s),
         plugins.join(" ")
     );
