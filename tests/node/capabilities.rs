@@ -7,9 +7,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use flowgate_hostile::plugin;
+use harness::PATIENCE;
 use serde_json::{Value, json};
 
-use crate::http::PATIENCE;
 use crate::served::Served;
 
 /// What is in the file.

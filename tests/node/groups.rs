@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use harness::{Flowgate, Signal};
+use harness::{Flowgate, Signal, signal, wait_until};
 use serde_json::{Value, json};
 
-use crate::http::PATIENCE;
 use crate::served::Served;
 
 /// What begins the line that says who limits jobs.
@@ -42,15 +41,6 @@ fn worker(served: &Served) -> (u32, String) {
     let [(_, pid)] = workers[..] else { panic!("{workers:?}") };
     let memberships = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     (pid, memberships.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default().to_string())
-}
-
-#[track_caller]
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "{what}");
-        sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]
@@ -143,7 +133,7 @@ fn with_groups(mut served: Served, groups: &Path) {
     }
     // Somebody else's kill is not taken for the kernel's.
     let (pid, _) = worker(&served);
-    crate::served::signal(pid, Signal::KILL);
+    signal(pid, Signal::KILL);
     wait_until("the node has not noticed", || {
         served.job(&token, "acme", "busy")["failure"]["message"].as_str().is_some_and(|of| of.contains("signal 9"))
     });

@@ -17,6 +17,7 @@ mod paths;
 mod secrecy;
 mod served;
 mod supervision;
+mod swap_states;
 mod swaps;
 mod tls;
 mod worked;

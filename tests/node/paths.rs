@@ -7,11 +7,11 @@ use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use harness::Signal;
+use harness::{PATIENCE, Signal, signal};
 use serde_json::{Value, json};
 
-use crate::http::{Http, PATIENCE};
-use crate::served::{Served, signal};
+use crate::http::Http;
+use crate::served::Served;
 
 /// A job that reads and writes files of its own, with rows that cannot be decoded, and with a function.
 const JOB: &str = "\

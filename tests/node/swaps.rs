@@ -3,13 +3,12 @@
 use std::fs;
 use std::path::Path;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use harness::Signal;
+use harness::{Signal, signal, wait_until};
 use serde_json::{Value, json};
 
-use crate::http::PATIENCE;
-use crate::served::{Served, signal};
+use crate::served::Served;
 use crate::worked::{are_exactly_once, numbers};
 
 const JOB: &str = "\
@@ -19,16 +18,6 @@ sources: { rows: { generator: { rate: 500, columns: { n: { sequence: {} }, text:
 operators: { texts: { input: rows, plugin: text@1, function: normalise } }
 sinks: { out: { input: texts, file: { path: out/, part_every: 0s } } }
 ";
-
-/// Waits until something is so.
-#[track_caller]
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "{what}");
-        sleep(Duration::from_millis(10));
-    }
-}
 
 /// Whether a manifest of a store names a version.
 fn is_named_in(store: &Path, digest: &str) -> bool {
