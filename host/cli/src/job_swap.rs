@@ -31,7 +31,7 @@ The same with the earlier version is the way back; on a node, `flowgate job roll
 /// Arguments of `flowgate job swap`.
 #[derive(Debug, Args)]
 pub(crate) struct SwapArgs {
-    /// The running job: its name, the beginning of its name, or its process id.
+    /// The running job: its name; of a job on this machine also the beginning of its name, or its process id.
     #[arg(value_name = "JOB")]
     job: String,
     /// The operator whose function is swapped.

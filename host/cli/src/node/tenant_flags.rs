@@ -33,10 +33,10 @@ pub(crate) struct QuotaFlags {
 /// What the jobs of a tenant may touch. Each flag may be used several times.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct GrantFlags {
-    /// Files or folders of the node's machine that jobs may read: an absolute path or pattern.
+    /// Files of the node's machine that jobs may read: an absolute path, or `/data/acme/**` for all in a folder.
     #[arg(long, value_name = "PATH", help_heading = "Grants")]
     grant_read: Vec<String>,
-    /// Files or folders of the node's machine that jobs may write.
+    /// Folders of the node's machine in which jobs may write, as `/data/acme/out/**`.
     #[arg(long, value_name = "PATH", help_heading = "Grants")]
     grant_write: Vec<String>,
     /// Targets that jobs may connect to, as `api.example.com:443` or `*.example.com:443`.
@@ -195,15 +195,15 @@ mod tests {
     #[test]
     fn grants_are_added_once_and_revoked_by_their_text() {
         let flags = GrantFlags {
-            grant_read: vec!["/data/*".into()],
+            grant_read: vec!["/data/**".into()],
             grant_connector: vec!["file".into()],
             ..GrantFlags::default()
         };
-        let mut grants = Grants { read: vec!["/data/*".into()], ..Grants::default() };
+        let mut grants = Grants { read: vec!["/data/**".into()], ..Grants::default() };
         flags.apply(&mut grants);
         assert_eq!((grants.read.len(), grants.connectors.as_slice()), (1, &["file".to_string()][..]));
-        revoke(&mut grants, &["/data/*".into()]).unwrap();
+        revoke(&mut grants, &["/data/**".into()]).unwrap();
         assert!(grants.read.is_empty());
-        assert!(revoke(&mut grants, &["/data/*".into()]).is_err());
+        assert!(revoke(&mut grants, &["/data/**".into()]).is_err());
     }
 }

@@ -28,8 +28,8 @@ Examples:
 pub(super) const SET_EXAMPLES: &str = "\
 Examples:
   flowgate tenant set acme --jobs 40 --quota history=1000
-  flowgate tenant set acme --grant-read '/data/acme/*' --grant-connector file
-  flowgate tenant set acme --revoke '/data/acme/*'
+  flowgate tenant set acme --grant-read '/data/acme/**' --grant-connector file
+  flowgate tenant set acme --revoke '/data/acme/**'
 
 Running jobs have it from their next attempt on.";
 
