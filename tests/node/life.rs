@@ -278,3 +278,42 @@ fn a_call_that_trapped_is_handed_out() {
     let older = of("records?after=2-1").expect(200);
     assert_eq!(older["items"][0]["id"], json!(id), "those of the first attempt are behind it");
 }
+
+/// Streams end when their token is revoked; those of another token go on.
+#[test]
+fn streams_end_with_their_token() {
+    let served = Served::start();
+    let admin = served.tenant("acme", &json!({}));
+    served.submit(&admin, "acme", ENDLESS);
+    served.wait_for_phase(&admin, "acme", "web", "running");
+    let viewer = served.token("acme", "viewer");
+    let tokens = served.ask(&admin, "GET", "/api/v1/tenants/acme/tokens", None).expect(200);
+    let is_viewer = |token: &&Value| token["name"] == "viewer";
+    let id = tokens["items"].as_array().unwrap().iter().find(is_viewer).unwrap()["id"].as_str().unwrap().to_string();
+    let opened = |token: &str, path: &str| {
+        let stream = std::net::TcpStream::connect(served.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut http = crate::http::Http::over(stream);
+        let target = format!("/api/v1/tenants/acme{path}");
+        let head = format!("GET {target} HTTP/1.1\r\nHost: node\r\nAuthorization: Bearer {token}\r\n\r\n");
+        http.raw(head.as_bytes()).unwrap();
+        assert!(http.line().unwrap().contains(" 200 "), "{path}");
+        http
+    };
+    let paths = ["/events", "/jobs/web/logs?follow=true", "/jobs/web/tap?operator=rows"];
+    let mut theirs = paths.map(|path| opened(&viewer, path));
+    let mut other = opened(&admin, "/events");
+    served.ask(&admin, "DELETE", &format!("/api/v1/tenants/acme/tokens/{id}"), None).expect(204);
+    for (http, path) in theirs.iter_mut().zip(paths) {
+        let begun = Instant::now();
+        // The last chunk of a response is empty.
+        while http.line().unwrap() != "0" {
+            assert!(begun.elapsed() < Duration::from_secs(10), "{path} goes on");
+        }
+    }
+    let is_event = |line: &str| line.starts_with("event: job");
+    // The first one is from before.
+    for _ in 0..3 {
+        while !is_event(&other.line().unwrap()) {}
+    }
+}

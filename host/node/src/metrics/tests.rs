@@ -110,7 +110,6 @@ fn node() -> NodeFigures {
         requests: requests.figures(),
         log_lines_dropped: Some(0),
         compiles: Some(Compiles { waiting: 1, running: 1, done: 5, failed: 1 }),
-        ..NodeFigures::default()
     }
 }
 
