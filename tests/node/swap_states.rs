@@ -1,10 +1,10 @@
-//! Swaps over the node: in every state of a job, during another swap, and what the history has of them.
+//! Swaps over the node: in every state of a job, during another swap, while the node is killed, and what the history has of them.
 
 use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
-use harness::{Counter, Signal, counted, signal, wait_for, wait_until};
+use harness::{Chance, Counter, Signal, counted, seed, signal, wait_for, wait_until};
 use serde_json::{Value, json};
 
 use crate::http::Response;
@@ -239,6 +239,47 @@ fn a_swap_during_a_swap_is_refused() {
     }
     stage.wait_for_rows();
     stage.judge(&[1]);
+}
+
+/// Goal: a node that is killed during a swap knows, when it is back, which version the job runs with, and the job goes on with that
+/// one, exactly once. Method: kills at times around the swap; then the worker is killed, too, so that it is started by what the node knows.
+#[test]
+fn a_node_is_killed_during_a_swap() {
+    let seed = seed();
+    println!("FLOWGATE_TEST_SEED={seed}");
+    let mut chance = Chance::new(seed);
+    let mut stage = Stage::with(&[Counter::First.component()]);
+    let second = Counter::Second.component();
+    stage.served.push_component(&stage.token, "acme", "counter", &second).expect(201);
+    let mut is_swapped = false;
+    for round in 0..6 {
+        if is_swapped {
+            break;
+        }
+        let wait = chance.time_below(Duration::from_millis(1 + 120 * round));
+        stage.request(2).expect(202);
+        sleep(wait);
+        stage.served.kill();
+        // What the worker does by itself, it has done.
+        sleep(Duration::from_millis(300));
+        stage.served.begin(&[]);
+        stage.wait_for_rows();
+        signal(stage.worker(), Signal::KILL);
+        sleep(Duration::from_millis(100));
+        stage.wait_for_rows();
+        let job = stage.ask("GET", "", None).expect(200);
+        assert!(job.get("failure").is_none_or(|failure| failure["fault"] != "user"), "{round}: {job:#}");
+        let swaps = stage.ask("GET", "/swaps", None).expect(200)["items"].clone();
+        let pending = swaps.as_array().unwrap().iter().filter(|swap| swap["outcome"] == "pending").count();
+        assert_eq!(pending, 0, "{round}, behind {wait:?}: {swaps:#}");
+        is_swapped = stage.version() == "counter@2";
+        println!("behind {wait:?}: {}", stage.version());
+    }
+    if !is_swapped {
+        stage.swap(2).unwrap();
+    }
+    stage.wait_for_rows();
+    stage.judge(&[1, 2]);
 }
 
 /// A version that fails more rows than somebody accepts is taken back by the node, which says why.
