@@ -166,6 +166,12 @@ impl Plugins {
         self.load_content(path).map_err(|e| e.within(format!("plugin {}", path.display())))
     }
 
+    /// Returns a plugin that was loaded from this file with this content, whatever the file has by now. `digest` is that of [`Plugin::digest`].
+    pub fn loaded(&self, path: &Path, digest: &str) -> Option<Arc<Plugin>> {
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.get(&(path.to_path_buf(), digest.to_string())).and_then(|known| known.as_ref().ok().cloned())
+    }
+
     fn load_content(&self, path: &Path) -> Result<Arc<Plugin>> {
         let component = self.wall.read(path)?;
         let key = (path.to_path_buf(), hex(&Sha256::digest(&component)));

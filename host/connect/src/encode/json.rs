@@ -70,6 +70,14 @@ pub fn json_row(schema: &Schema, columns: &[ArrayRef], row: usize) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// Returns one value as JSON; see [`JsonEncoder`].
+pub fn json_value(data_type: DataType, column: &ArrayRef, row: usize) -> String {
+    let mut out = Vec::new();
+    value(&Cells::new(data_type, column), row, &mut out);
+    // Only ASCII and pieces of `str`s were written: nothing is ever replaced.
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 fn value(cells: &Cells<'_>, row: usize, out: &mut Vec<u8>) {
     if cells.is_null(row) {
         out.extend_from_slice(b"null");

@@ -11,4 +11,4 @@ mod tests;
 
 pub(crate) use cell::Cells;
 pub use csv::CsvEncoder;
-pub use json::{JsonEncoder, encode_json_lines, json_row};
+pub use json::{JsonEncoder, encode_json_lines, json_row, json_value};
