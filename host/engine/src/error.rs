@@ -104,6 +104,9 @@ pub(crate) enum RunError {
     /// Another swap is on its way.
     #[error("another swap is on its way: {0}; request this one again when it is done")]
     SwapBusy(String),
+    /// A canary runs: the operator.
+    #[error("a canary of `{0}` runs: end it, or wait for its end")]
+    CanaryBusy(String),
     /// The state cannot be migrated to the new version.
     #[error("the old version stays on all workers, because its state cannot be migrated: {0}")]
     NotMigrated(String),
@@ -149,7 +152,7 @@ impl Coded for RunError {
             RunError::SlowCheckpoint { .. } => &code::SLOW_CHECKPOINT,
             RunError::NoCheckpoints | RunError::Stopping => &code::NO_SAVEPOINT,
             RunError::SwapMisfit(_) => &code::SWAP_MISFIT,
-            RunError::SwapBusy(_) => &code::SWAP_BUSY,
+            RunError::SwapBusy(_) | RunError::CanaryBusy(_) => &code::SWAP_BUSY,
             RunError::NotMigrated(_) => &code::NOT_MIGRATED,
             RunError::SwapEnded(_) => &code::SWAP_ENDED,
             RunError::Savepoint(_) => &code::SAVEPOINT,

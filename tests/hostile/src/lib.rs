@@ -202,6 +202,37 @@ pub fn plugin(lines: &str, aggregate: bool) -> Vec<u8> {
     component(lines, if aggregate { Kind::Aggregate } else { Kind::Transform })
 }
 
+/// What a guest has that makes `y: int64`: its values are at 1 MiB, and columns pass through. `$y` sets one, `$answer` answers with this many.
+pub const MAKES_Y: &str = r#"
+    (memory $memory 700)
+    (data (i32.const 56) "\01") (data (i32.const 96) "\01")
+    (func $answer (param $rows i32) (result i32)
+        (i32.store (i32.const 320) (i32.const 1))
+        (i32.store (i32.const 324) (i32.const 1048576))
+        (i32.store (i32.const 328) (local.get $rows))
+        (global.set $top (i32.const 8192))
+        (i32.const 256))
+    (func $y (param $row i32) (param $value i64)
+        (i64.store (i32.add (i32.const 1048576) (i32.mul (local.get $row) (i32.const 8))) (local.get $value)))
+"#;
+
+/// Returns a transform whose `y` is what the expression `y` leaves, which has the row's `$x`.
+pub fn made_of(y: &str) -> Vec<u8> {
+    let lines = format!(
+        "{MAKES_Y}
+        (func $of (param $x i64) (result i64) {y})
+        (func $apply (param $rows i32) (param $columns i32) (param i32) (result i32) (local $i i32)
+            (block $done (loop $next
+                (br_if $done (i32.eq (local.get $i) (local.get $rows)))
+                (call $y (local.get $i) (call $of (i64.load
+                    (i32.add (i32.load offset=4 (local.get $columns)) (i32.mul (local.get $i) (i32.const 8))))))
+                (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                (br $next)))
+            (call $answer (local.get $rows)))"
+    );
+    plugin(&lines, false)
+}
+
 /// Returns the same for a join function, which is `$join`.
 pub fn join_plugin(lines: &str) -> Vec<u8> {
     component(lines, Kind::Join)

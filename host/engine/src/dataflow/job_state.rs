@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
 
+use super::canary::point::CanaryPoints;
 use super::checkpoint::link::Link;
 use super::checkpoint::reports::Report;
 use super::checkpoint::saving::{Saved, Wanted};
@@ -51,6 +52,8 @@ pub struct JobState {
     pub(crate) taps: Taps,
     /// The swaps of the job's functions.
     pub(crate) swaps: SwapDesk,
+    /// Where operators find the canary that runs beside their function.
+    pub(crate) canaries: CanaryPoints,
     failure: Mutex<Option<Error>>,
     over: AtomicBool,
     stop: AtomicBool,
@@ -116,6 +119,7 @@ impl JobState {
             checkpoint_status: CheckpointStatus::default(),
             taps: Taps::default(),
             swaps: SwapDesk::default(),
+            canaries: CanaryPoints::default(),
             failure: Mutex::default(),
             over: AtomicBool::new(false),
             stop: AtomicBool::new(false),

@@ -5,14 +5,15 @@
 //! function; [`shuffle`] brings all rows of a key to one worker; [`window`] aggregates; [`join`] joins two streams; [`process`]
 //! runs functions with state and timers; [`sink`] writes rows to the outside, and [`sinks`] is the state that all sinks of a job
 //! share. [`engine`] has the operator's contract and shell, and the only files that know Timely; [`watermark`] is the protocol of
-//! time; [`taps`] show a sample of rows to who asks; [`swap`] puts later versions of functions in place of those that run. Tests in
-//! `simulation` try all orders of arrival. [`solo`] runs one process function without the engine.
+//! time; [`taps`] show a sample of rows to who asks; [`swap`] puts later versions of functions in place of those that run; [`canary`]
+//! runs one beside them. Tests in `simulation` try all orders of arrival. [`solo`] runs one process function without the engine.
 
 mod alarm;
 pub(crate) mod alignment;
 pub(crate) mod assign;
 pub(crate) mod batch;
 pub(crate) mod build;
+pub(crate) mod canary;
 pub(crate) mod checkpoint;
 pub(crate) mod dead_letter;
 pub(crate) mod engine;
@@ -50,6 +51,8 @@ pub(crate) mod wire;
 pub(crate) mod worker;
 mod writing;
 
+pub use canary::report::{CanaryDifference, CanaryReport, ColumnDifference, DifferenceOf, Said, Took};
+pub use canary::request::{CanaryOptions, RunningCanary};
 pub(crate) use checkpoint::adopt::prospect;
 pub use checkpoint::adopt::{FromSavepoint, Prospect};
 pub use checkpoint::begin::Beginning;

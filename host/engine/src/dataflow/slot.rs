@@ -8,6 +8,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 
 use super::batch::{Batch, Column};
+use super::canary::beside::Given;
+use super::canary::point::CanaryPoint;
 use super::checkpoint::state::{StateVisitor, Watermark};
 use super::dead_letter::DeadLetters;
 use super::engine::{Operator, Outputs, Tick};
@@ -34,6 +36,7 @@ pub(crate) struct Slot {
     job: Arc<JobState>,
     watermark: Option<EventTime>,
     portions: Portions,
+    canary: Arc<CanaryPoint>,
     /// Whether the function has failed the job; rows that arrive later are not processed.
     gave_up: bool,
 }
@@ -48,8 +51,8 @@ impl Slot {
         metrics: Arc<NodeMetrics>,
         job: Arc<JobState>,
     ) -> Self {
-        let portions = Portions::default();
-        Slot { function, reads, outputs, dead_letters, metrics, job, watermark: None, portions, gave_up: false }
+        let (portions, canary) = (Portions::default(), job.canaries.of(dead_letters.operator()));
+        Slot { function, reads, outputs, dead_letters, metrics, job, watermark: None, portions, canary, gave_up: false }
     }
 }
 
@@ -62,7 +65,12 @@ impl Operator for Slot {
         self.metrics.rows_in.fetch_add(row_count as u64, Relaxed);
         let input = columns_for(&self.reads, |c| gather(&batch, c))?;
         let context = CallContext { watermark: self.watermark, processing_time: tick.processing_time() };
+        let beside = self.canary.next_batch();
         let answer = self.function.transform(&input, row_count, &context)?;
+        if let Some(beside) = beside {
+            let took = (row_count, beside.took());
+            beside.offer(Given::Rows(batch.clone()), Some(answer.clone()), context, took);
+        }
         for (rows, shape) in answer.outputs.into_iter().zip(&self.outputs) {
             let emitted = assemble(&batch, rows, &shape.columns)?;
             if shape.output == 0 {
@@ -116,7 +124,7 @@ impl Operator for Slot {
 }
 
 /// Builds the rows of an output: selected input columns, and the columns that the function made.
-fn assemble(batch: &Batch, rows: RowsOut, shape: &[ColumnOrigin]) -> Result<Batch> {
+pub(crate) fn assemble(batch: &Batch, rows: RowsOut, shape: &[ColumnOrigin]) -> Result<Batch> {
     let kept = match rows.selection {
         Selection::All => batch.clone(),
         Selection::Rows(selected) => batch.select(&selected.into()),
@@ -132,7 +140,8 @@ fn assemble(batch: &Batch, rows: RowsOut, shape: &[ColumnOrigin]) -> Result<Batc
     Ok(kept.with_columns(columns))
 }
 
-fn gather(batch: &Batch, column: usize) -> Result<ArrayRef> {
+/// Returns a column of a batch as one array.
+pub(crate) fn gather(batch: &Batch, column: usize) -> Result<ArrayRef> {
     batch.columns().get(column).ok_or_else(|| Error::internal("a batch lacks a column"))?.gather()
 }
 

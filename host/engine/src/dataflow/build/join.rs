@@ -41,6 +41,7 @@ impl<S: Stage> Builder<'_, S> {
         let mut pairing = Pairing::new(&spec.columns, &layouts, schemas, size_ms)?;
         if let Some((function, outputs)) = &spec.function {
             pairing.set_function(PairFunction::new(self.open(id, node, function)?, reads, outputs, &layouts)?);
+            pairing = pairing.watched(self.job.canaries.of(&node.name));
         }
         let letters = JoinLetters {
             sides: [
@@ -127,7 +128,7 @@ fn lag_ms(spec: &JoinNode) -> i64 {
 }
 
 /// The columns of a pair, for dead letters: names need not be unique there.
-fn pair_schema(columns: &[PairColumn], schemas: [&Schema; 2]) -> Result<Schema> {
+pub(in crate::dataflow) fn pair_schema(columns: &[PairColumn], schemas: [&Schema; 2]) -> Result<Schema> {
     let missing = || Error::internal("a join emits a column that its inputs do not have");
     let field = |column: &PairColumn| {
         let (side, at) = match column {

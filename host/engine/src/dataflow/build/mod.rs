@@ -10,5 +10,5 @@ mod window;
 
 pub(in crate::dataflow) use builder::open;
 pub(crate) use builder::{Opened, build};
-pub(in crate::dataflow) use join::{join_layouts, lookup_layouts};
+pub(in crate::dataflow) use join::{join_layouts, lookup_layouts, pair_schema};
 pub(in crate::dataflow) use process::{arrangements, process_operator};

@@ -99,11 +99,14 @@ impl<S: Stage> Builder<'_, S> {
 
     fn plan(&self, id: NodeId, node: &Node, spec: &WindowNode, schema: &Schema) -> Result<Plan> {
         let mut open = |function: &PluginFunction| self.open(id, node, function);
-        let aggregators = spec.aggregates.iter().map(|aggregate| Aggregator::new(aggregate, schema, &mut open));
+        let mut new = |aggregate| Aggregator::new(aggregate, schema, &mut open);
+        let mut aggregators = spec.aggregates.iter().map(&mut new).collect::<Result<Vec<_>>>()?;
+        let canary = self.job.canaries.of(&node.name);
+        aggregators.iter_mut().enumerate().for_each(|(at, aggregator)| aggregator.watch(&canary, at));
         Ok(Plan {
             key: spec.key.clone(),
             key_fields: spec.key.iter().filter_map(|c| schema.fields.get(*c).cloned()).collect(),
-            aggregators: aggregators.collect::<Result<Vec<_>>>()?,
+            aggregators,
             aggregate_names: spec.aggregates.iter().map(|aggregate| aggregate.name.clone()).collect(),
             marks_results: spec.marks_results,
             has_event_time: node.outputs[0].has_event_time,

@@ -1,17 +1,21 @@
 //! The rows of a join's results: pairs, or the rows that a plugin's function returns for pairs.
 
+use std::sync::Arc;
+
 use arrow_array::{ArrayRef, new_null_array};
 
 use super::layout::Layout;
 use super::side::{Joined, LEFT, RIGHT};
 use crate::dataflow::batch::{Batch, Column, repeat_timestamp};
+use crate::dataflow::canary::beside::Given;
+use crate::dataflow::canary::point::CanaryPoint;
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::portions;
 use crate::dataflow::slot::columns_for;
 use crate::job::graph::{PairColumn, PairOutput, Read};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::{DataType, Schema};
-use flowgate_wall::{CallContext, Function, Selection};
+use flowgate_wall::{Answer, CallContext, Function, RowsOut, Selection};
 
 /// The columns of result rows. Positions are those of the sides' layouts.
 pub(crate) struct Pairing {
@@ -21,6 +25,7 @@ pub(crate) struct Pairing {
     /// The length of a window.
     size_ms: i64,
     function: Option<PairFunction>,
+    canary: Option<Arc<CanaryPoint>>,
 }
 
 /// A plugin's function over pairs.
@@ -74,7 +79,8 @@ pub(crate) fn layouts(columns: &[&[PairColumn]], reads: [&[Read]; 2], keys: &[(u
     [Layout::new(left.chain(read(LEFT)), &key(LEFT)), Layout::new(right.chain(read(RIGHT)), &key(RIGHT))]
 }
 
-fn placed(columns: &[PairColumn], layouts: &[Layout; 2]) -> Result<Vec<PairColumn>> {
+/// Returns columns of the sides' schemas as those of their layouts.
+pub(crate) fn placed(columns: &[PairColumn], layouts: &[Layout; 2]) -> Result<Vec<PairColumn>> {
     let place = |column: &PairColumn| {
         Ok(match column {
             PairColumn::Left(l) => PairColumn::Left(layouts[LEFT].place(*l)?),
@@ -84,6 +90,12 @@ fn placed(columns: &[PairColumn], layouts: &[Layout; 2]) -> Result<Vec<PairColum
         })
     };
     columns.iter().map(place).collect()
+}
+
+/// Rows for pairs, without columns.
+fn frame(joined: &Joined) -> Batch {
+    let times = joined.event_time.clone().map(Column::from);
+    Batch::new(Vec::new(), joined.row_count).with_event_time(times)
 }
 
 impl Pairing {
@@ -96,12 +108,17 @@ impl Pairing {
         size_ms: i64,
     ) -> Result<Self> {
         let types = [LEFT, RIGHT].map(|side| layouts[side].types(schemas[side]));
-        Ok(Pairing { columns: placed(columns, layouts)?, types, size_ms, function: None })
+        Ok(Pairing { columns: placed(columns, layouts)?, types, size_ms, function: None, canary: None })
     }
 
     /// Sets the function that makes the results.
     pub(crate) fn set_function(&mut self, function: PairFunction) {
         self.function = Some(function);
+    }
+
+    /// Sets where a canary of the function is found.
+    pub(crate) fn watched(self, canary: Arc<CanaryPoint>) -> Self {
+        Pairing { canary: Some(canary), ..self }
     }
 
     /// Returns the result rows, and dead letters for the pairs that a function fails.
@@ -111,14 +128,31 @@ impl Pairing {
         context: &CallContext,
         dead_letters: &DeadLetters,
     ) -> Result<(Vec<OutputRows>, Batch)> {
-        let frame = |joined: &Joined| {
-            let times = joined.event_time.clone().map(Column::from);
-            Batch::new(Vec::new(), joined.row_count).with_event_time(times)
+        if self.function.is_none() {
+            return Ok((vec![OutputRows { output: 0, rows: self.pairs(&joined)? }], Batch::default()));
+        }
+        let beside = self.canary.as_ref().and_then(|canary| canary.next_batch());
+        let answer = self.call(&joined, context)?;
+        if let Some(beside) = beside {
+            let took = (joined.row_count, beside.took());
+            beside.offer(Given::Pairs(Box::new(joined.clone())), Some(answer.clone()), *context, took);
+        }
+        let mut results = Vec::new();
+        for (rows, shape) in answer.outputs.into_iter().zip(self.outputs()) {
+            let rows = self.made(&joined, rows, &shape.columns)?;
+            results.extend(portions::cut(rows).into_iter().map(|(rows, _)| OutputRows { output: shape.output, rows }));
+        }
+        let failures: Vec<(u32, String)> = answer.failures.into_iter().map(|f| (f.row, f.message)).collect();
+        let letters = match failures.is_empty() {
+            true => Batch::default(),
+            false => dead_letters.of(&self.pairs(&joined)?, failures)?,
         };
-        let Some(pairs) = &mut self.function else {
-            let rows = frame(&joined).with_columns(self.columns_of(&self.columns, &joined, &[])?);
-            return Ok((vec![OutputRows { output: 0, rows }], Batch::default()));
-        };
+        Ok((results, letters))
+    }
+
+    /// Calls the function over pairs.
+    pub(crate) fn call(&mut self, joined: &Joined, context: &CallContext) -> Result<Answer> {
+        let pairs = self.function.as_mut().ok_or_else(|| Error::internal("a function that is not there"))?;
         let mut inputs = Vec::with_capacity(2);
         for (side, rows) in [(LEFT, &joined.left), (RIGHT, &joined.right)] {
             inputs.push(columns_for(&pairs.reads[side], |column| match rows {
@@ -126,33 +160,32 @@ impl Pairing {
                 None => Ok(new_null_array(&self.types[side][column].arrow(), joined.row_count)),
             })?);
         }
-        let answer = pairs.function.join(&inputs[LEFT], &inputs[RIGHT], joined.row_count, context)?;
-        let pairs = self.function.as_ref().ok_or_else(|| Error::internal("a function that is not there"))?;
-        let mut results = Vec::new();
-        for (rows, shape) in answer.outputs.into_iter().zip(&pairs.outputs) {
-            let chosen = match rows.selection {
-                Selection::All => joined.clone(),
-                Selection::Rows(selected) => {
-                    let rows = selected.into();
-                    let select = |side: &Option<Batch>| side.as_ref().map(|batch| batch.select(&rows));
-                    let event_time = frame(&joined).select(&rows).event_time().map(Column::gather).transpose()?;
-                    let (left, right) = (select(&joined.left), select(&joined.right));
-                    Joined { left, right, row_count: rows.len(), event_time, window: joined.window }
-                }
-            };
-            let columns = self.columns_of(&shape.columns, &chosen, &rows.columns)?;
-            let rows = frame(&chosen).with_columns(columns);
-            results.extend(portions::cut(rows).into_iter().map(|(rows, _)| OutputRows { output: shape.output, rows }));
-        }
-        let failures: Vec<(u32, String)> = answer.failures.into_iter().map(|f| (f.row, f.message)).collect();
-        let letters = match failures.is_empty() {
-            true => Batch::default(),
-            false => {
-                let pairs = frame(&joined).with_columns(self.columns_of(&self.columns, &joined, &[])?);
-                dead_letters.of(&pairs, failures)?
+        pairs.function.join(&inputs[LEFT], &inputs[RIGHT], joined.row_count, context)
+    }
+
+    /// The outputs of the function.
+    pub(crate) fn outputs(&self) -> &[PairOutput] {
+        self.function.as_ref().map_or(&[], |pairs| &pairs.outputs)
+    }
+
+    /// Returns the rows of one output, of these columns, that a function made of pairs.
+    pub(crate) fn made(&self, joined: &Joined, rows: RowsOut, columns: &[PairColumn]) -> Result<Batch> {
+        let chosen = match rows.selection {
+            Selection::All => joined.clone(),
+            Selection::Rows(selected) => {
+                let rows = selected.into();
+                let select = |side: &Option<Batch>| side.as_ref().map(|batch| batch.select(&rows));
+                let event_time = frame(joined).select(&rows).event_time().map(Column::gather).transpose()?;
+                let (left, right) = (select(&joined.left), select(&joined.right));
+                Joined { left, right, row_count: rows.len(), event_time, window: joined.window }
             }
         };
-        Ok((results, letters))
+        Ok(frame(&chosen).with_columns(self.columns_of(columns, &chosen, &rows.columns)?))
+    }
+
+    /// Returns the columns of pairs.
+    pub(crate) fn pairs(&self, joined: &Joined) -> Result<Batch> {
+        Ok(frame(joined).with_columns(self.columns_of(&self.columns, joined, &[])?))
     }
 
     fn columns_of(&self, columns: &[PairColumn], joined: &Joined, made: &[ArrayRef]) -> Result<Vec<Column>> {

@@ -10,7 +10,7 @@ use flowgate_state::slots::{SlotSpec, Slots};
 use flowgate_state::store::{SlotKind, StateStore};
 use flowgate_state::timers::{Clock, Timers};
 use flowgate_wall::binding::{StateKind, StateSlot};
-use flowgate_wall::{KeyedState, Timer, TimerClock};
+use flowgate_wall::{KeyedState, Timer, TimerChange, TimerClock};
 
 /// The state and timers of a process function. Timers that a call sets and clears take effect when it has succeeded.
 pub(crate) struct ProcessState {
@@ -24,6 +24,8 @@ pub(crate) struct ProcessState {
     keys: Keys,
     /// The timers that the call sets (`true`) or clears, in order.
     changes: Vec<(bool, Timer)>,
+    /// Those that took effect, while somebody wants to know.
+    noted: Option<Vec<TimerChange>>,
 }
 
 /// Returns the clock of a timer as the state's type.
@@ -60,6 +62,7 @@ impl ProcessState {
             timers: Timers::new(store),
             keys: Keys::Unit(0),
             changes: Vec::new(),
+            noted: None,
         })
     }
 
@@ -90,6 +93,21 @@ impl ProcessState {
             visit.slot(name, &mut *self.slots.snapshots(position, key)?)?;
         }
         visit.slot(SlotName { kind: SlotKind::Timers, name: "timers" }, &mut self.timers.snapshots(key))
+    }
+
+    /// The keys of the call.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Notes the timers that the next call sets and clears.
+    pub(crate) fn note_timers(&mut self) {
+        self.noted = Some(Vec::new());
+    }
+
+    /// Returns the timers that were set and cleared since [`ProcessState::note_timers`], and notes no more.
+    pub(crate) fn noted_timers(&mut self) -> Vec<TimerChange> {
+        self.noted.take().unwrap_or_default()
     }
 
     /// The timers of all keys.
@@ -169,6 +187,9 @@ impl KeyedState for ProcessState {
 
     fn commit(&mut self) -> Result<()> {
         for (is_set, timer) in self.changes.drain(..) {
+            if let Some(noted) = &mut self.noted {
+                noted.push(TimerChange { is_set, timer });
+            }
             let key = self.keys.get(timer.key as usize);
             match is_set {
                 true => self.timers.set(key, clock(timer.clock), timer.time, timer.tag)?,

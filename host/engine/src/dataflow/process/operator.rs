@@ -18,6 +18,8 @@ use super::firing::{Firing, Moment, TIMERS_PER_CALL};
 use super::keyed::{ProcessState, clock};
 use super::next_state::NextState;
 use crate::dataflow::batch::{Batch, Column};
+use crate::dataflow::canary::keys::KeyedInput;
+use crate::dataflow::canary::point::CanaryPoint;
 use crate::dataflow::checkpoint::state::{StateVisitor, Watermark};
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs, Tick};
@@ -104,6 +106,7 @@ pub(crate) struct ProcessOperator {
     has_ended: bool,
     /// What observers see.
     upcoming: Arc<Upcoming>,
+    canary: Arc<CanaryPoint>,
     /// Whether the job has failed after rows that were done: further rows are not processed.
     gave_up: bool,
 }
@@ -117,6 +120,7 @@ pub(crate) fn timer_schema(key_fields: &[Field]) -> Schema {
 impl ProcessOperator {
     /// Creates the operator from its parts.
     pub(crate) fn new(parts: Parts, metrics: Arc<NodeMetrics>, job: Arc<JobState>) -> Self {
+        let canary = job.canaries.of(parts.timer_letters.operator());
         ProcessOperator {
             function: parts.function,
             state: StateHandle::new(parts.state),
@@ -139,6 +143,7 @@ impl ProcessOperator {
             firing: [None, None],
             forwarded: None,
             has_ended: false,
+            canary,
             gave_up: false,
         }
     }
@@ -224,12 +229,14 @@ impl ProcessOperator {
         let columns = due.keys.columns(&self.key_fields)?;
         let count = due.keys.rows();
         self.state.state::<ProcessState>()?.begin(Keys::of(&columns, count)?, self.now)?;
+        let beside = self.canary.choose(&due.key_of, &self.function.binding().state, self.state.state()?)?;
         let of = due.key_of.iter().zip(&due.times).zip(&due.tags);
         let timers: Vec<Timer> =
             of.map(|((key, time), tag)| Timer { key: *key, clock: by, time: *time, tag: *tag }).collect();
         let keys = KeyColumns { fields: &self.key_fields, columns: &columns, count };
         let context = self.context();
         let answer = self.function.on_timers(keys, &timers, &mut self.state, &context)?;
+        let key_columns = columns.clone();
         // T3: the results of a timer that was set in the past are not late.
         let earliest = self.forwarded.map_or(i64::MIN, |watermark| watermark.plus_ms(1).0);
         let dated = due.times.iter().map(|time| *time.max(&earliest));
@@ -237,6 +244,11 @@ impl ProcessOperator {
         let times: ArrayRef = Arc::new(TimestampMillisecondArray::from(due.times));
         let keys = Batch::new(columns, count).select(&due.key_of.into());
         let keys = keys.with_event_time(self.has_event_time.then(|| Column::from(dated)));
+        if let Some(beside) = beside {
+            let called = (&key_columns[..], timers.len());
+            let with = (self.function.binding().state.as_slice(), self.state.state::<ProcessState>()?);
+            beside.offer(KeyedInput::Timers(keys.clone(), timers), called, &answer, context, with)?;
+        }
         let failures = self.emit(CallInput::Timers(&keys), answer, out)?;
         if !failures.is_empty() {
             // A tag is an unsigned 64-bit number; an int64 column shows its bits with a sign.
@@ -284,6 +296,7 @@ impl Operator for ProcessOperator {
         self.index.rows_of(&Keys::of(&keys, row_count)?, &mut self.key_of_row);
         let (key_columns, count) = (self.index.columns(&self.key_fields)?, self.index.rows());
         self.state.state::<ProcessState>()?.begin(Keys::of(&key_columns, count)?, self.now)?;
+        let beside = self.canary.choose(&self.key_of_row, &self.function.binding().state, self.state.state()?)?;
         let rows = KeyedRows {
             input: input as u32,
             keys: KeyColumns { fields: &self.key_fields, columns: &key_columns, count },
@@ -292,6 +305,11 @@ impl Operator for ProcessOperator {
         };
         let context = self.context();
         let answer = self.function.on_batch(&rows, &mut self.state, &context)?;
+        if let Some(beside) = beside {
+            let called = (&key_columns[..], row_count);
+            let with = (self.function.binding().state.as_slice(), self.state.state::<ProcessState>()?);
+            beside.offer(KeyedInput::Rows(input, batch.clone()), called, &answer, context, with)?;
+        }
         let failures = self.emit(CallInput::Rows(input, &batch), answer, out)?;
         self.portions.emit(out, ERRORS, self.sides[input].dead_letters.of(&batch, failures)?);
         // Timers that were set in the past fire now.

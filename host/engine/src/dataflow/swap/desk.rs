@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::ballot::{Ballot, Finish, Seat, Verdict};
 use super::fresh::Fresh;
 use super::request::Swapped;
+use crate::dataflow::canary::point::Canary;
 use crate::dataflow::checkpoint::link::Link;
 use crate::dataflow::checkpoint::reports::Report;
 use crate::error::RunError;
@@ -40,6 +41,8 @@ struct Desk {
     state: State,
     /// The number of the last boundary of a job without checkpoints.
     boundaries: u64,
+    /// The last canary, which may have ended.
+    canary: Option<Arc<Canary>>,
     /// By operator, the savepoint of its last swap: the state of the version before.
     savepoints: BTreeMap<String, String>,
     is_closed: bool,
@@ -241,6 +244,17 @@ impl SwapDesk {
         }
     }
 
+    /// Says whether a canary could begin.
+    ///
+    /// # Errors
+    /// One runs: the user's.
+    pub(crate) fn has_no_canary(&self) -> Result<()> {
+        match lock(&self.desk).canary.as_ref().filter(|canary| !canary.is_over()) {
+            Some(canary) => Err(RunError::CanaryBusy(canary.operator.clone()).into()),
+            None => Ok(()),
+        }
+    }
+
     /// Returns the swap of a boundary, and the new functions of a shell at it.
     pub(crate) fn at(&self, boundary: u64, seat: &Seat) -> Option<(Arc<Swap>, Fresh)> {
         let swap = match &lock(&self.desk).state {
@@ -315,6 +329,7 @@ impl SwapDesk {
         let state = {
             let mut desk = lock(&self.desk);
             desk.is_closed = true;
+            desk.end_canary("the job has ended");
             std::mem::take(&mut desk.state)
         };
         if let State::Swapping(swap) = state {
@@ -349,6 +364,7 @@ impl Reserved<'_> {
                 drop(desk);
                 return swap.answer(Err(RunError::SwapEnded("the job has ended".into()).into()));
             }
+            desk.end_canary("a function of the job is swapped");
             desk.state = State::Swapping(Arc::clone(swap));
             // Who has left meanwhile does not vote.
             let seats: BTreeSet<Seat> = lock(&swap.fresh).keys().cloned().collect();
@@ -357,6 +373,29 @@ impl Reserved<'_> {
             }
         }
         self.desk.conclude(swap);
+    }
+}
+
+impl Desk {
+    fn end_canary(&mut self, why: &str) {
+        if let Some(canary) = self.canary.take() {
+            canary.end(why);
+        }
+    }
+}
+
+impl Reserved<'_> {
+    /// Begins a canary instead of a swap.
+    ///
+    /// # Errors
+    /// The job has ended.
+    pub(crate) fn begin_canary(self, canary: &Arc<Canary>) -> Result<()> {
+        let mut desk = lock(&self.desk.desk);
+        if desk.is_closed {
+            return Err(RunError::SwapEnded("the job has ended".into()).into());
+        }
+        desk.canary = Some(Arc::clone(canary));
+        Ok(())
     }
 }
 

@@ -90,6 +90,18 @@ impl Fresh {
             let function = open(plugin, node, spec).map_err(|error| error.in_operator(&node.name))?;
             Ok::<_, Error>(function.count_in(&calls).stop_when(move || job.stop_requested() || job.is_over()))
         };
+        Fresh::of(node, plan, &open)
+    }
+
+    /// Makes new functions of a node, of those that `open` opens.
+    ///
+    /// # Errors
+    /// A function cannot be opened.
+    pub(crate) fn of(
+        node: &Node,
+        plan: &SlotPlan,
+        open: &dyn Fn(&PluginFunction) -> Result<Function>,
+    ) -> Result<Fresh> {
         Ok(match &node.kind {
             NodeKind::Transform(spec) => Fresh::Transform(Box::new(FreshTransform {
                 function: open(&spec.function)?,

@@ -19,19 +19,19 @@ use flowgate_checkpoint::{Checkpoint, History};
 use flowgate_wall::Plugins;
 
 /// Rows of a batch, which a source reads whole.
-const BATCH: i64 = 64;
+pub(in crate::dataflow) const BATCH: i64 = 64;
 
 /// The rows of a job that is stopped before it has read them.
-const ENDLESS: i64 = 100_000_000;
+pub(in crate::dataflow) const ENDLESS: i64 = 100_000_000;
 
 /// The rows of a job that ends soon.
-const FEW: i64 = 12_000;
+pub(in crate::dataflow) const FEW: i64 = 12_000;
 
 /// Rows in a second.
 const RATE: i64 = 20_000;
 
 /// A job over rows of a sequence `x` and a key `k`.
-fn text(checkpoint: &str, operator: &str, rows: i64) -> String {
+pub(in crate::dataflow) fn text(checkpoint: &str, operator: &str, rows: i64) -> String {
     format!(
         r#"
 job: swapped
@@ -56,29 +56,34 @@ sinks:
     )
 }
 
-const CHECKPOINTS: &str = "checkpoint: { every: 50ms, store: store, keep: 1000 }";
+pub(in crate::dataflow) const CHECKPOINTS: &str = "checkpoint: { every: 50ms, store: store, keep: 1000 }";
 /// In a job whose state has no memory, so that it is in files.
-const SPILLS: &str = "# spills";
-const TRANSFORM: &str = "plugin: p, function: f";
-const PROCESS: &str = "key: [k], plugin: p, function: f";
+pub(in crate::dataflow) const SPILLS: &str = "# spills";
+pub(in crate::dataflow) const TRANSFORM: &str = "plugin: p, function: f";
+pub(in crate::dataflow) const PROCESS: &str = "key: [k], plugin: p, function: f";
 
 /// A job that runs, and the versions of its plugin.
-struct Swaps {
-    base: tempfile::TempDir,
+pub(in crate::dataflow) struct Swaps {
+    pub(in crate::dataflow) base: tempfile::TempDir,
     text: String,
     workers: usize,
-    plugins: Plugins,
-    run: Run,
+    pub(in crate::dataflow) plugins: Plugins,
+    pub(in crate::dataflow) run: Run,
 }
 
 impl Swaps {
-    fn start(text: &str, workers: usize, first: &[u8]) -> Swaps {
+    pub(in crate::dataflow) fn start(text: &str, workers: usize, first: &[u8]) -> Swaps {
         let base = tempfile::tempdir().unwrap();
         std::fs::write(base.path().join("p.wasm"), first).unwrap();
         Swaps::begin(base, text, workers, Beginning::New)
     }
 
-    fn begin(base: tempfile::TempDir, text: &str, workers: usize, beginning: Beginning) -> Swaps {
+    pub(in crate::dataflow) fn begin(
+        base: tempfile::TempDir,
+        text: &str,
+        workers: usize,
+        beginning: Beginning,
+    ) -> Swaps {
         let (mut graph, plugins) = graph(text, base.path());
         graph.parallelism = workers;
         if text.contains(SPILLS) {
@@ -89,11 +94,11 @@ impl Swaps {
     }
 
     /// Returns the graph with this version of the plugin.
-    fn graph_of(&self, component: &[u8]) -> JobGraph {
+    pub(in crate::dataflow) fn graph_of(&self, component: &[u8]) -> JobGraph {
         graph_of(&self.text, self.base.path(), self.workers, component)
     }
 
-    fn swap(&self, component: &[u8]) -> Result<Swapped> {
+    pub(in crate::dataflow) fn swap(&self, component: &[u8]) -> Result<Swapped> {
         self.swap_with(component, &SwapOptions::default())
     }
 
@@ -104,25 +109,25 @@ impl Swaps {
         Ok(swapped)
     }
 
-    fn stop(self) -> (tempfile::TempDir, Vec<Value>) {
+    pub(in crate::dataflow) fn stop(self) -> (tempfile::TempDir, Vec<Value>) {
         self.run.job.state().request_stop();
         self.end()
     }
 
-    fn rows_in(&self) -> u64 {
+    pub(in crate::dataflow) fn rows_in(&self) -> u64 {
         self.rows_of(1)
     }
 
-    fn rows_of(&self, node: usize) -> u64 {
+    pub(in crate::dataflow) fn rows_of(&self, node: usize) -> u64 {
         self.run.job.metrics().nodes[node].rows_in.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Waits until the operator has received `rows` rows.
-    fn wait_for_rows(&self, rows: u64) {
+    pub(in crate::dataflow) fn wait_for_rows(&self, rows: u64) {
         self.wait_for(1, rows);
     }
 
-    fn wait_for(&self, node: usize, rows: u64) {
+    pub(in crate::dataflow) fn wait_for(&self, node: usize, rows: u64) {
         let begun = Instant::now();
         while self.rows_of(node) < rows {
             assert!(begun.elapsed() < Duration::from_secs(60), "{} rows", self.rows_of(node));
@@ -130,13 +135,13 @@ impl Swaps {
         }
     }
 
-    fn end(self) -> (tempfile::TempDir, Vec<Value>) {
+    pub(in crate::dataflow) fn end(self) -> (tempfile::TempDir, Vec<Value>) {
         let rows = self.run.end().into_iter().map(|(_, row)| row).collect();
         (self.base, rows)
     }
 }
 
-fn graph_of(text: &str, base: &Path, workers: usize, component: &[u8]) -> JobGraph {
+pub(in crate::dataflow) fn graph_of(text: &str, base: &Path, workers: usize, component: &[u8]) -> JobGraph {
     let present = std::fs::read(base.join("p.wasm")).unwrap();
     std::fs::write(base.join("p.wasm"), component).unwrap();
     let (mut graph, _) = graph(text, base);
@@ -161,12 +166,12 @@ fn hash_of(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-fn number(row: &Value, column: &str) -> i64 {
+pub(in crate::dataflow) fn number(row: &Value, column: &str) -> i64 {
     row[column].as_i64().unwrap_or_else(|| panic!("no {column}: {row}"))
 }
 
 /// Each row that was read is there once: of each split, all of its batches up to one.
-fn each_once(rows: &[Value], splits: usize) {
+pub(in crate::dataflow) fn each_once(rows: &[Value], splits: usize) {
     let mut of = vec![std::collections::BTreeSet::new(); splits];
     for x in rows.iter().map(|row| number(row, "x")) {
         let batch = x / BATCH;
@@ -180,7 +185,7 @@ fn each_once(rows: &[Value], splits: usize) {
 }
 
 /// The rows of each key are in the order of their split, are counted from 1 without a gap, and their versions do not go back.
-fn counted_by_key(rows: &[Value], splits: usize, versions: &[i64]) {
+pub(in crate::dataflow) fn counted_by_key(rows: &[Value], splits: usize, versions: &[i64]) {
     each_once(rows, splits);
     let mut of: BTreeMap<i64, Vec<(i64, i64)>> = BTreeMap::new();
     rows.iter().for_each(|row| of.entry(number(row, "k")).or_default().push((number(row, "x"), number(row, "y"))));
@@ -202,7 +207,7 @@ fn counted_by_key(rows: &[Value], splits: usize, versions: &[i64]) {
     assert_eq!(seen.len(), versions.len(), "every version has processed rows");
 }
 
-fn checkpoints(base: &Path, text: &str) -> Vec<(u64, Checkpoint)> {
+pub(in crate::dataflow) fn checkpoints(base: &Path, text: &str) -> Vec<(u64, Checkpoint)> {
     let (graph, _) = graph(text, base);
     let store = Stores::default().open(&graph.checkpoint.unwrap().store).unwrap();
     let history = History::read(&store).unwrap();

@@ -13,6 +13,6 @@ pub(crate) mod request;
 pub(crate) mod slot_plan;
 
 #[cfg(test)]
-mod job_tests;
+pub(super) mod job_tests;
 #[cfg(test)]
 pub(crate) mod test_guests;

@@ -153,7 +153,7 @@ pub(crate) fn change(
 }
 
 /// Returns the names in the dataflow of the operators that have the functions of a node.
-fn names_of(node: &Node) -> Vec<String> {
+pub(crate) fn names_of(node: &Node) -> Vec<String> {
     match &node.kind {
         NodeKind::Window(_) => vec![node.name.clone(), pre_aggregate::name(&node.name)],
         _ => vec![node.name.clone()],
@@ -178,7 +178,7 @@ impl JobState {
         Ok(change.nodes.iter().map(|id| graph.node(*id).name.clone()).collect())
     }
 
-    fn change(&self, graph: &JobGraph, plugins: &Plugins, options: &SwapOptions) -> Result<Change> {
+    pub(crate) fn change(&self, graph: &JobGraph, plugins: &Plugins, options: &SwapOptions) -> Result<Change> {
         let way_back = |operator: &str| self.swaps.way_back(operator, graph);
         change(&self.swaps.running()?, graph, plugins, &options.drop_state, &way_back)
     }

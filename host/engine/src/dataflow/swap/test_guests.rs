@@ -1,18 +1,6 @@
 //! Guests of a few lines that come in versions, for tests. Each reads `x: int64` and makes `y: int64`; the columns of its rows pass through.
 
-/// What all of them have: `y` is int64, its values are at 1 MiB, columns pass through.
-const COMMON: &str = r#"
-    (memory $memory 700)
-    (data (i32.const 56) "\01") (data (i32.const 96) "\01")
-    (func $answer (param $rows i32) (result i32)
-        (i32.store (i32.const 320) (i32.const 1))
-        (i32.store (i32.const 324) (i32.const 1048576))
-        (i32.store (i32.const 328) (local.get $rows))
-        (global.set $top (i32.const 8192))
-        (i32.const 256))
-    (func $y (param $row i32) (param $value i64)
-        (i64.store (i32.add (i32.const 1048576) (i32.mul (local.get $row) (i32.const 8))) (local.get $value)))
-"#;
+use flowgate_hostile::MAKES_Y as COMMON;
 
 /// A transform whose `y` is its version.
 pub(crate) fn transform(version: i64) -> Vec<u8> {
@@ -27,6 +15,17 @@ pub(crate) fn transform(version: i64) -> Vec<u8> {
             (call $answer (local.get $rows)))"
     );
     flowgate_hostile::plugin(&lines, false)
+}
+
+/// A transform whose `y` is its `x`; but where `every` divides that, it is what `lines` leaves, which has `$x`.
+pub(crate) fn picky(every: i64, lines: &str) -> Vec<u8> {
+    let is_odd = format!("(i64.eqz (i64.rem_s (local.get $x) (i64.const {every})))");
+    flowgate_hostile::made_of(&format!("(if (result i64) {is_odd} (then {lines}) (else (local.get $x)))"))
+}
+
+/// A component with other bytes that does the same: one more custom section, without content.
+pub(crate) fn again(component: &[u8]) -> Vec<u8> {
+    [component, &[0, 2, 1, b'a']].concat()
 }
 
 /// A join function whose `y` is ten times the `x` of the left row, and its version.
@@ -136,17 +135,21 @@ pub(crate) struct Counter {
     pub(crate) slots: u8,
     /// The greatest count that it migrates; it traps on others.
     pub(crate) migrates_up_to: i64,
+    /// What it adds to the count.
+    pub(crate) adds: i64,
+    /// What it adds to `y` where ten divides `x`.
+    pub(crate) marks: i64,
 }
 
 impl Counter {
     /// Of a version, with a slot of version 1.
     pub(crate) fn of(version: i64) -> Self {
-        Counter { version, slot: 1, slots: 3, migrates_up_to: i64::MAX }
+        Counter { version, slot: 1, slots: 3, migrates_up_to: i64::MAX, adds: 1, marks: 0 }
     }
 
     /// Returns the component.
     pub(crate) fn component(self) -> Vec<u8> {
-        let Counter { version, slot, slots, migrates_up_to } = self;
+        let Counter { version, slot, slots, migrates_up_to, adds, marks } = self;
         let bias = 1_000_000 * i64::from(slot);
         let lines = format!(
             r#"(import "flowgate:plugin/state@0.1.0" "get" (func $get (param i32 i32 i32)))
@@ -166,11 +169,15 @@ impl Counter {
                         (if (result i64) (i32.load8_u (i32.const 512))
                             (then (i64.load (i32.load (i32.const 516))))
                             (else (i64.const {bias}))))
-                    (local.set $count (i64.add (local.get $count) (i64.const 1)))
+                    (local.set $count (i64.add (local.get $count) (i64.const {adds})))
                     (i64.store (i32.const 528) (local.get $count))
                     (call $set (i32.const 0) (local.get $key) (i32.const 1) (i32.const 528) (i32.const 8))
                     (call $y (local.get $i) (i64.add (i64.const {version})
-                        (i64.mul (i64.const 10) (i64.sub (local.get $count) (i64.const {bias})))))
+                        (i64.add
+                            (if (result i64) (i64.eqz (i64.rem_s (i64.load (i32.add (i32.load offset=4 (local.get $columns))
+                                    (i32.mul (local.get $i) (i32.const 8)))) (i64.const 10)))
+                                (then (i64.const {marks})) (else (i64.const 0)))
+                            (i64.mul (i64.const 10) (i64.sub (local.get $count) (i64.const {bias}))))))
                     (local.set $i (i32.add (local.get $i) (i32.const 1)))
                     (br $next)))
                 (call $answer (local.get $rows)))

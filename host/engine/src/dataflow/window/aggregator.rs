@@ -1,6 +1,7 @@
 //! The aggregates of one window operator: built-in ones and plugins', behind one interface.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
@@ -9,12 +10,15 @@ use arrow_schema::DataType;
 
 use super::aggregate::{Accumulate, InputRows, Pairs, StoredField, Times, accumulator, encoded};
 use crate::dataflow::batch::Batch;
+use crate::dataflow::canary::beside::Given;
+use crate::dataflow::canary::groups::Groups;
+use crate::dataflow::canary::point::CanaryPoint;
 use crate::dataflow::slot::columns_for;
 use crate::job::graph::{Aggregate, AggregateColumn, PluginFunction};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Schema;
 use flowgate_state::bytes::{put_sized, take_sized};
-use flowgate_wall::{CallContext, Function, RowFailure, VarValues};
+use flowgate_wall::{CallContext, Function, RowFailure, Updated, VarValues};
 
 /// The accumulators of one aggregate, by group.
 pub(crate) enum Accumulators {
@@ -43,6 +47,8 @@ pub(crate) enum Aggregator {
 pub(crate) struct PluginAggregator {
     spec: PluginFunction,
     function: Function,
+    /// Where a canary of it is found, and its position in the window.
+    canary: Option<(Arc<CanaryPoint>, usize)>,
     /// By group of the pane: its place among the groups of the current call, or [`NO_PLACE`].
     places: Vec<u32>,
 }
@@ -188,6 +194,21 @@ impl Aggregator {
         }
     }
 
+    /// Sets where a canary of it is found, as the aggregate of this position.
+    pub(crate) fn watch(&mut self, canary: &Arc<CanaryPoint>, at: usize) {
+        if let Aggregator::Plugin(plugin) = self {
+            plugin.canary = Some((Arc::clone(canary), at));
+        }
+    }
+
+    /// Takes a new function, which goes on with the accumulators that there are.
+    pub(crate) fn swap(&mut self, mut fresh: Box<PluginAggregator>) {
+        if let Aggregator::Plugin(present) = self {
+            fresh.canary = present.canary.take();
+        }
+        *self = Aggregator::Plugin(fresh);
+    }
+
     /// Whether merged accumulators can be retracted.
     pub(crate) fn is_invertible(&self) -> bool {
         matches!(self, Aggregator::BuiltIn { empty, .. } if empty.is_invertible())
@@ -290,7 +311,25 @@ impl Aggregator {
 impl PluginAggregator {
     /// Creates the aggregator of a plugin's function.
     pub(crate) fn new(spec: &PluginFunction, function: Function) -> Self {
-        PluginAggregator { function, spec: spec.clone(), places: Vec::new() }
+        PluginAggregator { function, spec: spec.clone(), canary: None, places: Vec::new() }
+    }
+
+    /// Counts rows into accumulators, row `i` into `groups[i]`.
+    pub(crate) fn count_in(
+        &mut self,
+        accumulators: VarValues,
+        groups: &[u32],
+        rows: &Batch,
+        context: &CallContext,
+    ) -> Result<Updated> {
+        let mut columns = LazyColumns::of(rows);
+        let input = columns_for(&self.spec.inputs[0].reads, |c| columns.get(c))?;
+        self.function.update(accumulators, groups, &input, groups.len(), context)
+    }
+
+    /// Returns the result columns of accumulators.
+    pub(crate) fn results(&mut self, accumulators: &VarValues) -> Result<Vec<ArrayRef>> {
+        self.finish(accumulators.iter().collect())
     }
 
     /// Sends only the groups of these rows across the wall, renumbered from 0.
@@ -317,7 +356,18 @@ impl PluginAggregator {
         }
         let input = columns_for(&self.spec.inputs[0].reads, |c| columns.get(c))?;
         let accumulators = VarValues::from_iter(touched.iter().map(|g| bytes[*g as usize].as_slice()));
+        let mut beside = self.canary.as_ref().and_then(|(canary, at)| canary.next_of(*at));
+        let before = beside.as_mut().map(|beside| beside.copy(|_| accumulators.clone()));
+        if let Some(beside) = &mut beside {
+            beside.calls();
+        }
         let updated = self.function.update(accumulators, &local, &input, groups.len(), context)?;
+        if let (Some(beside), Some(before), Some((_, aggregate))) = (beside, before, &self.canary) {
+            let took = (groups.len(), beside.took());
+            let (rows, updated) = (columns.batch.clone(), updated.clone());
+            let given = Groups { aggregate: *aggregate, before, groups: local, rows, updated };
+            beside.offer(Given::Groups(Box::new(given)), None, *context, took);
+        }
         for (value, group) in updated.accumulators.iter().zip(&touched) {
             let slot = &mut bytes[*group as usize];
             slot.clear();

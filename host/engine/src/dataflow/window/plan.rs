@@ -190,7 +190,7 @@ impl Plan {
         for (at, aggregator) in fresh {
             let place = self.aggregators.get_mut(at);
             let place = place.ok_or_else(|| Error::internal("an aggregate is swapped that is not there"))?;
-            *place = Aggregator::Plugin(aggregator);
+            place.swap(aggregator);
         }
         Ok(())
     }
