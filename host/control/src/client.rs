@@ -5,6 +5,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use crate::canary::{CanaryReport, CanaryRequest};
 use crate::explain::Explanation;
 use crate::frame::{self, FrameError};
 use crate::limits::{REQUEST_BYTES_MAX, REQUEST_WITHIN, RESPONSE_BYTES_MAX, RESPONSE_WITHIN};
@@ -203,8 +204,8 @@ impl Saving {
     ///
     /// # Errors
     /// The savepoint cannot be written, or the job ended before.
-    pub fn wait(self) -> Result<Saved, AskError> {
-        match later(self.connection)? {
+    pub fn wait(mut self) -> Result<Saved, AskError> {
+        match later(&mut self.connection)? {
             Response::Saved(saved) => Ok(saved),
             other => Err(unexpected(other)),
         }
@@ -233,8 +234,8 @@ impl Swapping {
     ///
     /// # Errors
     /// The old version stays, or the job ended before.
-    pub fn wait(self) -> Result<Swapped, AskError> {
-        match later(self.connection)? {
+    pub fn wait(mut self) -> Result<Swapped, AskError> {
+        match later(&mut self.connection)? {
             Response::Swapped(swapped) => Ok(swapped),
             other => Err(unexpected(other)),
         }
@@ -244,9 +245,67 @@ impl Swapping {
     ///
     /// # Errors
     /// The swap would be refused, or the job ended before.
-    pub fn prospect(self) -> Result<SwapProspect, AskError> {
-        match later(self.connection)? {
+    pub fn prospect(mut self) -> Result<SwapProspect, AskError> {
+        match later(&mut self.connection)? {
             Response::Prospect(prospect) => Ok(prospect),
+            other => Err(unexpected(other)),
+        }
+    }
+}
+
+/// A canary that runs. Dropping this ends it.
+#[derive(Debug)]
+pub struct Comparing {
+    connection: UnixStream,
+    is_over: bool,
+}
+
+/// Requests a canary of a function of a job.
+///
+/// # Errors
+/// It does not answer, or knows no canaries.
+pub fn canary(job: &Found, canary: CanaryRequest) -> Result<Comparing, AskError> {
+    match ask(job, &Request::Canary(canary))? {
+        (Response::Swapping { .. }, connection) => Ok(Comparing { connection, is_over: false }),
+        (other, _) => Err(unexpected(other)),
+    }
+}
+
+/// Ends a canary, from any thread; what it has found comes nevertheless.
+#[derive(Debug)]
+pub struct EndsCanary(UnixStream);
+
+impl EndsCanary {
+    /// Ends it.
+    pub fn end(&self) {
+        // It may have ended.
+        let _ = self.0.shutdown(Shutdown::Write);
+    }
+}
+
+impl Comparing {
+    /// Returns what ends the canary.
+    ///
+    /// # Errors
+    /// The system has no descriptor for it.
+    pub fn ends(&self) -> io::Result<EndsCanary> {
+        self.connection.try_clone().map(EndsCanary)
+    }
+
+    /// Waits for what was found: the first time until the new version is open, and then about half a second. `None`: it has ended, and said
+    /// why.
+    ///
+    /// # Errors
+    /// The new version does not fit, or the job ended without saying so.
+    pub fn report(&mut self) -> Result<Option<CanaryReport>, AskError> {
+        if self.is_over {
+            return Ok(None);
+        }
+        match later(&mut self.connection)? {
+            Response::Canary(report) => {
+                self.is_over = report.ended.is_some();
+                Ok(Some(*report))
+            }
             other => Err(unexpected(other)),
         }
     }
@@ -257,8 +316,8 @@ impl Stopped {
     ///
     /// # Errors
     /// The job ended without saying how, as by a second signal.
-    pub fn wait(self) -> Result<Ended, AskError> {
-        match later(self.connection)? {
+    pub fn wait(mut self) -> Result<Ended, AskError> {
+        match later(&mut self.connection)? {
             Response::Ended(ended) => Ok(ended),
             other => Err(unexpected(other)),
         }
@@ -281,10 +340,10 @@ fn ask(job: &Found, request: &Request) -> Result<(Response, UnixStream), AskErro
     }
 }
 
-/// Waits for a second response, however long it takes.
-fn later(mut connection: UnixStream) -> Result<Response, AskError> {
+/// Waits for a further response, however long it takes.
+fn later(connection: &mut UnixStream) -> Result<Response, AskError> {
     connection.set_read_timeout(None).map_err(AskError::Unreachable)?;
-    frame::read(&mut connection, RESPONSE_BYTES_MAX).map_err(failed)
+    frame::read(connection, RESPONSE_BYTES_MAX).map_err(failed)
 }
 
 fn failed(error: FrameError) -> AskError {

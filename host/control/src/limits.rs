@@ -45,5 +45,14 @@ pub const TAP_ROWS_PER_S_MAX: u64 = 1_000;
 /// Maximum bytes of the rows of one response to a tap: JSON escapes them once more, and they have to fit still.
 pub const TAP_BYTES_MAX: usize = 4 << 20;
 
+/// Maximum time of a canary, in milliseconds: somebody waits for it, and the new version takes memory meanwhile.
+pub const CANARY_MS_MAX: u64 = 3_600_000;
+
+/// The time between two responses about a canary.
+pub const CANARY_REPORT_EVERY: Duration = Duration::from_millis(500);
+
+/// The time between two looks at whether a canary goes on.
+pub const CANARY_LOOK: Duration = Duration::from_millis(50);
+
 /// The time after which a tap without rows looks whether its client and its job are there.
 pub const TAP_LOOK: Duration = Duration::from_millis(200);

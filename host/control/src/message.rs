@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::canary::{CanaryReport, CanaryRequest};
 use crate::explain::Explanation;
 use crate::status::{JobError, Status};
 
@@ -43,6 +44,9 @@ pub enum Request {
     /// Puts another version of a plugin's function in the place of the one that runs, with the state kept. Answered by
     /// [`Response::Swapping`], and when it is done by [`Response::Swapped`]; with `dry_run`, by [`Response::Prospect`].
     Swap(SwapRequest),
+    /// Runs another version of a plugin's function beside the one that runs, and compares. Answered by [`Response::Swapping`], and then by
+    /// [`Response::Canary`], again and again, until one says why it has ended. A client that closes its side ends it.
+    Canary(CanaryRequest),
 }
 
 /// What is tapped, and how much of it is wanted.
@@ -123,6 +127,8 @@ pub enum Response {
     Swapped(Swapped),
     /// What a swap would do.
     Prospect(SwapProspect),
+    /// What a canary has found so far.
+    Canary(Box<CanaryReport>),
     /// The job has ended.
     Ended(Ended),
     /// The job does not do what was requested.

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use flowgate_base::clock;
 
+use crate::canary::{CanaryReport, CanaryRequest};
 use crate::explain::explain;
 use crate::frame::{self, FrameError};
 use crate::limits::{
@@ -28,6 +29,7 @@ use crate::message::{
 use crate::place::{BoundSocket, Place, PlaceError};
 use crate::status::Status;
 
+mod canary;
 mod tap;
 
 /// The pause after an error of the system in accepting, such as too many open files.
@@ -70,7 +72,18 @@ pub trait Subject: Send + Sync + 'static {
     fn swap_prospect(&self, _swap: &SwapRequest) -> Result<SwapProspect, Refusal> {
         Err(no_swaps())
     }
+
+    /// Runs another version of a function beside the one of the job. It ends when what is returned is dropped.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn canary(&self, _canary: &CanaryRequest) -> Result<CanaryReports, Refusal> {
+        Err(no_swaps())
+    }
 }
+
+/// Says what a canary has found so far; with a reason for people, it is ended before.
+pub type CanaryReports = Box<dyn FnMut(Option<&str>) -> CanaryReport + Send>;
 
 fn no_swaps() -> Refusal {
     Refusal { reason: Reason::NotUnderstood, message: "the job swaps no functions".into() }
@@ -247,6 +260,7 @@ fn serve(job: &Served, client: UnixStream) {
         Ok(Request::Savepoint { name }) => return save(job, &client, &name),
         Ok(Request::Tap(wanted)) => return tap::show(job, &client, &wanted),
         Ok(Request::Swap(swap)) => return swap_function(job, &client, swap),
+        Ok(Request::Canary(wanted)) => return canary::run(job, &client, &wanted),
         Ok(request) => catch_unwind(AssertUnwindSafe(|| answer(job, request))).unwrap_or_else(|_| mistake()),
         // A look at whether somebody is here.
         Err(FrameError::Closed | FrameError::Io(_)) => return,
@@ -269,9 +283,12 @@ fn answer(job: &Served, request: Request) -> Response {
                 }
             }
         }
-        Request::About {} | Request::Stop { .. } | Request::Savepoint { .. } | Request::Tap(_) | Request::Swap(_) => {
-            Response::About(job.about.clone())
-        }
+        Request::About {}
+        | Request::Stop { .. }
+        | Request::Savepoint { .. }
+        | Request::Tap(_)
+        | Request::Swap(_)
+        | Request::Canary(_) => Response::About(job.about.clone()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Swaps in a running job, as `flowgate job swap` requests them: the job is checked again with the new version.
+//! Swaps and canaries in a running job, as `flowgate job swap` requests them: the job is checked again with the new version.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,10 +6,11 @@ use std::thread;
 
 use flowgate::code;
 use flowgate::job::graph::JobGraph;
-use flowgate::running::{JobState, SwapOptions};
+use flowgate::running::{CanaryOptions, JobState, RunningCanary, SwapOptions};
 use flowgate::submit::{NewVersion, Recheck, swap_prospect};
 use flowgate_base::error::{Error, Fault, Result};
 use flowgate_checkpoint::store::Stores;
+use flowgate_control::canary::{CanaryRequest, MILLION};
 use flowgate_control::message::{Reason, Refusal, SwapProspect, SwapRequest, Swapped};
 use flowgate_wall::Plugins;
 
@@ -65,6 +66,23 @@ impl JobSwaps {
         })
     }
 
+    /// Runs another version of a function beside the one of the job.
+    pub fn canary(&self, state: &Arc<JobState>, canary: &CanaryRequest) -> std::result::Result<RunningCanary, Refusal> {
+        self.on_a_thread(|| {
+            let version = NewVersion {
+                operator: canary.operator.clone(),
+                plugin: canary.plugin.clone(),
+                path: PathBuf::from(&canary.path),
+            };
+            let graph = self.graph_with(state, &version)?;
+            let share = f64::from(canary.share_ppm) / f64::from(MILLION);
+            let options = CanaryOptions { share, drop_state: canary.drop_state.clone() };
+            let running = state.request_canary(&graph, &self.plugins, &options)?;
+            (self.tell)(&format!("comparing `{}` with {}, as requested", canary.operator, canary.path));
+            Ok(running)
+        })
+    }
+
     fn checked(&self, state: &JobState, swap: &SwapRequest) -> Result<(JobGraph, SwapOptions)> {
         if let Some(name) = &swap.savepoint {
             flowgate_checkpoint::check_savepoint_name(name).map_err(|wrong| Error::new(&code::SWAP_MISFIT, wrong))?;
@@ -74,9 +92,15 @@ impl JobSwaps {
             plugin: swap.plugin.clone(),
             path: PathBuf::from(&swap.path),
         };
-        let mut graph = self.recheck.check(state, &self.plugins, &version)?;
-        (self.limit)(&mut graph);
+        let graph = self.graph_with(state, &version)?;
         Ok((graph, SwapOptions { savepoint: swap.savepoint.clone(), drop_state: swap.drop_state.clone() }))
+    }
+
+    /// Checks the job with another version of a function.
+    fn graph_with(&self, state: &JobState, version: &NewVersion) -> Result<JobGraph> {
+        let mut graph = self.recheck.check(state, &self.plugins, version)?;
+        (self.limit)(&mut graph);
+        Ok(graph)
     }
 
     /// Runs on a thread whose stack is large enough for calls of plugins.

@@ -28,6 +28,7 @@ mod run;
 mod signals;
 pub mod spawn;
 pub mod subject;
+mod subject_canary;
 pub mod subject_figures;
 pub mod summary;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::concealed::concealed;
 use crate::job_swaps::JobSwaps;
 use crate::rows;
+use crate::subject_canary;
 use crate::subject_figures::{self, Process};
 use flowgate::job::graph::{EventTimeColumn, JobGraph, Node, NodeId, NodeKind, Windows};
 use flowgate::job::spec::WindowTime;
@@ -17,10 +18,11 @@ use flowgate_base::error::{Error, Fault};
 use flowgate_base::secret;
 use flowgate_base::time::{EventTime, ProcessingTime};
 use flowgate_connect::sink;
+use flowgate_control::canary::CanaryRequest;
 use flowgate_control::limits::SPLITS_MAX;
 use flowgate_control::message::{self, About, Ended, Refusal, SwapProspect, SwapRequest, Swapped};
 use flowgate_control::place::{BoundSocket, Place};
-use flowgate_control::server::{Savepoint, Server, StartError, Subject, TappedOutput};
+use flowgate_control::server::{CanaryReports, Savepoint, Server, StartError, Subject, TappedOutput};
 use flowgate_control::status::{
     self, Activity, Checkpoint, Deliveries, EventTimeRule, HeldBy, Input, JobError, Kind, OnWorker, Operator, Pending,
     Phase, Split, StateFigures, Status,
@@ -148,6 +150,16 @@ impl Subject for RunningSubject {
 
     fn swap_prospect(&self, swap: &SwapRequest) -> std::result::Result<SwapProspect, Refusal> {
         self.swaps.prospect(&self.state, swap).map(concealed).map_err(concealed)
+    }
+
+    fn canary(&self, canary: &CanaryRequest) -> std::result::Result<CanaryReports, Refusal> {
+        let (running, operator) = (self.swaps.canary(&self.state, canary)?, canary.operator.clone());
+        Ok(Box::new(move |ends| {
+            if let Some(why) = ends {
+                running.end(why);
+            }
+            concealed(subject_canary::report(&operator, running.report()))
+        }))
     }
 }
 

@@ -84,7 +84,7 @@ fn limit(tapped: &mut Tapped, left: u64) {
 }
 
 /// Whether a client, which has nothing more to say, has closed its connection.
-fn has_gone(mut client: &UnixStream) -> bool {
+pub(super) fn has_gone(mut client: &UnixStream) -> bool {
     let read = client.set_nonblocking(true).and_then(|()| client.read(&mut [0]));
     let blocking = client.set_nonblocking(false);
     blocking.is_err() || !read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
