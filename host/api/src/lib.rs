@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod canary;
 pub mod grants;
 pub mod job;
 pub mod name;

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod canary;
 mod catalog;
 mod checked;
 pub mod code;

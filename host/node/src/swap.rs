@@ -39,13 +39,13 @@ const ROWS_MIN: u64 = 100;
 const NODE: &str = "flowgate";
 
 /// A swap that was checked.
-struct Planned {
+pub(crate) struct Planned {
     tenant: String,
     job: String,
     /// The pin that changes, with its new version.
-    pin: Pinned,
+    pub(crate) pin: Pinned,
     /// What it was.
-    before: Pinned,
+    pub(crate) before: Pinned,
     /// All pins behind the swap.
     pinned: Vec<Pinned>,
     record: JobRecord,
@@ -53,7 +53,7 @@ struct Planned {
 
 impl Planned {
     /// Finds the function that an operator is to get.
-    fn of(node: &Node, tenant: &str, job: &str, request: &NewSwap) -> Answer<Planned> {
+    pub(crate) fn of(node: &Node, tenant: &str, job: &str, request: &NewSwap) -> Answer<Planned> {
         let found = node.catalog.read(|view| view.get::<JobRecord>(&key::within(tenant, job)))?;
         let record = found.ok_or_else(|| Refusal::not_found("job"))?;
         let wanted = PluginRef::parse(&request.plugin).map_err(|wrong| Refusal::new(Code::Invalid, wrong))?;
@@ -98,7 +98,7 @@ impl Planned {
         Planned { tenant: tenant.into(), job: job.into(), pin, before, pinned, record }
     }
 
-    async fn check(&self, node: &Arc<Node>, dry_run: Option<Begins>) -> Answer<Checked> {
+    pub(crate) async fn check(&self, node: &Arc<Node>, dry_run: Option<Begins>) -> Answer<Checked> {
         let assigned = Assigned { pinned: &self.pinned, ..Assigned::of(&self.tenant, &self.job, &self.record) };
         checked::check(node, &assigned, dry_run).await
     }

@@ -5,6 +5,7 @@
 
 pub(crate) mod access;
 mod backup;
+mod canaries;
 pub(crate) mod connection;
 mod document;
 mod file;

@@ -9,8 +9,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::refusal::Refusal;
 use super::{
-    access, backup, document, jobs, live, metrics, operations, page, plugins, records, root, secrets, submit, swaps,
-    tenants, tokens,
+    access, backup, canaries, document, jobs, live, metrics, operations, page, plugins, records, root, secrets, submit,
+    swaps, tenants, tokens,
 };
 use crate::node::Node;
 
@@ -26,6 +26,7 @@ pub(crate) fn routes() -> (Router<Arc<Node>>, OpenApi) {
         .merge(jobs::routes())
         .merge(submit::routes())
         .merge(swaps::routes())
+        .merge(canaries::routes())
         .merge(live::routes())
         .merge(records::routes())
         .merge(operations::routes())

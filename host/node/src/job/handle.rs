@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use flowgate_api::job::Phase;
 use flowgate_api::problem::Code;
+use flowgate_control::client::EndsCanary;
 use flowgate_control::place::Found;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -48,7 +49,13 @@ pub(crate) struct JobHandle {
     state: watch::Receiver<JobState>,
     /// The operation that changes the job now.
     busy: Mutex<Option<String>>,
+    /// What ends the canary that runs.
+    canary: Mutex<Option<EndsCanary>>,
 }
+
+/// A canary of a job that runs, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct HeldCanary(Arc<JobHandle>);
 
 /// An operation that changes a job. Until this is dropped, another one is refused.
 #[derive(Debug)]
@@ -61,7 +68,14 @@ impl JobHandle {
         commands: mpsc::Sender<Command>,
         state: watch::Receiver<JobState>,
     ) -> JobHandle {
-        JobHandle { tenant: tenant.into(), name: name.into(), commands, state, busy: Mutex::default() }
+        JobHandle {
+            tenant: tenant.into(),
+            name: name.into(),
+            commands,
+            state,
+            busy: Mutex::default(),
+            canary: Mutex::default(),
+        }
     }
 
     /// Returns its state.
@@ -139,6 +153,25 @@ impl JobHandle {
         Ok(Busy(Arc::clone(self)))
     }
 
+    /// Holds what ends a canary, so that a request can end it.
+    ///
+    /// # Errors
+    /// Another one runs.
+    pub(crate) fn hold_canary(self: &Arc<Self>, ends: EndsCanary) -> Answer<HeldCanary> {
+        let mut canary = self.canary.lock().unwrap_or_else(PoisonError::into_inner);
+        if canary.is_some() {
+            return Err(Refusal::new(Code::Conflict, format!("a canary of `{}` runs", self.name)));
+        }
+        *canary = Some(ends);
+        Ok(HeldCanary(Arc::clone(self)))
+    }
+
+    /// Ends the canary that runs. Returns whether one does.
+    pub(crate) fn end_canary(&self) -> bool {
+        let canary = self.canary.lock().unwrap_or_else(PoisonError::into_inner);
+        canary.as_ref().map(EndsCanary::end).is_some()
+    }
+
     /// Asks the worker process to stop, by a signal, without a word to anybody: the next node starts the job again.
     pub(crate) fn terminate(&self) {
         let pid = self.state().pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
@@ -154,6 +187,12 @@ impl JobHandle {
         // A manager that is gone has no worker process.
         let _ = state.wait_for(|state| !state.machine.is_live()).await;
         self.state()
+    }
+}
+
+impl Drop for HeldCanary {
+    fn drop(&mut self) {
+        *self.0.canary.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
