@@ -11,6 +11,7 @@ flowgate_base::codes! {
     END_UNKNOWN = external_lasting(706, "how a job ended is not known");
     LOST = external(707, "a checkpoint was deleted while it was read");
     REFUSED = user(708, "a running job refuses a request");
+    CANARY_DIFFERS = external_lasting(709, "a new version of a function does something else");
     NODE_SILENT = external(720, "a node does not answer");
     NODE_ANSWER = external_lasting(721, "a node answers something unexpected");
     NODE_TOKEN = user(722, "a node needs a valid token");

@@ -28,6 +28,9 @@ pub(crate) enum CommandError {
     /// A running job does not do what was requested, for a reason that the user has to look at.
     #[error("{0}")]
     Refused(String),
+    /// A canary has found differences; they were printed.
+    #[error("{0}")]
+    Differs(String),
     /// A job that was stopped has ended, and has not said how.
     #[error("{0}")]
     EndUnknown(String),
@@ -49,6 +52,7 @@ impl Coded for CommandError {
             CommandError::NoJob(_) => &code::NO_JOB,
             CommandError::Unanswered(_) => &code::UNANSWERED,
             CommandError::Refused(_) => &code::REFUSED,
+            CommandError::Differs(_) => &code::CANARY_DIFFERS,
             CommandError::EndUnknown(_) => &code::END_UNKNOWN,
             CommandError::Damaged(_) => &flowgate_checkpoint::code::DAMAGED,
             CommandError::Lost(_) => &code::LOST,

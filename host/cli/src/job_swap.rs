@@ -8,11 +8,15 @@ use super::error::CommandError;
 use super::job_found::{self, JobName};
 use super::node::job_swap::{share, swap};
 use super::node::session::{Session, Where};
-use super::{job_savepoint, terminal};
+use super::{job_canary, job_savepoint, node, terminal};
+use flowgate_api::canary::NewCanary;
 use flowgate_api::swap::NewSwap;
 use flowgate_base::error::Result;
+use flowgate_base::quantity::Millis;
+use flowgate_control::canary::{CanaryRequest, millionths};
 use flowgate_control::client::{self, AskError};
 use flowgate_control::explain::words::whole;
+use flowgate_control::limits::CANARY_MS_MAX;
 use flowgate_control::message::{Reason, SwapProspect, SwapRequest, Swapped};
 
 pub(super) const EXAMPLES: &str = "\
@@ -23,6 +27,7 @@ Examples:
   flowgate job swap payments risk risk-1.wasm
   flowgate job swap payments risk risk@2                      # a job on a node; risk@2 was pushed to it
   flowgate job swap payments risk risk --rollback-over 5%
+  flowgate job swap payments risk risk-2.wasm --canary 5% --for 10m   # compares, and changes nothing
 
 Puts another version of a plugin in the place of the one that OPERATOR runs with, between two rows, on all workers or on none. The job \
 goes on, and the operator keeps its state; values of state slots whose version has changed go through the new plugin's `migrate`. \
@@ -55,6 +60,16 @@ pub(crate) struct SwapArgs {
     /// Give up the state of a slot that the new version does not have. May be given several times.
     #[arg(long, visible_alias = "drop", value_name = "SLOT")]
     drop_state: Vec<String>,
+    /// Do not swap: run the new version beside the one of the job on this share of the keys, or of the calls of a function without keys, and print
+    /// how what it returns differs. Nothing of it is emitted, and nothing of the job changes.
+    #[arg(long, value_name = "SHARE", value_parser = canary_share, conflicts_with_all = ["dry_run", "savepoint", "rollback_over"])]
+    canary: Option<f64>,
+    /// How long the canary runs; Ctrl-C ends it before.
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = canary_time, requires = "canary")]
+    canary_ms: u64,
+    /// Print what the canary has found as JSON.
+    #[arg(long, requires = "canary")]
+    json: bool,
     /// On a node: take the swap back if the share of rows that fail in the first minute is greater.
     #[arg(long, value_name = "SHARE", value_parser = share)]
     rollback_over: Option<f64>,
@@ -78,6 +93,16 @@ fn on_node(session: &Session, args: &SwapArgs) -> Result<()> {
         return Err(CommandError::Arguments(message).into());
     }
     let slot = |slot: &String| if slot.contains('/') { slot.clone() } else { format!("{}/{slot}", args.operator) };
+    if let Some(share) = args.canary {
+        let request = NewCanary {
+            operator: args.operator.clone(),
+            plugin: args.component.display().to_string(),
+            share,
+            for_s: u32::try_from(args.canary_ms.div_ceil(1_000)).unwrap_or(u32::MAX),
+            drop: args.drop_state.iter().map(slot).collect(),
+        };
+        return node::job_canary::run(session, &args.job, &request, args.json);
+    }
     let request = NewSwap {
         operator: args.operator.clone(),
         plugin: version,
@@ -107,6 +132,17 @@ pub(super) fn run(args: &SwapArgs) -> Result<()> {
         }
         error => job_found::no_answer(&job, error),
     };
+    if let Some(share) = args.canary {
+        let request = CanaryRequest {
+            operator: args.operator.clone(),
+            plugin: args.plugin.clone(),
+            path: path.display().to_string(),
+            drop_state: args.drop_state.clone(),
+            share_ppm: millionths(share),
+            for_ms: args.canary_ms,
+        };
+        return job_canary::run(&job, request, args.json, &unanswered);
+    }
     let request = SwapRequest {
         operator: args.operator.clone(),
         plugin: args.plugin.clone(),
@@ -132,6 +168,23 @@ pub(super) fn run(args: &SwapArgs) -> Result<()> {
             let message = format!("the swap is done, but its savepoint cannot be written: {error}");
             Err(CommandError::Unanswered(message).into())
         }
+    }
+}
+
+/// Reads the share of a canary: `5%` or `0.05`.
+fn canary_share(text: &str) -> std::result::Result<f64, String> {
+    match share(text)? {
+        0.0 => Err(format!("`{text}` compares nothing; write a share over 0%, like 5%")),
+        share => Ok(share),
+    }
+}
+
+/// Reads the time of a canary, in milliseconds.
+fn canary_time(text: &str) -> std::result::Result<u64, String> {
+    let Millis(ms) = text.parse::<Millis>()?;
+    match u64::try_from(ms) {
+        Ok(ms @ 1..=CANARY_MS_MAX) => Ok(ms),
+        _ => Err(format!("a canary runs for at most {}", Millis(CANARY_MS_MAX.cast_signed()))),
     }
 }
 
@@ -169,6 +222,18 @@ fn text_of(prospect: &SwapProspect) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_canary_has_a_share_and_a_time() {
+        assert_eq!(["5%", "0.05", "100%"].map(canary_share), [Ok(0.05), Ok(0.05), Ok(1.0)]);
+        for wrong in ["0%", "0", "101%", "5", "-1%"] {
+            assert!(canary_share(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(["60s", "10m", "1h"].map(canary_time), [Ok(60_000), Ok(600_000), Ok(3_600_000)]);
+        for wrong in ["0s", "61m", "x"] {
+            assert!(canary_time(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_swap_says_what_it_did() {

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod canary;
 mod check;
 mod checkpoint_diff;
 mod checkpoint_list;
@@ -23,6 +24,7 @@ mod exit;
 mod explain;
 mod graph;
 mod infer;
+mod job_canary;
 mod job_explain;
 mod job_file;
 mod job_found;

@@ -38,3 +38,42 @@ pub(crate) fn stderr_width() -> Option<u16> {
 fn columns(of: impl std::os::fd::AsFd) -> Option<u16> {
     rustix::termios::tcgetwinsize(of).ok().map(|size| size.ws_col).filter(|columns| *columns > 0)
 }
+
+/// Erases the line of the cursor.
+const ERASE: &str = "\r\x1b[2K";
+
+/// A line that is drawn over itself.
+pub(crate) struct Line {
+    shows: bool,
+    is_drawn: bool,
+}
+
+impl Line {
+    /// A line on standard error. `shows`: whether it is drawn at all.
+    pub(crate) fn on_stderr(shows: bool) -> Line {
+        Line { shows, is_drawn: false }
+    }
+
+    /// Draws this text over the one before, as much of it as has room.
+    pub(crate) fn draw(&mut self, text: &str) {
+        if self.shows {
+            let cells = usize::from(stderr_width().unwrap_or(80)).saturating_sub(1);
+            put(&format!("{ERASE}{}", text.chars().take(cells).collect::<String>()));
+            self.is_drawn = true;
+        }
+    }
+
+    /// Erases the line.
+    pub(crate) fn erase(&mut self) {
+        if std::mem::take(&mut self.is_drawn) {
+            put(ERASE);
+        }
+    }
+}
+
+/// Writes to the terminal; that the line cannot be shown does not matter to what it tells of.
+fn put(text: &str) {
+    use std::io::Write;
+    let mut stderr = std::io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}

@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod hidden;
 pub(crate) mod job_ask;
+pub(crate) mod job_canary;
 mod job_change;
 pub(crate) mod job_end;
 pub(crate) mod job_list;

@@ -15,10 +15,7 @@ use super::error::{NodeError, of_problem};
 use super::hidden::INTERRUPTED;
 use super::session::Session;
 use super::{limits, listing};
-use crate::terminal;
-
-/// Erases the line of the cursor.
-const ERASE: &str = "\r\x1b[2K";
+use crate::terminal::{self, Line};
 
 /// The time between two looks at Ctrl-C.
 const SLICE: Duration = Duration::from_millis(25);
@@ -32,12 +29,27 @@ const STEP_BYTES_MAX: usize = 200;
 /// # Errors
 /// The operation failed, or the node does not answer for [`limits::AWAY_MAX`].
 pub(super) fn wait(session: &Session, begun: Operation) -> Result<Value> {
+    wait_with(session, begun, None)
+}
+
+/// Waits as [`wait`] does, but Ctrl-C ends the operation by `ends`, and its result is waited for; a second one ends the program.
+///
+/// # Errors
+/// As [`wait`].
+pub(super) fn wait_or_end(session: &Session, begun: Operation, ends: &dyn Fn() -> Result<()>) -> Result<Value> {
+    wait_with(session, begun, Some(ends))
+}
+
+/// What ends an operation.
+type Ends<'a> = Option<&'a dyn Fn() -> Result<()>>;
+
+fn wait_with(session: &Session, begun: Operation, ends: Ends<'_>) -> Result<Value> {
     let path = session.path(&["operations", &begun.id])?;
     let interrupted = Arc::new(AtomicBool::new(false));
     let handler = signal_hook::flag::register(SIGINT, Arc::clone(&interrupted));
     let handler = handler.map_err(|e| Error::io("cannot handle signals", &e))?;
-    let mut line = Line { shows: std::io::stderr().is_terminal(), is_drawn: false };
-    let ended = watch(session, &path, begun, &interrupted, &mut line);
+    let mut line = Line::on_stderr(std::io::stderr().is_terminal());
+    let ended = watch(session, &path, begun, (&interrupted, ends), &mut line);
     line.erase();
     signal_hook::low_level::unregister(handler);
     let ended = ended?;
@@ -52,7 +64,7 @@ fn watch(
     session: &Session,
     path: &str,
     begun: Operation,
-    interrupted: &AtomicBool,
+    (interrupted, mut ends): (&AtomicBool, Ends<'_>),
     line: &mut Line,
 ) -> Result<Operation> {
     let (mut pause, longest) = limits::LOOK_AFTER;
@@ -62,8 +74,12 @@ fn watch(
         line.draw(&progress(&operation, clock::now_ms()));
         let until = clock::monotonic() + pause;
         while clock::monotonic() < until {
-            if interrupted.load(Ordering::Relaxed) {
+            if interrupted.swap(false, Ordering::Relaxed) {
                 line.erase();
+                if let Some(ends) = ends.take() {
+                    ends()?;
+                    break;
+                }
                 terminal::message(&goes_on(&operation));
                 std::process::exit(INTERRUPTED);
             }
@@ -115,35 +131,6 @@ fn history(operation: &Operation) -> String {
         Some(job) => format!("`flowgate job history {job}` says how it ends"),
         None => format!("its id is {}", operation.id),
     }
-}
-
-/// A line that is drawn over itself.
-struct Line {
-    shows: bool,
-    is_drawn: bool,
-}
-
-impl Line {
-    fn draw(&mut self, text: &str) {
-        if self.shows {
-            let cells = usize::from(terminal::stderr_width().unwrap_or(80)).saturating_sub(1);
-            put(&format!("{ERASE}{}", text.chars().take(cells).collect::<String>()));
-            self.is_drawn = true;
-        }
-    }
-
-    fn erase(&mut self) {
-        if std::mem::take(&mut self.is_drawn) {
-            put(ERASE);
-        }
-    }
-}
-
-/// Writes to the terminal; that the line cannot be shown does not matter to the operation.
-fn put(text: &str) {
-    use std::io::Write;
-    let mut stderr = std::io::stderr().lock();
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
 #[cfg(test)]
