@@ -6,6 +6,7 @@
 mod abuse;
 mod access;
 mod access_matrix;
+mod canary;
 mod capabilities;
 mod groups;
 mod http;
