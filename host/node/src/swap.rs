@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use flowgate_api::job::Phase;
 use flowgate_api::name::PluginRef;
 use flowgate_api::problem::Code;
 use flowgate_api::swap::{NewSwap, Outcome, Swap};
@@ -13,6 +14,7 @@ use flowgate_base::clock;
 use flowgate_control::client::{self, AskError};
 use flowgate_control::message;
 use flowgate_worker::assignment::Begins;
+use flowgate_worker::check::Foreseen;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
@@ -103,6 +105,18 @@ impl Planned {
         checked::check(node, &assigned, dry_run).await
     }
 
+    /// Returns what the running job is asked.
+    fn order(&self, node: &Node, request: &NewSwap) -> message::SwapRequest {
+        message::SwapRequest {
+            operator: request.operator.clone(),
+            plugin: Some(self.pin.plugin.clone()),
+            path: component(node, &self.tenant, &self.pin.digest).display().to_string(),
+            savepoint: None,
+            drop_state: request.drop.clone(),
+            dry_run: false,
+        }
+    }
+
     /// Puts what is known of a swap in the place of what was.
     fn put(&self, change: &Change, swap: &Swap) -> Result<(), CatalogError> {
         let record = SwapRecord { swap: swap.clone(), before: self.before.clone(), behind: self.pin.clone() };
@@ -123,22 +137,54 @@ struct TakenBack {
 pub(crate) async fn dry_run(node: &Arc<Node>, job: &JobHandle, request: NewSwap, progress: &Progress) -> Answer<Value> {
     let planned = Planned::of(node, &job.tenant, &job.name, &request)?;
     progress.step("checks columns, and tries migrations on the last checkpoint");
-    let begins = newest_checkpoint(node, &job.tenant, &job.name, request.drop)?;
-    let checked = planned.check(node, Some(begins.unwrap_or_default())).await?;
-    let prospect = checked.prospect;
+    let (prospect, warnings) = match job.state().machine.phase {
+        // The job that runs knows what its operators read.
+        Phase::Running => {
+            let warnings = planned.check(node, None).await?.warnings;
+            (Some(ask(node, job, &planned, &request).await?), warnings)
+        }
+        _ => {
+            let begins = newest_checkpoint(node, &job.tenant, &job.name, request.drop)?;
+            let checked = planned.check(node, Some(begins.unwrap_or_default())).await?;
+            (checked.prospect.map(of_checkpoint), checked.warnings)
+        }
+    };
+    let prospect = prospect.unwrap_or_default();
+    let kept = prospect.kept.iter().map(|(operator, rows)| json!({ "operator": operator, "rows": rows }));
     Ok(json!({
         "from": planned.before.named(),
         "to": planned.pin.named(),
-        "checkpoint": prospect.as_ref().map(|of| &of.savepoint),
-        "kept": prospect.as_ref().map_or_else(Vec::new, |of| of.kept.iter().map(|kept| json!({ "operator": kept.operator, "rows": kept.rows })).collect()),
-        "notes": prospect.as_ref().map(|of| &of.notes),
-        "problems": prospect.as_ref().map_or_else(Vec::new, |of| of.problems.clone()),
-        "warnings": checked.warnings,
+        "checkpoint": Some(prospect.from).filter(|from| !from.is_empty()),
+        "kept": kept.collect::<Vec<_>>(),
+        "notes": prospect.notes,
+        "problems": prospect.problems,
+        "warnings": warnings,
     }))
 }
 
+/// Asks the running job what it would make of a swap.
+async fn ask(node: &Node, job: &JobHandle, planned: &Planned, request: &NewSwap) -> Answer<message::SwapProspect> {
+    let (found, order) = (job.found()?, message::SwapRequest { dry_run: true, ..planned.order(node, request) });
+    let name = job.name.clone();
+    crate::api::blocking(move || {
+        let no_answer = |error| crate::api::no_answer(&name, error);
+        client::swap(&found, order).map_err(no_answer)?.prospect().map_err(no_answer)
+    })
+    .await
+}
+
+/// What a job that rests would make of a swap, by its last checkpoint.
+fn of_checkpoint(foreseen: Foreseen) -> message::SwapProspect {
+    message::SwapProspect {
+        from: foreseen.savepoint,
+        kept: foreseen.kept.into_iter().map(|kept| (kept.operator, kept.rows)).collect(),
+        notes: foreseen.notes,
+        problems: foreseen.problems,
+    }
+}
+
 /// Returns the newest checkpoint of a job in the node's own store; `None` if there is none.
-fn newest_checkpoint(node: &Node, tenant: &str, job: &str, drop: Vec<String>) -> Answer<Option<Begins>> {
+pub(crate) fn newest_checkpoint(node: &Node, tenant: &str, job: &str, drop: Vec<String>) -> Answer<Option<Begins>> {
     let store = JobFolder::of(&node.settings.data, tenant, job).checkpoints().display().to_string();
     let Ok(opened) = flowgate_checkpoint::store::Stores::default().open_existing(&store) else { return Ok(None) };
     let newest = flowgate_checkpoint::History::read(&opened)?.newest_complete(&opened)?;
@@ -275,14 +321,7 @@ async fn run(
     savepoint: &str,
 ) -> Answer<Option<message::Swapped>> {
     let found = job.found()?;
-    let order = message::SwapRequest {
-        operator: request.operator.clone(),
-        plugin: Some(planned.pin.plugin.clone()),
-        path: component(node, &job.tenant, &planned.pin.digest).display().to_string(),
-        savepoint: Some(savepoint.to_string()),
-        drop_state: request.drop.clone(),
-        dry_run: false,
-    };
+    let order = message::SwapRequest { savepoint: Some(savepoint.to_string()), ..planned.order(node, request) };
     let name = job.name.clone();
     crate::api::blocking(move || {
         let swapping = client::swap(&found, order).map_err(|error| crate::api::no_answer(&name, error))?;
@@ -321,9 +360,7 @@ fn done(
             last.swap.reason = why.or(last.swap.reason);
             last.put(change, tenant, job)?;
         }
-        let gap = swap
-            .gap_us
-            .map_or_else(|| "while the job did not run".into(), |gap| format!("gap {:.1} ms", gap as f64 / 1_000.0));
+        let gap = swap.gap_us.map_or_else(|| "while the job did not run".into(), |gap| format!("gap {gap} us"));
         let text = format!("`{}` swapped from {} to {}: {gap}", swap.operator, swap.from, swap.to);
         Ok(history::add(change, (tenant, job), "swapped", Some(&swap.by), text, kept)?)
     })

@@ -30,8 +30,8 @@ use crate::job::history;
 use crate::job::machine::Input;
 use crate::limits::KEY_KEPT_MS;
 use crate::node::Node;
-use crate::registry;
 use crate::token::Principal;
+use crate::{registry, swap};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
     OpenApiRouter::new().routes(routes!(submit)).routes(routes!(change))
@@ -198,7 +198,15 @@ async fn change(
         workers: 0,
         touches: Touches::nothing(),
     };
-    let checked = checked::check(&node, &assigned, None).await?;
+    // What would refuse the state is found before the job is stopped.
+    let newest = swap::newest_checkpoint(&node, &tenant, &name, request.drop.clone())?;
+    let checked = checked::check(&node, &assigned, newest.clone()).await?;
+    if let Some(problem) = checked.prospect.as_ref().and_then(|prospect| prospect.problems.first()) {
+        return Err(Refusal::new(
+            Code::Invalid,
+            format!("the state of the job does not fit the new document: {problem}"),
+        ));
+    }
     if checked.name != name {
         let detail = format!("the new document is of a job `{}`; the name of a job does not change", checked.name);
         return Err(Refusal::new(Code::Invalid, detail));
@@ -234,9 +242,15 @@ async fn change(
             record.picture = checked.picture;
             record.touches = checked.touches;
             record.workers = checked.workers;
-            record.from = savepoint.as_deref().map(|address| begins_at(address, name_of_savepoint, request.drop));
+            record.from = match &savepoint {
+                Some(address) => Some(begins_at(address, name_of_savepoint, request.drop)),
+                // A job that rests begins with its last checkpoint, without what may be dropped.
+                None if request.drop.is_empty() => record.from,
+                None => newest,
+            };
             catalog.put(&key, &record)?;
-            let text = format!("changed; {} workers", record.workers);
+            let workers = if record.workers == 1 { "worker" } else { "workers" };
+            let text = format!("changed; {} {workers}", record.workers);
             Ok(history::add(catalog, (&tenant, &name), "changed", Some(&principal.name), text, kept)?)
         })?;
         if was_running {

@@ -135,7 +135,7 @@ impl JobHandle {
             (Some(path), Some(pid)) if matches!(state.machine.phase, Phase::Running | Phase::Stopping) => {
                 Ok(Found { path, name: self.name.clone(), pid })
             }
-            _ => Err(Refusal::new(Code::Conflict, format!("the job `{}` does not run", self.name))),
+            _ => Err(Refusal::new(Code::Conflict, absent(&self.name, state.machine.phase))),
         }
     }
 
@@ -193,6 +193,15 @@ impl JobHandle {
 impl Drop for HeldCanary {
     fn drop(&mut self) {
         *self.0.canary.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Says why a job cannot be asked.
+fn absent(name: &str, phase: Phase) -> String {
+    match phase {
+        Phase::Starting | Phase::Running => format!("the job `{name}` is starting; try again when it runs"),
+        Phase::Restarting => format!("the job `{name}` is restarting; try again when it runs"),
+        _ => format!("the job `{name}` does not run"),
     }
 }
 

@@ -192,10 +192,14 @@ impl Manager {
 
     /// Says whether the job may be deleted: what it has would else be taken from under its worker process.
     fn end(&self) -> Answer<()> {
-        match self.machine.is_active() {
-            true => Err(Refusal::new(Code::Conflict, format!("`{}` runs; stop or cancel it first", self.name))),
-            false => Ok(()),
+        if !self.machine.is_active() {
+            return Ok(());
         }
+        let how = match self.machine.phase {
+            Phase::Stopping => "is stopping; try again when it has stopped",
+            _ => "runs; stop or cancel it first",
+        };
+        Err(Refusal::new(Code::Conflict, format!("`{}` {how}", self.name)))
     }
 
     fn command(&mut self, input: Input, by: Option<String>, for_now: bool, reply: Reply) {
