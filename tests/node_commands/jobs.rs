@@ -49,11 +49,11 @@ fn a_job_is_rescaled_and_changed_with_its_state() {
     let renamed =
         COUNTED.replace("  counted: { input: a", "  tally: { input: a").replace("input: counted", "input: tally");
     user.folder.write("renamed.yaml", &renamed);
-    let refused = user.fails(&["job", "change", "counted", "renamed.yaml"], 1);
-    assert!(refused.contains("counted is failed") && refused.contains("`--drop counted`"), "{refused}");
-    user.run(&["job", "change", "counted", "counted.yaml"]).printing("`flowgate job start counted` starts it");
-    user.run(&["job", "start", "counted"]);
-    user.wait_for_checkpoint("counted");
+    let attempt = user.json(&["job", "status", "counted"])["attempt"].clone();
+    let refused = user.fails(&["job", "change", "counted", "renamed.yaml"], 2);
+    assert!(refused.contains("does not fit the new document") && refused.contains("counted"), "{refused}");
+    let job = user.json(&["job", "status", "counted"]);
+    assert_eq!((&job["phase"], &job["attempt"]), (&"running".into(), &attempt), "it was not stopped for that");
     user.run(&["job", "stop", "counted"]);
     counted(&user.files("counted").join("out"), &[1]);
     user.run(&["job", "start", "counted"]);

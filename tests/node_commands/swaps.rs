@@ -24,7 +24,9 @@ fn a_function_is_tried_swapped_and_refused_with_what_to_do() {
         .saying("would be refused");
     let refused = swap(&user, "counter@2", &[]).expect(2).saying("the old version stays on all workers");
     refused.saying("10 values of the state slot `rows` cannot be migrated: too many rows");
-    swap(&user, "counter@3", &[]).expect(2).saying("others read `counted`").saying("release: int64");
+    for more in [&["--dry-run"][..], &[]] {
+        swap(&user, "counter@3", more).expect(2).saying("others read `counted`").saying("release: int64");
+    }
     let of = |arguments: &[&str]| user.fails(&[&["job", "swap"], arguments].concat(), 2);
     let other = of(&["counted", "a", "counter@4"]);
     assert!(other.contains("these do: counted"), "{other}");
