@@ -317,3 +317,27 @@ fn streams_end_with_their_token() {
         while !is_event(&other.line().unwrap()) {}
     }
 }
+
+/// The log as JSON says of each line when it was written, how important it is, and whom it is about.
+#[test]
+fn the_log_is_json_where_it_is_to_be() {
+    let served = Served::configured("log: { format: json }\n");
+    let token = served.tenant("acme", &json!({}));
+    served.submit(&token, "acme", ENDLESS);
+    served.wait_for_phase(&token, "acme", "web", "running");
+    let said = served.said();
+    // What is for who starts the node is no line of the log.
+    let lines: Vec<Value> = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    assert!(said.lines().count() - lines.len() <= 2, "{said}");
+    assert!(
+        lines.iter().all(|line| ["time", "level", "message"].iter().all(|field| line[field].is_string())),
+        "{said}"
+    );
+    let has = |message: &str, of: &[(&str, &str)]| {
+        let is_it = |line: &&Value| line["message"].as_str().is_some_and(|text| text.starts_with(message));
+        lines.iter().filter(is_it).any(|line| of.iter().all(|(field, value)| line[*field] == **value))
+    };
+    assert!(has("running: ", &[("tenant", "acme"), ("job", "web")]), "{said}");
+    let by = [("tenant", "acme"), ("by", "admin"), ("level", "info")];
+    assert!(has("POST /api/v1/tenants/{tenant}/jobs", &by), "{said}");
+}

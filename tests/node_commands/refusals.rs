@@ -90,7 +90,11 @@ fn a_quota_is_named_where_it_is_reached() {
     user.folder.write("other.yaml", NUMBERS.replace("job: numbers", "job: other"));
     let submit: &[&str] = &["job", "submit", "other.yaml"];
     let push: &[&str] = &["plugin", "push", "next.wasm", "--name", "text"];
-    let cases: [(&str, &str, &[&str]); 8] = [
+    // There is something in the job's store.
+    user.run(&["job", "savepoint", "numbers", "--name", "first"]);
+    let savepoint: &[&str] = &["job", "savepoint", "numbers"];
+    let cases: [(&str, &str, &[&str]); 9] = [
+        ("checkpoint_bytes=1", "checkpoint_bytes", savepoint),
         ("jobs=1", "jobs", submit),
         ("jobs_stored=1", "jobs_stored", submit),
         ("workers=1", "workers", submit),

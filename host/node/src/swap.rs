@@ -24,6 +24,7 @@ use crate::checked::{self, Checked};
 use crate::job::assign::{Assigned, component};
 use crate::job::folder::{JobFolder, OWN_STORE};
 use crate::job::{JobHandle, history};
+use crate::log::log;
 use crate::node::Node;
 use crate::operations::Progress;
 use crate::{registry, traces};
@@ -447,13 +448,13 @@ async fn watch(node: &Arc<Node>, job: &Arc<JobHandle>, swap: &Swap, share: f64) 
             }
             let progress = Progress::unseen();
             if let Err(refusal) = rollback(node, job, NODE, Some(why.clone()), &progress).await {
-                crate::log::warning(&format!(
-                    "{}/{}: the swap of `{}` is to be taken back ({why}), and cannot be: {}",
-                    job.tenant,
-                    job.name,
-                    swap.operator,
-                    refusal.into_problem().detail
-                ));
+                let detail = refusal.into_problem().detail;
+                let of = &swap.operator;
+                log()
+                    .warn(format!("the swap of `{of}` is to be taken back ({why}), and cannot be: {detail}"))
+                    .tenant(&job.tenant)
+                    .job(&job.name)
+                    .write();
             }
             drop(busy);
             return;

@@ -25,6 +25,7 @@ use super::metrics::QuotaHit;
 use super::refusal::{Answer, Refusal};
 use crate::counts::Counted;
 use crate::limits::UNKNOWN_PER_S;
+use crate::log::log;
 use crate::node::Node;
 use crate::token::{self, Principal};
 use crate::traces::{self, Cause};
@@ -109,6 +110,7 @@ pub(crate) async fn gate(State(node): State<Arc<Node>>, mut request: Request, ne
     let began = clock::monotonic();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_string());
     let method = request.method().clone();
+    let mut by = None;
     let span_of = |tenant: Option<&str>, cause: Cause| match route.as_deref() {
         Some(route) if route.starts_with(API) => traces::request(&method, route, tenant, &cause),
         _ => Span::none(),
@@ -116,6 +118,7 @@ pub(crate) async fn gate(State(node): State<Arc<Node>>, mut request: Request, ne
     let (tenant, span, response) = match admit(&node, &mut request) {
         Ok(_counted) => {
             let tenant = tenant_in(route.as_deref(), request.uri().path());
+            by = request.extensions().get::<Principal>().map(|principal| principal.name.clone());
             let span = span_of(tenant.as_deref(), Cause::of_client(request.headers()));
             (tenant, span.clone(), next.run(request).instrument(span).await)
         }
@@ -128,6 +131,10 @@ pub(crate) async fn gate(State(node): State<Arc<Node>>, mut request: Request, ne
     }
     // Paths that are no routes would be as many as somebody likes.
     let route = route.unwrap_or_else(|| "other".into());
+    if let Some(by) = by.filter(|_| !method.is_safe() && response.status().is_success()) {
+        let line = log().info(format!("{method} {route}")).field("status", response.status().as_u16()).field("by", by);
+        tenant.iter().fold(line, |line, tenant| line.tenant(tenant)).write();
+    }
     node.requests.note(&route, method_word(&method), response.status().as_u16(), began.elapsed());
     response
 }

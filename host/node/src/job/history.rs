@@ -4,13 +4,14 @@ use flowgate_api::job::Event;
 use flowgate_base::clock;
 
 use crate::catalog::{Catalog, CatalogError, Change, EventRecord, key};
+use crate::log::log;
 
 /// Returns the name of the sequence of a job's events.
 fn sequence(tenant: &str, job: &str) -> String {
     format!("history/{tenant}/{job}")
 }
 
-/// Adds an event, and drops the oldest beyond `kept`.
+/// Adds an event, and drops the oldest beyond `kept`. The log of the node has it, too.
 ///
 /// # Errors
 /// The catalog cannot be written.
@@ -23,6 +24,8 @@ pub(crate) fn add(
     kept: u64,
 ) -> Result<(), CatalogError> {
     let number = change.next_number(&sequence(tenant, job))?;
+    let line = log().info(format!("{kind}: {text}")).tenant(tenant).job(job);
+    by.into_iter().fold(line, |line, by| line.field("by", by)).write();
     let event = Event { number, at_ms: clock::now_ms(), kind: kind.into(), by: by.map(String::from), text };
     change.put(&key::numbered(tenant, job, number), &EventRecord(event))?;
     match number.checked_sub(kept) {

@@ -28,7 +28,7 @@ use super::wanted;
 use crate::api::refusal::{Answer, Refusal};
 use crate::catalog::{CatalogError, JobRecord, Pinned, Want, key};
 use crate::groups::JobGroup;
-use crate::log;
+use crate::log::{Line, log};
 use crate::node::Node;
 use crate::{registry, swap};
 
@@ -120,7 +120,7 @@ impl Manager {
         let was = self.machine.phase;
         let folder = self.folder.attempt(record.attempt);
         let group = self.node.groups.found_of_job(&self.tenant, &self.name).unwrap_or_else(|refusal| {
-            log::warning(&format!("{}/{}: {}", self.tenant, self.name, refusal.into_problem().detail));
+            self.line(log().warn(refusal.into_problem().detail)).write();
             None
         });
         match Process::found(&folder) {
@@ -138,7 +138,7 @@ impl Manager {
             }
             found => {
                 if let Err(error) = found {
-                    log::warning(&format!("{}/{}: {error}", self.tenant, self.name));
+                    self.line(log().warn(error)).write();
                 }
                 // It has ended meanwhile; one that was to be stopped has stopped.
                 let exit = match was {
@@ -226,6 +226,11 @@ impl Manager {
         }
     }
 
+    /// Says in a line of the log which job it is about.
+    fn line(&self, line: Line) -> Line {
+        line.tenant(&self.tenant).job(&self.name).field("attempt", self.machine.attempt)
+    }
+
     /// Takes an input that nobody waits for.
     fn apply(&mut self, input: Input, want: Option<Want>, kind: &str, text: &str) {
         let before = self.machine.phase;
@@ -236,13 +241,13 @@ impl Manager {
                 }
                 self.act(acts, None);
             }
-            Err(refused) => log::warning(&format!("{}/{}: {refused}", self.tenant, self.name)),
+            Err(refused) => self.line(log().warn(refused)).write(),
         }
     }
 
     fn note(&mut self, want: Option<Want>, kind: &str, text: &str) {
         if let Err(error) = self.save(want, kind, None, text) {
-            log::error(&format!("{}/{}: {error}", self.tenant, self.name));
+            self.line(log().error(error)).write();
         }
     }
 
@@ -330,12 +335,12 @@ impl Manager {
         if std::mem::take(&mut self.settles)
             && let Err(refusal) = block_in_place(|| swap::settle(&self.node, &self.tenant, &self.name, swapped))
         {
-            log::error(&format!("{}/{}: {}", self.tenant, self.name, refusal.into_problem().detail));
+            self.line(log().error(refusal.into_problem().detail)).write();
         }
         // It has begun where it was to begin; from now on it resumes.
         let begun = self.change(|record| record.from = None);
         if let Err(error) = begun {
-            log::error(&format!("{}/{}: {error}", self.tenant, self.name));
+            self.line(log().error(error)).write();
         }
         self.publish();
     }
