@@ -40,12 +40,11 @@ pub(crate) async fn run(
     progress.step("checks the new version in the job");
     planned.check(node, None).await?;
     progress.step("opens the new version beside the one that runs");
-    let slot = |slot: &String| slot.strip_prefix(&format!("{}/", request.operator)).unwrap_or(slot).to_string();
     let order = CanaryRequest {
         operator: request.operator.clone(),
         plugin: Some(planned.pin.plugin.clone()),
         path: component(node, &job.tenant, &planned.pin.digest).display().to_string(),
-        drop_state: request.drop.iter().map(slot).collect(),
+        drop_state: planned.slots(&swap),
         share_ppm: millionths(request.share),
         for_ms: u64::from(request.for_s) * 1_000,
     };

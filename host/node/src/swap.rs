@@ -113,9 +113,14 @@ impl Planned {
             plugin: Some(self.pin.plugin.clone()),
             path: component(node, &self.tenant, &self.pin.digest).display().to_string(),
             savepoint: None,
-            drop_state: request.drop.clone(),
+            drop_state: self.slots(request),
             dry_run: false,
         }
+    }
+
+    /// Returns the state slots that may be dropped, which the job knows by their names within the operator.
+    pub(crate) fn slots(&self, request: &NewSwap) -> Vec<String> {
+        slots(&request.operator, &request.drop)
     }
 
     /// Puts what is known of a swap in the place of what was.
@@ -123,6 +128,15 @@ impl Planned {
         let record = SwapRecord { swap: swap.clone(), before: self.before.clone(), behind: self.pin.clone() };
         record.put(change, &self.tenant, &self.job)
     }
+}
+
+/// Returns the slots of an operator among `OPERATOR/SLOT`; what names no operator is a slot.
+fn slots(operator: &str, drop: &[String]) -> Vec<String> {
+    let slot = |name: &String| match name.split_once('/') {
+        Some((of, slot)) if of == operator => slot.to_string(),
+        _ => name.clone(),
+    };
+    drop.iter().map(slot).collect()
 }
 
 /// A swap that another one takes back, and why.
@@ -460,5 +474,16 @@ async fn watch(node: &Arc<Node>, job: &Arc<JobHandle>, swap: &Swap, share: f64) 
             return;
         }
         tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_asked_for_slots_by_their_own_names() {
+        let drop = ["risk/seen".to_string(), "seen".into(), "other/seen".into()];
+        assert_eq!(slots("risk", &drop), ["seen", "seen", "other/seen"]);
     }
 }
