@@ -123,7 +123,7 @@ pub(crate) async fn gate(State(node): State<Arc<Node>>, mut request: Request, ne
             (tenant, span.clone(), next.run(request).instrument(span).await)
         }
         // Nobody unknown says which trace it is a part of.
-        Err(refusal) => (None, span_of(None, Cause::default()), refusal.into_response()),
+        Err(refusal) => (None, span_of(None, Cause::nothing()), refusal.into_response()),
     };
     traces::answered(&span, response.status().as_u16());
     if let Some(hit) = response.extensions().get::<QuotaHit>() {

@@ -33,7 +33,7 @@ impl Spans {
 
     /// An attempt failed; another one follows.
     pub(super) fn fails(&mut self, attempt: u64, error: Option<&JobError>) {
-        let span = self.made("restart", attempt, &Cause::default());
+        let span = self.made("restart", attempt, &Cause::nothing());
         traces::ended(&span, error);
         self.restart = Some(span);
     }

@@ -11,6 +11,10 @@ use super::Destination;
 pub(crate) struct Cause;
 
 impl Cause {
+    pub(crate) fn nothing() -> Cause {
+        Cause
+    }
+
     pub(crate) fn here() -> Cause {
         Cause
     }

@@ -13,14 +13,18 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 #[derive(Debug, Clone)]
 pub(crate) struct Cause(SpanContext);
 
-/// Nothing: a trace begins.
 impl Default for Cause {
     fn default() -> Self {
-        Cause(SpanContext::NONE)
+        Cause::nothing()
     }
 }
 
 impl Cause {
+    /// Nothing: a trace begins.
+    pub(crate) fn nothing() -> Cause {
+        Cause(SpanContext::NONE)
+    }
+
     /// Returns the span in which this runs.
     pub(crate) fn here() -> Cause {
         Cause::of_span(&Span::current())

@@ -17,7 +17,7 @@ fn compiled() -> TempDir {
 
 fn inspect(component: &Path, compiled: &TempDir, within: Duration) -> Result<Inspected, CheckError> {
     let inspection = Inspection { component: component.into(), compiled: compiled.path().into() };
-    spawn::inspect(&program(), &inspection, within)
+    spawn::inspect(&program(), &inspection, within, None)
 }
 
 /// A component that runs for ever when it is described.
