@@ -24,7 +24,7 @@ pub(crate) fn add(
     kept: u64,
 ) -> Result<(), CatalogError> {
     let number = change.next_number(&sequence(tenant, job))?;
-    let line = log().info(format!("{kind}: {text}")).tenant(tenant).job(job);
+    let line = log().info(if text == kind { text.clone() } else { format!("{kind}: {text}") }).tenant(tenant).job(job);
     by.into_iter().fold(line, |line, by| line.field("by", by)).write();
     let event = Event { number, at_ms: clock::now_ms(), kind: kind.into(), by: by.map(String::from), text };
     change.put(&key::numbered(tenant, job, number), &EventRecord(event))?;
