@@ -47,6 +47,9 @@ const AIM_MAX: Duration = Duration::from_millis(700);
 const COMMIT_MAX: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Runs that may end before they are killed, for each kill.
+const RUNS_FOR_A_KILL: usize = 20;
+
 /// Kills a case's job `planned` times. Compares its output with that of an undisturbed run, whenever it has come to its end.
 ///
 /// # Panics
@@ -60,8 +63,8 @@ pub(crate) fn kill(case: &Case, planned: usize, chance: &mut Chance) -> Kills {
     }
     let mut kills = Kills::default();
     let mut attempts = 0;
-    // A job that ends before all kills starts again in a folder of its own.
-    for _ in 0..=planned {
+    // A job that ends before all kills starts again in a folder of its own. A short one ends often where the machine is quick.
+    for _ in 0..=RUNS_FOR_A_KILL * planned {
         let folder = case.folder(true);
         while kills.all() < planned {
             attempts += 1;
