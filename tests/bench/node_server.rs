@@ -30,7 +30,9 @@ impl Server {
         fs::create_dir_all(&folder).expect("target/bench can be made");
         let folder = fs::canonicalize(&folder).expect("the folder is there");
         let node = ServedNode::start(&folder, "data");
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        // The node closes a connection that is idle for 10 s.
+        let config = ureq::Agent::config_builder().http_status_as_error(false).max_idle_age(Duration::from_secs(5));
+        let agent = config.build().into();
         Server { folder, node, agent }
     }
 
