@@ -224,10 +224,8 @@ fn replay(args: &ReplayArgs, mut call: RecordedCall, path: &Path) -> Result<()> 
     let plugins = Plugins::with(settings(args, &call)?)?;
     let plugin = plugins.load(&component(path)?)?;
     if plugin.digest() != call.sha256 {
-        terminal::message(&format!(
-            "note: the call was recorded with another version of the component ({}...)\n",
-            call.sha256.get(..12).unwrap_or_default()
-        ));
+        let recorded = &call.sha256;
+        terminal::message(&format!("note: the call was recorded with another version of the component: {recorded}\n"));
     }
     let opened = Function::open(&plugin, call.request(files));
     let mut function = opened.map_err(|problems| CommandError::Function(problems.join("\n")))?;
@@ -334,8 +332,8 @@ fn failure(failure: &RowFailure) -> String {
 }
 
 fn finish(outcome: &mut Outcome, outputs: &[OutputBinding], columns: &[ArrayRef], count: usize) -> Result<()> {
-    let fields = outputs.first().map(|output| output.columns.clone()).unwrap_or_default();
-    outcome.encode("", &Schema::new(fields), columns, count)
+    let [output] = outputs else { return Err(Error::internal("an aggregate has one output")) };
+    outcome.encode("", &Schema::new(output.columns.clone()), columns, count)
 }
 
 /// Shows what the call wrote.

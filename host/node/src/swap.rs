@@ -160,10 +160,11 @@ pub(crate) async fn dry_run(node: &Arc<Node>, job: &JobHandle, request: NewSwap,
         }
         _ => {
             let begins = newest_checkpoint(node, &job.tenant, &job.name, request.drop)?;
-            let checked = planned.check(node, Some(begins.unwrap_or_default())).await?;
+            let checked = planned.check(node, begins).await?;
             (checked.prospect.map(of_checkpoint), checked.warnings)
         }
     };
+    // Without a checkpoint, there is nothing on which it could be tried, and nothing that is kept.
     let prospect = prospect.unwrap_or_default();
     let kept = prospect.kept.iter().map(|(operator, rows)| json!({ "operator": operator, "rows": rows }));
     Ok(json!({

@@ -137,10 +137,12 @@ fn usable(group: &Path, process: u32) -> Result<(), Unavailable> {
     }
     // Another node, whose tenants may have the same names.
     let own = group.join(OWN);
-    if has_others(&fs::read_to_string(own.join("cgroup.procs")).unwrap_or_default()) {
-        return Err(Unavailable::Shared { group: own });
+    match fs::read_to_string(own.join("cgroup.procs")) {
+        Ok(processes) if has_others(&processes) => Err(Unavailable::Shared { group: own }),
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(refused(e)),
     }
-    Ok(())
 }
 
 /// What enables all controllers for the children of a group.

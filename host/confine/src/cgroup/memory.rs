@@ -15,7 +15,8 @@ pub struct Shortages {
 impl Shortages {
     /// Reads the figures of a group. They are 0 where the kernel has none: before Linux 5.2, or where the group is gone.
     pub(super) fn of(group: &Path) -> Shortages {
-        // Those of the group alone; `memory.events` has the sums with the groups in it.
+        // Those of the group alone; `memory.events` has the sums with the groups in it. Whoever asks has seen a process end, and knows why it
+        // did from other places, too: without figures, nothing is said of memory.
         let events = fs::read_to_string(group.join("memory.events.local")).unwrap_or_default();
         let count = |name: &str| {
             let value = events.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

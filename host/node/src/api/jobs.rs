@@ -59,7 +59,7 @@ pub(super) fn shown(name: &str, record: JobRecord, job: Option<&Arc<JobHandle>>)
         next_attempt_ms: of(&|machine| machine.next_attempt_ms),
         failure: machine.as_ref().map_or(record.failure, |machine| machine.failure.clone()),
         parallelism: record.workers,
-        plugins: record.pinned.into_iter().map(Pinned::shown).collect(),
+        plugins: record.pinned.into_iter().filter_map(Pinned::shown).collect(),
     }
 }
 

@@ -119,12 +119,10 @@ impl Pinned {
         format!("{}@{}", self.name, self.version)
     }
 
-    /// Returns what is shown of the pin of an operator.
-    pub(crate) fn shown(self) -> UsedPlugin {
+    /// Returns what is shown of the pin of an operator; `None` if it is of all.
+    pub(crate) fn shown(self) -> Option<UsedPlugin> {
         let version = self.named();
-        // A job that was checked has a pin for each operator.
-        let operator = self.operator.unwrap_or_default();
-        UsedPlugin { operator, plugin: self.plugin, version, digest: self.digest }
+        Some(UsedPlugin { operator: self.operator?, plugin: self.plugin, version, digest: self.digest })
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use wasmtime::Store;
 
 use crate::binding::{Binding, FunctionInfo, OpenRequest, StateSlot};
@@ -32,7 +33,8 @@ pub struct Function {
     pub(super) plugin: Arc<Plugin>,
     /// Position in the plugin's functions.
     position: usize,
-    pub(super) config: String,
+    /// One JSON value, `{}` where the job has none.
+    pub(super) config: Value,
     pub(super) offered: Vec<Vec<Field>>,
     operator: String,
     /// The names of the granted files.
@@ -79,15 +81,14 @@ impl Function {
         }
         let services = Services::open(limits.clone(), &request.operator, plugin.wall.log.clone(), &request.files)?;
         let config = match &request.config {
-            serde_json::Value::Null => "{}".to_string(),
-            config => config.to_string(),
+            Value::Null => json!({}),
+            config => config.clone(),
         };
+        let text = config.to_string();
         let offered: Vec<Vec<Field>> = request.inputs.iter().map(|schema| schema.fields.clone()).collect();
         let mut instance = Instance::new(plugin, services).map_err(|(_, e)| vec![e.to_string()])?;
         let bound = instance
-            .call(plugin, limits.open_deadline(), |guest, store| {
-                guest.open(store, &request.function, &config, &offered)
-            })
+            .call(plugin, limits.open_deadline(), |guest, store| guest.open(store, &request.function, &text, &offered))
             .map_err(|e| vec![format!("`{}` cannot be opened: {e}", request.function)])?
             .map_err(|problems| guest_problems(problems, &limits))?;
         let binding = describe::binding(bound, kind, &request, &limits)
@@ -237,9 +238,9 @@ impl Function {
             }
         };
         let deadline = self.plugin.wall.limits.open_deadline();
-        let name = self.name();
+        let (name, config) = (self.name(), self.config.to_string());
         let bound = instance
-            .call(&self.plugin, deadline, |guest, store| guest.open(store, name, &self.config, &self.offered))
+            .call(&self.plugin, deadline, |guest, store| guest.open(store, name, &config, &self.offered))
             .map_err(|trapped| failed(trapped.to_string()))
             .and_then(|bound| {
                 let limits = &self.plugin.wall.limits;

@@ -45,7 +45,7 @@ impl Function {
             operator: self.operator().to_string(),
             sha256: self.plugin.digest().to_string(),
             function: self.name().to_string(),
-            config: serde_json::from_str(&self.config).unwrap_or_default(),
+            config: self.config.clone(),
             offered: self.offered.clone(),
             files: self.files.clone(),
             slots: self.slots.to_vec(),

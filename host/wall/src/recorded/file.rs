@@ -59,7 +59,7 @@ impl RecordedCall {
 }
 
 /// The text of rows.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RowsText {
     columns: Vec<Field>,
@@ -67,11 +67,10 @@ pub(super) struct RowsText {
     arrow: String,
 }
 
-impl From<Rows> for RowsText {
-    fn from(rows: Rows) -> Self {
-        // Without a stream, reading it says that it is none.
-        let arrow = stream(&rows).map(|bytes| BASE64.encode(&bytes)).unwrap_or_default();
-        RowsText { columns: rows.fields, count: rows.count, arrow }
+impl Serialize for Rows {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let arrow = BASE64.encode(&stream(self).map_err(serde::ser::Error::custom)?);
+        RowsText { columns: self.fields.clone(), count: self.count, arrow }.serialize(serializer)
     }
 }
 

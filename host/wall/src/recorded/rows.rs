@@ -2,13 +2,13 @@
 
 use arrow_array::ArrayRef;
 use flowgate_base::schema::Field;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::file::RowsText;
 
 /// Rows by column.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(into = "RowsText", try_from = "RowsText")]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "RowsText")]
 pub struct Rows {
     /// The columns.
     pub fields: Vec<Field>,

@@ -143,7 +143,7 @@ impl Chosen {
     ) -> Result<()> {
         let took = self.beginning.took();
         let places = numbered(&self.choice.keys, state.keys().len());
-        let timers = state.noted_timers().into_iter().filter_map(|change| {
+        let timers = state.noted_timers()?.into_iter().filter_map(|change| {
             let key = places[change.timer.key as usize]?;
             Some(TimerChange { timer: Timer { key, ..change.timer }, ..change })
         });

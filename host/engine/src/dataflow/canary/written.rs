@@ -114,15 +114,17 @@ mod tests {
         let list = |elements: &[&[u8]]| KeptValue::List(elements.iter().map(|e| e.to_vec()).collect());
         let of = |ours: &KeptValue, theirs: &KeptValue| {
             let ColumnDifference { column, old, new } = values(ours, theirs).remove(0);
-            (column, old.unwrap_or_default(), new.unwrap_or_default())
+            (column, old, new)
         };
-        let text = |column: &str, old: &str, new: &str| (column.to_string(), old.to_string(), new.to_string());
-        assert_eq!(of(&value(&[1]), &KeptValue::Value(None)), text("value", "0x01", ""));
+        let text = |column: &str, old: Option<&str>, new: Option<&str>| {
+            (column.to_string(), old.map(String::from), new.map(String::from))
+        };
+        assert_eq!(of(&value(&[1]), &KeptValue::Value(None)), text("value", Some("0x01"), None));
         assert_eq!(
             of(&map(&[(b"a", b"1"), (b"b", b"2")]), &map(&[(b"a", b"1"), (b"b", b"")])),
-            text("entry 0x62", "0x32", "0 bytes")
+            text("entry 0x62", Some("0x32"), Some("0 bytes"))
         );
-        assert_eq!(of(&list(&[b"a"]), &list(&[b"a", b"c"])), text("element 1", "", "0x63"));
+        assert_eq!(of(&list(&[b"a"]), &list(&[b"a", b"c"])), text("element 1", None, Some("0x63")));
         assert!(hex(&[7; 100]).ends_with("07... (100 bytes)"));
     }
 

@@ -2,7 +2,7 @@
 
 use super::next_state::Leaving;
 use crate::dataflow::checkpoint::state::{SlotName, StateVisitor};
-use flowgate_base::error::Result;
+use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Field;
 use flowgate_base::time::ProcessingTime;
 use flowgate_state::key::Keys;
@@ -106,8 +106,11 @@ impl ProcessState {
     }
 
     /// Returns the timers that were set and cleared since [`ProcessState::note_timers`], and notes no more.
-    pub(crate) fn noted_timers(&mut self) -> Vec<TimerChange> {
-        self.noted.take().unwrap_or_default()
+    ///
+    /// # Errors
+    /// They were not to be noted: our mistake.
+    pub(crate) fn noted_timers(&mut self) -> Result<Vec<TimerChange>> {
+        self.noted.take().ok_or_else(|| Error::internal("the timers of a call were not noted"))
     }
 
     /// The timers of all keys.
