@@ -7,6 +7,18 @@ use std::time::Duration;
 
 use crate::folder::Folder;
 
+/// The rows of ten keys, counted by a function with state.
+pub const COUNTED: &str = "\
+job: counted
+sources:
+  a:
+    generator: { rate: 2000, batch_rows: 100, columns: { k: { int: { min: 0, max: 9 } }, n: { sequence: {} } } }
+operators:
+  counted: { input: a, key: [k], plugin: counter, function: count }
+sinks:
+  out: { input: counted, file: { path: out/, format: json } }
+";
+
 /// A function that counts the rows of each key, with a state slot of version 1. Its rows have its version.
 const FIRST: &str = r#"
 use flowgate_sdk::{Context, Failure, Process, Row, State, Value};

@@ -16,7 +16,7 @@ mod wait;
 
 pub use chance::{Chance, seed};
 pub use clock::clock_library;
-pub use counter::{Counter, counted};
+pub use counter::{COUNTED, Counter, counted};
 pub use folder::{Appender, Folder};
 pub use kernel::{children, cpu_ticks, resident_kib, signal, threads, what_is_left, working_below};
 pub use lines::Lines;

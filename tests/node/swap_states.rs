@@ -4,23 +4,11 @@ use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
-use harness::{Chance, Counter, Signal, counted, seed, signal, wait_for, wait_until};
+use harness::{COUNTED, Chance, Counter, Signal, counted, seed, signal, wait_for, wait_until};
 use serde_json::{Value, json};
 
 use crate::http::Response;
 use crate::served::Served;
-
-/// The rows of ten keys, counted by a function with state.
-const JOB: &str = "\
-job: counted
-sources:
-  a:
-    generator: { rate: 2000, batch_rows: 100, columns: { k: { int: { min: 0, max: 9 } }, n: { sequence: {} } } }
-operators:
-  counted: { input: a, key: [k], plugin: counter, function: count }
-sinks:
-  out: { input: counted, file: { path: out/, format: json } }
-";
 
 /// A node with a job that counts. The registry has the versions of the plugin: `counter@1` and so on.
 struct Stage {
@@ -35,7 +23,7 @@ impl Stage {
         for (at, version) in versions.iter().enumerate() {
             served.push_component(&token, "acme", "counter", version).expect(201);
             if at == 0 {
-                served.submit(&token, "acme", JOB);
+                served.submit(&token, "acme", COUNTED);
             }
         }
         let stage = Stage { served, token };

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use harness::{OnTerminal, PATIENCE, counted, wait_until};
+use harness::{COUNTED, OnTerminal, PATIENCE, counted, wait_until};
 use serde_json::json;
 
-use crate::user::{COUNTED, NUMBERS, User};
+use crate::user::{NUMBERS, User};
 
 /// A function that says something for each batch.
 const TALKS: &str = r#"

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use harness::{Counter, Ended, Flowgate, Folder, ServedNode, settings, wait_for};
+use harness::{COUNTED, Counter, Ended, Flowgate, Folder, ServedNode, settings, wait_for};
 use serde_json::Value;
 
 /// A job without end.
@@ -12,18 +12,6 @@ sources:
   in: { generator: { rate: 50, columns: { n: { int: { min: 1, max: 9 } } } } }
 sinks:
   out: { input: in, blackhole: {} }
-";
-
-/// The rows of ten keys, counted by a function with state.
-pub(crate) const COUNTED: &str = "\
-job: counted
-sources:
-  a:
-    generator: { rate: 2000, batch_rows: 100, columns: { k: { int: { min: 0, max: 9 } }, n: { sequence: {} } } }
-operators:
-  counted: { input: a, key: [k], plugin: counter, function: count }
-sinks:
-  out: { input: counted, file: { path: out/, format: json } }
 ";
 
 /// Settings of a node whose jobs take checkpoints often.

@@ -31,6 +31,8 @@ use crate::status::Status;
 
 mod canary;
 mod tap;
+#[cfg(test)]
+mod watched_job;
 
 /// The pause after an error of the system in accepting, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

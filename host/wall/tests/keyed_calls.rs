@@ -194,6 +194,24 @@ fn doing(what: &str) -> String {
     )
 }
 
+/// Appends each row to the list of its key, and traps on `poison`.
+fn appending(poison: i64) -> String {
+    doing(&format!(
+        "(i64.store (i32.const 512) (i64.const 0x800000000))
+         (block $done (loop $next
+            (br_if $done (i32.eq (local.get $i) (local.get $rows)))
+            (call $append (i32.const 2)
+                (i32.add (local.get $keys) (i32.mul (local.get $i) (i32.const 4))) (i32.const 1)
+                (i32.const 512) (i32.const 2)
+                (i32.add (i32.load offset=4 (local.get $columns)) (i32.mul (local.get $i) (i32.const 8))) (i32.const 8))
+            (if (i64.eq (i64.const {poison}) (i64.load
+                    (i32.add (i32.load offset=4 (local.get $columns)) (i32.mul (local.get $i) (i32.const 8)))))
+                (then unreachable))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br $next)))"
+    ))
+}
+
 /// A guest that is refused on every row fails every row with this message, and leaves nothing behind.
 fn is_refused(what: &str, expected: &str) {
     let mut guest = Guest::doing(what);
@@ -308,20 +326,7 @@ fn an_answer_that_is_not_valid_forgets_what_was_written() {
 /// row to the list of its key, after which it traps on some.
 #[test]
 fn poison_rows_are_found_and_the_others_are_kept_in_order() {
-    let mut guest = Guest::doing(
-        "(i64.store (i32.const 512) (i64.const 0x800000000))
-         (block $done (loop $next
-            (br_if $done (i32.eq (local.get $i) (local.get $rows)))
-            (call $append (i32.const 2)
-                (i32.add (local.get $keys) (i32.mul (local.get $i) (i32.const 4))) (i32.const 1)
-                (i32.const 512) (i32.const 2)
-                (i32.add (i32.load offset=4 (local.get $columns)) (i32.mul (local.get $i) (i32.const 8))) (i32.const 8))
-            (if (i64.eq (i64.const 13) (i64.load
-                    (i32.add (i32.load offset=4 (local.get $columns)) (i32.mul (local.get $i) (i32.const 8)))))
-                (then unreachable))
-            (local.set $i (i32.add (local.get $i) (i32.const 1)))
-            (br $next)))",
-    );
+    let mut guest = Guest::new(&appending(13));
     let rows: Vec<i64> = (0..200).map(|i| if i % 50 == 17 { 13 } else { 1_000 + i }).collect();
     let answer = guest.batch(&rows);
     let failed: Vec<u32> = answer.failures.iter().map(|f| f.row).collect();

@@ -30,24 +30,6 @@ impl Recorded {
     }
 }
 
-/// Appends each row to the list of its key, and traps on 13.
-fn appending(poison: &str) -> String {
-    doing(&format!(
-        "(i64.store (i32.const 512) (i64.const 0x800000000))
-         (block $done (loop $next
-            (br_if $done (i32.eq (local.get $i) (local.get $rows)))
-            (call $append (i32.const 2)
-                (i32.add (local.get $keys) (i32.mul (local.get $i) (i32.const 4))) (i32.const 1)
-                (i32.const 512) (i32.const 2)
-                (i32.add (i32.load offset=4 (local.get $columns)) (i32.mul (local.get $i) (i32.const 8))) (i32.const 8))
-            (if (i64.eq (i64.const {poison}) (i64.load
-                    (i32.add (i32.load offset=4 (local.get $columns)) (i32.mul (local.get $i) (i32.const 8)))))
-                (then unreachable))
-            (local.set $i (i32.add (local.get $i) (i32.const 1)))
-            (br $next)))"
-    ))
-}
-
 fn recorded(lines: &str) -> (Guest, Arc<Recorded>) {
     let log = Arc::new(Recorded::default());
     let settings = Settings {
@@ -70,7 +52,7 @@ fn elements(values: &[i64]) -> KeptValue {
 /// Goal: the record has the row at fault alone, and what its key had before. Method: 200 rows of four keys, one of which traps.
 #[test]
 fn the_row_at_fault_is_recorded_with_the_state_of_its_key_and_traps_again() {
-    let (mut guest, log) = recorded(&appending("13"));
+    let (mut guest, log) = recorded(&appending(13));
     guest.batch(&[1, 2, 3, 4]);
     let mut rows: Vec<i64> = (100..300).collect();
     rows[102] = 13;
@@ -85,12 +67,12 @@ fn the_row_at_fault_is_recorded_with_the_state_of_its_key_and_traps_again() {
     let before: Vec<i64> = [3].into_iter().chain((102..202).step_by(4)).collect();
     assert_eq!(state.slots()[2], [elements(&before)]);
 
-    let (mut again, _log) = recorded(&appending("13"));
+    let (mut again, _log) = recorded(&appending(13));
     let Repeated::Keyed(answer, after) = again.function.repeat(&call).unwrap().unwrap() else { panic!() };
     assert_eq!(answer.failures[0].message, call.reason);
     assert_eq!(after.slots(), state.slots(), "a call that traps writes nothing");
 
-    let (mut mended, log) = recorded(&appending("-1"));
+    let (mut mended, log) = recorded(&appending(-1));
     let Repeated::Keyed(answer, after) = mended.function.repeat(&call).unwrap().unwrap() else { panic!() };
     assert!(answer.failures.is_empty(), "{answer:?}");
     assert_eq!(after.slots()[2], [elements(&[&before[..], &[13]].concat())]);
@@ -109,11 +91,11 @@ fn a_call_that_traps_over_all_rows_only_is_recorded_whole() {
 
 #[test]
 fn a_version_with_other_slots_does_not_fit() {
-    let (mut guest, log) = recorded(&appending("13"));
+    let (mut guest, log) = recorded(&appending(13));
     guest.batch(&[13]);
     let mut call = log.only();
     call.slots[2].version = 7;
-    let (mut other, _log) = recorded(&appending("13"));
+    let (mut other, _log) = recorded(&appending(13));
     let error = other.function.repeat(&call).unwrap_err();
     assert!(error.contains("slot `l` is a list of version 1; the recorded one is a list of version 7"), "{error}");
 }
@@ -126,7 +108,7 @@ fn what_is_no_record_is_refused_with_a_reason() {
     assert!(
         wrong("{\"format\": \"flowgate recorded call 9\"}").contains("this program reads `flowgate recorded call 1`")
     );
-    let (mut guest, log) = recorded(&appending("13"));
+    let (mut guest, log) = recorded(&appending(13));
     guest.batch(&[13]);
     let text = String::from_utf8(log.only().to_text().unwrap()).unwrap();
     let no_rows = text.replacen("\"count\": 1", "\"count\": 2", 1);
