@@ -159,7 +159,7 @@ pub(crate) async fn dry_run(node: &Arc<Node>, job: &JobHandle, request: NewSwap,
             (Some(ask(node, job, &planned, &request).await?), warnings)
         }
         _ => {
-            let begins = newest_checkpoint(node, &job.tenant, &job.name, request.drop)?;
+            let begins = newest_checkpoint(node, &job.tenant, &job.name, request.drop).await?;
             let checked = planned.check(node, begins).await?;
             (checked.prospect.map(of_checkpoint), checked.warnings)
         }
@@ -200,12 +200,20 @@ fn of_checkpoint(foreseen: Foreseen) -> message::SwapProspect {
 }
 
 /// Returns the newest checkpoint of a job in the node's own store; `None` if there is none.
-pub(crate) fn newest_checkpoint(node: &Node, tenant: &str, job: &str, drop: Vec<String>) -> Answer<Option<Begins>> {
+pub(crate) async fn newest_checkpoint(
+    node: &Node,
+    tenant: &str,
+    job: &str,
+    drop: Vec<String>,
+) -> Answer<Option<Begins>> {
     let store = JobFolder::of(&node.settings.data, tenant, job).checkpoints().display().to_string();
-    let Ok(opened) = flowgate_checkpoint::store::Stores::default().open_existing(&store) else { return Ok(None) };
-    let newest = flowgate_checkpoint::History::read(&opened)?.newest_complete(&opened)?;
-    let from = |number| Begins::From { store: OWN_STORE.into(), savepoint: None, number: Some(number), drop };
-    Ok(newest.manifest.map(|manifest| from(manifest.number)))
+    crate::api::blocking(move || {
+        let Ok(opened) = flowgate_checkpoint::store::Stores::default().open_existing(&store) else { return Ok(None) };
+        let newest = flowgate_checkpoint::History::read(&opened)?.newest_complete(&opened)?;
+        let from = |number| Begins::From { store: OWN_STORE.into(), savepoint: None, number: Some(number), drop };
+        Ok(newest.manifest.map(|manifest| from(manifest.number)))
+    })
+    .await
 }
 
 /// Swaps a function, and watches it if it is to be taken back by itself.
@@ -260,7 +268,7 @@ async fn swap_once(
             swap.savepoint = swapped.and_then(|of| of.savepoint);
             let begins = match swap.gap_us {
                 Some(_) => None,
-                None => newest_checkpoint(node, &job.tenant, &job.name, request.drop.clone())?,
+                None => newest_checkpoint(node, &job.tenant, &job.name, request.drop.clone()).await?,
             };
             done(node, &planned, &swap, taken_back, begins)?;
         }

@@ -87,7 +87,7 @@ impl MemoryState {
     }
 
     /// Copies the state of `keys`, which are numbers of keys of `from`; in the copy, they are numbered in this order. Returns `None` if it
-    /// is larger than `bytes_max`, of which no more is read than that.
+    /// is larger than `bytes_max`: at most one value more is read than that.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -101,15 +101,18 @@ impl MemoryState {
         let mut room = bytes_max;
         for (slot, (kept, spec)) in (0_u32..).zip(copied.slots.iter_mut().zip(slots)) {
             for (kept, key) in kept.iter_mut().zip(keys) {
+                if let KeptValue::Value(value) = kept {
+                    *value = from.get(slot, *key)?.map(<[u8]>::to_vec);
+                }
                 let bytes = match spec.kind {
+                    StateKind::Value => kept.bytes(),
                     // Known before they are read.
                     StateKind::Map | StateKind::List => from.bytes(slot, *key)?,
-                    StateKind::Value => from.get(slot, *key)?.map_or(0, <[u8]>::len),
                 };
                 let Some(left) = room.checked_sub(bytes + ENTRY_BYTES) else { return Ok(None) };
                 room = left;
                 match kept {
-                    KeptValue::Value(value) => *value = from.get(slot, *key)?.map(<[u8]>::to_vec),
+                    KeptValue::Value(_) => {}
                     KeptValue::Map(entries) => copy_map(from, (slot, *key), entries)?,
                     KeptValue::List(elements) => copy_list(from, (slot, *key), elements)?,
                 }

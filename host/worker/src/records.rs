@@ -66,6 +66,16 @@ struct Known {
     reasons: BTreeMap<String, Vec<String>>,
 }
 
+impl Known {
+    fn has_room(&self, operator: &str, reason: &str) -> bool {
+        let reasons = self.reasons.get(operator);
+        self.count < RECORDS_MAX
+            && reasons.is_none_or(|known| {
+                known.len() < RECORDS_OF_OPERATOR_MAX && !known.iter().any(|before| before == reason)
+            })
+    }
+}
+
 enum Order {
     Write(Box<RecordedCall>, Recorded),
     /// Says when everything before it is written.
@@ -114,12 +124,7 @@ impl Records {
 
 impl RecordLog for Records {
     fn has_room(&self, operator: &str, reason: &str) -> bool {
-        let known = self.known();
-        let reasons = known.reasons.get(operator);
-        known.count < RECORDS_MAX
-            && reasons.is_none_or(|known| {
-                known.len() < RECORDS_OF_OPERATOR_MAX && !known.iter().any(|before| before == reason)
-            })
+        self.known().has_room(operator, reason)
     }
 
     fn take(&self, mut call: RecordedCall) {
@@ -128,6 +133,10 @@ impl RecordLog for Records {
         call.config = concealed(call.config);
         call.reason = concealed(call.reason);
         let mut known = self.known();
+        // Another worker may have taken the room.
+        if !known.has_room(&call.operator, &reason) {
+            return;
+        }
         let recorded = Recorded {
             number: known.before + known.count as u32 + 1,
             at_ms: clock::now_ms(),

@@ -199,7 +199,7 @@ async fn change(
         touches: Touches::nothing(),
     };
     // What would refuse the state is found before the job is stopped.
-    let newest = swap::newest_checkpoint(&node, &tenant, &name, request.drop.clone())?;
+    let newest = swap::newest_checkpoint(&node, &tenant, &name, request.drop.clone()).await?;
     let checked = checked::check(&node, &assigned, newest.clone()).await?;
     if let Some(problem) = checked.prospect.as_ref().and_then(|prospect| prospect.problems.first()) {
         return Err(Refusal::new(
