@@ -63,7 +63,14 @@ impl Long {
         let arguments = ["job", "swap", "numbers", "made", version, "--canary", "100%", "--for", "1h"];
         let mut running = flowgate(folder, &arguments).start();
         let lines = running.lines();
+        running.wait_until_said("rows compared");
         Long(running, lines)
+    }
+
+    /// Waits until it has seen a difference.
+    #[track_caller]
+    fn differs(&self) {
+        self.0.wait_until(|running| !running.said().trim_end().ends_with(" 0 differ"), "nothing differs");
     }
 
     /// Waits for its end, and returns what it has printed.
@@ -121,32 +128,19 @@ fn a_canary_is_ended_by_its_user_a_swap_and_the_end_of_the_job() {
     let (folder, running) = start();
     canary(&folder, "same.wasm", &["--canary", "100%", "--for", "500ms"]).expect(0);
     let long = |version: &str| Long::start(&folder, version);
-    let is_refused = || {
-        let begun = Instant::now();
-        loop {
-            let other = canary(&folder, "odd.wasm", &["--canary", "100%", "--for", "1ms"]);
-            if other.stderr.contains("a canary of `made` runs: end it, or wait for its end") {
-                return other.expect(2);
-            }
-            assert!(begun.elapsed() < PATIENCE, "{}", other.stderr);
-            sleep(Duration::from_millis(20));
-        }
-    };
     let by_user = long("odd.wasm");
-    is_refused();
-    sleep(Duration::from_millis(800));
+    by_user.differs();
+    let other = canary(&folder, "odd.wasm", &["--canary", "100%", "--for", "1ms"]).expect(2);
+    assert!(other.stderr.contains("a canary of `made` runs: end it, or wait for its end"), "{}", other.stderr);
     by_user.0.signal(Signal::INT);
     let ended = by_user.end(1);
     assert!(ended.contains("(it was ended)") && ended.contains(" -> -7\n"), "{ended}");
     let by_swap = long("same.wasm");
-    is_refused();
-    sleep(Duration::from_millis(800));
     canary(&folder, "same.wasm", &[]).expect(0);
     let ended = by_swap.end(0);
     assert!(ended.contains("(a function of the job is swapped)"), "{ended}");
     let by_end = long("odd.wasm");
-    is_refused();
-    sleep(Duration::from_millis(800));
+    by_end.differs();
     flowgate(&folder, &["job", "stop", "numbers"]).run().expect(0);
     let ended = by_end.end(1);
     assert!(ended.contains("(the job ") || ended.contains("(the operator has ended)"), "{ended}");
@@ -160,7 +154,7 @@ fn a_job_that_is_killed_ends_its_canary() {
     let (folder, running) = start();
     canary(&folder, "same.wasm", &["--canary", "100%", "--for", "500ms"]).expect(0);
     let long = Long::start(&folder, "odd.wasm");
-    sleep(Duration::from_millis(2_000));
+    long.differs();
     running.signal(Signal::KILL);
     running.wait();
     let ended = long.end(1);

@@ -202,8 +202,12 @@ impl Running {
         self.wait_until(unread, "its output is short");
     }
 
+    /// Waits until something is so.
+    ///
+    /// # Panics
+    /// With `otherwise`, if it is not so in time.
     #[track_caller]
-    fn wait_until(&self, it_is_so: impl Fn(&Running) -> bool, otherwise: &str) {
+    pub fn wait_until(&self, it_is_so: impl Fn(&Running) -> bool, otherwise: &str) {
         let start = Instant::now();
         while !it_is_so(self) {
             assert!(start.elapsed() < self.deadline, "{otherwise}: {}", self.said());

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use signal_hook::consts::SIGINT;
 
 use super::canary;
-use super::terminal::Line;
+use super::terminal::{self, Line};
 use flowgate_base::error::{Error, Result};
 use flowgate_control::canary::{CanaryReport, CanaryRequest};
 use flowgate_control::client::{self, AskError};
@@ -36,12 +36,18 @@ pub(super) fn run(
     signal_hook::flag::register(SIGINT, Arc::clone(&interrupted)).map_err(cannot)?;
     let mut comparing = client::canary(job, request).map_err(unanswered)?;
     let ends = comparing.ends().map_err(|e| Error::io("cannot end the canary", &e))?;
-    let mut line = Line::on_stderr(std::io::stderr().is_terminal());
+    let is_watched = std::io::stderr().is_terminal();
+    let mut line = Line::on_stderr(is_watched);
     let mut last: Option<CanaryReport> = None;
     let found = loop {
         match (comparing.report(), last.take()) {
-            (Ok(Some(report)), _) => {
+            (Ok(Some(report)), before) => {
                 line.draw(&canary::progress(&report));
+                // In a log, a line when it begins, and one at the first difference.
+                let was_equal = before.as_ref().map(CanaryReport::is_equal);
+                if !is_watched && was_equal != Some(report.is_equal()) {
+                    terminal::message(&format!("{}\n", canary::progress(&report)));
+                }
                 last = Some(report);
             }
             (Ok(None), Some(report)) => break report,

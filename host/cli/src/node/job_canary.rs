@@ -16,7 +16,12 @@ use crate::{canary, terminal};
 pub(crate) fn run(session: &Session, job: &str, request: &NewCanary, as_json: bool) -> Result<()> {
     let path = session.path(&["jobs", job, "canary"])?;
     let begun: Operation = session.client.post(&path, request)?.value;
-    let result = operation::wait_or_end(session, begun, &|| session.client.delete(&path))?;
+    let ends = || match session.client.delete(&path) {
+        // It has not begun to compare.
+        Err(error) if error.code == &crate::code::NODE_REFUSES => Ok(false),
+        deleted => deleted.map(|()| true),
+    };
+    let result = operation::wait_or_end(session, begun, &ends)?;
     let canary: Canary = match serde_json::from_value(result) {
         Ok(canary) => canary,
         Err(e) => return Err(NodeError::Answer(format!("what the canary has found cannot be read: {e}")).into()),

@@ -33,15 +33,16 @@ pub(super) fn wait(session: &Session, begun: Operation) -> Result<Value> {
 }
 
 /// Waits as [`wait`] does, but Ctrl-C ends the operation by `ends`, and its result is waited for; a second one ends the program.
+/// `ends` returns false where the operation cannot be ended yet, and is called again.
 ///
 /// # Errors
 /// As [`wait`].
-pub(super) fn wait_or_end(session: &Session, begun: Operation, ends: &dyn Fn() -> Result<()>) -> Result<Value> {
+pub(super) fn wait_or_end(session: &Session, begun: Operation, ends: &dyn Fn() -> Result<bool>) -> Result<Value> {
     wait_with(session, begun, Some(ends))
 }
 
 /// What ends an operation.
-type Ends<'a> = Option<&'a dyn Fn() -> Result<()>>;
+type Ends<'a> = Option<&'a dyn Fn() -> Result<bool>>;
 
 fn wait_with(session: &Session, begun: Operation, ends: Ends<'_>) -> Result<Value> {
     let path = session.path(&["operations", &begun.id])?;
@@ -64,26 +65,30 @@ fn watch(
     session: &Session,
     path: &str,
     begun: Operation,
-    (interrupted, mut ends): (&AtomicBool, Ends<'_>),
+    (interrupted, ends): (&AtomicBool, Ends<'_>),
     line: &mut Line,
 ) -> Result<Operation> {
     let (mut pause, longest) = limits::LOOK_AFTER;
     let mut away_since: Option<Instant> = None;
     let mut operation = begun;
+    let (mut is_ending, mut is_ended) = (false, false);
     while operation.end.is_none() {
         line.draw(&progress(&operation, clock::now_ms()));
         let until = clock::monotonic() + pause;
         while clock::monotonic() < until {
             if interrupted.swap(false, Ordering::Relaxed) {
                 line.erase();
-                if let Some(ends) = ends.take() {
-                    ends()?;
+                if ends.is_some() && !is_ending {
+                    is_ending = true;
                     break;
                 }
                 terminal::message(&goes_on(&operation));
                 std::process::exit(INTERRUPTED);
             }
             std::thread::sleep(SLICE);
+        }
+        if let Some(ends) = ends.filter(|_| is_ending && !is_ended) {
+            is_ended = ends()?;
         }
         pause = (pause * 2).min(longest);
         match session.client.get(path) {
