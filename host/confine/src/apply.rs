@@ -18,12 +18,27 @@ pub fn apply(to: &Confinement) -> Result<Report, ConfineError> {
     rustix::thread::set_no_new_privs(true)
         .map_err(|e| ConfineError::Resource { resource: "privileges", source: e.into() })?;
     report.enforced.push("no new privileges".into());
+    give_up_priorities().map_err(|e| ConfineError::Resource { resource: "privileges", source: e.into() })?;
     // Files come before resources, since each granted path is an open file for a moment; system calls come last, since the filter
     // refuses those that the others are set with.
     crate::files::limit(to, crate::files::Held::Process, &mut report)?;
     resources::limit(to, &mut report)?;
     crate::filter::install(to, &mut report)?;
     Ok(report)
+}
+
+/// Gives up the right of root to run before others, which the call that sets a thread's slice could use.
+#[cfg(target_os = "linux")]
+fn give_up_priorities() -> rustix::io::Result<()> {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+    let mut sets = capabilities(None)?;
+    if !sets.permitted.contains(CapabilitySet::SYS_NICE) {
+        return Ok(());
+    }
+    for set in [&mut sets.effective, &mut sets.permitted, &mut sets.inheritable] {
+        set.remove(CapabilitySet::SYS_NICE);
+    }
+    set_capabilities(None, sets)
 }
 
 /// Returns what this system can enforce, without confining this process: for a node to print at its start.

@@ -135,6 +135,10 @@ fn allowed(to: &Confinement) -> Calls {
     // Gives way to others: the calling thread only, and never to a greater priority.
     let own_thread = [is(0, libc::PRIO_PROCESS), is(1, 0), condition(2, SeccompCmpArgLen::Dword, SeccompCmpOp::Le, 19)];
     allowed.insert(libc::SYS_setpriority, vec![all(own_thread)]);
+    // Slices of the calling thread. What else the call can set needs a right that the process has given up.
+    for call in [libc::SYS_sched_getattr, libc::SYS_sched_setattr] {
+        allowed.insert(call, vec![all([is(0, 0)])]);
+    }
     for call in [libc::SYS_mmap, libc::SYS_mprotect] {
         let no_code = all([condition(2, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0)]);
         allowed.insert(call, if is_worker { Vec::new() } else { vec![no_code] });

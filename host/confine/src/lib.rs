@@ -27,9 +27,11 @@ mod files;
 mod filter;
 mod report;
 mod resources;
+mod slice;
 
 pub use apply::{apply, supported};
 pub use confinement::{ALLOCATOR_ENVIRONMENT, Confinement, Network, Role};
 pub use cpu::cpu_used;
 pub use error::ConfineError;
 pub use report::Report;
+pub use slice::Slice;

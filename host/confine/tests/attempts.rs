@@ -100,6 +100,8 @@ fn a_worker_cannot_leave_its_folder_its_process_or_the_machine() {
         ("fork", ""),
         ("spawn", "/bin/true"),
         ("signal", &parent),
+        ("real time", ""),
+        ("schedule another", ""),
         ("io_uring", ""),
     ];
     let mut wrong = Vec::new();
@@ -158,6 +160,7 @@ fn a_worker_can_do_its_work() {
         ("threads", &base, String::new()),
         ("machine code", &base, String::new()),
         ("give way", &base, String::new()),
+        ("shorter slice", &base, String::new()),
         ("timers", &base, String::new()),
         ("signal", &base, "self".into()),
         ("watch", &base, given.path().display().to_string()),

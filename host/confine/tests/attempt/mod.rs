@@ -116,6 +116,9 @@ fn run(name: &str, with: &str) -> io::Result<()> {
             Ok(())
         }
         "give way" => called(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) }),
+        "shorter slice" => called(scheduled(0, libc::SCHED_OTHER)),
+        "real time" => called(scheduled(0, libc::SCHED_FIFO)),
+        "schedule another" => called(scheduled(unsafe { libc::getppid() }, libc::SCHED_OTHER)),
         "timers" => {
             std::thread::sleep(Duration::from_millis(1));
             called(unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC) })
@@ -153,6 +156,14 @@ fn mapped(bytes: u64, access: i32) -> io::Result<*mut libc::c_void> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     let place = unsafe { libc::mmap(ptr::null_mut(), bytes as usize, access, flags, -1, 0) };
     if place == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(place) }
+}
+
+/// Sets how a thread is scheduled, with a slice of a millisecond.
+fn scheduled(thread: i32, policy: i32) -> i32 {
+    let priority = if policy == libc::SCHED_FIFO { 1 } else { 0 };
+    // `struct sched_attr`: size and policy, flags, nice and priority, runtime, deadline, period.
+    let attributes: [u64; 6] = [48 | (policy as u64) << 32, 0, priority << 32, 1_000_000, 0, 0];
+    (unsafe { libc::syscall(libc::SYS_sched_setattr, thread, attributes.as_ptr(), 0) }) as i32
 }
 
 fn called(result: i32) -> io::Result<()> {

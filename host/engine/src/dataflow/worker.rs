@@ -18,7 +18,8 @@ use super::build::{Opened, build, lookup_layouts};
 use super::checkpoint::background;
 use super::checkpoint::begin::{Beginning, Found, begin};
 use super::checkpoint::boundary::Boundary;
-use super::checkpoint::keeper::{JobFacts, Keeper};
+use super::checkpoint::facts::JobFacts;
+use super::checkpoint::keeper::Keeper;
 use super::checkpoint::link::{EarlierJob, Link};
 use super::checkpoint::reports::{Report, TimedSplit};
 use super::engine::{Tick, TimelyStage, Wake};
@@ -35,6 +36,7 @@ use flowgate_base::error::{Error, Result};
 use flowgate_base::id;
 use flowgate_base::schema::Schema;
 use flowgate_checkpoint::store::{Hold, Stores};
+use flowgate_confine::Slice;
 use flowgate_connect::sink::{Begin, Boundedness, Committable, SinkWriter};
 use flowgate_connect::source::{Source, SplitState};
 use flowgate_connect::{OwnOutputs, TableFile};
@@ -330,6 +332,8 @@ fn work(worker: &mut Worker, graph: &JobGraph, opened: &Opened, job: &Arc<JobSta
 fn run(worker: &mut Worker, built: Built, mut control: Option<ControlInput>, job: &JobState) {
     let mut frontier = Vec::new();
     let mut stopping = false;
+    let mut slice = Slice::of_this_thread();
+    let activations = worker.activations();
     if let (Some(control), Some(link)) = (&mut control, &job.checkpoints) {
         // Ticks do not go back when a job continues.
         control.advance_to(link.first_tick().0.max(*control.time()));
@@ -352,6 +356,11 @@ fn run(worker: &mut Worker, built: Built, mut control: Option<ControlInput>, job
         }
         if built.probe.done() {
             break;
+        }
+        // Messages that wait for the worker are not known yet: it may come back without having slept.
+        match activations.borrow().empty_for() {
+            Some(Duration::ZERO) => slice.works(),
+            _ => slice.rests(),
         }
         worker.step_or_park(None);
         if let Some(pace) = &job.pace {

@@ -10,6 +10,7 @@ use super::checkpoint::reports::{Participant, Report, Word};
 use super::job_state::JobState;
 use super::metrics::NodeMetrics;
 use flowgate_base::error::Result;
+use flowgate_confine::Slice;
 use flowgate_connect::sink::{Begin, Committable, Deliveries, SinkWriter};
 use flowgate_connect::source::Waker;
 
@@ -125,15 +126,22 @@ impl Writing {
     /// Writes arriving rows until the end. Flushes when no message waits, and every [`FLUSH_AFTER`] otherwise. Returns whether all rows
     /// have been committed.
     fn write(&mut self, messages: &Receiver<ToWriter>, shared: &Shared) -> Result<bool> {
+        let mut slice = Slice::of_this_thread();
         loop {
             let next = messages.try_recv();
             if self.wrote && (matches!(next, Err(TryRecvError::Empty)) || self.flushed_at.elapsed() > FLUSH_AFTER) {
                 self.flush(shared)?;
             }
             let next = match next {
-                Ok(message) => Some(message),
+                Ok(message) => {
+                    slice.works();
+                    Some(message)
+                }
                 Err(TryRecvError::Disconnected) => None,
-                Err(TryRecvError::Empty) => messages.recv().ok(),
+                Err(TryRecvError::Empty) => {
+                    slice.rests();
+                    messages.recv().ok()
+                }
             };
             match next {
                 Some(ToWriter::Rows(batch)) => {
