@@ -34,6 +34,10 @@ pub const JSON_DEPTH_MAX: usize = 127;
 /// `tail -F`, with negligible processor time.
 pub const LOOK_EVERY_MS: u64 = 1_000;
 
+/// The same where the system reports everything but a folder above that is renamed, and another file system mounted over it, in
+/// milliseconds: hundreds of idle jobs on a machine then cost nothing.
+pub const LOOK_REPORTED_EVERY_MS: u64 = 10_000;
+
 /// Maximum looks at files in a second, so that many followed files cost a few thousandths of a processor.
 pub const LOOKS_PER_SECOND_MAX: u64 = 1_000;
 

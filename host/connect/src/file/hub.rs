@@ -2,7 +2,7 @@
 //!
 //! The system reports what happens in a folder that it watches. It does not report changes of files on many network file systems,
 //! of a file over which another is mounted, or of a folder above that is renamed; and it has few watches. So all files are also
-//! looked at periodically, which alone is sufficient, but slower.
+//! looked at periodically, which alone is sufficient, but slower; seldom, if all folders are watched and on disks of this machine.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -15,6 +15,7 @@ use std::time::Duration;
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
+use super::local;
 use super::watch::{Spot, Watched};
 use crate::limits;
 use crate::notice::notice;
@@ -34,8 +35,8 @@ pub(super) struct Hub {
     /// Locked while folders are added or removed. `None` where the system has no watcher left.
     watcher: Mutex<Option<RecommendedWatcher>>,
     next_id: AtomicU64,
-    /// Keeps the looking thread alive where there is no watcher.
-    _events: Sender<WatchEvent>,
+    /// Of the thread that looks. Keeps it alive where there is no watcher.
+    events: Sender<WatchEvent>,
 }
 
 #[derive(Default)]
@@ -51,11 +52,14 @@ struct WatchTable {
 struct Folder {
     /// The folder that the system watches for us under this path.
     is: Option<FileId>,
+    /// Whether it is on a file system that nobody but this system changes.
+    is_local: bool,
     /// The subjects that wait for a name in it; without a name, for any name that appears or goes.
     waiting: HashMap<Option<OsString>, Vec<u64>>,
 }
 
-type WatchEvent = notify::Result<Event>;
+/// What the system reports; `None`: more is watched.
+type WatchEvent = Option<notify::Result<Event>>;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -73,7 +77,7 @@ impl Hub {
             table: Mutex::default(),
             watcher: Mutex::new(watcher(events.clone())),
             next_id: AtomicU64::new(0),
-            _events: events,
+            events,
         });
         let weak = Arc::downgrade(&hub);
         std::thread::Builder::new()
@@ -90,6 +94,8 @@ impl Hub {
         lock(&self.table).watched.insert(id, Arc::clone(watched));
         self.place(id, watched.spots());
         watched.look();
+        // The thread may have to look sooner from now on. It is there as long as the hub.
+        let _ = self.events.send(None);
         id
     }
 
@@ -148,8 +154,9 @@ impl Hub {
                     false
                 }
             };
+            let is_local = is_watched && local::is_local(&path);
             if let Some(folder) = lock(&self.table).folders.get_mut(&path) {
-                folder.is = now.filter(|_| is_watched);
+                (folder.is, folder.is_local) = (now.filter(|_| is_watched), is_local);
             }
         }
     }
@@ -219,17 +226,23 @@ impl Hub {
 
     /// Returns the time until the next look.
     fn pause(&self) -> Duration {
-        let files = lock(&self.table).watched.len() as u64;
-        Duration::from_millis(limits::LOOK_EVERY_MS.max(files * 1_000 / limits::LOOKS_PER_SECOND_MAX))
+        let table = lock(&self.table);
+        let files = table.watched.len() as u64;
+        let every_ms = match table.folders.values().all(|folder| folder.is.is_some() && folder.is_local) {
+            true => limits::LOOK_REPORTED_EVERY_MS,
+            false => limits::LOOK_EVERY_MS,
+        };
+        Duration::from_millis(every_ms.max(files * 1_000 / limits::LOOKS_PER_SECOND_MAX))
     }
 }
 
 /// The thread that reports events and looks. Ends with the hub.
 fn listen(hub: &Weak<Hub>, received: &Receiver<WatchEvent>) {
-    let mut next_look = clock::monotonic() + Duration::from_millis(limits::LOOK_EVERY_MS);
+    let mut looked = clock::monotonic();
+    let mut pause = Duration::from_millis(limits::LOOK_EVERY_MS);
     loop {
-        let event = match received.recv_timeout(next_look.saturating_duration_since(clock::monotonic())) {
-            Ok(event) => Some(event),
+        let event = match received.recv_timeout((looked + pause).saturating_duration_since(clock::monotonic())) {
+            Ok(event) => event,
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return,
         };
@@ -240,16 +253,18 @@ fn listen(hub: &Weak<Hub>, received: &Receiver<WatchEvent>) {
             Some(Err(_)) => hub.look(),
             None => {}
         }
-        if next_look <= clock::monotonic() {
+        if looked + pause <= clock::monotonic() {
             hub.look();
-            next_look = clock::monotonic() + hub.pause();
+            looked = clock::monotonic();
         }
+        // An event may have told that a folder is no longer watched.
+        pause = hub.pause();
     }
 }
 
 /// Creates the system's watcher. It only forwards events: its thread must not wait for us while we wait for it.
 fn watcher(events: Sender<WatchEvent>) -> Option<RecommendedWatcher> {
-    let forward = move |event: WatchEvent| {
+    let forward = move |event: notify::Result<Event>| {
         let is_change = match event.as_ref().map(|event| event.kind) {
             // Opening and reading, including our own.
             Ok(EventKind::Access(kind)) => kind == AccessKind::Close(AccessMode::Write),
@@ -257,7 +272,7 @@ fn watcher(events: Sender<WatchEvent>) -> Option<RecommendedWatcher> {
         };
         if is_change {
             // The error means that the hub is being dropped.
-            let _ = events.send(event);
+            let _ = events.send(Some(event));
         }
     };
     notify::recommended_watcher(forward).inspect_err(say).ok()

@@ -7,6 +7,7 @@ mod appearing;
 mod decompress;
 mod follow;
 mod hub;
+mod local;
 mod mark;
 mod pattern;
 mod resume;
