@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use harness::{
-    Flowgate, Folder, Running, Signal, children, cpu_ticks, plugin, resident_kib, seconds, threads, what_is_left,
+    Flowgate, Folder, Running, Signal, children, cpu_ticks, plugin, resident_kib, seconds, threads, waits, what_is_left,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -117,6 +117,53 @@ fn idle_means_parked() {
         assert!(threads(running.pid()) <= 12, "{name}: {} threads", threads(running.pid()));
         stop(running);
     }
+}
+
+/// A job that takes checkpoints sleeps until something happens or the next one is due: hundreds of them cost nothing.
+#[test]
+fn an_idle_job_sleeps() {
+    let folder = Folder::with_job(
+        "\
+job: idle
+checkpoint: { every: 1h, store: checkpoints }
+sources: { lines: { file: { path: in.log, follow: true } } }
+sinks: { out: { input: lines, print: {} } }
+",
+    );
+    folder.write("in.log", "one\n");
+    let mut running = start(&folder, "2");
+    let lines = running.lines();
+    lines.until(PATIENCE, |line| line.starts_with("{\"text\":\"one\"}"));
+    sleep(Duration::from_secs(2));
+    let before = waits(running.pid());
+    sleep(seconds(5));
+    let waited = waits(running.pid()) - before;
+    println!("an idle job: its threads have woken up {waited} times");
+    // One look at the file, or two.
+    assert!(waited <= 4 * (1 + seconds(5).as_secs() / 10), "{waited} times");
+    stop(running);
+}
+
+/// A checkpoint that waits for a sink that nobody reads costs no processor time, however often one is due.
+#[test]
+fn a_checkpoint_that_waits_sleeps() {
+    let folder = Folder::with_job(
+        "\
+job: stuck
+checkpoint: { every: 10ms, store: checkpoints }
+sources: { rows: { generator: { columns: { n: { sequence: {} }, line: { words: 10 } } } } }
+sinks: { out: { input: rows, print: {} } }
+",
+    );
+    let running = start(&folder, "1");
+    sleep(Duration::from_secs(2));
+    let before = cpu_ticks(running.pid());
+    sleep(seconds(5));
+    let taken = cpu_ticks(running.pid()) - before;
+    println!("a checkpoint that waits: {taken} ticks");
+    assert!(taken <= 10, "{taken} ticks of processor time while nothing can be done");
+    running.signal(Signal::KILL);
+    running.wait();
 }
 
 /// A row that is appended to a followed file is emitted within 50 ms: the median, as the machine may be busy.

@@ -31,6 +31,17 @@ pub fn cpu_ticks(pid: u32) -> u64 {
     [14, 15].map(|n: usize| fields[n - 3].parse::<u64>().expect("ticks")).iter().sum()
 }
 
+/// Returns how often threads of the process that still run have waited: for a time, a lock, or data.
+///
+/// # Panics
+/// If the process is gone.
+pub fn waits(pid: u32) -> u64 {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs");
+    let of = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("status")).ok();
+    let waited = |status: String| value_of(&status, "voluntary_ctxt_switches:").parse::<u64>().expect("a number");
+    threads.filter_map(|thread| of(thread.ok()?)).map(waited).sum()
+}
+
 /// Returns processes that the process has started and that still exist.
 pub fn children(pid: u32) -> Vec<u32> {
     // The parent is field 4.
@@ -86,6 +97,11 @@ fn status(pid: u32, field: &str) -> u64 {
 
 fn status_text(pid: u32, field: &str) -> String {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    value_of(&status, field).into()
+}
+
+/// Returns the value of a field of a status: those of processes and threads have lines of one form.
+fn value_of<'a>(status: &'a str, field: &str) -> &'a str {
     let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a field of the status");
-    line.split_whitespace().next().expect("a value").to_string()
+    line.split_whitespace().next().expect("a value")
 }

@@ -18,7 +18,7 @@ pub use chance::{Chance, seed};
 pub use clock::clock_library;
 pub use counter::{COUNTED, Counter, counted};
 pub use folder::{Appender, Folder};
-pub use kernel::{children, cpu_ticks, resident_kib, signal, threads, what_is_left, working_below};
+pub use kernel::{children, cpu_ticks, resident_kib, signal, threads, waits, what_is_left, working_below};
 pub use lines::Lines;
 pub use process::{Ended, Flowgate, Running};
 pub use program::{plugin, program, repository, seconds};

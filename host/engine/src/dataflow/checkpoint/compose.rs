@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::collect::Words;
-use super::keeper::JobFacts;
+use super::facts::JobFacts;
 use super::reports::{TimedSplit, Word};
 use flowgate_checkpoint::{Checkpoint, OperatorRecord, SplitRecord};
 

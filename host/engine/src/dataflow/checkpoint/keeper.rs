@@ -4,18 +4,15 @@
 //! that was not committed belongs to the next one.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use super::background;
 use super::collect::{Collected, Complete, Words};
 use super::compose::{Committables, compose};
-use super::fingerprint::fingerprints;
+use super::facts::JobFacts;
 use super::link::{Link, Request};
 use super::reports::{Report, Role, Word};
 use super::saving::{Saving, Wanted};
@@ -25,16 +22,13 @@ use super::status::Taken;
 use super::swapping::Carried;
 use crate::dataflow::engine::Tick;
 use crate::dataflow::job_state::JobState;
-use crate::dataflow::swap::desk::Versions;
 use crate::error::RunError;
-use crate::job::graph::{CheckpointSettings, JobGraph};
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Fault, Result};
-use flowgate_base::quantity::Millis;
 use flowgate_checkpoint::{Attempt, Checkpoint, Compacted, DataFile, Stats, compaction_is_due};
 use flowgate_state::snapshot::Extent;
 
-/// The time between looks at the job while nothing is due.
+/// The time between two looks at the job, and at what threads do for it, while something is going on.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// How long the last checkpoint of a job that is stopped is tried.
@@ -42,43 +36,6 @@ const LAST_TRIED_FOR: Duration = Duration::from_secs(30);
 
 /// The time between tries of the last checkpoint.
 const LAST_TRIED_EVERY: Duration = Duration::from_millis(500);
-
-/// What checkpoints say of the job.
-#[derive(Debug, Clone)]
-pub(crate) struct JobFacts {
-    /// The number of key groups.
-    pub key_groups: u32,
-    /// The number of workers.
-    pub parallelism: u32,
-    /// By operator: what the format of its state depends on.
-    pub fingerprints: BTreeMap<String, Value>,
-    /// By operator: its functions.
-    pub versions: Versions,
-    /// The time between checkpoints.
-    pub every: Duration,
-    /// The number of checkpoints that are kept.
-    pub keep: usize,
-    /// The time after which a checkpoint that is not complete is reported.
-    pub timeout: Millis,
-    /// The folder of staged files.
-    pub scratch: PathBuf,
-}
-
-impl JobFacts {
-    /// Returns those of a graph.
-    pub(crate) fn of(graph: &JobGraph, settings: &CheckpointSettings, versions: &Versions) -> Self {
-        JobFacts {
-            key_groups: graph.key_groups,
-            parallelism: graph.parallelism as u32,
-            fingerprints: fingerprints(graph),
-            versions: versions.clone(),
-            every: Duration::from_millis(settings.every_ms.max(1) as u64),
-            keep: settings.keep as usize,
-            timeout: Millis(settings.timeout_ms.max(1)),
-            scratch: scratch::of_graph(graph),
-        }
-    }
-}
 
 /// The keeper of a job's checkpoints.
 pub(crate) struct Keeper {
@@ -171,7 +128,7 @@ impl Keeper {
         let mut collected = Collected::new(self.link.participants());
         let mut due = Instant::now() + self.facts.every;
         loop {
-            match self.reports.recv_timeout(due.saturating_duration_since(Instant::now()).min(LOOK_EVERY)) {
+            match self.reports.recv_timeout(self.patience(due)) {
                 Ok(report) => self.receive(report, &mut collected)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -219,6 +176,16 @@ impl Keeper {
                     due = Instant::now() + self.facts.every;
                 }
             }
+        }
+    }
+
+    /// Returns how long a report is waited for. While nothing is going on, that is until the next checkpoint is due: whatever else there is
+    /// to do comes with a report.
+    fn patience(&self, due: Instant) -> Duration {
+        let is_at_rest = self.begun.is_none() && self.saving.is_none() && self.full_until.is_none();
+        match is_at_rest && self.swap.is_none() && !self.job.stop_requested() {
+            true => due.saturating_duration_since(Instant::now()),
+            false => LOOK_EVERY,
         }
     }
 

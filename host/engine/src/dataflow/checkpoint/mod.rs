@@ -7,6 +7,7 @@ pub(crate) mod begin;
 pub(crate) mod boundary;
 pub(crate) mod collect;
 mod compose;
+pub(crate) mod facts;
 mod fingerprint;
 pub(crate) mod keeper;
 pub(crate) mod link;

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
+use super::facts::JobFacts;
 use super::fingerprint::fingerprints;
-use super::keeper::JobFacts;
 use super::saving::Wanted;
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::swap::ballot::Finish;
@@ -39,6 +39,11 @@ impl Carried {
     /// A swap is requested. There is no other one.
     pub(super) fn want(&mut self, wanted: WantedSwap) {
         *self = Carried::Wanted(wanted);
+    }
+
+    /// Whether there is no swap.
+    pub(super) fn is_none(&self) -> bool {
+        matches!(self, Carried::Nothing)
     }
 
     /// Whether a checkpoint is to begin for the swap. `may_save`: a savepoint can be made of it.
