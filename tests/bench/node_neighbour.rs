@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rustix::fs::inotify;
 use serde_json::{Value, json};
 
 use crate::node_server::{Server, percentile};
@@ -126,18 +127,20 @@ impl Latencies {
     fn follow(path: PathBuf) -> Latencies {
         let (sender, receiver) = std::sync::mpsc::channel();
         thread::spawn(move || {
-            let mut reader: Option<BufReader<File>> = None;
             let mut line = String::new();
+            while fs::metadata(&path).is_err() {
+                thread::sleep(Duration::from_millis(1));
+            }
+            // Whoever asks again and again takes the place of the neighbour that is measured.
+            let changes = inotify::init(inotify::CreateFlags::CLOEXEC).expect("a watcher");
+            let of = inotify::WatchFlags::MODIFY | inotify::WatchFlags::ATTRIB;
+            inotify::add_watch(&changes, &path, of).expect("the output is watched");
+            let mut open = BufReader::new(File::open(&path).expect("the output is read"));
             loop {
-                let Some(open) = &mut reader else {
-                    reader = File::open(&path).ok().map(BufReader::new);
-                    thread::sleep(Duration::from_millis(1));
-                    continue;
-                };
                 if open.read_line(&mut line).unwrap_or(0) == 0 || !line.ends_with('\n') {
-                    thread::sleep(Duration::from_micros(300));
-                    // The file that a job has been given up for another one.
-                    if fs::metadata(&path).is_err() {
+                    let waited = rustix::io::read(&changes, &mut [0; 4_096][..]);
+                    // The job was deleted.
+                    if waited.is_err() || fs::metadata(&path).is_err() {
                         return;
                     }
                     continue;

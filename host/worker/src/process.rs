@@ -31,8 +31,9 @@ static PANIC: Mutex<Option<String>> = Mutex::new(None);
 /// Returns 0 if the job has finished, was stopped, or was checked; 1 otherwise. What happened is in the files of the attempt, or on
 /// standard output after a check.
 pub fn main(stores: &Stores) -> ExitCode {
-    // The node may end, and its terminal with it.
-    let _ = rustix::process::setsid();
+    // Ctrl-C at the terminal of the node is for the node. Not a session of its own: Linux would schedule it as a group (autogroup, sched(7)),
+    // in which the threads of others that wake up wait for a tick.
+    let _ = rustix::process::setpgid(None, None);
     if std::env::args_os().nth(2).is_some_and(|task| task == inspect::TASK) {
         return code_of(Answer::of(inspect::answer(std::io::stdin().lock())).print());
     }
