@@ -1,8 +1,8 @@
 //! A share of processor time, kept by the process itself: for machines on which no cgroup can be made.
 //!
-//! A token bucket: it fills with `share_cores` seconds a second, up to [`BURST`]; what the process uses is taken out of it. While it
-//! is in debt, every worker sleeps between two batches. A batch is never interrupted, so a long one is paid for afterwards: over any
-//! time `t` that ends with the bucket out of debt, the process has used at most `share_cores * t + BURST`.
+//! A [`Bucket`] fills with `share_cores` seconds a second, up to [`BURST`]; what the process uses is taken out of it. While it is in debt,
+//! every worker sleeps between two batches. A batch is never interrupted, so a long one is paid for afterwards: over any time `t` that ends
+//! with the bucket out of debt, the process has used at most `share_cores * t + BURST`.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use flowgate_confine::cpu_used;
+
+use super::bucket::Bucket;
 
 /// The processor time that a process may use at once after it was idle.
 pub(super) const BURST: Duration = Duration::from_millis(100);
@@ -20,33 +22,28 @@ const STEP: Duration = Duration::from_millis(20);
 /// The least time between two readings of the clock, in microseconds.
 const READ_EVERY_US: u64 = 1_000;
 
-/// The token bucket. Knows no clock: times are handed in.
+/// How long a process sleeps. Knows no clock: times are handed in.
 #[derive(Debug, Clone)]
 pub(super) struct Pacer {
-    share_cores: f64,
-    /// Seconds of processor time that may be used; negative in debt.
-    left_s: f64,
-    /// The last call: time and processor time.
-    last: Option<(Duration, Duration)>,
+    /// Seconds of processor time that may be used.
+    bucket: Bucket,
+    /// The processor time at the last call.
+    used: Option<Duration>,
 }
 
 impl Pacer {
     /// Creates the pacer of a process that may use `share_cores` processors: 0.5 is half of one. At least 0.01.
     pub(super) fn new(share_cores: f64) -> Pacer {
         // `max` takes the other one where the share is no number.
-        Pacer { share_cores: share_cores.max(SHARE_CORES_MIN), left_s: BURST.as_secs_f64(), last: None }
+        Pacer { bucket: Bucket::new(share_cores.max(SHARE_CORES_MIN), BURST.as_secs_f64()), used: None }
     }
 
     /// Returns how long the process has to sleep at the time `now`, by which it has used `used` of processor time. Both only grow;
     /// what was used before the first call does not count.
     pub(super) fn sleep(&mut self, now: Duration, used: Duration) -> Duration {
-        let (then, before) = self.last.replace((now, used)).unwrap_or((now, used));
-        let earned_s = now.saturating_sub(then).as_secs_f64() * self.share_cores;
-        let spent_s = used.saturating_sub(before).as_secs_f64();
-        // What is earned is cut to the burst before what was spent meanwhile is paid: the other way round, an idle second would
-        // pay for a busy one that came after it.
-        self.left_s = (self.left_s + earned_s - spent_s).min(BURST.as_secs_f64());
-        Duration::from_secs_f64((-self.left_s / self.share_cores).max(0.0))
+        let before = self.used.replace(used).unwrap_or(used);
+        self.bucket.spend(now.as_secs_f64(), used.saturating_sub(before).as_secs_f64());
+        Duration::from_secs_f64(self.bucket.until(0.0))
     }
 }
 

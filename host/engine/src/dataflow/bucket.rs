@@ -1,0 +1,88 @@
+//! A token bucket, with which every rate of a job is kept.
+
+/// A bucket that holds `burst` at most, is full at first, and gets `rate` for each unit of what goes by: of time in seconds, or of rows. What
+/// is spent may be more than there is: then the bucket is in debt. Over any stretch that ends out of debt, at most `rate` for each unit and
+/// one `burst` were spent. Knows no clock: what has gone by is handed in.
+#[derive(Debug, Clone)]
+pub(super) struct Bucket {
+    rate: f64,
+    burst: f64,
+    /// Negative in debt.
+    left: f64,
+    /// What had gone by at the last call.
+    at: Option<f64>,
+}
+
+impl Bucket {
+    /// Creates a full bucket.
+    pub(super) fn new(rate: f64, burst: f64) -> Bucket {
+        Bucket { rate, burst, left: burst, at: None }
+    }
+
+    /// Spends something, and returns what is left when `at` has gone by in all. What has gone by only grows; what went by before the
+    /// first call does not count.
+    pub(super) fn spend(&mut self, at: f64, spent: f64) -> f64 {
+        let before = self.at.replace(at).unwrap_or(at);
+        let earned = (at - before).max(0.0) * self.rate;
+        // What was spent meanwhile is paid from what was earned meanwhile; only what is left over has to fit into the bucket.
+        self.left = (self.left + earned - spent).min(self.burst);
+        self.left
+    }
+
+    /// Returns how much has to go by until this much is left; infinite if nothing is ever earned.
+    pub(super) fn until(&self, wanted: f64) -> f64 {
+        let short = wanted - self.left;
+        if short <= 0.0 { 0.0 } else { short / self.rate }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_spent_comes_back_with_what_goes_by() {
+        let mut bucket = Bucket::new(2.0, 10.0);
+        assert_eq!(bucket.spend(100.0, 4.0), 6.0, "it is full at first, whatever went by before");
+        assert_eq!(bucket.spend(101.0, 0.0), 8.0);
+        assert_eq!(bucket.spend(200.0, 0.0), 10.0, "no more than it holds");
+        assert_eq!(bucket.spend(200.0, 13.0), -3.0);
+        assert_eq!((bucket.until(0.0), bucket.until(1.0), bucket.until(-4.0)), (1.5, 2.0, 0.0));
+        assert_eq!(bucket.spend(201.5, 0.0), 0.0);
+        assert_eq!(bucket.spend(150.0, 0.0), 0.0, "nothing is earned backwards");
+    }
+
+    #[test]
+    fn a_bucket_without_a_rate_is_never_filled_again() {
+        let mut bucket = Bucket::new(0.0, 0.0);
+        assert_eq!(bucket.until(0.0), 0.0);
+        bucket.spend(0.0, 1.0);
+        assert_eq!((bucket.spend(1e9, 0.0), bucket.until(0.0)), (-1.0, f64::INFINITY));
+    }
+
+    proptest! {
+        /// Goal: no stretch has more than its rate and one burst. Method: somebody who spends whenever there is something left, and every
+        /// stretch between two of those moments.
+        #[test]
+        fn no_stretch_has_more_than_the_rate(steps in prop::collection::vec((0u32..50, 0u32..40), 1..60)) {
+            let (rate, burst) = (3.0, 20.0);
+            let mut bucket = Bucket::new(rate, burst);
+            let (mut at, mut spent, mut points) = (0.0, 0.0, vec![(0.0, 0.0)]);
+            bucket.spend(at, 0.0);
+            for (passes, wants) in steps {
+                at += f64::from(passes);
+                let takes = f64::from(wants).min(bucket.spend(at, 0.0).max(0.0).floor());
+                bucket.spend(at, takes);
+                spent += takes;
+                points.push((at, spent));
+            }
+            for (i, (from, before)) in points.iter().enumerate() {
+                for (to, after) in &points[i..] {
+                    prop_assert!(after - before <= (to - from) * rate + burst + 1e-6);
+                }
+            }
+        }
+    }
+}
