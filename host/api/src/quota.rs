@@ -112,6 +112,8 @@ quotas! {
         "what a disk has for a tenant", "the write fails, and with it the job, from its last checkpoint on";
     instance_memory_bytes: u64 = 64 * MIB, "bytes", "Linear memory of one plugin instance.",
         "a batch of 8,192 rows several times over", "the call traps, and its rows become dead letters";
+    call_ms: u64 = 10_000, "ms", "Wall time of one call of a function, and so the longest `limits: { deadline }` of a job.",
+        "ten times what a job has that sets none", "the call ends, and the rows at fault become dead letters";
     checkpoint_bytes: u64 = 10 * GIB, "bytes", "Checkpoints and savepoints in the node's own stores, of all jobs.",
         "what a disk has for a tenant", "submissions, starts and savepoints are refused";
     plugins: u64 = 100, "versions", "Plugin versions in the registry.",

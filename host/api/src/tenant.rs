@@ -67,4 +67,6 @@ pub struct Usage {
     pub secrets: u64,
     /// Bytes of checkpoints and savepoints in the node's own stores.
     pub checkpoint_bytes: u64,
+    /// The longest call of a function in the present attempts, in milliseconds: an upper bound, at most twice that time.
+    pub call_ms: u64,
 }

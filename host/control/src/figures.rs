@@ -130,6 +130,11 @@ impl Calls {
         self.times.iter().sum()
     }
 
+    /// Returns an upper bound of the time of the longest call, in microseconds: at most twice that time, as far as the buckets reach.
+    pub fn longest_us(&self) -> u64 {
+        self.times.iter().rposition(|count| *count > 0).map_or(0, |at| 1 << at.min(62))
+    }
+
     /// Returns an upper bound of the time of this share of the calls, 0 to 1, in microseconds: at most twice that time. `None` without calls,
     /// and where it is in the last bucket, which has no bound.
     pub fn quantile_us(&self, share: f64) -> Option<u64> {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use flowgate_base::clock;
 use flowgate_control::client;
 use flowgate_control::status::{Kind, Status};
+use futures_util::future::join_all;
 use tokio::sync::Mutex as Turn;
 
 use crate::job::JobHandle;
@@ -78,6 +79,11 @@ impl Statuses {
             Measured { status, rows_per_s }
         });
         known.measured.clone()
+    }
+
+    /// Returns the states of jobs, in their order.
+    pub(crate) async fn of_all(&self, jobs: &[Arc<JobHandle>]) -> Vec<Option<Measured>> {
+        join_all(jobs.iter().map(|job| self.of(job))).await
     }
 
     /// Forgets a job that was deleted.

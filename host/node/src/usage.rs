@@ -2,17 +2,19 @@
 
 use flowgate_api::tenant::Usage;
 use flowgate_base::process;
+use flowgate_control::figures::Calls;
 
 use crate::api::refusal::Answer;
 use crate::catalog::{JobRecord, PluginRecord, SecretRecord, key};
 use crate::job::folder::{JobFolder, bytes_below};
 use crate::node::Node;
+use crate::statuses::Measured;
 
-/// Measures what a tenant takes. Reads the sizes of its files: not for every request.
+/// Measures what a tenant takes; `jobs` is what its jobs say that run. Reads the sizes of its files: not for every request.
 ///
 /// # Errors
 /// There is no such tenant, or the catalog cannot be read.
-pub(crate) fn of(node: &Node, tenant: &str) -> Answer<Usage> {
+pub(crate) fn of<'a>(node: &Node, tenant: &str, jobs: impl Iterator<Item = &'a Measured>) -> Answer<Usage> {
     let quotas = node.tenant(tenant)?.quotas;
     let prefix = key::of(&[tenant]);
     let (records, plugins, secrets) = node.catalog.read(|view| {
@@ -44,5 +46,14 @@ pub(crate) fn of(node: &Node, tenant: &str) -> Answer<Usage> {
             usage.cpu_ms += process::cpu_time_of_process(pid).map_or(0, |time| time.as_millis() as u64);
         }
     }
+    jobs.for_each(|job| add(&mut usage, job));
     Ok(usage)
+}
+
+/// Adds what a job takes of quotas of one job: the tenant's use is that of the job that takes most.
+fn add(usage: &mut Usage, job: &Measured) {
+    for of in &job.status.operators {
+        let longest_us = of.calls.as_ref().map_or(0, Calls::longest_us);
+        usage.call_ms = usage.call_ms.max(longest_us.div_ceil(1_000));
+    }
 }

@@ -59,6 +59,7 @@ pub(crate) fn plugins(assignment: &Assignment, told: Told) -> JobPlugins {
     JobPlugins::new(settings(assignment.compiled.clone(), told, configs_were_judged)).capped(Caps {
         instances_max: assignment.limits.instances_max.filter(|_| assignment.task == Task::Run),
         memory_bytes_max: assignment.limits.instance_memory_bytes.and_then(|bytes| usize::try_from(bytes).ok()),
+        deadline_ms_max: assignment.limits.call_ms,
     })
 }
 

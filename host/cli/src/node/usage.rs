@@ -34,6 +34,7 @@ fn text(usage: &Usage, quotas: &Quotas, cells: Option<u16>) -> String {
         bytes("components", usage.plugin_bytes, quotas.plugin_bytes),
         bytes("checkpoints", usage.checkpoint_bytes, quotas.checkpoint_bytes),
         count("secrets", usage.secrets, quotas.secrets),
+        count("longest call, ms", usage.call_ms, quotas.call_ms),
     ];
     let cpu = words::length(i64::try_from(usage.cpu_ms).unwrap_or(i64::MAX));
     let table = columns::table(&["what", "used", "limit", "share"], &rows, cells);

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::job::check::PluginCatalog;
 use crate::job::spec;
 use flowgate_base::error::Result;
+use flowgate_base::quantity::Millis;
 use flowgate_wall::binding::{Binding, FunctionInfo, OpenRequest};
 use flowgate_wall::{Limits, Plugins, Settings};
 
@@ -23,12 +24,19 @@ pub struct Caps {
     pub instances_max: Option<u32>,
     /// Linear memory of one instance; `None`: what the job says.
     pub memory_bytes_max: Option<usize>,
+    /// Wall time of one call, in milliseconds; `None`: what the job says.
+    pub deadline_ms_max: Option<u64>,
 }
 
 impl Caps {
-    fn over(self, limits: Limits) -> Limits {
+    /// Returns the limits of a job's plugins. The search for the rows at fault takes as long as the deadlines that the job gets allow.
+    fn over(self, job: &spec::Limits, instances_max: u32) -> Limits {
+        let most = self.deadline_ms_max.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX).max(1));
+        let wanted = job.deadline.unwrap_or(Millis(i64::try_from(Limits::default().deadline_ms).unwrap_or(i64::MAX)));
+        let deadline = most.filter(|most| *most < wanted.0).map(Millis).or(job.deadline);
+        let limits = Limits::of_job(&spec::Limits { deadline, ..job.clone() });
         Limits {
-            instances_max: self.instances_max.unwrap_or(limits.instances_max),
+            instances_max: self.instances_max.unwrap_or(instances_max),
             memory_bytes_max: self.memory_bytes_max.unwrap_or(usize::MAX).min(limits.memory_bytes_max),
             ..limits
         }
@@ -62,7 +70,7 @@ impl JobPlugins {
             _ => {
                 // The size of the pool is the process's affair.
                 let instances_max = self.settings.limits.instances_max;
-                let limits = self.caps.over(Limits { instances_max, ..Limits::of_job(limits) });
+                let limits = self.caps.over(limits, instances_max);
                 Plugins::with(Settings { limits, ..self.settings.clone() })?
             }
         };
@@ -94,5 +102,30 @@ impl PluginCatalog for JobPlugins {
         limits: &spec::Limits,
     ) -> std::result::Result<Binding, Vec<String>> {
         self.wall(limits).map_err(|e| vec![e.to_string()])?.clone().open(plugin, request, limits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The deadline and the time of a search that a job gets which asks for this deadline.
+    fn times(deadline: Option<i64>, most: Option<u64>) -> (u64, u64) {
+        let job = spec::Limits { deadline: deadline.map(Millis), ..spec::Limits::default() };
+        let limits = Caps { deadline_ms_max: most, ..Caps::default() }.over(&job, 7);
+        assert_eq!(limits.instances_max, 7);
+        (limits.deadline_ms, limits.search_ms_max)
+    }
+
+    #[test]
+    fn a_deadline_is_the_job_s_up_to_the_cap() {
+        let default = Limits::default();
+        assert_eq!(times(None, None), (default.deadline_ms, default.search_ms_max));
+        assert_eq!(times(None, Some(2_000)), (default.deadline_ms, default.search_ms_max), "a cap is not a wish");
+        assert_eq!(times(Some(5_000), Some(2_000)), (2_000, 60_000), "the search is that of the deadline that it gets");
+        assert_eq!(times(Some(1_500), Some(2_000)).0, 1_500);
+        assert_eq!(times(Some(5_000), None), (5_000, 150_000));
+        assert_eq!(times(None, Some(200)).0, 200);
+        assert_eq!(times(Some(50), Some(0)).0, 1, "a call has some time");
     }
 }

@@ -1,5 +1,6 @@
 //! The metrics of the node and its jobs, for Prometheus.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -9,14 +10,15 @@ use axum::response::IntoResponse;
 use flowgate_api::job::Phase;
 use flowgate_api::problem::Problem;
 use flowgate_base::process;
-use futures_util::future::join_all;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::refusal::Answer;
 use crate::catalog::TenantRecord;
+use crate::job::JobHandle;
 use crate::metrics::{self, Disk, JobView, NodeFigures, QuotaUse};
 use crate::node::Node;
+use crate::statuses::Measured;
 use crate::token::Principal;
 use crate::usage;
 
@@ -30,9 +32,10 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
         (status = "default", body = Problem, description = "A problem.")))]
 async fn show(State(node): State<Arc<Node>>, Extension(principal): Extension<Principal>) -> Answer<impl IntoResponse> {
     let jobs = node.jobs_of(principal.tenant.as_deref());
-    let measured = join_all(jobs.iter().map(|job| node.statuses.of(job))).await;
+    let measured = node.statuses.of_all(&jobs).await;
+    let running = running(&jobs, &measured);
     let (of, tenant) = (Arc::clone(&node), principal.tenant.clone());
-    let figures = super::blocking(move || figures(&of, tenant.as_deref())).await?;
+    let figures = super::blocking(move || figures(&of, tenant.as_deref(), &running)).await?;
     let views: Vec<JobView<'_>> = jobs
         .iter()
         .zip(&measured)
@@ -62,13 +65,24 @@ fn word(phase: Phase) -> &'static str {
     }
 }
 
-fn figures(node: &Arc<Node>, tenant: Option<&str>) -> Answer<NodeFigures> {
+/// What the jobs that run say, by tenant.
+type Running = HashMap<String, Vec<Measured>>;
+
+fn running(jobs: &[Arc<JobHandle>], measured: &[Option<Measured>]) -> Running {
+    let mut running = Running::new();
+    for (job, measured) in jobs.iter().zip(measured) {
+        running.entry(job.tenant.clone()).or_default().extend(measured.clone());
+    }
+    running
+}
+
+fn figures(node: &Arc<Node>, tenant: Option<&str>, running: &Running) -> Answer<NodeFigures> {
     let of_node = tenant.is_none();
     let tenants: Vec<(String, TenantRecord)> = node.catalog.read(|view| view.all::<TenantRecord>(""))?;
     let seen = |name: &str| tenant.is_none_or(|own| own == name);
     let mut quotas = Vec::new();
     for (name, record) in tenants.iter().filter(|(name, _)| seen(name)) {
-        quotas.extend(uses(node, name, record)?);
+        quotas.extend(uses(node, name, record, running.get(name).map_or(&[], Vec::as_slice))?);
     }
     Ok(NodeFigures {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -85,8 +99,8 @@ fn figures(node: &Arc<Node>, tenant: Option<&str>) -> Answer<NodeFigures> {
 }
 
 /// Returns what a tenant takes of its quotas, and how often each refused it something.
-fn uses(node: &Node, tenant: &str, record: &TenantRecord) -> Answer<Vec<QuotaUse>> {
-    let usage = usage::of(node, tenant)?;
+fn uses(node: &Node, tenant: &str, record: &TenantRecord, jobs: &[Measured]) -> Answer<Vec<QuotaUse>> {
+    let usage = usage::of(node, tenant, jobs.iter())?;
     let used = |quota: &str| match quota {
         "jobs" => Some(usage.jobs as f64),
         "workers" => Some(usage.workers as f64),
@@ -95,6 +109,7 @@ fn uses(node: &Node, tenant: &str, record: &TenantRecord) -> Answer<Vec<QuotaUse
         "plugin_bytes" => Some(usage.plugin_bytes as f64),
         "secrets" => Some(usage.secrets as f64),
         "checkpoint_bytes" => Some(usage.checkpoint_bytes as f64),
+        "call_ms" => Some(usage.call_ms as f64),
         _ => None,
     };
     let all = flowgate_api::quota::TABLE.iter().zip(record.quotas.values());

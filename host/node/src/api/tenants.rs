@@ -167,7 +167,8 @@ async fn delete(State(node): State<Arc<Node>>, Names(tenant): Names<String>) -> 
     security(("token" = ["viewer"])),
     responses((status = 200, description = "What it takes.", body = Usage), (status = "default", body = Problem, description = "A problem.")))]
 async fn use_of(State(node): State<Arc<Node>>, Names(tenant): Names<String>) -> Answer<Json<Usage>> {
-    super::blocking(move || usage::of(&node, &tenant)).await.map(Json)
+    let jobs = node.statuses.of_all(&node.jobs_of(Some(&tenant))).await;
+    super::blocking(move || usage::of(&node, &tenant, jobs.iter().flatten())).await.map(Json)
 }
 
 #[cfg(test)]
