@@ -114,6 +114,9 @@ quotas! {
         "a batch of 8,192 rows several times over", "the call traps, and its rows become dead letters";
     call_ms: u64 = 10_000, "ms", "Wall time of one call of a function, and so the longest `limits: { deadline }` of a job.",
         "ten times what a job has that sets none", "the call ends, and the rows at fault become dead letters";
+    failed_call_s_per_min: f64 = 20.0, "seconds",
+        "Wall time a minute that one job's calls take which trap, miss their deadline or have no valid answer, with the searches for the rows at fault.",
+        "six rows a minute that loop, or some hundred thousand that trap", "the job fails with the operator's name, and is tried again after a pause that grows";
     checkpoint_bytes: u64 = 10 * GIB, "bytes", "Checkpoints and savepoints in the node's own stores, of all jobs.",
         "what a disk has for a tenant", "submissions, starts and savepoints are refused";
     plugins: u64 = 100, "versions", "Plugin versions in the registry.",

@@ -47,7 +47,7 @@ pub struct TenantChange {
 }
 
 /// What a tenant takes of its quotas.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Usage {
     /// Jobs that run or restart.
     pub jobs: u64,
@@ -69,4 +69,6 @@ pub struct Usage {
     pub checkpoint_bytes: u64,
     /// The longest call of a function in the present attempts, in milliseconds: an upper bound, at most twice that time.
     pub call_ms: u64,
+    /// Seconds a minute that failed calls of a job cost, over the last seconds: of the job where it is most.
+    pub failed_call_s_per_min: f64,
 }

@@ -50,6 +50,11 @@ impl Code {
         Code { number, fault: Fault::User, retry: Retry::Never, title }
     }
 
+    /// Creates the code of an error of the user that depends on rows or on the load of the machine, and may pass.
+    pub const fn user_passing(number: u16, title: &'static str) -> Code {
+        Code { number, fault: Fault::User, retry: Retry::Later, title }
+    }
+
     /// Creates the code of a failure outside of Flowgate that may pass.
     pub const fn external(number: u16, title: &'static str) -> Code {
         Code { number, fault: Fault::External, retry: Retry::Later, title }

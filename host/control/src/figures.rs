@@ -110,6 +110,8 @@ pub struct Calls {
     pub times: Vec<u64>,
     /// The wall time of all of them, in microseconds.
     pub time_us: u64,
+    /// The time that calls without an answer cost, with the searches for the rows at fault, in microseconds.
+    pub failed_us: u64,
     /// Calls that ended in a trap.
     pub traps: u64,
     /// Calls that did not end within their deadline.

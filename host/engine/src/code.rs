@@ -22,4 +22,5 @@ flowgate_base::codes! {
     SWAP_BUSY = user(509, "another swap is on its way");
     NOT_MIGRATED = user(510, "state cannot be migrated in a swap");
     SWAP_ENDED = user(511, "a swap comes too late");
+    FAILED_CALLS = user_passing(512, "calls fail too often");
 }

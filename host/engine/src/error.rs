@@ -51,7 +51,7 @@ pub(crate) enum StartError {
 }
 
 /// Why a running job cannot go on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(crate) enum RunError {
     /// A function failed a row, or trapped on it, and the operator has `on_error: fail`.
     #[error("{place}{message} (on_error: skip sends such rows to `{operator}.errors` instead)")]
@@ -80,6 +80,18 @@ pub(crate) enum RunError {
     /// Timers set further timers without end.
     #[error("{0}")]
     EndlessTimers(String),
+    /// Calls without an answer cost more than the job may spend on them.
+    #[error(
+        "calls of its plugin `{plugin}` trap, miss their deadline or return what is not valid too often: with the searches for the rows at fault they took          {seconds:.1} s of this attempt, and those of the job may take {s_per_min} s a minute (the quota `failed_call_s_per_min`)"
+    )]
+    FailedCalls {
+        /// The plugin, as the job names it.
+        plugin: String,
+        /// What they took.
+        seconds: f64,
+        /// What all of the job may take.
+        s_per_min: f64,
+    },
     /// A checkpoint is not complete after `checkpoint.timeout`.
     #[error(
         "the checkpoint is not complete after {timeout}: it waits for `{waits_for}`; nothing of it is lost, and the next one begins behind it"
@@ -149,6 +161,7 @@ impl Coded for RunError {
             RunError::ColumnFull { .. } | RunError::TooManyRows(_) => &code::TOO_MANY_ROWS,
             RunError::SumOverflow(_) => &code::SUM_OVERFLOW,
             RunError::EndlessTimers(_) => &code::ENDLESS_TIMERS,
+            RunError::FailedCalls { .. } => &code::FAILED_CALLS,
             RunError::SlowCheckpoint { .. } => &code::SLOW_CHECKPOINT,
             RunError::NoCheckpoints | RunError::Stopping => &code::NO_SAVEPOINT,
             RunError::SwapMisfit(_) => &code::SWAP_MISFIT,

@@ -93,7 +93,7 @@ fn the_confined_process() {
     };
     let report = apply(&confinement).unwrap();
     println!("{report:?}");
-    let options = StartOptions { cpu_cores_max: Some(1.5) };
+    let options = StartOptions { cpu_cores_max: Some(1.5), ..StartOptions::default() };
     let started =
         start_with(accepted.graph, &mut plugins, &mut open_sink, &Stores::default(), Beginning::New, options).unwrap();
     let Started::Running(job) = started else { panic!("the job has not ended before") };

@@ -18,19 +18,44 @@ const FRESH: Duration = Duration::from_millis(900);
 /// Time over which rates are measured, at least.
 const RATE_OVER: Duration = Duration::from_secs(2);
 
-/// The state of a job, and how fast it reads.
+/// The state of a job, and how fast its counts grow.
 #[derive(Debug, Clone)]
 pub(crate) struct Measured {
     pub(crate) status: Arc<Status>,
-    pub(crate) rows_per_s: f64,
+    pub(crate) rates: Counts,
+}
+
+/// What a job has counted in its attempt; as a rate, what it counts a second.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Counts {
+    /// Rows that its sources have read.
+    pub(crate) rows: f64,
+    /// Seconds that calls without an answer cost.
+    pub(crate) failed_call_s: f64,
+}
+
+impl Counts {
+    fn of(status: &Status) -> Counts {
+        let of_calls = status.operators.iter().filter_map(|of| of.calls.as_ref());
+        Counts {
+            rows: rows_in(status) as f64,
+            failed_call_s: of_calls.map(|calls| calls.failed_us as f64 / 1e6).sum(),
+        }
+    }
+
+    /// Returns by how much it has grown a second.
+    fn rate(self, since: Counts, elapsed: Duration) -> Counts {
+        let rate = |now: f64, before: f64| (now - before).max(0.0) / elapsed.as_secs_f64();
+        Counts { rows: rate(self.rows, since.rows), failed_call_s: rate(self.failed_call_s, since.failed_call_s) }
+    }
 }
 
 #[derive(Default)]
 struct Known {
     at: Option<Instant>,
     measured: Option<Measured>,
-    /// Where the present measurement of the rate began: the time, the process and its rows.
-    since: Option<(Instant, u32, u64)>,
+    /// Where the present measurement of the rates began: the time, the process and its counts.
+    since: Option<(Instant, u32, Counts)>,
 }
 
 /// What is known of jobs, by tenant and name.
@@ -60,23 +85,23 @@ impl Statuses {
         let now = clock::monotonic();
         known.at = Some(now);
         known.measured = status.map(|status| {
-            let rows = rows_in(&status);
-            let before = known.measured.as_ref().map_or(0.0, |of| of.rows_per_s);
-            let since = known.since.filter(|(_, pid, from)| *pid == status.pid && rows >= *from);
-            let rows_per_s = match since {
+            let counts = Counts::of(&status);
+            let before = known.measured.as_ref().map_or(Counts::default(), |of| of.rates);
+            let since = known.since.filter(|(_, pid, from)| *pid == status.pid && counts.rows >= from.rows);
+            let rates = match since {
                 None => {
-                    known.since = Some((now, status.pid, rows));
-                    0.0
+                    known.since = Some((now, status.pid, counts));
+                    Counts::default()
                 }
                 Some((at, _, from)) => {
                     let elapsed = now.duration_since(at);
                     if elapsed >= RATE_OVER {
-                        known.since = Some((now, status.pid, rows));
+                        known.since = Some((now, status.pid, counts));
                     }
-                    if elapsed.is_zero() { before } else { (rows - from) as f64 / elapsed.as_secs_f64() }
+                    if elapsed.is_zero() { before } else { counts.rate(from, elapsed) }
                 }
             };
-            Measured { status, rows_per_s }
+            Measured { status, rates }
         });
         known.measured.clone()
     }

@@ -56,4 +56,5 @@ fn add(usage: &mut Usage, job: &Measured) {
         let longest_us = of.calls.as_ref().map_or(0, Calls::longest_us);
         usage.call_ms = usage.call_ms.max(longest_us.div_ceil(1_000));
     }
+    usage.failed_call_s_per_min = usage.failed_call_s_per_min.max(job.rates.failed_call_s * 60.0);
 }

@@ -18,6 +18,7 @@ pub const CALL_TIME_BUCKETS: usize = 26;
 pub struct Calls {
     times: [AtomicU64; CALL_TIME_BUCKETS],
     nanos: AtomicU64,
+    failed_nanos: AtomicU64,
     traps: AtomicU64,
     deadlines: AtomicU64,
     limits: AtomicU64,
@@ -34,6 +35,8 @@ pub struct CallFigures {
     pub times: [u64; CALL_TIME_BUCKETS],
     /// The time of all of them.
     pub time: Duration,
+    /// The time that calls without an answer cost, with the new instances behind them and the searches for the rows at fault.
+    pub failed_time: Duration,
     /// Calls that ended in a trap.
     pub traps: u64,
     /// Calls that did not end within their deadline.
@@ -53,6 +56,7 @@ impl CallFigures {
     pub fn add(&mut self, other: &CallFigures) {
         self.times.iter_mut().zip(&other.times).for_each(|(sum, count)| *sum += count);
         self.time += other.time;
+        self.failed_time += other.failed_time;
         self.traps += other.traps;
         self.deadlines += other.deadlines;
         self.limits += other.limits;
@@ -78,6 +82,7 @@ impl Calls {
         CallFigures {
             times: std::array::from_fn(|i| self.times[i].load(Relaxed)),
             time: Duration::from_nanos(self.nanos.load(Relaxed)),
+            failed_time: self.failed_time(),
             traps: self.traps.load(Relaxed),
             deadlines: self.deadlines.load(Relaxed),
             limits: self.limits.load(Relaxed),
@@ -97,6 +102,16 @@ impl Calls {
         let nanos = nanos(time);
         self.times[bucket(nanos)].fetch_add(1, Relaxed);
         self.nanos.fetch_add(nanos, Relaxed);
+    }
+
+    /// Returns the time that calls without an answer cost.
+    pub fn failed_time(&self) -> Duration {
+        Duration::from_nanos(self.failed_nanos.load(Relaxed))
+    }
+
+    /// Notes time that a call without an answer cost.
+    pub(super) fn note_failed(&self, time: Duration) {
+        self.failed_nanos.fetch_add(nanos(time), Relaxed);
     }
 
     /// Notes why a call gave no answer.

@@ -61,6 +61,8 @@ pub struct WorkerLimits {
     pub instance_memory_bytes: Option<u64>,
     /// Wall time of one call of a function, in milliseconds; a job that asks for more gets this. Default: none, what the job says.
     pub call_ms: Option<u64>,
+    /// Seconds a minute that calls without an answer may cost; at it, the job fails. Default: none.
+    pub failed_call_s_per_min: Option<f64>,
     /// The size of a file that it writes, in bytes. Default: none, what the disk has.
     pub file_bytes: Option<u64>,
     /// Files and sockets that are open at once. Default: 8,192; a job that follows many files has one open for each.
@@ -85,6 +87,7 @@ impl Default for WorkerLimits {
             instances_max: None,
             instance_memory_bytes: None,
             call_ms: None,
+            failed_call_s_per_min: None,
             file_bytes: None,
             open_files: 8_192,
             log_lines_per_s: 1_000,

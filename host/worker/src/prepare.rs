@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::assignment::{Assignment, Task};
+use crate::limits::WorkerLimits;
 use crate::log::guest::NoLines;
 use flowgate::job::check::Surroundings;
 use flowgate::job::graph::{Aggregate, JobGraph, Node, NodeKind, PluginFunction};
 use flowgate::job::load::Override;
 use flowgate::job::spec::Checkpoint;
+use flowgate::running::StartOptions;
 use flowgate::submit::{Accepted, Caps, JobPlugins, Rejected, Submission};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::quantity::Millis;
@@ -103,6 +105,14 @@ pub(crate) fn limiter(assignment: &Assignment) -> Box<dyn Fn(&mut JobGraph) + Se
         state.memory_bytes_max = state.memory_bytes_max.min(memory_bytes_max);
         state.spill = Some(spill.clone());
     })
+}
+
+/// Returns what the job's workers keep to.
+pub(crate) fn options(limits: &WorkerLimits) -> StartOptions {
+    StartOptions {
+        cpu_cores_max: limits.cpu_cores,
+        failed_call_s_per_min_max: limits.failed_call_s_per_min,
+    }
 }
 
 /// Returns the folder for spilled state.

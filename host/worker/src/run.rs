@@ -21,7 +21,7 @@ use crate::{pending, prepare, summary};
 use flowgate::code::JOB_PROBLEMS;
 use flowgate::job::graph::{JobGraph, SinkNode};
 use flowgate::job::spec::Print;
-use flowgate::running::{JobState, RunningJob, StartOptions};
+use flowgate::running::{JobState, RunningJob};
 use flowgate::submit;
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
@@ -127,7 +127,7 @@ fn job(
     let mut open_sink = |sink: &SinkNode, schema: &Schema, ends| open_sink(&printed, sink, schema, ends);
     let (began, since_ms) = (clock::monotonic(), clock::now_ms());
     let beginning = assignment.beginning.beginning(&assignment.files);
-    let options = StartOptions { cpu_cores_max: assignment.limits.cpu_cores };
+    let options = prepare::options(&assignment.limits);
     let started = submit::start_with(graph.clone(), &mut plugins, &mut open_sink, stores, beginning, options)?;
     let flowgate::running::Started::Running(job) = started else {
         log.say(Level::Info, "the job has ended before, by its last checkpoint");

@@ -123,6 +123,7 @@ pub fn calls(figures: CallFigures) -> Calls {
     Calls {
         times: figures.times.to_vec(),
         time_us: micros(figures.time),
+        failed_us: micros(figures.failed_time),
         traps: figures.traps,
         deadlines: figures.deadlines,
         limits: figures.limits,

@@ -24,6 +24,9 @@ fn text(usage: &Usage, quotas: &Quotas, cells: Option<u16>) -> String {
     let count = |what: &str, used: u64, limit: u64| {
         vec![what.into(), words::whole(used), words::whole(limit), share(used, limit)]
     };
+    let measure = |what: &str, used: f64, limit: f64| {
+        vec![what.into(), format!("{used:.1}"), limit.to_string(), share((used * 1e3) as u64, (limit * 1e3) as u64)]
+    };
     let bytes = |what: &str, used: u64, limit: u64| vec![what.into(), binary(used), binary(limit), share(used, limit)];
     let rows = vec![
         count("jobs", usage.jobs, quotas.jobs),
@@ -35,6 +38,7 @@ fn text(usage: &Usage, quotas: &Quotas, cells: Option<u16>) -> String {
         bytes("checkpoints", usage.checkpoint_bytes, quotas.checkpoint_bytes),
         count("secrets", usage.secrets, quotas.secrets),
         count("longest call, ms", usage.call_ms, quotas.call_ms),
+        measure("failed calls, s/min", usage.failed_call_s_per_min, quotas.failed_call_s_per_min),
     ];
     let cpu = words::length(i64::try_from(usage.cpu_ms).unwrap_or(i64::MAX));
     let table = columns::table(&["what", "used", "limit", "share"], &rows, cells);

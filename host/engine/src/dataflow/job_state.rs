@@ -16,7 +16,7 @@ use super::checkpoint::status::CheckpointStatus;
 use super::engine::Tick;
 use super::job_clock::JobClock;
 use super::metrics::JobMetrics;
-use super::pace::Pace;
+use super::quotas::Quotas;
 use super::sinks::Sinks;
 use super::swap::desk::SwapDesk;
 use super::taps::{RunningTap, Taps};
@@ -42,8 +42,8 @@ pub struct JobState {
     pub sinks: Sinks,
     /// The link to the thread that keeps the job's checkpoints; `None`: it takes none.
     pub(crate) checkpoints: Option<Arc<Link>>,
-    /// The share of processor time that the job keeps to; `None`: it takes what it gets.
-    pub(super) pace: Option<Pace>,
+    /// What the job's workers keep to.
+    pub(super) quotas: Quotas,
     /// The job's processing time.
     pub(crate) clock: JobClock,
     /// What the job shows of its checkpoints.
@@ -114,7 +114,7 @@ impl JobState {
             stores: JobStores::new(u64::MAX, None, 1, 1),
             sinks: Sinks::default(),
             checkpoints: None,
-            pace: None,
+            quotas: Quotas::default(),
             clock: JobClock::default(),
             checkpoint_status: CheckpointStatus::default(),
             taps: Taps::default(),
@@ -141,9 +141,9 @@ impl JobState {
         JobState { checkpoints: link, ..self }
     }
 
-    /// Sets the job's share of processor time, before the workers start.
-    pub(super) fn with_pace(self, pace: Option<Pace>) -> Self {
-        JobState { pace, ..self }
+    /// Sets what the job's workers keep to, before they start.
+    pub(super) fn with_quotas(self, quotas: Quotas) -> Self {
+        JobState { quotas, ..self }
     }
 
     /// Registers the current thread as this worker's. Each worker calls it before it runs.
@@ -205,6 +205,12 @@ impl JobState {
     /// Whether the job has failed, so that operators are not called any more.
     pub fn is_over(&self) -> bool {
         self.over.load(SeqCst)
+    }
+
+    /// Whether calls of functions that are searches for the rows at fault end soon.
+    pub(crate) fn ends_searches(&self) -> bool {
+        self.quotas.look(self);
+        self.stop_requested() || self.is_over()
     }
 
     /// Warns the job's author. Only the first warning of each node is shown.

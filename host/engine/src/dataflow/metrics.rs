@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use super::split_metrics::SplitMetrics;
 use super::standing::Standing;
@@ -180,6 +181,11 @@ impl NodeMetrics {
             sum.add(&more);
             sum
         })
+    }
+
+    /// Returns the time that calls without an answer cost.
+    pub(crate) fn failed_call_time(&self) -> Duration {
+        self.all_calls().values().map(|calls| calls.failed_time()).sum()
     }
 
     /// Returns the metrics that the node's functions have published so far: counters are summed over workers, of a gauge the greatest value

@@ -30,6 +30,7 @@ pub(crate) mod pending;
 pub(crate) mod portions;
 pub(crate) mod process;
 mod progress;
+mod quotas;
 pub(crate) mod select;
 pub(crate) mod shuffle;
 pub(crate) mod since;

@@ -27,7 +27,7 @@ use super::job_state::JobState;
 use super::join::table::SharedTable;
 use super::message::{Control, Envelope, Message, Messages};
 use super::metrics::JobMetrics;
-use super::pace::Pace;
+use super::quotas::Quotas;
 use super::source::LEAD_MS;
 use super::swap::request::versions;
 use crate::error::StartError;
@@ -96,6 +96,8 @@ pub(crate) fn start_from(
 pub struct StartOptions {
     /// The share of processor time that the workers keep to; `None`: they take what they get.
     pub cpu_cores_max: Option<f64>,
+    /// Seconds a minute that calls without an answer may cost; `None`: no limit. At it, the job fails.
+    pub failed_call_s_per_min_max: Option<f64>,
 }
 
 /// Starts a job as [`start_from`] does, with options.
@@ -129,7 +131,7 @@ pub(crate) fn start_with(
         Arc::new(Link::new(reports, earlier))
     });
     let state =
-        Arc::new(JobState::of(&graph).with_checkpoints(link.clone()).with_pace(options.cpu_cores_max.map(Pace::new)));
+        Arc::new(JobState::of(&graph).with_checkpoints(link.clone()).with_quotas(Quotas::of(&graph, &options)));
     let versions = versions(&graph, &opened.plugins)?;
     let facts = graph.checkpoint.as_ref().map(|settings| JobFacts::of(&graph, settings, &versions));
     state.swaps.runs(&graph, versions);
@@ -363,9 +365,7 @@ fn run(worker: &mut Worker, built: Built, mut control: Option<ControlInput>, job
             _ => slice.rests(),
         }
         worker.step_or_park(None);
-        if let Some(pace) = &job.pace {
-            pace.keep(|| job.is_over() || job.stop_requested());
-        }
+        job.quotas.keep(job);
         if built.sources.iter().any(|(_, waits)| waits.get()) {
             let moved = built.probe.with_frontier(|f| {
                 let moved = frontier[..] != f[..];

@@ -305,7 +305,7 @@ pub(crate) async fn figures(node: &Arc<Node>, tenant: &str, name: &str, record: 
         None => None,
     };
     let job = shown(name, record, job.as_ref());
-    let Some(Measured { status, rows_per_s }) = measured else {
+    let Some(Measured { status, rates }) = measured else {
         return JobFigures {
             job,
             rows_in: 0,
@@ -323,7 +323,7 @@ pub(crate) async fn figures(node: &Arc<Node>, tenant: &str, name: &str, record: 
         job,
         rows_in: rows_in(&status),
         rows_out: rows_out(&status),
-        rows_per_s,
+        rows_per_s: rates.rows,
         lag_ms: watermark.map(|at| status.now_ms.saturating_sub(at)),
         errors: status.operators.iter().map(|of| of.errors).sum(),
         late: status.operators.iter().map(|of| of.late).sum(),

@@ -110,6 +110,7 @@ fn uses(node: &Node, tenant: &str, record: &TenantRecord, jobs: &[Measured]) -> 
         "secrets" => Some(usage.secrets as f64),
         "checkpoint_bytes" => Some(usage.checkpoint_bytes as f64),
         "call_ms" => Some(usage.call_ms as f64),
+        "failed_call_s_per_min" => Some(usage.failed_call_s_per_min),
         _ => None,
     };
     let all = flowgate_api::quota::TABLE.iter().zip(record.quotas.values());

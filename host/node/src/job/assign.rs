@@ -163,6 +163,7 @@ fn limits(quotas: &Quotas) -> WorkerLimits {
         memory_bytes: Some(quotas.job_memory_bytes),
         instance_memory_bytes: Some(quotas.instance_memory_bytes),
         call_ms: Some(quotas.call_ms),
+        failed_call_s_per_min: Some(quotas.failed_call_s_per_min),
         file_bytes: Some(quotas.spill_bytes),
         state_memory_bytes_max: quotas.state_memory_bytes,
         log_lines_per_s: lines,

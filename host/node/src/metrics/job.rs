@@ -165,6 +165,7 @@ impl Job<'_> {
         for (reason, count) in failures {
             self.set(&table::CALL_FAILURES, &[labels[0], labels[1], reason], Value::Count(count));
         }
+        self.set(&table::CALL_FAILURES_TIME, &labels, micros(calls.failed_us));
         self.set(&table::PLUGIN_MEMORY, &labels, Value::Count(calls.memory_bytes));
         self.set(&table::PLUGIN_LOG_DROPPED, &labels, Value::Count(calls.log_lines_dropped));
     }

@@ -117,6 +117,7 @@ metrics! {
     RETRIES: "flowgate_sink_retries_total", Counter, ["tenant", "job", "operator"], "deliveries", "How often a delivery was tried again.";
     CALL_TIME: "flowgate_plugin_call_duration_seconds", Histogram, ["tenant", "job", "operator", "plugin"], "seconds", "Wall time of calls of the operator's functions.";
     CALL_FAILURES: "flowgate_plugin_call_failures_total", Counter, ["tenant", "job", "operator", "plugin", "reason"], "calls", "Calls without a valid answer: `trap`, `deadline`, `limit` or `invalid_answer`.";
+    CALL_FAILURES_TIME: "flowgate_plugin_failed_call_seconds_total", Counter, ["tenant", "job", "operator", "plugin"], "seconds", "Wall time of calls without a valid answer, with the searches for the rows at fault: what the quota `failed_call_s_per_min` limits.";
     PLUGIN_MEMORY: "flowgate_plugin_memory_bytes", Gauge, ["tenant", "job", "operator", "plugin"], "bytes", "Memory of the plugin's instances, summed over workers.";
     PLUGIN_LOG_DROPPED: "flowgate_plugin_log_lines_dropped_total", Counter, ["tenant", "job", "operator", "plugin"], "lines", "Lines that the plugin logged and that were too many.";
     PLUGIN_COUNTER: "flowgate_plugin_published_total", Counter, ["tenant", "job", "operator", "name"], "the plugin's", "A counter that the plugin publishes.";

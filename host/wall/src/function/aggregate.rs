@@ -12,7 +12,7 @@ use crate::columns_out::Updated;
 use crate::host_state::CallContext;
 use crate::pieces;
 use crate::recorded::Given;
-use crate::search::{Stop, search};
+use crate::search::Stop;
 use crate::wire::VarValues;
 use flowgate_base::error::{Error, Result};
 
@@ -58,11 +58,10 @@ impl Function {
         };
         let mut accumulators = accumulators;
         let mut failed = Vec::new();
-        let is_stopping = std::sync::Arc::clone(&self.is_stopping);
-        let searched = search(row_count, &limits, trapped, &*is_stopping, |rows, deadline| {
+        let searched = self.search(row_count, trapped, |function, rows, deadline| {
             let part = pieces::slice(input, &rows);
             let groups = groups.get(rows.clone()).unwrap_or_default();
-            let updated = self.update_once(&accumulators, groups, &part, rows.len(), context, deadline)?;
+            let updated = function.update_once(&accumulators, groups, &part, rows.len(), context, deadline)?;
             accumulators = updated.accumulators;
             failed.extend(pieces::shifted(updated.failures, rows.start));
             Ok(())

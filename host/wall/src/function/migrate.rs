@@ -14,7 +14,7 @@ use crate::error::{CallError, FunctionError};
 use crate::host_state::CallContext;
 use crate::limits::Limits;
 use crate::recorded::Given;
-use crate::search::{Stop, search};
+use crate::search::Stop;
 use crate::wire::VarValues;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::quantity::Bytes;
@@ -92,10 +92,9 @@ impl Function {
             Err(Stop::Operator(error) | Stop::GaveUp(error)) => return Err(error),
             Err(Stop::Trapped(trapped)) => trapped,
         };
-        let is_stopping = Arc::clone(&self.is_stopping);
-        let searched = search(piece.len(), &limits, trapped, &*is_stopping, |part, deadline| {
+        let searched = self.search(piece.len(), trapped, |function, part, deadline| {
             let start = piece.start + part.start;
-            let migrated = self.migrate_once(old, &values.slice(start, part.len()), deadline)?;
+            let migrated = function.migrate_once(old, &values.slice(start, part.len()), deadline)?;
             collected.add(start, &migrated).map_err(Stop::Operator)
         })?;
         if let Some(error) = searched.gave_up {

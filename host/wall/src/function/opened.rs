@@ -3,6 +3,7 @@
 //! S3: after a trap the instance is dropped; the next call has a new one.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::keyed_call::KeyedCall;
 use crate::limits::Limits;
 use crate::plugins::Plugin;
 use crate::recorded::RecordedCall;
-use crate::search::{IsStopping, Stop};
+use crate::search::{IsStopping, Searched, Stop, search};
 use flowgate_base::clock;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::schema::Field;
@@ -47,7 +48,11 @@ pub struct Function {
     pub(super) slots: Arc<[StateSlot]>,
     instance: Option<InstanceState>,
     calls: Arc<Calls>,
-    pub(super) is_stopping: Arc<IsStopping>,
+    is_stopping: Arc<IsStopping>,
+    /// Whether its calls are a search for the rows at fault.
+    searches: bool,
+    /// How long the last call took.
+    took: Duration,
     /// What was recorded of the calls over the current batch.
     pub(super) trapped: Option<Box<RecordedCall>>,
     backtrace: Option<String>,
@@ -107,6 +112,8 @@ impl Function {
             calls: Arc::clone(instance.services().calls()),
             instance: Some(InstanceState::Open(Box::new(instance))),
             is_stopping: Arc::new(|| false),
+            searches: false,
+            took: Duration::ZERO,
             trapped: None,
             backtrace: None,
         })
@@ -174,7 +181,10 @@ impl Function {
         call: impl FnOnce(&Guest, &mut Store<HostState>) -> wasmtime::Result<std::result::Result<R, String>>,
     ) -> std::result::Result<R, Stop> {
         if !matches!(self.instance, Some(InstanceState::Open(_))) {
-            self.reopen().map_err(Stop::Operator)?;
+            let began = clock::monotonic();
+            let reopened = self.reopen();
+            self.calls.note_failed(began.elapsed());
+            reopened.map_err(Stop::Operator)?;
         }
         let Some(InstanceState::Open(instance)) = &mut self.instance else {
             return Err(Stop::Operator(Error::internal("a function has no instance")));
@@ -183,7 +193,11 @@ impl Function {
         instance.state().keyed = keyed.take();
         let began = clock::monotonic();
         let answer = instance.call(&self.plugin, deadline, call);
-        self.calls.note(began.elapsed());
+        self.took = began.elapsed();
+        self.calls.note(self.took);
+        if self.searches || answer.is_err() {
+            self.calls.note_failed(self.took);
+        }
         *keyed = instance.state().keyed.take();
         match answer {
             Ok(Ok(answer)) => Ok(answer),
@@ -201,6 +215,20 @@ impl Function {
         }
     }
 
+    /// Searches for the rows at fault, as [`search`] does with `run`.
+    pub(super) fn search(
+        &mut self,
+        row_count: usize,
+        trapped: CallError,
+        mut run: impl FnMut(&mut Function, Range<usize>, Duration) -> std::result::Result<(), Stop>,
+    ) -> Result<Searched> {
+        let (limits, is_stopping) = (Arc::clone(&self.plugin.wall.limits), Arc::clone(&self.is_stopping));
+        self.searches = true;
+        let searched = search(row_count, &limits, trapped, &*is_stopping, |part, deadline| run(self, part, deadline));
+        self.searches = false;
+        searched
+    }
+
     /// Accepts an answer that is valid. One that is not ends the instance as a trap does.
     pub(super) fn accept<T>(
         &mut self,
@@ -208,6 +236,9 @@ impl Function {
     ) -> std::result::Result<T, Stop> {
         checked.map_err(|why| {
             self.close();
+            if !self.searches {
+                self.calls.note_failed(self.took);
+            }
             let why = CallError::InvalidAnswer(one_line(&why, self.plugin.wall.limits.message_bytes_max));
             self.calls.note_end(&why);
             Stop::Trapped(why)

@@ -17,7 +17,7 @@ use crate::limits::Limits;
 use crate::pieces;
 use crate::pieces::Piece;
 use crate::recorded::Given;
-use crate::search::{Searched, Stop, search};
+use crate::search::{Searched, Stop};
 use crate::wire::{AnswerRaw, RowFailure};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::quantity::Bytes;
@@ -113,9 +113,8 @@ impl Function {
                 Err(Stop::Trapped(trapped)) => trapped,
             };
             let mut answered = Vec::new();
-            let is_stopping = Arc::clone(&self.is_stopping);
-            let searched = search(rows.len(), &limits, trapped, &*is_stopping, |part, deadline| {
-                let answer = once(self, start + part.start..start + part.end, deadline)?;
+            let searched = self.search(rows.len(), trapped, |function, part, deadline| {
+                let answer = once(function, start + part.start..start + part.end, deadline)?;
                 let taken = room.take(&answer);
                 answered.push(Piece { rows: part, answer });
                 taken.map_err(Stop::GaveUp)

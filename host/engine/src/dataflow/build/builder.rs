@@ -134,7 +134,7 @@ impl<S: Stage> Builder<'_, S> {
         let job = Arc::clone(self.job);
         let calls = self.job.metrics.node(id).calls(self.stage.worker());
         let function = open(plugin, node, spec)?.count_in(&calls);
-        Ok(function.stop_when(move || job.stop_requested() || job.is_over()))
+        Ok(function.stop_when(move || job.ends_searches()))
     }
 
     /// Adds an operator behind its inputs. With `event_time`, the event time of its rows is assigned again. `only`: the worker that

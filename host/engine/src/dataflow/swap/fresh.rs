@@ -88,7 +88,7 @@ impl Fresh {
             let job = Arc::clone(job);
             let plugin = plugins.get(&spec.path).ok_or_else(|| Error::internal("a plugin that was not loaded"))?;
             let function = open(plugin, node, spec).map_err(|error| error.in_operator(&node.name))?;
-            Ok::<_, Error>(function.count_in(&calls).stop_when(move || job.stop_requested() || job.is_over()))
+            Ok::<_, Error>(function.count_in(&calls).stop_when(move || job.ends_searches()))
         };
         Fresh::of(node, plan, &open)
     }
