@@ -117,6 +117,8 @@ quotas! {
     failed_call_s_per_min: f64 = 20.0, "seconds",
         "Wall time a minute that one job's calls take which trap, miss their deadline or have no valid answer, with the searches for the rows at fault.",
         "six rows a minute that loop, or some hundred thousand that trap", "the job fails with the operator's name, and is tried again after a pause that grows";
+    timers_per_s: u64 = 100_000, "timers", "Timers of one job that fire a second; as many at once.",
+        "one for each of a hundred thousand keys", "timers fire later, in their order, and rows behind them wait; none is lost";
     checkpoint_bytes: u64 = 10 * GIB, "bytes", "Checkpoints and savepoints in the node's own stores, of all jobs.",
         "what a disk has for a tenant", "submissions, starts and savepoints are refused";
     plugins: u64 = 100, "versions", "Plugin versions in the registry.",

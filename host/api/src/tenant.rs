@@ -71,4 +71,6 @@ pub struct Usage {
     pub call_ms: u64,
     /// Seconds a minute that failed calls of a job cost, over the last seconds: of the job where it is most.
     pub failed_call_s_per_min: f64,
+    /// Timers of a job that fire a second, over the last seconds: of the job where it is most.
+    pub timers_per_s: u64,
 }

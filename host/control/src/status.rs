@@ -145,6 +145,9 @@ pub struct Operator {
     /// The calls of its functions; `None` if it has none.
     #[serde(default)]
     pub calls: Option<Calls>,
+    /// Timers that have fired; of process functions.
+    #[serde(default)]
+    pub timers_fired: u64,
     /// What its functions publish, by name.
     #[serde(default)]
     pub plugin_metrics: Vec<PluginMetric>,

@@ -32,6 +32,8 @@ pub(crate) struct Counts {
     pub(crate) rows: f64,
     /// Seconds that calls without an answer cost.
     pub(crate) failed_call_s: f64,
+    /// Timers that have fired.
+    pub(crate) timers: f64,
 }
 
 impl Counts {
@@ -40,13 +42,18 @@ impl Counts {
         Counts {
             rows: rows_in(status) as f64,
             failed_call_s: of_calls.map(|calls| calls.failed_us as f64 / 1e6).sum(),
+            timers: status.operators.iter().map(|of| of.timers_fired as f64).sum(),
         }
     }
 
     /// Returns by how much it has grown a second.
     fn rate(self, since: Counts, elapsed: Duration) -> Counts {
         let rate = |now: f64, before: f64| (now - before).max(0.0) / elapsed.as_secs_f64();
-        Counts { rows: rate(self.rows, since.rows), failed_call_s: rate(self.failed_call_s, since.failed_call_s) }
+        Counts {
+            rows: rate(self.rows, since.rows),
+            failed_call_s: rate(self.failed_call_s, since.failed_call_s),
+            timers: rate(self.timers, since.timers),
+        }
     }
 }
 

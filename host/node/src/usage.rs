@@ -57,4 +57,5 @@ fn add(usage: &mut Usage, job: &Measured) {
         usage.call_ms = usage.call_ms.max(longest_us.div_ceil(1_000));
     }
     usage.failed_call_s_per_min = usage.failed_call_s_per_min.max(job.rates.failed_call_s * 60.0);
+    usage.timers_per_s = usage.timers_per_s.max(job.rates.timers.round() as u64);
 }

@@ -112,6 +112,7 @@ pub(crate) fn options(limits: &WorkerLimits) -> StartOptions {
     StartOptions {
         cpu_cores_max: limits.cpu_cores,
         failed_call_s_per_min_max: limits.failed_call_s_per_min,
+        timers_per_s_max: limits.timers_per_s,
     }
 }
 

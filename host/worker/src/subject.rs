@@ -219,6 +219,7 @@ impl Figures<'_> {
                 .unwrap_or(0),
             function: subject_figures::function(node),
             calls: metrics.call_figures().map(subject_figures::calls),
+            timers_fired: metrics.timers_fired.load(Relaxed),
             plugin_metrics: subject_figures::plugin_metrics(metrics),
         }
     }

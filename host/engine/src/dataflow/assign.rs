@@ -270,6 +270,10 @@ impl Operator for Timed {
         self.inner.has_yielded()
     }
 
+    fn rests_ms(&self) -> Option<u64> {
+        self.inner.rests_ms()
+    }
+
     fn resume(&mut self, out: &mut Outputs) -> Result<()> {
         self.inner.resume(&mut self.inner_out)?;
         self.forward(self.now, out)

@@ -30,6 +30,8 @@ pub struct NodeMetrics {
     pub errors: AtomicU64,
     /// Rows that went to `late`.
     pub late: AtomicU64,
+    /// Timers that have fired.
+    pub timers_fired: AtomicU64,
     /// Keys in windows that a stop left open.
     pub open_groups: AtomicU64,
     /// The deliveries of a sink that writes.
@@ -57,6 +59,7 @@ impl Default for NodeMetrics {
             rows_out: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             late: AtomicU64::new(0),
+            timers_fired: AtomicU64::new(0),
             open_groups: AtomicU64::new(0),
             deliveries: OnceLock::new(),
             done: AtomicU64::new(0),

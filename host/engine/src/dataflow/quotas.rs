@@ -19,6 +19,8 @@ use flowgate_base::error::Error;
 pub(super) struct Quotas {
     pace: Option<Pace>,
     failed_calls: Option<FailedCalls>,
+    /// Timers that fire.
+    pub(super) timers: Option<Rate>,
 }
 
 impl Quotas {
@@ -26,6 +28,7 @@ impl Quotas {
     pub(super) fn of(graph: &JobGraph, options: &StartOptions) -> Quotas {
         Quotas {
             pace: options.cpu_cores_max.map(Pace::new),
+            timers: options.timers_per_s_max.map(Rate::new),
             failed_calls: options.failed_call_s_per_min_max.map(|most| FailedCalls::new(graph, most)),
         }
     }
@@ -101,6 +104,52 @@ impl FailedCalls {
         let error: Error =
             RunError::FailedCalls { plugin: plugin.clone(), seconds: *seconds, s_per_min: self.s_per_min }.into();
         Some(error.in_operator(operator))
+    }
+}
+
+/// The longest time to wait for room in a rate, in milliseconds: a stop is noticed then.
+const WAIT_MS_MAX: f64 = 100.0;
+/// The shortest one: what has room until then is worth a call.
+const WAIT_MS_MIN: f64 = 5.0;
+
+/// A rate to which all workers of a job keep together. A second's worth may come at once; what is over it waits.
+pub(super) struct Rate {
+    per_s: f64,
+    bucket: Mutex<Bucket>,
+    start: Instant,
+}
+
+impl Rate {
+    pub(super) fn new(per_s: f64) -> Rate {
+        Rate { per_s, bucket: Mutex::new(Bucket::new(per_s, per_s.max(1.0))), start: clock::monotonic() }
+    }
+
+    /// The rate.
+    pub(super) fn per_s(&self) -> f64 {
+        self.per_s
+    }
+
+    /// Takes room for `most` at most, and returns for how many there is room.
+    pub(super) fn take(&self, most: usize) -> usize {
+        let at = self.start.elapsed().as_secs_f64();
+        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = bucket.spend(at, 0.0).clamp(0.0, most as f64) as usize;
+        bucket.spend(at, room as f64);
+        room
+    }
+
+    /// Gives room back that was not used.
+    pub(super) fn give_back(&self, room: usize) {
+        if room > 0 {
+            let at = self.start.elapsed().as_secs_f64();
+            self.bucket.lock().unwrap_or_else(PoisonError::into_inner).spend(at, -(room as f64));
+        }
+    }
+
+    /// Returns when to ask again where there is no room, in milliseconds.
+    pub(super) fn wait_ms(&self) -> u64 {
+        let short_s = self.bucket.lock().unwrap_or_else(PoisonError::into_inner).until(1.0);
+        (short_s * 1e3).clamp(WAIT_MS_MIN, WAIT_MS_MAX) as u64
     }
 }
 

@@ -98,6 +98,8 @@ pub struct StartOptions {
     pub cpu_cores_max: Option<f64>,
     /// Seconds a minute that calls without an answer may cost; `None`: no limit. At it, the job fails.
     pub failed_call_s_per_min_max: Option<f64>,
+    /// Timers a second that may fire; `None`: no limit. What is over it fires later.
+    pub timers_per_s_max: Option<f64>,
 }
 
 /// Starts a job as [`start_from`] does, with options.

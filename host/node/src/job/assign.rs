@@ -164,6 +164,7 @@ fn limits(quotas: &Quotas) -> WorkerLimits {
         instance_memory_bytes: Some(quotas.instance_memory_bytes),
         call_ms: Some(quotas.call_ms),
         failed_call_s_per_min: Some(quotas.failed_call_s_per_min),
+        timers_per_s: Some(quotas.timers_per_s as f64),
         file_bytes: Some(quotas.spill_bytes),
         state_memory_bytes_max: quotas.state_memory_bytes,
         log_lines_per_s: lines,

@@ -4,7 +4,7 @@ use super::limits::{OPERATORS_MAX, PLUGIN_METRICS_MAX, WORKERS_MAX};
 use super::page::{Page, Times, Value};
 use super::table::{self, Metric};
 use flowgate_control::figures::{Calls, MetricValue};
-use flowgate_control::status::{Operator, Status};
+use flowgate_control::status::{Kind, Operator, Status};
 
 /// A job, for the page.
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +97,7 @@ impl Job<'_> {
             self.rows(operator);
             self.load(status, operator);
             self.state(operator);
+            self.timers(operator);
             self.sink(operator);
             if let Some(calls) = &operator.calls {
                 self.calls(operator, calls);
@@ -138,6 +139,12 @@ impl Job<'_> {
             self.set(&table::STATE_KEYS, &name, Value::Count(state.keys));
             self.set(&table::STATE_BYTES, &name, Value::Count(state.memory_bytes));
             self.set(&table::STATE_SPILLED, &name, Value::Count(state.spilled_keys));
+        }
+    }
+
+    fn timers(&mut self, of: &Operator) {
+        if of.kind == Kind::Process {
+            self.set(&table::TIMERS_FIRED, &[&of.name], Value::Count(of.timers_fired));
         }
     }
 

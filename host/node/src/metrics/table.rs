@@ -112,6 +112,7 @@ metrics! {
     STATE_KEYS: "flowgate_operator_state_keys", Gauge, ["tenant", "job", "operator"], "keys", "Keys of the operator's state in memory.";
     STATE_BYTES: "flowgate_operator_state_memory_bytes", Gauge, ["tenant", "job", "operator"], "bytes", "Memory of the operator's state.";
     STATE_SPILLED: "flowgate_operator_state_spilled_keys", Gauge, ["tenant", "job", "operator"], "keys", "Keys of the operator's state in files.";
+    TIMERS_FIRED: "flowgate_operator_timers_fired_total", Counter, ["tenant", "job", "operator"], "timers", "Timers of a process function that have fired: what the quota `timers_per_s` limits.";
     DELIVERED: "flowgate_sink_delivered_rows_total", Counter, ["tenant", "job", "operator"], "rows", "Rows that the outside has acknowledged.";
     WAITING: "flowgate_sink_waiting_rows", Gauge, ["tenant", "job", "operator"], "rows", "Rows that have arrived and are neither delivered nor dropped.";
     RETRIES: "flowgate_sink_retries_total", Counter, ["tenant", "job", "operator"], "deliveries", "How often a delivery was tried again.";

@@ -50,6 +50,7 @@ fn operator(name: &str, kind: Kind, input: Option<&str>) -> Operator {
         rows_wait_permille: 0,
         function: None,
         calls: None,
+        timers_fired: 0,
         plugin_metrics: Vec::new(),
     }
 }

@@ -96,6 +96,11 @@ pub(crate) trait Operator: 'static {
         false
     }
 
+    /// Of an operator that has yielded: the time in milliseconds for which it has nothing to do. `None`: it is resumed soon.
+    fn rests_ms(&self) -> Option<u64> {
+        None
+    }
+
     /// Emits the next rows of an operator that has yielded.
     fn resume(&mut self, _out: &mut Outputs) -> Result<()> {
         Ok(())

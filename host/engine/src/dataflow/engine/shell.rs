@@ -58,6 +58,8 @@ pub(in crate::dataflow) enum Next {
     Wait(Tick),
     /// Soon: the operator has yielded.
     Again,
+    /// After so many milliseconds, or when a message arrives: the operator has yielded, and rests.
+    Later(u64),
     /// When it is woken: there is no room for more output.
     Full,
 }
@@ -270,7 +272,7 @@ impl Shell {
         ports.send(&mut self.out, self.at);
         self.snapshots.take_some(&mut *self.operator)?;
         if self.operator.has_yielded() {
-            return Ok(Next::Again);
+            return Ok(self.operator.rests_ms().map_or(Next::Again, Next::Later));
         }
         let next = match (self.operator.in_flight()?, frontier, self.ended) {
             (None, _, Some(_)) => Next::Done,

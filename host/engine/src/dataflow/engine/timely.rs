@@ -229,6 +229,7 @@ impl<'scope> Stage for TimelyStage<'_, 'scope> {
                 match settle(catch_unwind(AssertUnwindSafe(|| shell.run(arrived, frontier, open)))) {
                     Ok(Next::Wait(tick)) => open.advance(tick),
                     Ok(Next::Again) => wake.now(),
+                    Ok(Next::Later(ms)) => wake.after_ms(ms),
                     Ok(Next::Full) => {}
                     Ok(Next::Done) => ports = None,
                     Err(error) => {

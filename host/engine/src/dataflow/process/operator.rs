@@ -103,6 +103,8 @@ pub(crate) struct ProcessOperator {
     firing: [Option<Firing>; 2],
     /// The watermark that was forwarded; results of timers are later.
     forwarded: Option<EventTime>,
+    /// For how long no timer may fire, where some are due.
+    rests_ms: Option<u64>,
     has_ended: bool,
     /// What observers see.
     upcoming: Arc<Upcoming>,
@@ -142,6 +144,7 @@ impl ProcessOperator {
             is_firing: false,
             firing: [None, None],
             forwarded: None,
+            rests_ms: None,
             has_ended: false,
             canary,
             gave_up: false,
@@ -177,15 +180,19 @@ impl ProcessOperator {
         Ok([event_time, processing_time].into_iter().flatten().find(is_due))
     }
 
-    /// Calls the function for timers that are due, including timers that were set meanwhile.
-    fn fire(&mut self, up_to: Moment, out: &mut Outputs) -> Result<()> {
+    /// Calls the function for timers that are due, `most` at most, including timers that were set meanwhile.
+    fn fire(&mut self, up_to: Moment, most: usize, out: &mut Outputs) -> Result<()> {
         let timers = self.state.state::<ProcessState>()?.timers();
         let by = up_to.clock();
         let firing = &mut self.firing[clock(by) as usize];
         if firing.as_ref().is_none_or(|firing| firing.up_to() != up_to) {
             *firing = Some(Firing::new(up_to, timers.len()));
         }
-        let due = timers.due(clock(by), up_to.ms(), TIMERS_PER_CALL)?;
+        let due = timers.due(clock(by), up_to.ms(), most)?;
+        self.metrics.timers_fired.fetch_add(due.times.len() as u64, Relaxed);
+        if let Some(rate) = &self.job.quotas.timers {
+            rate.give_back(most.saturating_sub(due.times.len()));
+        }
         self.job.checkpoints.iter().for_each(|link| link.note_activity());
         if let (Some(firing), Some(time), Some(tag)) = (firing, due.times.last(), due.tags.last()) {
             firing.fires(due.times.len(), *time, *tag)?;
@@ -196,16 +203,21 @@ impl ProcessOperator {
     /// Fires timers that are due, up to [`CALLS_AT_ONCE`] calls, until the turn is over.
     fn fire_due(&mut self, out: &mut Outputs) -> Result<()> {
         self.is_firing = true;
+        self.rests_ms = None;
         let turn = Turn::begin();
         for _ in 0..CALLS_AT_ONCE {
             if self.portions.has_yielded() {
                 break;
             }
-            // A stop does not wait for timers that set each other.
+            // A stop does not wait for timers that set each other, nor for those that the quota holds back.
             let chained = self.job.stop_requested() && self.firing.iter().flatten().any(Firing::is_chained);
             let due = if self.gave_up || chained { None } else { self.next_due()? };
             match due {
-                Some(up_to) => self.fire(up_to, out)?,
+                Some(up_to) => match self.room() {
+                    0 if self.job.stop_requested() && !self.job.drain_requested() => return self.finish_firing(),
+                    0 => break,
+                    most => self.fire(up_to, most, out)?,
+                },
                 None => return self.finish_firing(),
             }
             if turn.is_over() {
@@ -215,8 +227,22 @@ impl ProcessOperator {
         Ok(())
     }
 
+    /// Returns how many timers may fire now; the operator rests if none may.
+    fn room(&mut self) -> usize {
+        let Some(rate) = &self.job.quotas.timers else { return TIMERS_PER_CALL };
+        let room = rate.take(TIMERS_PER_CALL);
+        if room == 0 {
+            self.rests_ms = Some(rate.wait_ms());
+            let most = rate.per_s();
+            let warning = format!("more timers are due than may fire, which are {most} a second (the quota `timers_per_s`): they fire later");
+            self.job.warn(self.timer_letters.operator(), warning);
+        }
+        room
+    }
+
     fn finish_firing(&mut self) -> Result<()> {
         self.is_firing = false;
+        self.rests_ms = None;
         self.firing = [None, None];
         if self.has_ended {
             return Ok(());
@@ -391,6 +417,10 @@ impl Operator for ProcessOperator {
 
     fn has_yielded(&self) -> bool {
         self.is_firing || self.portions.has_yielded()
+    }
+
+    fn rests_ms(&self) -> Option<u64> {
+        self.rests_ms.filter(|_| !self.portions.has_yielded())
     }
 
     fn resume(&mut self, out: &mut Outputs) -> Result<()> {

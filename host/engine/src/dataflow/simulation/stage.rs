@@ -214,7 +214,7 @@ pub(super) fn run(
         let mut arrived = vec![(input, TICK, Messages(vec![envelope]))];
         loop {
             match shell.run(std::mem::take(&mut arrived), Some(TICK), &mut sent).expect("no operator fails") {
-                Next::Again => {}
+                Next::Again | Next::Later(_) => {}
                 Next::Done => {
                     done = true;
                     break;
