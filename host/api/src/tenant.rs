@@ -73,4 +73,7 @@ pub struct Usage {
     pub failed_call_s_per_min: f64,
     /// Timers of a job that fire a second, over the last seconds: of the job where it is most.
     pub timers_per_s: u64,
+    /// Rows that a function has emitted in its main output for each row or timer that it took, in the present attempts, rounded up: of the
+    /// transform or process function where it is most.
+    pub rows_out_per_row: u64,
 }

@@ -23,4 +23,5 @@ flowgate_base::codes! {
     NOT_MIGRATED = user(510, "state cannot be migrated in a swap");
     SWAP_ENDED = user(511, "a swap comes too late");
     FAILED_CALLS = user_passing(512, "calls fail too often");
+    EXPANSION = user(513, "a function emits too many rows");
 }

@@ -92,6 +92,16 @@ pub(crate) enum RunError {
         /// What all of the job may take.
         s_per_min: f64,
     },
+    /// A function emits more rows than it may.
+    #[error(
+        "its plugin `{plugin}` emits more than {rows_max} rows for each row that it takes, and not for a few rows alone (the quota          `rows_out_per_row`)"
+    )]
+    Expansion {
+        /// The plugin, as the job names it.
+        plugin: String,
+        /// What it may emit for each row.
+        rows_max: f64,
+    },
     /// A checkpoint is not complete after `checkpoint.timeout`.
     #[error(
         "the checkpoint is not complete after {timeout}: it waits for `{waits_for}`; nothing of it is lost, and the next one begins behind it"
@@ -162,6 +172,7 @@ impl Coded for RunError {
             RunError::SumOverflow(_) => &code::SUM_OVERFLOW,
             RunError::EndlessTimers(_) => &code::ENDLESS_TIMERS,
             RunError::FailedCalls { .. } => &code::FAILED_CALLS,
+            RunError::Expansion { .. } => &code::EXPANSION,
             RunError::SlowCheckpoint { .. } => &code::SLOW_CHECKPOINT,
             RunError::NoCheckpoints | RunError::Stopping => &code::NO_SAVEPOINT,
             RunError::SwapMisfit(_) => &code::SWAP_MISFIT,

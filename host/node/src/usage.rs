@@ -3,6 +3,7 @@
 use flowgate_api::tenant::Usage;
 use flowgate_base::process;
 use flowgate_control::figures::Calls;
+use flowgate_control::status::Kind;
 
 use crate::api::refusal::Answer;
 use crate::catalog::{JobRecord, PluginRecord, SecretRecord, key};
@@ -55,6 +56,9 @@ fn add(usage: &mut Usage, job: &Measured) {
     for of in &job.status.operators {
         let longest_us = of.calls.as_ref().map_or(0, Calls::longest_us);
         usage.call_ms = usage.call_ms.max(longest_us.div_ceil(1_000));
+        let is_per_row = matches!(of.kind, Kind::Transform | Kind::Process) && of.calls.is_some();
+        let taken = (of.rows_in + of.timers_fired).max(1);
+        usage.rows_out_per_row = usage.rows_out_per_row.max(if is_per_row { of.rows_out.div_ceil(taken) } else { 0 });
     }
     usage.failed_call_s_per_min = usage.failed_call_s_per_min.max(job.rates.failed_call_s * 60.0);
     usage.timers_per_s = usage.timers_per_s.max(job.rates.timers.round() as u64);

@@ -113,6 +113,7 @@ pub(crate) fn options(limits: &WorkerLimits) -> StartOptions {
         cpu_cores_max: limits.cpu_cores,
         failed_call_s_per_min_max: limits.failed_call_s_per_min,
         timers_per_s_max: limits.timers_per_s,
+        rows_out_per_row_max: limits.rows_out_per_row,
     }
 }
 

@@ -40,6 +40,7 @@ fn text(usage: &Usage, quotas: &Quotas, cells: Option<u16>) -> String {
         count("longest call, ms", usage.call_ms, quotas.call_ms),
         measure("failed calls, s/min", usage.failed_call_s_per_min, quotas.failed_call_s_per_min),
         count("timers, 1/s", usage.timers_per_s, quotas.timers_per_s),
+        count("rows out for each row", usage.rows_out_per_row, quotas.rows_out_per_row),
     ];
     let cpu = words::length(i64::try_from(usage.cpu_ms).unwrap_or(i64::MAX));
     let table = columns::table(&["what", "used", "limit", "share"], &rows, cells);

@@ -18,6 +18,7 @@ pub(crate) mod canary;
 pub(crate) mod checkpoint;
 pub(crate) mod dead_letter;
 pub(crate) mod engine;
+mod expansion;
 mod job_clock;
 pub(crate) mod job_state;
 pub(crate) mod join;

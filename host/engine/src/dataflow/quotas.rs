@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::bucket::Bucket;
+use super::expansion::Expansion;
 use super::job_state::JobState;
 use super::metrics::JobMetrics;
 use super::pace::Pace;
@@ -21,6 +22,8 @@ pub(super) struct Quotas {
     failed_calls: Option<FailedCalls>,
     /// Timers that fire.
     pub(super) timers: Option<Rate>,
+    /// Rows that a function emits for each one that it takes.
+    rows_out_per_row: Option<f64>,
 }
 
 impl Quotas {
@@ -29,8 +32,14 @@ impl Quotas {
         Quotas {
             pace: options.cpu_cores_max.map(Pace::new),
             timers: options.timers_per_s_max.map(Rate::new),
+            rows_out_per_row: options.rows_out_per_row_max,
             failed_calls: options.failed_call_s_per_min_max.map(|most| FailedCalls::new(graph, most)),
         }
+    }
+
+    /// Returns the account of the rows of a plugin's function on a worker.
+    pub(super) fn expansion(&self, plugin: &str) -> Option<Expansion> {
+        self.rows_out_per_row.map(|most| Expansion::new(plugin, most))
     }
 
     /// Called by a worker between two steps: sleeps, or fails the job.

@@ -13,6 +13,7 @@ use super::canary::point::CanaryPoint;
 use super::checkpoint::state::{StateVisitor, Watermark};
 use super::dead_letter::DeadLetters;
 use super::engine::{Operator, Outputs, Tick};
+use super::expansion::Expansion;
 use super::job_state::JobState;
 use super::metrics::NodeMetrics;
 use super::portions::Portions;
@@ -37,6 +38,7 @@ pub(crate) struct Slot {
     watermark: Option<EventTime>,
     portions: Portions,
     canary: Arc<CanaryPoint>,
+    expansion: Option<Expansion>,
     /// Whether the function has failed the job; rows that arrive later are not processed.
     gave_up: bool,
 }
@@ -52,7 +54,24 @@ impl Slot {
         job: Arc<JobState>,
     ) -> Self {
         let (portions, canary) = (Portions::default(), job.canaries.of(dead_letters.operator()));
-        Slot { function, reads, outputs, dead_letters, metrics, job, watermark: None, portions, canary, gave_up: false }
+        Slot {
+            function,
+            reads,
+            outputs,
+            dead_letters,
+            metrics,
+            job,
+            watermark: None,
+            portions,
+            canary,
+            expansion: None,
+            gave_up: false,
+        }
+    }
+
+    /// Sets how many rows it may emit.
+    pub(crate) fn within(self, expansion: Option<Expansion>) -> Self {
+        Slot { expansion, ..self }
     }
 }
 
@@ -71,8 +90,10 @@ impl Operator for Slot {
             let took = (row_count, beside.took());
             beside.offer(Given::Rows(batch.clone()), Some(answer.clone()), context, took);
         }
+        let mut rows_out = 0;
         for (rows, shape) in answer.outputs.into_iter().zip(&self.outputs) {
             let emitted = assemble(&batch, rows, &shape.columns)?;
+            rows_out += emitted.row_count();
             if shape.output == 0 {
                 self.metrics.emits(emitted.row_count());
             }
@@ -80,7 +101,8 @@ impl Operator for Slot {
         }
         let failures = answer.failures.into_iter().map(|f| (f.row, f.message)).collect();
         self.portions.emit(out, ERRORS, self.dead_letters.of(&batch, failures)?);
-        if let Some(error) = answer.gave_up {
+        let too_many = self.expansion.as_mut().and_then(|of| of.note(row_count, rows_out).err());
+        if let Some(error) = answer.gave_up.or(too_many) {
             self.gave_up = true;
             self.job.fail_after_rows(error.in_operator(self.dead_letters.operator()));
         }

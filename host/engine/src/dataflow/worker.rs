@@ -100,6 +100,8 @@ pub struct StartOptions {
     pub failed_call_s_per_min_max: Option<f64>,
     /// Timers a second that may fire; `None`: no limit. What is over it fires later.
     pub timers_per_s_max: Option<f64>,
+    /// Rows that a function may emit for each one that it takes; `None`: no limit. At it, the job fails.
+    pub rows_out_per_row_max: Option<f64>,
 }
 
 /// Starts a job as [`start_from`] does, with options.

@@ -21,7 +21,8 @@ impl<S: Stage> Builder<'_, S> {
             self.dead_letters(id, spec.on_error, schema),
             Arc::clone(self.job.metrics.node(id)),
             Arc::clone(self.job),
-        );
+        )
+        .within(self.job.quotas.expansion(&spec.function.plugin));
         self.operator(id, node, vec![(edge, Route::Local)], Box::new(slot), spec.event_time.as_ref(), None)
     }
 

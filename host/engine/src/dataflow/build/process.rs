@@ -75,6 +75,7 @@ pub(in crate::dataflow) fn process_operator(
         has_event_time: node.outputs.first().is_some_and(|o| o.has_event_time),
         timer_letters: letters(timer_schema(&key_fields)),
         key_fields,
+        expansion: job.quotas.expansion(&spec.function.plugin),
     };
     Ok(ProcessOperator::new(parts, Arc::clone(job.metrics.node(id)), Arc::clone(job)))
 }

@@ -10,6 +10,7 @@ use crate::dataflow::batch::{Batch, Column, repeat_timestamp};
 use crate::dataflow::canary::beside::Given;
 use crate::dataflow::canary::point::CanaryPoint;
 use crate::dataflow::dead_letter::DeadLetters;
+use crate::dataflow::expansion::Expansion;
 use crate::dataflow::portions;
 use crate::dataflow::slot::columns_for;
 use crate::job::graph::{PairColumn, PairOutput, Read};
@@ -26,6 +27,7 @@ pub(crate) struct Pairing {
     size_ms: i64,
     function: Option<PairFunction>,
     canary: Option<Arc<CanaryPoint>>,
+    expansion: Option<Expansion>,
 }
 
 /// A plugin's function over pairs.
@@ -108,12 +110,17 @@ impl Pairing {
         size_ms: i64,
     ) -> Result<Self> {
         let types = [LEFT, RIGHT].map(|side| layouts[side].types(schemas[side]));
-        Ok(Pairing { columns: placed(columns, layouts)?, types, size_ms, function: None, canary: None })
+        Ok(Pairing { columns: placed(columns, layouts)?, types, size_ms, function: None, canary: None, expansion: None })
     }
 
     /// Sets the function that makes the results.
     pub(crate) fn set_function(&mut self, function: PairFunction) {
         self.function = Some(function);
+    }
+
+    /// Sets how many rows the function may emit.
+    pub(crate) fn within(self, expansion: Option<Expansion>) -> Self {
+        Pairing { expansion, ..self }
     }
 
     /// Sets where a canary of the function is found.
@@ -137,10 +144,14 @@ impl Pairing {
             let took = (joined.row_count, beside.took());
             beside.offer(Given::Pairs(Box::new(joined.clone())), Some(answer.clone()), *context, took);
         }
-        let mut results = Vec::new();
+        let (mut results, mut rows_out) = (Vec::new(), 0);
         for (rows, shape) in answer.outputs.into_iter().zip(self.outputs()) {
             let rows = self.made(&joined, rows, &shape.columns)?;
+            rows_out += rows.row_count();
             results.extend(portions::cut(rows).into_iter().map(|(rows, _)| OutputRows { output: shape.output, rows }));
+        }
+        if let Some(expansion) = &mut self.expansion {
+            expansion.note(joined.row_count, rows_out)?;
         }
         let failures: Vec<(u32, String)> = answer.failures.into_iter().map(|f| (f.row, f.message)).collect();
         let letters = match failures.is_empty() {

@@ -23,6 +23,7 @@ use crate::dataflow::canary::point::CanaryPoint;
 use crate::dataflow::checkpoint::state::{StateVisitor, Watermark};
 use crate::dataflow::dead_letter::DeadLetters;
 use crate::dataflow::engine::{Operator, Outputs, Tick};
+use crate::dataflow::expansion::Expansion;
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::metrics::NodeMetrics;
 use crate::dataflow::portions::Portions;
@@ -72,6 +73,8 @@ pub(crate) struct Parts {
     pub has_event_time: bool,
     /// The maker of dead letters for timers, with the schema of [`timer_schema`].
     pub timer_letters: DeadLetters,
+    /// How many rows it may emit.
+    pub expansion: Option<Expansion>,
 }
 
 /// A process function on one worker.
@@ -83,6 +86,7 @@ pub(crate) struct ProcessOperator {
     outputs: Vec<Arrangement>,
     has_event_time: bool,
     timer_letters: DeadLetters,
+    expansion: Option<Expansion>,
     metrics: Arc<NodeMetrics>,
     job: Arc<JobState>,
     watermark: Option<EventTime>,
@@ -131,6 +135,7 @@ impl ProcessOperator {
             outputs: parts.outputs,
             has_event_time: parts.has_event_time,
             timer_letters: parts.timer_letters,
+            expansion: parts.expansion,
             upcoming: metrics.add_upcoming(),
             metrics,
             job,
@@ -157,14 +162,18 @@ impl ProcessOperator {
 
     /// Emits the rows of an answer, and returns its failures.
     fn emit(&mut self, input: CallInput<'_>, answer: Answer, out: &mut Outputs) -> Result<Vec<(u32, String)>> {
+        let mut rows_out = 0;
         for (rows, arrangement) in answer.outputs.into_iter().zip(&mut self.outputs) {
             let batch = arrangement.rows(input, rows)?;
+            rows_out += batch.row_count();
             if arrangement.output == 0 {
                 self.metrics.emits(batch.row_count());
             }
             self.portions.emit(out, arrangement.output, batch);
         }
-        if let Some(error) = answer.gave_up {
+        let (CallInput::Rows(_, taken) | CallInput::Timers(taken)) = input;
+        let too_many = self.expansion.as_mut().and_then(|of| of.note(taken.row_count(), rows_out).err());
+        if let Some(error) = answer.gave_up.or(too_many) {
             self.gave_up = true;
             self.job.fail_after_rows(error.in_operator(self.timer_letters.operator()));
         }

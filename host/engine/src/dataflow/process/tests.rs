@@ -155,6 +155,7 @@ impl Harness {
             has_event_time: true,
             timer_letters: letters(timer_schema(&key_fields)),
             key_fields,
+            expansion: None,
         };
         let job = Arc::new(JobState::new(1));
         let operator = ProcessOperator::new(parts, metrics.clone(), job.clone());
