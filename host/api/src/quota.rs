@@ -116,11 +116,13 @@ quotas! {
         "ten times what a job has that sets none", "the call ends, and the rows at fault become dead letters";
     failed_call_s_per_min: f64 = 20.0, "seconds",
         "Wall time a minute that one job's calls take which trap, miss their deadline or have no valid answer, with the searches for the rows at fault.",
-        "six rows a minute that loop, or some hundred thousand that trap", "the job fails with the operator's name, and is tried again after a pause that grows";
+        "six rows that loop, or some ten thousand that trap", "the job fails with the operator's name, and is tried again after a pause that grows";
     timers_per_s: u64 = 100_000, "timers", "Timers of one job that fire a second; as many at once.",
         "one for each of a hundred thousand keys", "timers fire later, in their order, and rows behind them wait; none is lost";
     rows_out_per_row: u64 = 1_000, "rows", "Rows that a function emits for each row, timer or pair that it takes, and a million beyond that on each worker.",
         "a line of text has some hundred words", "the rows so far are emitted, then the job fails with the operator's name, and is not tried again";
+    dead_letters_per_s: u64 = 10_000, "rows", "Dead letters of one job a second; ten seconds' worth may come at once.",
+        "one row in twenty of a busy job", "sources wait, and the job's log says so; no row and no dead letter is lost";
     checkpoint_bytes: u64 = 10 * GIB, "bytes", "Checkpoints and savepoints in the node's own stores, of all jobs.",
         "what a disk has for a tenant", "submissions, starts and savepoints are refused";
     plugins: u64 = 100, "versions", "Plugin versions in the registry.",

@@ -76,4 +76,6 @@ pub struct Usage {
     /// Rows that a function has emitted in its main output for each row or timer that it took, in the present attempts, rounded up: of the
     /// transform or process function where it is most.
     pub rows_out_per_row: u64,
+    /// Dead letters of a job a second, over the last seconds: of the job where there are most.
+    pub dead_letters_per_s: u64,
 }

@@ -34,6 +34,8 @@ pub(crate) struct Counts {
     pub(crate) failed_call_s: f64,
     /// Timers that have fired.
     pub(crate) timers: f64,
+    /// Dead letters, and rows that sinks dropped.
+    pub(crate) dead_letters: f64,
 }
 
 impl Counts {
@@ -43,6 +45,7 @@ impl Counts {
             rows: rows_in(status) as f64,
             failed_call_s: of_calls.map(|calls| calls.failed_us as f64 / 1e6).sum(),
             timers: status.operators.iter().map(|of| of.timers_fired as f64).sum(),
+            dead_letters: status.operators.iter().map(|of| of.errors as f64).sum(),
         }
     }
 
@@ -53,6 +56,7 @@ impl Counts {
             rows: rate(self.rows, since.rows),
             failed_call_s: rate(self.failed_call_s, since.failed_call_s),
             timers: rate(self.timers, since.timers),
+            dead_letters: rate(self.dead_letters, since.dead_letters),
         }
     }
 }

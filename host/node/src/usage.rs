@@ -62,4 +62,5 @@ fn add(usage: &mut Usage, job: &Measured) {
     }
     usage.failed_call_s_per_min = usage.failed_call_s_per_min.max(job.rates.failed_call_s * 60.0);
     usage.timers_per_s = usage.timers_per_s.max(job.rates.timers.round() as u64);
+    usage.dead_letters_per_s = usage.dead_letters_per_s.max(job.rates.dead_letters.round() as u64);
 }

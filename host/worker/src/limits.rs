@@ -67,6 +67,8 @@ pub struct WorkerLimits {
     pub timers_per_s: Option<f64>,
     /// Rows that a function emits for each one that it takes; at it, the job fails. Default: none.
     pub rows_out_per_row: Option<f64>,
+    /// Dead letters a second; while there are more, sources wait. Default: none.
+    pub dead_letters_per_s: Option<f64>,
     /// The size of a file that it writes, in bytes. Default: none, what the disk has.
     pub file_bytes: Option<u64>,
     /// Files and sockets that are open at once. Default: 8,192; a job that follows many files has one open for each.
@@ -94,6 +96,7 @@ impl Default for WorkerLimits {
             failed_call_s_per_min: None,
             timers_per_s: None,
             rows_out_per_row: None,
+            dead_letters_per_s: None,
             file_bytes: None,
             open_files: 8_192,
             log_lines_per_s: 1_000,

@@ -114,6 +114,7 @@ pub(crate) fn options(limits: &WorkerLimits) -> StartOptions {
         failed_call_s_per_min_max: limits.failed_call_s_per_min,
         timers_per_s_max: limits.timers_per_s,
         rows_out_per_row_max: limits.rows_out_per_row,
+        dead_letters_per_s_max: limits.dead_letters_per_s,
     }
 }
 

@@ -41,6 +41,7 @@ fn text(usage: &Usage, quotas: &Quotas, cells: Option<u16>) -> String {
         measure("failed calls, s/min", usage.failed_call_s_per_min, quotas.failed_call_s_per_min),
         count("timers, 1/s", usage.timers_per_s, quotas.timers_per_s),
         count("rows out for each row", usage.rows_out_per_row, quotas.rows_out_per_row),
+        count("dead letters, 1/s", usage.dead_letters_per_s, quotas.dead_letters_per_s),
     ];
     let cpu = words::length(i64::try_from(usage.cpu_ms).unwrap_or(i64::MAX));
     let table = columns::table(&["what", "used", "limit", "share"], &rows, cells);

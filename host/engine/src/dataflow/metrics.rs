@@ -246,6 +246,11 @@ impl JobMetrics {
         self.standings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Returns the number of dead letters of all nodes.
+    pub(crate) fn dead_letter_count(&self) -> u64 {
+        self.nodes.iter().map(|node| node.errors.load(Relaxed)).sum()
+    }
+
     /// Returns the least watermark of all nodes; `None` before the first watermark, and if the job has no event time.
     pub fn watermark(&self) -> Option<EventTime> {
         self.nodes.iter().map(|n| n.watermark.load(Relaxed)).filter(|w| *w != NO_WATERMARK).min().map(EventTime)

@@ -294,6 +294,9 @@ impl SourceOperator {
             return Ok(Next::Shut);
         }
         let now = tick.processing_time();
+        if let Some(pause) = self.job.quotas.pause_of_sources(&self.job, self.dead_letters.operator()) {
+            return Ok(Next::Wait(Some(now.plus_ms(pause.as_millis() as i64 + 1))));
+        }
         let mut until: Option<ProcessingTime> = None;
         let mut sooner = |at: ProcessingTime| until = Some(until.map_or(at, |u| u.min(at)));
         for _ in 0..self.splits.len() {

@@ -102,6 +102,8 @@ pub struct StartOptions {
     pub timers_per_s_max: Option<f64>,
     /// Rows that a function may emit for each one that it takes; `None`: no limit. At it, the job fails.
     pub rows_out_per_row_max: Option<f64>,
+    /// Dead letters a second; `None`: no limit. Sources wait while there are more.
+    pub dead_letters_per_s_max: Option<f64>,
 }
 
 /// Starts a job as [`start_from`] does, with options.
@@ -134,8 +136,7 @@ pub(crate) fn start_with(
         let earlier = earlier.map(|earlier| earlier as Arc<dyn EarlierJob>);
         Arc::new(Link::new(reports, earlier))
     });
-    let state =
-        Arc::new(JobState::of(&graph).with_checkpoints(link.clone()).with_quotas(Quotas::of(&graph, &options)));
+    let state = Arc::new(JobState::of(&graph).with_checkpoints(link.clone()).with_quotas(Quotas::of(&graph, &options)));
     let versions = versions(&graph, &opened.plugins)?;
     let facts = graph.checkpoint.as_ref().map(|settings| JobFacts::of(&graph, settings, &versions));
     state.swaps.runs(&graph, versions);

@@ -113,6 +113,7 @@ fn uses(node: &Node, tenant: &str, record: &TenantRecord, jobs: &[Measured]) -> 
         "failed_call_s_per_min" => Some(usage.failed_call_s_per_min),
         "timers_per_s" => Some(usage.timers_per_s as f64),
         "rows_out_per_row" => Some(usage.rows_out_per_row as f64),
+        "dead_letters_per_s" => Some(usage.dead_letters_per_s as f64),
         _ => None,
     };
     let all = flowgate_api::quota::TABLE.iter().zip(record.quotas.values());

@@ -166,6 +166,7 @@ fn limits(quotas: &Quotas) -> WorkerLimits {
         failed_call_s_per_min: Some(quotas.failed_call_s_per_min),
         timers_per_s: Some(quotas.timers_per_s as f64),
         rows_out_per_row: Some(quotas.rows_out_per_row as f64),
+        dead_letters_per_s: Some(quotas.dead_letters_per_s as f64),
         file_bytes: Some(quotas.spill_bytes),
         state_memory_bytes_max: quotas.state_memory_bytes,
         log_lines_per_s: lines,

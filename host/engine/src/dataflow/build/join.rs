@@ -41,7 +41,8 @@ impl<S: Stage> Builder<'_, S> {
         let mut pairing = Pairing::new(&spec.columns, &layouts, schemas, size_ms)?;
         if let Some((function, outputs)) = &spec.function {
             pairing.set_function(PairFunction::new(self.open(id, node, function)?, reads, outputs, &layouts)?);
-            pairing = pairing.watched(self.job.canaries.of(&node.name)).within(self.job.quotas.expansion(&function.plugin));
+            pairing =
+                pairing.watched(self.job.canaries.of(&node.name)).within(self.job.quotas.expansion(&function.plugin));
         }
         let letters = JoinLetters {
             sides: [

@@ -110,7 +110,14 @@ impl Pairing {
         size_ms: i64,
     ) -> Result<Self> {
         let types = [LEFT, RIGHT].map(|side| layouts[side].types(schemas[side]));
-        Ok(Pairing { columns: placed(columns, layouts)?, types, size_ms, function: None, canary: None, expansion: None })
+        Ok(Pairing {
+            columns: placed(columns, layouts)?,
+            types,
+            size_ms,
+            function: None,
+            canary: None,
+            expansion: None,
+        })
     }
 
     /// Sets the function that makes the results.

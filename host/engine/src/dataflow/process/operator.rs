@@ -243,7 +243,9 @@ impl ProcessOperator {
         if room == 0 {
             self.rests_ms = Some(rate.wait_ms());
             let most = rate.per_s();
-            let warning = format!("more timers are due than may fire, which are {most} a second (the quota `timers_per_s`): they fire later");
+            let warning = format!(
+                "more timers are due than may fire, which are {most} a second (the quota `timers_per_s`): they fire later"
+            );
             self.job.warn(self.timer_letters.operator(), warning);
         }
         room
