@@ -15,6 +15,7 @@ mod life;
 mod malformed;
 mod neighbour;
 mod paths;
+mod quotas;
 mod secrecy;
 mod served;
 mod supervision;

@@ -19,6 +19,7 @@ use crate::dataflow::engine::{Operator, Outputs, Route, Tick};
 use crate::dataflow::job_state::JobState;
 use crate::dataflow::message::{Envelope, Message};
 use crate::dataflow::metrics::NodeMetrics;
+use crate::dataflow::quotas::{Quotas, Rate};
 use crate::dataflow::watermark::Signal;
 use crate::job::graph::{PairColumn, PairOutput, Read};
 use crate::job::spec::OnError;
@@ -112,6 +113,10 @@ impl Harness {
     }
 
     fn with_memory(lines: &str, inputs: usize, memory_bytes_max: u64) -> Self {
+        Harness::within(lines, inputs, memory_bytes_max, Quotas::default())
+    }
+
+    fn within(lines: &str, inputs: usize, memory_bytes_max: u64, quotas: Quotas) -> Self {
         let store = StateStore::new(&JobStores::new(memory_bytes_max, None, 256, 1));
         let settings = Settings { compile_in: CompileIn::ThisProcess, cache: None, ..Settings::new(Limits::default()) };
         let plugins = Plugins::with(settings).unwrap();
@@ -157,7 +162,7 @@ impl Harness {
             key_fields,
             expansion: None,
         };
-        let job = Arc::new(JobState::new(1));
+        let job = Arc::new(JobState::new(1).with_quotas(quotas));
         let operator = ProcessOperator::new(parts, metrics.clone(), job.clone());
         Harness { operator, out: Outputs::new(&[Route::Local; 2], Worker(0), 1), job, metrics, _plugins: plugins }
     }
@@ -314,6 +319,53 @@ fn timers_of_processing_time_fire_at_their_tick_and_not_at_the_end() {
     assert_eq!(harness.job.next_due(Tick(1_000)), Some(Tick(5_000)));
     harness.end();
     assert_eq!(harness.emitted(), []);
+}
+
+/// A function that sets 30 timers for one moment, 20 of which may fire a second.
+fn with_paced_timers() -> Harness {
+    let quotas = Quotas { timers: Some(Rate::new(20.0)), ..Quotas::default() };
+    let mut harness = Harness::within(TIMERS, 1, u64::MAX, quotas);
+    let rows: Vec<(i64, i64)> = (0..30).map(|key| (key, instruction(100, 0, false, false))).collect();
+    harness.rows(0, &rows, 1);
+    harness
+}
+
+/// Goal: timers over the rate fire later, all of them and in order, and the watermark waits for them. Method: the operator alone, with the
+/// clock of the machine: it is a bound from below.
+#[test]
+fn timers_over_the_rate_fire_later() {
+    let mut harness = with_paced_timers();
+    let since = Instant::now();
+    harness.operator.signal(Signal::active(EventTime(100)), &mut harness.out).unwrap();
+    let mut fired = harness.emitted();
+    while harness.operator.has_yielded() {
+        let so_far = (fired.len() as f64 - 20.0) / 20.0;
+        assert!(
+            since.elapsed().as_secs_f64() >= so_far - 1e-3,
+            "{} have fired after {:?}",
+            fired.len(),
+            since.elapsed()
+        );
+        std::thread::sleep(std::time::Duration::from_millis(harness.operator.rests_ms().unwrap_or(0)));
+        harness.operator.resume(&mut harness.out).unwrap();
+        fired.extend(harness.emitted());
+    }
+    assert!(since.elapsed().as_secs_f64() > 0.4, "{:?}", since.elapsed());
+    assert_eq!(fired, (0..30).map(|key| (key, 100)).collect::<Vec<_>>());
+    assert_eq!(harness.metrics.timers_fired.load(std::sync::atomic::Ordering::Relaxed), 30);
+    assert_eq!(harness.operator.rests_ms(), None);
+    assert_eq!(harness.job.warnings().len(), 1, "and its author is told");
+}
+
+/// A stop does not wait for timers that are held back: they are state, and fire behind the next start.
+#[test]
+fn a_stop_leaves_timers_over_the_rate() {
+    let mut harness = with_paced_timers();
+    harness.operator.signal(Signal::active(EventTime(100)), &mut harness.out).unwrap();
+    assert!(harness.operator.has_yielded() && harness.operator.rests_ms().is_some());
+    harness.job.request_stop();
+    harness.settle().unwrap();
+    assert!((20..30).contains(&harness.emitted().len()));
 }
 
 #[test]
