@@ -58,11 +58,19 @@ fn operator(name: &str, kind: Kind, input: Option<&str>) -> Operator {
 /// A source, a plugin's function with state, and a sink.
 fn status() -> Status {
     let mut counts = operator("counts", Kind::Process, Some("hits"));
+    counts.timers_fired = 30;
     counts.function = Some(FunctionName { plugin: "sensors".into(), function: "readings".into() });
     let mut times = vec![0; 26];
     (times[3], times[10], times[25]) = (90, 9, 1);
-    counts.calls =
-        Some(Calls { times, time_us: 31_000_000, traps: 2, deadlines: 1, memory_bytes: 1 << 20, ..Calls::default() });
+    counts.calls = Some(Calls {
+        times,
+        time_us: 31_000_000,
+        failed_us: 1_500_000,
+        traps: 2,
+        deadlines: 1,
+        memory_bytes: 1 << 20,
+        ..Calls::default()
+    });
     counts.plugin_metrics = vec![
         PluginMetric { name: "known".into(), value: MetricValue::Gauge(0.5) },
         PluginMetric { name: "seen".into(), value: MetricValue::Counter(12) },
