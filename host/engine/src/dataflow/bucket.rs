@@ -22,7 +22,9 @@ impl Bucket {
     /// Spends something, and returns what is left when `at` has gone by in all. What has gone by only grows; what went by before the
     /// first call does not count.
     pub(super) fn spend(&mut self, at: f64, spent: f64) -> f64 {
-        let before = self.at.replace(at).unwrap_or(at);
+        let before = self.at.unwrap_or(at);
+        // Of two workers, the one that was later may be first here.
+        self.at = Some(before.max(at));
         let earned = (at - before).max(0.0) * self.rate;
         // What was spent meanwhile is paid from what was earned meanwhile; only what is left over has to fit into the bucket.
         self.left = (self.left + earned - spent).min(self.burst);
@@ -52,6 +54,7 @@ mod tests {
         assert_eq!((bucket.until(0.0), bucket.until(1.0), bucket.until(-4.0)), (1.5, 2.0, 0.0));
         assert_eq!(bucket.spend(201.5, 0.0), 0.0);
         assert_eq!(bucket.spend(150.0, 0.0), 0.0, "nothing is earned backwards");
+        assert_eq!(bucket.spend(201.5, 0.0), 0.0, "and nothing twice");
     }
 
     #[test]

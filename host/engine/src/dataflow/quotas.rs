@@ -118,7 +118,7 @@ impl FailedCalls {
         self.over(passed, &costs_s)
     }
 
-    /// Returns the same when so much time has passed since the start, and calls have cost so many seconds, by node.
+    /// Returns the same when `passed` has gone by since the start, and calls have cost `costs_s` seconds, by node.
     fn over(&self, passed: Duration, costs_s: &[f64]) -> Option<Error> {
         let total_s = costs_s.iter().sum::<f64>();
         let mut cost = self.cost.lock().unwrap_or_else(PoisonError::into_inner);
@@ -152,7 +152,7 @@ impl DeadLetterRate {
         DeadLetterRate { per_s, counted: Mutex::new((Bucket::new(per_s, per_s * 10.0), 0)), start: clock::monotonic() }
     }
 
-    /// Returns for how long sources pause when so much time has passed since the start, and there have been so many in all.
+    /// Returns for how long sources pause when `passed` has gone by since the start, and there have been `count` in all.
     fn pause(&self, passed: Duration, count: u64) -> Option<Duration> {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let (bucket, before) = &mut *counted;
@@ -160,7 +160,7 @@ impl DeadLetterRate {
         *before += more;
         bucket.spend(passed.as_secs_f64(), more as f64);
         let short_s = bucket.until(0.0);
-        (short_s > 0.0).then(|| Duration::try_from_secs_f64(short_s).unwrap_or(PAUSE_MAX).min(PAUSE_MAX))
+        (short_s >= 1e-3).then(|| Duration::try_from_secs_f64(short_s).unwrap_or(PAUSE_MAX).min(PAUSE_MAX))
     }
 }
 

@@ -58,7 +58,7 @@ pub(in crate::dataflow) enum Next {
     Wait(Tick),
     /// Soon: the operator has yielded.
     Again,
-    /// After so many milliseconds, or when a message arrives: the operator has yielded, and rests.
+    /// After this number of milliseconds, or when a message arrives: the operator has yielded, and rests.
     Later(u64),
     /// When it is woken: there is no room for more output.
     Full,
