@@ -81,6 +81,7 @@ pub(crate) const ROUTES: &[Route] = routes![
     Viewer GET "/api/v1/tenants/{tenant}/jobs/{job}/records",
     Viewer GET "/api/v1/tenants/{tenant}/jobs/{job}/records/{record}",
     Viewer GET "/api/v1/tenants/{tenant}/events",
+    Viewer GET "/api/v1/tenants/{tenant}/operations",
     Viewer GET "/api/v1/tenants/{tenant}/operations/{id}",
 ];
 

@@ -67,6 +67,11 @@ fn versions_are_compared_on_a_node() {
     while !step().contains("rows and the state of 0 keys differ") {
         sleep(Duration::from_millis(50));
     }
+    let of_job = "/api/v1/tenants/acme/operations?job=numbers&kind=canary&limit=1";
+    let newest = &served.ask(&token, "GET", of_job, None).expect(200)["items"][0];
+    let so_far = &newest["so_far"];
+    assert_eq!((&newest["id"], &so_far["share"], &so_far["for_s"]), (&begun["id"], &json!(1.0), &json!(3_600)));
+    assert_eq!((&so_far["to"], &so_far["found"]["differences"][0]["columns"][0]["new"]), (&json!("p@2"), &json!("-7")));
     let second = served.ask(&token, "POST", path, Some(&body)).expect(202);
     let problem = &served.end_of(&token, "acme", &second)["problem"];
     assert!(problem["detail"].as_str().unwrap().contains("a canary of "), "{problem}");

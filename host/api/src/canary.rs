@@ -35,6 +35,12 @@ pub struct Canary {
     pub from: String,
     /// The plugin that ran beside it, `NAME@VERSION`.
     pub to: String,
+    /// The share of the keys or of the calls.
+    #[serde(default)]
+    pub share: f64,
+    /// The seconds after which it ends.
+    #[serde(default)]
+    pub for_s: u32,
     /// What was found.
     pub found: CanaryReport,
 }

@@ -19,6 +19,10 @@ pub struct Operation {
     pub began_ms: i64,
     /// What it does now, for people.
     pub step: String,
+    /// What it has found so far, in the form of its result; absent: nothing, or it has ended.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    #[schema(value_type = Object)]
+    pub so_far: serde_json::Value,
     /// Its end; absent while it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<End>,

@@ -48,6 +48,14 @@ pub(crate) async fn run(
         share_ppm: millionths(request.share),
         for_ms: u64::from(request.for_s) * 1_000,
     };
+    let canary = move |found: CanaryReport| Canary {
+        from: planned.before.named(),
+        to: planned.pin.named(),
+        share: request.share,
+        for_s: request.for_s,
+        found,
+    };
+    let so_far = canary.clone();
     let (found, name, of_step) = (job.found()?, job.name.clone(), progress.clone());
     let holds = Arc::clone(job);
     let found = crate::api::blocking(move || {
@@ -55,10 +63,11 @@ pub(crate) async fn run(
         let comparing = client::canary(&found, order).map_err(refused)?;
         let ends = comparing.ends().map_err(|error| Refusal::new(Code::Unavailable, error.to_string()))?;
         let _held = holds.hold_canary(ends)?;
-        follow(comparing, &|report| of_step.step(step(report))).map_err(refused)
+        let show = |report: &CanaryReport| of_step.found(step(report), serde_json::json!(so_far(report.clone())));
+        follow(comparing, &show).map_err(refused)
     })
     .await?;
-    let canary = Canary { from: planned.before.named(), to: planned.pin.named(), found };
+    let canary = canary(found);
     let kept = node.tenant(&job.tenant)?.quotas.history;
     node.catalog.change(|change| {
         let of = (job.tenant.as_str(), job.name.as_str());
@@ -99,7 +108,7 @@ fn outcome(report: &CanaryReport) -> String {
 
 /// Returns what the history says of it.
 fn sentence(operator: &str, canary: &Canary) -> String {
-    let Canary { from, to, found } = canary;
+    let Canary { from, to, found, .. } = canary;
     let why = found.ended.as_deref().unwrap_or(GONE);
     format!("a canary of `{operator}`, {to} beside {from}: {} rows compared, {} ({why})", found.rows, outcome(found))
 }
@@ -112,7 +121,7 @@ mod tests {
     fn the_history_says_who_ran_beside_whom_and_what_differs() {
         let found =
             CanaryReport { rows: 10, equal: 10, ended: Some("its time is over".into()), ..CanaryReport::default() };
-        let mut canary = Canary { from: "p@1".into(), to: "p@2".into(), found };
+        let mut canary = Canary { from: "p@1".into(), to: "p@2".into(), share: 0.05, for_s: 60, found };
         let expected = "a canary of `f`, p@2 beside p@1: 10 rows compared, no differences (its time is over)";
         assert_eq!(sentence("f", &canary), expected);
         (canary.found.equal, canary.found.differ, canary.found.new_failed) = (7, 2, 1);

@@ -54,6 +54,7 @@ impl Operations {
             job: job.map(String::from),
             began_ms: clock::now_ms(),
             step: "begins".into(),
+            so_far: Value::Null,
             end: None,
         };
         let key = (tenant.to_string(), id);
@@ -92,6 +93,19 @@ impl Operations {
         let found = self.table().get(&(tenant.to_string(), id.to_string())).cloned();
         found.ok_or_else(|| Refusal::not_found("operation"))
     }
+
+    /// Returns the operations of a tenant, newest first: those of a job and of a kind, where these are given.
+    pub(crate) fn of(&self, tenant: &str, job: Option<&str>, kind: Option<&str>) -> Vec<Operation> {
+        let wanted = |operation: &&Operation| {
+            job.is_none_or(|job| operation.job.as_deref() == Some(job))
+                && kind.is_none_or(|kind| operation.kind == kind)
+        };
+        let table = self.table();
+        let of = table.iter().filter(|((of, _), _)| of == tenant).map(|(_, operation)| operation);
+        let mut found: Vec<Operation> = of.filter(wanted).cloned().collect();
+        found.sort_by(|a, b| (b.began_ms, &b.id).cmp(&(a.began_ms, &a.id)));
+        found
+    }
 }
 
 impl Progress {
@@ -107,6 +121,14 @@ impl Progress {
         }
     }
 
+    /// Says what it does now, and what it has found so far.
+    pub(crate) fn found(&self, step: impl Into<String>, so_far: Value) {
+        if let Some(operation) = self.operations.table().get_mut(&self.key) {
+            operation.step = step.into();
+            operation.so_far = so_far;
+        }
+    }
+
     fn end(&self, result: Answer<Value>) {
         let (problem, result) = match result {
             Ok(result) => (None, result),
@@ -114,6 +136,7 @@ impl Progress {
         };
         if let Some(operation) = self.operations.table().get_mut(&self.key) {
             operation.step = "has ended".into();
+            operation.so_far = Value::Null;
             operation.end = Some(End { at_ms: clock::now_ms(), problem, result });
         }
     }
@@ -159,5 +182,46 @@ mod tests {
         let panics = operations.start("acme", "swap", None, |_| async { panic!("of the test") }).unwrap();
         assert_eq!(ended(&operations, &panics.id).await.problem.unwrap().status, 500);
         assert!(operations.get("umbrella", &good.id).is_err(), "of another tenant");
+    }
+
+    #[tokio::test]
+    async fn operations_are_listed_newest_first_by_job_and_kind() {
+        let operations = Operations::default();
+        for (n, (tenant, kind, job)) in [
+            ("acme", "swap", "web"),
+            ("acme", "canary", "web"),
+            ("acme", "canary", "api"),
+            ("umbrella", "canary", "web"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let begun = operations.start(tenant, kind, Some(job), |_| async { Ok(json!(null)) }).unwrap();
+            operations.table().get_mut(&(tenant.into(), begun.id)).unwrap().began_ms = n as i64;
+        }
+        let listed = |job, kind| -> Vec<i64> {
+            operations.of("acme", job, kind).into_iter().map(|operation| operation.began_ms).collect()
+        };
+        assert_eq!(listed(None, None), [2, 1, 0]);
+        assert_eq!(listed(Some("web"), None), [1, 0]);
+        assert_eq!(listed(Some("web"), Some("canary")), [1]);
+    }
+
+    #[tokio::test]
+    async fn an_operation_has_what_it_has_found_so_far_until_its_end() {
+        let operations = Operations::default();
+        let (go, goes) = tokio::sync::oneshot::channel::<()>();
+        let begun = operations.start("acme", "canary", None, |progress| async move {
+            progress.found("compares", json!(7));
+            _ = goes.await;
+            Ok(json!(8))
+        });
+        let id = begun.unwrap().id;
+        while operations.get("acme", &id).unwrap().so_far != json!(7) {
+            tokio::task::yield_now().await;
+        }
+        go.send(()).unwrap();
+        assert_eq!(ended(&operations, &id).await.result, json!(8));
+        assert_eq!(operations.get("acme", &id).unwrap().so_far, Value::Null);
     }
 }

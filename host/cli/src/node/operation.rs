@@ -150,6 +150,7 @@ mod tests {
             job: Some("web".into()),
             began_ms: 0,
             step: "reads\u{1b} state".into(),
+            so_far: serde_json::Value::Null,
             end: None,
         };
         assert_eq!(progress(&operation, 3_400), "dry run of web: reads\\u{1b} state (3s)");

@@ -165,6 +165,12 @@ fn limit(limit: Option<u32>) -> Result<usize, Refusal> {
     }
 }
 
+/// Makes the part behind the entry `after` of a whole list of entries with their keys. Behind an entry that is gone, there is nothing.
+pub(crate) fn part<T>(all: Vec<(String, T)>, after: Option<&str>, limit: usize) -> Page<T> {
+    let begins = after.map_or(0, |after| all.iter().position(|(key, _)| key == after).map_or(all.len(), |at| at + 1));
+    page(all.into_iter().skip(begins).take(limit + 1).collect(), limit)
+}
+
 /// Makes a part of a list of entries with their keys, of which one more was read than the part has.
 pub(crate) fn page<T>(mut found: Vec<(String, T)>, limit: usize) -> Page<T> {
     let more = found.len() > limit;
@@ -183,5 +189,8 @@ mod tests {
         assert_eq!(page(entries(3), 2), Page { items: vec![0, 1], next: Some("k1".into()) });
         assert_eq!(page(entries(2), 2), Page { items: vec![0, 1], next: None });
         assert_eq!(page(entries(0), 2), Page { items: vec![], next: None });
+        assert_eq!(part(entries(4), Some("k0"), 2), Page { items: vec![1, 2], next: Some("k2".into()) });
+        assert_eq!(part(entries(4), Some("k2"), 2), Page { items: vec![3], next: None });
+        assert_eq!(part(entries(4), Some("gone"), 2), Page { items: vec![], next: None });
     }
 }

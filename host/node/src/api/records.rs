@@ -39,13 +39,8 @@ async fn list(
     record(&node, &tenant, &name)?;
     let folder = JobFolder::of(&node.settings.data, &tenant, &name);
     let found = blocking(move || all(&folder)).await?;
-    let begins = match &paging.after {
-        None => 0,
-        // Behind an entry that is gone, there is nothing older.
-        Some(after) => found.iter().position(|call| call.id == *after).map_or(found.len(), |at| at + 1),
-    };
-    let part = found.into_iter().skip(begins).take(limit + 1).map(|call| (call.id.clone(), call));
-    Ok(Json(input::page(part.collect(), limit)))
+    let found = found.into_iter().map(|call| (call.id.clone(), call)).collect();
+    Ok(Json(input::part(found, paging.after.as_deref(), limit)))
 }
 
 /// A recorded call, which `flowgate plugin replay` makes again.
