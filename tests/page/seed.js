@@ -1,7 +1,7 @@
-// What the views show: two tenants, a plugin in two versions, jobs that run, wait and have failed.
+// What the views show: two tenants, plugins in two versions, jobs that run, wait and have calls that trap.
 
 import { readFileSync } from "node:fs";
-import { plugin } from "./machine.js";
+import { built, plugin } from "./machine.js";
 
 /** Sends a request to the API and returns its answer. */
 export async function ask({ address, token }, method, path, body, type = "application/json") {
@@ -40,6 +40,26 @@ sinks:
 `;
 }
 
+/** What a tenant writes to have it taken for markup. */
+export const HOSTILE = `<img src=x onerror="window.taken=1"><script>window.taken=1</script>`;
+
+/** The text of a job whose function differs in its second version, and traps now and then. */
+const PAYMENTS = `job: payments
+sources:
+  payments:
+    generator:
+      rate: 500
+      batch_rows: 50
+      columns:
+        account: { choice: [a-17, b-4, c-230, '${HOSTILE}'] }
+        amount: { int: { min: 100, max: 9999 } }
+operators:
+  judged: { input: payments, key: [account], plugin: risk@1, function: risk }
+sinks:
+  out: { input: judged, blackhole: {} }
+  bad: { input: judged.errors, blackhole: {} }
+`;
+
 /** A component with other content that does the same: a section that nothing reads is at its end. */
 export function changed(component) {
     return Buffer.concat([component, Buffer.from([0, 5, 4, 0x6e, 0x6f, 0x74, 0x65])]);
@@ -59,11 +79,15 @@ export async function seed(node) {
     await ask(node, "PUT", of("secrets", "kafka_password"), { value: "not shown" });
     await ask(node, "POST", of("jobs"), { document: document("words", 500) });
     await ask(node, "POST", of("jobs"), { document: document("stopped", 10) });
+    const first = await built({ isSecond: false });
+    for (const risk of [first, await built({ isSecond: true }), changed(first)]) await ask(node, "POST", of("plugins", "risk"), risk, "application/wasm");
+    await ask(node, "POST", of("jobs"), { document: PAYMENTS });
     // The jobs run with the first version: a document without a number has what is newest when it is submitted.
     await ask(node, "POST", of("plugins", "text"), changed(component), "application/wasm");
     await ask(node, "POST", of("jobs", "stopped", "stop"), {});
     await until(async () => (await ask(node, "GET", of("jobs", "stopped"))).phase === "stopped");
     await until(async () => (await ask(node, "GET", of("jobs", "words"))).status?.checkpoint);
+    await until(async () => (await ask(node, "GET", of("jobs", "payments", "records"))).items.length > 0);
     return { tokens };
 }
 

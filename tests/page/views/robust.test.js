@@ -3,9 +3,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { heading, look, node, open, sees } from "../browser.js";
-import { ask, document, until } from "../seed.js";
+import { ask, document, HOSTILE, until } from "../seed.js";
 
-const HOSTILE = `<img src=x onerror="window.taken=1"><script>window.taken=1</script>`;
 const operator = { address: node.address, token: node.tokens.operator };
 const of = (...parts) => ["/api/v1/tenants/acme", ...parts].join("/");
 
@@ -28,7 +27,7 @@ test("what a tenant writes is text, wherever it is shown", async () => {
 });
 
 test("every view fits a screen of 360 pixels", async () => {
-    const views = ["jobs", "jobs/words", "jobs/words/operators?operator=counts", "jobs/words/swap", "jobs/words/logs", "jobs/words/tap", "jobs/words/document", "plugins", "plugins/text", "quotas", "secrets", "tokens", "submit"];
+    const views = ["jobs", "jobs/words", "jobs/words/operators?operator=counts", "jobs/words/swap", "jobs/payments/swap", "jobs/payments/records", "jobs/words/logs", "jobs/words/tap", "jobs/words/document", "plugins", "plugins/text", "quotas", "secrets", "tokens", "submit"];
     for (const view of views) {
         const page = await open(node.tokens.admin, `#/t/acme/${view}`, { width: 360, height: 780 });
         await page.locator("h1").waitFor();

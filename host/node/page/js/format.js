@@ -39,9 +39,10 @@ function significant(value) {
     return value.toFixed(size < 9.995 ? 2 : size < 99.95 ? 1 : 0);
 }
 
-/** `320 ms`, `1.2 s`, `3 min 12 s`, `2 h 5 min`, `3 d 4 h` */
+/** `1.21 µs`, `320 ms`, `1.2 s`, `3 min 12 s`, `2 h 5 min`, `3 d 4 h` */
 export function duration(ms) {
     if (ms < 0) return `-${duration(-ms)}`;
+    if (ms < 0.1) return `${significant(ms * 1000)} µs`;
     if (ms < 1) return `${significant(ms)} ms`;
     if (ms < 1000) return `${Math.round(ms)} ms`;
     const s = ms / 1000;

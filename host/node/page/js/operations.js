@@ -1,7 +1,7 @@
 // Operations: what takes longer than a request. They are asked about until they have ended.
 
 import * as api from "./api.js";
-import { h, put } from "./dom.js";
+import { h, put, say } from "./dom.js";
 import * as format from "./format.js";
 import * as notices from "./notices.js";
 import { waiting } from "./parts.js";
@@ -27,13 +27,19 @@ export async function follow(tenant, operation, { signal, onStep } = {}) {
     return now.end.result;
 }
 
-/** Shows the steps of an operation in `place` while it goes on, and returns its result. */
+/** Shows the steps of an operation in `place` while it goes on, and returns its result. Its time is seen, and not read out. */
 export async function followIn(place, tenant, operation, signal) {
     const began = operation.began_ms;
+    const step = h("span");
+    const took = h("span", { class: "muted", "aria-hidden": "true" });
+    put(place, waiting([step, took]));
     try {
         return await follow(tenant, operation, {
             signal,
-            onStep: (step, now) => put(place, waiting(`${step || now.kind} · ${format.duration(Math.max(0, Date.now() - began))}`)),
+            onStep: (text, now) => {
+                say(step, text || now.kind);
+                say(took, format.duration(Math.max(0, Date.now() - began)));
+            },
         });
     } finally {
         put(place);
@@ -46,7 +52,7 @@ export async function followInNotice(tenant, operation, text, done) {
     const box = h("div", { class: "notice", role: "status" }, h("span", { class: "spinner", "aria-hidden": "true" }), step);
     document.getElementById("notices").append(box);
     try {
-        const result = await follow(tenant, operation, { onStep: (now) => put(step, `${text}: ${now}`) });
+        const result = await follow(tenant, operation, { onStep: (now) => say(step, `${text}: ${now}`) });
         notices.done(done(result));
     } catch (error) {
         notices.problem(error);

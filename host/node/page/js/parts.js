@@ -32,9 +32,10 @@ export function button(text, click, { kind, name, ...props } = {}) {
     return h("button", { type: "button", class: kind, ...props, on: { click } }, name && icon(name), text);
 }
 
-/** A button whose action takes time: it cannot be pressed meanwhile, and an error is shown. */
+/** A button whose action takes time: it cannot be pressed meanwhile, and an error is shown. It gets the focus back that it loses by that. */
 export function doing(text, action, options) {
     const made = button(text, async () => {
+        const hadFocus = document.activeElement === made;
         made.disabled = true;
         try {
             await action();
@@ -42,6 +43,7 @@ export function doing(text, action, options) {
             notices.problem(error);
         }
         made.disabled = false;
+        if (hadFocus && document.activeElement === document.body) made.focus();
     }, options);
     return made;
 }

@@ -18,6 +18,7 @@ import { historySection } from "./job_history.js";
 import { logsSection } from "./job_logs.js";
 import { operatorsSection } from "./job_operators.js";
 import { overviewSection } from "./job_overview.js";
+import { recordsSection } from "./job_records.js";
 import { swapSection } from "./job_swap.js";
 import { tapSection } from "./job_tap.js";
 
@@ -30,6 +31,7 @@ const SECTIONS = {
     checkpoints: ["Checkpoints", checkpointsSection],
     swap: ["Plugins and swap", swapSection],
     history: ["History", historySection],
+    records: ["Recorded calls", recordsSection],
     logs: ["Logs", logsSection],
     tap: ["Tap", tapSection],
     explain: ["Explain", explainSection],

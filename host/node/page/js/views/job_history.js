@@ -47,5 +47,5 @@ export function historySection({ root, signal, path }) {
 function tone(kind) {
     if (kind.includes("fail") || kind === "refused") return "bad";
     if (kind.includes("restart") || kind.includes("rolled")) return "warn";
-    return kind.includes("start") || kind.includes("swap") ? "info" : "quiet";
+    return kind.includes("start") || kind.includes("swap") || kind === "canary" ? "info" : "quiet";
 }

@@ -71,6 +71,7 @@ function operatorDetail(tenant, job, name) {
         h("a", { class: "button", href: jobHref(tenant, job, "explain", { operator: name }) }, "Explain"),
         h("a", { class: "button", href: jobHref(tenant, job, "tap", { operator: name }) }, "Tap"),
         h("a", { class: "button", href: jobHref(tenant, job, "logs", { operator: name }) }, "Logs"),
+        h("a", { class: "button", href: jobHref(tenant, job, "records") }, "Recorded calls"),
         h("a", { class: "button", href: jobHref(tenant, job, "operators") }, "Close"),
     ];
     const element = panel(name, { actions }, about, workers.element, splitBox);

@@ -1,4 +1,4 @@
-// Plugins of a job, and the swap: a dry run first, then the swap itself; what was swapped before; the way back.
+// Plugins of a job, and the swap: a dry run first, perhaps a canary, then the swap itself; what was swapped before; the way back.
 
 import * as api from "../api.js";
 import { h, put } from "../dom.js";
@@ -11,6 +11,7 @@ import { poll } from "../poll.js";
 import { href, note } from "../router.js";
 import * as session from "../session.js";
 import { table } from "../table.js";
+import { canaryOf } from "./job_canary.js";
 import { dryRunBox, outcomeMark, swapResult } from "./swap_result.js";
 
 const ASK_MS = 5_000;
@@ -22,8 +23,9 @@ export function swapSection(view) {
     const formBox = h("div");
     const historyBox = h("div");
     const rollBack = button("Roll back…", goBack);
+    const canary = canaryOf(view, () => form?.show());
     const may = session.allows("operator");
-    put(root, panel("Plugins", {}, usedBox), may && formBox, panel("Swaps", { actions: may && rollBack }, historyBox, h("div", { class: "result" })));
+    put(root, panel("Plugins", {}, usedBox), may && formBox, canary.element, panel("Swaps", { actions: may && rollBack }, historyBox, h("div", { class: "result" })));
     const rollBackResult = root.querySelector(".result");
     const list = swapTable();
     let form = null;
@@ -37,7 +39,7 @@ export function swapSection(view) {
             put(formBox);
         } else if (used.element.parentNode !== usedBox) {
             put(usedBox, used.element);
-            form = swapForm({ ...view, load });
+            form = swapForm({ ...view, load, canary });
             put(formBox, form.element);
         }
         used.update(detail.plugins);
@@ -69,7 +71,7 @@ export function swapSection(view) {
 }
 
 /** The form of a swap. The swap is open once a dry run of the same choice has found no problem. */
-function swapForm({ signal, tenant, path, query, load }) {
+function swapForm({ signal, tenant, path, query, load, canary }) {
     let versions = [];
     let running = null;
     let proven = null;
@@ -80,6 +82,7 @@ function swapForm({ signal, tenant, path, query, load }) {
     const over = h("input", { type: "number", min: 0, max: 100, step: "any", placeholder: "never" });
     const result = h("div", { class: "result", "aria-live": "polite" });
     const dry = button("Dry run", () => run(true), { kind: "primary" });
+    const beside = button("Canary…", () => canary.begin(choice(), runsNow()));
     const swap = button("Swap", () => run(false));
     const needs = h("p", { class: "muted" });
     const element = panel("Swap a function", { hint: "The job goes on. The function changes at one boundary on all workers, and keeps its state." },
@@ -87,10 +90,10 @@ function swapForm({ signal, tenant, path, query, load }) {
             field("Operator", operator), field("Version that it gets", version),
             field("Drop state slots", drop, "Slots that the new version does not have."),
             field("Take back over, %", over, "Of rows that fail in the first minute. Empty: it stays.")),
-        h("div", { class: "actions start" }, dry, swap, needs), result);
+        h("div", { class: "actions start" }, dry, beside, swap, needs), result);
     api.all(api.of(tenant, "plugins"), signal).then((all) => { versions = all; offerVersions(); show(); }).catch(notices.problem);
     show();
-    return { element, update };
+    return { element, update, show };
 
     function update(detail) {
         const now = JSON.stringify([detail.plugins, detail.phase]);
@@ -130,10 +133,12 @@ function swapForm({ signal, tenant, path, query, load }) {
     function show() {
         const can = running !== null && version.value !== "" && version.value !== runsNow();
         dry.disabled = busy || !can;
+        beside.disabled = busy || !can || !running.isRunning || canary.isRunning();
         swap.disabled = busy || !can || proven !== JSON.stringify(choice());
         swap.className = proven ? "primary" : "";
         dry.className = proven ? "" : "primary";
         put(needs, version.value === "" ? ["Push a version first: ", h("a", { href: href(["t", tenant, "plugins"]) }, "Plugins")] : version.value === runsNow() ? "The operator runs with this version."
+            : canary.isRunning() ? "A canary runs. A swap would end it."
             : !proven ? "A swap follows a dry run that has found no problem."
             : running?.isRunning ? null : "The job does not run: its next attempt begins with the new version.");
     }

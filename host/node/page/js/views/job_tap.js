@@ -23,7 +23,8 @@ export function tapSection({ root, signal, path, query }) {
     const start = button("Start", begin, { kind: "primary" });
     const stop = button("Stop", end);
     stop.disabled = true;
-    const state = h("p", { class: "muted", role: "status" });
+    // Its number changes with each row: only the beginning and the end are read out.
+    const state = h("p", { class: "muted" });
     const content = h("div", {}, empty("Choose an operator, and start: the rows that leave it are shown as they come. A tap slows nothing down; it leaves rows out where there are too many."));
     const form = panel("Tap", {}, h("div", { class: "filters" }, field("Operator", operator), field("Output", output), field("At most", rows), start, stop, state), content);
     const missing = h("div");
@@ -49,7 +50,7 @@ export function tapSection({ root, signal, path, query }) {
         const shown = rowTable(`Rows of ${operator.value}${output.value ? `.${output.value}` : ""}, newest first`);
         put(content, shown.element);
         let lost = 0;
-        say(state, "Waiting for rows");
+        tell("Waiting for rows");
         const address = api.query(path("tap"), { operator: operator.value, output: output.value, rows: rows.value });
         try {
             await stream(address, {
@@ -65,9 +66,14 @@ export function tapSection({ root, signal, path, query }) {
             if (!mine.signal.aborted) notices.problem(error);
         }
         if (tapping !== mine || signal.aborted) return;
-        say(state, `${rowsText(shown, lost)}; the tap has ended`);
+        tell(`${rowsText(shown, lost)}; the tap has ended`);
         start.disabled = false;
         stop.disabled = true;
+    }
+
+    function tell(text) {
+        say(state, text);
+        notices.announce(text);
     }
 
     function end() {
