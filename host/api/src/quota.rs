@@ -114,7 +114,7 @@ quotas! {
         "a batch of 8,192 rows several times over", "the call traps, and its rows become dead letters";
     call_ms: u64 = 10_000, "ms", "Wall time of one call of a function, and so the longest `limits: { deadline }` of a job.",
         "ten times what a job has that sets none", "the call ends, and the rows at fault become dead letters";
-    failed_call_s_per_min: f64 = 20.0, "seconds",
+    failed_call_s_per_min: u64 = 20, "seconds",
         "Wall time a minute that one job's calls take which trap, miss their deadline or have no valid answer, with the searches for the rows at fault.",
         "six rows that loop, or some ten thousand that trap", "the job fails with the operator's name, and is tried again after a pause that grows";
     timers_per_s: u64 = 100_000, "timers", "Timers of one job that fire a second; as many at once.",

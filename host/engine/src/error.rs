@@ -82,7 +82,7 @@ pub(crate) enum RunError {
     EndlessTimers(String),
     /// Calls without an answer cost more than the job may spend on them.
     #[error(
-        "calls of its plugin `{plugin}` trap, miss their deadline or return what is not valid too often: with the searches for the rows at fault they took          {seconds:.1} s of this attempt, and those of the job may take {s_per_min} s a minute (the quota `failed_call_s_per_min`)"
+        "calls of its plugin `{plugin}` trap, miss their deadline or return what is not valid too often: with the searches for the rows at fault they took {seconds:.1} s of this attempt, and those of the job may take {s_per_min} s a minute (the quota `failed_call_s_per_min`)"
     )]
     FailedCalls {
         /// The plugin, as the job names it.

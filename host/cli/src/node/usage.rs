@@ -38,7 +38,7 @@ fn text(usage: &Usage, quotas: &Quotas, cells: Option<u16>) -> String {
         bytes("checkpoints", usage.checkpoint_bytes, quotas.checkpoint_bytes),
         count("secrets", usage.secrets, quotas.secrets),
         count("longest call, ms", usage.call_ms, quotas.call_ms),
-        measure("failed calls, s/min", usage.failed_call_s_per_min, quotas.failed_call_s_per_min),
+        measure("failed calls, s/min", usage.failed_call_s_per_min, quotas.failed_call_s_per_min as f64),
         count("timers, 1/s", usage.timers_per_s, quotas.timers_per_s),
         count("rows out for each row", usage.rows_out_per_row, quotas.rows_out_per_row),
         count("dead letters, 1/s", usage.dead_letters_per_s, quotas.dead_letters_per_s),

@@ -163,7 +163,7 @@ fn limits(quotas: &Quotas) -> WorkerLimits {
         memory_bytes: Some(quotas.job_memory_bytes),
         instance_memory_bytes: Some(quotas.instance_memory_bytes),
         call_ms: Some(quotas.call_ms),
-        failed_call_s_per_min: Some(quotas.failed_call_s_per_min),
+        failed_call_s_per_min: Some(quotas.failed_call_s_per_min as f64),
         timers_per_s: Some(quotas.timers_per_s as f64),
         rows_out_per_row: Some(quotas.rows_out_per_row as f64),
         dead_letters_per_s: Some(quotas.dead_letters_per_s as f64),
