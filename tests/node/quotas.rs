@@ -88,7 +88,7 @@ fn the_longest_call_is_seen() {
 #[test]
 fn failed_calls_take_no_more_than_their_budget() {
     let loops = plugin(&lines("loop"), false);
-    let limited = Limited::to(&json!({ "call_ms": 100, "failed_call_s_per_min": 0.5 }), &loops);
+    let limited = Limited::to(&json!({ "call_ms": 100, "failed_call_s_per_min": 1 }), &loops);
     // The search of one batch would take longer than this test may.
     limited.submit("rows: 8192", "", DISCARD);
     wait_until("it is not tried again", || {
@@ -132,7 +132,6 @@ fn timers_fire_at_the_rate_of_the_quota() {
     let limited = Limited::to(&json!({ "timers_per_s": 100 }), &process_plugin(TIMERS));
     let begun = Instant::now();
     limited.submit("rows: 500", ", key: [k]", "sinks: { out: { input: op, file: { path: out.jsonl } } }");
-    limited.wait_for_use("timers_per_s", 50.0);
     limited.ends("finished");
     // A second's worth at once, and the others in four seconds.
     assert!(begun.elapsed() >= Duration::from_millis(3_900), "{:?}", begun.elapsed());
@@ -193,10 +192,20 @@ fn sources_wait_for_dead_letters() {
     let begun = Instant::now();
     let rest = "sinks: { bad: { input: op.errors, file: { path: bad.jsonl } } }";
     limited.submit("rows: 2000, batch_rows: 250", "", rest);
-    limited.wait_for_use("dead_letters_per_s", 50.0);
     limited.ends("finished");
     // A thousand at once; the source pauses behind the fifth, sixth and seventh batch.
     assert!(begun.elapsed() >= Duration::from_millis(7_000), "{:?}", begun.elapsed());
     assert_eq!(limited.lines("bad.jsonl").len(), 2_000);
     assert!(limited.served.logs(&limited.token, "acme", "job").contains("dead_letters_per_s"));
+}
+
+/// What a job takes of its rates is seen, while it runs.
+#[test]
+fn the_rates_of_a_job_are_seen() {
+    let timers = Limited::to(&json!({ "timers_per_s": 100 }), &process_plugin(TIMERS));
+    timers.submit("rate: 1000, batch_rows: 100", ", key: [k]", DISCARD);
+    timers.wait_for_use("timers_per_s", 50.0);
+    let letters = Limited::to(&json!({ "dead_letters_per_s": 100 }), &plugin(FAILS, false));
+    letters.submit("rate: 1000, batch_rows: 50", "", DISCARD);
+    letters.wait_for_use("dead_letters_per_s", 50.0);
 }
