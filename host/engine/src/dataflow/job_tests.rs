@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use arrow_array::ArrayRef;
 
 use super::checkpoint::begin::Beginning;
+use super::job_state::JobState;
 use super::worker::{RunningJob, Started, start, start_from};
 use crate::job::check::{Surroundings, check};
 use crate::job::graph::{JobGraph, SinkNode};
@@ -50,7 +51,10 @@ impl SinkWriter for Collector {
     }
 }
 
+/// A job of a test. It ends with the test in any case.
 pub(in crate::dataflow) struct Run {
+    /// In front of the job, so that it is dropped first: a job that is dropped waits for its end.
+    _end: EndsWithTest,
     pub(in crate::dataflow) job: RunningJob,
     rows: Receiver<(String, serde_json::Value)>,
     gate: Arc<Mutex<()>>,
@@ -90,8 +94,17 @@ pub(in crate::dataflow) fn begin(graph: JobGraph, plugins: &Plugins, beginning: 
         Ok(Box::new(Collector { schema: schema.clone(), name: name.into(), rows, gate }) as Box<dyn SinkWriter>)
     };
     match start_from(graph, plugins, &mut open_sink, &Stores::default(), beginning).unwrap() {
-        Started::Running(job) => Run { job, rows, gate },
+        Started::Running(job) => Run { _end: EndsWithTest(Arc::clone(job.state())), job, rows, gate },
         Started::HasEnded => panic!("the job has ended"),
+    }
+}
+
+/// Fails the job when it is dropped; a job that has ended does not mind. A test that panics would else wait for an endless job for ever.
+struct EndsWithTest(Arc<JobState>);
+
+impl Drop for EndsWithTest {
+    fn drop(&mut self) {
+        self.0.fail(Error::internal("the test has ended"));
     }
 }
 
