@@ -21,7 +21,7 @@ pub use folder::{Appender, Folder};
 pub use kernel::{children, cpu_ticks, resident_kib, signal, threads, waits, what_is_left, working_below};
 pub use lines::Lines;
 pub use process::{Ended, Flowgate, Running};
-pub use program::{plugin, program, repository, seconds};
+pub use program::{copy_of_other_version, plugin, program, repository, seconds};
 pub use rustix::process::Signal;
 pub use served_node::ServedNode;
 pub use shell::{in_shell, settings};

@@ -29,7 +29,12 @@ impl Flowgate {
     /// Creates a command line of the program in a folder, with arguments. It has no input; its cache is the tests' own, and its login
     /// that of the folder.
     pub fn new(folder: &Path, arguments: &[&str]) -> Self {
-        let mut command = Command::new(program());
+        Flowgate::of(&program(), folder, arguments)
+    }
+
+    /// The same for another program file.
+    pub fn of(program: &Path, folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program);
         // A group of its own: a Ctrl-C for the tests goes to us, and its remaining processes can be found.
         command.args(arguments).current_dir(folder).process_group(0).stdin(Stdio::null()).stderr(Stdio::piped());
         command.env("XDG_RUNTIME_DIR", runtime());

@@ -9,6 +9,7 @@ use rustix::process::Signal;
 
 use crate::kernel::{signal, working_below};
 use crate::process::{Ended, Flowgate, Running};
+use crate::program::program;
 use crate::wait::PATIENCE;
 
 /// A node that was started in a folder. It ends with the test in any case, and so do its workers.
@@ -21,6 +22,7 @@ pub struct ServedNode {
     folder: PathBuf,
     data: String,
     arguments: Vec<String>,
+    program: PathBuf,
     /// What its processes before the present one have said.
     said_before: String,
 }
@@ -52,6 +54,7 @@ impl ServedNode {
             folder: folder.into(),
             data: data.into(),
             arguments: arguments.iter().map(|argument| argument.to_string()).collect(),
+            program: program(),
             said_before: String::new(),
         };
         node.begin(&[]);
@@ -67,7 +70,7 @@ impl ServedNode {
         let listen = self.address.rsplit('/').next().unwrap_or_default();
         let mut arguments = vec!["serve", "--data", &self.data, "--listen", listen];
         arguments.extend(self.arguments.iter().map(String::as_str));
-        let mut command = Flowgate::new(&self.folder, &arguments);
+        let mut command = Flowgate::of(&self.program, &self.folder, &arguments);
         for (name, value) in environment {
             command = command.env(name, value);
         }
@@ -80,6 +83,11 @@ impl ServedNode {
         }
         self.address = behind("serves at ").expect("it has said it");
         self.process = Some(process);
+    }
+
+    /// The program file with which it is started the next time.
+    pub fn set_program(&mut self, program: &Path) {
+        self.program = program.into();
     }
 
     /// Its process.

@@ -22,4 +22,5 @@ mod supervision;
 mod swap_states;
 mod swaps;
 mod tls;
+mod upgrade;
 mod worked;

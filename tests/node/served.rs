@@ -56,6 +56,11 @@ impl Served {
         self.node.begin(env);
     }
 
+    /// The program file with which the node is started the next time.
+    pub(crate) fn set_program(&mut self, program: &Path) {
+        self.node.set_program(program);
+    }
+
     /// Kills the node. Its workers go on.
     pub(crate) fn kill(&mut self) {
         self.node.kill();

@@ -87,6 +87,18 @@ pub struct Job {
     pub parallelism: u32,
     /// The plugins that it runs with.
     pub plugins: Vec<UsedPlugin>,
+    /// The program of its worker process; absent where it does not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<WorkerProgram>,
+}
+
+/// The program that a worker process runs. A node that was upgraded finds jobs that run the program of the one before, until their next attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WorkerProgram {
+    /// Its version of Flowgate.
+    pub version: String,
+    /// Whether it is the program file that the node runs. If not, a restart of the job gives it that one.
+    pub is_of_node: bool,
 }
 
 /// A plugin of a job.

@@ -6,6 +6,7 @@ use flowgate_base::error::{Error, Result};
 use redb::{DatabaseError, ReadOnlyDatabase};
 
 use crate::api::tls::Tls;
+use crate::catalog::{self, CatalogError};
 use crate::groups::Groups;
 use crate::node::Settings;
 use crate::vault::Vault;
@@ -36,8 +37,8 @@ pub fn examine(settings: &Settings) -> Result<String> {
             Err(DatabaseError::RepairAborted) => {
                 line("the node before did not end by itself; the catalog is repaired at the start".into());
             }
-            Err(error) => return Err(crate::catalog::CatalogError::File(error.into()).into()),
-            Ok(_) => {}
+            Err(error) => return Err(CatalogError::File(error.into()).into()),
+            Ok(file) => catalog::examine(&file)?,
         }
     }
     match key.exists() {

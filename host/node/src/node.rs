@@ -11,6 +11,7 @@ use flowgate_api::quota::Quotas;
 use flowgate_api::token::{NewToken, Role};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::{clock, folders};
+use flowgate_worker::program::Program;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -114,6 +115,8 @@ pub struct Node {
     pub(crate) refusals: Mutex<BTreeMap<(String, String), u64>>,
     /// When it was started, Unix milliseconds.
     pub(crate) since_ms: i64,
+    /// The program that it runs.
+    pub(crate) program: Option<Program>,
     pub(crate) admissions: Admissions,
     /// Held while the files of components change together with what the catalog says of them.
     pub(crate) components: Mutex<()>,
@@ -184,6 +187,7 @@ impl Node {
             admissions: Admissions::default(),
             components: Mutex::default(),
             stops: AtomicBool::new(false),
+            program: Program::own(),
             access: Access::of(&document),
             jobs: Mutex::default(),
         });

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use flowgate_base::error::{Error, Fault, Result, Retry};
 use flowgate_base::secret;
 
+use crate::program::Program;
+
 /// The file of [`Started`].
 pub const STARTED: &str = "started.json";
 
@@ -29,6 +31,9 @@ pub struct Started {
     /// Whether it began with the version of a swap that was pending.
     #[serde(default)]
     pub swapped: bool,
+    /// The program that it runs; `None` before it has read its assignment.
+    #[serde(default)]
+    pub program: Option<Program>,
 }
 
 /// A process that no other one is taken for, although numbers are used again.

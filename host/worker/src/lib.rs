@@ -23,6 +23,7 @@ mod pending;
 mod prepare;
 mod process;
 pub mod records;
+pub mod program;
 pub mod rows;
 mod run;
 mod signals;

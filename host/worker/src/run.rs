@@ -13,6 +13,7 @@ use crate::log::guest::GuestLines;
 use crate::log::rotated::Rotated;
 use crate::log::{Log, OUTPUT};
 use crate::prepare::Told;
+use crate::program::Program;
 use crate::records::{Recorded, Records};
 use crate::signals::Stop;
 use crate::subject::{self, RunningSubject};
@@ -79,7 +80,8 @@ pub(crate) fn failed(error: &Error) -> Ended {
 fn note_start(assignment: &Assignment, server: Option<&Server>, swapped: bool) -> Result<()> {
     let process = ProcessId::of(std::process::id());
     let process = process.ok_or_else(|| Error::internal("this process is not in /proc"))?;
-    let started = Started { process, socket: server.map(|server| server.path().to_path_buf()), swapped };
+    let socket = server.map(|server| server.path().to_path_buf());
+    let started = Started { process, socket, swapped, program: Program::own() };
     files::write(&assignment.folder, STARTED, &started)
 }
 

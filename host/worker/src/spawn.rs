@@ -179,7 +179,7 @@ fn command(exe: &Path) -> Command {
 fn note(child: &Child, assignment: &Assignment) -> io::Result<()> {
     // One that has ended already says so by not reading its assignment.
     let Some(process) = ProcessId::of(child.id()) else { return Ok(()) };
-    files::write(&assignment.folder, STARTED, &Started { process, socket: None, swapped: false })
+    files::write(&assignment.folder, STARTED, &Started { process, socket: None, swapped: false, program: None })
         .map_err(io::Error::other)
 }
 

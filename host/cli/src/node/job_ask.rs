@@ -90,6 +90,12 @@ pub(super) fn text(detail: &JobDetail, now_ms: i64, cells: Option<u16>) -> Strin
         1 => ", restarted once\n".into(),
         times => format!(", restarted {times} times\n"),
     };
+    if let Some(program) = job.program.as_ref().filter(|program| !program.is_of_node) {
+        text += &format!(
+            "its process runs another program than the node, Flowgate {}; `flowgate job restart {}` gives it the node's\n",
+            program.version, job.name
+        );
+    }
     if let Some(at) = job.next_attempt_ms {
         text += &format!("tried again in {}\n", words::length(at.saturating_sub(now_ms)));
     }
@@ -131,6 +137,7 @@ pub(super) fn job_of_test(name: &str, phase: Phase) -> Job {
         failure: None,
         parallelism: 2,
         plugins: Vec::new(),
+        program: None,
     }
 }
 

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use flowgate_api::Page;
-use flowgate_api::job::{Event, Job, JobDetail, NewSavepoint, Stop, StoredCheckpoint};
+use flowgate_api::job::{Event, Job, JobDetail, NewSavepoint, Stop, StoredCheckpoint, WorkerProgram};
 use flowgate_api::operation::Operation;
 use flowgate_api::problem::{Code, Problem};
 use flowgate_base::clock;
@@ -45,8 +45,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
 }
 
 /// Returns a job as it is shown.
-pub(super) fn shown(name: &str, record: JobRecord, job: Option<&Arc<JobHandle>>) -> Job {
-    let machine = job.map(|job| job.state().machine);
+pub(super) fn shown(node: &Node, name: &str, record: JobRecord, job: Option<&Arc<JobHandle>>) -> Job {
+    let (machine, program) = job.map(|job| job.state()).map(|state| (state.machine, state.program)).unzip();
     let of = |known: &dyn Fn(&crate::job::machine::Machine) -> Option<i64>| machine.as_ref().and_then(known);
     Job {
         name: name.into(),
@@ -60,6 +60,10 @@ pub(super) fn shown(name: &str, record: JobRecord, job: Option<&Arc<JobHandle>>)
         failure: machine.as_ref().map_or(record.failure, |machine| machine.failure.clone()),
         parallelism: record.workers,
         plugins: record.pinned.into_iter().filter_map(Pinned::shown).collect(),
+        program: program.flatten().map(|program| WorkerProgram {
+            is_of_node: node.program.as_ref() == Some(&program),
+            version: program.version,
+        }),
     }
 }
 
@@ -81,7 +85,7 @@ pub(super) async fn detail(node: &Arc<Node>, tenant: &str, name: &str) -> Answer
     let job = node.job(tenant, name)?;
     let status = node.statuses.of(&job).await.map(|measured| Box::new((*measured.status).clone()));
     let (document, language, picture) = (record.document.clone(), record.language, record.picture.clone());
-    Ok(JobDetail { job: shown(name, record, Some(&job)), document, language, status, picture })
+    Ok(JobDetail { job: shown(node, name, record, Some(&job)), document, language, status, picture })
 }
 
 /// Returns the problem of a job that does not answer.
@@ -126,7 +130,7 @@ async fn list(
     let found = node.catalog.read(|view| view.list::<JobRecord>(&prefix, paging.after.as_deref(), limit + 1))?;
     let jobs = found.into_iter().map(|(name, record)| {
         let job = node.find_job(&tenant, &name);
-        (name.clone(), shown(&name, record, job.as_ref()))
+        (name.clone(), shown(&node, &name, record, job.as_ref()))
     });
     Ok(Json(input::page(jobs.collect(), limit)))
 }
@@ -232,7 +236,7 @@ async fn taken(
 ) -> Answer<(StatusCode, Json<Job>)> {
     let job = node.job(tenant, name)?;
     job.take(input, Some(by.name.clone())).await?;
-    Ok((StatusCode::ACCEPTED, Json(shown(name, record(node, tenant, name)?, Some(&job)))))
+    Ok((StatusCode::ACCEPTED, Json(shown(node, name, record(node, tenant, name)?, Some(&job)))))
 }
 
 /// Stops a job: its sources stop, rows in flight reach their sinks, and a last checkpoint is taken.

@@ -304,7 +304,7 @@ pub(crate) async fn figures(node: &Arc<Node>, tenant: &str, name: &str, record: 
         Some(job) => node.statuses.of(job).await,
         None => None,
     };
-    let job = shown(name, record, job.as_ref());
+    let job = shown(node, name, record, job.as_ref());
     let Some(Measured { status, rates }) = measured else {
         return JobFigures {
             job,

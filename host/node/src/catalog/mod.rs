@@ -8,4 +8,4 @@ pub(crate) use records::{
     Want, key,
 };
 pub(crate) use store::Change;
-pub(crate) use store::{Catalog, CatalogError};
+pub(crate) use store::{Catalog, CatalogError, examine};

@@ -8,8 +8,8 @@ use std::sync::{PoisonError, RwLock};
 
 use flowgate_base::error::{Code, Coded};
 use redb::{
-    Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError,
-    TableHandle, WriteTransaction,
+    Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
+    TableError, TableHandle, WriteTransaction,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -84,6 +84,14 @@ fn opened(path: &Path) -> Result<Database, CatalogError> {
     })
 }
 
+/// Whether this version of Flowgate reads a catalog that nobody has open.
+///
+/// # Errors
+/// It is of a later version, or the file cannot be read.
+pub(crate) fn examine(file: &ReadOnlyDatabase) -> Result<(), CatalogError> {
+    View(file.begin_read()?).format().map(drop)
+}
+
 impl Catalog {
     /// Opens the catalog, or creates it.
     ///
@@ -91,11 +99,8 @@ impl Catalog {
     /// Another node has it, it is of a later version, or the file cannot be used.
     pub(crate) fn open(path: &Path) -> Result<Catalog, CatalogError> {
         let catalog = Catalog { path: path.into(), file: RwLock::new(Some(opened(path)?)) };
-        let known = catalog.read(|view| view.meta::<u32>("format"))?;
-        match known {
-            None => catalog.change(|change| change.set_meta("format", &FORMAT))?,
-            Some(format) if format > FORMAT => return Err(CatalogError::Later(format)),
-            Some(_) => {}
+        if catalog.read(View::format)?.is_none() {
+            catalog.change(|change| change.set_meta("format", &FORMAT))?;
         }
         Ok(catalog)
     }
@@ -262,6 +267,14 @@ impl View {
             let (key, value) = entry?;
             decode(key.value(), value.value())
         }))
+    }
+
+    /// Returns the format of the records; `None` in a new catalog.
+    fn format(&self) -> Result<Option<u32>, CatalogError> {
+        match self.meta("format")? {
+            Some(format) if format > FORMAT => Err(CatalogError::Later(format)),
+            known => Ok(known),
+        }
     }
 
     fn meta<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, CatalogError> {

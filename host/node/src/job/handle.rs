@@ -7,6 +7,7 @@ use flowgate_api::job::Phase;
 use flowgate_api::problem::Code;
 use flowgate_control::client::EndsCanary;
 use flowgate_control::place::Found;
+use flowgate_worker::program::Program;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -22,6 +23,8 @@ pub(crate) struct JobState {
     pub(crate) pid: Option<u32>,
     /// Where that answers.
     pub(crate) socket: Option<PathBuf>,
+    /// The program that it runs.
+    pub(crate) program: Option<Program>,
 }
 
 /// What a manager is told.

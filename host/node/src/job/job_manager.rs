@@ -12,6 +12,7 @@ use flowgate_base::{clock, shown};
 use flowgate_control::client::{self, AskError};
 use flowgate_control::place::Found;
 use flowgate_worker::assignment::{Begins, Task};
+use flowgate_worker::program::Program;
 use flowgate_worker::{files, spawn};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, block_in_place};
@@ -44,7 +45,7 @@ const LOOK_EVERY_MAX: Duration = Duration::from_millis(100);
 /// What others tell the manager.
 enum Note {
     /// The worker process of an attempt answers on this socket.
-    Ready { attempt: u64, socket: PathBuf, swapped: bool },
+    Ready { attempt: u64, socket: PathBuf, swapped: bool, program: Option<Program> },
     /// The worker process was asked to stop.
     Asked { reply: Option<Reply>, answer: Result<Option<String>, AskError> },
 }
@@ -60,6 +61,7 @@ struct Manager {
     machine: Machine,
     process: Option<Process>,
     socket: Option<PathBuf>,
+    program: Option<Program>,
     pause_until: Option<Instant>,
     looking: Option<JoinHandle<()>>,
     /// Whether the attempt is to say what became of a swap that was pending when it began.
@@ -77,7 +79,7 @@ pub(crate) fn adopt(node: &Arc<Node>, tenant: &str, name: &str, record: &JobReco
     let machine = Machine::resting(record.phase, record.attempt, record.restarts, record.failure.clone());
     let (commands_sender, commands) = mpsc::channel(COMMANDS_MAX);
     let (notes_sender, notes) = mpsc::channel(COMMANDS_MAX);
-    let published = JobState { machine: machine.clone(), pid: None, socket: None };
+    let published = JobState { machine: machine.clone(), pid: None, socket: None, program: None };
     let (state, watched) = watch::channel(published);
     let mut manager = Manager {
         node: Arc::clone(node),
@@ -87,6 +89,7 @@ pub(crate) fn adopt(node: &Arc<Node>, tenant: &str, name: &str, record: &JobReco
         machine,
         process: None,
         socket: None,
+        program: None,
         pause_until: None,
         looking: None,
         settles: false,
@@ -130,7 +133,9 @@ impl Manager {
                 let since_ms = record.attempt_ms.unwrap_or_else(clock::now_ms);
                 self.apply(Input::Found { since_ms }, None, "found", "the node found the running worker process");
                 // One that cannot be read is looked for again.
-                self.socket = files::started(&folder).ok().flatten().and_then(|started| started.socket);
+                if let Ok(Some(started)) = files::started(&folder) {
+                    (self.socket, self.program) = (started.socket, started.program);
+                }
                 self.look(record.attempt);
                 if let Some(input) = wanted::end(&record.want) {
                     self.apply(input, None, "stopping", "it is ended as somebody wanted before the node ended");
@@ -176,8 +181,8 @@ impl Manager {
                     self.exited(exit);
                 }
                 note = self.notes.recv() => match note {
-                    Some(Note::Ready { attempt, socket, swapped }) if attempt == self.machine.attempt => {
-                        self.ready(socket, swapped);
+                    Some(Note::Ready { attempt, socket, swapped, program }) if attempt == self.machine.attempt => {
+                        self.ready(socket, swapped, program);
                     }
                     Some(Note::Ready { .. }) | None => {}
                     Some(Note::Asked { reply, answer }) => self.asked(reply, answer),
@@ -317,9 +322,11 @@ impl Manager {
         self.looking = Some(tokio::spawn(async move {
             let mut pause = LOOK_EVERY;
             loop {
-                if let Ok(Some(files::Started { socket: Some(socket), swapped, .. })) = files::started(&folder) {
+                if let Ok(Some(started)) = files::started(&folder)
+                    && let files::Started { socket: Some(socket), swapped, program, .. } = started
+                {
                     // A manager that is gone has nothing to know.
-                    let _ = notes.send(Note::Ready { attempt, socket, swapped }).await;
+                    let _ = notes.send(Note::Ready { attempt, socket, swapped, program }).await;
                     return;
                 }
                 tokio::time::sleep(pause).await;
@@ -328,8 +335,8 @@ impl Manager {
         }));
     }
 
-    fn ready(&mut self, socket: PathBuf, swapped: bool) {
-        self.socket = Some(socket);
+    fn ready(&mut self, socket: PathBuf, swapped: bool, program: Option<Program>) {
+        (self.socket, self.program) = (Some(socket), program);
         self.spans.runs();
         self.apply(Input::Ready, None, "running", &format!("attempt {} runs", self.machine.attempt));
         if std::mem::take(&mut self.settles)
@@ -400,7 +407,7 @@ impl Manager {
     }
 
     fn exit(&mut self, exit: Exit) -> Vec<Act> {
-        self.socket = None;
+        (self.socket, self.program) = (None, None);
         if let Some(looking) = self.looking.take() {
             looking.abort();
         }
@@ -437,8 +444,8 @@ impl Manager {
     }
 
     fn publish(&self) {
-        let pid = self.process.as_ref().map(Process::pid);
-        let published = JobState { machine: self.machine.clone(), pid, socket: self.socket.clone() };
+        let (pid, program) = (self.process.as_ref().map(Process::pid), self.program.clone());
+        let published = JobState { machine: self.machine.clone(), pid, socket: self.socket.clone(), program };
         self.state.send_replace(published);
     }
 
