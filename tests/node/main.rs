@@ -18,6 +18,7 @@ mod paths;
 mod quotas;
 mod secrecy;
 mod served;
+mod service;
 mod supervision;
 mod swap_states;
 mod swaps;

@@ -48,6 +48,7 @@ mod sample;
 mod savepoint;
 mod schema;
 mod serve;
+mod service_manager;
 mod signals;
 mod state_cell;
 mod state_read;

@@ -10,6 +10,7 @@ use flowgate_node::{Config, Jobs, Node, TlsFiles};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::service_manager::ServiceManager;
 use super::terminal;
 
 pub(super) const EXAMPLES: &str = "\
@@ -96,6 +97,8 @@ pub(super) fn run(args: &ServeArgs) -> Result<()> {
         return Ok(());
     }
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    let manager = ServiceManager::of_this_process()
+        .map_err(|error| Error::io("cannot tell the service manager of NOTIFY_SOCKET that the node serves", &error))?;
     // Before the node starts: a signal during the start stops it, too.
     let mut signals =
         Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|error| Error::io("cannot handle signals", &error))?;
@@ -106,7 +109,9 @@ pub(super) fn run(args: &ServeArgs) -> Result<()> {
         terminal::message(&format!("the token of the first administrator, shown this once: {token}\n"));
     }
     terminal::message(&format!("the node serves at {address}\n"));
+    manager.ready(&address);
     signals.forever().next();
+    manager.stopping();
     let jobs = if config.stop_jobs { Jobs::Stop } else { Jobs::Continue };
     terminal::message(match jobs {
         Jobs::Continue => "the node stops; its jobs go on\n",
