@@ -14,6 +14,7 @@ mod kills;
 mod life;
 mod malformed;
 mod neighbour;
+mod operations;
 mod paths;
 mod quotas;
 mod secrecy;

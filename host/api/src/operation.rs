@@ -5,7 +5,8 @@ use utoipa::ToSchema;
 
 use crate::problem::Problem;
 
-/// An operation. It is kept for an hour after its end.
+/// An operation. It is kept for an hour after its end, also over the end of the node. One that went on when the node ended has ended with the
+/// problem `interrupted`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Operation {
     /// Its id.
@@ -36,7 +37,7 @@ pub struct End {
     /// Why it failed; absent: it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
-    /// What it has returned.
+    /// What it has returned. Of one that was interrupted: what is so now, `phase` of the job and its `swap`.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     #[schema(value_type = Object)]
     pub result: serde_json::Value,

@@ -53,6 +53,8 @@ pub enum Code {
     Policy,
     /// The job does not answer, or the node stops.
     Unavailable,
+    /// The node ended while an operation went on.
+    Interrupted,
     /// A mistake in Flowgate.
     Internal,
 }
@@ -75,6 +77,7 @@ impl Code {
             Code::TooMany => (429, "too many requests"),
             Code::Policy => (403, "the policy does not grant this"),
             Code::Unavailable => (503, "not possible now"),
+            Code::Interrupted => (503, "the node ended meanwhile"),
             Code::Internal => (500, "a mistake in Flowgate"),
         }
     }

@@ -16,6 +16,7 @@ mod config;
 mod counts;
 mod examine;
 mod groups;
+mod interrupted;
 mod job;
 mod limits;
 #[cfg(test)]

@@ -102,7 +102,7 @@ impl Settings {
 /// A node.
 pub struct Node {
     pub(crate) settings: Settings,
-    pub(crate) catalog: Catalog,
+    pub(crate) catalog: Arc<Catalog>,
     pub(crate) vault: Vault,
     pub(crate) rates: Rates,
     pub(crate) compiler: Compiler,
@@ -157,7 +157,7 @@ impl Node {
         private(&settings.data)?;
         private(&settings.sockets())?;
         folders::hide(&settings.data_paths().iter().map(|data| hidden_of_node(data)).collect::<Vec<_>>());
-        let catalog = Catalog::open(&settings.catalog())?;
+        let catalog = Arc::new(Catalog::open(&settings.catalog())?);
         registry::sweep(&settings.data.join("plugins"));
         raise_open_files();
         let vault = Vault::open(&settings.key_file())?;
@@ -169,6 +169,7 @@ impl Node {
         let first_token = first_token(&catalog)?;
         let (routes, document) = api::router::routes();
         let groups = say_what_holds();
+        let operations = Operations::open(&catalog)?;
         let limits = settings.limits;
         let node = Arc::new(Node {
             settings,
@@ -177,7 +178,7 @@ impl Node {
             rates: Rates::new(COUNTED_MAX),
             compiler: Compiler::new(limits.compilations),
             groups,
-            operations: Operations::default(),
+            operations,
             streams: Streams::new("streams", limits.streams_of_tenant),
             at_once: Streams::new("requests", REQUESTS_OF_TENANT_MAX),
             statuses: Statuses::default(),

@@ -57,7 +57,9 @@ pub(super) fn of_problem(node: &str, problem: &Problem) -> Error {
         }
         Kind::Quota => NodeError::Refused(then("`flowgate tenant usage` shows what is used of the quotas")).into(),
         Kind::NotFound => NodeError::Refused(then("`flowgate whoami` says which node and tenant were asked")).into(),
-        Kind::TooMany | Kind::TooSlow | Kind::Unavailable => NodeError::NotNow(detail.into()).into(),
+        Kind::TooMany | Kind::TooSlow | Kind::Unavailable | Kind::Interrupted => {
+            NodeError::NotNow(detail.into()).into()
+        }
         Kind::Internal => Error::internal(format!("{node}: {detail}")),
         Kind::MethodNotAllowed => {
             NodeError::Answer(then("the node is of another version of Flowgate; `flowgate whoami` says which")).into()
@@ -86,6 +88,7 @@ mod tests {
             (Kind::Invalid, Fault::User, "no"),
             (Kind::TooMany, Fault::External, "no"),
             (Kind::Unavailable, Fault::External, "no"),
+            (Kind::Interrupted, Fault::External, "no"),
             (Kind::Internal, Fault::Internal, "http://node"),
         ];
         for (code, fault, says) in cases {

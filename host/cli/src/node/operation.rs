@@ -104,7 +104,7 @@ fn watch(
                     return Err(error);
                 }
             }
-            // Operations live with the node.
+            // Its catalog is another one, of a backup.
             Err(error) if error.code == &crate::code::NODE_REFUSES && away_since.is_some() => {
                 let message = format!(
                     "the node was started again, and does not know the {}; {}",

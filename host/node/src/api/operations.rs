@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 
 use super::input::{self, Asked, Names, Paging};
 use super::refusal::Answer;
+use crate::interrupted;
 use crate::node::Node;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
@@ -42,9 +43,11 @@ async fn list(
     Asked(paging): Asked<Paging>,
 ) -> Answer<Json<Page<Operation>>> {
     let limit = paging.limit()?;
-    let found = node.operations.of(&tenant, about.job.as_deref(), about.kind.as_deref());
+    let found = node.operations.of(&tenant, about.job.as_deref(), about.kind.as_deref())?;
     let found = found.into_iter().map(|operation| (operation.id.clone(), operation)).collect();
-    Ok(Json(input::part(found, paging.after.as_deref(), limit)))
+    let Page { items, next } = input::part(found, paging.after.as_deref(), limit);
+    let told = items.into_iter().map(|operation| interrupted::told(&node, &tenant, operation));
+    Ok(Json(Page { items: told.collect::<Answer<_>>()?, next }))
 }
 
 /// An operation, how far it is and how it has ended.
@@ -53,5 +56,6 @@ async fn list(
     security(("token" = ["viewer"])),
     responses((status = 200, description = "The operation.", body = Operation), (status = "default", body = Problem, description = "A problem.")))]
 async fn show(State(node): State<Arc<Node>>, Names((tenant, id)): Names<(String, String)>) -> Answer<Json<Operation>> {
-    Ok(Json(node.operations.get(&tenant, &id)?))
+    let operation = node.operations.get(&tenant, &id)?;
+    Ok(Json(interrupted::told(&node, &tenant, operation)?))
 }

@@ -17,7 +17,9 @@ use utoipa_axum::routes;
 
 use super::input::{self, Asked, Names, Paging};
 use super::refusal::{Answer, Refusal};
-use crate::catalog::{JobRecord, PluginRecord, SecretRecord, Submission, TenantRecord, TokenRecord, key};
+use crate::catalog::{
+    JobRecord, OperationRecord, PluginRecord, SecretRecord, Submission, TenantRecord, TokenRecord, key,
+};
 use crate::job::assign::read_grants;
 use crate::node::Node;
 use crate::token::Principal;
@@ -152,6 +154,7 @@ async fn delete(State(node): State<Arc<Node>>, Names(tenant): Names<String>) -> 
         }
         change.remove_all::<SecretRecord>(&key::of(&[&tenant]))?;
         change.remove_all::<Submission>(&key::of(&[&tenant]))?;
+        change.remove_all::<OperationRecord>(&key::of(&[&tenant]))?;
         Ok(change.remove_all::<PluginRecord>(&key::of(&[&tenant]))?)
     })?;
     node.groups.sweep(|of, _| of != tenant);

@@ -4,8 +4,8 @@ mod records;
 mod store;
 
 pub(crate) use records::{
-    EventRecord, JobRecord, Pinned, PluginRecord, SecretRecord, Submission, SwapRecord, TenantRecord, TokenRecord,
-    Want, key,
+    EventRecord, JobRecord, OperationRecord, Pinned, PluginRecord, SecretRecord, Submission, SwapRecord, TenantRecord,
+    TokenRecord, Want, key,
 };
 pub(crate) use store::Change;
 pub(crate) use store::{Catalog, CatalogError, examine};

@@ -2,6 +2,7 @@
 
 use flowgate_api::grants::Grants;
 use flowgate_api::job::{Event, JobError, Language, Phase, UsedPlugin};
+use flowgate_api::operation::Operation;
 use flowgate_api::plugin::PluginVersion;
 use flowgate_api::quota::Quotas;
 use flowgate_api::swap::Swap;
@@ -201,6 +202,11 @@ impl SwapRecord {
 fn sequence(tenant: &str, job: &str) -> String {
     format!("swaps/{tenant}/{job}")
 }
+
+/// An operation, by tenant and id: as it began, or as it has ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct OperationRecord(pub(crate) Operation);
+record!(OperationRecord, "operations");
 
 /// A submission with a key of its client, by tenant and key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
