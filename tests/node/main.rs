@@ -17,6 +17,7 @@ mod neighbour;
 mod operations;
 mod paths;
 mod quotas;
+mod room;
 mod secrecy;
 mod served;
 mod service;

@@ -29,6 +29,7 @@ mod page;
 mod rate;
 mod registry;
 mod room;
+mod sizes;
 mod statuses;
 mod streams;
 mod swap;

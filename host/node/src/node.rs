@@ -31,6 +31,7 @@ use crate::metrics::requests::Requests;
 use crate::operations::Operations;
 use crate::rate::Rates;
 use crate::room::Admissions;
+use crate::sizes::Sizes;
 use crate::statuses::Statuses;
 use crate::streams::Streams;
 use crate::traces::{Destination, Export};
@@ -111,6 +112,7 @@ pub struct Node {
     pub(crate) streams: Streams,
     pub(crate) at_once: Streams,
     pub(crate) statuses: Statuses,
+    pub(crate) sizes: Sizes,
     pub(crate) requests: Requests,
     pub(crate) refusals: Mutex<BTreeMap<(String, String), u64>>,
     /// When it was started, Unix milliseconds.
@@ -182,6 +184,7 @@ impl Node {
             streams: Streams::new("streams", limits.streams_of_tenant),
             at_once: Streams::new("requests", REQUESTS_OF_TENANT_MAX),
             statuses: Statuses::default(),
+            sizes: Sizes::default(),
             requests: Requests::default(),
             refusals: Mutex::default(),
             since_ms: clock::now_ms(),

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use flowgate_base::clock;
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 use tokio::task::block_in_place;
 
 use crate::api::refusal::{Answer, Refusal};
 use crate::catalog::{JobRecord, key};
-use crate::job::folder::{JobFolder, bytes_below};
 use crate::node::Node;
 
 /// The turns of tenants in which they are given room: two requests at once would both be given the last of it.
@@ -61,15 +61,16 @@ impl Node {
         }
     }
 
-    /// Whether checkpoints may take more room.
+    /// Whether checkpoints may take more room: measured now, because what was right some seconds ago may be far too little.
     ///
     /// # Errors
     /// The quota is used up.
     pub(crate) fn room_for_checkpoints(&self, tenant: &str) -> Answer<()> {
         let quotas = self.tenant(tenant)?.quotas;
         let jobs = self.jobs_of(Some(tenant));
-        let stores = jobs.iter().map(|job| JobFolder::of(&self.settings.data, tenant, &job.name).checkpoints());
-        let bytes: u64 = block_in_place(|| stores.map(|store| bytes_below(&store)).sum());
+        let now = clock::monotonic();
+        let stores = jobs.iter().map(|job| self.sizes.measured(&self.settings.data, tenant, &job.name, now));
+        let bytes: u64 = block_in_place(|| stores.sum());
         match bytes > quotas.checkpoint_bytes {
             true => Err(Refusal::quota(
                 "checkpoint_bytes",

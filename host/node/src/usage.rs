@@ -1,17 +1,16 @@
 //! What a tenant takes of its quotas.
 
 use flowgate_api::tenant::Usage;
-use flowgate_base::process;
+use flowgate_base::{clock, process};
 use flowgate_control::figures::Calls;
 use flowgate_control::status::Kind;
 
 use crate::api::refusal::Answer;
 use crate::catalog::{JobRecord, PluginRecord, SecretRecord, key};
-use crate::job::folder::{JobFolder, bytes_below};
 use crate::node::Node;
 use crate::statuses::Measured;
 
-/// Measures what a tenant takes; `jobs` is what its jobs say that run. Reads the sizes of its files: not for every request.
+/// Returns what a tenant takes; `jobs` is what its jobs say that run. What its checkpoints take may be some seconds old.
 ///
 /// # Errors
 /// There is no such tenant, or the catalog cannot be read.
@@ -31,9 +30,9 @@ pub(crate) fn of<'a>(node: &Node, tenant: &str, jobs: impl Iterator<Item = &'a M
         secrets,
         ..Usage::default()
     };
+    let now = clock::monotonic();
     for (name, record) in &records {
-        let folder = JobFolder::of(&node.settings.data, tenant, name);
-        usage.checkpoint_bytes += bytes_below(&folder.checkpoints());
+        usage.checkpoint_bytes += node.sizes.kept(&node.settings.data, tenant, name, now);
         let Some(job) = node.find_job(tenant, name) else { continue };
         let state = job.state();
         if state.machine.is_active() {

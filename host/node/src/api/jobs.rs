@@ -167,6 +167,7 @@ async fn delete(State(node): State<Arc<Node>>, Names((tenant, name)): Names<(Str
     })?;
     node.remove_job(&tenant, &name);
     node.statuses.forget(&tenant, &name);
+    node.sizes.forget(&tenant, &name);
     drop(busy);
     Ok(StatusCode::NO_CONTENT)
 }
