@@ -21,6 +21,7 @@ mod room;
 mod secrecy;
 mod served;
 mod service;
+mod stores;
 mod supervision;
 mod swap_states;
 mod swaps;

@@ -30,6 +30,10 @@ pub(crate) struct Checked {
     pub(crate) touches: Touches,
     /// What would become of its last checkpoint, of a dry run.
     pub(crate) prospect: Option<Foreseen>,
+    /// Why a dry run did not look for it.
+    pub(crate) untried: Option<String>,
+    /// Its checkpoint store, relative to its files.
+    pub(crate) store: Option<String>,
 }
 
 /// Checks a job; with `dry_run`, also what would become of that checkpoint.
@@ -75,5 +79,7 @@ pub(crate) async fn check(node: &Arc<Node>, assigned: &Assigned<'_>, dry_run: Op
         warnings: checked.report,
         touches: checked.touches,
         prospect: checked.prospect,
+        untried: checked.untried,
+        store: graph.checkpoint_store,
     })
 }

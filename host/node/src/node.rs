@@ -115,10 +115,10 @@ pub struct Node {
     pub(crate) sizes: Sizes,
     pub(crate) requests: Requests,
     pub(crate) refusals: Mutex<BTreeMap<(String, String), u64>>,
-    /// When it was started, Unix milliseconds.
-    pub(crate) since_ms: i64,
     /// The program that it runs.
     pub(crate) program: Option<Program>,
+    /// When it was started, Unix milliseconds.
+    pub(crate) since_ms: i64,
     pub(crate) admissions: Admissions,
     /// Held while the files of components change together with what the catalog says of them.
     pub(crate) components: Mutex<()>,
@@ -169,9 +169,9 @@ impl Node {
         let listener = TcpListener::bind(settings.listen).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
         let first_token = first_token(&catalog)?;
+        let operations = Operations::open(&catalog)?;
         let (routes, document) = api::router::routes();
         let groups = say_what_holds();
-        let operations = Operations::open(&catalog)?;
         let limits = settings.limits;
         let node = Arc::new(Node {
             settings,
@@ -187,11 +187,11 @@ impl Node {
             sizes: Sizes::default(),
             requests: Requests::default(),
             refusals: Mutex::default(),
+            program: Program::own(),
             since_ms: clock::now_ms(),
             admissions: Admissions::default(),
             components: Mutex::default(),
             stops: AtomicBool::new(false),
-            program: Program::own(),
             access: Access::of(&document),
             jobs: Mutex::default(),
         });

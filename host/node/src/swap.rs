@@ -22,7 +22,7 @@ use crate::api::refusal::{Answer, Refusal};
 use crate::catalog::{CatalogError, Change, JobRecord, Pinned, SwapRecord, key};
 use crate::checked::{self, Checked};
 use crate::job::assign::{Assigned, component};
-use crate::job::folder::{JobFolder, OWN_STORE};
+use crate::job::folder::OWN_STORE;
 use crate::job::{JobHandle, history};
 use crate::log::log;
 use crate::node::Node;
@@ -156,16 +156,17 @@ pub(crate) async fn dry_run(node: &Arc<Node>, job: &JobHandle, request: NewSwap,
         // The job that runs knows what its operators read.
         Phase::Running => {
             let warnings = planned.check(node, None).await?.warnings;
-            (Some(ask(node, job, &planned, &request).await?), warnings)
+            (ask(node, job, &planned, &request).await?, warnings)
         }
         _ => {
-            let begins = newest_checkpoint(node, &job.tenant, &job.name, request.drop).await?;
-            let checked = planned.check(node, begins).await?;
-            (checked.prospect.map(of_checkpoint), checked.warnings)
+            let begins = newest_checkpoint(&planned.record, request.drop);
+            let checked = planned.check(node, Some(begins)).await?;
+            // Without a checkpoint, there is nothing on which it could be tried, and nothing that is kept.
+            let mut prospect = checked.prospect.map(of_checkpoint).unwrap_or_default();
+            prospect.notes.extend(checked.untried);
+            (prospect, checked.warnings)
         }
     };
-    // Without a checkpoint, there is nothing on which it could be tried, and nothing that is kept.
-    let prospect = prospect.unwrap_or_default();
     let kept = prospect.kept.iter().map(|(operator, rows)| json!({ "operator": operator, "rows": rows }));
     Ok(json!({
         "from": planned.before.named(),
@@ -199,21 +200,11 @@ fn of_checkpoint(foreseen: Foreseen) -> message::SwapProspect {
     }
 }
 
-/// Returns the newest checkpoint of a job in the node's own store; `None` if there is none.
-pub(crate) async fn newest_checkpoint(
-    node: &Node,
-    tenant: &str,
-    job: &str,
-    drop: Vec<String>,
-) -> Answer<Option<Begins>> {
-    let store = JobFolder::of(&node.settings.data, tenant, job).checkpoints().display().to_string();
-    crate::api::blocking(move || {
-        let Ok(opened) = flowgate_checkpoint::store::Stores::default().open_existing(&store) else { return Ok(None) };
-        let newest = flowgate_checkpoint::History::read(&opened)?.newest_complete(&opened)?;
-        let from = |number| Begins::From { store: OWN_STORE.into(), savepoint: None, number: Some(number), drop };
-        Ok(newest.manifest.map(|manifest| from(manifest.number)))
-    })
-    .await
+/// Returns how a job begins with the newest checkpoint of its store, without what may be dropped. Its worker process finds that checkpoint: it
+/// may read what the job may, and the node would read more.
+pub(crate) fn newest_checkpoint(record: &JobRecord, drop: Vec<String>) -> Begins {
+    let store = record.store.clone().unwrap_or_else(|| OWN_STORE.into());
+    Begins::From { store, savepoint: None, number: None, drop }
 }
 
 /// Swaps a function, and watches it if it is to be taken back by itself.
@@ -266,10 +257,7 @@ async fn swap_once(
             swap.gap_us = swapped.as_ref().map(|of| of.gap_us);
             swap.migrated = swapped.as_ref().map(|of| of.migrated);
             swap.savepoint = swapped.and_then(|of| of.savepoint);
-            let begins = match swap.gap_us {
-                Some(_) => None,
-                None => newest_checkpoint(node, &job.tenant, &job.name, request.drop.clone()).await?,
-            };
+            let begins = swap.gap_us.is_none().then(|| newest_checkpoint(&planned.record, request.drop.clone()));
             done(node, &planned, &swap, taken_back, begins)?;
         }
         Err(refusal) => {

@@ -150,7 +150,8 @@ pub enum Begins {
     Resume,
     /// It begins; they do not count any more.
     Fresh,
-    /// It starts from a savepoint or a checkpoint; they do not count any more.
+    /// It starts from a savepoint or a checkpoint; they do not count any more. Where it is to be the newest one, and the store has none, it
+    /// begins.
     From {
         /// The store, as the job's document would name it: a path may be relative to the job's files.
         store: String,
@@ -246,22 +247,34 @@ impl Assignment {
 }
 
 impl Begins {
-    /// Returns how the job with these files begins.
-    pub(crate) fn beginning(&self, files: &Path) -> Beginning {
-        match self {
-            Begins::New => Beginning::New,
-            Begins::Resume => Beginning::Resume,
-            Begins::Fresh => Beginning::Fresh,
-            Begins::From { store, savepoint, number, drop } => {
-                let store = match store.contains("://") {
-                    true => store.clone(),
-                    false => files.join(store).display().to_string(),
-                };
-                let which = savepoint.clone().or_else(|| number.map(|number| number.to_string()));
-                let address = which.map_or(store.clone(), |which| format!("{store}#{which}"));
-                Beginning::From(FromSavepoint { address, drop: drop.clone() })
-            }
-        }
+    /// Returns how the job with these files begins; `newest` returns the number of the newest checkpoint of a store.
+    ///
+    /// # Errors
+    /// Those of `newest`.
+    pub(crate) fn beginning(
+        &self,
+        files: &Path,
+        newest: impl FnOnce(&str) -> Result<Option<u64>>,
+    ) -> Result<Beginning> {
+        let (store, savepoint, number, drop) = match self {
+            Begins::New => return Ok(Beginning::New),
+            Begins::Resume => return Ok(Beginning::Resume),
+            Begins::Fresh => return Ok(Beginning::Fresh),
+            Begins::From { store, savepoint, number, drop } => (store, savepoint, number, drop),
+        };
+        let store = match store.contains("://") {
+            true => store.clone(),
+            false => files.join(store).display().to_string(),
+        };
+        let which = match (savepoint, number) {
+            (Some(savepoint), _) => savepoint.clone(),
+            (None, Some(number)) => number.to_string(),
+            (None, None) => match newest(&store)? {
+                Some(number) => number.to_string(),
+                None => return Ok(Beginning::Resume),
+            },
+        };
+        Ok(Beginning::From(FromSavepoint { address: format!("{store}#{which}"), drop: drop.clone() }))
     }
 }
 
@@ -340,14 +353,16 @@ mod tests {
 
     #[test]
     fn a_beginning_names_its_savepoint_or_checkpoint() {
-        let from = |store: &str, savepoint: Option<&str>, number| {
+        let begins = |store: &str, savepoint: Option<&str>, number, newest| {
             let savepoint = savepoint.map(Into::into);
-            let begins = Begins::From { store: store.into(), savepoint, number, drop: vec![] };
-            let Beginning::From(from) = begins.beginning(Path::new("/f")) else { panic!() };
-            from.address
+            let begins = Begins::From { store: store.into(), savepoint, number, drop: vec!["a".into()] };
+            begins.beginning(Path::new("/f"), |of| Ok(newest).inspect(|_| assert_eq!(of, "/s"))).unwrap()
         };
-        let named = [from("/s", None, None), from("/s", Some("a"), None), from("s3://s", None, Some(7))];
-        assert_eq!(named, ["/s", "/s#a", "s3://s#7"]);
-        assert_eq!(from("../s", Some("a"), None), "/f/../s#a", "a path is relative to the job's files");
+        let from = |address: &str| Beginning::From(FromSavepoint { address: address.into(), drop: vec!["a".into()] });
+        assert_eq!(begins("/s", Some("a"), None, None), from("/s#a"));
+        assert_eq!(begins("s3://s", None, Some(7), None), from("s3://s#7"));
+        assert_eq!(begins("../s", Some("a"), None, None), from("/f/../s#a"), "a path is relative to the job's files");
+        assert_eq!(begins("/s", None, None, Some(9)), from("/s#9"), "the newest one");
+        assert_eq!(begins("/s", None, None, None), Beginning::Resume, "there is none");
     }
 }

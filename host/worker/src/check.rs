@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
-use crate::assignment::{Assignment, Task};
+use crate::assignment::{Assignment, Begins, Task};
 use crate::concealed::concealed;
 use crate::confine::confine;
+use crate::newest;
 use crate::prepare::{self, Told};
 use crate::subject;
 use flowgate::job::graph::{Input, JobGraph, Node};
@@ -15,7 +16,6 @@ use flowgate::job::problem::Severity;
 use flowgate::running::{Beginning, FromSavepoint, Prospect};
 use flowgate::submit::{self, JobPlugins};
 use flowgate_base::error::Result;
-use flowgate_checkpoint::History;
 use flowgate_checkpoint::store::Stores;
 use flowgate_connect::touches::Touches;
 use flowgate_control::status::Kind;
@@ -42,6 +42,9 @@ pub struct Checked {
     /// What would become of a checkpoint; of a dry run with one.
     #[serde(default)]
     pub prospect: Option<Foreseen>,
+    /// Why a dry run has not looked for a checkpoint, a sentence without its full stop.
+    #[serde(default)]
+    pub untried: Option<String>,
 }
 
 /// A problem of a job.
@@ -180,14 +183,16 @@ fn checked(assignment: &Assignment, stores: &Stores) -> Result<Checked> {
                 plugins: Vec::new(),
                 touches: Touches::nothing(),
                 prospect: None,
+                untried: None,
             });
         }
     };
     prepare::compare_digests(&accepted.graph, assignment, &mut plugins)?;
     let used = used(&accepted.graph, &mut plugins)?;
+    let untried = untried(assignment, &accepted.graph);
     let prospect = match assignment.task {
-        Task::DryRun => foreseen(assignment, &accepted.graph, &mut plugins, stores)?,
-        Task::Check | Task::Run => None,
+        Task::DryRun if untried.is_none() => foreseen(assignment, &accepted.graph, &mut plugins, stores)?,
+        Task::DryRun | Task::Check | Task::Run => None,
     };
     Ok(Checked {
         ok: true,
@@ -197,6 +202,7 @@ fn checked(assignment: &Assignment, stores: &Stores) -> Result<Checked> {
         plugins: used,
         touches: accepted.graph.touches()?,
         prospect,
+        untried,
     })
 }
 
@@ -213,6 +219,19 @@ fn used(graph: &JobGraph, plugins: &mut JobPlugins) -> Result<Vec<UsedFunction>>
     Ok(used)
 }
 
+/// Says why a dry run does not look for the checkpoint with which the job would begin.
+fn untried(assignment: &Assignment, graph: &JobGraph) -> Option<String> {
+    let store = match (&assignment.beginning, &graph.checkpoint) {
+        (Begins::From { store, .. }, _) => store,
+        (Begins::Resume, Some(settings)) => &settings.store,
+        _ => return None,
+    };
+    let is_apart = assignment.task == Task::DryRun && assignment.policy.is_some() && newest::folder(store).is_none();
+    is_apart.then(|| {
+        format!("it was not tried on a checkpoint: those of the job are in {store}, and what checks a job reaches no network")
+    })
+}
+
 /// Says what would become of the checkpoint with which the job begins; `None` if it begins without one.
 fn foreseen(
     assignment: &Assignment,
@@ -221,28 +240,26 @@ fn foreseen(
     stores: &Stores,
 ) -> Result<Option<Foreseen>> {
     let mut prospect = |from: &FromSavepoint| submit::prospect(graph, plugins, stores, from, true).map(Foreseen::of);
-    let store = match (assignment.beginning.beginning(&assignment.files), &graph.checkpoint) {
-        (Beginning::From(from), _) => return prospect(&from).map(Some),
-        (Beginning::Resume, Some(settings)) => &settings.store,
-        (Beginning::Resume, None) | (Beginning::New | Beginning::Fresh, _) => return Ok(None),
+    let of_store = |store: &str| Begins::From { store: store.into(), savepoint: None, number: None, drop: Vec::new() };
+    let begins = match (&assignment.beginning, &graph.checkpoint) {
+        (Begins::Resume, Some(settings)) => of_store(&settings.store),
+        (begins, _) => begins.clone(),
+    };
+    let from = || -> Result<Option<FromSavepoint>> {
+        match begins.beginning(&assignment.files, |store| newest::number(store, stores))? {
+            Beginning::From(from) => Ok(Some(from)),
+            Beginning::Resume | Beginning::New | Beginning::Fresh => Ok(None),
+        }
     };
     for _ in 1..TRIES {
-        let Some(from) = newest(store, stores)? else { return Ok(None) };
-        match prospect(&from) {
+        let Some(tried) = from()? else { return Ok(None) };
+        match prospect(&tried) {
             // The job that runs has deleted it meanwhile.
-            Err(_) if newest(store, stores)?.is_some_and(|now| now != from) => {}
+            Err(_) if from()?.is_some_and(|now| now != tried) => {}
             done => return done.map(Some),
         }
     }
-    newest(store, stores)?.map(|from| prospect(&from)).transpose()
-}
-
-/// Returns the newest complete checkpoint of a store.
-fn newest(store: &str, stores: &Stores) -> Result<Option<FromSavepoint>> {
-    let opened = stores.open_existing(store)?;
-    let newest = History::read(&opened)?.newest_complete(&opened)?.manifest;
-    let number = newest.filter(|manifest| manifest.checkpoint().is_some()).map(|manifest| manifest.number);
-    Ok(number.map(|number| FromSavepoint { address: format!("{store}#{number}"), drop: Vec::new() }))
+    from()?.map(|from| prospect(&from)).transpose()
 }
 
 impl Foreseen {

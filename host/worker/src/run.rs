@@ -18,7 +18,7 @@ use crate::records::{Recorded, Records};
 use crate::signals::Stop;
 use crate::subject::{self, RunningSubject};
 use crate::subject_figures::Process;
-use crate::{pending, prepare, summary};
+use crate::{newest, pending, prepare, summary};
 use flowgate::code::JOB_PROBLEMS;
 use flowgate::job::graph::{JobGraph, SinkNode};
 use flowgate::job::spec::Print;
@@ -128,7 +128,7 @@ fn job(
     let printed = Printed::open(assignment)?;
     let mut open_sink = |sink: &SinkNode, schema: &Schema, ends| open_sink(&printed, sink, schema, ends);
     let (began, since_ms) = (clock::monotonic(), clock::now_ms());
-    let beginning = assignment.beginning.beginning(&assignment.files);
+    let beginning = assignment.beginning.beginning(&assignment.files, |store| newest::number(store, stores))?;
     let options = prepare::options(&assignment.limits);
     let started = submit::start_with(graph.clone(), &mut plugins, &mut open_sink, stores, beginning, options)?;
     let flowgate::running::Started::Running(job) = started else {

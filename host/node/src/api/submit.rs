@@ -153,6 +153,7 @@ fn created(
             pinned: checked.pinned,
             picture: checked.picture,
             touches: checked.touches,
+            store: checked.store,
             from: None,
         };
         change.put(&key::within(tenant, &checked.name), &record)?;
@@ -173,7 +174,7 @@ fn created(
 #[utoipa::path(put, path = "/api/v1/tenants/{tenant}/jobs/{job}", tag = "jobs",
     params(("tenant" = String, Path, description = "The tenant."), ("job" = String, Path, description = "The job.")),
     request_body = JobChange, security(("token" = ["operator"])),
-    responses((status = 202, description = "The change; its result is `{savepoint}`.", body = Operation), (status = "default", body = Problem, description = "A problem. One of the job has the report of the check as its detail.")))]
+    responses((status = 202, description = "The change; its result is `{savepoint, notes}`.", body = Operation), (status = "default", body = Problem, description = "A problem. One of the job has the report of the check as its detail.")))]
 async fn change(
     State(node): State<Arc<Node>>,
     Extension(principal): Extension<Principal>,
@@ -199,8 +200,8 @@ async fn change(
         touches: Touches::nothing(),
     };
     // What would refuse the state is found before the job is stopped.
-    let newest = swap::newest_checkpoint(&node, &tenant, &name, request.drop.clone()).await?;
-    let checked = checked::check(&node, &assigned, newest.clone()).await?;
+    let newest = swap::newest_checkpoint(&known, request.drop.clone());
+    let checked = checked::check(&node, &assigned, Some(newest.clone())).await?;
     if let Some(problem) = checked.prospect.as_ref().and_then(|prospect| prospect.problems.first()) {
         return Err(Refusal::new(
             Code::Invalid,
@@ -241,12 +242,13 @@ async fn change(
             record.pinned = checked.pinned;
             record.picture = checked.picture;
             record.touches = checked.touches;
+            record.store = checked.store;
             record.workers = checked.workers;
             record.from = match &savepoint {
                 Some(address) => Some(begins_at(address, name_of_savepoint, request.drop)),
                 // A job that rests begins with its last checkpoint, without what may be dropped.
                 None if request.drop.is_empty() => record.from,
-                None => newest,
+                None => Some(newest),
             };
             catalog.put(&key, &record)?;
             let workers = if record.workers == 1 { "worker" } else { "workers" };
@@ -256,7 +258,7 @@ async fn change(
         if was_running {
             job.take(Input::Start, Some(principal.name)).await?;
         }
-        Ok(json!({ "savepoint": savepoint }))
+        Ok(json!({ "savepoint": savepoint, "notes": checked.untried.into_iter().collect::<Vec<_>>() }))
     })?;
     Ok((StatusCode::ACCEPTED, Json(operation)))
 }

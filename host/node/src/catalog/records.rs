@@ -154,6 +154,9 @@ pub(crate) struct JobRecord {
     /// What it touches outside, by the last check.
     #[serde(default)]
     pub(crate) touches: Touches,
+    /// Its checkpoint store, by the last check: an address, or a path relative to the job's files. Absent in older records.
+    #[serde(default)]
+    pub(crate) store: Option<String>,
     /// Where the next attempt begins, if not at the job's own last checkpoint.
     #[serde(default)]
     pub(crate) from: Option<Begins>,
