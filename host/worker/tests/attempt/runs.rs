@@ -76,7 +76,7 @@ fn sigterm_stops_a_job_with_a_checkpoint_from_which_it_resumes() {
 
 /// Goal: a worker process has nothing of the node. Method: what the kernel says of it.
 #[test]
-fn a_worker_process_has_its_own_session_and_no_environment() {
+fn a_worker_process_has_its_own_group_and_no_environment() {
     let mut job = Job::new(FOLLOWED);
     job.write("in.csv", "n\n1\n");
     let worker = job.start();
@@ -88,8 +88,8 @@ fn a_worker_process_has_its_own_session_and_no_environment() {
         flowgate_confine::ALLOCATOR_ENVIRONMENT.iter().map(|(name, value)| format!("{name}={value}\0")).collect();
     assert_eq!(environment, format!("{allocator}TMPDIR={}\0", worker.folder.join("scratch").display()));
     let stat = String::from_utf8(of("stat")).unwrap();
-    let session: u32 = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(3).unwrap().parse().unwrap();
-    assert_eq!(session, pid);
+    let group: u32 = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(2).unwrap().parse().unwrap();
+    assert_eq!(group, pid);
     let stream = |number: u32| std::fs::read_link(format!("/proc/{pid}/fd/{number}")).unwrap();
     // The pipe of the assignment, which has ended, is all that it shares with its parent.
     assert!(stream(0).to_string_lossy().starts_with("pipe:"));
