@@ -1,8 +1,10 @@
-//! What every part of Flowgate uses: errors, data types and schemas, the clock, times, quantities, ids,
+//! What every part of Flowgate uses: errors, data types and schemas, the clock, times, rates, quantities, ids,
 //! secrets, hidden folders, and text made safe to show.
 
 #![forbid(unsafe_code)]
 
+pub mod allowance;
+pub mod bucket;
 pub mod clock;
 pub mod code;
 pub mod error;

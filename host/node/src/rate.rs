@@ -4,33 +4,21 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A bucket: full at first, refilled at its rate.
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    left: f64,
-    at: Instant,
-    per_s: f64,
-    burst: f64,
-}
-
-impl Bucket {
-    /// What is in it at a time.
-    fn left_at(&self, now: Instant) -> f64 {
-        (self.left + now.saturating_duration_since(self.at).as_secs_f64() * self.per_s).min(self.burst)
-    }
-}
+use flowgate_base::bucket::Bucket;
+use flowgate_base::clock;
 
 /// Buckets by name.
 #[derive(Debug)]
 pub(crate) struct Rates {
     buckets: Mutex<HashMap<String, Bucket>>,
     names_max: usize,
+    start: Instant,
 }
 
 impl Rates {
     /// Creates rates of at most `names_max` names; with more, those that were used longest ago are forgotten.
     pub(crate) fn new(names_max: usize) -> Rates {
-        Rates { buckets: Mutex::default(), names_max }
+        Rates { buckets: Mutex::default(), names_max, start: clock::monotonic() }
     }
 
     /// Takes one from the bucket of a name, which holds `burst` and gets `per_s` each second.
@@ -38,30 +26,29 @@ impl Rates {
     /// # Errors
     /// It is empty: the seconds until there is one.
     pub(crate) fn take(&self, name: &str, per_s: f64, burst: f64, now: Instant) -> Result<(), u64> {
+        let at = now.saturating_duration_since(self.start).as_secs_f64();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= self.names_max && !buckets.contains_key(name) {
             // A full one is as good as none.
-            buckets.retain(|_, bucket| bucket.left_at(now) < bucket.burst);
+            buckets.retain(|_, bucket| !bucket.is_full(at));
             if buckets.len() >= self.names_max {
-                let oldest = buckets.iter().min_by_key(|(_, bucket)| bucket.at).map(|(name, _)| name.clone());
+                let used = |(_, bucket): &(&String, &Bucket)| bucket.used_at().unwrap_or(at);
+                let oldest = buckets.iter().min_by(|a, b| used(a).total_cmp(&used(b))).map(|(name, _)| name.clone());
                 oldest.map(|name| buckets.remove(&name));
             }
         }
-        let bucket = buckets.entry(name.into()).or_insert(Bucket { left: burst, at: now, per_s, burst });
-        *bucket = Bucket { left: bucket.left_at(now).min(burst), at: now.max(bucket.at), per_s, burst };
-        if bucket.left >= 1.0 {
-            bucket.left -= 1.0;
-            return Ok(());
-        }
+        let bucket = buckets.entry(name.into()).or_insert_with(|| Bucket::new(per_s, burst));
+        bucket.resize(at, per_s, burst);
         // A bucket that is never filled again has none for ever.
-        Err(Duration::try_from_secs_f64((1.0 - bucket.left) / per_s).map_or(u64::MAX, |wait| wait.as_secs() + 1))
+        bucket
+            .take(at, 1.0)
+            .map_err(|wait_s| Duration::try_from_secs_f64(wait_s).map_or(u64::MAX, |wait| wait.as_secs() + 1))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowgate_base::clock;
     use proptest::prelude::*;
 
     proptest! {

@@ -1,7 +1,7 @@
 //! How many rows a function may emit for each one that it takes.
 
-use super::bucket::Bucket;
 use crate::error::RunError;
+use flowgate_base::bucket::Bucket;
 use flowgate_base::error::{Error, Result};
 
 /// Rows that a function may emit beyond its share on one worker: as many as one call may return, so that a row that stands for very many is

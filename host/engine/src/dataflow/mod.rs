@@ -12,7 +12,6 @@ mod alarm;
 pub(crate) mod alignment;
 pub(crate) mod assign;
 pub(crate) mod batch;
-mod bucket;
 pub(crate) mod build;
 pub(crate) mod canary;
 pub(crate) mod checkpoint;

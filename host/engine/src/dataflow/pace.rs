@@ -9,9 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use flowgate_base::bucket::Bucket;
 use flowgate_confine::cpu_used;
-
-use super::bucket::Bucket;
 
 /// The processor time that a process may use at once after it was idle.
 pub(super) const BURST: Duration = Duration::from_millis(100);

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::bucket::Bucket;
 use super::expansion::Expansion;
 use super::job_state::JobState;
 use super::metrics::JobMetrics;
@@ -12,6 +11,7 @@ use super::pace::Pace;
 use super::worker::StartOptions;
 use crate::error::RunError;
 use crate::job::graph::{JobGraph, Node};
+use flowgate_base::bucket::Bucket;
 use flowgate_base::clock;
 use flowgate_base::error::Error;
 

@@ -1,10 +1,10 @@
-//! A token bucket, with which every rate of a job is kept.
+//! A token bucket: what may be used at a rate, and at once after a pause.
 
 /// A bucket that holds `burst` at most, is full at first, and gets `rate` for each unit of what goes by: of time in seconds, or of rows. What
 /// is spent may be more than there is: then the bucket is in debt. Over any stretch that ends out of debt, at most `rate` for each unit and
 /// one `burst` were spent. Knows no clock: what has gone by is handed in.
 #[derive(Debug, Clone)]
-pub(super) struct Bucket {
+pub struct Bucket {
     rate: f64,
     burst: f64,
     /// Negative in debt.
@@ -15,13 +15,13 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// Creates a full bucket.
-    pub(super) fn new(rate: f64, burst: f64) -> Bucket {
+    pub fn new(rate: f64, burst: f64) -> Bucket {
         Bucket { rate, burst, left: burst, at: None }
     }
 
     /// Spends something, and returns what is left when `at` has gone by in all. What has gone by only grows; what went by before the
     /// first call does not count.
-    pub(super) fn spend(&mut self, at: f64, spent: f64) -> f64 {
+    pub fn spend(&mut self, at: f64, spent: f64) -> f64 {
         let before = self.at.unwrap_or(at);
         // Of two workers, the one that was later may be first here.
         self.at = Some(before.max(at));
@@ -31,10 +31,38 @@ impl Bucket {
         self.left
     }
 
+    /// Takes all of an amount.
+    ///
+    /// # Errors
+    /// There is less, and nothing is taken: how much has to go by until there is enough.
+    pub fn take(&mut self, at: f64, amount: f64) -> Result<(), f64> {
+        if self.spend(at, 0.0) < amount {
+            return Err(self.until(amount));
+        }
+        self.left -= amount;
+        Ok(())
+    }
+
     /// Returns how much has to go by until this much is left; infinite if nothing is ever earned.
-    pub(super) fn until(&self, wanted: f64) -> f64 {
+    pub fn until(&self, wanted: f64) -> f64 {
         let short = wanted - self.left;
         if short <= 0.0 { 0.0 } else { short / self.rate }
+    }
+
+    /// Gives it another rate and another size from `at` on.
+    pub fn resize(&mut self, at: f64, rate: f64, burst: f64) {
+        self.left = self.spend(at, 0.0).min(burst);
+        (self.rate, self.burst) = (rate, burst);
+    }
+
+    /// Whether it would be full at `at`.
+    pub fn is_full(&self, at: f64) -> bool {
+        self.left + (at - self.used_at().unwrap_or(at)).max(0.0) * self.rate >= self.burst
+    }
+
+    /// What had gone by at the last call; `None`: there was none.
+    pub fn used_at(&self) -> Option<f64> {
+        self.at
     }
 }
 
@@ -63,6 +91,25 @@ mod tests {
         assert_eq!(bucket.until(0.0), 0.0);
         bucket.spend(0.0, 1.0);
         assert_eq!((bucket.spend(1e9, 0.0), bucket.until(0.0)), (-1.0, f64::INFINITY));
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_taken() {
+        let mut bucket = Bucket::new(10.0, 5.0);
+        assert_eq!(bucket.take(0.0, 4.0), Ok(()));
+        assert_eq!(bucket.take(0.0, 2.0), Err(0.1));
+        assert_eq!(bucket.take(0.0, 1.0), Ok(()));
+        assert_eq!(Bucket::new(0.0, 0.0).take(9.0, 1.0), Err(f64::INFINITY));
+    }
+
+    #[test]
+    fn a_bucket_of_another_size_keeps_what_fits() {
+        let mut bucket = Bucket::new(1.0, 10.0);
+        bucket.spend(0.0, 10.0);
+        assert!(!bucket.is_full(9.0) && bucket.is_full(10.0));
+        bucket.resize(4.0, 2.0, 3.0);
+        assert_eq!((bucket.spend(4.0, 0.0), bucket.spend(4.25, 0.0)), (3.0, 3.0));
+        assert!(bucket.is_full(4.0) && bucket.used_at() == Some(4.25));
     }
 
     proptest! {
