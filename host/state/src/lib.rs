@@ -33,6 +33,7 @@ pub mod slots;
 mod slots_change;
 pub mod snapshot;
 mod spill;
+pub mod spill_room;
 mod spill_table;
 mod spill_view;
 mod spilled;

@@ -23,8 +23,8 @@ use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::{
     Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, StorageBackend, TableDefinition, TableError,
@@ -34,7 +34,9 @@ use redb::{
 use super::codec;
 use super::error::StateError;
 use super::key::{Key, KeyGroup};
+use super::spill_room::resize;
 use super::store::JobStores;
+use flowgate_base::allowance::Part;
 use flowgate_base::error::{Error, Result};
 
 /// The number of the next file, so that several workers can use one folder.
@@ -55,19 +57,25 @@ pub(crate) fn failed(e: impl Into<redb::Error>) -> Error {
 
 /// A file without a name.
 #[derive(Debug)]
-struct Scratch(File);
+struct Scratch {
+    file: File,
+    /// Its part of the job's files.
+    part: Mutex<Part>,
+    job: Arc<JobStores>,
+}
 
 impl StorageBackend for Scratch {
     fn len(&self) -> std::io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
-        self.0.read_exact_at(out, offset)
+        self.file.read_exact_at(out, offset)
     }
 
     fn set_len(&self, len: u64) -> std::io::Result<()> {
-        self.0.set_len(len)
+        resize(&mut self.part.lock().unwrap_or_else(PoisonError::into_inner), len)?;
+        self.file.set_len(len)
     }
 
     fn sync_data(&self) -> std::io::Result<()> {
@@ -76,7 +84,9 @@ impl StorageBackend for Scratch {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-        self.0.write_all_at(data, offset)
+        self.file.write_all_at(data, offset)?;
+        self.job.room.keep_pace(data.len());
+        Ok(())
     }
 }
 
@@ -104,9 +114,10 @@ impl SpillFile {
         let cannot = |e: std::io::Error| Error::io(format_args!("cannot create {}", path.display()), &e);
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(cannot)?;
         std::fs::remove_file(&path).map_err(cannot)?;
+        let scratch = Scratch { file, part: Mutex::new(job.room.file()), job: Arc::clone(job) };
         let database = Database::builder()
             .set_cache_size(cache_bytes.max(CACHE_BYTES_MIN))
-            .create_with_backend(Scratch(file))
+            .create_with_backend(scratch)
             .map_err(failed)?;
         Ok(SpillFile { database, tables: AtomicU64::new(0), job: Arc::clone(job) })
     }

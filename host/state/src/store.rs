@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use super::key::KeyGroups;
 use super::spill::SpillFile;
+use super::spill_room::{SpillLimits, SpillRoom};
 use flowgate_base::error::Result;
 
 /// The caches of spill files have one part in 16 of the memory. They hold few pages of a large file; rows in memory save more.
@@ -62,6 +64,7 @@ pub struct JobStores {
     sharers: AtomicUsize,
     tracks_changes: AtomicBool,
     work: Work,
+    pub(crate) room: SpillRoom,
 }
 
 /// Counts of what moved between memory and files, so that a test can bound it.
@@ -87,6 +90,10 @@ pub struct SpillWork {
     pub rows_read: u64,
     /// Their bytes.
     pub bytes_read: u64,
+    /// The size of the files at present, in bytes.
+    pub file_bytes: u64,
+    /// For how long workers have waited because the files were written faster than they may be.
+    pub waited: Duration,
 }
 
 /// The figures of one slot on one worker, for all of its tables.
@@ -125,6 +132,17 @@ impl JobStores {
     /// Creates the stores of a job of `workers` workers, which together keep at most `memory_bytes_max` bytes in memory. The rest
     /// spills to files in the folder `spill`; `None`: in the system's folder for temporary files.
     pub fn new(memory_bytes_max: u64, spill: Option<PathBuf>, key_groups: u32, workers: u32) -> Arc<Self> {
+        JobStores::limited(memory_bytes_max, spill, key_groups, workers, SpillLimits::default())
+    }
+
+    /// Creates the stores of a job as [`JobStores::new`] does; its files have these limits.
+    pub fn limited(
+        memory_bytes_max: u64,
+        spill: Option<PathBuf>,
+        key_groups: u32,
+        workers: u32,
+        limits: SpillLimits,
+    ) -> Arc<Self> {
         Arc::new(JobStores {
             memory_bytes_max,
             spill,
@@ -137,6 +155,7 @@ impl JobStores {
             sharers: AtomicUsize::new(0),
             tracks_changes: AtomicBool::new(false),
             work: Work::default(),
+            room: SpillRoom::new(limits),
         })
     }
 
@@ -172,6 +191,8 @@ impl JobStores {
             writes: writes.load(Relaxed),
             rows_read: rows_read.load(Relaxed),
             bytes_read: bytes_read.load(Relaxed),
+            file_bytes: self.room.bytes(),
+            waited: self.room.waited(),
         }
     }
 
