@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::error::CallError;
 use super::host_state::Metric;
+use flowgate_base::allowance::{Allowance, Part};
 
 /// Buckets of the histogram of call times: bucket `i` has calls of at most 2^i microseconds that are in no bucket before it; the last one
 /// has all that took longer. So the bounds go from 1 us to 16.8 s, past the longest default deadline.
@@ -25,6 +26,7 @@ pub struct Calls {
     invalid_answers: AtomicU64,
     memory_bytes: AtomicU64,
     log_lines_dropped: AtomicU64,
+    metric_updates_dropped: AtomicU64,
     published: Mutex<BTreeMap<String, Arc<Published>>>,
 }
 
@@ -49,6 +51,8 @@ pub struct CallFigures {
     pub memory_bytes: u64,
     /// Lines of the log that were dropped because there were too many of them.
     pub log_lines_dropped: u64,
+    /// Updates of metrics that were dropped because there were too many of them.
+    pub metric_updates_dropped: u64,
 }
 
 impl CallFigures {
@@ -63,6 +67,7 @@ impl CallFigures {
         self.invalid_answers += other.invalid_answers;
         self.memory_bytes += other.memory_bytes;
         self.log_lines_dropped += other.log_lines_dropped;
+        self.metric_updates_dropped += other.metric_updates_dropped;
     }
 }
 
@@ -89,6 +94,7 @@ impl Calls {
             invalid_answers: self.invalid_answers.load(Relaxed),
             memory_bytes: self.memory_bytes.load(Relaxed),
             log_lines_dropped: self.log_lines_dropped.load(Relaxed),
+            metric_updates_dropped: self.metric_updates_dropped.load(Relaxed),
         }
     }
 
@@ -128,6 +134,11 @@ impl Calls {
     /// Notes lines of the log that were dropped.
     pub(super) fn note_dropped_lines(&self, lines: u64) {
         self.log_lines_dropped.fetch_add(lines, Relaxed);
+    }
+
+    /// Notes an update of a metric that was dropped.
+    pub(super) fn note_dropped_update(&self) {
+        self.metric_updates_dropped.fetch_add(1, Relaxed);
     }
 
     /// Returns the value of a metric, which is `initial` if it is new; `None` if there are `names_max` others.
@@ -186,12 +197,14 @@ impl Published {
 pub(super) struct CountedMemory {
     bytes: usize,
     calls: Arc<Calls>,
+    /// What it holds of the memory that all instances share.
+    part: Option<Part>,
 }
 
 impl CountedMemory {
     /// An instance that has no memory yet.
-    pub(super) fn new(calls: Arc<Calls>) -> Self {
-        CountedMemory { bytes: 0, calls }
+    pub(super) fn new(calls: Arc<Calls>, shared: Option<&Arc<Allowance>>) -> Self {
+        CountedMemory { bytes: 0, calls, part: shared.map(Part::of) }
     }
 
     /// Returns the bytes.
@@ -200,7 +213,20 @@ impl CountedMemory {
     }
 
     /// Sets the bytes.
-    pub(super) fn set(&mut self, bytes: usize) {
+    ///
+    /// # Errors
+    /// All instances together would have more than this, and nothing has changed.
+    pub(super) fn set(&mut self, bytes: usize) -> Result<(), u64> {
+        if let Some(part) = &mut self.part
+            && !part.hold(bytes as u64)
+        {
+            return Err(part.whole().max());
+        }
+        self.count(bytes);
+        Ok(())
+    }
+
+    fn count(&mut self, bytes: usize) {
         // Wrapping arithmetic: the difference may be negative, the sum over all instances is not.
         self.calls.memory_bytes.fetch_add((bytes as u64).wrapping_sub(self.bytes as u64), Relaxed);
         self.bytes = bytes;
@@ -209,15 +235,15 @@ impl CountedMemory {
     /// Counts the memory in other figures from now on.
     pub(super) fn count_in(&mut self, calls: &Arc<Calls>) {
         let bytes = self.bytes;
-        self.set(0);
+        self.count(0);
         self.calls = Arc::clone(calls);
-        self.set(bytes);
+        self.count(bytes);
     }
 }
 
 impl Drop for CountedMemory {
     fn drop(&mut self) {
-        self.set(0);
+        self.count(0);
     }
 }
 
@@ -250,13 +276,27 @@ mod tests {
     #[test]
     fn the_memory_of_an_instance_counts_until_it_ends() {
         let (first, second) = (Arc::new(Calls::default()), Arc::new(Calls::default()));
-        let mut memory = CountedMemory::new(Arc::clone(&first));
-        memory.set(300);
-        memory.set(200);
+        let mut memory = CountedMemory::new(Arc::clone(&first), None);
+        memory.set(300).unwrap();
+        memory.set(200).unwrap();
         assert_eq!(first.figures().memory_bytes, 200);
         memory.count_in(&second);
         assert_eq!((first.figures().memory_bytes, second.figures().memory_bytes), (0, 200));
         drop(memory);
         assert_eq!(second.figures().memory_bytes, 0);
+    }
+
+    #[test]
+    fn instances_have_no_more_memory_together_than_they_share() {
+        let (calls, shared) = (Arc::new(Calls::default()), Allowance::new(1_000));
+        let instance = || CountedMemory::new(Arc::clone(&calls), Some(&shared));
+        let (mut one, mut other) = (instance(), instance());
+        one.set(700).unwrap();
+        assert_eq!(other.set(400), Err(1_000));
+        assert_eq!((other.bytes(), calls.figures().memory_bytes), (0, 700));
+        one.count_in(&Arc::new(Calls::default()));
+        assert_eq!(other.set(400), Err(1_000));
+        drop(one);
+        other.set(1_000).unwrap();
     }
 }

@@ -14,6 +14,9 @@ use super::error::CallError;
 use super::guest_log::{GuestLog, LogLevel};
 use super::keyed_call::KeyedCall;
 use super::limits::Limits;
+use super::plugins::Wall;
+use super::shares::Updates;
+use flowgate_base::allowance::{Allowance, Part};
 use flowgate_base::clock;
 use flowgate_base::quantity::Bytes;
 use flowgate_base::shown::one_line;
@@ -49,7 +52,7 @@ impl HostState {
     pub(super) fn new(services: Services) -> Self {
         HostState {
             context: CallContext::default(),
-            memory: CountedMemory::new(Arc::clone(&services.calls)),
+            memory: CountedMemory::new(Arc::clone(&services.calls), services.memory.as_ref()),
             services,
             refusal: None,
             keyed: None,
@@ -103,8 +106,13 @@ impl ResourceLimiter for HostState {
         if total > max {
             return self.refuse(CallError::Limit(format!("grew beyond {} of memory", Bytes(max as u64))));
         }
-        self.memory.set(total);
-        Ok(true)
+        match self.memory.set(total) {
+            Ok(()) => Ok(true),
+            Err(max) => self.refuse(CallError::Limit(format!(
+                "grew where all plugins of the job together may have {} of memory",
+                Bytes(max)
+            ))),
+        }
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
@@ -160,7 +168,13 @@ pub(super) struct Services {
     /// The metrics that this function has published, for it to write.
     metrics: BTreeMap<String, Arc<Published>>,
     metric_refused: bool,
+    updates: Updates,
+    update_refused: bool,
     files: BTreeMap<String, (File, u64)>,
+    /// What it holds of the bytes of files that all functions share.
+    _files_part: Option<Part>,
+    /// The memory that all instances share.
+    memory: Option<Arc<Allowance>>,
 }
 
 impl Drop for Services {
@@ -173,13 +187,13 @@ impl Drop for Services {
 impl Services {
     /// Opens the granted files; the error lists those that cannot be opened.
     pub(super) fn open(
-        limits: Arc<Limits>,
+        wall: &Wall,
         operator: &str,
-        log: Arc<dyn GuestLog>,
         files: &BTreeMap<String, PathBuf>,
     ) -> std::result::Result<Self, Vec<String>> {
         let mut open = BTreeMap::new();
         let mut problems = Vec::new();
+        let mut part = wall.shares.files.as_ref().map(Part::of);
         for (name, path) in files {
             let file = File::open(path).and_then(|file| {
                 let metadata = file.metadata()?;
@@ -189,6 +203,14 @@ impl Services {
                 Ok((file, metadata.len()))
             });
             match file {
+                Ok((_, bytes)) if part.as_mut().is_some_and(|part| !part.add(bytes)) => {
+                    let max = part.as_ref().map_or(0, |part| part.whole().max());
+                    problems.push(format!(
+                        "file `{name}` has {}: the files that functions of the job have open may have {} together",
+                        Bytes(bytes),
+                        Bytes(max)
+                    ));
+                }
                 Ok(file) => drop(open.insert(name.clone(), file)),
                 Err(e) => problems.push(format!("file `{name}`: cannot open {}: {e}", path.display())),
             }
@@ -197,9 +219,9 @@ impl Services {
             return Err(problems);
         }
         Ok(Services {
-            limits,
+            limits: Arc::clone(&wall.limits),
             operator: operator.into(),
-            log,
+            log: Arc::clone(&wall.log),
             log_second: 0,
             log_lines: 0,
             last_line: None,
@@ -207,7 +229,11 @@ impl Services {
             calls: Arc::default(),
             metrics: BTreeMap::new(),
             metric_refused: false,
+            updates: Updates::of(&wall.shares),
+            update_refused: false,
             files: open,
+            _files_part: part,
+            memory: wall.shares.memory.clone(),
         })
     }
 
@@ -226,8 +252,8 @@ impl Services {
         self.calls = Arc::clone(calls);
         for (name, value) in std::mem::take(&mut self.metrics) {
             match value.get() {
-                Metric::Counter(count) => self.add(&name, count),
-                Metric::Gauge(value) => self.set(&name, value),
+                Metric::Counter(count) => self.add_at_once(&name, count),
+                Metric::Gauge(value) => self.set_at_once(&name, value),
             }
         }
     }
@@ -273,6 +299,31 @@ impl Services {
     }
 
     pub(super) fn add(&mut self, counter: &str, n: u64) {
+        if self.may_update() {
+            self.add_at_once(counter, n);
+        }
+    }
+
+    pub(super) fn set(&mut self, gauge: &str, value: f64) {
+        if self.may_update() {
+            self.set_at_once(gauge, value);
+        }
+    }
+
+    /// Whether a metric may be updated now. Updates that may not are counted, and the first one is in the log.
+    fn may_update(&mut self) -> bool {
+        let may = self.updates.take();
+        if !may {
+            self.calls.note_dropped_update();
+            if !std::mem::replace(&mut self.update_refused, true) {
+                let why = "updates of metrics are dropped: there are more a second than the job may make";
+                self.log(LogLevel::Warn, why);
+            }
+        }
+        may
+    }
+
+    fn add_at_once(&mut self, counter: &str, n: u64) {
         if let Some(metric) = self.metric(counter, Metric::Counter(0)) {
             metric.set(match metric.get() {
                 Metric::Counter(value) => Metric::Counter(value.saturating_add(n)),
@@ -281,7 +332,7 @@ impl Services {
         }
     }
 
-    pub(super) fn set(&mut self, gauge: &str, value: f64) {
+    fn set_at_once(&mut self, gauge: &str, value: f64) {
         if let Some(metric) = self.metric(gauge, Metric::Gauge(value)) {
             metric.set(Metric::Gauge(value));
         }

@@ -42,6 +42,7 @@ mod recorded;
 mod schema_guard;
 mod search;
 mod settings;
+mod shares;
 mod ticker;
 mod wire;
 
@@ -59,4 +60,5 @@ pub use memory_state::{KeptValue, MemoryState, TimerChange};
 pub use plugins::{Plugin, Plugins, Settings};
 pub use recorded::{Given, RecordLog, RecordedCall, RecordedLimits, Rows};
 pub use settings::LimitSettings;
+pub use shares::{Shares, UpdateRate};
 pub use wire::{RowFailure, VarValues};

@@ -25,6 +25,7 @@ use super::judge::{self, Case};
 use super::kept::Kept;
 use super::limits::Limits;
 use super::recorded::RecordLog;
+use super::shares::Shares;
 use super::ticker::Ticker;
 use super::{describe, engine};
 use flowgate_base::error::{Error, Fault, Result};
@@ -34,6 +35,8 @@ use flowgate_base::error::{Error, Fault, Result};
 pub struct Settings {
     /// What plugins may take.
     pub limits: Limits,
+    /// What all functions share of what they may take.
+    pub shares: Shares,
     /// Where components are compiled.
     pub compile_in: CompileIn,
     /// Where compiled components are kept between runs; `None` keeps none.
@@ -54,6 +57,7 @@ impl Settings {
         let exe = std::env::var_os("FLOWGATE_EXE").filter(|v| !v.is_empty());
         Settings {
             limits,
+            shares: Shares::default(),
             compile_in: exe.map_or(CompileIn::ThisProcess, |exe| CompileIn::Child(exe.into())),
             cache: cache::folder_of_user(),
             log: Arc::new(StderrLog { least: LogLevel::Info }),
@@ -89,6 +93,7 @@ pub struct Plugins {
 pub(super) struct Wall {
     pub(super) engine: Engine,
     pub(super) limits: Arc<Limits>,
+    pub(super) shares: Shares,
     pub(super) ticker: Ticker,
     pub(super) log: Arc<dyn GuestLog>,
     pub(super) records: Option<Arc<dyn RecordLog>>,
@@ -144,6 +149,7 @@ impl Plugins {
         let wall = Wall {
             engine,
             limits: Arc::new(settings.limits),
+            shares: settings.shares,
             ticker,
             log: settings.log,
             records: settings.records,
@@ -354,7 +360,7 @@ impl Plugin {
 
     fn describe(&self) -> Result<Vec<FunctionInfo>> {
         let limits = &self.wall.limits;
-        let services = Services::open(limits.clone(), "describe", self.wall.log.clone(), &Default::default())
+        let services = Services::open(&self.wall, "describe", &Default::default())
             .map_err(|problems| Error::internal(problems.join("; ")))?;
         let said = |what: &str, why: &CallError| LoadError::Undescribed(format!("{what}: {why}"));
         let mut instance = Instance::new(self, services).map_err(|(_, e)| said("does not start", &e))?;

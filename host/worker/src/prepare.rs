@@ -15,7 +15,7 @@ use flowgate::running::StartOptions;
 use flowgate::submit::{Accepted, Caps, JobPlugins, Rejected, Submission};
 use flowgate_base::error::{Error, Result};
 use flowgate_base::quantity::Millis;
-use flowgate_wall::{CompileIn, GuestLog, Limits, RecordLog, Settings};
+use flowgate_wall::{CompileIn, GuestLog, Limits, RecordLog, Settings, Shares};
 
 /// This program, also where its file has been replaced by a newer one since it was started.
 const THIS_PROGRAM: &str = "/proc/self/exe";
@@ -46,6 +46,7 @@ pub(crate) fn settings(cache: Option<PathBuf>, told: Told, configs_were_judged: 
     let Told { log, records } = told;
     Settings {
         limits: Limits::default(),
+        shares: Shares::default(),
         compile_in: CompileIn::Child(program),
         cache,
         log,

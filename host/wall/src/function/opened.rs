@@ -84,7 +84,7 @@ impl Function {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let services = Services::open(limits.clone(), &request.operator, plugin.wall.log.clone(), &request.files)?;
+        let services = Services::open(&plugin.wall, &request.operator, &request.files)?;
         let config = match &request.config {
             Value::Null => json!({}),
             config => config.clone(),
