@@ -108,10 +108,18 @@ quotas! {
         "half of it for state, and a hundred plugin instances", "the process ends, and restarts from its last checkpoint";
     state_memory_bytes: u64 = GIB / 4, "bytes", "`state.memory` of one job.",
         "half of the job's memory", "what is over it goes to files";
-    spill_bytes: u64 = 10 * GIB, "bytes", "The largest file of one job: with several workers, each has a file for state over its memory.",
+    spill_bytes: u64 = 10 * GIB, "bytes", "Files of one job for state over its memory, of all workers together; also the largest of its other files. A file doubles when it grows.",
         "what a disk has for a tenant", "the write fails, and with it the job, from its last checkpoint on";
+    spill_bytes_per_s: u64 = 64 * MIB, "bytes", "Written a second by one job to its files for state over its memory, and at once after a pause; at least 64 KiB.",
+        "a part of what a disk writes", "the worker that writes waits; the sources wait for it, and nothing is lost";
     instance_memory_bytes: u64 = 64 * MIB, "bytes", "Linear memory of one plugin instance.",
         "a batch of 8,192 rows several times over", "the call traps, and its rows become dead letters";
+    instances_memory_bytes: u64 = GIB / 4, "bytes", "Linear memory of all plugin instances of one job together.",
+        "what a job's memory has beside its state", "the call traps, and its rows become dead letters; a function that cannot be opened fails the job";
+    granted_file_bytes: u64 = GIB / 4, "bytes", "Granted files that functions of one job have open: each function, on each worker.",
+        "a database of addresses on a few workers", "the function does not open: the job is refused, or fails";
+    table_bytes: u64 = GIB / 8, "bytes", "Lookup tables of one job in memory. One whose file has changed counts twice until it takes the place of the one before.",
+        "a million rows of some columns", "the job fails; a table that is read again stays as it was, and the operator says why";
     call_ms: u64 = 10_000, "ms", "Wall time of one call of a function, and so the longest `limits: { deadline }` of a job.",
         "ten times what a job has that sets none", "the call ends, and the rows at fault become dead letters";
     failed_call_s_per_min: u64 = 20, "seconds",
@@ -123,6 +131,14 @@ quotas! {
         "a line of text has some hundred words", "the rows so far are emitted, then the job fails with the operator's name, and is not tried again";
     dead_letters_per_s: u64 = 10_000, "rows", "Dead letters of one job a second; ten seconds' worth may come at once.",
         "one row in twenty of a busy job", "sources wait, and the job's log says so; no row and no dead letter is lost";
+    metric_names: u64 = 100, "metrics", "Metrics that one function publishes; no more than 100.",
+        "what somebody looks at", "further ones are dropped, and the log says so";
+    metric_updates_per_s: u64 = 1_000_000, "updates", "Updates of metrics a second by all functions of one job, and as many at once after a pause.",
+        "some for each row of a fast job", "updates are dropped and counted, and the log says so";
+    sinks: u64 = 20, "sinks", "Sinks of one job. Each has one destination: a file, a folder, or a webhook with one connection at a time.",
+        "a few for each of some teams", "the job is refused";
+    open_files: u64 = 8_192, "files", "Files and connections that one job's process has open at once.",
+        "a job that follows many files has one open for each", "what needs another one fails, and with it the job, from its last checkpoint on";
     checkpoint_bytes: u64 = 10 * GIB, "bytes", "Checkpoints and savepoints in the node's own stores, of all jobs.",
         "what a disk has for a tenant", "submissions, starts and savepoints are refused";
     plugins: u64 = 100, "versions", "Plugin versions in the registry.",

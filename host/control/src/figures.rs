@@ -60,6 +60,10 @@ pub struct Spill {
     pub rows_read: u64,
     /// Their bytes.
     pub bytes_read: u64,
+    /// The size of the files at present, in bytes.
+    pub file_bytes: u64,
+    /// For how long workers have waited because the files were written faster than they may be, in microseconds.
+    pub waited_us: u64,
 }
 
 /// What goes through an operator, on all workers. Bytes are those of columns in memory.
@@ -124,6 +128,8 @@ pub struct Calls {
     pub memory_bytes: u64,
     /// Lines that the functions logged and that were dropped, because there were too many of them.
     pub log_lines_dropped: u64,
+    /// Updates of metrics that were dropped, because there were too many of them.
+    pub metric_updates_dropped: u64,
 }
 
 impl Calls {

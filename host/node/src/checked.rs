@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use flowgate_api::problem::Code;
 use flowgate_connect::touches::Touches;
+use flowgate_control::status::Kind;
 use flowgate_worker::assignment::{Begins, Task};
 use flowgate_worker::check::Foreseen;
 use flowgate_worker::spawn;
@@ -58,6 +59,10 @@ pub(crate) async fn check(node: &Arc<Node>, assigned: &Assigned<'_>, dry_run: Op
     let workers = u32::try_from(graph.parallelism).unwrap_or(u32::MAX);
     if u64::from(workers) > quotas.parallelism {
         return Err(Refusal::quota("parallelism", quotas.parallelism, &format!("the job has {workers} workers")));
+    }
+    let sinks = graph.operators.iter().filter(|operator| operator.kind == Kind::Sink).count();
+    if sinks as u64 > quotas.sinks {
+        return Err(Refusal::quota("sinks", quotas.sinks, &format!("the job has {sinks}")));
     }
     let mut pinned: Vec<Pinned> = Vec::new();
     for function in checked.plugins {

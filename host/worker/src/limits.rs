@@ -69,6 +69,20 @@ pub struct WorkerLimits {
     pub rows_out_per_row: Option<f64>,
     /// Dead letters a second; while there are more, sources wait. Default: none.
     pub dead_letters_per_s: Option<f64>,
+    /// Linear memory of all plugin instances together, in bytes. Default: none, that of the process.
+    pub instances_memory_bytes: Option<u64>,
+    /// Granted files that functions have open, in bytes: each function, on each worker. Default: none.
+    pub granted_file_bytes: Option<u64>,
+    /// Lookup tables in memory, in bytes. Default: none.
+    pub table_bytes: Option<u64>,
+    /// Names of metrics of one function. Default: none, that of the wall.
+    pub metric_names: Option<usize>,
+    /// Updates of metrics a second, of all functions. Default: none.
+    pub metric_updates_per_s: Option<u32>,
+    /// The size of all files together with state that is over its memory, in bytes. Default: none, what the disk has.
+    pub spill_bytes: Option<u64>,
+    /// Bytes written to those files a second. Default: none, what the disk takes.
+    pub spill_bytes_per_s: Option<u64>,
     /// The size of a file that it writes, in bytes. Default: none, what the disk has.
     pub file_bytes: Option<u64>,
     /// Files and sockets that are open at once. Default: 8,192; a job that follows many files has one open for each.
@@ -97,6 +111,13 @@ impl Default for WorkerLimits {
             timers_per_s: None,
             rows_out_per_row: None,
             dead_letters_per_s: None,
+            instances_memory_bytes: None,
+            granted_file_bytes: None,
+            table_bytes: None,
+            metric_names: None,
+            metric_updates_per_s: None,
+            spill_bytes: None,
+            spill_bytes_per_s: None,
             file_bytes: None,
             open_files: 8_192,
             log_lines_per_s: 1_000,

@@ -59,10 +59,15 @@ pub(crate) fn settings(cache: Option<PathBuf>, told: Told, configs_were_judged: 
 pub(crate) fn plugins(assignment: &Assignment, told: Told) -> JobPlugins {
     // The node has checked a job that runs with these plugins in another process.
     let configs_were_judged = assignment.task == Task::Run;
+    let limits = &assignment.limits;
     JobPlugins::new(settings(assignment.compiled.clone(), told, configs_were_judged)).capped(Caps {
-        instances_max: assignment.limits.instances_max.filter(|_| assignment.task == Task::Run),
-        memory_bytes_max: assignment.limits.instance_memory_bytes.and_then(|bytes| usize::try_from(bytes).ok()),
-        deadline_ms_max: assignment.limits.call_ms,
+        instances_max: limits.instances_max.filter(|_| assignment.task == Task::Run),
+        memory_bytes_max: limits.instance_memory_bytes.and_then(|bytes| usize::try_from(bytes).ok()),
+        deadline_ms_max: limits.call_ms,
+        memories_bytes_max: limits.instances_memory_bytes,
+        files_bytes_max: limits.granted_file_bytes,
+        metric_names_max: limits.metric_names,
+        metric_updates_per_s_max: limits.metric_updates_per_s,
     })
 }
 
@@ -100,10 +105,11 @@ pub(crate) fn check(assignment: &Assignment, plugins: &mut JobPlugins) -> std::r
 
 /// Puts the limits and the places of a node in the place of those of the job.
 pub(crate) fn limiter(assignment: &Assignment) -> Box<dyn Fn(&mut JobGraph) + Send + Sync> {
-    let (memory_bytes_max, spill) = (assignment.limits.state_memory_bytes_max, spill(assignment));
+    let (limits, spill) = (assignment.limits.clone(), spill(assignment));
     Box::new(move |graph| {
         let state = &mut graph.state;
-        state.memory_bytes_max = state.memory_bytes_max.min(memory_bytes_max);
+        state.memory_bytes_max = state.memory_bytes_max.min(limits.state_memory_bytes_max);
+        (state.spill_bytes_max, state.spill_bytes_per_s_max) = (limits.spill_bytes, limits.spill_bytes_per_s);
         state.spill = Some(spill.clone());
     })
 }
@@ -112,6 +118,7 @@ pub(crate) fn limiter(assignment: &Assignment) -> Box<dyn Fn(&mut JobGraph) + Se
 pub(crate) fn options(limits: &WorkerLimits) -> StartOptions {
     StartOptions {
         cpu_cores_max: limits.cpu_cores,
+        table_bytes_max: limits.table_bytes,
         failed_call_s_per_min_max: limits.failed_call_s_per_min,
         timers_per_s_max: limits.timers_per_s,
         rows_out_per_row_max: limits.rows_out_per_row,

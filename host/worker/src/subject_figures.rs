@@ -41,6 +41,8 @@ impl Process {
                 bytes_written: work.bytes_written,
                 rows_read: work.rows_read,
                 bytes_read: work.bytes_read,
+                file_bytes: work.file_bytes,
+                waited_us: micros(work.waited),
             },
             log_lines_dropped: standard_error::dropped(),
         }
@@ -130,6 +132,7 @@ pub fn calls(figures: CallFigures) -> Calls {
         invalid_answers: figures.invalid_answers,
         memory_bytes: figures.memory_bytes,
         log_lines_dropped: figures.log_lines_dropped,
+        metric_updates_dropped: figures.metric_updates_dropped,
     }
 }
 

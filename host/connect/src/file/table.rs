@@ -13,7 +13,9 @@ use crate::problem::{self, Problem};
 use crate::reader::DecodingReader;
 use crate::settings::{Compression, LookupTable};
 use crate::source::{Poll, SplitReader, Waker};
+use flowgate_base::allowance::{Allowance, Part};
 use flowgate_base::error::{Error, Result};
+use flowgate_base::quantity::Bytes;
 use flowgate_base::schema::Schema;
 
 /// A table file with its settings. The path of the settings is absolute.
@@ -29,6 +31,8 @@ pub struct TableRows {
     pub columns: Vec<ArrayRef>,
     /// The number of rows.
     pub row_count: usize,
+    /// What it holds of the memory that tables share.
+    pub part: Option<Part>,
 }
 
 /// The watch of a table file; ends when dropped.
@@ -49,11 +53,12 @@ impl TableFile {
         Ok(TableFile { path: PathBuf::from(&table.path), name: table.path.clone(), settings })
     }
 
-    /// Reads all rows.
+    /// Reads all rows, with a part of the memory that tables share, if they do.
     ///
     /// # Errors
-    /// The file cannot be read, or a line of it is not a row: the error names the line.
-    pub fn read(&self) -> Result<TableRows> {
+    /// The file cannot be read, a line of it is not a row (the error names the line), or too little of the memory is left.
+    pub fn read(&self, shared: Option<&Arc<Allowance>>) -> Result<TableRows> {
+        let mut part = shared.map(Part::of);
         let input = WholeFile::open(&self.path, &self.name, Compression::Auto)?;
         let decoder = self.settings.decoder(&self.name);
         let name: Arc<str> = Arc::from(self.name.as_str());
@@ -66,6 +71,16 @@ impl TableFile {
                         return Err(Error::from(SourceError::TableRow(format!(
                             "{}:{}: {}",
                             self.name, failure.position, failure.message
+                        ))));
+                    }
+                    let bytes: usize = rows.columns.iter().map(|column| column.get_array_memory_size()).sum();
+                    if let Some(part) = &mut part
+                        && !part.add(bytes as u64)
+                    {
+                        return Err(Error::from(SourceError::TooLarge(format!(
+                            "{} does not fit into memory: the tables of the job may have {} together",
+                            self.name,
+                            Bytes(part.whole().max())
                         ))));
                     }
                     parts.push(rows.columns);
@@ -88,7 +103,7 @@ impl TableFile {
             }
         };
         let columns = (0..self.settings.schema.fields.len()).map(column).collect::<Result<Vec<_>>>()?;
-        Ok(TableRows { columns, row_count })
+        Ok(TableRows { columns, row_count, part })
     }
 
     /// Calls the waker whenever something may have happened to the file.

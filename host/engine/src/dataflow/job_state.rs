@@ -27,6 +27,7 @@ use flowgate_base::id::Worker;
 use flowgate_base::process;
 use flowgate_base::process::ThreadId;
 use flowgate_connect::source::Waker;
+use flowgate_state::spill_room::SpillLimits;
 use flowgate_state::store::JobStores;
 
 /// A due tick that is older can be dropped: a source that has not passed it by then is not idle.
@@ -102,7 +103,9 @@ impl JobState {
     /// Creates the state of a graph.
     pub fn of(graph: &JobGraph) -> Self {
         let (place, workers) = (&graph.state, graph.parallelism as u32);
-        let stores = JobStores::new(place.memory_bytes_max, place.spill.clone(), graph.key_groups, workers);
+        let limits = SpillLimits { bytes_max: place.spill_bytes_max, bytes_per_s_max: place.spill_bytes_per_s_max };
+        let spill = place.spill.clone();
+        let stores = JobStores::limited(place.memory_bytes_max, spill, graph.key_groups, workers, limits);
         let (sinks, taps) = (Sinks::new(graph.parallelism), Taps::of(graph));
         JobState { stores, sinks, taps, ..JobState::new(graph.nodes.len()) }
     }

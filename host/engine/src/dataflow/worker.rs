@@ -32,6 +32,7 @@ use super::source::LEAD_MS;
 use super::swap::request::versions;
 use crate::error::StartError;
 use crate::job::graph::{Aggregate, JobGraph, NodeKind, PluginFunction, SinkNode};
+use flowgate_base::allowance::Allowance;
 use flowgate_base::error::{Error, Result};
 use flowgate_base::id;
 use flowgate_base::schema::Schema;
@@ -104,6 +105,8 @@ pub struct StartOptions {
     pub rows_out_per_row_max: Option<f64>,
     /// Dead letters a second; `None`: no limit. Sources wait while there are more.
     pub dead_letters_per_s_max: Option<f64>,
+    /// Memory of all lookup tables, in bytes; `None`: what they take.
+    pub table_bytes_max: Option<u64>,
 }
 
 /// Starts a job as [`start_from`] does, with options.
@@ -130,7 +133,9 @@ pub(crate) fn start_with(
         },
     };
     let earlier = begun.as_ref().and_then(|begun| begun.earlier.clone());
-    let opened = open(&graph, plugins, open_sink, earlier.as_deref().map(|earlier| earlier as &dyn EarlierJob))?;
+    let tables = options.table_bytes_max.map(Allowance::new);
+    let of_earlier = earlier.as_deref().map(|earlier| earlier as &dyn EarlierJob);
+    let opened = open(&graph, plugins, open_sink, of_earlier, tables.as_ref())?;
     let (reports, received) = channel();
     let link = begun.as_ref().map(|_| {
         let earlier = earlier.map(|earlier| earlier as Arc<dyn EarlierJob>);
@@ -194,12 +199,13 @@ impl RunningJob {
     }
 }
 
-/// Opens the sources, sinks, tables and plugins of a job.
+/// Opens the sources, sinks, tables and plugins of a job. `tables` is the memory that its tables share.
 pub(super) fn open(
     graph: &JobGraph,
     plugins: &Plugins,
     open_sink: OpenSink<'_>,
     earlier: Option<&dyn EarlierJob>,
+    tables: Option<&Arc<Allowance>>,
 ) -> Result<Opened> {
     let mut opened = Opened {
         sources: HashMap::new(),
@@ -251,7 +257,8 @@ pub(super) fn open(
             NodeKind::Process(spec) => load(&spec.function).map_err(within)?,
             NodeKind::Lookup(spec) => {
                 let [_, layout] = lookup_layouts(spec);
-                let table = TableFile::new(&spec.table).and_then(|file| SharedTable::open(file, layout));
+                let table =
+                    TableFile::new(&spec.table).and_then(|file| SharedTable::open(file, layout, tables.cloned()));
                 opened.tables.insert(id, table.map_err(within)?);
             }
             NodeKind::Select(_) | NodeKind::Union(_) => {}

@@ -75,6 +75,12 @@ pub struct StatePlace {
     pub memory_bytes_max: u64,
     /// The folder for these files, absolute; `None`: the system's for temporary files.
     pub spill: Option<PathBuf>,
+    /// The size of these files together, in bytes; `None`: what the disk has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spill_bytes_max: Option<u64>,
+    /// Bytes that are written to them a second; `None`: what the disk takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spill_bytes_per_s_max: Option<u64>,
 }
 
 /// Position in [`JobGraph::nodes`].

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use crate::job::check::PluginCatalog;
 use crate::job::spec;
+use flowgate_base::allowance::Allowance;
 use flowgate_base::error::Result;
 use flowgate_base::quantity::Millis;
 use flowgate_wall::binding::{Binding, FunctionInfo, OpenRequest};
-use flowgate_wall::{Limits, Plugins, Settings};
+use flowgate_wall::{Limits, Plugins, Settings, Shares, UpdateRate};
 
 /// Loads the plugins of one job as the check asks for them, within the job's limits, and keeps them for the run.
 pub struct JobPlugins {
@@ -26,6 +27,14 @@ pub struct Caps {
     pub memory_bytes_max: Option<usize>,
     /// Wall time of one call, in milliseconds; `None`: what the job says.
     pub deadline_ms_max: Option<u64>,
+    /// Linear memory of all instances together; `None`: no more than those of each.
+    pub memories_bytes_max: Option<u64>,
+    /// Granted files that functions have open, in bytes: each function, on each worker; `None`: any.
+    pub files_bytes_max: Option<u64>,
+    /// Names of metrics of one function; `None`: the default of the wall.
+    pub metric_names_max: Option<usize>,
+    /// Updates of metrics a second, of all functions; `None`: any.
+    pub metric_updates_per_s_max: Option<u32>,
 }
 
 impl Caps {
@@ -38,7 +47,16 @@ impl Caps {
         Limits {
             instances_max: self.instances_max.unwrap_or(instances_max),
             memory_bytes_max: self.memory_bytes_max.unwrap_or(usize::MAX).min(limits.memory_bytes_max),
+            metric_names_max: self.metric_names_max.unwrap_or(usize::MAX).min(limits.metric_names_max),
             ..limits
+        }
+    }
+
+    fn shares(self) -> Shares {
+        Shares {
+            memory: self.memories_bytes_max.map(Allowance::new),
+            files: self.files_bytes_max.map(Allowance::new),
+            updates: self.metric_updates_per_s_max.map(UpdateRate::new),
         }
     }
 }
@@ -52,7 +70,7 @@ impl JobPlugins {
     /// Sets what plugins may take at most.
     #[must_use]
     pub fn capped(self, caps: Caps) -> JobPlugins {
-        JobPlugins { caps, ..self }
+        JobPlugins { settings: Settings { shares: caps.shares(), ..self.settings }, caps, ..self }
     }
 
     /// Creates the loader of a program that embeds Flowgate, with the settings of [`Settings::new`].

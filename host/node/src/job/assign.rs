@@ -158,7 +158,7 @@ pub(crate) fn read_grants(grants: &Grants) -> Answer<Policy> {
 }
 
 fn limits(quotas: &Quotas) -> WorkerLimits {
-    let lines = u32::try_from(quotas.log_lines_per_s).unwrap_or(u32::MAX);
+    let count = |quota: u64| u32::try_from(quota).unwrap_or(u32::MAX);
     WorkerLimits {
         memory_bytes: Some(quotas.job_memory_bytes),
         instance_memory_bytes: Some(quotas.instance_memory_bytes),
@@ -167,9 +167,17 @@ fn limits(quotas: &Quotas) -> WorkerLimits {
         timers_per_s: Some(quotas.timers_per_s as f64),
         rows_out_per_row: Some(quotas.rows_out_per_row as f64),
         dead_letters_per_s: Some(quotas.dead_letters_per_s as f64),
+        instances_memory_bytes: Some(quotas.instances_memory_bytes),
+        granted_file_bytes: Some(quotas.granted_file_bytes),
+        table_bytes: Some(quotas.table_bytes),
+        metric_names: Some(count(quotas.metric_names) as usize),
+        metric_updates_per_s: Some(count(quotas.metric_updates_per_s)),
+        open_files: quotas.open_files,
+        spill_bytes: Some(quotas.spill_bytes),
+        spill_bytes_per_s: Some(quotas.spill_bytes_per_s),
         file_bytes: Some(quotas.spill_bytes),
         state_memory_bytes_max: quotas.state_memory_bytes,
-        log_lines_per_s: lines,
+        log_lines_per_s: count(quotas.log_lines_per_s),
         // Two files are kept.
         log_file_bytes: quotas.log_bytes / 2,
         ..WorkerLimits::default()

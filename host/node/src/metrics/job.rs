@@ -75,6 +75,8 @@ impl Job<'_> {
         self.some(&table::JOB_LAG, &[], status.watermark_lag_ms().map(millis));
         self.set(&table::SPILL_WRITTEN, &[], Value::Count(figures.spill.bytes_written));
         self.set(&table::SPILL_READ, &[], Value::Count(figures.spill.bytes_read));
+        self.set(&table::SPILL_FILES, &[], Value::Count(figures.spill.file_bytes));
+        self.set(&table::SPILL_WAITED, &[], micros(figures.spill.waited_us));
         self.set(&table::JOB_LOG_DROPPED, &[], Value::Count(figures.log_lines_dropped));
     }
 
@@ -175,6 +177,7 @@ impl Job<'_> {
         self.set(&table::CALL_FAILURES_TIME, &labels, micros(calls.failed_us));
         self.set(&table::PLUGIN_MEMORY, &labels, Value::Count(calls.memory_bytes));
         self.set(&table::PLUGIN_LOG_DROPPED, &labels, Value::Count(calls.log_lines_dropped));
+        self.set(&table::PLUGIN_UPDATES_DROPPED, &labels, Value::Count(calls.metric_updates_dropped));
     }
 
     fn published(&mut self, of: &Operator) {

@@ -94,6 +94,8 @@ metrics! {
     CHECKPOINT_LAST_PAUSE: "flowgate_job_last_checkpoint_pause_seconds", Gauge, ["tenant", "job"], "seconds", "The longest time that a worker spent on the last checkpoint at a stretch.";
     SPILL_WRITTEN: "flowgate_job_spill_written_bytes_total", Counter, ["tenant", "job"], "bytes", "State that was written to files because it did not fit in memory.";
     SPILL_READ: "flowgate_job_spill_read_bytes_total", Counter, ["tenant", "job"], "bytes", "State that was read back from these files.";
+    SPILL_FILES: "flowgate_job_spill_files_bytes", Gauge, ["tenant", "job"], "bytes", "The size of these files.";
+    SPILL_WAITED: "flowgate_job_spill_waited_seconds_total", Counter, ["tenant", "job"], "seconds", "Time for which workers have waited because they wrote these files faster than the quota allows.";
     JOB_LOG_DROPPED: "flowgate_job_log_lines_dropped_total", Counter, ["tenant", "job"], "lines", "Lines of the job's log that nobody read in time.";
 
     ROWS_IN: "flowgate_operator_rows_in_total", Counter, ["tenant", "job", "operator"], "rows", "Rows that arrived; of a source, rows that were read.";
@@ -121,6 +123,7 @@ metrics! {
     CALL_FAILURES_TIME: "flowgate_plugin_failed_call_seconds_total", Counter, ["tenant", "job", "operator", "plugin"], "seconds", "Wall time of calls without a valid answer, with the searches for the rows at fault: what the quota `failed_call_s_per_min` limits.";
     PLUGIN_MEMORY: "flowgate_plugin_memory_bytes", Gauge, ["tenant", "job", "operator", "plugin"], "bytes", "Memory of the plugin's instances, summed over workers.";
     PLUGIN_LOG_DROPPED: "flowgate_plugin_log_lines_dropped_total", Counter, ["tenant", "job", "operator", "plugin"], "lines", "Lines that the plugin logged and that were too many.";
+    PLUGIN_UPDATES_DROPPED: "flowgate_plugin_metric_updates_dropped_total", Counter, ["tenant", "job", "operator", "plugin"], "updates", "Updates of metrics by the plugin that were too many.";
     PLUGIN_COUNTER: "flowgate_plugin_published_total", Counter, ["tenant", "job", "operator", "name"], "the plugin's", "A counter that the plugin publishes.";
     PLUGIN_GAUGE: "flowgate_plugin_published", Gauge, ["tenant", "job", "operator", "name"], "the plugin's", "A gauge that the plugin publishes: the greatest value of a worker.";
 }

@@ -98,7 +98,7 @@ fn status() -> Status {
             resident_bytes: Some(14 << 20),
             proportional_bytes: Some(9 << 20),
             checkpoints: Some(Checkpoints { taken: 60, failed: 1, bytes: 99, duration_us: 1_800_000, failure: None }),
-            spill: Spill { bytes_written: 512, ..Spill::default() },
+            spill: Spill { bytes_written: 512, file_bytes: 8_192, waited_us: 250_000, ..Spill::default() },
             log_lines_dropped: 0,
         },
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::key_lists::KeyLists;
 use super::layout::Layout;
 use crate::dataflow::batch::Batch;
+use flowgate_base::allowance::{Allowance, Part};
 use flowgate_base::error::{Error, Result};
 use flowgate_connect::{TableFile, TableWatch};
 
@@ -19,12 +20,16 @@ pub(crate) struct LookupTable {
     pub rows: Batch,
     /// The rows by key; several rows may have one key.
     pub lists: KeyLists,
+    /// What it holds of the memory that the job's tables share.
+    _part: Option<Part>,
 }
 
 /// The current table, which the workers share.
 pub(crate) struct SharedTable {
     file: TableFile,
     layout: Layout,
+    /// The memory that the job's tables share.
+    shared: Option<Arc<Allowance>>,
     current: Mutex<Arc<LookupTable>>,
     /// Reasons why the file could not be read again.
     failures: Mutex<Vec<String>>,
@@ -37,18 +42,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl SharedTable {
-    /// Reads the table, and again from now on when its file changes.
+    /// Reads the table, and again from now on when its file changes, with a part of the memory that the job's tables share.
     ///
     /// # Errors
-    /// The file cannot be read, or a line of it is not a row of the table.
-    pub(crate) fn open(file: TableFile, layout: Layout) -> Result<Arc<Self>> {
+    /// The file cannot be read, a line of it is not a row of the table, or too little of the memory is left.
+    pub(crate) fn open(file: TableFile, layout: Layout, shared: Option<Arc<Allowance>>) -> Result<Arc<Self>> {
         let (changes, changed) = channel();
         // The watch begins before the file is read, so that no change is missed.
         let watch = watch(&file, changes)?;
-        let table = read(&file, &layout)?;
+        let table = read(&file, &layout, shared.as_ref())?;
         let shared = Arc::new(SharedTable {
             file,
             layout,
+            shared,
             current: Mutex::new(Arc::new(table)),
             failures: Mutex::default(),
             watch: Mutex::new(Some(watch)),
@@ -85,11 +91,11 @@ fn watch(file: &TableFile, changes: Sender<()>) -> Result<TableWatch> {
     }))
 }
 
-fn read(file: &TableFile, layout: &Layout) -> Result<LookupTable> {
-    let rows = file.read()?;
+fn read(file: &TableFile, layout: &Layout, shared: Option<&Arc<Allowance>>) -> Result<LookupTable> {
+    let rows = file.read(shared)?;
     let columns = layout.gather(&rows_of(rows.columns, rows.row_count))?;
     let lists = KeyLists::new(&layout.keys(&columns, rows.row_count)?);
-    Ok(LookupTable { rows: rows_of(columns, rows.row_count), lists })
+    Ok(LookupTable { rows: rows_of(columns, rows.row_count), lists, _part: rows.part })
 }
 
 fn rows_of(columns: Vec<arrow_array::ArrayRef>, row_count: usize) -> Batch {
@@ -107,7 +113,7 @@ fn reload(table: &Weak<SharedTable>, changed: &Receiver<()>) {
             }
         }
         let Some(table) = table.upgrade() else { return };
-        match read(&table.file, &table.layout) {
+        match read(&table.file, &table.layout, table.shared.as_ref()) {
             Ok(fresh) => *lock(&table.current) = Arc::new(fresh),
             Err(e) => lock(&table.failures).push(format!("the table stays as it was: {}", e.message)),
         }

@@ -85,7 +85,7 @@ impl Simulated {
         let around = Surroundings { base: base.into(), ..Surroundings::default() };
         let mut graph = check(&loaded.job.unwrap(), &around, &mut plugins).unwrap().graph;
         graph.parallelism = parallelism;
-        let opened = open(&graph, &plugins, &mut |_, _, _| Ok(Box::new(Blackhole)), None).unwrap();
+        let opened = open(&graph, &plugins, &mut |_, _, _| Ok(Box::new(Blackhole)), None, None).unwrap();
         let operators = stage::operators(&graph, &opened);
         Simulated { graph, opened, operators, continued: None, plugins, swapped: None }
     }

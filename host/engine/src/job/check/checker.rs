@@ -105,6 +105,8 @@ fn graph(job: &Job, around: &Surroundings, nodes: Vec<Node>) -> JobGraph {
         state: StatePlace {
             memory_bytes_max: state.memory.map_or(STATE_MEMORY_BYTES, |b| b.0),
             spill: state.spill.map(|folder| around.base.join(folder)),
+            spill_bytes_max: None,
+            spill_bytes_per_s_max: None,
         },
         checkpoint: job.checkpoint.as_ref().map(|checkpoint| CheckpointSettings {
             every_ms: checkpoint.every.map_or(CHECKPOINT_EVERY_MS, |every| every.0),
