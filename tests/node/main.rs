@@ -17,6 +17,8 @@ mod neighbour;
 mod operations;
 mod paths;
 mod quotas;
+mod quotas_of_plugins;
+mod quotas_of_state;
 mod room;
 mod secrecy;
 mod served;
