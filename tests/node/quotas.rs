@@ -208,4 +208,5 @@ fn the_rates_of_a_job_are_seen() {
     let letters = Limited::to(&json!({ "dead_letters_per_s": 100 }), &plugin(FAILS, false));
     letters.submit("rate: 1000, batch_rows: 50", "", DISCARD);
     letters.wait_for_use("dead_letters_per_s", 50.0);
+    letters.wait_for_use("instances_memory_bytes", 65_536.0);
 }

@@ -58,6 +58,8 @@ fn a_job_whose_spilled_state_is_written_too_fast_waits() {
     // A rate that the default quota takes without a wait.
     served.submit(&token, "acme", &KEEPS.replace("rate: 50000", "rate: 5000"));
     wait_until("it does not wait", || spill(&served, &token)["waited_us"].as_u64() > Some(1_000_000));
+    let usage = served.ask(&token, "GET", "/api/v1/tenants/acme/usage", None).expect(200);
+    assert!(usage["spill_bytes"].as_u64() > Some(0), "{usage:#}");
     let job = served.job(&token, "acme", "keeps");
     assert_eq!((&job["phase"], &job["attempt"]), (&json!("running"), &json!(1)), "{job:#}");
     let metrics = served.ask(&served.admin, "GET", "/metrics", None).text();

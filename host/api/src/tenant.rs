@@ -67,6 +67,10 @@ pub struct Usage {
     pub secrets: u64,
     /// Bytes of checkpoints and savepoints in the node's own stores.
     pub checkpoint_bytes: u64,
+    /// Files of a job for state over its memory, in bytes: of the job where they are largest.
+    pub spill_bytes: u64,
+    /// Memory of a job's plugin instances, in bytes: of the job where it is most.
+    pub instances_memory_bytes: u64,
     /// The longest call of a function in the present attempts, in milliseconds: an upper bound, at most twice that time.
     pub call_ms: u64,
     /// Seconds a minute that failed calls of a job cost, over the last seconds: of the job where it is most.

@@ -52,6 +52,9 @@ pub(crate) fn of<'a>(node: &Node, tenant: &str, jobs: impl Iterator<Item = &'a M
 
 /// Adds what a job takes of quotas of one job: the tenant's use is that of the job that takes most.
 fn add(usage: &mut Usage, job: &Measured) {
+    usage.spill_bytes = usage.spill_bytes.max(job.status.figures.spill.file_bytes);
+    let calls = job.status.operators.iter().filter_map(|of| of.calls.as_ref());
+    usage.instances_memory_bytes = usage.instances_memory_bytes.max(calls.map(|calls| calls.memory_bytes).sum());
     for of in &job.status.operators {
         let longest_us = of.calls.as_ref().map_or(0, Calls::longest_us);
         usage.call_ms = usage.call_ms.max(longest_us.div_ceil(1_000));

@@ -37,6 +37,8 @@ fn text(usage: &Usage, quotas: &Quotas, cells: Option<u16>) -> String {
         bytes("components", usage.plugin_bytes, quotas.plugin_bytes),
         bytes("checkpoints", usage.checkpoint_bytes, quotas.checkpoint_bytes),
         count("secrets", usage.secrets, quotas.secrets),
+        bytes("spilled state", usage.spill_bytes, quotas.spill_bytes),
+        bytes("plugin instances", usage.instances_memory_bytes, quotas.instances_memory_bytes),
         count("longest call, ms", usage.call_ms, quotas.call_ms),
         measure("failed calls, s/min", usage.failed_call_s_per_min, quotas.failed_call_s_per_min as f64),
         count("timers, 1/s", usage.timers_per_s, quotas.timers_per_s),

@@ -109,6 +109,8 @@ fn uses(node: &Node, tenant: &str, record: &TenantRecord, jobs: &[Measured]) -> 
         "plugin_bytes" => Some(usage.plugin_bytes as f64),
         "secrets" => Some(usage.secrets as f64),
         "checkpoint_bytes" => Some(usage.checkpoint_bytes as f64),
+        "spill_bytes" => Some(usage.spill_bytes as f64),
+        "instances_memory_bytes" => Some(usage.instances_memory_bytes as f64),
         "call_ms" => Some(usage.call_ms as f64),
         "failed_call_s_per_min" => Some(usage.failed_call_s_per_min),
         "timers_per_s" => Some(usage.timers_per_s as f64),
