@@ -119,6 +119,14 @@ fn idle_means_parked() {
     }
 }
 
+/// Returns by how much a figure of a process grows in five seconds, once its start is over.
+fn growth(running: &Running, figure: fn(u32) -> u64) -> u64 {
+    sleep(Duration::from_secs(2));
+    let before = figure(running.pid());
+    sleep(seconds(5));
+    figure(running.pid()) - before
+}
+
 /// A job that takes checkpoints sleeps until something happens or the next one is due: hundreds of them cost nothing.
 #[test]
 fn an_idle_job_sleeps() {
@@ -134,10 +142,7 @@ sinks: { out: { input: lines, print: {} } }
     let mut running = start(&folder, "2");
     let lines = running.lines();
     lines.until(PATIENCE, |line| line.starts_with("{\"text\":\"one\"}"));
-    sleep(Duration::from_secs(2));
-    let before = waits(running.pid());
-    sleep(seconds(5));
-    let waited = waits(running.pid()) - before;
+    let waited = growth(&running, waits);
     println!("an idle job: its threads have woken up {waited} times");
     // One look at the file, or two.
     assert!(waited <= 4 * (1 + seconds(5).as_secs() / 10), "{waited} times");
@@ -156,10 +161,7 @@ sinks: { out: { input: rows, print: {} } }
 ",
     );
     let running = start(&folder, "1");
-    sleep(Duration::from_secs(2));
-    let before = cpu_ticks(running.pid());
-    sleep(seconds(5));
-    let taken = cpu_ticks(running.pid()) - before;
+    let taken = growth(&running, cpu_ticks);
     println!("a checkpoint that waits: {taken} ticks");
     assert!(taken <= 10, "{taken} ticks of processor time while nothing can be done");
     running.signal(Signal::KILL);

@@ -161,7 +161,8 @@ pub(crate) async fn dry_run(node: &Arc<Node>, job: &JobHandle, request: NewSwap,
         _ => {
             let begins = newest_checkpoint(&planned.record, request.drop);
             let checked = planned.check(node, Some(begins)).await?;
-            // Without a checkpoint, there is nothing on which it could be tried, and nothing that is kept.
+            // No error is dropped here: a store that cannot be read has failed the check. Without a checkpoint there is nothing on which the
+            // swap could be tried, and nothing that is kept: a prospect of nothing says so, and `untried` why, if there may be one.
             let mut prospect = checked.prospect.map(of_checkpoint).unwrap_or_default();
             prospect.notes.extend(checked.untried);
             (prospect, checked.warnings)

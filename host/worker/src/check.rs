@@ -16,7 +16,7 @@ use flowgate::job::problem::Severity;
 use flowgate::running::{Beginning, FromSavepoint, Prospect};
 use flowgate::submit::{self, JobPlugins};
 use flowgate_base::error::Result;
-use flowgate_checkpoint::store::Stores;
+use flowgate_checkpoint::store::{Stores, local_folder};
 use flowgate_connect::touches::Touches;
 use flowgate_control::status::Kind;
 
@@ -226,7 +226,7 @@ fn untried(assignment: &Assignment, graph: &JobGraph) -> Option<String> {
         (Begins::Resume, Some(settings)) => &settings.store,
         _ => return None,
     };
-    let is_apart = assignment.task == Task::DryRun && assignment.policy.is_some() && newest::folder(store).is_none();
+    let is_apart = assignment.task == Task::DryRun && assignment.policy.is_some() && local_folder(store).is_none();
     is_apart.then(|| {
         format!("it was not tried on a checkpoint: those of the job are in {store}, and what checks a job reaches no network")
     })

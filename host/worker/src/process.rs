@@ -32,7 +32,7 @@ static PANIC: Mutex<Option<String>> = Mutex::new(None);
 /// standard output after a check.
 pub fn main(stores: &Stores) -> ExitCode {
     // Ctrl-C at the terminal of the node is for the node. Not a session of its own: Linux would schedule it as a group (autogroup, sched(7)),
-    // in which the threads of others that wake up wait for a tick.
+    // in which the threads of others that wake up wait for a tick. It fails only in a process that leads a session, and so has its group.
     let _ = rustix::process::setpgid(None, None);
     if std::env::args_os().nth(2).is_some_and(|task| task == inspect::TASK) {
         return code_of(Answer::of(inspect::answer(std::io::stdin().lock())).print());

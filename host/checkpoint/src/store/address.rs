@@ -81,12 +81,7 @@ impl Stores {
     /// As for [`Stores::open`]; and the folder is missing: the user's.
     pub fn open_existing(&self, address: &str) -> Result<Store> {
         self.check(address)?;
-        let path = match address.split_once("://") {
-            Some(("file", path)) => Some(path),
-            Some(_) => None,
-            None => Some(address),
-        };
-        match path.map(Path::new) {
+        match local_folder(address) {
             Some(path) if !path.exists() => wrong(address, "there is no such folder".into()),
             Some(path) if !path.is_dir() => wrong(address, "it is no folder".into()),
             _ => self.open(address),
@@ -101,6 +96,15 @@ impl Stores {
                 wrong(address, format!("this program knows paths, file://{}", known.concat()))
             }
         }
+    }
+}
+
+/// Returns the folder of an address that names one on this machine.
+pub fn local_folder(address: &str) -> Option<&Path> {
+    match address.split_once("://") {
+        Some(("file", path)) => Some(Path::new(path)),
+        Some(_) => None,
+        None => Some(Path::new(address)),
     }
 }
 

@@ -12,7 +12,7 @@ mod https;
 #[cfg(feature = "remote")]
 mod remote;
 
-pub use address::{Constructor, Stores};
+pub use address::{Constructor, Stores, local_folder};
 pub use backend::{Backend, Bytes, Hold};
 pub use create::{Created, Store};
 pub use folder::Folder;

@@ -161,8 +161,8 @@ impl Hub {
         }
     }
 
-    /// Wakes the subjects that an event concerns.
-    fn handle(&self, event: &Event) {
+    /// Wakes the subjects that an event concerns. Returns whether other folders may be watched from now on.
+    fn handle(&self, event: &Event) -> bool {
         // Names appear or go: a path may lead to another file now.
         let moves = matches!(
             event.kind,
@@ -201,6 +201,7 @@ impl Hub {
             }
             watched.wake();
         }
+        moves
     }
 
     /// Watches what the path leads to now.
@@ -247,18 +248,24 @@ fn listen(hub: &Weak<Hub>, received: &Receiver<WatchEvent>) {
             Err(RecvTimeoutError::Disconnected) => return,
         };
         let Some(hub) = hub.upgrade() else { return };
-        match event {
+        let mut are_other_folders = match event {
+            // Most events are of lines that are appended: they change nothing of what is watched.
             Some(Ok(event)) => hub.handle(&event),
             // Something may have been missed.
-            Some(Err(_)) => hub.look(),
-            None => {}
-        }
+            Some(Err(_)) => {
+                hub.look();
+                true
+            }
+            None => true,
+        };
         if looked + pause <= clock::monotonic() {
             hub.look();
             looked = clock::monotonic();
+            are_other_folders = true;
         }
-        // An event may have told that a folder is no longer watched.
-        pause = hub.pause();
+        if are_other_folders {
+            pause = hub.pause();
+        }
     }
 }
 

@@ -66,7 +66,7 @@ impl JsonSchema for ConfigQuotas {
             .map(|about| {
                 let kind = match about.unit {
                     "bytes" => bytes.clone(),
-                    "cores" | "seconds" => json!({ "type": "number", "format": "double" }),
+                    "cores" => json!({ "type": "number", "format": "double" }),
                     _ => json!({ "type": "integer", "format": "uint64", "minimum": 0 }),
                 };
                 (about.name.to_string(), kind)
